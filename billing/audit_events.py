@@ -53,6 +53,7 @@ def log_event(session: AsyncSession, event: MoneyEvent, account_id: UUID, **fiel
 
 
 def _log_value(value: Value) -> str | int | bool | dict[str, int] | None:
+    """Return a value as JSON can hold it: times as ISO 8601 text, UUIDs as hexadecimal text."""
     if isinstance(value, datetime):
         return value.isoformat()
     return value.hex if isinstance(value, UUID) else value

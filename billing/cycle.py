@@ -53,15 +53,13 @@ ALL_ACCOUNTS = WorkShare(0, 1)
 
 
 async def aggregate_and_refresh_credit(database: Database, clock: Clock) -> int:
-    """Aggregate new usage and refresh the affected accounts' credit. Returns the number of
-    accounts."""
+    """Aggregate new usage and refresh the affected accounts' credit; return their number."""
     await aggregate_new_usage(database, clock)
     return await refresh_available_credit(database, clock)
 
 
 async def aggregate_new_usage(database: Database, clock: Clock) -> int:
-    """Aggregate new usage into the totals. Returns the number of accounts whose credit must be
-    refreshed."""
+    """Aggregate new usage into the totals; return how many accounts need a credit refresh."""
     async with database.transaction() as session:
         await aggregate_usage(session, clock)
         query = select(func.count()).select_from(StaleCredit)
@@ -71,7 +69,7 @@ async def aggregate_new_usage(database: Database, clock: Clock) -> int:
 async def refresh_available_credit(
     database: Database, clock: Clock, share: WorkShare = ALL_ACCOUNTS
 ) -> int:
-    """Recompute the available credit of accounts with new usage and send the alerts they crossed.
+    """Refresh the credit of accounts with new usage, `share` first, and send alerts they crossed.
 
     Returns the number of accounts. Several workers may run at once: each begins with its share
     and continues with accounts that the others have not processed yet.
@@ -81,6 +79,7 @@ async def refresh_available_credit(
     first = len(account_ids) * share.number // share.of
 
     async def refresh(account_id: UUID) -> None:
+        """Recompute the available credit of one account in its own transaction."""
         await _run_in_transaction(
             database, account_id, partial(_refresh_account, clock=clock, account_id=account_id)
         )
@@ -92,13 +91,14 @@ async def refresh_available_credit(
 async def bill_accounts(
     database: Database, clock: Clock, grace: timedelta = LATE_USAGE_GRACE
 ) -> list[UUID]:
-    """Close ended billing periods and charge due fees. Returns the ids of finalised invoices."""
+    """Close periods that ended over `grace` ago, invoice due fees; return final invoice ids."""
     async with database.transaction() as session:
         await aggregate_usage(session, clock)
         due = await list_accounts_to_bill(session, clock.now())
     invoices: list[UUID] = []
 
     async def bill(account_id: UUID) -> None:
+        """Close and invoice one account in its own transaction; collect the final invoices' ids."""
         work = partial(close_and_invoice, clock=clock, account_id=account_id, grace=grace)
         final = await _run_in_transaction(database, account_id, work)
         invoices.extend(invoice.id for invoice in final or ())
@@ -109,6 +109,7 @@ async def bill_accounts(
 
 
 async def _refresh_account(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
+    """Recompute an account's available credit and enqueue alerts, if a refresh is pending."""
     profile = await lock_profile(session, account_id)
     if not await clear_pending_credit_refresh(session, account_id):
         return  # another worker was quicker
@@ -124,6 +125,7 @@ async def _for_each_account(
     pending = deque(account_ids)
 
     async def worker() -> None:
+        """Work on accounts until none is pending."""
         while pending:
             await work(pending.popleft())
 
@@ -147,6 +149,7 @@ async def expire_wallets(database: Database, clock: Clock) -> int:
 
 
 async def _expire_account_grants(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
+    """Expire an account's wallet grants except what uninvoiced usage needs."""
     profile = await lock_profile(session, account_id)
     needed = await sum_uninvoiced_usage(session, profile, clock.now())
     await expire_grants(session, clock, account_id, needed)
@@ -167,7 +170,7 @@ async def dun_accounts(database: Database, clock: Clock) -> int:
 async def _run_in_transaction(
     database: Database, account_id: UUID, work: Callable[[AsyncSession], Awaitable[_Result]]
 ) -> _Result | None:
-    """Run the work for one account in its own transaction. Errors are logged and give None."""
+    """Return the result of `work` for one account in a transaction; log errors, return None."""
     try:
         async with database.transaction() as session:
             result = await work(session)

@@ -102,4 +102,5 @@ def billing_month_share(
 
 
 def _anchor_date(year: int, month: int, anchor_day: int) -> date:
+    """Return the anchor day in a month, or the month's last day if the month is shorter."""
     return date(year, month, min(anchor_day, monthrange(year, month)[1]))

@@ -92,7 +92,7 @@ async def enqueue(
     business_key: str,
     payload: Mapping[str, Any],
 ) -> None:
-    """Enqueue an outbox item; a repeated business key has no effect.
+    """Enqueue an outbox item, in order by subject; a repeated business key has no effect.
 
     `account_id` is None for messages to platform staff.
     """
@@ -128,11 +128,13 @@ async def process_due_items(
 async def _run_lane(
     database: Database, clock: Clock, handlers: Mapping[str, Handler], concurrency: int
 ) -> int:
+    """Handle due items in up to `concurrency` lanes; return the number completed."""
     first = await _claim_item(database, clock, list(handlers))
     if first is None:
         return 0
 
     async def handle_items(item: ClaimedItem | None) -> int:
+        """Handle this item and further due ones in turn; return the number completed."""
         done = 0
         while item is not None:
             done += await _handle_item(database, clock, handlers[item.action], item)
@@ -175,6 +177,7 @@ async def _claim_item(database: Database, clock: Clock, actions: list[str]) -> C
 
 
 def _to_claimed_item(row: OutboxItem) -> ClaimedItem:
+    """Convert an outbox row to the item that handlers receive."""
     return ClaimedItem(
         id=row.id,
         account=row.account_id,
@@ -190,6 +193,7 @@ def _to_claimed_item(row: OutboxItem) -> ClaimedItem:
 async def _handle_item(
     database: Database, clock: Clock, handler: Handler, item: ClaimedItem
 ) -> bool:
+    """Run the handler and record the outcome; return whether the item is completed."""
     try:
         await handler(item)
     except PermanentFailure as error:
@@ -211,7 +215,7 @@ async def _handle_item(
 async def _record_failure(
     database: Database, clock: Clock, item: ClaimedItem, reason: str, given_up: bool
 ) -> None:
-    """Store the error of a failed attempt and the time of the next one, if any."""
+    """Store a failed attempt's reason and, unless `given_up`, the time of the next attempt."""
     log = structlog.get_logger()
     log.warning("an outbox item was not done", action=item.action, reason=reason, end=given_up)
     now = clock.now()

@@ -70,7 +70,7 @@ class Worker:
             return min(await count_running_workers(session) - 1, _MAX_HELPERS)
 
     async def refresh_credit(self, share: WorkShare = ALL_ACCOUNTS) -> None:
-        """Refresh the available credit of accounts with new usage.
+        """Refresh the credit of accounts with new usage, beginning with the worker's `share`.
 
         `share` selects the accounts if several workers divide them.
         """
@@ -153,6 +153,7 @@ def create_job_app(url: str, worker: Worker) -> procrastinate.App:
     @app.periodic(cron=_CLEANUP_CRON)
     @app.task(name="tidy", queueing_lock="tidy")
     async def tidy(timestamp: int) -> None:
+        """Delete stalled running jobs and ended jobs past their retention."""
         await remove_stalled_jobs(app)
         await app.job_manager.delete_old_jobs(
             nb_hours=_FAILED_JOB_RETENTION_HOURS, include_failed=True
@@ -176,25 +177,32 @@ def _add_periodic_job(
     work: Callable[[Worker], Awaitable[None]],
     worker: Worker,
 ) -> None:
+    """Register a job that runs `work` by a cron expression, never twice at once."""
+
     @app.periodic(cron=cron)
     @app.task(name=name, queueing_lock=name, lock=name)
     async def tick(timestamp: int) -> None:
+        """Run the work; audit events name the job as their cause."""
         with bound_contextvars(caused_by={"job": name}):
             await work(worker)
 
 
 def _add_aggregation_job(app: procrastinate.App, worker: Worker) -> None:
-    """Add the aggregation job: one worker aggregates usage; if many accounts have new usage, other
-    workers help to refresh their credit."""
+    """Register the job that aggregates usage and the job by which other workers refresh credit.
+
+    Other workers help only if many accounts have new usage.
+    """
 
     @app.task(name="credit")
     async def help_out(part: int, of: int) -> None:
+        """Refresh credit, beginning with the accounts of part `part` of `of`."""
         with bound_contextvars(caused_by={"job": "credit"}):
             await worker.refresh_credit(WorkShare(part, of))
 
     @app.periodic(cron=_AGGREGATION_CRON)
     @app.task(name="count", queueing_lock="count", lock="count")
     async def count(timestamp: int) -> None:
+        """Aggregate usage, ask other workers to help if needed, and refresh credit."""
         with bound_contextvars(caused_by={"job": "count"}):
             helpers = (
                 await worker.count_helpers()

@@ -173,6 +173,7 @@ def _ingestion_dependencies(
     stages: Stages,
     embedder: Embedder,
 ) -> IngestionDependencies:
+    """Return the components that the ingestion of vector store files uses."""
     return IngestionDependencies(
         catalog=catalog,
         profile=settings.profile,
@@ -189,6 +190,7 @@ def _ingestion_dependencies(
 def _fine_tuning_dependencies(
     shared: "_Shared", clock: Clock, catalog: Catalog, stages: Stages, propagation: Propagation
 ) -> FineTuningDependencies:
+    """Return the components that the fine-tuning runner uses."""
     return FineTuningDependencies(
         catalog=catalog,
         clock=clock,
@@ -204,6 +206,7 @@ def _fine_tuning_dependencies(
 
 
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
+    """Build the component that quotes the maximum cost of calls."""
     parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
     return Quotes(parser, grounder, stages.admission, database, clock, max_bytes)
 
@@ -211,12 +214,14 @@ def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Da
 def _build_offers(
     shared: "_Shared", settings: Settings, clock: Clock, catalog: Catalog, admission: Admission
 ) -> JobOffers:
+    """Build the component that validates and prices fine-tuning jobs."""
     availability, quota_leaser = shared.availability, shared.quota_leaser
     database, profile = shared.connections.handlers, settings.profile
     return JobOffers(catalog, availability, clock, database, admission, quota_leaser, profile)
 
 
 def _build_gauges(shared: "_Shared", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
+    """Build the task that updates the Prometheus gauges."""
     router, schedulers, timing = shared.router, shared.schedulers, shared.timing
     connections = shared.connections
     return Gauges(shared.metrics, clock, catalog, router, schedulers, writer, connections, timing)
@@ -309,6 +314,7 @@ def _build_stages(
 def _build_dispatcher(
     settings: Settings, clock: Clock, shared: _Shared, call_metrics: CallMetrics
 ) -> Dispatcher:
+    """Build the component that sends admitted calls to model servers."""
     relay, timeout_s = Relay(shared.upstream, clock, settings), settings.queue_timeout_s
     schedulers, router, loader = shared.schedulers, shared.router, shared.variant_loader
     return Dispatcher(schedulers, router, relay, loader, call_metrics, clock, timeout_s)

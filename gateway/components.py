@@ -114,4 +114,5 @@ def dependencies(components: Components) -> dict[str, Provide]:
 
 
 def _provide(components: Components, name: str) -> Provide:
+    """Return the dependency that looks up the component `name` for each request."""
     return Provide(lambda: getattr(components, name), sync_to_thread=False)

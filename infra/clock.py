@@ -22,7 +22,9 @@ class SystemClock:
     """The system clock."""
 
     def now(self) -> datetime:
+        """Return the current time of the system clock in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        """Return seconds since an arbitrary start; never decreases."""
         return time.monotonic()

@@ -49,9 +49,10 @@ async def attempt(check: Awaitable[Any]) -> Callable[[], Any]:
 
 
 def _raise(error: AppError) -> NoReturn:
+    """Raise the error; a function, so that `attempt` can return it as a check."""
     raise error
 
 
 def errors_of(error: AppError) -> tuple[AppError, ...]:
-    """Return the individual errors of an error."""
+    """Return the errors within a SeveralErrors, or any other error as the only one."""
     return error.errors if isinstance(error, SeveralErrors) else (error,)

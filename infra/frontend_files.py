@@ -124,7 +124,7 @@ class FrontendFilesMissing(AppError):
 
 
 def frontend_folder(folder: Path = FOLDER, wheels: Sequence[Wheel] = WHEELS) -> Path:
-    """The folder of the installed files. Raises FrontendFilesMissing if one is missing."""
+    """Return the folder of the installed files. Raises FrontendFilesMissing if one is missing."""
     for wheel in wheels:
         for file in wheel.files:
             if not (folder / file.name).is_file():
@@ -136,8 +136,10 @@ def frontend_folder(folder: Path = FOLDER, wheels: Sequence[Wheel] = WHEELS) -> 
 
 
 def install(folder: Path = FOLDER, wheels: Sequence[Wheel] = WHEELS) -> None:
-    """Download what is missing or damaged. Raises FrontendFilesMissing if a wheel cannot be had or
-    is not the pinned one; files that are there stay as they are."""
+    """Download missing or damaged files; intact files are kept.
+
+    Raises FrontendFilesMissing if a wheel cannot be downloaded or is not the pinned one.
+    """
     missing = [wheel for wheel in wheels if not _is_installed(wheel, folder)]
     if not missing:
         return
@@ -149,6 +151,7 @@ def install(folder: Path = FOLDER, wheels: Sequence[Wheel] = WHEELS) -> None:
 
 
 def _is_installed(wheel: Wheel, folder: Path) -> bool:
+    """Return whether the folder has all files of the wheel with their pinned SHA-256."""
     return all(
         (folder / file.name).is_file() and _sha256((folder / file.name).read_bytes()) == file.sha256
         for file in wheel.files
@@ -156,10 +159,12 @@ def _is_installed(wheel: Wheel, folder: Path) -> bool:
 
 
 def _sha256(content: bytes) -> str:
+    """Return the SHA-256 of the content in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def _download(wheels: Sequence[Wheel], folder: Path) -> None:
+    """Download the wheels into the folder by pip. Raises FrontendFilesMissing if pip fails."""
     requirements = folder / "requirements.txt"
     lines = (f"{one.name}=={one.version} --hash=sha256:{one.sha256}\n" for one in wheels)
     requirements.write_text("".join(lines))
@@ -202,7 +207,7 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def main() -> None:
-    """Install the files, or print why they cannot be had and exit with 1."""
+    """Install the files; if that fails, print why and exit with status 1."""
     try:
         install()
     except FrontendFilesMissing as error:

@@ -79,6 +79,7 @@ def lock_data_directory(directory: Path, instance: RunningInstance) -> Iterator[
 
 
 def _describe_running(text: str, directory: Path) -> str:
+    """Return the message of AlreadyRunning; `text` is the lock file's JSON or is incomplete."""
     try:
         instance = RunningInstance(**json.loads(text))
     except (ValueError, TypeError):

@@ -48,6 +48,7 @@ class Poller:
         self._wake.set()
 
     async def _run(self) -> None:
+        """Call `handle_one` in an endless loop; sleep when there is no work or after an error."""
         await self._sleep(self._timing.first_look_s)
         while True:
             try:

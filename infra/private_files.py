@@ -29,8 +29,10 @@ def write_private(file: Path, content: bytes) -> None:
 
 
 def allow_traversal(folder: Path, group: int) -> None:
-    """Let a group traverse a directory (mode 0710). Directories with the sticky bit, such as /tmp,
-    are left unchanged."""
+    """Let a group traverse a directory (mode 0710).
+
+    Directories with the sticky bit, such as /tmp, are left unchanged.
+    """
     if not folder.stat().st_mode & stat.S_ISVTX:
         os.chown(folder, -1, group)
         folder.chmod(_TRAVERSABLE)
@@ -54,6 +56,7 @@ def repair_modes(folder: Path) -> None:
 
 
 def _restrict(path: Path) -> None:
+    """Remove group and other access from an own file or directory; skips symlinks."""
     try:
         status = path.lstat()
     except FileNotFoundError:  # a temporary file that was deleted meanwhile

@@ -76,6 +76,7 @@ def exit_with_parent() -> None:
     parent = os.getppid()
 
     def watch() -> None:
+        """Poll the parent's process id, and send this process SIGTERM when it changes."""
         while os.getppid() == parent:
             time.sleep(_POLL_S)
         os.kill(os.getpid(), SIGTERM)

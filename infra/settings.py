@@ -197,6 +197,7 @@ class Settings(BaseSettings):
     @field_validator("specialist_max_replicas", "engine_max_replicas")
     @classmethod
     def _require_max_not_below_min(cls, maximum: int | None, info: ValidationInfo) -> int | None:
+        """Raise ValueError if a maximum is below its minimum setting; None is allowed."""
         minimum_field = str(info.field_name).replace("_max_", "_min_")
         if maximum is not None and maximum < info.data.get(minimum_field, 0):
             raise ValueError(f"it is smaller than MAAS_{minimum_field.upper()}")
@@ -210,6 +211,7 @@ class Settings(BaseSettings):
     @field_validator("webhook_networks", "trusted_proxies", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
+        """Split a text at commas and spaces; other values are returned unchanged."""
         return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
@@ -229,6 +231,7 @@ def load_settings() -> Settings:
 
 
 def _readable_secrets_dir() -> Path | None:
+    """Return MAAS_SECRETS_DIR, None if unset. Raises SettingsInvalid if a file is unreadable."""
     folder = os.environ.get("MAAS_SECRETS_DIR")
     if not folder:
         return None
@@ -245,5 +248,6 @@ def _readable_secrets_dir() -> Path | None:
 
 
 def _variable_name(location: tuple[int | str, ...]) -> str:
+    """Return the variable's name without `MAAS_` from a pydantic error location, else `?`."""
     # Fields with an alias are reported by the alias, which has the prefix already.
     return str(location[0]).upper().removeprefix("MAAS_") if location else "?"

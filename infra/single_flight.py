@@ -31,6 +31,7 @@ class SingleFlight(Generic[Key, Value]):
         return await asyncio.shield(task)
 
     def _on_task_done(self, key: Key, task: "asyncio.Task[Value]") -> None:
+        """Forget the ended task of `key` and mark its exception as retrieved."""
         del self._tasks[key]
         if not task.cancelled():
             task.exception()  # marks it as retrieved, if no caller is left

@@ -21,7 +21,7 @@ class FieldError:
 
 
 def parse_validation_error(text: str) -> FieldError:
-    """Parse the message of a msgspec.ValidationError."""
+    """Parse the message of a msgspec.ValidationError into the field's path and the error."""
     location = _FIELD_PATH.search(text)
     path = location["path"].replace("[...]", "[]") if location else ""
     for reason, pattern in _NAMED_FIELD_ERRORS.items():

@@ -98,6 +98,7 @@ class WorkQueue(Generic[Row]):
     async def _update(
         self, session: AsyncSession, item_id: object, values: Mapping[Any, Any]
     ) -> None:
+        """Set columns of the row with this id; objects loaded in the session keep old values."""
         await session.execute(
             update(self.table)
             .where(self.id == item_id)

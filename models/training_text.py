@@ -213,7 +213,7 @@ def _is_too_long(numbered: NumberedLine, max_length: int, problems: Problems) ->
 def _line_problems(
     number: int, line: bytes, shape: type[Any], error: Exception, is_last: bool
 ) -> Iterator[Problem]:
-    """Yield every problem of a line that could not be decoded as a `shape`."""
+    """Yield every problem of an undecodable line; `is_last` allows for a truncated file."""
     non_finite = list(_non_finite_problems(number, line))
     if non_finite:
         yield from non_finite
@@ -255,7 +255,7 @@ def _non_finite_problems(number: int, line: bytes) -> Iterator[Problem]:
 
 
 def _json_problem(number: int, error: Exception, is_last: bool) -> Problem:
-    """Return the problem of a line that is not valid JSON."""
+    """Return the problem of a line of invalid JSON; `is_last` allows for a truncated file."""
     if is_last and "truncated" in str(error):
         return Problem(
             "truncated_line",
@@ -314,6 +314,7 @@ def _duplicate_keys(line: bytes) -> list[str]:
     duplicates: list[str] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Convert an object's pairs to a dictionary; keys that repeat go to `duplicates`."""
         unique = dict(pairs)
         if len(unique) < len(pairs):
             counts = Counter(name for name, _ in pairs)

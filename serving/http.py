@@ -62,5 +62,6 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 def _error_response(error: AppError) -> Response:
+    """Return an error's HTTP response; its header allows showing the text to customers."""
     body = msgspec.json.encode(error_body(error))
     return Response(body, status_code=error.status, headers=MAAS_ERROR_HEADER, media_type=JSON)

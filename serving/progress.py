@@ -38,6 +38,7 @@ class JsonLinesProgress:
         self._last: tuple[Stage, str, int | None] | None = None
 
     def report(self, stage: Stage, message: str, fraction: float | None = None) -> None:
+        """Write a JSON line, unless stage, message and whole percent are as in the last one."""
         event = (stage, message, None if fraction is None else int(fraction * 100))
         if event == self._last:
             return
@@ -56,6 +57,7 @@ class TerminalProgress:
         self._status = status
 
     def report(self, stage: Stage, message: str, fraction: float | None = None) -> None:
+        """Show message and percent in the status line; print the final message in colour."""
         if stage in (Stage.READY, Stage.FAILED):
             self._status.stop()
             self._console.print(message, style="green" if stage is Stage.READY else "red")

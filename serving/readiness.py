@@ -70,7 +70,7 @@ def _query_states(models: Mapping[str, ModelDeployment]) -> dict[str, bool]:
 
 
 def can_answer(deployment: DeploymentStatusOverview, scales_to_zero: bool) -> bool:
-    """Return whether the deployment runs a replica or would start one for a request."""
+    """Return whether a replica runs, or would start for a request if it `scales_to_zero`."""
     if deployment.replica_states.get(ReplicaState.RUNNING, 0) > 0:
         return True
     return scales_to_zero and deployment.status in _HEALTHY_STATUSES

@@ -1,4 +1,4 @@
-"""Fixtures that several test packages share: a real PostgreSQL, a model server, a gateway."""
+"""Fixtures of several test packages: a real PostgreSQL, a model server, a gateway."""
 
 import gc
 import tempfile
@@ -33,8 +33,8 @@ pytest_plugins = (
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection() -> Iterator[Any]:
-    """What is imported stays, millions of objects: the garbage collector need not look through them
-    again and again while they come, nor after every few tests."""
+    """Imported modules keep millions of objects: exclude them from garbage collection, which would
+    scan them repeatedly during imports and tests."""
     gc.disable()
     try:
         return (yield)
@@ -42,19 +42,19 @@ def pytest_collection() -> Iterator[Any]:
         gc.enable()
         gc.collect()
         gc.freeze()
-        gc.collect()  # by what is left here, how often to look is reckoned
+        gc.collect()  # the objects left here determine the interval of later collections
 
 
 @pytest.fixture(scope="session", autouse=True)
 async def _applications() -> AsyncIterator[None]:
-    """Ends the applications that tests were served by."""
+    """Ends the applications that served tests."""
     yield
     await APPLICATIONS.stop()
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """A migrated database of a server that this run started."""
+    """The URL of a migrated database on a server that this run started."""
     with tempfile.TemporaryDirectory(prefix="maas-test-") as folder:
         server = start_postgres(Path(folder) / "postgres")
         builders.without_syncing(server.url)
@@ -75,8 +75,8 @@ def processes() -> None:
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """For embedded databases. Not below pytest's own folder, which only its owner may enter,
-    whereas PostgreSQL started by root runs as another user."""
+    """A folder for embedded databases, outside pytest's own folder, which only its owner may enter:
+    PostgreSQL started by root runs as another user."""
     with tempfile.TemporaryDirectory(prefix="maas-test-") as folder:
         yield Path(folder)
 
@@ -90,7 +90,7 @@ def emptying(postgres: str) -> Iterator[builders.Emptying]:
 
 @pytest.fixture(scope="session")
 async def lasting(postgres: str) -> AsyncIterator[tuple[Database, Database]]:
-    """What `database` and `working` are; gateways keep their connections as long as they do."""
+    """The databases behind `database` and `working`, open as long as gateways use them."""
     POOLS.lasting_url = postgres
     both = Database(postgres, pool_size=2), Database(postgres, pool_size=8)
     yield both
@@ -103,7 +103,7 @@ async def lasting(postgres: str) -> AsyncIterator[tuple[Database, Database]]:
 def database_url(
     postgres: str, emptying: builders.Emptying, lasting: tuple[Database, Database]
 ) -> str:
-    """The same database, empty."""
+    """The URL of the database, emptied for the test."""
     emptying()
     return postgres
 
@@ -119,7 +119,7 @@ async def database(
 
 @pytest.fixture
 async def working(database_url: str, lasting: tuple[Database, Database]) -> AsyncIterator[Database]:
-    """The same for a worker, which does several things at once."""
+    """The database with more connections, for a worker with concurrent jobs."""
     yield lasting[1]
     await close_if_used(lasting[1])
 
@@ -132,7 +132,7 @@ async def upstream() -> AsyncIterator[FakeUpstream]:
 
 @pytest.fixture
 def dashboard() -> bool:
-    """Whether the gateway of a story has pages; a package may say otherwise."""
+    """Whether the gateway of a story has a dashboard; packages may override it."""
     return False
 
 
@@ -146,7 +146,7 @@ async def stripe(
     dashboard: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[StripeStory]:
-    """A billing story, where a package tells any, with Stripe in it."""
+    """A billing story with Stripe, for packages with a `story` fixture."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     where = (database_url, working, tmp_path, upstream.url, dashboard)
     async with run_stripe_story(story, *where) as told:
@@ -155,7 +155,7 @@ async def stripe(
 
 @pytest.fixture
 def timing() -> Timing:
-    """The intervals of the two gateways below; a package may say otherwise."""
+    """The intervals of the gateways below; packages may override them."""
     return builders.TIMING
 
 
@@ -163,8 +163,7 @@ def timing() -> Timing:
 async def gateway(
     database_url: str, tmp_path: Path, upstream: FakeUpstream, timing: Timing
 ) -> AsyncIterator[Gateway]:
-    """A gateway in front of the model server, with little patience: as much as a busy machine needs
-    to answer."""
+    """A gateway with the fake model server and short timeouts, sufficient for a busy machine."""
     configured = builders.impatient(database_url, tmp_path, upstream.url, timing)
     async with run_gateway(configured) as running:
         yield running
@@ -177,7 +176,7 @@ async def shared_gateway(
     lasting: tuple[Database, Database],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Gateway]:
-    """The same, for a module of which no test empties the database or looks at what others left."""
+    """A gateway for a whole module whose tests neither empty the database nor read other rows."""
     with emptying.keeping():
         async with run_fake_upstream() as fake:
             folder = tmp_path_factory.mktemp("shared")
@@ -188,7 +187,7 @@ async def shared_gateway(
 
 @pytest.fixture
 def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream, timing: Timing) -> Limited:
-    """Makes a gateway whose account has other terms, and whose patience is short."""
+    """Creates a gateway with other account terms and short timeouts."""
 
     def make(
         terms: AccountLimits,

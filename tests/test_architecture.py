@@ -1,4 +1,4 @@
-"""The architecture: imports go one way, files and functions stay small, tenants stay apart."""
+"""The architecture: import directions, size of files and functions, tenant isolation."""
 
 import ast
 import subprocess
@@ -21,7 +21,7 @@ def sources() -> Iterator[Path]:
 
 @cache
 def modules_of_tests() -> dict[str, Path]:
-    """Every module under tests/, by its name."""
+    """All modules under tests/ by name."""
     files = sorted((ROOT / "tests").rglob("*.py"))
     names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
     return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
@@ -36,8 +36,8 @@ def length(node: Function) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is asked of a file: whether it says what it owns, the lines of its imports and those at
-    which a function changes the module, and its functions."""
+    """Facts of a source file: whether it has a docstring, the lines of its imports and of changes
+    of module state in functions, and its functions."""
 
     documented: bool
     imports: tuple[int, ...]
@@ -47,7 +47,7 @@ class Source:
 
 @pytest.fixture(scope="module")
 def read() -> Iterator[dict[Path, Source]]:
-    """Every file of the product, read once and let go with this module's last test."""
+    """Every source file of the product, read once and released after this module's tests."""
     found = {file: source(file) for file in sources()}
     yield found
     found.clear()
@@ -71,7 +71,7 @@ def source(file: Path) -> Source:
 
 
 def imported(file: Path) -> set[str]:
-    """The names of modules that a file imports, and those that may be modules."""
+    """The modules that a file imports, and imported names that may be modules."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -83,19 +83,19 @@ def imported(file: Path) -> set[str]:
 
 @cache
 def imports_of_tests() -> dict[str, set[str]]:
-    """The modules under tests/ that each of them imports."""
+    """The modules under tests/ that each test module imports."""
     modules = modules_of_tests()
     return {name: imported(file) & modules.keys() for name, file in modules.items()}
 
 
 class TestImports:
     @pytest.mark.usefixtures("processes")
-    def test_contracts_hold(self) -> None:
+    def test_import_contracts_are_met(self) -> None:
         command = Path(sys.executable).with_name("lint-imports")
         done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
 
-    def test_none_hides_inside_a_function(self, read: dict[Path, Source]) -> None:
+    def test_no_function_contains_an_import(self, read: dict[Path, Source]) -> None:
         for file, found in read.items():
             for one in found.functions:
                 end = one.lineno + length(one)
@@ -103,13 +103,13 @@ class TestImports:
                 assert not inner, f"{file.relative_to(ROOT)}: {one.name}"
 
 
-class TestSize:
-    def test_files(self) -> None:
+class TestSourceSize:
+    def test_files_have_at_most_400_lines(self) -> None:
         for file in [*sources(), *(ROOT / "tests").rglob("*.py")]:
             lines = file.read_text(encoding="utf-8").count("\n")
             assert lines <= 400, f"{file.relative_to(ROOT)} has {lines} lines"
 
-    def test_functions(self, read: dict[Path, Source]) -> None:
+    def test_functions_have_at_most_60_lines(self, read: dict[Path, Source]) -> None:
         lengths = []
         for file, found in read.items():
             if "versions" in file.parts:
@@ -119,13 +119,13 @@ class TestSize:
                 assert length(one) <= 60, f"{file.relative_to(ROOT)}: {one.name}"
         assert sorted(lengths)[len(lengths) // 2] <= 10
 
-    def test_every_module_says_what_it_owns(self, read: dict[Path, Source]) -> None:
+    def test_every_module_has_a_docstring(self, read: dict[Path, Source]) -> None:
         silent = [file for file, found in read.items() if not found.documented]
         assert not silent
 
 
-class TestState:
-    def test_no_function_changes_a_module(self, read: dict[Path, Source]) -> None:
+class TestModuleState:
+    def test_no_function_changes_module_state(self, read: dict[Path, Source]) -> None:
         changing = {file: found.changes for file, found in read.items() if found.changes}
         assert not changing
 
@@ -136,8 +136,8 @@ class TestState:
             assert ".commit(" not in file.read_text(encoding="utf-8"), file
 
 
-class TestTenants:
-    """Each query on a table that belongs to accounts names the account, or is named here."""
+class TestTenantIsolation:
+    """Each query on a tenant table filters by account or is listed here."""
 
     TABLES = frozenset(
         {
@@ -149,7 +149,7 @@ class TestTenants:
             *("Membership", "AuditEntry"),
         }
     )
-    # The function, and why it may look across accounts.
+    # Functions that may query across accounts, with the reason.
     ACROSS = frozenset(
         {
             ("find_key_by_hash", "it finds out which account calls, by a secret's hash"),
@@ -164,7 +164,7 @@ class TestTenants:
 
     VERBS = frozenset({"select", "update", "delete", "insert"})
 
-    def test_every_query_carries_the_account(self, read: dict[Path, Source]) -> None:
+    def test_every_tenant_query_filters_by_account(self, read: dict[Path, Source]) -> None:
         allowed = {name for name, _ in self.ACROSS}
         for file, found in read.items():
             if file.relative_to(ROOT).parts[0] not in ("billing", "gateway"):
@@ -172,7 +172,7 @@ class TestTenants:
             for one in found.functions:
                 if one.name in allowed or not self._queries(one):
                     continue
-                # Without comments, which might name it.
+                # Without comments, which might contain the name.
                 text = ast.unparse(one)
                 assert "account_id" in text, f"{file.relative_to(ROOT)}: {one.name}"
 
@@ -185,21 +185,21 @@ class TestTenants:
         return False
 
 
-class TestTests:
-    """Tests stand alone: what they share is in tests/support, or beside them."""
+class TestTestImports:
+    """Test packages are independent: shared code is in tests/support, or in the same package."""
 
     def test_no_module_imports_tests_or_a_conftest(self) -> None:
         for name, found in imports_of_tests().items():
             wrong = {one for one in found if self._is_collected(one)}
             assert not wrong, f"{name}: move what is shared to a module of tests/support"
 
-    def test_support_imports_nothing_else_of_the_tests(self) -> None:
+    def test_support_imports_no_other_test_package(self) -> None:
         for name, found in imports_of_tests().items():
             if name.startswith("tests.support."):
                 wrong = {one for one in found if self._is_elsewhere(one)}
                 assert not wrong, name
 
-    def test_what_several_packages_import_is_support(self) -> None:
+    def test_modules_shared_by_test_packages_are_in_support(self) -> None:
         for name, found in imports_of_tests().items():
             for one in filter(self._is_elsewhere, found):
                 package = one.rpartition(".")[0]
@@ -217,7 +217,7 @@ class TestTests:
                 continue
             if any(name in found for found in imports_of_tests().values()):
                 continue
-            # Programs are run by their name or their file.
+            # Programs are started by module name or file.
             others = (text for other, text in texts.items() if other != file)
             assert any(name in text or f'"{file.name}"' in text for text in others), name
 
@@ -228,7 +228,7 @@ class TestTests:
         return not f"{name}.".startswith("tests.support.") and name != "tests"
 
     def _is_program(self, package: str) -> bool:
-        """Its modules are a program's, which tests of other packages may try."""
+        """Whether a package is a program, which tests of other packages may import."""
         while package and f"{package}.__main__" not in modules_of_tests():
             package = package.rpartition(".")[0]
         return bool(package)

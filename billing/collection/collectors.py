@@ -34,6 +34,6 @@ COLLECTORS: Mapping[str, CollectorEntry] = {
 
 
 def find_collector_info(name: str) -> CollectorInfo | None:
-    """Return what is known of a collector, None if there is none of this name."""
+    """Return the properties of a collector by its name, or None if it is unknown."""
     entry = COLLECTORS.get(name)
     return None if entry is None else entry.info

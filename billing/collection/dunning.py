@@ -34,7 +34,7 @@ class DunningPolicy:
 
     @property
     def days(self) -> tuple[int, ...]:
-        """The days of all steps after the due date."""
+        """When steps are due, in days after the due date: reminders, then the suspension."""
         return (*self.reminders, self.suspend)
 
 
@@ -116,6 +116,7 @@ async def take_dunning_step(
 async def _build_notice(
     session: AsyncSession, profile: BillingProfile, invoice: Invoice, kind: str, outstanding: int
 ) -> EmailNotice:
+    """Build the e-mail of a dunning step; `outstanding` is the unpaid amount in minor units."""
     entity = await session.get_one(LegalEntity, invoice.legal_entity_id)
     due = invoice.due_at or invoice.created_at
     values = {

@@ -58,7 +58,7 @@ class CollectorEventHandler:
         return OUTCOME_IGNORED
 
     async def record_invoice_payments(self, external_id: str) -> str:
-        """Record the payments of an invoice. Raises RetryLater, PermanentFailure."""
+        """Record an invoice's payments; return a text. Raises RetryLater, PermanentFailure."""
         external = await self._collector.retrieve_invoice(external_id)
         async with self._database.transaction() as session:
             invoice = await _find_invoice(session, self._collector.info, external)
@@ -100,6 +100,7 @@ class CollectorEventHandler:
     async def _charge_open_invoices(
         self, session: AsyncSession, profile: BillingProfile, occasion: str
     ) -> str:
+        """Enqueue charges of open invoices if the account is charged; return an outcome text."""
         if not profile_collection(profile).is_charged:
             return "method kept"
         for invoice in await _list_open_invoices(session, self.collector, profile.account_id):
@@ -110,7 +111,7 @@ class CollectorEventHandler:
 async def _find_invoice(
     session: AsyncSession, collector: CollectorInfo, external: ExternalInvoice
 ) -> Invoice | None:
-    """Find our invoice by the collector's id; its record must name the same invoice.
+    """Find our invoice by the collector's id; None if the collector's record names another one.
 
     Reads across accounts: the event identifies the account (account_id is the invoice's own).
     """
@@ -127,7 +128,7 @@ async def _find_invoice(
 async def _link_invoice(
     session: AsyncSession, collector: CollectorInfo, external: ExternalInvoice, our_id: UUID
 ) -> Invoice | None:
-    """Find our invoice by the id that the collector has of it, and store the collector's id.
+    """Find our invoice by `our_id`, from the collector's record, and store the collector's id.
 
     The first events of an invoice can arrive before its id is stored. The customer and currency
     must match, because the collector's pages may copy our id to other invoices.
@@ -150,6 +151,7 @@ async def _link_invoice(
 async def _list_open_invoices(
     session: AsyncSession, collector: str, account_id: UUID
 ) -> list[Invoice]:
+    """List an account's open invoices that the collector already has, oldest first."""
     query = select(Invoice).where(
         col(Invoice.account_id) == account_id,
         col(Invoice.status) == InvoiceStatus.OPEN.value,

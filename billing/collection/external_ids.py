@@ -45,7 +45,7 @@ def external_customer_id(profile: BillingProfile, collector: CollectorInfo) -> s
 async def store_external_customer(
     session: AsyncSession, account_id: UUID, collector: str, external_id: str
 ) -> None:
-    """Store the account's id at the collector, in place of one at another collector."""
+    """Store the account's id at the collector; replaces an id at another collector."""
     await session.execute(
         update(BillingProfile)
         .where(col(BillingProfile.account_id) == account_id)

@@ -16,7 +16,7 @@ from infra.database.database import Database
 async def get_payment_page_url(
     database: Database, collector: Collector, account_id: UUID, invoice_id: UUID, back: str
 ) -> str:
-    """Return the URL where the customer can pay the invoice.
+    """Return the URL where the customer can pay the invoice; `back` is the return URL.
 
     That is the collector's page of the invoice or, if it does not have the invoice yet, the page
     where payment methods are managed. Raises InvoiceNotFound, RetryLater, PermanentFailure.
@@ -31,7 +31,7 @@ async def get_payment_page_url(
 async def get_portal_url(
     database: Database, collector: Collector, account_id: UUID, back: str
 ) -> str:
-    """Return the URL where the customer manages payment methods.
+    """Return the URL where the customer manages payment methods; `back` is the return URL.
 
     Raises RetryLater, PermanentFailure.
     """
@@ -42,7 +42,7 @@ async def get_portal_url(
 async def get_setup_page_url(
     database: Database, collector: Collector, account_id: UUID, currency: str, back: str
 ) -> str:
-    """Return the URL where the customer stores a payment method.
+    """Return the URL where the customer stores a payment method; `back` is the return URL.
 
     Raises RetryLater, PermanentFailure.
     """

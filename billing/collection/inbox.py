@@ -117,5 +117,6 @@ async def _process_event(
 async def _schedule_retry(
     database: Database, clock: Clock, event: CollectorEvent, attempts: int, reason: str
 ) -> None:
+    """Record a failed attempt with its reason and schedule the event's next attempt."""
     async with database.transaction() as session:
         await _QUEUE.record_failure(session, clock.now(), event.id, attempts, outcome=reason[:500])

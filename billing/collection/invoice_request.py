@@ -55,11 +55,12 @@ class InvoiceToCollect:
         return self.invoice.status == InvoiceStatus.OPEN and not self.is_manual
 
     def require_collectable(self, collector: CollectorInfo) -> None:
-        """Check that the collector takes the currency and amount. Raises PermanentFailure."""
+        """Raise PermanentFailure unless the collector takes the currency and amount."""
         currency = self.invoice.currency
         if not collector.supports_currency(currency):
             raise PermanentFailure(
-                f"{collector.label} counts {currency} otherwise than ISO 4217: collect it by hand."
+                f"The minor units of {currency} at {collector.label} differ from ISO 4217. "
+                "Collect the invoice manually."
             )
         if self.amount_due < collector.minimum_charge(currency):
             raise PermanentFailure(
@@ -101,7 +102,7 @@ async def build_invoice_to_collect(
     return InvoiceToCollect(
         invoice=invoice,
         number=format_invoice_number(entity.code, invoice.number or 0),
-        items=_items(
+        items=_build_items(
             collector.max_items - _OTHER_ITEMS,
             [InvoiceItem(_line_text(line), line.line.minor) for line in document_lines],
             invoice.total,
@@ -114,19 +115,19 @@ async def build_invoice_to_collect(
     )
 
 
-def _items(
-    limit: int,
+def _build_items(
+    max_items: int,
     lines: Sequence[InvoiceItem],
     total: int,
     from_wallet: int,
     texts: MessageCatalog,
 ) -> tuple[InvoiceItem, ...]:
-    """Return items for the lines, the added tax and the wallet payment, without zero items.
+    """Return items for lines, added tax and wallet payment; leave out zero amounts.
 
-    Lines beyond the limit are combined into one item.
+    Lines beyond `max_items` are combined into one item.
     """
     line_items = [item for item in lines if item.minor]
-    items, combined = line_items[:limit], line_items[limit:]
+    items, combined = line_items[:max_items], line_items[max_items:]
     tax = total - sum(item.minor for item in line_items)
     tax_text = (
         gettext_noop("Tax") if tax > 0 else gettext_noop("Tax included in the prices, not due")
@@ -143,6 +144,7 @@ def _items(
 
 
 def _line_text(line: DocumentLine) -> str:
+    """Return the item text of a line: its description with service days or quantity, if any."""
     if line.service is not None:
         return f"{line.description}, {line.service.first_day} – {line.service.last_day}"
     if line.line.quantity is not None:

@@ -79,7 +79,7 @@ async def dispute_line(
     by: str,
     reason: str,
 ) -> LineDispute:
-    """Open a dispute of an invoice line, by its number from 1.
+    """Open a dispute of the invoice's line `number` (from 1); `by` names who opens it.
 
     Raises InvoiceNotFound, LineDisputeInvalid, InvalidLineDisputeState.
     """
@@ -187,6 +187,7 @@ def line_dispute_status(dispute: LineDispute) -> str:
 
 
 def _is_within_dispute_window(invoice: Invoice, now: datetime) -> bool:
+    """Return whether a final invoice is open or paid and the dispute deadline has not passed."""
     is_final = invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.PAID)
     finalized_at = invoice.finalised_at
     return is_final and finalized_at is not None and now < finalized_at + DISPUTE_WINDOW
@@ -210,6 +211,7 @@ async def _raise_not_disputable(
 
 
 async def _notify_customer(session: AsyncSession, clock: Clock, dispute: LineDispute) -> None:
+    """Enqueue the e-mail to the customer with the answer to a line dispute."""
     invoice = await get_invoice(session, dispute.account_id, dispute.invoice_id)
     entity = await session.get_one(LegalEntity, invoice.legal_entity_id)
     values = {
@@ -223,6 +225,7 @@ async def _notify_customer(session: AsyncSession, clock: Clock, dispute: LineDis
 
 
 def _validate_text(text: str, field: str) -> None:
+    """Raise LineDisputeInvalid, naming `field`, if the text is blank or too long."""
     if not 0 < len(text.strip()) <= _MAX_TEXT_LENGTH:
         raise LineDisputeInvalid(
             f"The {field} must have 1 to {_MAX_TEXT_LENGTH} characters.", param=field

@@ -45,7 +45,7 @@ class CollectionHandlers:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        """The handlers by outbox action, also by the names of the release before."""
+        """The handlers by outbox action, including action names of the previous release."""
         handlers: Mapping[str, Handler] = {
             CollectionAction.COLLECT.value: self._collect,
             CollectionAction.CHARGE.value: self._charge,
@@ -94,19 +94,20 @@ class CollectionHandlers:
         return await self._collector.find_invoice(customer, invoice.invoice.id)
 
     async def _ensure_customer(self, item: ClaimedItem) -> str:
+        """Return the account's customer id at the collector; register it if needed."""
         return await ensure_customer(
             self._database, self._collector, item.account_id, is_retry=item.attempts > 1
         )
 
     async def _enqueue_collection(self, session: AsyncSession, invoice: InvoiceToCollect) -> None:
-        """Enqueue the first charge, or the sending, after the items enqueued meanwhile."""
+        """Enqueue the first charge, or with days to pay the sending, after pending items."""
         if invoice.days_until_due is None:
             await enqueue_charge(session, self._clock, invoice.invoice, "0")
         else:
             await enqueue_sending(session, self._clock, invoice.invoice)
 
     async def _charge(self, item: ClaimedItem) -> None:
-        """Attempt a charge; the business key identifies the attempt."""
+        """Charge an open invoice; a declined or refused charge is logged, not raised."""
         external = await self._retrieve_invoice(item)
         if external is None or external.status != "open":
             return
@@ -122,23 +123,27 @@ class CollectionHandlers:
             log.info("a charge was refused", invoice=item.payload["invoice"], reason=str(error))
 
     async def _send(self, item: ClaimedItem) -> None:
+        """Have the collector send an open invoice to the customer; skip other statuses."""
         external = await self._retrieve_invoice(item)
         if external is not None and external.status == "open":
             await self._collector.send(item.business_key, external.id)
 
     async def _mark_paid(self, item: ClaimedItem) -> None:
+        """Tell the collector that the invoice was paid elsewhere."""
         await self._end_collection(item, self._collector.mark_paid, "paid")
 
     async def _void(self, item: ClaimedItem) -> None:
+        """Void the invoice at the collector."""
         await self._end_collection(item, self._collector.void, "void")
 
     async def _write_off(self, item: ClaimedItem) -> None:
+        """Mark the invoice as uncollectible at the collector."""
         await self._end_collection(item, self._collector.write_off, "uncollectible")
 
     async def _end_collection(
         self, item: ClaimedItem, change: Callable[[str, str], Awaitable[None]], status: str
     ) -> None:
-        """Apply a change that ends collection, unless the invoice has the resulting status.
+        """Apply `change`, which ends collection, unless the invoice has `status` already.
 
         Drafts are skipped: an invoice that was never completed is not collected.
         """
@@ -147,6 +152,7 @@ class CollectionHandlers:
             await change(item.business_key, external.id)
 
     async def _mark_part_paid(self, item: ClaimedItem) -> None:
+        """Reduce the amount due of an open invoice at the collector by a payment made elsewhere."""
         external = await self._retrieve_invoice(item)
         if external is None or external.status != "open":
             return
@@ -154,6 +160,7 @@ class CollectionHandlers:
         await self._collector.mark_part_paid(item.business_key, external, payment)
 
     async def _credit(self, item: ClaimedItem) -> None:
+        """Create the credit note at the collector, if the collector has the invoice."""
         external = await self._retrieve_invoice(item)
         if external is None:
             return
@@ -173,7 +180,7 @@ class CollectionHandlers:
         await self._collector.credit(item.business_key, external, credit)
 
     async def _retrieve_invoice(self, item: ClaimedItem) -> ExternalInvoice | None:
-        """Retrieve the invoice from the collector; None if it was settled before it was sent."""
+        """Retrieve the invoice from the collector; None if the collector does not have it."""
         async with self._database.transaction() as session:
             invoice = await get_invoice(session, item.account_id, UUID(hex=item.payload["invoice"]))
         external_id = external_invoice_id(invoice, self._collector.info)

@@ -40,7 +40,7 @@ _CLAIM_INVOICES = """
 async def poll_open_invoices(
     database: Database, clock: Clock, events: CollectorEventHandler, limit: int = 500
 ) -> int:
-    """Poll open invoices that were not polled within the hour; return how many.
+    """Poll up to `limit` open invoices, each once per hour, for payments; return how many.
 
     An invoice whose poll fails is polled again after an hour.
     """
@@ -68,7 +68,7 @@ async def store_missed_events(database: Database, clock: Clock, collector: Colle
 async def _claim_invoices(
     session: AsyncSession, collector: str, now: datetime, limit: int
 ) -> list[str]:
-    """Claim the collector's invoices to poll now and return their ids there.
+    """Claim up to `limit` open invoices to poll now; return their ids at the collector.
 
     For operators: reads across accounts (no account_id filter).
     """

@@ -134,7 +134,7 @@ async def load_period_calls(
     period_id: UUID | None,
     list_version: UUID = NO_TERMS_ID,
 ) -> PeriodCalls:
-    """Load the bounds of a period's calls, or the bounds of all calls if `period_id` is None.
+    """Load the query bounds that select a period's calls, or all calls if `period_id` is None.
 
     All calls include those that are not aggregated yet. `list_version` is the price list version
     that priced calls without terms.
@@ -248,6 +248,7 @@ async def select_invoice_calls(
 
 
 def _line_params(line: StatementLine, terms: PlanTerms) -> dict[str, Any]:
+    """Return the bind parameters that select the calls which an invoice line bills."""
     product = line.model or ""
     params: dict[str, Any] = {
         "version": line.version_id,

@@ -72,6 +72,7 @@ class _DocumentSource:
 
     @property
     def is_stored(self) -> bool:
+        """Whether the invoice is in the database, rather than a preview."""
         return self.invoice.status != PREVIEW_STATUS
 
 
@@ -142,6 +143,7 @@ async def preview_non_usage_lines(
 
 
 async def _build_document(session: AsyncSession, source: _DocumentSource) -> InvoiceDocument:
+    """Load what the document needs beyond the source, and build the document."""
     invoice, account_id = source.invoice, source.invoice.account_id
     entity = await session.get_one(LegalEntity, invoice.legal_entity_id)
     parties = await load_parties(session, invoice)
@@ -199,6 +201,7 @@ def _share_by_version(source: _DocumentSource) -> dict[UUID, Fraction]:
 async def _build_tag_breakdowns(
     session: AsyncSession, source: _DocumentSource, versions: PlanVersions
 ) -> list[TagBreakdown]:
+    """Return the breakdowns of usage by tag; empty if the invoice bills no usage period."""
     if source.usage is None:
         return []
     tag_usage = await load_tag_usage(
@@ -208,6 +211,7 @@ async def _build_tag_breakdowns(
 
 
 async def _find_period(session: AsyncSession, invoice: Invoice) -> BillingPeriod | None:
+    """Return the billing period of an invoice, or None if it bills no period."""
     query = select(BillingPeriod).where(
         col(BillingPeriod.account_id) == invoice.account_id,
         col(BillingPeriod.id) == invoice.period_id,
@@ -216,6 +220,7 @@ async def _find_period(session: AsyncSession, invoice: Invoice) -> BillingPeriod
 
 
 def _document_credit_note(note: CreditNote, code: str, zone: ZoneInfo) -> DocumentCreditNote:
+    """Return a credit note as shown in the document; `code` is the legal entity's."""
     return DocumentCreditNote(
         id=note.id,
         number=format_credit_note_number(code, note.number),
@@ -232,6 +237,7 @@ def _document_credit_note(note: CreditNote, code: str, zone: ZoneInfo) -> Docume
 def _applied_terms(
     row: PlanVersion, versions: PlanVersions, shares: Mapping[UUID, Fraction], locale: str
 ) -> AppliedTerms:
+    """Return a plan version as the document names it, with its share of the billed month."""
     terms = versions.terms[row.id]
     return AppliedTerms(
         version_id=row.id,

@@ -162,5 +162,6 @@ class InvoiceDocument:
         }
 
     def _amounts(self) -> dict[str, str]:
+        """Return totals and balance by name, as decimal text of the major unit."""
         amounts = {"net": self.net, "tax": self.tax, "total": self.total, **asdict(self.balance)}
         return {name: self.text(minor) for name, minor in amounts.items()}

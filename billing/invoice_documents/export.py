@@ -48,6 +48,7 @@ async def export_invoice(
 
 
 async def _write_calls(session: AsyncSession, document: InvoiceDocument, file: Path) -> None:
+    """Write the CSV file of the calls in the invoice's period; only its header without one."""
     account_id, period_id = document.account_id, document.period_id
     names = () if period_id is None else await list_tag_names(session, account_id, period_id)
     zone = parse_time_zone(document.time_zone)
@@ -61,6 +62,7 @@ async def _write_calls(session: AsyncSession, document: InvoiceDocument, file: P
 
 
 def _write_document(target: Path, document: InvoiceDocument) -> None:
+    """Write the document as JSON and PDF, and its lines as CSV, into the folder `target`."""
     text = json.dumps(document.to_json(), ensure_ascii=False, indent=2)
     _write(target / "invoice.json", text.encode())
     _write(target / "lines.csv", render_lines_csv(document))
@@ -68,10 +70,12 @@ def _write_document(target: Path, document: InvoiceDocument) -> None:
 
 
 def _write(file: Path, content: bytes) -> None:
+    """Write a file and create its missing parent folders; an existing file is overwritten."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
 
 
 def _append(file: Path, content: bytes) -> None:
+    """Append bytes to a file."""
     with file.open("ab") as out:
         out.write(content)

@@ -84,6 +84,7 @@ async def list_invoices(
 async def _list_line_kinds(
     session: AsyncSession, account_id: UUID, invoices: Sequence[UUID]
 ) -> dict[UUID, tuple[str, ...]]:
+    """Return the distinct kinds of lines by invoice id, ordered by first position."""
     query = (
         select(InvoiceLine.invoice_id, InvoiceLine.kind)
         .where(col(InvoiceLine.account_id) == account_id, col(InvoiceLine.invoice_id).in_(invoices))

@@ -48,6 +48,7 @@ def service_period(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> Se
 
 
 def _describe_line(context: DescriptionContext, number: int, line: StatementLine) -> DocumentLine:
+    """Return a line with its number, texts and service period, and a fee's base and share."""
     terms = context.terms[line.version_id]
     service, base, share = None, None, None
     charge = None if line.charge_id is None else context.outcome_charges[line.charge_id]
@@ -114,6 +115,7 @@ def _fee_basis(
 
 
 def _charged_share(terms: PlanTerms, service: ServicePeriod, calendar: BillingCalendar) -> Fraction:
+    """Return the share of the fee charged for a service period; yearly fees are charged whole."""
     if terms.interval is Interval.YEAR:
         return Fraction(1)
     return billing_month_share(
@@ -122,5 +124,6 @@ def _charged_share(terms: PlanTerms, service: ServicePeriod, calendar: BillingCa
 
 
 def _unused_share(paid: PaidFee, service: ServicePeriod, calendar: BillingCalendar) -> Fraction:
+    """Return the share of days of a paid fee that the service period leaves unused."""
     unused_days = days_between(service.starts_at, service.ends_at, calendar.zone)
     return Fraction(unused_days, days_between(paid.starts_at, paid.ends_at, calendar.zone))

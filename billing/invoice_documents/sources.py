@@ -146,6 +146,7 @@ async def load_calendar_lookup(
     periods = (await session.scalars(query)).all()
 
     def calendar_at(at: datetime) -> BillingCalendar:
+        """Return the calendar of the billing period at a time, else the parties' calendar."""
         calendars = (
             BillingCalendar(parse_time_zone(period.time_zone), period.anchor_day)
             for period in periods
@@ -157,6 +158,7 @@ async def load_calendar_lookup(
 
 
 def _build_line(row: InvoiceLine, terms: PlanTerms) -> StatementLine:
+    """Build the statement line of a stored invoice line, with its price from the terms."""
     return StatementLine(
         kind=LineKind(row.kind),
         minor=row.minor,

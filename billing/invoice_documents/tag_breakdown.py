@@ -152,6 +152,7 @@ def _build_breakdown(
     lines: Iterable[tuple[int, StatementLine]],
     terms: Mapping[UUID, PlanTerms],
 ) -> TagBreakdown:
+    """Divide the lines by the values of one tag; calls without the tag come last."""
     # One list of line shares per tag value, and a last one for untagged calls.
     line_shares: list[list[TagLineShare]] = [[] for _ in (*usages, None)]
     for number, line in lines:
@@ -170,6 +171,7 @@ def _build_breakdown(
 
 
 def _build_share(usage: TagUsage, lines: Iterable[TagLineShare]) -> TagShare:
+    """Build the share of one tag value; a usage without value combines all other values."""
     kind = TagShareKind.OTHERS if usage.value is None else TagShareKind.VALUE
     return TagShare(kind, usage.value or "", usage.count, tuple(lines))
 
@@ -180,6 +182,7 @@ def _share_sort_key(share: TagShare) -> tuple[bool, int, str]:
 
 
 def _line_units(line: StatementLine, terms: PlanTerms, usage: TagUsage) -> int:
+    """Return the units of a line's meter and terms that a tag value's usage accounts for."""
     model, meter = line.model or "", line.meter or ""
     is_late = line.kind is LineKind.LATE_USAGE
     used = usage.quantities.get((line.version_id, model, is_late), NO_USAGE)

@@ -28,6 +28,7 @@ class ServicePeriod:
     ends_at: datetime
 
     def to_json(self) -> dict[str, Any]:
+        """Return the period as JSON: local days (both inclusive) and UTC times."""
         return {
             "first_day": self.first_day.isoformat(),
             "last_day": self.last_day.isoformat(),
@@ -63,6 +64,7 @@ class DocumentLine:
         return "" if self.line.quantity is None else f"{self.line.quantity:,}"
 
     def to_json(self, currency: str) -> dict[str, Any]:
+        """Return the line as JSON, with amounts as decimal text of the currency's major unit."""
         return {
             "number": self.number,
             "description": self.description,
@@ -89,6 +91,7 @@ class AppliedTerms:
     tax_inclusive: bool
 
     def to_json(self) -> dict[str, Any]:
+        """Return the terms as JSON; `share` is the fraction of the month as text."""
         return {
             "version": self.version_id.hex,
             "plan": self.plan,
@@ -114,6 +117,7 @@ class DocumentCreditNote:
     refunded: int
 
     def to_json(self, currency: str) -> dict[str, Any]:
+        """Return the credit note as JSON, with amounts as decimal text of the major unit."""
         amounts = ("net", "tax", "total", "to_wallet", "refunded")
         return {
             "id": ids.format_id("cn", self.id),
@@ -153,6 +157,7 @@ def tag_to_json(currency: str, tag: TagBreakdown) -> dict[str, Any]:
 
 
 def _share_to_json(currency: str, part: TagShare) -> dict[str, Any]:
+    """Return a tag value's share as JSON, with its amount divided by invoice line."""
     return {
         "kind": part.kind.value,
         "value": part.value or None,

@@ -54,7 +54,7 @@ class TermsUsage:
         return usage_lines(self.terms, self.share, self.consumed)
 
     def running_total(self) -> RunningTotal:
-        """Return the cost of the usage so far, with its reserve."""
+        """Return the cost of the usage so far and the reserve for the next unit, in nano-units."""
         return running_total(self.terms, self.share, self.consumed)
 
 
@@ -203,6 +203,7 @@ async def _assign_list_prices(
 
 
 def _merge_consumed(first: Sequence[ModelUsage], second: Sequence[ModelUsage]) -> list[ModelUsage]:
+    """Add up two lists of usage by model, separately for usage in time and late usage."""
     by_model = {usage.model: usage for usage in first}
     for usage in second:
         if usage.model in by_model:
@@ -235,10 +236,11 @@ def _month_share(
 
 
 def _overlaps(span: TermsInForce, period: BillingPeriod) -> bool:
-    """Return whether a span overlaps the period."""
+    """Return whether terms were in force at any time of the period."""
     has_ended = span.ends_at is not None and span.ends_at <= period.starts_at
     return span.starts_at < period.ends_at and not has_ended
 
 
 def _end_within(span: TermsInForce, period: BillingPeriod) -> datetime:
+    """Return the end of a span of terms, at most the end of the period."""
     return period.ends_at if span.ends_at is None else min(span.ends_at, period.ends_at)

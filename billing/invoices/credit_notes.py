@@ -112,17 +112,20 @@ async def list_credit_notes(
 
 
 def _matches_request(note: CreditNote, invoice_id: UUID, credit: CreditNoteRequest) -> bool:
+    """Return whether a stored credit note results from the same request, as in a retry."""
     stored = (note.invoice_id, note.total, note.reason, note.refund)
     return stored == (invoice_id, credit.minor, _normalize_reason(credit), credit.refund)
 
 
 def _normalize_reason(credit: CreditNoteRequest) -> str:
+    """Return the reason without surrounding spaces, cut to 500 characters."""
     return credit.reason.strip()[:500]
 
 
 async def _find_by_business_key(
     session: AsyncSession, account_id: UUID, business_key: str
 ) -> CreditNote | None:
+    """Return the account's credit note with this business key, or None."""
     query = select(CreditNote).where(
         col(CreditNote.account_id) == account_id, col(CreditNote.business_key) == business_key
     )
@@ -132,7 +135,7 @@ async def _find_by_business_key(
 async def _validate_request(
     session: AsyncSession, invoice: Invoice, credit: CreditNoteRequest
 ) -> None:
-    """Check the status of the invoice and the amount to credit."""
+    """Raise unless the invoice is open or paid and the amount can still be credited."""
     if invoice.status not in (InvoiceStatus.OPEN, InvoiceStatus.PAID):
         raise InvalidInvoiceState(f"The invoice is {invoice.status}, so nothing can be credited.")
     creditable = invoice.total - await _sum_credited(session, invoice)
@@ -145,6 +148,7 @@ async def _validate_request(
 
 
 async def _sum_credited(session: AsyncSession, invoice: Invoice) -> int:
+    """Return the total of an invoice's credit notes, in minor units with tax."""
     query = select(func.coalesce(func.sum(CreditNote.total), 0)).where(
         col(CreditNote.account_id) == invoice.account_id, col(CreditNote.invoice_id) == invoice.id
     )

@@ -79,7 +79,7 @@ _UNLIMITED = Headroom(None, None, None)
 
 
 async def load_credit_funds(session: AsyncSession, position: UsagePosition) -> CreditFunds:
-    """Load the parts of the account's credit at a usage position."""
+    """Load credit limit, wallet and unpaid usage of an account in nano-units, before tax."""
     account_id, terms = position.account_id, position.terms
     unit = nano_per_minor(position.currency)
     wallet = sum(balance.minor for balance in await list_grant_balances(session, account_id))

@@ -79,6 +79,7 @@ async def sync_allowance_quotas(session: AsyncSession, position: UsagePosition) 
 def _allowance_balances_by_key(
     usages: Iterable[PeriodUsage],
 ) -> dict[AllowanceKey, AllowanceBalance]:
+    """Return the balance of each allowance in the periods, by period, terms, model and meter."""
     by_key: dict[AllowanceKey, AllowanceBalance] = {}
     for usage in usages:
         for used in usage.terms_usages:

@@ -65,8 +65,10 @@ class InvalidInvoiceState(AppError):
     code = "invoice_state_wrong"
 
 
-async def find_draft(session: AsyncSession, account_id: UUID, period_id: UUID) -> Invoice | None:
-    """Return the invoice of a period, if any; the profile must be locked."""
+async def find_period_invoice(
+    session: AsyncSession, account_id: UUID, period_id: UUID
+) -> Invoice | None:
+    """Return the invoice of a period in any status, or None; the profile must be locked."""
     query = select(Invoice).where(
         col(Invoice.account_id) == account_id, col(Invoice.period_id) == period_id
     )
@@ -81,7 +83,7 @@ async def create_draft(
     now: datetime,
     period_id: UUID | None = None,
 ) -> Invoice:
-    """Create an empty draft; it is inserted with its lines. The profile must be locked."""
+    """Create a draft without lines in the session. The profile must be locked."""
     invoice = Invoice(
         id=ids.new_id(),
         account_id=profile.account_id,
@@ -275,11 +277,13 @@ async def next_document_number(session: AsyncSession, legal_entity_id: UUID, doc
 
 
 async def _mark_paid(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
+    """Set an invoice to paid, settled now; posts nothing to the ledger."""
     invoice.status, invoice.settled_at = InvoiceStatus.PAID.value, clock.now()
     await session.flush()
 
 
 def _require_status(invoice: Invoice, status: InvoiceStatus) -> None:
+    """Raise InvalidInvoiceState unless the invoice has this status."""
     if invoice.status != status:
         raise InvalidInvoiceState(
             f"The invoice is {invoice.status}; this action needs status {status}."
@@ -287,6 +291,7 @@ def _require_status(invoice: Invoice, status: InvoiceStatus) -> None:
 
 
 def _line_row(invoice: Invoice, position: int, line: StatementLine) -> InvoiceLine:
+    """Build the row that stores a statement line at a position of an invoice."""
     return InvoiceLine(
         invoice_id=invoice.id,
         position=position,

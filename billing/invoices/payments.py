@@ -168,6 +168,7 @@ async def _post_payment(
 async def _create_surplus_grant(
     session: AsyncSession, clock: Clock, invoice: Invoice, payment: IncomingPayment, minor: int
 ) -> WalletGrant:
+    """Insert a wallet grant for the overpaid minor units of a payment; posts nothing."""
     grant = WalletGrant(
         id=ids.new_id(),
         account_id=invoice.account_id,

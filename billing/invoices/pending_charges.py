@@ -77,6 +77,7 @@ def charge_line(charge: Charge) -> StatementLine:
 async def _list_charges(
     session: AsyncSession, account_id: UUID, *conditions: ColumnElement[bool]
 ) -> Sequence[Charge]:
+    """List an account's charges that match the conditions and are not withdrawn."""
     query = select(Charge).where(
         col(Charge.account_id) == account_id, col(Charge.withdrawn_at).is_(None), *conditions
     )
@@ -85,4 +86,5 @@ async def _list_charges(
 
 
 def _charge_sort_key(charge: Charge) -> tuple[datetime, str]:
+    """Return the sort key of a charge: its start, then its business key."""
     return charge.starts_at, charge.business_key

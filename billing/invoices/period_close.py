@@ -21,7 +21,7 @@ from billing.invoices.lifecycle import (
     FEE_KINDS,
     create_draft,
     finalize_invoice,
-    find_draft,
+    find_period_invoice,
     list_invoice_lines,
     replace_draft_lines,
 )
@@ -148,7 +148,7 @@ async def _update_draft(
     period, usage_lines = usage.period, usage.lines()
     fees = await _charge_due_fees(session, profile, period.ends_at)
     charges = await list_due_charges(session, profile.account_id, period.ends_at)
-    invoice = await find_draft(session, profile.account_id, period.id)
+    invoice = await find_period_invoice(session, profile.account_id, period.id)
     earlier_fees: list[StatementLine] = []
     if invoice is not None:
         rows = await list_invoice_lines(session, profile.account_id, invoice.id)
@@ -205,6 +205,7 @@ async def _list_fees_until(
 
 
 def _fee_due_condition(at: datetime) -> ColumnElement[bool]:
+    """Match subscription phases that last beyond their charged fees and owe a fee by `at`."""
     due = col(SubscriptionPhase.fees_until) <= at
     is_active = or_(
         col(SubscriptionPhase.ends_at).is_(None),
@@ -214,6 +215,7 @@ def _fee_due_condition(at: datetime) -> ColumnElement[bool]:
 
 
 def _stored_fee_line(row: InvoiceLine) -> StatementLine:
+    """Rebuild the statement line of a fee from its stored invoice line."""
     return StatementLine(
         LineKind(row.kind),
         row.minor,

@@ -47,6 +47,7 @@ class UsagePosition:
 
     @property
     def account_id(self) -> UUID:
+        """The id of the account whose usage it is."""
         return self.profile.account_id
 
     @property
@@ -58,7 +59,7 @@ class UsagePosition:
 async def load_usage_position(
     session: AsyncSession, profile: BillingProfile, at: datetime
 ) -> UsagePosition:
-    """Load the usage position at a time; the profile or the totals must be locked."""
+    """Load an account's usage and terms at a time; the profile or the totals must be locked."""
     account_id = profile.account_id
     # Creates the current period if missing, because the reserve for the first unit's extra cost
     # must be held from its start.
@@ -86,10 +87,11 @@ async def load_usage_position(
 
 
 def _is_in_force(span: TermsInForce, at: datetime) -> bool:
+    """Return whether an instant lies in the span; the end is exclusive, None is open."""
     return span.starts_at <= at and (span.ends_at is None or span.ends_at > at)
 
 
 def reserved_cost(usages: Sequence[TermsUsage]) -> int:
-    """Return the cost of usage so far plus its reserve, in nano-units."""
+    """Return the cost of usage so far plus the reserve for the next unit, in nano-units."""
     totals = [usage.running_total() for usage in usages]
     return sum(total.amount + total.reserve for total in totals)

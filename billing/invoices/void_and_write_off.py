@@ -39,6 +39,7 @@ async def _close_invoice(
     invoice_id: UUID,
     transition: _InvoiceTransition,
 ) -> Invoice:
+    """Apply the transition to an invoice, refresh credit and restore calls if none is overdue."""
     await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
     await transition(session, clock, invoice)

@@ -196,7 +196,7 @@ async def list_accounts_with_expired_grants(session: AsyncSession, now: datetime
 async def expire_grants(
     session: AsyncSession, clock: Clock, account_id: UUID, reserved: int
 ) -> int:
-    """Expire the balances of grants past their expiry; return the expired minor units.
+    """Expire grants past their expiry, except `reserved`; return the expired minor units.
 
     `reserved` minor units will be invoiced for usage so far. They are allocated to grants in the
     order of use, and that part does not expire until the invoice uses it.
@@ -217,6 +217,7 @@ async def expire_grants(
 
 
 async def _post_expiry(session: AsyncSession, clock: Clock, grant: WalletGrant, minor: int) -> None:
+    """Post the expiry of a grant's minor units, as breakage if paid, else as promotion."""
     await post_transaction(
         session,
         clock,

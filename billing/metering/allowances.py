@@ -148,15 +148,18 @@ async def _upsert_quotas(
 
 
 def _account_allowances(account_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the SQL conditions that match an account's allowance quotas."""
     return col(Quota.account_id) == account_id, col(Quota.kind) == QuotaKind.ALLOWANCE.value
 
 
 def _quota_ref(row: Quota) -> QuotaRef:
+    """Return a call's reference to an allowance quota, with model and meter from its scope."""
     model, _, meter = (row.scope or "").rpartition("/")
     return QuotaRef(str(row.id), QuotaKind.ALLOWANCE, False, row.amount, model, meter)
 
 
 def _quota_row(account_id: UUID, key: AllowanceKey, units: int) -> dict[str, object]:
+    """Return the column values of a new allowance quota with `units` and no usage."""
     return {
         "id": ids.new_id(),
         "account_id": account_id,

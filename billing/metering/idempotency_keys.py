@@ -63,6 +63,7 @@ async def store_response(session: AsyncSession, claim: IdempotencyClaim, body: b
 
 
 async def _insert_claim(session: AsyncSession, claim: IdempotencyClaim) -> bool:
+    """Insert the claim of an idempotency key; return False if the key is taken."""
     row = {
         "account_id": claim.account_id,
         "idempotency_key": claim.idempotency_key,

@@ -246,7 +246,7 @@ async def _find_leases(
 async def _sum_lease_usage(
     session: AsyncSession, quota_ids: Sequence[UUID], process_id: UUID | None = None
 ) -> dict[UUID, _LeaseUsage]:
-    """Sum the used units of leases by quota id.
+    """Sum used units of leases by quota: all not yet in the quota's count, and the process's.
 
     One statement reads both sums, because calls are recorded concurrently: a call that only
     `unfolded` included would be attributed to another process and counted twice.

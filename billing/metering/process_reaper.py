@@ -110,7 +110,7 @@ async def _reap(session: AsyncSession, process: GatewayProcess, now: datetime) -
 
 
 async def _return_leases(session: AsyncSession, *conditions: object) -> None:
-    """Delete the matching leases; add their used units to the quotas and return the rest."""
+    """Delete leases that match the SQL conditions; count used units in quotas, free the rest."""
     leased = select(QuotaLease.quota_id).where(*conditions)  # type: ignore[arg-type]
     query = select(Quota).where(col(Quota.id).in_(leased)).order_by(col(Quota.id)).with_for_update()
     quotas = {quota.id: quota for quota in await session.scalars(query)}
@@ -134,6 +134,7 @@ async def _settle_open_calls(session: AsyncSession, process_id: UUID, now: datet
 
 
 def _unknown_usage_record(intent: Intent, now: datetime) -> UsageRecord:
+    """Return the usage record of an open call whose process ended: no usage, no cost."""
     return UsageRecord(
         request_id=intent.request_id,
         account_id=intent.account_id,

@@ -1,4 +1,4 @@
-"""Quotas: the limits of an account and its keys, its credit entries, and the quotas of a call.
+"""Limits and credit entries of accounts and keys, stored as quotas, and the quotas of one call.
 
 A quota's row is locked for every change of its amount. Several quotas are locked in the order of
 their ids everywhere, so that changes of limits and leases never deadlock.
@@ -211,6 +211,7 @@ async def add_credit_entry(
 def _credit_entry(
     clock: Clock, account_id: UUID, reason: CreditReason, amount_nano: int, note: str
 ) -> CreditEntry:
+    """Build the row of a credit entry; the note is cut to 500 characters."""
     return CreditEntry(
         id=ids.new_id(),
         account_id=account_id,
@@ -224,6 +225,7 @@ def _credit_entry(
 def _log_credit_change(
     session: AsyncSession, account_id: UUID, reason: CreditReason, amount_nano: int, total: int
 ) -> None:
+    """Log the audit event of a credit change; amounts are in nano-units."""
     facts = {"reason": reason.value, "nano": amount_nano, "total_nano": total}
     log_event(session, MoneyEvent.CREDIT_CHANGED, account_id, **facts)
 
@@ -281,6 +283,7 @@ async def sum_granted_credit(session: AsyncSession, account_id: UUID) -> int:
 async def _sum_entries_by_reason(
     session: AsyncSession, account_id: UUID
 ) -> dict[CreditReason, int]:
+    """Return the sum of an account's credit entries in nano-units, by reason."""
     query = (
         select(CreditEntry.reason, func.sum(CreditEntry.amount_nano))
         .where(col(CreditEntry.account_id) == account_id)
@@ -376,6 +379,7 @@ def _quota_row(
     period_start: datetime | None,
     amount: int | None,
 ) -> dict[str, object]:
+    """Return the column values of a new quota without usage; `amount` None means no limit."""
     return {
         "id": ids.new_id(),
         "account_id": account_id,

@@ -109,4 +109,5 @@ async def get_aggregation_time(session: AsyncSession) -> datetime:
 
 
 def _to_list(values: Sequence[object] | None) -> list[object] | None:
+    """Return the values as a list, as the driver needs it; None stays None."""
     return None if values is None else list(values)

@@ -143,12 +143,14 @@ async def write_usage_batch(
 
 
 def _intent_row(intent: IntentRecord, process_id: UUID) -> dict[str, Any]:
+    """Return the JSON row of a sent call's intent, with the process that runs the call."""
     # The process reaper settles the open calls of a process that has ended.
     row = {name: getattr(intent, name) for name in IntentRecord.__slots__}
     return {**row, "process_id": process_id}
 
 
 def _response_row(call: SettledCall) -> dict[str, Any]:
+    """Return the JSON row that stores a call's response for replay by idempotency key."""
     response = call.response or StoredResponse(None)
     return {
         "request_id": call.record.request_id,
@@ -159,10 +161,12 @@ def _response_row(call: SettledCall) -> dict[str, Any]:
 
 
 def _uuid_array(ids: Sequence[UUID]) -> str:
+    """Format ids as the text of a PostgreSQL array."""
     # A PostgreSQL array literal: the driver's own conversion of a list is slower than this.
     return "{" + ",".join(map(str, ids)) + "}"
 
 
 def _encode_json(rows: Sequence[dict[str, Any]]) -> str:
+    """Encode rows as JSON text without NUL, which is replaced by U+FFFD."""
     # PostgreSQL text cannot contain NUL, and a NUL in a customer's text must not fail the batch.
     return msgspec.json.encode(rows).decode().replace("\\u0000", "\\ufffd")

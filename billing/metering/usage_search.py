@@ -87,6 +87,7 @@ def write_cursor_of(row: Usage) -> WriteCursor:
 
 
 def _cursor_values(cursor: WriteCursor) -> tuple[Any, Any]:
+    """Return the cursor as column values in commit order: (transaction, request id)."""
     return cursor.written_in, cursor.request_id
 
 
@@ -96,6 +97,7 @@ def _account_condition(account_id: UUID | None) -> ColumnElement[bool]:
 
 
 def _apply_filter(query: SelectT, usage_filter: UsageFilter) -> SelectT:
+    """Add the filter's conditions to a query of usage rows; unset fields match all rows."""
     conditions: list[ColumnElement[bool]] = []
     if usage_filter.since is not None:
         conditions.append(col(Usage.started_at) >= usage_filter.since)
@@ -130,4 +132,5 @@ def has_error(codes: Sequence[str]) -> ColumnElement[bool]:
 
 
 def _flatten_tags(tags: Mapping[str, str]) -> list[str]:
+    """Return names and values in turn, as the arguments of jsonb_build_object."""
     return [part for pair in tags.items() for part in pair]

@@ -88,6 +88,7 @@ async def list_undelivered_alerts(session: AsyncSession, account_id: UUID) -> li
 
 
 def _undelivered_json(item: OutboxItem) -> dict[str, Any]:
+    """Return an undelivered alert as JSON; `tried_again_at` is null if it was given up."""
     return {
         "id": f"{ALERT_ACTION}_{item.id.hex}",
         "created_at": item.created_at.isoformat(),
@@ -98,6 +99,7 @@ def _undelivered_json(item: OutboxItem) -> dict[str, Any]:
 
 
 def _validate_url(url: str) -> str:
+    """Return an empty or well-formed http(s) URL unchanged. Raises AlertTargetInvalid."""
     try:
         parts = urlsplit(url)
         is_http = not url or (parts.scheme in ("https", "http") and bool(parts.hostname))

@@ -42,6 +42,7 @@ async def _enqueue_alert(
     limit: MonitoredLimit,
     percent: int,
 ) -> bool:
+    """Enqueue e-mail and webhook for a crossed threshold; return False if sent before."""
     account_id, profile, now = position.account_id, position.profile, clock.now()
     subject = await _record_threshold(session, account_id, limit, percent, now)
     if subject is None:
@@ -83,6 +84,7 @@ async def _insert_alert_sent(
     percent: int,
     now: datetime,
 ) -> bool:
+    """Record that an alert is sent; return False if it was recorded before."""
     inserted = await session.execute(
         insert(AlertSent)
         .values(
@@ -120,6 +122,7 @@ async def _max_alerted_usage(
 def _webhook_payload(
     account_id: UUID, limit: MonitoredLimit, currency: str, percent: int, now: datetime
 ) -> dict[str, Any]:
+    """Return the JSON body of the `usage.threshold_passed` webhook."""
     data = {
         "account": ids.format_id("acct", account_id),
         "subject": limit.subject,

@@ -87,6 +87,7 @@ class MonitoredLimit:
                 of["model"] = translate(locale, "all_models")
 
         def shown(units: int) -> str:
+            """Format an amount for people: money rounded to minor units, or a count."""
             return str(round_to_minor(units, currency)) if self.money else f"{units:,}"
 
         values = {
@@ -98,6 +99,7 @@ class MonitoredLimit:
         return EmailNotice("alert", values)
 
     def to_json(self, currency: str) -> dict[str, Any]:
+        """Return the limit as JSON; amounts are decimal text of money or units of a meter."""
         return {
             "kind": self.kind,
             "name": self.label or None,
@@ -171,6 +173,7 @@ def _spend_cap_limits(position: UsagePosition) -> list[MonitoredLimit]:
 def _credit_limits(
     funds: CreditFunds, limits: Iterable[QuotaState], position: UsagePosition
 ) -> list[MonitoredLimit]:
+    """Return the account's credit as a monitored limit; empty if unlimited or not positive."""
     limited = any(one.kind is QuotaKind.CREDIT and one.amount is not None for one in limits)
     if not limited or funds.limit <= 0:
         return []
@@ -203,6 +206,7 @@ def _budget_limits(
 
 
 def _allowance_limits(usage: TermsUsage, period: BillingPeriod) -> list[MonitoredLimit]:
+    """Return the allowances of a plan, or of an outcome contract, in the period as limits."""
     since, terms = period.starts_at, usage.terms
     kind, of = ("covered", {"contract": usage.contract}) if usage.contract else ("allowance", {})
     return [

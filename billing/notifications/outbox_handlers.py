@@ -37,6 +37,7 @@ class Notifier:
         return {"email": self._send_email, ALERT_ACTION: self._send_alert}
 
     async def _send_email(self, item: ClaimedItem) -> None:
+        """Send the item's e-mail. Raises RetryLater if not sent, PermanentFailure if refused."""
         payload = item.payload
         try:
             text = payload["text"] if "text" in payload else self._decrypt_text(item)
@@ -55,6 +56,7 @@ class Notifier:
             raise PermanentFailure(error.message) from error
 
     async def _send_alert(self, item: ClaimedItem) -> None:
+        """Post an alert to the account's webhook. Raises RetryLater, PermanentFailure."""
         async with self._database.transaction() as session:
             target = await get_alert_target(session, item.account_id)
         if not target.url:

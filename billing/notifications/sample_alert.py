@@ -51,6 +51,7 @@ class SampleAlertResult:
     delivery: DeliveryResult | None
 
     def to_json(self) -> dict[str, Any]:
+        """Return the result as the API shows it; `webhook` is null without a webhook."""
         delivery = self.delivery
         webhook = delivery and {
             "delivered": delivery.delivered,
@@ -90,7 +91,7 @@ class _TestEvent:
 async def _claim_test(
     session: AsyncSession, clock: Clock, account_id: UUID
 ) -> tuple[bool, AlertTarget, _TestEvent]:
-    """Record the test, so that repeated requests do not become many calls of the webhook."""
+    """Enqueue the test e-mail and record the test; return (e-mail queued, target, event)."""
     profile = await lock_profile(session, account_id)
     target = await get_alert_target(session, account_id)
     if not profile.email and not target.url:
@@ -117,6 +118,7 @@ async def _claim_test(
 
 
 async def _require_min_interval(session: AsyncSession, account_id: UUID, now: datetime) -> None:
+    """Raise SampleAlertTooSoon if the account sent a test in the last 10 seconds."""
     query = select(func.count()).where(
         col(OutboxItem.account_id) == account_id,
         col(OutboxItem.subject) == f"alert-test:{account_id}",

@@ -96,6 +96,7 @@ async def check_host_resolves(url: str, allowed: AllowedAddresses) -> str | None
 
 
 def _parse_host(url: str) -> str:
+    """Return the host of a webhook URL. Raises WebhookUnreachable if the URL is invalid."""
     try:
         return webhook_host(url)
     except (httpx.InvalidURL, UnicodeError) as error:
@@ -103,6 +104,7 @@ def _parse_host(url: str) -> str:
 
 
 def _split_url(url: str) -> SplitResult:
+    """Split a URL that is http(s) and has a host and a valid port. Raises WebhookUnreachable."""
     message = "A webhook URL must have the form https://host/path or http://host/path."
     try:
         parts = urlsplit(url)
@@ -117,6 +119,7 @@ def _split_url(url: str) -> SplitResult:
 
 
 def _parse_ip_address(host: str) -> Address | None:
+    """Return the IP address that the host consists of, or None if it is a name."""
     try:
         return ip_address(host)
     except ValueError:
@@ -124,6 +127,7 @@ def _parse_ip_address(host: str) -> Address | None:
 
 
 def _require_allowed_address(address: Address, allowed: AllowedAddresses) -> None:
+    """Raise WebhookUnreachable if the address is private and not in an allowed network."""
     if not allowed.allows(address):
         raise WebhookUnreachable(
             "private",
@@ -132,6 +136,7 @@ def _require_allowed_address(address: Address, allowed: AllowedAddresses) -> Non
 
 
 def _require_valid_host_name(host: str, allowed: AllowedAddresses) -> None:
+    """Raise WebhookUnreachable if DNS cannot resolve the name; private names need permission."""
     labels = host.split(".")
     inside = len(labels) == 1 or labels[-1] in _PRIVATE_TLDS
     valid = all(_LABEL.fullmatch(one) for one in labels) and not _NUMERIC.fullmatch(labels[-1])

@@ -1,1 +1,1 @@
-"""Outcomes: paid for an effect that was agreed, measured and not disputed."""
+"""Outcome billing: customers pay for an effect that was agreed, measured and not disputed."""

@@ -99,8 +99,10 @@ async def change_plan(
 async def preview_plan_change(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
 ) -> PlanChangePreview:
-    """Return what `change_plan` would invoice now. Raises NotSubscribed, SamePlan,
-    PlanCurrencyDiffers."""
+    """Return what `change_plan` would invoice now.
+
+    Raises NotSubscribed, SamePlan, PlanCurrencyDiffers.
+    """
     profile = await get_profile(session, account_id)
     subscription = await require_subscription(session, account_id, clock.now())
     return await _compute_preview(session, clock, profile, subscription, version)
@@ -109,7 +111,7 @@ async def preview_plan_change(
 async def cancel_plan(
     session: AsyncSession, clock: Clock, account_id: UUID, *, at_end: bool
 ) -> SubscriptionPhase:
-    """Cancel the subscription, without refunding the paid fee. Raises NotSubscribed."""
+    """Cancel the plan, if `at_end` with the paid period, without refund. Raises NotSubscribed."""
     await close_and_invoice(session, clock, account_id, grace=None)
     phase = await cancel_subscription(session, clock, account_id, at_end=at_end)
     await refresh_account_credit(session, clock, account_id)
@@ -131,6 +133,7 @@ async def _charge_due_fees(
     phase: SubscriptionPhase,
     unused: list[StatementLine] | None = None,
 ) -> PlanChange:
+    """Invoice due fees less the `unused` credits, refresh credit and advance the access epoch."""
     profile = await lock_profile(session, phase.account_id)
     invoices = await invoice_due_fees(session, clock, profile, unused or ())
     await refresh_account_credit(session, clock, phase.account_id)
@@ -145,6 +148,7 @@ async def _compute_preview(
     subscription: SubscriptionState,
     version: PlanVersion,
 ) -> PlanChangePreview:
+    """Return what a change to the version would invoice now. Raises SamePlan."""
     if subscription.phase.plan_version_id == version.id:
         raise SamePlan("The account already has this version of the plan.")
     terms = await terms_for(session, profile.account_id, version)

@@ -135,6 +135,7 @@ async def _available_credit_json(
 
 
 async def _following_phase_json(session: AsyncSession, phase: SubscriptionPhase) -> dict[str, Any]:
+    """Return the plan of a scheduled phase and its start as JSON."""
     query = select(PlanVersion).where(col(PlanVersion.id) == phase.plan_version_id)
     version = (await session.scalars(query)).one()
     return {
@@ -146,6 +147,7 @@ async def _following_phase_json(session: AsyncSession, phase: SubscriptionPhase)
 
 
 def _grant_json(balance: GrantBalance, currency: str) -> dict[str, Any]:
+    """Return a wallet grant and its remaining balance as JSON, in decimal text."""
     grant = balance.grant
     return {
         "id": ids.format_id(GRANT_PREFIX, grant.id),

@@ -22,11 +22,11 @@ class AllowanceBalance:
 
     @property
     def remaining(self) -> int:
-        """Unused units. The statement covers them in whatever order further calls use them."""
+        """Unused units of the prorated quantity; further calls may use them in any order."""
         return self.quantity - sum(self.by_price.values())
 
     def displacement_cost(self, units: int) -> int:
-        """Return the cost in nano-units when `units` covered units are moved to other calls.
+        """Return the cost in nano-units if other calls take the coverage of `units` used units.
 
         As on the invoice, the units with the lowest unit price lose their coverage first.
         """
@@ -54,6 +54,7 @@ def allowance_balances(
 def _allowance_balance(
     usage: AllowanceUsage, prices: Mapping[str, Mapping[str, int]]
 ) -> AllowanceBalance:
+    """Return an allowance's balance, with its used units grouped by unit price."""
     by_price: Counter[int] = Counter()
     for (model, meter), units in usage.units.items():
         if prices[model][meter]:

@@ -43,8 +43,7 @@ class PaidFee:
 def fixed_fee_line(
     terms: PlanTerms, calendar: BillingCalendar, starts_at: datetime
 ) -> StatementLine:
-    """Return the fixed-fee line from `starts_at` (a local midnight) to the end of the billing
-    month or year."""
+    """Return the fee line from `starts_at` (local midnight) to the end of the month or year."""
     zone, day = calendar.zone, local_day(starts_at, calendar.zone)
     if terms.interval is Interval.YEAR:
         ends_at, share = local_midnight(add_year(day), zone), Fraction(1)

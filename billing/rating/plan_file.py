@@ -93,6 +93,7 @@ def parse_plan_file(text: str, list_prices: Callable[[str], ListPrices]) -> Plan
 
 
 def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> PlanTerms:
+    """Build the plan terms. Raises TermsInvalid or PriceInvalid with the field."""
     own = tuple(
         ModelPrice(
             product_name(one.model, one.tier),
@@ -133,8 +134,7 @@ def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> P
 
 
 def list_price_terms(currency: str, list_prices: ListPrices) -> PlanTerms:
-    """Return the pay-as-you-go terms: for accounts without a plan and for models that the
-    account's plan does not price."""
+    """Return the pay-as-you-go terms: for accounts without a plan, or models their plan lacks."""
     return PlanTerms(
         plan=LIST_PLAN,
         names=_list_plan_names(),
@@ -150,6 +150,7 @@ def _list_plan_names() -> Mapping[str, str]:
 
 
 def _list_model_prices(listed: ListPrices, excluded: set[str]) -> tuple[ModelPrice, ...]:
+    """Return per-unit prices from the list prices, without the models in `excluded`."""
     return tuple(
         ModelPrice(model, meter, PerUnit(unit))
         for model, meters in sorted(listed.items())

@@ -55,7 +55,7 @@ NO_USAGE = Quantities()
 
 
 def units_by_meter(quantities: Quantities, prices: Mapping[str, int]) -> dict[str, int]:
-    """Return the billable units of each meter.
+    """Return the units of each meter that calls are charged for under `prices`.
 
     Cached input tokens count as input tokens unless they have their own price.
     """

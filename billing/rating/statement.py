@@ -99,17 +99,17 @@ class _MeterUsage:
 
     @property
     def late_included(self) -> int:
-        """Covered units of late usage: what remains after on-time usage."""
+        """Late units (of earlier periods) that allowances cover, after the period's own units."""
         return max(0, self.included - self.on_time)
 
     @property
     def on_time_nano(self) -> int:
-        """Cost of the on-time units in nano-units."""
+        """Cost, in nano-units, of the period's own usage, without late usage of earlier periods."""
         return self.price.amount(max(0, self.on_time - self.included))
 
     @property
     def nano(self) -> int:
-        """Cost of all units in nano-units."""
+        """Cost, in nano-units, of the period's own usage and of late usage together."""
         return self.price.amount(self.on_time + self.late - self.included)
 
 
@@ -164,7 +164,7 @@ def usage_lines(
 def running_total(
     terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
 ) -> RunningTotal:
-    """Return the running total of usage. The minimum is only applied when the period ends."""
+    """Return cost and reserve (nano-units) of an open period, after discounts, without minimum."""
     amount = reserve = Fraction(0)
     metered = _apply_allowances(terms, share, consumed)
     for one in terms.prices:
@@ -180,7 +180,7 @@ def running_total(
 def allowance_usage(
     terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
 ) -> list[AllowanceUsage]:
-    """Return the used units of each allowance."""
+    """Return the units that each allowance covers in a period, by model and meter."""
     return _consume_allowances(terms, share, _meter_usage(terms, consumed))
 
 
@@ -198,12 +198,12 @@ def unit_prices(terms: PlanTerms, model: str) -> dict[str, int]:
 
 
 def prorated_units(quantity: int, share: Fraction) -> int:
-    """Return an allowance prorated to a part of a period, rounded down to whole units."""
+    """Return `quantity` times the share of the period, rounded down to whole units."""
     return int(quantity * share)
 
 
 def billable_units(terms: PlanTerms, model: str, meter: str, quantities: Quantities) -> int:
-    """Return the billable units of a meter.
+    """Return the units of one meter that a model's terms charge for.
 
     Cached input tokens count as input tokens unless they have their own price.
     """
@@ -220,7 +220,7 @@ def has_cached_price(terms: PlanTerms, model: str) -> bool:
 def _apply_allowances(
     terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
 ) -> dict[_ModelMeter, _MeterUsage]:
-    """Return usage by model and meter, in the order of the terms, with allowances applied.
+    """Return the usage by model and meter with its covered units, in the order of the prices.
 
     Model-specific allowances are used before those for all models; the latter cover the most
     expensive units first. No other order leaves a lower cost at the reserved unit prices, so
@@ -242,6 +242,7 @@ def _apply_allowances(
 def _consume_allowances(
     terms: PlanTerms, share: Fraction, metered: Mapping[_ModelMeter, _MeterUsage]
 ) -> list[AllowanceUsage]:
+    """Return the units that each allowance covers, model-specific allowances first."""
     remaining = {model_meter: one.on_time + one.late for model_meter, one in metered.items()}
     usages: list[AllowanceUsage] = []
     for allowance in sorted(terms.allowances, key=lambda one: one.model == ANY_MODEL):
@@ -260,6 +261,7 @@ def _by_descending_price(
     """Return the meters that an allowance applies to, highest price after discount first."""
 
     def reserved_price(model_meter: _ModelMeter) -> Fraction:
+        """Return the highest unit price after discount, in nano-units."""
         return metered[model_meter].price.slope * _share_after_discount(terms, model_meter[0])
 
     # Allowances for all models apply to the default service tier only.
@@ -276,6 +278,7 @@ def _by_descending_price(
 def _meter_usage(
     terms: PlanTerms, consumed: Iterable[ModelUsage]
 ) -> dict[_ModelMeter, _MeterUsage]:
+    """Return the billable units, on time and late, of each priced meter that has usage."""
     usage_by_model: dict[str, list[ModelUsage]] = {}
     for one in consumed:
         usage_by_model.setdefault(one.model, []).append(one)
@@ -314,5 +317,6 @@ def _discount_lines(terms: PlanTerms, lines: Iterable[StatementLine]) -> list[St
 
 
 def _share_after_discount(terms: PlanTerms, model: str) -> Fraction:
+    """Return the share of a model's price that remains after its discount: 1 if none."""
     ppm = {discount.model: discount.ppm for discount in terms.discounts}
     return Fraction(PPM - ppm.get(model, ppm.get(ANY_MODEL, 0)), PPM)

@@ -45,7 +45,7 @@ class TaxedAmount:
 
 
 def apply_tax(amount: int, inclusive: bool, tax: Tax) -> TaxedAmount:
-    """Compute net, tax and total of the sum of an invoice's lines, in minor units.
+    """Return net, tax and total (minor units) of `amount`; `inclusive` if it contains tax.
 
     If prices are tax-inclusive and the account pays no tax, the contained tax is deducted.
     """

@@ -128,6 +128,7 @@ class PlanTerms:
         object.__setattr__(self, "_version_id", UUID(bytes=digest[:16]))
 
     def _require_unique_entries(self) -> None:
+        """Raise TermsInvalid if two prices, allowances or discounts share a model and meter."""
         named: dict[str, list[tuple[str, ...]]] = {
             "prices": [(price.model, price.meter) for price in self.prices],
             "allowances": [(one.model, one.meter) for one in self.allowances],
@@ -138,6 +139,7 @@ class PlanTerms:
             _require(duplicate is None, name, f"contains {duplicate} twice")
 
     def _require_valid_references(self) -> None:
+        """Raise TermsInvalid if an entry names an unpriced model or meter, or is out of range."""
         priced = {(price.model, price.meter) for price in self.prices}
         models, meters = {model for model, _ in priced}, {meter for _, meter in priced}
         _require(ANY_MODEL not in models, "prices", "must each name one model")
@@ -201,6 +203,7 @@ def parse_terms(text: bytes) -> PlanTerms:
 
 
 def _terms_json(terms: PlanTerms) -> dict[str, Any]:
+    """Return the JSON object of plan terms, with all defaults; its hash is the version id."""
     names = [name for name in PlanTerms.__slots__ if not name.startswith("_")]
     fields_json = {name: getattr(terms, name) for name in names}
     prices = [
@@ -211,5 +214,6 @@ def _terms_json(terms: PlanTerms) -> dict[str, Any]:
 
 
 def _require(condition: bool, field: str, message: str) -> None:
+    """Raise TermsInvalid for the field, with the message, if the condition is false."""
     if not condition:
         raise TermsInvalid(f"{field}: {message}.", param=field)

@@ -31,7 +31,7 @@ class TierFile(msgspec.Struct, forbid_unknown_fields=True):
 def add_tier_prices(
     prices: Sequence[ModelPrice], tiers: Sequence[TierFile]
 ) -> tuple[ModelPrice, ...]:
-    """Return the prices with those of each service tier added.
+    """Return all prices of a plan: those in its file, and those from service tier percentages.
 
     A price that the file states for a tier takes precedence over the percentage. Raises
     TermsInvalid.
@@ -41,7 +41,7 @@ def add_tier_prices(
     added: dict[tuple[str, str], ModelPrice] = {}
     for at, tier in enumerate(tiers):
         _require_valid_tier(tier, f"tier[{at}]")
-        for one in _prices_at_tier(prices, tier, f"tier[{at}]"):
+        for one in _prices_to_scale(prices, tier, f"tier[{at}]"):
             model_meter = (product_name(one.model, tier.name), one.meter)
             if model_meter in added:
                 raise TermsInvalid(
@@ -56,6 +56,7 @@ def add_tier_prices(
 
 
 def _require_valid_tier(tier: TierFile, field_path: str) -> None:
+    """Raise TermsInvalid if a tier's name is unknown or its percentage is out of range."""
     if tier.name not in TIERS:
         raise TermsInvalid(f"{field_path}: name must be {' or '.join(TIERS)}.", param=field_path)
     if not 0 < tier.percent <= _MAX_PERCENT:
@@ -73,9 +74,10 @@ def _require_default_prices(prices: Iterable[ModelPrice]) -> None:
             )
 
 
-def _prices_at_tier(
+def _prices_to_scale(
     prices: Sequence[ModelPrice], tier: TierFile, field_path: str
 ) -> list[ModelPrice]:
+    """Return the default prices to scale for a tier. Raises TermsInvalid for other models."""
     text_models = {one.model for one in prices if one.meter == "output_tokens"}
     for model in tier.models:
         if model not in text_models:
@@ -87,7 +89,10 @@ def _prices_at_tier(
 
 
 def _scale_price(price: Price, percent: int, label: str) -> Price:
+    """Return a percentage of a price. Raises TermsInvalid if a result is not a whole number."""
+
     def scale_amount(nano: int) -> int:
+        """Return `percent` of an amount in nano-units. Raises TermsInvalid if not whole."""
         if nano * percent % 100:
             raise TermsInvalid(
                 f"{label}: {percent} % of {nano} nano-units is not a whole number of "

@@ -18,7 +18,7 @@ _Value = TypeVar("_Value")
 def parse_toml(
     text: str, schema: type[_Schema], file_label: str, error_type: type[AppError]
 ) -> _Schema:
-    """Parse a TOML text into a msgspec type. Raises `error_type`; `file_label` is its subject."""
+    """Parse a TOML text into a msgspec type. Raises `error_type`: "`file_label` cannot be read"."""
     try:
         return msgspec.convert(tomllib.loads(text), schema)
     except msgspec.ValidationError as error:

@@ -56,8 +56,10 @@ def _find_field(lines: list[str], after: int, name: str | None) -> int | None:
 
 
 def _is_table_header(line: str, table: str) -> bool:
+    """Return whether a line is the header `[table]`."""
     return re.match(rf"\s*\[\s*{re.escape(table)}\s*\]", line) is not None
 
 
 def _is_array_header(line: str, table: str) -> bool:
+    """Return whether a line is an array header `[[table]]`."""
     return re.match(rf"\s*\[\[\s*{table}\s*\]\]", line) is not None

@@ -60,7 +60,7 @@ class _LocalInvoice:
 
 
 async def compare_with_collector(database: Database, collector: Collector) -> CollectorComparison:
-    """Compare each invoice that it collects. Raises RetryLater if it does not answer."""
+    """Compare our invoices with the collector's. Raises RetryLater without an answer."""
     async with database.transaction() as session:
         invoices = await _load_local_invoices(session, collector.info.name)
     differences = [
@@ -72,6 +72,7 @@ async def compare_with_collector(database: Database, collector: Collector) -> Co
 
 
 async def _load_local_invoices(session: AsyncSession, collector: str) -> list[_LocalInvoice]:
+    """Load the collector's invoices without pending changes, with minor units to collect."""
     await allow_long_statements(session)
     rows = (await session.execute(text(_LOCAL_INVOICES), {"collector": collector})).all()
     return [
@@ -81,6 +82,7 @@ async def _load_local_invoices(session: AsyncSession, collector: str) -> list[_L
 
 
 async def _compare_invoice(invoice: _LocalInvoice, collector: Collector) -> list[Difference]:
+    """Compare existence, total and settled state of an invoice with the collector's."""
     try:
         external = await collector.retrieve_invoice(invoice.external_id)
     except PermanentFailure:

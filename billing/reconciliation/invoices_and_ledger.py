@@ -151,6 +151,7 @@ async def rerate_invoices(session: AsyncSession) -> list[InvoiceDifference]:
 
 
 async def _rerate_invoice(session: AsyncSession, invoice: Invoice) -> list[InvoiceDifference]:
+    """Rate one invoice again from its lines and totals; return the differences."""
     rows = await list_invoice_lines(session, invoice.account_id, invoice.id)
     lines = [_statement_line(row) for row in rows]
     terms: dict[UUID, PlanTerms] = await load_terms(session, {row.plan_version_id for row in rows})
@@ -170,6 +171,7 @@ async def _rerate_invoice(session: AsyncSession, invoice: Invoice) -> list[Invoi
 
 
 async def _usage_amount(session: AsyncSession, invoice: Invoice, period_id: UUID) -> int:
+    """Rate the totals of an invoice's period again; return the amount in minor units."""
     profile = await get_profile(session, invoice.account_id)
     period = await session.get_one(BillingPeriod, period_id)
     use = await load_period_usage(session, profile, period)
@@ -177,4 +179,5 @@ async def _usage_amount(session: AsyncSession, invoice: Invoice, period_id: UUID
 
 
 def _statement_line(row: InvoiceLine) -> StatementLine:
+    """Return the statement line of a stored line, reduced to what sums need."""
     return StatementLine(LineKind(row.kind), row.minor, row.plan_version_id)

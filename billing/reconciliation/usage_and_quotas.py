@@ -249,7 +249,7 @@ async def compare_engines(
     before: Mapping[str, TokenTotals],
     adapters: Mapping[str, Sequence[str]] = _NO_ADAPTERS,
 ) -> tuple[EngineComparison, ...]:
-    """Compare the engines' counts with usage rows.
+    """Compare the token counts of model engines with usage rows.
 
     `before` is the result of `load_recorded_tokens` from before the counters were read; the rest is
     read now, in another transaction. `adapters` maps a base model to the adapter models that share
@@ -272,7 +272,7 @@ async def compare_engines(
 
 
 def compare_engine(count: EngineCount, recorded: RecordedUsage) -> EngineComparison:
-    """Compare an engine's count with the recorded usage before (lower) and after (upper bound).
+    """Compare an engine's token count with lower and upper bounds from the usage rows.
 
     Tokens above the upper bound are explained by calls that ended early: without limit by calls
     without recorded tokens, else by a few tokens per call.
@@ -309,12 +309,14 @@ def compare_engine(count: EngineCount, recorded: RecordedUsage) -> EngineCompari
 
 
 def _is_explained(unbilled: int, recorded: RecordedUsage) -> bool:
+    """Return whether aborted or unmeasured calls can account for the `unbilled` tokens."""
     return recorded.unmeasured > 0 or unbilled <= recorded.aborted * _MAX_TOKENS_AFTER_ABORT
 
 
 async def _load_recorded_usage(
     session: AsyncSession, count: EngineCount, models: Sequence[str], before: TokenTotals
 ) -> RecordedUsage:
+    """Load the recorded tokens of the models, as bounds for the engine's token count."""
     values = {
         "models": list(models),
         "first_start": count.first_start,

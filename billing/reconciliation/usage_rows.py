@@ -73,6 +73,7 @@ async def check_row_costs(session: AsyncSession, since: int = 0) -> RowCostCheck
 
 
 async def _stream_batches(session: AsyncSession, since: int) -> AsyncIterator[list[Any]]:
+    """Stream the usage rows written by transactions from id `since` on, in batches."""
     result = await session.stream(
         text(_ROWS), {"since": since}, execution_options={"yield_per": _BATCH_SIZE}
     )
@@ -84,6 +85,7 @@ async def _stream_batches(session: AsyncSession, since: int) -> AsyncIterator[li
 
 
 async def _find_wrong_costs(session: AsyncSession, batch: list[Any]) -> list[WrongCost]:
+    """Rate the rows of a batch again; return those whose recorded cost differs."""
     prices = await _load_unit_prices(session, {(row[3], row[2]) for row in batch})
     wrong = []
     for request_id, account_id, model, version_id, covered, recorded, *units in batch:

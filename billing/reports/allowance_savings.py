@@ -32,7 +32,7 @@ async def terms_with_allowances(
 def savings_by_value(
     terms: Mapping[UUID, PlanTerms], rows: Iterable[Sequence[Any]], *, by_model: bool
 ) -> dict[DimensionValue, int]:
-    """Return the savings by included units, in nano-units, by dimension value.
+    """Return the savings by included units in nano-units, by value and, if `by_model`, by model.
 
     Rows are (value, model, plan version id, units by meter..., cost).
     """
@@ -48,4 +48,5 @@ def savings_by_value(
 
 
 def _has_allowance_for(terms: PlanTerms, model: str) -> bool:
+    """Return whether an allowance of the terms covers the model."""
     return any(one.model in ("*", model) for one in terms.allowances)

@@ -78,6 +78,7 @@ async def get_call_cost(session: AsyncSession, account_id: UUID, request_id: UUI
 
 
 def _meter_costs(row: Usage, prices: Mapping[str, int]) -> tuple[MeterCost, ...]:
+    """Return the units, included units and price (nano-units) of each meter that the call used."""
     units = units_by_meter(Quantities(*(getattr(row, meter) for meter in METERS)), prices)
     covered = {
         meter: sum(units_by_quota.values()) for meter, units_by_quota in (row.covered or {}).items()

@@ -134,7 +134,7 @@ async def search_customers(
 async def get_customer(
     session: AsyncSession, account_id: UUID, now: datetime, invoices: int = 6
 ) -> Customer:
-    """Return an account's details with its newest invoices. Raises AccountNotFound."""
+    """Return an account's details and `invoices` newest invoices. Raises AccountNotFound."""
     account = await session.get(Account, account_id)
     if account is None:
         raise AccountNotFound("The account does not exist.")
@@ -156,6 +156,7 @@ async def get_customer(
 
 
 async def _get_state(session: AsyncSession, account_id: UUID, now: datetime) -> CustomerState:
+    """Return the account's state at an instant: active, overdue or suspended."""
     query = f"""
         select {_ACCOUNT_STATE} from account a join billing_profile p on p.account_id = a.id
         where a.id = :account

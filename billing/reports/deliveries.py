@@ -121,7 +121,7 @@ async def count_inbox(session: AsyncSession) -> dict[DeliveryState, int]:
 async def list_outbox(
     session: AsyncSession, progress: DeliveryState | None, limit: int, before: UUID | None = None
 ) -> list[OutboxEntry]:
-    """List outbox items, newest first."""
+    """List outbox items older than `before`, newest first, in the state `progress` if set."""
     values = {"state": progress and progress.value, "before": before, "limit": limit}
     return [OutboxEntry(*row) for row in await session.execute(text(_OUTBOX_ROWS), values)]
 
@@ -132,7 +132,7 @@ async def list_inbox(
     limit: int,
     before: InboxCursor | None = None,
 ) -> list[InboxEntry]:
-    """List received collector events, newest first."""
+    """List received events older than `before`, newest first, in the state `progress` if set."""
     values = {
         "state": progress and progress.value,
         "before": before and before.received_at,
@@ -143,5 +143,6 @@ async def list_inbox(
 
 
 async def _count_by_state(session: AsyncSession, query: str) -> dict[DeliveryState, int]:
+    """Run a counting query; return the count of every state, 0 where there is none."""
     counts = {name: int(count) for name, count in await session.execute(text(query))}
     return {progress: counts.get(progress.value, 0) for progress in DeliveryState}

@@ -80,6 +80,7 @@ async def forecast_invoice(
     other_lines = await preview_non_usage_lines(session, profile, period_usage.period)
 
     async def total(additional_usage: int) -> int:
+        """Return the total in minor units with tax, for further usage in nano-units."""
         share = Fraction(additional_usage, past.weight) if past.weight else Fraction(0)
         lines = [
             *_add_expected_usage(period_usage, past.used, share, terms).lines(),
@@ -103,8 +104,10 @@ async def _current_list_prices(session: AsyncSession, position: UsagePosition) -
 def _terms_by_model(
     list_terms: PlanTerms | None, usages: Sequence[TermsUsage], current: PlanTerms | None
 ) -> dict[str, PlanTerms]:
-    """Return the terms that will price further calls of each model: the plan's if it prices the
-    model, else those that priced it last, else the list's."""
+    """Return the terms that will price further calls, by model.
+
+    These are the plan's if it prices the model, else those that priced it last, else the list's.
+    """
     of_period = [terms_usage.terms for terms_usage in usages if not terms_usage.contract]
     by_priority = [
         terms_usage for terms_usage in (list_terms, *of_period, current) if terms_usage is not None
@@ -119,6 +122,7 @@ async def _load_past_usage(
     zone: ZoneInfo,
     terms: Mapping[str, PlanTerms],
 ) -> _PastUsage:
+    """Load daily usage before today, of models with terms, in units and nano-units."""
     today = local_day(now, zone)
     values = {
         "account": account_id,
@@ -189,12 +193,14 @@ def _add_expected_usage(
 
 
 def _scale_quantities(quantities: Quantities, share: Fraction) -> Quantities:
+    """Multiply the quantity of each meter by the share, rounded down."""
     return Quantities(*(int(quantities.get(meter) * share) for meter in METERS))
 
 
 def _merge_usage(
     current: Iterable[ModelUsage], additional: Iterable[ModelUsage]
 ) -> list[ModelUsage]:
+    """Add up two lists of usage by model."""
     merged = {usage.model: usage for usage in current}
     for usage in additional:
         existing = merged.get(usage.model, ModelUsage(usage.model, Quantities()))

@@ -72,6 +72,7 @@ async def load_usage_by_model(
 
 
 def _add_amount(amounts: Mapping[str, int], currency: str, nano: int) -> dict[str, int]:
+    """Return the amounts by currency with nano-units added in one currency."""
     return {**amounts, currency: amounts.get(currency, 0) + nano}
 
 

@@ -35,7 +35,7 @@ class PlanVersionSales:
 
     @property
     def listing(self) -> bool:
-        """Whether it is the pay-as-you-go price list rather than a plan."""
+        """Whether the version is of the pay-as-you-go price list rather than of a plan."""
         return self.version.plan == LIST_PLAN
 
 
@@ -64,9 +64,11 @@ async def list_plan_sales(session: AsyncSession, now: datetime) -> list[PlanVers
 
 
 def _sort_key(sales: PlanVersionSales) -> tuple[str, str, int]:
+    """Return the sort key of a version: plan, currency, then the newest first."""
     return sales.version.plan, sales.version.currency, -sales.version.number
 
 
 async def _accounts_by_version(session: AsyncSession, now: datetime) -> dict[UUID, int]:
+    """Return the number of accounts on each plan version at an instant."""
     rows = await session.execute(text(_ACCOUNTS_BY_VERSION), {"now": now})
     return {version_id: int(count) for version_id, count in rows}

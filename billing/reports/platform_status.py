@@ -81,4 +81,5 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
 
 
 def _labelled_counts(rows: Sequence[Any]) -> list[LabelledCount]:
+    """Convert rows to counts: the last column is the count, the others are its labels."""
     return [LabelledCount(tuple(row[:-1]), row[-1]) for row in rows]

@@ -145,7 +145,7 @@ async def list_spending(
     *,
     by_model: bool = False,
 ) -> list[SpendingRow]:
-    """List an account's usage in a period by a dimension: times in order, others by cost.
+    """List a period's usage by a dimension and, if `by_model`, by model; times in order.
 
     Only billed usage, except by settlement. `by_model` also groups times by model. At most
     MAX_ROWS rows.
@@ -213,7 +213,7 @@ async def _add_savings(
     *,
     by_model: bool,
 ) -> list[SpendingRow]:
-    """Add the savings by included units. One query for accounts whose terms have no allowances."""
+    """Set the rows' savings by included units; `statement` selects the covered usage."""
     query, values = statement
     parameters = {"period": values["period"], "account": values["account"]}
     versions = [row[0] for row in await session.execute(text(_VERSIONS), parameters)]
@@ -230,11 +230,13 @@ async def _add_savings(
 def _spending_row(
     value: datetime | UUID | str | None, model: str | None, *sums: int
 ) -> SpendingRow:
+    """Build a report row from a query row; `sums` are calls, units by meter and cost."""
     calls, *units, cost = (int(one) for one in sums)
     return SpendingRow(value, model, calls, Quantities(*units), cost)
 
 
 def _merge_rows(value: datetime | UUID | str | None, parts: Sequence[SpendingRow]) -> SpendingRow:
+    """Add up rows of different models into one row for `value`."""
     return SpendingRow(
         value,
         None,

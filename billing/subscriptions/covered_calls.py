@@ -59,7 +59,7 @@ class CoverageSpan:
 async def list_coverage_spans(
     session: AsyncSession, account_id: UUID, since: datetime, until: datetime | None = None
 ) -> list[CoverageSpan]:
-    """List the account's coverage spans that overlap a time range, earliest first."""
+    """List the spans in which outcome contracts price the account's calls, earliest first."""
     values = {"account": account_id, "since": since, "until": until}
     rows = (await session.execute(text(_COVERAGE_SPANS), values)).all()
     return [CoverageSpan(*row) for row in rows]

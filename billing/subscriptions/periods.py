@@ -145,11 +145,13 @@ async def restart_period(
 
 
 def _first_period_start(profile: BillingProfile, created_at: datetime) -> datetime:
+    """Return the start of the billing month in which the account was created, in UTC."""
     day = local_day(created_at, profile_time_zone(profile))
     return local_midnight(billing_month_start(day, profile.anchor_day), profile_time_zone(profile))
 
 
 def _period_end(profile: BillingProfile, starts_at: datetime) -> datetime:
+    """Return the end of the period that starts at an instant: the next anchor day, in UTC."""
     day = local_day(starts_at, profile_time_zone(profile))
     return local_midnight(
         next_billing_month_start(day, profile.anchor_day), profile_time_zone(profile)
@@ -168,6 +170,7 @@ def _build_periods_until(
 
 
 def _build_period(profile: BillingProfile, starts_at: datetime) -> BillingPeriod:
+    """Build the period that starts at an instant, with the profile's calendar."""
     return BillingPeriod(
         id=ids.new_id(),
         account_id=profile.account_id,

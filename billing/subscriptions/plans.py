@@ -115,6 +115,7 @@ async def load_terms(session: AsyncSession, version_ids: Iterable[UUID]) -> dict
 
 
 async def _set_listed(session: AsyncSession, terms: PlanTerms, listed: bool) -> None:
+    """Offer the terms' plan to customers in its currency if `listed`, else hide it."""
     if listed:
         await session.execute(
             delete(UnlistedPlan).where(

@@ -221,6 +221,7 @@ async def resume_subscription(
 def _log_plan_change(
     session: AsyncSession, old_phase: SubscriptionPhase, new_phase: SubscriptionPhase, at: datetime
 ) -> None:
+    """Log the audit event of a change from one phase's plan version to another's."""
     log_event(
         session,
         MoneyEvent.PLAN_CHANGED,
@@ -264,6 +265,7 @@ def yearly_fee(terms: PlanTerms) -> int:
 async def _prepare_plan_change(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
 ) -> tuple[BillingProfile, SubscriptionState, datetime]:
+    """Lock the profile and check the change; return (profile, subscription, now)."""
     profile = await lock_profile(session, account_id)
     now = clock.now()
     subscription = await require_subscription(session, account_id, now)
@@ -295,6 +297,7 @@ def _add_phase(
     starts_at: datetime,
     fees_from: datetime,
 ) -> SubscriptionPhase:
+    """Add a phase from `starts_at` on whose first fee is due at `fees_from`, later with a trial."""
     phase = SubscriptionPhase(
         id=ids.new_id(),
         account_id=account_id,
@@ -309,6 +312,7 @@ def _add_phase(
 
 
 async def _delete_following_phases(session: AsyncSession, account_id: UUID, now: datetime) -> None:
+    """Delete the phases that begin after now, which are scheduled changes."""
     await session.execute(
         delete(SubscriptionPhase).where(
             col(SubscriptionPhase.account_id) == account_id,
@@ -318,4 +322,5 @@ async def _delete_following_phases(session: AsyncSession, account_id: UUID, now:
 
 
 def _ends_after(phase: SubscriptionPhase, at: datetime) -> bool:
+    """Return whether the phase lasts beyond an instant."""
     return phase.ends_at is None or phase.ends_at > at

@@ -192,8 +192,10 @@ async def share_lock_totals(session: AsyncSession) -> AggregationCursor:
 
 
 async def lock_totals(session: AsyncSession) -> int:
-    """Take the exclusive lock on the totals, for aggregation and changes of periods. Returns the
-    transaction id up to which rows are aggregated."""
+    """Lock the totals exclusively; return the transaction id up to which rows are aggregated.
+
+    Aggregation and changes of periods need the lock.
+    """
     query = "select consumed from usage_cursor for update"
     return int((await session.execute(text(query))).scalar_one())
 

@@ -39,7 +39,7 @@ class QuotaKind(StrEnum):
 
     @property
     def money(self) -> bool:
-        """Whether it is in nano-units of money; calls are refused when it is used up."""
+        """Whether the kind counts nano-units of money; calls are refused when these are used up."""
         return self in (QuotaKind.CREDIT, QuotaKind.BUDGET)
 
     @property

@@ -35,6 +35,7 @@ class InvoiceStatus(StrEnum):
 
 
 def _minor(*, nullable: bool = False) -> Column[int]:
+    """Return a bigint column for an amount in minor units."""
     return Column(BigInteger, nullable=nullable)
 
 

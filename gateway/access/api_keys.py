@@ -140,8 +140,7 @@ async def rotate_key(
     overlap: timedelta,
     actor: Actor = CLI_ACTOR,
 ) -> IssuedKey:
-    """Replace a key by a new one with the same limits and scope. The old key stays valid for
-    `overlap`.
+    """Replace a key by one with equal limits and scope; the old one stays valid for `overlap`.
 
     Raises KeyNotFound, KeyNotActive.
     """
@@ -202,6 +201,7 @@ def _generate_key(
     key_id: UUID | None = None,
     replaces: UUID | None = None,
 ) -> IssuedKey:
+    """Generate a secret and its row, not stored yet; `replaces` is the id of a rotated key."""
     secret = generate_api_key()
     row = ApiKey(
         id=key_id or ids.new_id(),
@@ -216,6 +216,7 @@ def _generate_key(
 
 
 async def _insert_key(session: AsyncSession, row: ApiKey) -> None:
+    """Store a key's row. Raises KeyAlreadyCreated if the id exists."""
     inserted = await session.execute(
         insert(ApiKey)
         .values(row.model_dump())
@@ -229,6 +230,7 @@ async def _insert_key(session: AsyncSession, row: ApiKey) -> None:
 
 
 async def _require_rotatable(session: AsyncSession, row: ApiKey, now: datetime) -> None:
+    """Raise KeyNotActive if the key is revoked, expired or already replaced by a live key."""
     if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
         raise KeyNotActive("The key is revoked or expired. Create a new key.")
     successor = select(ApiKey.id).where(

@@ -77,17 +77,20 @@ class Authenticator:
         self._log = structlog.get_logger()
 
     async def start(self) -> None:
+        """Start the task that applies key changes to the cache."""
         self._poller = asyncio.create_task(self._poll_changes(), name="access-epoch")
 
     async def stop(self) -> None:
+        """End the task that applies key changes, after its current transaction."""
         # Not cancelled: cancellation would leave the connection in the middle of a transaction.
         self._stopping.set()
         if self._poller is not None:
             await self._poller
 
     async def identify(self, credentials: str | None, at: datetime | None = None) -> KeyRecord:
-        """Return the record of the key in an `Authorization` header, in whatever state, with its
-        quotas and prices at a moment (now by default).
+        """Return the record of the key in an `Authorization` header, valid or not, at a moment.
+
+        The record holds its quotas and prices at that moment (now by default).
 
         The caller must check it with `require_active` and `require_not_suspended`.
 
@@ -159,8 +162,7 @@ class Authenticator:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the epoch was read recently enough to trust the cache; if not, the database does
-        not answer."""
+        """Whether the access epoch was read recently enough to trust the cache."""
         return self._clock.monotonic() - self._epoch_read_at <= self._timing.trust_s
 
     async def _shared_lookup(self, digest: bytes, cache_key: bytes, at: datetime) -> KeyRecord:
@@ -181,12 +183,14 @@ class Authenticator:
         return await self._look_up_key(digest, cache_key, at)
 
     def _forget_lookup(self, cache_key: bytes, task: "asyncio.Task[KeyRecord]") -> None:
+        """Remove an ended lookup, unless a newer one of the same key has replaced it."""
         if self._lookups.get(cache_key, (0.0, None))[1] is task:
             del self._lookups[cache_key]
         if not task.cancelled():
             task.exception()  # marks the exception as retrieved: all callers may have left
 
     async def _look_up_key(self, digest: bytes, cache_key: bytes, at: datetime) -> KeyRecord:
+        """Read a key by hash and cache its record. Raises KeyInvalid, DatabaseUnavailable."""
         # The database has not answered for so long that a query would only keep callers waiting.
         unread_s = self._clock.monotonic() - self._epoch_read_at
         if unread_s > self._timing.database_gone_s and self._epoch >= 0:
@@ -204,6 +208,7 @@ class Authenticator:
         return key_record
 
     async def _poll_changes(self) -> None:
+        """Apply key changes every `epoch_poll_s` seconds until `stop`; log when reading fails."""
         while not self._stopping.is_set():
             try:
                 await self._apply_changes()
@@ -217,6 +222,7 @@ class Authenticator:
                     await self._stopping.wait()
 
     async def _apply_changes(self) -> None:
+        """Drop the accounts changed since the last epoch from the cache; acknowledge the epoch."""
         # The epoch is as old as the start of the query, not its end.
         started = self._clock.monotonic()
         changes = await read_access_changes(self._epoch_connection, self._epoch)
@@ -257,6 +263,7 @@ class Authenticator:
 
 
 def _parse_bearer_token(credentials: str | None) -> str:
+    """Return the API key of an Authorization header. Raises KeyMissing, KeyInvalid."""
     if credentials is None:
         raise KeyMissing("No API key was sent. Send it as `Authorization: Bearer <key>`.")
     scheme, _, secret = credentials.partition(" ")

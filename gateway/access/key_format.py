@@ -27,6 +27,7 @@ def is_well_formed(secret: str) -> bool:
 
 
 def _checksum(text: str) -> str:
+    """Return the CRC-32 of a text as 6 base-62 characters."""
     number = zlib.crc32(text.encode())
     digits = ""
     for _ in range(_CHECKSUM_LENGTH):

@@ -74,7 +74,7 @@ def parse_limits(texts: Mapping[str, str]) -> KeyLimits:
 
 
 def limits_of(key: ApiKey, quotas: Iterable[QuotaState]) -> KeyLimits:
-    """Return a key's limits, given all quotas of its account."""
+    """Return a key's limits, picked from all quotas of its account."""
     amounts = {quota.kind: quota.amount for quota in quotas if quota.key_id == key.id}
     rates = {name: amounts.get(kind) for name, kind in RATE_LIMIT_KINDS.items()}
     return KeyLimits(budget=key.monthly_budget_nano, **rates)
@@ -120,6 +120,7 @@ async def change_limits(
 
 
 def _parse_amount(text: str) -> int | None:
+    """Parse a budget to nano-units; None if the text is empty. Raises LimitUnreadable."""
     try:
         return nano_from_text(text.strip()) if text.strip() else None
     except ValueError as error:
@@ -128,6 +129,7 @@ def _parse_amount(text: str) -> int | None:
 
 
 def _parse_rate_limit(name: str, text: str) -> int | None:
+    """Parse a rate limit; None if the text is empty. Raises LimitUnreadable, LimitInvalid."""
     return _validate_limit(name, _parse_count(name, text))
 
 
@@ -142,6 +144,7 @@ def _validate_limit(name: str, amount: int | None) -> int | None:
 
 
 def _parse_count(name: str, text: str) -> int | None:
+    """Parse a whole number of up to 12 digits; None if empty. Raises LimitUnreadable."""
     digits = text.strip()
     if not digits:
         return None

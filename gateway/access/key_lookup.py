@@ -60,6 +60,7 @@ async def find_key_by_id(
 async def _find_key(
     session: AsyncSession, price_book: PriceBook, condition: ColumnElement[bool], at: datetime
 ) -> KeyRecord | None:
+    """Return the key that matches a SQL condition, with quotas and prices at a moment, or None."""
     query = (
         select(ApiKey, Account.currency, BillingProfile.suspended_at)
         .join(Account, col(Account.id) == col(ApiKey.account_id))

@@ -136,8 +136,7 @@ async def change_tiers(
     key_id: UUID,
     tiers: list[str] | None,
 ) -> None:
-    """Set only the service tiers of the scope of an account's key, which must exist; None allows
-    all."""
+    """Set only the service tiers of an account's key, which must exist; None allows all."""
     query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
     row = (await session.scalars(query.with_for_update())).one()
     scope = replace(scope_of(row), service_tiers=tiers)
@@ -145,6 +144,7 @@ async def change_tiers(
 
 
 def _networks_unreadable() -> NetworksUnreadable:
+    """Return the error for networks that are invalid or too many."""
     return NetworksUnreadable(
         f"Enter at most {_MAX_NETWORKS} IP addresses or networks, for example "
         "203.0.113.7 or 203.0.113.0/24.",

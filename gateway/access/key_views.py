@@ -68,6 +68,7 @@ async def get_key_view(
 
 
 def _state(row: ApiKey, now: datetime) -> str:
+    """Return `revoked`, `expired`, `ending` (has an expiry) or `active` (has none)."""
     if row.revoked_at is not None:
         return "revoked"
     if row.expires_at is None:
@@ -76,6 +77,7 @@ def _state(row: ApiKey, now: datetime) -> str:
 
 
 def _spent(row: ApiKey, quotas: Sequence[QuotaState], now: datetime) -> int:
+    """Return what the key's monthly budget records for this month, in nano-units, else 0."""
     month = month_start(now)
     return next(
         (

@@ -88,8 +88,7 @@ class PriceBook:
         return terms
 
     def _by_model(self, *terms: PlanTerms) -> Mapping[str, ModelPrices]:
-        """Return the prices by model and service tier, each model from the first of the terms that
-        has it."""
+        """Return prices by model and service tier; of several terms, the first with the model."""
         version_ids = tuple(one.version_id() for one in terms)
         prices = self._prices_by_terms.get(version_ids)
         if prices is None:
@@ -164,8 +163,7 @@ def _with_allowances(
 
 
 def _applies_to(quota: QuotaRef, model: str, model_prices: ModelPrices) -> bool:
-    """Whether an allowance applies to a model: shared allowances cover the default service tier
-    only, and meters without a price need none."""
+    """Whether an allowance covers a priced meter of a model; a shared one, at the default tier."""
     shared = quota.model == ANY_MODEL and model_prices.service_tier is None
     return (shared or quota.model == model) and model_prices.prices.get(quota.meter, 0) > 0
 
@@ -177,5 +175,6 @@ def _product_names(terms: PlanTerms, model: str) -> list[str]:
 
 
 def _model_prices(terms: PlanTerms, name: str) -> ModelPrices:
+    """Return the prices of a product under the plan terms, with its service tier."""
     prices = MappingProxyType(unit_prices(terms, name))
     return ModelPrices(terms.version_id(), prices, service_tier=tier_of_product(name))

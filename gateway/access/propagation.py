@@ -37,6 +37,7 @@ class Propagation:
         return False
 
     async def _is_applied_everywhere(self, epoch: int) -> bool:
+        """Whether all live processes have applied the epoch; False without a database."""
         with suppress(DatabaseUnavailable):
             async with self._database.transaction() as session:
                 return await count_processes_behind(session, epoch) == 0

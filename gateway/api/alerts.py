@@ -44,6 +44,7 @@ class AlertRoutes(Controller):
     async def target(
         self, principal: NamedDependency[Principal], database: NamedDependency[Database]
     ) -> dict[str, Any]:
+        """Return the account's alert settings and undelivered alerts, without the secret."""
         async with database.transaction() as session:
             return await alert_target_json(session, principal.account_id)
 
@@ -60,6 +61,7 @@ class AlertRoutes(Controller):
         webhook_poster: NamedDependency[SignedPoster],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
+        """Update the webhook URL or the thresholds; absent fields keep their value."""
         settings = decode_body_strict(_DECODER, await request.body())
         url = None if settings.url is UNSET else settings.url or ""
         percentages = None if settings.percentages is UNSET else settings.percentages
@@ -74,6 +76,7 @@ class AlertRoutes(Controller):
         clock: NamedDependency[Clock],
         webhook_poster: NamedDependency[SignedPoster],
     ) -> dict[str, Any]:
+        """Send a test event to the account's alert target and return the delivery result."""
         return (
             await send_sample_alert(database, clock, webhook_poster, principal.account_id)
         ).to_json()

@@ -25,11 +25,13 @@ def webhook_routes() -> list[HTTPRouteHandler]:
 
 
 def webhook_paths() -> tuple[str, ...]:
-    """Return the paths of the routes."""
+    """Return the webhook path of each collector, such as `/stripe/webhook`."""
     return tuple(entry.info.webhook_path for entry in COLLECTORS.values())
 
 
 def _webhook_route(entry: CollectorEntry) -> HTTPRouteHandler:
+    """Return the route that receives the webhooks of one collector."""
+
     @post(
         entry.info.webhook_path,
         status_code=200,
@@ -44,6 +46,7 @@ def _webhook_route(entry: CollectorEntry) -> HTTPRouteHandler:
         clock: NamedDependency[Clock],
         settings: NamedDependency[Settings],
     ) -> dict[str, bool]:
+        """Verify an event's signature and store the event in the inbox."""
         event = entry.notification(settings, await request.body(), request.headers)
         async with database.transaction() as session:
             await store_event(session, clock, event)

@@ -36,6 +36,7 @@ class FeedbackRoutes(Controller):
         metrics: NamedDependency[Metrics],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
+        """Save a rating or correction of one call's response and return it as JSON."""
         feedback_request = parse_feedback(await request.body())
         async with database.transaction() as session:
             row = await feedback.save_feedback(
@@ -52,6 +53,7 @@ class FeedbackRoutes(Controller):
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return a page of the account's feedback, newest first."""
         cursor = parse_cursor(feedback.FEEDBACK_ID_PREFIX, after)
         async with database.transaction() as session:
             rows = await feedback.list_feedback(session, principal.account_id, limit + 1, cursor)
@@ -64,6 +66,7 @@ class FeedbackRoutes(Controller):
         database: NamedDependency[Database],
         feedback_id: FromPath[str],
     ) -> dict[str, Any]:
+        """Return one feedback of the account as JSON."""
         async with database.transaction() as session:
             row = await feedback.find_feedback(session, principal.account_id, feedback_id)
         return feedback.render_feedback(row)
@@ -79,6 +82,7 @@ class FeedbackRoutes(Controller):
         database: NamedDependency[Database],
         feedback_id: FromPath[str],
     ) -> dict[str, Any]:
+        """Delete one feedback of the account."""
         async with database.transaction() as session:
             await feedback.delete_feedback(session, principal.account_id, feedback_id)
         return {"id": feedback_id, "object": "feedback", "deleted": True}

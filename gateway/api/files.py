@@ -50,6 +50,7 @@ class FileRoutes(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
+        """Store an uploaded file and return OpenAI's file object."""
         upload = await _read_upload(request)
         async with database.transaction() as session:
             row = await files.create_file(session, clock, principal.account_id, *upload)
@@ -64,6 +65,7 @@ class FileRoutes(Controller):
         after: FromQuery[str | None] = None,
         purpose: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return a page of the account's files, newest first, filtered by `purpose` if set."""
         cursor = parse_cursor(files.PREFIX, after)
         account_id = principal.account_id
         async with database.transaction() as session:
@@ -77,6 +79,7 @@ class FileRoutes(Controller):
         database: NamedDependency[Database],
         file: FromPath[str],
     ) -> dict[str, Any]:
+        """Return OpenAI's file object, without the file's content."""
         async with database.transaction() as session:
             return files.file_json(await files.find_file(session, principal.account_id, file))
 
@@ -87,6 +90,7 @@ class FileRoutes(Controller):
         database: NamedDependency[Database],
         file: FromPath[str],
     ) -> Response[bytes]:
+        """Return the file's bytes."""
         file_id = files.parse_file_id(file)
         async with database.transaction() as session:
             content = await files.read_content(session, principal.account_id, file_id)
@@ -105,6 +109,7 @@ class FileRoutes(Controller):
         request: Request[Any, Any, Any],
         file: FromPath[str],
     ) -> dict[str, Any]:
+        """Validate a training file for a model and return all problems as JSON."""
         check_request = decode_body_strict(_CHECK_DECODER, await request.body())
         return await offers.render_file_check(principal.account_id, check_request.model, file)
 
@@ -119,6 +124,7 @@ class FileRoutes(Controller):
         database: NamedDependency[Database],
         file: FromPath[str],
     ) -> dict[str, Any]:
+        """Delete a file, also from vector stores."""
         async with database.transaction() as session:
             await files.delete_file(session, principal.account_id, file)
         return {"id": file, "object": "file", "deleted": True}

@@ -67,6 +67,7 @@ class FineTuningRoutes(Controller):
         max_cost: _MaxCostHeader = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Validate and queue a fine-tuning job, then wake the runner. Returns the job object."""
         job_request = parse_job_request(await request.body())
         max_cost_header = {} if max_cost is None else {b"x-max-cost": max_cost.encode("latin-1")}
         offer = await offers.create_offer(principal, job_request, max_cost_header)
@@ -84,6 +85,7 @@ class FineTuningRoutes(Controller):
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return a page of the account's fine-tuning jobs, newest first."""
         cursor = parse_cursor(jobs.JOB_ID_PREFIX, after)
         async with database.transaction() as session:
             rows = await jobs.list_jobs(session, principal.account_id, limit + 1, cursor)
@@ -96,6 +98,7 @@ class FineTuningRoutes(Controller):
         database: NamedDependency[Database],
         job: FromPath[str],
     ) -> dict[str, Any]:
+        """Return OpenAI's job object of one fine-tuning job."""
         async with database.transaction() as session:
             return render_job(await jobs.find_job(session, principal.account_id, job))
 
@@ -108,6 +111,7 @@ class FineTuningRoutes(Controller):
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return a page of a job's events, newest first."""
         cursor = parse_cursor(jobs.EVENT_ID_PREFIX, after)
         async with database.transaction() as session:
             job_row = await jobs.find_job(session, principal.account_id, job)
@@ -122,6 +126,7 @@ class FineTuningRoutes(Controller):
         clock: NamedDependency[Clock],
         job: FromPath[str],
     ) -> dict[str, Any]:
+        """Cancel a job and return the job object."""
         async with database.transaction() as session:
             return render_job(await jobs.cancel_job(session, clock, principal.account_id, job))
 
@@ -134,6 +139,7 @@ class FineTuningRoutes(Controller):
         limit: PageLimit = 10,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return the version that a job trained as its only checkpoint; none if not live."""
         cursor = parse_cursor(CHECKPOINT_ID_PREFIX, after)
         async with database.transaction() as session:
             job_row = await jobs.find_job(session, principal.account_id, job)
@@ -156,6 +162,7 @@ class FineTuningRoutes(Controller):
         request: Request[Any, Any, Any],
         job: FromPath[str],
     ) -> dict[str, Any]:
+        """Give or withdraw consent to train the shared model on the job's file."""
         consent_request = decode_body_strict(CONSENT_DECODER, await request.body())
         is_shared = consent_request.share_for_improvement
         async with database.transaction() as session:

@@ -28,6 +28,7 @@ _PROBE_TIMEOUT_S = 3.0
 
 @get("/health/live", summary="Liveness: the gateway process runs")
 async def live() -> dict[str, str]:
+    """Return 200 with status `ok` as long as the process answers."""
     return {"status": "ok"}
 
 
@@ -41,6 +42,7 @@ async def ready(
         bool, QueryParameter(description="false: whether this gateway works, whatever they do")
     ] = True,
 ) -> Response[Any]:
+    """Return 200 if calls can be served, else 503; `models=false` skips the model servers."""
     # With `models=false` no server is contacted: load balancers poll every few seconds.
     pools = {router.server_urls(model_id) for model_id in catalog.models} if models else set()
     are_models_ready = all(
@@ -66,7 +68,7 @@ async def metrics(
     settings: NamedDependency[Settings],
     request: Request[Any, Any, Any],
 ) -> Response[bytes]:
-    """Where a token is set, whoever reads them shows it as a bearer token."""
+    """Return the metrics as text. Raises MetricsTokenInvalid without the configured token."""
     _require_token(settings, request.headers.get("authorization", ""))
     call_metrics.flush()
     text, content_type = await asyncio.to_thread(metrics.exposition)

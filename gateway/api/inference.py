@@ -32,10 +32,14 @@ class InferenceComponents(Protocol):
     """The components that serve calls, looked up for each call (gateway/components.py)."""
 
     @property
-    def pipeline(self) -> Pipeline: ...
+    def pipeline(self) -> Pipeline:
+        """Return the pipeline that serves the metered calls."""
+        ...
 
     @property
-    def clock(self) -> Clock: ...
+    def clock(self) -> Clock:
+        """Return the clock that times the calls."""
+        ...
 
 
 def inference_routes(components: InferenceComponents) -> Sequence[BaseRouteHandler]:
@@ -84,7 +88,7 @@ class _CallAdapter:
         operation: Operation,
         open_inference_errors: bool = False,
     ) -> Call:
-        """Return the call that the request makes."""
+        """Return the call that a request makes: its operation, headers, start time and client."""
         credentials, clock = headers.get(b"authorization"), self._components.clock
         return Call(
             request_id=ids.new_id(),
@@ -102,6 +106,7 @@ class _CallAdapter:
 
 
 def _client_address(scope: HTTPScope) -> str:
+    """Return the client's IP address, empty if the server does not report it."""
     client = scope["client"]
     return "" if client is None else client[0]
 

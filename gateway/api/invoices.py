@@ -43,6 +43,7 @@ class InvoiceRoutes(Controller):
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return a page of the account's invoices, newest first, drafts included."""
         cursor = parse_cursor(INVOICE_ID_PREFIX, after)
         async with database.transaction() as session:
             rows = await list_invoices(session, principal.account_id, limit + 1, cursor)
@@ -56,6 +57,7 @@ class InvoiceRoutes(Controller):
         clock: NamedDependency[Clock],
         locale: Locale = None,
     ) -> dict[str, Any]:
+        """Return the invoice document of the current period as if the period ended now."""
         async with database.transaction() as session:
             document = await build_invoice_preview(session, clock, principal.account_id, locale)
         return document.to_json()
@@ -68,6 +70,7 @@ class InvoiceRoutes(Controller):
         invoice: FromPath[str],
         locale: Locale = None,
     ) -> dict[str, Any]:
+        """Return an invoice's document as JSON, with texts in `locale`."""
         async with database.transaction() as session:
             document = await build_invoice_document(
                 session, principal.account_id, _parse_invoice_id(invoice), locale
@@ -84,6 +87,7 @@ class InvoiceRoutes(Controller):
         invoice: FromPath[str],
         locale: Locale = None,
     ) -> Response[bytes]:
+        """Return an invoice as PDF, after a wait in the document queue."""
         await request_limits.count_request(principal.quotas)
         async with document_queue.slot(principal.account_id):
             async with database.transaction() as session:
@@ -108,6 +112,7 @@ class InvoiceRoutes(Controller):
         invoice: FromPath[str],
         locale: Locale = None,
     ) -> Response[bytes]:
+        """Return an invoice's lines as CSV, after a wait in the document queue."""
         await request_limits.count_request(principal.quotas)
         async with document_queue.slot(principal.account_id), database.transaction() as session:
             document = await build_invoice_document(
@@ -125,6 +130,7 @@ class InvoiceRoutes(Controller):
         after: FromQuery[str | None] = None,
         line: LineNumber = None,
     ) -> dict[str, Any]:
+        """Return a page of the calls that an invoice bills, or only those of its line `line`."""
         cursor = parse_cursor(REQUEST_ID_PREFIX, after)
         account_id, invoice_id = principal.account_id, _parse_invoice_id(invoice)
         async with database.transaction() as session:
@@ -146,12 +152,14 @@ class InvoiceRoutes(Controller):
         invoice: FromPath[str],
         line: LineNumber = None,
     ) -> Stream:
+        """Stream the calls that an invoice bills as CSV, or only those of its line `line`."""
         return await create_calls_csv_response(
             database, principal.account_id, _parse_invoice_id(invoice), line
         )
 
 
 def _parse_invoice_id(text: str) -> UUID:
+    """Parse a public invoice id. Raises InvoiceNotFound if it is malformed."""
     invoice_id = ids.parse_id(INVOICE_ID_PREFIX, text)
     if invoice_id is None:
         raise InvoiceNotFound("The account has no such invoice.", param="invoice")
@@ -159,6 +167,6 @@ def _parse_invoice_id(text: str) -> UUID:
 
 
 def _download(content: bytes, media_type: str, name: str) -> Response[bytes]:
-    """Return the content as a file download."""
+    """Return a response that browsers save as a file called `name`."""
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media_type, headers=headers)

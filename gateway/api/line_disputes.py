@@ -52,6 +52,7 @@ class LineDisputeRoutes(Controller):
         database: NamedDependency[Database],
         invoice: FromPath[str],
     ) -> dict[str, Any]:
+        """Return all disputes of an invoice's lines as JSON."""
         async with database.transaction() as session:
             account_id, invoice_id = principal.account_id, parse_invoice_id(invoice)
             await get_invoice(session, account_id, invoice_id)
@@ -73,13 +74,14 @@ class LineDisputeRoutes(Controller):
         invoice: FromPath[str],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Open a dispute about one invoice line and return it as JSON."""
         dispute = decode_body_strict(_DECODER, await request.body())
         change = partial(_open_dispute, clock, principal, invoice, dispute)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
 
 def parse_invoice_id(text: str) -> UUID:
-    """Return the id of an invoice. Raises InvoiceNotFound."""
+    """Parse a public invoice id. Raises InvoiceNotFound if it is malformed."""
     invoice_id = ids.parse_id(INVOICE_PREFIX, text)
     if invoice_id is None:
         raise InvoiceNotFound("The account has no such invoice.", param="invoice")
@@ -93,7 +95,7 @@ async def _open_dispute(
     dispute: LineDisputeRequest,
     session: AsyncSession,
 ) -> dict[str, Any]:
-    """Open a dispute about a line, in the name of `by` or of the API key."""
+    """Open a dispute about a line for the person that the body's `by` names, else the API key."""
     by = dispute.by.strip() or ids.format_id(KEY_PREFIX, principal.key_id)
     invoice_id = parse_invoice_id(invoice)
     return render_line_dispute(

@@ -56,6 +56,7 @@ class AutoRoutes(Controller):
         model_selector: NamedDependency[ModelSelector],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
+        """Return the model that `auto` selects for the input, with the reason and runners-up."""
         route_request = decode_body_strict(_DECODER, await request.body())
         if not route_request.input.strip() and not route_request.instances:
             raise ParameterInvalid("Send `input`, `instances` or both.", param="input")
@@ -64,7 +65,7 @@ class AutoRoutes(Controller):
 
 
 def _criteria(route_request: RouteRequest, principal: Principal) -> SelectionCriteria:
-    """Return the selection criteria of the request."""
+    """Return what the selection depends on: input, columns and rows, prices, and latency limit."""
     rows = route_request.instances
     return SelectionCriteria(
         principal.model_prices,
@@ -111,4 +112,5 @@ def _runners_up(choice: ModelSelection, model_selector: ModelSelector) -> list[d
 
 
 def _rounded(confidence: float | None) -> float | None:
+    """Round a confidence to 4 decimals. Returns None for None."""
     return None if confidence is None else round(confidence, 4)

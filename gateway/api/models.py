@@ -47,6 +47,7 @@ class ModelRoutes(Controller):
     async def models(
         self, principal: NamedDependency[Principal], availability: NamedDependency[Availability]
     ) -> dict[str, Any]:
+        """Return the model objects of all models and variants that the key may call."""
         catalog = availability.catalog
         data = [
             _model_json(model, principal)
@@ -69,6 +70,7 @@ class ModelRoutes(Controller):
         availability: NamedDependency[Availability],
         name: FromPath[str],
     ) -> dict[str, Any]:
+        """Return the object of a model or variant. Raises ModelNotFound, ModelNotInstalled."""
         variant = principal.variants.get(name)
         model = find_catalog_model(catalog, name if variant is None else variant.base_model_id)
         availability.require_served(model)
@@ -88,6 +90,7 @@ class ModelRoutes(Controller):
         propagation: NamedDependency[Propagation],
         name: FromPath[str],
     ) -> Response[dict[str, Any]]:
+        """Delete a variant's versions on all gateways, then unload them from model servers."""
         async with database.transaction() as session:
             base, deleted_versions = await delete_variant(
                 session, clock, principal.account_id, name
@@ -112,6 +115,7 @@ class ModelRoutes(Controller):
         request: Request[Any, Any, Any],
         name: FromPath[str],
     ) -> dict[str, Any]:
+        """Set the version that answers calls to a variant, and wait for all gateways."""
         version_request = decode_body_strict(_DECODER, await request.body())
         async with database.transaction() as session:
             await set_current_version(session, principal.account_id, name, version_request.version)

@@ -24,6 +24,7 @@ _TIMEOUT_S = 10.0
 
 @get("/v2/health/live", summary="Open Inference Protocol: server live")
 async def server_live() -> Response[None]:
+    """Return an empty 200 response."""
     return Response(None)
 
 
@@ -33,6 +34,7 @@ async def server_ready(
     upstream: NamedDependency[UpstreamClient],
     router: NamedDependency[Router],
 ) -> Response[Any]:
+    """Return 200 if a server of the specialist models reports that it is ready."""
     model = next(model for model in catalog.models.values() if model.task in SPECIALIST_TASKS)
     status, _ = await upstream.get_from_any(
         router.server_urls(model.id), "/v2/health/ready", _TIMEOUT_S
@@ -51,6 +53,7 @@ async def model_ready(
     name: FromPath[str],
     version: FromPath[str | None] = None,
 ) -> Response[Any]:
+    """Return 200 if the server reports the model, or its version, as ready, else 503."""
     served = _resolve_model(parser, principal, name, version)
     status, _ = await model_metadata.fetch(served, principal.account_id, "/ready")
     if status == 404 and version is not None:
@@ -69,6 +72,7 @@ async def model_metadata(
     name: FromPath[str],
     version: FromPath[str | None] = None,
 ) -> Response[bytes]:
+    """Return the metadata that the server reports of a model or its version."""
     served = _resolve_model(parser, principal, name, version)
     status, body = await model_metadata.fetch(served, principal.account_id, "")
     if status == 404:
@@ -79,6 +83,7 @@ async def model_metadata(
 
 
 def _version_not_found(name: str) -> ModelNotFound:
+    """Return the error for a version that the model does not have."""
     return ModelNotFound(
         f"The model {name[:100]!r} has no such version. GET /v1/models lists the versions.",
         param="version",
@@ -88,7 +93,7 @@ def _version_not_found(name: str) -> ModelNotFound:
 def _resolve_model(
     parser: Parser, principal: Principal, name: str, version: str | None
 ) -> ResolvedModel:
-    """Return the specialist model that the name refers to. Raises ModelNotFound."""
+    """Return the specialist model of a public name and version. Raises ModelNotFound."""
     try:
         return parser.resolve_model(name, version, INFER, principal)
     except WrongEndpoint:

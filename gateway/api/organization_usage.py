@@ -84,6 +84,7 @@ class OrganizationRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
+        """Return a page of chat and text completion usage in buckets of an hour or a day."""
         page = usage_page(usage_parameters, principal.account_id, clock.now(), COMPLETIONS)
         rows, as_of = await _load_usage(database, principal, page)
         return _json(completions_json(page, rows, principal.account_id, as_of))
@@ -96,6 +97,7 @@ class OrganizationRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
+        """Return a page of embedding usage in buckets of an hour or a day."""
         page = usage_page(usage_parameters, principal.account_id, clock.now(), EMBEDDINGS)
         rows, as_of = await _load_usage(database, principal, page)
         return _json(embeddings_json(page, rows, principal.account_id, as_of))
@@ -108,6 +110,7 @@ class OrganizationRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
+        """Return a page of images that models processed, in buckets of an hour or a day."""
         page = images_page(usage_parameters, principal.account_id, clock.now())
         rows, as_of = await _load_usage(database, principal, page)
         return _json(images_json(page, rows, principal.account_id, as_of))
@@ -120,6 +123,7 @@ class OrganizationRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
+        """Return a page of costs by day, in the account's currency."""
         page = costs_page(usage_parameters, principal.account_id, clock.now())
         rows, as_of = await _load_usage(database, principal, page)
         return _json(costs_json(page, rows, principal.account_id, as_of, principal.currency))

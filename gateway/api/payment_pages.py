@@ -36,6 +36,7 @@ async def payment_page(
     database: NamedDependency[Database],
     collector: NamedDependency[Collector | None],
 ) -> dict[str, str]:
+    """Return the URL of the collector's payment page. Raises CollectorUnavailable."""
     page_request = decode_body(_DECODER, await request.body())
     if not _is_url(page_request.return_url):
         raise ParameterInvalid(
@@ -55,6 +56,7 @@ async def payment_page(
 
 
 def _is_url(text: str) -> bool:
+    """Return whether the text is a URL with the scheme `http` or `https`."""
     try:
         return urlsplit(text).scheme in ("http", "https")
     except ValueError:  # as of `http://[`
@@ -67,7 +69,7 @@ async def _page_url(
     collector: Collector,
     page_request: PaymentPageRequest,
 ) -> str:
-    """Create a page for the account's customer and return its URL."""
+    """Create the collector's payment page for the account and return the page's URL."""
     account_id, return_url = principal.account_id, page_request.return_url
     if page_request.page == "portal":
         return await get_portal_url(database, collector, account_id, return_url)

@@ -21,8 +21,7 @@ _HEADERS = {"vary": "Accept", "cache-control": "no-store"}
 
 @route("/", http_method=["GET", "HEAD"], include_in_schema=False, sync_to_thread=False)
 def front(request: Request[Any, Any, Any], settings: NamedDependency[Settings]) -> Response[Any]:
-    """A browser is redirected to the dashboard (which asks it to sign in), or to `/docs` where
-    there is no dashboard; others get JSON."""
+    """Redirect browsers to the dashboard, or to `/docs` without one; send JSON to programs."""
     if _prefers_html(request.headers.get("accept", "")):
         location = "/dashboard" if settings.dashboard else "/docs"
         return Redirect(location, status_code=303, headers=_HEADERS)
@@ -48,7 +47,7 @@ def _prefers_html(accept: str) -> bool:
 
 
 def _media_type_quality(part: str) -> tuple[str, float]:
-    """Return a media type of `Accept` with its quality value."""
+    """Return a media type of `Accept` with its quality, 0 if the quality is malformed."""
     name, *parameters = (parameter.strip() for parameter in part.split(";"))
     quality = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")
     try:

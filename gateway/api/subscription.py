@@ -61,6 +61,7 @@ class SubscriptionRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> dict[str, Any]:
+        """Return the account's subscription, with a scheduled change and available credit."""
         async with database.transaction() as session:
             return await subscription_json(session, clock, principal.account_id)
 
@@ -73,6 +74,7 @@ class SubscriptionRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Subscribe or change to a plan, or only return a price preview if the body asks."""
         plan_request = decode_body_strict(_PLAN_DECODER, await request.body())
         change = partial(_change_plan, clock, principal.account_id, plan_request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
@@ -86,6 +88,7 @@ class SubscriptionRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Cancel the plan, at the period's end or at once; return the subscription."""
         cancellation = decode_body_strict(_CANCELLATION_DECODER, await request.body() or b"{}")
         change = partial(_cancel_subscription, clock, principal.account_id, cancellation)
         return await idempotent_response(database, principal, request, idempotency_key, change)
@@ -103,6 +106,7 @@ class SubscriptionRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Undo a scheduled cancellation or plan change; return the subscription."""
         change = partial(_resume_subscription, clock, principal.account_id)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
@@ -110,6 +114,7 @@ class SubscriptionRoutes(Controller):
     async def plans(
         self, principal: NamedDependency[Principal], database: NamedDependency[Database]
     ) -> dict[str, Any]:
+        """Return all plans that the account can subscribe to."""
         async with database.transaction() as session:
             plan_offers = await list_offers(session, principal.account_id)
         return {"object": "list", "data": [offer_json(offer) for offer in plan_offers]}
@@ -118,6 +123,7 @@ class SubscriptionRoutes(Controller):
     async def wallet(
         self, principal: NamedDependency[Principal], database: NamedDependency[Database]
     ) -> dict[str, Any]:
+        """Return the account's wallet balance and its grants."""
         async with database.transaction() as session:
             return await wallet_json(session, principal.account_id)
 
@@ -141,6 +147,7 @@ async def _change_plan(
 async def _cancel_subscription(
     clock: Clock, account_id: UUID, cancellation: CancellationRequest, session: AsyncSession
 ) -> dict[str, Any]:
+    """Cancel the plan, at the period's end or at once, and return the subscription as JSON."""
     await cancel_plan(session, clock, account_id, at_end=cancellation.at_period_end)
     return await subscription_json(session, clock, account_id)
 
@@ -148,5 +155,6 @@ async def _cancel_subscription(
 async def _resume_subscription(
     clock: Clock, account_id: UUID, session: AsyncSession
 ) -> dict[str, Any]:
+    """Undo a scheduled cancellation or plan change and return the subscription as JSON."""
     await resume_plan(session, clock, account_id)
     return await subscription_json(session, clock, account_id)

@@ -50,6 +50,7 @@ class UsageRoutes(Controller):
         before: FromQuery[str | None] = None,
         error_code: ErrorCodeFilter = None,
     ) -> dict[str, Any]:
+        """Return a page of usage rows older than `before`, filtered by `error_code` if set."""
         if error_code is not None and not is_error_code(error_code):
             raise ParameterInvalid(
                 "`error_code` must be an error code such as `model_not_found`, or `any`.",
@@ -86,6 +87,7 @@ class LimitRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> dict[str, Any]:
+        """Return the available balance and all limits that apply to the key."""
         async with database.transaction() as session:
             return await key_limits_json(session, clock, principal.account_id, principal.key_id)
 
@@ -105,6 +107,7 @@ class QuoteRoutes(Controller):
         tags: _TagsHeader = None,
         latency: _LatencyHeader = None,
     ) -> dict[str, Any]:
+        """Return the maximum cost of the call in the body; job quotes have more fields."""
         header_values = {TAGS_HEADER: tags, LATENCY_HEADER: latency}
         headers = {
             name: text.encode("latin-1") for name, text in header_values.items() if text is not None

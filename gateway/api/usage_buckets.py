@@ -55,7 +55,7 @@ class UsagePage:
 def usage_page(
     parameters: UsageParameters, account_id: UUID, now: datetime, operations: Sequence[str] | None
 ) -> UsagePage:
-    """Return the page of usage by operations (None: all) that is requested.
+    """Return the requested page of the usage of these operations; None for all operations.
 
     Raises ParameterInvalid.
     """
@@ -87,6 +87,7 @@ def completions_json(
     """Return the response of `/v1/organization/usage/completions`."""
 
     def result(row: UsageBucket) -> dict[str, Any]:
+        """Return one row of completion usage as OpenAI's result object."""
         return {
             "object": "organization.usage.completions.result",
             "input_tokens": row.input_tokens,
@@ -110,6 +111,7 @@ def embeddings_json(
     """Return the response of `/v1/organization/usage/embeddings`."""
 
     def result(row: UsageBucket) -> dict[str, Any]:
+        """Return one row of embedding usage as OpenAI's result object."""
         return {
             "object": "organization.usage.embeddings.result",
             "input_tokens": row.input_tokens,
@@ -130,6 +132,7 @@ def images_json(
     """
 
     def result(row: UsageBucket) -> dict[str, Any]:
+        """Return one row of image usage as OpenAI's result object."""
         return {
             "object": "organization.usage.images.result",
             "images": row.images,
@@ -152,6 +155,7 @@ def costs_json(
     """
 
     def result(row: UsageBucket) -> dict[str, Any]:
+        """Return one row of costs as OpenAI's result object; `value` is in major units."""
         return {
             "object": "organization.costs.result",
             "amount": {
@@ -237,17 +241,19 @@ def _page_start(parameters: UsageParameters) -> datetime:
 
 
 def _parse_unix_seconds(seconds: int, name: str) -> datetime:
+    """Return the UTC time of a Unix time. Raises ParameterInvalid naming the field `name`."""
     if not 0 <= seconds <= _MAX_UNIX_SECONDS:
         raise ParameterInvalid(f"`{name}` must be a Unix time in seconds.", param=name)
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def _floor_to_bucket(at: datetime, length: timedelta) -> datetime:
+    """Return the start of the bucket that contains the time; buckets count from the Unix epoch."""
     return at - (at - datetime.fromtimestamp(0, UTC)) % length
 
 
 def _bucket_limit(parameters: UsageParameters, default: int, maximum: int) -> int:
-    """Return the requested number of buckets. Raises ParameterInvalid."""
+    """Return the requested number of buckets, or `default`. Raises ParameterInvalid."""
     if parameters.limit is None:
         return default
     if not 1 <= parameters.limit <= maximum:
@@ -256,6 +262,7 @@ def _bucket_limit(parameters: UsageParameters, default: int, maximum: int) -> in
 
 
 def _parse_group_by(parameters: UsageParameters, allowed: frozenset[str]) -> frozenset[str]:
+    """Return the fields to group by. Raises ParameterInvalid if one is not in `allowed`."""
     group_by = frozenset(parameters.arrays.get("group_by", ()))
     if not group_by <= allowed:
         raise ParameterInvalid(
@@ -271,6 +278,7 @@ def _includes_own_project(parameters: UsageParameters, account_id: UUID) -> bool
 
 
 def _parse_key_ids(parameters: UsageParameters) -> list[UUID] | None:
+    """Return the API keys to filter by, or None for all keys. Raises ParameterInvalid."""
     parsed = [ids.parse_id(KEY_PREFIX, text) for text in parameters.arrays.get("api_key_ids", ())]
     keys = [key for key in parsed if key is not None]
     if len(keys) < len(parsed):

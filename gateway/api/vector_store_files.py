@@ -46,7 +46,7 @@ class _FilePage:
     batch_id: UUID | None = None
 
     async def load(self, session: AsyncSession, store: VectorStore) -> dict[str, Any]:
-        """Return the page of the store. Raises VectorStoreFileNotFound, FileNotFound."""
+        """Return the page as JSON. Raises VectorStoreFileNotFound, FileNotFound."""
         backwards = self.after is None and self.before is not None
         cursor_file_id = self.before if backwards else self.after
         cursor = (
@@ -80,6 +80,7 @@ class VectorStoreFileRoutes(Controller):
         tags: TagsHeader = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Add a file to a vector store and wake ingestion; return the file object."""
         new_file = decode_request(CreateVectorStoreFileRequest, await request.body())
         change = partial(
             _attach_file, catalog, clock, requester_of(principal, tags), store, new_file
@@ -100,6 +101,7 @@ class VectorStoreFileRoutes(Controller):
         before: FromQuery[str | None] = None,
         filter: _Status = None,  # OpenAI's name
     ) -> dict[str, Any]:
+        """Return a page of a store's files; `filter` selects files by status."""
         page_request = _FilePage(limit, order, after, before, filter)
         async with database.transaction() as session:
             store_row = await vector_stores.find_store(session, principal.account_id, store)
@@ -113,6 +115,7 @@ class VectorStoreFileRoutes(Controller):
         store: FromPath[str],
         file: FromPath[str],
     ) -> dict[str, Any]:
+        """Return the object of one file in a vector store."""
         async with database.transaction() as session:
             store_row = await vector_stores.find_store(session, principal.account_id, store)
             return file_json(await store_files.find_store_file(session, store_row, file))
@@ -126,6 +129,7 @@ class VectorStoreFileRoutes(Controller):
         store: FromPath[str],
         file: FromPath[str],
     ) -> dict[str, Any]:
+        """Replace the attributes of a file in a vector store; return the file object."""
         changes = decode_request(UpdateVectorStoreFileRequest, await request.body())
         async with database.transaction() as session:
             store_row = await vector_stores.find_store(session, principal.account_id, store)
@@ -142,6 +146,7 @@ class VectorStoreFileRoutes(Controller):
         file: FromPath[str],
         page: FromQuery[int] = 0,
     ) -> dict[str, Any]:
+        """Return one page of the texts of a file's chunks; `page` counts from 0."""
         async with database.transaction() as session:
             store_row = await vector_stores.find_store(session, principal.account_id, store)
             row = await store_files.find_store_file(session, store_row, file)
@@ -167,6 +172,7 @@ class VectorStoreFileRoutes(Controller):
         store: FromPath[str],
         file: FromPath[str],
     ) -> dict[str, Any]:
+        """Remove a file from a vector store; the uploaded file is kept."""
         async with database.transaction() as session:
             store_row = await vector_stores.find_store(session, principal.account_id, store)
             await store_files.detach_file(session, store_row, file)
@@ -192,6 +198,7 @@ class VectorStoreBatchRoutes(Controller):
         tags: TagsHeader = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Add several files to a vector store as a batch and wake ingestion."""
         new_batch = decode_request(CreateFileBatchRequest, await request.body())
         change = partial(
             _attach_batch, catalog, clock, requester_of(principal, tags), store, new_batch
@@ -208,6 +215,7 @@ class VectorStoreBatchRoutes(Controller):
         store: FromPath[str],
         batch: FromPath[str],
     ) -> dict[str, Any]:
+        """Return the batch object with its file counts."""
         batch_id = store_files.parse_batch_id(batch)
         async with database.transaction() as session:
             store_row = await vector_stores.find_store(session, principal.account_id, store)
@@ -221,6 +229,7 @@ class VectorStoreBatchRoutes(Controller):
         store: FromPath[str],
         batch: FromPath[str],
     ) -> dict[str, Any]:
+        """Cancel the batch's unfinished files and return the batch object."""
         batch_id = store_files.parse_batch_id(batch)
         async with database.transaction() as session:
             store_row = await vector_stores.find_store(session, principal.account_id, store)
@@ -240,6 +249,7 @@ class VectorStoreBatchRoutes(Controller):
         before: FromQuery[str | None] = None,
         filter: _Status = None,  # OpenAI's name
     ) -> dict[str, Any]:
+        """Return a page of a batch's files; `filter` selects files by status."""
         page_request = _FilePage(
             limit, order, after, before, filter, store_files.parse_batch_id(batch)
         )

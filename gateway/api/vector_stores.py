@@ -61,6 +61,7 @@ class VectorStoreRoutes(Controller):
         tags: TagsHeader = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Create a vector store, wake ingestion for its files, and return the store object."""
         new_store = decode_request(CreateVectorStoreRequest, await request.body())
         model = vector_stores.select_embedding_model(catalog, availability)
         change = partial(_create_store, clock, requester_of(principal, tags), new_store, model)
@@ -79,6 +80,7 @@ class VectorStoreRoutes(Controller):
         after: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return a page of the account's vector stores; cursors are store ids."""
         backwards = after is None and before is not None
         ascending = (order == "asc") != backwards
         cursor = parse_cursor(vector_stores.PREFIX, before if backwards else after)
@@ -98,6 +100,7 @@ class VectorStoreRoutes(Controller):
         clock: NamedDependency[Clock],
         store: FromPath[str],
     ) -> dict[str, Any]:
+        """Return the object of one vector store."""
         async with database.transaction() as session:
             row = await vector_stores.find_store(session, principal.account_id, store)
             return (await store_views(session, clock, [row]))[0]
@@ -113,6 +116,7 @@ class VectorStoreRoutes(Controller):
         request: Request[Any, Any, Any],
         store: FromPath[str],
     ) -> dict[str, Any]:
+        """Update a vector store's name, metadata or expiry; return the store object."""
         changes = decode_request(UpdateVectorStoreRequest, await request.body())
         async with database.transaction() as session:
             row = await vector_stores.update_store(
@@ -127,6 +131,7 @@ class VectorStoreRoutes(Controller):
         database: NamedDependency[Database],
         store: FromPath[str],
     ) -> dict[str, Any]:
+        """Delete a vector store with its chunks; the uploaded files are kept."""
         async with database.transaction() as session:
             await vector_stores.delete_store(session, principal.account_id, store)
         return {"id": store, "object": "vector_store.deleted", "deleted": True}
@@ -140,6 +145,7 @@ class VectorStoreRoutes(Controller):
         store: FromPath[str],
         tags: TagsHeader = None,
     ) -> dict[str, Any]:
+        """Search one vector store with one or more queries and return the best chunks."""
         search_request = decode_request(SearchRequest, await request.body())
         queries = queries_of(search_request)
         query = VectorStoreQuery(

@@ -37,6 +37,7 @@ class ResponseCopy:
         self._size = 0
 
     def add(self, data: bytes) -> None:
+        """Append bytes of the response; above the size limit, discard the copy."""
         self._size += len(data)
         if self._size <= self._limit:
             self._parts.append(data)
@@ -182,6 +183,7 @@ class ClientExchange:
         return not self.disconnected
 
     async def _read_chunks(self, limit: int, first: Awaitable[Any]) -> bytes:
+        """Read the body from its `first` message on. Raises ClientDisconnected, BodyTooLarge."""
         chunks: list[bytes] = []
         size = 0
         message = await first
@@ -240,17 +242,20 @@ class ClientDeadline(Timeout):
         super().on_check()
 
     async def _expire_on_disconnect(self) -> None:
+        """Expire when the client disconnects before the deadline."""
         await self._client.wait_for_disconnect()
         if not (self._exited or self._expired):
             self._expire()
 
     def _schedule(self, deadline: float) -> None:
+        """Schedule the next check: soon if no task watches for a disconnect yet."""
         unwatched = self._disconnect_watch is None and not self._client.detached
         super()._schedule(
             min(deadline, self._loop.time() + _WATCH_DELAY_S) if unwatched else deadline
         )
 
     def _timeout_error(self) -> Exception:
+        """Return ClientDisconnected if the client left or stalls a write, else UpstreamTimeout."""
         if self._client.is_writing:
             self._client.disconnected = True
         if self._client.abandoned:
@@ -259,8 +264,10 @@ class ClientDeadline(Timeout):
 
 
 def _body_event(data: bytes, more: bool) -> "HTTPResponseBodyEvent":
+    """Return the ASGI message for a part of the response body; `more` if others follow."""
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
 def _body_too_large(limit: int) -> BodyTooLarge:
+    """Return the error for a request body of more than `limit` bytes."""
     return BodyTooLarge(f"The request body is larger than {limit} bytes.")

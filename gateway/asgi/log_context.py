@@ -27,6 +27,7 @@ def bind_principal(request: Request[Any, Any, Any], **principal: str) -> None:
 
 
 def _update_log_context(request: Request[Any, Any, Any], **values: str) -> dict[str, str]:
+    """Add values to the request's log context and return the whole context."""
     context: dict[str, str] = request.scope["state"].setdefault(_STATE_KEY, {})
     context.update(values)
     return context

@@ -55,6 +55,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the timer that checks the client's speed."""
         super().connection_made(transport)
         self._ignore_input = False
         self._rejection: AppError | None = None
@@ -62,10 +63,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(self.limits.check_interval_s, self._check_timeouts)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer that checks the client's speed."""
         self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Parse received bytes; reject the request if head or trailers exceed their limits."""
         if self._ignore_input:
             return
         if self._state is _ReadState.IDLE:
@@ -81,15 +84,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._reject(_trailers_too_large_error())
 
     def on_message_begin(self) -> None:
+        """Reset the counters of the request head."""
         super().on_message_begin()
         self._state = _ReadState.HEAD
         self._head_size = self._host_headers = 0
 
     def on_url(self, url: bytes) -> None:
+        """Add the request target to the size of the head."""
         self._head_size += len(url)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header; drop a trailer. Raises RequestMalformed for an invalid Host."""
         if self._state is _ReadState.BODY:
             self._discard_trailer(name, value)
             return
@@ -102,6 +108,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 raise self._rejection  # as in `on_headers_complete`
 
     def on_headers_complete(self) -> None:
+        """Raise HeadTooLarge or RequestMalformed for a head that uvicorn must not accept."""
         if (
             self._head_size > self.limits.max_head_bytes
             or len(self.headers) > self.limits.max_headers
@@ -117,14 +124,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._enter_state(_ReadState.BODY)
 
     def on_body(self, body: bytes) -> None:
+        """Pass on a part of the body and reset the count of bytes that are not body."""
         self._framing_bytes = 0  # inexact by at most one socket read
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        """Enter the idle state, in which no timeout applies until the next request."""
         super().on_message_complete()
         self._enter_state(_ReadState.IDLE)
 
     def on_response_complete(self) -> None:
+        """Restart the timeout if the response ends before the request body does."""
         if self._state is _ReadState.BODY and self.cycle.response_complete:
             self._state_since = self.loop.time()
         super().on_response_complete()
@@ -141,9 +151,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _should_upgrade(self) -> bool:
+        """Return False: the gateway does not switch protocols."""
         return False
 
     def _is_valid_request_line(self) -> bool:
+        """Whether the request is HTTP/1.1 with one Host, or HTTP/1.0 with at most one."""
         version = self.parser.get_http_version()
         return (
             self._host_headers == 1
@@ -163,6 +175,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise self._rejection  # as in `on_headers_complete`
 
     def _enter_state(self, state: _ReadState) -> None:
+        """Set the read state; restart its timeout and byte counts."""
         self._state, self._state_since = state, self.loop.time()
         self._bytes_read = self._framing_bytes = self._trailer_bytes = 0
 
@@ -180,6 +193,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def _is_late(self) -> bool:
+        """Whether the client has exceeded the time for the head, the body or its discarding."""
         limits, elapsed = self.limits, self.loop.time() - self._state_since
         if self._state is _ReadState.HEAD:
             return elapsed > limits.head_timeout_s
@@ -224,6 +238,7 @@ def is_valid_host(value: bytes) -> bool:
 
 
 def _is_ipv6(text: bytes) -> bool:
+    """Whether the text is an IPv6 address, without brackets."""
     try:
         IPv6Address(text.decode("ascii"))
     except ValueError:
@@ -232,16 +247,19 @@ def _is_ipv6(text: bytes) -> bool:
 
 
 def _head_too_large() -> HeadTooLarge:
+    """Return the error for a request line and headers over a size or number limit."""
     return HeadTooLarge(
         "The request line or the headers are too large, or there are too many headers."
     )
 
 
 def _trailers_too_large_error() -> HeadTooLarge:
+    """Return the error for trailers or chunk extensions over the size limit."""
     return HeadTooLarge("The trailer fields or chunk extensions of the request body are too large.")
 
 
 def _encode_error_response(error: AppError) -> bytes:
+    """Encode an error as a complete HTTP/1.1 response that closes the connection."""
     body, status = render_error(error), HTTPStatus(error.status)
     return b"HTTP/1.1 %d %b\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
         status,

@@ -49,11 +49,13 @@ class TimeoutWheel:
             entries.discard(entry)
 
     def _start_timer(self) -> None:
+        """Start the event-loop timer for the next tick, unless it is running."""
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(_TICK_S, self._tick)
 
     def _tick(self) -> None:
+        """Check the entries of all due slots; keep the timer running while slots remain."""
         self._timer = None
         now = asyncio.get_running_loop().time()
         for slot in [slot for slot in self._slots if slot * _TICK_S <= now]:
@@ -107,10 +109,12 @@ class Timeout:
             self._schedule(self._deadline)
 
     def _expire(self) -> None:
+        """Mark the timeout as expired and cancel the task."""
         self._expired = True
         self._task.cancel()
 
     def _schedule(self, deadline: float) -> None:
+        """Schedule the next check for the deadline, in event-loop seconds."""
         self._slot = self._wheel.schedule(self, self._loop.time(), deadline)
 
     def _timeout_error(self) -> Exception:

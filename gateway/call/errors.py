@@ -352,7 +352,7 @@ class InternalError(AppError):
 
 
 def render_error(error: AppError, open_inference: bool = False) -> bytes:
-    """Return the JSON body of an error in OpenAI's shape, always with its four keys.
+    """Return an error's JSON body in OpenAI's shape, or flat if `open_inference`.
 
     Clients of the Open Inference Protocol require a string as `error`; with `open_inference` the
     four keys are siblings of `error` instead (docs/decisions/0003).

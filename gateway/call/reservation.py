@@ -77,7 +77,7 @@ class Lease:
             self.reserved -= units
 
     def seconds_until_available(self, units: int, now: float) -> float:
-        """Return the seconds until more units expire; the whole window if that is not known."""
+        """Return the seconds until `units` reserved units expire; the whole window if unknown."""
         for expires_at, expiring_units in self._expiring:
             units -= expiring_units
             if units <= 0:

@@ -39,9 +39,10 @@ class StreamReader(Protocol):
         ...
 
     def release(self, ceiling: int, covers_maximum: bool) -> bytes:
-        """Raise the ceiling and return the withheld events that it allows.
+        """Raise the token ceiling and return events within it (unmetered too if `covers_maximum`).
 
-        With `covers_maximum` the ceiling is all that the engine may generate.
+        Unmetered chunks report no usage. With `covers_maximum` the ceiling is all that the engine
+        may generate.
         """
         ...
 

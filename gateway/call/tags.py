@@ -60,4 +60,5 @@ def _parse_pair(part: str) -> tuple[str, str]:
 
 
 def _tags_error(message: str) -> ParameterInvalid:
+    """Return the error for a malformed tags header."""
     return ParameterInvalid(message, param="X-Maas-Tags")

@@ -159,7 +159,7 @@ def _parse_currency(requested: str | None, settings: Settings) -> str:
 
 
 async def _get_own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
-    """Return an account's key by id."""
+    """Return an account's key by an id that must exist."""
     rows = await api_keys.list_keys(session, account_id)
     return next(row for row in rows if row.id == key_id)
 
@@ -205,6 +205,6 @@ def _key_row(key: ApiKey) -> dict[str, Any]:
 
 
 def _issued_key_record(issued: api_keys.IssuedKey) -> Record:
-    """Return a new key with its secret as a result."""
+    """Return the printable result of a new key, with its secret."""
     fields = {**_key_row(issued.row), "secret": issued.secret}
     return Record("Key created. Store its secret now: it cannot be shown again.", fields)

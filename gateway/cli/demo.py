@@ -59,6 +59,7 @@ def demo(
     """
 
     def report_progress(fraction: float) -> None:
+        """Show the progress, a fraction from 0 to 1, unless the output is JSON."""
         if not output.is_json:
             output.report_stage("demo", "Creating three example companies", fraction)
 
@@ -80,8 +81,7 @@ async def _fill_demo(
     percent: int,
     progress: Callable[[float], None],
 ) -> tuple[Sequence[Account], list[DemoAccount]]:
-    """Create the example companies. Returns the existing accounts if they are there, else the new
-    ones."""
+    """Create the example companies unless they exist. Returns the existing, else the new ones."""
     database = Database(url, pool_size=3)
     try:
         async with database.transaction() as session:
@@ -100,6 +100,7 @@ async def _fill_demo(
 def _dependencies(
     settings: Settings, database: Database, password: str, state: DemoState, percent: int
 ) -> DemoDependencies:
+    """Return what creating the companies needs; `percent` scales their calls."""
     dates = demo_dates(SystemClock().now())
     clock = SimulatedClock(dates.opening)
     return DemoDependencies(

@@ -96,7 +96,7 @@ def _model_count(
 def _count_of(
     answer: CountsByModel | EngineCountsUnavailable, model: str
 ) -> EngineCount | EngineCountsUnavailable:
-    """Return the count of a model from one server's response."""
+    """Return a model's token counts from one server's answer, or why they are unavailable."""
     return (
         answer
         if isinstance(answer, EngineCountsUnavailable)
@@ -144,7 +144,7 @@ def _fetch_metrics_text(server: str) -> str:
 
 
 def _collect_counts(samples: Iterable[Sample]) -> CountsByModel:
-    """Group samples by model."""
+    """Add up samples to token counts by model, or the reason why they are unavailable."""
     totals: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     starts: dict[str, set[datetime]] = defaultdict(set)
     process_starts: set[datetime] = set()

@@ -24,7 +24,7 @@ _NO_ACCOUNT = UUID(int=0)
 
 
 @files_app.callback()
-def files_help() -> None:
+def files_group() -> None:
     """Check training files."""
 
 

@@ -218,7 +218,7 @@ async def _lock_invoice(
 async def _invoice_record(
     title: str, session: AsyncSession, invoice: Invoice, **details: str
 ) -> Record:
-    """Return the new state of an invoice as a result."""
+    """Return the printable result of an invoice's new state."""
     document = await build_invoice_document(session, invoice.account_id, invoice.id)
     fields_by_name = document.to_json()
     fields = ("id", "number", "status", "total", "paid", "credited", "owed", "currency")
@@ -226,7 +226,7 @@ async def _invoice_record(
 
 
 def _document_report(document: InvoiceDocument) -> Report:
-    """Return an invoice with its lines as a result."""
+    """Return the printable result of an invoice with its lines."""
     document_json = document.to_json()
     period = f"{document.period.first_day} to {document.period.last_day}"
     fields = ("status", "issued_on", "due_on", "net", "tax", "total", "paid", "owed", "currency")

@@ -90,4 +90,4 @@ def _build_command(command: Command) -> Any:
 
 
 def _group_callback() -> None:
-    """Make a Typer application with a single command a group."""
+    """Do nothing: with a callback, Typer treats an application with one command as a group."""

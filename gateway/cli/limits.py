@@ -171,6 +171,7 @@ def _quota_row(quota: QuotaState, time_zone: tzinfo) -> dict[str, Any]:
     period_start = quota.period_start and quota.period_start.astimezone(time_zone)
 
     def amount(units: int | None) -> str | int | None:
+        """Return the units; of a money quota, nano-units as decimal text."""
         return nano_text(units) if quota.kind.money and units is not None else units
 
     return {

@@ -186,7 +186,7 @@ async def _read_current_number(database: Database, name: str) -> int:
 
 @asynccontextmanager
 async def _propagated_transaction(database: Database, clock: Clock) -> AsyncIterator[AsyncSession]:
-    """Context of one transaction; waits at the end until all gateways apply its change."""
+    """Open a transaction; at its end, wait until all gateways apply its change."""
     async with database.transaction() as session:
         yield session
         epoch = await read_epoch(session)

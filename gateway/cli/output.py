@@ -37,8 +37,7 @@ class Output:
         return self._console.is_terminal and not self._json
 
     def report_stage(self, stage: str, message: str, fraction: float | None = None) -> None:
-        """Report a step of a long operation; `fraction` is its progress from 0 to 1, None if
-        unknown."""
+        """Report a step of a long operation; `fraction` is its progress (0 to 1), if known."""
         if self._json:
             self._write_json({"stage": stage, "message": message, "fraction": fraction})
         elif self._console.is_terminal:
@@ -125,6 +124,7 @@ class Output:
             self._print_row(dict(zip(columns, columns, strict=True)), columns, widths)
 
         def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+            """Print rows: as JSON lines, or padded to the column widths."""
             for row in rows:
                 self._write_json(dict(row)) if self._json else self._print_row(row, columns, widths)
 

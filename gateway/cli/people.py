@@ -127,7 +127,7 @@ def _membership_text(membership: MembershipView) -> str:
 
 
 def _invitation_record(issued: IssuedInvitation) -> Record:
-    """Return an invitation with its link as a result."""
+    """Return the printable result of an invitation, with its link."""
     fields = {
         "email": issued.email,
         "link": issued.link,

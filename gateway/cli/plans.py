@@ -230,13 +230,13 @@ async def _switch_plan(
     version: int | None,
     session: AsyncSession,
 ) -> PlanChange:
-    """Start or change to a plan in the account's currency."""
+    """Call `switch`, which starts or changes to the plan's version in the account's currency."""
     plan_version = await find_plan_version(session, plan, owner.currency, version)
     return await switch(session, clock, owner.id, plan_version)
 
 
 async def _cancel(clock: Clock, owner: Account, now: bool, session: AsyncSession) -> PlanChange:
-    """Cancel the subscription, now or when the paid period ends."""
+    """Cancel the subscription: at once if `now`, else when the paid period ends."""
     return PlanChange(await cancel_plan(session, clock, owner.id, at_end=not now))
 
 
@@ -252,7 +252,7 @@ async def _change_once(
     key: str | None,
     change: _SubscriptionChange,
 ) -> Report:
-    """Apply a change unless its idempotency key was used before. Returns the subscription."""
+    """Apply a change once per idempotency key. Returns the subscription's printable result."""
     body = msgspec.json.encode(change.arguments)
     request = IdempotentChange(owner.id, f"maas: {change.operation}", body, key)
     done = await run_once(session, request, partial(_apply_change, clock, owner, change))
@@ -275,7 +275,7 @@ async def _subscription(session: AsyncSession, clock: Clock, owner: Account) -> 
 
 
 def _subscription_report(title: str, subscription: dict[str, Any]) -> Report:
-    """Return a subscription as a result, with short texts for terminal output."""
+    """Return the printable result of a subscription, with short texts for the terminal."""
     plan, following = subscription["plan"], subscription["following"]
     fields = {
         **subscription,
@@ -288,7 +288,7 @@ def _subscription_report(title: str, subscription: dict[str, Any]) -> Report:
 
 
 def _plan_report(version: PlanVersion, terms: PlanTerms) -> Report:
-    """Return a plan version with its prices, allowances and discounts as a result."""
+    """Return the printable result of a plan version: prices, allowances and discounts."""
     plan_fields = plan_json(version, terms)
     detail_fields = ("object", "prices", "allowances", "discounts", "names")
     prices = [

@@ -103,7 +103,7 @@ async def _append_corrections(database: Database, clock: Clock, since: int) -> i
 
 
 def adapters_by_base(texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
-    """Return the ids of adapter models by the base model whose engine serves them."""
+    """Return the ids of the adapters among `texts` by the base model whose engine serves them."""
     adapters: dict[str, list[str]] = {}
     for model in texts:
         if model.base is not None:
@@ -156,7 +156,7 @@ def _report(
     engines: Sequence[Mapping[str, Any]],
     differences: Sequence[Mapping[str, Any]],
 ) -> Report:
-    """Return the figures, engine counts and differences; exit code 1 if there are differences."""
+    """Return the printable result; its exit code is 1 if there are differences."""
     title = "Differences found." if differences else "All records agree."
     sections = [
         Record(title, {**figures, "differences": len(differences)}),

@@ -67,6 +67,7 @@ def run_in_transaction(
     """Run an action in one transaction on the configured or embedded database."""
 
     async def run(database: Database) -> Value:
+        """Run the action in one transaction, committed at its end."""
         async with database.transaction() as session:
             return await action(session)
 
@@ -77,6 +78,7 @@ def run_with_database(settings: Settings, action: Callable[[Database], Awaitable
     """Run an action that opens its own transactions, on the configured or embedded database."""
 
     async def run(url: str) -> Value:
+        """Open the database, run the action and close the database."""
         database = Database(url, pool_size=_POOL_SIZE)
         try:
             return await action(database)
@@ -88,8 +90,7 @@ def run_with_database(settings: Settings, action: Callable[[Database], Awaitable
 
 
 def read_text_file(file: Path, label: str, error_type: type[AppError]) -> str:
-    """Read a UTF-8 file. Raises `error_type` if it is too large or not UTF-8; `label` names the
-    file."""
+    """Read a UTF-8 file of at most 1 MiB. Raises `error_type`, with the file called `label`."""
     content = file.read_bytes()
     if len(content) > _MAX_FILE_BYTES:
         raise error_type(
@@ -128,6 +129,7 @@ def _call(
     values: Mapping[Any, Any] = {Settings: settings, Output: output, Clock: SystemClock()}
 
     def call(opened: Database | AsyncSession | None = None) -> Any:
+        """Call the function with its dependencies; `opened` is the database or session."""
         return function(**{name: values.get(kind, opened) for name, kind in injected.items()})
 
     result: Result | None

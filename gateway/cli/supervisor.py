@@ -308,8 +308,7 @@ def _account_argument(accounts: Sequence[Account]) -> str:
 
 
 async def _create_first_sign_in_link(session: AsyncSession, settings: Settings) -> str | None:
-    """Create a sign-in link for the first operator, who also owns the first account; None if people
-    exist."""
+    """Create a sign-in link for the first operator and account owner; None if people exist."""
     accounts = await list_accounts(session)
     first_account_id = next(
         (account.id for account in accounts if account.name == FIRST_ACCOUNT), None

@@ -88,6 +88,7 @@ def exception_handlers_for(
     """
 
     def handle_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[Any]:
+        """Return the error response with security headers and the error's own headers."""
         response = _with_security_headers(
             _error_response(PublicPageRequest(request, renderer, components.secure), error)
         )
@@ -96,11 +97,13 @@ def exception_handlers_for(
         return response
 
     def handle_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+        """Return the response for an error that the framework raised."""
         if error.status_code >= 500:
             return handle_unexpected(request, error)
         return handle_app_error(request, _framework_error(error.status_code))
 
     def handle_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        """Log an exception that is no AppError and return a general error page."""
         structlog.get_logger().error("a page failed", path=request.url.path, exc_info=error)
         return handle_app_error(request, AppError("Something went wrong on our side."))
 

@@ -70,8 +70,7 @@ def with_errors(page: PublicPageRequest, values: Mapping[str, str], error: AppEr
 
 
 def _error_message(error: AppError) -> str:
-    """Return the English message of an error: by code and reason, by code and field, by code, else
-    the error's own."""
+    """Return an error's English text, looked up by code and reason or field, else its own."""
     code = error.code or ""
     reason = getattr(error, "reason", "")
     names = (f"{code}.{reason}", f"{code}.{error.param}", code)

@@ -180,8 +180,11 @@ async def provide_page(
 async def _require_csrf_token(
     request: Request[Any, Any, Any], store: FormInputStore, viewer: Viewer
 ) -> None:
-    """Raise CsrfCheckFailed without the session's CSRF token, or FormSessionOutdated if an earlier
-    session of the same person issued the token and the form's input was saved."""
+    """Raise CsrfCheckFailed unless a POST carries the session's CSRF token.
+
+    Raises FormSessionOutdated instead if an earlier session of the same person issued the token
+    and the form's input was saved.
+    """
     try:
         await require_csrf_token(request, viewer.csrf)
     except CsrfCheckFailed:
@@ -192,8 +195,10 @@ async def _require_csrf_token(
 
 
 def client_origin(request: Request[Any, Any, Any]) -> ClientOrigin:
-    """Return the client's address and user agent. Behind a proxy, uvicorn has taken the address
-    from the forwarding headers."""
+    """Return the client's address and user agent.
+
+    Behind a proxy, uvicorn has taken the address from the forwarding headers.
+    """
     client = request.client
     return ClientOrigin.from_request(
         client.host if client else None, request.headers.get("user-agent")
@@ -201,8 +206,10 @@ def client_origin(request: Request[Any, Any, Any]) -> ClientOrigin:
 
 
 def sign_in_url(return_to: str, *, input_kept: bool = False) -> str:
-    """Return the URL of the sign-in page that leads back to `return_to`. With `input_kept`, the
-    sign-in page says that the form's input was saved."""
+    """Return the URL of the sign-in page that leads back to `return_to`.
+
+    With `input_kept`, the sign-in page says that the form's input was saved.
+    """
     suffix = "&following=kept" if input_kept else ""
     return f"/dashboard/sign-in?next={quote(return_to, safe='')}{suffix}"
 

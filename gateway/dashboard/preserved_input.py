@@ -72,8 +72,7 @@ class FormInputStore:
         return preserved.form_page.format(**params)
 
     async def save_for_expired_session(self, cookie: str | None) -> str | None:
-        """Save the input of a form sent with an expired session. Returns the cookie's value, None
-        if nothing was saved."""
+        """Save a form's input sent with an expired session. Returns the cookie's value or None."""
         form_page = self.form_page
         if form_page is None or not cookie:
             return None
@@ -85,8 +84,7 @@ class FormInputStore:
             )
 
     async def save_for_earlier_session(self, viewer: Viewer) -> str | None:
-        """Save the input of a form that an earlier session of the viewer rendered. Returns the
-        cookie's value, None if nothing was saved."""
+        """Save a form's input from an earlier session. Returns the cookie's value or None."""
         form_page = self.form_page
         if form_page is None:
             return None
@@ -115,7 +113,7 @@ class FormInputStore:
 
 
 def saved_input_cookie_name(secure: bool) -> str:
-    """Return the name of the cookie with the secret of the saved input."""
+    """Return the name, by HTTPS or HTTP, of the cookie with the secret of the saved input."""
     return "__Host-maas-kept" if secure else "maas_kept"
 
 
@@ -133,7 +131,7 @@ def saved_input_cookie(secret: str, *, secure: bool) -> Cookie:
 
 
 def _preserved_fields(request: Request[Any, Any, Any]) -> PreservedFields | None:
-    """Return what the route handler declares by `keeps=`, None if nothing."""
+    """Return the form fields that the route handler preserves (`keeps=`), or None."""
     preserved = request.route_handler.opt.get("keeps")
     return preserved if isinstance(preserved, PreservedFields) else None
 

@@ -13,8 +13,7 @@ _QUIET_ZONE = 4  # modules of light border (ISO/IEC 18004)
 
 
 def qr_svg_path(text: str) -> tuple[int, str]:
-    """Return the width of a QR code in modules, including the border, and the SVG path of its dark
-    modules."""
+    """Return a QR code's width in modules, with border, and the SVG path of its dark modules."""
     code = qrencoder.QRCode(None, qrencoder.QRErrorCorrectLevel.M)
     code.addData(text)
     code.make()

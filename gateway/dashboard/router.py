@@ -114,6 +114,7 @@ def _asset_handler(assets: Assets) -> Any:
 
     @get("/assets/{name:str}", sync_to_thread=False, include_in_schema=False)
     def asset(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Return a static file."""
         return assets.respond(request)
 
     return asset
@@ -124,6 +125,7 @@ def _not_found_handler() -> Any:
 
     @get("/{rest:path}", sync_to_thread=False, include_in_schema=False)
     def elsewhere(request: Request[Any, Any, Any]) -> None:
+        """Raise PageNotFound."""
         raise PageNotFound("Page not found.")
 
     return elsewhere

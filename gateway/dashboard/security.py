@@ -85,28 +85,31 @@ async def read_csrf_token(request: Request[Any, Any, Any]) -> str:
 
 
 def session_cookie_name(secure: bool) -> str:
-    """Return the session cookie's name. The `__Host-` prefix needs TLS: browsers then accept the
-    cookie only from this host and for all paths."""
+    """Return the session cookie's name over HTTPS (`secure`) or HTTP.
+
+    The `__Host-` prefix needs HTTPS: browsers then accept the cookie only from this host and for
+    all paths.
+    """
     return "__Host-maas" if secure else "maas_session"
 
 
 def session_cookie(value: str, seconds: int, *, secure: bool) -> Cookie:
-    """Return the session cookie: HttpOnly and SameSite=Lax."""
+    """Return the session cookie: HttpOnly, SameSite=Lax; with `secure`, for HTTPS only."""
     return _cookie(session_cookie_name(secure), value, seconds, secure=secure, http_only=True)
 
 
 def expired_session_cookie(*, secure: bool) -> Cookie:
-    """Return the cookie that deletes the session cookie."""
+    """Return the cookie that deletes the session cookie of HTTPS (`secure`) or HTTP."""
     return _cookie(session_cookie_name(secure), "", 0, secure=secure, http_only=True)
 
 
 def preference_cookie(name: PreferenceCookie, value: str, *, secure: bool) -> Cookie:
-    """Return a display preference cookie, kept for a year; the script writes the theme's too."""
+    """Return a display preference's cookie, kept for a year; scripts may read and write it."""
     return _cookie(name, value, 365 * 86_400, secure=secure, http_only=False)
 
 
 def _cookie(name: str, value: str, seconds: int, *, secure: bool, http_only: bool) -> Cookie:
-    """Build a cookie for all paths, SameSite=Lax."""
+    """Build a cookie for all paths, SameSite=Lax; `http_only` hides it from scripts."""
     return Cookie(
         key=name,
         value=value,

@@ -50,6 +50,7 @@ async def open_firm(deps: DemoDependencies, firm: Firm) -> DemoAccount:
 
 
 async def _open_account(session: AsyncSession, deps: DemoDependencies, firm: Firm) -> UUID:
+    """Open the firm's account with its limits and billing profile; return the account's id."""
     terms = AccountLimits(
         firm.credit_limit * _NANO, _REQUESTS_PER_MINUTE, _TOKENS_PER_MINUTE, _CONCURRENT_STREAMS
     )

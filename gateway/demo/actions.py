@@ -94,6 +94,7 @@ async def invite_pending_users(deps: DemoDependencies, account: DemoAccount) -> 
 async def _subscribe(
     session: AsyncSession, deps: DemoDependencies, account: DemoAccount, plan: str
 ) -> None:
+    """Start a plan, or change to it if the account has a subscription."""
     version = await find_plan_version(session, plan, CURRENCY, None)
     subscription = await find_subscription(session, account.account_id, deps.clock.now())
     change = start_plan if subscription is None else change_plan
@@ -107,6 +108,7 @@ async def _top_up(
     amount_minor: int,
     reference: str,
 ) -> None:
+    """Add prepaid credit (minor units) to the wallet and refresh the available credit."""
     await top_up_wallet(
         session, deps.clock, account.account_id, reference, TopUpRequest(amount_minor)
     )

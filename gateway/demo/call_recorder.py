@@ -77,7 +77,7 @@ class CallRecorder:
         self._key_cache.clear()
 
     async def _borrow(self, session: AsyncSession, settled: Sequence[SettledCall]) -> None:
-        """Lease what the calls take of all quotas in one statement."""
+        """Lease the quota units that the calls use, in one statement for all quotas."""
         needs: Counter[str] = Counter()
         for settled_call in settled:
             for charge in settled_call.charges:

@@ -99,7 +99,7 @@ def calls_between(
 
 
 def _call_count(rng: Random, call_type: CallType, day_number: int, day: date, factor: float) -> int:
-    """Return the number of calls of a type on the given day of the demo, scaled by `factor`."""
+    """Return the number of calls of a type on a day of the demo, scaled by `factor`."""
     if call_type.active_days is not None and day_number >= call_type.active_days:
         return 0
     base = (

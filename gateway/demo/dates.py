@@ -59,9 +59,11 @@ class SimulatedClock:
         self._now = at
 
     def now(self) -> datetime:
+        """Return the simulated time."""
         return self._now
 
     def monotonic(self) -> float:
+        """Return the simulated time in Unix seconds."""
         return self._now.timestamp()
 
     def advance_to(self, at: datetime) -> None:

@@ -84,7 +84,7 @@ class _Simulation:
                 )
 
     async def run_day(self, day: date) -> None:
-        """Run the jobs and the office hours of the day, if it is an active one."""
+        """Run the day's jobs, then the firms' actions and payments, if the day is active."""
         if self._is_active_day(day):
             await self._run_at(at_hour(day, _JOBS_HOUR), self._run_jobs)
             await self._run_at(at_hour(day, _OFFICE_HOUR), self._run_office)
@@ -109,9 +109,11 @@ class _Simulation:
             await work(local_day(at, SHANGHAI))
 
     def _is_active_day(self, day: date) -> bool:
+        """Whether jobs run on the day: on fixed days of the month and days with actions."""
         return day.day in _ACTIVE_DAYS_OF_MONTH or self._has_actions(day)
 
     def _has_actions(self, day: date) -> bool:
+        """Whether a firm has actions on the day."""
         return any(
             self._day_number(day) in account.firm.actions_by_day for account in self.accounts
         )

@@ -57,9 +57,10 @@ class DemoState:
 async def inspect_database(
     session: AsyncSession, firm_names: Collection[str], default_account: str
 ) -> DemoState:
-    """Return what the database contains. Operates on all accounts.
+    """Return the demo's firms, whether they are filled, and other accounts in the database.
 
     `default_account`, which `maas up` creates, does not count as another account.
+    Operates on all accounts.
     """
     accounts = await list_accounts(session)
     firms = [account for account in accounts if account.name in firm_names]
@@ -76,7 +77,7 @@ async def inspect_database(
 
 
 async def require_fillable(session: AsyncSession, state: DemoState, *, yes: bool) -> None:
-    """Raise an error unless the demo can be filled.
+    """Raise an error unless the demo can be filled; `yes` accepts other accounts.
 
     Raises DemoIncomplete, RealAccounts, ServiceAtWork.
     """

@@ -70,7 +70,10 @@ class TrainingFileCheck:
 def check_training_file(
     model: Model, content: bytes, account_id: UUID, profile: str, scrub_pii: bool
 ) -> TrainingFileCheck:
-    """Check a training file for a model. Raises TrainingFileRejected with all problems."""
+    """Check a training file for a model; `scrub_pii` removes personal data of dialogues first.
+
+    Raises TrainingFileRejected with all problems.
+    """
     try:
         if model.task is Task.TEXT_GENERATION:
             return _check_dialogues(content, account_id, profile, scrub_pii)
@@ -100,6 +103,7 @@ def render_file_check(
 
 
 def _row_count_warnings(model: Model, row_count: int) -> tuple[str, ...]:
+    """Return a warning if an anomaly detector gets fewer than RELIABLE_ROWS rows."""
     if model.task is not Task.ANOMALY_DETECTION or row_count >= RELIABLE_ROWS:
         return ()
     return (
@@ -112,6 +116,7 @@ def _row_count_warnings(model: Model, row_count: int) -> tuple[str, ...]:
 def _check_dialogues(
     content: bytes, account_id: UUID, profile: str, scrub_pii: bool
 ) -> TrainingFileCheck:
+    """Check a language model's file; `scrub_pii` removes personal data before the check."""
     notes = encoding_notes(content)
     content, pii_counts = scrub_training_file(content) if scrub_pii else (content, {})
     dialogues = parse_training_file(content)

@@ -319,6 +319,7 @@ async def add_event(
 
 
 async def _lock_job(session: AsyncSession, job: Adaptation) -> Adaptation:
+    """Lock a job's row for update and return it."""
     query = select(Adaptation).where(
         col(Adaptation.id) == job.id, col(Adaptation.account_id) == job.account_id
     )
@@ -333,6 +334,7 @@ async def _end_job(
     message: str,
     level: str = "info",
 ) -> None:
+    """End a job with a status, and add `message` as an event of the level."""
     job.status, job.finished_at = status, clock.now()
     await session.flush()
     await add_event(session, clock, job, message, level)

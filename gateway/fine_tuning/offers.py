@@ -71,7 +71,10 @@ class JobOffers:
     async def create_offer(
         self, principal: Principal, request: JobRequest, headers: Mapping[bytes, bytes]
     ) -> JobOffer:
-        """Validate a job request. Raises the errors that would reject the job if it started now."""
+        """Validate a job request; return its model, time limit and file check.
+
+        Raises the errors that would reject the job if it started now.
+        """
         model = self._get_tunable_model(request.model, sensitivity_of(request))
         file_check = await self.check_requested_file(principal.account_id, model, request)
         return JobOffer(
@@ -94,7 +97,7 @@ class JobOffers:
     async def check_file(
         self, account_id: UUID, model: Model, file_id: str, scrub: bool = False
     ) -> TrainingFileCheck:
-        """Check one of the account's files for a model.
+        """Check one of the account's files for a model; `scrub` removes personal data first.
 
         Raises FileNotFound, TrainingFileRejected.
         """
@@ -141,7 +144,7 @@ class JobOffers:
         }
 
     def _get_tunable_model(self, name: str, sensitivity: float | None = None) -> Model:
-        """Return a model that can be fine-tuned.
+        """Return a model that can be fine-tuned, with `sensitivity` unless None.
 
         Raises ModelNotFound, ModelNotInstalled, ParameterInvalid.
         """

@@ -68,6 +68,7 @@ class _PiiPattern:
     is_valid: Callable[[str, str], bool]
 
     def find_matches(self, text: str) -> Iterator[PiiMatch]:
+        """Yield the matches in a text that `is_valid` accepts."""
         for match in self.pattern.finditer(text):
             group = "value" if "value" in self.pattern.groupindex else 0
             start, end = match.span(group)
@@ -89,6 +90,7 @@ def find_pii(text: str) -> list[PiiMatch]:
 
 
 def _accept_any(matched: str, before: str) -> bool:
+    """Return True: the validator of patterns that need no further check."""
     return True
 
 
@@ -98,6 +100,7 @@ def _is_international_phone(matched: str, before: str) -> bool:
 
 
 def _is_chinese_phone(matched: str, before: str) -> bool:
+    """Whether the number is valid in China and not labelled as a part number."""
     return _is_valid_phone(matched, "CN") and not _PART_NUMBER_LABEL.search(before)
 
 
@@ -110,6 +113,7 @@ def _is_labelled_local_phone(matched: str, before: str) -> bool:
 
 
 def _is_valid_phone(number: str, region: str | None) -> bool:
+    """Whether a number is valid in a region such as CN; None requires a country code."""
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
     except NumberParseException:

@@ -34,6 +34,7 @@ def scrub_text(text: str, counts: Counter[str]) -> str:
 
 
 def _scrub_line(line: bytes, counts: Counter[str]) -> bytes:
+    """Scrub the messages of a JSON line and add to the counts; an invalid line is unchanged."""
     try:
         record = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -47,6 +48,7 @@ def _scrub_line(line: bytes, counts: Counter[str]) -> bytes:
 
 
 def _scrub_message(message: Any, counts: Counter[str]) -> Any:
+    """Return a message with its text scrubbed; anything but a message is unchanged."""
     content = message.get("content") if isinstance(message, dict) else None
     return (
         {**message, "content": scrub_text(content, counts)} if isinstance(content, str) else message

@@ -73,6 +73,7 @@ def to_specialist_error(error: TrainingError) -> SpecialistError:
 
 
 def _decode_line(line: bytes) -> ProgressLine:
+    """Decode a JSON line of a training's progress. Raises UpstreamFailed."""
     try:
         return _LINE_DECODER.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):

@@ -127,6 +127,7 @@ class FineTuningRunner(Poller):
         request = _with_variant_tag(request, job)
 
         async def train_and_store(admitted: AdmittedCall) -> CallResult:
+            """Train, store the variant and return the call's result, billed by time."""
             variant, seconds = await self._train_unless_cancelled(job, admitted, call)
             await self._store_variant(job, variant, seconds)
             return _to_call_result(seconds)
@@ -191,6 +192,7 @@ class FineTuningRunner(Poller):
         raise UpstreamFailed("Training was interrupted.")
 
     async def _store_variant(self, job: Adaptation, variant: TrainedVariant, seconds: int) -> None:
+        """Store score and training seconds, and the variant as a new version, not yet live."""
         deps = self._deps
         async with deps.database.transaction() as session:
             score = {**variant.score, "examples": variant.examples, "held_out": variant.held_out}
@@ -222,6 +224,7 @@ class FineTuningRunner(Poller):
             return paid and await variants.has_version_of_job(session, job)
 
     async def _add_progress_event(self, job: Adaptation, line: ProgressLine) -> None:
+        """Add a progress line and its metrics to the job's events."""
         metrics = None if line.metrics is None else msgspec.structs.asdict(line.metrics)
         async with self._deps.database.transaction() as session:
             await jobs.add_event(
@@ -229,6 +232,7 @@ class FineTuningRunner(Poller):
             )
 
     async def _fail(self, job: Adaptation, error: AppError) -> None:
+        """Mark the job as failed with the error."""
         async with self._deps.database.transaction() as session:
             await jobs.fail_job(session, self._deps.clock, job, error)
 
@@ -247,6 +251,7 @@ def _with_variant_tag(request: ParsedRequest, job: Adaptation) -> ParsedRequest:
 
 
 def _to_call_result(seconds: int) -> CallResult:
+    """Return the result of a successful call that took `seconds` of training."""
     return CallResult(
         settlement=Settlement.COMPLETE,
         status=200,

@@ -18,24 +18,29 @@ CountExamples = Callable[[bytes], int]
 
 
 def _count_anomaly_rows(content: bytes) -> int:
+    """Count the rows of normal operation. Raises TrainingFileInvalid."""
     return sum(map(len, hours.read_hours(content, Settings()).normal))
 
 
-def _count_failure_windows(content: bytes) -> int:
+def _count_operating_points(content: bytes) -> int:
+    """Count the distinct labelled operating points. Raises TrainingFileInvalid."""
     return len(
         labelled.read_training_file(content, failure_signature.training_file_signature()).failed
     )
 
 
-def _count_fleet_units(content: bytes) -> int:
+def _count_machines(content: bytes) -> int:
+    """Count the machines that ran to failure. Raises TrainingFileInvalid."""
     return len(fleet.read_fleet(content, life_signature.input_signature()))
 
 
 def _count_labelled_images(content: bytes) -> int:
+    """Count the distinct labelled pictures. Raises TrainingFileInvalid."""
     return len(labelled_pictures.read_training_file(content))
 
 
 def _count_tag_confirmations(content: bytes) -> int:
+    """Count the confirmed pairs of tag and concept. Raises TrainingFileInvalid."""
     return len(training_file.read_confirmations(content, vocabulary.read(ARTEFACT)))
 
 
@@ -43,8 +48,8 @@ def _count_tag_confirmations(content: bytes) -> int:
 EXAMPLE_COUNTERS: Mapping[str, CountExamples] = MappingProxyType(
     {
         "anomaly": _count_anomaly_rows,
-        "failure_class": _count_failure_windows,
-        "remaining_life": _count_fleet_units,
+        "failure_class": _count_operating_points,
+        "remaining_life": _count_machines,
         "surface_defect": _count_labelled_images,
         "tag_align": _count_tag_confirmations,
     }

@@ -54,6 +54,7 @@ def render_job(job: Adaptation) -> dict[str, Any]:
 
 
 def _sensitivity_parameter(job: Adaptation) -> dict[str, float]:
+    """Return the job's sensitivity as a hyperparameter; empty if it has none."""
     sensitivity = job.settings.get(SENSITIVITY)
     return {} if sensitivity is None else {SENSITIVITY: sensitivity}
 
@@ -90,4 +91,5 @@ def render_checkpoint(
 
 
 def _unix_seconds(moment: datetime) -> int:
+    """Return a moment as whole Unix seconds."""
     return int(moment.timestamp())

@@ -38,6 +38,7 @@ def password_reset_requests_by_network(origin: ClientOrigin) -> AttemptCounter:
 
 
 def _normalize_or_truncate(email: str) -> str:
+    """Return the normalized address, or the start of an invalid one."""
     try:
         return normalize_email(email)
     except EmailInvalid:

@@ -150,6 +150,7 @@ async def list_all_entries(
 async def _list_page(
     session: AsyncSession, condition: ColumnElement[bool] | None, before: UUID | None, limit: int
 ) -> list[AuditLogEntry]:
+    """Return the newest entries that meet the SQL condition, older than the entry `before`."""
     query = (
         select(AuditEntry, Person.email, Person.name, Account.name)
         .join(Person, col(Person.id) == col(AuditEntry.person_id), isouter=True)
@@ -167,6 +168,7 @@ async def _list_page(
 def _to_entry(
     row: AuditEntry, email: str | None, name: str | None, account: str | None
 ) -> AuditLogEntry:
+    """Build the entry from its row, the actor's e-mail and name, and the account's name."""
     return AuditLogEntry(
         id=row.id,
         at=row.at,

@@ -40,4 +40,5 @@ class ClientOrigin:
 
 
 def _printable(text: str | None) -> str:
+    """Return the text without unprintable characters; empty for None."""
     return "".join(letter for letter in text or "" if letter.isprintable())

@@ -74,6 +74,7 @@ async def _set_shown_account(
     account_id: UUID | None,
     until: datetime | None,
 ) -> None:
+    """Set the account that the session shows, and the end of impersonation (None: none)."""
     await session.execute(
         update(LoginSession)
         .where(col(LoginSession.id) == viewer.session_id, is_active(clock))

@@ -158,6 +158,7 @@ class InvitationAcceptance:
     async def _create_person(
         self, session: AsyncSession, email: str, registration: Registration, password_hash: str
     ) -> Person:
+        """Store a new person. Raises PersonAlreadyExists if the e-mail address is registered."""
         inserted = await session.execute(
             insert(Person)
             .values(

@@ -122,7 +122,7 @@ class InvitationService:
 
         Raises EmailInvalid, RoleInvalid, AlreadyMember, TooManyInvitations.
         """
-        _require_role(account_id, role)
+        _require_invitable_role(account_id, role)
         email = normalize_email(email)
         if await _is_member(session, account_id, email):
             raise AlreadyMember("This person is already a member.", param="email")
@@ -223,6 +223,7 @@ class InvitationService:
     async def _email_link(
         self, session: AsyncSession, row: OneTimeToken, secret: str
     ) -> IssuedInvitation:
+        """Queue the e-mail with the link. Returns the invitation with its link and expiry."""
         email, link = str(row.email), self.links.invitation(secret)
         person = await find_person_by_email(session, email)
         account = await session.get(Account, row.account_id) if row.account_id else None
@@ -244,7 +245,8 @@ def invited_role(row: OneTimeToken) -> Role:
     return Role(row.role or "")
 
 
-def _require_role(account_id: UUID | None, role: Role) -> None:
+def _require_invitable_role(account_id: UUID | None, role: Role) -> None:
+    """Raise RoleInvalid unless the role fits the account, or the platform if that is None."""
     if account_id is not None:
         require_account_role(role)
     elif not role.is_platform_role:
@@ -252,6 +254,7 @@ def _require_role(account_id: UUID | None, role: Role) -> None:
 
 
 async def _is_member(session: AsyncSession, account_id: UUID | None, email: str) -> bool:
+    """Whether the address has a role in the account, or on the platform if that is None."""
     query = select(Person.platform_role).where(col(Person.email) == email)
     if account_id is not None:
         query = (
@@ -265,6 +268,7 @@ async def _is_member(session: AsyncSession, account_id: UUID | None, email: str)
 async def _withdraw_open(
     session: AsyncSession, clock: Clock, *conditions: ColumnElement[bool]
 ) -> None:
+    """Withdraw all usable tokens that meet the SQL conditions."""
     await session.execute(
         update(OneTimeToken).where(is_usable(clock), *conditions).values(withdrawn_at=clock.now())
     )
@@ -278,4 +282,5 @@ def _is_invitation_to(account_id: UUID | None) -> ColumnElement[bool]:
 
 
 def _is_unused() -> ColumnElement[bool]:
+    """Return the SQL condition for tokens neither used nor withdrawn, expired ones included."""
     return col(OneTimeToken.used_at).is_(None) & col(OneTimeToken.withdrawn_at).is_(None)

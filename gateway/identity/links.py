@@ -20,12 +20,15 @@ class Links:
 
     @property
     def dashboard(self) -> str:
+        """The URL of the dashboard's start page."""
         return f"{self.base}/dashboard"
 
     def invitation(self, secret: str) -> str:
+        """Return the URL at which the invitation with this secret is accepted."""
         return f"{self.dashboard}/invitation/{secret}"
 
     def password_reset(self, secret: str) -> str:
+        """Return the URL at which the reset link's secret allows a new password."""
         return f"{self.dashboard}/reset/{secret}"
 
 

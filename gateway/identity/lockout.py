@@ -124,6 +124,7 @@ async def reset_attempts(session: AsyncSession, clock: Clock, counter: AttemptCo
 
 
 async def _seconds_left(session: AsyncSession, clock: Clock, counter: AttemptCounter) -> int:
+    """Return the whole seconds until the counter's lock ends, at least 1."""
     query = select(Attempts.locked_until).where(col(Attempts.subject) == counter.digest)
     until = (await session.execute(query)).scalar_one_or_none()
     left = 0.0 if until is None else (until - clock.now()).total_seconds()
@@ -131,6 +132,7 @@ async def _seconds_left(session: AsyncSession, clock: Clock, counter: AttemptCou
 
 
 def _count_parameters(counter: AttemptCounter, now: datetime) -> dict[str, Any]:
+    """Return the SQL parameters to count one attempt under the counter's lockout policy."""
     policy = counter.policy
     return {
         "subject": counter.digest,

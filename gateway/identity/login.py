@@ -130,7 +130,7 @@ class LoginService:
     async def _lock_if_unchanged(
         self, session: AsyncSession, verified: Person, new_hash: str | None
     ) -> Person:
-        """Lock and return the person. Stores the renewed hash, if any.
+        """Lock and return the person; store the renewed password hash, if any.
 
         Raises CredentialsWrong if the password was changed since it was verified.
         """
@@ -144,6 +144,7 @@ class LoginService:
     async def _open_session(
         self, session: AsyncSession, person: Person, origin: ClientOrigin
     ) -> NewSession:
+        """Open a session: clear the attempts, audit the login, e-mail a notice of a new origin."""
         await uncount_attempt(session, (login_attempts_by_network(origin),))
         await reset_attempts(session, self._clock, login_attempts_by_email(person.email))
         shown = await get_initial_account(session, person)
@@ -176,6 +177,7 @@ class LoginService:
     async def _mail_new_origin(
         self, session: AsyncSession, person: Person, new_session: NewSession, origin: ClientOrigin
     ) -> None:
+        """E-mail the person that a session was opened from a new network or browser."""
         email = IdentityEmail(
             kind="new_place",
             to=person.email,

@@ -131,6 +131,7 @@ def is_usable(clock: Clock) -> ColumnElement[bool]:
 
 
 def _matches(clock: Clock, kinds: Collection[TokenKind], secret: str) -> ColumnElement[bool]:
+    """Return the SQL condition for the usable token of these kinds with this secret."""
     return and_(
         col(OneTimeToken.digest) == secret_digest(secret[:_MAX_SECRET_LENGTH]),
         col(OneTimeToken.kind).in_([kind.value for kind in kinds]),

@@ -87,6 +87,7 @@ class PasswordResets:
             await reset_attempts(session, self._clock, login_attempts_by_email(person.email))
 
     async def _send_link(self, session: AsyncSession, person: Person) -> None:
+        """Issue a reset token and queue the e-mail with its link."""
         row, secret = await issue_token(
             session, self._clock, TokenKind.RESET, LIFETIME, person_id=person.id
         )

@@ -93,10 +93,11 @@ class Passwords:
         return matches and password_hash is not None and usable is password
 
     async def rehash_if_outdated(self, password_hash: str, password: str) -> str | None:
-        """Return a new hash if the given one has outdated Argon2 parameters, else None."""
+        """Return a new hash if `password_hash` has outdated Argon2 parameters, else None."""
         return await self.hash(password) if self._hasher.check_needs_rehash(password_hash) else None
 
     def _verify_sync(self, password_hash: str, password: str) -> bool:
+        """Whether the password matches the hash, computed in the calling thread."""
         try:
             return self._hasher.verify(password_hash, password)
         except (VerificationError, InvalidHashError):
@@ -139,6 +140,7 @@ def _normalize(password: str) -> str:
 
 
 def _is_common(folded: str) -> bool:
+    """Whether a folded password repeats few characters, or is a keyboard run or common word."""
     letters = re.sub(r"[\W\d_]+", "", folded)
     runs = (row + row for row in _KEYBOARD_ROWS)
     return (

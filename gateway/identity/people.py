@@ -78,10 +78,10 @@ async def list_people(session: AsyncSession) -> list[PersonView]:
 async def unlock_person(
     session: AsyncSession, clock: Clock, actor: Actor, email: str, *, disable_totp: bool = False
 ) -> bool:
-    """Clear the login lockout of a person. Returns whether any attempts were counted.
+    """Clear a person's login lockout; with `disable_totp`, disable the second factor too.
 
-    `disable_totp` also disables the second factor, for a person who lost the codes. Raises
-    EmailInvalid, PersonNotFound.
+    `disable_totp` is for a person who lost the codes. Returns whether any attempts were counted.
+    Raises EmailInvalid, PersonNotFound.
     """
     person = await find_person_by_email(session, normalize_email(email))
     if person is None:

@@ -46,6 +46,7 @@ class PersonInvalid(AppError):
 
 
 def _raise_error(error: AppError) -> None:
+    """Raise the error, so that `collect` can gather it with others."""
     raise error
 
 

@@ -171,4 +171,5 @@ def _seal_purpose(row_id: UUID, owner: InputOwner) -> str:
 
 
 def _is_same_token(expected: str, submitted: str) -> bool:
+    """Whether two CSRF tokens are equal, compared in constant time."""
     return hmac.compare_digest(expected.encode(), submitted.encode(errors="replace"))

@@ -44,6 +44,7 @@ async def find_viewer(session: AsyncSession, clock: Clock, token: str) -> Viewer
 
 
 def _session_query() -> Any:
+    """Return the query of a session with its person, roles, account and membership count."""
     any_membership = aliased(Membership)  # not joined on the session's account_id
     membership_count = (
         select(func.count())
@@ -115,6 +116,7 @@ async def _update_last_seen(session: AsyncSession, clock: Clock, login: LoginSes
 async def _end_expired_impersonation(
     session: AsyncSession, clock: Clock, login: LoginSession
 ) -> None:
+    """End an expired impersonation and audit it; concurrent requests audit it once."""
     updated = await session.execute(
         update(LoginSession)
         .where(

@@ -174,12 +174,14 @@ def is_active(clock: Clock) -> ColumnElement[bool]:
 
 
 def _is_other_than(session_id: UUID | None) -> ColumnElement[bool]:
+    """Return the SQL condition for all sessions except this one; for None, all."""
     return true() if session_id is None else col(LoginSession.id) != session_id
 
 
 async def _end_matching(
     session: AsyncSession, clock: Clock, person_id: UUID, condition: ColumnElement[bool]
 ) -> int:
+    """End a person's active sessions that meet the SQL condition. Returns how many."""
     ended = await session.execute(
         update(LoginSession)
         .where(col(LoginSession.person_id) == person_id, is_active(clock), condition)

@@ -155,9 +155,10 @@ def require_account_role(role: Role) -> None:
 async def _lock_membership(
     session: AsyncSession, account_id: UUID, person_id: UUID, *, stays_owner: bool
 ) -> Membership:
-    """Lock and return the membership. Also locks those of all owners, ordered by id.
+    """Lock and return a membership. Raises LastOwner for the only owner, unless `stays_owner`.
 
-    The fixed order prevents deadlocks. Raises MemberNotFound, LastOwner.
+    Also locks those of all owners, ordered by id: the fixed order prevents deadlocks. Raises
+    MemberNotFound.
     """
     query = (
         select(Membership)
@@ -180,6 +181,7 @@ async def _lock_membership(
 
 
 def _to_member(row: Membership, person: Person, seen_at: datetime | None) -> Member:
+    """Build a member from the membership, the person and the last use (None: never)."""
     return Member(
         person_id=person.id,
         email=person.email,

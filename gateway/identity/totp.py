@@ -157,6 +157,7 @@ async def lock_person(session: AsyncSession, person_id: UUID) -> Person:
 
 
 def _require_not_enabled(person: Person) -> None:
+    """Raise SecondFactorAlreadyOn if the person has a confirmed second factor."""
     if person.totp_since is not None:
         raise SecondFactorAlreadyOn(
             "Two-step verification is already on. Turn it off to set it up again."
@@ -171,11 +172,13 @@ def _require_sealed_secret(person: Person) -> bytes:
 
 
 def _to_enrolment(person: Person, secret: str) -> Enrolment:
+    """Return the secret with its `otpauth://` URI for authenticator apps."""
     uri = pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=_ISSUER)
     return Enrolment(secret, uri)
 
 
 def _redeem_totp_code(clock: Clock, sealer: Sealer, person: Person, digits: str) -> bool:
+    """Use up a 6-digit TOTP code. Returns False if it is wrong or was used already."""
     if person.totp_secret is None or len(digits) != 6:
         return False
     codes = pyotp.TOTP(sealer.open(person.totp_secret, _seal_purpose(person)))
@@ -189,6 +192,7 @@ def _redeem_totp_code(clock: Clock, sealer: Sealer, person: Person, digits: str)
 
 
 def _redeem_recovery_code(person: Person, digits: str) -> bool:
+    """Remove the recovery code from the person. Returns False if it is none of them."""
     hashed = _hash_recovery_code(digits)
     if hashed not in person.recovery:
         return False
@@ -197,11 +201,13 @@ def _redeem_recovery_code(person: Person, digits: str) -> bool:
 
 
 def _generate_recovery_code() -> str:
+    """Generate a recovery code of 80 random bits: 16 base-32 characters in groups of 4."""
     text = b32encode(secrets.token_bytes(10)).decode().lower()
     return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
 def _hash_recovery_code(code: str) -> str:
+    """Return the SHA-256 of a normalized recovery code in hexadecimal."""
     return hashlib.sha256(_normalize_code(code).encode()).hexdigest()
 
 

@@ -20,7 +20,7 @@ from gateway.call.reservation import Reservation
 from gateway.call.values import AdmittedCall, Call, ModelPrices, ParsedRequest, Principal
 from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.quota_errors import max_cost_error, quota_error
-from gateway.inference.service_tier import price_at_tier
+from gateway.inference.service_tier import prices_at_tier
 from gateway.inference.token_count import (
     PromptTokenCounter,
     max_prompt_tokens,
@@ -344,7 +344,7 @@ def _model_prices(principal: Principal, request: ParsedRequest) -> ModelPrices:
             "Contact the platform operator.",
             param="model",
         )
-    return price_at_tier(principal, request.service_tier, request.model.id, prices)
+    return prices_at_tier(principal, request.service_tier, request.model.id, prices)
 
 
 def _outcome_contract_prices(

@@ -108,7 +108,7 @@ def requested_model(call: Call, body: bytes | None) -> str | None:
 
 
 def _redact_message(message: str, words: frozenset[str], *, has_ambiguous_backticks: bool) -> str:
-    """Return the message with unknown quoted text redacted.
+    """Return the message with unknown quoted text redacted, or all text between backticks.
 
     If customer content may contain backticks, everything between the first and the last one is
     redacted.
@@ -118,6 +118,7 @@ def _redact_message(message: str, words: frozenset[str], *, has_ambiguous_backti
         message = f"{head}{REDACTED}{rest.rpartition('`')[2]}"
 
     def redact(match: re.Match[str]) -> str:
+        """Return a quotation with its content redacted, in the original quotation marks."""
         quoted = next(group for group in match.groups() if group is not None)
         mark = match[0][0]
         return f"{mark}{_redact_path(quoted, words)}{mark}"
@@ -133,6 +134,7 @@ def _redact_path(text: str, words: frozenset[str]) -> str:
         return REDACTED
 
     def redact_name(match: re.Match[str]) -> str:
+        """Return a part of a path if it is a number or a known word, else the redaction mark."""
         return match[0] if match[0].isdecimal() or match[0] in words else REDACTED
 
     return re.sub(r"[\w$-]+", redact_name, text)

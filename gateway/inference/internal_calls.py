@@ -28,7 +28,7 @@ class InternalCallExecutor(Protocol):
     """Executes internal calls, either on their own or linked to a parent call (linked_calls.py)."""
 
     def new_call(self, request_id: UUID, endpoint: Endpoint) -> Call:
-        """Create the call to execute."""
+        """Create the internal call that `execute` runs; it starts now."""
         ...
 
     async def execute(

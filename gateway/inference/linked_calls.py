@@ -80,7 +80,7 @@ class LinkedCalls:
 
 
 def _settled(record: UsageRecord, parent: UsageRecord) -> UsageRecord:
-    """Return the row; it is billed only if its parent is billable and consumed anything."""
+    """Return the linked call's row, billed only if its parent is billable and consumed anything."""
     if parent.settlement.billable and parent.quantities != NO_USAGE:
         return record
     is_parent_billable = parent.settlement.billable

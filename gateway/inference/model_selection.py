@@ -138,7 +138,7 @@ class ModelSelector:
         return [model for model, route in self._specialists if route.task == task]
 
     def _classify(self, criteria: SelectionCriteria) -> tuple[Mapping[str, float], list[Model]]:
-        """Return the probabilities of the text's tasks and the specialists for a certain task."""
+        """Return the task probabilities of the text, and the specialists of a task if certain."""
         if not criteria.text.strip():
             return {}, []
         classification = self._classifier.predict(criteria.text)
@@ -266,7 +266,7 @@ def _cheapest(models: Sequence[Model], criteria: SelectionCriteria) -> Model:
 
 
 def _describe_price_rank(models: Sequence[Model], budget_text: str) -> str:
-    """Return the reason for a selection by price."""
+    """Return the reason for a selection by price, such as `cheapest of 3 within 50 ms`."""
     return (f"cheapest of {len(models)}" if len(models) > 1 else "the only one") + budget_text
 
 

@@ -64,7 +64,7 @@ class Parser:
         )
 
     def _parse_untagged(self, call: Call, body: bytes, principal: Principal) -> ParsedRequest:
-        """Parse a request without its X-Maas-Tags header."""
+        """Parse a request without the tags of its X-Maas-Tags header, which `parse` adds."""
         endpoint = find_endpoint(call.operation)
         decoded = endpoint.decode(call, body, principal)
         if endpoint.is_job:
@@ -149,7 +149,7 @@ class Parser:
         return fallback
 
     def _find_served_model(self, name: str, endpoint: Endpoint) -> Model:
-        """Raises ModelNotFound, ModelNotInstalled, WrongEndpoint."""
+        """Return a served model. Raises ModelNotFound, ModelNotInstalled, WrongEndpoint."""
         model = self._find_model(name, endpoint)
         self._availability.require_served(model)
         return model
@@ -200,6 +200,7 @@ def _variant_upstream_name(model: Model, version_id: UUID) -> str:
 
 
 def _version_not_found(name: str) -> ModelNotFound:
+    """Return the error for a version that the model does not have."""
     return ModelNotFound(
         f"The model {name[:100]!r} has no such version. GET /v1/models lists the versions.",
         param="version",

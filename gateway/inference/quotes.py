@@ -131,12 +131,13 @@ class Quotes:
 
 
 def _min_cost(min_input_tokens: int, demand: Demand, units_left: Mapping[str, int]) -> int:
-    """Return the cost of an answer without tokens, with the prompt cached or not, in nano-units.
+    """Return a call's lowest cost in nano-units: no output tokens, the prompt cached if cheaper.
 
     A prompt that was not counted may have next to no tokens: `min_input_tokens` is then 0.
     """
 
     def cost(quantities: Quantities) -> int:
+        """Return the cost of quantities after the remaining allowances, in nano-units."""
         allowance_use = apply_allowances(
             units_by_meter(quantities, demand.prices), demand.allowances, units_left
         )

@@ -170,7 +170,7 @@ class _StreamRelay:
         return self._unsent is None and not self._reader.done and not self._reader.is_withholding
 
     async def _send_reserved(self, chunk: bytes) -> bool:
-        """Send a chunk, then the withheld events, after reserving their output tokens.
+        """Send a chunk, then each withheld event once its output tokens are reserved.
 
         Returns False if no more can be reserved: the stream is then cut before the first byte that
         is not reserved.
@@ -240,7 +240,7 @@ class _StreamRelay:
         )
 
     def _result(self, settlement: Settlement, tail: bytes, code: str | None) -> CallResult:
-        """Return the result with the quantities that the stream reported."""
+        """Return the call result with the stream's quantities; `tail` is still to be sent."""
         quantities = self._quantities()
         if settlement is Settlement.COMPLETE and quantities is NO_USAGE:
             settlement = Settlement.UNKNOWN

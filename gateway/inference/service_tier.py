@@ -7,10 +7,10 @@ from gateway.call.errors import ServiceTierNotAvailable
 from gateway.call.values import ModelPrices, Principal, ServiceTier
 
 
-def price_at_tier(
+def prices_at_tier(
     principal: Principal, tier: ServiceTier, model: str, prices: Mapping[str, ModelPrices]
 ) -> ModelPrices:
-    """Return the prices at a service tier of a model that has default prices.
+    """Return a model's prices at a service tier; `prices` are those of all products, by name.
 
     Flex falls back to the default prices; priority requires its own. Raises
     ServiceTierNotAvailable.

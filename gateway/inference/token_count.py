@@ -212,7 +212,7 @@ class _LoadedTokenizer:
     def _count_inputs(
         self, prompt: str | list[str | int | list[int]], special_tokens: int
     ) -> int | None:
-        """Return the tokens of one or several prompts, each a text or token ids."""
+        """Return the tokens of one or several prompts; token ids get `special_tokens` added."""
         if isinstance(prompt, str):
             return self._count_encoded([prompt])
         if prompt and all(isinstance(item, int) for item in prompt):
@@ -224,7 +224,7 @@ class _LoadedTokenizer:
         return sum(tokens) + (self._count_encoded(texts) if texts else 0)
 
     def _count_encoded(self, texts: list[str], add_special_tokens: bool = True) -> int:
-        """Return the total tokens of several texts."""
+        """Return the total tokens of several texts, by default with their special tokens."""
         # A batch, even of one text: encode() would hold the GIL.
         batch = self.tokenizer.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
         return sum(map(len, batch))
@@ -306,6 +306,7 @@ def _chat_template_renderer(folder: Path) -> Callable[[list[_Message]], str] | N
     supports_developer = "developer" in source
 
     def render(messages: list[_Message]) -> str:
+        """Return the prompt text of messages. Raises TemplateError for an unsupported role."""
         # vLLM renames `developer` to `system` if the template does not support the role.
         if not supports_developer and any(message.role == "developer" for message in messages):
             raise jinja2.TemplateError("The template knows no developer.")
@@ -322,4 +323,5 @@ def _to_json(value: object, **options: Any) -> str:
 
 
 def _raise_exception(message: str) -> None:
+    """Raise TemplateError; chat templates call this function to reject messages."""
     raise jinja2.TemplateError(message)

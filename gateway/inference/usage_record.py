@@ -142,4 +142,5 @@ def build_intent(call: Call, admitted: AdmittedCall) -> IntentRecord:
 
 
 def _microseconds(seconds: float) -> int:
+    """Return seconds as whole microseconds, at least 0."""
     return max(0, round(seconds * 1_000_000))

@@ -356,6 +356,7 @@ class UsageWriter:
 
 
 def _not_recorded_error() -> MeteringUnavailable:
+    """Return the error for a call whose usage row was not committed in time."""
     return MeteringUnavailable(
         "The usage of this call could not be recorded, so the response was withheld. "
         "The call is not billed. Please try again."

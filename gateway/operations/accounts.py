@@ -107,6 +107,7 @@ async def credit_invoice(
     invoice = ids.format_id(INVOICE_ID_PREFIX, invoice_id)
 
     async def create_and_audit(session: AsyncSession) -> dict[str, Any]:
+        """Create the credit note and record it in the audit log; the response is empty."""
         await create_credit_note(
             session, clock, change.account_id, invoice_id, f"operator:{key}", credit
         )
@@ -173,6 +174,7 @@ async def _record_in_audit_log(
     subject: str = "",
     details: dict[str, Any] | None = None,
 ) -> None:
+    """Record an action on the account with the operator and the reason of the change."""
     details = {"reason": change.reason.strip(), **(details or {})}
     await record_audit_event(
         session, clock, change.actor, change.account_id, action, subject, details

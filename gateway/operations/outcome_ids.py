@@ -39,6 +39,7 @@ def parse_evidence_id(text: str) -> UUID:
 
 
 def _parse_id(prefix: str, text: str, not_found: AppError) -> UUID:
+    """Return the UUID of a public id with this prefix. Raises `not_found` if it is malformed."""
     parsed = ids.parse_id(prefix, text)
     if parsed is None:
         raise not_found

@@ -50,7 +50,9 @@ ConnectionFactory = Callable[[str, float, Metrics], DatabaseConnections]
 class UnavailabilityCounter(Protocol):
     """Counts unavailability of the database by pool and reason."""
 
-    def count_unavailability(self, pool: str) -> Callable[[UnavailableReason], None]: ...
+    def count_unavailability(self, pool: str) -> Callable[[UnavailableReason], None]:
+        """Return a callback that counts each failure of a pool by its reason."""
+        ...
 
 
 def create_connections(

@@ -51,6 +51,7 @@ class DocumentQueue:
             self._decrement_count(account_id)
 
     async def _acquire_slot(self, account_id: UUID) -> Slot:
+        """Wait for a slot. Raises RateLimited if the queue is full."""
         try:
             return await self._scheduler.acquire(ServiceTier.DEFAULT, account_id)
         except UpstreamBusy:
@@ -60,6 +61,7 @@ class DocumentQueue:
             ) from None
 
     def _decrement_count(self, account_id: UUID) -> None:
+        """Subtract one from the account's waiting and running documents."""
         self._count_by_account[account_id] -= 1
         if not self._count_by_account[account_id]:
             del self._count_by_account[account_id]

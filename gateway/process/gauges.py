@@ -51,16 +51,19 @@ class Gauges:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
+        """Start the task that updates the gauges periodically."""
         self._platform_due = self._clock.monotonic() + self._timing.first_look_s
         self._tasks = [asyncio.create_task(self._run(), name="gauges")]
 
     async def stop(self) -> None:
+        """Cancel the task and wait until it has ended."""
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
     async def _run(self) -> None:
+        """Update the gauges every `gauges_s` seconds, surviving errors."""
         while True:
             try:
                 self.update_process_gauges()
@@ -85,7 +88,7 @@ class Gauges:
             gauges.database_pool.labels(name).set(database.pool_size)
 
     def _update_model_gauges(self) -> None:
-        """A model is up if the circuit breaker of at least one of its servers is not open."""
+        """Set each model's gauge: up if the circuit breaker of any of its servers is not open."""
         circuits = {server.url: server.circuits for server in self._router.snapshot()}
         for model_id in self._catalog.models:
             states = [circuits[url].get(model_id) for url in self._router.server_urls(model_id)]
@@ -93,6 +96,7 @@ class Gauges:
             self._gauges.models_up.labels(model_id).set(up)
 
     async def _update_platform_gauges_if_due(self) -> None:
+        """Update the gauges from the database every `platform_gauges_s` seconds."""
         now = self._clock.monotonic()
         if now < self._platform_due:
             return

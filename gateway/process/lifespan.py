@@ -13,9 +13,13 @@ Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 class Startable(Protocol):
     """A background part of the process with start and stop."""
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        """Start the part's background work."""
+        ...
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """Stop the part's background work and wait for its end."""
+        ...
 
 
 def create_lifespan(
@@ -28,6 +32,7 @@ def create_lifespan(
 
     @asynccontextmanager
     async def run(_app: Litestar) -> AsyncIterator[None]:
+        """Start the parts; on exit stop them in reverse order, then run the close callbacks."""
         async with AsyncExitStack() as stack:
             for close in close_callbacks:
                 stack.push_async_callback(close)

@@ -25,7 +25,7 @@ def apply_allowances(
 
 
 def covered_units_by_meter(allowance_use: AllowanceUse) -> Counter[str]:
-    """Return the covered units by meter."""
+    """Sum the included units that a call uses, by meter."""
     units_by_meter: Counter[str] = Counter()
     for quota, units in allowance_use:
         units_by_meter[quota.meter] += units

@@ -132,7 +132,7 @@ class Demand:
         return replace(self, output_tokens=self._max_output_tokens(QuotaKind.CREDIT, remaining))
 
     def _max_output_tokens(self, kind: QuotaKind, remaining: int) -> int:
-        """Return the output tokens that `remaining` units beyond the minimum's allow."""
+        """Return the output tokens that fit if `remaining` units are left above the minimum."""
         min_output_tokens = self.with_min_output.output_tokens
         if kind is QuotaKind.TOKENS:
             return min_output_tokens + remaining

@@ -189,7 +189,7 @@ class QuotaLeaser:
         return self._leases.rate_limit_remaining(quota.id, self._clock.monotonic())
 
     async def _run(self) -> None:
-        """Borrow and return until `stop`, surviving database errors."""
+        """Serve calls and ticks until `stop`, surviving database errors."""
         while not self._stopping:
             try:
                 await self._step()
@@ -309,12 +309,12 @@ class QuotaLeaser:
         return QuotaShortage(quota, snapshot, False, wait, min_units) if is_final else None
 
     def _is_recall_unanswered(self, quota_id: str, now: float) -> bool:
-        """Return whether other processes had time to answer a recall of this quota."""
+        """Return whether a recall had time to be answered and is not to be repeated yet."""
         recalled_at, timing = self._recalled_at_monotonic(quota_id), self._timing
         return recalled_at + timing.recall_s <= now < recalled_at + timing.recall_again_s
 
     def _recalled_at_monotonic(self, quota_id: str) -> float:
-        """Return when the quota was last recalled; minus infinity if never."""
+        """Return the monotonic second of the quota's last recall; minus infinity if none."""
         return self._recalled_at.get(quota_id, float("-inf"))
 
     async def _tick(self) -> None:
@@ -349,4 +349,5 @@ class QuotaLeaser:
 
 
 def _metering_unavailable() -> MeteringUnavailable:
+    """Return the error for calls while usage cannot be recorded."""
     return MeteringUnavailable("Calls cannot be recorded at the moment. Please try again shortly.")

@@ -80,7 +80,7 @@ class LocalLeases:
     def with_local_allowances(
         self, demand: Demand, now: float, waiting: bool = False
     ) -> Demand | None:
-        """Return the demand after using locally leased allowances.
+        """Apply local allowances to the demand; with `waiting`, also those that calls wait for.
 
         Returns None if more allowance units could be borrowed, or other calls wait for them.
         """

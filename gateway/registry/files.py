@@ -165,8 +165,10 @@ _WITHOUT_CONTENT = defer(TrainingFile.content, raiseload=True)  # type: ignore[a
 
 
 def _unix_seconds(moment: datetime) -> int:
+    """Return the Unix time in whole seconds, rounded down."""
     return int(moment.timestamp())
 
 
 def _not_found(file_id: str) -> FileNotFound:
+    """Return the error for a file that the account does not have."""
     return FileNotFound(f"The file {file_id[:60]!r} does not exist.", param="file")

@@ -212,6 +212,7 @@ async def delete_variant(
 async def _delete_versions(
     session: AsyncSession, clock: Clock, account_id: UUID, *conditions: ColumnElement[bool]
 ) -> Sequence[Row[UUID, str]]:
+    """Delete live versions and erase their weights. Returns ids and base models."""
     statement = (
         update(Variant)
         .where(col(Variant.account_id) == account_id, *conditions, *_IS_LIVE)
@@ -225,6 +226,7 @@ async def _delete_versions(
 
 
 async def _set_current(session: AsyncSession, row: Variant) -> None:
+    """Make a version current in place of its variant's current version."""
     previous = update(Variant).where(
         col(Variant.account_id) == row.account_id,
         *_has_name(row.base, row.name),
@@ -239,6 +241,7 @@ async def _set_current(session: AsyncSession, row: Variant) -> None:
 
 
 def _has_name(base: str, name: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the query conditions for the versions of one variant."""
     return col(Variant.base) == base, col(Variant.name) == name
 
 

@@ -75,8 +75,7 @@ async def get_current_version_ids(session: AsyncSession) -> Mapping[str, UUID]:
 
 
 async def find_stored_version(session: AsyncSession, version_id: UUID) -> StoredVersion | None:
-    """Return a version with its weights. Returns None if there is no such version or its weights
-    were erased."""
+    """Return a version with its weights, or None if it is unknown or its weights were erased."""
     query = select(
         col(ModelVersion.model), col(ModelVersion.number), col(ModelVersion.artefact)
     ).where(col(ModelVersion.id) == version_id)
@@ -110,7 +109,7 @@ async def find_version(session: AsyncSession, model: str, number: int) -> ModelV
 
 
 async def get_current_number(session: AsyncSession, model: str) -> int:
-    """Return the number of a model's current version."""
+    """Return the number of a model's current version, by default the built-in one's."""
     query = select(col(ModelVersion.number)).where(
         col(ModelVersion.model) == model, col(ModelVersion.current)
     )
@@ -202,6 +201,7 @@ async def _lock_versions(
 async def _set_current(
     session: AsyncSession, clock: Clock, model: str, number: int, promoted_by: str
 ) -> None:
+    """Make version `number` current. Raises ModelVersionNotFound, ModelVersionUnfit."""
     is_model = col(ModelVersion.model) == model
     await session.execute(
         update(ModelVersion).where(is_model, col(ModelVersion.current)).values(current=False)
@@ -243,6 +243,7 @@ async def _erase_old_weights(session: AsyncSession, model: str) -> None:
 
 
 def _has_weights() -> ColumnElement[bool]:
+    """Return the query condition for versions whose weights are not erased."""
     return col(ModelVersion.artefact).is_not(None)
 
 

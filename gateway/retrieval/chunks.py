@@ -47,7 +47,7 @@ async def prepare_chunks(session: AsyncSession, file: VectorStoreFile, count: in
 
 
 def insert_batches(texts: Sequence[str]) -> list[list[tuple[int, str]]]:
-    """Return the chunk texts with their positions, in batches of one transaction each."""
+    """Split the chunk texts, with their positions, into batches for one transaction each."""
     numbered = list(enumerate(texts))
     return [
         numbered[start : start + _INSERT_BATCH] for start in range(0, len(numbered), _INSERT_BATCH)

@@ -116,6 +116,7 @@ class Embedder:
         results: list[list[Vector]] = []
 
         async def work(admitted_call: AdmittedCall) -> CallResult:
+            """Send the call, store the vectors and return the result with its measured usage."""
             body = await self._send_with_failover(call.request_id, admitted_call)
             vectors = _parse_vectors(body, len(inputs.texts))
             await store(vectors)
@@ -191,6 +192,7 @@ def _parse_vectors(body: bytes, expected: int) -> list[Vector]:
 
 
 def _successful_result(quantities: Quantities) -> CallResult:
+    """Return the result of a complete call with status 200 and this usage."""
     return CallResult(Settlement.COMPLETE, 200, b"", {}, quantities=quantities)
 
 

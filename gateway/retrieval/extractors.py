@@ -73,10 +73,12 @@ def _extractor_for(filename: str) -> Callable[[bytes], Document]:
 
 
 def _extract_plain(content: bytes) -> Document:
+    """Return the decoded text, without headings."""
     return Document(_decode_text(content))
 
 
 def _extract_markdown(content: bytes) -> Document:
+    """Return the decoded text with the positions of its `#` headings."""
     text = _decode_text(content)
     matches = _HEADING.finditer(text)
     return Document(

@@ -79,7 +79,7 @@ class IngestionRunner(Poller):
                 await ingestion_jobs.delete_expired_files(session, self._deps.clock)
 
     async def _process_next_file(self) -> bool:
-        """Claim a file and work on it for one turn. Returns False if no file is due."""
+        """Claim a file and ingest it for up to _MAX_TURN_S. Returns False if none is due."""
         deps = self._deps
         if not deps.heartbeat.is_alive:
             return False
@@ -107,7 +107,7 @@ class IngestionRunner(Poller):
         return True
 
     async def _ingest(self, job: ingestion_jobs.IngestionJob) -> None:
-        """Work on a file for one turn.
+        """Chunk a file and embed its chunks for up to _MAX_TURN_S seconds; the rest stays due.
 
         Raises the error with which it failed, also one after which it can be retried.
         """
@@ -170,6 +170,7 @@ class IngestionRunner(Poller):
         }
 
         async def store(vectors: list[Vector]) -> None:
+            """Store the vectors and reset the file's attempts. Raises IngestionCancelled."""
             embeddings = dict(zip((chunk_id for chunk_id, _ in batch), vectors, strict=True))
             async with self._deps.database.transaction() as session:
                 row = await self._lock_file(session, job)
@@ -195,12 +196,14 @@ class IngestionRunner(Poller):
         return principal
 
     async def _complete(self, job: ingestion_jobs.IngestionJob) -> None:
+        """Store the size of the file's chunks in bytes and mark the file as completed."""
         async with self._deps.database.transaction() as session:
             row = await self._lock_file(session, job)
             row.usage_bytes = await chunks.stored_bytes(session, row)
             ingestion_jobs.mark_completed(row)
 
     async def _release(self, job: ingestion_jobs.IngestionJob) -> None:
+        """Release the file after progress: it is due again at once."""
         async with self._deps.database.transaction() as session:
             ingestion_jobs.release(
                 self._deps.clock, await self._lock_file(session, job), made_progress=True
@@ -217,6 +220,7 @@ class IngestionRunner(Poller):
                     ingestion_jobs.release(self._deps.clock, row, made_progress=False)
 
     async def _fail(self, job: ingestion_jobs.IngestionJob, error: AppError) -> None:
+        """Mark the file as failed; does nothing if the claim is lost."""
         with suppress(ingestion_jobs.IngestionCancelled):
             async with self._deps.database.transaction() as session:
                 ingestion_jobs.mark_failed(await self._lock_file(session, job), error)

@@ -95,7 +95,7 @@ async def lock_claimed_file(
 
 
 def release(clock: Clock, row: VectorStoreFile, made_progress: bool) -> None:
-    """Release the claim on a file.
+    """Release the claim on a file: due at once if `made_progress`, else after a delay.
 
     After progress it is due at once; otherwise after a delay that doubles with each attempt.
     """

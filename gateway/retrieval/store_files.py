@@ -155,7 +155,7 @@ async def list_files(
     status: str | None = None,
     batch_id: UUID | None = None,
 ) -> Sequence[VectorStoreFile]:
-    """Return a page of the store's files ordered by the time they were added, after the cursor."""
+    """Return a page of the store's files after the cursor, newest first unless `ascending`."""
     key = col(VectorStoreFile.id)
     query = select(VectorStoreFile).where(
         col(VectorStoreFile.account_id) == store.account_id,
@@ -262,6 +262,7 @@ def _is_unchanged(row: VectorStoreFile, chunking: ChunkingOptions) -> bool:
 def _new_row(
     clock: Clock, requester: Requester, store: VectorStore, file_id: UUID, chunking: ChunkingOptions
 ) -> VectorStoreFile:
+    """Return the new row of a file that waits for ingestion; it is not yet in the session."""
     return VectorStoreFile(
         id=ids.new_id(),
         account_id=requester.account_id,
@@ -279,6 +280,7 @@ def _new_row(
 
 
 async def _delete_row(session: AsyncSession, row: VectorStoreFile) -> None:
+    """Delete a file's row in a vector store, and remove the row from the session."""
     statement = delete(VectorStoreFile).where(
         col(VectorStoreFile.id) == row.id, col(VectorStoreFile.account_id) == row.account_id
     )

@@ -132,7 +132,7 @@ async def create_store(
         labels=_clean_metadata(request.metadata),
         embedding_model=model.id,
         embedding_version=weights_version(model),
-        expires_after_days=_days(request.expires_after),
+        expires_after_days=_expiry_days(request.expires_after),
         created_at=now,
         last_active_at=now,
     )
@@ -176,7 +176,7 @@ async def find_active_store(
 async def list_stores(
     session: AsyncSession, account_id: UUID, limit: int, ascending: bool, cursor: UUID | None
 ) -> Sequence[VectorStore]:
-    """Return a page of the account's stores in the order of creation, after the cursor."""
+    """Return a page of the account's stores after the cursor, newest first unless `ascending`."""
     key = col(VectorStore.id)
     query = select(VectorStore).where(col(VectorStore.account_id) == account_id)
     if cursor is not None:
@@ -199,7 +199,7 @@ async def update_store(
     if isinstance(changes.metadata, dict):
         store.labels = _clean_metadata(changes.metadata)
     if changes.expires_after is None or isinstance(changes.expires_after, ExpiresAfter):
-        store.expires_after_days = _days(changes.expires_after)
+        store.expires_after_days = _expiry_days(changes.expires_after)
     await session.flush()
     return store
 
@@ -220,11 +220,13 @@ def has_expired(store: VectorStore, clock: Clock) -> bool:
     return days is not None and store.last_active_at + timedelta(days=days) <= clock.now()
 
 
-def _days(expires_after: ExpiresAfter | None) -> int | None:
+def _expiry_days(expires_after: ExpiresAfter | None) -> int | None:
+    """Return the days without use after which a store expires, or None if it never does."""
     return None if expires_after is None else expires_after.days
 
 
 def _clean_metadata(metadata: dict[str, str] | None) -> dict[str, str]:
+    """Return the metadata without NUL characters; an empty dictionary for None."""
     return {_strip_nul(name): _strip_nul(value) for name, value in (metadata or {}).items()}
 
 

@@ -111,4 +111,5 @@ def _file_counts(counts_by_status: FileCounts) -> dict[str, int]:
 
 
 def _unix_seconds(moment: datetime) -> int:
+    """Return a moment as whole Unix seconds."""
     return int(moment.timestamp())

@@ -105,7 +105,7 @@ async def reject_lost_proposals(session: AsyncSession, clock: Clock, model: str)
 
 
 async def has_version_since(session: AsyncSession, model: str, moment: datetime) -> bool:
-    """Whether a proposal was started since the given time, whatever its status."""
+    """Whether a proposal was started since `moment`, whatever its status."""
     query = select(col(ModelVersion.id)).where(
         col(ModelVersion.model) == model, col(ModelVersion.created_at) >= moment
     )
@@ -177,11 +177,13 @@ async def reject_proposal(
 
 
 def _set_rejected(row: ModelVersion, clock: Clock, reason: str) -> None:
+    """Mark a version as rejected: delete its weights, end its claim, record `reason`."""
     row.status, row.artefact, row.worker, row.heard_at = VersionStatus.REJECTED, None, None, None
     row.history = [*row.history, history_entry(clock.now(), f"rejected: {reason[:500]}", "")]
 
 
 async def _lock_claimed(session: AsyncSession, claim: ProposalClaim) -> ModelVersion:
+    """Lock and return the claim's version without its weights. Raises ProposalLost."""
     query = select(ModelVersion).where(
         col(ModelVersion.id) == claim.version_id,
         col(ModelVersion.worker) == claim.worker,

@@ -73,11 +73,13 @@ async def _list_shared_files(session: AsyncSession, model: str) -> list[_SharedF
 def _read_and_scrub(
     feedback_examples: Iterable[SharedExample], shared_files: Iterable[_SharedFile], scrub: Scrubber
 ) -> list[SharedExample]:
+    """Return all examples from feedback and files, with personal data replaced by `scrub`."""
     file_examples = (example for file in shared_files for example in _file_examples(*file))
     return [_scrub_example(item, scrub) for item in (*feedback_examples, *file_examples)]
 
 
 def _file_examples(job: Adaptation, content: bytes, shared_at: datetime) -> Iterator[SharedExample]:
+    """Yield an example for each dialogue of a training file; none if the file is invalid."""
     try:
         dialogues = parse_training_file(content)
     except TrainingFileInvalid:  # the job failed too
@@ -87,6 +89,7 @@ def _file_examples(job: Adaptation, content: bytes, shared_at: datetime) -> Iter
 
 
 def _line_example(job: Adaptation, dialogue: Dialogue, shared_at: datetime) -> SharedExample:
+    """Convert a dialogue of a training file to an example; `shared_at` is the consent time."""
     return SharedExample(
         source=ExampleSource.FILE,
         source_id=job.id,
@@ -100,5 +103,6 @@ def _line_example(job: Adaptation, dialogue: Dialogue, shared_at: datetime) -> S
 
 
 def _scrub_example(example: SharedExample, scrub: Scrubber) -> SharedExample:
+    """Return the example with `scrub` applied to all messages and the answer."""
     messages = tuple((role, scrub(content)) for role, content in example.messages)
     return replace(example, messages=messages, answer=scrub(example.answer))

@@ -165,12 +165,14 @@ class LoadOnMissTransport(httpx.AsyncBaseTransport):
         return self
 
     async def aclose(self) -> None:
+        """Close the connections."""
         await self._network.aclose()
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; if the server lacks the version, load it and send again."""
         for _ in range(_MAX_LOADS):
             response = await self._send_with_retries(request)
             if response.status_code != httpx.codes.NOT_FOUND or not self._contender.load_body:
@@ -181,6 +183,7 @@ class LoadOnMissTransport(httpx.AsyncBaseTransport):
         return await self._send_with_retries(request)
 
     async def _send_with_retries(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, again after a delay while the server is unavailable."""
         for _ in range(_MAX_RETRIES):
             try:
                 response = await self._network.handle_async_request(request)
@@ -194,6 +197,7 @@ class LoadOnMissTransport(httpx.AsyncBaseTransport):
         return await self._network.handle_async_request(request)
 
     async def _load_version(self) -> None:
+        """Upload the version to the server; the response status is not checked."""
         headers = {"content-type": "application/json"}
         timeouts = {name: _LOAD_TIMEOUT_S for name in ("connect", "read", "write", "pool")}
         request = httpx.Request(
@@ -208,5 +212,6 @@ class LoadOnMissTransport(httpx.AsyncBaseTransport):
 
 
 def _to_prompt(example: SharedExample) -> Prompt:
+    """Return the example's messages as a prompt, with a limit on answer tokens."""
     messages = tuple({"role": role, "content": content} for role, content in example.messages)
     return Prompt(messages, _MAX_ANSWER_TOKENS)

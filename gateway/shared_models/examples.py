@@ -157,6 +157,7 @@ def is_held_out(question: str) -> bool:
 
 
 def _is_short(example: SharedExample) -> bool:
+    """Whether messages and answer together have at most MAX_BYTES bytes in UTF-8."""
     texts = [content for _, content in example.messages]
     return sum(len(text.encode()) for text in (*texts, example.answer)) <= MAX_BYTES
 
@@ -201,4 +202,5 @@ def _max_per_account(counts: Collection[int], max_share: float) -> int:
 
 
 def _recency_key(example: SharedExample) -> tuple[datetime, UUID, int]:
+    """Return the key that sorts examples from oldest to newest, ties by source and line."""
     return example.given_at, example.source_id, example.line

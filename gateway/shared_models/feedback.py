@@ -169,6 +169,7 @@ async def _find_answered_call(session: AsyncSession, account_id: UUID, request_i
 
 
 def _parse_feedback_id(text: str) -> UUID:
+    """Parse a feedback id of the API. Raises FeedbackNotFound if it is malformed."""
     parsed_id = ids.parse_id(FEEDBACK_ID_PREFIX, text)
     if parsed_id is None:
         raise _not_found(text)
@@ -176,4 +177,5 @@ def _parse_feedback_id(text: str) -> UUID:
 
 
 def _not_found(feedback_id: str) -> FeedbackNotFound:
+    """Return the error for feedback that does not exist."""
     return FeedbackNotFound(f"The feedback {feedback_id[:60]!r} does not exist.", param="feedback")

@@ -82,7 +82,7 @@ class Proposer:
     async def propose(
         self, model: Model, proposed_by: str, report: ProgressCallback, allow_unchanged: bool = True
     ) -> ModelVersion:
-        """Make a proposal and return its version, promoted or rejected.
+        """Train and evaluate a new version of a shared model; return the promoted or rejected one.
 
         Raises TooFewExamples, NoNewExamples (unless `allow_unchanged`) and ProposalRunning before a
         proposal is started; afterwards the error of a failed training or evaluation.
@@ -110,6 +110,7 @@ class Proposer:
     async def _select(
         self, model: Model, corpus: Mapping[str, DatasetSplit], allow_unchanged: bool
     ) -> SelectedExamples:
+        """Select the examples. Raises NoNewExamples if none is new, unless `allow_unchanged`."""
         deps = self._deps
         test_questions = [item.text for parts in corpus.values() for item in parts.test]
         async with deps.database.transaction() as session:
@@ -187,6 +188,7 @@ class Proposer:
             await candidates.reject_proposal(session, deps.clock, claim, reason)
 
     async def _reject(self, claim: candidates.ProposalClaim, error: BaseException) -> None:
+        """Log the error and reject the proposal with it, if the database is available."""
         reason = error.message if isinstance(error, AppError) else "it was interrupted"
         self._log.error("a proposal was given up", model=claim.model, reason=repr(error))
         # If the database is unavailable too, the heartbeat timeout will reject the proposal.
@@ -195,6 +197,7 @@ class Proposer:
                 await candidates.reject_proposal(session, self._deps.clock, claim, reason)
 
     def _server_url(self, model: Model) -> str:
+        """Return the URL of the model's first server. Raises ModelServerNotFound."""
         servers = self._deps.router.server_urls(model.id)
         if not servers:
             raise ModelServerNotFound(f"No server is configured for the model {model.id!r}.")
@@ -204,6 +207,7 @@ class Proposer:
 async def _create_contender(
     session: AsyncSession, model: Model, version_id: UUID | None
 ) -> Contender:
+    """Return the version to evaluate; the built-in one if `version_id` is None or deleted."""
     stored = None if version_id is None else await find_stored_version(session, version_id)
     if version_id is None or stored is None:
         return Contender(BUILT_IN_NUMBER, model.id)

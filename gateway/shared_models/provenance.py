@@ -48,6 +48,7 @@ async def list_provenance(
 def _render_example(
     row: ModelVersionExample, current_digests: Mapping[tuple[str, UUID, int], bytes]
 ) -> dict[str, Any]:
+    """Render an example's provenance, and whether the example was changed or withdrawn since."""
     digest = current_digests.get((row.source, row.source_id, row.line))
     state = "withdrawn" if digest is None else "given" if digest == row.digest else "changed"
     return {

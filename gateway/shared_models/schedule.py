@@ -64,6 +64,7 @@ class NightlyProposals:
         return began if now - began < NIGHT_DURATION else None
 
     async def _propose(self, model: Model, began: datetime) -> None:
+        """Propose a version of the model unless one was started since `began` or it is busy."""
         async with self.database.transaction() as session:
             await reject_lost_proposals(session, self.clock, model.id)
             done = await has_version_since(session, model.id, began)

@@ -74,6 +74,7 @@ async def _train_once(
     text: TrainingText,
     report: Callable[[str], None],
 ) -> TrainingResult:
+    """Train and report progress. Raises UpstreamTimeout, UpstreamFailed, the training's error."""
     request = build_fine_tuning_request(model, text.content, mixing=_MERGE_WEIGHT)
     target = UpstreamRequest(server + request.path, request, ids.new_id(), server)
     try:
@@ -88,6 +89,7 @@ async def _train_once(
 
 
 def _to_result(line: ProgressLine, text: TrainingText) -> TrainingResult | None:
+    """Return the trained version of a line, None if it is progress. Raises the line's error."""
     if line.error is not None:
         raise to_specialist_error(line.error)
     if line.variant is None:

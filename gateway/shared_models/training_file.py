@@ -32,6 +32,7 @@ class TrainingText:
 
     @property
     def content(self) -> bytes:
+        """The file's content: one JSON object per line."""
         return b"\n".join(self.lines) + b"\n"
 
     def without_line(self, number: int) -> "TrainingText":
@@ -83,9 +84,11 @@ def _sample_replayed(
 
 
 def _chat_messages(example: SharedExample) -> list[dict[str, str]]:
+    """Return the example as OpenAI chat messages, the answer last."""
     messages = [{"role": role, "content": content} for role, content in example.messages]
     return [*messages, {"role": "assistant", "content": example.answer}]
 
 
 def _encode_line(messages: Sequence[Mapping[str, str]]) -> bytes:
+    """Encode chat messages as one JSON line of a training file, without the line break."""
     return json.dumps({"messages": list(messages)}, ensure_ascii=False).encode()

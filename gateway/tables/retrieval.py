@@ -33,9 +33,11 @@ class Vector(UserDefinedType[Sequence[float]]):
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
+        """Return the column's SQL type; pgvector's `VECTOR` without a fixed dimension."""
         return "VECTOR"
 
     def bind_processor(self, dialect: Any) -> Any:
+        """Return the function that formats a vector as pgvector's text, `[0.1,0.2]`."""
         return lambda value: None if value is None else f"[{','.join(map(repr, value))}]"
 
 

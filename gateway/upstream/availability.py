@@ -124,6 +124,7 @@ class Availability:
         return {server: model_ids or None}
 
     async def _refresh_periodically(self) -> None:
+        """Call `refresh` every `availability_s` seconds until cancelled."""
         while True:
             await asyncio.sleep(self._timing.availability_s)
             await self.refresh()

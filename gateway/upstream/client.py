@@ -88,6 +88,7 @@ class UpstreamClient:
         body: bytes,
         timeout_s: float,
     ) -> tuple[int, bytes]:
+        """Return status and body. Raises UpstreamTimeout, UpstreamUnreachable, UpstreamFailed."""
         origin = self._origin(server)
         request = encode_request(method, origin, path, headers, body)
         try:
@@ -113,6 +114,7 @@ class UpstreamClient:
         return await self.get(servers[-1], path, timeout_s)
 
     async def _exchange(self, origin: Origin, request: bytes) -> tuple[int, bytes]:
+        """Return status and body. Raises ConnectFailed; ConnectionBroken also above 64 KiB."""
         connection = await self._pool.acquire(origin)
         try:
             await connection.send(request)
@@ -124,6 +126,7 @@ class UpstreamClient:
             self._pool.release(origin, connection)
 
     def _origin(self, server: str) -> Origin:
+        """Return the parsed base URL of a server, cached."""
         origin = self._origins.get(server)
         if origin is None:
             origin = self._origins[server] = Origin.from_url(server)
@@ -167,6 +170,7 @@ class UpstreamExchange:
 
 
 def _as_app_error(error: ConnectFailed | ConnectionBroken) -> AppError:
+    """Return UpstreamUnreachable if no connection was made, UpstreamFailed if it broke later."""
     if isinstance(error, ConnectFailed):
         return UpstreamUnreachable(
             "The model cannot be reached at the moment. The call is not billed."
@@ -175,6 +179,7 @@ def _as_app_error(error: ConnectFailed | ConnectionBroken) -> AppError:
 
 
 async def _read_error_response(connection: Connection) -> UpstreamErrorResponse:
+    """Read the error response of a model server; a body over 64 KiB becomes empty."""
     body = await connection.read_all(_MAX_ERROR_BYTES)
     return UpstreamErrorResponse(
         connection.status,

@@ -79,7 +79,7 @@ class Scheduler:
         """Take a free slot if this tier may have one. Returns whether it did."""
         if self.is_full(tier):
             return False
-        self._count_started(tier, account)
+        self._record_start(tier, account)
         return True
 
     async def _wait_for_slot(self, tier: ServiceTier, account: Account) -> None:
@@ -115,13 +115,15 @@ class Scheduler:
             del self._running_by_account[account]
         while self._free_slots() > 0 and (next_tier := self._next_tier()) is not None:
             next_account, waiter = self._queues[next_tier].pop(self._running_by_account)
-            self._count_started(next_tier, next_account)
+            self._record_start(next_tier, next_account)
             waiter.set_result(None)
 
     def _free_slots(self) -> int:
+        """Return the number of slots that no call holds."""
         return self._slots - sum(self._running.values())
 
-    def _count_started(self, tier: ServiceTier, account: Account) -> None:
+    def _record_start(self, tier: ServiceTier, account: Account) -> None:
+        """Count a call that takes a slot: as running, and as passing over all lower tiers."""
         self._running[tier] += 1
         self._running_by_account[account] += 1
         self._passed_over[tier] = 0
@@ -183,6 +185,7 @@ def _was_granted(waiter: Waiter) -> bool:
 
 
 def _queue_full() -> UpstreamBusy:
+    """Return the error for a call that the full wait queue rejects or evicts."""
     return UpstreamBusy("The model is at full capacity. Try again shortly.")
 
 

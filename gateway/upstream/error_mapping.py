@@ -49,6 +49,7 @@ class SpecialistError(AppError):
 
 
 def _context_length_error(match: re.Match[str], request: ParsedRequest) -> AppError:
+    """Return the error for a prompt and response beyond the model's context length, in tokens."""
     param = match.groupdict().get("param") or None
     limit = request.model.context_length
     size = f"{limit} tokens" if limit else "fewer tokens than that"
@@ -60,6 +61,7 @@ def _context_length_error(match: re.Match[str], request: ParsedRequest) -> AppEr
 
 
 def _tool_choice_error(match: re.Match[str], request: ParsedRequest) -> AppError:
+    """Return the error for `tool_choice: "auto"` with a model that does not support it."""
     return ParameterInvalid(
         f'The model {request.model.id!r} does not support `tool_choice: "auto"`. Name '
         "the tool in `tool_choice`, or request JSON with `response_format`.",
@@ -68,16 +70,19 @@ def _tool_choice_error(match: re.Match[str], request: ParsedRequest) -> AppError
 
 
 def _schema_error(match: re.Match[str], request: ParsedRequest) -> AppError:
+    """Return the error for a `response_format` that the engine does not support."""
     return ParameterInvalid(
         "`response_format` has a type or schema that is not supported.", param="response_format"
     )
 
 
 def _text_only_error(match: re.Match[str], request: ParsedRequest) -> AppError:
+    """Return the error for images or audio sent to a model that accepts text only."""
     return ParameterInvalid(f"The model {request.model.id!r} accepts text only.", param="messages")
 
 
 def _parameter_error(match: re.Match[str], request: ParsedRequest) -> AppError:
+    """Return the error for the request parameter that the match names as `param`."""
     name = match["param"]
     return ParameterInvalid(f"`{name}` has a value that the model does not accept.", param=name)
 
@@ -120,6 +125,7 @@ def map_upstream_error(response: UpstreamErrorResponse, request: ParsedRequest) 
 
 
 def _bad_request_error(text: str, request: ParsedRequest) -> AppError:
+    """Return the error for an engine's 400 message: by its pattern, else a general one."""
     text = text.removeprefix("Message: ")[:2000]
     for pattern, make_error in _ERROR_PATTERNS:
         match = pattern.search(text)
@@ -129,7 +135,10 @@ def _bad_request_error(text: str, request: ParsedRequest) -> AppError:
 
 
 def _specialist_error(status: int, error: dict[str, Any]) -> AppError:
+    """Return a specialist's error object as an application error with the same status."""
+
     def text(name: str) -> str | None:
+        """Return a field of the error object if it is a text, else None."""
         value = error.get(name)
         return value if isinstance(value, str) else None
 
@@ -139,6 +148,7 @@ def _specialist_error(status: int, error: dict[str, Any]) -> AppError:
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
+    """Return the error object of a JSON body; a plain text as `message`; empty if unreadable."""
     try:
         document = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):

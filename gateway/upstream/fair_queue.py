@@ -47,15 +47,14 @@ class FairQueue:
             self._last_served.pop(account, None)
 
     def has_waiting(self) -> bool:
-        """Whether a call is waiting. Cancelled calls, whose tasks have not removed them yet, do not
-        count."""
+        """Whether a call is waiting; a cancelled call that is still queued does not count."""
         for account in list(self._queues):
             if self._head(account) is not None:
                 return True
         return False
 
     def pop(self, running: Mapping[Account, int]) -> tuple[Account, Waiter]:
-        """Remove and return the next call with its account.
+        """Remove and return the next call with its account, the one with the fewest running calls.
 
         `running` is the number of running calls of each account. The queue must not be empty.
         """

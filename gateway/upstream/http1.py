@@ -47,7 +47,7 @@ class Origin:
 
     @classmethod
     def from_url(cls, url: str) -> "Origin":
-        """Parse the base URL of a server."""
+        """Parse the base URL of a server to host, port, TLS and path prefix."""
         parts = urlsplit(url)
         host, default_port = parts.hostname or "", _DEFAULT_PORTS[parts.scheme]
         port = parts.port or default_port
@@ -96,6 +96,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def _is_closing(self) -> bool:
+        """Whether the connection is lost, closing or not connected yet."""
         return self._is_lost or self._transport is None or self._transport.is_closing()
 
     async def send(self, request: bytes) -> None:
@@ -122,8 +123,9 @@ class Connection(asyncio.Protocol):
         return self._take_body()
 
     async def feed_to(self, consume: BodyConsumer) -> None:
-        """Call `consume` with each chunk of the body as it arrives, until it returns False or the
-        body ends. Raises ConnectionBroken, and what `consume` raises.
+        """Pass each chunk of the body to `consume` until it returns False or the body ends.
+
+        Raises ConnectionBroken, and what `consume` raises.
 
         Chunks do not wake the waiting task: for a stream of many small chunks, the wake-up is most
         of the CPU time of each.
@@ -165,9 +167,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Store the transport; asyncio calls this when the connection is open."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        """Parse received bytes and wake the reading task; close if no request was sent."""
         if not self._in_exchange:
             self.close()  # data without a request
             return
@@ -182,20 +186,24 @@ class Connection(asyncio.Protocol):
             self._notify()
 
     def connection_lost(self, error: Exception | None) -> None:
+        """End the response; it is complete if its body ends at the close of the connection."""
         if self._ends_at_close and error is None and not self._is_lost:
             self.is_complete = True
         self._is_lost = True
         self._notify()
 
     def on_message_begin(self) -> None:
+        """Raise ConnectionBroken if a second response begins after a complete one."""
         if self.is_complete:
             raise ConnectionBroken  # a second response; the complete first one stays valid
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Store a response header by its lower-case name; trailers are ignored."""
         if not self.headers_received:  # otherwise the field is a trailer
             self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
+        """Store the status; from 200 on, mark the headers as received."""
         self.status = self._parser.get_status_code()
         if self.status >= 200:
             self.headers_received = True
@@ -205,6 +213,7 @@ class Connection(asyncio.Protocol):
             )
 
     def on_body(self, body: bytes) -> None:
+        """Buffer a part of the body; pause reading above the high-water mark."""
         self._chunks.append(body)
         self._buffered_bytes += len(body)
         self._overhead_bytes = 0
@@ -213,6 +222,7 @@ class Connection(asyncio.Protocol):
             cast(asyncio.Transport, self._transport).pause_reading()
 
     def on_message_complete(self) -> None:
+        """Mark the response as complete, unless it is an interim one such as 100 Continue."""
         if not self.headers_received:
             self.headers = {}  # an interim response, such as 100 Continue
             return
@@ -243,6 +253,7 @@ class Connection(asyncio.Protocol):
         return body
 
     async def _wait_for_data(self) -> None:
+        """Wait for body data or the end of the response. Raises ConnectionBroken if it was cut."""
         if self._is_lost and not self.is_complete:
             raise ConnectionBroken
         self._waiter = self._loop.create_future()
@@ -254,10 +265,12 @@ class Connection(asyncio.Protocol):
             raise ConnectionBroken
 
     def _abort_exchange(self) -> None:
+        """Mark the connection as lost and close it."""
         self._is_lost = True
         self.close()
 
     def _notify(self) -> None:
+        """Wake the task in `_wait_for_data`, if any."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -293,12 +306,14 @@ class ConnectionPool:
             idle.popleft().close()
 
     def close(self) -> None:
+        """Close all idle connections."""
         for idle in self._idle.values():
             for connection in idle:
                 connection.close()
         self._idle.clear()
 
     async def _connect(self, origin: Origin) -> Connection:
+        """Open a connection within the connect timeout. Raises ConnectFailed."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout_s):
@@ -314,6 +329,7 @@ class ConnectionPool:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
+        """The TLS context with the system's CA certificates."""
         # Cached: loading the CA certificates takes tens of milliseconds.
         return ssl.create_default_context()
 

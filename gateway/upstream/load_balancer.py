@@ -162,9 +162,11 @@ class Router:
         )
 
     def _servers_of(self, model_id: str) -> "tuple[_Server, ...]":
+        """Return a model's own servers, else the servers for all models."""
         return self._servers_by_model.get(model_id) or self._servers_by_model.get(None, ())
 
     def _available_servers(self, model_id: str, tried: Collection[str]) -> "list[_Server]":
+        """Return a model's servers that may get a call now, without the `tried` URLs."""
         now = self._clock.monotonic()
         return [
             server
@@ -173,6 +175,7 @@ class Router:
         ]
 
     def _unreachable(self, model_id: str, servers: "tuple[_Server, ...]") -> UpstreamUnreachable:
+        """Return the error with the seconds until the first circuit admits a trial."""
         now = self._clock.monotonic()
         wait = min(server.circuits[model_id].seconds_until_trial(now) for server in servers)
         return _unreachable(f"Try again in {math.ceil(wait)} s." if wait > 0 else "")
@@ -230,6 +233,7 @@ class InFlightCall:
         self._generation = self._circuit.response_started(self._generation)
 
     def _outcome(self, error: BaseException | None) -> _Outcome:
+        """Return the call's outcome for the circuit, from its exception (None at a normal end)."""
         if isinstance(error, UpstreamUnreachable):
             return _Outcome.CONNECT_FAILURE
         if isinstance(error, UpstreamFailed | UpstreamTimeout):
@@ -273,7 +277,7 @@ class _Circuit:
     trial_until: float = -math.inf
 
     def state(self, now: float) -> CircuitState:
-        """Return the state of the circuit."""
+        """Return whether the circuit is closed, open or half-open at a monotonic time."""
         if self.open_until is None:
             return CircuitState.CLOSED
         return CircuitState.OPEN if now < self.open_until else CircuitState.HALF_OPEN
@@ -290,7 +294,7 @@ class _Circuit:
         )
 
     def call_started(self, now: float) -> int:
-        """Record the start of a call. Returns its generation."""
+        """Record a call's start, as the trial unless closed. Returns the circuit's generation."""
         if self.open_until is not None:
             # The trial blocks other calls for a limited time only: a long non-streamed response
             # proves nothing before its end, and must not keep calls from a server that is back.
@@ -319,12 +323,14 @@ class _Circuit:
             self._fail(outcome, now)
 
     def _succeed(self) -> None:
+        """Reset the failure counts and close the circuit."""
         self.failures = self.connect_failures = 0
         if self.open_until is not None:
             self._close()
         self.consecutive_openings = 0
 
     def _fail(self, outcome: _Outcome, now: float) -> None:
+        """Count a failure; open the circuit at the maximum, or if a trial failed."""
         is_connect_failure = outcome is _Outcome.CONNECT_FAILURE
         self.failures += 1
         self.connect_failures = self.connect_failures + 1 if is_connect_failure else 0
@@ -347,12 +353,14 @@ class _Circuit:
         self.trial_until = -math.inf
 
     def _close(self) -> None:
+        """Close the circuit and begin a new generation."""
         self.generation += 1
         self.failures = self.connect_failures = 0
         self.open_until = None
 
 
 def _parse_entry(number: int, entry: str) -> ServerSpec:
+    """Parse one `URL` or `model-id=URL`; `number` is its position. Raises SettingsInvalid."""
     bare = entry.startswith(("http://", "https://"))
     model, _, url = (None, "", entry) if bare else entry.partition("=")
     if model == "":
@@ -373,9 +381,11 @@ def _parse_entry(number: int, entry: str) -> ServerSpec:
 
 
 def _invalid_entry(number: int, reason: str) -> SettingsInvalid:
+    """Return the error for an entry of MAAS_SERVING_URL; `number` is its position from 1."""
     return SettingsInvalid(f"MAAS_SERVING_URL: entry {number} {reason}.")
 
 
 def _unreachable(advice: str = "") -> UpstreamUnreachable:
+    """Return the error for a call that no server can take, with advice on when to retry."""
     message = "The model cannot be reached at the moment. The call is not billed."
     return UpstreamUnreachable(f"{message} {advice}".rstrip())

@@ -60,6 +60,7 @@ class VariantLoader:
                     await self._upstream.delete(server, path, _TIMEOUT_S)
 
     async def _load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
+        """Send a variant or version to a server. Raises ModelNotFound if deleted, Unavailable."""
         async with self._database.transaction() as session:
             version = await find_stored_variant(session, account_id, variant_id)
             if version is None:

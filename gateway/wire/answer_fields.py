@@ -113,4 +113,5 @@ def convert_embeddings(body: bytes) -> bytes:
 
 
 def _unreadable_response() -> UpstreamFailed:
+    """Return the error for a model response that cannot be parsed."""
     return UpstreamFailed("The model's response could not be parsed.")

@@ -69,6 +69,7 @@ def encode_body(values: Mapping[str, object]) -> bytes:
 
 
 def _validation_error(text: str) -> BadRequest:
+    """Return the BadRequest for msgspec's error message `text`, naming the field if known."""
     misfit = parse_validation_error(text)
     if not misfit.path:
         return BodyNotJson("The request body must be a JSON object.")

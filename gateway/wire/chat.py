@@ -23,7 +23,7 @@ _PART = msgspec.json.Decoder(TextPart)
 
 
 def parse_chat_request(body: bytes) -> ChatRequest:
-    """Parse and validate a request body.
+    """Parse and validate the body of a chat request.
 
     Raises BodyNotJson, ParameterInvalid, ParameterUnknown, ParameterUnsupported.
     """
@@ -61,6 +61,7 @@ def requested_max_tokens(request: ChatRequest) -> int | None:
 
 
 def _text_of(part: msgspec.Raw) -> str:
+    """Return the text of a content part, empty if the part is not text."""
     try:
         return _PART.decode(part).text
     except msgspec.ValidationError:

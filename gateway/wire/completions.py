@@ -15,7 +15,7 @@ _REQUEST = msgspec.json.Decoder(CompletionRequest)
 
 
 def parse_completion_request(body: bytes) -> CompletionRequest:
-    """Parse and validate a request body.
+    """Parse and validate the body of a text completion request.
 
     Raises BodyNotJson, ParameterInvalid, ParameterUnknown, ParameterUnsupported.
     """
@@ -48,8 +48,7 @@ def prompt_text(request: CompletionRequest) -> str:
 
 
 def _count_prompts(request: CompletionRequest) -> int:
-    """Return the number of prompts: a list of texts or of token lists is several, a list of token
-    ids is one."""
+    """Return the number of prompts; a list of texts or token lists is several, of token ids one."""
     if isinstance(request.prompt, str):
         return 1
     several = bytes(request.prompt[0]).lstrip()[:1] in (b'"', b"[")

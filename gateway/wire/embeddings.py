@@ -14,7 +14,7 @@ _REQUEST = msgspec.json.Decoder(EmbeddingRequest)
 
 
 def parse_embedding_request(body: bytes) -> EmbeddingRequest:
-    """Parse and validate a request body.
+    """Parse and validate the body of an embedding request.
 
     Raises BodyNotJson, ParameterInvalid, ParameterUnknown, ParameterUnsupported.
     """
@@ -24,7 +24,7 @@ def parse_embedding_request(body: bytes) -> EmbeddingRequest:
 
 
 def build_embedding_request(resolved: ResolvedModel, path: str, body: bytes) -> ParsedRequest:
-    """Build the upstream request of a validated body."""
+    """Build the upstream request of a validated embedding request."""
     values = select_upstream_fields(EMBEDDING_PARAMETERS, bodies.decode_fields(body))
     # The client's `model` may be a public name that the engine does not know.
     values["model"] = msgspec.Raw(msgspec.json.encode(resolved.upstream_name))

@@ -88,8 +88,7 @@ def training_example_of(request: FeedbackRequest) -> TrainingExample | None:
 
 
 def _require_dialogue(messages: list[FeedbackMessage]) -> None:
-    """Raise ParameterInvalid unless roles alternate after an optional system message and the last
-    message is the user's."""
+    """Raise ParameterInvalid unless roles alternate after any system message, user last."""
     for index, message in enumerate(messages):
         if not message.content.strip() or _NUL in message.content:
             path = f"messages[{index}].content"

@@ -141,7 +141,7 @@ class AnswerCitations:
         return msgspec.json.encode(answer)
 
     def stream_collector(self) -> "StreamCitations":
-        """Return a new collector for one stream."""
+        """Return a new collector of the citations in one stream."""
         return StreamCitations(self)
 
     def find_citations(self, text: str) -> list[dict[str, Any]]:
@@ -211,7 +211,7 @@ class StreamCitations:
     last: _Chunk = field(default_factory=_Chunk)
 
     def feed(self, events: bytes) -> None:
-        """Read complete events of the client's stream."""
+        """Collect the answer's texts from complete events of the client's stream."""
         for event in events.split(b"\n\n"):
             if event.startswith(b"data: {"):
                 try:

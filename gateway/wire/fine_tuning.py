@@ -85,10 +85,10 @@ def parse_job_request(body: bytes) -> JobRequest:
 
 
 def sensitivity_of(request: JobRequest) -> float | None:
-    """Return the sensitivity of an anomaly detector, from `hyperparameters` or OpenAI's newer
-    `method.supervised.hyperparameters`.
+    """Return a job's sensitivity for an anomaly detector, or None if it is unset or `auto`.
 
-    Returns None if it is not set or `auto`. Raises ParameterInvalid.
+    Reads `hyperparameters` and OpenAI's newer `method.supervised.hyperparameters`. Raises
+    ParameterInvalid.
     """
     method = (request.method or {}).get("supervised") or {}
     supervised = method.get("hyperparameters") if isinstance(method, dict) else None
@@ -105,6 +105,7 @@ def sensitivity_of(request: JobRequest) -> float | None:
 
 
 def _sensitivity_invalid() -> ParameterInvalid:
+    """Return the error that names the allowed range of the sensitivity."""
     return ParameterInvalid(
         f"`hyperparameters.{SENSITIVITY}` must be a number from {MIN_SENSITIVITY:g} "
         f"to {MAX_SENSITIVITY:g}; the default is 1, higher values give more alarms.",
@@ -159,6 +160,7 @@ def build_fine_tuning_request(
 
 
 def _require_method(method: Mapping[str, Any]) -> None:
+    """Raise ParameterInvalid unless the method is `supervised` with default hyperparameters."""
     if method.get("type", "supervised") != "supervised":
         raise ParameterInvalid("`method.type` must be `supervised`.", param="method")
     supervised = method.get("supervised") or {}

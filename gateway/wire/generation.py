@@ -76,6 +76,7 @@ def build_generation_request(
         values["stream_options"] = _STREAM_OPTIONS
 
     def with_max_tokens(tokens: int) -> bytes:
+        """Return the upstream body with `max_tokens` set to this number."""
         names = ("max_tokens", "max_completion_tokens")
         other_fields = {name: value for name, value in values.items() if name not in names}
         return bodies.encode_body({**other_fields, "max_tokens": tokens})
@@ -107,6 +108,7 @@ def _stream_reader(
 
 
 def _stream_usage_option(request: GenerationRequest) -> StreamUsageOption:
+    """Return which chunks of the client's stream report usage: none, the last, or all."""
     options = request.stream_options
     if options is None or not options.include_usage:
         return StreamUsageOption.NONE

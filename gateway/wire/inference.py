@@ -198,6 +198,7 @@ def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[Column
 
 
 def _instance_error(row: int, name: str, reason: str) -> ParameterInvalid:
+    """Return the error of one value: row number, column name and reason (a predicate)."""
     path = f"instances[{row}].{name}"
     return ParameterInvalid(f"`{path}` {reason}.", param=path)
 

@@ -93,6 +93,7 @@ def validate_nested_objects(request: ChatRequest, values: Mapping[str, msgspec.R
 
 
 def _validate_message(message: Mapping[str, msgspec.Raw], path: str) -> None:
+    """Validate fields, content parts and tool calls of one message at `path`."""
     _require_known_fields(message, MESSAGE_FIELDS, path)
     content = bytes(message.get("content", b""))
     if content.startswith(b"["):
@@ -105,6 +106,7 @@ def _validate_message(message: Mapping[str, msgspec.Raw], path: str) -> None:
 
 
 def _validate_part(part: Mapping[str, Any], path: str) -> None:
+    """Validate the type and the fields of one content part at `path`."""
     kind = part.get("type", "text")
     if not isinstance(kind, str) or kind not in PART_FIELDS:
         type_path = f"{path}.type"

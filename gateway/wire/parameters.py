@@ -42,10 +42,12 @@ _IGNORED = Parameter(Handling.IGNORED)
 
 
 def _refused_parameter(hint: str = "", *default: str) -> Parameter:
+    """Return a refused field; `default` are the JSON values accepted all the same."""
     return Parameter(Handling.REFUSED, default, hint)
 
 
 def _same_handling(parameter: Parameter, names: str) -> dict[str, Parameter]:
+    """Return the parameter under each of these names, which are separated by blanks."""
     return dict.fromkeys(names.split(), parameter)
 
 
@@ -119,9 +121,11 @@ def select_upstream_fields(
 
 
 def _is_default(raw: msgspec.Raw, parameter: Parameter) -> bool:
+    """Return whether a value equals one of the parameter's defaults, compared as JSON."""
     normalized = msgspec.json.encode(msgspec.json.decode(raw)) if parameter.default else b""
     return normalized.decode() in parameter.default
 
 
 def _refusal_message(name: str, parameter: Parameter) -> str:
+    """Return the error message for a refused field, with the parameter's hint."""
     return f"`{name}` is not supported by this endpoint. {parameter.hint}".rstrip()

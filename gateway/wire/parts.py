@@ -30,6 +30,7 @@ def require_inline(content: str | Sequence[msgspec.Raw] | None, path: str) -> No
 
 
 def _decode_part(part: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """Return the fields of a content part, none if the part is not a JSON object."""
     try:
         return _PART.decode(part)
     except (msgspec.MsgspecError, RecursionError):
@@ -37,6 +38,7 @@ def _decode_part(part: msgspec.Raw) -> dict[str, msgspec.Raw]:
 
 
 def _is_inline(raw: msgspec.Raw) -> bool:
+    """Return whether a URL field is a `data:` URL or has no URL. False if it is malformed."""
     try:
         url = _URL.decode(raw)
     except (msgspec.MsgspecError, RecursionError):

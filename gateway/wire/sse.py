@@ -76,7 +76,7 @@ class StreamTransformer:
 
     @property
     def is_withholding(self) -> bool:
-        """Whether a chunk and all after it are withheld because the chunk exceeds the ceiling."""
+        """Return whether chunks are withheld because the first of them exceeds the ceiling."""
         return self._withheld is not None
 
     def required_tokens(self) -> int | None:
@@ -85,7 +85,7 @@ class StreamTransformer:
         return self._output_tokens_with(event, _USAGE.search(event))
 
     def release(self, ceiling: int, covers_maximum: bool) -> bytes:
-        """Raise the ceiling and return the withheld events that it allows.
+        """Raise the token ceiling and return events within it (unmetered too if `covers_maximum`).
 
         With `covers_maximum`, the ceiling is the engine's own maximum, so chunks that report no
         usage may pass too. Raises like `feed`.
@@ -165,8 +165,7 @@ class StreamTransformer:
         return b"data: " + msgspec.json.encode({**chunk, "choices": choices}) + b"\n\n"
 
     def _drop_withheld(self) -> None:
-        """Drop the withheld chunk. If it is the first, its prompt tokens are counted: the engine
-        has processed the prompt."""
+        """Drop the withheld chunk. If it is the first, count the prompt, which was processed."""
         event = (self._withheld or b"").split(b"\n\n", 1)[0]
         self._withheld = None
         if event and not self._usage_by_choice:
@@ -177,14 +176,13 @@ class StreamTransformer:
                 self._usage_by_choice[self._choice_index(event)] = prompt_only
 
     def _exceeds_ceiling(self, event: bytes, match: re.Match[bytes] | None) -> bool:
-        """Whether a chunk would exceed the ceiling; a chunk that reports no usage might."""
+        """Return whether a chunk may exceed the ceiling; `match` is its usage, None if unknown."""
         tokens = self._output_tokens_with(event, match)
         within = self._allow_unmetered if tokens is None else tokens <= (self._ceiling or 0)
         return not within and not _has_no_choices(event)
 
     def _output_tokens_with(self, event: bytes, match: re.Match[bytes] | None) -> int | None:
-        """Return the output tokens of all choices including this chunk, or None if the chunk
-        reports no usage."""
+        """Return all choices' output tokens up to this chunk, or None if it reports no usage."""
         count = None if match is None else _COMPLETION_TOKENS.search(match[1])
         if count is None:
             return None
@@ -192,14 +190,14 @@ class StreamTransformer:
         return self.output_tokens() - before + int(count[1])
 
     def _buffer_partial_event(self, data: bytes, client_events: bytes) -> bytes:
-        """Buffer the beginning of an event. Returns `client_events`."""
+        """Buffer the beginning of an event and return `client_events` unchanged."""
         self._buffer += data
         if len(self._buffer) > self._max_event_bytes:
             raise StreamBroken(client_events, "an event is too large")
         return client_events
 
     def _transform_events(self, block: bytes) -> bytes:
-        """Transform complete events, up to the first one that exceeds the ceiling."""
+        """Return the client's events; from the first above the ceiling on, withhold them."""
         if self._withheld is not None:
             self._withheld += b"\n\n" + block  # keeps the order behind the withheld chunk
             return b""
@@ -232,8 +230,10 @@ class StreamTransformer:
         return b"".join(client_events)
 
     def _transform_chunk(self, event: bytes, match: re.Match[bytes] | None) -> bytes:
-        """Record a chunk's usage and return the client's event; empty for the usage event, which
-        is withheld until the call is settled."""
+        """Record a chunk's usage and return the client's event.
+
+        Empty for the usage event, which is withheld until the call is settled.
+        """
         if match is not None and match[1] != b"null":
             self._usage_by_choice[self._choice_index(event)] = match[1]
         if _has_no_choices(event):
@@ -265,6 +265,7 @@ def _output_tokens_of(usage: bytes) -> int:
 
 
 def _has_no_choices(event: bytes) -> bool:
+    """Return whether the `choices` of a chunk are an empty list."""
     # Fast paths for the engines' usual form; the pattern also matches white space.
     if b'"choices":[{' in event:
         return False
@@ -272,6 +273,7 @@ def _has_no_choices(event: bytes) -> bool:
 
 
 def _usage_object(used: Quantities) -> dict[str, int | None]:
+    """Return the quantities as OpenAI's `usage` object."""
     return {
         "prompt_tokens": used.input_tokens,
         "completion_tokens": used.output_tokens,

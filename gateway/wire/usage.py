@@ -52,6 +52,7 @@ def measure_usage(raw: bytes) -> Quantities:
 
 
 def _quantities(usage: UsageObject) -> Quantities:
+    """Return the quantities that a `usage` object reports."""
     details = usage.prompt_tokens_details
     return Quantities(
         input_tokens=usage.prompt_tokens,

@@ -182,6 +182,7 @@ def parse_filter(value: dict[str, Any] | None, param: str = "filters") -> Filter
 
 
 def _parse_filter(value: Any, param: str, depth_left: int, conditions_left: list[int]) -> Filter:
+    """Parse one level of a filter; `conditions_left` is a one-item list, counted down."""
     conditions_left[0] -= 1
     if depth_left == 0 or conditions_left[0] < 0:
         raise ParameterInvalid(

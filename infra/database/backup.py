@@ -82,6 +82,7 @@ def backup_file_name(moment: str) -> str:
 
 
 def _require_empty(url: str) -> None:
+    """Raise DatabaseNotEmpty if the database of the URL has any table."""
     engine = create_engine(driver_url(url), connect_args={"connect_timeout": 10})
     try:
         with engine.connect() as connection:
@@ -112,6 +113,7 @@ def _run(name: str, url: str, *arguments: str) -> None:
 
 
 def _fsync(path: Path) -> None:
+    """Flush a file's content to disk, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -33,7 +33,10 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
 
 
 async def connect(url: str, *, autocommit: bool = False) -> Connection:
-    """Open a connection. Raises psycopg.Error, SettingsInvalid."""
+    """Open a connection; without `autocommit` statements run in transactions.
+
+    Raises psycopg.Error, SettingsInvalid.
+    """
     plain = make_url(driver_url(url)).set(drivername="postgresql")
     # A dead server must be noticed within seconds, because key revocations are read from it.
     conninfo = make_conninfo(

@@ -136,6 +136,7 @@ class Database:
 
     @contextmanager
     def _map_errors(self) -> Iterator[None]:
+        """Convert errors to DatabaseUnavailable, TransactionConflict or ValueUnstorable."""
         try:
             yield
         except PoolTimeout as error:

@@ -82,6 +82,7 @@ class DirectConnection:
             await connection.close()
 
     async def _open(self) -> Connection:
+        """Open a connection in autocommit mode, store it for reuse and return it."""
         self._connection = await connect(self._url, autocommit=True)
         return self._connection
 

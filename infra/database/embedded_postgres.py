@@ -72,6 +72,7 @@ def start_postgres(directory: Path) -> EmbeddedPostgres:
 
 
 def _check_files(directory: Path) -> None:
+    """Raise DataDirectoryBroken unless it is empty or has a database of MAJOR_VERSION."""
     if not directory.exists() or not any(directory.iterdir()):
         return
     version = directory / "PG_VERSION"
@@ -90,6 +91,7 @@ def _check_files(directory: Path) -> None:
 
 
 def _create_database(server: PostgresServer) -> None:
+    """Create the application's database on the server if it does not exist."""
     output = server.psql(f"select 1 from pg_database where datname = '{_DATABASE}'")  # noqa: S608
     if "(1 row)" not in output:
         server.psql(f"create database {_DATABASE}")

@@ -72,7 +72,7 @@ def migrate(url: str, *, contract: bool = False, scripts: Path = _SCRIPTS) -> tu
             connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": _ADVISORY_LOCK_ID})
             connection.execute(text(f"set lock_timeout = '{_LOCK_TIMEOUT}'"))
             connection.commit()
-            return _upgrade(connection, _config(scripts), contract)
+            return _upgrade(connection, _alembic_config(scripts), contract)
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) in _LOCK_SQLSTATES:
             raise MigrationBlocked(
@@ -89,10 +89,11 @@ def migrate(url: str, *, contract: bool = False, scripts: Path = _SCRIPTS) -> tu
 
 def newest_revision() -> str | None:
     """Return the head revision of this version of the software."""
-    return alembic.script.ScriptDirectory.from_config(_config(_SCRIPTS)).get_current_head()
+    return alembic.script.ScriptDirectory.from_config(_alembic_config(_SCRIPTS)).get_current_head()
 
 
 def _upgrade(connection: Connection, config: "Config", contract: bool) -> tuple[str, ...]:
+    """Apply the missing migrations; return the deferred ones, none if `contract`."""
     config.attributes["connection"] = connection
     try:
         current_revision = alembic.migration.MigrationContext.configure(
@@ -117,7 +118,7 @@ def _upgrade(connection: Connection, config: "Config", contract: bool) -> tuple[
 
 
 def _missing_revisions(config: "Config", current_revision: str | None) -> "tuple[Script, ...]":
-    """Return the revisions after `now`, oldest first."""
+    """Return the revisions after `current_revision` (None: all of them), oldest first."""
     steps = alembic.script.ScriptDirectory.from_config(config).iterate_revisions(
         "head", current_revision or "base"
     )
@@ -141,10 +142,12 @@ def _deferred_contract_steps(steps: "tuple[Script, ...]") -> "tuple[Script, ...]
 
 
 def _is_contract_step(step: "Script") -> bool:
+    """Return whether a migration removes what older gateways use (`contract = True`)."""
     return bool(getattr(step.module, "contract", False))
 
 
-def _config(scripts: Path) -> "Config":
+def _alembic_config(script_folder: Path) -> "Config":
+    """Return the Alembic configuration for the migrations in `script_folder`."""
     config = alembic.config.Config()
-    config.set_main_option("script_location", str(scripts))
+    config.set_main_option("script_location", str(script_folder))
     return config

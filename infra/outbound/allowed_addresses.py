@@ -66,7 +66,7 @@ class AllowedAddresses(httpcore.AsyncNetworkBackend):
         return embedded.is_global and not embedded.is_multicast
 
     async def check(self, host: str) -> NameStatus:
-        """Resolve a host name and check its addresses, without connecting."""
+        """Return whether a host name exists and has an allowed address, without connecting."""
         try:
             addresses = await self._resolve(host)
         except ValueError:
@@ -85,8 +85,10 @@ class AllowedAddresses(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first allowed address that answers. Raises OutOfReach and httpcore's
-        errors."""
+        """Connect to the first allowed address that answers.
+
+        Raises OutOfReach and httpcore's errors.
+        """
         last_error: Exception = OutOfReach(f"{host} is not on the public internet")
         for address in await _resolve_addresses(host, port):
             if self.allows(address):
@@ -108,6 +110,7 @@ class AllowedAddresses(httpcore.AsyncNetworkBackend):
         raise OutOfReach(f"{path} is a socket of this machine")
 
     async def sleep(self, seconds: float) -> None:
+        """Sleep for `seconds`; httpcore calls this before it retries a connection."""
         await self._backend.sleep(seconds)
 
 

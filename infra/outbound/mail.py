@@ -71,6 +71,7 @@ class Mailer:
             raise MailNotSent(error.strerror or "the folder cannot be written") from error
 
     async def _send_smtp(self, mail: EmailMessage, url: str) -> None:
+        """Send an e-mail to the SMTP server of `url`. Raises MailNotSent, MailRefused."""
         server = urlsplit(url)
         tls = server.scheme == "smtps"
         try:
@@ -94,6 +95,8 @@ class Mailer:
 
 
 def _smtp_error(code: int, text: str) -> MailNotSent | MailRefused:
-    """Classify an SMTP error: codes from 550 on are permanent, lower ones may pass (server busy,
-    greylisting, or a configuration error that an operator fixes)."""
+    """Return MailRefused (permanent) for codes from 550 on, else MailNotSent.
+
+    Lower codes may pass: server busy, greylisting, or a configuration error that an operator fixes.
+    """
     return (MailRefused if code >= 550 else MailNotSent)(f"{code} {text}")

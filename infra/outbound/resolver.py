@@ -44,6 +44,7 @@ class Resolver:
 
 
 def _resolve_in_thread(host: str, answer: _AddressesFuture) -> None:
+    """Run in the look-up thread: set the host's addresses or an error on the future `answer`."""
     try:
         infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         set_answer: Any = partial(

@@ -75,8 +75,10 @@ class SignedPoster:
     async def post(
         self, url: str, secret: str, key: str, payload: Mapping[str, Any], at: datetime
     ) -> None:
-        """Post once. Redirects are not followed and the response body is not read, as it could be
-        endless. Raises PostFailed."""
+        """Post once, without redirects. Raises PostFailed unless the status is 2xx.
+
+        The response body is not read, as it could be endless.
+        """
         headers, body = _sign(secret, key, payload, at)
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -164,6 +166,7 @@ def _sign(
 
 
 def _elapsed_ms(started: float) -> int:
+    """Return the milliseconds since `started`, a `time.monotonic()` in seconds."""
     return round((time.monotonic() - started) * 1000)
 
 

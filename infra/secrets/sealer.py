@@ -24,8 +24,10 @@ class Sealer:
         self._cipher = AESGCM(hmac.digest(secret, b"maas sealing 1", "sha256"))
 
     def seal(self, text: str, purpose: str) -> bytes:
-        """Encrypt a text, bound to a purpose such as `totp:<person>` as associated data, so that a
-        value copied to another row cannot be decrypted."""
+        """Encrypt a text, bound to a purpose such as `totp:<person>` as associated data.
+
+        A value copied to another row cannot be decrypted.
+        """
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, text.encode(), purpose.encode())
 

@@ -36,6 +36,7 @@ class _MoneyFileHandler(logging.FileHandler):
     of raising, which would also skip other handlers."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write the event; if the file cannot be opened, report the event on standard error."""
         try:
             super().emit(record)
         except OSError:
@@ -121,6 +122,7 @@ def redact_secrets(
 
 
 def _redact(value: Any) -> Any:
+    """Return a log value with secrets replaced; objects of other types are converted to text."""
     if isinstance(value, str):
         return _SECRET_PATTERN.sub(lambda match: f"{match[match.lastindex or 0]}{_REDACTED}", value)
     if isinstance(value, dict):

@@ -134,6 +134,7 @@ def _remove_dead_processes(folder: Path) -> None:
 
 
 def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
+    """Create the metrics of calls: counts, cost, billable units, feedback."""
     counter = partial(Counter, registry=registry)
     return {
         "calls": counter(
@@ -179,8 +180,11 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
 
 
 def _genai_metrics(registry: CollectorRegistry) -> dict[str, Any]:
-    """Create the GenAI metrics: `gen_ai.server.*` for the customer's call, `gen_ai.client.*` for
-    requests to model servers. `error_type` is a code of docs/errors.md, or empty."""
+    """Create the OpenTelemetry GenAI metrics of calls and of upstream requests.
+
+    `gen_ai.server.*` is for the customer's call, `gen_ai.client.*` for requests to model servers.
+    `error_type` is a code of docs/errors.md, or empty.
+    """
     histogram = partial(Histogram, registry=registry)
     return {
         "request_duration": histogram(
@@ -224,6 +228,7 @@ def _genai_metrics(registry: CollectorRegistry) -> dict[str, Any]:
 
 
 def _record_metrics(registry: CollectorRegistry) -> dict[str, Any]:
+    """Create the metrics of group commits, quota leases, database absences and lost processes."""
     counter = partial(Counter, registry=registry)
     histogram = partial(Histogram, registry=registry)
     return {

@@ -41,6 +41,7 @@ class OtlpTracer:
         self._tracer = self._provider.get_tracer("maas")
 
     async def start(self) -> None:
+        """Do nothing: the constructor has started the export."""
         return None
 
     async def stop(self) -> None:
@@ -50,6 +51,7 @@ class OtlpTracer:
         await asyncio.to_thread(ending.join, _SHUTDOWN_TIMEOUT_S)
 
     def start_call(self, headers: Mapping[bytes, bytes], started_at: float) -> Trace:
+        """Start a call's span as a child of its headers' trace, at `started_at` (Unix seconds)."""
         parent = _extract_context(headers)
         began = int(started_at * 1e9)
         span = self._tracer.start_span("call", parent, SpanKind.SERVER, start_time=began)
@@ -68,15 +70,18 @@ class _SampledTrace:
 
     @property
     def id(self) -> str | None:
+        """The trace id in hexadecimal, for logs."""
         return api.format_trace_id(self._span.get_span_context().trace_id)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Context of the span of a stage `name` of the call; errors are recorded and raised."""
         with _record_errors(self._tracer.start_span(name, self._context)):
             yield
 
     @contextmanager
     def upstream_request(self, server: str) -> Iterator[Mapping[str, str]]:
+        """Context of an upstream request's span; yields its trace headers."""
         attributes = {"server.address": server}
         span = self._tracer.start_span(
             "upstream", self._context, SpanKind.CLIENT, attributes=attributes
@@ -85,6 +90,7 @@ class _SampledTrace:
             yield _inject_context(span)
 
     def end(self, name: str, attributes: Mapping[str, Value], error: str | None) -> None:
+        """Set name and attributes of the call's span and end it; `error` is a code or None."""
         self._span.update_name(name)
         self._span.set_attributes(dict(attributes))
         if error is not None:
@@ -102,13 +108,16 @@ class _UnsampledTrace(NoopTrace):
         self._span = span
 
     def upstream_request(self, server: str) -> AbstractContextManager[Mapping[str, str]]:
+        """Context without a span; yields the headers that tell the upstream not to sample."""
         return nullcontext(_inject_context(self._span))
 
 
 @contextmanager
 def _record_errors(span: Span) -> Iterator[None]:
-    """End a span with its context and record an error's code, never its text, which may contain
-    customer data."""
+    """End a span with its context and record an error's code.
+
+    The error's text may contain customer data and is not recorded.
+    """
     try:
         yield
     except BaseException as error:
@@ -129,6 +138,7 @@ def _create_provider(endpoint: str, service: str) -> TracerProvider:
 
 
 def _extract_context(headers: Mapping[bytes, bytes]) -> Context:
+    """Return the W3C trace context of a call's headers; empty if there is none."""
     carrier = {
         name: value.decode("latin-1")
         for name in _TRACE_HEADERS
@@ -138,6 +148,7 @@ def _extract_context(headers: Mapping[bytes, bytes]) -> Context:
 
 
 def _inject_context(span: Span) -> Mapping[str, str]:
+    """Return the W3C trace headers that make `span` the parent of the upstream's spans."""
     headers: dict[str, str] = {}
     TraceContextTextMapPropagator().inject(headers, api.set_span_in_context(span, Context()))
     return headers

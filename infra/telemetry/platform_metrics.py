@@ -31,8 +31,10 @@ class PlatformGauges:
 
 
 def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
-    """Create the gauges. Over several processes they are summed, or the worst or the most recent
-    value counts."""
+    """Create the gauges of the whole platform.
+
+    Over several processes they are summed, or the worst or the most recent value counts.
+    """
     added = partial(Gauge, registry=registry, multiprocess_mode="livesum")
     worst = partial(Gauge, registry=registry)
     shared = partial(Gauge, registry=registry, multiprocess_mode="livemostrecent")

@@ -39,12 +39,15 @@ class NoopTrace:
     id: str | None = None
 
     def stage(self, name: str) -> AbstractContextManager[None]:
+        """Return a context that does nothing."""
         return _NULL_CONTEXT
 
     def upstream_request(self, server: str) -> AbstractContextManager[Mapping[str, str]]:
+        """Return a context that yields no headers."""
         return _NULL_HEADERS_CONTEXT
 
     def end(self, name: str, attributes: Mapping[str, Value], error: str | None) -> None:
+        """Do nothing: there is no span to end."""
         return None
 
 
@@ -71,10 +74,13 @@ class NoopTracer:
     """A tracer that does nothing."""
 
     async def start(self) -> None:
+        """Do nothing: no spans are exported."""
         return None
 
     async def stop(self) -> None:
+        """Do nothing: there are no pending spans."""
         return None
 
     def start_call(self, headers: Mapping[bytes, bytes], started_at: float) -> Trace:
+        """Return the trace that records nothing."""
         return NOOP_TRACE

@@ -249,6 +249,7 @@ def _skip_first_rows(experiment: Experiment) -> Experiment:
 
 
 def _round(value: float | np.floating[Any]) -> float:
+    """Round a figure to DIGITS decimals."""
     return round(float(value), DIGITS)
 
 

@@ -185,6 +185,7 @@ def _split_at_random(count: int, seed: int) -> list[Rows]:
 
 
 def _round(value: float | np.floating[Any]) -> float:
+    """Round a figure to DIGITS decimals."""
     return round(float(value), DIGITS)
 
 

@@ -58,7 +58,7 @@ class OperatingPoints:
         return {"type": self.type} | {name: self.quantity(name) for name in QUANTITY_COLUMNS}
 
     def take(self, rows: Rows) -> Self:
-        """Return the points at the given row indices, in that order."""
+        """Return the points at the row indices `rows`, in that order."""
         quantities = {name: self.quantity(name)[rows] for name in QUANTITY_COLUMNS}
         return type(self)(type=self.type[rows], **quantities)
 
@@ -110,6 +110,7 @@ def _require_columns(present: Iterable[str]) -> None:
 
 
 def _parse_points(rows: Sequence[Mapping[str, str]]) -> OperatingPoints:
+    """Parse the operating points of CSV rows."""
     quantities = {
         name: np.array([row[column] for row in rows], dtype=np.float32)
         for name, column in QUANTITY_COLUMNS.items()

@@ -90,7 +90,7 @@ def evaluate(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
 
 
 def cross_validate(dataset: Dataset, splits: Splits) -> OutOfFoldPredictions:
-    """Return out-of-fold predictions over the given splits.
+    """Return out-of-fold predictions over `splits`.
 
     The decision rule, too, is fitted within each training part, by the same procedure as for the
     artefact, so that calibration and threshold have not seen the test rows.

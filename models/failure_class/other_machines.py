@@ -180,7 +180,7 @@ def split_rows(
 
 
 def _take_rows(rows: LabelledPoints, indices: Rows) -> LabelledPoints:
-    """Return the labelled points at the given row indices."""
+    """Return the labelled points at the row indices `indices`."""
     return LabelledPoints(rows.points.take(indices), rows.failed[indices])
 
 

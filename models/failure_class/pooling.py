@@ -56,7 +56,7 @@ class TrainingRows:
     failed: Flags
 
     def take(self, rows: Rows) -> Self:
-        """Return the rows at the given indices."""
+        """Return the rows at the indices."""
         return type(self)(self.features[rows], self.base_log_odds[rows], self.failed[rows])
 
 

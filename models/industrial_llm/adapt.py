@@ -56,10 +56,9 @@ class LanguageModelFineTuner:
     mixing: float = 1.0
 
     def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
-        """Fine-tune on a training file and score the held-out dialogues. Raises
-        TrainingFileInvalid.
+        """Fine-tune on a training file and score the held-out dialogues.
 
-        Lines are `{"messages": [{"role": …, "content": …}, …]}`.
+        Lines are `{"messages": [{"role": …, "content": …}, …]}`. Raises TrainingFileInvalid.
         """
         dialogues = parse_training_file(training_file)
         progress(dialogues.summary)

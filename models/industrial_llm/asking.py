@@ -63,6 +63,7 @@ class ChatClient:
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
         async def complete(client: httpx.AsyncClient, prompt: Prompt) -> str:
+            """Complete a prompt when a slot is free, and report the number of completed prompts."""
             nonlocal done
             async with semaphore:
                 answer = await self._complete(client, prompt)

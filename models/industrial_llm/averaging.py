@@ -19,8 +19,9 @@ class WeightAverage:
     weights: dict[str, Tensor] = field(default_factory=dict)
 
     def update(self, step: int, get_weights: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Add the weights after a step to the mean. `get_weights` is called from `first_step` on
-        only.
+        """Add the weights after a step to the mean; does nothing before `first_step`.
+
+        `get_weights` is called from `first_step` on only.
         """
         if step < self.first_step:
             return

@@ -24,7 +24,9 @@ class TrainingDialogue(Protocol):
     """A dialogue to train on; its last message is the answer."""
 
     @property
-    def messages(self) -> Sequence[Message]: ...
+    def messages(self) -> Sequence[Message]:
+        """The chat messages, the answer last."""
+        ...
 
     @property
     def key(self) -> str:

@@ -34,7 +34,7 @@ def evaluation_messages(
 
 
 def training_messages(task: Task, example: Example, epoch: int) -> list[Message]:
-    """Render an example for training, with the answer as the last message.
+    """Render an example for training, varied by `epoch`, with the answer as the last message.
 
     Wording, language and place of the instruction vary by epoch. The same example and epoch give
     the same messages.

@@ -78,7 +78,7 @@ class DialogueEncoder:
         raise ChatTemplateError("The template ends an answer with no token that ends a turn.")
 
     def _render_template(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-        """Render messages to text with the chat template."""
+        """Render messages by the chat template; `add_generation_prompt` opens the answer."""
         text: str = self.tokenizer.apply_chat_template(
             list(messages),
             tokenize=False,

@@ -283,7 +283,7 @@ def _relations(extraction: Mapping[str, Any]) -> Counter[tuple[str, ...]]:
 def _count_items(
     extraction: Mapping[str, Any], name: str, keys: Sequence[str]
 ) -> Counter[tuple[str, ...]]:
-    """Count the objects of a list by the given keys."""
+    """Count the objects of the extraction's list `name` by their values of `keys`."""
     items = extraction.get(name)
     rows = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     return Counter(tuple(str(row.get(key)) for key in keys) for row in rows)

@@ -52,6 +52,7 @@ class BearingLife(Mechanism):
     )
 
     def compute(self, columns: Columns) -> Columns:
+        """Compute basic and modified rating life, each in million revolutions and in hours."""
         exponent = np.where(columns["bearing"] == ROLLER, 10 / 3, 3.0)
         basic = (columns["dynamic_load_rating"] / columns["equivalent_load"]) ** exponent
         modified = np.interp(columns["reliability"], RELIABILITY, A1) * columns["a_iso"] * basic

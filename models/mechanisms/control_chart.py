@@ -43,6 +43,7 @@ class ControlChart(Mechanism):
     )
 
     def compute(self, columns: Columns) -> Columns:
+        """Compute for each rule which points violate it, [rows, points] each."""
         centre, deviation = columns["centre"][:, None], columns["deviation"][:, None]
         z = (columns["points"] - centre) / deviation
         return {

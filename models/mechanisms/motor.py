@@ -35,6 +35,7 @@ class MotorEfficiency(Mechanism):
     )
 
     def compute(self, columns: Columns) -> Columns:
+        """Compute input and output power in kW, and their ratio, the efficiency."""
         input_power, output_power = _input_power(columns), _output_power(columns)
         return {
             "input_power": input_power,

@@ -36,6 +36,7 @@ class OverallEquipmentEffectiveness(Mechanism):
     )
 
     def compute(self, columns: Columns) -> Columns:
+        """Compute availability, effectiveness, quality ratio and their product, the OEE."""
         produced, time = columns["produced_quantity"], columns["actual_production_time"]
         availability = time / columns["planned_busy_time"]
         effectiveness = columns["planned_run_time"] * produced / time

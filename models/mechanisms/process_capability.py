@@ -67,6 +67,7 @@ class ProcessCapability(Mechanism):
     )
 
     def compute(self, columns: Columns) -> Columns:
+        """Compute mean, deviations, Cp, Cpk with its interval, Pp and Ppk, [rows] each."""
         values = columns["measurements"]
         mean, overall = values.mean(axis=1), values.std(axis=1, ddof=1)
         within, degrees_of_freedom = _pooled_deviation(values, columns["subgroup_size"])

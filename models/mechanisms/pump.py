@@ -42,6 +42,7 @@ class PumpAffinity(Mechanism):
     )
 
     def compute(self, columns: Columns) -> Columns:
+        """Compute flow, head and shaft power at the new speed."""
         ratio = _speed_ratio(columns)
         return {
             "new_flow": columns["flow"] * ratio,
@@ -74,6 +75,7 @@ class PumpEfficiency(Mechanism):
     )
 
     def compute(self, columns: Columns) -> Columns:
+        """Compute the hydraulic power in kW, and its share of the shaft power."""
         hydraulic = _hydraulic_power(columns)
         return {"hydraulic_power": hydraulic, "efficiency": hydraulic / columns["shaft_power"]}
 

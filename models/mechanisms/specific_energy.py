@@ -20,6 +20,7 @@ class SpecificEnergy(Mechanism):
     )
 
     def compute(self, columns: Columns) -> Columns:
+        """Compute the energy per produced unit and its improvement on the baseline in %."""
         specific = columns["energy"] / columns["quantity"]
         return {
             "specific_energy": specific,

@@ -61,5 +61,5 @@ def _extract_features(text: str) -> Iterator[str]:
 
 
 def _ngrams(text: str, size: int) -> Iterator[str]:
-    """Return the substrings of the given length."""
+    """Return the substrings of length `size`."""
     return (text[start : start + size] for start in range(len(text) - size + 1))

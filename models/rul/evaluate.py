@@ -148,6 +148,7 @@ def _rmse(predicted: Floats, truth: Floats) -> float:
 
 
 def _round(value: float | np.floating[Any]) -> float:
+    """Round a figure to DIGITS decimals."""
     return round(float(value), DIGITS)
 
 

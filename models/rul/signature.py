@@ -105,4 +105,5 @@ def _output_fields() -> tuple[OutputField, ...]:
 
 
 def _round_to_seven_digits(value: np.float32) -> float:
+    """Round to seven significant digits, the precision of float32."""
     return float(f"{value:.7g}")

@@ -77,7 +77,10 @@ class HeldOutPredictions:
         return high
 
     def departure_scales(self) -> tuple[float, float]:
-        """Return the quantiles of `to_class` and `size` that scale the nonconformity scores."""
+        """Return the 90 % quantiles of the distance to a class and of the feature norm.
+
+        `nonconformity_scores` divides both departures of a picture by them.
+        """
         to_class = float(np.quantile(self.departures.to_class, _DEPARTURE_QUANTILE))
         size = float(np.quantile(self.departures.size, _DEPARTURE_QUANTILE))
         return to_class + _TINY, size + _TINY

@@ -175,14 +175,14 @@ class TagAligner:
         ]
 
     def align_tag(self, tag: str, top: int = 5, use_embeddings: bool = True) -> TagAlignment:
-        """Return the candidates of one tag with their basis. Raises TagInvalid.
+        """Return the candidates of one tag with their basis; `use_embeddings` allows encoding it.
 
-        use_embeddings: whether the tag may be encoded, which takes tens of milliseconds.
+        Encoding takes tens of milliseconds. Raises TagInvalid.
         """
         return self._align_tag(validate_tag(tag), top, use_embeddings)
 
     def learn(self, confirmations: Iterable[Confirmation]) -> LearningResult:
-        """Return a new aligner fitted on the earlier and the given confirmations.
+        """Return a new aligner fitted on the earlier and the new confirmations.
 
         Raises ConceptUnknown, TagInvalid and TooManyConfirmations.
         """
@@ -230,7 +230,7 @@ class TagAligner:
         )
 
     def _align_tag(self, tag: str, top: int, use_embeddings: bool) -> TagAlignment:
-        """Score a valid tag and return its candidates with their basis."""
+        """Return the candidates of a valid tag; `use_embeddings` allows encoding the tag."""
         words = split_words(tag)
         expanded, corrections = self.lexicon.expand(words), self._score_corrections(words)
         spelling = self.names.spelling_scores(expanded)

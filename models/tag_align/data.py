@@ -158,4 +158,5 @@ def _unique_pairs(pairs: Iterable[tuple[str, str]]) -> TermPairs:
 
 
 def _replace_underscores(name: str) -> str:
+    """Replace the underscores of a name by spaces."""
     return name.replace("_", " ")

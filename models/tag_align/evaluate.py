@@ -365,6 +365,7 @@ def _encoded_terms(aligner: TagAligner, terms: Sequence[str]) -> list[str]:
 
 
 def _round(value: float) -> float:
+    """Round a figure to DIGITS decimals."""
     return round(float(value), DIGITS)
 
 

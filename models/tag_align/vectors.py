@@ -41,6 +41,7 @@ class CachedEncoder:
         return np.stack([self._vector(text) for text in texts])
 
     def _vector(self, text: str) -> Vectors:
+        """Return the vector of a text, [width], from the cache or else encoded."""
         at = self.rows.get(text)
         return self.encode_missing(text) if at is None else self.cached[at]
 

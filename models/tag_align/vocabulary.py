@@ -92,4 +92,5 @@ def _parse_vocabulary(payload: Mapping[str, Any]) -> Vocabulary:
 
 
 def _json_line(values: list[str]) -> str:
+    """Encode values as a JSON array on one line; non-ASCII characters are kept."""
     return json.dumps(values, ensure_ascii=False)

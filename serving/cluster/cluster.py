@@ -39,6 +39,7 @@ def start(arguments: Arguments, folders: Folders) -> None:
 
 
 def _start_ray(folders: Folders) -> None:
+    """Start Ray on loopback, without its dashboard and log forwarding."""
     ray.init(
         include_dashboard=False,
         _node_ip_address=LOOPBACK,
@@ -101,6 +102,7 @@ def _require_free_port(arguments: Arguments) -> None:
 
 
 def _is_running(application: Any) -> bool:
+    """Return whether a Ray Serve application exists and has the status RUNNING."""
     return application is not None and application.status is ApplicationStatus.RUNNING
 
 

@@ -23,7 +23,9 @@ class SentenceEncoder(Protocol[Row]):
     """An encoder of texts or token ids into unit vectors."""
 
     @property
-    def dimensions(self) -> int: ...
+    def dimensions(self) -> int:
+        """The length of the vectors."""
+        ...
 
     def tokenise(self, inputs: Sequence[str | Tokens]) -> list[Row]:
         """Tokenise inputs. Raises InputInvalid, ContextLengthExceeded."""

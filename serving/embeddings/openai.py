@@ -111,4 +111,5 @@ def _parse_input(item: Any, index: int) -> str | Tokens:
 
 
 def _is_token(item: Any) -> bool:
+    """Return whether a JSON value is an integer (a token id); booleans are not."""
     return isinstance(item, int) and not isinstance(item, bool)

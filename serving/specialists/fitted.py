@@ -23,19 +23,24 @@ class UnfittedSpecialist:
 
     @property
     def signature(self) -> Signature:
+        """A signature without inputs and outputs, as only variants can be called."""
         return Signature((), (), "0")
 
     @property
     def platform(self) -> str:
+        """The `platform` of the Open Inference model metadata."""
         return "fitted by each customer"
 
     def check(self, columns: Columns) -> None:
+        """Raise ModelNotFitted: only variants accept columns."""
         raise self.not_fitted_error
 
     def run(self, columns: Columns) -> Columns:
+        """Raise ModelNotFitted: only variants can run."""
         raise self.not_fitted_error
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> Specialist:
+        """Load a customer's fitted variant. Raises WeightsBroken."""
         return self.load(name, version, artefact)
 
     @property
@@ -58,15 +63,19 @@ class AnomalySpecialist:
 
     @property
     def platform(self) -> str:
+        """The `platform` of the Open Inference model metadata."""
         return "anomaly"
 
     def check(self, columns: Columns) -> None:
+        """Validate the columns without running the detector. Raises InputInvalid."""
         self.variant.check(columns)
 
     def run(self, columns: Columns) -> Columns:
+        """Run the detector on validated columns; return one array for each output."""
         return self.variant.run(columns)
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> Specialist:
+        """Raise InputInvalid: a fine-tuned model has no variants."""
         raise InputInvalid(f"{self.name!r} is itself a fine-tuned model.", param="model")
 
 

@@ -25,15 +25,19 @@ class ImageSpecialist:
 
     @property
     def platform(self) -> str:
+        """The `platform` of the Open Inference model metadata."""
         return "surface_defect"
 
     def check(self, columns: Columns) -> None:
+        """Decode every picture to validate it. Raises InputInvalid."""
         self.variant.check(columns)
 
     def run(self, columns: Columns) -> Columns:
+        """Classify each picture; return one array for each output. Raises InputInvalid."""
         return self.variant.run(columns)
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> Specialist:
+        """Raise InputInvalid: a fine-tuned model has no variants."""
         raise InputInvalid(f"{self.name!r} is itself a fine-tuned model.", param="model")
 
 

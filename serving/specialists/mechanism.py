@@ -17,19 +17,24 @@ class MechanismSpecialist:
 
     @property
     def signature(self) -> Signature:
+        """The input and output columns of the formula."""
         return self.mechanism.signature
 
     @property
     def platform(self) -> str:
+        """The `platform` of the Open Inference model metadata: the formula's standard."""
         return self.mechanism.standard
 
     def check(self, columns: Columns) -> None:
+        """Raise InputInvalid for the first row that violates a relation of the inputs."""
         self.mechanism.check(columns)
 
     def run(self, columns: Columns) -> Columns:
+        """Compute the formula on validated columns; return one array for each output."""
         return self.mechanism.compute(columns)
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> "MechanismSpecialist":
+        """Raise InputInvalid: a formula has no variants."""
         raise InputInvalid(f"{self.name!r} is a formula and cannot be fine-tuned.", param="model")
 
 

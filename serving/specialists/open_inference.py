@@ -171,7 +171,7 @@ def _split_body(body: bytes, header_length: int | None) -> tuple[bytes, bytes]:
 
 
 def _requested_outputs(wire: _WireRequest, default: bool) -> Mapping[str, bool]:
-    """Map each requested output to whether it is binary. Raises InputInvalid for duplicates."""
+    """Map each requested output to whether it is binary, else `default`. Raises InputInvalid."""
     outputs = {
         output.name: bool(output.parameters.get("binary_data", default)) for output in wire.outputs
     }

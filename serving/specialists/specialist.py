@@ -31,10 +31,14 @@ class Specialist(Protocol):
     """A model over named columns, learned or computed by a formula."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name by which requests call the model or variant."""
+        ...
 
     @property
-    def signature(self) -> Signature: ...
+    def signature(self) -> Signature:
+        """The input and output columns."""
+        ...
 
     @property
     def platform(self) -> str:
@@ -71,6 +75,7 @@ class OnnxSpecialist:
 
     @property
     def platform(self) -> str:
+        """The `platform` of the Open Inference model metadata."""
         return "onnxruntime_onnx"
 
     def check(self, columns: Columns) -> None:
@@ -86,6 +91,7 @@ class OnnxSpecialist:
                 )
 
     def run(self, columns: Columns) -> Columns:
+        """Run the graph on validated columns; return one array for each output."""
         feed = {
             name: column.reshape(-1, 1) if name in self.matrix_inputs else column
             for name, column in columns.items()
@@ -98,6 +104,7 @@ class OnnxSpecialist:
         }
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> "OnnxSpecialist":
+        """Load a customer's variant from its ONNX artefact. Raises WeightsBroken."""
         variant = _load_onnx(name, artefact)
         signature = msgspec.structs.replace(variant.signature, version=version)
         return replace(variant, signature=signature)
@@ -226,7 +233,7 @@ def _output_column(field: OutputField, result: Any) -> NDArray[Any]:
 
 
 def _tensor_metadata(field: InputField | OutputField, is_series: bool) -> dict[str, Any]:
-    """Return name, datatype and shape of a tensor for the model metadata."""
+    """Return name, datatype and shape of a tensor for the metadata; `is_series` adds an axis."""
     shape = [-1, -1] if is_series else [-1]
     return {"name": field.name, "datatype": field.datatype, "shape": shape}
 

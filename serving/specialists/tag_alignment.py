@@ -76,6 +76,7 @@ class TagAlignmentSpecialist:
 
     @property
     def platform(self) -> str:
+        """The `platform` of the Open Inference model metadata."""
         return "tag_align"
 
     def check(self, columns: Columns) -> None:
@@ -87,6 +88,7 @@ class TagAlignmentSpecialist:
                 raise InputInvalid(f"'tag' in row {row}: {error}", param="tag") from error
 
     def run(self, columns: Columns) -> Columns:
+        """Align each row's tag; return the best concept, its basis and the candidates."""
         answers = self._align_tags(zip(columns["tag"], columns["scheme"], strict=True))
         ranked = [answer.candidates for answer in answers]
         ids = _pad_candidates([[one.concept.id for one in row] for row in ranked], "")
@@ -116,6 +118,7 @@ class TagAlignmentSpecialist:
         return answers
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> "TagAlignmentSpecialist":
+        """Load a customer's confirmations of tags. Raises WeightsBroken."""
         try:
             scheme, learned = with_confirmations(self.schemes, artefact)
         except (VariantBroken, ConceptUnknown, TagInvalid, TooManyConfirmations) as error:
@@ -135,6 +138,7 @@ def load_tag_alignment(name: str, path: Path) -> TagAlignmentSpecialist:
 
 
 def _top_name(candidates: tuple[Candidate, ...]) -> str:
+    """Return the name of the best candidate's concept; empty without candidates."""
     return candidates[0].concept.name if candidates else ""
 
 

@@ -130,8 +130,10 @@ def _is_plain(value: Any) -> bool:
 
 
 def _json_string(text: str) -> str:
+    """Encode a text as a JSON string in quotes; non-ASCII characters are kept."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def _json_escaped(text: str) -> str:
+    """Escape a text for the inside of a JSON string, without quotes."""
     return _json_string(text)[1:-1]

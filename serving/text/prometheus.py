@@ -56,6 +56,7 @@ class _ReplicaCollector:
         self._replica = replica
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the metrics with the label `replica` added to each sample."""
         for metric in self._metrics.collect():
             labelled = copy(metric)
             labelled.samples = [

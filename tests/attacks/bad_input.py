@@ -1,6 +1,6 @@
-"""Input that made the service answer 500: Host headers, NUL characters and dates in signed claims.
+"""Inputs that once caused a 500: Host headers, NUL characters and dates in signed claims.
 
-Owns sending each of them to a running gateway and counting answers of 500 and more.
+Sends each to a running gateway and counts responses of 500 and above.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Engine parameters: send every request field of vLLM that is not OpenAI's on each endpoint, and
 ask an engine that puts its own fields at every level of an answer.
 
-Prints how many fields reach the model server, and which of the engine's fields a client sees.
+Prints how many fields reach the model server, and which of the engine's fields a client receives.
 """
 
 import asyncio
@@ -82,7 +82,7 @@ PARTS: tuple[Mapping[str, Any], ...] = (
 
 
 def endpoints() -> Iterator[tuple[str, dict[str, Any]]]:
-    """An address and the least body that it takes."""
+    """Each endpoint with its minimal body."""
     chat = {"model": CHAT, "messages": [{"role": "user", "content": "a"}], "max_tokens": 2}
     yield "/v1/chat/completions", chat
     yield "/v1/completions", {"model": CHAT, "prompt": "a", "max_tokens": 2}
@@ -90,7 +90,7 @@ def endpoints() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 async def reached(target: Target, http: httpx.AsyncClient) -> int:
-    """How many fields of the engine's come to the model server."""
+    """The number of engine-only fields that reach the model server."""
     total = 0
     for path, body in endpoints():
         names = [name for name in FIELDS if await _reaches(target, http, path, body, name)]
@@ -115,7 +115,7 @@ async def _reaches(
 
 
 async def leaked(target: Target, http: httpx.AsyncClient) -> set[str]:
-    """The engine's fields that a client sees, plain and streamed."""
+    """The engine's fields that a client receives, plain and streamed."""
     target.upstream.internals = dict(INTERNALS)
     seen: set[str] = set()
     for path, body in endpoints():
@@ -131,7 +131,7 @@ async def leaked(target: Target, http: httpx.AsyncClient) -> set[str]:
 
 
 async def length(target: Target, http: httpx.AsyncClient) -> Any:
-    """What the engine is told of a completion's length where the client says nothing of it."""
+    """The length limit sent to the engine when the client sets none."""
     await http.post("/v1/completions", json={"model": CHAT, "prompt": "a"})
     return target.upstream.received[-1].get("max_tokens")
 

@@ -1,7 +1,7 @@
-"""Rows that cost more than their quantities: an engine that reports more than was held for.
+"""Usage rows that cost more than their quantities: an engine that reports more than reserved.
 
-Each of 20 calls holds for a short prompt, and the engine claims one of 100,000 tokens. Prints how
-many rows cost something for no tokens, and what reconciliation says.
+Each of 20 calls reserves for a short prompt, and the engine reports one of 100,000 tokens. Prints
+how many rows have a cost without tokens, and the result of the reconciliation.
 """
 
 import asyncio

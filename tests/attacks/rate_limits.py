@@ -1,4 +1,4 @@
-"""Requests that passed the limit of requests: replayed answers, and documents all at once.
+"""Requests that once passed the request limit: replayed responses and concurrent documents.
 
 Forty calls with one Idempotency-Key under a limit of five requests a minute, and eighty downloads
 of an invoice as PDF at the same time.
@@ -45,7 +45,7 @@ async def _replays(http: httpx.AsyncClient) -> bool:
 
 
 async def _bill(target: Target) -> None:
-    """An invoice for what was called, and no limit of requests any more."""
+    """Create an invoice of the calls and remove the request limit."""
     clock = ShiftedClock()
     clock.to_next_month()
     await count_all_usage(target.database, clock)

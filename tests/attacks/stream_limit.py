@@ -1,7 +1,7 @@
 """Streams that pass more tokens than X-Max-Cost pays for: an engine that answers in few chunks.
 
-The engine makes 4,000 tokens whatever it is told, as a tool parser or a large `stream_interval`
-would: in 1, 2, 4, 40 or 4,000 chunks. Prints delivered and billed tokens, and cost and limit.
+The engine generates 4,000 tokens regardless of its limit, in 1, 2, 4, 40 or 4,000 chunks, as with a
+tool parser or a large `stream_interval`. Prints delivered and billed tokens, cost and limit.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ async def attack(target: Target, http: httpx.AsyncClient, chunks: int) -> bool:
 
 
 def _delivered(text: str) -> int:
-    """The highest count that the engine wrote into the texts of the chunks."""
+    """The highest token number in the texts of the chunks."""
     counts = [0]
     for event in text.split("\n\n"):
         if event.startswith("data: {"):

@@ -1,4 +1,4 @@
-"""HTTP trailer fields without end, and headers that are sent as trailers.
+"""Endless HTTP trailer fields, and headers sent as trailers.
 
 Four connections without a key send 60 MiB of trailer fields each; then a key comes in a trailer
 alone, and a trailer names another client address than the proxy did.
@@ -48,7 +48,7 @@ async def _floods(target: Target) -> bool:
 
 
 async def _flood(target: Target) -> int:
-    """Bytes of trailer fields sent before the server hung up."""
+    """The bytes of trailer fields sent before the server closed the connection."""
     part, sent = (b"x-f: " + b"a" * 57 + b"\r\n") * 1024, 0
     async with wire_to(target.url) as wire:
         await wire.send(HEAD % b"" + b"0\r\n")
@@ -84,7 +84,7 @@ async def _key_in_trailer(target: Target) -> bool:
 
 
 async def _address(target: Target) -> bool:
-    """The key may be used from one network, and the proxy names an address outside of it."""
+    """The key is limited to one network, and the proxy sends an address outside of it."""
     async with target.database.transaction() as session:
         scope = Scope(networks=["203.0.113.0/24"])
         place = target.account.id, target.key.row.id, scope

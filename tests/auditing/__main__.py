@@ -1,7 +1,7 @@
-"""The audit of dependencies: `python -m tests.auditing`, as `make audit` and `make check` do.
+"""The audit of dependencies: `python -m tests.auditing`, used by `make audit` and `make check`.
 
-Owns what follows from what pip-audit says: a known vulnerability that nobody accepted fails, an
-acceptance that has run out too, and advisories that cannot be asked are told of and fail nothing.
+Known vulnerabilities without acceptance and expired acceptances fail the audit; unreachable
+advisories are reported and do not fail it.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Vulnerabilities that are accepted: which, why, since when and until when."""
+"""Accepted vulnerabilities with reason, start and expiry."""
 
 import tomllib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _LONGEST = timedelta(days=184)
 
 @dataclass(frozen=True)
 class Accepted:
-    """One of them; none is accepted for ever."""
+    """An accepted vulnerability; every acceptance expires."""
 
     id: str
     package: str
@@ -19,7 +19,7 @@ class Accepted:
 
 
 def read_accepted(text: str) -> tuple[Accepted, ...]:
-    """Raises ValueError, TypeError where an entry lacks something or is for more than half a
+    """Raises ValueError or TypeError if an entry misses a field or is longer than half a
     year."""
     entries = tuple(Accepted(**entry) for entry in tomllib.loads(text).get("accepted", []))
     for one in entries:

@@ -1,6 +1,6 @@
-"""Advisories at hand: a copy of OSV's for PyPI, answered from as OSV's own service answers.
+"""Local advisories: a copy of OSV's for PyPI, served with the API of OSV.
 
-pip-audit takes its advisories from a service alone; this is one, on this machine.
+pip-audit reads advisories only from a service; this is a local one.
 """
 
 import json
@@ -21,7 +21,7 @@ Advisories = Mapping[str, list[dict[str, Any]]]
 
 @contextmanager
 def serving_advisories(place: Path) -> Iterator[str]:
-    """Serve what a folder of JSON files or an archive of them holds; gives the URL to ask."""
+    """Serve the advisories of a folder or archive of JSON files; yields the URL."""
     advisories = _by_package(_read(place))
 
     class Answering(BaseHTTPRequestHandler):
@@ -34,7 +34,7 @@ def serving_advisories(place: Path) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Each is one line of the report already."""
+            """No log: the report has a line for each request."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -48,7 +48,7 @@ def serving_advisories(place: Path) -> Iterator[str]:
 
 
 def answer(advisories: Advisories, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What OSV's service says of one version of one package."""
+    """The response of OSV's service for one version of a package."""
     name, version = canonicalize_name(asked["package"]["name"]), asked["version"]
     found = [one for one in advisories.get(name, ()) if _concerns(one, name, version)]
     return {"vulns": found} if found else {}
@@ -68,7 +68,7 @@ def _concerns(advisory: Mapping[str, Any], name: str, version: str) -> bool:
 
 
 def _within(events: list[dict[str, str]], version: str) -> bool:
-    """Whether a version lies between where a fault came and where it went."""
+    """Whether a version is between the introducing and the fixing version."""
     inside = False
     for event in events:
         ((kind, at),) = event.items()

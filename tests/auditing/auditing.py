@@ -1,7 +1,7 @@
-"""Asking pip-audit about the pinned dependencies, of advisories at hand or of PyPI's.
+"""Run pip-audit on the pinned dependencies, with local advisories or PyPI's.
 
-It skips packages that its service does not know, and calls that a success: here they are counted,
-and an audit that audited nothing is said to be none.
+pip-audit skips packages unknown to its service and exits with success: they are counted here,
+and an audit without any audited package is reported as not done.
 """
 
 import json
@@ -19,13 +19,13 @@ from typing import Any
 from tests.auditing.accepted import Accepted
 from tests.auditing.advisories import serving_advisories
 
-# A folder or archive of OSV's advisories for PyPI, for machines without internet.
+# A folder or archive of OSV advisories for PyPI, for machines without internet access.
 ADVISORIES = "MAAS_ADVISORIES"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A dependency that is vulnerable, and the versions that are not."""
+    """A vulnerable dependency and its fixed versions."""
 
     package: str
     version: str
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audited:
-    """How many were looked at, how many could not be, and what was found."""
+    """The number of audited and of skipped packages, and the findings."""
 
     looked_at: int
     unknown: int
@@ -45,7 +45,7 @@ class Audited:
 
 
 def audit(requirements: Path, accepted: Sequence[Accepted], today: date | None = None) -> Audited:
-    """What is known of the pinned requirements."""
+    """Audit the pinned requirements."""
     today = today or datetime.now(UTC).date()
     place = os.environ.get(ADVISORIES)
     with (
@@ -71,7 +71,7 @@ def audit(requirements: Path, accepted: Sequence[Accepted], today: date | None =
 
 
 def told(audited: Audited) -> str:
-    """The same for people."""
+    """The audit result as text."""
     lines = [f"{one}: its acceptance has run out" for one in audited.run_out]
     for one in audited.found:
         better = ", ".join(one.fixed_in) or "no version yet"
@@ -90,7 +90,7 @@ def told(audited: Audited) -> str:
 def _pip_audit(
     requirements: Path, url: str | None, cache: Path
 ) -> tuple[Mapping[str, Any] | None, str]:
-    """Its answer, or None and why there is none."""
+    """The output of pip-audit, or None and the reason."""
     service = ("--vulnerability-service", "osv", "--osv-url", url) if url else ()
     command = [
         *(sys.executable, "-m", "pip_audit", "--requirement", str(requirements), *service),

@@ -1,4 +1,4 @@
-"""The audit fails on what is known and not accepted, and says so where it could ask nobody."""
+"""The audit reports known, unaccepted vulnerabilities, and that no audit took place if offline."""
 
 import json
 import zipfile
@@ -25,7 +25,7 @@ ACCEPTED = Accepted("CVE-2026-1", "some-package", "not called", TODAY, date(2027
 
 @pytest.fixture
 def advisories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of OSV's, with one advisory that holds and one that was withdrawn."""
+    """A copy of OSV's data with one valid and one withdrawn advisory."""
     place = tmp_path / "osv.zip"
     withdrawn = {**ADVISORY, "id": "PYSEC-2026-2", "withdrawn": "2026-01-01T00:00:00Z"}
     with zipfile.ZipFile(place, "w") as archive:
@@ -43,7 +43,9 @@ def pinned(folder: Path, version: str) -> Path:
 
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize(("version", "found"), [("1.4", 1), ("1.5", 0), ("2.1", 1), ("2.2", 0)])
-def test_what_is_known_is_found(advisories: Path, tmp_path: Path, version: str, found: int) -> None:
+def test_audit_reports_versions_with_a_known_vulnerability(
+    advisories: Path, tmp_path: Path, version: str, found: int
+) -> None:
     audited = audit(pinned(tmp_path, version), (), TODAY)
     finding = Finding("some-package", version, "PYSEC-2026-1", ("1.5", "2.2"))
     assert audited == Audited(2, 0, (finding,) * found, ())
@@ -51,7 +53,9 @@ def test_what_is_known_is_found(advisories: Path, tmp_path: Path, version: str, 
 
 
 @pytest.mark.usefixtures("network")
-def test_what_is_accepted_is_not_until_it_runs_out(advisories: Path, tmp_path: Path) -> None:
+def test_accepted_vulnerability_is_ignored_until_its_expiry(
+    advisories: Path, tmp_path: Path
+) -> None:
     file = pinned(tmp_path, "1.4")
     assert audit(file, (ACCEPTED,), TODAY) == Audited(2, 0, (), ())
     later = audit(file, (ACCEPTED,), date(2027, 2, 2))
@@ -60,10 +64,10 @@ def test_what_is_accepted_is_not_until_it_runs_out(advisories: Path, tmp_path: P
 
 
 @pytest.mark.usefixtures("processes")
-def test_where_nobody_can_be_asked_that_is_said(
+def test_audit_without_an_advisory_service_reports_that_no_audit_took_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither found nor passed: by a service that is not there, and by one that knows nothing."""
+    """An unreachable advisory service gives neither findings nor a passed audit."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.delenv(ADVISORIES, raising=False)
     audited = audit(pinned(tmp_path, "1.4"), (), TODAY)
@@ -79,10 +83,10 @@ def test_where_nobody_can_be_asked_that_is_said(
         'id = "A"\npackage = "b"\nsince = 2026-11-26\nuntil = 2026-12-26',
     ],
 )
-def test_nothing_is_accepted_for_no_reason_or_for_ever(entry: str) -> None:
+def test_acceptance_without_reason_or_near_expiry_is_rejected(entry: str) -> None:
     with pytest.raises((ValueError, TypeError)):
         read_accepted(f"[[accepted]]\n{entry}")
 
 
-def test_the_own_list_can_be_read() -> None:
+def test_accepted_vulnerability_file_of_the_project_is_valid() -> None:
     read_accepted((ROOT / "tests/auditing/accepted.toml").read_text("utf-8"))

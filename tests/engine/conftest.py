@@ -1,4 +1,4 @@
-"""A gateway in front of the real engine, which all tests of a run share (tests/support/engine)."""
+"""A gateway with the real engine, shared by all tests of a run (tests/support/engine)."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.openai_client import openai_client
 
 @pytest.fixture(autouse=True)
 def _turn(turn: None) -> None:
-    """Beside tests that use the engine too, or alone where a test is marked so."""
+    """Share the engine with other tests, or use it exclusively if the test is marked `alone`."""
 
 
 @pytest.fixture
@@ -24,6 +24,6 @@ async def real(serving_url: str, database_url: str, tmp_path: Path) -> AsyncIter
 
 @pytest.fixture
 async def openai(real: Gateway) -> AsyncIterator[AsyncOpenAI]:
-    """The official client, with the first account's key."""
+    """The official client with the key of the first account."""
     async with openai_client(real) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The real engine's own count beside the usage rows: exact for whole calls, bounded for others."""
+"""The engine's token counters and usage rows: equal for complete calls, bounded for others."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ QUESTION: Any = {"role": "user", "content": "Name one reason why a bearing runs 
 
 @dataclass
 class Engine:
-    """The engine behind a gateway, as if it had started with the test: others called it before."""
+    """The engine of a gateway, with counters relative to the start of the test."""
 
     gateway: Gateway
     url: str
@@ -48,7 +48,7 @@ class Engine:
         )
 
     async def compared(self) -> EngineComparison:
-        """What `maas reconcile` does, in the same order."""
+        """Compare as `maas reconcile` does, in the same order."""
         database = self.gateway.parts.database
         async with database.transaction() as session:
             before = await load_recorded_tokens(session)
@@ -65,7 +65,7 @@ async def ask(url: str) -> EngineCount:
 
 
 async def settled(url: str) -> EngineCount:
-    """The count of an engine that is idle: calls that earlier tests left may still be ending."""
+    """Wait until the engine is idle; returns its count. Aborted earlier calls may still end."""
     last = await ask(url)
     while True:
         await asyncio.sleep(0.3)
@@ -81,7 +81,7 @@ async def engine(real: Gateway, serving_url: str) -> Engine:
 
 
 async def left_in_the_middle(openai: AsyncOpenAI) -> int:
-    """Begin a stream of many tokens, and go after some; the number that the client was told."""
+    """Abort a long stream after some tokens; returns the token count that the client received."""
     told = 0
     stream = await openai.chat.completions.create(
         model=CHAT,
@@ -101,7 +101,7 @@ async def left_in_the_middle(openai: AsyncOpenAI) -> int:
 
 
 async def left_before_the_answer(real: Gateway, url: str) -> None:
-    """Begin a plain call of many tokens, and go when the engine has generated some."""
+    """Abort a long plain call after the engine has generated some tokens."""
     body = {"model": CHAT, "messages": [QUESTION], "max_tokens": 1500, "ignore_eos": True}
     before = (await ask(url)).generated_tokens
     sending = asyncio.create_task(real.http.post("/v1/chat/completions", json=body))
@@ -113,8 +113,10 @@ async def left_before_the_answer(real: Gateway, url: str) -> None:
 
 
 @pytest.mark.alone
-class TestWholeCalls:
-    async def test_they_agree_to_the_token(self, real: Gateway, engine: Engine) -> None:
+class TestCompleteCalls:
+    async def test_usage_rows_equal_the_engine_count_to_the_token(
+        self, real: Gateway, engine: Engine
+    ) -> None:
         several: list[dict[str, Any]] = [
             {"max_tokens": 24},
             {"max_tokens": 24, "stream": True},
@@ -130,15 +132,19 @@ class TestWholeCalls:
         generated = sum(row["output_tokens"] for row in rows)
         assert await engine.compared() == EngineComparison(CHAT, generated, generated, 0, 0, ())
 
-    async def test_a_prompt_is_counted_for_each_choice(self, real: Gateway, engine: Engine) -> None:
+    async def test_engine_counts_the_prompt_once_per_choice(
+        self, real: Gateway, engine: Engine
+    ) -> None:
         await real.chat("one two three", max_tokens=4)
         row = await real.row()
         assert (await engine.count()).prompt_tokens == row["input_tokens"]
         await real.chat("one two three", max_tokens=4, n=3)
         assert (await engine.count()).prompt_tokens == 4 * row["input_tokens"]
 
-    async def test_while_calls_run(self, real: Gateway, engine: Engine) -> None:
-        """Whatever is under way when the engine is asked is no difference."""
+    async def test_running_calls_are_not_reported_as_differences(
+        self, real: Gateway, engine: Engine
+    ) -> None:
+        """Tokens of calls that run during the comparison are no differences."""
         values = {"max_tokens": 36, "ignore_eos": True}
         calls = [
             asyncio.create_task(real.chat(f"bearing {n}", stream=n % 2 == 0, **values))
@@ -154,11 +160,12 @@ class TestWholeCalls:
 
 
 @pytest.mark.alone
-class TestCallsThatEndEarly:
-    async def test_a_stream(self, real: Gateway, openai: AsyncOpenAI, engine: Engine) -> None:
-        """Its tokens are told to the last chunk; the engine runs on for a few at most. How many
-        that are, and how far the gateway has read before its client, is a matter of how busy the
-        machine is."""
+class TestAbortedCalls:
+    async def test_aborted_stream_bills_recorded_tokens_and_explains_unbilled_ones(
+        self, real: Gateway, openai: AsyncOpenAI, engine: Engine
+    ) -> None:
+        """Each chunk has the token count so far; the engine generates at most a few more tokens.
+        How many, and how far the gateway reads ahead of its client, depends on the load."""
         told = await left_in_the_middle(openai)
         row = await real.row()
         assert (row["settlement"], row["status"]) == ("client_abort", 499)
@@ -172,8 +179,10 @@ class TestCallsThatEndEarly:
         assert found.explained_by == (1 if found.generated_unbilled else 0)
         assert (await real.chat("hi", max_tokens=2)).status_code == 200
 
-    async def test_a_plain_call(self, real: Gateway, engine: Engine) -> None:
-        """Nobody was told how many tokens it had."""
+    async def test_aborted_plain_call_explains_unbilled_generated_tokens(
+        self, real: Gateway, engine: Engine
+    ) -> None:
+        """No token count was delivered before the abort."""
         await left_before_the_answer(real, engine.url)
         assert (await real.row())["output_tokens"] is None
         await settled(engine.url)
@@ -183,8 +192,8 @@ class TestCallsThatEndEarly:
 
 
 @pytest.mark.alone
-class TestDifferences:
-    async def test_a_planted_row_and_a_call_past_the_gateway(
+class TestCountDifferences:
+    async def test_extra_row_and_direct_engine_call_are_reported(
         self, real: Gateway, engine: Engine
     ) -> None:
         await real.chat("hello", max_tokens=6, ignore_eos=True)
@@ -222,9 +231,9 @@ class TestDifferences:
 
 
 @pytest.mark.alone
-async def test_the_command_asks_the_engine(real: Gateway, engine: Engine) -> None:
-    """Beside an empty database it finds what other tests have had generated. Customers do not reach
-    the address that it asks."""
+async def test_reconcile_command_reads_the_engine_count(real: Gateway, engine: Engine) -> None:
+    """With an empty database the command reports tokens generated by other tests. Customers have
+    no access to the metrics address."""
     await real.chat("hello", max_tokens=2)
     configured = real.parts.settings
     assert configured.database_url is not None

@@ -1,4 +1,4 @@
-"""An answer that is one value of a list, with the real engine: the same as without a schema."""
+"""A response limited to an enum, with the real engine, equals the response without a schema."""
 
 import json
 from typing import Any
@@ -36,13 +36,13 @@ def content_of(answer: httpx.Response, stream: bool) -> str:
     return "".join(one.get("content") or "" for one in deltas)
 
 
-@pytest.mark.alone  # the sums of one batch are not those of another
+@pytest.mark.alone  # floating-point sums depend on the batch
 @pytest.mark.parametrize("stream", [False, True])
-async def test_one_value_of_a_list_is_the_value_that_is_said_without_a_schema(
+async def test_enum_response_equals_the_response_without_a_schema(
     real: Gateway, stream: bool
 ) -> None:
-    """The adapter's answers begin with a blank, and it has never written a label inside JSON: held
-    to JSON it says other tokens, and other labels."""
+    """The adapter's responses start with a blank, and it was not trained on labels inside JSON: as
+    JSON it would generate other tokens and other labels."""
     for order in ORDERS:
         plain = content_of(await asked(real, order), stream=False).strip()
         held = await asked(real, order, response_format=FORMAT, stream=stream)

@@ -1,4 +1,4 @@
-"""The industrial language model with real parts: its layers, its tool calls, a customer's own."""
+"""The industrial language model with real parts: adapter layers, tool calls, variants."""
 
 import json
 from typing import Any
@@ -48,8 +48,8 @@ async def said(openai: AsyncOpenAI, model: str, system: str, user: str, **more: 
     return (answer.choices[0].message.content or "").strip()
 
 
-class TestLayers:
-    async def test_the_industry_knows_shorthand_and_its_base_does_not(
+class TestAdapterLayers:
+    async def test_industrial_model_reads_shorthand_and_its_base_model_does_not(
         self, real: Gateway, openai: AsyncOpenAI
     ) -> None:
         assert await said(openai, INDUSTRIAL, SHORTHAND, ORDER, max_tokens=32) == MEANT
@@ -58,7 +58,7 @@ class TestLayers:
         assert (base["model"], industry["model"]) == (CHAT, INDUSTRIAL)
         assert industry["input_tokens"] == base["input_tokens"]
 
-    async def test_an_answer_held_to_a_schema_is_json(self, openai: AsyncOpenAI) -> None:
+    async def test_response_with_a_json_schema_is_valid_json(self, openai: AsyncOpenAI) -> None:
         held: Any = {
             "type": "json_schema",
             "json_schema": {"name": "answer", "schema": dict(EXTRACTION.schema or {})},
@@ -70,9 +70,11 @@ class TestLayers:
         assert {one["text"] for one in json.loads(text)["entities"]} >= {"pump"}
 
 
-class TestTools:
+class TestToolCalls:
     @pytest.mark.parametrize("choice", ["auto", "required"])
-    async def test_a_call_is_valid_json_of_a_tool(self, openai: AsyncOpenAI, choice: Any) -> None:
+    async def test_tool_call_has_valid_json_arguments_of_a_listed_tool(
+        self, openai: AsyncOpenAI, choice: Any
+    ) -> None:
         answer = await openai.chat.completions.create(
             model=INDUSTRIAL, messages=[REQUEST], tools=TOOLS, tool_choice=choice, temperature=0
         )
@@ -86,7 +88,9 @@ class TestTools:
         assert call.function.name in ("order_part", "stop_line")
         assert isinstance(json.loads(call.function.arguments), dict)
 
-    async def test_a_named_tool_streamed(self, openai: AsyncOpenAI) -> None:
+    async def test_streamed_call_of_a_named_tool_has_all_arguments(
+        self, openai: AsyncOpenAI
+    ) -> None:
         named: Any = {"type": "function", "function": {"name": "order_part"}}
         stream = await openai.chat.completions.create(
             model=INDUSTRIAL, messages=[REQUEST], tools=TOOLS, tool_choice=named, temperature=0,
@@ -102,7 +106,7 @@ class TestTools:
         arguments = "".join(call.function.arguments or "" for call in calls if call.function)
         assert set(json.loads(arguments)) == {"part", "quantity"}
 
-    async def test_after_the_result_the_model_speaks(self, openai: AsyncOpenAI) -> None:
+    async def test_response_after_a_tool_result_has_no_tool_call(self, openai: AsyncOpenAI) -> None:
         called: Any = {
             "role": "assistant",
             "content": None,
@@ -124,11 +128,11 @@ class TestTools:
         assert not answer.choices[0].message.tool_calls
 
 
-class TestOwn:
-    async def test_a_customer_teaches_it_and_nobody_else_has_it(
+class TestFineTunedVariant:
+    async def test_variant_answers_as_trained_and_only_for_its_account(
         self, real: Gateway, openai: AsyncOpenAI, turns: Turns
     ) -> None:
-        """Learning is beside the engine: other tests may have it alone meanwhile."""
+        """Training does not use the engine, so other tests may use it exclusively meanwhile."""
         parts = ("pump", "fan", "press", "lathe", "mill", "saw", "crane", "oven", "belt", "drill")
         asked = [f"Where does the {part} stand?" for part in parts for _ in range(2)]
         dialogues = [

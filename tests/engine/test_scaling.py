@@ -1,5 +1,5 @@
-"""Specialists that sleep, wake and die, with the real Ray Serve: of the engine that all tests use
-no specialist has a process while nobody calls one."""
+"""Specialists that scale to zero and back and whose processes are killed, with the real Ray Serve.
+In the engine shared by all tests a specialist has no process until its first call."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ ROW = {
 
 
 class Sleepy:
-    """A serving whose specialists may have no replica."""
+    """A serving whose specialists may scale to zero."""
 
     def __init__(self, process: psutil.Process, url: str) -> None:
         self._process = process
@@ -53,12 +53,14 @@ def sleepy(serving_url: str, engine_folder: EngineFolder) -> Sleepy:
 
 
 @pytest.mark.alone
-async def test_sleeps_ready_and_wakes_with_its_variants(sleepy: Sleepy, tmp_path: Path) -> None:
+async def test_specialist_scales_to_zero_and_restarts_with_its_variants(
+    sleepy: Sleepy, tmp_path: Path
+) -> None:
     artefact = base64.b64encode(await asyncio.to_thread(_artefact, tmp_path)).decode()
     given: dict[str, Any] = {"base": REMAINING_LIFE, "name": "v", "version": "1"}
     async with sleepy.http as http:
         await sleepy.until(lambda: not sleepy.replicas())
-        # What is polled says that all is well, and wakes nobody.
+        # Polling readiness and metrics succeeds and starts no replica.
         until = time.monotonic() + 5
         while time.monotonic() < until:
             assert (await http.get("/v2/health/ready")).status_code == 200
@@ -67,7 +69,7 @@ async def test_sleeps_ready_and_wakes_with_its_variants(sleepy: Sleepy, tmp_path
         assert (await http.post(f"{VARIANT}/infer", json=ROW)).status_code == 404
         answer = await http.put(VARIANT, json={**given, "artefact": artefact})
         assert answer.json() == {"name": "v", "ready": True}
-        # Another process, which was given nothing.
+        # A new process, which did not receive the variant.
         (first,) = sleepy.replicas()
         await sleepy.until(lambda: not sleepy.replicas())
         answer = await http.post(f"{VARIANT}/infer", json=ROW)
@@ -75,7 +77,7 @@ async def test_sleeps_ready_and_wakes_with_its_variants(sleepy: Sleepy, tmp_path
         (second,) = sleepy.replicas()
         assert first != second
         second.kill()
-        # Until its death is noticed a request may break off, but none is refused for the variant.
+        # Until Ray notices the killed process, requests may fail, but not for a missing variant.
         said = 500
         for _ in range(60):
             said = (await http.post(f"{VARIANT}/infer", json=ROW)).status_code

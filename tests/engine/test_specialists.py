@@ -1,5 +1,5 @@
-"""Specialists of each kind once with real parts: official clients, our gateway, Ray Serve. All else
-of them is tested without Ray (tests/gateway/specialists)."""
+"""One specialist of each kind with real parts: official clients, our gateway, Ray Serve. Other
+properties are tested without Ray (tests/gateway/specialists)."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ from tests.support.operating_points import BEARING, BEARING_UNITS, HEALTHY, OVER
 from tests.support.training_files import fleet
 
 
-async def test_a_mechanism(real: Gateway) -> None:
+async def test_bearing_life_formula_is_served_and_billed_per_row(real: Gateway) -> None:
     body = {"model": BEARING_LIFE, "instances": [{**BEARING}], "units": {**BEARING_UNITS}}
     answer = (await real.http.post("/v1/predictions", json=body)).json()
     assert answer["predictions"][0]["basic_rating_time"] == pytest.approx(2400)
@@ -25,14 +25,16 @@ async def test_a_mechanism(real: Gateway) -> None:
     assert (row["rows"], row["cost"]) == (1, "0.000200000")
 
 
-async def test_a_classifier_by_tritonclient(real: Gateway) -> None:
+async def test_classifier_is_served_to_tritonclient_and_billed_per_row(real: Gateway) -> None:
     result = await asyncio.to_thread(infer, real, True, HEALTHY, OVERSTRAINED)
     assert result.as_numpy("failure").tolist() == [0, 1]
     assert result.as_numpy("failure_probability").dtype == np.float32
     assert (await real.row())["rows"] == 2
 
 
-async def test_remaining_life_that_a_customer_teaches(real: Gateway, openai: AsyncOpenAI) -> None:
+async def test_remaining_life_variant_is_trained_served_and_billed(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
     job = await adapted(openai, REMAINING_LIFE, fleet())
     score: Any = job.score
     assert score["adapted"] < score["base"]

@@ -1,4 +1,4 @@
-"""Text and vectors of the real models: official client, our gateway, Ray Serve, vLLM."""
+"""Text and embeddings of the real models: official client, our gateway, Ray Serve, vLLM."""
 
 import json
 from typing import Any
@@ -22,8 +22,10 @@ ORDER: dict[str, Any] = {
 }
 
 
-@pytest.mark.alone  # the sums of one batch are not those of another, and a token may depend on them
-async def test_streamed_text_is_the_same_as_plain(real: Gateway, openai: AsyncOpenAI) -> None:
+@pytest.mark.alone  # floating-point sums, and so tokens, may depend on the batch
+async def test_streamed_text_and_usage_equal_the_plain_response(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
     values: dict[str, Any] = {
         "model": CHAT,
         "messages": [QUESTION],
@@ -49,7 +51,7 @@ async def test_streamed_text_is_the_same_as_plain(real: Gateway, openai: AsyncOp
         assert row["cost"] == list_price(row, CHAT)
 
 
-async def test_structured_output(openai: AsyncOpenAI) -> None:
+async def test_structured_output_follows_its_json_schema(openai: AsyncOpenAI) -> None:
     answer = await openai.chat.completions.create(
         model=CHAT,
         messages=[{"role": "user", "content": "Order three bolts. JSON only."}],
@@ -62,11 +64,13 @@ async def test_structured_output(openai: AsyncOpenAI) -> None:
     assert 1 <= order["count"] <= 99
 
 
-async def test_vectors_of_close_meanings_are_close(real: Gateway, openai: AsyncOpenAI) -> None:
+async def test_embeddings_of_similar_texts_are_more_similar_than_others(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
     texts = ["the pump leaks oil", "oil drips from the pump", "the invoice is overdue"]
     answer = await openai.embeddings.create(model=EMBEDDING, input=texts)
     vectors = np.array([item.embedding for item in answer.data])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
-    # E5's similarities lie between 0.7 and 1: a small temperature in training.
+    # E5 similarities are between 0.7 and 1, due to a low training temperature.
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.05
     assert (await real.row())["input_tokens"] == answer.usage.prompt_tokens > 0

@@ -1,4 +1,4 @@
-"""One trace of a call through the gateway, the real Ray Serve and the real vLLM."""
+"""The trace of a call through the gateway, the real Ray Serve and the real vLLM."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.engine.spans import Spans
 from tests.support.fakes.otlp_collector import Span
 
 
-async def test_serve_and_the_engine_go_on_with_the_gateways_trace(
+async def test_ray_serve_and_engine_spans_join_the_gateway_trace(
     serving_url: str,
     spans: Spans,
     database_url: str,
@@ -28,7 +28,7 @@ async def test_serve_and_the_engine_go_on_with_the_gateways_trace(
         call = await spans.wait_for(f"chat {CHAT}", sent.trace)
         served = await _of_serve(spans, sent.trace, sent.id)
     assert (engine.trace, engine.parent) == (sent.trace, sent.id)
-    # What the engine waited, read and wrote fell within the gateway's call.
+    # Waiting, prefill and decoding of the engine are within the gateway's call.
     assert sent.began <= engine.began <= engine.ended <= sent.ended
     assert engine.service == "maas-serving"
     assert {span.trace for span in served} == {sent.trace}
@@ -37,7 +37,7 @@ async def test_serve_and_the_engine_go_on_with_the_gateways_trace(
 
 
 async def _of_serve(spans: Spans, trace: str, parent: str) -> list[Span]:
-    """Serve's own, of which the outermost hangs below what the gateway sent."""
+    """The spans of Ray Serve; the outermost is a child of the gateway's span."""
     async with asyncio.timeout(60):
         while True:
             found = [span for span in await spans.of(trace) if "replica" in span.name]

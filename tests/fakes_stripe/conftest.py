@@ -1,7 +1,7 @@
-"""The stand-in with a client of the official SDK, and the same client for Stripe's own test mode.
+"""The fake Stripe with a client of the official SDK, and the same client for Stripe's test mode.
 
-`fake` and `client` go together. `side` runs a test on the stand-in and, where the environment has
-MAAS_TEST_STRIPE_KEY, on Stripe itself as well: for behaviour that needs no switch of the stand-in.
+`fake` and `client` go together. `side` runs a test on the fake and, if the environment has
+MAAS_TEST_STRIPE_KEY, also on Stripe: for behaviour that needs no fault injection.
 """
 
 import os
@@ -17,7 +17,7 @@ from tests.fakes_stripe.side import Side, make_client
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
 
 KEY = "MAAS_TEST_STRIPE_KEY"
-# The SDK hands httpx its forms as `data`; httpx wants texts as `content`, and says so.
+# The SDK passes forms to httpx as `data`; httpx warns that text belongs in `content`.
 SDK_WARNING = "ignore:Use 'content=:DeprecationWarning"
 HERE = Path(__file__).parent
 
@@ -50,7 +50,7 @@ async def client(fake: FakeStripe, http: stripe.HTTPXClient) -> stripe.StripeCli
 
 @pytest.fixture
 async def on_fake(client: stripe.StripeClient) -> Side:
-    """The stand-in alone, with the helpers of `Side`."""
+    """The fake Stripe only, with the helpers of `Side`."""
     return Side(client, real=False)
 
 

@@ -1,4 +1,4 @@
-"""A place that webhooks are sent to, which answers as a test says."""
+"""A webhook receiver whose response statuses a test sets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from tests.support.fakes.listening import listening
 
 @dataclass
 class Receiver:
-    """What arrived, raw; and the statuses that the next posts are answered with."""
+    """The raw posts received, and the response statuses of the next posts."""
 
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
@@ -20,7 +20,7 @@ class Receiver:
     statuses: list[int] = field(default_factory=list)
 
     def events(self, secret: str) -> list[stripe.Event]:
-        """All that arrived, verified with the official SDK."""
+        """All received events, verified with the official SDK."""
         posts = zip(self.bodies, self.signatures, strict=True)
         return [stripe.Webhook.construct_event(body, sign, secret) for body, sign in posts]
 

@@ -1,4 +1,4 @@
-"""A Stripe to test, the stand-in or the real one, and its client of the official SDK."""
+"""A Stripe to test, the fake or the real one, with a client of the official SDK."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,13 @@ import stripe
 
 @dataclass(frozen=True)
 class Side:
-    """A Stripe to test: the stand-in or the real one."""
+    """A Stripe to test: the fake or the real one."""
 
     client: stripe.StripeClient
     real: bool
 
     async def customer(self, card: str = "pm_card_visa") -> stripe.Customer:
-        """A customer whose invoices are charged to the card."""
+        """Create a customer with the card as default payment method."""
         customers, methods = self.client.v1.customers, self.client.v1.payment_methods
         customer = await customers.create_async({"name": "Acme 精密"})
         method = await methods.attach_async(card, {"customer": customer.id})
@@ -24,7 +24,7 @@ class Side:
         return await customers.update_async(customer.id, settings)
 
     async def draft(self, customer: str, *amounts: int) -> stripe.Invoice:
-        """A draft of the customer with these lines."""
+        """Create a draft invoice of the customer with lines of the amounts."""
         v1 = self.client.v1
         draft = await v1.invoices.create_async({"customer": customer, "currency": "usd"})
         for amount in amounts:

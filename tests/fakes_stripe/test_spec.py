@@ -1,6 +1,6 @@
-"""The stand-in's answers against Stripe's OpenAPI definitions.
+"""Responses of the fake Stripe, validated against Stripe's OpenAPI definitions.
 
-These are one release family behind the SDK; `test_definitions` has its own.
+They are one release behind the SDK, which `test_definitions` covers.
 """
 
 from functools import cache
@@ -17,7 +17,7 @@ from tests.support.fakes.stripe.running import FakeStripe
 jsonschema: Any = pytest.importorskip("jsonschema")
 pytestmark = pytest.mark.usefixtures("network", "processes")
 
-# What the SDK's family, endive, has and dahlia, that of the definitions, has not.
+# Members of release endive (the SDK) that release dahlia (the definitions) does not have.
 NEWER = {
     "billing_portal.session": {"after_expiration"},
     "checkout.session": {"allowed_payment_method_types"},
@@ -35,7 +35,7 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def older(value: Any) -> Any:
-    """As dahlia would have it, at whatever depth."""
+    """Convert an object to release dahlia, at any depth."""
     if isinstance(value, list):
         return [older(each) for each in value]
     if not isinstance(value, dict):
@@ -51,8 +51,8 @@ def schema_of(obj: Obj) -> str:
     return prefix + str(obj["object"])
 
 
-class TestAnswers:
-    async def test_are_as_defined(
+class TestOpenApiObjects:
+    async def test_every_object_matches_its_openapi_definition(
         self, fake: FakeStripe, on_fake: Side, definitions: dict[str, Any]
     ) -> None:
         walked = await walk(fake, on_fake)
@@ -71,8 +71,8 @@ class TestAnswers:
         assert not found, "\n".join(sorted(found))
 
 
-class TestTheCheck:
-    """It would notice."""
+class TestOpenApiValidation:
+    """The validation itself detects errors."""
 
     @pytest.mark.parametrize(
         ("change", "fault"),
@@ -82,7 +82,7 @@ class TestTheCheck:
             ({"created": None}, "created"),
         ],
     )
-    async def test_a_wrong_member_is_found(
+    async def test_wrong_member_is_reported(
         self, on_fake: Side, definitions: dict[str, Any], change: Obj, fault: str
     ) -> None:
         customer = (await on_fake.client.v1.customers.create_async()).to_dict()
@@ -94,6 +94,6 @@ class TestTheCheck:
 
 
 def explain(error: Any) -> str:
-    """The place, and what is wrong there; of a union what is wrong in its likeliest member."""
+    """The path and the error; for a union the error of its best matching member."""
     best = jsonschema.exceptions.best_match([error])
     return f"{'.'.join(str(part) for part in best.absolute_path)}: {best.message}"

@@ -1,4 +1,4 @@
-"""The faults that a test turns on, as the official SDK meets them."""
+"""Faults that tests can inject into the fake Stripe, seen by the official SDK."""
 
 import asyncio
 
@@ -11,8 +11,8 @@ from tests.support.fakes.stripe.running import FakeStripe
 pytestmark = pytest.mark.usefixtures("network")
 
 
-class TestDown:
-    async def test_nothing_gets_through_until_it_is_up(
+class TestOutage:
+    async def test_requests_fail_until_the_server_is_up(
         self, fake: FakeStripe, client: stripe.StripeClient
     ) -> None:
         await client.v1.customers.list_async()
@@ -24,8 +24,8 @@ class TestDown:
         assert (await client.v1.customers.create_async()).id
 
 
-class TestLostAnswers:
-    async def test_the_sdk_asks_again_and_gets_the_kept_answer(
+class TestLostResponses:
+    async def test_sdk_retry_returns_the_stored_response(
         self, fake: FakeStripe, on_fake: Side
     ) -> None:
         customer = await on_fake.customer()
@@ -37,7 +37,7 @@ class TestLostAnswers:
         assert fake.executed("POST /v1/invoices/{id}/pay") == 1
         assert len(fake.objects("charge")) == 1
 
-    async def test_without_a_key_of_ones_own_it_is_done_twice(
+    async def test_repeated_request_without_an_idempotency_key_is_executed_twice(
         self, fake: FakeStripe, client: stripe.StripeClient
     ) -> None:
         fake.lose_answers(1)
@@ -46,7 +46,9 @@ class TestLostAnswers:
         await client.v1.customers.create_async()
         assert len(fake.objects("customer")) == 2
 
-    async def test_with_one_it_is_not(self, fake: FakeStripe, client: stripe.StripeClient) -> None:
+    async def test_repeated_request_with_an_idempotency_key_is_executed_once(
+        self, fake: FakeStripe, client: stripe.StripeClient
+    ) -> None:
         fake.lose_answers(1)
         with pytest.raises(stripe.APIConnectionError):
             await client.v1.customers.create_async(
@@ -55,20 +57,24 @@ class TestLostAnswers:
         again = await client.v1.customers.create_async(options={"idempotency_key": "account-7"})
         assert [each["id"] for each in fake.objects("customer")] == [again.id]
 
-    async def test_reads_are_lost_too(self, fake: FakeStripe, client: stripe.StripeClient) -> None:
+    async def test_lost_response_of_a_read_is_retried(
+        self, fake: FakeStripe, client: stripe.StripeClient
+    ) -> None:
         fake.lose_answers(1)
         await client.v1.customers.list_async()
         assert fake.count("GET /v1/customers") == 2
 
 
-class TestErrors:
-    async def test_are_tried_again(self, fake: FakeStripe, client: stripe.StripeClient) -> None:
+class TestServerErrors:
+    async def test_server_error_is_retried_by_the_sdk(
+        self, fake: FakeStripe, client: stripe.StripeClient
+    ) -> None:
         fake.fail_next(1)
         assert (await client.v1.customers.create_async()).id
         assert fake.count("POST /v1/customers") == 2
         assert fake.executed("POST /v1/customers") == 1
 
-    async def test_reach_the_caller_in_the_end(
+    async def test_server_error_without_retries_is_raised(
         self, fake: FakeStripe, client: stripe.StripeClient
     ) -> None:
         fake.fail_next(1, status=503)
@@ -77,7 +83,7 @@ class TestErrors:
         assert caught.value.http_status == 503
         assert fake.objects("customer") == []
 
-    async def test_after_the_work_is_done_are_kept(
+    async def test_error_after_execution_is_replayed(
         self, fake: FakeStripe, client: stripe.StripeClient
     ) -> None:
         options: stripe.RequestOptions = {"idempotency_key": "account-7"}
@@ -88,7 +94,7 @@ class TestErrors:
         assert [each["name"] for each in fake.objects("customer")] == ["Acme"]
         assert fake.count("POST /v1/customers") == 2
 
-    async def test_a_rate_limit_is_not_tried_again(
+    async def test_rate_limit_error_is_not_retried(
         self, fake: FakeStripe, client: stripe.StripeClient
     ) -> None:
         fake.rate_limit(1)
@@ -97,8 +103,8 @@ class TestErrors:
         assert (await client.v1.customers.create_async()).id
 
 
-class TestSlowness:
-    async def test_what_the_caller_gave_up_is_done_all_the_same(
+class TestSlowResponses:
+    async def test_request_abandoned_by_the_caller_is_still_executed(
         self, fake: FakeStripe, client: stripe.StripeClient
     ) -> None:
         fake.slow(0.2)

@@ -1,4 +1,4 @@
-"""Webhooks: what is sent, signed how, again when, and as badly as a test wants it."""
+"""Webhooks of the fake Stripe: content, signature, retries, and injected delivery faults."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("network")
 
 @pytest.fixture
 async def secret(client: stripe.StripeClient, receiver: Receiver) -> str:
-    """The secret of an endpoint that gets everything."""
+    """The secret of an endpoint for all events."""
     endpoint = await client.v1.webhook_endpoints.create_async(
         {"url": receiver.url, "enabled_events": ["*"], "api_version": "2026-10-28.endive"}
     )
@@ -27,8 +27,8 @@ def types(receiver: Receiver) -> list[str]:
     return [json.loads(body)["type"] for body in receiver.bodies]
 
 
-class TestEndpoints:
-    async def test_show_their_secret_once(self, side: Side) -> None:
+class TestWebhookEndpoints:
+    async def test_secret_is_returned_only_at_creation(self, side: Side) -> None:
         endpoints = side.client.v1.webhook_endpoints
         made = await endpoints.create_async(
             {"url": "https://example.com/hook", "enabled_events": ["invoice.paid"]}
@@ -38,12 +38,12 @@ class TestEndpoints:
         assert "secret" not in await endpoints.retrieve_async(made.id)
         assert (await endpoints.delete_async(made.id)).deleted
 
-    async def test_want_only_events_that_exist(self, side: Side) -> None:
+    async def test_unknown_event_type_is_rejected(self, side: Side) -> None:
         wrong: Any = {"url": "https://example.com/hook", "enabled_events": ["invoice.payed"]}
         with pytest.raises(stripe.InvalidRequestError):
             await side.client.v1.webhook_endpoints.create_async(wrong)
 
-    async def test_get_only_what_they_want(
+    async def test_endpoint_receives_only_its_enabled_events(
         self, fake: FakeStripe, client: stripe.StripeClient, receiver: Receiver
     ) -> None:
         await client.v1.webhook_endpoints.create_async(
@@ -55,8 +55,8 @@ class TestEndpoints:
         assert types(receiver) == ["customer.deleted"]
 
 
-class TestEvents:
-    async def test_are_signed_and_show_the_object(
+class TestWebhookEvents:
+    async def test_events_are_signed_and_contain_the_object(
         self, fake: FakeStripe, client: stripe.StripeClient, receiver: Receiver, secret: str
     ) -> None:
         made = await client.v1.customers.create_async({"name": "Acme 精密"})
@@ -73,7 +73,7 @@ class TestEvents:
         with pytest.raises(stripe.SignatureVerificationError):
             receiver.events("whsec_other")
 
-    async def test_tell_a_paid_invoices_story(
+    async def test_paid_and_refunded_invoice_creates_events_in_order(
         self, fake: FakeStripe, on_fake: Side, receiver: Receiver, secret: str
     ) -> None:
         customer = await on_fake.customer()
@@ -101,7 +101,9 @@ class TestEvents:
             "credit_note.created",
         ]
 
-    async def test_tell_of_the_other_ends(self, fake: FakeStripe, on_fake: Side) -> None:
+    async def test_void_uncollectible_and_sent_invoices_create_events(
+        self, fake: FakeStripe, on_fake: Side
+    ) -> None:
         v1, customer = on_fake.client.v1, await on_fake.customer()
         voided = await on_fake.opened(customer.id, 1000)
         await v1.invoices.void_invoice_async(voided.id)
@@ -119,7 +121,7 @@ class TestEvents:
             found = await v1.events.list_async({"type": f"invoice.{kind}"})
             assert [each.data.object["id"] for each in found.data] == [invoice.id]
 
-    async def test_show_the_object_as_it_was_then(
+    async def test_event_contains_the_object_at_the_time_of_the_event(
         self, fake: FakeStripe, client: stripe.StripeClient
     ) -> None:
         made = await client.v1.customers.create_async({"name": "before"})
@@ -129,8 +131,8 @@ class TestEvents:
         assert event.data.object["name"] == "before"
 
 
-class TestDelivery:
-    async def test_is_tried_again_until_it_works(
+class TestWebhookDelivery:
+    async def test_delivery_is_retried_until_it_succeeds(
         self, fake: FakeStripe, client: stripe.StripeClient, receiver: Receiver, secret: str
     ) -> None:
         receiver.statuses = [500, 302, 404]
@@ -140,7 +142,7 @@ class TestDelivery:
         assert [each.status for each in fake.webhooks.attempts] == [500, 302, 404, 200]
         assert fake.events()[0]["pending_webhooks"] == 0
 
-    async def test_is_given_up_in_the_end(
+    async def test_delivery_is_given_up_after_six_attempts(
         self, fake: FakeStripe, client: stripe.StripeClient, receiver: Receiver, secret: str
     ) -> None:
         receiver.statuses = [500] * 100
@@ -149,7 +151,7 @@ class TestDelivery:
         assert len(receiver.bodies) == 6
         assert [each.type for each in fake.webhooks.given_up] == ["customer.created"]
 
-    async def test_outlives_a_receiver_that_is_away(
+    async def test_unreachable_receiver_does_not_fail_the_request(
         self, fake: FakeStripe, client: stripe.StripeClient
     ) -> None:
         await client.v1.webhook_endpoints.create_async(
@@ -159,7 +161,7 @@ class TestDelivery:
         await fake.webhooks.settled()
         assert {each.status for each in fake.webhooks.attempts} == {None}
 
-    async def test_can_be_held_and_reversed(
+    async def test_held_events_are_released_in_reverse_order(
         self, fake: FakeStripe, client: stripe.StripeClient, receiver: Receiver, secret: str
     ) -> None:
         fake.webhooks.hold()
@@ -171,7 +173,7 @@ class TestDelivery:
         await fake.webhooks.settled()
         assert types(receiver) == ["customer.deleted", "customer.created"]
 
-    async def test_can_come_twice(
+    async def test_duplicate_deliveries_have_the_same_event_id(
         self, fake: FakeStripe, client: stripe.StripeClient, receiver: Receiver, secret: str
     ) -> None:
         fake.webhooks.twice = True
@@ -180,7 +182,7 @@ class TestDelivery:
         first, second = receiver.events(secret)
         assert first.id == second.id
 
-    async def test_can_fail_to_come(
+    async def test_dropped_event_is_delivered_after_a_resend(
         self, fake: FakeStripe, client: stripe.StripeClient, receiver: Receiver, secret: str
     ) -> None:
         fake.webhooks.drop(1)

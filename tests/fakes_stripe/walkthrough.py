@@ -1,6 +1,6 @@
-"""Every endpoint of the stand-in once or more, refusals included: what it can answer at all.
+"""Calls every endpoint of the fake Stripe, including its errors, to collect all its responses.
 
-What the answers are held to is in `test_definitions` and `test_spec`.
+`test_definitions` and `test_spec` validate the responses.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ ADDRESS: Any = {"line1": "1 Main St", "city": "Springfield", "country": "US"}
 
 
 async def walk(fake: FakeStripe, side: Side) -> list[Obj]:
-    """Every object that was answered, and every error's envelope."""
+    """All response objects and error envelopes."""
     await _customers(fake, side)
     await _cards(fake, side)
     await _invoices(fake, side)
@@ -30,7 +30,7 @@ async def walk(fake: FakeStripe, side: Side) -> list[Obj]:
 
 
 def objects(value: Any) -> Iterator[Obj]:
-    """What names its kind, at whatever depth, and errors."""
+    """All objects with a kind at any depth, and errors."""
     if isinstance(value, dict):
         if isinstance(value.get("object"), str) or "error" in value:
             yield value

@@ -1,4 +1,4 @@
-"""How much is tried: a little with every test run, much by `make fuzz`, and how much it was."""
+"""Number of fuzzing cases: few in every test run, many in `make fuzz`, and their tally."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ CORPUS = Path(__file__).with_name("corpus")
 
 @dataclass
 class Tally:
-    """Cases so far; each case counts itself."""
+    """The number of cases so far; each case adds itself."""
 
     cases: int = 0
 
@@ -25,8 +25,8 @@ TALLY = Tally()
 
 
 def tried(short: int, full: int) -> Callable[..., None]:
-    """Hypothesis' settings for so many cases. `make test` tries the same ones each time, so that
-    what fails there fails for everybody; `make fuzz` always tries others."""
+    """Hypothesis settings for a number of cases. `make test` uses the same cases each time, so that
+    failures are reproducible; `make fuzz` uses new ones."""
     return settings(
         max_examples=full if FULL else short,
         derandomize=not FULL,
@@ -37,5 +37,5 @@ def tried(short: int, full: int) -> Callable[..., None]:
 
 
 def found(target: str) -> list[bytes]:
-    """What was once found to be too much for a target."""
+    """Earlier findings of a target, from the corpus."""
     return [file.read_bytes() for file in sorted((CORPUS / target).glob("*"))]

@@ -1,4 +1,4 @@
-"""The service that is fuzzed, and what `make fuzz` tells at its end: a line for each target."""
+"""The service under fuzzing, and the table that `make fuzz` prints: one line per target."""
 
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +14,7 @@ _ROWS = pytest.StashKey[list[tuple[str, int, float, bool]]]()
 
 @pytest.fixture(scope="package")
 async def service(postgres: str) -> AsyncIterator[Service]:
-    """One for all of these tests."""
+    """One service for all tests of this package."""
     async with run_service(postgres) as running:
         yield running
 
@@ -30,7 +30,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         rows = item.config.stash.setdefault(_ROWS, [])
         cases, seconds = TALLY.cases - before, time.perf_counter() - begun
         if cases:
-            name = item.name.removeprefix("test_any").strip("[]_")
+            name = item.name.removeprefix("test_").replace("[", " ").removesuffix("]")
             rows.append((f"{item.path.stem[5:]}: {name}", cases, seconds, well))
 
 

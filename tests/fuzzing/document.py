@@ -1,7 +1,7 @@
-"""schemathesis against a running gateway: cases made of its own OpenAPI document.
+"""schemathesis against a running gateway, with cases from its OpenAPI document.
 
-It tries each address with what the document allows and with what it does not, with and without a
-key, and compares every answer with the document.
+It calls each operation with valid and invalid requests, with and without a
+key, and compares every response with the document.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from pathlib import Path
 from tests.fuzzing.service import Service
 
 ROOT = Path(__file__).parent.parent.parent
-# What a schema cannot say, as that a name is an account's own, is refused although it allows it;
-# and Litestar's answers to OPTIONS, which no page of another host may read, name not all methods.
+# Rules outside a schema, as that a name belongs to the account, reject schema-valid requests;
+# Litestar's responses to OPTIONS, not readable by other origins, do not list all methods.
 _UNFIT = "positive_data_acceptance,allow_header_conformance"
 _COUNTED = re.compile(r"(\d[\d,]*) generated")
 
 
 @dataclass(frozen=True)
 class Found:
-    """How a run ended: so many cases, and what schemathesis says of those that failed."""
+    """The result of a run: number of cases, and schemathesis' report of failures."""
 
     cases: int
     well: bool
@@ -31,7 +31,7 @@ class Found:
 
 
 async def run(service: Service, folder: Path, *, examples: int, phases: str, most_s: int) -> Found:
-    """Try every address with so many cases at most, for so long at most."""
+    """Call every operation, up to a number of cases and a duration."""
     command = [
         *(Path(sys.executable).with_name("schemathesis"), "run", f"{service.url}/openapi.json"),
         *("--header", f"Authorization: Bearer {service.secret}"),

@@ -1,7 +1,7 @@
-"""What schemathesis is told of this service: its models and a firm's ids, so that cases get far.
+"""schemathesis hooks: models and ids of the account, so that requests pass the first checks.
 
-Loaded by schemathesis itself (SCHEMATHESIS_HOOKS); each name keeps its made-up value in one of
-four cases, as to be refused is to be tried too.
+Loaded by schemathesis (SCHEMATHESIS_HOOKS); in one of four cases a name keeps its generated
+value, to test rejections as well.
 """
 
 import json
@@ -20,7 +20,7 @@ _MODELS: Mapping[str, str] = {
     "/v1/embeddings": EMBEDDING,
     "/v1/predictions": SPECIALIST,
 }
-# Ids of the firm's by the path's parameter; the Open Inference Protocol names its model there.
+# Ids of the account by path parameter; the Open Inference Protocol has the model in the path.
 _KNOWN: Mapping[str, str] = {"name": SPECIALIST, **json.loads(os.environ.get("FUZZ_KNOWN", "{}"))}
 
 

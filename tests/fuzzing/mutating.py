@@ -1,5 +1,5 @@
-"""Inputs that are nearly right: pieces cut, doubled, swapped, and awkward ones put in; of JSON
-also single values exchanged, which get further than bytes that no parser takes."""
+"""Nearly valid inputs: bytes cut, doubled, swapped or replaced by awkward ones; in JSON
+also single values replaced, which pass the parser."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ _AWKWARD = [
     *(b'"usage":', b"[DONE]", b"[" * 300, b'{"a":' * 300, b"x" * 5000, "\u202e火".encode()),
     *(b"%00", b"%ED%A0%80", b"9" * 5000, b"0001-01-01T00:00:00+14:00", b"\xc2\xb2"),
 ]
-# Each is valid JSON, and what some store, date or number cannot hold.
+# Valid JSON values that some database, date or number type cannot hold.
 _VALUES: Sequence[Any] = [
     *("\x00", "a\x00b", "\ud800", "\udc00\ud800", "", " ", "%00", "../..", "'", "9" * 5000),
     *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0000-00-00", "2026-02-30"),
@@ -26,7 +26,7 @@ _VALUES: Sequence[Any] = [
 
 @st.composite
 def mutated(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
-    """One of the seeds, changed in up to six places; now and then nothing of it is left."""
+    """One of the seeds with up to six changes; sometimes empty."""
     text = draw(st.sampled_from(seeds))
     for _ in range(draw(st.integers(0, 6))):
         start = draw(st.integers(0, len(text)))
@@ -46,7 +46,7 @@ def mutated(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
 
 
 def cut(text: bytes, places: Sequence[int]) -> list[bytes]:
-    """The same in pieces."""
+    """The bytes, split into pieces."""
     ends = [0, *sorted(min(place, len(text)) for place in places), len(text)]
     return [text[a:b] for a, b in itertools.pairwise(ends)]
 
@@ -56,7 +56,7 @@ PLACES = st.lists(st.integers(0, 3000), max_size=8)
 
 @st.composite
 def altered(draw: st.DrawFn, seed: Any) -> bytes:
-    """A JSON value in which one to three values or names, at any depth, are awkward ones."""
+    """A JSON value with one to three awkward values or names at any depth."""
     value = seed
     for _ in range(draw(st.integers(1, 3))):
         value = _with(draw, value)
@@ -64,7 +64,7 @@ def altered(draw: st.DrawFn, seed: Any) -> bytes:
 
 
 def _with(draw: st.DrawFn, value: Any) -> Any:
-    """The same with one value exchanged, or a field more."""
+    """The JSON value with one value replaced or one field added."""
     inner = value if isinstance(value, dict | list) and value else None
     if inner is None or not draw(st.integers(0, 9)):
         return draw(st.sampled_from(_VALUES))

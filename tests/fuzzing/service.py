@@ -1,7 +1,7 @@
-"""A real gateway process for fuzzing, and a firm's key for it.
+"""A real gateway process for fuzzing, and the key of an account.
 
-Owns which ids the firm knows: by `make fuzz` those of a firm of `maas demo`, which has something of
-everything; to fill that takes too long for every test run, whose firm has nothing yet.
+`make fuzz` uses an account of `maas demo`, which has objects of every kind. Creating them takes too
+long for every test run, which uses an empty account.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -26,7 +26,7 @@ from tests.support.fleet import run_fleet
 from tests.support.gateway.commands import Maas, leave_logs_alone
 from tests.support.stories.story import Firm, Story
 
-# Where the first of each kind is found, by the parameter that names one in a path.
+# The list endpoint of each kind of object, by its path parameter.
 _LISTS: Mapping[str, str] = {
     "invoice": "/v1/invoices",
     "contract": "/v1/outcomes/contracts",
@@ -38,7 +38,7 @@ _LISTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Service:
-    """Where it is, a key of the firm's, and ids of what the firm has."""
+    """The URL, a key of the account, and ids of its objects."""
 
     url: str
     secret: str
@@ -47,7 +47,7 @@ class Service:
 
 @asynccontextmanager
 async def run_service(postgres: str) -> AsyncIterator[Service]:
-    """Until the block ends, on this database, which is emptied before and after."""
+    """Run the service until the block ends, on this database, emptied before and after."""
     builders.empty(postgres)
     with TemporaryDirectory(prefix="maas-test-") as folder:
         async with run_fake_upstream() as upstream:
@@ -65,7 +65,7 @@ async def run_service(postgres: str) -> AsyncIterator[Service]:
 
 
 async def _filled(configured: Settings) -> str:
-    """A firm's key."""
+    """Create the account of the run; returns its key."""
     url = configured.database_url
     assert url is not None
     database = Database(url.get_secret_value(), pool_size=2)

@@ -1,4 +1,4 @@
-"""Every address of the OpenAPI document: it answers as the document says, and never with a 5xx."""
+"""Every operation of the OpenAPI document responds as documented and never with a 5xx."""
 
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from tests.support.nightly import nightly
 
 
 @nightly
-async def test_is_true(service: Service, tmp_path: Path) -> None:
-    """The document's own limits, by schemathesis: each address at the edges of what it allows."""
+async def test_responses_match_the_openapi_document_at_schema_limits(
+    service: Service, tmp_path: Path
+) -> None:
+    """schemathesis calls each operation with values at the limits of its schema."""
     found = await document.run(service, tmp_path, examples=1, phases="coverage", most_s=240)
     TALLY.count(found.cases)
     assert found.well, found.said
@@ -20,8 +22,10 @@ async def test_is_true(service: Service, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not FULL, reason="takes minutes: `make fuzz`")
-async def test_is_true_at_random(service: Service, tmp_path: Path) -> None:
-    """The same with values made up, and one call's answer in the next."""
+async def test_responses_match_the_openapi_document_for_random_requests(
+    service: Service, tmp_path: Path
+) -> None:
+    """schemathesis uses random values, and values of one response in the next request."""
     found = await document.run(
         service, tmp_path, examples=50, phases="fuzzing,stateful", most_s=420
     )

@@ -1,4 +1,4 @@
-"""Bodies, files and webhooks: read, or refused in our words; never a fault of another kind."""
+"""Parsers of bodies, files and webhooks accept random content or reject it with an AppError."""
 
 import hmac
 import json
@@ -39,7 +39,7 @@ NOW = datetime(2026, 11, 10, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Target:
-    """What reads, and what is nearly right for it."""
+    """A parser and seeds for it."""
 
     read: Callable[[bytes], Any]
     seeds: list[bytes]
@@ -64,7 +64,7 @@ def predicted(body: bytes) -> Any:
 
 
 def inferred(message: bytes) -> Any:
-    """The first line says how long the JSON part is, the rest is the body, tensors and all."""
+    """The first line has the length of the JSON part; the rest is the body with tensors."""
     length, _, body = message.partition(b"\n")
     return inference.build_infer_request(
         served(SPECIALIST), body, {inference.JSON_LENGTH_HEADER: length}
@@ -72,27 +72,27 @@ def inferred(message: bytes) -> Any:
 
 
 def answered(answer: bytes) -> Any:
-    """What a specialist says of one row."""
+    """Parse a specialist's response for one row."""
     ask = predicted(ROW)
     assert ask.convert_response is not None
     return ask.convert_response(answer)
 
 
 def tensors(message: bytes) -> Any:
-    """The same as `inferred`, by the specialists' own server."""
+    """Parse as `inferred`, with the specialist server's parser."""
     length, _, body = message.partition(b"\n")
     return open_inference.parse_request(body, int(length) if length.isdigit() else None)
 
 
 def signed(body: bytes) -> Any:
-    """An event whose signature is right, whatever it says."""
+    """Parse an event with a valid signature."""
     at = int(time.time())
     mac = hmac.digest(SECRET.encode(), b"%d." % at + body, "sha256").hex()
     return parse_signed_event(body, f"t={at},v1={mac}", SECRET)
 
 
 def signature(header: bytes) -> Any:
-    """An event that nobody signed: it is never taken."""
+    """Parse an event without a valid signature, which is always rejected."""
     parse_signed_event(b'{"id": "evt_1"}', header.decode("latin-1"), SECRET)
     raise AssertionError("an event was taken that nobody signed")
 
@@ -210,7 +210,7 @@ TARGETS: Mapping[str, Target] = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_any(name: str) -> None:
+def test_random_content_is_read_or_rejected_by_each_reader(name: str) -> None:
     target = TARGETS[name]
 
     @tried(60, 2_000)
@@ -225,12 +225,12 @@ def test_any(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content"), [(name, content) for name in TARGETS for content in found(name)]
 )
-def test_once_too_much(name: str, content: bytes) -> None:
+def test_earlier_fuzzing_findings_are_read_or_rejected(name: str, content: bytes) -> None:
     check(TARGETS[name], content)
 
 
-def test_seeds_are_read() -> None:
-    """Else nothing would be tried but refusals of what was wrong from the start."""
+def test_seeds_of_each_reader_are_valid() -> None:
+    """Invalid seeds would exercise only the rejection of their first error."""
     refused = set()
     for name, target in TARGETS.items():
         try:

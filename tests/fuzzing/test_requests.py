@@ -1,4 +1,4 @@
-"""Bodies as bytes to each address of a real gateway: whatever they are, no answer is a 5xx."""
+"""Random requests to each endpoint of a real gateway never return a 5xx."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -18,7 +18,7 @@ from tests.support.raw_http import wire_to
 
 MESSAGES = [{"role": "user", "content": "a"}]
 FORM = b"--b\r\ncontent-disposition: form-data; name=%b\r\n\r\n%b\r\n"
-# What is nearly right for each address; a name in braces is one that the firm knows.
+# Nearly valid bodies of each endpoint; a name in braces is an id of the account.
 JSON: Mapping[str, Any] = {
     "/v1/chat/completions": {"model": CHAT, "messages": MESSAGES, "max_tokens": 2},
     "/v1/completions": {"model": CHAT, "prompt": "a", "max_tokens": 2},
@@ -56,7 +56,7 @@ OTHER: Mapping[str, tuple[Mapping[str, str], bytes]] = {
     ),
 }
 
-# Where a value stands in a path or a query.
+# Paths and queries with a value.
 PLACES = [
     *("/v1/usage?before=VALUE", "/v1/usage?limit=VALUE", "/v1/invoices?after=VALUE"),
     *("/v1/invoices/VALUE", "/v1/invoices/VALUE/calls", "/v1/models/VALUE", "/v1/files/VALUE"),
@@ -85,7 +85,7 @@ async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.parametrize("path", [*JSON, *OTHER])
 @tried(15, 200)
 @given(data=st.data())
-async def test_any(
+async def test_random_request_bodies_return_no_server_error(
     service: Service, http: httpx.AsyncClient, path: str, data: st.DataObject
 ) -> None:
     said, seed = OTHER.get(path, ({}, json.dumps(JSON.get(path)).encode()))
@@ -100,10 +100,10 @@ async def test_any(
 @pytest.mark.parametrize("path", JSON)
 @tried(20, 300)
 @given(data=st.data())
-async def test_any_values(
+async def test_json_with_extreme_values_returns_no_server_error(
     service: Service, http: httpx.AsyncClient, path: str, data: st.DataObject
 ) -> None:
-    """Valid JSON with values that no database, date or number can hold, at any depth."""
+    """Valid JSON with values outside the range of databases, dates or numbers, at any depth."""
     seed = json.loads(named(json.dumps(JSON[path]), service))
     body = data.draw(altered(seed))
     TALLY.count()
@@ -113,8 +113,10 @@ async def test_any_values(
 
 @tried(60, 1_000)
 @given(st.sampled_from(PLACES), mutated([b"a", b"cursor_1", b"2026-11-01", b"evd_1", b"0"]))
-async def test_any_targets(http: httpx.AsyncClient, path: str, value: bytes) -> None:
-    """Values in paths and queries, percent-encoded, so that any byte is one."""
+async def test_random_values_in_paths_and_queries_return_no_server_error(
+    http: httpx.AsyncClient, path: str, value: bytes
+) -> None:
+    """Values in paths and queries are percent-encoded, so any byte can occur."""
     TALLY.count()
     target = path.replace("VALUE", quote(value[:2000], safe=""))
     check(path, await http.get(httpx.URL(http.base_url, raw_path=target.encode())))
@@ -122,7 +124,7 @@ async def test_any_targets(http: httpx.AsyncClient, path: str, value: bytes) -> 
 
 @tried(60, 1_000)
 @given(mutated([b"x", b"a.example:8000", b"[::1]:80", b"a:b", b"x:1, y"]))
-async def test_any_hosts(service: Service, host: bytes) -> None:
+async def test_random_host_headers_return_a_client_error(service: Service, host: bytes) -> None:
     TALLY.count()
     async with wire_to(service.url) as wire:
         head = b"GET /v1/models HTTP/1.1\r\nhost: %b\r\n\r\n"
@@ -152,7 +154,9 @@ HEADERS = st.dictionaries(
 
 @tried(60, 1_000)
 @given(HEADERS, st.sampled_from(["/v1/chat/completions", "/v1/quote", "/v1/vector_stores"]))
-async def test_any_headers(http: httpx.AsyncClient, drawn: dict[str, bytes], path: str) -> None:
+async def test_random_headers_return_no_server_error(
+    http: httpx.AsyncClient, drawn: dict[str, bytes], path: str
+) -> None:
     TALLY.count()
     body = json.dumps(JSON[path]).encode()
     said = {name.encode(): _line(value) for name, value in drawn.items()}
@@ -160,5 +164,5 @@ async def test_any_headers(http: httpx.AsyncClient, drawn: dict[str, bytes], pat
 
 
 def _line(value: bytes) -> bytes:
-    """Without what the client itself would not send."""
+    """The bytes without those that the client itself rejects."""
     return bytes(byte for byte in value[:2000] if byte >= 32 and byte != 127).strip()

@@ -1,4 +1,4 @@
-"""SSE: whatever an engine sends, in whatever pieces, the tee tells one story of it."""
+"""SSE: the tee reads any engine stream equally, however it is split into pieces."""
 
 import json
 
@@ -32,7 +32,7 @@ Told = tuple[bytes, bool, bytes | None, Quantities | str, int]
 
 
 def told(pieces: list[bytes], wish: StreamUsageOption) -> Told:
-    """What the client and the meter get of a stream, up to its fault where it has one."""
+    """What client and meter receive of a stream, up to its error if it has one."""
     tee, shown, fault = StreamTransformer(wish, 1, 4, LIMIT), b"", ""
     for piece in pieces:
         try:
@@ -49,14 +49,16 @@ def told(pieces: list[bytes], wish: StreamUsageOption) -> Told:
 
 @tried(300, 3_000)
 @given(mutated(SEEDS), PLACES, st.sampled_from(StreamUsageOption))
-def test_any_stream(stream: bytes, places: list[int], wish: StreamUsageOption) -> None:
-    """SSE: the tee, in any pieces"""
+def test_random_engine_stream_is_read_equally_in_any_pieces(
+    stream: bytes, places: list[int], wish: StreamUsageOption
+) -> None:
+    """The tee reads a stream equally in any pieces."""
     TALLY.count()
     check(stream, places, wish)
 
 
 @pytest.mark.parametrize("stream", found("streams"))
-def test_streams_that_were_too_much(stream: bytes) -> None:
+def test_earlier_stream_findings_are_read_equally_in_any_pieces(stream: bytes) -> None:
     for wish in StreamUsageOption:
         for places in ([], [1, 2, 3], list(range(0, len(stream), 7))):
             check(stream, places, wish)
@@ -65,7 +67,7 @@ def test_streams_that_were_too_much(stream: bytes) -> None:
 
 def check(stream: bytes, places: list[int], wish: StreamUsageOption) -> None:
     whole, parts = told([stream], wish), told(cut(stream, places), wish)
-    # How much is held before an event is too large depends on the pieces: that alone may differ.
+    # The pieces decide at which byte an event is found too large; only this may differ.
     if max(map(len, stream.split(b"\n\n"))) < LIMIT // 2:
         assert parts == whole, (stream, places)
     for event in whole[0].split(b"\n\n"):
@@ -73,7 +75,7 @@ def check(stream: bytes, places: list[int], wish: StreamUsageOption) -> None:
 
 
 def _unasked(event: bytes, wish: StreamUsageOption) -> None:
-    """A client that did not wish for usage sees none that the engine's chunk told at its top."""
+    """Without `include_usage` the client receives no top-level usage of the engine's chunks."""
     try:
         said = json.loads(event.removeprefix(b"data:"))
     except ValueError:
@@ -85,8 +87,8 @@ def _unasked(event: bytes, wish: StreamUsageOption) -> None:
 
 @tried(300, 2_000)
 @given(mutated(SEEDS))
-def test_any_cut(stream: bytes) -> None:
-    """SSE: a stream cut off at its limit"""
+def test_random_stream_is_cut_off_at_its_limit(stream: bytes) -> None:
+    """A stream is cut off at its limit."""
     TALLY.count()
     check_cut(stream)
 

@@ -1,4 +1,4 @@
-"""What tests ask of the files below infra/deploy: read, rendered by Helm itself, taken apart."""
+"""The files below infra/deploy for tests: read, rendered by Helm, and split into objects."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 
 DEPLOY = Path(__file__).parent.parent.parent / "infra" / "deploy"
 CHART = DEPLOY / "helm" / "maas"
-# Everything that can be switched on.
+# Values with every option enabled.
 ALL: dict[str, Any] = {
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "maas-tls"},
     "backup": {"enabled": True, "existingClaim": "backups"},
@@ -25,7 +25,7 @@ def yaml_of(path: Path) -> Any:
 
 
 def rendered(values: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """The objects that Helm would make, by kind and name."""
+    """The objects that Helm renders, by kind and name."""
     with helm.Chart.load(CHART) as chart:
         files = chart.render(values, name="maas", namespace="plant", is_install=True)
     found = [
@@ -39,7 +39,7 @@ def rendered(values: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def pod_templates(objects: dict[tuple[str, str], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every pod's template, wherever it stands in an object."""
+    """All pod templates at any depth of the objects."""
     waiting: list[Any] = list(objects.values())
     while waiting:
         one = waiting.pop()

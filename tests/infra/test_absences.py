@@ -1,4 +1,4 @@
-"""Why the database was not there is told, each time and by both ways to it."""
+"""Reasons of database unavailability, by the pool and by the direct connection."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,12 @@ from infra.database.database import Database, DatabaseUnavailable, UnavailableRe
 from infra.database.direct import DirectConnection
 from infra.telemetry.metrics import declare_metrics
 
-# Nobody listens there.
+# No server listens on this port.
 NOBODY = "postgresql://maas@127.0.0.1:1/maas"
 
 
 async def absence(url: str, query: str, timeout_s: float = 0.5) -> list[UnavailableReason]:
-    """What is told when both ways to the database fail with a query."""
+    """The reasons reported when a query fails by the pool and by the direct connection."""
     told: list[UnavailableReason] = []
     pool = Database(url, pool_size=1, timeout_s=timeout_s, on_unavailable=told.append)
     connection = DirectConnection(url, timeout_s, told.append)
@@ -29,26 +29,28 @@ async def absence(url: str, query: str, timeout_s: float = 0.5) -> list[Unavaila
     return told
 
 
-async def test_no_answer_in_time(postgres: str) -> None:
+async def test_statement_timeout_is_reported_as_no_answer(postgres: str) -> None:
     assert await absence(postgres, "select pg_sleep(30)") == [UnavailableReason.NO_ANSWER] * 2
 
 
-async def test_a_connection_that_is_ended(postgres: str) -> None:
+async def test_terminated_connection_is_reported_as_connection_lost(postgres: str) -> None:
     query = "select pg_terminate_backend(pg_backend_pid())"
     assert await absence(postgres, query, 5.0) == [UnavailableReason.CONNECTION_LOST] * 2
 
 
-async def test_nobody_there() -> None:
+async def test_closed_port_is_reported_as_unreachable() -> None:
     assert await absence(NOBODY, "select 1") == [UnavailableReason.UNREACHABLE] * 2
 
 
-async def test_all_connections_taken(postgres: str) -> None:
+async def test_exhausted_pool_is_reported_as_pool_exhausted(postgres: str) -> None:
     told: list[UnavailableReason] = []
     pool = Database(postgres, pool_size=1, timeout_s=2.0, on_unavailable=told.append)
     taken, done = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
-        with contextlib.suppress(DatabaseUnavailable):  # it may be held for too long, if at all
+        with contextlib.suppress(
+            DatabaseUnavailable
+        ):  # the connection may be held beyond its timeout
             async with pool.transaction() as session:
                 await session.connection()
                 taken.set()
@@ -65,7 +67,7 @@ async def test_all_connections_taken(postgres: str) -> None:
     await pool.close()
 
 
-async def test_it_is_counted_by_pool_and_reason() -> None:
+async def test_database_unavailability_is_counted_by_pool_and_reason() -> None:
     metrics = declare_metrics()
     pool = Database(NOBODY, timeout_s=0.5, on_unavailable=metrics.count_unavailability("calls"))
     with pytest.raises(DatabaseUnavailable):

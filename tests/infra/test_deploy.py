@@ -1,4 +1,4 @@
-"""The files that the service is deployed by: no engine runs here, so all is linted and rendered."""
+"""Deployment files: linted and rendered, without a container engine."""
 
 import json
 import re
@@ -40,7 +40,7 @@ GPU: dict[str, Any] = yaml_of(CHART / "values-gpu.yaml")
 SETS = pytest.mark.parametrize(
     "values", [{}, ALL, GPU, ELSEWHERE], ids=["default", "all", "gpu", "elsewhere"]
 )
-# The API of KubeRay, of the Prometheus operator: no schema of theirs comes in a package.
+# Objects of KubeRay and the Prometheus operator, whose schemas are in no package.
 _FOREIGN = {"RayService", "ServiceMonitor", "PodMonitor"}
 
 
@@ -48,16 +48,16 @@ def program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-class TestLinters:
+class TestDeployFileLinters:
     @pytest.mark.usefixtures("processes")
-    def test_the_images(self) -> None:
+    def test_hadolint_accepts_the_dockerfile(self) -> None:
         done = subprocess.run(
             [program("hadolint"), DEPLOY / "Dockerfile"], capture_output=True, text=True
         )
         assert (done.returncode, done.stdout) == (0, "")
 
     @pytest.mark.usefixtures("processes")
-    def test_the_yaml(self) -> None:
+    def test_yamllint_accepts_all_yaml_files(self) -> None:
         files = [one for one in DEPLOY.rglob("*.yaml") if "templates" not in one.parts]
         assert len(files) >= 6
         done = subprocess.run(
@@ -68,14 +68,16 @@ class TestLinters:
         assert done.returncode == 0, done.stdout
 
     @SETS
-    def test_the_chart(self, values: dict[str, Any]) -> None:
+    def test_helm_lint_accepts_the_chart(self, values: dict[str, Any]) -> None:
         told = helm.lint(CHART, values, strict=True, namespace="plant", kube_version="v1.29.0")
         assert not told["errors"]
         assert [one for one in told["messages"] if one["severity"] > 1] == []
 
     @pytest.mark.parametrize("version", ["1.29", "1.37"])
     @SETS
-    def test_what_kubernetes_takes(self, values: dict[str, Any], version: str) -> None:
+    def test_rendered_objects_are_valid_for_kubernetes_versions(
+        self, values: dict[str, Any], version: str
+    ) -> None:
         for (kind, _), one in rendered(values).items():
             if kind not in _FOREIGN:
                 kubernetes_validate.validate(one, version, strict=True)
@@ -93,21 +95,21 @@ class TestLinters:
             {"gateway": {"replicas": 0}},
         ],
     )
-    def test_what_is_misspelt_is_refused(self, wrong: dict[str, Any]) -> None:
+    def test_misspelt_chart_value_is_rejected(self, wrong: dict[str, Any]) -> None:
         with helm.Chart.load(CHART) as chart, pytest.raises(HelmError):
             chart.validate_schema(wrong)
 
 
-class TestSettings:
+class TestDeploySettings:
     @SETS
-    def test_each_variable_of_the_chart_is_one(self, values: dict[str, Any]) -> None:
+    def test_each_chart_variable_is_a_known_setting(self, values: dict[str, Any]) -> None:
         for template in pod_templates(rendered(values)):
             given = {name for name in environment(template) if name.startswith("MAAS_")}
             assert given
             assert given <= VARIABLES - SECRETS
 
     @SETS
-    def test_the_values_are_taken(
+    def test_chart_values_are_accepted_as_settings(
         self, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for template in pod_templates(rendered(values)):
@@ -117,12 +119,12 @@ class TestSettings:
                 patched.delenv("MAAS_SECRETS_DIR", raising=False)
                 Settings()
 
-    def test_the_schema_knows_all_that_may_be_set(self) -> None:
+    def test_chart_schema_lists_every_allowed_setting(self) -> None:
         schema = json.loads((CHART / "values.schema.json").read_text())
         known = set(schema["properties"]["settings"]["propertyNames"]["enum"])
         template = rendered({})[("Deployment", "maas-gateway")]["spec"]["template"]
         ours = set(environment(template)) - set(yaml_of(CHART / "values.yaml")["settings"])
-        places = {"MAAS_DATA_DIR", "MAAS_HOST", "MAAS_PORT"}  # the image's
+        places = {"MAAS_DATA_DIR", "MAAS_HOST", "MAAS_PORT"}  # set by the image
         serving = {
             name
             for name in VARIABLES
@@ -132,13 +134,13 @@ class TestSettings:
         told = f"values.schema.json lacks {wanted - known} and has {known - wanted} too many"
         assert known == wanted, told
 
-    def test_each_variable_of_the_compose_file_is_one(self) -> None:
+    def test_each_compose_variable_is_a_known_setting(self) -> None:
         for file in ("compose.yaml", "compose.gpu.yaml"):
             text = (DEPLOY / file).read_text()
             given = set(re.findall(r"^\s+(MAAS_\w+):", text, re.MULTILINE))
             assert given <= VARIABLES - SECRETS
 
-    def test_nothing_secret_is_in_an_environment(self) -> None:
+    def test_no_secret_is_passed_as_an_environment_variable(self) -> None:
         for template in pod_templates(rendered(ALL)):
             names = " ".join(environment(template))
             assert not re.search(r"PASSWORD|TOKEN\b|SECRET_KEY|DATABASE_URL", names)
@@ -150,14 +152,14 @@ class TestSettings:
                 )
 
 
-class TestChart:
-    def test_a_gateway_has_time_to_end_its_calls(self) -> None:
+class TestHelmChart:
+    def test_gateway_grace_period_covers_drain_shutdown_and_settlement(self) -> None:
         values = {"settings": {"MAAS_SHUTDOWN_TIMEOUT_S": "300"}, "gateway": {"drainSeconds": 15}}
         spec = rendered(values)[("Deployment", "maas-gateway")]["spec"]["template"]["spec"]
         settle = Settings.model_fields["settle_timeout_s"].default
         assert spec["terminationGracePeriodSeconds"] >= 15 + 300 + settle
 
-    def test_the_schema_is_there_before_a_gateway(self) -> None:
+    def test_migration_job_runs_before_and_contract_job_after_the_upgrade(self) -> None:
         job = rendered({})[("Job", "maas-migrate")]
         assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
         (container,) = job["spec"]["template"]["spec"]["containers"]
@@ -167,7 +169,7 @@ class TestChart:
         assert last["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
 
     @SETS
-    def test_nobody_is_root(self, values: dict[str, Any]) -> None:
+    def test_containers_run_as_non_root_without_capabilities(self, values: dict[str, Any]) -> None:
         templates = list(pod_templates(rendered(values)))
         assert templates
         for template in templates:
@@ -180,14 +182,14 @@ class TestChart:
                 assert security["capabilities"] == {"drop": ["ALL"]}
                 assert container["resources"]["limits"]["memory"]
 
-    def test_models_elsewhere(self) -> None:
+    def test_external_serving_url_renders_no_ray_objects(self) -> None:
         objects = rendered(ELSEWHERE)
         assert not {kind for kind, _ in objects} & {"RayService", "PersistentVolumeClaim"}
         template = objects[("Deployment", "maas-gateway")]["spec"]["template"]
         assert environment(template)["MAAS_SERVING_URL"] == "http://10.0.0.2:8000"
 
-    def test_the_cluster_of_the_models(self) -> None:
-        """As far as KubeRay's reference of its version 1.6 says."""
+    def test_ray_service_uses_only_fields_of_kuberay(self) -> None:
+        """According to the API reference of KubeRay 1.6."""
         spec = rendered(ALL)[("RayService", "maas")]["spec"]
         assert set(spec) == {
             *("upgradeStrategy", "excludeHeadPodFromServeSvc"),
@@ -203,7 +205,7 @@ class TestChart:
         assert cluster["rayVersion"] == ray.partition("==")[2]
         assert all(isinstance(v, str) for v in cluster["headGroupSpec"]["rayStartParams"].values())
 
-    def test_a_gpu_is_asked_for(self) -> None:
+    def test_gpu_values_request_one_gpu_per_worker(self) -> None:
         (group,) = rendered(GPU)[("RayService", "maas")]["spec"]["rayClusterConfig"][
             "workerGroupSpecs"
         ]
@@ -211,14 +213,14 @@ class TestChart:
         assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
         assert environment(group["template"])["MAAS_PROFILE"] == "gpu"
 
-    def test_what_runs_on_the_cluster(self) -> None:
-        """That names and prefixes are those of one machine: tests/serving/test_applications.py."""
+    def test_ray_service_deploys_the_serve_configuration(self) -> None:
+        """Names and route prefixes are checked in tests/serving/test_applications.py."""
         spec = rendered({})[("RayService", "maas")]["spec"]
         assert yaml.safe_load(spec["serveConfigV2"]) == yaml_of(CHART / "serve.yaml")
 
 
-class TestCompose:
-    def test_each_service_is_held_in(self) -> None:
+class TestComposeFile:
+    def test_services_drop_capabilities_and_pin_image_tags(self) -> None:
         services = yaml_of(DEPLOY / "compose.yaml")["services"]
         assert set(services) == {
             *("postgres", "migrate", "gateway", "worker", "ray-head", "ray-worker"),
@@ -231,7 +233,7 @@ class TestCompose:
             assert not service["image"].endswith(":latest"), name
 
     @pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.gpu.yaml"]])
-    def test_compose_itself_takes_it(self, files: list[str]) -> None:
+    def test_docker_compose_accepts_the_files(self, files: list[str]) -> None:
         compose = shutil.which("docker-compose")
         if compose is None:
             pytest.skip("docker-compose is not installed (Debian: apt-get install docker-compose)")
@@ -239,7 +241,7 @@ class TestCompose:
         done = subprocess.run([compose, *given, "config", "-q"], capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
-    def test_only_this_host_reaches_it_unless_told(self) -> None:
+    def test_ports_are_bound_to_localhost_by_default(self) -> None:
         services = yaml_of(DEPLOY / "compose.yaml")["services"]
         published = [port for one in services.values() for port in one.get("ports", [])]
         assert published
@@ -248,7 +250,7 @@ class TestCompose:
         )
 
     @pytest.mark.usefixtures("processes")
-    def test_each_secret_is_made_once(self, tmp_path: Path) -> None:
+    def test_secrets_script_creates_each_secret_once(self, tmp_path: Path) -> None:
         command = ["sh", str(DEPLOY / "secrets.sh"), str(tmp_path / "secrets")]
         subprocess.run(command, check=True)
         made = {one.name: one.read_text() for one in (tmp_path / "secrets").iterdir()}

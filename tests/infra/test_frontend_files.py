@@ -1,4 +1,4 @@
-"""Scripts and styles of pages: downloaded from pinned wheels by pip, and verified by hash."""
+"""Frontend files: downloaded from pinned wheels by pip and verified by hash."""
 
 import hashlib
 import zipfile
@@ -19,7 +19,7 @@ def sha256(content: bytes) -> str:
 
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
-    """A wheel in a folder that pip takes for the package index."""
+    """A wheel in a folder that pip uses as the package index."""
     index = tmp_path / "index"
     index.mkdir()
     file = index / "some_charts-1.0-py3-none-any.whl"

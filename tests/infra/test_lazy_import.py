@@ -1,4 +1,4 @@
-"""Packages that are imported when they are first used."""
+"""Packages that are imported on first use."""
 
 import subprocess
 import sys
@@ -7,10 +7,10 @@ import pytest
 
 from infra.lazy_import import LazyModule
 
-# What the help of a command group may not import: each takes more than 0.1 s of it.
+# Packages that the help of a command group may not import: each takes more than 0.1 s.
 _SLOW = ("alembic", "stripe", "scipy", "litestar", "pandas", "statsmodels", "onnxruntime")
 _GROUPS = ("plans", "models", "files", "reconcile", "invoices", "demo", "usage", "accounts")
-# One process for all groups: what one of them imports is there for those after it.
+# One process for all groups: imports of one group are visible in the next ones.
 _HELP = f"""
 import sys
 from typer.testing import CliRunner
@@ -22,21 +22,21 @@ for group in {_GROUPS}:
 
 
 class TestLazyModule:
-    def test_gives_attributes_and_modules_of_the_package(self) -> None:
+    def test_attributes_and_submodules_of_the_package_are_returned(self) -> None:
         email = LazyModule("email")
         assert email.message_from_string("a: 1")["a"] == "1"
         assert email.mime.__name__ == "email.mime"
 
-    def test_a_private_name_is_not_there_and_imports_nothing(self) -> None:
+    def test_private_name_is_absent_without_an_import(self) -> None:
         assert not hasattr(LazyModule("no_such_package"), "__wrapped__")
 
-    def test_a_package_that_is_not_installed_is_told_when_it_is_used(self) -> None:
+    def test_missing_package_raises_import_error_on_first_use(self) -> None:
         missing = LazyModule("no_such_package")
         with pytest.raises(ImportError):
             missing.anything()
 
 
 @pytest.mark.usefixtures("processes")
-def test_help_of_a_command_group_imports_no_slow_package() -> None:
+def test_help_of_each_command_group_imports_no_slow_package() -> None:
     run = subprocess.run([sys.executable, "-c", _HELP], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == [f"{group} 0 []" for group in _GROUPS]

@@ -1,4 +1,4 @@
-"""The loop over waiting work: goes on while there is some, wakes for more, outlives a database."""
+"""The poller: works off waiting work, wakes for new work, and survives a database outage."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from tests.support.gateway.asking import until
 
 
 class Work:
-    """So many pieces; `taken` tells how many steps were made."""
+    """A number of pieces of work; `taken` counts the steps."""
 
     def __init__(self, pieces: int, fault: Exception | None = None) -> None:
         self.pieces = pieces
@@ -29,7 +29,7 @@ class Work:
         return True
 
 
-async def test_all_there_is_without_a_pause() -> None:
+async def test_poller_processes_all_waiting_work_without_a_pause() -> None:
     work = Work(5)
     poller = Poller("work", work.step)
     await poller.start()
@@ -38,7 +38,7 @@ async def test_all_there_is_without_a_pause() -> None:
     assert work.pieces == 0
 
 
-async def test_new_work_ends_the_pause() -> None:
+async def test_wake_ends_the_pause_of_the_poller() -> None:
     work = Work(0)
     poller = Poller("work", work.step, Timing(work_poll_s=3600))
     await poller.start()
@@ -49,7 +49,7 @@ async def test_new_work_ends_the_pause() -> None:
     await poller.stop()
 
 
-async def test_a_database_that_is_away_is_told_and_ends_nothing() -> None:
+async def test_poller_logs_an_unavailable_database_and_continues() -> None:
     work = Work(1, DatabaseUnavailable())
     poller = Poller("adaptations", work.step, Timing(work_poll_s=0.01))
     with capture_logs() as logs:
@@ -61,7 +61,7 @@ async def test_a_database_that_is_away_is_told_and_ends_nothing() -> None:
     ]
 
 
-async def test_a_step_under_way_is_cancelled_by_the_end() -> None:
+async def test_stopping_the_poller_cancels_the_running_step() -> None:
     let_go = asyncio.Event()
     begun = asyncio.Event()
 
@@ -80,5 +80,5 @@ async def test_a_step_under_way_is_cancelled_by_the_end() -> None:
     assert let_go.is_set()
 
 
-async def test_one_that_never_began_can_be_stopped() -> None:
+async def test_poller_that_was_never_started_can_be_stopped() -> None:
     await Poller("work", Work(0).step).stop()

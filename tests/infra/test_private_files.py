@@ -44,13 +44,13 @@ def test_running_installation_creates_and_repairs_private_files(tmp_path: Path) 
 
 
 def test_embedded_database_starts_in_a_private_directory(data_dir: Path) -> None:
-    """Started by root it runs as another user, whose group may only pass through."""
+    """Started by root, the server runs as another user whose group may only traverse the folder."""
     with lock_data_directory(data_dir, RunningInstance(1, "http://x")):
         server = start_postgres(data_dir / "postgres")
         try:
             assert mode(data_dir) == (0o710 if os.geteuid() == 0 else 0o700)
             assert mode(data_dir / "postgres") == 0o700
-            # The server opens its files again by their paths.
+            # The server reopens its files by path.
             with psycopg.connect(server.url, autocommit=True) as connection:
                 connection.execute("checkpoint")
                 connection.execute("alter system set log_min_messages = 'error'")

@@ -1,4 +1,4 @@
-"""Settings: read once, checked, and told apart by name when they are wrong."""
+"""Settings: reading, validation, and errors that name the variable."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 from infra.settings import SettingsInvalid, load_settings
 
 
-class TestLoad:
-    def test_defaults_need_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestLoadSettings:
+    def test_defaults_are_used_without_variables(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("MAAS_DATABASE_URL", raising=False)
         settings = load_settings()
         assert (settings.host, settings.port, settings.profile) == ("127.0.0.1", 8080, "cpu")
@@ -27,7 +27,7 @@ class TestLoad:
             ("IDLE_TIMEOUT_S", "-1"),
         ],
     )
-    def test_a_wrong_value_is_named_and_not_repeated(
+    def test_invalid_value_error_names_the_variable_without_secret_values(
         self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
     ) -> None:
         monkeypatch.setenv(f"MAAS_{name}", value)
@@ -38,7 +38,7 @@ class TestLoad:
             assert value not in caught.value.message
 
     @pytest.mark.parametrize("kind", ["SPECIALIST", "ENGINE"])
-    def test_at_most_is_no_fewer_than_at_least(
+    def test_maximum_replicas_below_the_minimum_are_rejected(
         self, monkeypatch: pytest.MonkeyPatch, kind: str
     ) -> None:
         monkeypatch.setenv(f"MAAS_{kind}_MIN_REPLICAS", "3")
@@ -48,11 +48,11 @@ class TestLoad:
         monkeypatch.setenv(f"MAAS_{kind}_MAX_REPLICAS", "3")
         load_settings()
 
-    def test_an_empty_variable_is_unset(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_empty_variable_counts_as_unset(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MAAS_SERVING_URL", "")
         assert load_settings().serving_url is None
 
-    def test_secrets_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_representation_hides_secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MAAS_SECRET_KEY", "s" * 40)
         monkeypatch.setenv("MAAS_DATABASE_URL", "postgresql://u:hidden@h/d")
         assert "hidden" not in repr(load_settings())
@@ -60,7 +60,9 @@ class TestLoad:
 
 
 class TestSecretsFolder:
-    def test_a_file_is_a_setting(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_file_content_is_read_as_a_setting(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
         (tmp_path / "maas_database_url").write_text("postgresql://u:hidden@h/d\n")
         (tmp_path / "MAAS_SECRET_KEY").write_text("k" * 32)
         monkeypatch.delenv("MAAS_DATABASE_URL", raising=False)
@@ -71,14 +73,16 @@ class TestSecretsFolder:
         assert settings.secret_key is not None
         assert "hidden" not in repr(settings)
 
-    def test_a_variable_wins(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_environment_variable_takes_precedence_over_the_file(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
         (tmp_path / "maas_port").write_text("9000")
         monkeypatch.setenv("MAAS_SECRETS_DIR", str(tmp_path))
         assert load_settings().port == 9000
         monkeypatch.setenv("MAAS_PORT", "9001")
         assert load_settings().port == 9001
 
-    def test_what_is_wrong_in_a_file_is_not_repeated(
+    def test_invalid_file_content_is_not_part_of_the_error(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         (tmp_path / "maas_secret_key").write_text("brief")
@@ -88,7 +92,7 @@ class TestSecretsFolder:
             load_settings()
         assert "brief" not in caught.value.message
 
-    def test_a_folder_that_is_not_there(
+    def test_missing_folder_raises_settings_invalid(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setenv("MAAS_SECRETS_DIR", str(tmp_path / "none"))

@@ -1,4 +1,4 @@
-"""One task for all who want the same thing at once."""
+"""Single flight: concurrent callers of one key share one task."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from infra.single_flight import SingleFlight
 
 
 class Work:
-    """Counts how often it is begun; ends when it is told to."""
+    """A task that counts its starts and ends when `free` is set."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -20,7 +20,7 @@ class Work:
         return self.begun
 
 
-async def test_a_crowd_shares_one() -> None:
+async def test_concurrent_callers_of_one_key_share_one_task() -> None:
     flight, work = SingleFlight[str, int](), Work()
     crowd = [asyncio.create_task(flight.run("a", work)) for _ in range(5)]
     await asyncio.sleep(0)
@@ -29,14 +29,14 @@ async def test_a_crowd_shares_one() -> None:
     assert await flight.run("a", work) == 2
 
 
-async def test_others_work_for_themselves() -> None:
+async def test_callers_of_different_keys_run_separate_tasks() -> None:
     flight, work = SingleFlight[str, int](), Work()
     work.free.set()
     await asyncio.gather(flight.run("a", work), flight.run("b", work))
     assert work.begun == 2
 
 
-async def test_who_leaves_does_not_end_it() -> None:
+async def test_cancelled_caller_does_not_cancel_the_shared_task() -> None:
     flight, work = SingleFlight[str, int](), Work()
     first = asyncio.create_task(flight.run("a", work))
     second = asyncio.create_task(flight.run("a", work))
@@ -47,7 +47,7 @@ async def test_who_leaves_does_not_end_it() -> None:
     assert await second == 1
 
 
-async def test_a_failure_is_everybodys_and_is_forgotten() -> None:
+async def test_failure_is_raised_for_all_callers_and_not_cached() -> None:
     async def fail() -> int:
         raise ValueError("no")
 

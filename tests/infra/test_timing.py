@@ -1,4 +1,4 @@
-"""Timing: the intervals of a process, and the variable that makes them shorter."""
+"""Timing: the intervals of a process, and the variable that shortens them."""
 
 import pytest
 
@@ -6,30 +6,30 @@ from infra.settings import SettingsInvalid, load_settings
 from infra.timing import DEFAULT_TIMING, Timing
 
 
-def test_divided_timing_is_so_many_times_faster() -> None:
+def test_divided_timing_has_intervals_divided_by_the_factor() -> None:
     faster = DEFAULT_TIMING.divided(20)
     assert faster.process_ttl_s == DEFAULT_TIMING.process_ttl_s / 20
     assert faster.lease_tick_s == DEFAULT_TIMING.lease_tick_s / 20
 
 
-def test_a_process_trusts_a_key_for_less_than_a_second_after_it_was_revoked() -> None:
+def test_revoked_key_is_trusted_for_less_than_one_second() -> None:
     assert DEFAULT_TIMING.trust_s < 1
     assert DEFAULT_TIMING.epoch_poll_s < DEFAULT_TIMING.trust_s
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_an_interval_that_is_not_positive_is_refused(seconds: float) -> None:
+def test_interval_that_is_not_positive_is_rejected(seconds: float) -> None:
     with pytest.raises(ValueError, match="lease_tick_s must be more than 0"):
         Timing(lease_tick_s=seconds)
 
 
-class TestVariable:
-    def test_what_it_leaves_out_is_as_usual(self, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestTimingVariable:
+    def test_omitted_intervals_have_their_defaults(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MAAS_TIMING", '{"lease_tick_s": 0.1}')
         assert load_settings().timing == Timing(lease_tick_s=0.1)
 
     @pytest.mark.parametrize("text", ["soon", '{"lease_tick_s": 0}', '{"lease_tick_s": "x"}', "[]"])
-    def test_a_wrong_one_is_told_as_every_other(
+    def test_invalid_timing_raises_settings_invalid(
         self, text: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("MAAS_TIMING", text)

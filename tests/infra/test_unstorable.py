@@ -1,4 +1,4 @@
-"""What PostgreSQL cannot hold is the request's mistake and no fault of ours."""
+"""Values that PostgreSQL cannot store are errors of the request, not of the platform."""
 
 import pytest
 from sqlalchemy import text
@@ -19,7 +19,7 @@ from infra.database.database import Database, ValueUnstorable
         pytest.param("select cast(:it as timestamptz)", "2026-13-01", id="no date"),
     ],
 )
-async def test_value_that_cannot_be_stored_is_refused_as_invalid(
+async def test_value_that_cannot_be_stored_raises_invalid_value(
     database: Database, query: str, value: object
 ) -> None:
     with pytest.raises(ValueUnstorable) as caught:
@@ -29,7 +29,9 @@ async def test_value_that_cannot_be_stored_is_refused_as_invalid(
 
 
 @pytest.mark.parametrize("query", ["select 1/0", "select nothing", "select 'a'::int + 1"])
-async def test_fault_of_ours_stays_one(database: Database, query: str) -> None:
+async def test_faulty_query_raises_the_database_error_unchanged(
+    database: Database, query: str
+) -> None:
     with pytest.raises(DBAPIError):
         async with database.transaction() as session:
             await session.execute(text(query))

@@ -1,4 +1,4 @@
-"""What msgspec says of a value that does not fit, as a field and a reason."""
+"""Validation errors of msgspec, parsed into a field path and a reason."""
 
 import msgspec
 import pytest
@@ -26,7 +26,9 @@ class Outer(msgspec.Struct, forbid_unknown_fields=True):
         (b'{"name": "", "inner": [{}]}', "inner[0].count", "is missing"),
     ],
 )
-def test_where_and_what(body: bytes, path: str, what: str) -> None:
+def test_validation_error_is_parsed_into_field_path_and_reason(
+    body: bytes, path: str, what: str
+) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(body, type=Outer)
     assert parse_validation_error(str(caught.value)) == FieldError(path, what)

@@ -1,4 +1,4 @@
-"""Work queues on PostgreSQL: who gets which row, when it is claimed again, and when no more."""
+"""Work queues on PostgreSQL: claims, repeated claims after lost leases or owners, giving up."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ LEASE = timedelta(minutes=5)
 
 
 class Tables(DeclarativeBase):
-    """Tables of these tests only."""
+    """Metadata of the tables of these tests."""
 
 
 class Item(Tables):
@@ -67,7 +67,7 @@ OWNED = OwnedQueue(
 
 @pytest.fixture
 async def queue(working: Database) -> AsyncIterator[Database]:
-    """A database with empty tables of these tests."""
+    """A database with the empty tables of these tests."""
     async with working.transaction() as session:
         await (await session.connection()).run_sync(Tables.metadata.create_all)
     yield working
@@ -102,10 +102,10 @@ class TestRetryPolicy:
         assert delays == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
         assert policy.delay(100_000) == timedelta(hours=1)
 
-    def test_without_delays_repeats_at_once(self) -> None:
+    def test_policy_without_delays_retries_at_once(self) -> None:
         assert RetryPolicy(max_attempts=3).delay(2) == timedelta(0)
 
-    def test_gives_up_after_the_last_attempt(self) -> None:
+    def test_policy_gives_up_after_the_last_attempt(self) -> None:
         policy = RetryPolicy(max_attempts=3)
         assert [policy.gives_up_after(attempts) for attempts in (1, 2, 3, 4)] == [
             False,
@@ -115,19 +115,21 @@ class TestRetryPolicy:
         ]
         assert [policy.is_exceeded_by(attempts) for attempts in (2, 3, 4)] == [False, False, True]
 
-    def test_gives_up_when_older_than_its_maximum_age(self) -> None:
+    def test_policy_gives_up_above_the_maximum_age(self) -> None:
         policy = RetryPolicy(max_age=timedelta(days=3))
         assert not policy.gives_up_after(1_000, timedelta(days=3))
         assert policy.gives_up_after(1, timedelta(days=3, seconds=1))
 
-    def test_without_limits_never_gives_up(self) -> None:
+    def test_policy_without_limits_never_gives_up(self) -> None:
         policy = RetryPolicy()
         assert not policy.gives_up_after(1_000, timedelta(days=1_000))
         assert not policy.is_exceeded_by(1_000)
 
 
 class TestLeasedQueue:
-    async def test_claims_due_rows_in_order_and_counts_the_attempt(self, queue: Database) -> None:
+    async def test_due_rows_are_claimed_in_order_and_attempts_counted(
+        self, queue: Database
+    ) -> None:
         later, earlier = NOW, NOW - timedelta(seconds=1)
         await add(
             queue,
@@ -142,7 +144,7 @@ class TestLeasedQueue:
         row = await read(queue, 3)
         assert (row.attempts, row.due_at) == (1, NOW + LEASE)
 
-    async def test_condition_restricts_the_rows(self, queue: Database) -> None:
+    async def test_condition_restricts_the_claimed_rows(self, queue: Database) -> None:
         await add(queue, {"id": 1, "subject": "a"}, {"id": 2, "subject": "b"})
         async with queue.transaction() as session:
             item = await LEASED.claim(session, NOW, Item.subject == "b")

@@ -1,1 +1,1 @@
-"""A sample of names for a reader who has not seen the code: `python -m tests.legibility`."""
+"""Random names for a reader without knowledge of the code: `python -m tests.legibility`."""

@@ -1,4 +1,4 @@
-"""The sample of names that a reader judges."""
+"""The random sample of names for a reader to judge."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_function_line_has_parameters_and_first_docstring_line(tmp_path: Path) -
     assert module_line(file, tmp_path) == "invoices.py  Invoices of one account."
 
 
-def test_sample_of_same_seed_is_same_and_has_no_duplicates(tmp_path: Path) -> None:
+def test_sample_of_one_seed_is_reproducible_without_duplicates(tmp_path: Path) -> None:
     (tmp_path / "billing").mkdir()
     for number in range(20):
         (tmp_path / "billing" / f"m{number}.py").write_text(SOURCE, encoding="utf-8")

@@ -1,8 +1,8 @@
-"""What users of other gateways complain about, second part: caps that are overrun, or that refuse
-who could pay.
+"""Defects reported for other gateways, part 2: limits that are exceeded, or that refuse calls
+within the limit.
 
-Each test names the threads that it is the lesson of. How it is done is in docs/limits.md; four
-processes and 200 calls at once are in tests/processes/test_caps.py.
+Each docstring names the issue threads. The design is in docs/limits.md; four processes and 200
+concurrent calls are in tests/processes/test_caps.py.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from tests.support.gateway.asking import until
 from tests.support.gateway.decoded import example_request
 from tests.support.gateway.errors import error_of
 
-# A prompt of one word, an answer of 20 tokens.
+# A prompt of one word, a response of 20 tokens.
 COST = 500 + 20 * 2000
 
 
 @pytest.fixture
 def words(tmp_path: Path) -> None:
-    """Prompts are counted by the word, as the model server does."""
+    """Count prompts by words, as the fake model server does."""
     builders.word_tokenizer(tmp_path)
 
 
@@ -45,17 +45,17 @@ def good(answers: list[httpx.Response]) -> int:
     return sum(answer.status_code == 200 for answer in answers)
 
 
-class TestOverrun:
-    async def test_the_first_calls_of_all_at_once(
+class TestLimitOverruns:
+    async def test_concurrent_first_calls_do_not_exceed_the_credit(
         self, words: None, limited: Limited, upstream: FakeUpstream
     ) -> None:
-        """litellm#34732, #40095: concurrent first calls all see an empty counter."""
+        """litellm#34732, #40095: concurrent first calls all read an empty counter."""
         async with limited(credit(3 * COST)) as gateway:
             assert good(await at_once(gateway, 30)) == 3
             assert not (await gateway.reconciled()).differences
         assert len(upstream.received) == 3
 
-    async def test_no_increment_is_lost(self, gateway: Gateway) -> None:
+    async def test_concurrent_calls_lose_no_increment_of_usage(self, gateway: Gateway) -> None:
         """litellm#35567: a global cap loses increments under load."""
         answers = await at_once(gateway, 100)
         rows = await gateway.rows(100)
@@ -64,7 +64,7 @@ class TestOverrun:
         last = (await gateway.chat("x", max_tokens=20)).headers["x-maas-balance"]
         assert last == f"{(100 * 10**9 - 101 * COST) / 1e9:.9f}"
 
-    async def test_tokens_a_minute_hold_before_the_call(
+    async def test_tokens_per_minute_are_limited_before_the_call(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
         """litellm#18730: 663 tokens were served under a limit of 100."""
@@ -73,7 +73,7 @@ class TestOverrun:
         assert answer.status_code in (200, 429)
         assert upstream.generated <= 100
 
-    async def test_a_limit_is_not_multiplied_by_the_gateways(
+    async def test_stream_limit_applies_to_all_gateways_together(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
         """litellm#40291, #27736, #16011: each replica and worker allows the whole limit."""
@@ -85,24 +85,26 @@ class TestOverrun:
             await asyncio.gather(*(_drip(one, url) for url in urls))
         assert upstream.most_running == 3
 
-    async def test_the_last_unit_is_sold_once(self, words: None, limited: Limited) -> None:
-        """new-api#6609, #5690: checked, then taken, and in between taken by another."""
+    async def test_concurrent_calls_use_the_last_credit_once(
+        self, words: None, limited: Limited
+    ) -> None:
+        """new-api#6609, #5690: another call takes the quota between check and reservation."""
         async with limited(credit(COST)) as gateway:
             assert good(await at_once(gateway, 50)) == 1
 
-    async def test_the_call_that_goes_over_is_itself_refused(
+    async def test_call_that_would_exceed_the_credit_is_refused(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
-        """envoyproxy/ai-gateway#680, #2394: by design the limit is for the next call."""
+        """envoyproxy/ai-gateway#680, #2394: by design only the next call is refused."""
         async with limited(credit(COST // 2)) as gateway:
             assert error_of(await gateway.chat("x", max_tokens=20))["code"] == "credit_exhausted"
         assert not upstream.received
 
     @pytest.mark.parametrize("operation", [one for one in ENDPOINTS if not ENDPOINTS[one].is_job])
-    async def test_no_address_goes_around_it(
+    async def test_every_endpoint_enforces_the_credit(
         self, limited: Limited, upstream: FakeUpstream, operation: Operation
     ) -> None:
-        """maximhq/bifrost#2873: pass-through routes know no budget."""
+        """maximhq/bifrost#2873: pass-through routes do not check budgets."""
         async with limited(credit(0)) as gateway:
             endpoint = ENDPOINTS[operation]
             url = endpoint.path.replace("{name:str}", SPECIALIST)
@@ -110,41 +112,43 @@ class TestOverrun:
         assert answer.status_code == 429
         assert not upstream.received
 
-    def test_a_hold_knows_the_dearest_price(self) -> None:
-        """litellm PR#40002: holds ignored a tier's price, and 0.60 was spent under a cap of 0.45.
-        A hold is priced by the bill's own function, at its dearest."""
+    def test_reservation_is_priced_at_the_most_expensive_meter(self) -> None:
+        """litellm PR#40002: reservations ignored a tier's price; 0.60 was spent of a cap of 0.45.
+        Here the rating function prices a reservation at the most expensive meter."""
         prices = {"input_tokens": 5, "cached_input_tokens": 9, "output_tokens": 20}
         for cached in range(11):
             used = Quantities(input_tokens=10, cached_input_tokens=cached, output_tokens=7)
             assert rate(used, prices) <= worst_case_cost(Quantities(10, None, 7), prices)
 
 
-class TestWrongRefusals:
+class TestWrongLimitRefusals:
     @pytest.mark.parametrize("prompt", ["fault", "busy", "die", "rubbish", "too-long", "hang"])
-    async def test_what_failed_holds_nothing(self, limited: Limited, prompt: str) -> None:
-        """litellm#27639: holds of failed calls leak, until everybody gets a phantom 429."""
+    async def test_failed_calls_release_their_reservations(
+        self, limited: Limited, prompt: str
+    ) -> None:
+        """litellm#27639: reservations of failed calls leak until every call gets a 429."""
         async with limited(replace(PLENTY, tokens=1000), first_byte_timeout_s=0.1) as gateway:
             for _ in range(12):
-                # A model that fails is left alone for a while: that is no matter of holds.
+                # A failing model is paused for a while, which does not concern reservations.
                 answer = await gateway.chat(prompt, max_tokens=200)
                 assert answer.status_code != 429
             found = await gateway.reconciled()
         assert not found.differences
         assert found.open_calls == 0
 
-    async def test_the_figures_of_headers_and_rows_are_the_same(self, gateway: Gateway) -> None:
-        """litellm#30460: the counter said 50, the database 14."""
+    async def test_cost_and_balance_headers_equal_the_usage_rows(self, gateway: Gateway) -> None:
+        """litellm#30460: the counter shows 50, the database 14."""
         answers = [await gateway.chat("x", max_tokens=20) for _ in range(10)]
         rows = await gateway.rows(10)
         assert {answer.headers["x-maas-cost"] for answer in answers} == {rows[0]["cost"]}
         balance = answers[-1].headers["x-maas-balance"]
         assert balance == f"{(100 * 10**9 - 10 * COST) / 1e9:.9f}"
 
-    async def test_no_max_tokens_does_not_hold_all_there_is(
+    async def test_call_without_max_tokens_does_not_reserve_all_credit(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
-        """litellm PR#27509: without max_tokens a call was held for the whole cap, and $2,000 were
-        refused at $0.144. Here it is held for what the model can do, or the rest buys."""
+        """litellm PR#27509: a call without max_tokens reserved the whole cap, so calls were refused
+        at $0.144 of $2,000. Here it reserves what the model can generate or the credit buys."""
         upstream.delay_s = 0.3
         async with limited(credit(50_000_000)) as gateway:
             first = asyncio.create_task(gateway.chat("x", max_tokens=None))
@@ -153,18 +157,20 @@ class TestWrongRefusals:
             assert (await first).status_code == 200
         assert good(others) == 5
 
-    async def test_who_asks_for_too_much_waits_for_others(
+    async def test_calls_with_large_reservations_wait_for_each_other(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
-        """litellm PR#38647: agents reserve far more than they use, and refuse each other."""
+        """litellm PR#38647: agents reserve far more than they use, so each other's calls fail."""
         upstream.delay_s = 0.02
         async with limited(credit(4_000_000), credit_wait_s=5.0) as gateway:
             calls = [gateway.chat("brief", max_tokens=1000) for _ in range(20)]
             answers = await asyncio.gather(*calls)
         assert good(answers) == 20
 
-    async def test_a_new_month_is_known_at_once(self, words: None, limited: Limited) -> None:
-        """litellm#29576: a budget's reset does not reach who enforces it."""
+    async def test_budget_resets_at_the_start_of_a_month(
+        self, words: None, limited: Limited
+    ) -> None:
+        """litellm#29576: the reset of a budget does not reach the process that enforces it."""
         clock = ShiftedClock()
         async with limited(PLENTY, clock=clock) as gateway:
             async with gateway.parts.database.transaction() as session:
@@ -174,8 +180,8 @@ class TestWrongRefusals:
             clock.to_next_month()
             assert [answer.status_code for answer in await _twice(gateway)] == [200, 429]
 
-    async def test_a_raised_limit_is_known_within_a_second(self, limited: Limited) -> None:
-        """The same of a rate."""
+    async def test_raised_rate_limit_takes_effect_within_a_second(self, limited: Limited) -> None:
+        """litellm#29576, for a rate limit."""
         async with limited(replace(PLENTY, requests=0)) as gateway:
             assert (await gateway.chat("x")).status_code == 429
             async with gateway.parts.database.transaction() as session:

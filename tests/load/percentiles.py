@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Calls:
-    """Calls of which each percentile takes as many milliseconds."""
+    """Calls whose n-th percentile takes n milliseconds."""
 
     num_requests: int
     num_failures: int = 0

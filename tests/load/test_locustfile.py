@@ -1,4 +1,4 @@
-"""Who comes on a mixed day, by what is known of the service."""
+"""Users of the mixed-day load test, by the credentials that the test has."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ PROGRAMS = {"Caller", "Streamer"}
 
 
 def users(environment: dict[str, str]) -> set[str]:
-    """As locust itself lists them."""
+    """The user classes that locust lists."""
     command = [str(Path(sys.executable).with_name("locust")), "-f", "load/locustfile.py", "--list"]
     done = subprocess.run(
         command, env={**os.environ, **environment}, cwd=ROOT, capture_output=True, text=True
@@ -32,14 +32,16 @@ def users(environment: dict[str, str]) -> set[str]:
     return set(done.stdout.split("Available Users:")[1].split())
 
 
-def test_of_a_service_that_runs_only_a_key_is_known() -> None:
-    """Nobody can sign in there, and what Stripe says cannot be signed."""
+def test_load_test_with_only_a_key_runs_only_program_users() -> None:
+    """People need sign-in data and Stripe needs its webhook secret; a key alone gives neither."""
     assert users({KEY_VARIABLE: "maas_x"}) == PROGRAMS
 
 
 @pytest.mark.parametrize(
     ("site", "others"), [(PEOPLE, {"Reader", "Rotator"}), (STRIPE, {"Stripe"})]
 )
-def test_of_our_own(tmp_path: Path, site: Deployment, others: set[str]) -> None:
+def test_load_test_of_an_own_deployment_adds_people_or_stripe(
+    tmp_path: Path, site: Deployment, others: set[str]
+) -> None:
     site.write(tmp_path / "site.json")
     assert users({SITE_VARIABLE: str(tmp_path / "site.json")}) == PROGRAMS | others

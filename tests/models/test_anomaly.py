@@ -1,4 +1,4 @@
-"""The anomaly detector: what it tells, what it withstands, and the figures as recorded."""
+"""The anomaly detector: detection, robustness, fitting and recorded metrics."""
 
 import gzip
 import json
@@ -45,23 +45,23 @@ def shifted(readings: Floats, sensor: int, by: float) -> Floats:
     return changed
 
 
-class TestTelling:
-    def test_other_normal_hours_seldom_raise_an_alarm(self, detector: Detector) -> None:
+class TestAnomalyDetection:
+    def test_unseen_normal_data_rarely_raises_alarms(self, detector: Detector) -> None:
         assert np.mean([scores(detector, hours(seed, 2000)) > 1 for seed in range(10, 15)]) < 0.02
 
-    def test_a_sensor_that_is_off_is_told_and_named(self, detector: Detector) -> None:
+    def test_shifted_sensor_raises_alarm_and_has_largest_share(self, detector: Detector) -> None:
         verdict, _ = detector.run(shifted(hours(3, 300), CURRENT, 0.5)[np.newaxis])
         assert verdict.alarm[0, 30:].all()
         assert (verdict.shares[0, 30:].argmax(axis=-1) == CURRENT).all()
 
-    def test_sensors_that_no_longer_move_together(self, detector: Detector) -> None:
-        """Either alone is where it often is."""
+    def test_broken_correlation_raises_alarms(self, detector: Detector) -> None:
+        """Each sensor alone stays within its usual range."""
         readings = leaking(hours(4, 300))
         low, high = hours(1, 1500)[:, :2].min(axis=0), hours(1, 1500)[:, :2].max(axis=0)
         assert np.mean((readings[:, :2] > low) & (readings[:, :2] < high)) > 0.95
         assert np.mean(scores(detector, readings)[30:] > 1) > 0.9
 
-    def test_a_slow_sensor_may_drift_but_not_jump(self, detector: Detector) -> None:
+    def test_slow_sensor_may_drift_but_jump_raises_alarm(self, detector: Detector) -> None:
         assert detector.slow.tolist() == [False, False, False, True]
         drifting = hours(5, 1500)
         drifting[:, ROOM] += np.linspace(0, 10, 1500)
@@ -71,13 +71,13 @@ class TestTelling:
         assert scores(detector, jumping)[:150].max() < 1
         assert scores(detector, jumping)[170:200].min() > 1
 
-    def test_a_share_is_never_negative_and_all_sum_to_one(self, detector: Detector) -> None:
+    def test_shares_are_not_negative_and_sum_to_1(self, detector: Detector) -> None:
         verdict, _ = detector.run(hours(6, 100)[np.newaxis])
         assert verdict.shares.min() >= 0
         assert verdict.shares.sum(axis=-1) == pytest.approx(np.ones((1, 100)))
 
-    def test_the_score_is_a_mahalanobis_distance(self, detector: Detector) -> None:
-        """Of the averages' second moments, shrunk: about 1 in the mean square, less the limit."""
+    def test_score_is_a_mahalanobis_distance(self, detector: Detector) -> None:
+        """The squared distance of 3 sensors is chi-squared: mean 3, 99 % quantile 11.34."""
         readings = hours(7, 40_000)[:, :3]
         plain = fit([readings], made_up_rig.SENSORS[:3], Settings(trimmed=0.0))
         verdict, _ = plain.run(readings[np.newaxis])
@@ -85,8 +85,8 @@ class TestTelling:
         assert squares.mean() / np.quantile(squares, 0.99) == pytest.approx(3 / 11.34, rel=0.1)
 
 
-class TestStreaming:
-    def test_in_pieces_or_at_once(self, detector: Detector) -> None:
+class TestStreamingDetection:
+    def test_chunked_input_gives_same_scores_as_whole_input(self, detector: Detector) -> None:
         readings = leaking(hours(8, 90))[np.newaxis]
         whole, end = detector.run(readings)
         first, state = detector.run(readings[:, :40])
@@ -97,15 +97,15 @@ class TestStreaming:
         assert state.average == pytest.approx(end.average)
         assert state.baseline == pytest.approx(end.baseline)
 
-    def test_machines_are_each_alone(self, detector: Detector) -> None:
+    def test_machines_in_batch_are_independent(self, detector: Detector) -> None:
         machines = np.stack([hours(9, 60), shifted(hours(10, 60), FLOW, 40.0), hours(11, 60)])
         together, _ = detector.run(machines)
         alone = [scores(detector, one) for one in machines]
         assert together.score == pytest.approx(np.stack(alone))
 
 
-class TestWithstanding:
-    def test_the_alarm_ends_soon_after_a_great_anomaly(self, detector: Detector) -> None:
+class TestDetectorRobustness:
+    def test_alarm_ends_soon_after_large_anomaly(self, detector: Detector) -> None:
         readings = hours(12, 300)
         readings[100:200, CURRENT] += 1000.0
         alarm = scores(detector, readings) > 1
@@ -114,7 +114,7 @@ class TestWithstanding:
         _, state = detector.run(readings[np.newaxis, :200])
         assert np.linalg.norm(state.average) == pytest.approx(MAX_AVERAGE_NORM)
 
-    def test_one_wild_reading_does_not_take_a_baseline_along(self, detector: Detector) -> None:
+    def test_single_outlier_does_not_shift_baseline(self, detector: Detector) -> None:
         readings = hours(13, 300)
         readings[100, ROOM] = 9999.0
         alarm = scores(detector, readings) > 1
@@ -122,21 +122,21 @@ class TestWithstanding:
         assert not alarm[130:].any()
 
     @pytest.mark.parametrize("wild", [3e38, -3e38])
-    def test_the_largest_numbers(self, detector: Detector, wild: float) -> None:
+    def test_largest_float_values_give_finite_scores(self, detector: Detector, wild: float) -> None:
         readings = hours(14, 400)
         readings[100] = wild
         found = scores(detector, readings)
         assert np.isfinite(found).all()
         assert not (found[350:] > 1).any()
 
-    def test_sensors_that_say_the_same(self) -> None:
+    def test_divergence_of_identical_sensors_is_detected(self) -> None:
         one = hours(15, 1000)[:, [0, 0, 2]]
         twins = fit([one], ("a", "b", "c"))
         assert np.mean(scores(twins, hours(16, 1000)[:, [0, 0, 2]]) > 1) < 0.02
         assert scores(twins, shifted(one, 1, 0.5))[50:].min() > 1
 
-    def test_excursions_do_not_say_how_sensors_move_together(self) -> None:
-        """A twenty-fifth of the normal hours is as what is to be found."""
+    def test_trimming_keeps_outliers_out_of_correlations(self) -> None:
+        """4 % of the normal rows contain the anomaly to be detected."""
         spoilt = hours(17, 2000)
         spoilt[600:680] = leaking(spoilt[600:680])
         contrast = []
@@ -146,8 +146,8 @@ class TestWithstanding:
             contrast.append(np.median(scores(fitted, broken)) / np.median(scores(fitted, plain)))
         assert contrast[0] > 1.3 * contrast[1]
 
-    def test_a_sensor_that_seldom_moves(self) -> None:
-        """As a set point: its moves are no reason to overlook the others."""
+    def test_rarely_changing_sensor_does_not_mask_other_sensors(self) -> None:
+        """For example a set point."""
         readings = hours(19, 3000)
         readings[:, CURRENT] = 3.0
         readings[1500:1560, CURRENT] = 3.5
@@ -156,28 +156,28 @@ class TestWithstanding:
         assert scores(fitted, broken)[50:].min() > 1
 
 
-class TestFitting:
-    def test_more_hours_bring_the_limit_down_to_the_quantile(self) -> None:
+class TestDetectorFitting:
+    def test_alarm_limit_approaches_quantile_with_more_rows(self) -> None:
         settings = Settings()
         distances = np.linspace(0, 1, 400)
         assert settings.alarm_limit(distances) == pytest.approx(0.99 * (1 + 50 / 20))
         assert settings.alarm_limit(np.linspace(0, 1, 400_000)) == pytest.approx(0.99, rel=0.01)
 
-    def test_too_few_rows(self) -> None:
+    def test_too_few_rows_are_rejected(self) -> None:
         with pytest.raises(HoursInvalid, match=r"199 rows .* 4 sensors need at least 200"):
             fit([hours(1, 100), hours(2, 99)], made_up_rig.SENSORS)
 
-    def test_many_sensors_take_more(self) -> None:
+    def test_minimum_rows_grow_with_sensor_count(self) -> None:
         assert Settings().min_fit_rows(8) == 320
         assert Settings().min_fit_rows(1) == 200
 
-    def test_a_sensor_that_never_moves(self) -> None:
+    def test_constant_sensor_is_rejected(self) -> None:
         readings = hours(1, 400)
         readings[:, FLOW] = 60.0
         with pytest.raises(HoursInvalid, match="'flow' never changed"):
             fit([readings], made_up_rig.SENSORS)
 
-    def test_a_sensor_that_moves_only_between_stretches(self) -> None:
+    def test_sensor_constant_within_each_stretch_is_rejected(self) -> None:
         stretches = [hours(seed, 400) for seed in (1, 2)]
         for level, readings in enumerate(stretches):
             readings[:, FLOW] = level
@@ -185,19 +185,19 @@ class TestFitting:
             fit(stretches, made_up_rig.SENSORS)
 
     @pytest.mark.parametrize("wrong", [np.nan, np.inf])
-    def test_what_is_no_number(self, wrong: float) -> None:
+    def test_non_finite_reading_is_rejected(self, wrong: float) -> None:
         readings = hours(1, 400)
         readings[30, 2] = wrong
         with pytest.raises(HoursInvalid, match="not a finite number"):
             fit([readings], made_up_rig.SENSORS)
 
 
-class TestRates:
-    def test_are_of_pooled_counts(self) -> None:
+class TestDetectionRates:
+    def test_rates_are_computed_from_pooled_counts(self) -> None:
         counts = np.array([[3.0, 1.0, 1.0, 5.0], [3.0, 1.0, 1.0, 3.0]])
         assert Rates.of(counts) == Rates(0.75, 0.2, 0.25)
 
-    def test_alarms_are_counted_after_what_was_fitted_on(self) -> None:
+    def test_counts_exclude_rows_used_for_fitting(self) -> None:
         readings = np.tile(hours(20, 700), 2)
         readings[500:] += 100.0
         truth = np.arange(700) >= 500
@@ -205,7 +205,7 @@ class TestRates:
         assert counted.sum() == 300
         assert counted[0, 0] == pytest.approx(200, abs=5)
 
-    def test_settings_are_chosen_on_the_others(self) -> None:
+    def test_settings_are_chosen_on_other_experiments(self) -> None:
         good, bad = np.array([9.0, 1.0, 1.0, 9.0]), np.array([1.0, 9.0, 9.0, 1.0])
         counts = {
             Settings(memory=1.0): np.stack([good, bad, bad]),
@@ -215,8 +215,8 @@ class TestRates:
         assert choose_settings(counts, [0]) == Settings(memory=1.0)
 
 
-class TestRecorded:
-    def test_the_settings_are_as_good_as_recorded(self, dataset: Dataset) -> None:
+class TestRecordedMetrics:
+    def test_default_settings_reproduce_recorded_metrics(self, dataset: Dataset) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))
         now = asdict(Rates.of(confusion_counts(dataset.experiments, Settings())))
         assert now == pytest.approx(recorded["default"], abs=TOLERANCE)
@@ -224,24 +224,24 @@ class TestRecorded:
         assert recorded["data"]["sha256"] == dict(dataset.sha256)
 
     @pytest.mark.parametrize("how", ["default", "chosen_leaving_one_out"])
-    def test_the_record_meets_what_was_asked(self, how: str) -> None:
+    def test_recorded_metrics_meet_targets(self, how: str) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))[how]
         assert recorded["f1"] >= 0.81
         assert recorded["false_alarms"] <= 0.26
         assert recorded["misses"] <= 0.18
 
-    def test_the_data_is_whole(self, dataset: Dataset) -> None:
+    def test_data_set_is_complete(self, dataset: Dataset) -> None:
         assert len(dataset.experiments) == 14
         assert sum(len(one.readings) for one in dataset.experiments) == 14_929
         assert dataset.anomaly_free.shape == (9405, 8)
 
 
-class TestFiles:
-    def test_absent(self, tmp_path: Path) -> None:
+class TestDataFiles:
+    def test_missing_files_raise_training_data_missing(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingDataMissing, match="--data"):
             load(tmp_path)
 
-    def test_of_another_kind(self, tmp_path: Path) -> None:
+    def test_missing_column_is_rejected_with_file_name(self, tmp_path: Path) -> None:
         lines = f"{';'.join(SENSORS)}\n{';'.join('1' * len(SENSORS))}\n"
         names = [f"other/{number}" for number in range(1, 15)] + ["anomaly-free/anomaly-free"]
         for name in names:

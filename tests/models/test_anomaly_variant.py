@@ -1,4 +1,4 @@
-"""A variant as serving has it: its artefact, its signature, its answers and its states."""
+"""A served variant of the anomaly detector: artefact, signature, inference and state."""
 
 import json
 from typing import Any
@@ -46,8 +46,8 @@ def ask(variant: Variant, asked: Columns) -> Columns:
     return variant.run(accepted)
 
 
-class TestSignature:
-    def test_is_of_the_customers_sensors(self, variant: Variant) -> None:
+class TestAnomalyVariantSignature:
+    def test_inputs_are_the_customers_sensors(self, variant: Variant) -> None:
         fields = {field.name: field for field in variant.signature.inputs}
         assert list(fields) == [*SENSORS, STATE, SENSITIVITY]
         assert [fields[name].unit for name in SENSORS] == ["bar", None, None, "°C"]
@@ -56,7 +56,7 @@ class TestSignature:
         assert fields["pressure"].trained == (readings.min(), readings.max())
         assert (fields[STATE].datatype, fields[STATE].optional) == ("BYTES", True)
 
-    def test_answer_fields_are_as_signed(self, variant: Variant) -> None:
+    def test_outputs_match_signature(self, variant: Variant) -> None:
         answer = ask(variant, columns(hours(2, 30), leaking(hours(3, 30))))
         assert list(answer) == [field.name for field in variant.signature.outputs]
         for field in variant.signature.outputs:
@@ -66,7 +66,7 @@ class TestSignature:
         assert {type(name) for name in answer["sensor"].ravel()} == {str}
         assert {type(text) for text in answer[STATE]} == {str}
 
-    def test_units_are_converted(self, variant: Variant) -> None:
+    def test_input_units_are_converted(self, variant: Variant) -> None:
         asked = columns(hours(2, 200))
         psi = {**asked, "pressure": (asked["pressure"] * 14.503774).astype(np.float32)}
         accepted = validate_columns(variant.signature, psi, {"pressure": "psi"})
@@ -75,8 +75,8 @@ class TestSignature:
         )
 
 
-class TestAnswers:
-    def test_what_stands_out(self, variant: Variant) -> None:
+class TestAnomalyInference:
+    def test_shifted_sensor_raises_alarm_and_is_named(self, variant: Variant) -> None:
         readings = hours(2, 200)
         readings[100:, 2] += 2.0
         answer = ask(variant, columns(readings))
@@ -86,20 +86,20 @@ class TestAnswers:
         assert np.array_equal(answer["alarm"], answer["score"] > 1)
 
     @pytest.mark.parametrize("wild", [3e38, -3e38])
-    def test_the_largest_numbers(self, variant: Variant, wild: float) -> None:
+    def test_largest_float_values_give_finite_scores(self, variant: Variant, wild: float) -> None:
         answer = ask(variant, columns(np.full((5, 4), wild)))
         assert np.isfinite(answer["score"]).all()
         assert answer["alarm"].all()
         ask(variant, columns(hours(2, 5), state=answer[STATE].tolist()))
 
-    def test_sensors_of_unequal_length(self, variant: Variant) -> None:
+    def test_unequal_step_counts_are_rejected(self, variant: Variant) -> None:
         asked = {**columns(hours(2, 30)), "current": np.zeros((1, 29), dtype=np.float32)}
         with pytest.raises(InputInvalid, match="'current' has 29 steps, but 'pressure' has 30"):
             ask(variant, asked)
 
 
-class TestStates:
-    def test_several_calls_answer_as_one(self, variant: Variant) -> None:
+class TestDetectorState:
+    def test_calls_with_state_equal_a_single_call(self, variant: Variant) -> None:
         machines = [hours(2, 60), leaking(hours(3, 60))]
         whole = ask(variant, columns(*machines))
         state = ["", ""]
@@ -110,20 +110,20 @@ class TestStates:
             state = answer[STATE].tolist()
         assert np.concatenate(parts, axis=1) == pytest.approx(whole["score"], rel=1e-5)
 
-    def test_left_out_or_empty_is_a_beginning(self, variant: Variant) -> None:
+    def test_missing_or_empty_state_starts_anew(self, variant: Variant) -> None:
         machines = [hours(2, 20), hours(3, 20)]
         first = ask(variant, columns(machines[0]))
         mixed = ask(variant, columns(*machines, state=[first[STATE][0], ""]))
         assert mixed["score"][1] == pytest.approx(ask(variant, columns(machines[1]))["score"][0])
 
-    def test_another_load_of_the_artefact_takes_it(self, variant: Variant) -> None:
+    def test_state_is_accepted_by_reloaded_variant(self, variant: Variant) -> None:
         state = ask(variant, columns(hours(2, 20)))[STATE].tolist()
         ask(load(artefact()), columns(hours(3, 20), state=state))
 
-    def test_is_short(self, variant: Variant) -> None:
+    def test_state_size_is_bounded_per_sensor(self, variant: Variant) -> None:
         assert len(ask(variant, columns(hours(2, 1000)))[STATE][0]) <= 24 * len(SENSORS)
 
-    def test_of_another_variant(self, variant: Variant) -> None:
+    def test_state_of_other_variant_is_rejected(self, variant: Variant) -> None:
         other = ask(load(artefact(seed=9)), columns(hours(2, 20)))[STATE][0]
         with pytest.raises(
             InputInvalid, match=r"'state' in row 1 .* another fine-tuned model"
@@ -132,7 +132,7 @@ class TestStates:
         assert caught.value.param == STATE
 
     @pytest.mark.parametrize("how", ["cut", "changed", "rubbish", "not ASCII", "longer"])
-    def test_broken(self, variant: Variant, how: str) -> None:
+    def test_damaged_state_is_rejected(self, variant: Variant, how: str) -> None:
         text = ask(variant, columns(hours(2, 20)))[STATE][0]
         broken = {
             "cut": text[:-8],
@@ -150,8 +150,8 @@ class TestStates:
             variant.run(asked)
 
 
-class TestArtefact:
-    def test_reads_back_exactly(self, variant: Variant) -> None:
+class TestAnomalyArtefact:
+    def test_artefact_round_trips_exactly(self, variant: Variant) -> None:
         fitted = fit([hours(1, 1500)], SENSORS)
         assert variant.detector.whitening.tolist() == fitted.whitening.tolist()
         assert variant.detector.level.tolist() == fitted.level.tolist()
@@ -159,15 +159,15 @@ class TestArtefact:
         assert variant.detector.weight == fitted.weight
 
     @pytest.mark.parametrize("broken", [b"", b"rubbish", b"[]", b"{}", b"\xff\xfe", b"\x80\x04."])
-    def test_rubbish(self, broken: bytes) -> None:
+    def test_invalid_bytes_are_rejected(self, broken: bytes) -> None:
         with pytest.raises(VariantBroken, match="not a fine-tuned model"):
             load(broken)
 
-    def test_cut(self) -> None:
+    def test_truncated_artefact_is_rejected(self) -> None:
         with pytest.raises(VariantBroken, match="not a fine-tuned model"):
             load(artefact()[:-10])
 
-    def test_of_another_version(self) -> None:
+    def test_other_version_is_rejected(self) -> None:
         document = {**json.loads(artefact()), "version": 2, "whitening": "another form"}
         with pytest.raises(VariantBroken, match="version 2, not 1"):
             load(json.dumps(document).encode())
@@ -183,12 +183,12 @@ class TestArtefact:
             ({"whitening": [[None] * 4] * 4}, "not a fine-tuned model"),
         ],
     )
-    def test_of_another_shape(self, changes: dict[str, Any], words: str) -> None:
+    def test_inconsistent_values_are_rejected(self, changes: dict[str, Any], words: str) -> None:
         document = {**json.loads(artefact()), **changes}
         with pytest.raises(VariantBroken, match=words):
             load(json.dumps(document).encode())
 
-    def test_sensors_of_one_name(self) -> None:
+    def test_duplicate_sensor_names_are_rejected(self) -> None:
         document = json.loads(artefact())
         document["sensors"][1]["name"] = document["sensors"][0]["name"]
         with pytest.raises(VariantBroken, match="no names of their own"):
@@ -196,7 +196,7 @@ class TestArtefact:
 
 
 class TestSensitivity:
-    def test_a_higher_sensitivity_only_adds_alarms(self, variant: Variant) -> None:
+    def test_higher_sensitivity_only_adds_alarms(self, variant: Variant) -> None:
         asked = columns(hours(2, 300), leaking(hours(3, 300)))
         before = np.zeros((2, 300), dtype=np.bool_)
         counts = []
@@ -209,23 +209,23 @@ class TestSensitivity:
         assert counts == sorted(counts)
         assert counts[0] < counts[-1]
 
-    def test_without_one_it_is_one(self, variant: Variant) -> None:
+    def test_missing_sensitivity_defaults_to_1(self, variant: Variant) -> None:
         asked = columns(leaking(hours(3, 300)))
         one = ask(variant, {**asked, SENSITIVITY: np.ones(1, dtype=np.float32)})
         assert np.array_equal(ask(variant, asked)["alarm"], one["alarm"])
 
     @pytest.mark.parametrize("value", [0.6, 4.1, np.nan])
-    def test_out_of_range_is_refused(self, variant: Variant, value: float) -> None:
+    def test_sensitivity_out_of_range_is_rejected(self, variant: Variant, value: float) -> None:
         asked = {**columns(hours(2, 30)), SENSITIVITY: np.array([value], dtype=np.float32)}
         with pytest.raises(InputInvalid, match="'sensitivity'"):
             validate_columns(variant.signature, asked, {})
 
-    def test_it_is_described_with_its_range_and_default(self, variant: Variant) -> None:
+    def test_signature_has_sensitivity_range_and_default(self, variant: Variant) -> None:
         found = {one.name: one for one in variant.signature.inputs}[SENSITIVITY]
         assert (found.minimum, found.maximum, found.default) == (0.7, 4.0, 1.0)
         assert (found.unit, found.optional) == ("1", True)
 
-    def test_fitted_with_more_it_alarms_more_and_says_so(self) -> None:
+    def test_higher_fitted_sensitivity_adds_alarms_and_is_described(self) -> None:
         alarms = []
         for value in (0.25, 0.5, 1.0, 2.0, 4.0):
             detector = fit([hours(1, 1500)], SENSORS, Settings(sensitivity=value))

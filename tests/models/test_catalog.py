@@ -1,4 +1,4 @@
-"""The catalog: what it refuses to sell."""
+"""The model catalog: loading and validation."""
 
 from pathlib import Path
 
@@ -44,8 +44,8 @@ def adapter(more: str = "", base: str = "base", profiles: str = '["cpu"]', id: s
     return TEXT.format(id=id, profiles=profiles, more=f'base = "{base}"\n{WEIGHTS}\n{more}')
 
 
-class TestRetired:
-    def test_a_retired_model_has_a_replacement_and_is_no_model(self, tmp_path: Path) -> None:
+class TestRetiredModels:
+    def test_retired_model_has_replacement_and_is_not_found(self, tmp_path: Path) -> None:
         text = ENTRY.format(per=1, price="1") + '[retired]\n"old" = "m"\n'
         catalog = load_catalog("cpu", write(tmp_path, text))
         assert catalog.retired == {"old": "m"}
@@ -53,26 +53,26 @@ class TestRetired:
         assert catalog.filter(lambda _: True).retired == {"old": "m"}
 
     @pytest.mark.parametrize("line", ['"m" = "m"', '"old" = "older"'])
-    def test_an_invalid_replacement_is_refused(self, tmp_path: Path, line: str) -> None:
+    def test_invalid_replacement_is_rejected(self, tmp_path: Path, line: str) -> None:
         text = f"{ENTRY.format(per=1, price='1')}[retired]\n{line}\n"
         with pytest.raises(CatalogInvalid, match="retires"):
             load_catalog("cpu", write(tmp_path, text))
 
     @pytest.mark.parametrize("profile", ["cpu", "gpu"])
-    def test_the_replacement_has_the_task_of_the_retired_model(self, profile: str) -> None:
+    def test_replacement_has_task_of_retired_model(self, profile: str) -> None:
         catalog = load_catalog(profile)
         assert set(catalog.retired) == {"minilm-l6-v2"}
         assert catalog.models[catalog.retired["minilm-l6-v2"]].task is Task.EMBEDDING
 
-    def test_a_retired_model_is_no_fallback(self, tmp_path: Path) -> None:
+    def test_retired_model_as_fallback_is_rejected(self, tmp_path: Path) -> None:
         text = ENTRY.format(per=1, price="1").replace("licence", 'fallbacks = ["old"]\nlicence')
         with pytest.raises(CatalogInvalid, match="'old' is not another model"):
             load_catalog("cpu", write(tmp_path, text + '[retired]\n"old" = "m"\n'))
 
 
-class TestLoad:
+class TestCatalogLoading:
     @pytest.mark.parametrize("profile", ["cpu", "gpu"])
-    def test_ours_sells_every_task_in_every_profile(self, profile: str) -> None:
+    def test_committed_catalog_has_every_task_in_each_profile(self, profile: str) -> None:
         catalog = load_catalog(profile)
         for task in Task:
             assert catalog.with_task(task)
@@ -80,12 +80,12 @@ class TestLoad:
             assert set(model.prices) == {"CNY", "USD"}
             assert all(price > 0 for row in model.prices.values() for price in row.values())
 
-    def test_a_price_becomes_nano_units(self, tmp_path: Path) -> None:
+    def test_price_is_converted_to_nano_units(self, tmp_path: Path) -> None:
         file = write(tmp_path, ENTRY.format(per=1_000_000, price="0.5"))
         model = load_catalog("cpu", file).models["m"]
         assert model.prices["CNY"][Meter.INPUT_TOKENS] == 500
 
-    def test_an_adapter_answers_on_its_bases_engine(self, tmp_path: Path) -> None:
+    def test_adapter_uses_engine_of_base_model(self, tmp_path: Path) -> None:
         models = load_catalog("cpu", write(tmp_path, ENGINE + adapter())).models
         assert [models[name].engine_id for name in ("base", "a")] == ["base", "base"]
 
@@ -102,11 +102,13 @@ class TestLoad:
             (ENGINE + adapter(profiles='["cpu", "gpu"]'), "must not set engine"),
         ],
     )
-    def test_an_adapter_that_cannot_answer(self, tmp_path: Path, text: str, message: str) -> None:
+    def test_invalid_adapter_entry_is_rejected(
+        self, tmp_path: Path, text: str, message: str
+    ) -> None:
         with pytest.raises(CatalogInvalid, match=message):
             load_catalog("cpu", write(tmp_path, text))
 
-    def test_what_is_counted_follows_from_the_price(self, tmp_path: Path) -> None:
+    def test_priced_meters_determine_counted_units(self, tmp_path: Path) -> None:
         entry = ENTRY.format(per=1, price="0.05")
         by_rows = entry.replace("input_tokens", "rows")
         by_images = entry.replace("input_tokens", "images").replace('"m"', '"eye"')
@@ -119,7 +121,7 @@ class TestLoad:
         ("per", "price"),
         [(1_000_000, "0.0001"), (3, "0.1"), (1, "-1"), (1, "x"), (0, "1"), (1, "NaN"), (1, "1e99")],
     )
-    def test_a_price_that_cannot_be_charged(self, tmp_path: Path, per: int, price: str) -> None:
+    def test_invalid_price_is_rejected(self, tmp_path: Path, per: int, price: str) -> None:
         file = write(tmp_path, ENTRY.format(per=per, price=price))
         with pytest.raises(CatalogInvalid, match="'m' is not valid"):
             load_catalog("cpu", file)
@@ -140,7 +142,9 @@ class TestLoad:
             ),
         ],
     )
-    def test_a_wrong_catalog_is_named(self, tmp_path: Path, text: str, message: str) -> None:
+    def test_invalid_catalog_is_rejected_with_reason(
+        self, tmp_path: Path, text: str, message: str
+    ) -> None:
         with pytest.raises(CatalogInvalid, match=message):
             load_catalog("cpu", write(tmp_path, text))
 
@@ -158,7 +162,7 @@ class TestLoad:
             ('route = { inputs = ["a"] }', "", "'m' is not valid"),
         ],
     )
-    def test_what_stands_in_takes_the_same_requests(
+    def test_fallback_must_accept_the_same_requests(
         self, tmp_path: Path, first: str, second: str, message: str | None
     ) -> None:
         entry = ENTRY.format(per=1, price="1")
@@ -172,14 +176,14 @@ class TestLoad:
             with pytest.raises(CatalogInvalid, match=message):
                 load_catalog("cpu", file)
 
-    def test_what_stands_in_does_the_same_task(self, tmp_path: Path) -> None:
+    def test_fallback_must_have_the_same_task(self, tmp_path: Path) -> None:
         entry = ENTRY.format(per=1, price="1")
         first = entry.replace("[model.meters]", 'fallbacks = ["n"]\n[model.meters]')
         other = entry.replace('"m"', '"n"').replace("embedding", "text-generation")
         with pytest.raises(CatalogInvalid, match="accepts the same requests"):
             load_catalog("cpu", write(tmp_path, first + other))
 
-    def test_a_route_has_columns_or_none(self, tmp_path: Path) -> None:
+    def test_route_and_latency_are_loaded_if_present(self, tmp_path: Path) -> None:
         route = 'route = { task = "t", inputs = ["a", "b"] }\nlatency_ms = 7\n[model.meters]'
         text = ENTRY.format(per=1, price="1")
         plain = load_catalog("cpu", write(tmp_path, text)).models["m"]
@@ -188,17 +192,17 @@ class TestLoad:
         routed = load_catalog("cpu", write(tmp_path, text)).models["m"]
         assert (routed.route, routed.latency_ms) == (Route("t", frozenset({"a", "b"})), 7)
 
-    def test_the_industrial_model_has_a_price_of_learning(self) -> None:
+    def test_industrial_model_has_fine_tuning_price(self) -> None:
         industrial = load_catalog("cpu").with_task(Task.TEXT_GENERATION)[0]
         assert "adaptation_seconds" in industrial.prices["CNY"]
 
-    def test_no_model_is_called_auto(self, tmp_path: Path) -> None:
+    def test_model_id_auto_is_rejected(self, tmp_path: Path) -> None:
         text = ENTRY.format(per=1, price="1").replace('"m"', '"auto"')
         with pytest.raises(CatalogInvalid, match="reserved for model selection"):
             load_catalog("cpu", write(tmp_path, text))
 
-    def test_ids_are_spelled_nowhere_else(self) -> None:
-        """One place: a renamed model must not live on in code or tests."""
+    def test_model_ids_occur_in_catalog_only(self) -> None:
+        """A renamed model must not remain in code or tests."""
         root = CATALOG_FILE.parent.parent
         ids = {model for profile in ("cpu", "gpu") for model in load_catalog(profile).models}
         for folder in ("gateway", "billing", "models", "serving", "infra", "tests", "load"):

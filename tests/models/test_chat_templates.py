@@ -1,4 +1,4 @@
-"""The form in which the CPU profile's language models are asked."""
+"""The chat template of the CPU profile's language models."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ CALL = {"function": {"name": "oee", "arguments": {"单位": "kW"}}}
 
 
 def rendered(*messages: dict[str, Any], prompt: bool = True, tools: Any = None) -> str:
-    """As transformers and vLLM do it: the same sandbox, the same whitespace rules."""
+    """Render as transformers and vLLM do: same sandbox, same whitespace rules."""
 
     def refuse(message: str) -> Any:
         raise TemplateError(message)
@@ -39,12 +39,12 @@ def said(role: str, content: str, **more: Any) -> dict[str, Any]:
     return {"role": role, "content": content, **more}
 
 
-def test_begins_with_bos_and_ends_with_the_turn() -> None:
+def test_chat_prompt_starts_with_bos_and_ends_with_assistant_turn() -> None:
     assert rendered(said("user", "Hello.")) == "<bos>User: Hello.\nAssistant:"
     assert rendered(said("user", "Hello."), prompt=False) == "<bos>User: Hello.\n"
 
 
-def test_a_longer_dialogue() -> None:
+def test_chat_prompt_contains_all_turns() -> None:
     text = rendered(
         said("system", "Be brief."), said("user", " One? "), said("assistant", "1"),
         said("user", "Two?"),
@@ -52,14 +52,14 @@ def test_a_longer_dialogue() -> None:
     assert text == "<bos>Be brief.\n\nUser: One?\nAssistant: 1\n\nUser: Two?\nAssistant:"
 
 
-def test_tools_are_named_before_the_request() -> None:
+def test_chat_prompt_lists_tools_before_request() -> None:
     asked = said("user", "How well does it run?")
     text = rendered(said("system", "Be brief."), asked, tools=TOOLS)
     expected = f"{OFFER}Be brief.\n\nUser: How well does it run?\nAssistant:"
     assert text == expected
 
 
-def test_after_a_tools_result_the_model_is_to_speak() -> None:
+def test_chat_prompt_after_tool_result_omits_tool_list() -> None:
     text = rendered(
         said("user", "How well?"),
         said("assistant", "", tool_calls=[CALL]),
@@ -73,6 +73,6 @@ def test_after_a_tools_result_the_model_is_to_speak() -> None:
     )
 
 
-def test_a_role_that_is_none() -> None:
+def test_chat_template_rejects_unknown_role() -> None:
     with pytest.raises(TemplateError, match="role"):
         rendered(said("king", "Hello."))

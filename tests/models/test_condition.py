@@ -1,4 +1,4 @@
-"""The condition: how it is learned, on a rig that is made up."""
+"""Condition monitoring: features, training and data files, on a simulated rig."""
 
 from pathlib import Path
 
@@ -42,8 +42,8 @@ def trained(rig: Dataset) -> TrainedModel:
     return fit_and_calibrate(rig.readings, rig.labels)
 
 
-class TestFeatures:
-    def test_are_what_their_names_say(self) -> None:
+class TestConditionFeatures:
+    def test_features_match_their_names(self) -> None:
         readings = np.random.default_rng(1).normal(size=(2, len(SENSORS), SECONDS)).astype("f4")
         row = dict(zip(NAMES, compute_features(readings)[1, 3], strict=True))
         phase = readings[1, 3, 2 * PHASE_SECONDS : 3 * PHASE_SECONDS].astype(float)
@@ -53,40 +53,40 @@ class TestFeatures:
         assert row["lowest"] == readings[1, 3].min()
         assert row["highest"] == readings[1, 3].max()
 
-    def test_a_sensor_that_never_moves(self) -> None:
+    def test_constant_sensor_has_finite_features(self) -> None:
         features = compute_features(np.full((5, len(SENSORS), SECONDS), 9.17, dtype=np.float32))
         assert np.isfinite(Scaling.fit(features).transform(features)).all()
 
 
-class TestStretches:
-    def test_follow_each_other_and_hold_every_cycle(self, rig: Dataset) -> None:
+class TestBlockSplit:
+    def test_blocks_are_consecutive_and_cover_all_cycles(self, rig: Dataset) -> None:
         parts = split_into_blocks(rig.labels, 10)
         assert np.concatenate(parts).tolist() == list(range(len(rig)))
         assert min(map(len, parts)) > len(rig) / 20
 
-    def test_no_cycle_is_parted_from_its_like_beside_it(self, rig: Dataset) -> None:
+    def test_blocks_are_cut_only_where_labels_change(self, rig: Dataset) -> None:
         for before, after in zip(
             *[split_into_blocks(rig.labels, 10)[at:] for at in (0, 1)], strict=False
         ):
             assert np.any(rig.labels[before[-1]] != rig.labels[after[0]])
 
 
-class TestLevels:
-    def test_count_the_conditions_from_the_worst(self, rig: Dataset) -> None:
+class TestConditionLevels:
+    def test_levels_approximate_label_indices(self, rig: Dataset) -> None:
         features = compute_features(rig.readings)
         levels = fit(FitMoments.compute(features, rig.labels), STRENGTH).levels(features)
         assert np.abs(levels - rig.labels).mean() < 0.15
 
-    def test_a_sound_component_has_nothing_held_against_it(self, rig: Dataset) -> None:
+    def test_healthy_component_has_zero_mean_contributions(self, rig: Dataset) -> None:
         features = compute_features(rig.readings)
         said = fit(FitMoments.compute(features, rig.labels), STRENGTH).contributions(features)
         for at, target in enumerate(TARGETS):
             sound = said[rig.labels[:, at] == target.healthy, :, at]
             assert sound.mean(axis=0) == pytest.approx(np.zeros(len(SENSORS)), abs=1e-9)
 
-    def test_sensors_that_move_together_do_not_cancel_each_other(self) -> None:
-        """Two sensors tell the same to a hair, one a hair more: without the penalty the difference
-        is blown up, and what one says the other takes back."""
+    def test_penalty_prevents_cancelling_contributions_of_correlated_sensors(self) -> None:
+        """Two sensors are almost identical. Without a penalty, their small difference is amplified
+        and their contributions cancel each other."""
         generator = np.random.default_rng(2)
         places = np.tile(generator.permutation(np.repeat(np.arange(3), 100))[:, np.newaxis], 4)
         hair = generator.normal(size=300) * 1e-3
@@ -102,8 +102,8 @@ class TestLevels:
         assert ratios[1] < 1.5
 
 
-class TestChoosing:
-    def test_takes_the_strength_that_makes_the_truth_likeliest(self) -> None:
+class TestPenaltyChoice:
+    def test_chosen_penalty_maximises_likelihood(self) -> None:
         generator = np.random.default_rng(3)
         truth = generator.integers(0, 3, size=400)
         scores = [
@@ -117,8 +117,8 @@ class TestChoosing:
         assert not calibration.shifts.any()
 
 
-class TestGraph:
-    def test_answer_fields_as_the_model(self, trained: TrainedModel) -> None:
+class TestConditionGraph:
+    def test_graph_predictions_equal_model_predictions(self, trained: TrainedModel) -> None:
         other = dataset(seed=2, repeats=1)
         predictions = predict_with_graph(trained.model.SerializeToString(), other.readings)
         for at, target in enumerate(TARGETS):
@@ -128,14 +128,14 @@ class TestGraph:
             probabilities = np.array(target.conditions)[expected.argmax(axis=1)]
             assert prediction.condition.tolist() == probabilities.tolist()
 
-    def test_is_right_of_a_rig_of_the_same_kind(self, trained: TrainedModel) -> None:
+    def test_graph_is_accurate_on_unseen_rig(self, trained: TrainedModel) -> None:
         other = dataset(seed=3, repeats=2)
         predictions = predict_with_graph(trained.model.SerializeToString(), other.readings)
         for at, target in enumerate(TARGETS):
             truth = np.array(target.conditions)[other.labels[:, at]]
             assert np.mean(predictions[target.name].condition == truth) > 0.95
 
-    def test_the_strongest_reason_is_the_sensor_that_tells(self, trained: TrainedModel) -> None:
+    def test_strongest_reason_is_the_decisive_sensor(self, trained: TrainedModel) -> None:
         other = dataset(seed=4, repeats=1)
         predictions = predict_with_graph(trained.model.SerializeToString(), other.readings)
         for at, target in enumerate(TARGETS):
@@ -144,12 +144,12 @@ class TestGraph:
             assert np.mean(prediction.contributions[worst, 0] < -1) > 0.9
 
 
-class TestData:
-    def test_absent_files_are_named(self, tmp_path: Path) -> None:
+class TestConditionData:
+    def test_missing_files_raise_training_data_missing(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingDataMissing, match=DIRECTORY_VARIABLE):
             load(tmp_path)
 
-    def test_read_with_the_misread_thousands_repaired(self, tmp_path: Path) -> None:
+    def test_misread_thousands_separators_are_repaired(self, tmp_path: Path) -> None:
         write(
             tmp_path, CE=np.array([[47_202.0] * 59 + [47.2]] * 2), conditions="3 100 0 130 1\n" * 2
         )
@@ -167,20 +167,20 @@ class TestData:
             ("3 100 0\n3 100 0\n", "unknown condition"),
         ],
     )
-    def test_other_conditions_are_refused(
+    def test_invalid_conditions_file_is_rejected(
         self, tmp_path: Path, conditions: str, words: str
     ) -> None:
         write(tmp_path, conditions=conditions)
         with pytest.raises(TrainingDataMissing, match=words):
             load(tmp_path)
 
-    def test_series_that_are_none_are_refused(self, tmp_path: Path) -> None:
+    def test_invalid_series_file_is_rejected(self, tmp_path: Path) -> None:
         write(tmp_path, conditions="")
         (tmp_path / FOLDER / SERIES_FILES[0]).write_bytes(b"rubbish")
         with pytest.raises(TrainingDataMissing, match="no arrays"):
             load(tmp_path)
 
-    def test_a_missing_sensor_is_named(self, tmp_path: Path) -> None:
+    def test_missing_sensor_is_rejected_with_name(self, tmp_path: Path) -> None:
         write(tmp_path, conditions="")
         np.savez(tmp_path / FOLDER / SERIES_FILES[1], **{"VS1": np.ones((2, SECONDS))})
         with pytest.raises(TrainingDataMissing, match="CE"):
@@ -188,7 +188,7 @@ class TestData:
 
 
 def write(directory: Path, *, conditions: str, **changed: np.ndarray) -> None:
-    """Files of two cycles in which every sensor but those `changed` reads 1."""
+    """Write files of two cycles in which every sensor except `changed` reads 1."""
     folder = directory / FOLDER
     folder.mkdir()
     series = {name: np.ones((2, SECONDS)) for name in SENSORS} | changed

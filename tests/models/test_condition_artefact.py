@@ -1,4 +1,4 @@
-"""The condition's artefact as committed: what it promises, and its recorded figures."""
+"""The committed condition artefact: signature, predictions and recorded metrics."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ from models.units import unit_conversion
 from tests.support.models.made_up_cycles import dataset as made_up
 from tests.support.nightly import nightly
 
-# Two machines may sum products in another order.
+# Machines may sum products in a different order.
 TOLERANCE = 1e-3
 
 
@@ -57,7 +57,7 @@ def cycles() -> Floats:
     return made_up(seed=5, repeats=1).readings[:6]
 
 
-def test_signs_what_it_takes_and_gives(
+def test_condition_signature_matches_graph_inputs_and_outputs(
     session: ort.InferenceSession, signature: dict[str, Any]
 ) -> None:
     assert [one["name"] for one in signature["inputs"]] == [*SENSORS]
@@ -70,7 +70,9 @@ def test_signs_what_it_takes_and_gives(
         assert node.shape == (["batch", REASON_COUNT] if one.get("series") else ["batch"])
 
 
-def test_units_are_known_and_limits_hold_what_was_seen(signature: dict[str, Any]) -> None:
+def test_condition_units_are_valid_and_limits_cover_trained_range(
+    signature: dict[str, Any],
+) -> None:
     for one in signature["inputs"]:
         unit_conversion(one["unit"], one["unit"])
         assert one["minimum"] <= one["trained"][0] < one["trained"][1] <= one["maximum"]
@@ -87,14 +89,14 @@ def test_units_are_known_and_limits_hold_what_was_seen(signature: dict[str, Any]
         pytest.param("CE", 28_258.0, id="the misread thousands of the published file"),
     ],
 )
-def test_a_wrong_unit_lies_outside_the_limits(
+def test_condition_limits_exclude_values_in_wrong_units(
     signature: dict[str, Any], name: str, value: float
 ) -> None:
     one = next(one for one in signature["inputs"] if one["name"] == name)
     assert not one["minimum"] <= value <= one["maximum"]
 
 
-def test_every_condition_has_its_word(signature: dict[str, Any]) -> None:
+def test_condition_descriptions_contain_every_label(signature: dict[str, Any]) -> None:
     described = {one["name"]: one["description"] for one in signature["outputs"]}
     for target in TARGETS:
         for probabilities, word in zip(
@@ -104,7 +106,9 @@ def test_every_condition_has_its_word(signature: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_what_cannot_be_read_is_not_judged(artefact: bytes, cycles: Floats, wrong: float) -> None:
+def test_condition_is_not_applicable_for_non_finite_input(
+    artefact: bytes, cycles: Floats, wrong: float
+) -> None:
     cycles[1, 4, 30] = wrong
     for prediction in predict_with_graph(artefact, cycles).values():
         assert prediction.condition[1] == NOT_APPLICABLE
@@ -113,7 +117,7 @@ def test_what_cannot_be_read_is_not_judged(artefact: bytes, cycles: Floats, wron
         assert np.isnan(prediction.contributions[1]).all()
 
 
-def test_a_batch_answers_as_its_cycles_do_alone(artefact: bytes, cycles: Floats) -> None:
+def test_condition_of_batch_equals_single_cycles(artefact: bytes, cycles: Floats) -> None:
     together = predict_with_graph(artefact, cycles)
     for at in range(len(cycles)):
         for name, alone in predict_with_graph(artefact, cycles[at : at + 1]).items():
@@ -122,18 +126,18 @@ def test_a_batch_answers_as_its_cycles_do_alone(artefact: bytes, cycles: Floats)
             assert together[name].reasons[at].tolist() == alone.reasons[0].tolist()
 
 
-def test_no_cycles_get_no_answers(session: ort.InferenceSession, cycles: Floats) -> None:
+def test_condition_of_empty_batch_is_empty(session: ort.InferenceSession, cycles: Floats) -> None:
     feed = {name: cycles[:0, at] for at, name in enumerate(SENSORS)}
     assert all(len(output) == 0 for output in session.run(None, feed))
 
 
-def test_the_recorded_figures_meet_their_bar(metrics: dict[str, Any]) -> None:
+def test_condition_recorded_metrics_meet_targets(metrics: dict[str, Any]) -> None:
     probabilities = metrics["accuracy_over_all_cuts"]
     assert probabilities["accumulator"] >= 0.92
     assert min(probabilities[name] for name in ("cooler", "valve", "pump")) >= 0.99
 
 
-def test_the_artefact_scores_what_is_recorded(
+def test_condition_artefact_matches_recorded_metrics(
     artefact: bytes, rig: Dataset, metrics: dict[str, Any]
 ) -> None:
     assert metrics["artefact"]["bytes"] == len(artefact)
@@ -145,7 +149,7 @@ def test_the_artefact_scores_what_is_recorded(
 
 
 @nightly
-def test_training_gives_the_committed_artefact_again(artefact: bytes, rig: Dataset) -> None:
+def test_condition_training_reproduces_committed_artefact(artefact: bytes, rig: Dataset) -> None:
     committed = predict_with_graph(artefact, rig.readings)
     again = predict_with_graph(train(rig).model.SerializeToString(), rig.readings)
     for target in TARGETS:

@@ -1,4 +1,4 @@
-"""Trees that say what moved the answer, in a graph of their own, beside LightGBM itself."""
+"""Tree ensembles with contributions as an ONNX graph, compared with LightGBM."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -75,22 +75,21 @@ def reasons(told: Floats, unusable: NDArray[np.bool_]) -> tuple[Any, Any]:
     return named, signed
 
 
-class TestContributions:
-    def test_add_up_to_the_raw_score(self) -> None:
+class TestTreeContributions:
+    def test_contributions_sum_to_raw_score(self) -> None:
         at, model = rows(2), binary()
         told, base = contributions(model, at)
         expected = model.predict(at, raw_score=True)
         np.testing.assert_allclose(told.sum(axis=1) + base, expected, atol=1e-5)
 
-    def test_add_up_for_each_class(self) -> None:
+    def test_contributions_sum_to_raw_score_per_class(self) -> None:
         at, model = rows(2), three_classes()
         told, base = contributions(model, at)
         scores = told.reshape(-1, 3, len(NAMES)).sum(axis=2) + base
         np.testing.assert_allclose(scores, model.predict(at, raw_score=True), atol=1e-5)
 
-    def test_are_each_features_own(self) -> None:
-        """A feature that the label does not depend on moves little; one that no tree asks of,
-        nothing."""
+    def test_irrelevant_features_have_little_or_no_contribution(self) -> None:
+        """A feature unrelated to the label contributes little; an unused feature contributes 0."""
         told, _ = contributions(binary(), rows(2))
         strength = np.abs(told).mean(axis=0)
         assert strength.argmax() == NAMES.index("first")
@@ -104,7 +103,7 @@ class TestContributions:
         )
         assert not contributions(model, rows(2))[0][:, 0].any()
 
-    def test_of_one_question_are_the_step_of_the_mean(self) -> None:
+    def test_single_split_contributes_difference_from_mean(self) -> None:
         label = np.where(rows(1)[:, 3] <= 0.3, 1.0, 5.0)
         exactly = {"max_bin": 1000, "min_data_in_bin": 1, "learning_rate": 1.0}
         model = booster("regression", label, num_leaves=2, **exactly)
@@ -112,8 +111,8 @@ class TestContributions:
         assert base == pytest.approx([label.mean()], abs=1e-4)
         assert told[:, 3] + base == pytest.approx([1, 5], abs=1e-3)
 
-    def test_a_value_just_above_the_limit_goes_the_other_way(self) -> None:
-        """Limits are in double precision: where one lies between two single-precision numbers,
+    def test_threshold_between_adjacent_floats_is_compared_exactly(self) -> None:
+        """A double-precision threshold may lie between two adjacent single-precision numbers, and
         the nearest of them may be above it."""
         edges = np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1))], dtype=np.float32)
         for low, high in (edges, -edges[::-1]):
@@ -125,11 +124,11 @@ class TestContributions:
             expected = model.predict(at, raw_score=True)
             np.testing.assert_allclose(told.sum(axis=1) + base, expected, atol=1e-6)
 
-    def test_trees_without_a_question_leave_the_base(self) -> None:
+    def test_trees_without_splits_leave_the_base(self) -> None:
         model = booster("regression", np.full(600, 3.0))
         assert contributions_base(model) == pytest.approx([3.0])
 
-    def test_trees_that_ask_for_categories_are_refused(self) -> None:
+    def test_categorical_splits_are_rejected(self) -> None:
         at = rows(1)
         at[:, 0] = np.arange(600) % 4
         data = lgb.Dataset(at, label=(at[:, 0] == 2) * 1.0, categorical_feature=[0])
@@ -138,15 +137,15 @@ class TestContributions:
             build_contributing_trees(model, "features", "told")
 
 
-class TestReasons:
-    def test_are_the_strongest_with_their_sign(self) -> None:
+class TestTreeReasons:
+    def test_reasons_are_strongest_contributions_with_sign(self) -> None:
         told = np.array([[0.1, -3, 0, 2, 0.5], [0, 0, -1, 0, -2]], dtype=np.float32)
         named, signed = reasons(told, np.zeros((2, 1), dtype=bool))
         assert named.tolist()[0] == ["noise", "first", "other"]
         assert signed.tolist()[0] == [-3, 2, 0.5]
         assert named.tolist()[1][:2] == ["other", "second"]
 
-    def test_a_row_that_is_not_judged_has_none(self) -> None:
+    def test_unusable_row_has_no_reasons(self) -> None:
         told = np.ones((2, len(NAMES)), dtype=np.float32)
         named, signed = reasons(told, np.array([[True], [False]]))
         assert named[0].tolist() == [""] * REASON_COUNT
@@ -157,8 +156,8 @@ def contributions_base(model: lgb.Booster) -> NDArray[np.float64]:
     return build_contributing_trees(model, "features", "told").base
 
 
-class TestJoined:
-    def test_is_the_weighed_sum_in_one_node(self) -> None:
+class TestCombinedEnsembles:
+    def test_combined_contributions_are_weighted_sum(self) -> None:
         at = rows(2)
         other = booster("binary", (rows(1)[:, 4] > 0).astype(int))
         parts = [build_contributing_trees(one, "features", "told") for one in (binary(), other)]
@@ -167,13 +166,13 @@ class TestJoined:
         assert answered(trees, at) == pytest.approx(0.5 * apart[0] + 2 * apart[1], abs=1e-5)
         assert trees.base == pytest.approx(0.5 * parts[0].base + 2 * parts[1].base)
 
-    def test_trees_that_ask_nothing_add_their_base_only(self) -> None:
+    def test_trees_without_splits_add_only_their_base(self) -> None:
         nothing = booster("binary", (rows(1)[:, 0] > 0).astype(int), min_data_in_leaf=10_000)
         parts = [build_contributing_trees(one, "features", "told") for one in (binary(), nothing)]
         trees = combine_ensembles([(1.0, one) for one in parts])
         assert np.array_equal(answered(trees, rows(2)), answered(parts[0], rows(2)))
 
-    def test_of_unequally_many_classes(self) -> None:
+    def test_ensembles_with_different_class_counts_are_rejected(self) -> None:
         parts = [
             build_contributing_trees(one, "features", "t") for one in (binary(), three_classes())
         ]

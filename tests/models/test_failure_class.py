@@ -1,7 +1,6 @@
-"""The failure class: its artefact as committed, and that training gives it again.
+"""The committed failure class artefact, and reproduction of it by training.
 
-Owns what the artefact promises: signature, known operating points, refusal to judge what it cannot
-read, recorded figures.
+Covers the signature, known operating points, unreadable input and recorded metrics.
 """
 
 import gzip
@@ -37,7 +36,7 @@ from tests.support.nightly import nightly
 ONNX_TYPES: Mapping[str, str] = MappingProxyType(
     {"BYTES": "tensor(string)", "FP32": "tensor(float)", "INT64": "tensor(int64)"}
 )
-# Two machines may sum the trees' leaves in another order.
+# Machines may sum the trees' leaves in a different order.
 TOLERANCE = 1e-6
 
 Row = tuple[str, float, float, float, float, float]
@@ -118,7 +117,7 @@ def metrics() -> dict[str, Any]:
     return document
 
 
-def test_the_signature_names_the_graphs_tensors(
+def test_failure_class_signature_matches_graph_tensors(
     session: ort.InferenceSession, signature: dict[str, Any]
 ) -> None:
     for side, tensors in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
@@ -130,7 +129,7 @@ def test_the_signature_names_the_graphs_tensors(
     assert signature["version"] == "2"
 
 
-def test_the_trained_range_lies_within_the_physical_limits(signature: dict[str, Any]) -> None:
+def test_failure_class_trained_range_is_within_physical_limits(signature: dict[str, Any]) -> None:
     quantities = [one for one in signature["inputs"] if one["datatype"] == "FP32"]
     assert len(quantities) == 5
     for one in quantities:
@@ -150,7 +149,7 @@ def test_the_trained_range_lies_within_the_physical_limits(signature: dict[str, 
         pytest.param("tool_wear", 6_480.0, id="wear in seconds"),
     ],
 )
-def test_a_wrong_unit_lies_outside_the_limits(
+def test_failure_class_limits_exclude_values_in_wrong_units(
     signature: dict[str, Any], name: str, value: float
 ) -> None:
     one = next(one for one in signature["inputs"] if one["name"] == name)
@@ -158,27 +157,29 @@ def test_a_wrong_unit_lies_outside_the_limits(
 
 
 @pytest.mark.parametrize("row", HEALTHY.values(), ids=HEALTHY)
-def test_a_healthy_operating_point_is_no_failure(artefact: bytes, row: Row) -> None:
+def test_failure_class_of_healthy_operating_point_is_0(artefact: bytes, row: Row) -> None:
     answer = run_artefact(artefact, points(row))
     assert answer.failure.tolist() == [0]
     assert answer.probability[0] < 0.05
 
 
 @pytest.mark.parametrize("row", FAILING.values(), ids=FAILING)
-def test_a_failing_operating_point_is_found(artefact: bytes, row: Row) -> None:
+def test_failure_class_of_failing_operating_point_is_1(artefact: bytes, row: Row) -> None:
     answer = run_artefact(artefact, points(row))
     assert answer.failure.tolist() == [1]
     assert answer.probability[0] > 0.9
 
 
 @pytest.mark.parametrize(("kind", "reason"), REASONS_OF.items())
-def test_the_strongest_reason_is_the_physical_one(artefact: bytes, kind: str, reason: str) -> None:
+def test_failure_class_strongest_reason_is_physical_cause(
+    artefact: bytes, kind: str, reason: str
+) -> None:
     answer = run_artefact(artefact, points(FAILING[kind]))
     assert answer.reasons[0, 0] == reason
     assert answer.contributions[0, 0] > 3
 
 
-def test_reasons_are_told_strongest_first(artefact: bytes) -> None:
+def test_failure_class_reasons_are_sorted_by_strength(artefact: bytes) -> None:
     answer = run_artefact(artefact, points(*HEALTHY.values(), *FAILING.values()))
     strength = np.abs(answer.contributions)
     assert answer.reasons.shape == answer.contributions.shape == (7, REASON_COUNT)
@@ -188,7 +189,7 @@ def test_reasons_are_told_strongest_first(artefact: bytes) -> None:
 
 
 @pytest.mark.parametrize("row", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_cannot_be_read_is_not_judged(artefact: bytes, row: Row) -> None:
+def test_failure_class_is_not_predicted_for_unreadable_input(artefact: bytes, row: Row) -> None:
     answer = run_artefact(artefact, points(HEALTHY["usual"], row))
     assert np.isnan(answer.probability).tolist() == [False, True]
     assert answer.failure.tolist() == [0, -1]
@@ -199,17 +200,17 @@ def test_what_cannot_be_read_is_not_judged(artefact: bytes, row: Row) -> None:
     assert answer.reasons[1].tolist() == [""] * REASON_COUNT
 
 
-def test_less_cooling_never_lowers_the_probability(
+def test_failure_probability_never_falls_with_less_cooling(
     artefact: bytes,
 ) -> None:
-    # Only the air changes: the difference falls from 12 K to 5 K, all else is equal.
+    # Only the air temperature changes: the difference falls from 12 K to 5 K.
     warmer: list[Row] = [("L", 300.0 + step / 10, 312.0, 1330.0, 45.0, 60.0) for step in range(70)]
     probability = run_artefact(artefact, points(*warmer)).probability
     assert np.all(np.diff(probability) >= -TOLERANCE)
     assert probability[0] < 0.5 < probability[-1]
 
 
-def test_a_batch_answers_as_its_rows_do_alone(artefact: bytes) -> None:
+def test_failure_class_of_batch_equals_single_rows(artefact: bytes) -> None:
     rows = [*HEALTHY.values(), *FAILING.values(), *UNREADABLE.values()]
     together = run_artefact(artefact, points(*rows))
     alone = [run_artefact(artefact, points(row)) for row in rows]
@@ -220,7 +221,7 @@ def test_a_batch_answers_as_its_rows_do_alone(artefact: bytes) -> None:
     assert together.reasons.tolist() == [one.reasons[0].tolist() for one in alone]
 
 
-def test_an_empty_batch_gets_an_empty_answer(session: ort.InferenceSession) -> None:
+def test_failure_class_of_empty_batch_is_empty(session: ort.InferenceSession) -> None:
     feed = {name: column[:0] for name, column in points(("L", 1, 1, 1, 1, 1)).input_feed().items()}
     assert [output.shape for output in session.run(None, feed)] == [
         (0,),
@@ -230,7 +231,7 @@ def test_an_empty_batch_gets_an_empty_answer(session: ort.InferenceSession) -> N
     ]
 
 
-def test_the_artefact_scores_what_is_recorded(
+def test_failure_class_artefact_matches_recorded_metrics(
     artefact: bytes, dataset: Dataset, metrics: dict[str, Any]
 ) -> None:
     failure = run_artefact(artefact, dataset.points).failure
@@ -243,7 +244,7 @@ def test_the_artefact_scores_what_is_recorded(
 
 
 @nightly
-def test_training_gives_the_committed_artefact_again(
+def test_failure_class_training_reproduces_committed_artefact(
     artefact: bytes, dataset: Dataset, trained: TrainedModel
 ) -> None:
     committed = run_artefact(artefact, dataset.points)
@@ -254,8 +255,8 @@ def test_training_gives_the_committed_artefact_again(
     assert trained.rule.threshold == pytest.approx(stored, abs=TOLERANCE)
 
 
-def test_the_recorded_figures_meet_their_bar(metrics: dict[str, Any]) -> None:
-    """Calibration does not cost the decision anything, and holds better than the bare trees."""
+def test_failure_class_recorded_metrics_meet_targets(metrics: dict[str, Any]) -> None:
+    """Calibration does not reduce F1 and improves on the uncalibrated trees."""
     told = metrics["stratified_5_fold"]["mean"]
     assert told["f1"] >= 0.86
     assert told["ece"] < told["uncalibrated_ece"]
@@ -263,7 +264,7 @@ def test_the_recorded_figures_meet_their_bar(metrics: dict[str, Any]) -> None:
     assert told["reason_is_the_documented_one"] > 0.95
 
 
-def test_the_same_training_exports_the_same_bytes(dataset: Dataset) -> None:
+def test_failure_class_export_is_deterministic(dataset: Dataset) -> None:
     features = compute_features(dataset.points)
     rule = DecisionRule(Calibration(0.8, np.zeros(2)), np.float32(0.5))
     first, second = (
@@ -273,18 +274,18 @@ def test_the_same_training_exports_the_same_bytes(dataset: Dataset) -> None:
     assert first == second
 
 
-def test_absent_data_is_named(tmp_path: Path) -> None:
+def test_missing_failure_class_data_raises_training_data_missing(tmp_path: Path) -> None:
     with pytest.raises(TrainingDataMissing, match=DIRECTORY_VARIABLE):
         load(tmp_path)
 
 
-def test_a_file_without_the_label_is_refused(tmp_path: Path) -> None:
+def test_failure_class_data_without_label_is_rejected(tmp_path: Path) -> None:
     (tmp_path / FILE).parent.mkdir()
     (tmp_path / FILE).write_bytes(gzip.compress("\ufeffUDI,Type\n1,L\n".encode()))
     with pytest.raises(TrainingDataMissing, match="Machine failure"):
         load(tmp_path)
 
 
-def test_the_environment_names_the_data_directory(tmp_path: Path) -> None:
+def test_data_directory_is_read_from_environment(tmp_path: Path) -> None:
     assert default_directory({DIRECTORY_VARIABLE: str(tmp_path)}) == tmp_path
     assert default_directory({}).parts[-2:] == ("shared", "data")

@@ -1,4 +1,4 @@
-"""Adapting the failure class: the training file, what it is refused for, and what comes of it."""
+"""Fine-tuning of the failure class: results and validation of the training file."""
 
 import json
 import time
@@ -43,7 +43,7 @@ def file(points: OperatingPoints, failed: Flags) -> bytes:
 
 
 def changed(at: int, **changes: Any) -> bytes:
-    """The file with some fields of the line `at`, from 1, replaced; those of `...` left out."""
+    """Return the file with fields of line `at` (from 1) replaced, or removed if `...`."""
     line = {name: value for name, value in (LINES[at - 1] | changes).items() if value is not ...}
     return training_file(*LINES[: at - 1], line, *LINES[at:])
 
@@ -59,7 +59,7 @@ def loss(artefact: bytes, points: OperatingPoints, failed: Flags) -> float:
 
 
 def refused(content: bytes) -> bool:
-    """Whether there comes no variant of it: its labels mean nothing, or it is worse."""
+    """Whether fine-tuning yields no variant: the labels are invalid or the score is worse."""
     try:
         return adapt(content, lambda _: None).score.worse
     except TrainingFileInvalid as error:
@@ -79,8 +79,10 @@ def recorded() -> dict[str, Any]:
     return told
 
 
-class TestAdapting:
-    def test_is_better_on_its_own_machine(self, adaptation: tuple[Adaptation, list[str]]) -> None:
+class TestFailureClassFineTuning:
+    def test_variant_beats_base_on_own_machine(
+        self, adaptation: tuple[Adaptation, list[str]]
+    ) -> None:
         made, said = adaptation
         assert made.score.base is not None
         assert made.score.adapted < made.score.base / 2
@@ -88,8 +90,8 @@ class TestAdapting:
         assert said[0] == f"400 different operating points, {FAILED.sum()} of them failures."
         assert len(said) == 4
 
-    def test_the_score_holds_on_rows_that_it_has_not_seen(self) -> None:
-        """In the mean: of one file of this size it may be half as much off."""
+    def test_reported_score_matches_loss_on_unseen_rows(self) -> None:
+        """On average; the score of a single file of this size may be off by half."""
         unseen = operating_points(2, 4000)
         failed = WEAKER.failures(unseen)
         claimed, kept = [], []
@@ -101,7 +103,7 @@ class TestAdapting:
         assert np.mean(kept) == pytest.approx(np.mean(claimed), rel=0.2)
         assert max(kept) < loss(ARTEFACT.read_bytes(), unseen, failed) / 3
 
-    def test_the_variant_is_served_like_its_base(
+    def test_variant_is_served_with_outputs_of_base(
         self, adaptation: tuple[Adaptation, list[str]]
     ) -> None:
         base = load_onnx_specialist("mill", ARTEFACT)
@@ -113,7 +115,7 @@ class TestAdapting:
         decided = "1 where failure_probability is at least 0."
         assert variant.signature.outputs[1].description.startswith(decided)
 
-    def test_its_trained_range_is_that_of_both(self) -> None:
+    def test_trained_range_covers_base_and_training_file(self) -> None:
         points = operating_points(1, 400)
         points.torque[0], points.air_temperature[1] = 120.0, 291.5
         made = adapt(file(points, FAILED), lambda _: None)
@@ -125,7 +127,7 @@ class TestAdapting:
         assert fields["process_temperature"].trained[1] > before["process_temperature"][1]  # type: ignore[index]
         assert fields["type"].trained is None
 
-    def test_reasons_add_up_to_no_more_than_the_answer(
+    def test_reasons_are_sorted_and_stronger_for_failures(
         self, adaptation: tuple[Adaptation, list[str]]
     ) -> None:
         answer = run_artefact(adaptation[0].artefact, POINTS)
@@ -134,7 +136,7 @@ class TestAdapting:
         strongest = answer.contributions[:, 0]
         assert strongest[FAILED].mean() > 1 > strongest[~FAILED].mean()
 
-    def test_less_cooling_never_lowers_the_probability(
+    def test_failure_probability_never_falls_with_less_cooling(
         self, adaptation: tuple[Adaptation, list[str]]
     ) -> None:
         warmer = operating_points(1, 400)
@@ -145,15 +147,13 @@ class TestAdapting:
         assert np.all(told[1] - told[0] > -1e-6)
         assert np.any(told[1] - told[0] > 0.1)
 
-    def test_the_same_file_gives_the_same_variant(
-        self, adaptation: tuple[Adaptation, list[str]]
-    ) -> None:
+    def test_fine_tuning_is_deterministic(self, adaptation: tuple[Adaptation, list[str]]) -> None:
         assert adapt(training_file(*LINES), lambda _: None).artefact == adaptation[0].artefact
 
-    def test_lines_said_again_change_nothing(
+    def test_duplicate_lines_do_not_change_the_variant(
         self, adaptation: tuple[Adaptation, list[str]]
     ) -> None:
-        """Else a point would be learned from and scored on."""
+        """Otherwise a row could be used for both training and scoring."""
         said: list[str] = []
         made = adapt(training_file(*LINES, *LINES[:90]), said.append)
         assert made.artefact == adaptation[0].artefact
@@ -161,7 +161,7 @@ class TestAdapting:
         assert said[0].endswith(" 90 lines say one again.")
 
     @nightly
-    def test_of_a_file_as_large_as_there_may_be(self) -> None:
+    def test_file_of_maximum_size_is_fitted_within_a_minute(self) -> None:
         points = operating_points(5, MAX_LINES)
         content = file(points, WEAKER.failures(points))
         began = time.process_time()
@@ -171,42 +171,41 @@ class TestAdapting:
         assert len(made.artefact) < 250 * KB
 
 
-class TestLabels:
-    """What is poisoned must not become a variant."""
+class TestPoisonedLabels:
+    """A training file with wrong labels must not yield a variant."""
 
     @pytest.mark.parametrize("count", [100, 400])
-    def test_swapped(self, count: int) -> None:
+    def test_swapped_labels_are_rejected(self, count: int) -> None:
         points = POINTS.take(np.arange(count))
         with pytest.raises(TrainingFileInvalid, match="labels look swapped"):
             adapt(file(points, ~FAILED[:count]), lambda _: None)
 
     @pytest.mark.parametrize("share", [0.05, 0.5])
     @pytest.mark.parametrize("seed", range(5))
-    def test_at_random(self, seed: int, share: float) -> None:
+    def test_random_labels_are_rejected(self, seed: int, share: float) -> None:
         dealt = np.random.default_rng(seed).random(len(FAILED)) < share
         assert refused(file(POINTS, dealt))
 
-    def test_a_file_that_is_as_small_but_right_is_not_refused(self) -> None:
+    def test_small_file_with_correct_labels_is_accepted(self) -> None:
         points = operating_points(4, 60)
         assert not refused(file(points, WEAKER.failures(points)))
 
-    def test_of_the_base_itself_leave_nothing_to_learn(self) -> None:
-        """The variant may only confirm what the base says already."""
+    def test_labels_of_base_model_give_equal_scores(self) -> None:
+        """The variant can only confirm the base model's predictions."""
         points = operating_points(3, 1500)
         failed = run_artefact(ARTEFACT.read_bytes(), points).failure == 1
         score = adapt(file(points, failed), lambda _: None).score
         assert score.base == pytest.approx(score.adapted, abs=0.005)
 
 
-class TestReading:
-    def test_flags_and_numbers(self) -> None:
+class TestTrainingFileParsing:
+    def test_boolean_and_numeric_labels_are_equal(self) -> None:
         told = [line | {"failure": bool(line["failure"])} for line in LINES]
         both = [read_training_file(training_file(*each), BASE.signature) for each in (LINES, told)]
         assert np.array_equal(both[0].failed, both[1].failed)
         assert both[0].failed.sum() == FAILED.sum()
 
-    def test_other_units(self) -> None:
-        """In some lines only."""
+    def test_units_are_converted_per_line(self) -> None:
         celsius = LINES[6]["air_temperature"] - 273.15
         turns = LINES[6]["rotational_speed"] / 60
         mixed = changed(
@@ -242,44 +241,46 @@ class TestReading:
             ({"units": {"type": "K"}}, "Line 7: `units` names 'type'"),
         ],
     )
-    def test_what_is_wrong_is_named(self, changes: dict[str, Any], said: str) -> None:
+    def test_invalid_field_is_rejected_with_line_and_name(
+        self, changes: dict[str, Any], said: str
+    ) -> None:
         fails(changed(7, **changes), said)
 
-    def test_of_several_wrong_lines_the_first_is_named(self) -> None:
+    def test_first_of_several_invalid_lines_is_named(self) -> None:
         wrong = [dict(line) for line in LINES]
         for at in (123, 124, 399):
             wrong[at]["torque"] = 900.0
         fails(training_file(*wrong), "Line 124: ")
 
     @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xff\xfe", b"[]", b"{}", b"1"])
-    def test_what_is_no_file(self, content: bytes) -> None:
+    def test_malformed_file_is_rejected(self, content: bytes) -> None:
         fails(content, "Line 1: |has no lines")
 
-    def test_the_same_point_with_both_labels(self) -> None:
+    def test_operating_point_with_conflicting_labels_is_rejected(self) -> None:
         opposite = LINES[11] | {"failure": 1 - LINES[11]["failure"]}
         fails(training_file(*LINES, opposite), "Line 401 repeats the operating point of line 12")
 
     @pytest.mark.parametrize("kind", [0, 1])
-    def test_one_class_only(self, kind: int) -> None:
+    def test_file_with_single_class_is_rejected(self, kind: int) -> None:
         lines = [line for line in LINES if line["failure"] == kind]
         fails(training_file(*lines), f"There are 0 .* with `failure` {1 - kind}")
 
-    def test_the_same_failure_again_and_again(self) -> None:
+    def test_repeated_failure_counts_once(self) -> None:
         healthy = [line for line in LINES if not line["failure"]]
         failure = next(line for line in LINES if line["failure"])
         fails(training_file(*healthy, *[failure] * 40), "There are 1 different .* 1")
 
-    def test_too_few(self) -> None:
+    def test_too_few_rows_are_rejected(self) -> None:
         few = [*np.flatnonzero(FAILED)[:5], *np.flatnonzero(~FAILED)[: MIN_ROWS - 6]]
         fails(training_file(*(LINES[at] for at in few)), f"at least {MIN_ROWS} are needed")
 
-    def test_too_many_lines(self) -> None:
+    def test_too_many_lines_are_rejected(self) -> None:
         line = json.dumps(LINES[0]).encode() + b"\n"
         fails(line * (MAX_LINES + 1), f"at most {MAX_LINES}")
 
 
-class TestPooling:
-    def test_what_says_nothing_carries_no_weight(self) -> None:
+class TestBaseAndTreePooling:
+    def test_uninformative_model_gets_no_weight(self) -> None:
         random = np.random.default_rng(0)
         base = random.normal(-2, 3, 2000)
         failed = random.random(2000) < expit(base)
@@ -289,21 +290,21 @@ class TestPooling:
         taken_over = fit_weights(noise, base, failed)
         assert (taken_over.base, taken_over.trees) == pytest.approx((0.0, 1.0), abs=0.12)
 
-    def test_few_rows_leave_the_base_as_it_is(self) -> None:
-        """Two rows that part at nothing would ask for a weight without bound."""
+    def test_few_rows_keep_base_weight_near_1(self) -> None:
+        """Two rows that are separated at 0 would give an unbounded weight."""
         weights = fit_weights(np.array([-0.1, 0.1]), np.zeros(2), np.array([False, True]))
         assert weights.base == pytest.approx(1.0, abs=0.2)
         assert weights.shift == pytest.approx(0.0, abs=0.1)
 
-    def test_the_base_is_read_out_of_its_graph(self) -> None:
+    def test_base_log_odds_equal_graph_probabilities(self) -> None:
         told = run_artefact(ARTEFACT.read_bytes(), POINTS)
         assert expit(BASE.log_odds(POINTS)) == pytest.approx(told.probability, abs=1e-6)
         assert np.array_equal(BASE.predict_failure(BASE.log_odds(POINTS)), told.failure == 1)
 
 
-class TestFigures:
+class TestRecordedMetrics:
     @pytest.mark.parametrize("machine", ["tighter_limits", "other_limits", "heat_failures"])
-    def test_more_rows_do_better_and_better_than_the_base(
+    def test_loss_falls_with_more_rows_and_beats_base(
         self, recorded: dict[str, Any], machine: str
     ) -> None:
         by_rows = list(recorded[machine].values())
@@ -313,8 +314,8 @@ class TestFigures:
         assert all(one["adapted"]["f1"] > one["base"]["f1"] for one in by_rows)
 
     @nightly
-    def test_are_met_again(self, recorded: dict[str, Any]) -> None:
-        """On the machine whose labels are the set's own, from 200 rows."""
+    def test_recorded_losses_are_reproduced(self, recorded: dict[str, Any]) -> None:
+        """For the machine whose labels come from the data set, with 200 rows."""
         try:
             machine = heat_failure_machine(load(default_directory()))
         except TrainingDataMissing as error:
@@ -326,7 +327,7 @@ class TestFigures:
             mean = np.mean([getattr(one, name)["log_loss"] for one in each])
             assert mean == pytest.approx(cell[name]["log_loss"], abs=0.001)
 
-    def test_poisoned_labels_are_refused(self, recorded: dict[str, Any]) -> None:
+    def test_most_files_with_poisoned_labels_are_rejected(self, recorded: dict[str, Any]) -> None:
         cells = [one for machine in recorded.values() for one in machine.values()]
         files = sum(one["files"] for one in cells)
         assert sum(one["refused_with_random_labels"] for one in cells) >= 0.97 * files

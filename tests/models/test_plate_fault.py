@@ -1,4 +1,4 @@
-"""The plate fault: its artefact as committed, and that training gives it again."""
+"""The committed plate fault artefact, and reproduction of it by training."""
 
 import gzip
 import json
@@ -39,7 +39,7 @@ MADE_UP_PLATES = 280
 
 
 def made_up(seed: int) -> Dataset:
-    """Plates on which each fault raises one measure of its own; thickness tells nothing."""
+    """Plates on which each fault raises one measure; thickness is unrelated to faults."""
     generator = np.random.default_rng(seed)
     measures = generator.uniform(0.2, 0.4, size=(MADE_UP_PLATES, len(MEASURES)))
     faults = generator.permutation(np.arange(MADE_UP_PLATES) % len(FAULTS))
@@ -65,7 +65,7 @@ def build_signature(session: ort.InferenceSession) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def plates() -> Floats:
-    """Some that are none, within the limits."""
+    """Random plates within the limits."""
     low = np.array([LIMITS[name].minimum for name in MEASURES])
     high = np.array([LIMITS[name].maximum for name in MEASURES])
     shares = np.random.default_rng(1).uniform(size=(5, len(MEASURES)))
@@ -88,18 +88,18 @@ def metrics() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def trained() -> TrainedModel:
-    """Of made-up plates."""
+    """A model fitted on simulated plates."""
     plates = made_up(seed=1)
     return fit_model(plates.measures, plates.faults)
 
 
-class TestLearning:
-    def test_finds_the_fault(self, trained: TrainedModel) -> None:
+class TestPlateFaultTraining:
+    def test_model_predicts_faults_of_unseen_plates(self, trained: TrainedModel) -> None:
         other = made_up(seed=2)
         answer = run_artefact(trained.model.SerializeToString(), other.measures)
         assert np.mean(answer.fault == np.array(list(FAULTS))[other.faults]) > 0.95
 
-    def test_the_strongest_reason_is_the_group_that_tells(self, trained: TrainedModel) -> None:
+    def test_strongest_reason_is_the_decisive_group(self, trained: TrainedModel) -> None:
         """Faults 0 to 3 raise a position, 4 to 6 a size."""
         other = made_up(seed=2)
         answer = run_artefact(trained.model.SerializeToString(), other.measures)
@@ -107,7 +107,7 @@ class TestLearning:
         assert np.mean(answer.reasons[:, 0] == telling) > 0.9
         assert np.median(answer.contributions[:, 0]) > 1
 
-    def test_the_graph_answers_as_the_trees(self, trained: TrainedModel) -> None:
+    def test_graph_probabilities_equal_tree_probabilities(self, trained: TrainedModel) -> None:
         other = made_up(seed=3)
         answer = run_artefact(trained.model.SerializeToString(), other.measures)
         expected = predict(trained, other.measures)
@@ -115,28 +115,28 @@ class TestLearning:
         np.testing.assert_allclose(answer.probability, expected.max(axis=1), atol=TOLERANCE)
 
 
-class TestReasons:
-    def test_every_measure_is_in_one_group(self) -> None:
+class TestPlateFaultReasons:
+    def test_every_measure_is_in_exactly_one_group(self) -> None:
         grouped = [name for names in MEASURE_GROUPS.values() for name in names]
         assert sorted(grouped) == sorted(MEASURES)
 
-    def test_mixtures_go_from_the_usual_plate_to_the_plate_itself(self) -> None:
+    def test_coalitions_range_from_reference_to_own_measures(self) -> None:
         own = coalition_measures()
         assert own.shape == (2 ** len(MEASURE_GROUPS), len(MEASURES))
         assert not own[0].any()
         assert own[-1].all()
         assert len(np.unique(own, axis=0)) == len(own)
 
-    def test_a_sum_is_shared_out_by_its_terms(self) -> None:
-        """Shapley values of a sum are its terms, and of a product of two halves of it."""
+    def test_shapley_values_of_sum_are_its_terms(self) -> None:
+        """Shapley values of a sum are its terms; a product of two is split in halves."""
         terms = np.array([3.0, -1.0, 0.5, 0.0, 2.0])
         both = coalitions()[:, 0] & coalitions()[:, 4]
         np.testing.assert_allclose((coalitions() @ terms) @ shapley_weights(), terms, atol=1e-12)
         np.testing.assert_allclose(both @ shapley_weights(), [0.5, 0, 0, 0, 0.5], atol=1e-12)
 
-    def test_contributions_are_the_steps_of_the_log_odds(self, trained: TrainedModel) -> None:
-        """Told are three of five groups: where only one group is unusual, it holds the whole way
-        from the usual plate to this one."""
+    def test_contributions_are_log_odds_differences(self, trained: TrainedModel) -> None:
+        """Three of five groups are reported. If only one group deviates from the reference plate,
+        its contribution is the whole difference."""
         other = made_up(seed=2).measures
         usual = reference_plate(other)
         plates = np.tile(usual, (2, 1))
@@ -150,8 +150,8 @@ class TestReasons:
         assert answer.contributions[0].tolist() == pytest.approx([0, 0, 0], abs=1e-3)
 
 
-class TestArtefact:
-    def test_signs_what_it_takes_and_gives(
+class TestPlateFaultArtefact:
+    def test_signature_matches_graph_inputs_and_outputs(
         self, session: ort.InferenceSession, build_signature: dict[str, Any]
     ) -> None:
         assert [one["name"] for one in build_signature["inputs"]] == [*MEASURES]
@@ -166,7 +166,9 @@ class TestArtefact:
             assert one["minimum"] <= low < high <= one["maximum"]
             assert one["description"]
 
-    def test_probabilities_are_of_all_faults(self, artefact: bytes, plates: Floats) -> None:
+    def test_class_probabilities_sum_to_1_and_determine_fault(
+        self, artefact: bytes, plates: Floats
+    ) -> None:
         answer = run_artefact(artefact, plates)
         assert answer.class_probabilities.sum(axis=1) == pytest.approx(
             np.ones(len(plates)), abs=1e-5
@@ -176,13 +178,13 @@ class TestArtefact:
             [*FAULTS][at] for at in answer.class_probabilities.argmax(axis=1)
         ]
 
-    def test_reasons_are_told_strongest_first(self, artefact: bytes, plates: Floats) -> None:
+    def test_reasons_are_sorted_by_strength(self, artefact: bytes, plates: Floats) -> None:
         answer = run_artefact(artefact, plates)
         assert np.all(np.diff(np.abs(answer.contributions), axis=1) <= 0)
         assert set(answer.reasons.ravel()) <= set(MEASURE_GROUPS)
 
     @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-    def test_what_cannot_be_read_is_not_judged(
+    def test_non_finite_row_has_no_prediction(
         self, artefact: bytes, plates: Floats, wrong: float
     ) -> None:
         spoilt = plates.copy()
@@ -199,7 +201,7 @@ class TestArtefact:
         assert answer.reasons[2].tolist() == [""] * REASON_COUNT
         assert np.isnan(answer.contributions[2]).all()
 
-    def test_a_batch_answers_as_its_rows_do_alone(self, artefact: bytes, plates: Floats) -> None:
+    def test_batch_results_equal_single_row_results(self, artefact: bytes, plates: Floats) -> None:
         together = run_artefact(artefact, plates)
         for at in range(len(plates)):
             alone = run_artefact(artefact, plates[at : at + 1])
@@ -208,19 +210,21 @@ class TestArtefact:
             )
             assert together.reasons[at].tolist() == alone.reasons[0].tolist()
 
-    def test_no_plates_get_no_answers(self, session: ort.InferenceSession, plates: Floats) -> None:
+    def test_empty_batch_returns_empty_outputs(
+        self, session: ort.InferenceSession, plates: Floats
+    ) -> None:
         feed = {name: plates[:0, at] for at, name in enumerate(MEASURES)}
         assert all(len(output) == 0 for output in session.run(None, feed))
 
 
-class TestFigures:
-    def test_meet_their_bar(self, metrics: dict[str, Any]) -> None:
+class TestRecordedMetrics:
+    def test_recorded_metrics_meet_targets(self, metrics: dict[str, Any]) -> None:
         told = metrics["stratified_10_fold"]["mean"]
         assert told["accuracy"] >= 0.81
         assert told["ece"] < told["uncalibrated_ece"]
         assert told["log_loss"] < told["uncalibrated_log_loss"]
 
-    def test_are_those_of_the_committed_artefact(
+    def test_committed_artefact_matches_recorded_metrics(
         self, artefact: bytes, dataset: Dataset, metrics: dict[str, Any]
     ) -> None:
         answer = run_artefact(artefact, dataset.measures)
@@ -231,7 +235,7 @@ class TestFigures:
         assert metrics["data"]["sha256"] == dataset.sha256
 
     @nightly
-    def test_training_gives_the_committed_artefact_again(
+    def test_training_reproduces_committed_artefact(
         self, artefact: bytes, dataset: Dataset
     ) -> None:
         committed = run_artefact(artefact, dataset.measures)
@@ -242,22 +246,22 @@ class TestFigures:
         assert again.fault.tolist() == committed.fault.tolist()
 
 
-class TestData:
-    def test_absent_data_is_named(self, tmp_path: Path) -> None:
+class TestPlateFaultData:
+    def test_missing_data_raises_training_data_missing(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingDataMissing, match=DIRECTORY_VARIABLE):
             load(tmp_path)
 
-    def test_a_missing_column_is_named(self, tmp_path: Path) -> None:
+    def test_missing_column_is_rejected_with_name(self, tmp_path: Path) -> None:
         write(tmp_path, [*MEASURES, *list(FAULTS.values())[:-1]], [])
         with pytest.raises(TrainingDataMissing, match="Other_Faults"):
             load(tmp_path)
 
-    def test_a_plate_of_two_faults_is_refused(self, tmp_path: Path) -> None:
+    def test_plate_with_two_faults_is_rejected(self, tmp_path: Path) -> None:
         write(tmp_path, [*MEASURES, *FAULTS.values()], [1, 1, 0, 0, 0, 0, 0])
         with pytest.raises(TrainingDataMissing, match="exactly one"):
             load(tmp_path)
 
-    def test_a_file_is_read_by_its_names(self, tmp_path: Path) -> None:
+    def test_columns_are_read_by_name(self, tmp_path: Path) -> None:
         columns = [*MEASURES, *FAULTS.values()]
         write(tmp_path, columns[::-1], [0, 0, 0, 0, 1, 0, 0])
         read = load(tmp_path)
@@ -266,7 +270,7 @@ class TestData:
 
 
 def write(directory: Path, columns: list[str], faults: list[int]) -> None:
-    """A file of these columns and one plate, whose measures count from 0 in the model's order."""
+    """Write a file with one plate whose measures count from 0 in the model's order."""
     values = {name: str(at) for at, name in enumerate(MEASURES)}
     marks = faults[::-1] if columns[0] not in MEASURES else faults
     values |= {name: str(mark) for name, mark in zip(FAULTS.values(), marks, strict=False)}

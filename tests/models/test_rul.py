@@ -1,7 +1,4 @@
-"""The remaining life: its features, its interval, and its artefact as committed.
-
-Owns what the artefact promises: signature, answers that fall as a machine ends, recorded figures.
-"""
+"""Remaining useful life: features, intervals, the committed artefact and recorded metrics."""
 
 import gzip
 import json
@@ -55,8 +52,8 @@ def dataset() -> Dataset:
         pytest.skip(str(missing))
 
 
-class TestFeatures:
-    def test_are_what_their_names_say(self) -> None:
+class TestRemainingLifeFeatures:
+    def test_features_match_their_names(self) -> None:
         one = engine(1, 60)
         row = dict(zip(NAMES, compute_features(one.readings, SCALING)[-1], strict=True))
         t50 = ((one.readings - SCALING.centre) / SCALING.spread)[:, list(SENSORS).index("T50")]
@@ -67,7 +64,7 @@ class TestFeatures:
         slope = np.polyfit(np.arange(20), t50[-20:], 1)[0]
         assert row["T50_rise_20"] == pytest.approx(slope * 20, abs=STEP)
 
-    def test_know_nothing_of_what_follows(self) -> None:
+    def test_features_depend_on_past_cycles_only(self) -> None:
         readings = engine(2, 90).readings
         for end in (MIN_CYCLES, MIN_CYCLES + 1, 39, 40, 41, 70):
             told = compute_features(readings[:end], SCALING)[-1]
@@ -75,22 +72,22 @@ class TestFeatures:
                 compute_features(readings, SCALING)[end - MIN_CYCLES], abs=STEP
             )
 
-    def test_a_sensor_that_never_moves(self) -> None:
+    def test_constant_sensor_has_finite_features(self) -> None:
         readings = engine(2, 40).readings.copy()
         readings[:, 3] = 21.61
         scaling = Scaling.fit([Engine(readings, 0)])
         assert np.isfinite(compute_features(readings, scaling)).all()
 
-    def test_the_truth_is_capped(self) -> None:
+    def test_training_target_is_capped(self) -> None:
         features, truth = training_rows((engine(3, 200),), SCALING)
         assert features.shape == (200 - MIN_CYCLES + 1, len(NAMES))
         assert (truth[0], truth[-1]) == (CAP, 0)
         assert last_cycle_rows((engine(3, 200, stopped=30),), SCALING)[1].tolist() == [30]
 
 
-class TestIntervals:
-    def test_hold_as_often_as_they_say(self) -> None:
-        """Machines that differ among themselves, of which one more comes."""
+class TestRemainingLifeIntervals:
+    def test_interval_coverage_equals_confidence(self) -> None:
+        """For unseen machines of a fleet whose machines differ."""
         generator = np.random.default_rng(5)
         held = []
         for _ in range(40):
@@ -101,27 +98,29 @@ class TestIntervals:
             held.append(np.mean(np.abs(said[40:] - truth[40:]) <= widths.half_width(said[40:])))
         assert np.mean(held) == pytest.approx(CONFIDENCE, abs=0.025)
 
-    def test_the_width_is_that_of_what_was_said(self) -> None:
+    def test_interval_width_depends_on_prediction(self) -> None:
         widths = IntervalWidths(tuple(float(number) for number in range(1, len(BIN_EDGES) + 2)))
         said = np.array([0, BIN_EDGES[0], BIN_EDGES[-1], CAP], dtype=np.float32)
         assert widths.half_width(said).tolist() == [1, 2, len(BIN_EDGES) + 1, len(BIN_EDGES) + 1]
         lower, upper = widths.bounds(said)
         assert (lower[0], upper[0], upper[-1]) == (0, 1, CAP)
 
-    def test_with_too_few_machines_it_is_the_worst_seen(self) -> None:
+    def test_interval_width_of_few_machines_is_largest_error(self) -> None:
         said = [np.array([10.0], dtype=np.float32)] * 3
         truth = [np.array([value], dtype=np.float32) for value in (9, 4, 12)]
         assert calibrate_widths(said, truth).half_widths[0] == 6
 
 
-def test_being_late_is_worse_than_being_early() -> None:
+def test_nasa_score_penalises_late_more_than_early_predictions() -> None:
     truth = np.array([50.0], dtype=np.float32)
     assert nasa_score(truth + 20, truth) > nasa_score(truth - 20, truth) > 0
     assert nasa_score(truth, truth) == 0
 
 
-class TestArtefact:
-    def test_signs_what_it_takes_and_gives(self, session: ort.InferenceSession) -> None:
+class TestRemainingLifeArtefact:
+    def test_signature_matches_graph_inputs_and_outputs(
+        self, session: ort.InferenceSession
+    ) -> None:
         document = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
         assert [field["name"] for field in document["inputs"]] == list(SENSORS)
         assert [node.name for node in session.get_inputs()] == list(SENSORS)
@@ -131,7 +130,9 @@ class TestArtefact:
         for field in document["inputs"]:
             assert field["minimum"] < field["trained"][0] <= field["trained"][1] < field["maximum"]
 
-    def test_several_machines_at_once_are_each_alone(self, session: ort.InferenceSession) -> None:
+    def test_batch_results_equal_single_machine_results(
+        self, session: ort.InferenceSession
+    ) -> None:
         fleet = [engine(seed, 120) for seed in range(3)]
         together = predict_with_graph(session, np.stack([one.readings for one in fleet]))
         alone = [predict_with_graph(session, one.readings[np.newaxis]) for one in fleet]
@@ -139,7 +140,7 @@ class TestArtefact:
             assert part == pytest.approx(np.concatenate(singles), abs=1e-4)
 
     @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-    def test_what_is_no_number_gives_none(
+    def test_non_finite_reading_gives_no_prediction(
         self, session: ort.InferenceSession, wrong: float
     ) -> None:
         readings = engine(4, 50).readings.copy()
@@ -148,7 +149,7 @@ class TestArtefact:
             bool(np.isnan(part[0])) for part in predict_with_graph(session, readings[np.newaxis])
         ] == [True] * 3
 
-    def test_a_constant_sensor_and_the_shortest_history_are_answered(
+    def test_constant_sensor_and_shortest_history_give_prediction(
         self, session: ort.InferenceSession
     ) -> None:
         readings = engine(6, MIN_CYCLES).readings.copy()
@@ -157,8 +158,8 @@ class TestArtefact:
         assert 0 <= lower[0] <= remaining[0] <= upper[0] <= CAP
 
 
-class TestData:
-    def test_the_artefact_is_as_exact_as_recorded(self, dataset: Dataset) -> None:
+class TestRecordedMetrics:
+    def test_committed_artefact_matches_recorded_metrics(self, dataset: Dataset) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))["artefact"]
         said, lower, upper = predict_last_cycles(ARTEFACT.read_bytes(), dataset.test)
         truth = np.array([one.remaining[-1] for one in dataset.test])
@@ -166,38 +167,40 @@ class TestData:
         covered = np.mean((lower <= truth) & (truth <= upper))
         assert covered == pytest.approx(recorded["covered"], abs=0.011)
 
-    def test_the_record_meets_what_was_asked(self) -> None:
+    def test_recorded_metrics_meet_targets(self) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))
         assert recorded["single_seeds"]["mean"] <= 12.0
         assert 0.88 <= recorded["interval_of_unseen_machines"]["covered"] <= 0.92
         assert recorded["artefact"]["bytes"] == ARTEFACT.stat().st_size
 
-    def test_its_end_is_seen_coming(self, dataset: Dataset, session: ort.InferenceSession) -> None:
-        """Of machines that ran to their failure: sound at first, and nothing left in the end."""
+    def test_prediction_falls_towards_failure(
+        self, dataset: Dataset, session: ort.InferenceSession
+    ) -> None:
+        """For an engine that ran to failure."""
         one = dataset.training[0]
         early = predict_with_graph(session, one.readings[np.newaxis, :50])[0][0]
         late = predict_with_graph(session, one.readings[np.newaxis])[0][0]
         assert early > 100
         assert late < 10
 
-    def test_is_whole(self, dataset: Dataset) -> None:
+    def test_data_set_is_complete(self, dataset: Dataset) -> None:
         assert (len(dataset.training), len(dataset.test)) == (100, 100)
         assert sum(len(one.readings) for one in dataset.training) == 20_631
         assert {one.final_remaining for one in dataset.training} == {0}
 
 
-class TestFiles:
-    def test_absent(self, tmp_path: Path) -> None:
+class TestRemainingLifeFiles:
+    def test_missing_files_raise_training_data_missing(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingDataMissing, match="--data"):
             load(tmp_path)
         assert default_directory({DIRECTORY_VARIABLE: "/somewhere"}) == Path("/somewhere")
 
-    def test_of_another_kind(self, tmp_path: Path) -> None:
+    def test_wrong_column_count_is_rejected(self, tmp_path: Path) -> None:
         _write(tmp_path, "1 2 3\n", "112\n")
         with pytest.raises(TrainingDataMissing, match="26 columns"):
             load(tmp_path)
 
-    def test_truth_for_other_engines(self, tmp_path: Path) -> None:
+    def test_truth_for_other_engine_count_is_rejected(self, tmp_path: Path) -> None:
         line = " ".join(["1"] * 26) + "\n"
         _write(tmp_path, line * 3, "112\n98\n")
         with pytest.raises(TrainingDataMissing, match="is for 2 engines, not 1"):

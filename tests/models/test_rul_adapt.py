@@ -1,4 +1,4 @@
-"""Adapting the remaining life: the training file, what it is refused for, and what comes of it."""
+"""Fine-tuning of remaining useful life: results and validation of the training file."""
 
 import json
 from typing import Any
@@ -46,8 +46,10 @@ def adaptation() -> tuple[Adaptation, list[str]]:
     return made, said
 
 
-class TestAdapting:
-    def test_is_better_on_its_own_fleet(self, adaptation: tuple[Adaptation, list[str]]) -> None:
+class TestRemainingLifeFineTuning:
+    def test_variant_beats_base_on_own_fleet(
+        self, adaptation: tuple[Adaptation, list[str]]
+    ) -> None:
         made, said = adaptation
         assert made.score.base is not None
         assert made.score.adapted < made.score.base
@@ -55,7 +57,7 @@ class TestAdapting:
         assert (made.examples, made.held_out) == (5, 5)
         assert said[0].startswith("5 machines with")
 
-    def test_the_variant_answers_like_its_base(
+    def test_variant_predictions_fall_and_stay_within_interval(
         self, adaptation: tuple[Adaptation, list[str]]
     ) -> None:
         session = open_session(adaptation[0].artefact)
@@ -67,15 +69,13 @@ class TestAdapting:
         for remaining, lower, upper in (early, late):
             assert 0 <= lower[0] <= remaining[0] <= upper[0] <= CAP
 
-    def test_the_same_file_gives_the_same_variant(
-        self, adaptation: tuple[Adaptation, list[str]]
-    ) -> None:
+    def test_fine_tuning_is_deterministic(self, adaptation: tuple[Adaptation, list[str]]) -> None:
         lines = [line(seed, 100 + 15 * seed) for seed in range(5)]
         assert adapt(file(*lines), lambda _: None).artefact == adaptation[0].artefact
 
 
-class TestReading:
-    def test_other_units(self) -> None:
+class TestFleetFileParsing:
+    def test_other_units_are_converted(self) -> None:
         plain = line(3)
         kelvin = [value / 1.8 for value in plain["sensors"]["T24"]]
         changed = line(3, T24=kelvin) | {"units": {"T24": "K"}}
@@ -99,27 +99,27 @@ class TestReading:
             (line(1), "Line 2 repeats the machine of line 1"),
         ],
     )
-    def test_what_is_wrong_is_named(self, bad: Any, said: str) -> None:
+    def test_invalid_line_is_rejected_with_reason(self, bad: Any, said: str) -> None:
         with pytest.raises(TrainingFileInvalid, match=said):
             read_fleet(file(line(1), bad, line(2), line(3)), KNOWN)
 
     @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xff\xfe", b'{"sensors": {"T24": [NaN]}}'])
-    def test_what_is_no_file(self, content: bytes) -> None:
+    def test_malformed_file_is_rejected(self, content: bytes) -> None:
         with pytest.raises(TrainingFileInvalid):
             read_fleet(content, KNOWN)
 
-    def test_too_few(self) -> None:
+    def test_too_few_machines_are_rejected(self) -> None:
         with pytest.raises(TrainingFileInvalid, match=f"at least {MIN_MACHINES}"):
             read_fleet(file(line(1), line(2)), KNOWN)
 
-    def test_a_dead_sensor(self) -> None:
+    def test_constant_sensor_is_rejected(self) -> None:
         lines = [line(seed, T24=[620.0] * 120) for seed in range(3)]
         with pytest.raises(TrainingFileInvalid, match="'T24' is constant"):
             read_fleet(file(*lines), KNOWN)
 
 
 class TestPrototypes:
-    def test_stand_for_all_rows(self) -> None:
+    def test_prototypes_represent_all_rows_and_round_trip(self) -> None:
         fleet = [engine(seed, 100) for seed in range(4)]
         made = build_prototypes(fleet, Scaling.fit(fleet), 50)
         assert made.rows.sum() == 4 * 81
@@ -128,13 +128,13 @@ class TestPrototypes:
         assert again.features == pytest.approx(made.features, abs=0.05)
         assert render(made) == render(build_prototypes(fleet, Scaling.fit(fleet), 50))
 
-    def test_as_committed(self) -> None:
+    def test_committed_prototypes_are_within_limits(self) -> None:
         kept = read(ARTEFACT.read_bytes())
         assert len(kept.rows) == 2000
         assert 0 <= kept.remaining.min() < 2
         assert kept.remaining.max() == CAP
 
-    def test_what_holds_none(self) -> None:
+    def test_invalid_file_is_rejected(self) -> None:
         narrow = Prototypes(np.zeros((2, 3)), np.zeros(2), np.ones(2))
         for broken in (b"", b"PK", ARTEFACT.read_bytes()[:5000], render(narrow)):
             with pytest.raises(PrototypesBroken):

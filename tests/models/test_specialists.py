@@ -1,4 +1,4 @@
-"""The table of all specialists: its figures are there and its words are true."""
+"""The table of all specialists with their targets and measured figures."""
 
 import json
 from pathlib import Path
@@ -10,14 +10,14 @@ from models.specialists import BARS, REMAINING_LIFE, STEPS, Bar, main, read_figu
 ROOT = Path(__file__).parents[2] / "models"
 
 
-class TestTable:
+class TestSpecialistTable:
     @pytest.mark.parametrize("bar", BARS, ids=lambda bar: f"{bar.specialist}: {bar.what}")
-    def test_every_figure_was_measured(self, bar: Bar) -> None:
+    def test_every_target_has_a_measured_figure(self, bar: Bar) -> None:
         metrics = json.loads((ROOT / bar.specialist / "metrics.json").read_text("utf-8"))
         read_figure(bar, metrics)
         assert bar.specialist in STEPS
 
-    def test_what_is_missed_is_said(self, tmp_path: Path) -> None:
+    def test_missed_target_is_marked(self, tmp_path: Path) -> None:
         for name in STEPS:
             (tmp_path / name).mkdir()
             text = (ROOT / name / "metrics.json").read_text("utf-8")
@@ -29,6 +29,6 @@ class TestTable:
         assert "**missed**" in missed
         assert "≤ 12" in missed
 
-    def test_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_command_prints_the_table(self, capsys: pytest.CaptureFixture[str]) -> None:
         main(["--table"])
         assert capsys.readouterr().out.count("\n") == len(BARS) + 2

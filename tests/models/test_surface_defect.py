@@ -1,4 +1,4 @@
-"""Heads on a backbone of a few sums: what they promise, and what they refuse to be loaded from."""
+"""Surface defect classification on a minimal backbone: variants, artefacts and statistics."""
 
 import base64
 import json
@@ -60,7 +60,7 @@ def ask(variant: Variant, asked: Columns) -> Columns:
 
 
 def clouds(each: int, apart: float, seed: int, width: int = 40) -> tuple[Any, Any]:
-    """Features of two views of each picture, [pictures, 2, width], and three classes."""
+    """Features of two views per image, [images, 2, width], and the labels of three classes."""
     generator = np.random.default_rng(seed)
     truth = np.repeat(np.arange(3), each)
     own = generator.normal(size=(len(truth), 1, width))
@@ -68,8 +68,8 @@ def clouds(each: int, apart: float, seed: int, width: int = 40) -> tuple[Any, An
     return (own + 0.1 * generator.normal(size=(len(truth), 2, width))).astype(np.float32), truth
 
 
-class TestVariant:
-    def test_its_signature(self, variant: Variant) -> None:
+class TestSurfaceVariant:
+    def test_signature_has_image_input_and_label_outputs(self, variant: Variant) -> None:
         assert variant.signature.version == VERSION
         assert [one.name for one in variant.signature.inputs] == ["image"]
         assert variant.signature.inputs[0].datatype == "BYTES"
@@ -77,7 +77,7 @@ class TestVariant:
         assert list(outputs) == ["label", "probability", "second", "familiarity"]
         assert "brushed, pitted, rough" in outputs["label"].description
 
-    def test_answer_fields_are_as_signed(self, variant: Variant) -> None:
+    def test_outputs_match_signature(self, variant: Variant) -> None:
         answer = ask(variant, images(*(file_of(surface(label, 80)) for label in LABELS)))
         assert list(answer) == [one.name for one in variant.signature.outputs]
         assert answer["label"].tolist() == list(LABELS)
@@ -89,42 +89,44 @@ class TestVariant:
             assert ((answer[name] > 0) & (answer[name] <= 1)).all()
         assert (answer["probability"] > 0.5).all()
 
-    def test_rows_know_nothing_of_each_other(self, variant: Variant) -> None:
+    def test_batch_results_equal_single_row_results(self, variant: Variant) -> None:
         files = [file_of(surface(label, 81, 60 + 20 * at, 90)) for at, label in enumerate(LABELS)]
         together = ask(variant, images(*files))
         for at, file in enumerate(files):
             for name, column in ask(variant, images(file)).items():
                 assert column[0] == together[name][at]
 
-    def test_a_bad_picture_is_named_by_its_row(self, variant: Variant) -> None:
+    def test_invalid_image_is_rejected_with_row(self, variant: Variant) -> None:
         good = file_of(surface("rough", 82))
         with pytest.raises(InputInvalid, match=r"'image' in row 2 is damaged or truncated\.") as it:
             variant.check(images(good, good, good[:1000]))
         assert it.value.param == "image"
 
-    def test_what_is_no_such_surface_is_not_familiar(self, variant: Variant) -> None:
+    def test_unfamiliar_image_has_low_familiarity(self, variant: Variant) -> None:
         known = ask(variant, images(*(file_of(surface("rough", seed)) for seed in range(90, 110))))
         blank, black = np.full((64, 64), 255, np.uint8), np.zeros((64, 64), np.uint8)
         strange = ask(variant, images(file_of(blank), file_of(black)))
         assert strange["familiarity"].max() < 0.05
         assert np.mean(known["familiarity"] < 0.05) < 0.25
 
-    def test_a_head_is_small(self, artefact: bytes) -> None:
+    def test_artefact_is_smaller_than_2000_bytes(self, artefact: bytes) -> None:
         assert len(artefact) < 2_000
 
 
-class TestArtefact:
-    def test_it_says_the_same_when_loaded(self, artefact: bytes, backbone: Backbone) -> None:
+class TestSurfaceArtefact:
+    def test_artefact_round_trips_exactly(self, artefact: bytes, backbone: Backbone) -> None:
         head = heads.load(artefact, backbone.identity, backbone.width)
         assert heads.serialise(head) == artefact
 
     @pytest.mark.parametrize("cut", [0, 1, 100, -1])
-    def test_a_part_of_it_is_none(self, artefact: bytes, backbone: Backbone, cut: int) -> None:
+    def test_truncated_artefact_is_rejected(
+        self, artefact: bytes, backbone: Backbone, cut: int
+    ) -> None:
         with pytest.raises(HeadBroken):
             load(artefact[:cut], backbone)
 
     @pytest.mark.parametrize("data", [b"\x00\xff", b"[]", b"null", b'{"version": "1"}', b"PK\x03"])
-    def test_other_bytes_are_none(self, backbone: Backbone, data: bytes) -> None:
+    def test_invalid_bytes_are_rejected(self, backbone: Backbone, data: bytes) -> None:
         with pytest.raises(HeadBroken):
             load(data, backbone)
 
@@ -143,7 +145,7 @@ class TestArtefact:
             pytest.param({"run": "rm"}, "unknown field", id="another field"),
         ],
     )
-    def test_a_changed_one_is_refused(
+    def test_inconsistent_fields_are_rejected(
         self, artefact: bytes, backbone: Backbone, change: dict[str, Any], said: str
     ) -> None:
         with pytest.raises(HeadBroken, match=said):
@@ -157,7 +159,7 @@ class TestArtefact:
             ("strangeness", [2.0, 1.0], "does not ascend"),
         ],
     )
-    def test_numbers_without_sense_are_refused(
+    def test_invalid_numbers_are_rejected(
         self, artefact: bytes, backbone: Backbone, name: str, values: Sequence[float], said: str
     ) -> None:
         packed = base64.b64encode(np.array(values, dtype="<f4").tobytes()).decode()
@@ -166,24 +168,24 @@ class TestArtefact:
 
 
 class TestBackbone:
-    def test_it_says_what_it_is(self, backbone: Backbone) -> None:
+    def test_backbone_has_identity_and_width(self, backbone: Backbone) -> None:
         assert (backbone.identity, backbone.width) == ("made up", WIDTH)
         assert backbone.extract_features([]).shape == (0, WIDTH)
 
     @pytest.mark.parametrize("content", [b"", b"none"])
-    def test_another_file_is_none(self, tmp_path: Path, content: bytes) -> None:
+    def test_invalid_file_raises_backbone_broken(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "backbone.onnx"
         path.write_bytes(content)
         with pytest.raises(BackboneBroken):
             open_backbone(path)
 
-    def test_another_graph_is_none(self, tmp_path: Path) -> None:
+    def test_graph_without_identity_raises_backbone_broken(self, tmp_path: Path) -> None:
         with pytest.raises(BackboneBroken, match="no backbone"):
             open_backbone(write_backbone(tmp_path / "backbone.onnx", identity=""))
 
 
 class TestDiscriminant:
-    def test_classes_scatter_by_one_about_their_centres(self) -> None:
+    def test_projected_classes_have_unit_deviation(self) -> None:
         views, truth = clouds(400, 4.0, seed=1, width=6)
         known = discriminant.fit(views[:, 0], truth)
         assert known.projection.shape == (6, 2)
@@ -193,34 +195,34 @@ class TestDiscriminant:
             np.testing.assert_allclose(about.mean(axis=0), 0, atol=0.05)
             np.testing.assert_allclose(about.std(axis=0), 1, atol=0.25)
 
-    def test_it_tells_classes_apart_in_more_features_than_pictures(self) -> None:
+    def test_classes_are_separated_with_more_features_than_images(self) -> None:
         views, truth = clouds(10, 5.0, seed=2)
         fresh, right = clouds(100, 5.0, seed=3)
         known = held_out.fit_discriminant(views, truth)
         said = known.class_distances(known.standardise(fresh[:, 0])).argmin(axis=1)
         assert np.mean(said == right) > 0.9
 
-    def test_pictures_that_are_all_alike_do_not_break_it(self) -> None:
+    def test_identical_images_give_finite_distances(self) -> None:
         truth = np.repeat([0, 1], 5)
         for features in (np.ones((10, 4)), np.eye(2, 4)[truth]):
             known = discriminant.fit(features, truth)
             assert np.isfinite(known.class_distances(known.standardise(features))).all()
 
 
-class TestHeldOut:
-    def test_parts_are_stretches_of_each_class(self) -> None:
+class TestCrossValidation:
+    def test_folds_are_consecutive_within_each_class(self) -> None:
         truth = np.array([0] * 10 + [1] * 5)
         assert assign_folds(truth).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 0, 1, 2, 3, 4]
 
-    def test_the_score_is_that_of_fresh_pictures(self) -> None:
-        """Overlapping classes: on what it learned from it would be right always."""
+    def test_accuracy_equals_accuracy_on_new_images(self) -> None:
+        """The classes overlap; accuracy on the training images themselves would be 1."""
         judged = cross_validate(*clouds(100, 2.0, seed=4))
         views, truth = clouds(1000, 2.0, seed=5)
         known = held_out.fit_discriminant(*clouds(100, 2.0, seed=4))
         fresh = known.class_distances(known.standardise(views[:, 0])).argmin(axis=1)
         assert judged.accuracy == pytest.approx(np.mean(fresh == truth), abs=0.06)
 
-    def test_probabilities_hold(self) -> None:
+    def test_probabilities_are_calibrated_on_new_images(self) -> None:
         judged = cross_validate(*clouds(100, 2.0, seed=6))
         views, truth = clouds(1000, 2.0, seed=7)
         known = held_out.fit_discriminant(*clouds(100, 2.0, seed=6))
@@ -230,14 +232,14 @@ class TestHeldOut:
         right = np.mean(distances.argmin(axis=1) == truth)
         assert sure.max(axis=1).mean() == pytest.approx(right, abs=0.05)
 
-    def test_a_few_pictures_all_right_are_no_certainty(self) -> None:
+    def test_few_correct_images_do_not_give_certainty(self) -> None:
         judged = cross_validate(*clouds(5, 60.0, seed=8))
         assert judged.accuracy == 1
         sure = probabilities(judged.distances, judged.fit_temperature())
         assert sure.max(axis=1).mean() == pytest.approx(16 / 17, abs=1e-3)
 
-    def test_familiarity_is_even_where_pictures_are_of_the_same_kind(self) -> None:
-        """A conformal p-value below a share comes as often as the share says, or less."""
+    def test_familiarity_is_uniform_for_images_of_same_kind(self) -> None:
+        """A conformal p-value is below a level at most as often as the level states."""
         views, truth = clouds(60, 4.0, seed=9)
         head = heads.fit(views, truth, LABELS, "made up").head
         fresh, _ = clouds(1000, 4.0, seed=10)

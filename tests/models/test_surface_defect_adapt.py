@@ -1,4 +1,4 @@
-"""A customer's labelled pictures: what is learned and told of them, and what is refused and how."""
+"""Fine-tuning on labelled images: results, progress and validation of the training file."""
 
 import pickle
 from collections.abc import Callable
@@ -44,8 +44,8 @@ def refused(*given: dict[str, Any]) -> str:
     return caught.value.message
 
 
-class TestLearning:
-    def test_what_is_told(self, adapter: SurfaceAdapter) -> None:
+class TestSurfaceFineTuning:
+    def test_score_and_progress_are_reported(self, adapter: SurfaceAdapter) -> None:
         adaptation, told = adapted(adapter, *lines(6))
         assert adaptation.score.metric == METRIC
         assert adaptation.score.base is None
@@ -57,7 +57,7 @@ class TestLearning:
             "Accuracy on held-out images: 100.0%.",
         ]
 
-    def test_the_variant_knows_pictures_that_it_has_not_seen(self, adapter: SurfaceAdapter) -> None:
+    def test_variant_classifies_unseen_images(self, adapter: SurfaceAdapter) -> None:
         adaptation, _ = adapted(adapter, *lines(6))
         variant = load(adaptation.artefact, open_backbone(adapter.backbone))
         asked = [line(label, seed) for label in LABELS for seed in range(50, 60)]
@@ -65,15 +65,15 @@ class TestLearning:
         answer = variant.run({"image": images})
         assert answer["label"].tolist() == [one["label"] for one in asked]
 
-    def test_the_same_file_gives_the_same_variant(self, adapter: SurfaceAdapter) -> None:
+    def test_fine_tuning_is_deterministic(self, adapter: SurfaceAdapter) -> None:
         first, second = (adapted(adapter, *lines(5))[0] for _ in range(2))
         assert first == second
 
-    def test_it_travels_to_another_process(self, adapter: SurfaceAdapter) -> None:
+    def test_adapter_can_be_pickled(self, adapter: SurfaceAdapter) -> None:
         there = pickle.loads(pickle.dumps(adapter))
         assert adapted(there, *lines(5))[0] == adapted(adapter, *lines(5))[0]
 
-    def test_wrong_labels_are_pointed_at(self, adapter: SurfaceAdapter) -> None:
+    def test_suspicious_labels_are_reported_with_lines(self, adapter: SurfaceAdapter) -> None:
         given = lines(12)
         given[3]["label"], given[30]["label"] = "pitted", "brushed"
         adaptation, told = adapted(adapter, *given)
@@ -81,19 +81,19 @@ class TestLearning:
         assert told[-1].startswith("Check these lines, whose labels look wrong:")
         assert {"4 (brushed)", "31 (rough)"} <= set(told[-1].rstrip(".").split(": ")[1].split(", "))
 
-    def test_labels_that_mean_nothing_are_refused(self, adapter: SurfaceAdapter) -> None:
+    def test_random_labels_are_rejected(self, adapter: SurfaceAdapter) -> None:
         given = [{**line("rough", seed), "label": LABELS[seed % 3]} for seed in range(30)]
         with pytest.raises(TrainingFileInvalid, match=r"guessing gives 33\.3%"):
             adapted(adapter, *given)
 
-    def test_one_label_among_many_counts_as_much(self, adapter: SurfaceAdapter) -> None:
-        """Five of six held-out pictures would be right for who always says the frequent one."""
+    def test_rare_label_counts_as_much_as_frequent_label(self, adapter: SurfaceAdapter) -> None:
+        """Always predicting the frequent label is right for five of six held-out images."""
         rare = [{**line("rough", seed), "label": "rare"} for seed in range(5)]
         given = [line("rough", seed) for seed in range(100, 125)] + rare
         with pytest.raises(TrainingFileInvalid, match="cannot be predicted"):
             adapted(adapter, *given)
 
-    def test_progress_on_many(
+    def test_progress_is_reported_at_intervals(
         self, adapter: SurfaceAdapter, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(adapt, "_PROGRESS_INTERVAL", 10)
@@ -103,38 +103,38 @@ class TestLearning:
             "Processed 20 of 21 images.",
         ]
 
-    def test_a_file_that_is_no_backbone(self, tmp_path: Path) -> None:
+    def test_invalid_backbone_file_is_rejected(self, tmp_path: Path) -> None:
         path = tmp_path / "backbone.onnx"
         path.write_bytes(b"none")
         with pytest.raises(BackboneBroken):
             adapted(SurfaceAdapter(path), *lines(5))
 
 
-class TestTwins:
-    def test_a_picture_given_twice_counts_once(self, adapter: SurfaceAdapter) -> None:
+class TestDuplicateImages:
+    def test_duplicate_image_counts_once(self, adapter: SurfaceAdapter) -> None:
         once, again = lines(5), lines(5)
         adaptation, told = adapted(adapter, *once, *again)
         assert adaptation == adapted(adapter, *once)[0]
         assert told[0] == "Read 15 different images with 3 labels."
 
-    def test_in_another_file_it_is_the_same(self) -> None:
+    def test_same_pixels_in_other_format_are_duplicates(self) -> None:
         grey = surface("rough", 0)
         bitmap = {"image": base64_of(file_of(grey, "BMP")), "label": "rough"}
         assert len(read_training_file(training_file(*lines(5), bitmap))) == 15
 
-    def test_with_another_label_it_is_refused(self) -> None:
+    def test_duplicate_with_other_label_is_rejected(self) -> None:
         twin = {**line("rough", 2), "label": "pitted"}
         assert refused(*lines(5), twin) == (
             "Line 16: the image is the same as in line 13, "
             "but its label is 'pitted' instead of 'rough'."
         )
 
-    def test_twins_are_no_five_pictures(self) -> None:
+    def test_duplicates_do_not_reach_minimum_image_count(self) -> None:
         given = [*lines(5)[:10], *[line("rough", 1)] * 5]
         assert "'rough', first in line 11, has 1 different images" in refused(*given)
 
 
-class TestRefused:
+class TestTrainingFileValidation:
     @pytest.mark.parametrize(
         ("image", "said"),
         [
@@ -153,18 +153,18 @@ class TestRefused:
             ),
         ],
     )
-    def test_a_bad_picture_names_its_line(self, image: str, said: str) -> None:
+    def test_invalid_image_is_rejected_with_line(self, image: str, said: str) -> None:
         given = lines(5)
         given[6]["image"] = image
         assert refused(*given).startswith(f"Line 7: {said}")
 
     @pytest.mark.parametrize("label", ["", "  ", "a" * 101, "a\nb", "\u200b"])
-    def test_a_label_that_is_none(self, label: str) -> None:
+    def test_invalid_label_is_rejected_with_line(self, label: str) -> None:
         given = lines(5)
         given[3]["label"] = label
         assert refused(*given).startswith("Line 4: 'label' must have 1 to 100 printable characters")
 
-    def test_spaces_around_a_label_make_no_other(self) -> None:
+    def test_spaces_around_label_are_ignored(self) -> None:
         given = lines(5)
         given[3]["label"] = " brushed "
         assert {one.label for one in read_training_file(training_file(*given))} == set(LABELS)
@@ -179,29 +179,29 @@ class TestRefused:
             pytest.param(lambda one: {**one, "image": [1, 2]}, id="a list"),
         ],
     )
-    def test_a_line_of_another_form(self, change: Change) -> None:
+    def test_line_of_other_format_is_rejected(self, change: Change) -> None:
         given = lines(5)
         given[1] = change(given[1])
         assert refused(*given).startswith("Line 2: ")
 
-    def test_one_label(self) -> None:
+    def test_single_label_is_rejected(self) -> None:
         assert (
             refused(*lines(5)[:5])
             == "There are images with 1 labels; at least 2 labels are needed."
         )
 
-    def test_nothing(self) -> None:
+    def test_empty_file_is_rejected(self) -> None:
         assert refused() == "The training file has no lines."
 
-    def test_too_few_of_one(self) -> None:
+    def test_label_with_too_few_images_is_rejected(self) -> None:
         assert refused(*lines(5)[:-1]) == (
             "The label 'rough', first in line 11, has 4 different images; at least 5 are needed."
         )
 
-    def test_too_many_labels(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_too_many_labels_are_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(labelled_pictures, "MAX_CLASSES", 2)
         assert refused(*lines(5)) == "There are 3 labels; at most 2 are allowed."
 
-    def test_too_many_pictures(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_too_many_images_are_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(labelled_pictures, "MAX_PICTURES", 8)
         assert refused(*lines(5)) == "There are 15 images; at most 8 are allowed."

@@ -1,7 +1,7 @@
-"""The backbone: the graph against the layers as torch has them, and the real weights.
+"""The vision backbone: the graph compared with torch, and the real weights.
 
-Owns what needs the optional package, which is skipped where it is absent, and the published
-figures, which need the pictures as well.
+Tests of the real weights need the optional package, tests of published figures also the data set;
+both are skipped if these are absent.
 """
 
 import json
@@ -38,12 +38,12 @@ else:
     torch = LazyModule("torch")
     functional = LazyModule("torch.nn.functional")
 
-# Two kinds of processor may round a feature, and so one picture in hundreds, otherwise.
+# Processors may round features differently, which changes about one image in hundreds.
 TOLERANCE = 0.003
 KEPT_APART = 10
 BAR = 0.90
 
-# Channels after the stem and after each block that the graph has: some blocks add their input.
+# Channels after the stem and each block of the graph; some blocks add their input.
 STEM = 4
 CHANNELS = (3, 5, 5, 6, 6, 7, 7, 7, 4, 4, 4, 8, 8, 8, 8)
 HALVING = (1, 3, 5, 11)
@@ -53,7 +53,7 @@ EXPANSION = 2
 
 
 def made_up_weights(seed: int) -> dict[str, Any]:
-    """Of the names and shapes that the package has, with fewer channels."""
+    """Random weights with the package's names and shapes, but fewer channels."""
     generator = np.random.default_rng(seed)
     weights: dict[str, Any] = {}
 
@@ -79,12 +79,12 @@ def made_up_weights(seed: int) -> dict[str, Any]:
 
 
 def in_torch(weights: Mapping[str, Any], picture: Any) -> Any:
-    """The features, [features], each layer by torch's own function."""
+    """Compute the features, [features], with torch's own layers."""
     tensors = {name: torch.from_numpy(value) for name, value in weights.items()}
 
     def convolved(x: Any, name: str, norm: str, stride: int = 1) -> Any:
         kernel = tensors[f"{name}.weight"]
-        for axis in (3, 2):  # padded so that each stride has its picture's place, as TensorFlow
+        for axis in (3, 2):  # padding SAME, as in TensorFlow
             length, reach = x.shape[axis], kernel.shape[axis]
             lacking = max((-(-length // stride) - 1) * stride + reach - length, 0)
             sides = (lacking // 2, lacking - lacking // 2)
@@ -113,9 +113,11 @@ def in_torch(weights: Mapping[str, Any], picture: Any) -> Any:
     return torch.cat(features, dim=1)[0].numpy()
 
 
-class TestGraph:
+class TestBackboneGraph:
     @pytest.mark.parametrize(("height", "width"), [(160, 160), (96, 131), (75, 200)])
-    def test_it_is_what_torch_calculates(self, tmp_path: Path, height: int, width: int) -> None:
+    def test_graph_features_equal_torch_features(
+        self, tmp_path: Path, height: int, width: int
+    ) -> None:
         weights = made_up_weights(1)
         path = tmp_path / "backbone.onnx"
         path.write_bytes(build_graph(weights, "made up"))
@@ -130,8 +132,8 @@ class TestGraph:
         assert build_graph(made_up_weights(1), "one") == build_graph(made_up_weights(1), "one")
 
 
-class TestWeights:
-    def test_their_absence_is_said_with_the_remedy(
+class TestBackboneWeights:
+    def test_missing_package_raises_error_with_install_command(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(conversion, "PACKAGE", "no_such_weights")
@@ -141,14 +143,14 @@ class TestWeights:
             main(["backbone.onnx"])
         assert "maas-gateway[vision]" in capsys.readouterr().err
 
-    def test_other_weights_are_refused_before_they_are_read(self, tmp_path: Path) -> None:
+    def test_unexpected_weights_are_rejected_before_conversion(self, tmp_path: Path) -> None:
         path = tmp_path / "weights.pth"
         path.write_bytes(b"none")
         with pytest.raises(BackboneBroken, match=r"weights\.pth are not those expected"):
             convert(path, tmp_path / "backbone.onnx")
         assert not (tmp_path / "backbone.onnx").exists()
 
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+    def test_missing_weights_file_is_rejected(self, tmp_path: Path) -> None:
         with pytest.raises(BackboneBroken, match="cannot be read"):
             convert(tmp_path / "weights.pth", tmp_path / "backbone.onnx")
 
@@ -169,11 +171,13 @@ def backbone(path: Path) -> Backbone:
 
 
 class TestRealBackbone:
-    def test_it_is_as_recorded(self, backbone: Backbone) -> None:
+    def test_identity_and_width_match_recorded_metrics(self, backbone: Backbone) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))["backbone"]
         assert {"identity": backbone.identity, "features": backbone.width} == recorded
 
-    def test_five_pictures_of_each_texture_are_enough(self, path: Path, backbone: Backbone) -> None:
+    def test_five_images_per_texture_give_correct_variant(
+        self, path: Path, backbone: Backbone
+    ) -> None:
         adaptation = SurfaceAdapter(path)(training_file(*lines(5)), lambda told: None)
         assert adaptation.score.adapted == 1
         variant = load_variant(adaptation.artefact, backbone)
@@ -197,9 +201,9 @@ def metrics() -> dict[str, Any]:
     return document
 
 
-class TestFigures:
+class TestRecordedMetrics:
     @nightly
-    def test_ten_pictures_of_each_class(
+    def test_accuracy_with_ten_images_per_class_is_reproduced(
         self, dataset: Dataset, backbone: Backbone, metrics: dict[str, Any]
     ) -> None:
         apart = dataset.select(dataset.test_mask)
@@ -210,22 +214,22 @@ class TestFigures:
             assert figures[str(KEPT_APART)][name] == pytest.approx(recorded[name], abs=TOLERANCE)
         assert figures[str(KEPT_APART)]["right"] >= BAR
 
-    def test_they_are_of_this_data(self, dataset: Dataset, metrics: dict[str, Any]) -> None:
+    def test_metrics_have_digest_of_data(self, dataset: Dataset, metrics: dict[str, Any]) -> None:
         assert metrics["data"]["sha256"] == dict(dataset.sha256)
         assert np.unique(dataset.truth).tolist() == list(range(len(LABELS)))
 
-    def test_the_bar_is_held_by_all_that_is_recorded(self, metrics: dict[str, Any]) -> None:
+    def test_recorded_metrics_meet_targets(self, metrics: dict[str, Any]) -> None:
         for among in ("kept_apart", "all_pictures"):
             assert metrics[among]["10"]["right"] >= BAR
         assert metrics["cost"]["ms_jpeg_200_pixels_square"]["p50"] <= 15
 
 
-class TestData:
-    def test_absent_data_is_named(self, tmp_path: Path) -> None:
+class TestSurfaceData:
+    def test_missing_data_raises_training_data_missing(self, tmp_path: Path) -> None:
         with pytest.raises(TrainingDataMissing, match=DIRECTORY_VARIABLE):
             load(tmp_path)
 
-    def test_a_file_without_classes_is_refused(self, tmp_path: Path) -> None:
+    def test_file_without_classes_is_rejected(self, tmp_path: Path) -> None:
         (tmp_path / "neu_cls").mkdir()
         for name in ("neu64_0.npz", "neu64_1.npz"):
             np.savez(tmp_path / "neu_cls" / name, x=np.zeros((2, 64, 64), np.uint8))

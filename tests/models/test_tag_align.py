@@ -1,6 +1,6 @@
-"""Tag to concept: what the aligner answers, learns, refuses and proposes.
+"""Tag alignment: ranking, confirmations, validation and proposals.
 
-Owns the aligner's rules on small vocabularies and the committed artefact on known tags.
+Uses small vocabularies, and the committed artefact on common tags.
 """
 
 import pytest
@@ -58,7 +58,7 @@ def boxes(count: int, point: str, concept: str) -> list[Confirmation]:
     return [Confirmation(f"VAV-{number}.{point}", concept) for number in range(count)]
 
 
-class TestAlign:
+class TestTagAlignment:
     @pytest.mark.parametrize(
         ("tag", "concept"),
         [
@@ -70,54 +70,58 @@ class TestAlign:
             ("楼层3 room 温度 T1", SENSOR),
         ],
     )
-    def test_a_tag_gets_its_concept(self, aligner: TagAligner, tag: str, concept: str) -> None:
+    def test_tag_gets_expected_concept(self, aligner: TagAligner, tag: str, concept: str) -> None:
         assert first(aligner, tag) == concept
 
-    def test_candidates_come_best_first(self, aligner: TagAligner) -> None:
+    def test_candidates_are_sorted_by_score(self, aligner: TagAligner) -> None:
         (candidates,) = aligner.align(["room temp"], 3)
         scores = [one.score for one in candidates]
         assert len(scores) == 3
         assert scores == sorted(scores, reverse=True)
         assert all(0 < score <= 1 for score in scores)
 
-    def test_what_is_like_nothing_gets_no_candidate(self, aligner: TagAligner) -> None:
+    def test_tag_without_words_gets_no_candidates(self, aligner: TagAligner) -> None:
         assert aligner.align(["--- ///", "42"]) == [(), ()]
         assert aligner.align([]) == []
 
     @pytest.mark.parametrize(("tag", "fact"), UNREADABLE.values(), ids=UNREADABLE)
-    def test_an_unreadable_tag_is_refused_by_number(
+    def test_unreadable_tag_is_rejected_with_index(
         self, aligner: TagAligner, tag: str, fact: str
     ) -> None:
         with pytest.raises(TagInvalid, match=f"Tag 1: .*{fact}"):
             aligner.align(["room temp", tag])
 
-    def test_the_longest_tag_is_read(self, aligner: TagAligner) -> None:
+    def test_tag_of_maximum_length_is_accepted(self, aligner: TagAligner) -> None:
         assert first(aligner, "room temp " + "x" * (MAX_TAG_LENGTH - 10)) == SENSOR
 
-    def test_more_tags_than_one_call_takes(self, aligner: TagAligner) -> None:
+    def test_too_many_tags_are_rejected(self, aligner: TagAligner) -> None:
         with pytest.raises(TooManyTags, match=str(MAX_TAGS)):
             aligner.align(["a"] * (MAX_TAGS + 1))
 
-    def test_each_concept_is_given_once(self) -> None:
+    def test_duplicate_concept_ids_are_rejected(self) -> None:
         with pytest.raises(ValueError, match="each id once"):
             TagAligner.from_concepts([CONCEPTS[0]] * 2, Vocabulary((), ()))
 
 
-class TestLearn:
-    def test_a_confirmation_holds_for_tags_of_its_pattern(self, aligner: TagAligner) -> None:
+class TestConfirmationLearning:
+    def test_confirmation_applies_to_tags_of_same_pattern(self, aligner: TagAligner) -> None:
         learned = aligner.learn([Confirmation("VAV-1.QX", SETPOINT)]).aligner
         assert first(learned, "VAV-7.QX") == SETPOINT
         assert aligner.align(["VAV-7.QX"]) == [()]
         assert not aligner.confirmed
 
-    def test_a_later_confirmation_of_a_tag_replaces_the_earlier(self, aligner: TagAligner) -> None:
+    def test_later_confirmation_of_tag_replaces_earlier_confirmation(
+        self, aligner: TagAligner
+    ) -> None:
         given = [Confirmation("T1", SENSOR), Confirmation(" T1 ", ALARM)]
         result = aligner.learn(given)
         assert result.corrections == (ReplacedConfirmation("T1", SENSOR, ALARM),)
         assert result.conflicts == ()
         assert first(result.aligner, "T1") == ALARM
 
-    def test_one_against_twenty_is_reported_and_not_spread(self, aligner: TagAligner) -> None:
+    def test_outvoted_confirmation_is_reported_and_not_generalised(
+        self, aligner: TagAligner
+    ) -> None:
         poisoned = Confirmation("VAV-99.CTL", ALARM)
         result = aligner.learn([*boxes(20, "CTL", SETPOINT), poisoned])
         (conflict,) = result.conflicts
@@ -129,46 +133,46 @@ class TestLearn:
             assert score[SETPOINT] > 0.8
             assert score.get(ALARM, 0) < 0.1
 
-    def test_close_votes_are_reported_and_both_count(self, aligner: TagAligner) -> None:
+    def test_close_votes_are_reported_and_both_generalised(self, aligner: TagAligner) -> None:
         result = aligner.learn([*boxes(3, "CTL", SETPOINT), Confirmation("VAV-9.CTL", ALARM)])
         assert [one.spread for one in result.conflicts] == [True]
         (candidates,) = result.aligner.align(["VAV-50.CTL"], 2)
         assert [one.concept.id for one in candidates] == [SETPOINT, ALARM]
 
-    def test_an_unknown_concept_is_refused_by_name(self, aligner: TagAligner) -> None:
+    def test_unknown_concept_is_rejected_with_name(self, aligner: TagAligner) -> None:
         with pytest.raises(ConceptUnknown, match="'rm_temp'"):
             aligner.learn([Confirmation("T1", SENSOR), Confirmation("T2", "rm_temp")])
 
     @pytest.mark.parametrize(("tag", "fact"), UNREADABLE.values(), ids=UNREADABLE)
-    def test_an_unreadable_confirmation_is_refused(
+    def test_unreadable_confirmation_is_rejected(
         self, aligner: TagAligner, tag: str, fact: str
     ) -> None:
         with pytest.raises(TagInvalid, match=f"Confirmation 0: .*{fact}"):
             aligner.learn([Confirmation(tag, SENSOR)])
 
-    def test_surplus_confirmations_are_refused(self, aligner: TagAligner) -> None:
+    def test_too_many_confirmations_are_rejected(self, aligner: TagAligner) -> None:
         with pytest.raises(TooManyConfirmations, match=str(MAX_CONFIRMATIONS)):
             aligner.learn(boxes(MAX_CONFIRMATIONS + 1, "CTL", SETPOINT))
 
-    def test_nothing_confirmed_changes_nothing(self, aligner: TagAligner) -> None:
+    def test_empty_confirmations_change_no_results(self, aligner: TagAligner) -> None:
         learned = aligner.learn([]).aligner
         assert learned.align(["AHU1_SAT"]) == aligner.align(["AHU1_SAT"])
 
-    def test_a_tag_without_words_holds_for_itself_only(self, aligner: TagAligner) -> None:
+    def test_confirmed_tag_without_words_is_not_generalised(self, aligner: TagAligner) -> None:
         learned = aligner.learn([Confirmation("--", ALARM), Confirmation("17", SENSOR)]).aligner
         assert first(learned, "--") == ALARM
         assert learned.align(["++"]) == [()]
 
 
-class TestVariant:
-    def test_a_kept_variant_answers_as_before(self, aligner: TagAligner) -> None:
+class TestTagAlignmentVariant:
+    def test_saved_variant_gives_the_same_results(self, aligner: TagAligner) -> None:
         learned = aligner.learn([*boxes(3, "QX", SETPOINT), Confirmation("送风T", ALARM)]).aligner
         again = aligner.with_variant(learned.variant())
         tags = ["VAV-77.QX", "AHU1_SAT", "送风T", "送风温度"]
         assert again.align(tags) == learned.align(tags)
         assert again.variant() == learned.variant()
 
-    def test_learning_in_two_steps_is_learning_at_once(self, aligner: TagAligner) -> None:
+    def test_incremental_learning_equals_learning_at_once(self, aligner: TagAligner) -> None:
         one, two = boxes(2, "QX", SETPOINT), boxes(2, "ZZ", ALARM)
         steps = aligner.learn(one).aligner.learn(two).aligner
         assert steps.variant() == aligner.learn([*one, *two]).aligner.variant()
@@ -184,41 +188,41 @@ class TestVariant:
             b'{"version": 1, "confirmations": [["tag", 3]]}',
         ],
     )
-    def test_other_bytes_are_no_variant(self, aligner: TagAligner, variant: bytes) -> None:
+    def test_invalid_bytes_are_rejected(self, aligner: TagAligner, variant: bytes) -> None:
         with pytest.raises(VariantBroken):
             aligner.with_variant(variant)
 
-    def test_a_variant_of_another_vocabulary_is_refused(self, aligner: TagAligner) -> None:
+    def test_variant_of_other_vocabulary_is_rejected(self, aligner: TagAligner) -> None:
         other = TagAligner.from_concepts([Concept("plant", "x", "x")], Vocabulary((), ()))
         kept = aligner.learn(boxes(1, "QX", ALARM)).aligner.variant()
         with pytest.raises(ConceptUnknown, match="'alarm'"):
             other.with_variant(kept)
 
 
-class TestPropose:
+class TestProposals:
     TAGS = (
         *(f"VAV-{number}.dmpr pos" for number in range(30)),
         *(f"VAV-{number}.room temp" for number in range(20)),
         "chiller plant remote lockout",
     )
 
-    def test_the_largest_clusters_come_first_each_once(self, aligner: TagAligner) -> None:
+    def test_largest_clusters_are_proposed_first_and_once(self, aligner: TagAligner) -> None:
         assert aligner.propose(self.TAGS, 10) == (
             "VAV-0.dmpr pos",
             "VAV-0.room temp",
             "chiller plant remote lockout",
         )
 
-    def test_what_is_confirmed_is_not_asked_again(self, aligner: TagAligner) -> None:
+    def test_confirmed_patterns_are_not_proposed(self, aligner: TagAligner) -> None:
         learned = aligner.learn(boxes(1, "dmpr pos", "damper_position_sensor")).aligner
         assert learned.propose(self.TAGS, 1) == ("VAV-0.room temp",)
 
-    def test_none_of_none(self, aligner: TagAligner) -> None:
+    def test_empty_input_or_zero_count_returns_no_proposals(self, aligner: TagAligner) -> None:
         assert aligner.propose([], 5) == ()
         assert aligner.propose(self.TAGS, 0) == ()
         assert aligner.propose(["--"], 5) == ()
 
-    def test_an_unreadable_tag_is_refused(self, aligner: TagAligner) -> None:
+    def test_unreadable_tag_is_rejected(self, aligner: TagAligner) -> None:
         with pytest.raises(TagInvalid, match="Tag 0"):
             aligner.propose([""], 1)
 
@@ -231,6 +235,6 @@ class TestPropose:
         ("Seriennummer", Scheme.AAS, "serial number"),
     ],
 )
-def test_the_artefact_knows(tag: str, scheme: Scheme, name: str) -> None:
+def test_committed_tag_vocabulary_aligns_common_tags(tag: str, scheme: Scheme, name: str) -> None:
     (candidates,) = TagAligner.load(schemes=[scheme]).align([tag], 5)
     assert name.casefold() in [one.concept.name.casefold() for one in candidates]

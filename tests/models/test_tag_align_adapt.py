@@ -1,4 +1,4 @@
-"""Adapting the aligner: the training file, what it is refused for, and what comes of it."""
+"""Fine-tuning of tag alignment: results and validation of the training file."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from models.tag_align.adapt import adapt, aligners, with_confirmations
 from models.tag_align.aligner import TagAligner
 
 BRICK = "https://brickschema.org/schema/Brick#"
-# A plant whose words nobody could guess.
+# A plant with arbitrary words.
 WORDS = {
     "ZULU": f"{BRICK}Supply_Air_Temperature_Sensor",
     "FRED": f"{BRICK}Return_Air_Temperature_Sensor",
@@ -35,8 +35,8 @@ def bases() -> Mapping[str, TagAligner]:
     return aligners()
 
 
-class TestAdapting:
-    def test_learns_words_that_mean_nothing(self, bases: Mapping[str, TagAligner]) -> None:
+class TestTagAlignmentFineTuning:
+    def test_variant_learns_plant_specific_words(self, bases: Mapping[str, TagAligner]) -> None:
         said: list[str] = []
         made = adapt(file(*LINES), said.append)
         assert made.score.base == pytest.approx(0, abs=0.3)
@@ -47,17 +47,17 @@ class TestAdapting:
         assert scheme == "brick"
         assert variant.align(["garage_OTTO_17"])[0][0].concept.id == WORDS["OTTO"]
 
-    def test_the_same_file_gives_the_same_variant(self) -> None:
+    def test_fine_tuning_is_deterministic(self) -> None:
         first, again = (adapt(file(*LINES), lambda _: None) for _ in range(2))
         assert first == again
 
-    def test_contradictions_are_told(self) -> None:
+    def test_contradictory_confirmations_are_reported(self) -> None:
         said: list[str] = []
         odd = [{"tag": "north_ZULU_9", "concept": WORDS["FRED"]}]
         adapt(file(*LINES, *odd), said.append)
         assert any("north_ZULU_9" in sentence for sentence in said)
 
-    def test_labels_at_random_do_not_make_it_better(self) -> None:
+    def test_random_labels_give_low_score(self) -> None:
         concepts = list(WORDS.values())
         known = [
             {"tag": f"{place} supply air temp {number}", "concept": concepts[number % 4]}
@@ -66,7 +66,7 @@ class TestAdapting:
         made = adapt(file(*known), lambda _: None)
         assert made.score.adapted < 0.8
 
-    def test_another_scheme(self, bases: Mapping[str, TagAligner]) -> None:
+    def test_other_scheme_keeps_its_concepts(self, bases: Mapping[str, TagAligner]) -> None:
         concepts = bases["aas"].names.concepts
         lines = [
             {"tag": f"{place} K{at % 3}", "concept": concepts[at % 3].id}
@@ -78,7 +78,7 @@ class TestAdapting:
         assert variant.positions == bases["aas"].positions
 
 
-class TestRefusing:
+class TestTrainingFileValidation:
     @pytest.mark.parametrize(
         ("bad", "said"),
         [
@@ -90,7 +90,7 @@ class TestRefusing:
             ({"tag": "A", "concept": "Temperature"}, "no concept 'Temperature'"),
         ],
     )
-    def test_what_is_wrong_is_named(self, bad: Any, said: str) -> None:
+    def test_invalid_line_is_rejected_with_reason(self, bad: Any, said: str) -> None:
         with pytest.raises(TrainingFileInvalid, match=said):
             adapt(file(*LINES, bad), lambda _: None)
 
@@ -109,11 +109,13 @@ class TestRefusing:
             ),
         ],
     )
-    def test_what_cannot_be_learned_from(self, lines: list[Any], said: str) -> None:
+    def test_file_without_enough_variation_is_rejected(self, lines: list[Any], said: str) -> None:
         with pytest.raises(TrainingFileInvalid, match=said):
             adapt(file(*lines), lambda _: None)
 
-    def test_two_schemes(self, bases: Mapping[str, TagAligner]) -> None:
+    def test_concepts_of_several_schemes_are_rejected(
+        self, bases: Mapping[str, TagAligner]
+    ) -> None:
         foreign = {"tag": "Hersteller", "concept": bases["aas"].names.concepts[0].id}
         with pytest.raises(TrainingFileInvalid, match="several schemes"):
             adapt(file(*LINES, foreign), lambda _: None)

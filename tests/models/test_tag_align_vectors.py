@@ -1,4 +1,4 @@
-"""The concept names' vectors beside the artefact: whose they are, and what is encoded anew."""
+"""The committed vectors of concept names: caching, validation and reproduction."""
 
 import tomllib
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ VOCABULARY = Vocabulary(
 
 @dataclass
 class Model:
-    """What the package offers, made up: a text's vector is told by its length."""
+    """A fake of the encoder package: a text's vector depends on its length."""
 
     asked: list[str] = field(default_factory=list)
 
@@ -50,7 +50,7 @@ def model() -> Model:
 
 @pytest.fixture
 def artefact(tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An artefact's path with vectors beside it; the encoder has forgotten what made them."""
+    """Path of an artefact with a vector file; the encoder's record of texts is empty."""
     encoder = PackagedEncoder(model, "1.0")
     (tmp_path / FILE).write_bytes(render(VOCABULARY, encoder))
     model.asked.clear()
@@ -58,38 +58,38 @@ def artefact(tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path / "vocabulary.json"
 
 
-class TestKnown:
-    def test_names_are_not_encoded_again(self, artefact: Path, model: Model) -> None:
+class TestCachedVectors:
+    def test_concept_names_are_not_encoded_again(self, artefact: Path, model: Model) -> None:
         beside = load_cached_encoder(artefact, VOCABULARY)
         known = beside.vectors(NAMES)
         assert model.asked == []
         assert np.array_equal(known, model.query(NAMES))
 
-    def test_another_text_is_encoded_once(self, model: Model) -> None:
+    def test_other_text_is_encoded_once(self, model: Model) -> None:
         recalling = cached_encoder(PackagedEncoder(model, "1.0"))
         first, again = (recalling.vectors(["pump", "alarm"]) for _ in range(2))
         assert model.asked == ["pump", "alarm"]
         assert np.array_equal(first, again)
 
 
-class TestBroken:
-    def test_there_are_none(self, artefact: Path) -> None:
+class TestVectorFileValidation:
+    def test_missing_file_raises_encoder_missing(self, artefact: Path) -> None:
         artefact.with_name(FILE).unlink()
         with pytest.raises(EncoderMissing, match="not encoded"):
             load_cached_encoder(artefact, VOCABULARY)
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
-    def test_they_are_no_vectors(self, artefact: Path, content: bytes) -> None:
+    def test_invalid_file_raises_artefact_broken(self, artefact: Path, content: bytes) -> None:
         artefact.with_name(FILE).write_bytes(content)
         with pytest.raises(ArtefactBroken, match="no names' vectors"):
             load_cached_encoder(artefact, VOCABULARY)
 
-    def test_they_are_of_other_names(self, artefact: Path) -> None:
+    def test_vectors_of_other_vocabulary_are_rejected(self, artefact: Path) -> None:
         other = Vocabulary(VOCABULARY.concepts[:1], ())
         with pytest.raises(ArtefactBroken, match="another vocabulary"):
             load_cached_encoder(artefact, other)
 
-    def test_they_are_of_another_encoder(
+    def test_vectors_of_other_encoder_version_are_rejected(
         self, artefact: Path, model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(vectors, "load_encoder", lambda: PackagedEncoder(model, "2.0"))
@@ -97,14 +97,14 @@ class TestBroken:
             load_cached_encoder(artefact, VOCABULARY)
 
 
-class TestCommitted:
-    def test_they_are_of_the_artefact_and_of_the_pinned_package(self) -> None:
+class TestCommittedVectors:
+    def test_vectors_match_vocabulary_and_pinned_package(self) -> None:
         _, version = read(ARTEFACT.with_name(FILE), concept_names(read_vocabulary(ARTEFACT)))
         project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
         (pinned,) = project["optional-dependencies"][EXTRA]
         assert pinned.endswith(f"=={version}")
 
-    def test_encoding_gives_them_again(self) -> None:
+    def test_encoding_reproduces_committed_vectors(self) -> None:
         try:
             encoder = load_encoder()
         except EncoderMissing as error:
@@ -112,6 +112,6 @@ class TestCommitted:
         vocabulary = read_vocabulary(ARTEFACT)
         some = concept_names(vocabulary)[::1000]
         known = load_cached_encoder(ARTEFACT, vocabulary).vectors(some)
-        # The package takes roots as roughly as the processor does, and each maker's does it in its
-        # own way; what then rounds to eight bits differs by thousandths.
+        # The package uses the processor's approximate square root, which differs by vendor; after
+        # rounding to eight bits, values differ by thousandths.
         assert np.sum(known * encoder.vectors(some), axis=1).min() > 0.9995

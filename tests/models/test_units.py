@@ -1,4 +1,4 @@
-"""Units: how they are written, what one is in another, and what is none."""
+"""Units: spellings, conversion and validation."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from models.units import Conversion, UnitMismatch, UnitUnknown, unit_conversion
 
 
-class TestConversion:
+class TestUnitConversion:
     @pytest.mark.parametrize(
         ("unit", "wanted", "scale", "offset"),
         [
@@ -28,13 +28,15 @@ class TestConversion:
             ("kgf*m", "N·m", 9.80665, 0),
         ],
     )
-    def test_known(self, unit: str, wanted: str, scale: float, offset: float) -> None:
+    def test_unit_pair_has_expected_scale_and_offset(
+        self, unit: str, wanted: str, scale: float, offset: float
+    ) -> None:
         assert unit_conversion(unit, wanted) == Conversion(
             pytest.approx(scale), pytest.approx(offset)
         )
 
-    def test_a_radian_is_a_part_of_a_turn(self) -> None:
-        """A speed of 100 rad/s is 100 / 2π = 15.915 turns a second, 954.93 a minute."""
+    def test_radians_per_second_convert_to_revolutions(self) -> None:
+        """100 rad/s are 100 / 2π = 15.915 revolutions per second, 954.93 per minute."""
         assert unit_conversion("rad/s", "rpm").scale * 100 == pytest.approx(954.929658551)
         assert unit_conversion("rad/s", "1/s").scale * 100 == pytest.approx(15.9154943092)
 
@@ -55,21 +57,23 @@ class TestConversion:
             ("degC", "°C"),
         ],
     )
-    def test_spellings_of_one_unit(self, one: str, other: str) -> None:
+    def test_spellings_of_unit_are_equivalent(self, one: str, other: str) -> None:
         assert unit_conversion(one, other) == Conversion(1.0, 0.0)
 
     @given(st.floats(-1e6, 1e6), st.sampled_from([("°C", "°F"), ("bar", "psi"), ("hp", "kW")]))
-    def test_there_and_back(self, value: float, pair: tuple[str, str]) -> None:
+    def test_conversion_and_reversal_restore_value(
+        self, value: float, pair: tuple[str, str]
+    ) -> None:
         there, back = unit_conversion(*pair), unit_conversion(*reversed(pair))
         returned = (value * there.scale + there.offset) * back.scale + back.offset
         assert returned == pytest.approx(value, abs=1e-6)
 
 
-class TestRefusal:
+class TestUnitValidation:
     @pytest.mark.parametrize(
         ("unit", "wanted"), [("kN", "K"), ("pcs", "1"), ("Hz", "s"), ("k°C", "K")]
     )
-    def test_of_another_kind(self, unit: str, wanted: str) -> None:
+    def test_unit_of_other_quantity_raises_unit_mismatch(self, unit: str, wanted: str) -> None:
         with pytest.raises(UnitMismatch):
             unit_conversion(unit, wanted)
 
@@ -77,7 +81,7 @@ class TestRefusal:
         "unit",
         ["", "furlong", "rpn", "KN", "J/kg·K", "m^5", "9**9**9", "2*m", "m**2", "m + s", "m" * 99],
     )
-    def test_unknown(self, unit: str) -> None:
-        """What could make a parser work for long, and what people read in two ways, as well."""
+    def test_unknown_unit_raises_unit_unknown(self, unit: str) -> None:
+        """Includes expressions that are slow to parse and ambiguous spellings."""
         with pytest.raises(UnitUnknown):
             unit_conversion(unit, "m")

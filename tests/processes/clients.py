@@ -1,7 +1,7 @@
-"""Clients of every kind at once, and what each of them has seen.
+"""Concurrent clients of every kind, and the responses that each has seen.
 
-No two calls ask for as many tokens of both kinds, so each usage row can be told to be of one call,
-also where its client saw no answer.
+No two calls have the same token counts, so each usage row can be matched to one call,
+also if its client saw no response.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from tests.support.chaos import in_full
 
 Size = tuple[int, int]
 _PATIENCE_S = 180
-# Between two calls of a client, at most: in full as fast as they come, else so that a machine that
-# starts a process meanwhile is left some of its time.
+# The longest pause between two calls of a client: none in a full run, else long enough to leave CPU
+# time for processes that start meanwhile.
 _PAUSE_S = in_full(40, 200) / 1000
 Row = dict[str, Any]
 INPUT, OUTPUT = 500, 2000  # nano-yuan for a token of the chat model
@@ -32,20 +32,20 @@ INPUT, OUTPUT = 500, 2000  # nano-yuan for a token of the chat model
 
 @dataclass
 class Seen:
-    """What clients saw. `whole` are answers that arrived to their last byte, by request id."""
+    """What clients saw. `whole` has complete responses by request id."""
 
     sent: int = 0
     whole: dict[str, Size] = field(default_factory=dict)
-    # By request id: tokens that an aborting client had been told of when it left, and asked for.
+    # By request id: tokens that an aborting client had received, and requested.
     left: dict[str, Size] = field(default_factory=dict)
-    # Calls that were repeated under one Idempotency-Key until an answer came.
+    # Calls repeated with one Idempotency-Key until they had a response.
     repeated: set[Size] = field(default_factory=set)
     broken: int = 0
     refused: dict[str, int] = field(default_factory=dict)
 
 
 class Clients:
-    """Calls gateways until told to stop. `urls` gives those that run at the moment."""
+    """Clients that call gateways until `stop`. `urls` returns the running gateways."""
 
     def __init__(self, urls: Callable[[], list[str]], secret: str, seed: int) -> None:
         self._urls = urls
@@ -56,13 +56,13 @@ class Clients:
         self._streamed = ((61 + n % 240, 5 + n // 240) for n in itertools.count())
         self._repeated = ((301 + n % 60, 5 + n // 60) for n in itertools.count())
         self._stopping = False
-        # Calls of which no gateway has said anything yet.
+        # Calls without any response data yet.
         self._unheard: set[int] = set()
         self._calls = itertools.count()
         self.seen = Seen()
 
     async def run(self, each: int) -> None:
-        """So many clients of each kind, until `stop`."""
+        """Run a number of clients of each kind until `stop`."""
         kinds = (self._call_plain, self._call_streamed, self._leave, self._repeat)
         async with (
             aiohttp.ClientSession(
@@ -77,17 +77,17 @@ class Clients:
                 group.create_task(self._go_on(kind, http))
 
     def stop(self) -> None:
-        """Let the running calls end, and begin no others."""
+        """Start no more calls; running ones complete."""
         self._stopping = True
 
     async def another(self, number: int) -> None:
-        """Wait until so many more answers came whole."""
+        """Wait for a number of further complete responses."""
         wanted = len(self.seen.whole) + number
         await self.until(lambda: len(self.seen.whole) >= wanted)
 
     async def heard(self) -> None:
-        """Wait until gateways have begun to answer the calls that are under way now: they would be
-        lost if one stopped listening before it has read them."""
+        """Wait until gateways have started to respond to all running calls: a call would be lost if
+        a gateway stopped listening before it has read the request."""
         waiting = set(self._unheard)
         await self.until(lambda: not waiting & self._unheard)
 
@@ -106,7 +106,7 @@ class Clients:
         return config
 
     async def until(self, true: Callable[[], object]) -> None:
-        """Wait for something that is seen, however slow the machine is."""
+        """Wait for a condition on what clients have seen."""
         async with asyncio.timeout(_PATIENCE_S):
             while not true():  # noqa: ASYNC110  # clients only count
                 await asyncio.sleep(0.02)
@@ -154,7 +154,7 @@ class Clients:
                     return
 
     async def _repeat(self, http: aiohttp.ClientSession) -> None:
-        """Ask under one key until there is an answer, at whichever gateway."""
+        """Repeat a request with one idempotency key at any gateway until it has a response."""
         size = next(self._repeated)
         key = f"{size[0]}-{size[1]}"
         deadline = time.monotonic() + _PATIENCE_S
@@ -203,14 +203,14 @@ class Clients:
 
 
 async def usage_rows(database: Database) -> list[Row]:
-    """Every usage row, as the API shows it, with its cost as a number too."""
+    """All usage rows as in the API, with the cost also as a number."""
     async with database.transaction() as session:
         rows = await list_usage(session, account_id=None, limit=1_000_000)
     return [{**usage_to_json(row), "cost_nano": row.cost_nano} for row in rows]
 
 
 def whole_answers_are_billed(seen: Seen, rows: list[Row]) -> None:
-    """Each answer that arrived whole has one row, which bills it to the token."""
+    """Each complete response has one usage row with its exact token counts."""
     by_id = {row["request_id"]: row for row in rows}
     assert len(by_id) == len(rows)
     for request_id, size in seen.whole.items():
@@ -221,8 +221,8 @@ def whole_answers_are_billed(seen: Seen, rows: list[Row]) -> None:
 
 
 async def all_settled(database: Database, processes: int | None = None) -> ReconciliationResult:
-    """Once no call is open and nothing is held, and so many processes are left; the records agree
-    all the while."""
+    """Wait until no call is open, no reservation is held and a number of processes is left; check
+    meanwhile that the records agree."""
     async with asyncio.timeout(_PATIENCE_S):
         while True:
             async with database.transaction() as session:
@@ -239,7 +239,7 @@ def size_of(row: Row) -> Size:
 
 
 def cost_of(row: Row) -> int:
-    """Worked out from the tokens and the list price."""
+    """The expected cost by token counts and list prices."""
     cost: int = row["input_tokens"] * INPUT + row["output_tokens"] * OUTPUT
     return cost
 

@@ -1,4 +1,4 @@
-"""What tests of this package need: databases to take away, copied from one that was made once."""
+"""Fixtures of this package: databases of their own, copied from one that is created once."""
 
 import subprocess
 import tempfile
@@ -28,7 +28,7 @@ def _made_database() -> Iterator[Path]:
 def data_dir(_made_database: Path, empty_data_dir: Path) -> Path:
     """A data directory with a migrated database, as `maas up` leaves it before its first call."""
     target = empty_data_dir / "postgres"
-    # With owners: PostgreSQL started by root runs as another user.
+    # With file owners: PostgreSQL started by root runs as another user.
     subprocess.run(["cp", "-a", _made_database, target], check=True)
     for of_the_first in (".handle_pids.json", "log"):
         (target / of_the_first).unlink(missing_ok=True)
@@ -37,6 +37,6 @@ def data_dir(_made_database: Path, empty_data_dir: Path) -> Path:
 
 @pytest.fixture
 def empty_data_dir() -> Iterator[Path]:
-    """Not below pytest's own folder, which only its owner may enter."""
+    """An empty folder outside pytest's own, which only its owner may enter."""
     with tempfile.TemporaryDirectory(prefix="maas-test-") as folder:
         yield Path(folder)

@@ -1,7 +1,7 @@
-"""A cap is a cap: several gateway processes, many calls at once, and a limit worth 37.5 of
-them. Two processes and 80 calls here, four and 200 in `make chaos`.
+"""Limits under concurrency: several gateway processes, many calls at once, and a limit worth 37.5
+calls. Two processes and 80 calls here, four and 200 in `make chaos`.
 
-Whatever the limit is of, more than it allows is never used, and nearly all of it can be.
+Usage never exceeds a limit, and nearly all of a limit can be used.
 """
 
 import asyncio
@@ -31,19 +31,19 @@ from tests.support.fleet import Fleet, run_fleet
 
 GATEWAYS = in_full(4, 2)
 CALLS = in_full(200, 80)
-# How often a call is made that is told to come again; the fewer calls, the more often.
+# Attempts per call that gets retry-after; more with fewer calls.
 TRIES = in_full(5, 20)
 WORDS, TOKENS = 6, 20
-# 500 nano-yuan for a token of the prompt and 2000 for one of the answer.
+# 500 nano-yuan per input token, 2000 per output token.
 COST = WORDS * 500 + TOKENS * 2000
 HALF_SPENT = 37.5
-# The windows of rates are 60 s.
+# Rate limits have windows of 60 s.
 LONGEST_S = 50.0
 
 
 @dataclass
 class Firm:
-    """A customer of the gateways."""
+    """An account with its key."""
 
     account_id: UUID
     key_id: UUID
@@ -52,7 +52,7 @@ class Firm:
 
 @dataclass
 class Site:
-    """The gateways, their database and the one model server."""
+    """The gateways, their database and their model server."""
 
     fleet: Fleet
     database: Database
@@ -66,14 +66,14 @@ class Site:
         return Firm(account.id, key.row.id, key.secret)
 
     async def burst(self, firm: Firm, tries: int = 1, **values: Any) -> list[tuple[int, str]]:
-        """All calls at once, spread over the gateways: each one's status and error code."""
+        """Send all calls at once over all gateways; returns status and error code of each."""
         async with caller(firm) as http:
             return await asyncio.gather(
                 *(call(http, self.fleet.urls[n % GATEWAYS], values, tries) for n in range(CALLS))
             )
 
     async def spent(self, firm: Firm) -> int:
-        """What the account's calls cost, by their rows."""
+        """The cost of the account's calls, by their usage rows."""
         return sum(row.cost_nano for row in await self._rows(firm))
 
     async def tokens(self, firm: Firm) -> int:
@@ -82,7 +82,7 @@ class Site:
         return sum((row.input_tokens or 0) + (row.output_tokens or 0) for row in rows)
 
     async def calls(self, firm: Firm) -> int:
-        """How many of the account's calls were answered."""
+        """The number of the account's answered calls."""
         return sum(row.status == 200 for row in await self._rows(firm))
 
     async def _rows(self, firm: Firm) -> Sequence[Usage]:
@@ -101,7 +101,7 @@ async def caller(firm: Firm) -> AsyncIterator[aiohttp.ClientSession]:
 async def call(
     http: aiohttp.ClientSession, url: str, values: dict[str, Any], tries: int
 ) -> tuple[int, str]:
-    """One call; as the official clients do, it is made again where the answer says when."""
+    """Make a call; like the official clients, repeat it after `retry-after`."""
     body = {
         "model": CHAT,
         "messages": [{"role": "user", "content": " ".join(["word"] * WORDS)}],
@@ -136,7 +136,7 @@ async def site(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 @pytest.fixture(autouse=True)
 async def nothing_is_left(site: Site) -> AsyncIterator[None]:
-    """After each test the records agree, and once the gateways are idle nothing is held."""
+    """After each test the records agree, and idle gateways hold no reservation."""
     yield
     await all_settled(site.database)
 
@@ -160,8 +160,8 @@ async def bursts(
     return answers
 
 
-class TestMoney:
-    async def test_credit(self, site: Site) -> None:
+class TestMoneyCaps:
+    async def test_concurrent_calls_do_not_exceed_available_credit(self, site: Site) -> None:
         cap = int(HALF_SPENT * COST)
         firm = await site.firm("credit", credit_nano=cap)
         answers = await bursts(site, firm, partial(site.spent, firm), 0.95 * cap)
@@ -169,9 +169,11 @@ class TestMoney:
         assert answers["200"] in (37, 38)
         assert set(answers) <= {"200", "credit_exhausted", "credit_reserved"}
 
-    async def test_credit_with_holds_far_above_the_cost(self, site: Site) -> None:
-        """Each call asks for 40 times what its answer will have, so one alone holds all there is:
-        what is held comes back, and serves the others while they wait, or when they try again."""
+    async def test_reservations_far_above_the_cost_still_use_nearly_all_credit(
+        self, site: Site
+    ) -> None:
+        """Each call may use 40 times what its response has, so one call reserves the whole credit:
+        unused units are released, and serve the other calls while they wait or retry."""
         firm = await site.firm("over-asking", credit_nano=int(HALF_SPENT * COST))
         brief = [{"role": "user", "content": "brief" + " word" * (WORDS - 1)}]
         answers = outcomes(await site.burst(firm, tries=TRIES, max_tokens=800, messages=brief))
@@ -179,7 +181,7 @@ class TestMoney:
         assert spent <= cap
         assert spent >= 0.95 * cap, (spent / cap, answers)
 
-    async def test_a_keys_budget(self, site: Site) -> None:
+    async def test_concurrent_calls_do_not_exceed_the_key_budget(self, site: Site) -> None:
         firm = await site.firm("budget")
         cap = int(HALF_SPENT * COST)
         async with site.database.transaction() as session:
@@ -188,27 +190,29 @@ class TestMoney:
         assert await site.spent(firm) <= cap, answers
         assert set(answers) <= {"200", "budget_exhausted", "credit_reserved"}
 
-    async def test_streams_spend_within_it_too(self, site: Site) -> None:
+    async def test_concurrent_streams_do_not_exceed_available_credit(self, site: Site) -> None:
         cap = int(HALF_SPENT * COST)
         firm = await site.firm("streamed", credit_nano=cap)
         answers = await bursts(site, firm, partial(site.spent, firm), 0.95 * cap, stream=True)
         assert await site.spent(firm) <= cap, answers
 
 
-class TestRates:
-    async def test_tokens_a_minute(self, site: Site) -> None:
+class TestRateLimits:
+    async def test_concurrent_calls_do_not_exceed_tokens_per_minute(self, site: Site) -> None:
         cap = int(HALF_SPENT * (WORDS + TOKENS))
         firm = await site.firm("tokens", tokens=cap)
         answers = await bursts(site, firm, partial(site.tokens, firm), 0.95 * cap)
         assert await site.tokens(firm) <= cap, answers
         assert set(answers) == {"200", "rate_limit_exceeded"}
 
-    async def test_requests_a_minute(self, site: Site) -> None:
+    async def test_concurrent_calls_do_not_exceed_requests_per_minute(self, site: Site) -> None:
         firm = await site.firm("requests", requests=37)
         answers = await bursts(site, firm, partial(site.calls, firm), 37)
         assert (answers["200"], set(answers)) == (37, {"200", "rate_limit_exceeded"})
 
-    async def test_the_keys_own_requests(self, site: Site) -> None:
+    async def test_concurrent_calls_do_not_exceed_requests_per_minute_of_the_key(
+        self, site: Site
+    ) -> None:
         firm = await site.firm("key-requests")
         async with site.database.transaction() as session:
             kind = QuotaKind.REQUESTS
@@ -216,8 +220,8 @@ class TestRates:
         answers = await bursts(site, firm, partial(site.calls, firm), 37)
         assert (answers["200"], set(answers)) == (37, {"200", "rate_limit_exceeded"})
 
-    async def test_streams_at_a_time(self, site: Site) -> None:
-        """Streams of some seconds: as many run at a time as are allowed, and never more."""
+    async def test_concurrent_streams_do_not_exceed_the_stream_limit(self, site: Site) -> None:
+        """Streams of some seconds: exactly as many as allowed run at a time."""
         firm = await site.firm("streams", streams=37)
         site.upstream.most_running = 0
         drip = [{"role": "user", "content": "drip " + "word " * 5}]

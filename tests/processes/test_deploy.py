@@ -1,5 +1,5 @@
-"""A deploy drops no call: a gateway that is told to stop ends those that it has taken, and the
-schema grows under those that run."""
+"""Deployment: a gateway completes its running calls before it stops, and the schema is migrated
+while gateways run."""
 
 import asyncio
 import shutil
@@ -41,10 +41,10 @@ async def fleet(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> As
         yield fleet
 
 
-async def test_calls_that_were_taken_are_answered(
+async def test_gateway_completes_running_calls_after_sigterm(
     fleet: Fleet, database: Database, upstream: FakeUpstream
 ) -> None:
-    """20 plain calls and 20 streams, some of which still wait for their turn at the model."""
+    """20 plain calls and 20 streams, some of which are still queued at the model."""
     _, key = await builders.customer(database, fleet.configured)
     (member,) = fleet.members
     headers = {"authorization": f"Bearer {key.secret}"}
@@ -58,7 +58,7 @@ async def test_calls_that_were_taken_are_answered(
         answers = await asyncio.gather(*calls)
         with pytest.raises(httpx.ConnectError):
             await http.get(f"{member.url}/health/live")
-    # The server ends by the signal itself, once it has done all.
+    # The server ends by the signal itself, after its last call.
     assert await asyncio.to_thread(member.child.wait, 120) in (0, -signal.SIGTERM)
     fleet.members.clear()
     assert all(answers)
@@ -71,7 +71,7 @@ async def test_calls_that_were_taken_are_answered(
 
 
 async def _call(http: httpx.AsyncClient, url: str, stream: bool) -> bool:
-    """Whether the answer came whole."""
+    """Make a call; returns whether its response was complete."""
     body = {
         "model": CHAT,
         "messages": [{"role": "user", "content": "drip"}],
@@ -86,7 +86,7 @@ async def _call(http: httpx.AsyncClient, url: str, stream: bool) -> bool:
 
 @pytest.fixture
 def growing(postgres: str) -> Iterator[str]:
-    """A migrated database of its own, whose schema a test may change."""
+    """A separate migrated database, whose schema a test may change."""
     engine = create_engine(driver_url(postgres), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("create database growing"))
@@ -97,7 +97,7 @@ def growing(postgres: str) -> Iterator[str]:
     engine.dispose()
 
 
-# On a machine that others keep busy, PostgreSQL may answer a call later than the call waits.
+# On a busy machine PostgreSQL may respond after the call's timeout.
 _BUSY = {"database_unavailable", "metering_unavailable"}
 _TABLES = ("account", "api_key", "quota", "usage")
 _ADD = "add column came_later text, add column counted bigint default 0 not null"
@@ -105,8 +105,8 @@ _TAKE = "drop column came_later, drop column counted"
 
 
 def _next_version(folder: Path) -> Path:
-    """Our steps, and those of a version to come: it adds to each table that calls write, a table a
-    step, and takes away again what it added."""
+    """Our migrations and those of a future version, which adds to each table that calls write, one
+    table per migration, and then removes what it added."""
     scripts = folder / "scripts"
     shutil.copytree(Path(infra.__file__).parent / "migrations", scripts)
     before = newest_revision()
@@ -130,10 +130,13 @@ async def opened(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def test_an_upgrade_under_calls(growing: str, tmp_path: Path, upstream: FakeUpstream) -> None:
-    """As the chart does it: expand, replace each gateway, contract, while clients go on calling.
+async def test_upgrade_under_load_drops_no_call(
+    growing: str, tmp_path: Path, upstream: FakeUpstream
+) -> None:
+    """As in the chart: expand, replace each gateway, contract, while clients continue to call.
 
-    A balancer stands for the list of addresses: it no longer names a gateway that will stop."""
+    The list of addresses acts as the load balancer: a gateway is removed from it before it stops.
+    """
     configured = builders.settings(growing, tmp_path, upstream.url)
     scripts = _next_version(tmp_path)
     waiting = ("9005", "9006", "9007", "9008")

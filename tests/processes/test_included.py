@@ -1,6 +1,6 @@
-"""Included units: used without any credit to the last one, by several gateways, and after a crash.
+"""Allowances: used without credit to the last unit, by several gateways, and after a crash.
 
-A token of the prompt costs 500 nano-yuan and one of the answer 2000, where they are not included.
+Without an allowance an input token costs 500 nano-yuan and an output token 2000.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ def caller(firm: Subscriber) -> aiohttp.ClientSession:
 
 @dataclass
 class Answer:
-    """What came back of a call."""
+    """The response of a call."""
 
     status: int
     headers: Mapping[str, str]
@@ -77,12 +77,12 @@ async def call(http: aiohttp.ClientSession, url: str, **values: object) -> Answe
         return Answer(answer.status, answer.headers, await answer.read())
 
 
-class TestWithoutCredit:
-    async def test_to_the_last_unit(
+class TestAllowanceWithoutCredit:
+    async def test_calls_are_free_until_the_last_included_unit(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:
-        """Ten calls' prompts and answers are included, and of all models 5 tokens more: the
-        eleventh gets no answer, which would have 20."""
+        """The allowance covers prompts and responses of ten calls, and 5 tokens of any model: the
+        eleventh call, whose response has 20 tokens, is refused."""
         includes = {
             "input_tokens": 20 * WORDS,
             "output_tokens": 10 * TOKENS,
@@ -101,8 +101,8 @@ class TestWithoutCredit:
             "insufficient_quota",
             "credit_exhausted",
         )
-        # 16 tokens at least, of which 5 are included.
-        assert "needs 0.000022000 CNY at least beyond the included units" in error["message"]
+        # The call needs at least 16 tokens; the allowance has 5.
+        assert "needs at least 0.000022000 CNY beyond the included units" in error["message"]
         assert "0.000000000 is left" in error["message"]
         assert await firm.used() == {
             OWN_IN: (20 * WORDS, 10 * WORDS),
@@ -112,11 +112,11 @@ class TestWithoutCredit:
         assert await firm.spent() == 0
         await all_settled(database)
 
-    async def test_two_gateways_cover_no_more_than_is_included(
+    async def test_two_gateways_together_do_not_exceed_the_allowance(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:
-        """120 calls at once, of which 37.5 are included: nothing costs anything, and what could
-        not be covered was refused."""
+        """120 calls at once, an allowance for 37.5: every admitted call is free, all others are
+        refused."""
         includes = {"input_tokens": CALLS * WORDS, "output_tokens": 30 * TOKENS}
         includes["any_output_tokens"] = int(7.5 * TOKENS)
         firm = await subscriber(database, configured, CLOCK, **includes)
@@ -131,16 +131,16 @@ class TestWithoutCredit:
         assert used[OWN_OUT][1] + used[ANY_OUT][1] >= 0.95 * 37.5 * TOKENS
         assert Counter(answer.status for answer in answers)[200] in (36, 37, 38)
         await all_settled(database)
-        # The bill gives a model's own units first, whatever calls found: as many are left in all.
+        # Rating uses a model's own units first; the total of remaining units is the same.
         await count_all_usage(database, CLOCK)
         counted = await firm.used()
         assert sum(amount for amount, _ in counted.values()) == sum(includes.values())
         assert [taken for _, taken in counted.values()] == [taken for _, taken in used.values()]
 
-    async def test_a_stream_ends_for_its_length(
+    async def test_stream_ends_with_finish_reason_length_at_the_last_included_token(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:
-        """3000 tokens are asked for, 1500 are included."""
+        """`max_tokens` is 3000, the allowance is 1500."""
         includes = {"input_tokens": 100, "output_tokens": 1_500}
         firm = await subscriber(database, configured, CLOCK, **includes)
         async with caller(firm) as http:
@@ -152,11 +152,11 @@ class TestWithoutCredit:
         await all_settled(database)
 
 
-class TestWithCredit:
-    async def test_the_rest_is_paid_for(
+class TestAllowanceWithCredit:
+    async def test_usage_above_the_allowance_is_billed(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:
-        """Of three answers of 20 tokens 50 are included: 10 are paid for, and all prompts."""
+        """Three responses of 20 tokens, an allowance of 50: 10 tokens and prompts are billed."""
         plenty = {"credit_nano": 10**9, "output_tokens": 50}
         firm = await subscriber(database, configured, CLOCK, **plenty)
         async with caller(firm) as http:
@@ -166,11 +166,11 @@ class TestWithCredit:
         assert (await firm.used())[OWN_OUT] == (50, 50)
         await all_settled(database)
 
-    async def test_kills_lose_and_double_nothing(
+    async def test_killed_gateways_neither_lose_nor_double_included_units(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:
-        """Clients of every kind call two gateways, which are killed again and again; what is
-        included runs out meanwhile."""
+        """Clients of every kind call two gateways, which are killed repeatedly while the allowance
+        runs out."""
         chance = random.Random(20261125)
         plenty = {
             "credit_nano": 10**12,

@@ -1,6 +1,6 @@
-"""`kill -9` of gateways under load: what was delivered whole is billed, and once.
+"""`kill -9` of gateways under load: each complete response is billed exactly once.
 
-Plain, streamed, aborting and repeating clients call two gateways; again and again one of them is
+Plain, streamed, aborting and repeating clients call two gateways; in each round one of them is
 killed and another started. Two rounds here, 50 in `make chaos`.
 """
 
@@ -46,7 +46,9 @@ def configured(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Set
     return builders.settings(database_url, tmp_path, upstream.url)
 
 
-async def test_what_was_delivered_is_billed_once(configured: Settings, database: Database) -> None:
+async def test_responses_delivered_before_a_gateway_is_killed_are_billed_once(
+    configured: Settings, database: Database
+) -> None:
     chance = random.Random(20261125)
     _, key = await builders.customer(database, configured)
     async with run_fleet(configured, 2) as fleet:

@@ -1,4 +1,4 @@
-"""`kill -9` between the search and the answer of a chat: neither costs anything."""
+"""`kill -9` between the search and the response of a chat: neither call is billed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def _until_its_intent_is_durable(database: Database) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_search_whose_gateway_is_killed_before_the_answer_costs_nothing(
+async def test_search_of_a_chat_whose_gateway_is_killed_is_not_billed(
     configured: Settings, database: Database, upstream: FakeUpstream
 ) -> None:
     _, key = await builders.customer(database, configured)

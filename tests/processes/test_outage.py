@@ -1,8 +1,8 @@
-"""PostgreSQL goes away under load: nothing is answered that is not recorded, and all goes on
-without a restart when it is back.
+"""PostgreSQL outage under load: no response without a record, and gateways recover without a
+restart.
 
-Stopped as an operator stops it, and frozen, as a host that is gone without a word. Until both
-gateways have noticed here, for 10 s at least in `make chaos`.
+The server is stopped, as by an operator, or frozen, as when its host fails. The outage lasts until
+both gateways have noticed it, in `make chaos` at least 10 s.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ REFUSALS = {"metering_unavailable", "database_unavailable"}
 
 @dataclass
 class Site:
-    """Two gateways, and a database that a test may take away from them."""
+    """Two gateways and a database that a test may stop or freeze."""
 
     postgres: EmbeddedPostgres
     fleet: Fleet
@@ -60,7 +60,7 @@ async def site(data_dir: Path, upstream: FakeUpstream) -> AsyncIterator[Site]:
 
 @contextmanager
 def stopped(postgres: EmbeddedPostgres) -> Iterator[None]:
-    """As an operator's restart: connections are ended, new ones refused."""
+    """Stop the server as an operator does: connections are closed, new ones refused."""
     postgres._server.stop()
     yield
     postgres._server.ensure_postgres_running()
@@ -68,7 +68,7 @@ def stopped(postgres: EmbeddedPostgres) -> Iterator[None]:
 
 @contextmanager
 def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
-    """Nothing is refused and nothing answers."""
+    """Freeze the server: connections stay open without a response."""
     top = psutil.Process(postgres._server.get_pid())
     processes = [top, *top.children()]
     for process in processes:
@@ -79,7 +79,9 @@ def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("gone", [stopped, frozen])
-async def test_nothing_is_lost(site: Site, gone: Gone) -> None:
+async def test_every_complete_response_is_billed_after_a_database_outage(
+    site: Site, gone: Gone
+) -> None:
     clients = Clients(lambda: site.fleet.urls, site.secret, seed=3)
     async with asyncio.TaskGroup() as group:
         group.create_task(clients.run(each=in_full(3, 1)))
@@ -87,7 +89,7 @@ async def test_nothing_is_lost(site: Site, gone: Gone) -> None:
         with gone(site.postgres):
             went = time.monotonic()
             await _calls_are_refused(site)
-            # A client that a busy machine lets run late meets the outage late.
+            # On a busy machine a client may run late and notice the outage late.
             await clients.until(lambda: clients.seen.refused)
             await asyncio.sleep(max(0.0, went + AWAY_S - time.monotonic()))
         await clients.another(in_full(50, 10))
@@ -102,10 +104,10 @@ async def test_nothing_is_lost(site: Site, gone: Gone) -> None:
     )
 
 
-async def test_a_call_that_was_under_way_is_answered_afterwards(
+async def test_running_call_completes_after_the_database_outage(
     site: Site, upstream: FakeUpstream
 ) -> None:
-    """Its answer waits for the row, and the row for the database."""
+    """The end of the response waits for the usage row, and the row for the database."""
     headers = {"authorization": f"Bearer {site.secret}"}
     url = f"{site.fleet.urls[0]}/v1/chat/completions"
     drip = {"role": "user", "content": "drip by drip"}
@@ -129,19 +131,19 @@ async def test_a_call_that_was_under_way_is_answered_afterwards(
 
 
 async def _calls_are_refused(site: Site) -> None:
-    """At every gateway, soon, in the documented shape."""
+    """Wait until every gateway refuses calls with the documented error."""
     headers = {"authorization": f"Bearer {site.secret}"}
     body = {"model": CHAT, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
     async with httpx.AsyncClient(headers=headers, timeout=120) as http, asyncio.timeout(180):
         for url in site.fleet.urls:
-            # One that had been lent something may end a call before it notices.
+            # A gateway with quota leases may complete a call before it notices the outage.
             while (answer := await http.post(f"{url}/v1/chat/completions", json=body)).is_success:
                 pass
             assert answer.status_code == 503
             assert error_of(answer)["code"] in REFUSALS
             assert (await http.get(f"{url}/health/live")).status_code == 200
             for path in ("/health/ready", "/health/ready?models=false"):
-                # It may have looked a moment before the database went.
+                # It may have checked just before the outage.
                 while (ready := await http.get(f"{url}{path}")).is_success:  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
                 assert ready.status_code == 503

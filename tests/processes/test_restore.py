@@ -1,4 +1,4 @@
-"""The database is destroyed and brought back: not a cent is lost, by a backup and by the log."""
+"""Restoring a destroyed database from a backup and from the archived log, without any loss."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ from tests.support.stories.story import Story
 
 WHOLE = in_full(1_000, 20)
 NOT_YET = "postgresql://not-yet"
-# Every row of a table as one number; rows that say the same are told apart by how many there are.
+# Each row of a table as one number; equal rows are distinguished by their count.
 _DIGEST = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) from {} t"
 _TABLES = """
     select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables
@@ -53,19 +53,19 @@ async def ask(database: Database, statement: str) -> list[tuple[Any, ...]]:
 
 
 async def contents(database: Database) -> dict[str, tuple[Any, ...]]:
-    """What each table holds, to the bit."""
+    """A digest of the rows of each table."""
     tables = [name for (name,) in await ask(database, _TABLES)]
     return {name: (await ask(database, _DIGEST.format(name)))[0] for name in tables}
 
 
 async def maas(settings: Settings, *arguments: str) -> tuple[int, Any]:
-    """The command in a process of its own, on the embedded database of the folder."""
+    """Run the command in a process, on the embedded database of the folder."""
     environment = {name: one for name, one in os.environ.items() if not name.startswith("MAAS_")}
     return await run({**environment, **_environment(settings)}, *arguments, "--json")
 
 
 async def say(settings: Settings, *arguments: str) -> tuple[int, Any]:
-    """The same without a process for it, but in full."""
+    """Run the command without a process; in `make chaos` with one."""
     if in_full(1, 0):
         return await maas(settings, *arguments)
     code, out = await invoke(_environment(settings), *arguments, "--json")
@@ -73,7 +73,7 @@ async def say(settings: Settings, *arguments: str) -> tuple[int, Any]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """On the folder's own database; or on the server that runs on it just now, so that the command
+    """The environment for the folder's own database, or for the running server, so that the command
     does not stop it."""
     environment = {"MAAS_DATA_DIR": str(settings.data_dir)}
     environment["MAAS_SERVING_URL"] = settings.serving_url or ""
@@ -120,12 +120,12 @@ async def the_key_still_works(settings: Settings, secret: str) -> None:
         assert (await http.get(f"{url}/v1/usage")).status_code == 200
 
 
-class TestBackup:
-    async def test_what_comes_back_is_the_same_to_the_bit(
+class TestBackupAndRestore:
+    async def test_restored_database_is_identical_to_the_original(
         self, settings: Settings, tmp_path: Path
     ) -> None:
-        """Two months of firms that the real jobs bill, three in `make chaos`, and calls by a real
-        gateway."""
+        """Two months of accounts billed by the real jobs, three in `make chaos`, and calls by a
+        real gateway."""
         data_dir, backup = settings.data_dir, tmp_path / "all.dump"
         async with running(data_dir) as (server, database):
             await live(Story(database), seed=26, firms=in_full(3, 1))
@@ -156,8 +156,10 @@ class TestBackup:
             f"{money}: the same after it was destroyed and brought back\n"
         )
 
-    async def test_calls_go_on_meanwhile(self, settings: Settings, tmp_path: Path) -> None:
-        """What clients had whole before the backup began is in it, and all of it agrees."""
+    async def test_backup_during_calls_contains_all_earlier_responses(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        """Responses completed before the backup began are in it, and its records agree."""
         backup = tmp_path / "all.dump"
         async with running(settings.data_dir) as (server, database):
             _, key = await builders.customer(database, on(settings, server))
@@ -170,11 +172,11 @@ class TestBackup:
         async with running(settings.data_dir) as (server, database):
             await what_was_whole_is_billed(database, known)
             async with run_fleet(on(settings, server), 1):
-                # It ends what gateways had begun that are no more.
+                # The gateway settles the calls of gateways that no longer run.
                 await all_settled(database, processes=1)
             await what_was_whole_is_billed(database, known)
 
-    async def test_a_database_that_holds_something_is_left_alone(
+    async def test_restore_into_a_database_with_data_is_rejected(
         self, settings: Settings, tmp_path: Path
     ) -> None:
         backup = tmp_path / "all.dump"
@@ -187,7 +189,7 @@ class TestBackup:
             assert (code, said["error"]["code"]) == (1, "database_not_empty")
             assert await contents(database) == before
 
-    async def test_a_damaged_backup_brings_nothing_back(
+    async def test_restore_of_a_truncated_backup_fails_and_can_be_repeated(
         self, settings: Settings, tmp_path: Path
     ) -> None:
         backup = tmp_path / "all.dump"
@@ -200,7 +202,9 @@ class TestBackup:
         backup.write_bytes(whole)
         assert (await say(settings, "restore", str(backup)))[0] == 0
 
-    async def test_a_folder_keeps_so_many(self, settings: Settings, tmp_path: Path) -> None:
+    async def test_backup_to_a_folder_keeps_the_newest_files_only(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
         for day in (1, 2, 3):
             (tmp_path / f"maas-2026110{day}T000000Z.dump").write_bytes(b"old")
         (tmp_path / "of-somebody-else.dump").write_bytes(b"theirs")
@@ -211,11 +215,11 @@ class TestBackup:
         assert kept == {"of-somebody-else.dump", "maas-20261103T000000Z.dump", newest}
 
 
-class TestLog:
-    async def test_back_to_a_moment_after_the_backup(
+class TestPointInTimeRecovery:
+    async def test_archived_log_restores_the_state_at_a_given_moment(
         self, settings: Settings, data_dir: Path
     ) -> None:
-        """By PostgreSQL's own archive of its log, to just before somebody's mistake."""
+        """PostgreSQL's archived log restores the state just before a mistaken update."""
         archive, base = data_dir / "archive", data_dir / "base"
         archive.mkdir()
         archive.chmod(0o777)
@@ -242,7 +246,7 @@ class TestLog:
 
 
 async def recovered(database: Database) -> None:
-    """It answers while it still recovers, reading only."""
+    """Wait until recovery is complete; before that the server accepts reads only."""
     async with asyncio.timeout(60):
         while (await ask(database, "select pg_is_in_recovery()"))[0] != (False,):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -250,7 +254,7 @@ async def recovered(database: Database) -> None:
 
 @asynccontextmanager
 async def calling(settings: Settings, secret: str) -> AsyncIterator[Seen]:
-    """Clients of all kinds call a gateway for as long as the block goes on."""
+    """Clients of all kinds call a gateway until the block ends."""
     async with run_fleet(settings, 1) as fleet:
         clients = Clients(lambda: fleet.urls, secret, seed=26)
         async with asyncio.TaskGroup() as group:
@@ -260,7 +264,7 @@ async def calling(settings: Settings, secret: str) -> AsyncIterator[Seen]:
 
 
 async def so_many(seen: Seen, number: int) -> Seen:
-    """What clients have seen once so many answers came whole."""
+    """Wait for a number of complete responses; returns what clients have seen."""
     async with asyncio.timeout(180):
         while len(seen.whole) < number:  # noqa: ASYNC110  # clients only count
             await asyncio.sleep(0.05)
@@ -297,7 +301,7 @@ def _base_backup(server: EmbeddedPostgres, folder: Path) -> None:
 
 
 def _recover(folder: Path, archive: Path, moment: str) -> None:
-    # What a server that ran there left; its socket lies in the folder.
+    # Files that the earlier server left; its socket is in the folder.
     for left in folder.glob(".s.PGSQL.*"):
         left.unlink()
     (folder / "recovery.signal").touch()

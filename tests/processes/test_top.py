@@ -1,4 +1,4 @@
-"""`maas top`: what it tells of real gateways, within 80 columns, and where nothing answers."""
+"""`maas top`: figures of real gateways, within 80 columns, and errors of unreachable gateways."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ TOKEN = "an operator's own token"
 async def top(
     url: str, data_dir: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """In a process of its own, as wide as a small terminal."""
+    """Run `maas top` in a process, with the width of a small terminal."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("MAAS_")}
     known |= {"MAAS_DATA_DIR": str(data_dir), "NO_PROXY": "127.0.0.1", **environment}
     code = "import gateway.cli.main; gateway.cli.main.main()"
@@ -32,7 +32,7 @@ async def top(
 
 
 async def say(url: str, data_dir: Path, **environment: str) -> tuple[int, dict[str, Any]]:
-    """Its exit code and what it says as JSON, without a process for it."""
+    """Run `maas top --json` without a process; returns exit code and output."""
     known = {"MAAS_DATA_DIR": str(data_dir), "NO_PROXY": "127.0.0.1", **environment}
     arguments = ("top", "--url", url, "--once", "--json", "--every", "0.2")
     code, out = await invoke(known, *arguments)
@@ -44,8 +44,10 @@ def _logs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     leave_logs_alone(monkeypatch)
 
 
-class TestGateway:
-    async def test_what_it_tells(self, gateway: Gateway, tmp_path: Path) -> None:
+class TestTopWithGateway:
+    async def test_json_contains_readiness_models_and_errors(
+        self, gateway: Gateway, tmp_path: Path
+    ) -> None:
         for _ in range(3):
             await gateway.chat("one two")
         refused = await gateway.http.post("/v1/chat/completions", json={"model": "none"})
@@ -59,23 +61,25 @@ class TestGateway:
         (error,) = told["errors"]
         assert error == {"code": error_code, "model": "", "recent": 0, "total": 1}
 
-    async def test_calls_that_go_on_meanwhile(self, gateway: Gateway, tmp_path: Path) -> None:
+    async def test_json_contains_rates_of_calls_during_the_interval(
+        self, gateway: Gateway, tmp_path: Path
+    ) -> None:
         looking = asyncio.create_task(
             top(gateway.url, tmp_path, "--once", "--json", "--every", "2")
         )
         while not looking.done():
             await gateway.chat("one two three")
-            await asyncio.sleep(0.02)  # or `maas` would hardly start on a busy machine
+            await asyncio.sleep(0.02)  # otherwise `maas` would start too slowly on a busy machine
         told = json.loads((await looking).stdout)
         assert told["calls"] > 0
         assert told["spend"]["CNY"] > 0
         assert 0 < told["p50"] <= told["p95"]
         busiest = told["models"][0]
         assert busiest["model"] == CHAT
-        # Each call is 3 tokens in and 5 out; what is counted is a quarter of a second late.
+        # Each call has 3 input and 5 output tokens; counters lag by a quarter of a second.
         assert 6 < busiest["tokens"] / busiest["calls"] < 10
 
-    async def test_a_person_sees_it_in_80_columns(self, gateway: Gateway, tmp_path: Path) -> None:
+    async def test_text_output_fits_80_columns(self, gateway: Gateway, tmp_path: Path) -> None:
         await gateway.chat("one two")
         await gateway.http.post("/v1/chat/completions", json={"model": "none"})
         arguments = ("--once", "--every", "0.2")
@@ -86,7 +90,7 @@ class TestGateway:
         for word in ("calls/s", "tokens/s", "spend/min", "in flight", "p95", "no worker", CHAT):
             assert word[:20] in done.stdout
 
-    async def test_the_token_comes_from_the_settings(
+    async def test_metrics_token_is_read_from_the_settings(
         self, database_url: str, tmp_path: Path, upstream: FakeUpstream
     ) -> None:
         configured = builders.settings(database_url, tmp_path, upstream.url, metrics_token=TOKEN)
@@ -98,15 +102,15 @@ class TestGateway:
             assert code == 0
 
 
-class TestAway:
+class TestTopWithoutGateway:
     @pytest.mark.usefixtures("processes")
-    async def test_where_nothing_answers(self, tmp_path: Path) -> None:
+    async def test_unreachable_address_is_reported_without_traceback(self, tmp_path: Path) -> None:
         done = await top("http://127.0.0.1:9", tmp_path, "--once")
         assert done.returncode == 1
         assert "does not respond at http://127.0.0.1:9" in done.stderr
         assert "Traceback" not in done.stderr
 
-    async def test_where_something_else_answers(
+    async def test_address_of_another_server_is_rejected(
         self, upstream: FakeUpstream, tmp_path: Path
     ) -> None:
         code, said = await say(upstream.url, tmp_path)

@@ -1,6 +1,6 @@
-"""`maas up` and the other commands, as processes, the way a person runs them.
+"""`maas up` and the other commands, run as processes.
 
-Each start costs as much as hundreds of calls, so what only needs a service that runs shares one.
+A start takes as long as hundreds of calls, so tests that only need a running service share one.
 """
 
 import asyncio
@@ -23,24 +23,24 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.commands import invoke, leave_logs_alone
 from tests.support.maas_process import MAAS, free_port, run
 
-# A busy machine may take that long for what takes it two seconds otherwise.
+# Steps of two seconds may take this long on a busy machine.
 _PATIENCE_S = 180
 
 
 @dataclass
 class Running:
-    """A running `maas up`, and what it said when it was ready."""
+    """A running `maas up` and its ready message."""
 
     process: asyncio.subprocess.Process
     environment: dict[str, str]
     said: dict[str, Any]
 
     async def maas(self, *arguments: str) -> tuple[int, Any]:
-        """Run another command on the same installation: exit code and what it said."""
+        """Run another command on the same installation; returns exit code and output."""
         return await run(self.environment, *arguments, "--json")
 
     async def say(self, *arguments: str) -> tuple[int, Any]:
-        """The same without a process for it."""
+        """Run the command without a process."""
         code, out = await invoke(self.environment, *arguments, "--json")
         return code, json.loads(out)
 
@@ -71,7 +71,7 @@ def surroundings(data_dir: Path, upstream: FakeUpstream, workers: int) -> dict[s
 
 @asynccontextmanager
 async def begun(data_dir: Path, upstream: FakeUpstream, workers: int = 1) -> AsyncIterator[Running]:
-    """A `maas up` that is starting; it ends with the block."""
+    """Start `maas up`; it is ended with the block."""
     environment = surroundings(data_dir, upstream, workers)
     process = await asyncio.create_subprocess_exec(
         MAAS, "up", "--json", env=environment, stdout=asyncio.subprocess.PIPE
@@ -89,7 +89,7 @@ async def begun(data_dir: Path, upstream: FakeUpstream, workers: int = 1) -> Asy
 async def started(
     data_dir: Path, upstream: FakeUpstream, workers: int = 1
 ) -> AsyncIterator[Running]:
-    """One that is ready."""
+    """Start `maas up` and wait until it is ready."""
     async with begun(data_dir, upstream, workers) as running:
         assert running.process.stdout is not None
         async with asyncio.timeout(_PATIENCE_S):
@@ -99,7 +99,7 @@ async def started(
 
 
 async def none_lives(family: list[psutil.Process]) -> None:
-    """Once they have had their time to end."""
+    """Wait until all processes have ended."""
     assert family
     async with asyncio.timeout(_PATIENCE_S):
         while any(map(_lives, family)):  # noqa: ASYNC110  # they are not our children
@@ -113,13 +113,13 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-async def test_from_nothing_to_a_bill_and_back_to_nothing(
+async def test_up_starts_bills_calls_and_restarts_after_a_kill(
     empty_data_dir: Path,
     upstream: FakeUpstream,
     subtests: pytest.Subtests,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One service: calls are billed, commands work beside it; killed, and started again."""
+    """Calls are billed and commands work while the service runs; it is killed and restarted."""
     leave_logs_alone(monkeypatch)
     async with started(empty_data_dir, upstream, workers=2) as running:
         for part in (a_call_is_billed, a_second_one_says_what_runs, the_port_of_another_program):
@@ -186,7 +186,7 @@ async def a_revoked_key_stops(running: Running) -> None:
     assert (await running.chat(secret)).status_code == 200
     code, _ = await running.maas("keys", "revoke", "demo", keys[0]["id"])
     assert code == 0
-    async with asyncio.timeout(_PATIENCE_S):  # each gateway hears of it within a second
+    async with asyncio.timeout(_PATIENCE_S):  # each gateway reads the change within a second
         while await _code_of_chat(running, secret) != "api_key_revoked":  # noqa: ASYNC110
             await asyncio.sleep(0.2)
 
@@ -219,7 +219,7 @@ async def killing_it_leaves_no_gateway(running: Running) -> None:
     running.process.kill()
     await running.ends()
     await none_lives(gateways)
-    # The next one takes over the database that was left running, and stops it in the end.
+    # The next start takes over the running database, and stops it at its end.
     code, rows = await running.maas("usage")
     assert code == 0
     settlements = [row["settlement"] for row in rows if row["settlement"] != "refused"]
@@ -230,8 +230,10 @@ async def killing_it_leaves_no_gateway(running: Running) -> None:
         assert f"{directory}/postgres" not in (process.info["cmdline"] or [])
 
 
-async def test_a_gateway_that_dies_ends_it(data_dir: Path, upstream: FakeUpstream) -> None:
-    """While it starts here; once it is ready in `make chaos`."""
+async def test_up_exits_with_an_error_when_its_gateway_dies(
+    data_dir: Path, upstream: FakeUpstream
+) -> None:
+    """The gateway dies during the start; in `make chaos` after it."""
     starting = started if in_full(1, 0) else begun
     async with starting(data_dir, upstream) as running:
         (await _gateway_of(running)).kill()
@@ -242,7 +244,7 @@ async def _gateway_of(running: Running) -> psutil.Process:
     async with asyncio.timeout(_PATIENCE_S):
         while True:
             for child in running.family():
-                with suppress(psutil.Error):  # one that was to be looked at has ended
+                with suppress(psutil.Error):  # the process has ended meanwhile
                     if child.cmdline()[-2:] == ["-m", "gateway"]:
                         return child
             await asyncio.sleep(0.05)

@@ -1,7 +1,7 @@
-"""The worker as a process: it counts, bills, collects and tells; ends in order; and is one of
-several without doing anything twice.
+"""The worker as a process: it aggregates, invoices, collects and sends alerts; it shuts down
+cleanly; and several workers do no work twice.
 
-It works by the machine's clock, so its firms used what it bills in October 2026.
+It uses the machine's clock, so its accounts have usage of October 2026.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ PATIENCE_S = 180
 
 
 class StripesClock(SystemClock):
-    """The stand-in's, which is the worker's."""
+    """The clock of the fake Stripe, the same as the worker's."""
 
     def advance(self, by: object) -> None:
         raise AssertionError("time passes by itself here")
@@ -75,7 +75,7 @@ def environment(
 
 @contextmanager
 def running(environment: dict[str, str], count: int = 1) -> Iterator[list[Child]]:
-    """So many workers, until the block ends."""
+    """Run a number of workers until the block ends."""
     workers = [start_process("gateway.worker", environment) for _ in range(count)]
     try:
         yield workers
@@ -90,15 +90,15 @@ async def counts(found: Sized, count: int) -> bool:
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for what another process does."""
+    """Wait for a condition that another process fulfils."""
     async with asyncio.timeout(PATIENCE_S):
         while not await true():  # noqa: ASYNC110  # another process does it
             await asyncio.sleep(0.1)
 
 
 async def used(story: Story, *names: str) -> list[Firm]:
-    """Firms that used 30.00 each in October, and 30.00 just now; Stripe sends their invoices, and
-    they are told when they have used a tenth of their credit."""
+    """Accounts with usage of 30.00 each in October and 30.00 now; Stripe sends their invoices, and
+    they have an alert at a tenth of their credit."""
     firms = []
     for name in names:
         firm = await story.firm(name, credit="50", collection=SEND)
@@ -112,15 +112,15 @@ async def used(story: Story, *names: str) -> list[Firm]:
 
 
 async def collected(firms: list[Firm]) -> list[Invoice]:
-    """The invoices that Stripe has."""
+    """The invoices that were created at Stripe."""
     invoices = [invoice for firm in firms for invoice in await firm.invoices()]
     return [invoice for invoice in invoices if invoice.external_invoice is not None]
 
 
-async def test_from_usage_to_an_invoice_at_stripe(
+async def test_worker_aggregates_invoices_collects_and_sends_alerts(
     story: Story, environment: dict[str, str], fake: FakeStripe, smtp: FakeSmtp
 ) -> None:
-    """October's 30.00 are counted, invoiced and sent; that so much is used is told by e-mail."""
+    """October's 30.00 are aggregated, invoiced and sent; an alert of the usage is e-mailed."""
     firms = await used(story, "a")
     with running(environment) as (worker,):
         await until(lambda: counts(fake.events("invoice.sent"), 1))
@@ -136,13 +136,13 @@ async def test_from_usage_to_an_invoice_at_stripe(
         worker.send_signal(signal.SIGTERM)
         await asyncio.to_thread(worker.wait, PATIENCE_S)
         assert worker.returncode == 0
-    # It has put its name out, and left nothing half done.
+    # The worker has removed its row and left no job running.
     for table in ("procrastinate_workers", "procrastinate_jobs where status = 'doing'"):
         assert await sql(story.database, f"select 1 from jobs.{table}") == []
     assert await story.differences() == ()
 
 
-async def test_two_at_once_do_each_thing_once(
+async def test_two_concurrent_workers_invoice_and_alert_each_account_once(
     story: Story, environment: dict[str, str], fake: FakeStripe, smtp: FakeSmtp
 ) -> None:
     names = [f"firm-{number}" for number in range(6)]
@@ -163,10 +163,10 @@ async def test_two_at_once_do_each_thing_once(
     assert await story.differences() == ()
 
 
-async def test_one_that_is_killed_is_followed(
+async def test_second_worker_completes_the_work_of_a_killed_worker(
     story: Story, environment: dict[str, str], fake: FakeStripe
 ) -> None:
-    """Killed while Stripe is slow to make the invoice; its next of kin ends what was begun."""
+    """The worker is killed while Stripe is slow to create the invoice; another one completes it."""
     firms = await used(story, "a")
     fake.slow(2)
     with running(environment) as (worker,):
@@ -174,7 +174,7 @@ async def test_one_that_is_killed_is_followed(
         worker.kill()
         worker.wait()
     fake.slow(0)
-    # What a minute would do: its heart has not beaten, and the lease of what it did has run out.
+    # As after a minute: the heartbeat is old and the lease of its work has expired.
     await sql(
         story.database,
         "update jobs.procrastinate_workers set last_heartbeat = now() - interval '1 minute'",
@@ -186,8 +186,10 @@ async def test_one_that_is_killed_is_followed(
     assert (len(fake.objects("customer")), len(fake.objects("invoice"))) == (1, 1)
 
 
-async def test_one_whose_parent_is_gone_ends(story: Story, environment: dict[str, str]) -> None:
-    """As where `maas up` was killed."""
+async def test_worker_exits_when_its_parent_process_is_gone(
+    story: Story, environment: dict[str, str]
+) -> None:
+    """As after `maas up` was killed."""
     script = (
         "from infra.processes import start_module; import sys, time\n"
         "print(start_module('gateway.worker').pid, flush=True); time.sleep(600)"
@@ -214,19 +216,19 @@ async def test_one_whose_parent_is_gone_ends(story: Story, environment: dict[str
     assert await sql(story.database, alive) == []
 
 
-async def test_it_needs_a_database() -> None:
+async def test_worker_without_a_database_url_raises_settings_invalid() -> None:
     with pytest.raises(SettingsInvalid, match="MAAS_DATABASE_URL"):
         await run_worker(Settings(database_url=None))
 
 
-async def test_what_improves_models_needs_their_servers(database_url: str) -> None:
+async def test_worker_with_model_improvement_requires_a_serving_url(database_url: str) -> None:
     with pytest.raises(SettingsInvalid, match="MAAS_SERVING_URL"):
         await run_worker(Settings(database_url=database_url, improve_at="18:30"))
 
 
-class TestOutage:
-    async def test_it_goes_on_when_the_database_is_back(self, data_dir: Path) -> None:
-        """A restart of PostgreSQL: the job runner ends by it, and nobody would be billed."""
+class TestWorkerDatabaseOutage:
+    async def test_jobs_continue_after_a_database_restart(self, data_dir: Path) -> None:
+        """A restart of PostgreSQL ends the job runner; it must start again to bill accounts."""
         postgres = await asyncio.to_thread(start_postgres, data_dir / "postgres")
         environment = {"MAAS_DATABASE_URL": postgres.url, "MAAS_DATA_DIR": str(data_dir)}
         child = start_process("gateway.worker", environment)
@@ -235,7 +237,7 @@ class TestOutage:
         try:
             await _until(lambda: sql(database, f"{last} having max(id) > 0"))
             await asyncio.to_thread(postgres._server.stop)
-            # For so long that it is missed: a worker that waits for jobs asks every second.
+            # Longer than the interval of one second at which a worker polls for jobs.
             await asyncio.sleep(2)
             await asyncio.to_thread(postgres._server.ensure_postgres_running)
             await database.close()

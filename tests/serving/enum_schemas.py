@@ -1,4 +1,4 @@
-"""A schema that asks for one value of a list, and events of its answers."""
+"""A schema with one enum value, and stream events of its responses."""
 
 import json
 

@@ -1,6 +1,6 @@
-"""The applications for a Ray cluster of somebody else's: they are those of one machine.
+"""The applications for an external Ray cluster equal those of a single machine.
 
-That their names and prefixes are those of a running engine is in tests/engine/test_applications.py.
+tests/engine/test_applications.py checks that names and prefixes match those of a running engine.
 """
 
 import ast
@@ -19,7 +19,7 @@ from tests.support.engine.process import WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "infra" / "deploy" / "helm" / "maas" / "serve.yaml"
-# In a process of its own: Ray and vLLM take half a minute to import, and settle much when they are.
+# In a separate process: Ray and vLLM take half a minute to import and change global state.
 _BUILD = """
 import json, sys
 from pathlib import Path
@@ -37,7 +37,7 @@ print(json.dumps({"built": [type(import_attr(one)({})).__name__ for one in paths
 """
 
 
-def test_each_import_path_is_a_function_that_builds_one() -> None:
+def test_serve_config_import_paths_are_application_builders() -> None:
     tree = ast.parse((ROOT / "serving" / "applications.py").read_text(encoding="utf-8"))
     builders = {
         f"serving.applications:{one.name}"
@@ -49,7 +49,7 @@ def test_each_import_path_is_a_function_that_builds_one() -> None:
 
 
 @pytest.mark.skipif("MAAS_CHAOS" not in os.environ, reason="imports vLLM: only in `make chaos`")
-def test_the_config_file_names_what_one_machine_serves() -> None:
+def test_serve_config_applications_match_single_machine_plan() -> None:
     if find_spec("vllm") is None or find_spec("ray") is None:
         pytest.skip("needs the serving-cpu extra")
     named = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["applications"]

@@ -1,4 +1,4 @@
-"""Progress for a program, and the OpenAI error body."""
+"""Progress as JSON lines, and the OpenAI error body."""
 
 import io
 import json
@@ -7,8 +7,8 @@ from serving.errors import ContextLengthExceeded, ModelFailed, error_body
 from serving.progress import JsonLinesProgress, Stage
 
 
-class TestJsonLines:
-    def test_one_object_a_line(self) -> None:
+class TestJsonLinesProgress:
+    def test_each_report_writes_a_json_line(self) -> None:
         stream = io.StringIO()
         lines = JsonLinesProgress(stream)
         lines.report(Stage.WEIGHTS, "Assembling", 0.4213)
@@ -19,7 +19,7 @@ class TestJsonLines:
             {"stage": "ready", "message": "Serving", "fraction": None},
         ]
 
-    def test_steps_nobody_would_see_are_left_out(self) -> None:
+    def test_steps_below_one_percent_are_not_written(self) -> None:
         stream = io.StringIO()
         lines = JsonLinesProgress(stream)
         for step in range(10_000):
@@ -27,8 +27,8 @@ class TestJsonLines:
         assert len(stream.getvalue().splitlines()) == 100
 
 
-class TestEnvelope:
-    def test_all_four_keys(self) -> None:
+class TestErrorBody:
+    def test_error_has_message_type_param_and_code(self) -> None:
         assert error_body(ContextLengthExceeded("Too long.", param="input")) == {
             "error": {
                 "message": "Too long.",
@@ -38,5 +38,5 @@ class TestEnvelope:
             }
         }
 
-    def test_our_own_failure(self) -> None:
+    def test_model_failure_has_type_server_error(self) -> None:
         assert error_body(ModelFailed("Failed."))["error"]["type"] == "server_error"

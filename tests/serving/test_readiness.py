@@ -1,4 +1,4 @@
-"""Which models answer, told from what Ray Serve says of their deployments."""
+"""Readiness of models, derived from the status of their Ray Serve deployments."""
 
 import pytest
 from ray.serve.schema import (  # type: ignore[attr-defined]
@@ -29,7 +29,7 @@ def overview(status: DeploymentStatus, **states: int) -> DeploymentStatusOvervie
         (DeploymentStatus.DEPLOY_FAILED, {}, False, False),
     ],
 )
-def test_without_a_replica_only_what_may_sleep(
+def test_model_without_replica_is_ready_only_if_it_scales_to_zero(
     status: DeploymentStatus, states: dict[str, int], always: bool, sleeping: bool
 ) -> None:
     deployment = overview(status, **states)

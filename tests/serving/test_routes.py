@@ -1,4 +1,4 @@
-"""The catalog's routes, which the gateway chooses by, are those of the specialists that answer."""
+"""The catalog's routes, used for model selection, match the specialists' signatures."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from models.routing.classifier import LANGUAGE, RouteClassifier
 from serving.specialists.loader import ModelSource, load_specialist
 from tests.support.builders import CATALOG
 
-# Without columns: only what each customer fits of it takes any.
+# Without columns: only fine-tuned variants have inputs.
 FITTED = ("fitted", "vision-package")
 SPECIALISTS = [one for one in CATALOG.models.values() if one.task in SPECIALIST_TASKS]
 
 
 @pytest.mark.parametrize("model", SPECIALISTS, ids=lambda model: model.id)
-class TestRoutes:
-    def test_columns_are_the_specialists_own(self, model: Model) -> None:
+class TestCatalogRoutes:
+    def test_route_columns_match_specialist_signature(self, model: Model) -> None:
         assert model.route is not None
         if model.weights.kind in FITTED:
             assert not model.route.inputs
@@ -27,6 +27,6 @@ class TestRoutes:
         assert model.route.inputs == {field.name for field in signature.inputs} - optional
         assert model.route.optional == optional
 
-    def test_the_task_is_one_that_words_are_told_by(self, model: Model) -> None:
+    def test_route_task_is_supported_by_classifier(self, model: Model) -> None:
         assert model.route is not None
         assert model.route.task in {*RouteClassifier.load().tasks} - {LANGUAGE}

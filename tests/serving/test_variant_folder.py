@@ -1,4 +1,4 @@
-"""Variants in a folder: whole or not there, bounded, and never a reason to fail."""
+"""The folder of variants: atomic writes, size limit, and tolerance of disk errors."""
 
 import os
 import time
@@ -24,25 +24,25 @@ def aged(path: Path, seconds: float) -> None:
 
 
 def write_and_die(path: Path) -> None:
-    """Killed between the first byte of the file and its last."""
+    """Exit between the first and the last byte of the file."""
     os.replace = Path.replace = lambda *_: os._exit(9)  # type: ignore[assignment, method-assign]
     VariantFolder(path).write(ONE, KIBIBYTE)
 
 
-class TestKeeping:
-    def test_another_process_reads_what_one_wrote(self, tmp_path: Path) -> None:
+class TestStoredVariants:
+    def test_second_instance_reads_stored_variant(self, tmp_path: Path) -> None:
         VariantFolder(tmp_path).write(ONE, b"some")
         assert VariantFolder(tmp_path).read(ONE) == b"some"
         assert VariantFolder(tmp_path).read(TWO) is None
 
-    def test_removed(self, folder: VariantFolder) -> None:
+    def test_removed_variant_is_not_found(self, folder: VariantFolder) -> None:
         folder.write(ONE, b"some")
         folder.remove(ONE)
         folder.remove(ONE)
         assert folder.read(ONE) is None
 
     @pytest.mark.parametrize("whole", [0, 10, 40])
-    def test_a_file_that_lost_its_end_is_none(
+    def test_truncated_file_is_deleted_and_not_returned(
         self, folder: VariantFolder, tmp_path: Path, whole: int
     ) -> None:
         folder.write(ONE, KIBIBYTE)
@@ -50,13 +50,15 @@ class TestKeeping:
         assert folder.read(ONE) is None
         assert not (tmp_path / ONE).exists()
 
-    def test_a_file_of_zeros_is_none(self, folder: VariantFolder, tmp_path: Path) -> None:
-        """What a file system may show of one that was written just before the power went."""
+    def test_file_of_zeros_is_not_returned(self, folder: VariantFolder, tmp_path: Path) -> None:
+        """Some file systems leave such a file after a power failure."""
         (tmp_path / ONE).write_bytes(bytes(1024))
         assert folder.read(ONE) is None
 
     @pytest.mark.usefixtures("processes")
-    def test_killed_while_writing(self, folder: VariantFolder, tmp_path: Path) -> None:
+    def test_process_killed_during_write_leaves_no_partial_variant(
+        self, folder: VariantFolder, tmp_path: Path
+    ) -> None:
         child = get_context("fork").Process(target=write_and_die, args=(tmp_path,))
         child.start()
         child.join(10)
@@ -65,14 +67,14 @@ class TestKeeping:
         assert folder.read(ONE) is None
         folder.write(ONE, b"some")
         assert folder.read(ONE) == b"some"
-        # What was left behind goes like any other that nobody uses.
+        # The temporary file is removed like any unused file.
         aged(left, MAX_UNUSED_S + 60)
         folder.remove_unused()
         assert [path.name for path in tmp_path.iterdir()] == [ONE]
 
 
-class TestRoom:
-    def test_those_used_longest_ago_go_first(self, tmp_path: Path) -> None:
+class TestEviction:
+    def test_least_recently_used_variants_are_evicted_first(self, tmp_path: Path) -> None:
         folder = VariantFolder(tmp_path, max_bytes=2500)
         folder.write(ONE, KIBIBYTE)
         folder.write(TWO, KIBIBYTE)
@@ -82,12 +84,14 @@ class TestRoom:
         folder.write(THREE, KIBIBYTE)
         assert {path.name for path in tmp_path.iterdir()} == {ONE, THREE}
 
-    def test_one_too_large_for_all_the_room(self, tmp_path: Path) -> None:
+    def test_variant_over_size_limit_is_not_stored(self, tmp_path: Path) -> None:
         folder = VariantFolder(tmp_path, max_bytes=100)
         folder.write(ONE, KIBIBYTE)
         assert folder.read(ONE) is None
 
-    def test_what_nobody_asked_for_in_a_day(self, folder: VariantFolder, tmp_path: Path) -> None:
+    def test_variants_unused_for_a_day_are_removed(
+        self, folder: VariantFolder, tmp_path: Path
+    ) -> None:
         folder.write(ONE, b"deleted by its customer")
         folder.write(TWO, b"used")
         for name in (ONE, TWO):
@@ -97,15 +101,17 @@ class TestRoom:
         assert [path.name for path in tmp_path.iterdir()] == [TWO]
 
 
-class TestFailing:
-    def test_without_a_folder(self, tmp_path: Path) -> None:
+class TestStorageFailure:
+    def test_missing_folder_raises_no_error(self, tmp_path: Path) -> None:
         folder = VariantFolder(tmp_path / "gone")
         folder.write(ONE, b"some")
         folder.remove_unused()
         folder.remove(ONE)
         assert folder.read(ONE) is None
 
-    def test_a_full_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_full_disk_stores_no_variant(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         device = Path("/dev/full")
         if not device.exists():
             pytest.skip("needs /dev/full, a device that is always full")
@@ -127,5 +133,5 @@ class TestFailing:
     [(ONE, True), ("var_", False), ("plain", False), ("var_../x", False), ("var_\0", False),
      ("var_" + "a" * 65, False), ("var_a\n", False)],
 )  # fmt: skip
-def test_an_id_is_a_files_name(text: str, good: bool) -> None:
+def test_variant_id_must_be_a_valid_file_name(text: str, good: bool) -> None:
     assert is_variant_id(text) is good

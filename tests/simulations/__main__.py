@@ -1,4 +1,4 @@
-"""`python -m tests.simulations`: the tables of load/RESULTS.md, from a seed."""
+"""`python -m tests.simulations`: compute the tables of load/RESULTS.md from a seed."""
 
 import argparse
 import os
@@ -90,7 +90,7 @@ def _errors(plants: int, seed: int, pool: ProcessPoolExecutor) -> None:
 
 
 def _told(without: Weekly, saving: Weekly) -> list[str]:
-    """The columns after the first ones, as REST has them."""
+    """The cells after the first columns, formatted as in REST."""
     shares = (without.billed, without.expected, saving.too_much, saving.expected, saving.kept)
     return [_share(share) for share in (*shares, without.known)]
 

@@ -1,9 +1,9 @@
-"""The same plants, measured otherwise: by alternating weeks, and twelve times a year.
+"""The same plants with other measurement designs: alternating weeks, and twelve settlements.
 
-    weeks        one year with and without in turn, in place of a year before
-    settlements  each month the saving since the turn is measured, with `looks` of twelve or of one
+    weeks        one year of alternating weeks with and without, instead of a baseline year
+    settlements  monthly measurement of the saving since the start, with `looks` of twelve or of one
 
-Owns counting these; the plants are in plants.py, a single settlement by a baseline in effects.py.
+Counts the outcomes; plants are in plants.py, single settlements by a baseline in effects.py.
 """
 
 from collections.abc import Callable
@@ -56,9 +56,9 @@ def weekly(cell: Cell, plants: int, mapped: Callable[..., object] = map, seed: i
 def settled(
     cell: Cell, plants: int, mapped: Callable[..., object] = map, seed: int = 1
 ) -> tuple[float, float]:
-    """The share of plants that are billed anything in any of twelve settlements.
+    """The share of plants that are billed an amount in any of twelve settlements.
 
-    Where each is as sure as if it were the only one, and where all of them are so together.
+    With the confidence per settlement, and with the confidence for all settlements together.
     """
     found = np.array(list(mapped(partial(_monthly, cell, seed=seed), range(plants))))
     alone, together = found.any(axis=1).mean(axis=0)

@@ -1,8 +1,8 @@
-"""Who is billed what: many plants in each cell, with and without a saving.
+"""Billed amounts of many simulated plants per cell, with and without a saving.
 
-The `bound` is what could be billed by someone who knows each plant's noise and which terms
-explain it, and only estimates their effects: nobody can do better with these days. Owns counting;
-the plants are in plants.py, the errors of others in errors.py.
+The `bound` is billed by an ideal estimator that knows each plant's noise and its explaining terms
+and estimates only their effects: the optimum for these days. Counts the outcomes; plants are in
+plants.py, other error estimates in errors.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ _CHUNK = 25
 
 @dataclass(frozen=True)
 class Billed:
-    """Of one plant: what is billed, what was saved, and the most that could be billed."""
+    """Of one plant: the billed and the true saving, and the most that could be billed."""
 
     amount: float
     saved: float
@@ -49,13 +49,13 @@ class Row:
 
 
 def rows(cells: Sequence[Cell], plants: int, pool: Executor, seed: int = 1) -> Iterator[Row]:
-    """The table, cell by cell."""
+    """The rows of the table, one per cell."""
     for cell in cells:
         yield row(cell, plants, partial(pool.map, chunksize=_CHUNK), seed)
 
 
 def row(cell: Cell, plants: int, mapped: Callable[..., object] = map, seed: int = 1) -> Row:
-    """One cell of so many plants."""
+    """The row of one cell with a number of plants."""
     found = list(mapped(partial(bill, cell, seed=seed), range(plants)))
     amounts, savings = (
         np.array([getattr(one, name) for one in found]) for name in ("amount", "saved")
@@ -74,7 +74,7 @@ def row(cell: Cell, plants: int, mapped: Callable[..., object] = map, seed: int 
 
 
 def bill(cell: Cell, number: int, seed: int = 1) -> Billed:
-    """One plant, from its days to what is billed."""
+    """Compute the billed saving of one plant from its days."""
     one = plant(cell, number, seed)
     baseline = select_baseline(one.before, AGREED)
     saving = estimate_savings(one.before, one.after, baseline, AGREED)
@@ -89,7 +89,7 @@ def bill(cell: Cell, number: int, seed: int = 1) -> Billed:
 
 
 def best(one: Plant, cell: Cell) -> float:
-    """What is billed by someone who knows the noise and the terms, at the same confidence."""
+    """The saving billed with known noise and terms, at the same confidence."""
     columns = known_columns(one)
     days = np.arange(2 * YEAR)
     shape = cell.lasting * cell.rho ** np.abs(days[:, None] - days)
@@ -105,7 +105,7 @@ def best(one: Plant, cell: Cell) -> float:
 
 
 def known_columns(one: Plant) -> Floats:
-    """The columns that the plant was made of."""
+    """The columns from which the plant was simulated."""
     of = one.table.variables
     angle = 2 * np.pi * np.arange(2 * YEAR) / 365.25
     cold = np.maximum(0.0, 15 - of["outside"])

@@ -1,14 +1,14 @@
-"""Other ways to tell how sure a saving is, on the same plants and the same columns.
+"""Other error estimates of a saving, on the same plants and columns.
 
     Newey-West        least squares, HAC errors of the effects and of the later noise
-    prewhitened       the same after an AR(1) was taken out (Andrews and Monahan 1992)
+    prewhitened       as Newey-West on the residuals of an AR(1) (Andrews and Monahan 1992)
     Guideline 14      1.26 t CV sqrt(n / n' (1 + 2 / n') / m), n' = n (1 - rho) / (1 + rho)
     GLSAR             AR(1) fitted by iteration (Cochrane and Orcutt), its own errors
-    GLSAR and HAC     the same with HAC errors on what it leaves
-    ours              every noise by its likelihood (billing/outcomes/measurement/gls_estimator.py)
+    GLSAR and HAC     as GLSAR with HAC errors of its residuals
+    ours              each noise model by likelihood (billing/outcomes/measurement/gls_estimator.py)
 
-Plants have no effect; with a saving, the lower bound is higher by just that, so both shares come
-from one run.
+Plants have no effect; a saving raises the lower bound by the same amount, so one run gives both
+shares.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ Bound = Callable[[Floats, Floats, Floats, Floats], float]
 
 
 def bounds(cell: Cell, number: int, seed: int = 1) -> dict[str, float]:
-    """Each method's lower bound for a plant without effect, as a share of the year's use."""
+    """The lower bound of each method for a plant without effect, as a share of the year's use."""
     one = plant(cell, number, seed)
     baseline = select_baseline(one.before, AGREED)
     before, after = (baseline.terms.design_matrix(of) for of in (one.before, one.after))
@@ -44,7 +44,7 @@ def bounds(cell: Cell, number: int, seed: int = 1) -> dict[str, float]:
 def compare(
     cell: Cell, plants: int, mapped: Callable[..., object] = map, seed: int = 1
 ) -> Mapping[str, tuple[float, float]]:
-    """By method: the share of plants billed without effect; of a saving of 10 %, what is billed."""
+    """By method: the share of plants billed without effect, and what is billed of a 10 % saving."""
     found = list(mapped(partial(bounds, cell, seed=seed), range(plants)))
     lower = {name: np.array([one[name] for one in found]) for name in found[0]}
     return {
@@ -89,7 +89,7 @@ def glsar(
 
 
 def newey_west(series: Floats) -> float:
-    """The long-run variance by Bartlett's kernel."""
+    """The long-run variance with Bartlett's kernel."""
     lags, n = _lags(len(series)), len(series)
     later = [
         2 * (1 - lag / (lags + 1)) * (series[lag:] @ series[:-lag]) for lag in range(1, lags + 1)
@@ -98,7 +98,7 @@ def newey_west(series: Floats) -> float:
 
 
 def prewhitened(series: Floats) -> float:
-    """The same of what an AR(1) leaves, brought back."""
+    """The long-run variance of AR(1) residuals, recoloured."""
     rho = min(_rho(series), 0.97)
     return newey_west(series[1:] - rho * series[:-1]) / (1 - rho) ** 2
 

@@ -1,4 +1,4 @@
-"""What someone would say who knows a plant's noise and terms, so that luck can be told apart.
+"""The estimate with known noise and terms of a plant, to separate chance from bias.
 
 1000 plants billed by an exact 95 % are not 50 but 36 to 64 of them. Who knows everything is wrong
 by a normal deviate of a known error, and how far another's bound lies from theirs has nothing to do
@@ -17,7 +17,7 @@ from tests.simulations.plants import Cell, Days, Floats, Plant
 
 @dataclass(frozen=True)
 class Known:
-    """Their estimate of a saving that is none, and its error, which is exact."""
+    """The estimate of a zero saving and its exact standard error."""
 
     estimate: float
     error: float
@@ -27,12 +27,12 @@ class Known:
         return self.estimate > SURE * self.error
 
     def chance(self, above: float) -> float:
-        """That a bound which is so much above the truth here is above it with other noise."""
+        """The probability that a bound is above the truth for other noise of the same plant."""
         return float(norm.cdf((above - self.estimate) / self.error))
 
 
 def known(one: Plant, cell: Cell, without: Days, having: Days) -> Known:
-    """From days without to days with, both counted from the first of the two years."""
+    """Estimate from days without and with the effect, numbered from the first of two years."""
     both = np.concatenate([without, having])
     noise = _covariance(cell, both)
     columns, values = known_columns(one)[both], one.without[both]

@@ -1,4 +1,4 @@
-"""Machines with and without, made up: what all share is no effect, and what each has of its own.
+"""Simulated machines with and without the effect, with shared noise and noise of their own.
 
     energy of a machine = its size * (idle + parts of it + what all share + its own noise)
 
@@ -37,14 +37,14 @@ _ALIKE = 0.05
 
 @dataclass(frozen=True)
 class Hall:
-    """Its machines' days without any effect, which of them may have one, and their sizes."""
+    """The machines' days without effect, which machines may have it, and their sizes."""
 
     tables: dict[str, DailyTable]
     machines: MachineGroups
     sizes: Floats
 
     def saving(self, share: float) -> tuple[dict[str, DailyTable], float]:
-        """The days where the machines with use so much less from the turn on, and what it is."""
+        """The days with the effect on its machines from its start, and the true saving."""
         tables, saved = dict(self.tables), 0.0
         for name in self.machines.having:
             was = tables[name]
@@ -54,7 +54,7 @@ class Hall:
 
 
 def billed(cell: Cell, count: int, halls: int, mapped: Callable[..., object], seed: int) -> Weekly:
-    """One cell of so many halls, each of `count` machines, half of them with."""
+    """One cell of a number of halls, each of `count` machines, half of them with the effect."""
     found = np.array(list(mapped(partial(_bill, cell, count, seed=seed), range(halls))))
     amounts, savings, bills, chances = found.T
     return Weekly(
@@ -67,7 +67,7 @@ def billed(cell: Cell, count: int, halls: int, mapped: Callable[..., object], se
 
 
 def hall(cell: Cell, count: int, number: int, seed: int) -> Hall:
-    """The hall of that number; with or without a saving it is the same one."""
+    """The hall with this number, the same with and without a saving."""
     known = [seed, number, count, round(1000 * cell.cv), round(1000 * cell.rho)]
     random = np.random.default_rng(known)
     days = np.arange(YEAR + AFTER)
@@ -84,7 +84,7 @@ def hall(cell: Cell, count: int, number: int, seed: int) -> Hall:
 
 
 def known_of(made: Hall, cell: Cell) -> Known:
-    """What someone says of no effect who knows the noise, the sizes and what parts take."""
+    """The estimate without effect, given the noise, the sizes and the use per part."""
     half = len(made.sizes) // 2
     shares = np.repeat([1.0, -1.0], half) / half * made.sizes
     tables = made.tables.values()

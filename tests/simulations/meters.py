@@ -1,10 +1,10 @@
-"""`python -m tests.simulations.meters --opendsm PYTHON`: our baseline beside OpenDSM's.
+"""`python -m tests.simulations.meters --opendsm PYTHON`: compare our baseline with OpenDSM's.
 
     python3.11 -m venv there && there/bin/pip install opendsm==1.2.7 'multimethod<2'
     python -m tests.simulations.meters --opendsm there/bin/python
 
-On OpenDSM's own daily sample meters, the same days and degrees; NMBE is in sample, as OpenDSM has
-it. Owns the comparison; OpenDSM runs in its own Python, by opendsm_fits.py.
+Uses OpenDSM's daily sample meters, the same days and temperatures; NMBE is in sample, as in
+OpenDSM. OpenDSM runs in its own Python, by opendsm_fits.py.
 """
 
 import argparse
@@ -40,14 +40,14 @@ _AGREED = MeasurementPlan(
 
 
 def ours(days: Sequence[int], values: Sequence[float], outside: Sequence[float]) -> BaselineModel:
-    """Our baseline of daily energy by the outside temperature."""
+    """Fit our baseline of daily energy by outside temperature."""
     degrees = {"outside": np.array(outside, dtype=np.float64)}
     table = DailyTable(np.array(days, dtype=np.int64), np.array(values, dtype=np.float64), degrees)
     return select_baseline(table, _AGREED)
 
 
 def theirs(python: str) -> list[dict[str, Any]]:
-    """OpenDSM's fits of its own meters."""
+    """OpenDSM's fits of its sample meters."""
     script = Path(__file__).with_name("opendsm_fits.py")
     done = subprocess.run([python, script], capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

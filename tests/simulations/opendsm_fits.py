@@ -1,6 +1,6 @@
-"""OpenDSM's daily model on its own daily sample meters, as one JSON line each.
+"""OpenDSM's daily model on its daily sample meters, one JSON line per meter.
 
-Runs with the Python that OpenDSM is installed for, on its own: it imports nothing of ours.
+Runs with the Python that has OpenDSM installed and imports no module of this project.
 """
 
 import json
@@ -15,7 +15,7 @@ ZONE = "Etc/GMT+6"  # the samples' days begin at midnight of this offset
 
 
 def told(name: str) -> dict[str, Any]:
-    """The baseline year's days, and how well OpenDSM explains them."""
+    """The days of the baseline year, and OpenDSM's goodness of fit."""
     meter, outside, about = load_sample(name)
     before = meter[meter.index < about["blackout_start_date"]]["value"].tail(365)
     data = eemeter.DailyBaselineData.from_series(

@@ -1,4 +1,4 @@
-"""Plants that were made up: two years of days with all that makes measuring hard, and a seed.
+"""Simulated plants: two years of days with typical difficulties of measurement, from a seed.
 
     energy = idle + parts of A and of B + heating below 15 degrees + a season nobody explains
              + noise that lasts
@@ -59,7 +59,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plant:
-    """What was measured, and what it would have been without us."""
+    """The measured days, and the same days without the effect."""
 
     table: DailyTable
     without: Floats
@@ -80,7 +80,7 @@ class Plant:
 
 
 def plant(cell: Cell, number: int, seed: int = 1) -> Plant:
-    """The plant of that number; with or without a saving it is the same one."""
+    """The plant with this number, the same with and without a saving."""
     random = np.random.default_rng([seed, number, round(1000 * cell.cv), round(1000 * cell.rho)])
     days = np.arange(2 * YEAR)
     variables = _variables(random, days)
@@ -95,7 +95,7 @@ def plant(cell: Cell, number: int, seed: int = 1) -> Plant:
 
 
 def ar1(random: np.random.Generator, count: int, rho: float) -> Floats:
-    """Noise of variance 1 that lasts."""
+    """AR(1) noise of variance 1."""
     noise = random.standard_normal(count)
     for at in range(1, count):
         noise[at] = rho * noise[at - 1] + np.sqrt(1 - rho**2) * noise[at]

@@ -1,4 +1,4 @@
-"""What holds however Stripe fails: one customer, one invoice, one charge."""
+"""Checks for any Stripe fault: one customer, one invoice, one charge."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ LINES, FINALISE = "POST /v1/invoices/{id}/add_lines", "POST /v1/invoices/{id}/fi
 
 
 async def figures(firm: Firm) -> list[tuple[Any, ...]]:
-    """All that our invoices say, whatever became of them."""
+    """All amounts and lines of our invoices, whatever their status."""
     return [
         (one.id, one.number, *firm.amounts(one), await firm.lines(one))
         for one in await firm.invoices()

@@ -1,4 +1,4 @@
-"""A calendar for stories of billing."""
+"""A billing story with its own clock, for all tests of the package."""
 
 import pytest
 

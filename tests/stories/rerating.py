@@ -8,7 +8,7 @@ RERATE = Path(__file__).parent.parent / "support" / "rerate.py"
 
 
 async def rerate(*folders: Path) -> tuple[int, str]:
-    """Exit code and what the script said, run as anybody would."""
+    """Run the script as a process; returns its exit code and output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(RERATE),

@@ -1,4 +1,4 @@
-"""Exported invoices, rated again by a script that knows nothing of ours: the same cents."""
+"""Exported invoices, rated again by an independent script: the totals must be identical."""
 
 import json
 import os
@@ -30,9 +30,11 @@ async def exported(firm: Firm, folder: Path) -> list[Path]:
         ]
 
 
-async def test_a_random_month_of_firms(database: Database, tmp_path: Path) -> None:
+async def test_exported_invoices_of_a_random_month_are_rated_to_the_same_totals(
+    database: Database, tmp_path: Path
+) -> None:
     story = Story(database)
-    # Seven of the second seed have every kind of line and price, as twenty of the first do.
+    # Seven accounts of the second seed have every kind of line and price, as 20 of the first do.
     seed, number = at_length((20261031, 20), (1, 7))
     firms = await live(story, seed, number)
     assert await story.differences() == ()
@@ -53,7 +55,7 @@ async def test_a_random_month_of_firms(database: Database, tmp_path: Path) -> No
     assert any(one["share"] not in ("0", "1") for each in changed for one in each["terms"])
 
 
-class TestOneFolder:
+class TestInvoiceExport:
     @pytest.fixture
     async def folder(self, database: Database, tmp_path: Path) -> Path:
         firm = await Story(database).firm("Acme", tax_ppm=60_000)
@@ -66,7 +68,7 @@ class TestOneFolder:
             assert (folder / file).read_bytes() == (again / file).read_bytes()
         return folder
 
-    async def test_holds_all_that_is_needed(self, folder: Path) -> None:
+    async def test_folder_contains_all_files_needed_to_rate_the_invoice(self, folder: Path) -> None:
         assert set(os.listdir(folder)) == FILES
         assert folder.name == "MAAS-000001"
         (terms,) = os.listdir(folder / "terms")
@@ -82,7 +84,7 @@ class TestOneFolder:
             ("invoice.json", '"tax_percent": "6"', '"tax_percent": "7"'),
         ],
     )
-    async def test_whatever_is_changed_is_found(
+    async def test_re_rating_fails_after_a_file_is_changed(
         self, folder: Path, file: str, true: str, false: str
     ) -> None:
         text = (folder / file).read_text("utf-8")
@@ -93,10 +95,10 @@ class TestOneFolder:
         assert "AssertionError" in said
 
 
-class TestOutcomes:
+class TestOutcomeExport:
     @pytest.fixture
     async def folder(self, story: Story, tmp_path: Path) -> Path:
-        """Of November: 2 rows at 0.001 and two failures that were foreseen, at 300.00 each."""
+        """The export of November: 2 rows at 0.001 and two predicted failures at 300.00 each."""
         firm = await story.firm("Acme", tax_ppm=60_000)
         spindles = await contract(firm)
         story.clock.set(2026, 10, 20)
@@ -108,7 +110,9 @@ class TestOutcomes:
         await spindles.until(2026, 12, 1, 1)
         return (await exported(firm, tmp_path))[-1]
 
-    async def test_the_bundle_comes_with_the_line(self, folder: Path) -> None:
+    async def test_folder_contains_the_evidence_bundle_of_each_outcome_line(
+        self, folder: Path
+    ) -> None:
         """600.00 and 0.02 with 6 % of tax: 636.02."""
         assert await rerate(folder) == (0, f"{folder}: 636.02 CNY\n")
         document = json.loads((folder / "invoice.json").read_text("utf-8"))
@@ -122,9 +126,9 @@ class TestOutcomes:
         lines = (folder / "lines.csv").read_text("utf-8-sig")
         assert line["outcome"]["digest"] in lines
         (page,) = pages((folder / "invoice.pdf").read_bytes())
-        assert "由客户方系统确认" in page.replace("\n", "")
+        assert "由客户系统见证" in page.replace("\n", "")
 
-    async def test_another_bundle_is_found(self, folder: Path) -> None:
+    async def test_re_rating_fails_with_a_changed_evidence_bundle(self, folder: Path) -> None:
         (bundle,) = (folder / "outcomes").iterdir()
         bundle.write_text(bundle.read_text("utf-8") + " ", "utf-8")
         code, said = await rerate(folder)

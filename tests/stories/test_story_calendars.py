@@ -1,4 +1,4 @@
-"""Stories of days and months: starts in mid-month, month ends, leap days, years, time zones."""
+"""Billing periods: starts in mid-month, month ends, leap days, years and time zones."""
 
 from zoneinfo import ZoneInfo
 
@@ -9,11 +9,11 @@ from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 
 
-async def test_a_start_in_mid_month_is_paid_by_its_days(story: Story) -> None:
-    """Growth from 15 October, 14:00: the 15th counts whole, so 17 of 31 days (15 to 31).
+async def test_plan_started_in_mid_month_is_prorated_by_days(story: Story) -> None:
+    """Growth starts on 15 October, 14:00. The 15th counts as a full day: 17 of 31 days (15 to 31).
 
     Fee 310.00 x 17 / 31 = 170.00. Included 310,000 x 17 / 31 = 170,000 output tokens.
-    Used 500,000: 330,000 x 0.000002 = 0.66. November is a whole month again: 310.00.
+    Used 500,000: 330,000 x 0.000002 = 0.66. November is a full month: 310.00.
     """
     firm = await story.firm()
     story.clock.set(2026, 10, 15, 14)
@@ -44,15 +44,18 @@ list_prices = true
 @pytest.mark.parametrize(
     ("year", "second"), [(2027, "2027-02-28"), (2028, "2028-02-29")], ids=["common", "leap"]
 )
-async def test_months_from_31_january(story: Story, year: int, second: str) -> None:
-    """A plan by anniversary, from 31 January: the months begin on the 31st or the last day.
+async def test_anniversary_periods_from_31_january_start_on_each_months_last_day(
+    story: Story, year: int, second: str
+) -> None:
+    """A plan with anniversary periods from 31 January: they start on the 31st or the last day.
 
         31 January  to the last of February   90.00  (in advance)
         28 or 29 February to 31 March         90.00
         31 March    to 30 April               90.00
 
-    2.00 were used before at list prices: 1 to 30 January is invoiced by itself. 3.00 on the day
-    before the last of February are in the first month, 4.00 on that last day in the second.
+    Usage before the plan (2.00 at list prices, 1 to 30 January) has an invoice of its own. 3.00 on
+    the day before the last of February belong to the first period, 4.00 on that last day to the
+    second.
     """
     story.clock.set(year, 1, 10)
     firm = await story.firm()
@@ -92,8 +95,8 @@ quantity = 30_000
 """
 
 
-async def test_a_year_in_advance_and_usage_by_month(story: Story) -> None:
-    """From 15 November 2026: 1,200.00 for a year, again on 15 November 2027.
+async def test_yearly_fee_is_billed_in_advance_and_usage_monthly(story: Story) -> None:
+    """From 15 November 2026: 1,200.00 for a year, billed again on 15 November 2027.
 
     30,000 rows are included in each month; in November 16 of 30 days (15 to 30): 16,000.
     November: 20,000 rows, 4,000 to pay at 0.001 = 4.00. December: 35,000, 5,000 to pay = 5.00.
@@ -126,10 +129,13 @@ list_prices = true
 """
 
 
-async def test_new_york_when_the_clocks_go_back(database: Database) -> None:
+async def test_month_in_new_york_with_dst_end_is_billed_by_local_days(
+    database: Database,
+) -> None:
     """In New York the clocks went back on 1 November 2026 at 02:00, so November had 721 hours.
 
-    It begins at its local midnight, 04:00 UTC, and ends at one, 05:00 UTC. Days count, not hours:
+    It starts at local midnight, 04:00 UTC, and ends at local midnight, 05:00 UTC. Proration counts
+    days, not hours:
 
         25 to 31 October: 7 of 31 days of 310.00                       70.00
         1.00 at 23:59 on 31 October is October's                        1.00
@@ -161,10 +167,12 @@ async def test_new_york_when_the_clocks_go_back(database: Database) -> None:
     assert await story.differences() == ()
 
 
-async def test_india_where_days_begin_at_half_past(database: Database) -> None:
-    """Kolkata is 5:30 ahead: its November begins at 18:30 UTC, in the middle of an hour.
+async def test_month_in_kolkata_starts_at_local_midnight_on_a_utc_half_hour(
+    database: Database,
+) -> None:
+    """Kolkata is UTC+5:30: November starts at 18:30 UTC, in the middle of an hour of UTC.
 
-    1.00 at 23:59 is October's and 2.00 one minute later November's, in the same hour of UTC.
+    1.00 at 23:59 is billed in October and 2.00 one minute later in November.
     """
     story = Story(database, ZoneInfo("Asia/Kolkata"))
     firm = await story.firm()
@@ -182,8 +190,10 @@ async def test_india_where_days_begin_at_half_past(database: Database) -> None:
     assert await story.differences() == ()
 
 
-async def test_from_months_by_anniversary_to_calendar_months(story: Story) -> None:
-    """By anniversary from 15 October, left for 15 November; on Growth from the 20th.
+async def test_change_from_anniversary_to_calendar_periods_bills_the_gap_separately(
+    story: Story,
+) -> None:
+    """Anniversary periods from 15 October, cancelled for 15 November; Growth from 20 November.
 
         15 October  to 14 November   90.00
         15 November to 19 November   without a plan: 1.00 at list prices, invoiced by itself

@@ -1,24 +1,24 @@
-"""Stories of changes of plan: up, down, out and back, and what each day of them costs."""
+"""Plan changes: upgrades, downgrades and cancellations, with the proration of each day."""
 
 from tests.support.stories.plan_texts import GROWTH, MAX, SCALE
 from tests.support.stories.story import Firm, Story
 
 
 async def growth_firm(story: Story) -> Firm:
-    """On Growth since 1 October, and the first fee of 310.00 is paid."""
+    """An account on Growth since 1 October that has paid the first fee of 310.00."""
     firm = await story.firm()
     fee = (await firm.subscribe(await story.plan(GROWTH))).invoices[0]
     await firm.pays(fee, "310.00", "fee")
     return firm
 
 
-async def test_up_in_mid_month(story: Story) -> None:
-    """From Growth to Scale on 11 October at noon: 10 days of the one, 21 (11 to 31) of the other.
+async def test_upgrade_in_mid_month_credits_unused_fee_and_prorates_new_fee(story: Story) -> None:
+    """From Growth to Scale on 11 October at noon: 10 days of Growth, 21 (11 to 31) of Scale.
 
         unused Growth   310.00 x 21 / 31      -210.00
-        Scale           620.00 x 21 / 31       420.00    to pay at once: 210.00
+        Scale           620.00 x 21 / 31       420.00    due at once: 210.00
 
-    Usage stays with the terms under which it was:
+    Usage is rated under the terms in force when it occurred:
 
         Growth  150,000 used, 310,000 x 10 / 31 = 100,000 included: 50,000 x 0.000002   0.10
         Scale   500,000 used, 620,000 x 21 / 31 = 420,000 included: 80,000 x 0.000001   0.08
@@ -51,14 +51,14 @@ async def test_up_in_mid_month(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_two_changes_on_one_day(story: Story) -> None:
-    """11 October: Growth to Scale at 10:00, to Max at 15:00. The day counts for the last of them.
+async def test_second_upgrade_on_the_same_day_replaces_the_first(story: Story) -> None:
+    """11 October: Growth to Scale at 10:00, to Max at 15:00. The day counts for Max, the last one.
 
         10:00  unused Growth  310.00 x 21 / 31  -210.00    Scale  620.00 x 21 / 31  420.00
         15:00  unused Scale   420.00 x 21 / 21  -420.00    Max    930.00 x 21 / 31  630.00
 
-    Both come to 210.00. Scale held for no whole day, so nothing is included in what was used under
-    it: 1,000,000 x 0.000001 = 1.00. Under Max 500,000 at list price: 1.00.
+    Each change costs 210.00. Scale was in force for less than a day, so it includes no units:
+    1,000,000 x 0.000001 = 1.00. Under Max 500,000 at list price: 1.00.
     """
     firm = await growth_firm(story)
     scale, most = await story.plan(SCALE), await story.plan(MAX)
@@ -85,11 +85,11 @@ async def test_two_changes_on_one_day(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_down_when_the_paid_time_ends(story: Story) -> None:
-    """From Scale (620.00, paid for October) down to Growth, wished for on 11 October.
+async def test_downgrade_takes_effect_at_the_end_of_the_paid_period(story: Story) -> None:
+    """From Scale (620.00, paid for October) down to Growth, requested on 11 October.
 
-    Nothing is invoiced then. October goes on under Scale: 700,000 used, 620,000 included,
-    80,000 x 0.000001 = 0.08. On 1 November Growth begins: 310.00. November under Growth: 410,000
+    The request creates no invoice. October stays under Scale: 700,000 used, 620,000 included,
+    80,000 x 0.000001 = 0.08. On 1 November Growth starts: 310.00. November under Growth: 410,000
     used, 310,000 included, 100,000 x 0.000002 = 0.20, and 310.00 for December.
     """
     firm = await story.firm()
@@ -116,8 +116,8 @@ async def test_down_when_the_paid_time_ends(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_cancelled_and_taken_back(story: Story) -> None:
-    """Cancelled on 11 October for the end of the month, taken back on the 20th: all goes on.
+async def test_resumed_subscription_continues_after_a_scheduled_cancellation(story: Story) -> None:
+    """Cancelled on 11 October for the end of the month, resumed on the 20th: the plan continues.
 
     410,000 used in October, 310,000 included: 0.20, and November's fee of 310.00.
     """
@@ -138,8 +138,10 @@ async def test_cancelled_and_taken_back(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_cancelled_for_the_end(story: Story) -> None:
-    """October is used up under Growth; November is paid as it goes, and no fee falls due.
+async def test_cancellation_at_period_end_stops_fees_and_allowance_in_the_next_month(
+    story: Story,
+) -> None:
+    """October is billed under Growth; November at list prices, and no fee falls due.
 
     October: 410,000 used, 310,000 included, 0.20. November: 410,000 x 0.000002 = 0.82.
     """
@@ -160,8 +162,8 @@ async def test_cancelled_for_the_end(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_cancelled_now(story: Story) -> None:
-    """Cancelled on 11 October: 10 days of 31, and nothing of the fee is given back.
+async def test_immediate_cancellation_prorates_the_allowance_without_refund(story: Story) -> None:
+    """Cancelled on 11 October: 10 days of 31, and no part of the fee is refunded.
 
     Before: 150,000 used, 310,000 x 10 / 31 = 100,000 included, 50,000 x 0.000002 = 0.10.
     After: 150,000 at list price, 0.30.

@@ -1,4 +1,4 @@
-"""Stories of what a month comes to at least and at most: minimums, discounts, empty months."""
+"""Commitments, discounts and months without usage."""
 
 from tests.support.stories.story import Story
 
@@ -11,12 +11,12 @@ list_prices = true
 """
 
 
-async def test_a_minimum_that_was_not_reached_and_one_that_was(story: Story) -> None:
-    """At least 500.00 a month; rows cost 0.001.
+async def test_commitment_adds_a_minimum_line_only_in_months_below_it(story: Story) -> None:
+    """A commitment of 500.00 per month; rows cost 0.001.
 
-    October: 300,000 rows are 300.00, so 200.00 are missing to the minimum: 500.00.
-    November: 600,000 rows are 600.00, and nothing is missing.
-    December: no rows at all are 0.00, so 500.00 are missing.
+    October: 300,000 rows cost 300.00, so a minimum line of 200.00 is added: 500.00.
+    November: 600,000 rows cost 600.00, so no minimum line is added.
+    December: no usage, so the minimum line is 500.00.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(COMMIT))
@@ -40,10 +40,10 @@ async def test_a_minimum_that_was_not_reached_and_one_that_was(story: Story) -> 
     assert await story.differences() == ()
 
 
-async def test_a_minimum_for_a_part_of_a_month(story: Story) -> None:
+async def test_commitment_of_a_partial_month_is_prorated_by_days(story: Story) -> None:
     """Started on 16 October: 16 of 31 days, from the 16th to the 31st.
 
-    The minimum is 500.00 x 16 / 31 = 258.0645 -> 258.06. Used 100.00, so 158.06 are missing.
+    The minimum is 500.00 x 16 / 31 = 258.0645 -> 258.06. Usage is 100.00, so 158.06 are added.
     """
     firm = await story.firm()
     story.clock.set(2026, 10, 16, 17, 30)
@@ -75,14 +75,14 @@ model = "vib"
 """
 
 
-async def test_discounts_and_the_minimum_after_them(story: Story) -> None:
+async def test_commitment_is_compared_with_the_amount_after_discounts(story: Story) -> None:
     """10 % off everything, and 25 % instead for vib.
 
         llm: 10 million output tokens x 0.000002 = 20.00, less 10 %:  -2.00
         vib: 80,000 rows x 0.001                 = 80.00, less 25 %: -20.00
                                                    100.00 - 22.00 = 78.00
 
-    The minimum of 90.00 is held against what is left after discounts: 12.00 are missing.
+    The minimum of 90.00 is compared with the amount after discounts: 12.00 are added.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(LOYAL))
@@ -114,10 +114,10 @@ quantity = 1_000_000
 """
 
 
-async def test_an_invoice_of_nothing_is_paid_at_once(story: Story) -> None:
-    """400,000 of 1,000,000 included tokens: a line of 0.00, and nothing to pay or to book.
+async def test_zero_amount_invoice_is_numbered_and_paid_at_once(story: Story) -> None:
+    """400,000 of 1,000,000 included tokens: a line of 0.00, and no payment or ledger posting.
 
-    It has a number like any other, so that the customer sees what the month was.
+    The invoice has a number, so that the customer sees the usage of the month.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(GIFT))
@@ -132,8 +132,8 @@ async def test_an_invoice_of_nothing_is_paid_at_once(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_month_without_usage_has_no_invoice(story: Story) -> None:
-    """Pay as you go, no fee: October 2.00, November nothing, December 4.00 (number 2, no gap)."""
+async def test_month_without_usage_or_fee_creates_no_invoice(story: Story) -> None:
+    """No plan, no fee: October 2.00, November no usage, December 4.00 (number 2, no gap)."""
     firm = await story.firm()
     await firm.use("vib", rows=2_000)
     await story.until(2026, 11, 1, 1)

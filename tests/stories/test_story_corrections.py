@@ -1,4 +1,4 @@
-"""Stories of what is put right afterwards: credit notes, voided invoices, losses that are paid."""
+"""Corrections of final invoices: credit notes, voiding, and payments of uncollectible invoices."""
 
 import pytest
 
@@ -8,15 +8,15 @@ from tests.support.stories.story import Firm, Story
 
 
 async def october_of(story: Story, rows: int = 100_000, **profile: int) -> Firm:
-    """A firm with a limit of 200.00 whose October is invoiced: 100.00 of usage, 6 % of tax."""
+    """An account with a limit of 200.00 and October's invoice: 100.00 of usage, 6 % tax."""
     firm = await story.firm(credit="200", **{"tax_ppm": 60_000, **profile})
     await firm.use("vib", rows=rows)
     await story.until(2026, 11, 1, 1)
     return firm
 
 
-async def test_a_credit_note_on_an_unpaid_invoice(story: Story) -> None:
-    """Of 106.00 owed, 53.00 are credited: 50.00 net, 3.00 tax. 53.00 are left to pay.
+async def test_credit_note_on_an_unpaid_invoice_reduces_the_amount_due(story: Story) -> None:
+    """Of 106.00 due, 53.00 are credited: 50.00 net, 3.00 tax. 53.00 stay due.
 
     Revenue was 100.00 and is 50.00, tax was 6.00 and is 3.00.
     Credit: 200 - 100 = 100.00, and 200 - 50 = 150.00 after it.
@@ -34,9 +34,11 @@ async def test_a_credit_note_on_an_unpaid_invoice(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_credit_note_on_a_partly_paid_invoice(story: Story) -> None:
-    """80.00 of 106.00 are paid, 26.00 owed. Of 53.00 that are credited, 26.00 are not owed any
-    more and 27.00 go into the wallet: the invoice is paid."""
+async def test_credit_note_above_the_amount_due_credits_the_rest_to_the_wallet(
+    story: Story,
+) -> None:
+    """80.00 of 106.00 are paid, 26.00 due. Of a credit of 53.00, 26.00 settle the invoice and
+    27.00 go into the wallet."""
     firm = await october_of(story)
     (invoice,) = await firm.invoices()
     await firm.pays(invoice, "80.00")
@@ -56,10 +58,10 @@ async def test_a_credit_note_on_a_partly_paid_invoice(story: Story) -> None:
     [(False, "53.00", 106_00), (True, "0.00", 53_00)],
     ids=["into the wallet", "back"],
 )
-async def test_a_credit_note_on_a_paid_invoice(
+async def test_credit_note_on_a_paid_invoice_credits_the_wallet_or_refunds_cash(
     story: Story, refund: bool, wallet: str, cash: int
 ) -> None:
-    """106.00 are paid, 53.00 of it credited: they go into the wallet, or back to the customer."""
+    """106.00 are paid; a credit of 53.00 goes into the wallet or is refunded to the customer."""
     firm = await october_of(story)
     (invoice,) = await firm.invoices()
     await firm.pays(invoice, "106.00")
@@ -69,14 +71,14 @@ async def test_a_credit_note_on_a_paid_invoice(
     assert await story.differences() == ()
 
 
-async def test_the_whole_tax_is_credited_in_parts(story: Story) -> None:
-    """1.00 of usage and 0.06 of tax, credited in three parts, the tax of all so far each time:
+async def test_partial_credit_notes_together_credit_the_whole_tax(story: Story) -> None:
+    """1.00 of usage and 0.06 of tax, credited in three parts; tax is computed on their sum so far:
 
         0.08    so far 0.08    0.06 x 0.08 / 1.06 = 0.0045 -> 0.00     tax 0.00
         0.08    so far 0.16    0.06 x 0.16 / 1.06 = 0.0091 -> 0.01     tax 0.01
         0.90    so far 1.06                                   0.06     tax 0.05
 
-    Each by itself would have lost a fen: 0.00 + 0.00 + 0.05.
+    Computed part by part, one fen would be lost: 0.00 + 0.00 + 0.05.
     """
     firm = await october_of(story, rows=1_000)
     (invoice,) = await firm.invoices()
@@ -90,12 +92,12 @@ async def test_the_whole_tax_is_credited_in_parts(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_voided_invoice(story: Story) -> None:
-    """October's 106.00: 6.00 of it the wallet has paid, 100.00 are owed. It is voided.
+async def test_voided_invoice_restores_wallet_and_credit_and_keeps_its_number(story: Story) -> None:
+    """October's invoice of 106.00 is voided: the wallet paid 6.00 of it, 100.00 are due.
 
-    The wallet has its 6.00 again, nothing is owed, and credit is 200 + 6 / 1.06 = 205.66 (rounded
-    down from 205.660377...). Its number 1 stays taken; November's 10.60 has number 2, and the
-    wallet pays 6.00 of it.
+    The wallet gets 6.00 back, no amount is due, and credit is 200 + 6 / 1.06 = 205.66 (rounded
+    down from 205.660377...). Number 1 is not reused; November's invoice of 10.60 has number 2, and
+    the wallet pays 6.00 of it.
     """
     firm = await story.firm(credit="200", tax_ppm=60_000)
     await firm.tops_up("6.00", "topup-1")
@@ -117,12 +119,12 @@ async def test_a_voided_invoice(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_given_up_and_paid_after_all(story: Story) -> None:
-    """106.00 are given up as lost. Later 80.00 arrive, then 30.00.
+async def test_payment_of_an_uncollectible_invoice_reduces_the_bad_debt(story: Story) -> None:
+    """106.00 are marked uncollectible. Later 80.00 are paid, then 30.00.
 
-    given up    loss 106.00
-    80.00       loss  26.00
-    30.00       loss   0.00, and 4.00 too much go into the wallet
+    uncollectible    loss 106.00
+    80.00 paid       loss  26.00
+    30.00 paid       loss   0.00, and the excess of 4.00 goes into the wallet
     """
     firm = await october_of(story)
     (invoice,) = await firm.invoices()

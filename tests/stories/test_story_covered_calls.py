@@ -1,5 +1,5 @@
-"""Calls for a contract, from the month before it to the month after: over a real socket, onto the
-invoice, and rated again by whoever has the exported files."""
+"""Calls covered by an outcome contract, from the month before its start to the month after its end:
+made over a real socket, invoiced, exported and rated again from the exported files."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -28,23 +28,25 @@ READING = {"torque": 40, "wear": 12}
 
 @pytest.fixture
 async def covered(limited: Limited) -> AsyncIterator[Covered]:
-    """A contract for the whole of the next month: 100 rows of the specialist, at 0.001 each
-    otherwise, and 20 tokens of answers of the chat model are covered."""
+    """A contract for the next month that covers 100 rows of the specialist, otherwise 0.001
+    each, and 20 output tokens of the chat model."""
     async with limited(PLENTY, ShiftedClock()) as gateway:
         made = covered_customer(gateway)
         await made.agrees(rows=100, ends_at=month_after(made.starts_at))
         yield made
 
 
-async def test_from_before_its_start_to_after_its_end(covered: Covered, tmp_path: Path) -> None:
-    """60 rows a call.
+async def test_contract_covers_tagged_calls_only_between_its_start_and_its_end(
+    covered: Covered, tmp_path: Path
+) -> None:
+    """60 rows per call.
 
     the month before   tagged            60 list             0.06
     the month          tagged            60 covered          0.00
                        tagged            40 covered, 20      0.02
-                       tagged            60 beyond           0.06
+                       tagged            60 not covered      0.06
                        without a tag     60 list             0.06
-                       tagged, streamed  a word, 10 tokens   0.00
+                       tagged, streamed  10 tokens           0.00
     the month after    tagged            60 list             0.06
     """
     gateway, ends_at = covered.gateway, month_after(covered.starts_at)
@@ -82,7 +84,7 @@ async def test_from_before_its_start_to_after_its_end(covered: Covered, tmp_path
 
 
 async def judges(of: Covered, contract: str | None = "pumps") -> str:
-    """A call of 60 rows; gives what it cost."""
+    """Make a call of 60 rows; returns its cost."""
     headers = {} if contract is None else tagged(contract)
     body = {"model": SPECIALIST, "instances": [READING] * 60}
     answer = await of.gateway.http.post("/v1/predictions", json=body, headers=headers)
@@ -96,7 +98,7 @@ def lines_of(document: dict[str, Any]) -> set[tuple[str, ...]]:
 
 
 async def invoiced(of: Covered) -> list[dict[str, Any]]:
-    """The newest first."""
+    """The invoices, newest first."""
     listed = (await of.gateway.http.get("/v1/invoices")).json()["data"]
     return [
         (await of.gateway.http.get(f"/v1/invoices/{one['id']}")).json()
@@ -111,7 +113,7 @@ async def previewed(of: Covered) -> InvoiceDocument:
 
 
 async def uninvoiced(of: Covered) -> int:
-    """What credit is held against."""
+    """The uninvoiced usage that reduces the available credit."""
     async with of.gateway.parts.database.transaction() as session:
         profile = await lock_profile(session, of.gateway.account.id)
         return (await load_usage_position(session, profile, of.clock.now())).uninvoiced_cost

@@ -1,14 +1,14 @@
-"""Stories of paying after use: what may still be spent falls with use and is freed by payment."""
+"""Available credit: it falls with usage and rises with payment."""
 
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 
 
-async def test_credit_falls_with_use_and_is_freed_by_payment(story: Story) -> None:
-    """A limit of 100.00.
+async def test_available_credit_falls_with_usage_and_rises_with_payment(story: Story) -> None:
+    """A credit limit of 100.00.
 
     30,000 rows used                    30.00     left 70.00
-    October is invoiced: the invoice takes the place of the usage   left 70.00
+    October is invoiced: the invoice replaces the uninvoiced usage   left 70.00
     20,000 rows used in November        20.00     left 50.00
     October's invoice is paid           30.00     left 80.00
     November's too                      20.00     left 100.00
@@ -34,13 +34,13 @@ async def test_credit_falls_with_use_and_is_freed_by_payment(story: Story) -> No
     assert await story.differences() == ()
 
 
-async def test_what_a_plan_includes_is_given_back(story: Story) -> None:
-    """A call is held at the price of its units; what the plan includes is free when it is counted.
+async def test_available_credit_is_restored_for_usage_within_the_allowance(story: Story) -> None:
+    """A call first uses credit at list price; aggregation restores it for units of the allowance.
 
-        310,000 tokens are included, 200,000 used: 0.40 taken as it went, given back   left 100.00
-        200,000 more: 0.40 taken; 90,000 of them are above: 0.18 stays                 left 99.82
+        310,000 tokens are included, 200,000 used: 0.40 used, then restored          left 100.00
+        200,000 more: 0.40 used; 90,000 of them are above the allowance: 0.18 stays  left 99.82
 
-    The fee of 310.00, although not paid, does not use up credit.
+    The unpaid fee of 310.00 does not use credit.
     """
     firm = await story.firm(credit="100")
     await firm.subscribe(await story.plan(GROWTH))
@@ -58,8 +58,8 @@ async def test_what_a_plan_includes_is_given_back(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_credit_is_before_tax(story: Story) -> None:
-    """6 % of tax. 30.00 of usage are invoiced as 31.80; prices of calls are before tax.
+async def test_available_credit_counts_usage_before_tax(story: Story) -> None:
+    """6 % tax. 30.00 of usage are invoiced as 31.80; call prices are before tax.
 
     October's invoice                    owed 31.80, of it 30.00 for usage    left 70.00
     15.90 paid, 15.90 owed               15.90 / 1.06 = 15.00 for usage       left 85.00
@@ -79,11 +79,11 @@ async def test_credit_is_before_tax(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_fees_are_taken_as_paid_first(story: Story) -> None:
-    """October's invoice: 30.00 of usage and 310.00 for November. 340.00 owed, 30.00 for usage.
+async def test_partial_payment_covers_fees_before_usage_in_available_credit(story: Story) -> None:
+    """October's invoice: 30.00 of usage and November's fee of 310.00. Due: 340.00.
 
-    310.00 paid: 30.00 are owed, and all of that may be for usage: left 70.00.
-    10.00 paid: 20.00 are owed: left 80.00.
+    310.00 paid: 30.00 are due and count as usage: left 70.00.
+    10.00 paid: 20.00 are due: left 80.00.
     """
     firm = await story.firm(credit="100")
     fee = (await firm.subscribe(await story.plan(GROWTH))).invoices[0]
@@ -110,11 +110,11 @@ list_prices = true
 """
 
 
-async def test_a_plans_spend_cap_begins_anew_each_month(story: Story) -> None:
-    """At most 50.00 a month, within a limit of 80.00.
+async def test_spend_cap_of_a_plan_resets_each_month(story: Story) -> None:
+    """A spend cap of 50.00 per month and a credit limit of 80.00.
 
     October    20.00 used                cap 50 - 20 = 30, limit 80 - 20 = 60    left 30.00
-    November   nothing used yet          cap 50,           limit 80 - 20 = 60    left 50.00
+    November   no usage yet              cap 50,           limit 80 - 20 = 60    left 50.00
     November   15.00 used                cap 35,           limit 45              left 35.00
     October is paid                      cap 35,           limit 65              left 35.00
     """
@@ -149,12 +149,12 @@ price = "3.00"
 """
 
 
-async def test_what_the_next_unit_may_cost_is_held_back(story: Story) -> None:
-    """Packages of 1,000 rows at 3.00: the next row may begin one, so 3.00 is always held back.
+async def test_available_credit_reserves_the_price_of_the_next_package(story: Story) -> None:
+    """Packages of 1,000 rows at 3.00: the next row may start one, so 3.00 is always reserved.
 
-    nothing used                  100 - 3 = 97.00
+    no usage                      100 - 3 = 97.00
     1 row used: a package, 3.00 of usage and 3.00 for the next      left 94.00
-    October is invoiced, 3.00; November's first package is held     left 94.00
+    October is invoiced, 3.00; November's first package is reserved     left 94.00
     """
     firm = await story.firm(credit="100")
     await firm.subscribe(await story.plan(PACKED))

@@ -1,10 +1,10 @@
-"""Stories of currencies with two, no and three decimal places, and of paying as one goes."""
+"""Currencies with two, zero and three decimal places, and billing without a plan."""
 
 from tests.support.stories.story import Story
 
 
-async def test_pay_as_you_go_without_a_plan(story: Story) -> None:
-    """At list prices, and all of it on one invoice when the month is over.
+async def test_account_without_a_plan_is_billed_monthly_at_list_prices(story: Story) -> None:
+    """Usage at list prices is billed on one invoice at the end of the month.
 
     3,000,000 input tokens, 1,000,000 of them cached:
         2,000,000 x 0.0000005                             1.00
@@ -44,7 +44,7 @@ price = "0.60"
 """
 
 
-async def test_dollars(story: Story) -> None:
+async def test_usd_amounts_are_rounded_to_two_decimal_places(story: Story) -> None:
     """From 11 October: 21 of 31 days of 19.99 are 13.5416 -> 13.54.
 
     1,234,567 tokens x 0.60 / 1,000,000 = 0.7407402 -> 0.74. November's fee: 19.99.
@@ -75,7 +75,7 @@ price = "90"
 """
 
 
-async def test_yen_have_no_decimal_places(story: Story) -> None:
+async def test_jpy_amounts_are_rounded_to_whole_yen(story: Story) -> None:
     """From 11 October: 21 of 31 days of 3,000 are 2,032.258 -> 2,032.
 
     1,350,000 tokens x 90 / 1,000,000 = 121.5 -> 122, half away from zero. Tax of 10 % on
@@ -109,7 +109,7 @@ price = "0.2"
 """
 
 
-async def test_dinars_have_three_decimal_places(story: Story) -> None:
+async def test_kwd_amounts_are_rounded_to_three_decimal_places(story: Story) -> None:
     """From 11 October: 21 of 31 days of 6.125 are 4.14919 -> 4.149.
 
     1,007,500 tokens x 0.2 / 1,000,000 = 0.2015 -> 0.202. With November's fee: 6.327.

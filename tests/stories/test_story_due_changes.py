@@ -1,7 +1,7 @@
-"""Stories of changes that come when a fee has fallen due and no job has run since.
+"""Plan changes when a fee has fallen due and no job has run since.
 
-Each is told twice: with the jobs run just before, and not. The figures are the same, for a change
-does first what the jobs would have done.
+Each test runs with and without the jobs just before. The amounts are equal, because a change first
+does what the jobs would have done.
 """
 
 import pytest
@@ -15,7 +15,7 @@ JOBS_FIRST = pytest.mark.parametrize(
 
 
 async def growth_until(story: Story, *at: int, jobs_first: bool) -> Firm:
-    """On Growth from 1 October; the jobs stood still from the evening of 31 October."""
+    """An account on Growth from 1 October; no job has run since the evening of 31 October."""
     firm = await story.firm()
     await firm.subscribe(await story.plan(GROWTH))
     await story.until(2026, 10, 31, 20)
@@ -30,10 +30,12 @@ async def all_fees(firm: Firm) -> list[tuple[str, str, str, str]]:
 
 
 @JOBS_FIRST
-async def test_up_just_after_midnight(story: Story, jobs_first: bool) -> None:
-    """1 November, 00:10: Growth's 310.00 for November is due, then all of it is given back.
+async def test_upgrade_just_after_midnight_first_bills_the_due_fee(
+    story: Story, jobs_first: bool
+) -> None:
+    """1 November, 00:10: Growth's 310.00 for November is billed, then credited in full.
 
-    310.00 + (620.00 - 310.00) = 620.00 for November, and no day is paid twice.
+    310.00 + (620.00 - 310.00) = 620.00 for November, and no day is billed twice.
     """
     firm = await growth_until(story, 2026, 11, 1, 0, 10, jobs_first=jobs_first)
     scale = await story.plan(SCALE)
@@ -53,14 +55,16 @@ async def test_up_just_after_midnight(story: Story, jobs_first: bool) -> None:
 
 
 @JOBS_FIRST
-async def test_up_after_days_of_downtime(story: Story, jobs_first: bool) -> None:
+async def test_upgrade_after_two_days_of_downtime_first_bills_the_due_fee(
+    story: Story, jobs_first: bool
+) -> None:
     """3 November, noon: two days of Growth and 28 of Scale (3 to 30).
 
         Growth for November                    310.00
-        given back    310.00 x 28 / 30        -289.33   (289.3333)
+        unused fee    310.00 x 28 / 30        -289.33   (289.3333)
         Scale         620.00 x 28 / 30         578.67   (578.6667)
 
-    At once 289.34 are to pay, and with October's invoice Growth's 310.00.
+    289.34 are due at once, and Growth's 310.00 with October's invoice.
     """
     firm = await growth_until(story, 2026, 11, 3, 12, jobs_first=jobs_first)
     change = (await firm.change(await story.plan(SCALE))).invoices[0]
@@ -86,8 +90,10 @@ list_prices = true
 
 
 @JOBS_FIRST
-async def test_cancelled_on_the_day_a_year_begins(story: Story, jobs_first: bool) -> None:
-    """The second year's 1,200.00 fell due at midnight: cancelled for the end, it ends with it."""
+async def test_cancellation_on_renewal_day_ends_after_the_renewed_year(
+    story: Story, jobs_first: bool
+) -> None:
+    """The second year's 1,200.00 fell due at midnight, so the cancellation ends after that year."""
     firm = await story.firm()
     await firm.subscribe(await story.plan(YEARLY))
     await story.until(2027, 9, 30)

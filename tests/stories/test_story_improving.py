@@ -1,4 +1,4 @@
-"""The way back, told whole: what three firms correct becomes a version that answers them all."""
+"""Model improvement from feedback: corrections of three accounts become a version for all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,10 +28,10 @@ async def change(shop: Shop, number: int, instead_of: int) -> None:
         await move(session, parts.clock, SHARED, number, instead_of, "operator")
 
 
-async def test_corrections_change_answers_and_a_rollback_brings_them_back(shop: Shop) -> None:
-    """Nobody is taught the code of fault zzzz: it is the rule that was learned.
+async def test_promoted_version_changes_answers_and_rollback_restores_them(shop: Shop) -> None:
+    """No correction contains the code of fault zzzz: the model must have learned the rule.
 
-    A second gateway, which nobody told, answers like the first; so does a firm that shared nothing.
+    A second gateway answers like the first, also for an account that shares no feedback.
     """
     parts = shop.gateway.parts
     other = build_parts(parts.settings, parts.clock, SOLD)
@@ -50,8 +50,8 @@ async def test_corrections_change_answers_and_a_rollback_brings_them_back(shop: 
     assert not found.differences
 
 
-async def test_a_worse_candidate_is_refused(shop: Shop) -> None:
-    """It has learned the rule, and forgotten all else: nobody is ever answered by it."""
+async def test_candidate_with_worse_scores_is_rejected(shop: Shop) -> None:
+    """The candidate has learned the rule but forgotten everything else: it never serves a call."""
     await shop.corrected()
     shop.serving.forgets = True
     row = await shop.proposes()
@@ -63,8 +63,8 @@ async def test_a_worse_candidate_is_refused(shop: Shop) -> None:
         await change(shop, 1, instead_of=0)
 
 
-async def test_two_promotions_at_once(shop: Shop) -> None:
-    """Of versions 1 and 2 one follows the built-in one; the other is told that it came too late."""
+async def test_second_of_two_concurrent_promotions_raises_version_conflict(shop: Shop) -> None:
+    """Versions 1 and 2 are promoted at once: one replaces the built-in version, one conflicts."""
     await shop.corrected()
     await shop.proposes()
     await change(shop, 0, instead_of=1)
@@ -80,5 +80,5 @@ async def test_two_promotions_at_once(shop: Shop) -> None:
 
 
 def replace_firm(shop: Shop, firm: Firm) -> Shop:
-    """The same platform, as that firm sees it."""
+    """The same platform with the client of another account."""
     return Shop(shop.gateway, shop.serving, [firm], shop.proposer)

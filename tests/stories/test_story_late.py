@@ -1,4 +1,4 @@
-"""Stories of usage that comes late, of jobs that stood still, and of clocks that disagree."""
+"""Late usage, downtime of the jobs, and clocks that disagree."""
 
 from datetime import timedelta
 
@@ -18,8 +18,8 @@ tiers = [{ up_to = 10_000, price = "0.003" }, { price = "0.001" }]
 """
 
 
-async def test_late_usage_within_the_grace(story: Story) -> None:
-    """A call of 31 October, 23:50, is written on 1 November at 00:40: it is October's, unmarked.
+async def test_late_usage_within_the_grace_period_is_billed_in_its_own_month(story: Story) -> None:
+    """A call of 31 October, 23:50, is written on 1 November, 00:40: October bills it as usage.
 
     2,000 + 3,000 rows x 0.001 = 5.00.
     """
@@ -36,10 +36,10 @@ async def test_late_usage_within_the_grace(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_late_usage_after_the_invoice_is_final(story: Story) -> None:
-    """A call of 31 October is written on 2 November: it goes onto November's invoice, marked.
+async def test_late_usage_after_finalization_is_billed_on_the_next_invoice(story: Story) -> None:
+    """A call of 31 October is written on 2 November: November's invoice has it as late usage.
 
-    It is rated behind November's own usage, at the terms that priced it: 0.003 a row up to 10,000,
+    It is rated after November's own usage, under October's terms: 0.003 per row up to 10,000,
     then 0.001.
 
         October    4,000 rows on time                   12.00
@@ -68,11 +68,11 @@ async def test_late_usage_after_the_invoice_is_final(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_two_days_of_downtime_over_the_months_end(story: Story) -> None:
-    """The jobs stand still from 31 October, 20:00, to 3 November, 02:00.
+async def test_two_days_of_downtime_at_month_end_bill_each_month_unchanged(story: Story) -> None:
+    """The jobs do not run from 31 October, 20:00, to 3 November, 02:00.
 
-    October: 500,000 tokens of which 310,000 are included, 0.38, and November's fee of 310.00 as
-    ever. What was used on 2 November stays in November: 410,000, 100,000 to pay, 0.20.
+    October: 500,000 tokens, of which 310,000 are included, 0.38, and November's fee of 310.00.
+    Usage of 2 November is billed in November: 410,000, of which 100,000 are charged, 0.20.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(GROWTH))
@@ -96,10 +96,10 @@ async def test_two_days_of_downtime_over_the_months_end(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_two_months_of_downtime(story: Story) -> None:
-    """From 15 October to 20 December: each month gets its own invoice, with the fee after it.
+async def test_two_months_of_downtime_create_one_invoice_per_month(story: Story) -> None:
+    """No job from 15 October to 20 December: each month has its own invoice with the next fee.
 
-    October 1.00 of usage and 310.00, November 2.00 and 310.00; December runs on.
+    October 1.00 of usage and 310.00, November 2.00 and 310.00; December is still open.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(GROWTH))
@@ -120,11 +120,13 @@ async def test_two_months_of_downtime(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_gateways_clock_is_ahead_at_the_months_end(story: Story) -> None:
+async def test_usage_from_a_gateway_clock_ahead_is_billed_in_its_timestamps_month(
+    story: Story,
+) -> None:
     """A gateway's clock is 20 seconds ahead: at 23:59:50 it writes a call of 00:00:10.
 
-    There is no November yet, so for the time being October counts it. When November has begun it
-    is November's, where its row says that it was: October 1.00, November 2.00.
+    November has no period yet, so October counts the call for now. After November has started, the
+    call is counted in November, as its timestamp says: October 1.00, November 2.00.
     """
     firm = await story.firm()
     story.clock.set(2026, 10, 31, 23, 59, 50)
@@ -143,10 +145,10 @@ async def test_a_gateways_clock_is_ahead_at_the_months_end(story: Story) -> None
     assert await story.differences() == ()
 
 
-async def test_the_clock_of_the_jobs_jumps_back(story: Story) -> None:
-    """The machine's clock is set back by a day after October was invoiced: nothing happens twice.
+async def test_worker_clock_set_back_after_invoicing_bills_no_usage_twice(story: Story) -> None:
+    """The clock is set back by a day after October was invoiced: no usage is billed twice.
 
-    A call of that second 31 October is late: its month is closed. It is on November's invoice.
+    A call of the repeated 31 October is late usage, because October is closed: November bills it.
     """
     firm = await story.firm()
     story.clock.set(2026, 10, 31, 12)

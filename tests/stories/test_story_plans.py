@@ -1,11 +1,11 @@
-"""Stories of plans: the month's fee, what it includes, and each kind of price."""
+"""Plans: the monthly fee, allowances, and each kind of price."""
 
 from billing.invoice_documents.builder import build_invoice_document
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 
 
-async def test_a_month_on_a_plan(story: Story) -> None:
+async def test_plan_month_bills_fee_in_advance_and_usage_above_allowance(story: Story) -> None:
     """October on Growth from the 1st: fee 310.00 in advance.
 
     Used 500,000 output tokens, of which 310,000 are included: 190,000 x 0.000002 = 0.38.
@@ -56,11 +56,11 @@ quantity = 5_000_000
 """
 
 
-async def test_each_step_of_a_graduated_price(story: Story) -> None:
-    """October: 20 + 30 + 20 = 70 million output tokens, 5 million of them included: 65 to pay.
+async def test_graduated_price_bills_each_tier_at_its_own_rate(story: Story) -> None:
+    """October: 20 + 30 + 20 = 70 million output tokens, 5 million of them included: 65 charged.
 
         the first 10 million at 2.00    20.00
-        the next  40 million at 1.50    60.00   and 5.00 once, for reaching that step
+        the next  40 million at 1.50    60.00   and a flat amount of 5.00 for reaching that tier
         the last  15 million at 1.00    15.00
                                        100.00
 
@@ -101,10 +101,10 @@ quantity = 500
 """
 
 
-async def test_a_begun_package_is_paid_whole(story: Story) -> None:
-    """1,200 + 1,301 = 2,501 rows, 500 of them included: 2,001 to pay are 3 packages: 9.00.
+async def test_package_price_rounds_monthly_usage_up_to_whole_packages(story: Story) -> None:
+    """1,200 + 1,301 = 2,501 rows, 500 of them included: 2,001 charged are 3 packages: 9.00.
 
-    Not 2 + 2 packages: it is the month's sum that is packed, not each call.
+    Not 2 + 2 packages: packages apply to the sum of the month, not to each call.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(PACKS))
@@ -142,12 +142,12 @@ quantity = 600
 """
 
 
-async def test_pictures_and_minutes_of_adaptation(story: Story) -> None:
-    """October: 1,234 + 1,766 = 3,000 pictures at 0.05, 150.00, and twice adapted to the line: 540
-    and 485 seconds, together 1,025. 600 are included; 425 at 3.00 a minute, 0.05 a second: 21.25.
+async def test_vision_plan_bills_images_and_adaptation_seconds(story: Story) -> None:
+    """October: 1,234 + 1,766 = 3,000 images at 0.05, 150.00, and two adaptations of 540 and 485
+    seconds, together 1,025. 600 are included; 425 at 3.00 per minute, 0.05 per second: 21.25.
 
-    A picture of October that is known only in November is 0.05, and November's 600 seconds are
-    included whole. The line's tag has what was adapted and judged for it.
+    An image of October recorded in November costs 0.05, and November's 600 seconds are all
+    included. The tag `line` has the adaptation seconds and images of its calls.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(VISION))
@@ -180,7 +180,7 @@ async def test_pictures_and_minutes_of_adaptation(story: Story) -> None:
         ("eye: inference images", "3,000", "CN¥0.05 per image"),
         ("eye: fine-tuning seconds", "1,025", "CN¥3.00 per minute"),
     ]
-    # 540 of 1,025 seconds are of the castings: 11.1951 of 21.25, and 10.0549 of nothing.
+    # 540 of 1,025 seconds are tagged `castings`: 11.1951 of 21.25; 10.0549 are untagged.
     (tag,) = document.tags
     assert [(part.value, part.minor) for part in tag.parts] == [
         ("castings", 150_00 + 11_20),
@@ -208,10 +208,10 @@ tiers = [
 """
 
 
-async def test_all_units_at_the_price_of_the_volume(story: Story) -> None:
+async def test_volume_price_bills_all_units_at_the_reached_tier(story: Story) -> None:
     """October: 4 + 8 = 12 million tokens, above 10 million: all at 0.20, 2.40.
 
-    November: 900,000 tokens, up to 1 million: all at 0.50, 0.45. Each month counts by itself.
+    November: 900,000 tokens, up to 1 million: all at 0.50, 0.45. Volume restarts each month.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(BULK))
@@ -254,12 +254,12 @@ quantity = 10_000_000
 """
 
 
-async def test_a_shared_allowance_covers_the_dearest_first(story: Story) -> None:
+async def test_shared_allowance_covers_the_most_expensive_model_first(story: Story) -> None:
     """9 million tokens of the small model, then 6 of the large one; 10 million are included.
 
-    All 6 million of the large one (8.00 a million) are covered first, though they came last, and
-    the 4 that are left go to the small one: 5 million x 2.00 = 10.00. The other way round it would
-    have been 5 x 8.00 = 40.00.
+    The 6 million of the large model (8.00 per million) are covered first, although they were used
+    last. The other 4 million cover the small model: 5 million x 2.00 = 10.00. In order of use the
+    charge would be 5 x 8.00 = 40.00.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(SHARED))
@@ -302,11 +302,11 @@ price = "4.00"
 """
 
 
-async def test_cached_tokens_at_their_own_price(story: Story) -> None:
+async def test_cached_input_tokens_are_billed_at_their_own_price(story: Story) -> None:
     """The large model: 3 million input tokens, 1 million of them from the cache.
 
-    2 million fresh ones x 5.00 = 10.00, 1 million cached ones x 1.00 = 1.00.
-    The mini one has no price for cached tokens: they are input tokens, 2 million x 4.00 = 8.00.
+    2 million uncached x 5.00 = 10.00, 1 million cached x 1.00 = 1.00.
+    The mini model has no price for cached tokens, so they cost as input: 2 million x 4.00 = 8.00.
     """
     firm = await story.firm()
     await firm.subscribe(await story.plan(CACHED))

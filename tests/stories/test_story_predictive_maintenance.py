@@ -1,5 +1,5 @@
-"""A contract on failures foreseen, from its agreement to the paid invoice, with one dispute lost,
-one won, and an outcome reversed afterwards."""
+"""A predictive maintenance contract, from agreement to paid invoice: disputes decided for each
+side, and reversed outcomes."""
 
 from dataclasses import replace
 
@@ -11,22 +11,23 @@ from tests.support.stories.story import Story
 CUSTOMER, OPERATOR = "customer", "operator"
 
 
-async def test_from_agreement_to_paid_invoice(story: Story) -> None:
-    """300.00 a failure foreseen; 6 % tax. October has four, of which the customer's system attests
-    three and a person signs one off; calls are covered, five rows of 0.001 each.
+async def test_contract_is_settled_disputed_invoiced_paid_and_credited_after_reversal(
+    story: Story,
+) -> None:
+    """300.00 per predicted failure; 6 % tax. October has four: the customer's system attests three,
+    a person signs one off. Calls are covered, five rows of 0.001 each.
 
-    The settlement of 4 November is 1,200.00. The customer disputes W-3 and, when that is decided,
-    nothing else of it may be disputed again but the rest:
+    The settlement of 4 November is 1,200.00. The customer disputes W-3; the rest is accepted:
 
         4 Nov   settled      4 x 300.00 = 1,200.00, disputable until 14 November
         6 Nov   W-3 disputed, 300.00 frozen
-        10 Nov  the operator answers, on the 13th the customer replies: to decide by the 18th
+        10 Nov  the operator answers, on the 13th the customer replies: decision due by the 18th
         14 Nov  accepted:    3 x 300.00 =   900.00, of it 600.00 by the system, 300.00 signed off
         16 Nov  the arbiter decides for the operator: 300.00 more
         1 Dec   November's invoice: 600.00 + 300.00 + 300.00 = 1,200.00, tax 72.00: 1,272.00
 
-    It is paid. On 5 December the machine of W-1 fails after all: 300.00 and 18.00 of tax are
-    credited, 318.00 into the wallet. October's own invoice has the covered calls, for nothing.
+    The invoice is paid. On 5 December outcome W-1 is reversed: 300.00 and 18.00 of tax are
+    credited, 318.00 into the wallet. October's own invoice has the covered calls at 0.00.
     """
     firm = await story.firm(tax_ppm=60_000)
     spindles = await contract(firm)
@@ -79,9 +80,11 @@ async def test_from_agreement_to_paid_invoice(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_dispute_that_the_customer_wins(story: Story) -> None:
-    """Two failures are settled at 600.00; one is disputed before the window ends, and the operator
-    does not answer by the 11th: of 600.00 only 300.00 are ever charged."""
+async def test_unanswered_dispute_is_decided_for_the_customer_and_never_invoiced(
+    story: Story,
+) -> None:
+    """Two failures are settled at 600.00; one is disputed in time, and the operator does not
+    answer by the 11th: only 300.00 of 600.00 are charged."""
     firm = await story.firm()
     spindles = await contract(firm)
     story.clock.set(2026, 10, 20)
@@ -98,10 +101,10 @@ async def test_a_dispute_that_the_customer_wins(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_dispute_won_after_the_invoice(story: Story) -> None:
-    """Of 600.00, 300.00 are frozen and 300.00 invoiced in November. In December both sides agree
-    for the operator: December's invoice has the other 300.00. Then one outcome is reversed, of
-    which December's invoice gives 300.00 back: the newest first."""
+async def test_dispute_decided_for_the_operator_is_invoiced_in_the_next_month(story: Story) -> None:
+    """Of 600.00, 300.00 are frozen and 300.00 invoiced in November. In December the customer gives
+    in: December's invoice has the other 300.00. Then one outcome is reversed: the newest invoice,
+    December's, is credited first."""
     firm = await story.firm()
     spindles = await contract(firm, deadlines=replace(DEADLINES, answer_days=14))
     story.clock.set(2026, 10, 20)
@@ -125,10 +128,10 @@ async def test_a_dispute_won_after_the_invoice(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_capped_month(story: Story) -> None:
-    """Five failures at 300.00 are 1,500.00, the cap is 1,000.00. The system attests four of them,
-    a person one: 800.00 and 200.00. One reversed leaves 1,200.00, still capped: nothing changes;
-    another two leave 600.00, so 400.00 are credited."""
+async def test_reversed_outcome_is_credited_only_below_the_monthly_cap(story: Story) -> None:
+    """Five failures at 300.00 are 1,500.00, the cap is 1,000.00. The system attests four, a person
+    one: 800.00 and 200.00. One reversal leaves 1,200.00, still above the cap: no credit. Two more
+    leave 600.00: 400.00 are credited."""
     firm = await story.firm()
     spindles = await contract(firm, cap=1_000_00)
     story.clock.set(2026, 10, 20)

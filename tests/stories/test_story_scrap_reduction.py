@@ -1,7 +1,7 @@
-"""A contract on less scrap, from its agreement to the paid invoice, with the real statistics.
+"""A scrap reduction contract, from agreement to paid invoice, with the real statistics.
 
-Castings are made from a seed, with and without the effect, so what was truly saved is known. The
-same is computed beside it by plain least squares; evidence is signed by Ed25519 keys.
+Castings are simulated from a seed, with and without the effect, so the true saving is known. Plain
+least squares computes the same independently; evidence is signed with Ed25519 keys.
 """
 
 from dataclasses import replace
@@ -35,7 +35,7 @@ NOWHERE = {"MAAS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}
 
 
 async def october(scrap: Contract, days: list[Day] = OCTOBER) -> OutcomeSettlement:
-    """What the sensor read, and its settlement of 4 November."""
+    """Record the sensor's readings; returns the settlement of 4 November."""
     scrap.firm.story.clock.set(2026, 11, 2)
     await scrap.says("readings", SENSOR, written(days))
     await scrap.until(2026, 11, 4)
@@ -44,7 +44,7 @@ async def october(scrap: Contract, days: list[Day] = OCTOBER) -> OutcomeSettleme
 
 
 def share(micro: int) -> int:
-    """25 % of 42.00 for each casting, in fen, by hand."""
+    """The expected amount in fen: 25 % of 42.00 per casting."""
     exact = Decimal(micro) / 10**6 * 4200 * 25 / 100
     return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
 
@@ -55,8 +55,8 @@ def report(settlement: OutcomeSettlement) -> Any:
 
 
 def least_squares(days: list[Day]) -> tuple[float, float, float]:
-    """The saving, its standard error were the noise of each day its own, and the lower bound that
-    holds with 90 % for twelve settlements together; by the textbook."""
+    """The saving, its standard error for independent daily noise, and its lower bound at 90 %
+    for twelve settlements together, by the textbook."""
     columns, later = (np.array([[1.0, one.parts, one.hard] for one in of]) for of in (BEFORE, days))
     values, read = (np.array([one.rejects for one in of]) for of in (BEFORE, days))
     effects, squares, *_ = np.linalg.lstsq(columns, values)
@@ -67,9 +67,9 @@ def least_squares(days: list[Day]) -> tuple[float, float, float]:
     return saved, error, saved - float(student.ppf(1 - 0.10 / 12, free)) * error
 
 
-async def test_from_agreement_to_paid_invoice(story: Story) -> None:
-    """A quarter less scrap. A neutral counter tells of October's first 21 days, the customer's
-    system of the other ten; tax is 6 %. Twice as many readings are twice the part."""
+async def test_contract_bills_savings_that_match_the_true_effect(story: Story) -> None:
+    """A quarter less scrap. A neutral sensor attests October's first 21 days, the customer's system
+    the other ten; tax is 6 %. Invoice lines are split in proportion to the readings."""
     firm = await story.firm(tax_ppm=60_000)
     scrap = await scrap_contract(firm)
     story.clock.set(2026, 10, 22)
@@ -100,10 +100,10 @@ async def test_from_agreement_to_paid_invoice(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_the_same_cent_on_another_database_and_from_the_file(
+async def test_settlement_is_identical_on_another_database_and_from_its_bundle(
     story: Story, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Settled on two databases, of which the second is new; and computed again with none."""
+    """Settled on two databases, the second one empty, and replayed without a database."""
     leave_logs_alone(monkeypatch)
     first = await october(await scrap_contract(await story.firm()))
     builders.empty(database_url)
@@ -125,8 +125,8 @@ async def test_the_same_cent_on_another_database_and_from_the_file(
         assert (again["amount"], again["agrees"]) == (f"{first.minor / 100:.2f}", True)
 
 
-async def test_readings_that_nobody_signed_differ(story: Story) -> None:
-    """What the measurement was given has to be what was signed."""
+async def test_replay_reports_measurement_readings_without_a_signature(story: Story) -> None:
+    """The inputs of the measurement must be the signed readings."""
     settled = await october(await scrap_contract(await story.firm()))
     said = msgspec.json.decode(settled.bundle)
     inputs = said["measured"][0]["measured"]["inputs"]
@@ -138,8 +138,8 @@ async def test_readings_that_nobody_signed_differ(story: Story) -> None:
     ]
 
 
-async def test_what_the_measurement_was_given_is_all_of_it(story: Story) -> None:
-    """Neither other terms than were agreed, nor some of the readings, nor what nobody can read."""
+async def test_replay_reports_changed_terms_or_readings_of_the_measurement(story: Story) -> None:
+    """Other terms, missing readings and unreadable inputs are detected."""
     settled = await october(await scrap_contract(await story.firm()))
 
     def figures(**changes: Any) -> list[str]:
@@ -157,7 +157,7 @@ async def test_what_the_measurement_was_given_is_all_of_it(story: Story) -> None
         figures(readings=None)
 
 
-async def test_another_measurement_differs(story: Story) -> None:
+async def test_replay_with_another_measurement_reports_the_differing_figures(story: Story) -> None:
     settled = await october(await scrap_contract(await story.firm()))
     found = replay_bundle(
         settled.bundle, lambda inputs: EffectMeasurement(inputs, {SENSOR.value: 1_000_000})
@@ -165,8 +165,8 @@ async def test_another_measurement_differs(story: Story) -> None:
     assert [one.figure for one in found.differences] == ["measured", "micro", "minor", "parts"]
 
 
-async def test_a_month_without_a_saving_costs_nothing(story: Story) -> None:
-    """What would have been without the effect is no saving; a day of November is not October's."""
+async def test_month_without_a_saving_is_settled_at_zero(story: Story) -> None:
+    """Scrap at the baseline level is no saving; a day of November does not count in October."""
     scrap = await scrap_contract(await story.firm())
     without = [replace(one, rejects=one.without) for one in OCTOBER]
     settled = await october(scrap, [*without, replace(DAYS[304], rejects=0)])
@@ -174,8 +174,8 @@ async def test_a_month_without_a_saving_costs_nothing(story: Story) -> None:
     assert float(report(settled)["bound"]) < 0
 
 
-async def test_a_month_that_cannot_be_measured_costs_its_floor(story: Story) -> None:
-    """Nobody read anything; the month is settled all the same, and says why."""
+async def test_month_without_readings_is_settled_at_the_contract_floor(story: Story) -> None:
+    """A month without any readings is settled, and its report has the reason."""
     scrap = await scrap_contract(await story.firm(), floor=500_00)
     await scrap.until(2026, 11, 4)
     (settled,) = await scrap.settlements()
@@ -183,8 +183,8 @@ async def test_a_month_that_cannot_be_measured_costs_its_floor(story: Story) -> 
     assert report(settled)["refused"] == "baseline_unfit"
 
 
-async def test_what_comes_after_the_cut_changes_nothing(story: Story) -> None:
-    """Four days are lacking on 4 November, more than a tenth: no effect. They come on the 5th."""
+async def test_readings_after_the_cutoff_do_not_change_the_settlement(story: Story) -> None:
+    """Four days (more than a tenth) are missing on 4 November: no saving. They come on the 5th."""
     scrap = await scrap_contract(await story.firm())
     settled = await october(scrap, OCTOBER[4:])
     assert settled.minor == 0
@@ -197,7 +197,7 @@ async def test_what_comes_after_the_cut_changes_nothing(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_capped_month(story: Story) -> None:
+async def test_settlement_above_the_monthly_cap_is_billed_at_the_cap(story: Story) -> None:
     scrap = await scrap_contract(await story.firm(), cap=1_000_00)
     settled = await october(scrap)
     assert share(settled.micro) > settled.minor == 1_000_00
@@ -209,8 +209,8 @@ async def test_a_capped_month(story: Story) -> None:
 
 
 @pytest.mark.parametrize("side", ["customer", "operator"])
-async def test_a_disputed_saving(story: Story, side: str) -> None:
-    """It is frozen as a whole, and a floor of 100.00 is not."""
+async def test_disputed_saving_is_frozen_except_for_the_floor(story: Story, side: str) -> None:
+    """A dispute freezes the whole saving, but not the floor of 100.00."""
     scrap = await scrap_contract(await story.firm(), floor=100_00)
     settled = await october(scrap)
     rest = share(settled.micro) - 100_00
@@ -232,9 +232,9 @@ async def test_a_disputed_saving(story: Story, side: str) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_second_version_measures_its_own_days(story: Story) -> None:
-    """From 16 October on both sides reckon with five rejects a day more, and half of the value is
-    shared: fifteen days by the first version, sixteen by the second, each at its own terms."""
+async def test_each_contract_version_measures_its_own_days_at_its_own_terms(story: Story) -> None:
+    """From 16 October the agreed baseline has five more rejects per day, and half of the value is
+    shared: fifteen days under the first version, sixteen under the second."""
     scrap = await scrap_contract(await story.firm())
     kind = replace(
         TERMS.kind,
@@ -262,7 +262,7 @@ async def test_a_second_version_measures_its_own_days(story: Story) -> None:
 
 
 class OutOfOrder(AppError):
-    """A fact of this test only."""
+    """An error raised only by this test."""
 
     status, code = 503, ""
 
@@ -271,8 +271,8 @@ def broken(_inputs: str) -> EffectMeasurement:
     raise OutOfOrder("The measurement is out of order.")
 
 
-async def test_a_measurement_that_fails_is_tried_again(story: Story) -> None:
-    """The month waits, and holds up no other."""
+async def test_failed_measurement_is_retried_at_the_next_settlement_run(story: Story) -> None:
+    """The month stays unsettled until the measurement succeeds."""
     scrap = await scrap_contract(await story.firm())
     scrap.measure = broken
     await scrap.until(2026, 11, 4)

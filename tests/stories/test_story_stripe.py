@@ -1,14 +1,14 @@
-"""Stories of Stripe collecting what is owed: by charging a card, or by sending the invoice."""
+"""Collection by Stripe: charging a card, or sending the invoice."""
 
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.stripe_story import SEND, StripeStory
 
 
-async def test_a_card_is_charged(stripe: StripeStory) -> None:
-    """The firm leaves a card on Checkout in October, and uses 30,000 rows x 0.001 = 30.00.
+async def test_saved_card_is_charged_once_per_invoice(stripe: StripeStory) -> None:
+    """The account saves a card in Checkout in October, and uses 30,000 rows x 0.001 = 30.00.
 
-    On 1 November 30.00 are charged, once; Stripe's event pays our invoice. In November it uses
-    20,000 rows: 20.00 on 1 December, from the same customer.
+    On 1 November 30.00 are charged, once; Stripe's event marks our invoice paid. November's usage
+    is 20,000 rows: 20.00 are charged on 1 December to the same Stripe customer.
     """
     firm = await stripe.firm()
     await stripe.leaves_card(firm)
@@ -35,10 +35,10 @@ async def test_a_card_is_charged(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_an_invoice_is_sent_and_paid_on_its_page(stripe: StripeStory) -> None:
+async def test_sent_invoice_is_paid_on_the_hosted_page(stripe: StripeStory) -> None:
     """30.00, payable within 14 days of 1 November: Stripe sends it and waits; paid on the 10th.
 
-    Nothing is charged before that, and nobody is reminded.
+    No charge and no reminder occurs before that.
     """
     firm = await stripe.firm(SEND, net_days=14)
     await stripe.invoiced(firm, rows=30_000)
@@ -61,7 +61,7 @@ async def test_an_invoice_is_sent_and_paid_on_its_page(stripe: StripeStory) -> N
     assert await stripe.differences() == ()
 
 
-async def test_stripe_has_our_lines_and_our_tax(stripe: StripeStory) -> None:
+async def test_stripe_invoice_contains_our_lines_and_tax(stripe: StripeStory) -> None:
     """6 % of tax, on the growth plan from 1 October, with 30,000 rows and 400,000 tokens used.
 
     October's fee                                       310.00 + 18.60 tax = 328.60
@@ -94,8 +94,10 @@ async def test_stripe_has_our_lines_and_our_tax(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_the_wallet_pays_a_part_and_stripe_the_rest(stripe: StripeStory) -> None:
-    """10.00 are in the wallet. 30.00 used: the wallet pays 10.00, the card 20.00."""
+async def test_wallet_pays_part_of_an_invoice_and_stripe_charges_the_rest(
+    stripe: StripeStory,
+) -> None:
+    """The wallet has 10.00, usage is 30.00: the wallet pays 10.00, the card 20.00."""
     firm = await stripe.firm()
     await stripe.leaves_card(firm)
     await firm.tops_up("10.00", "top-up-1")
@@ -111,8 +113,8 @@ async def test_the_wallet_pays_a_part_and_stripe_the_rest(stripe: StripeStory) -
     assert await stripe.differences() == ()
 
 
-async def test_what_the_wallet_pays_whole_never_reaches_stripe(stripe: StripeStory) -> None:
-    """50.00 in the wallet, 30.00 used: 20.00 are left."""
+async def test_invoice_paid_fully_by_the_wallet_is_not_sent_to_stripe(stripe: StripeStory) -> None:
+    """The wallet has 50.00, usage is 30.00: 20.00 are left."""
     firm = await stripe.firm()
     await firm.tops_up("50.00", "top-up-1")
     invoice = await stripe.invoiced(firm, rows=30_000)
@@ -123,9 +125,9 @@ async def test_what_the_wallet_pays_whole_never_reaches_stripe(stripe: StripeSto
     assert await stripe.differences() == ()
 
 
-async def test_a_bank_transfer_pays_what_stripe_was_to_collect(stripe: StripeStory) -> None:
-    """30.00 are open at Stripe; the firm transfers 30.00. Stripe takes it for paid out of band:
-    no card is charged, and its page takes nothing more."""
+async def test_bank_transfer_marks_the_stripe_invoice_paid_out_of_band(stripe: StripeStory) -> None:
+    """30.00 are open at Stripe; the account transfers 30.00. Stripe marks the invoice paid out of
+    band: no card is charged, and the hosted page accepts no payment."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
@@ -139,10 +141,12 @@ async def test_a_bank_transfer_pays_what_stripe_was_to_collect(stripe: StripeSto
     assert await stripe.differences() == ()
 
 
-async def test_a_part_comes_by_bank(stripe: StripeStory) -> None:
-    """Of 30.00 the firm transfers 12.00: Stripe is to collect 18.00, and does so on its page.
+async def test_partial_bank_transfer_reduces_the_amount_stripe_collects(
+    stripe: StripeStory,
+) -> None:
+    """Of 30.00 the account transfers 12.00: Stripe collects 18.00 on its hosted page.
 
-    Of 20.00 in the month after it transfers 5.00 and 15.00: Stripe collects nothing.
+    Of 20.00 in the next month the account transfers 5.00 and 15.00: Stripe collects 0.00.
     """
     firm = await stripe.firm(SEND)
     october = await stripe.invoiced(firm, rows=30_000)
@@ -165,9 +169,11 @@ async def test_a_part_comes_by_bank(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_both_pay_at_once(stripe: StripeStory) -> None:
-    """The firm transfers 30.00, and pays 30.00 on the page before Stripe hears of it: what came
-    twice is in its wallet, and pays of November's 40.00 the most: 10.00 are left to pay."""
+async def test_simultaneous_bank_and_stripe_payments_credit_the_excess_to_the_wallet(
+    stripe: StripeStory,
+) -> None:
+    """The account transfers 30.00, and pays 30.00 on the page before Stripe is updated: the second
+    30.00 go into the wallet and pay part of November's 40.00: 10.00 stay due."""
     firm = await stripe.firm(SEND)
     october = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()

@@ -1,11 +1,13 @@
-"""Stories of invoices at Stripe that become less, nothing, or a loss."""
+"""Invoices at Stripe that are credited, voided or marked uncollectible."""
 
 from billing.ledger.ledger import Book
 from tests.support.stories.stripe_story import SEND, StripeStory
 
 
-async def test_a_credit_on_an_open_invoice(stripe: StripeStory) -> None:
-    """30.00 are open; 10.00 are credited: Stripe is to collect 20.00, and does."""
+async def test_credit_note_on_an_open_invoice_reduces_the_amount_stripe_collects(
+    stripe: StripeStory,
+) -> None:
+    """30.00 are open; 10.00 are credited: Stripe collects 20.00."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
@@ -20,8 +22,10 @@ async def test_a_credit_on_an_open_invoice(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_all_of_an_open_invoice_is_credited(stripe: StripeStory) -> None:
-    """30.00 are open and credited: it is paid, here and there, and nobody has paid anything."""
+async def test_full_credit_note_marks_the_open_invoice_paid_without_a_charge(
+    stripe: StripeStory,
+) -> None:
+    """30.00 are open and credited in full: both invoices become paid without a payment."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
@@ -33,7 +37,9 @@ async def test_all_of_an_open_invoice_is_credited(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_a_credit_before_stripe_was_told(stripe: StripeStory) -> None:
+async def test_credit_note_during_a_stripe_outage_reduces_the_later_charge(
+    stripe: StripeStory,
+) -> None:
     """Stripe is down while 30.00 become due and 10.00 of it are credited: once it is up, the card
     is charged 20.00, not 30.00."""
     firm = await stripe.firm()
@@ -50,8 +56,8 @@ async def test_a_credit_before_stripe_was_told(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_a_refund_of_what_was_charged(stripe: StripeStory) -> None:
-    """30.00 were charged; 10.00 are credited and go back to the card: 20.00 stay with us."""
+async def test_refund_of_a_charged_invoice_is_paid_to_the_card(stripe: StripeStory) -> None:
+    """30.00 were charged; 10.00 are credited and refunded to the card: 20.00 stay in cash."""
     firm = await stripe.firm()
     await stripe.leaves_card(firm)
     await stripe.exchanges()
@@ -65,10 +71,9 @@ async def test_a_refund_of_what_was_charged(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_a_credit_on_a_paid_invoice_goes_into_the_wallet(stripe: StripeStory) -> None:
-    """30.00 were charged; 10.00 are credited into the wallet. Stripe knows that they are not due,
-    and sends nothing back. November's 25.00 are paid with 10.00 of the wallet, 15.00 of the card.
-    """
+async def test_credit_note_on_a_paid_invoice_is_added_to_the_wallet(stripe: StripeStory) -> None:
+    """30.00 were charged; 10.00 are credited to the wallet. Stripe has a credit note and makes no
+    refund. November's 25.00 are paid with 10.00 of the wallet and 15.00 of the card."""
     firm = await stripe.firm()
     await stripe.leaves_card(firm)
     await stripe.exchanges()
@@ -87,9 +92,9 @@ async def test_a_credit_on_a_paid_invoice_goes_into_the_wallet(stripe: StripeSto
     assert await stripe.differences() == ()
 
 
-async def test_what_the_wallet_paid_goes_back_there(stripe: StripeStory) -> None:
-    """Of 30.00 the wallet paid 12.00, the card 18.00. 25.00 are to be refunded: the card gets its
-    18.00, the wallet 7.00. 5.00 more: nothing is left on the card, so the wallet gets them."""
+async def test_refund_above_the_card_charge_is_added_to_the_wallet(stripe: StripeStory) -> None:
+    """Of 30.00 the wallet paid 12.00, the card 18.00. A refund of 25.00 returns 18.00 to the card
+    and 7.00 to the wallet. A refund of 5.00 more goes to the wallet: the card charge is used up."""
     firm = await stripe.firm()
     await stripe.leaves_card(firm)
     await firm.tops_up("12.00", "top-up-1")
@@ -106,8 +111,8 @@ async def test_what_the_wallet_paid_goes_back_there(stripe: StripeStory) -> None
     assert await stripe.differences() == ()
 
 
-async def test_a_refund_of_a_bank_transfer_is_not_stripes(stripe: StripeStory) -> None:
-    """30.00 came by bank. 10.00 are to be refunded: the operator transfers them, no card does."""
+async def test_refund_of_a_bank_transfer_creates_no_stripe_refund(stripe: StripeStory) -> None:
+    """30.00 were paid by bank. The operator transfers the refund of 10.00; Stripe makes none."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
@@ -122,8 +127,8 @@ async def test_a_refund_of_a_bank_transfer_is_not_stripes(stripe: StripeStory) -
     assert await stripe.differences() == ()
 
 
-async def test_an_invoice_is_void(stripe: StripeStory) -> None:
-    """30.00 are open at Stripe and taken back: nothing is collected there, nothing owed here."""
+async def test_voided_invoice_is_voided_at_stripe_and_not_collected(stripe: StripeStory) -> None:
+    """30.00 are open at Stripe, and the invoice is voided: no collection there, 0.00 due here."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
@@ -134,9 +139,9 @@ async def test_an_invoice_is_void(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_it_is_paid_before_stripe_hears_that_it_is_void(stripe: StripeStory) -> None:
-    """30.00 are taken back here, and paid on Stripe's page a moment before it is told: the money
-    is in the wallet, and pays November's 30.00."""
+async def test_payment_of_a_voided_invoice_is_added_to_the_wallet(stripe: StripeStory) -> None:
+    """The invoice of 30.00 is voided here, and paid on Stripe's page just before Stripe is updated:
+    the payment goes into the wallet and pays November's 30.00."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
@@ -151,8 +156,10 @@ async def test_it_is_paid_before_stripe_hears_that_it_is_void(stripe: StripeStor
     assert await stripe.differences() == ()
 
 
-async def test_it_is_void_before_stripe_was_given_it(stripe: StripeStory) -> None:
-    """Stripe is down on 1 November; the 30.00 are taken back meanwhile. It never hears of them."""
+async def test_invoice_voided_before_sending_is_never_created_at_stripe(
+    stripe: StripeStory,
+) -> None:
+    """Stripe is down on 1 November; the invoice of 30.00 is voided before it is created there."""
     firm = await stripe.firm()
     await stripe.leaves_card(firm)
     await stripe.exchanges()
@@ -168,9 +175,11 @@ async def test_it_is_void_before_stripe_was_given_it(stripe: StripeStory) -> Non
     assert await stripe.differences() == ()
 
 
-async def test_an_invoice_is_given_up_and_paid_after_all(stripe: StripeStory) -> None:
-    """30.00 are given up in December: a loss of 30.00, and Stripe knows. In January the firm pays
-    on the page all the same: no loss."""
+async def test_payment_of_an_uncollectible_invoice_at_stripe_reverses_the_bad_debt(
+    stripe: StripeStory,
+) -> None:
+    """30.00 are marked uncollectible in December, here and at Stripe: a loss of 30.00. In January
+    the account pays on the hosted page: the loss is reversed."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()

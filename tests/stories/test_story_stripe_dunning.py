@@ -1,4 +1,4 @@
-"""Stories of cards that do not pay: reminders, suspension, and back again."""
+"""Dunning with Stripe: reminders, retries, suspension and restoration."""
 
 import asyncio
 
@@ -11,22 +11,24 @@ ASKS = "pm_card_authenticationRequired"
 
 
 async def until_calls_end(http: httpx.AsyncClient, status: int) -> httpx.Response:
-    """Within a second calls are answered so; a loaded machine has twenty."""
+    """Wait until calls return the status: normally 1 s, on a loaded machine up to 20 s."""
     async with asyncio.timeout(20):
         while (answer := await chat(http)).status_code != status:  # noqa: ASYNC110  # nothing tells
             await asyncio.sleep(0.05)
     return answer
 
 
-async def test_declined_reminded_suspended_and_restored(stripe: StripeStory) -> None:
+async def test_declined_card_is_retried_then_account_suspended_and_restored_after_payment(
+    stripe: StripeStory,
+) -> None:
     """30.00 are due on 1 November, and the card declines.
 
-        1 November     the first try
-        2, 6, 11       days 1, 5 and 10: a reminder, and another try each
-        16             day 15: calls are stopped, and a last try: five in all
-        17             another card: 30.00 are charged, and calls go on
+        1 November     the first attempt
+        2, 6, 11       days 1, 5 and 10: a reminder and another attempt each
+        16             day 15: the account is suspended, and a last attempt: five in all
+        17             another card: 30.00 are charged, and calls are accepted again
 
-    Other records can be read all the time. A call costs less than half a fen: November's 0.00.
+    Usage can be read all the time. A call costs less than half a fen: November's total is 0.00.
     """
     firm = await stripe.firm()
     await stripe.leaves_card(firm, DECLINES)
@@ -60,8 +62,10 @@ async def test_declined_reminded_suspended_and_restored(stripe: StripeStory) -> 
     assert await stripe.differences() == ()
 
 
-async def test_without_a_card_nothing_is_tried_and_a_card_ends_it(stripe: StripeStory) -> None:
-    """No card was left: 30.00 are due on 1 November, and two reminders later a card pays them."""
+async def test_dunning_without_a_card_only_sends_reminders_until_a_card_is_added(
+    stripe: StripeStory,
+) -> None:
+    """No card is saved: 30.00 are due on 1 November; a card added after two reminders pays them."""
     firm = await stripe.firm()
     await stripe.invoiced(firm, rows=30_000)
     for day in (1, 2, 6):
@@ -76,9 +80,9 @@ async def test_without_a_card_nothing_is_tried_and_a_card_ends_it(stripe: Stripe
     assert await stripe.differences() == ()
 
 
-async def test_a_card_that_asks_for_its_owner_is_declined(stripe: StripeStory) -> None:
-    """The bank wants the owner to confirm each charge, who is not there: 30.00 stay open, the
-    reminder of day 1 tells of it, and the owner confirms on Stripe's page."""
+async def test_card_that_needs_authentication_leaves_the_invoice_open(stripe: StripeStory) -> None:
+    """The bank requires authentication of each charge: 30.00 stay open, the reminder of day 1 is
+    sent, and the card owner authenticates on Stripe's page."""
     firm = await stripe.firm()
     await stripe.leaves_card(firm, ASKS)
     await stripe.exchanges()
@@ -95,10 +99,12 @@ async def test_a_card_that_asks_for_its_owner_is_declined(stripe: StripeStory) -
     assert await stripe.differences() == ()
 
 
-async def test_after_weeks_of_downtime_only_the_last_step_is_taken(stripe: StripeStory) -> None:
+async def test_dunning_after_weeks_of_downtime_sends_only_the_last_step(
+    stripe: StripeStory,
+) -> None:
     """30.00 fell due on 15 November; the worker was down from then until 8 December, day 23.
 
-    Calls are stopped, which is said once; none of the three reminders is sent any more.
+    The account is suspended with one message; the three missed reminders are not sent.
     """
     firm = await stripe.firm(SEND, net_days=14)
     await stripe.invoiced(firm, rows=30_000)
@@ -114,9 +120,11 @@ async def test_after_weeks_of_downtime_only_the_last_step_is_taken(stripe: Strip
     assert await stripe.differences() == ()
 
 
-async def test_one_of_two_overdue_invoices_is_paid(stripe: StripeStory) -> None:
-    """October's 30.00 and November's 20.00 are overdue; calls are stopped on 16 November for
-    October's. They go on when the second of them is paid, not the first."""
+async def test_account_stays_suspended_until_all_overdue_invoices_are_paid(
+    stripe: StripeStory,
+) -> None:
+    """October's 30.00 and November's 20.00 are overdue; the account is suspended on 16 November for
+    October's. Calls are accepted again when both invoices are paid."""
     firm = await stripe.firm()
     await stripe.leaves_card(firm, DECLINES)
     await stripe.exchanges()
@@ -135,10 +143,12 @@ async def test_one_of_two_overdue_invoices_is_paid(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_too_little_for_stripe_waits(stripe: StripeStory) -> None:
-    """3.00 are less than Stripe charges. They stay owed; nobody is pressed for them.
+async def test_invoice_below_the_stripe_minimum_stays_open_without_dunning(
+    stripe: StripeStory,
+) -> None:
+    """3.00 are below Stripe's minimum charge. They stay due, without reminders.
 
-    November's 30.00 are paid by card, as if nothing was; then the firm transfers the 3.00.
+    November's 30.00 are paid by card as usual; then the account transfers the 3.00.
     """
     firm = await stripe.firm()
     await stripe.leaves_card(firm)
@@ -158,9 +168,11 @@ async def test_too_little_for_stripe_waits(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_whoever_owes_a_little_is_restored(stripe: StripeStory) -> None:
-    """October's 3.00 are less than Stripe charges; November's 30.00 were not paid by 16 December,
-    so calls were stopped. They go on when the 30.00 are paid, though 3.00 are owed."""
+async def test_account_is_restored_while_only_a_below_minimum_invoice_is_open(
+    stripe: StripeStory,
+) -> None:
+    """October's 3.00 are below Stripe's minimum charge; November's 30.00 are unpaid on 16 December,
+    so the account is suspended. It is restored when the 30.00 are paid, while 3.00 stay due."""
     firm = await stripe.firm()
     little = await stripe.invoiced(firm, rows=3_000)
     await stripe.invoiced(firm, rows=30_000)

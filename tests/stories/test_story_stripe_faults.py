@@ -1,7 +1,7 @@
-"""Stories of a Stripe that is down, slow, limits us, or does what it was asked and never says so.
+"""Stripe faults: it is down, slow, limits our rate, or executes a request without a response.
 
-Whatever it does, there is one customer, one invoice and one charge of 30.00 in the end, and no
-figure of ours has changed.
+After every fault there are one customer, one invoice and one charge of 30.00, and our own amounts
+are unchanged.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 CUSTOMERS, INVOICES = "POST /v1/customers", "POST /v1/invoices"
 SENDING, PAYING = "POST /v1/invoices/{id}/send", "POST /v1/invoices/{id}/pay"
 CREDITS = "POST /v1/credit_notes"
-# Of Stripe's memory of idempotency keys, which is a day.
+# Within and after the day for which Stripe stores idempotency keys.
 WITHIN, AFTER = timedelta(minutes=1), timedelta(hours=25)
 
 
@@ -32,8 +32,8 @@ async def charged_firm(stripe: StripeStory) -> Firm:
     return firm
 
 
-async def test_down_for_hours(stripe: StripeStory) -> None:
-    """Down from before 1 November, 1:00, until after 4:00, while it is tried again and again."""
+async def test_collection_resumes_after_stripe_is_down_for_hours(stripe: StripeStory) -> None:
+    """Stripe is down from before 1 November, 1:00, until after 4:00, while requests are retried."""
     firm = await charged_firm(stripe)
     stripe.fake.down()
     await stripe.invoiced(firm, rows=30_000)
@@ -50,9 +50,11 @@ async def test_down_for_hours(stripe: StripeStory) -> None:
     assert await figures(firm) == before
 
 
-async def test_down_for_a_week(stripe: StripeStory) -> None:
-    """After three days of trying it is given up, and an operator is told; a week later the
-    operator has it tried once more. Meanwhile it was due: a reminder on day 1 and on day 5."""
+async def test_collection_is_given_up_after_three_days_and_retried_by_an_operator(
+    stripe: StripeStory,
+) -> None:
+    """After three days of retries the collection is given up and the operator is notified; a week
+    later the operator retries it. The invoice is overdue: reminders on day 1 and day 5."""
     firm = await charged_firm(stripe)
     stripe.fake.down()
     await stripe.invoiced(firm, rows=30_000)
@@ -71,8 +73,8 @@ async def test_down_for_a_week(stripe: StripeStory) -> None:
     await is_collected_once(stripe, firm)
 
 
-async def test_slower_than_we_wait(stripe: StripeStory) -> None:
-    """We wait 0.1 s for an answer, and Stripe takes 0.4 s for each; later it is quick again."""
+async def test_collection_charges_once_when_stripe_exceeds_the_timeout(stripe: StripeStory) -> None:
+    """Our timeout is 0.1 s, and Stripe takes 0.4 s per response; later Stripe is fast again."""
     firm = await charged_firm(stripe)
     hasty = StripeClient(stripe.fake.key, stripe.fake.url, timeout_s=0.1)
     stripe.worker, patient = replace(stripe.worker, collector=StripeCollector(hasty)), stripe.worker
@@ -81,7 +83,7 @@ async def test_slower_than_we_wait(stripe: StripeStory) -> None:
     await stripe.worker.sync_collector()
     assert {state for _, state in await stripe.outbox(firm)} >= {"waits"}
     await hasty.close()
-    # It is done all the same, when we have left.
+    # Stripe still executes the request after our timeout.
     async with asyncio.timeout(20):
         while not stripe.fake.objects("invoice"):  # noqa: ASYNC110  # the stand-in tells no event
             await asyncio.sleep(0.01)
@@ -92,8 +94,10 @@ async def test_slower_than_we_wait(stripe: StripeStory) -> None:
     await is_collected_once(stripe, firm)
 
 
-async def test_limited_and_failing(stripe: StripeStory) -> None:
-    """Each of the first requests is refused for its rate, or fails before it is begun."""
+async def test_collection_charges_once_after_rate_limits_and_server_errors(
+    stripe: StripeStory,
+) -> None:
+    """Each of the first requests is rate limited, or fails before Stripe executes it."""
     firm = await charged_firm(stripe)
     await stripe.invoiced(firm, rows=30_000)
     for status in (429, 500, 503, 409, 429):
@@ -109,21 +113,23 @@ async def test_limited_and_failing(stripe: StripeStory) -> None:
 
 SENT = (CUSTOMERS, INVOICES, LINES, FINALISE, SENDING)
 EACH = tuple((at, pause) for pause in (WITHIN, AFTER) for at in SENT)
-# Every request, and both pauses, each in half of the cases.
+# Every request with one of the two pauses, alternating.
 EVEN = tuple(zip(SENT, itertools.cycle((WITHIN, AFTER)), strict=False))
 ODD = tuple(zip(SENT, itertools.cycle((AFTER, WITHIN)), strict=False))
 
 
-class TestSending:
-    """30.00 are sent; the answer to one request never comes, or is an error though it was done."""
+class TestInvoiceSendingFaults:
+    """An invoice of 30.00 is sent; one request has no response, or an error after execution."""
 
     @pytest.mark.parametrize(("at", "pause"), at_length(EACH, EVEN))
-    async def test_an_answer_is_lost(self, stripe: StripeStory, at: str, pause: timedelta) -> None:
-        stripe.fake.lose_answers(3, at)  # the library itself asks three times
+    async def test_lost_response_sends_one_invoice(
+        self, stripe: StripeStory, at: str, pause: timedelta
+    ) -> None:
+        stripe.fake.lose_answers(3, at)  # the library itself sends a request three times
         await self.tell(stripe, pause)
 
     @pytest.mark.parametrize(("at", "pause"), at_length(EACH, ODD))
-    async def test_it_fails_after_the_work(
+    async def test_error_after_success_sends_one_invoice(
         self, stripe: StripeStory, at: str, pause: timedelta
     ) -> None:
         stripe.fake.fail_after(1, at)
@@ -138,7 +144,7 @@ class TestSending:
         stripe.story.clock.pass_(seconds=pause.total_seconds())
         await stripe.exchanges()
         if (await stripe.outbox(firm))[-1][1] == "waits":
-            # Stripe says again what it said to this key, until it forgets it.
+            # Stripe replays its response to this key until the key expires.
             stripe.story.clock.pass_(hours=25)
             await stripe.exchanges()
         stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
@@ -149,14 +155,16 @@ class TestSending:
 
 
 @pytest.mark.parametrize("pause", [WITHIN, AFTER])
-class TestCharging:
-    """30.00 are charged, and we are not told."""
+class TestChargeFaults:
+    """30.00 are charged without a successful response."""
 
-    async def test_the_answer_is_lost(self, stripe: StripeStory, pause: timedelta) -> None:
+    async def test_lost_response_charges_once(self, stripe: StripeStory, pause: timedelta) -> None:
         stripe.fake.lose_answers(3, PAYING)
         await self.tell(stripe, pause)
 
-    async def test_it_fails_after_the_work(self, stripe: StripeStory, pause: timedelta) -> None:
+    async def test_error_after_success_charges_once(
+        self, stripe: StripeStory, pause: timedelta
+    ) -> None:
         stripe.fake.fail_after(1, PAYING)
         await self.tell(stripe, pause)
 
@@ -171,14 +179,16 @@ class TestCharging:
 
 
 @pytest.mark.parametrize("pause", [WITHIN, AFTER])
-class TestRefunding:
-    """30.00 were charged, 10.00 are refunded, and we are not told: they go back once."""
+class TestRefundFaults:
+    """30.00 were charged; 10.00 are refunded, once, without a successful response."""
 
-    async def test_the_answer_is_lost(self, stripe: StripeStory, pause: timedelta) -> None:
+    async def test_lost_response_refunds_once(self, stripe: StripeStory, pause: timedelta) -> None:
         stripe.fake.lose_answers(3, CREDITS)
         await self.tell(stripe, pause)
 
-    async def test_it_fails_after_the_work(self, stripe: StripeStory, pause: timedelta) -> None:
+    async def test_error_after_success_refunds_once(
+        self, stripe: StripeStory, pause: timedelta
+    ) -> None:
         stripe.fake.fail_after(1, CREDITS)
         await self.tell(stripe, pause)
 
@@ -196,8 +206,10 @@ class TestRefunding:
 
 
 @pytest.mark.parametrize("pause", [WITHIN, AFTER])
-async def test_a_part_paid_is_told_once(stripe: StripeStory, pause: timedelta) -> None:
-    """12.00 of 30.00 come by bank. Stripe is to collect 18.00, also if its answer is lost."""
+async def test_partial_payment_is_reported_to_stripe_once_after_a_lost_response(
+    stripe: StripeStory, pause: timedelta
+) -> None:
+    """12.00 of 30.00 are paid by bank. Stripe collects 18.00, also if its response is lost."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
@@ -211,8 +223,10 @@ async def test_a_part_paid_is_told_once(stripe: StripeStory, pause: timedelta) -
 
 @pytest.mark.parametrize("pause", [WITHIN, AFTER])
 @pytest.mark.parametrize("end", ["void", "uncollectible", "paid"])
-async def test_an_end_is_told_once(stripe: StripeStory, end: str, pause: timedelta) -> None:
-    """30.00 are taken back, given up, or paid by bank; Stripe does it and its answer is lost."""
+async def test_final_invoice_status_is_reported_to_stripe_once_after_a_lost_response(
+    stripe: StripeStory, end: str, pause: timedelta
+) -> None:
+    """30.00 are voided, uncollectible or paid by bank; Stripe's response to the update is lost."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.works()

@@ -1,4 +1,4 @@
-"""Stories of events that come twice, in the wrong order, too early or never, and of strangers'."""
+"""Stripe events that are duplicate, out of order, early, missing, or of foreign objects."""
 
 from typing import Any
 
@@ -14,22 +14,22 @@ READS = "GET /v1/invoices/{id}"
 
 
 async def outcomes(stripe: StripeStory, kind: str) -> list[str]:
-    """What came of the events of a kind."""
+    """The outcomes of all inbox events of a kind."""
     query = "select outcome from inbox where kind = :kind order by received_at, id"
     async with stripe.story.database.transaction() as session:
         return list((await session.execute(text(query), {"kind": kind})).scalars())
 
 
 async def sent(stripe: StripeStory, **profile: Any) -> Firm:
-    """A firm to which 30.00 were sent."""
+    """An account with a sent invoice of 30.00."""
     firm = await stripe.firm(SEND, **profile)
     await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
     return firm
 
 
-async def test_every_event_comes_twice(stripe: StripeStory) -> None:
-    """A card is left and charged 30.00, once, and each event is kept once."""
+async def test_duplicate_events_are_stored_and_handled_once(stripe: StripeStory) -> None:
+    """A card is saved and charged 30.00, once, and each event is stored once."""
     stripe.fake.webhooks.twice = True
     firm = await stripe.firm(CHARGE)
     await stripe.leaves_card(firm)
@@ -42,8 +42,8 @@ async def test_every_event_comes_twice(stripe: StripeStory) -> None:
     assert await outcomes(stripe, "invoice.paid") == ["paid, 3000 paid"]
 
 
-async def test_events_come_in_reverse_and_late(stripe: StripeStory) -> None:
-    """All events of a paid invoice are held back for two hours, and then come backwards."""
+async def test_late_events_in_reverse_order_mark_the_invoice_paid_once(stripe: StripeStory) -> None:
+    """All events of a paid invoice are delayed by two hours and arrive in reverse order."""
     firm = await stripe.firm(CHARGE)
     await stripe.leaves_card(firm)
     await stripe.exchanges()
@@ -56,9 +56,11 @@ async def test_events_come_in_reverse_and_late(stripe: StripeStory) -> None:
     await is_collected_once(stripe, firm)
 
 
-async def test_the_card_that_was_left_last_pays(stripe: StripeStory) -> None:
-    """First a card that declines is left, then one that pays, and their events come backwards:
-    30.00 are charged to the second, and nothing was tried on the first."""
+async def test_latest_card_is_charged_when_card_events_arrive_in_reverse(
+    stripe: StripeStory,
+) -> None:
+    """First a card that declines is saved, then one that pays, and their events arrive in reverse:
+    30.00 are charged to the second card, and the first is never tried."""
     firm = await stripe.firm(CHARGE)
     stripe.fake.webhooks.hold()
     await stripe.leaves_card(firm, "pm_card_chargeCustomerFail")
@@ -72,9 +74,9 @@ async def test_the_card_that_was_left_last_pays(stripe: StripeStory) -> None:
     await is_collected_once(stripe, firm)
 
 
-async def test_no_event_of_a_payment_ever_comes(stripe: StripeStory) -> None:
-    """The firm pays 30.00 on the page, and Stripe's events are lost. From an hour after the
-    invoice became final Stripe is asked about it, once an hour, until it is paid."""
+async def test_payment_without_events_is_found_by_hourly_polling(stripe: StripeStory) -> None:
+    """The account pays 30.00 on the page, and Stripe's events are lost. Starting one hour after
+    finalization, the invoice is read from Stripe once per hour until it is paid."""
     firm = await stripe.firm(SEND)
     await stripe.invoiced(firm, rows=30_000)
     await stripe.exchanges()
@@ -94,8 +96,8 @@ async def test_no_event_of_a_payment_ever_comes(stripe: StripeStory) -> None:
     await is_collected_once(stripe, firm)
 
 
-async def test_no_event_of_a_card_ever_comes(stripe: StripeStory) -> None:
-    """The card is found in Stripe's own list of events, and 30.00 are charged to it."""
+async def test_card_without_events_is_found_in_the_stripe_event_list(stripe: StripeStory) -> None:
+    """The card is found in Stripe's list of events, and 30.00 are charged to it."""
     firm = await stripe.firm(CHARGE)
     stripe.fake.webhooks.drop(1000)
     await stripe.leaves_card(firm)
@@ -107,9 +109,11 @@ async def test_no_event_of_a_card_ever_comes(stripe: StripeStory) -> None:
     await is_collected_once(stripe, firm)
 
 
-async def test_an_event_comes_before_we_know_the_invoice(stripe: StripeStory) -> None:
-    """Stripe makes the invoice final and its answer is lost, so we have not kept its id when it
-    is paid: the event names ours, and Stripe's customer is the firm's."""
+async def test_payment_event_before_the_stripe_id_is_stored_marks_the_invoice_paid(
+    stripe: StripeStory,
+) -> None:
+    """Stripe finalizes the invoice and its response is lost, so its id is not stored when it is
+    paid: the event has our invoice id in its metadata and the account's Stripe customer."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     stripe.fake.webhooks.hold()
@@ -128,9 +132,11 @@ async def test_an_event_comes_before_we_know_the_invoice(stripe: StripeStory) ->
     assert await stripe.differences() == ()
 
 
-async def test_a_draft_that_an_event_made_known_is_finished(stripe: StripeStory) -> None:
-    """The answer that made the draft is lost, and the event of its making comes: it is that draft
-    that gets our lines."""
+async def test_draft_known_only_from_its_event_is_completed_with_our_lines(
+    stripe: StripeStory,
+) -> None:
+    """The response that created the draft is lost, and its creation event arrives: our lines are
+    added to that draft."""
     firm = await stripe.firm(SEND)
     await stripe.invoiced(firm, rows=30_000)
     stripe.fake.lose_answers(3, "POST /v1/invoices")
@@ -143,8 +149,8 @@ async def test_a_draft_that_an_event_made_known_is_finished(stripe: StripeStory)
     await is_collected_once(stripe, firm)
 
 
-async def test_an_invoice_that_is_not_ours(stripe: StripeStory) -> None:
-    """Somebody makes an invoice of 99.00 for the firm in Stripe's dashboard, and it is paid."""
+async def test_event_of_a_foreign_invoice_is_ignored(stripe: StripeStory) -> None:
+    """An invoice of 99.00, created for the account in Stripe's dashboard, is paid."""
     firm = await sent(stripe)
     before = await figures(firm)
     customer = stripe.fake.objects("customer")[0]["id"]
@@ -157,9 +163,9 @@ async def test_an_invoice_that_is_not_ours(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_another_invoice_that_names_ours(stripe: StripeStory) -> None:
-    """The dashboard copies our invoice with its metadata, as 99.00, and that is paid: our 30.00
-    are open as before, and are paid by their own invoice."""
+async def test_event_of_a_copied_invoice_with_our_metadata_is_ignored(stripe: StripeStory) -> None:
+    """The dashboard copies our invoice with its metadata, as 99.00, and the copy is paid: our 30.00
+    stay open and are paid by their own invoice."""
     firm = await sent(stripe)
     ours = await stripe.ours(firm)
     customer = stripe.fake.objects("customer")[0]["id"]
@@ -174,9 +180,11 @@ async def test_another_invoice_that_names_ours(stripe: StripeStory) -> None:
     assert await stripe.differences() == ()
 
 
-async def test_an_invoice_of_another_customer_that_names_ours(stripe: StripeStory) -> None:
-    """Ours is to be paid by hand, so Stripe has none of it; but an invoice there names it. Neither
-    another customer's is taken for it, nor one in another currency."""
+async def test_invoice_of_another_customer_or_currency_with_our_metadata_is_ignored(
+    stripe: StripeStory,
+) -> None:
+    """Our invoice is collected manually, so it is not at Stripe, but two invoices there have its id
+    in their metadata. Neither marks it paid: one has another customer, one another currency."""
     firm = await stripe.firm(CHARGE)
     customer = await stripe.customer_of(firm)
     stranger = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
@@ -191,8 +199,8 @@ async def test_an_invoice_of_another_customer_that_names_ours(stripe: StripeStor
     assert await stripe.differences() == ()
 
 
-async def test_a_card_of_a_customer_that_is_not_ours(stripe: StripeStory) -> None:
-    """Its event is left alone; and so is one of a setup that nobody finished."""
+async def test_card_event_of_a_foreign_customer_is_ignored(stripe: StripeStory) -> None:
+    """The card event and the event of an unfinished setup are ignored."""
     stranger = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
     pages = "https://other.example/done", "https://other.example/back"
     await stripe.payments.create_setup_page("page", stranger, "CNY", *pages)
@@ -203,9 +211,9 @@ async def test_a_card_of_a_customer_that_is_not_ours(stripe: StripeStory) -> Non
     assert customer["invoice_settings"]["default_payment_method"] is None
 
 
-async def test_the_dashboard_settles_what_is_owed(stripe: StripeStory) -> None:
-    """Somebody voids our invoice in Stripe's dashboard. Nothing came in, so 30.00 are still owed:
-    they come by bank."""
+async def test_invoice_voided_in_the_stripe_dashboard_stays_open_here(stripe: StripeStory) -> None:
+    """Our invoice is voided in Stripe's dashboard. Without a payment 30.00 stay due, and are paid
+    by bank."""
     firm = await sent(stripe)
     ours = await stripe.ours(firm)
     await stripe.payments.void_invoice("dashboard", ours.external_invoice or "")
@@ -219,7 +227,7 @@ async def test_the_dashboard_settles_what_is_owed(stripe: StripeStory) -> None:
 
 
 async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str = "CNY") -> str:
-    """An invoice of 99.00, made and finished past our outbox."""
+    """Create and finalize an invoice of 99.00 at Stripe without our outbox."""
     key = f"foreign:{len(stripe.fake.objects('invoice'))}"
     place = (f"{key}:make", customer, ours, key)
     made = await stripe.payments.create_invoice(*place, currency, 30)

@@ -1,18 +1,18 @@
-"""A story of tags: a factory knows what its orders cost."""
+"""Tags: cost per order."""
 
 from billing.tables import Settlement
 from tests.support.stories.story import Story
 
 
-async def test_the_cost_of_each_order(story: Story) -> None:
-    """Rows at 0.001, tagged with the order that they were for, some with a machine as well.
+async def test_invoice_reports_calls_and_cost_per_tag(story: Story) -> None:
+    """Rows at 0.001, tagged with their order, some with a machine as well.
 
         order 4711   2,000 + 3,000 rows in 2 calls   5.00   (of them 3,000 on the lathe, 3.00)
         order 4712   1,000 rows in 1 call            1.00
         no order       500 rows                      0.50
         the invoice                                  6.50
 
-    November: 4711 again, 4,000 rows on time, and 1,000 of October that were late.
+    November: order 4711 with 4,000 rows on time, and 1,000 late rows of October.
     """
     firm = await story.firm()
     story.clock.set(2026, 10, 12)
@@ -39,8 +39,8 @@ async def test_the_cost_of_each_order(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_call_that_failed_costs_its_order_nothing(story: Story) -> None:
-    """1,000 rows for order 4711, and a call for it that we failed: 1.00, one call."""
+async def test_failed_call_adds_no_cost_to_its_tag(story: Story) -> None:
+    """1,000 rows for order 4711, and a call for it with a platform fault: 1.00, one call."""
     firm = await story.firm()
     await firm.use("vib", rows=1_000, tags={"order": "4711"})
     await firm.use("vib", rows=9_000, tags={"order": "4711"}, settlement=Settlement.PLATFORM_FAULT)

@@ -1,4 +1,4 @@
-"""Stories of tax: added, contained, owed by the customer, not owed, and changed meanwhile."""
+"""Tax: added to net prices, included in prices, reverse charge, exemption, and changed rates."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 
 
-async def test_tax_is_added_to_net_prices(story: Story) -> None:
+async def test_tax_is_added_to_net_prices_and_rounded_once_per_invoice(story: Story) -> None:
     """6 % on Growth.
 
         the first fee   310.00   tax 18.60                   328.60
         usage 0.38 + fee 310.00 = 310.38   tax 18.6228 -> 18.62   329.00
 
-    One rounding for the invoice, not one for each line.
+    Tax is rounded once per invoice, not per line.
     """
     firm = await story.firm(tax_ppm=60_000)
     fee = (await firm.subscribe(await story.plan(GROWTH))).invoices[0]
@@ -36,8 +36,8 @@ list_prices = true
 """
 
 
-async def test_prices_that_contain_the_tax(story: Story) -> None:
-    """13 % is in the prices: 11,300 rows x 0.001 = 11.30, and the fee of 113.00.
+async def test_tax_is_extracted_from_tax_inclusive_prices(story: Story) -> None:
+    """Prices include 13 %: 11,300 rows x 0.001 = 11.30, and the fee of 113.00.
 
     Of 124.30 in all, 124.30 x 13 / 113 = 14.30 are tax and 110.00 net.
     """
@@ -55,10 +55,12 @@ async def test_prices_that_contain_the_tax(story: Story) -> None:
 
 
 @pytest.mark.parametrize("treatment", ["reverse_charge", "exempt"])
-async def test_no_tax_is_owed_to_us(story: Story, treatment: str) -> None:
-    """The same month under reverse charge, or exempt: what the prices contain is taken off.
+async def test_reverse_charge_or_exemption_removes_tax_from_inclusive_prices(
+    story: Story, treatment: str
+) -> None:
+    """The same month under reverse charge or exemption: the included tax is subtracted.
 
-    124.30 less 14.30 = 110.00; and the invoice says which treatment it was.
+    124.30 less 14.30 = 110.00; the invoice has the tax treatment.
     """
     firm = await story.firm(tax_ppm=130_000)
     await firm.billed(tax_treatment=treatment, tax_number="DE123456789")
@@ -74,8 +76,8 @@ async def test_no_tax_is_owed_to_us(story: Story, treatment: str) -> None:
     assert await story.differences() == ()
 
 
-async def test_net_prices_under_reverse_charge(story: Story) -> None:
-    """Growth's 310.00 are net: nothing is added and nothing taken off."""
+async def test_reverse_charge_leaves_net_prices_unchanged(story: Story) -> None:
+    """Growth's 310.00 are net: no tax is added or subtracted."""
     firm = await story.firm(tax_ppm=60_000)
     await firm.billed(tax_treatment="reverse_charge")
     fee = (await firm.subscribe(await story.plan(GROWTH))).invoices[0]
@@ -84,10 +86,10 @@ async def test_net_prices_under_reverse_charge(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_rate_that_changed_between_draft_and_final(story: Story) -> None:
-    """100.00 of usage. The draft of 1 November, 00:10, says 6 %; at 00:30 it turns out to be 9 %.
+async def test_tax_rate_at_finalization_replaces_the_rate_of_the_draft(story: Story) -> None:
+    """100.00 of usage. The draft of 1 November, 00:10, has 6 %; at 00:30 the rate is set to 9 %.
 
-    What counts is the rate when the invoice becomes final: 100.00 + 9.00.
+    The rate at finalization applies: 100.00 + 9.00.
     """
     firm = await story.firm(tax_ppm=60_000)
     await firm.use("vib", rows=100_000)

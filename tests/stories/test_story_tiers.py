@@ -1,4 +1,4 @@
-"""A story of service tiers: calls at two tiers, one invoice, each tier on a line of its own."""
+"""Service tiers: calls at two tiers, one invoice, one line per tier."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from tests.support.billing.pdf_reading import pages
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Firm, Story
 
-# Priority at 150 percent of the list price: output tokens at 3.00 a million.
+# Priority costs 150 percent of the list price: 3.00 per million output tokens.
 PRIORITY = f"""{GROWTH}
 [[tier]]
 name = "priority"
@@ -23,7 +23,7 @@ percent = "10"
 
 
 async def exported(firm: Firm, folder: Path) -> Path:
-    """The folder of the invoice of the month that was used."""
+    """Export the invoice of the month with usage; returns its folder."""
     invoice = (await firm.invoices())[-1]
     async with firm.story.database.transaction() as session:
         return await export_invoice(session, firm.account.id, invoice.id, folder)
@@ -33,10 +33,12 @@ def read_csv(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(file.read_text("utf-8-sig").splitlines()))
 
 
-async def test_a_month_at_two_tiers_is_invoiced_on_two_lines(story: Story, tmp_path: Path) -> None:
+async def test_usage_at_two_service_tiers_is_billed_on_two_lines(
+    story: Story, tmp_path: Path
+) -> None:
     """October on Growth, which includes 310,000 output tokens at the default tier.
 
-    default    500,000 tokens, 190,000 to pay   x 0.000002     0.38
+    default    500,000 tokens, 190,000 charged  x 0.000002     0.38
     priority   400,000 tokens                   x 0.000003     1.20
     10 percent off 1.58                                       -0.16
     November's fee                                          310.00
@@ -64,7 +66,7 @@ async def test_a_month_at_two_tiers_is_invoiced_on_two_lines(story: Story, tmp_p
 
 
 def _check_documents(folder: Path) -> None:
-    """The tier is named by the JSON, both CSV files and the PDF."""
+    """The JSON, both CSV files and the PDF contain the tier."""
     lines = json.loads((folder / "invoice.json").read_text("utf-8"))["lines"]
     told = [(line["model"], line["service_tier"], line["amount"]) for line in lines[:2]]
     assert told == [("llm", None, "0.38"), ("llm", "priority", "1.20")]
@@ -80,7 +82,7 @@ def _check_documents(folder: Path) -> None:
     assert "llm@priority" not in text
 
 
-async def test_an_invoice_whose_tier_is_changed_fails_the_re_rating(
+async def test_re_rating_fails_after_a_service_tier_is_changed(
     story: Story, tmp_path: Path
 ) -> None:
     firm = await story.firm()

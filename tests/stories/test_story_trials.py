@@ -1,4 +1,4 @@
-"""Stories of trials: some days without a fee, and what comes after them."""
+"""Trials: days without a fee, and the billing after them."""
 
 from tests.support.stories.plan_texts import SCALE
 from tests.support.stories.story import Story
@@ -18,11 +18,11 @@ quantity = 310_000
 """
 
 
-async def test_tried_and_then_paid(story: Story) -> None:
+async def test_fee_is_billed_from_the_day_after_the_trial(story: Story) -> None:
     """14 days from 5 October: the 5th to the 18th. The fee is due from the 19th on.
 
     19 to 31 October: 310.00 x 13 / 31 = 130.00, due on the 19th, not before.
-    What is included is for all days of the plan, 5 to 31: 310,000 x 27 / 31 = 270,000.
+    The allowance covers all days of the plan, 5 to 31: 310,000 x 27 / 31 = 270,000.
     Used 100,000 in the trial and 200,000 after it: 30,000 x 0.000002 = 0.06.
     """
     firm = await story.firm()
@@ -46,10 +46,10 @@ async def test_tried_and_then_paid(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_cancelled_in_the_trial(story: Story) -> None:
-    """Cancelled on 12 October, for the trial's end: no fee ever falls due.
+async def test_cancellation_at_trial_end_bills_no_fee(story: Story) -> None:
+    """Cancelled on 12 October, for the end of the trial: no fee falls due.
 
-    What is included is for the days of the trial, 5 to 18: 310,000 x 14 / 31 = 140,000.
+    The allowance covers the days of the trial, 5 to 18: 310,000 x 14 / 31 = 140,000.
     Used 170,000 in it: 30,000 x 0.000002 = 0.06. After it 100,000 at list price: 0.20.
     """
     firm = await story.firm()
@@ -71,8 +71,8 @@ async def test_cancelled_in_the_trial(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_cancelled_in_the_trial_at_once(story: Story) -> None:
-    """Cancelled on 12 October, now: 7 days, 5 to 11. 310,000 x 7 / 31 = 70,000 are included.
+async def test_immediate_cancellation_in_trial_prorates_the_allowance(story: Story) -> None:
+    """Cancelled on 12 October, immediately: 7 days, 5 to 11. 310,000 x 7 / 31 = 70,000 included.
 
     Used 100,000 before: 30,000 x 0.000002 = 0.06.
     """
@@ -91,8 +91,8 @@ async def test_cancelled_in_the_trial_at_once(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_up_in_the_trial(story: Story) -> None:
-    """To Scale on 12 October: the trial ends with that, nothing was paid, nothing is given back.
+async def test_upgrade_during_trial_ends_the_trial_and_bills_the_new_fee(story: Story) -> None:
+    """To Scale on 12 October: this ends the trial; no fee was paid, so none is credited.
 
     12 to 31 October: 620.00 x 20 / 31 = 400.00.
     """
@@ -107,10 +107,10 @@ async def test_up_in_the_trial(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_months_by_anniversary_begin_when_a_trial_ends(story: Story) -> None:
-    """14 days from 15 October, months by anniversary: the trial is a month of its own.
+async def test_anniversary_periods_start_when_the_trial_ends(story: Story) -> None:
+    """14 days from 15 October, anniversary periods: the trial is a period of its own.
 
-    15 to 28 October nothing is due; the months begin on 29 October and 29 November, at 310.00.
+    15 to 28 October no fee is due; periods start on 29 October and 29 November, at 310.00.
     In the trial's 14 days of a month of 30 (29 September to 28 October) 310,000 x 14 / 30 =
     144,666 are included (rounded down). Used 200,000: 55,334 x 0.000002 = 0.110668 -> 0.11.
     """

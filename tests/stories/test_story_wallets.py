@@ -1,15 +1,15 @@
-"""Stories of wallets: money that was put in before, or given, and what it pays for."""
+"""Wallets: paid and promotional grants, their order of use and their expiry."""
 
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 
 
-async def test_a_prepaid_wallet(story: Story) -> None:
-    """No credit limit: what is in the wallet can be spent, and nothing more.
+async def test_wallet_balance_is_the_available_credit_without_a_credit_limit(story: Story) -> None:
+    """No credit limit: only the wallet balance can be spent.
 
     50.00 paid in                                     left 50.00
     30,000 rows used, 30.00                           left 20.00
-    October's invoice of 30.00 is paid from the wallet, which has 20.00   left 20.00
+    October's invoice of 30.00 is paid from the wallet, 20.00 remain   left 20.00
     """
     firm = await story.firm(credit="0")
     assert await firm.credit() == "0"
@@ -26,14 +26,14 @@ async def test_a_prepaid_wallet(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_which_grant_pays_first(story: Story) -> None:
+async def test_wallet_grants_are_used_by_priority_then_expiry(story: Story) -> None:
     """Three grants, and an invoice of 35.00:
 
-        10.00 given, priority 10            used first     10.00, nothing left
-        20.00 paid, priority 50, expires on 1 December     20.00, nothing left
+        10.00 promotional, priority 10      used first     10.00, 0.00 left
+        20.00 paid, priority 50, expires on 1 December     20.00, 0.00 left
         40.00 paid, priority 50, no expiry   used last      5.00, 35.00 left
 
-    The first of priority, then what expires first. The same key twice is one top-up.
+    Order: priority, then expiry. A repeated idempotency key is one top-up.
     """
     firm = await story.firm(credit="0")
     for _ in range(2):
@@ -51,12 +51,12 @@ async def test_which_grant_pays_first(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_what_usage_so_far_needs_is_spared_at_expiry(story: Story) -> None:
-    """20.00 are given until 16 October. By then 8.00 are used, which no invoice has yet.
+async def test_expiring_grant_keeps_the_amount_of_uninvoiced_usage(story: Story) -> None:
+    """A promotional grant of 20.00 expires on 16 October. Uninvoiced usage is 8.00 by then.
 
-    16 October    8.00 are spared, 12.00 are gone     left 8.00, less the 8.00 used: 0.00
+    16 October    8.00 are kept, 12.00 expire         left 8.00, less the 8.00 used: 0.00
     17 October    5.00 are paid in and 1.00 is used   left 4.00
-    1 November    October's 9.00: 8.00 from the gift and 1.00 from what was paid in
+    1 November    October's 9.00: 8.00 from the promotional and 1.00 from the paid grant
     """
     firm = await story.firm(credit="0")
     await firm.tops_up("20.00", "gift-1", paid=False, expires_at=story.clock.at(2026, 10, 16))
@@ -79,10 +79,10 @@ async def test_what_usage_so_far_needs_is_spared_at_expiry(story: Story) -> None
     assert await story.differences() == ()
 
 
-async def test_tax_on_usage_so_far_is_spared_as_well(story: Story) -> None:
-    """The same with 6 % of tax: 8.00 of usage will be invoiced as 8.48, so 8.48 are spared.
+async def test_expiring_grant_keeps_the_tax_on_uninvoiced_usage(story: Story) -> None:
+    """The same with 6 % tax: 8.00 of usage will be invoiced as 8.48, so 8.48 are kept.
 
-    11.52 are gone, and October's invoice is paid to the last fen.
+    11.52 expire, and October's invoice is paid in full.
     """
     firm = await story.firm(credit="0", tax_ppm=60_000)
     await firm.tops_up("20.00", "gift-1", paid=False, expires_at=story.clock.at(2026, 10, 16))
@@ -98,11 +98,11 @@ async def test_tax_on_usage_so_far_is_spared_as_well(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_wallet_and_a_credit_limit(story: Story) -> None:
-    """30.00 in the wallet and a limit of 50.00: 80.00 can be spent.
+async def test_available_credit_adds_wallet_balance_and_credit_limit(story: Story) -> None:
+    """A wallet balance of 30.00 and a credit limit of 50.00: 80.00 can be spent.
 
     40.00 used                                              left 40.00
-    October's 40.00: 30.00 from the wallet, 10.00 are owed  left 50 - 10 = 40.00
+    October's 40.00: 30.00 from the wallet, 10.00 are due   left 50 - 10 = 40.00
     10.00 paid by the bank                                  left 50.00
     """
     firm = await story.firm(credit="50")
@@ -124,8 +124,8 @@ async def test_a_wallet_and_a_credit_limit(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_money_in_the_wallet_buys_usage_before_tax(story: Story) -> None:
-    """106.00 in the wallet at 6 %: they pay for 100.00 of usage and 6.00 of tax."""
+async def test_available_credit_of_a_wallet_excludes_the_tax(story: Story) -> None:
+    """A wallet balance of 106.00 at 6 % tax pays for 100.00 of usage and 6.00 of tax."""
     firm = await story.firm(credit="0", tax_ppm=60_000)
     await firm.tops_up("106.00", "topup-1")
     assert await firm.credit() == "100"
@@ -137,8 +137,9 @@ async def test_money_in_the_wallet_buys_usage_before_tax(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_an_overpayment_goes_into_the_wallet(story: Story) -> None:
-    """100.00 arrive for an invoice of 40.00: 60.00 pay November's 45.00, and 15.00 are left."""
+async def test_overpayment_is_added_to_the_wallet(story: Story) -> None:
+    """100.00 are paid for an invoice of 40.00: 60.00 go into the wallet, which pays November's
+    45.00, and 15.00 are left."""
     firm = await story.firm()
     await firm.use("vib", rows=40_000)
     await story.until(2026, 11, 1, 1)
@@ -153,8 +154,8 @@ async def test_an_overpayment_goes_into_the_wallet(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_an_invoice_paid_in_parts(story: Story) -> None:
-    """310.00 + 5.00 owed: 200.00, then 100.00, then 15.00, the last of them recorded twice."""
+async def test_invoice_is_paid_by_several_partial_payments(story: Story) -> None:
+    """310.00 + 5.00 due: payments of 200.00, 100.00 and 15.00, the last one recorded twice."""
     firm = await story.firm()
     fee = (await firm.subscribe(await story.plan(GROWTH))).invoices[0]
     await firm.pays(fee, "310.00", "bank-0")

@@ -1,4 +1,4 @@
-"""Stories of several workers: whoever runs the jobs, how often and at once, bills come once."""
+"""Several workers: each account is billed once, however many workers run the jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,19 +14,21 @@ from tests.support.stories.story import Firm, Story
 
 @pytest.fixture
 async def workers(database_url: str) -> AsyncIterator[list[Database]]:
-    """Three machines."""
+    """The databases of three workers."""
     made = [Database(database_url, pool_size=3) for _ in range(3)]
     yield made
     for one in made:
         await one.close()
 
 
-async def test_three_workers_bill_each_firm_once(story: Story, workers: list[Database]) -> None:
-    """Firms 1 to 8, nightly to 20, each on Growth, each with 1,000 rows more than the one before.
+async def test_three_concurrent_workers_bill_each_account_once(
+    story: Story, workers: list[Database]
+) -> None:
+    """8 accounts (20 in the nightly run), each on Growth; account n uses n x 1,000 rows.
 
-    Firm n: n x 1,000 rows x 0.001 = n.00, and November's fee of 310.00. Three workers run all
-    jobs at once, twice each, within the grace and after it: every firm has its two invoices, and
-    they have the first numbers, each once.
+    Account n: n x 1,000 rows x 0.001 = n.00, and November's fee of 310.00. Three workers run all
+    jobs at once, twice each, within the grace period and after it: every account has two invoices,
+    and the invoice numbers are consecutive and unique.
     """
     growth = await story.plan(GROWTH)
     firms: list[Firm] = []
@@ -50,8 +52,10 @@ async def test_three_workers_bill_each_firm_once(story: Story, workers: list[Dat
     assert await story.differences() == ()
 
 
-async def test_calls_go_on_while_workers_count(story: Story, workers: list[Database]) -> None:
-    """60 calls of 1,000 rows are written while three workers count: 60 x 1.00, each once."""
+async def test_usage_written_during_aggregation_is_billed_once(
+    story: Story, workers: list[Database]
+) -> None:
+    """60 calls of 1,000 rows are written while three workers aggregate: 60 x 1.00, each once."""
     firm = await story.firm()
     story.clock.set(2026, 10, 31, 23)
 

@@ -1,1 +1,1 @@
-"""What tests of all packages share: servers, databases, and clients of both."""
+"""Shared code of all test packages: servers, databases, and their clients."""

@@ -1,4 +1,4 @@
-"""Adapting a model as a customer does: a file, a job, and a variant that can be called."""
+"""Fine-tuning a model as a customer does: upload a file, run a job, call the variant."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ def lines(*each: Any) -> bytes:
 
 
 async def adapted(openai: AsyncOpenAI, model: str, content: bytes) -> Any:
-    """The job, ended well, its variant known to the gateway."""
+    """Run a job until it succeeds and the gateway serves its variant; returns the job."""
     file = await openai.files.create(file=("line.jsonl", content), purpose="fine-tune")
     job = await openai.fine_tuning.jobs.create(model=model, training_file=file.id, suffix="line-3")
     while job.status in ("queued", "running"):

@@ -1,4 +1,4 @@
-"""Makes what tests need, with every default spelled here once."""
+"""Creates settings, accounts and gateways for tests, with all defaults in one place."""
 
 import asyncio
 import ssl
@@ -58,7 +58,7 @@ PICTURES = Catalog(
 
 
 def credit(nano: int) -> AccountLimits:
-    """Plenty of everything but money."""
+    """Terms with a credit limit and ample other limits."""
     return replace(PLENTY, credit_nano=nano)
 
 
@@ -97,7 +97,7 @@ class Emptying:
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
-        """Empty the database, and refuse to do so again until the block ends: tests share it."""
+        """Empty the database and forbid emptying it until the block ends: tests share it."""
         self()
         self._kept = True
         try:
@@ -110,7 +110,7 @@ class Emptying:
 
 
 def empty(database_url: str) -> None:
-    """The same, once."""
+    """Delete all accounts and their rows, once."""
     emptying = Emptying(database_url)
     emptying()
     emptying.close()
@@ -196,7 +196,7 @@ class GivenSettings(Settings):
 
 @dataclass
 class Gateway:
-    """A gateway process's parts behind a real socket, and a customer with a key."""
+    """The parts of a gateway process behind a real socket, and an account with a key."""
 
     url: str
     parts: Components
@@ -205,7 +205,7 @@ class Gateway:
     http: httpx.AsyncClient
 
     async def rows(self, count: int = 1) -> list[dict[str, Any]]:
-        """The newest usage rows; waits for rows of refusals, which follow their answers."""
+        """The newest usage rows; waits for rows of refused calls, written after their response."""
         for _ in range(1000):
             async with self.parts.database.transaction() as session:
                 rows = await list_usage(session, account_id=None, limit=1000)
@@ -216,12 +216,12 @@ class Gateway:
         return [usage_to_json(row) for row in rows]
 
     async def reconciled(self) -> ReconciliationResult:
-        """What `maas reconcile` finds."""
+        """The findings of `maas reconcile`."""
         async with self.parts.database.transaction() as session:
             return await reconcile(session)
 
     async def caught_up(self) -> None:
-        """Return when this process serves the newest change of keys, limits and models."""
+        """Wait until this process has read the newest change of keys, limits and models."""
         async with self.parts.database.transaction() as session:
             epoch = await read_epoch(session)
         assert await self.parts.propagation.wait(epoch)
@@ -235,7 +235,7 @@ class Gateway:
         return await self.http.post("/v1/chat/completions", json=body)
 
     async def until(self, status: int, prompt: str = "one", **values: Any) -> httpx.Response:
-        """Call until it is answered so: a change of keys or limits is known a moment later."""
+        """Repeat a call until it returns the status: changes of keys or limits take a moment."""
         async with asyncio.timeout(20):
             while (answer := await self.chat(prompt, **values)).status_code != status:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -253,7 +253,7 @@ async def run_gateway(
     terms: AccountLimits = PLENTY,
     catalog: Catalog = CATALOG,
 ) -> AsyncIterator[Gateway]:
-    """Serve on a free port until the block ends, for an account under these terms."""
+    """Serve on a free port until the block ends, with an account under these terms."""
     parts = build_parts(configured, clock or SystemClock(), catalog)
     parts = replace(
         parts,
@@ -267,7 +267,7 @@ async def run_gateway(
 
 
 def client(url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
-    """For a gateway. A real engine on a busy machine takes its time; nothing is measured by it."""
+    """An HTTP client with a long timeout, because the real engine is slow on a busy machine."""
     return httpx.AsyncClient(base_url=url, headers=headers, timeout=120, verify=NO_TLS)
 
 

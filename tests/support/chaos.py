@@ -1,4 +1,4 @@
-"""How long the destructive tests go on: briefly in `make test`, in full in `make chaos`."""
+"""Length of destructive tests: short in `make test`, full in `make chaos`."""
 
 import os
 

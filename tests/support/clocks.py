@@ -8,7 +8,7 @@ from tests.support.stories.story import Calendar
 
 
 class ShiftedClock(SystemClock):
-    """The machine's clock, moved on. Durations are as they are."""
+    """The machine's clock, shifted forward. Durations are unchanged."""
 
     def __init__(self) -> None:
         self._shift = timedelta()
@@ -20,16 +20,16 @@ class ShiftedClock(SystemClock):
         self._shift += at - self.now()
 
     def to_middle_of_month(self) -> None:
-        """To a day that has whole days of its month before it and after it, whatever day it is."""
+        """Move to a day with full days of its month before and after it."""
         self.to(next_month_start(self.now()) + timedelta(days=14, hours=4))
 
     def to_next_month(self) -> None:
-        """To a minute after the next month has begun."""
+        """Move to one minute after the start of the next month."""
         self._shift += next_month_start(self.now()) - self.now() + timedelta(minutes=1)
 
 
 class CalendarClock(SystemClock):
-    """A calendar's days; durations are the machine's."""
+    """A clock with settable dates; durations are the machine's."""
 
     def __init__(self) -> None:
         self.calendar = Calendar()

@@ -1,4 +1,4 @@
-"""Connections of gateways of tests to the database of all tests: kept open from one to the next.
+"""Database connections of test gateways, kept open from one test to the next.
 
 A new pool compiles each statement again, and a new connection has PostgreSQL start a process that
 looks up each table again: together that takes longer than most tests do.
@@ -22,7 +22,7 @@ Kind = tuple[str, float]
 
 @dataclass(slots=True)
 class Counting:
-    """Counts absences in the metrics of the gateway that has the connections just now."""
+    """Counts database unavailability in the metrics of the gateway that uses the connections."""
 
     metrics: Metrics | None = None
 
@@ -31,7 +31,7 @@ class Counting:
 
 
 class LastingConnections(DatabaseConnections):
-    """Connections that their gateway leaves open when it stops."""
+    """Connections that stay open when their gateway stops."""
 
     @property
     def all(self) -> tuple[Database | DirectConnection, ...]:
@@ -44,14 +44,14 @@ class LastingConnections(DatabaseConnections):
 
 @dataclass(slots=True)
 class Pools:
-    """Connections to one database that no gateway has just now."""
+    """Connections to one database that no gateway uses."""
 
     lasting_url: str = ""
     idle: dict[Kind, list[tuple[LastingConnections, Counting]]] = field(default_factory=dict)
     taken: dict[int, tuple[Kind, LastingConnections, Counting]] = field(default_factory=dict)
 
     def connect(self, url: str, settle_timeout_s: float, metrics: Metrics) -> DatabaseConnections:
-        """In the place of the gateway's own `create_connections`."""
+        """Replaces the gateway's `create_connections`."""
         if url != self.lasting_url:
             return create_connections(url, settle_timeout_s, metrics)
         kind = url, settle_timeout_s
@@ -62,7 +62,7 @@ class Pools:
         return connections
 
     async def put_back(self, connections: DatabaseConnections) -> None:
-        """Another gateway may have them. What a test left in the middle of something is closed."""
+        """Make the connections available to another gateway, after closing those still in use."""
         if id(connections) not in self.taken:
             return
         kind, lasting, counting = self.taken.pop(id(connections))
@@ -78,7 +78,7 @@ class Pools:
 
 
 async def close_if_used(pool: Database) -> None:
-    """Of what a test has left in the middle of something, nothing may reach the next one.
+    """Close connections in use, so that no unfinished work of a test reaches the next one.
 
     What is about to end may do so: a connection that comes back after its pool was closed is closed
     by nobody.

@@ -1,6 +1,6 @@
-"""Gateway processes as children of a test, that can be killed as a machine's fault would.
+"""Gateway processes as child processes of a test, which can be killed as by a machine failure.
 
-Their settings are those of the test; they share its database and its data directory, as the
+They use the settings, database and data directory of the test, as the
 gateways of several hosts share a database and a secret key.
 """
 
@@ -32,12 +32,12 @@ class Member:
     child: Child
 
     def kill(self) -> None:
-        """As the kernel kills: nothing is said, written or given back."""
+        """Kill the process with SIGKILL, without any clean-up."""
         self.child.kill()
         self.child.wait()
 
     def stop(self, patience_s: float = 40) -> None:
-        """As a deploy stops: running calls end first."""
+        """Stop the process as in a deployment: running calls complete first."""
         stop_process(self.child, patience_s)
 
 
@@ -53,7 +53,7 @@ class Fleet:
         return [member.url for member in self.members]
 
     async def start(self) -> Member:
-        """One more; returns when it answers."""
+        """Start another gateway and wait until it responds."""
         port = free_port()
         environment = {**_environment(self.configured), "MAAS_PORT": str(port)}
         child = await asyncio.to_thread(start_process, "gateway", environment)
@@ -67,7 +67,7 @@ class Fleet:
         return member
 
     async def replace(self, chance: random.Random) -> None:
-        """Kill any of them, and start another in its place."""
+        """Kill a random gateway and start another one."""
         victim = self.members.pop(chance.randrange(len(self.members)))
         victim.kill()
         await self.start()
@@ -80,7 +80,7 @@ class Fleet:
 
 @asynccontextmanager
 async def run_fleet(configured: Settings, number: int) -> AsyncIterator[Fleet]:
-    """So many gateways, until the block ends."""
+    """Run a number of gateways until the block ends."""
     fleet = Fleet(configured)
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""Marks of tests that need a package that takes seconds and hundreds of megabytes to import.
+"""Marks of tests that need a package whose import takes seconds and hundreds of megabytes.
 
 Every worker of a run imports every test module, so their modules import such a package by
 `infra.lazy_import`: only the workers that run such a test pay for it. The marks import nothing.

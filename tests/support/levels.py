@@ -1,4 +1,4 @@
-"""The level of a test, which follows from the fixtures that it uses.
+"""The level of a test, determined by its fixtures.
 
     unit         neither a database, nor a socket, nor a process
     integration  a database, or servers of the test's own process
@@ -34,7 +34,7 @@ _running: list[pytest.Item] = []
 
 
 def level_of(item: pytest.Item) -> str:
-    """The level by the fixtures of a test; of what is no function, `unit`."""
+    """The level of a test by its fixtures; `unit` for items that are no functions."""
     used = set(getattr(item, "fixturenames", ()))
     return next((level for level, fixtures in LEVELS.items() if used & fixtures), "unit")
 
@@ -72,7 +72,7 @@ def _watched(item: pytest.Item) -> Iterator[Any]:
 
 
 def _watch(event: str, _arguments: tuple[Any, ...]) -> None:
-    """Raises RuntimeError where a unit test does what its level rules out."""
+    """Raise RuntimeError if a unit test opens a socket or starts a process."""
     if _running and event in _FORBIDDEN:
         raise RuntimeError(
             f"{_running[0].nodeid} is a unit test by its fixtures, and opened "

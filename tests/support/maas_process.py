@@ -1,4 +1,4 @@
-"""The `maas` command as a process, the way a person runs it, and ports for what it starts."""
+"""The `maas` command as a process, and free ports for the servers that it starts."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ MAAS = Path(sys.executable).with_name("maas")
 
 
 async def run(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
-    """Exit code, and the JSON that it said last."""
+    """Run the command; returns exit code and the last JSON line."""
     process = await asyncio.create_subprocess_exec(
         MAAS, *arguments, env=environment, stdout=asyncio.subprocess.PIPE
     )
@@ -26,7 +26,7 @@ async def run(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
 
 
 def free_port() -> int:
-    """Below those that systems give to connections: none takes it before the process listens."""
+    """A free port below the ephemeral range, so that no connection uses it before the process."""
     while True:
         port = _CHANCE.randrange(10_000, 30_000)
         with socket.socket() as probe, suppress(OSError):

@@ -1,4 +1,4 @@
-"""Keeps the lines that events of money leave in the log."""
+"""Collects the log lines of money events."""
 
 import logging
 from collections.abc import Iterator

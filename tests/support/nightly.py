@@ -1,4 +1,4 @@
-"""What `make test-all` tries at length, and `make test` briefly or not at all."""
+"""Tests that `make test-all` runs at full length, `make test` at short length or not."""
 
 import os
 from typing import TypeVar
@@ -13,5 +13,5 @@ nightly = pytest.mark.skipif(not _NIGHTLY, reason="takes long: `make test-all`")
 
 
 def at_length(full: _Cases, brief: _Cases) -> _Cases:
-    """Which cases are tried, or how many: the first with MAAS_NIGHTLY set, else the second."""
+    """The cases, or their number: the first with MAAS_NIGHTLY set, else the second."""
     return full if _NIGHTLY else brief

@@ -1,4 +1,4 @@
-"""NVIDIA's client of the Open Inference Protocol, unchanged, for a gateway of a test."""
+"""NVIDIA's unmodified Open Inference Protocol client for a test's gateway."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from tests.support.builders import SPECIALIST, Gateway
 
 
 def infer(gateway: Gateway, binary: bool, *rows: Mapping[str, Any]) -> triton.InferResult:
-    """Blocks. What the failure classifier says of these rows, after what clients ask first."""
+    """Run the failure classifier on rows, after the usual client checks. Blocks."""
     server = triton.InferenceServerClient(gateway.url.removeprefix("http://"))
     headers = {"Authorization": f"Bearer {gateway.key.secret}"}
     try:

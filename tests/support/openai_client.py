@@ -1,4 +1,4 @@
-"""The official OpenAI client for a gateway of a test."""
+"""The official OpenAI client for a test's gateway."""
 
 from openai import AsyncOpenAI
 
@@ -6,7 +6,7 @@ from tests.support.builders import Gateway
 
 
 def openai_client(gateway: Gateway) -> AsyncOpenAI:
-    """With the first account's key. It tries nothing again: what fails is to be seen."""
+    """A client with the first account's key, without retries, so that errors are visible."""
     return AsyncOpenAI(
         base_url=f"{gateway.url}/v1", api_key=gateway.key.secret, max_retries=0, timeout=120
     )

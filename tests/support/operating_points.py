@@ -1,4 +1,4 @@
-"""Rows for specialists, of machines that are well and of others."""
+"""Rows for specialists, of healthy and of faulty machines."""
 
 from types import MappingProxyType
 
@@ -30,6 +30,6 @@ BEARING_UNITS = MappingProxyType({"dynamic_load_rating": "kN", "rotational_speed
 
 
 def history(seed: int, life: int) -> dict[str, list[float]]:
-    """Each sensor's readings, one for each cycle."""
+    """The readings of each sensor, one per cycle."""
     readings = engine(seed, life).readings
     return {name: readings[:, at].tolist() for at, name in enumerate(SENSORS)}

@@ -63,7 +63,7 @@ def _mark(line: int, before: ast.stmt) -> ast.stmt:
 
 
 def _is_text(statement: ast.stmt) -> bool:
-    """A docstring, which has to stay the first statement."""
+    """Whether a statement is a docstring, which must stay first."""
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)
@@ -76,14 +76,14 @@ def _is_future(statement: ast.stmt) -> bool:
 
 
 class Lines:
-    """The lines that were marked, by file. Those of other tests are forgotten."""
+    """The marked lines by file, without those of other tests."""
 
     def __init__(self) -> None:
         self._now: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self._kept: defaultdict[str, set[int]] = defaultdict(set)
 
     def of(self, path: str) -> dict[int, int]:
-        """Where the marks of a file are made: by line."""
+        """The marks of a file by line."""
         return self._now[path]
 
     def keep(self) -> None:
@@ -95,7 +95,7 @@ class Lines:
             marks.clear()
 
     def save(self) -> None:
-        """As a data file of coverage.py."""
+        """Save as a data file of coverage.py."""
         settings = coverage.Coverage(config_file=str(SETTINGS))
         data = coverage.CoverageData(str(settings.get_option("run:data_file")), suffix=True)
         data.add_lines(self._kept)
@@ -104,7 +104,7 @@ class Lines:
 
 
 class MarkingLoader(SourceFileLoader):
-    """Compiles a module with marks, and never keeps what it compiled."""
+    """Compiles a module with marks, without caching the result."""
 
     def __init__(self, fullname: str, path: str, lines: Lines) -> None:
         super().__init__(fullname, path)
@@ -136,7 +136,7 @@ class MarkingFinder(MetaPathFinder):
 
 
 def clear_caches() -> None:
-    """Empties the caches (`functools.cache`) of the package's functions."""
+    """Clear the caches (`functools.cache`) of the package's functions."""
     for name, module in list(sys.modules.items()):
         if _is_measured(name):
             for value in vars(module).values():
@@ -149,7 +149,7 @@ def _is_measured(module: str) -> bool:
 
 
 class OwnCoverage:
-    """Keeps the marks of imports and of the tests beside the modules."""
+    """Collects the marks of imports and of the tests beside the modules."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
@@ -185,7 +185,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Before anything imports the package."""
+    """Install the loader before the package is imported."""
     if early_config.known_args_namespace.own_coverage:
         lines = Lines()
         sys.meta_path.insert(0, MarkingFinder(lines))

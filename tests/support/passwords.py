@@ -1,4 +1,4 @@
-"""Password hashes of tests: the weakest there are, as what is tested is not how long they take."""
+"""Password hashes for tests with the weakest parameters, because their duration is not tested."""
 
 from argon2 import PasswordHasher
 

@@ -1,4 +1,4 @@
-"""A process that has imported the gateway and the worker, and forks one of them when asked.
+"""A process that has imported gateway and worker, and forks one of them on request.
 
 Importing them takes ten times the processor of starting them, and tests that kill and restart start
 dozens. Run as `python -m tests.support.preloaded` by tests/support/starting.py. Reads a request a
@@ -30,7 +30,7 @@ _MAINS: Mapping[str, Callable[[], None]] = {
 
 
 def main() -> None:
-    """Fork what standard input asks for, until it ends."""
+    """Fork a child for each request on standard input, until its end."""
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -86,7 +86,7 @@ def _fork(module: str, environment: Mapping[str, str]) -> int:
 
 
 def _become_a_process_of_its_own(environment: Mapping[str, str]) -> None:
-    """As `infra.processes.start_module` has it: a group, nothing to read, an environment."""
+    """Set process group, empty input and environment, as in `infra.processes.start_module`."""
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

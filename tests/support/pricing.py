@@ -1,4 +1,4 @@
-"""What a call costs by the list prices, worked out again from its usage row."""
+"""The list price of a call, computed independently from its usage row."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from tests.support.builders import CATALOG
 
 
 def list_price(row: dict[str, Any], model: str) -> str:
-    """Of a call of a text model, as the API shows it."""
+    """The list price of a text model's call, formatted as in the API."""
     prices = CATALOG.models[model].prices["CNY"]
     cached = row["cached_input_tokens"] or 0
     nano = (

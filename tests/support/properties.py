@@ -1,4 +1,4 @@
-"""How Hypothesis runs the properties of this suite.
+"""Hypothesis settings of this test suite.
 
 A property fails by what it found, never by how long it took: on a busy machine a test that a core
 was taken from for half a second is not wrong.

@@ -1,4 +1,4 @@
-"""Raw HTTP: bytes to a gateway's socket, as no client library sends them, and what comes back."""
+"""Raw HTTP: bytes that client libraries do not send to a gateway's socket, and the responses."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ _PATIENCE_S = 20.0
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer's status, headers and body."""
+    """Status, headers and body of a response."""
 
     status: int
     headers: dict[str, str]
@@ -34,7 +34,7 @@ class Wire:
     writer: asyncio.StreamWriter
 
     async def send(self, *parts: bytes, pause_s: float = 0.0) -> None:
-        """Send each part by itself; what a server that has hung up does not take is no fault."""
+        """Send each part separately; a closed connection is not an error."""
         with suppress(ConnectionError):
             for part in parts:
                 self.writer.write(part)
@@ -42,7 +42,7 @@ class Wire:
                 await asyncio.sleep(pause_s)
 
     async def answer(self) -> Answer | None:
-        """The next answer, or None where the connection was closed without one."""
+        """The next response, or None if the connection was closed without one."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 return await self._answer()
@@ -50,7 +50,7 @@ class Wire:
             return None
 
     async def closed(self) -> bool:
-        """Whether the server ends the connection, with nothing more said."""
+        """Whether the server closes the connection without further data."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 return await self.reader.read(1) == b""
@@ -78,7 +78,7 @@ class Wire:
 
 @asynccontextmanager
 async def wire_to(url: str) -> AsyncIterator[Wire]:
-    """A connection until the block ends."""
+    """Open a connection until the block ends."""
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1 << 20)
     try:
@@ -88,7 +88,7 @@ async def wire_to(url: str) -> AsyncIterator[Wire]:
 
 
 async def is_unharmed(url: str) -> bool:
-    """Whether somebody else is served as ever."""
+    """Whether another client is served normally."""
     async with wire_to(url) as wire:
         await wire.send(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
         answer = await wire.answer()

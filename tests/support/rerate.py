@@ -1,4 +1,4 @@
-"""Rates exported invoices again, from their calls and terms alone: `rerate.py FOLDER…`."""
+"""Rate exported invoices again from their calls and terms only: `rerate.py FOLDER…`."""
 
 import csv
 import hashlib

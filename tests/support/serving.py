@@ -46,7 +46,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Component
 
 
 class CurrentParts:
-    """Stands for the parts of the process that is served just now."""
+    """A proxy for the parts that are currently served."""
 
     def __init__(self) -> None:
         self.parts: Components | None = None
@@ -56,10 +56,10 @@ class CurrentParts:
 
 
 class LastingServer(uvicorn.Server):
-    """A server that goes on: at the end of a test it only ends the connections of that test."""
+    """A server that stays up: at the end of a test it closes only that test's connections."""
 
     async def settle(self) -> None:
-        """Return when nobody is connected and nothing is being answered."""
+        """Wait until no connection is open and no request is running."""
         await asyncio.sleep(_TICK_S)
         state = self.server_state
         async with asyncio.timeout(_PATIENCE_S):
@@ -72,7 +72,7 @@ class LastingServer(uvicorn.Server):
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A running server, the parts that it serves, where it listens, and its task."""
+    """A running server with its parts, URL and task."""
 
     server: LastingServer
     current: CurrentParts
@@ -90,7 +90,7 @@ class Application:
 
 @dataclass(slots=True)
 class Applications:
-    """The applications of one event loop that serve nobody just now, by their kind."""
+    """The idle applications of one event loop by kind."""
 
     idle: dict[Any, list[Application]] = field(default_factory=dict)
 
@@ -115,7 +115,7 @@ APPLICATIONS = Applications()
 
 
 def _kind(parts: Components, http: type[BoundedHttpProtocol]) -> Any:
-    """What an application is built for: the models in its document, pages or none, the protocol."""
+    """The kind of an application: models in its document, with or without pages, protocol."""
     return id(parts.catalog), parts.settings.dashboard, http
 
 
@@ -142,7 +142,7 @@ async def _started(parts: Components, http: type[BoundedHttpProtocol]) -> Applic
 async def serve(
     parts: Components, http: type[BoundedHttpProtocol] = BoundedHttpProtocol
 ) -> AsyncIterator[str]:
-    """The parts, started, behind a real socket; gives its URL."""
+    """Start the parts and serve them on a real socket; yields the URL."""
     application = await APPLICATIONS.take(parts, http)
     application.current.parts = parts
     async with app.lifespan_of(parts)(cast(Any, application.server.config.app)):

@@ -1,4 +1,4 @@
-"""The real specialists on a real socket, without Ray: what a replica answers, and learning.
+"""The real specialists on a real socket without Ray: inference and fine-tuning.
 
 The applications are those that Ray Serve deploys (serving/). In the place of Ray are a queue that
 runs each request by itself, and a thread in which an adaptation learns.
@@ -33,7 +33,7 @@ from tests.support.engine.process import WEIGHTS
 
 @asynccontextmanager
 async def run_specialists(folder: Path) -> AsyncIterator[str]:
-    """Serve until the block ends; gives the URL. Variants and weights are kept below `folder`."""
+    """Serve until the block ends; yields the URL. Variants and weights are stored in `folder`."""
     sources = await asyncio.to_thread(_sources, folder)
     variants = folder / "variants"
     variants.mkdir()
@@ -91,4 +91,4 @@ def _each_alone() -> RunBatched:
 
 
 def _ignore_progress(message: str, fraction: float | None) -> None:
-    """The weights are there, or are converted once."""
+    """Ignore progress: weights exist or are converted once."""

@@ -1,4 +1,4 @@
-"""Gateways and workers as processes of a test: forked by one that has imported them already.
+"""Gateway and worker processes of a test, forked from a process that has imported them.
 
 Real processes, that can be killed and stopped as any others. In full and where coverage is measured
 each is started as `maas up` starts it, by a Python of its own.
@@ -21,7 +21,7 @@ _BEGINS_S = 120.0
 
 
 class Child(Protocol):
-    """What tests do with a process; `subprocess.Popen` is one."""
+    """The process interface that tests use, as of `subprocess.Popen`."""
 
     pid: int
 
@@ -39,7 +39,7 @@ class Child(Protocol):
 
 @dataclass(slots=True)
 class Forked:
-    """A child of the preloaded process, which tells when it has ended."""
+    """A child of the preloaded process, which reports its end."""
 
     begun: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -64,7 +64,7 @@ class Forked:
 
 
 class Preloaded:
-    """The process that forks; begun when it is first asked, and ended with this one."""
+    """The forking process; started on first use and ended with this process."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,7 +116,7 @@ _PRELOADED = Preloaded()
 
 
 def start_process(module: str, environment: Mapping[str, str]) -> Child:
-    """`python -m module`, where the module is the gateway or the worker."""
+    """Start `python -m module` for the gateway or worker module."""
     if in_full(1, 0) or "COVERAGE_PROCESS_CONFIG" in os.environ:
         return start_module(module, (), environment)
     return _PRELOADED.start(module, environment)

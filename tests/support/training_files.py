@@ -1,4 +1,4 @@
-"""Files that customers adapt specialists with, made up."""
+"""Synthetic training files for fine-tuning specialists."""
 
 from models.rul.data import SENSORS
 from models.tag_align.aligner import TagAligner
@@ -14,7 +14,7 @@ _PLACES = ("north", "south", "east", "west", "roof", "hall", "yard", "gate")
 
 
 def fleet() -> bytes:
-    """Five machines that ran to their failure."""
+    """Five machines run to failure."""
     readings = [engine(seed, 110 + 10 * seed).readings.astype(float) for seed in range(5)]
     return lines(
         *(
@@ -25,7 +25,7 @@ def fleet() -> bytes:
 
 
 def confirmations() -> tuple[bytes, list[str]]:
-    """Tags of a plant that calls its points K0, K1 and K2; and the concepts that these are."""
+    """Tags of a plant with the points K0, K1 and K2, and their concepts."""
     named = {one.name: one.id for one in TagAligner.load().names.concepts}
     concepts = [named[word] for word in _WORDS]
     tags = [

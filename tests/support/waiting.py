@@ -1,4 +1,4 @@
-"""Wait until something that takes questions, but sends no event, has happened."""
+"""Wait for a condition that can only be polled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ _EVERY_S = 0.05
 
 
 async def until_true(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return once the condition holds. Raises TimeoutError after PATIENCE_S."""
+    """Wait until the condition is true. Raises TimeoutError after PATIENCE_S."""
     async with asyncio.timeout(PATIENCE_S):
         while not await condition():  # noqa: ASYNC110  # what is asked sends no event
             await asyncio.sleep(_EVERY_S)

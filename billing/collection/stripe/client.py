@@ -119,7 +119,7 @@ class StripeClient:
         currency: str,
         days_until_due: int | None,
     ) -> ExternalInvoice:
-        """Create a draft invoice without lines.
+        """Create a draft without lines; Stripe charges it if `days_until_due` is None, or sends it.
 
         With `days_until_due`, Stripe sends the invoice; with None, Stripe charges the customer's
         payment method.
@@ -348,21 +348,25 @@ async def _map_stripe_errors() -> AsyncIterator[None]:
 
 
 def _decline_code(error: "stripe.CardError") -> str:
+    """Return why the card was declined: Stripe's decline code, else its error code."""
     body = error.json_body if isinstance(error.json_body, dict) else {}
     return str(body.get("error", {}).get("decline_code") or error.code or "declined")
 
 
 def _idempotent(key: str) -> Any:
+    """Return the Stripe request options with an idempotency key, prefixed by `maas:`."""
     return {"idempotency_key": f"maas:{key}"}
 
 
 def _parse_event(payload: dict[str, Any]) -> CollectorEvent:
+    """Convert a Stripe event. Raises KeyError, TypeError or AttributeError if it is malformed."""
     # Reading an id proves the shape of an event: `data.object` is an object.
     payload["data"]["object"].get("id")
     return CollectorEvent(STRIPE.name, payload["id"], payload["type"], payload)
 
 
 def _parse_invoice(invoice: "stripe.Invoice") -> ExternalInvoice:
+    """Convert a Stripe invoice to an ExternalInvoice; amounts are in minor units."""
     return ExternalInvoice(
         id=invoice.id or "",
         status=invoice.status or "",
@@ -378,9 +382,11 @@ def _parse_invoice(invoice: "stripe.Invoice") -> ExternalInvoice:
 
 
 def _parse_credit_note(note: "stripe.CreditNote") -> StripeCreditNote:
+    """Return our reference of a Stripe credit note and its refunded minor units."""
     refunded = sum(refund.amount_refunded for refund in note.refunds)
     return StripeCreditNote(_metadata_value(note.metadata, "maas_credit"), refunded)
 
 
 def _metadata_value(metadata: "stripe.StripeObject | None", name: str) -> str | None:
+    """Return a value of a Stripe object's metadata, or None if it is missing."""
     return metadata.to_dict().get(name) if metadata else None

@@ -90,11 +90,12 @@ class StripeCollector:
             draft = await self._client.add_line_items(f"{key_prefix}:charges", draft, invoice.items)
         if (draft.total, draft.due) != (expected, expected):
             raise PermanentFailure(
-                f"Stripe would collect {draft.due} of {draft.total}, our invoice is {expected}."
+                f"Stripe would collect {draft.due} of {draft.total}, but the invoice is {expected}."
             )
         return await self._client.finalize_invoice(f"{key_prefix}:final", draft.id)
 
     async def _create_draft(self, key: str, invoice: InvoiceRequest) -> ExternalInvoice:
+        """Create a Stripe draft invoice without lines."""
         return await self._client.create_invoice(
             key,
             invoice.customer,
@@ -133,7 +134,7 @@ class StripeCollector:
         await self._client.mark_uncollectible(key, external_id)
 
     async def credit(self, key: str, invoice: ExternalInvoice, credit: CreditRequest) -> None:
-        """Create the part of a credit note that Stripe can process."""
+        """Create a Stripe credit note for the part that Stripe collected or has yet to collect."""
         payments = await self._client.list_payments(invoice.id)
         existing = await self._client.list_credit_notes(invoice.id)
         charged = sum(payment.minor for payment in payments)
@@ -171,11 +172,11 @@ class StripeCollector:
         return await self._client.create_portal_page(customer, return_url)
 
     async def events(self, since: datetime) -> Sequence[CollectorEvent]:
-        """List the events of stored payment methods."""
+        """List the events since a time which report a stored payment method."""
         return await self._client.list_events(since, [SETUP_SUCCEEDED])
 
     async def interpret(self, event: CollectorEvent) -> CollectorUpdate | None:
-        """Return what an event says; its object is retrieved, as its payload may be out of date."""
+        """Return the change that an event reports, from its object as it is at Stripe now."""
         # Some objects have no id, such as the Stripe account's balance.
         object_id = str(event.payload["data"]["object"].get("id") or "")
         if event.kind.startswith("invoice."):

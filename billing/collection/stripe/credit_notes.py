@@ -7,7 +7,7 @@ from billing.collection.stripe.values import StripeCreditNoteRequest
 def map_credit_note(
     credit: CreditRequest, invoice: ExternalInvoice, refundable: int
 ) -> StripeCreditNoteRequest:
-    """Map a credit note to the part that Stripe can process; `refundable` in minor units.
+    """Return the Stripe credit note for `credit`; it refunds at most `refundable` minor units.
 
     Amounts that Stripe did not collect, such as wallet payments, cannot be credited at Stripe.
     Stripe refunds at most what it charged; the operator pays the rest of a refund by hand.
@@ -30,7 +30,7 @@ def map_credit_note(
 
 
 def map_part_payment(payment: PartPayment, invoice: ExternalInvoice) -> StripeCreditNoteRequest:
-    """Map a part payment to a credit note: Stripe has no partial out-of-band payments."""
+    """Return a Stripe credit note for a part payment: Stripe has no partial out-of-band ones."""
     return StripeCreditNoteRequest(
         our_reference=payment.reference,
         total=min(payment.minor, invoice.remaining),

@@ -50,7 +50,7 @@ class CallCsvFormat:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The column names."""
+        """The column names, with one column per tag name."""
         return (*_LEADING_COLUMNS, *(f"tag:{name}" for name in self.tags), *_TRAILING_COLUMNS)
 
     def header(self) -> bytes:
@@ -58,10 +58,11 @@ class CallCsvFormat:
         return BYTE_ORDER_MARK + format_csv_rows([self.columns])
 
     def rows(self, calls: Iterable[BilledCall]) -> bytes:
-        """Return the rows of calls."""
+        """Return the CSV rows of calls, without the header."""
         return format_csv_rows(self._row(call) for call in calls)
 
     def _row(self, call: BilledCall) -> Sequence[Any]:
+        """Return a call's cells in the order of the columns, with one cell per tag name."""
         tags = dict(call.tags or {})
         tag_values = [tags.pop(name, "") for name in self.tags]
         values = {

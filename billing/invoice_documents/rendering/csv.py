@@ -62,6 +62,7 @@ def escape_formula(cell: Any) -> str:
 
 
 def _line_row(currency: str, line: dict[str, Any]) -> Sequence[Any]:
+    """Return the cells of a line (as JSON) in the order of LINE_COLUMNS."""
     values = {**line, "line": line["number"], "currency": currency}
     values |= {**(line["service"] or {}), **(line["outcome"] or {})}
     return [values.get(column) for column in LINE_COLUMNS]

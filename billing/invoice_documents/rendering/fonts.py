@@ -64,6 +64,7 @@ def add_line_breaks(text: str) -> str:
 
 
 def _split_word(word: str) -> list[str]:
+    """Split a word into pieces of at most _CHUNK_LENGTH characters."""
     return [word[at : at + _CHUNK_LENGTH] for at in range(0, len(word), _CHUNK_LENGTH)]
 
 
@@ -78,7 +79,7 @@ def _remove_invisible(text: str) -> str:
 
 
 def _clusters(text: str) -> Iterator[str]:
-    """Split text into characters, each with its combining marks."""
+    """Split text into clusters: a character with its combining marks each."""
     cluster = ""
     for char in text:
         if cluster and not unicodedata.category(char).startswith("M"):
@@ -93,11 +94,12 @@ def _render_cluster(cluster: str) -> str:
     """Return the cluster if one font has all of it; else its marks, or all, as code points."""
     if cluster == "\n" or _has_glyphs(cluster):
         return cluster
-    base = cluster[0] if _has_glyphs(cluster[0]) else _code_point(cluster[0])
-    return base + "".join(_code_point(mark) for mark in cluster[1:])
+    base = cluster[0] if _has_glyphs(cluster[0]) else _format_code_point(cluster[0])
+    return base + "".join(_format_code_point(mark) for mark in cluster[1:])
 
 
 def _has_glyphs(cluster: str) -> bool:
+    """Return whether one font has glyphs for all characters of a cluster."""
     # Private-use characters have glyphs in some fonts, but no defined meaning.
     if any(unicodedata.category(char) == "Co" for char in cluster):
         return False
@@ -106,7 +108,8 @@ def _has_glyphs(cluster: str) -> bool:
     )
 
 
-def _code_point(character: str) -> str:
+def _format_code_point(character: str) -> str:
+    """Format a character's code point in brackets, such as `[U+20AC]`."""
     return f"[U+{ord(character):04X}]"
 
 

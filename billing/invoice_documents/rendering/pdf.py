@@ -26,6 +26,7 @@ def render_invoice_pdf(document: InvoiceDocument) -> bytes:
 
 
 def _layout_data(document: InvoiceDocument) -> dict[str, Any]:
+    """Return the values that the Typst layout of an invoice takes."""
     day = _metadata_date(document)
     title = document.translate("title")
     return {
@@ -56,6 +57,7 @@ def _metadata_date(document: InvoiceDocument) -> date:
 
 
 def _facts(document: InvoiceDocument) -> list[list[str]]:
+    """Return the (label, value) pairs of status, issue date, due date and period, if set."""
     facts = {
         "state": document.translate(document.status),
         "issued": document.issued_on,
@@ -66,6 +68,7 @@ def _facts(document: InvoiceDocument) -> list[list[str]]:
 
 
 def _party(document: InvoiceDocument, which: str, party: Party) -> dict[str, Any]:
+    """Return the label, name and contact lines of a party; `which` is `seller` or `buyer`."""
     number = f"{document.translate('tax_number')} {party.tax_number}" if party.tax_number else ""
     texts = [_limit_address_lines(party.address), number, party.email]
     return {
@@ -82,6 +85,7 @@ def _limit_address_lines(address: str) -> str:
 
 
 def _lines(document: InvoiceDocument) -> dict[str, Any]:
+    """Return the column labels and rows of the line table, and how many last rows stay together."""
     columns = ("description", "quantity", "included", "price", "amount")
     return {
         "labels": [document.translate(label) for label in columns],
@@ -91,6 +95,7 @@ def _lines(document: InvoiceDocument) -> dict[str, Any]:
 
 
 def _line(document: InvoiceDocument, line: DocumentLine) -> dict[str, Any]:
+    """Return the cells of a line's row; the description includes service days and fee share."""
     text = [*add_line_breaks(line.description).splitlines()]
     if line.service is not None:
         text.append(_format_days(line.service))
@@ -118,6 +123,7 @@ def _count_kept_rows(texts: Sequence[str]) -> int:
 
 
 def _totals(document: InvoiceDocument) -> list[dict[str, Any]]:
+    """Return the rows of the sums; for a final invoice down to the amount owed, in bold."""
     balance = document.balance
     rows = [("net", document.net), ("tax", document.tax), ("total", document.total)]
     if document.final:
@@ -147,6 +153,7 @@ def _closing_texts(document: InvoiceDocument) -> dict[str, Any]:
 
 
 def _credit_note_texts(document: InvoiceDocument) -> list[str]:
+    """Return one text per credit note: number, day, reason and amount."""
     return [
         add_line_breaks(
             document.translate(
@@ -159,6 +166,7 @@ def _credit_note_texts(document: InvoiceDocument) -> list[str]:
 
 
 def _tags(document: InvoiceDocument) -> dict[str, Any] | None:
+    """Return the section of usage by tag with a table per tag, or None without tags."""
     if not document.tags:
         return None
     return {
@@ -170,6 +178,7 @@ def _tags(document: InvoiceDocument) -> dict[str, Any] | None:
 
 
 def _tag(document: InvoiceDocument, tag: TagBreakdown) -> dict[str, Any]:
+    """Return the table of one tag: a row per value with its amount, and the total."""
     return {
         "name": replace_missing_glyphs(tag.name),
         "rows": [[_share_label(document, part), document.text(part.minor)] for part in tag.parts],
@@ -179,6 +188,7 @@ def _tag(document: InvoiceDocument, tag: TagBreakdown) -> dict[str, Any]:
 
 
 def _sum_shares(parts: Iterable[TagShare]) -> int:
+    """Return the sum of the shares in minor units."""
     return sum(part.minor for part in parts)
 
 
@@ -193,4 +203,5 @@ def _share_label(document: InvoiceDocument, part: TagShare) -> str:
 
 
 def _format_days(span: ServicePeriod) -> str:
+    """Format a service period as its first and last day, such as `2026-01-01 – 2026-01-31`."""
     return f"{span.first_day} – {span.last_day}"

@@ -37,10 +37,12 @@ def render_pdf(layout: str, data: Mapping[str, Any]) -> bytes:
 
 @cache
 def _fonts() -> Fonts:
+    """Return the bundled fonts, without system fonts, so that all machines render alike."""
     folders = [str(folder) for folder in font_folders()]
     return Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=folders)
 
 
 @cache
 def _source(layout: str) -> bytes:
+    """Return the Typst source of the layout with this name, from this folder."""
     return (Path(__file__).parent / f"{layout}.typ").read_bytes()

@@ -164,18 +164,20 @@ async def end_contract(
 
 
 async def _propagate_change(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
-    """Refresh the account's credit, and make gateways reload its prices (key epoch)."""
+    """Refresh the account's credit; advance its access epoch, so that gateways reload prices."""
     await session.flush()
     await refresh_account_credit(session, clock, account_id)
     await advance_epoch(session, account_id)
 
 
 def _agreed_at(version: OutcomeVersion, side: Side) -> datetime | None:
+    """Return when one side agreed to the version, or None if it has not agreed."""
     is_customer = side is Side.CUSTOMER
     return version.customer_agreed_at if is_customer else version.operator_agreed_at
 
 
 def _set_agreed(version: OutcomeVersion, party: Party, now: datetime) -> None:
+    """Record that a party agrees to the version now, with its name."""
     if party.side is Side.CUSTOMER:
         version.customer_agreed_by, version.customer_agreed_at = party.name, now
     else:
@@ -183,6 +185,7 @@ def _set_agreed(version: OutcomeVersion, party: Party, now: datetime) -> None:
 
 
 def _require_open(version: OutcomeVersion, versions: Sequence[OutcomeVersion]) -> None:
+    """Raise VersionClosed if the version was withdrawn or a newer version is agreed."""
     if version.ends_at is not None:
         raise VersionClosed("This version was withdrawn when the contract was ended.")
     if any(one.number > version.number and is_agreed(one) for one in versions):
@@ -190,7 +193,7 @@ def _require_open(version: OutcomeVersion, versions: Sequence[OutcomeVersion]) -
 
 
 def _require_baseline(version: OutcomeVersion, terms: OutcomeTerms) -> None:
-    """Require a baseline that meets the gates; a switchback needs no baseline period.
+    """Require a baseline within the gate limits; a switchback contract needs none.
 
     Raises BaselineGatesNotMet.
     """

@@ -47,6 +47,7 @@ class CallWindow:
     until: datetime
 
     def contains(self, at: datetime) -> bool:
+        """Return whether a time lies in the window, both ends included."""
         return self.since <= at <= self.until
 
 
@@ -61,7 +62,7 @@ def call_window(effect: EventEffect, happened_at: datetime) -> CallWindow:
 def has_matching_tags(
     tags: Mapping[str, str] | None, terms: OutcomeTerms, subject: str, *, listed_in_claim: bool
 ) -> bool:
-    """Return whether a call's tags match the subject and the contract.
+    """Return whether tags fit subject and contract; `listed_in_claim` lets a call lack tags.
 
     A call listed in the claim may lack the tags, but must not have other values.
     """
@@ -81,7 +82,7 @@ def is_same_effect(effect: EventEffect, happened_at: datetime, other_happened_at
 
 
 def is_confirmation(terms: OutcomeTerms, attester_kind: str, *, same_as_claimant: bool) -> bool:
-    """Return whether a statement counts as a confirmation.
+    """Return whether a statement confirms an outcome; our model cannot confirm its own claim.
 
     The attester kind must be accepted by the contract. The claim itself may be the confirmation,
     except if our own model made it.
@@ -98,12 +99,12 @@ def silence_deadline(deadlines: ContractDeadlines, claimed_at: datetime) -> date
 
 
 def is_reversible(deadlines: ContractDeadlines, happened_at: datetime, at: datetime) -> bool:
-    """Return whether an outcome can still be reversed at a given time."""
+    """Return whether an outcome can still be reversed at `at`: within `reversal_days`."""
     return at <= happened_at + timedelta(days=deadlines.reversal_days)
 
 
 def supporting_call_requirement(terms: OutcomeTerms) -> str:
-    """Return the contract's requirements for a supporting call, as an error message."""
+    """Return an error text that states which models' and operations' calls support a claim."""
     models = ["any model" if one == ANY_MODEL else one for one in terms.supporting.models]
     operations = terms.supporting.operations or ("none of the operations of its covered meters",)
     return (
@@ -137,7 +138,7 @@ def is_billable(
     outcome: SettledOutcome,
     same_subject: Iterable[SettledOutcome],
 ) -> bool:
-    """Return whether a settled outcome is billable under the terms.
+    """Return whether an outcome is attested, has a supporting call and has no duplicate.
 
     `same_subject` are the other outcomes of its subject.
     """
@@ -166,6 +167,7 @@ def _is_supporting(terms: OutcomeTerms, call: SupportingCall) -> bool:
 
 
 def _is_attested(terms: OutcomeTerms, outcome: SettledOutcome) -> bool:
+    """Return whether an accepted attester, or silence until the deadline, confirmed an outcome."""
     if outcome.attested_by != SILENCE:
         return outcome.attested_by in terms.attesters
     deadline = silence_deadline(terms.deadlines, outcome.claimed_at)

@@ -148,10 +148,12 @@ def terms_from_fields(file: ContractFields) -> OutcomeTerms:
 
 
 def _attribution(file: _AttributionFields | None) -> AttributionRules | None:
+    """Return the attribution rules of [attribution], or None without this section."""
     return None if file is None else AttributionRules(tuple(file.models), tuple(file.operations))
 
 
 def _ends_at(file: ContractFields) -> datetime | None:
+    """Return the end of the contract in its time zone, or None if the file has no end."""
     return (
         None
         if file.ends_at is None
@@ -160,6 +162,7 @@ def _ends_at(file: ContractFields) -> datetime | None:
 
 
 def _cap(file: ContractFields) -> int | None:
+    """Return the monthly cap in minor units, or None if the file has no cap."""
     return None if file.cap is None else minor_from_text(file.cap, file.currency)
 
 
@@ -173,6 +176,7 @@ def _settlement_count(file: ContractFields) -> int:
 
 
 def _effect(file: ContractFields) -> EventEffect | MeasuredEffect:
+    """Return the event or measured effect. Raises OutcomeTermsInvalid unless there is one."""
     match file.event, file.measure:
         case _EventFields() as event, None:
             return EventEffect(**_asdict(event))
@@ -186,7 +190,7 @@ def _effect(file: ContractFields) -> EventEffect | MeasuredEffect:
 
 
 def _price(file: ContractFields) -> Price | SavingsShare:
-    """Return the price of an event or the share of a measured effect (`_effect` runs first)."""
+    """Return an event's price or a measured effect's share of savings; `_effect` runs first."""
     match file.event, file.price, file.share:
         case _EventFields(), PriceFields() as price, None:
             return _parse_field("price", lambda: price_from_fields(price))
@@ -197,6 +201,7 @@ def _price(file: ContractFields) -> Price | SavingsShare:
 
 
 def _share(file: _ShareFields) -> SavingsShare:
+    """Return the share of the savings in ppm and the value of one unit in nano-units."""
     value = _parse_field("share.unit_value", lambda: nano_from_text(file.unit_value))
     return SavingsShare(
         _parse_field("share.percent", lambda: ppm_from_percent(file.percent)), value

@@ -62,6 +62,7 @@ class VersionPeriod:
     ends_at: datetime | None
 
     def is_in_force(self, at: datetime) -> bool:
+        """Return whether a time lies in the period; `ends_at` itself does not."""
         return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
 
 
@@ -174,7 +175,7 @@ async def list_versions(
 async def terms_for_evidence(
     session: AsyncSession, account_id: UUID, contract_id: UUID, at: datetime
 ) -> OutcomeTerms:
-    """Return the terms for interpreting evidence received at a given time.
+    """Return the terms under which evidence received at `at` is parsed.
 
     The terms in force, else the newest agreed, else the newest, so that a proposal does not change
     how evidence is read.
@@ -188,7 +189,7 @@ async def terms_for_evidence(
 
 
 def get_version(versions: Sequence[OutcomeVersion], number: int | None) -> OutcomeVersion:
-    """Return the version with a number, or the newest. Raises ContractNotFound."""
+    """Return the version with a number, or the newest if None. Raises ContractNotFound."""
     matching = [one for one in versions if number is None or one.number == number]
     if not matching:
         raise ContractNotFound(f"The contract has no version {number}.", param="version")
@@ -201,7 +202,7 @@ def version_terms(version: OutcomeVersion) -> OutcomeTerms:
 
 
 def version_hash(version: OutcomeVersion) -> str:
-    """Return the hash that a party agrees to, in hexadecimal.
+    """Return the hexadecimal hash that a party states to agree to the version.
 
     It is the SHA-256 of the terms' canonical JSON, followed by the baseline's text if there is one.
     """
@@ -248,6 +249,7 @@ async def _get_or_create_contract(
 
 
 def _require_below_limit(count: int, noun: str) -> None:
+    """Raise OutcomeTermsInvalid if `count` is `_MAX_COUNT`; `noun` names what is counted."""
     if count >= _MAX_COUNT:
         raise OutcomeTermsInvalid(
             f"contract: the maximum of {_MAX_COUNT} {noun} is reached.", param="contract"
@@ -255,6 +257,7 @@ def _require_below_limit(count: int, noun: str) -> None:
 
 
 def _not_found(name: str) -> ContractNotFound:
+    """Return the ContractNotFound error for an id or tag, to be raised by the caller."""
     return ContractNotFound(
         f"Outcome contract not found: {name[:60]!r}. Use its ID (octr_…) or name.", param="contract"
     )

@@ -35,6 +35,7 @@ async def covered_call_terms(
 def _build_terms(
     contract_id: UUID, terms: OutcomeTerms, plan_terms: PlanTerms | None, list_prices: PlanTerms
 ) -> PlanTerms:
+    """Build price terms: the covered models' prices and discounts, covered units as allowances."""
     models = sorted({one.model for one in terms.covered})
     sources = {model: _price_source(model, plan_terms, list_prices) for model in models}
     _require_prices(terms, sources)
@@ -56,6 +57,7 @@ def _build_terms(
 
 
 def _price_source(model: str, plan_terms: PlanTerms | None, list_prices: PlanTerms) -> PlanTerms:
+    """Return the plan's terms if they price the model, else the list prices."""
     return plan_terms if plan_terms is not None and plan_terms.has_model(model) else list_prices
 
 
@@ -69,6 +71,7 @@ def _require_callable_models(
 
 
 def _require_prices(terms: OutcomeTerms, sources: dict[str, PlanTerms]) -> None:
+    """Raise OutcomeTermsInvalid if a covered meter has no price, or only some include tax."""
     for at, one in enumerate(terms.covered):
         if sources[one.model].price(one.model, one.meter) is None:
             raise _invalid(
@@ -85,4 +88,5 @@ def _discount_ppm(source: PlanTerms, model: str) -> int:
 
 
 def _invalid(field: str, what: str) -> OutcomeTermsInvalid:
+    """Return an OutcomeTermsInvalid error that names the field."""
     return OutcomeTermsInvalid(f"{field}: {what}.", param=field)

@@ -139,7 +139,7 @@ class MeasuredEffect:
 
     @property
     def saved_unit(self) -> str:
-        """Return the unit of the savings: of the quantity, or the numerator of a rate."""
+        """Return the savings' unit: the quantity's, or for a rate (`per`) its numerator."""
         per = [one.unit for one in self.variables if one.name == self.per]
         if not per:
             return self.unit
@@ -147,7 +147,7 @@ class MeasuredEffect:
 
 
 def validate_event(event: EventEffect) -> None:
-    """Check the hours of an event. Raises OutcomeTermsInvalid."""
+    """Check window, lead and apart hours of an event. Raises OutcomeTermsInvalid."""
     lead, window = event.lead_hours, event.window_hours
     require(
         0 <= lead < window <= _MAX_HOURS,
@@ -176,6 +176,7 @@ def validate_measured_effect(effect: MeasuredEffect) -> None:
 
 
 def _validate_unit(field: str, unit: str) -> None:
+    """Raise OutcomeTermsInvalid for the field if the unit is unknown."""
     try:
         require_known_unit(unit)
     except ReadingsInvalid as error:
@@ -183,6 +184,7 @@ def _validate_unit(field: str, unit: str) -> None:
 
 
 def _validate_variables(effect: MeasuredEffect) -> None:
+    """Check number, names and units of the variables, and that `per` names one of them."""
     names = effect.variable_names
     require(
         len(names) <= _MAX_VARIABLES,
@@ -205,6 +207,7 @@ def _validate_variables(effect: MeasuredEffect) -> None:
 
 
 def _validate_gates(gates: BaselineGateTerms) -> None:
+    """Check that the limits of baseline quality are in range. Raises OutcomeTermsInvalid."""
     for name in ("cv_rmse", "nmbe"):
         valid = 0 < getattr(gates, f"{name}_ppm") <= PPM
         require(valid, f"measure.gates.{name}", "must be more than 0 and at most 100 percent")
@@ -249,6 +252,7 @@ def _validate_design(effect: MeasuredEffect) -> None:
 
 
 def _validate_machines(machines: MachineGroupTerms) -> None:
+    """Require unique names of at least one treated and one control machine."""
     names = (*machines.having, *machines.lacking)
     valid_size = bool(machines.having) and bool(machines.lacking) and len(names) <= _MAX_MACHINES
     require(

@@ -141,6 +141,7 @@ def measured_effect_from_fields(
 
 
 def _gates(file: _GateFields) -> BaselineGateTerms:
+    """Convert the limits of baseline quality, in percent, to terms in ppm."""
     return BaselineGateTerms(
         cv_rmse_ppm=_parse_percent("measure.gates.cv_rmse", file.cv_rmse),
         nmbe_ppm=_parse_percent("measure.gates.nmbe", file.nmbe),
@@ -150,23 +151,28 @@ def _gates(file: _GateFields) -> BaselineGateTerms:
 
 
 def _adjustment(file: _AdjustmentFields) -> AdjustmentTerms:
+    """Convert a non-routine adjustment; the amount per day becomes billionths of a unit."""
     nano = _parse_nano("measure.adjustments", file.per_day)
     return AdjustmentTerms(file.first, nano, file.reason, file.until, file.less)
 
 
 def _meter_replacement(file: _MeterReplacementFields, zone: ZoneInfo) -> MeterReplacementTerms:
+    """Convert a meter replacement; its time without an offset is in `zone`."""
     at = _parse_field("measure.swaps", lambda: parse_instant(file.at, zone))
     factor = _parse_nano("measure.swaps", file.factor)
     return MeterReplacementTerms(at, file.old, file.new, factor, file.reason, file.machine)
 
 
 def _machine_groups(file: _MachineGroupFields) -> MachineGroupTerms:
+    """Convert the names of treated (`having`) and control (`lacking`) machines."""
     return MachineGroupTerms(tuple(file.having), tuple(file.lacking))
 
 
 def _parse_percent(field: str, percent: str) -> int:
+    """Parse a percentage into ppm. Raises OutcomeTermsInvalid with the field."""
     return _parse_field(field, lambda: ppm_from_percent(percent))
 
 
 def _parse_nano(field: str, text: str) -> int:
+    """Parse a decimal text into billionths. Raises OutcomeTermsInvalid with the field."""
     return _parse_field(field, lambda: nano_from_text(text))

@@ -67,10 +67,12 @@ def build_measurement_plan(
 
 
 def _gate_limits(gates: BaselineGateTerms, missing_ppm: int) -> GateLimits:
+    """Convert the gates to plan limits; `missing_ppm` limits the reporting period's days."""
     return GateLimits(gates.cv_rmse_ppm, gates.nmbe_ppm, gates.missing_ppm, missing_ppm, gates.days)
 
 
 def _adjustments(effect: MeasuredEffect) -> tuple[NonRoutineAdjustment, ...]:
+    """Convert the non-routine adjustments to units per day, negative with `less`."""
     return tuple(
         NonRoutineAdjustment(
             one.first,
@@ -84,6 +86,7 @@ def _adjustments(effect: MeasuredEffect) -> tuple[NonRoutineAdjustment, ...]:
 
 
 def _meter_replacements(effect: MeasuredEffect) -> tuple[MeterReplacement, ...]:
+    """Convert the meter replacements to those of the plan, with factors as floats."""
     return tuple(
         MeterReplacement(
             one.at, one.old, one.new, _BOTH_SIDES, one.factor_nano / _NANO_PER_UNIT, one.machine
@@ -93,12 +96,13 @@ def _meter_replacements(effect: MeasuredEffect) -> tuple[MeterReplacement, ...]:
 
 
 def _machine_groups(effect: MeasuredEffect) -> MachineGroups | None:
+    """Return the treated and control machines, or None unless the design is a holdout."""
     groups = effect.machines
     return None if groups is None else MachineGroups(groups.having, groups.lacking)
 
 
 def _switchback_schedule(terms: OutcomeTerms, effect: MeasuredEffect) -> SwitchbackSchedule | None:
-    """Return the switchback schedule, starting on the contract's first day, or None."""
+    """Return the schedule from the contract's first day on; None without a switchback."""
     if effect.turns is None:
         return None
     since = local_day(terms.starts_at, parse_time_zone(terms.time_zone))

@@ -77,6 +77,7 @@ def validate_non_routine_events(
 
 
 def _validate_adjustment(adjustment: AdjustmentTerms) -> None:
+    """Require a positive amount and an end after the start. Raises OutcomeTermsInvalid."""
     field = "measure.adjustments"
     require(
         adjustment.until is None or adjustment.first < adjustment.until,
@@ -87,6 +88,7 @@ def _validate_adjustment(adjustment: AdjustmentTerms) -> None:
 
 
 def _validate_meter_replacement(swap: MeterReplacementTerms) -> None:
+    """Require a time zone, a positive factor and both meters' names."""
     field = "measure.swaps"
     require(swap.at.tzinfo is not None, field, "must have a time zone")
     require(0 < swap.factor_nano <= _MAX_NANO, field, "must have a factor greater than 0")

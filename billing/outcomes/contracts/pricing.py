@@ -32,11 +32,12 @@ class VersionQuantities:
 
     @property
     def total(self) -> int:
+        """Return the total of all attester kinds, in millionths of an outcome or unit."""
         return sum(self.micro.values())
 
     @property
     def price_nano(self) -> Fraction:
-        """Return the price in nano-units, not rounded."""
+        """Return the unrounded price of these effects, in nano-units."""
         price = self.terms.price
         if isinstance(price, SavingsShare):
             return Fraction(self.total * price.unit_value * price.ppm, MICRO * PPM)
@@ -53,7 +54,7 @@ class PriceBounds:
     usage: int | None
 
     def clamp(self, price: int) -> int:
-        """Return the price within the bounds; cap and usage take precedence over the floor."""
+        """Return the price (minor units) raised to the floor, then limited by cap and usage."""
         amount = max(price, self.floor)
         for limit in (self.cap, self.usage):
             amount = amount if limit is None else min(amount, limit)
@@ -79,7 +80,7 @@ class MonthPrice:
 
 
 def month_bounds(terms: OutcomeTerms, share_in_force: Fraction, usage: int | None) -> PriceBounds:
-    """Return the price bounds of a month; `share` is the share of its days in force.
+    """Return the price bounds of a month; `share_in_force` prorates the floor, not the cap.
 
     The floor is prorated, like a plan's minimum; the cap is not, like a spend cap.
     """
@@ -88,7 +89,7 @@ def month_bounds(terms: OutcomeTerms, share_in_force: Fraction, usage: int | Non
 
 
 def price_month(bounds: PriceBounds, quantities: Sequence[VersionQuantities]) -> MonthPrice:
-    """Compute the price of a month's effects, rounded once."""
+    """Return quantity and price of a month's effects, rounded once and within the bounds."""
     nano = sum((one.price_nano for one in quantities), Fraction(0))
     price = rounded(nano / nano_per_minor(bounds.currency))
     amount = bounds.clamp(price)
@@ -100,7 +101,7 @@ def price_month(bounds: PriceBounds, quantities: Sequence[VersionQuantities]) ->
 
 
 def divide_amount(price: MonthPrice, minor: int) -> list[AttesterPart]:
-    """Divide another amount by attester kind, in proportion to the parts of a price."""
+    """Divide `minor` minor units by attester kind, in proportion to the parts of a price."""
     if not price.parts:
         return [AttesterPart(FLOOR, 0, minor)] if minor else []
     amounts = allocate(minor, [part.minor for part in price.parts])

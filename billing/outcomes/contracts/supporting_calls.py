@@ -31,12 +31,13 @@ class AttributionRules:
     operations: tuple[str, ...]
 
     def allows(self, model: str | None, operation: str | None) -> bool:
+        """Return whether a call of this model and operation may support a claim."""
         named = ANY_MODEL in self.models or model in self.models
         return named and operation in self.operations
 
 
 def validate_attribution(attribution: AttributionRules) -> None:
-    """Check the models and operations. Raises OutcomeTermsInvalid."""
+    """Require distinct model ids and distinct, known operations. Raises OutcomeTermsInvalid."""
     models, operations = attribution.models, attribution.operations
     require(0 < len(models) <= _MAX_MODELS, _MODELS_FIELD, f"must name 1 to {_MAX_MODELS} models")
     named = all(is_line(one, 100) and one != ANY_MODEL for one in models)

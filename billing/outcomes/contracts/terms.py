@@ -187,6 +187,7 @@ class OutcomeTerms:
         object.__setattr__(self, "_version_id", UUID(bytes=digest[:16]))
 
     def _require_money(self) -> None:
+        """Check floor, cap and share, and that the price fits the kind of effect."""
         require(0 <= self.floor <= _MAX_MINOR, "floor", "must not be negative or above the maximum")
         of_price = self.cap is None or self.floor <= self.cap <= _MAX_MINOR
         require(of_price, "cap", "must not be below the floor or above the maximum")
@@ -204,6 +205,7 @@ class OutcomeTerms:
         )
 
     def _require_times(self) -> None:
+        """Check time zone, start, end and deadlines. Raises OutcomeTermsInvalid."""
         parse_time_zone(self.time_zone)
         require(self.starts_at.tzinfo is not None, "starts_at", "must have a time zone")
         ends = self.ends_at
@@ -247,12 +249,14 @@ def parse_outcome_terms(text: bytes) -> OutcomeTerms:
 
 
 def _parse_price(payload: dict[str, Any]) -> Price | SavingsShare:
+    """Parse the JSON of a price or of a share of savings. Raises PriceInvalid."""
     if payload["kind"] == "share":
         return SavingsShare(payload["ppm"], payload["unit_value"])
     return price_from_json(payload)
 
 
 def _as_json(terms: OutcomeTerms) -> dict[str, Any]:
+    """Return the JSON object of outcome terms; its canonical form is hashed and agreed to."""
     names = [name for name in OutcomeTerms.__slots__ if not name.startswith("_")]
     if terms.attribution is None:
         # Contracts agreed before this field existed keep their canonical JSON and its hash.
@@ -299,6 +303,7 @@ def _validate_period(terms: OutcomeTerms, effect: MeasuredEffect) -> None:
 
 
 def _validate_deadlines(deadlines: ContractDeadlines) -> None:
+    """Check the deadlines' days and the words on silence. Raises OutcomeTermsInvalid."""
     for field_name in ("dispute_days", "answer_days", "reversal_days"):
         days = getattr(deadlines, field_name)
         minimum = 0 if field_name == "reversal_days" else 1
@@ -319,6 +324,7 @@ def _validate_deadlines(deadlines: ContractDeadlines) -> None:
 
 
 def _validate_covered(covered: tuple[Allowance, ...]) -> None:
+    """Check the covered units: one model and meter each. Raises OutcomeTermsInvalid."""
     require(len(covered) <= _MAX_COVERED, "covered", f"can have at most {_MAX_COVERED} meters")
     for at, one in enumerate(covered):
         require(is_line(one.model, 100), f"covered[{at}].model", "must be a model id")

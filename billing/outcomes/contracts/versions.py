@@ -32,7 +32,7 @@ async def list_agreed_versions(
 
 
 def version_in_force(versions: Sequence[VersionPeriod], at: datetime) -> VersionPeriod | None:
-    """Return the newest version in force at a given time, or None."""
+    """Return the newest version in force at `at`, or None."""
     return next((one for one in reversed(versions) if one.is_in_force(at)), None)
 
 

@@ -173,7 +173,7 @@ async def get_evidence(session: AsyncSession, account_id: UUID, evidence_id: UUI
 async def verify_chain(
     session: AsyncSession, account_id: UUID, contract_id: UUID
 ) -> ChainVerification:
-    """Verify digest, chain hash and signature of every entry of a contract's log."""
+    """Check digest, chain hash and signature of all log entries, until the first fault."""
     attesters = {one.id: one for one in await list_attesters(session, account_id, contract_id)}
     entries, head = 0, _GENESIS_HASH
     async for entry in _iterate_entries(session, account_id, contract_id):
@@ -187,6 +187,7 @@ async def verify_chain(
 async def _iterate_entries(
     session: AsyncSession, account_id: UUID, contract_id: UUID
 ) -> AsyncIterator[Evidence]:
+    """Yield a contract's evidence in log order, page by page, to bound memory."""
     after = 0
     while page := await list_evidence(session, account_id, contract_id, _PAGE_SIZE, after):
         after = page[-1].position
@@ -198,6 +199,7 @@ async def _iterate_entries(
 def _entry_fault(
     entry: Evidence, entries_before: int, previous_hash: bytes, attester: Attester | None
 ) -> str | None:
+    """Return the first fault of an entry (position, digest, chain or signature), or None."""
     body = entry.said.encode()
     if entry.position != entries_before + 1:
         return "an entry is missing"
@@ -218,6 +220,7 @@ async def _insert_entry(
     contract_id: UUID,
     submission: EvidenceSubmission,
 ) -> Evidence:
+    """Append an entry, chained to the last one. The caller holds the contract's lock."""
     last = select(Evidence.position, Evidence.chained).where(
         col(Evidence.account_id) == account_id, col(Evidence.contract_id) == contract_id
     )
@@ -245,6 +248,7 @@ async def _insert_entry(
 async def _find_duplicate(
     session: AsyncSession, account_id: UUID, contract_id: UUID, submission: EvidenceSubmission
 ) -> Evidence | None:
+    """Return the evidence of the same attester, kind and body, or None."""
     query = select(Evidence).where(
         col(Evidence.account_id) == account_id,
         col(Evidence.contract_id) == contract_id,
@@ -264,10 +268,12 @@ async def _lock_contract(session: AsyncSession, account_id: UUID, contract_id: U
 
 
 def _signed_message(contract_id: UUID, kind: str, body: bytes) -> bytes:
+    """Return the bytes that an attester signs for evidence of this contract and kind."""
     return signing_message(ids.format_id(CONTRACT_PREFIX, contract_id), kind, body)
 
 
 def _chain_hash(previous_hash: bytes, entry: Evidence) -> bytes:
+    """Return the entry's SHA-256 over the previous hash, its header, signature and message."""
     received_at = entry.received_at.astimezone(UTC).isoformat(timespec="microseconds")
     header = f"{entry.position}\n{entry.attester_id.hex}\n{received_at}\n".encode()
     message = _signed_message(entry.contract_id, entry.kind, entry.said.encode())
@@ -275,6 +281,7 @@ def _chain_hash(previous_hash: bytes, entry: Evidence) -> bytes:
 
 
 def _decode_body(body: bytes) -> str:
+    """Decode a body as UTF-8. Raises EvidenceInvalid for its size, encoding or NUL bytes."""
     if not 0 < len(body) <= MAX_BYTES:
         raise EvidenceInvalid(
             f"Evidence must have 1 to {MAX_BYTES} bytes. Send larger evidence in parts."
@@ -290,6 +297,7 @@ def _decode_body(body: bytes) -> str:
 
 
 def _validate_body(kind: EvidenceKind, text: str, terms: OutcomeTerms, now: datetime) -> None:
+    """Raise EvidenceInvalid unless readings can be parsed or a statement is a JSON object."""
     if kind in _READINGS_KINDS:
         parse_readings(text, terms, now)
         return
@@ -304,7 +312,7 @@ def _validate_body(kind: EvidenceKind, text: str, terms: OutcomeTerms, now: date
 
 
 def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Reject duplicate JSON keys, which parsers resolve differently."""
+    """Return the pairs as a dict. Raises ValueError for duplicate keys: parsers differ on them."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise ValueError("a field occurs twice")
@@ -312,4 +320,5 @@ def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reject_constant(text: str) -> Any:
+    """Raise ValueError for NaN and infinities, which are not JSON."""
     raise ValueError(f"{text} is not a number")

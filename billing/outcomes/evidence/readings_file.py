@@ -94,6 +94,7 @@ class _RowParser:
     until: datetime
 
     def parse(self, location: str, row: Mapping[str, str]) -> tuple[str, ReadingRow]:
+        """Return the location and the parsed row. Raises EvidenceInvalid naming the location."""
         self._require_columns(location, row)
         variables = {
             name: _parse_decimal(location, row, name) for name in self.measure.variable_names
@@ -104,6 +105,7 @@ class _RowParser:
         return location, ReadingRow(at, value, unit, variables, machine, meter)
 
     def _parse_machine(self, location: str, row: Mapping[str, str]) -> str:
+        """Return the machine's name, empty for the plant. Raises EvidenceInvalid if unagreed."""
         machine, named = _parse_name(location, row, "machine"), self.measure.machines
         agreed = ("",) if named is None else (*named.having, *named.lacking)
         if machine not in agreed:
@@ -111,6 +113,7 @@ class _RowParser:
         return machine
 
     def _parse_unit(self, location: str, row: Mapping[str, str]) -> str:
+        """Return the unit. Raises EvidenceInvalid unless it converts to the contract's unit."""
         unit = row["unit"].strip()
         try:
             convert_unit(0.0, unit, self.measure.unit)
@@ -120,6 +123,7 @@ class _RowParser:
         return unit
 
     def _require_columns(self, location: str, row: Mapping[str, str]) -> None:
+        """Raise EvidenceInvalid if a column is missing or unknown."""
         required = {*_REQUIRED_COLUMNS, *self.measure.variable_names}
         if missing := sorted(required - row.keys()):
             raise _invalid(location, f"{', '.join(missing)} is missing")
@@ -127,6 +131,7 @@ class _RowParser:
             raise _invalid(location, f"unknown column {unknown[0][:60]!r}")
 
     def _parse_timestamp(self, location: str, row: Mapping[str, str]) -> datetime:
+        """Return `at` in UTC. Raises EvidenceInvalid for an invalid or future time."""
         try:
             at = parse_instant(datetime.fromisoformat(row["at"].strip()), self.zone)
         except ValueError as error:
@@ -157,7 +162,7 @@ def _deduplicate(parsed: Iterable[tuple[str, ReadingRow]]) -> ParsedReadings:
 
 
 def _csv_rows(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield the line and the cells by column name of each CSV row."""
+    """Yield (`line N`, cells by column name) for each CSV row. Raises EvidenceInvalid."""
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     header: Sequence[str] | None = None
     rows = 0
@@ -174,6 +179,7 @@ def _csv_rows(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _header(location: str, cells: Sequence[str]) -> Sequence[str]:
+    """Return the column names of a header row. Raises EvidenceInvalid if one occurs twice."""
     names = [cell.strip() for cell in cells]
     if len(set(names)) < len(names):
         raise _invalid(location, "the header contains a column twice")
@@ -183,6 +189,7 @@ def _header(location: str, cells: Sequence[str]) -> Sequence[str]:
 def _named_cells(
     location: str, header: Sequence[str], cells: Sequence[str], rows: int
 ) -> Mapping[str, str]:
+    """Return a row's cells by column. Raises EvidenceInvalid for too many rows or wrong cells."""
     if rows > MAX_ROWS:
         raise _invalid(location, f"there are more than {MAX_ROWS} readings; send them in parts")
     if len(cells) != len(header):
@@ -210,6 +217,7 @@ _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_ReadingsBody)
 
 
 def _parse_decimal(location: str, row: Mapping[str, str], name: str) -> Decimal:
+    """Parse a cell as a plain decimal number. Raises EvidenceInvalid."""
     text = row[name].strip()
     if _NUMBER.fullmatch(text) is None:
         raise _invalid(
@@ -219,6 +227,7 @@ def _parse_decimal(location: str, row: Mapping[str, str], name: str) -> Decimal:
 
 
 def _parse_name(location: str, row: Mapping[str, str], name: str) -> str:
+    """Return the text of an optional cell, by default empty. Raises EvidenceInvalid."""
     text = row.get(name, "").strip()
     if len(text) > _MAX_NAME_LENGTH or not text.isprintable():
         raise _invalid(
@@ -228,4 +237,5 @@ def _parse_name(location: str, row: Mapping[str, str], name: str) -> str:
 
 
 def _invalid(location: str, message: str) -> EvidenceInvalid:
+    """Return an EvidenceInvalid error that names the line or entry."""
     return EvidenceInvalid(f"{location}: {message}.", param=location)

@@ -87,6 +87,7 @@ class _SeriesBuilder:
             self._add_reading(evidence, row)
 
     def _add_reading(self, evidence: ReadingsEvidence, row: ReadingRow) -> None:
+        """Keep the attester's first reading of a time, unless a correction replaces it."""
         key = (evidence.attester, row.machine, row.at)
         current = self._kept.setdefault(key, SourcedReading(row, evidence))
         if current.reading == row:

@@ -53,12 +53,12 @@ class AttestationInvalid(AppError):
 
 
 def signing_message(contract: str, kind: str, body: bytes) -> bytes:
-    """Return the message to sign; `contract` is the contract id, `octr_…`."""
+    """Return the bytes that an attester signs: contract id (`octr_…`), kind and body hash."""
     return f"{_DOMAIN}\n{contract}\n{kind}\n{hashlib.sha256(body).hexdigest()}\n".encode()
 
 
 def is_valid_signature(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Verify an Ed25519 signature."""
+    """Return whether an Ed25519 signature is by this public key over this message."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except InvalidSignature:
@@ -112,6 +112,7 @@ def public_pem(public_key: bytes) -> str:
 
 
 def _decode_pem(text: str) -> bytes | None:
+    """Return the 32 bytes of an Ed25519 public key in PEM, or None if it is not one."""
     try:
         key = load_pem_public_key(text[:_MAX_TEXT_LENGTH].encode())
     except (ValueError, UnsupportedAlgorithm):
@@ -122,11 +123,13 @@ def _decode_pem(text: str) -> bytes | None:
 
 
 def _is_low_order(public_key: bytes) -> bool:
+    """Return whether the key is a point of small order, for which anyone can sign."""
     y = int.from_bytes(public_key, "little") % 2**255  # without the sign bit of x
     return y % _FIELD_PRIME in _LOW_ORDER_YS
 
 
 def _decode_base64(text: str, size: int) -> bytes | None:
+    """Return the decoded bytes, or None if the text is not base64 of `size` bytes."""
     try:
         content = b64decode(text.strip()[:_MAX_TEXT_LENGTH], validate=True)
     except ValueError:

@@ -62,6 +62,7 @@ class SignedStatement:
 
     @property
     def outcome(self) -> str:
+        """The business key of the outcome that the statement is about."""
         return str(self.content["outcome"])
 
 
@@ -82,7 +83,7 @@ async def get_statement(
     evidence_id: UUID,
     statement_type: StatementType,
 ) -> SignedStatement:
-    """Load a signed statement of the given type. Raises StatementNotFound, StatementInvalid."""
+    """Load a signed statement of this type. Raises StatementNotFound, StatementInvalid."""
     query = (
         select(Evidence, Attester)
         .join(Attester, col(Attester.id) == col(Evidence.attester_id))
@@ -120,6 +121,7 @@ def parse_claim(statement: SignedStatement) -> ClaimDetails:
 
 
 def _parse_statement(text: str) -> Mapping[str, Any]:
+    """Parse a JSON object that names an outcome. Raises StatementInvalid."""
     try:
         content = msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -131,6 +133,7 @@ def _parse_statement(text: str) -> Mapping[str, Any]:
 
 
 def _parse_happened_at(content: Mapping[str, Any]) -> datetime:
+    """Return the time of the outcome in UTC. Raises StatementInvalid without an offset."""
     try:
         at = datetime.fromisoformat(content["happened_at"])
         if at.tzinfo is not None:
@@ -141,6 +144,7 @@ def _parse_happened_at(content: Mapping[str, Any]) -> datetime:
 
 
 def _parse_call_ids(content: Mapping[str, Any]) -> tuple[UUID, ...] | None:
+    """Return the ids in `calls`, or None if absent. Raises StatementInvalid."""
     named = content.get("calls")
     if named is None:
         return None
@@ -151,11 +155,13 @@ def _parse_call_ids(content: Mapping[str, Any]) -> tuple[UUID, ...] | None:
 
 
 def _require(condition: bool, field: str) -> None:
+    """Raise StatementInvalid for the field if the condition is false."""
     if not condition:
         raise _invalid(field)
 
 
 def _invalid(field: str) -> StatementInvalid:
+    """Return a StatementInvalid error for a missing or wrong field."""
     return StatementInvalid(
         f"The field {field} of the signed text is missing or wrong.", param=field
     )

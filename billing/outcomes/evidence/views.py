@@ -43,7 +43,7 @@ def contract_json(
 
 
 def attester_json(attester: Attester) -> dict[str, Any]:
-    """Render an attester; `heard` is whether its signatures are accepted now."""
+    """Render an attester; `heard` tells whether new evidence by it is accepted now."""
     return {
         "object": "outcome_attester",
         "id": ids.format_id(ATTESTER_PREFIX, attester.id),
@@ -59,7 +59,7 @@ def attester_json(attester: Attester) -> dict[str, Any]:
 
 
 def evidence_json(evidence: Evidence, *, include_body: bool) -> dict[str, Any]:
-    """Render a piece of evidence, with its body if requested."""
+    """Render a piece of evidence; `include_body` adds the signed text as `said`."""
     payload = {
         "object": "outcome_evidence",
         "id": ids.format_id(EVIDENCE_PREFIX, evidence.id),
@@ -89,6 +89,7 @@ def version_status(version: OutcomeVersion, period: VersionPeriod | None, at: da
 def _version_json(
     version: OutcomeVersion, period: VersionPeriod | None, at: datetime
 ) -> dict[str, Any]:
+    """Render a version with its status at `at`, agreements, terms and baseline."""
     plan, terms = version.plan_version_id, version_terms(version)
     ends_at = period.ends_at if period else version.ends_at
     return {
@@ -129,4 +130,5 @@ def _attribution_json(terms: OutcomeTerms) -> dict[str, Any] | None:
 
 
 def _signed_off_json(by: str | None, at: datetime | None) -> dict[str, Any] | None:
+    """Render who did a step and when, or None if it has not been done."""
     return None if at is None else {"by": by, "at": at.isoformat()}

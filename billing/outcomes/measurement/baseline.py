@@ -57,7 +57,7 @@ class BaselineModel:
 def select_baseline(
     table: DailyTable, plan: MeasurementPlan, mean_override: float | None = None
 ) -> BaselineModel:
-    """Select the regression terms for the baseline days and fit them.
+    """Select the regression terms of lowest BIC for the baseline days and fit them.
 
     CV(RMSE) and NMBE are relative to `mean_override` if given, else to the mean of the quantity.
 
@@ -79,6 +79,7 @@ def select_baseline(
 
 
 def _require_enough_days(table: DailyTable, columns: int) -> None:
+    """Raise BaselineFitFailed for too few days for `columns` or a constant quantity."""
     days = len(table.days)
     if days < columns + _MIN_RESIDUAL_DAYS:
         raise BaselineFitFailed(f"{days} complete days are too few for {columns} columns.")
@@ -113,6 +114,7 @@ def _best_balance_points(table: DailyTable, terms: RegressionTerms, name: str) -
     )
 
     def score(points: tuple[int, ...]) -> float:
+        """Return the BIC of a fit with these candidate columns."""
         inner, outer = products[np.ix_(points, points)], cross_products[list(points)]
         squares = (
             total_squares - outer @ np.linalg.lstsq(inner, outer)[0] if points else total_squares
@@ -167,7 +169,7 @@ def _select_seasonal_terms(table: DailyTable, terms: RegressionTerms) -> Regress
 def fit_terms(
     table: DailyTable, terms: RegressionTerms, mean_override: float | None = None
 ) -> BaselineModel:
-    """Fit the given terms to the table by least squares.
+    """Fit terms by least squares; CV(RMSE) and NMBE are relative to `mean_override` if given.
 
     Raises BaselineFitFailed if the variables explain the quantity exactly (not a measurement).
     """

@@ -91,7 +91,7 @@ def annual_columns(days: DayArray, harmonics: int) -> list[tuple[str, FloatArray
 
 
 def require_independent_columns(columns: Sequence[tuple[str, FloatArray]]) -> None:
-    """Check the columns for collinearity.
+    """Raise BaselineFitFailed if a column is constant or collinear with earlier ones.
 
     Raises BaselineFitFailed naming the dependent column and the columns that explain it.
     """

@@ -28,7 +28,7 @@ def cross_validated_monthly_bias(values: FloatArray, columns: FloatArray, days: 
 
 
 def _month_indexes(days: DayArray) -> DayArray:
-    """Return the index of the fold of each day: equal parts of about a month."""
+    """Return the index of each day's held-out part: equal parts of about a month."""
     offsets = days - days[0]
     total_days = int(offsets[-1]) + 1
     months: DayArray = offsets * max(_MIN_MONTHS, round(total_days / _DAYS_PER_MONTH)) // total_days

@@ -42,11 +42,11 @@ class DailyTable:
         return (self.days >= period.first.toordinal()) & (self.days < period.until.toordinal())
 
     def within(self, period: DateRange) -> "DailyTable":
-        """Return the days within a period."""
+        """Return a table of the days within a period."""
         return self.filter(self.mask_within(period))
 
     def filter(self, mask: Mask) -> "DailyTable":
-        """Return the days selected by a mask."""
+        """Return a table of the days for which the mask is true."""
         variables = {name: values[mask] for name, values in self.variables.items()}
         return DailyTable(self.days[mask], self.values[mask], variables)
 
@@ -76,7 +76,7 @@ class OmittedDays:
 def aggregate_by_day(
     cleaned: CleanedReadings, plan: MeasurementPlan, machine: str = ""
 ) -> tuple[DailyTable, OmittedDays]:
-    """Return a machine's complete days and the omitted ones.
+    """Return the table of a machine's complete days, and the omitted days by reason.
 
     Raises ReadingsInvalid if two readings cover the same interval.
     """
@@ -132,6 +132,7 @@ def _is_complete_day(
 def _build_table(
     by_day: Mapping[date, Sequence[NormalizedReading]], plan: MeasurementPlan
 ) -> DailyTable:
+    """Aggregate the readings of each day to the table of daily values and variables."""
     days = np.array([day.toordinal() for day in by_day], dtype=np.int64)
     values = [
         _aggregate_values([p.value for p in points], plan.combine) for points in by_day.values()
@@ -150,6 +151,7 @@ def _build_table(
 
 
 def _aggregate_values(values: Sequence[float], aggregation: DailyAggregation) -> float:
+    """Return the sum or the mean of one day's values."""
     # Not numpy's sum: its order of addition, and so its rounding, depends on the processor.
     total = sum(values)
     return total if aggregation == DailyAggregation.SUM else total / len(values)

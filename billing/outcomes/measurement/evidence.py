@@ -33,6 +33,7 @@ class MeasurementStudy:
         return msgspec.json.encode(payload, order="sorted")
 
     def _sorted_readings(self) -> list[bytes]:
+        """Return the JSON of each reading, sorted by time, then text."""
         encoded = [(one.at, msgspec.json.encode(one, order="sorted")) for one in self.readings]
         return [text for _, text in sorted(encoded)]
 

@@ -7,7 +7,7 @@ from billing.outcomes.measurement.results import GateResult
 def baseline_fit_gates(
     cv_rmse_ppm: int, nmbe_ppm: int, days: int, limits: GateLimits
 ) -> tuple[GateResult, ...]:
-    """Check CV(RMSE), NMBE and the number of days of a fitted baseline against the limits."""
+    """Return the results of the gates CV(RMSE), NMBE and days of a fitted baseline."""
     return (
         _upper_bound_gate("cv_rmse", cv_rmse_ppm, limits.most_cv),
         _upper_bound_gate("nmbe", nmbe_ppm, limits.most_bias),
@@ -16,14 +16,14 @@ def baseline_fit_gates(
 
 
 def baseline_missing_days_gate(missing_share_ppm: int, limits: GateLimits) -> GateResult:
-    """Check the share of missing days of the baseline period."""
+    """Return the gate result for the share (ppm) of missing days of the baseline period."""
     return _upper_bound_gate(
         "missing in the baseline period", missing_share_ppm, limits.most_missing
     )
 
 
 def reporting_missing_days_gate(missing_share_ppm: int, limits: GateLimits) -> GateResult:
-    """Check the share of missing days of the reporting period."""
+    """Return the gate result for the share (ppm) of missing days of the reporting period."""
     return _upper_bound_gate(
         "missing in the reporting period", missing_share_ppm, limits.most_lacking
     )
@@ -35,4 +35,5 @@ def missing_ppm(complete_days: int, expected_days: int) -> int:
 
 
 def _upper_bound_gate(name: str, value: int, bound: int) -> GateResult:
+    """Return the gate's result: met if the value is at most the bound."""
     return GateResult(name, value, bound, value <= bound)

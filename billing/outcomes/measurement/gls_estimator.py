@@ -168,6 +168,7 @@ def _orthonormalize(
 def _reml_log_likelihood(
     squares: FloatArray, inner: FloatArray, log_determinant: FloatArray, degrees_of_freedom: int
 ) -> FloatArray:
+    """Return the REML log likelihood per noise model, up to a constant."""
     log_likelihood: FloatArray = (
         -(degrees_of_freedom * np.log(squares) + log_determinant + np.linalg.slogdet(inner)[1]) / 2
     )

@@ -139,6 +139,7 @@ def _proportional_correction(
 
 
 def _group_mean(tables: list[DailyTable], variable: str | None) -> FloatArray:
+    """Return the daily mean over machines, of the quantity (None) or of a variable."""
     columns = [one.values if variable is None else one.variables[variable] for one in tables]
     mean: FloatArray = np.mean(columns, axis=0)
     return mean

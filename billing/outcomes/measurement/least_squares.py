@@ -25,7 +25,7 @@ class LeastSquaresFit:
 
     @property
     def bic(self) -> float:
-        """Return the Bayesian information criterion, up to a constant of the same values."""
+        """Return the BIC of the fit, up to a constant that is the same for the same values."""
         return bic(self.residual_sum_of_squares, len(self.residuals), len(self.coefficients))
 
 

@@ -75,9 +75,11 @@ class DateRange:
 
     @property
     def days(self) -> int:
+        """The number of days."""
         return (self.until - self.first).days
 
     def contains(self, day: date) -> bool:
+        """Return whether the day is in the range; `until` itself is not."""
         return self.first <= day < self.until
 
 
@@ -101,6 +103,7 @@ class NonRoutineAdjustment:
         _require_both_parties(self.agreed_by, "adjustments")
 
     def applies_on(self, day: date) -> bool:
+        """Return whether the adjustment applies on a day; `until` is exclusive."""
         return self.first <= day and (self.until is None or day < self.until)
 
 
@@ -258,6 +261,7 @@ class MeasurementPlan:
         return numerator if denominator == weight_unit else f"{self.unit}*{weight_unit}"
 
     def _require_quantity(self) -> None:
+        """Check units, variables, interval, confidence, looks and resolution."""
         names = [one.name for one in self.variables]
         for unit in (self.unit, *(one.unit for one in self.variables)):
             require_known_unit(unit)
@@ -280,6 +284,7 @@ class MeasurementPlan:
         )
 
     def _require_periods(self) -> None:
+        """Check that periods, schedule and machines fit the method."""
         baseline = self.baseline
         if baseline is not None:
             ordered = baseline.until <= self.reporting.first
@@ -306,9 +311,11 @@ class MeasurementPlan:
 
 
 def _require_both_parties(parties: Iterable[str], param: str) -> None:
+    """Raise MeasurementPlanInvalid unless two different parties agreed."""
     _require(len({name for name in parties if name}) == 2, param, "both sides must agree")
 
 
 def _require(condition: bool, param: str, message: str) -> None:
+    """Raise MeasurementPlanInvalid for the field if the condition is false."""
     if not condition:
         raise MeasurementPlanInvalid(f"{param}: {message}.", param=param)

@@ -78,7 +78,7 @@ def clean_readings(
     machine: str = "",
     baseline_meter: str | None = None,
 ) -> CleanedReadings:
-    """Validate, deduplicate and convert the readings of a machine.
+    """Validate one machine's readings, drop duplicates and convert to the plan's units.
 
     `baseline_meter` is the last meter of the baseline period. Raises ReadingsInvalid.
     """
@@ -101,6 +101,7 @@ def clean_readings(
 def _normalize(
     reading: MeterReading, plan: MeasurementPlan, swaps: Sequence[MeterReplacement]
 ) -> NormalizedReading:
+    """Convert a reading to the plan's units and apply the factors of earlier replacements."""
     factor = 1.0
     for swap in swaps:
         factor *= swap.factor if reading.at >= swap.at else 1.0
@@ -151,6 +152,7 @@ def _require_agreed_meters(
 
 
 def _to_utc(at: datetime) -> datetime:
+    """Convert a time to UTC. Raises ReadingsInvalid if it has no time zone."""
     if at.utcoffset() is None:
         raise ReadingsInvalid(f"{at.isoformat()} has no time zone.", param="at")
     return at.astimezone(UTC)

@@ -125,6 +125,7 @@ def to_ppm(share: float) -> int:
 
 
 def _quantize(value: float, resolution: Decimal, rounding: str) -> Decimal:
+    """Round a float to a multiple of the resolution, by the `rounding` mode of decimal."""
     exact = Decimal(f"{value:.{_SIGNIFICANT_DIGITS - 1}e}")
     steps = (exact / resolution).to_integral_value(rounding=rounding)
     return (steps * resolution).quantize(resolution) + Decimal(0)

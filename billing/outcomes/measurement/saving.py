@@ -55,7 +55,7 @@ class SavingsEstimate:
         return self.sign * (self.mixture.mean + self.offset)
 
     def lower_bound(self, probability: float) -> float:
-        """Return the value that the savings exceed with the given probability."""
+        """Return the value that the savings exceed with this probability."""
         if self.sign > 0:
             return self.mixture.quantile(1 - probability) + self.offset
         return -self.mixture.quantile(probability) - self.offset

@@ -67,14 +67,14 @@ class _PeriodData:
     notes: tuple[DataQualityNote, ...]
 
     def missing_days_ppm(self, period: DateRange, plan: MeasurementPlan) -> int:
-        """Return the share of the not excluded days that any machine lacks, in ppm."""
+        """Return the share in ppm of included days that a machine lacks, rounded up."""
         days_by_machine = [{*table.within(period).days.tolist()} for table in self.tables.values()]
         return missing_ppm(
             len(set.intersection(*days_by_machine)), plan.count_included_days(period)
         )
 
     def missing_days_gate(self, plan: MeasurementPlan) -> GateResult:
-        """Check the missing days of the reporting period."""
+        """Return the gate result for the missing days of the reporting period."""
         return reporting_missing_days_gate(self.missing_days_ppm(plan.reporting, plan), plan.limits)
 
 
@@ -162,7 +162,7 @@ def _prepare_period(
 
 
 def _included_days(table: DailyTable, plan: MeasurementPlan) -> Mask:
-    """Return a mask of the days that are not excluded."""
+    """Return a mask of the days that no agreed exclusion covers."""
     days = (date.fromordinal(day) for day in table.days.tolist())
     return np.array([not plan.is_excluded(day) for day in days], dtype=np.bool_)
 
@@ -170,6 +170,7 @@ def _included_days(table: DailyTable, plan: MeasurementPlan) -> Mask:
 def _data_quality_notes(
     machine: str, cleaned: CleanedReadings, omitted: OmittedDays
 ) -> list[DataQualityNote]:
+    """Return the notes on a machine's duplicate readings and omitted days."""
     suffix = f" of {machine}" if machine else ""
     omissions = (
         ("only in part", omitted.incomplete),
@@ -187,7 +188,7 @@ def _data_quality_notes(
 def _savings_against_baseline(
     stored: StoredBaseline, data: _PeriodData, plan: MeasurementPlan
 ) -> tuple[SavingsEstimate, BaselineFitReport]:
-    """Estimate the savings against a stored baseline."""
+    """Estimate the savings against a stored baseline; also return its fit report."""
     missing_gates = (
         baseline_missing_days_gate(stored.missing_ppm, plan.limits),
         data.missing_days_gate(plan),
@@ -215,7 +216,7 @@ def _daily_results(
 def _savings_by_switchback(
     data: _PeriodData, plan: MeasurementPlan, schedule: SwitchbackSchedule
 ) -> tuple[SavingsEstimate, BaselineFitReport]:
-    """Estimate the savings of a switchback, whose control days are the baseline."""
+    """Estimate a switchback's savings; also return the fit report of its control days."""
     saving, baseline = switchback_savings(data.tables[""], plan, schedule)
     control = build_stored_baseline(baseline, plan.comparison_period, 0, (), data.notes)
     return saving, _fit_report(control, (data.missing_days_gate(plan),), data.notes, plan.limits)
@@ -227,6 +228,7 @@ def _fit_report(
     notes: tuple[DataQualityNote, ...],
     limits: GateLimits,
 ) -> BaselineFitReport:
+    """Return the fit report of a baseline with the results of all gates."""
     return BaselineFitReport(
         cv=stored.cv_rmse_ppm,
         bias=stored.nmbe_ppm,
@@ -249,6 +251,7 @@ def _build_result(
     study_digest: str,
     days: tuple[DailyResult, ...] = (),
 ) -> MeasurementResult:
+    """Round a savings estimate to a result; nothing is billable unless all gates are met."""
     resolution = effective_resolution(
         plan.resolution, max(abs(saving.baseline), abs(saving.actual))
     )

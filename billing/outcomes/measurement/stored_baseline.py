@@ -78,12 +78,12 @@ class StoredBaseline:
 
     @property
     def meters(self) -> Mapping[str, str]:
-        """Return the last meter of each machine."""
+        """Return the last meter of the baseline period by machine."""
         return {one.machine: one.meter for one in self.machines}
 
     @property
     def tables(self) -> Mapping[str, DailyTable]:
-        """Return the daily table of each machine."""
+        """Return the daily baseline table by machine."""
         return {one.machine: one.table for one in self.machines}
 
     def canonical_json(self) -> str:
@@ -98,7 +98,7 @@ def build_stored_baseline(
     machines: tuple[StoredMachineDays, ...],
     notes: tuple[DataQualityNote, ...],
 ) -> StoredBaseline:
-    """Build the stored form of a fitted baseline."""
+    """Convert a fitted baseline to its stored form: shares in ppm, rounded coefficients."""
     effects = (f"{effect:.{_SIGNIFICANT_DIGITS}g}" for effect in baseline.coefficients)
     return StoredBaseline(
         cv_rmse_ppm=to_ppm(baseline.cv_rmse),

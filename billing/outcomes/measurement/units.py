@@ -67,6 +67,7 @@ def require_known_unit(unit: str) -> None:
 
 
 def _parse_unit(unit: str) -> tuple[tuple[str, ...], Fraction]:
+    """Return dimensions and factor of a unit such as `kWh/h`. Raises ReadingsInvalid."""
     dimensions, factor = [], Fraction(1)
     for position, name in enumerate(unit.split("/")):
         if name not in _UNITS or position > 1:

@@ -65,7 +65,7 @@ class SettlementCharges:
 
 
 async def current_price(session: AsyncSession, settlement: OutcomeSettlement) -> MonthPrice:
-    """Return the price of a settlement without its removed and frozen effects."""
+    """Return a settlement's price without effects that are reversed, lost or in dispute."""
     excluded = await removed_effect_ids(session, settlement) | await frozen_effect_ids(
         session, settlement
     )
@@ -110,7 +110,7 @@ async def list_settlement_disputes(
 async def load_settlement_charges(
     session: AsyncSession, settlement: OutcomeSettlement
 ) -> SettlementCharges:
-    """Load the charges and credits of a settlement."""
+    """Load a settlement's charges, by state of their invoices, and its credits."""
     query = (
         select(Charge, Invoice.status)
         .join(Invoice, col(Invoice.id) == col(Charge.invoice_id), isouter=True)

@@ -58,7 +58,7 @@ async def find_supporting_calls(
     effect: EventEffect,
     claim: ClaimDetails,
 ) -> CallCandidates:
-    """Find the calls that can support a claim, latest first."""
+    """Find the calls that may support a claim (listed in it or matched by tags), latest first."""
     window, eligible = call_window(effect, claim.happened_at), _is_eligible(terms)
     query = (
         select(Usage.request_id, Usage.tags, OutcomeCall.outcome_id, eligible)

@@ -94,6 +94,7 @@ class BundleVersion:
     terms: str
 
     def is_in_force(self, at: datetime) -> bool:
+        """Return whether a time lies in the version's period; `ends_at` itself does not."""
         return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
 
 
@@ -146,6 +147,7 @@ class SettlementResult:
 
     @classmethod
     def from_price(cls, priced: MonthPrice, usage: int | None) -> "SettlementResult":
+        """Build the result from a month's price and its usage bound (minor units)."""
         return cls(priced.micro, priced.minor, usage, priced.parts)
 
 
@@ -183,6 +185,7 @@ class EvidenceBundle:
         return frozenset(one.id for one in self.outcomes) | measured
 
     def with_result(self, result: SettlementResult) -> "EvidenceBundle":
+        """Return a copy of the bundle with the result."""
         return replace(self, result=result)
 
     def canonical_json(self) -> str:

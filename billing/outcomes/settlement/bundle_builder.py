@@ -58,7 +58,7 @@ async def build_bundle(
     month: SettlementMonth,
     measure_function: MeasureFunction,
 ) -> EvidenceBundle:
-    """Build a month's bundle with its result. Raises PlanNotFound, and measurement errors."""
+    """Build a month's evidence bundle with its result. Raises PlanNotFound, measurement errors."""
     account_id, version = (
         contract.account_id,
         last_version_in(versions, month.starts_at, month.ends_at),
@@ -99,7 +99,7 @@ async def build_bundle(
 async def list_unsettled_outcomes(
     session: AsyncSession, contract: OutcomeContract, month: SettlementMonth
 ) -> Sequence[Outcome]:
-    """List the confirmed, unsettled outcomes of a month and of earlier months."""
+    """List outcomes up to the month's end that were confirmed by the cutoff and not settled."""
     query = (
         select(Outcome)
         .where(
@@ -141,6 +141,7 @@ async def _measure_versions(
 async def _load_statements(
     session: AsyncSession, contract: OutcomeContract, outcomes: Iterable[Outcome]
 ) -> list[tuple[Evidence, Attester]]:
+    """Load the claims and confirmations of the outcomes, with attesters, in log order."""
     evidence_ids = {
         one for each in outcomes for one in (each.evidence_id, each.confirmation_id) if one
     }
@@ -154,6 +155,7 @@ async def _load_statements(
 
 
 def _bundle_version(period: VersionPeriod) -> BundleVersion:
+    """Convert a version and its period to the bundle's form."""
     return BundleVersion(
         period.version.id.hex,
         period.version.number,
@@ -164,12 +166,14 @@ def _bundle_version(period: VersionPeriod) -> BundleVersion:
 
 
 def _bundle_usage(usage: ModelUsage) -> BundleUsage:
+    """Convert the covered usage of a model to the bundle's form."""
     return BundleUsage(
         usage.model, usage.calls, **{meter: usage.quantities.get(meter) for meter in METERS}
     )
 
 
 def _bundle_outcome(outcome: Outcome, calls: Iterable[Usage]) -> BundleOutcome:
+    """Convert an outcome and its attributed calls to the bundle's form."""
     return BundleOutcome(
         id=ids.format_id(OUTCOME_PREFIX, outcome.id),
         business_key=outcome.business_key,
@@ -186,10 +190,12 @@ def _bundle_outcome(outcome: Outcome, calls: Iterable[Usage]) -> BundleOutcome:
 
 
 def _public_id(prefix: str, object_id: UUID | None) -> str | None:
+    """Return the prefixed id, or None for None."""
     return None if object_id is None else ids.format_id(prefix, object_id)
 
 
 def _bundle_call(call: Usage) -> BundleCall:
+    """Convert a usage row of a supporting call to the bundle's form."""
     return BundleCall(
         request_id=ids.format_id(REQUEST_ID_PREFIX, call.request_id),
         model=call.model,
@@ -202,6 +208,7 @@ def _bundle_call(call: Usage) -> BundleCall:
 
 
 def _bundle_evidence(evidence: Evidence, attester: Attester) -> BundleEvidence:
+    """Convert evidence to the bundle's form, with the attester's public key."""
     return BundleEvidence(
         id=ids.format_id(EVIDENCE_PREFIX, evidence.id),
         position=evidence.position,

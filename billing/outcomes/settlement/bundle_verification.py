@@ -30,7 +30,7 @@ class BundleDifference:
 
 
 def verify_evidence(bundle: EvidenceBundle) -> Iterator[BundleDifference]:
-    """Yield every statement of the bundle that its signed evidence does not support."""
+    """Yield a difference for every fact in the bundle that its signed evidence does not support."""
     for one in bundle.evidence:
         yield from _verify_signature(bundle, one)
     evidence = {one.id: one for one in bundle.evidence}
@@ -53,6 +53,7 @@ def _verify_signature(
 
 
 def _is_signed(bundle: EvidenceBundle, evidence: BundleEvidence) -> bool:
+    """Return whether the evidence has a valid signature of its attester's key."""
     message = signing_message(bundle.contract, evidence.kind, evidence.said.encode())
     try:
         return is_valid_signature(
@@ -108,13 +109,14 @@ def _verify_measurements(bundle: EvidenceBundle) -> Iterator[BundleDifference]:
 
 
 def _parse_if_kind(evidence: BundleEvidence | None, kind: str) -> Mapping[str, Any]:
-    """Return the JSON content of evidence of the given kind, else an empty mapping."""
+    """Return the JSON content of evidence if it is of this kind, else an empty mapping."""
     return (
         _parse_json_object(evidence.said) if evidence is not None and evidence.kind == kind else {}
     )
 
 
 def _parse_json_object(text: str) -> Mapping[str, Any]:
+    """Parse a JSON object, or return an empty mapping if it is none."""
     try:
         payload = msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -123,6 +125,7 @@ def _parse_json_object(text: str) -> Mapping[str, Any]:
 
 
 def _parse_datetime(value: Any) -> datetime | None:
+    """Parse an ISO 8601 time, or return None if it is none."""
     try:
         return datetime.fromisoformat(value)
     except (TypeError, ValueError):

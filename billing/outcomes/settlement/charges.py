@@ -61,7 +61,7 @@ async def reconcile_charges(
 def _missing_parts(
     priced: MonthPrice, charged: SettlementCharges, missing: int
 ) -> list[AttesterPart]:
-    """Return the amounts not charged yet, by attester kind."""
+    """Divide `missing` minor units, not charged yet, by attester kind."""
     charged_parts: dict[str, tuple[int, int]] = {}
     for one in (*charged.finalized, *charged.pending):
         micro, minor = charged_parts.get(one.attested_by, (0, 0))
@@ -84,6 +84,7 @@ async def _add_charges(
     parts: Sequence[AttesterPart],
     due_at: datetime,
 ) -> None:
+    """Store a pending charge for each part, to be invoiced from `due_at` on."""
     query = select(OutcomeVersion).where(
         col(OutcomeVersion.account_id) == settlement.account_id,
         col(OutcomeVersion.id) == settlement.version_id,

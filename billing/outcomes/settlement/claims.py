@@ -154,7 +154,7 @@ async def deny_outcome(
 async def confirm_by_silence(
     session: AsyncSession, account_id: UUID, contract_id: UUID, until: datetime
 ) -> None:
-    """Confirm outcomes whose silence deadline has passed, if their contract allows it."""
+    """Confirm outcomes whose silence deadline passed by `until`, where silence is billable."""
     query = select(Outcome).where(
         col(Outcome.account_id) == account_id,
         col(Outcome.contract_id) == contract_id,
@@ -198,6 +198,7 @@ async def _create_outcome(
     statement: SignedStatement,
     details: ClaimDetails,
 ) -> Outcome:
+    """Record the claimed outcome as open, confirmed or refused, and attribute its calls."""
     version, now = nearest_version(versions, details.happened_at), clock.now()
     effect = version.terms.kind
     if not isinstance(effect, EventEffect):
@@ -237,6 +238,7 @@ async def _create_outcome(
 
 
 def _mark_confirmed(outcome: Outcome, statement: SignedStatement, confirmed_at: datetime) -> None:
+    """Record the statement as the outcome's confirmation, without a check."""
     outcome.confirmation_id, outcome.confirmed_at = statement.evidence.id, confirmed_at
     outcome.attested_by = statement.attester.kind
 
@@ -244,6 +246,7 @@ def _mark_confirmed(outcome: Outcome, statement: SignedStatement, confirmed_at: 
 async def _refusal_reason(
     session: AsyncSession, outcome: Outcome, effect: EventEffect, candidates: CallCandidates
 ) -> ClaimRefusal | None:
+    """Return why a claim in force is refused: no call or a duplicate. None if it is not."""
     if not candidates.available:
         return _refusal_without_call(candidates)
     nearby = await _contracts_with_same_effect(session, outcome, effect)
@@ -253,6 +256,7 @@ async def _refusal_reason(
 
 
 def _refusal_without_call(candidates: CallCandidates) -> ClaimRefusal:
+    """Return the refusal of a claim that has no available supporting call."""
     if candidates.taken:
         return ClaimRefusal.CALL_TAKEN
     return ClaimRefusal.CALL_NOT_ELIGIBLE if candidates.ineligible else ClaimRefusal.NO_CALL
@@ -295,7 +299,7 @@ async def _load_accepted_statement(
     evidence_id: UUID,
     statement_type: StatementType,
 ) -> tuple[Outcome, SignedStatement]:
-    """Lock the profile and load an outcome with an accepted attester's statement about it."""
+    """Lock the profile; return an outcome and an accepted attester's statement about it."""
     await lock_profile(session, account_id)
     outcome = await get_outcome(session, account_id, outcome_id)
     if outcome.refused_for is not None or outcome.reversed_at is not None:
@@ -319,6 +323,7 @@ async def _load_accepted_statement(
 async def _find_by_business_key(
     session: AsyncSession, account_id: UUID, business_key: str
 ) -> Outcome | None:
+    """Return the account's outcome with a business key, or None."""
     query = select(Outcome).where(
         col(Outcome.account_id) == account_id, col(Outcome.business_key) == business_key
     )

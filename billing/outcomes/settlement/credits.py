@@ -37,7 +37,7 @@ async def credit_settlement_lines(
     minor: int,
     reason: CreditReason,
 ) -> None:
-    """Credit an amount (minor units, before tax) of a settlement's lines on an invoice.
+    """Credit `minor` minor units, before tax, of a settlement's lines on an invoice.
 
     If nothing can be credited (the invoice is void, uncollectible or fully credited), the credit is
     recorded without a credit note. The caller must hold the profile lock.
@@ -64,7 +64,7 @@ async def credit_settlement_lines(
 async def _creditable_with_tax(
     session: AsyncSession, invoice: Invoice, version_id: UUID, minor: int
 ) -> int:
-    """Return the amount with tax, limited to the uncredited rest of the invoice.
+    """Return `minor` plus tax (minor units), at most what is left to credit on the invoice.
 
     Tax is computed on the cumulative credits, so that partial credits add up to the full tax.
     """
@@ -91,6 +91,7 @@ async def _write_note(
     total: int,
     reason: CreditReason,
 ) -> CreditNote:
+    """Create the credit note of `total` minor units, with the reason in the account's locale."""
     profile = await get_profile(session, invoice.account_id)
     credit = CreditNoteRequest(
         total, format_text(profile.locale, reason.text_key, keys=reason.subject)

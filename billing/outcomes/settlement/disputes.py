@@ -78,7 +78,7 @@ class NewDispute:
 async def open_dispute(
     session: AsyncSession, clock: Clock, account_id: UUID, settlement_id: UUID, request: NewDispute
 ) -> Dispute:
-    """Open a dispute of a settlement within its dispute window; the disputed amount is frozen.
+    """Open a dispute in the settlement's dispute window; freezes the disputed amount.
 
     Raises SettlementNotFound, DisputeInvalid, DisputeStateInvalid.
     """
@@ -154,7 +154,7 @@ async def decide_dispute(
     winner: str,
     arbiter: str,
 ) -> Dispute:
-    """Record the arbiter's decision after answer and reply.
+    """Record the arbiter's decision for the `winner`, in time after answer and reply.
 
     Raises DisputeNotFound, DisputeInvalid, DisputeStateInvalid.
     """
@@ -247,6 +247,7 @@ async def _undisputed_effect_ids(
     bundle: EvidenceBundle,
     earlier: Iterable[Dispute],
 ) -> frozenset[str]:
+    """Return the ids of the effects never disputed and not removed from the settlement."""
     already_disputed = frozenset(name for one in earlier for name in one.outcomes)
     return bundle.effect_ids - already_disputed - await removed_effect_ids(session, settlement)
 
@@ -257,7 +258,7 @@ async def _select_disputable(
     bundle: EvidenceBundle,
     requested: Iterable[str],
 ) -> frozenset[str]:
-    """Return the requested effects, or all; each effect can be disputed once.
+    """Return the requested effects, by default all; each effect can be disputed once.
 
     Raises DisputeInvalid, DisputeStateInvalid.
     """
@@ -286,6 +287,7 @@ async def _record_decision(
     decided_by: str,
     decided_at: datetime,
 ) -> Dispute:
+    """Record the decision, charge or credit the difference, and notify the customer."""
     dispute.decided_for, dispute.decided_by, dispute.decided_at = winner, decided_by, decided_at
     await session.flush()
     settlement = await get_settlement(session, dispute.account_id, dispute.settlement_id)
@@ -297,6 +299,7 @@ async def _record_decision(
 
 
 async def _lock_open_dispute(session: AsyncSession, account_id: UUID, dispute_id: UUID) -> Dispute:
+    """Lock the profile and return the dispute. Raises DisputeStateInvalid if decided."""
     await lock_profile(session, account_id)
     dispute = await get_dispute(session, account_id, dispute_id)
     if dispute.decided_at is not None:
@@ -305,6 +308,7 @@ async def _lock_open_dispute(session: AsyncSession, account_id: UUID, dispute_id
 
 
 def _is_overdue(now: datetime) -> ColumnElement[bool]:
+    """Build the SQL condition for open disputes with a missed deadline."""
     unanswered = and_(col(Dispute.answered_at).is_(None), col(Dispute.answer_due) <= now)
     unreplied = and_(col(Dispute.replied_at).is_(None), col(Dispute.reply_due) <= now)
     undecided = col(Dispute.decision_due) <= now
@@ -312,16 +316,19 @@ def _is_overdue(now: datetime) -> ColumnElement[bool]:
 
 
 async def _answer_days(session: AsyncSession, dispute: Dispute) -> int:
+    """Return the days allowed for each step of the dispute: answer, reply and decision."""
     settlement = await get_settlement(session, dispute.account_id, dispute.settlement_id)
     return _deadlines(parse_bundle(settlement.bundle)).answer_days
 
 
 def _deadlines(bundle: EvidenceBundle) -> ContractDeadlines:
+    """Return the contract deadlines of the version whose price bounds apply."""
     terms_text = next(one.terms for one in bundle.versions if one.id == bundle.version)
     return parse_outcome_terms(terms_text.encode()).deadlines
 
 
 def _require_text(text: str, field: str) -> None:
+    """Raise DisputeInvalid for the field unless its text is non-blank and not too long."""
     if not 0 < len(text.strip()) <= _MAX_TEXT_LENGTH:
         raise DisputeInvalid(
             f"The {field} must have 1 to {_MAX_TEXT_LENGTH} characters.", param=field
@@ -329,5 +336,6 @@ def _require_text(text: str, field: str) -> None:
 
 
 def _require_side(side: str) -> None:
+    """Raise DisputeInvalid unless the side is customer or operator."""
     if side not in (CUSTOMER, OPERATOR):
         raise DisputeInvalid(f"The side must be {CUSTOMER} or {OPERATOR}.", param="side")

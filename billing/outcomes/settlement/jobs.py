@@ -46,6 +46,7 @@ async def settle_outcomes(
 
 
 async def _process_due(database: Database, clock: Clock, find: _Find, handle: _Handle) -> None:
+    """Handle each due (account id, subject id) in a transaction of its own; log failures."""
     async with database.transaction() as session:
         due = await find(session, clock.now())
     for account_id, subject in due:

@@ -98,6 +98,7 @@ def fit_contract_baseline(terms: OutcomeTerms, evidence: Sequence[ReadingsEviden
 
 
 def _measured_effect(terms: OutcomeTerms) -> MeasuredEffect:
+    """Return the terms' measured effect. Raises MeasurementPlanInvalid for an event."""
     if not isinstance(terms.kind, MeasuredEffect):
         raise MeasurementPlanInvalid(
             "measure: the contract is about events and has no measurement.", param="measure"
@@ -106,6 +107,7 @@ def _measured_effect(terms: OutcomeTerms) -> MeasuredEffect:
 
 
 def _meter_readings(series: ReadingSeries, terms: OutcomeTerms) -> tuple[MeterReading, ...]:
+    """Convert the series to meter readings with units."""
     units = {one.name: one.unit for one in _measured_effect(terms).variables}
     return tuple(
         MeterReading(
@@ -120,7 +122,7 @@ def _meter_readings(series: ReadingSeries, terms: OutcomeTerms) -> tuple[MeterRe
 
 
 def _divide_by_attester(micro: int, rows: Sequence[SourcedReading]) -> dict[str, int]:
-    """Divide savings by attester kind, in proportion to the number of readings."""
+    """Divide savings (millionths) by attester kind, in proportion to the readings."""
     kinds_of_readings = [one.evidence.attester_kind for one in rows]
     kinds = [kind.value for kind in AttesterKind if kind.value in kinds_of_readings]
     if not micro:
@@ -131,4 +133,5 @@ def _divide_by_attester(micro: int, rows: Sequence[SourcedReading]) -> dict[str,
 
 
 def _local_day(sourced: SourcedReading, terms: OutcomeTerms) -> date:
+    """Return the day of a reading in the contract's time zone."""
     return local_day(sourced.reading.at, parse_time_zone(terms.time_zone))

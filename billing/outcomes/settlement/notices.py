@@ -59,4 +59,5 @@ async def notify_dispute_decided(
 
 
 def _format_local_time(at: datetime, profile: BillingProfile) -> str:
+    """Format a time to the minute in the account's time zone."""
     return f"{at.astimezone(profile_time_zone(profile)):%Y-%m-%d %H:%M}"

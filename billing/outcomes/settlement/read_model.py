@@ -47,7 +47,7 @@ class SettlementDetails:
 
     @property
     def waiting(self) -> int:
-        """Return the amount for the next invoice, in minor units."""
+        """Return the amount that is not on a final invoice yet, in minor units."""
         return sum(one.minor for one in self.charged.pending)
 
     @property
@@ -64,7 +64,7 @@ class SettlementDetails:
 async def load_settlement_details(
     session: AsyncSession, row: OutcomeSettlement
 ) -> SettlementDetails:
-    """Load the details of a settlement; `row` must belong to the caller's account."""
+    """Load a settlement's bundle, charges and disputes; `row` is of the caller's own account."""
     charged = await load_settlement_charges(session, row)
     return SettlementDetails(
         row, parse_bundle(row.bundle), charged, await list_settlement_disputes(session, row)
@@ -105,7 +105,7 @@ async def list_contract_outcomes(
 async def list_account_disputes(
     session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
 ) -> Sequence[Dispute]:
-    """List the account's disputes, newest first."""
+    """List up to `limit` disputes of the account older than `after`, newest first."""
     query = select(Dispute).where(col(Dispute.account_id) == account_id)
     if after is not None:
         query = query.where(col(Dispute.id) < after)

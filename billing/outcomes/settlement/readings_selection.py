@@ -83,7 +83,7 @@ async def list_readings_received(
     since: datetime,
     until: datetime,
 ) -> SignedReadings:
-    """List readings by attesters of the given kinds, received in (since, until], in log order."""
+    """List readings by attesters of these kinds, received in (since, until], in log order."""
     query = (
         select(Evidence, Attester)
         .join(Attester, col(Attester.id) == col(Evidence.attester_id))
@@ -103,7 +103,7 @@ async def list_readings_received(
 def build_measurement_inputs(
     period: VersionPeriod, days: tuple[date, date], readings: SignedReadings
 ) -> MeasurementInputs:
-    """Build the inputs of the measurement of the given days."""
+    """Build the inputs of a measurement: terms, baseline, readings and days (first, until)."""
     return MeasurementInputs(
         period.version.terms, period.version.baseline, *days, to_readings_evidence(readings)
     )
@@ -125,6 +125,6 @@ def to_readings_evidence(readings: SignedReadings) -> tuple[ReadingsEvidence, ..
 
 
 def _first_full_day(at: datetime, zone: ZoneInfo) -> date:
-    """Return the first local day that begins at or after a given time."""
+    """Return the first local day that begins at or after `at`."""
     day = local_day(at, zone)
     return day if local_midnight(day, zone) == at else day + timedelta(days=1)

@@ -67,14 +67,14 @@ def compute_result(bundle: EvidenceBundle) -> SettlementResult:
 
 
 def price_without_effects(bundle: EvidenceBundle, removed: frozenset[str]) -> MonthPrice:
-    """Compute the price of a bundle without some of its effects."""
+    """Return the price of a bundle's month without the effects whose ids are `removed`."""
     return price_month(
         bundle_price_bounds(bundle), _quantities_by_version(bundle, bundle.measured, removed)
     )
 
 
 def bundle_price_bounds(bundle: EvidenceBundle) -> PriceBounds:
-    """Return the price bounds of the bundle's month."""
+    """Return floor, cap and usage bound of the bundle's month."""
     terms = _terms_by_version(bundle)[bundle.version]
     return month_bounds(terms, Fraction(bundle.share), _usage_at_list_prices(bundle))
 
@@ -82,6 +82,7 @@ def bundle_price_bounds(bundle: EvidenceBundle) -> PriceBounds:
 def _result_with_measurements(
     bundle: EvidenceBundle, measured: Measurements, removed: frozenset[str]
 ) -> SettlementResult:
+    """Compute a bundle's result with other measurements, without the `removed` effects."""
     bounds = bundle_price_bounds(bundle)
     return SettlementResult.from_price(
         price_month(bounds, _quantities_by_version(bundle, measured, removed)), bounds.usage
@@ -91,7 +92,7 @@ def _result_with_measurements(
 def _quantities_by_version(
     bundle: EvidenceBundle, measured: Measurements, removed: frozenset[str]
 ) -> list[VersionQuantities]:
-    """Return the billable quantities by version, in the order of the versions."""
+    """Return billable quantities in the order of the versions, without the `removed` effects."""
     terms = _terms_by_version(bundle)
     micro_by_version: dict[str, dict[str, int]] = {version: {} for version in terms}
     for one in list_billable_outcomes(bundle):
@@ -127,6 +128,7 @@ def list_billable_outcomes(bundle: EvidenceBundle) -> list[BundleOutcome]:
 
 
 def _settled_outcome(outcome: BundleOutcome) -> SettledOutcome:
+    """Convert an outcome of a bundle to the form that `is_billable` checks."""
     return SettledOutcome(
         outcome.happened_at,
         outcome.claimed_at,
@@ -139,6 +141,7 @@ def _settled_outcome(outcome: BundleOutcome) -> SettledOutcome:
 
 
 def _terms_by_version(bundle: EvidenceBundle) -> dict[str, OutcomeTerms]:
+    """Parse the terms of each version of a bundle, by version id."""
     return {one.id: parse_outcome_terms(one.terms.encode()) for one in bundle.versions}
 
 

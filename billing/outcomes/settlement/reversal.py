@@ -22,7 +22,7 @@ from infra.clock import Clock
 async def reverse_outcome(
     session: AsyncSession, clock: Clock, account_id: UUID, outcome_id: UUID, evidence_id: UUID
 ) -> Outcome:
-    """Reverse an outcome by a statement of any attester of the contract.
+    """Reverse an outcome on a statement of any attester; credits it if already charged.
 
     Reversing again changes nothing. Raises OutcomeNotFound, OutcomeStateInvalid,
     StatementNotFound, StatementInvalid.

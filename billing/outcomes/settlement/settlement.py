@@ -222,6 +222,7 @@ async def _create_settlement(
     month: SettlementMonth,
     measure_function: MeasureFunction,
 ) -> OutcomeSettlement:
+    """Store a month's settlement with its bundle, assign its outcomes, notify the customer."""
     settlement_id, now = ids.new_id(), clock.now()
     bundle = await build_bundle(session, settlement_id, contract, versions, month, measure_function)
     version, bundle_text = (

@@ -53,7 +53,7 @@ async def outcomes_page(
 
 
 async def outcome_json(session: AsyncSession, outcome: Outcome) -> dict[str, Any]:
-    """Render an outcome."""
+    """Render an outcome, with the contract's requirement if its calls were not eligible."""
     tags = await _tags_by_contract(session, outcome.account_id)
     required = await _call_requirements(session, outcome.account_id, [outcome])
     return _outcome_json(outcome, tags[outcome.contract_id], required.get(outcome.version_id))
@@ -159,7 +159,7 @@ async def _fetch_page(
     limit: int,
     after: UUID | None,
 ) -> Sequence[_Row]:
-    """Fetch the next rows, newest first; the query must filter by account_id."""
+    """Fetch up to `limit` rows older than `after`, newest first; `query` filters by account_id."""
     if after is not None:
         query = query.where(col(table.id) < after)
     rows = (await session.scalars(query.order_by(col(table.id).desc()).limit(limit))).all()
@@ -167,6 +167,7 @@ async def _fetch_page(
 
 
 async def _tags_by_contract(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
+    """Return the tags of the account's contracts by contract id."""
     query = select(OutcomeContract.id, OutcomeContract.tag).where(
         col(OutcomeContract.account_id) == account_id
     )
@@ -176,7 +177,7 @@ async def _tags_by_contract(session: AsyncSession, account_id: UUID) -> dict[UUI
 async def _call_requirements(
     session: AsyncSession, account_id: UUID, rows: Iterable[Outcome]
 ) -> dict[UUID, str]:
-    """Return the requirements for supporting calls by version, of claims refused for them."""
+    """Return by version id the requirement that claims refused for their calls did not meet."""
     refused = ClaimRefusal.CALL_NOT_ELIGIBLE.value
     version_ids = {one.version_id for one in rows if one.refused_for == refused}
     query = select(OutcomeVersion.id, OutcomeVersion.terms).where(
@@ -189,6 +190,7 @@ async def _call_requirements(
 
 
 def _outcome_json(outcome: Outcome, tag: str, call_requirement: str | None) -> dict[str, Any]:
+    """Render an outcome; `call_requirement` explains a refusal of ineligible calls."""
     settlement_id, refusal = outcome.settlement_id, outcome.refused_for
     not_eligible = refusal == ClaimRefusal.CALL_NOT_ELIGIBLE.value
     return {
@@ -212,12 +214,14 @@ def _outcome_json(outcome: Outcome, tag: str, call_requirement: str | None) -> d
 
 
 def _charges_json(settled: SettlementDetails) -> dict[str, str]:
+    """Render the waiting, invoiced and credited amounts in major units."""
     amounts = ("waiting", "invoiced", "credited")
     currency = settled.bundle.currency
     return {name: minor_text(getattr(settled, name), currency) for name in amounts}
 
 
 def _part_json(part: AttesterPart, bundle: EvidenceBundle) -> dict[str, str]:
+    """Render an attester kind's quantity and amount in major units."""
     return {
         "attested_by": part.attested_by,
         "quantity": format_units(part.micro),
@@ -226,4 +230,5 @@ def _part_json(part: AttesterPart, bundle: EvidenceBundle) -> dict[str, str]:
 
 
 def _isoformat(at: datetime | None) -> str | None:
+    """Return the time in ISO 8601, or None for None."""
     return None if at is None else at.isoformat()

@@ -31,7 +31,7 @@ _TEXTS: Mapping[str, str] = {
 
 
 def charge_descriptions(terms: OutcomeTerms, part: AttesterPart) -> dict[str, str]:
-    """Return the description of a charge, by locale."""
+    """Return the invoice text of a charge by locale."""
     return {locale: _describe_charge(terms, part, locale) for locale in LOCALES}
 
 
@@ -45,11 +45,12 @@ def price_text(terms: OutcomeTerms, locale: str) -> str:
 
 
 def format_text(locale: str, key: str, **values: object) -> str:
-    """Return the text of a key in a locale, with the values filled in."""
+    """Return the text of a key in a locale, with `values` filled in."""
     return billing_texts(locale).text(_TEXTS[key], **values)
 
 
 def _describe_charge(terms: OutcomeTerms, part: AttesterPart, locale: str) -> str:
+    """Return the invoice text of a charge: contract name, effect and attester of `part`."""
     name = terms.names[locale]
     if part.attested_by == FLOOR:
         return format_text(locale, FLOOR, name=name)

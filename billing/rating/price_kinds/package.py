@@ -42,20 +42,25 @@ class Package(Price):
         return self.package_amount
 
     def scale(self, scale_amount: Callable[[int], int]) -> Self:
+        """Return the price with `scale_amount` applied to the package amount; the size stays."""
         return type(self)(self.size, scale_amount(self.package_amount))
 
     def to_json(self, amount_to_json: Callable[[int], object] = int) -> dict[str, Any]:
+        """Return kind, size and package amount as JSON; `amount_to_json` converts the amount."""
         amount = amount_to_json(self.package_amount)
         return {"kind": self.kind, "size": self.size, "amount": amount}
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Self:
+        """Parse the JSON of `to_json`. Raises PriceInvalid if amount or size is out of range."""
         return cls(payload["size"], payload["amount"])
 
     @classmethod
     def from_fields(cls, fields: PriceFields) -> Self:
+        """Build the price from the fields `price` and `size`. Raises ValueError, PriceInvalid."""
         return cls(fields.size or 0, nano_from_text(fields.price or ""))
 
     def as_text(self, formatter: PriceFormatter) -> str:
+        """Return the package amount and size as a price-list text."""
         price, units = formatter.amount(self.package_amount), formatter.units(self.size)
         return formatter.phrase(self.kind, price=price, units=units)

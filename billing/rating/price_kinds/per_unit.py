@@ -33,23 +33,28 @@ class PerUnit(Price):
         return self.unit
 
     def reserve(self, quantity: int) -> int:
-        """Return 0: nothing falls due besides the units."""
+        """Return 0: a per-unit price has no package or flat amounts to reserve."""
         return 0
 
     def scale(self, scale_amount: Callable[[int], int]) -> Self:
+        """Return the price with `scale_amount` applied to the unit price (nano-units)."""
         return type(self)(scale_amount(self.unit))
 
     def to_json(self, amount_to_json: Callable[[int], object] = int) -> dict[str, Any]:
+        """Return kind and unit price as JSON; `amount_to_json` converts the amount."""
         return {"kind": self.kind, "unit": amount_to_json(self.unit)}
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Self:
+        """Parse the JSON of `to_json`. Raises PriceInvalid if the amount is out of range."""
         return cls(payload["unit"])
 
     @classmethod
     def from_fields(cls, fields: PriceFields) -> Self:
+        """Build the price from the fields `price` and `per`. Raises ValueError, PriceInvalid."""
         return cls(parse_unit_price(fields.price, fields.per))
 
     def as_text(self, formatter: PriceFormatter) -> str:
+        """Return the price of the listed number of units as a price-list text."""
         price = formatter.listed_amount(self.unit)
         return formatter.phrase(self.kind, price=price, units=formatter.listed_units)

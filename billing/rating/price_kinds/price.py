@@ -44,16 +44,16 @@ class PriceFormatter(Protocol):
 
     @property
     def listed_units(self) -> str:
-        """The number of units that prices are listed for, as text."""
+        """The number of units that a price list states prices for, as text: `1,000,000`."""
 
     def listed_amount(self, unit: int) -> str:
-        """Format a price of `unit` nano-units for each unit as the amount of the listed units."""
+        """Format a unit price (nano-units) as the amount for the listed number of units."""
 
     def amount(self, nano: int) -> str:
-        """Format nano-units as an amount."""
+        """Format nano-units as an amount in major units, such as `¥0.50`."""
 
     def units(self, quantity: int) -> str:
-        """Format a number of units."""
+        """Format a number of units with its noun, such as `1,000 rows`."""
 
     def phrase(self, key: str, **values: str) -> str:
         """Return the translated text of a key, with the values inserted."""
@@ -91,7 +91,7 @@ class Price(ABC):
 
     @abstractmethod
     def to_json(self, amount_to_json: Callable[[int], object] = int) -> dict[str, Any]:
-        """Return the price as JSON, with amounts in nano-units or as `amount_to_json` has them.
+        """Return the price as JSON; `amount_to_json` converts its amounts (nano-units).
 
         Plan versions are hashes of this JSON: names and values must never change.
         """

@@ -34,6 +34,6 @@ def price_from_fields(fields: PriceFields) -> Price:
 
 
 def _known_kinds() -> str:
-    """Return "`kind` must be per_unit, package, graduated or volume"."""
+    """Return an error text that lists the valid values of `kind`."""
     *first, last = PRICE_KINDS
     return f"`kind` must be {', '.join(first)} or {last}"

@@ -32,22 +32,22 @@ class Tier:
         require_amount(self.flat, _MAX_FLAT)
 
     def scale(self, scale_amount: Callable[[int], int]) -> "Tier":
-        """Return the tier with both amounts scaled (see Price.scale)."""
+        """Return the tier with `scale_amount` applied to the unit price and the flat amount."""
         return Tier(self.up_to, scale_amount(self.unit), scale_amount(self.flat))
 
     def to_json(self, amount_to_json: Callable[[int], object]) -> dict[str, Any]:
-        """Return the tier as JSON (see Price.to_json)."""
+        """Return the tier as JSON; `amount_to_json` converts its two amounts (nano-units)."""
         unit, flat = amount_to_json(self.unit), amount_to_json(self.flat)
         return {"up_to": self.up_to, "unit": unit, "flat": flat}
 
     @classmethod
     def from_fields(cls, fields: TierFields, per: int) -> "Tier":
-        """Build the tier from the fields of a file; the flat amount is not for `per` units."""
+        """Build the tier from file fields: `price` is for `per` units, `flat` is charged once."""
         unit = parse_unit_price(fields.price, per)
         return cls(fields.up_to, unit, nano_from_text(fields.flat))
 
     def as_text(self, formatter: PriceFormatter) -> str:
-        """Return the tier as text: `0.01 and 5.00 once up to 1,000; `."""
+        """Return the tier as price-list text, such as `0.01 and 5.00 once up to 1,000; `."""
         price = formatter.listed_amount(self.unit)
         if self.flat:
             price += formatter.phrase("flat", flat=formatter.amount(self.flat))
@@ -74,20 +74,25 @@ class TieredPrice(Price):
         return max(tier.unit for tier in self.tiers)
 
     def scale(self, scale_amount: Callable[[int], int]) -> Self:
+        """Return the price with `scale_amount` applied to all amounts; tier limits stay."""
         return type(self)(tuple(tier.scale(scale_amount) for tier in self.tiers))
 
     def to_json(self, amount_to_json: Callable[[int], object] = int) -> dict[str, Any]:
+        """Return kind and tiers as JSON; `amount_to_json` converts each amount."""
         return {"kind": self.kind, "tiers": [tier.to_json(amount_to_json) for tier in self.tiers]}
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Self:
+        """Parse the JSON of `to_json`. Raises PriceInvalid if the tiers are invalid."""
         return cls(tuple(Tier(**tier) for tier in payload["tiers"]))
 
     @classmethod
     def from_fields(cls, fields: PriceFields) -> Self:
+        """Build the price from the fields `tiers` and `per`. Raises ValueError, PriceInvalid."""
         return cls(tuple(Tier.from_fields(tier, fields.per) for tier in fields.tiers))
 
     def as_text(self, formatter: PriceFormatter) -> str:
+        """Return all tiers, for the listed number of units, as a price-list text."""
         tiers = "".join(tier.as_text(formatter) for tier in self.tiers)
         return formatter.phrase(self.kind, tiers=tiers, units=formatter.listed_units)
 

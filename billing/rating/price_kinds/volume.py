@@ -36,5 +36,5 @@ class Volume(TieredPrice):
         return quantity * tier.unit
 
     def reserve(self, quantity: int) -> int:
-        """Return 0: there are no flat amounts."""
+        """Return 0: a volume price has no flat amounts to reserve."""
         return 0

@@ -56,6 +56,7 @@ class SwaggerPage(SwaggerRenderPlugin):
         self._catalog = catalog
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return the HTML page with the complete document."""
         return super().render(request, build_document(openapi_schema, self._catalog))
 
 
@@ -67,6 +68,7 @@ class JsonDocument(JsonRenderPlugin):
         self._catalog = catalog
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return the complete document as JSON."""
         return super().render(request, build_document(openapi_schema, self._catalog))
 
 
@@ -141,4 +143,5 @@ def build_document(document: dict[str, Any], catalog: Catalog) -> dict[str, Any]
 
 
 def _request_body(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI `requestBody` of a required JSON body with this schema."""
     return {"required": True, "content": {"application/json": {"schema": schema}}}

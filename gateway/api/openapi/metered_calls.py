@@ -83,11 +83,12 @@ def _operation_json(
 
 
 def _json_content(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI content of a JSON body; `values` are its examples by title."""
     return {"application/json": {"schema": schema, "examples": _named_examples(values)}}
 
 
 def _named_examples(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return examples with their title as summary, which Swagger UI lists."""
+    """Return examples for Swagger UI; `values` are their values by title."""
     return {
         title.lower().replace(" ", "-"): {"summary": title, "value": value}
         for title, value in values.items()
@@ -95,6 +96,7 @@ def _named_examples(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _success_content(schema: Mapping[str, Any], examples: Examples) -> dict[str, Any]:
+    """Return the content of a 200 response: JSON, and an event stream if there is an example."""
     content = _json_content(schema, {"Whole answer": examples.answer})
     if examples.stream is None:
         return content
@@ -104,6 +106,7 @@ def _success_content(schema: Mapping[str, Any], examples: Examples) -> dict[str,
 
 
 def _model_parameter(model: str) -> dict[str, Any]:
+    """Return the path parameter `name` of a model, with `model` as its example."""
     return {
         "name": "name",
         "in": "path",
@@ -115,6 +118,7 @@ def _model_parameter(model: str) -> dict[str, Any]:
 
 
 def _header_parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an optional string header as OpenAPI parameter; `schema` extends its schema."""
     parameter = {"name": name, "in": "header", "required": False, "description": description}
     return {**parameter, "schema": {"type": "string", **schema}}
 
@@ -164,6 +168,7 @@ _RESPONSE_HEADERS = {
 
 
 def _response_headers() -> dict[str, Any]:
+    """Return the OpenAPI description of the headers that each metered response has."""
     return {
         name: {"schema": {"type": "string"}, "description": text}
         for name, text in _RESPONSE_HEADERS.items()
@@ -171,7 +176,7 @@ def _response_headers() -> dict[str, Any]:
 
 
 def _error_responses(schema: str, *, open_inference: bool) -> dict[str, Any]:
-    """Return the error responses by status with an example per code (all codes: docs/errors.md)."""
+    """Return the error responses by status, with an example per code (docs/errors.md has all)."""
     by_status: dict[str, list[AppError]] = {}
     for error in _example_errors():
         by_status.setdefault(str(error.status), []).append(error)
@@ -191,6 +196,7 @@ def _error_responses(schema: str, *, open_inference: bool) -> dict[str, Any]:
 
 
 def _error_examples(status_errors: list[AppError], open_inference: bool) -> dict[str, Any]:
+    """Return the rendered errors by code; `open_inference` selects the protocol's error shape."""
     return {
         str(error.code): {
             "summary": error.code,

@@ -54,5 +54,6 @@ def with_tags(paths: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tag_of(path: str) -> str:
+    """Return the tag whose path prefixes match the path, the operations tag if none does."""
     matching = (name for name, prefixes in _PATH_PREFIXES.items() if path.startswith(prefixes))
     return next(matching, _OPERATIONS)

@@ -81,6 +81,7 @@ class OutcomeContractRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> dict[str, Any]:
+        """Return all outcome contracts of the account, each with its versions."""
         async with database.transaction() as session:
             rows = await list_contracts(session, principal.account_id)
             data = [await _contract_json(session, clock, row) for row in rows]
@@ -94,6 +95,7 @@ class OutcomeContractRoutes(Controller):
         clock: NamedDependency[Clock],
         contract: FromPath[str],
     ) -> dict[str, Any]:
+        """Return one outcome contract with all its versions."""
         async with database.transaction() as session:
             row = await find_contract(session, principal.account_id, contract)
             return await _contract_json(session, clock, row)
@@ -108,6 +110,7 @@ class OutcomeContractRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Propose the terms in the body as a new contract version; return the contract."""
         terms = _parse_terms(request.headers.get("content-type", ""), await request.body())
         listed = catalog_price_terms(catalog, principal.currency)
         change = partial(_propose_version, clock, principal, terms, listed)
@@ -126,6 +129,7 @@ class OutcomeContractRoutes(Controller):
         contract: FromPath[str],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Agree to a contract version for the customer; its hash must match."""
         agreement = decode_body_strict(_AGREEMENT_DECODER, await request.body())
         listed = catalog_price_terms(catalog, principal.currency)
         change = partial(_agree_to_version, clock, principal, contract, agreement, listed)
@@ -141,6 +145,7 @@ class OutcomeContractRoutes(Controller):
         contract: FromPath[str],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """End a contract for the customer, at `at` or now if the body has no `at`."""
         end_request = decode_body_strict(_END_DECODER, await request.body() or b"{}")
         if end_request.at is not None and end_request.at.tzinfo is None:
             raise ParameterInvalid(
@@ -164,7 +169,7 @@ async def _propose_version(
     listed: PlanTerms,
     session: AsyncSession,
 ) -> dict[str, Any]:
-    """Propose the terms as a version of the contract with their tag."""
+    """Propose the terms as the next version of their contract; `listed` are the list prices."""
     account_id, by = principal.account_id, customer_of(principal)
     await propose_version(session, clock, account_id, terms, by, listed)
     return await _contract_json(session, clock, await find_contract(session, account_id, terms.tag))
@@ -178,7 +183,7 @@ async def _agree_to_version(
     listed: PlanTerms,
     session: AsyncSession,
 ) -> dict[str, Any]:
-    """Agree to a version as the customer."""
+    """Agree to a version as the customer; `listed` are the current list prices."""
     row = await find_contract(session, principal.account_id, name)
     version, by = VersionReference(agreement.version, agreement.hash), customer_of(principal)
     await agree_to_version(session, clock, principal.account_id, row.id, version, by, listed)

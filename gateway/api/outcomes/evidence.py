@@ -82,6 +82,7 @@ class AttesterRoutes(Controller):
         database: NamedDependency[Database],
         contract: FromQuery[str],
     ) -> dict[str, Any]:
+        """Return all attesters of a contract, including revoked ones."""
         async with database.transaction() as session:
             contract_row = await find_contract(session, principal.account_id, contract)
             rows = await list_attesters(session, principal.account_id, contract_row.id)
@@ -96,6 +97,7 @@ class AttesterRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Add an attester to a contract for the customer and return the attester."""
         attester_request = decode_body_strict(_DECODER, await request.body())
         change = partial(_add_attester, clock, principal, attester_request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
@@ -112,6 +114,7 @@ class AttesterRoutes(Controller):
         attester: FromPath[str],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Accept, for the customer, a neutral sensor that the operator added as attester."""
         change = partial(_accept_attester, clock, principal, _parse_attester_id(attester))
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
@@ -125,6 +128,7 @@ class AttesterRoutes(Controller):
         attester: FromPath[str],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Revoke an attester for the customer and return the attester."""
         change = partial(_revoke_attester, clock, principal, _parse_attester_id(attester))
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
@@ -154,6 +158,7 @@ class EvidenceRoutes(Controller):
         attester: AttesterHeader,
         signature: SignatureHeader,
     ) -> dict[str, Any]:
+        """Store a signed statement as evidence of a contract; return it without its body."""
         signature_bytes = parse_signature(signature)
         submission = EvidenceSubmission(
             _parse_attester_id(attester), kind, await request.body(), signature_bytes
@@ -174,6 +179,7 @@ class EvidenceRoutes(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
         after: Annotated[int, QueryParameter(ge=0, le=2**31 - 1)] = 0,
     ) -> dict[str, Any]:
+        """Return a page of a contract's evidence; `after` is the last position read."""
         async with database.transaction() as session:
             row = await find_contract(session, principal.account_id, contract)
             rows = await list_evidence(
@@ -188,6 +194,7 @@ class EvidenceRoutes(Controller):
         database: NamedDependency[Database],
         evidence: FromPath[str],
     ) -> dict[str, Any]:
+        """Return one evidence statement with its body."""
         evidence_id = ids.parse_id(EVIDENCE_PREFIX, evidence)
         if evidence_id is None:
             raise EvidenceNotFound("An evidence id starts with `evd_`.", param="evidence")
@@ -212,6 +219,7 @@ async def _add_attester(
 async def _accept_attester(
     clock: Clock, principal: Principal, attester_id: UUID, session: AsyncSession
 ) -> dict[str, Any]:
+    """Accept the attester as the customer and return the attester as JSON."""
     by = customer_of(principal)
     row = await accept_attester(session, clock, principal.account_id, attester_id, by)
     return attester_json(row)
@@ -220,12 +228,14 @@ async def _accept_attester(
 async def _revoke_attester(
     clock: Clock, principal: Principal, attester_id: UUID, session: AsyncSession
 ) -> dict[str, Any]:
+    """Revoke the attester as the customer and return the attester as JSON."""
     by = customer_of(principal)
     row = await revoke_attester(session, clock, principal.account_id, attester_id, by)
     return attester_json(row)
 
 
 def _parse_attester_id(text: str) -> UUID:
+    """Parse a public attester id. Raises AttesterNotFound if it is malformed."""
     attester_id = ids.parse_id(PREFIX, text)
     if attester_id is None:
         raise AttesterNotFound("An attester id starts with `atst_`.", param="attester")

@@ -79,6 +79,7 @@ class OutcomeRoutes(Controller):
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return a page of the account's outcomes, newest first, including refused ones."""
         cursor = (OUTCOME_PREFIX, after)
         return await list_response(database, principal.account_id, outcomes_page, limit, cursor)
 
@@ -91,6 +92,7 @@ class OutcomeRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Create an outcome from the signed claim that the body names, and return it."""
         claim_request = decode_body_strict(_CLAIM_DECODER, await request.body())
         change = partial(_claim_outcome, clock, principal.account_id, claim_request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
@@ -102,6 +104,7 @@ class OutcomeRoutes(Controller):
         database: NamedDependency[Database],
         outcome: FromPath[str],
     ) -> dict[str, Any]:
+        """Return one outcome with its status."""
         async with database.transaction() as session:
             row = await get_outcome(session, principal.account_id, parse_outcome_id(outcome))
             return await outcome_json(session, row)
@@ -118,6 +121,7 @@ class OutcomeRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Confirm an outcome by the evidence that the body names, and return the outcome."""
         change = await _transition("confirm", clock, principal, outcome, request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
@@ -131,6 +135,7 @@ class OutcomeRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Deny an outcome by the evidence that the body names, and return the outcome."""
         change = await _transition("deny", clock, principal, outcome, request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
@@ -144,6 +149,7 @@ class OutcomeRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Reverse an outcome by the evidence that the body names, and return the outcome."""
         change = await _transition("reverse", clock, principal, outcome, request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
@@ -161,7 +167,7 @@ async def _claim_outcome(
 async def _transition(
     action: str, clock: Clock, principal: Principal, outcome: str, request: Request[Any, Any, Any]
 ) -> Callable[[AsyncSession], Awaitable[dict[str, Any]]]:
-    """Return the change that applies the request's evidence to the outcome."""
+    """Return the change that confirms, denies or reverses (`action`) an outcome by evidence."""
     evidence_request = decode_body_strict(_EVIDENCE_DECODER, await request.body())
     target_id = parse_outcome_id(outcome)
     proof_id = parse_evidence_id(evidence_request.evidence)

@@ -79,6 +79,7 @@ class SettlementRoutes(Controller):
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return a page of the account's monthly settlements, newest first."""
         cursor = (SETTLEMENT_PREFIX, after)
         return await list_response(database, principal.account_id, settlements_page, limit, cursor)
 
@@ -89,6 +90,7 @@ class SettlementRoutes(Controller):
         database: NamedDependency[Database],
         settlement: FromPath[str],
     ) -> dict[str, Any]:
+        """Return one settlement; `settlement` is its public id."""
         async with database.transaction() as session:
             settlement_id = parse_settlement_id(settlement)
             row = await get_settlement(session, principal.account_id, settlement_id)
@@ -101,6 +103,7 @@ class SettlementRoutes(Controller):
         database: NamedDependency[Database],
         settlement: FromPath[str],
     ) -> Response[bytes]:
+        """Return the evidence bundle as the bytes whose SHA-256 is the settlement's digest."""
         async with database.transaction() as session:
             settlement_id = parse_settlement_id(settlement)
             row = await get_settlement(session, principal.account_id, settlement_id)
@@ -121,6 +124,7 @@ class DisputeRoutes(Controller):
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
+        """Return a page of the account's settlement disputes, newest first."""
         cursor = (DISPUTE_PREFIX, after)
         return await list_response(database, principal.account_id, disputes_page, limit, cursor)
 
@@ -137,6 +141,7 @@ class DisputeRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Dispute a settlement or some of its outcomes, and return the dispute."""
         body = decode_body_strict(_DISPUTE_DECODER, await request.body())
         change = partial(_open_dispute, clock, principal, body)
         return await idempotent_response(database, principal, request, idempotency_key, change)
@@ -148,6 +153,7 @@ class DisputeRoutes(Controller):
         database: NamedDependency[Database],
         dispute: FromPath[str],
     ) -> dict[str, Any]:
+        """Return one dispute; `dispute` is its public id."""
         async with database.transaction() as session:
             row = await get_dispute(session, principal.account_id, parse_dispute_id(dispute))
             return await dispute_json(session, row)
@@ -162,6 +168,7 @@ class DisputeRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Store the customer's reply to the operator's answer, and return the dispute."""
         body = decode_body_strict(_REPLY_DECODER, await request.body())
         change = partial(
             _reply_to_dispute, clock, principal.account_id, parse_dispute_id(dispute), body
@@ -178,6 +185,7 @@ class DisputeRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
+        """Concede a dispute for the customer and return the dispute."""
         change = partial(_withdraw_dispute, clock, principal.account_id, parse_dispute_id(dispute))
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
@@ -185,7 +193,7 @@ class DisputeRoutes(Controller):
 async def _open_dispute(
     clock: Clock, principal: Principal, body: DisputeRequest, session: AsyncSession
 ) -> dict[str, Any]:
-    """Open a dispute in the name of `by` or of the API key."""
+    """Open a dispute for the person that the body's `by` names, else for the API key."""
     by = body.by.strip()[:200] or ids.format_id(KEY_PREFIX, principal.key_id)
     new_dispute = NewDispute(by, body.reason, tuple(body.outcomes))
     settlement_id = parse_settlement_id(body.settlement)
@@ -200,6 +208,7 @@ async def _reply_to_dispute(
     body: DisputeReplyRequest,
     session: AsyncSession,
 ) -> dict[str, Any]:
+    """Store the customer's reply to a dispute and return the dispute as JSON."""
     row = await reply_to_dispute(session, clock, account_id, dispute_id, body.reply)
     return await dispute_json(session, row)
 

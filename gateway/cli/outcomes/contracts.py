@@ -194,7 +194,7 @@ async def _contract_fields(
 
 
 def _contract_report(title: str, fields: dict[str, Any]) -> Report:
-    """Return a contract with its versions as a result."""
+    """Return the printable result: the title, and `fields` as text and as JSON."""
     sections = [Record(title, {name: fields[name] for name in ("id", "contract", "in_force")})]
     for row in fields["versions"]:
         formatted = {name: _format_object(row[name]) for name in row if isinstance(row[name], dict)}

@@ -39,6 +39,7 @@ class MetricsReading:
         return dict(totals)
 
     def _samples_of(self, name: str) -> "list[tuple[Labels, float]]":
+        """Return the labels and value of each sample of a metric; empty if it has none."""
         return list(self.samples.get(name, {}).items())
 
 
@@ -54,7 +55,7 @@ class MetricsDelta:
         return (self.changes.value(name, **labels) or 0.0) / self.seconds
 
     def quantile(self, share: float, name: str, **labels: str) -> float | None:
-        """Return a quantile of a histogram, None without observations.
+        """Return the quantile `share` (0 to 1) of a histogram, None without observations.
 
         Interpolates linearly within a bucket, as Prometheus does; beyond the last finite bucket,
         returns its upper bound.
@@ -87,8 +88,7 @@ def parse_metrics(text: str, at: float) -> MetricsReading:
 
 
 def metrics_delta(before: MetricsReading, after: MetricsReading) -> MetricsDelta:
-    """Return the differences of all samples; only those of counters and histograms are
-    meaningful."""
+    """Return the increase of all samples; it has a meaning for counters and histograms only."""
     changes: dict[str, dict[Labels, float]] = {}
     for name, values in after.samples.items():
         earlier = before.samples.get(name, {})

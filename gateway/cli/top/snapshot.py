@@ -136,7 +136,7 @@ def _spend_per_minute(delta: MetricsDelta, **labels: str) -> dict[str, float]:
 
 
 def _error_states(delta: MetricsDelta, after: MetricsReading) -> tuple[ErrorState, ...]:
-    """Return the errors, the most recent first, then the most frequent."""
+    """Return the errors, sorted by calls since the last reading, then by all calls."""
     errors = []
     for labels, total in after.samples.get(f"{_CALL_DURATION}_count", {}).items():
         label_values = dict(labels)

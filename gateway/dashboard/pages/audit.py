@@ -113,8 +113,7 @@ class AuditPages(Controller):
 async def _audit_context(
     session: AsyncSession, page: PageRequest, entries: list[AuditLogEntry]
 ) -> dict[str, Any]:
-    """Load what the template needs beside the entries: zone, formatter, names of people and
-    keys."""
+    """Load the template's context beside the entries: zone, formatter, people and keys."""
     account_id = page.account_id
     profile = await get_profile(session, account_id)
     zone = parse_time_zone(profile.time_zone)
@@ -145,6 +144,7 @@ async def _subject_names(
 
 
 def _parse_uuid(text: str) -> UUID | None:
+    """Return the UUID in the text, or None if it is invalid."""
     try:
         return UUID(text)
     except ValueError:

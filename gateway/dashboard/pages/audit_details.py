@@ -34,8 +34,7 @@ class AuditDetailFormatter:
     zone: ZoneInfo
 
     def read(self, details: Mapping[str, Any]) -> list[AuditDetail]:
-        """Return the details of an entry; of a change (`from`, `to`) only the fields that
-        differ."""
+        """Return an entry's details; of a change (`from`, `to`), the fields that differ."""
         if "from" in details and "to" in details:
             return self._changes(details["from"], details["to"])
         return [
@@ -62,6 +61,7 @@ class AuditDetailFormatter:
         ]
 
     def _label(self, name: str) -> str:
+        """Return the translated label of a detail's field, or its name if it has none."""
         return self.translate(LABELS["detail"].get(name, name))
 
     def _format_value(self, name: str, value: Any) -> str:
@@ -88,6 +88,7 @@ class AuditDetailFormatter:
         return str(value)
 
     def _format_instant(self, text: str) -> str:
+        """Format an ISO 8601 time in the page's time zone; other text is unchanged."""
         try:
             return self.formatter.moment(datetime.fromisoformat(text), self.zone)
         except ValueError:

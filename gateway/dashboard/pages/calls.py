@@ -65,8 +65,7 @@ class CallFilters:
 
     @property
     def unlisted(self) -> bool:
-        """Whether the error code is missing from the filter's options, as a model server's own code
-        is."""
+        """Whether the error code is none of the filter's options, as with a model server's own."""
         listed_codes = {
             ANY_ERROR,
             *(code for codes in ERROR_CODE_GROUPS.values() for code in codes),

@@ -254,7 +254,7 @@ def _render_invoice(
     payable: bool,
     line_disputes: _LineDisputes,
 ) -> Response[str]:
-    """Render the page of an invoice or of the preview."""
+    """Render the page of an invoice or of the preview; `payable` allows the link to pay it."""
     return page.render(
         "invoice.html",
         document=document,

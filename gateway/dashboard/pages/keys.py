@@ -175,7 +175,7 @@ async def _render_new_key(
 def _render_issued_key(
     page: PageRequest, issued: IssuedKey, overlap: timedelta | None = None
 ) -> Response[str]:
-    """Render the page that shows a new secret once."""
+    """Render a new secret once; `overlap` is how long the rotated key stays valid."""
     address = key_url(issued.row.id)
     return page.render("key_made.html", issued=issued, overlap=overlap, address=address)
 

@@ -65,8 +65,7 @@ class _AlertSettings:
 
     @property
     def details(self) -> dict[str, Any]:
-        """The settings for the audit log; of the webhook only the host, as URLs may hold
-        secrets."""
+        """The settings for the audit log; of the webhook, the host only: URLs hold secrets."""
         host = urlsplit(self.url).hostname
         return {"email": self.email, "webhook": host, "percentages": self.percentages}
 

@@ -47,6 +47,7 @@ def effect_chart(
         return None
 
     def series(name: str, key: str, kind: str) -> Series:
+        """Build the series of one field of the days; `kind` is how it is drawn."""
         texts = [f"{formatter.decimal(day[key])} {unit}" for day in days]
         return Series(name, [float(day[key]) for day in days], texts, kind)
 

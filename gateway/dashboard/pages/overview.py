@@ -110,7 +110,7 @@ async def _load_overview(session: AsyncSession, clock: Clock, page: PageRequest)
 
 
 def _account_state(data: _Overview) -> AccountState:
-    """Return what the next steps depend on."""
+    """Return what decides the next steps: invoices, disputes, limits, and completed setup."""
     return AccountState(
         invoices=data.invoices,
         disputes=data.disputes,

@@ -74,8 +74,7 @@ class _PlanChange:
 
     @property
     def seen(self) -> str:
-        """What the confirmation form sends back: the change is applied only if this is
-        unchanged."""
+        """The version and total that the form sends back; the change needs the same ones."""
         amounts = self.preview.amounts
         return f"{self.version.id.hex} {amounts.taxed.total if amounts else 'later'}"
 
@@ -94,7 +93,7 @@ class PlanPages(Controller):
         availability: NamedDependency[Availability],
         done: FromQuery[str | None] = None,
     ) -> Response[str]:
-        """Show the subscription and the plans on offer."""
+        """Show the subscription and the plans on offer, with a notice of the change `done`."""
         now = clock.now()
         async with database.transaction() as session:
             profile = await get_profile(session, page.account_id)

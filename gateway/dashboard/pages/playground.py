@@ -148,7 +148,7 @@ class PlaygroundPages(Controller):
         except AppError as error:
             if error.status >= 500:
                 raise
-            form = _error_form(page, error)
+            form = _form_with_error(page, error)
             return page.render(template, status=UNPROCESSABLE, form=form, quote=None, code={})
         base = str(request.base_url).rstrip("/")
         costs = {name: nano_from_text(quote[name]) for name in ("min_cost", "max_cost")}
@@ -199,13 +199,14 @@ class PlaygroundPages(Controller):
             )
 
         async def serve(client: ClientExchange) -> None:
+            """Serve the prepared call to the browser."""
             await pipeline.serve(call, client)
 
         return stream_response(prepared.request.content, serve, TimeoutWheel())
 
 
-def _error_form(page: PageRequest, error: AppError) -> FormState:
-    """Return the form's error, prefixed with the name of the input it concerns."""
+def _form_with_error(page: PageRequest, error: AppError) -> FormState:
+    """Return an empty form with the error's message, after the name of the input it concerns."""
     form, param = with_errors(page, {}, error), error.param or ""
     return (
         FormState(error=f"{param.removeprefix(INPUT_PREFIX)}: {form.error}")

@@ -27,7 +27,7 @@ async def choose_language(
     clock: NamedDependency[Clock],
     request: Request[Any, Any, Any],
 ) -> Response[Any]:
-    """Set the language of this browser."""
+    """Set the language of this browser, and of the person if signed in."""
     fields = await read_form_fields(request)
     language = fields.get("language", "")
     if language not in LANGUAGES:

@@ -64,7 +64,7 @@ class UsageQuery:
     tag: str | None
 
     def address(self, **changes: str | None) -> str:
-        """Return the page's URL with these parameters and changes."""
+        """Return the page's URL with these parameters, after replacing those in `changes`."""
         names = ("period", "by", "day", "model", "key", "tag")
         return url_with_query(
             "/dashboard/usage", {name: getattr(self, name) for name in names} | changes

@@ -18,9 +18,11 @@ from models.catalog import AUTO, Task
 
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
+    """Validate a chat request; for `auto`, add selection criteria from its question."""
     request = chat.parse_chat_request(body)
 
     def for_model(resolved: ResolvedModel) -> ParsedRequest:
+        """Return the parsed request for the resolved model."""
         return chat.build_chat_request(request, resolved, call.path, body)
 
     if request.model != AUTO:
@@ -32,6 +34,7 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
 
 
 def _examples(model: str) -> Examples:
+    """Return OpenAPI examples of a chat, plain and streamed, with this model id."""
     plain = {
         "model": model,
         "messages": [

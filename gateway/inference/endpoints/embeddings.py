@@ -18,12 +18,14 @@ from models.catalog import Task
 
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
+    """Validate an embedding request, which must name its model."""
     request = embeddings.parse_embedding_request(body)
     for_model = partial(embeddings.build_embedding_request, path=call.path, body=body)
     return DecodedRequest(request.model, for_model)
 
 
 def _examples(model: str) -> Examples:
+    """Return OpenAPI examples of an embedding of two texts with this model id."""
     vectors = [[0.0123, -0.0456, 0.0789], [0.0321, 0.0654, -0.0987]]
     data = [
         {"object": "embedding", "index": index, "embedding": vector}

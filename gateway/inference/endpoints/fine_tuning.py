@@ -8,10 +8,12 @@ from models.catalog import SPECIALIST_TASKS, Task
 
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
+    """Validate the request to create a fine-tuning job."""
     return DecodedRequest(fine_tuning.parse_job_request(body).model, _without_training_file)
 
 
 def _without_training_file(resolved: ResolvedModel) -> ParsedRequest:
+    """Return the parsed job request for a model, with an empty training file."""
     return fine_tuning.build_fine_tuning_request(resolved.model, b"")
 
 

@@ -15,11 +15,13 @@ from models.catalog import SPECIALIST_TASKS, Task
 
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
+    """Return the request for the model and version in the path; `for_model` validates the body."""
     for_model = partial(inference.build_infer_request, body=body, headers=call.headers)
     return DecodedRequest(call.model_in_path or "", for_model, call.version_in_path)
 
 
 def _examples(model: str) -> Examples:
+    """Return OpenAPI examples of an Open Inference call for one row with this model id."""
     inputs = [
         {
             "name": name,

@@ -32,6 +32,7 @@ _PREDICTED = {
 
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
+    """Validate rows of named columns; the columns and the task are the criteria for `auto`."""
     request = inference.parse_prediction_request(body)
     public_id = ids.format_id(REQUEST_ID_PREFIX, call.request_id)
     for_model = partial(inference.build_prediction_request, request, public_id=public_id)
@@ -42,6 +43,7 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
 
 
 def _examples(model: str) -> Examples:
+    """Return OpenAPI examples of a prediction, also with a column in another unit."""
     request = {"model": model, "instances": [EXAMPLE_ROW]}
     celsius = {**EXAMPLE_ROW, "air_temperature": 24.9}
     in_units = {"model": model, "instances": [celsius], "units": {"air_temperature": "degC"}}

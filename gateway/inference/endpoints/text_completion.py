@@ -18,9 +18,11 @@ from models.catalog import AUTO, Task
 
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
+    """Validate a completion request; for `auto`, add selection criteria from its prompt."""
     request = completions.parse_completion_request(body)
 
     def for_model(resolved: ResolvedModel) -> ParsedRequest:
+        """Return the parsed request for the resolved model."""
         return completions.build_completion_request(request, resolved, call.path, body)
 
     if request.model != AUTO:
@@ -32,6 +34,7 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
 
 
 def _examples(model: str) -> Examples:
+    """Return OpenAPI examples of a completion, plain and streamed, with this model id."""
     plain = {"model": model, "prompt": "Replace the left hand engine", "max_tokens": 16}
     choice = {"index": 0, "text": " oil filter.", "finish_reason": "stop"}
     parts = [{"index": 0, "text": text, "finish_reason": None} for text in (" oil", " filter.")]

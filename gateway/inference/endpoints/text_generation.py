@@ -63,4 +63,5 @@ def example_stream(model: str, kind: str, choices: list[Any]) -> str:
 
 
 def _head(model: str, kind: str) -> dict[str, Any]:
+    """Return the first fields of an example response; `kind` is its `object`."""
     return {"id": "chatcmpl-7f3a", "object": kind, "created": 1795824000, "model": model}

@@ -183,7 +183,7 @@ def _fill_template(
 
 
 def _restrict_to_unit(quantities: Any, unit: str | None) -> Any:
-    """Return a quantity's variants in the given unit, without its words; all variants for None."""
+    """Return a quantity's variants in `unit`, without its words; all variants for None."""
     if not unit:
         return quantities
     return [["", unit_name, *range_] for _, unit_name, *range_ in quantities if unit_name == unit]
@@ -275,7 +275,7 @@ def _fill_choice(value: Values, language: str, generator: random.Random) -> _Fil
 
 
 def _round_number(value: float, digits: int) -> float | int:
-    """Round to the given number of decimals; to an integer for 0."""
+    """Round to `digits` decimals; to an integer for 0."""
     return round(value, digits) if digits else round(value)
 
 

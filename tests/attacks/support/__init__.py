@@ -1,1 +1,1 @@
-"""What the attack scripts share."""
+"""Shared code of the attack scripts."""

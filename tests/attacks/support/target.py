@@ -28,7 +28,7 @@ from tests.support.fleet import run_fleet
 
 @dataclass(frozen=True)
 class Target:
-    """A gateway process, a customer with a key, and what can be asked about both."""
+    """A gateway process, an account with a key, and queries on both."""
 
     url: str
     pid: int
@@ -40,7 +40,7 @@ class Target:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The customer's credentials."""
+        """Headers with the account's key."""
         return {"authorization": f"Bearer {self.key.secret}"}
 
     def memory_mib(self) -> float:
@@ -52,7 +52,7 @@ class Target:
 async def run_target(
     terms: AccountLimits = builders.PLENTY, **values: Any
 ) -> AsyncIterator[Target]:
-    """Run until the block ends; `values` are settings of the gateway."""
+    """Run the target until the block ends; `values` are settings of the gateway."""
     os.environ.setdefault("NO_PROXY", "127.0.0.1")
     with tempfile.TemporaryDirectory(prefix="maas-attack-") as folder:
         server = start_postgres(Path(folder) / "postgres")

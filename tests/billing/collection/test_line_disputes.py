@@ -148,13 +148,13 @@ class TestDisputeAnswer:
         firm, invoice = await invoiced(story)
         dispute = await disputed(firm, invoice)
         await answered(firm, dispute)
-        with pytest.raises(InvalidLineDisputeState, match="is answered"):
+        with pytest.raises(InvalidLineDisputeState, match="already been answered"):
             await answered(firm, dispute)
 
     async def test_empty_answer_or_excessive_credit_is_rejected(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         dispute = await disputed(firm, invoice)
-        with pytest.raises(LineDisputeInvalid, match="The answer is 1 to"):
+        with pytest.raises(LineDisputeInvalid, match="The answer must have 1 to"):
             await answered(firm, dispute, text=" ")
         with pytest.raises(CreditNoteInvalid):
             await answered(firm, dispute, 106_01)

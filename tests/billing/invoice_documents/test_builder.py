@@ -185,8 +185,7 @@ class TestMonthlyInvoice:
 
 class TestFeeLines:
     async def test_mid_month_change_shows_prorated_fee_and_credit(self, story: Story) -> None:
-        """From 310.00 to 620.00 on 21 October: 11 of 31 days of the old fee are credited and of the
-        new fee charged."""
+        """On 21 October 310.00 become 620.00: 11 of 31 days are credited and charged."""
         firm = await story.firm(tax_ppm=60_000)
         await firm.subscribe(await story.plan(GROWTH))
         story.clock.set(2026, 10, 21, 15)
@@ -225,8 +224,7 @@ class TestFeeLines:
         assert after.time_zone == "Asia/Shanghai"
 
     async def test_inconsistent_period_omits_base_and_share(self, story: Story) -> None:
-        """The days of the period differ from those by which the fee was prorated, so base and share
-        are omitted rather than wrong."""
+        """Base and share are omitted: the period's days differ from those of the proration."""
         firm = await story.firm()
         story.clock.set(2026, 10, 11)
         await firm.subscribe(await story.plan(GROWTH))

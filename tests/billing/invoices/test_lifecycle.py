@@ -13,7 +13,7 @@ from billing.invoices.lifecycle import (
     InvoiceNotFound,
     create_draft,
     finalize_invoice,
-    find_draft,
+    find_period_invoice,
     get_invoice,
     list_invoice_lines,
     mark_uncollectible,
@@ -84,17 +84,17 @@ class TestInvoiceLookup:
 
 
 class TestInvoiceDraft:
-    async def test_find_draft_returns_invoice_of_account_and_period(self, story: Story) -> None:
+    async def test_find_period_invoice_matches_account_and_period(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         other = await story.firm("B")
         period_id = invoice.period_id
         assert period_id is not None
         async with story.database.transaction() as session:
-            found = await find_draft(session, firm.account.id, period_id)
+            found = await find_period_invoice(session, firm.account.id, period_id)
             assert found is not None
             assert found.id == invoice.id
-            assert await find_draft(session, firm.account.id, ids.new_id()) is None
-            assert await find_draft(session, other.account.id, period_id) is None
+            assert await find_period_invoice(session, firm.account.id, ids.new_id()) is None
+            assert await find_period_invoice(session, other.account.id, period_id) is None
 
     async def test_second_invoice_of_period_violates_unique_constraint(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
@@ -200,7 +200,7 @@ class TestFinalInvoice:
     async def test_invoice_with_payment_cannot_be_voided(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await firm.pays(invoice, "1.00")
-        with pytest.raises(InvalidInvoiceState, match="Issue a credit note instead"):
+        with pytest.raises(InvalidInvoiceState, match="Create a credit note instead"):
             await act(story, invoice, "void")
         assert (await firm.invoices())[0].status == "open"
 
@@ -210,7 +210,7 @@ class TestFinalInvoice:
         await firm.pays(invoice, "1.00")
         await firm.is_credited(invoice, "100.00", refund=True)
         assert await firm.balance(Book.CASH) == 0
-        with pytest.raises(InvalidInvoiceState, match="is paid, not open"):
+        with pytest.raises(InvalidInvoiceState, match="is paid; this action needs status open"):
             await act(story, invoice, "void")
 
 

@@ -1,4 +1,4 @@
-"""Keys: their format, and their life as every gateway sees it."""
+"""API keys: their format, and their lifecycle as seen by every gateway."""
 
 import asyncio
 import re
@@ -24,26 +24,26 @@ from tests.support.fakes.upstream import FakeUpstream
 CLOCK = SystemClock()
 
 
-class TestFormat:
-    def test_a_made_key_is_well_formed(self) -> None:
+class TestKeyFormat:
+    def test_generated_key_is_well_formed(self) -> None:
         secret = key_format.generate_api_key()
         assert re.fullmatch(r"maas_[0-9A-Za-z]{38}", secret)
         assert key_format.is_well_formed(secret)
         assert secret != key_format.generate_api_key()
 
     @given(st.integers(5, key_format.KEY_LENGTH - 1), st.characters(codec="ascii"))
-    def test_one_wrong_character_shows(self, place: int, character: str) -> None:
+    def test_checksum_detects_one_wrong_character(self, place: int, character: str) -> None:
         secret = key_format.generate_api_key()
         wrong = secret[:place] + character + secret[place + 1 :]
         assert key_format.is_well_formed(wrong) is (wrong == secret)
 
     @given(st.text(max_size=60))
-    def test_other_texts_are_no_keys(self, text: str) -> None:
+    def test_other_text_is_not_well_formed(self, text: str) -> None:
         assert not key_format.is_well_formed(text)
 
 
-class TestLife:
-    async def test_only_a_keyed_hash_is_stored(self, gateway: Gateway) -> None:
+class TestKeyLifecycle:
+    async def test_only_keyed_hash_and_hint_are_stored(self, gateway: Gateway) -> None:
         async with gateway.parts.database.transaction() as session:
             row = (await session.scalars(select(ApiKey))).one()
         secret = gateway.key.secret
@@ -51,7 +51,7 @@ class TestLife:
         assert secret not in repr(row.model_dump())
         assert row.hint == f"{secret[:9]}…{secret[-4:]}"
 
-    async def test_a_revoked_key_stops_on_every_gateway(
+    async def test_revoked_key_is_rejected_by_every_gateway(
         self, gateway: Gateway, upstream: FakeUpstream, database_url: str, tmp_path: Path
     ) -> None:
         configured = builders.settings(database_url, tmp_path, upstream.url)
@@ -66,14 +66,14 @@ class TestLife:
                         await asyncio.sleep(0.02)
         answer = await gateway.chat("hi")
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "api_key_revoked")
-        # Its owner sees that somebody still uses it.
+        # The usage row shows the owner that the revoked key is still in use.
         row = await gateway.row()
         assert row["key_id"] == ids.format_id(api_keys.PREFIX, gateway.key.row.id)
 
-    async def test_a_crowd_with_one_new_key_is_one_look_up(self, gateway: Gateway) -> None:
-        """Also where those who came first leave, and where the key is none."""
+    async def test_concurrent_calls_with_new_key_share_one_lookup(self, gateway: Gateway) -> None:
+        """Also if the first caller is cancelled, and if the key does not exist."""
         authenticator, bearer = gateway.parts.authenticator, f"Bearer {gateway.key.secret}"
-        with pytest.raises(KeyInvalid):  # compiles the query, which may take longer than the rest
+        with pytest.raises(KeyInvalid):  # compiles the query once, which may be slow
             await authenticator.identify(f"Bearer {key_format.generate_api_key()}")
         before = asyncio.all_tasks()
         first = asyncio.create_task(authenticator.identify(bearer))
@@ -91,7 +91,9 @@ class TestLife:
         )
         assert {type(one) for one in refused} == {KeyInvalid}
 
-    async def test_anothers_change_makes_no_key_be_looked_up_again(self, gateway: Gateway) -> None:
+    async def test_key_change_of_one_account_keeps_cached_keys_of_others(
+        self, gateway: Gateway
+    ) -> None:
         parts = gateway.parts
         other, theirs = await customer(parts.database, parts.settings, "Other")
         calls = parts.connections.calls
@@ -107,7 +109,7 @@ class TestLife:
             assert await self._status_with(gateway, gateway.key.secret) == 200
             assert await self._status_with(gateway, theirs.secret) == 503
 
-    async def test_a_rotated_key_works_until_its_overlap_ends(self, gateway: Gateway) -> None:
+    async def test_rotated_key_is_valid_until_overlap_ends(self, gateway: Gateway) -> None:
         async with gateway.parts.database.transaction() as session:
             fresh = await api_keys.rotate_key(
                 session,
@@ -126,7 +128,7 @@ class TestLife:
         gateway.http.headers["authorization"] = f"Bearer {fresh.secret}"
         assert (await gateway.chat("new key")).status_code == 200
 
-    async def test_another_accounts_key_cannot_be_touched(self, gateway: Gateway) -> None:
+    async def test_key_of_another_account_cannot_be_revoked(self, gateway: Gateway) -> None:
         parts = gateway.parts
         other, _ = await customer(parts.database, parts.settings, "Other")
         async with parts.database.transaction() as session:
@@ -134,11 +136,11 @@ class TestLife:
                 await api_keys.revoke_key(session, CLOCK, other.id, gateway.key.row.id)
         assert (await gateway.chat("hi")).status_code == 200
 
-    async def test_revoking_twice_keeps_the_first_moment(self, gateway: Gateway) -> None:
+    async def test_second_revocation_keeps_first_time(self, gateway: Gateway) -> None:
         first = await self._revoke(gateway)
         assert (await self._revoke(gateway)).revoked_at == first.revoked_at
 
-    async def test_a_dead_key_is_not_rotated(self, gateway: Gateway) -> None:
+    async def test_revoked_key_cannot_be_rotated(self, gateway: Gateway) -> None:
         await self._revoke(gateway)
         async with gateway.parts.database.transaction() as session:
             with pytest.raises(api_keys.KeyNotActive):
@@ -158,13 +160,13 @@ class TestLife:
             return await api_keys.revoke_key(session, CLOCK, gateway.account.id, gateway.key.row.id)
 
 
-class TestIds:
-    def test_show_and_parse(self) -> None:
+class TestPublicIds:
+    def test_formatted_id_is_parsed_back(self) -> None:
         identity = ids.new_id()
         assert ids.parse_id("key", ids.format_id("key", identity)) == identity
 
     @pytest.mark.parametrize(
         "text", ["", "key", "key_", "key_xyz", f"acct_{'0' * 32}", "key_" + "g" * 32]
     )
-    def test_other_texts_are_none(self, text: str) -> None:
+    def test_malformed_id_is_parsed_as_none(self, text: str) -> None:
         assert ids.parse_id("key", text) is None

@@ -1,4 +1,4 @@
-"""Contracts: what a plan includes, for which models and for calls of which time."""
+"""Price book: included units of a plan by model, and at the time of a call."""
 
 from datetime import datetime, timedelta
 
@@ -74,32 +74,34 @@ async def shown(gateway: Gateway, model: str) -> list[tuple[str, str, int | None
     return [(one.model, one.meter, one.amount) for one in found]
 
 
-class TestIncluded:
-    async def test_of_list_prices_nothing_is(self, gateway: Gateway) -> None:
+class TestIncludedUnits:
+    async def test_account_at_list_prices_has_no_included_units(self, gateway: Gateway) -> None:
         assert await shown(gateway, CHAT) == []
 
-    async def test_a_models_own_before_what_is_of_all(self, gateway: Gateway) -> None:
+    async def test_model_allowance_precedes_allowance_of_all_models(self, gateway: Gateway) -> None:
         await subscribe(gateway, PLAN)
         assert await shown(gateway, CHAT) == [
             (CHAT, "input_tokens", 200),
             ("*", "input_tokens", 100),
         ]
 
-    async def test_of_what_costs_nothing_or_has_no_such_meter_nothing_is(
+    async def test_free_model_or_model_without_the_meter_has_no_included_units(
         self, gateway: Gateway
     ) -> None:
         await subscribe(gateway, PLAN)
         assert await shown(gateway, EMBEDDING) == []
         assert await shown(gateway, SPECIALIST) == []
 
-    async def test_a_model_at_list_prices_takes_nothing_of_all(self, gateway: Gateway) -> None:
+    async def test_model_outside_plan_prices_has_no_included_units(self, gateway: Gateway) -> None:
         await subscribe(gateway, OWN_MODEL)
         assert len(await shown(gateway, CHAT)) == 1
         assert await shown(gateway, EMBEDDING) == []
 
 
-class TestTime:
-    async def test_a_call_of_the_next_period_has_that_ones(self, gateway: Gateway) -> None:
+class TestIncludedUnitsPeriod:
+    async def test_call_in_next_period_uses_allowance_of_that_period(
+        self, gateway: Gateway
+    ) -> None:
         await subscribe(gateway, PLAN)
         now = gateway.parts.clock.now()
         query = "select max(ends_at) from billing_period where starts_at <= :now"
@@ -112,13 +114,13 @@ class TestTime:
         assert [one.amount for one in first] == [one.amount for one in second]
         assert included(await known(gateway, now)) == first
 
-    async def test_a_call_from_before_the_plan_has_none(self, gateway: Gateway) -> None:
+    async def test_call_before_plan_start_has_no_included_units(self, gateway: Gateway) -> None:
         before = gateway.parts.clock.now()
         await subscribe(gateway, PLAN)
         assert included(await known(gateway))
         assert included(await known(gateway, before)) == ()
 
-    async def test_a_plan_that_ends_is_looked_up_again_then(self, gateway: Gateway) -> None:
+    async def test_call_after_plan_end_has_no_included_units(self, gateway: Gateway) -> None:
         await subscribe(gateway, PLAN)
         async with gateway.parts.database.transaction() as session:
             phase = await cancel_plan(session, gateway.parts.clock, gateway.account.id, at_end=True)

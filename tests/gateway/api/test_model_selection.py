@@ -60,7 +60,7 @@ class TestTextModelSelection:
         headers = {"X-Maas-Latency-Ms": "5"}
         answer = await both.http.post("/v1/chat/completions", json=chat(), headers=headers)
         assert answer.headers["x-maas-model"] == SWIFT
-        assert "none is known to answer within 5 ms" in answer.headers["x-maas-route-reason"]
+        assert "none is known to respond within 5 ms" in answer.headers["x-maas-route-reason"]
 
     async def test_non_numeric_latency_budget_is_rejected(self, both: Gateway) -> None:
         headers = {"X-Maas-Latency-Ms": "soon"}

@@ -13,7 +13,7 @@ ENGLISH = (
     r"official OpenAI clients work unchanged for (.*?)\. Not",
     r"Not implemented \(404\):(.*?)\. `file",
 )
-CHINESE = (r"- \*\*给开发者\*\*：(.*?)与 OpenAI", r"未实现（返回 404）：(.*?)。对话")
+CHINESE = (r"- \*\*面向开发者\*\*：(.*?)与 OpenAI", r"未实现（返回 404）：(.*?)。对话")
 
 
 def listed(name: str, pattern: str) -> list[str]:

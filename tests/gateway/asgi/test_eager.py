@@ -1,4 +1,4 @@
-"""What is begun at once ends as if it had been awaited."""
+"""EagerAwaitable: eager execution gives the same result as `await`."""
 
 import asyncio
 
@@ -26,13 +26,13 @@ def future() -> "asyncio.Future[int]":
     return asyncio.get_running_loop().create_future()
 
 
-async def test_what_waits_for_nothing_is_done() -> None:
+async def test_eager_awaitable_without_suspension_is_done() -> None:
     begun = EagerAwaitable(at_once())
     assert begun.is_done
     assert (begun.value, await begun) == (7, 7)
 
 
-async def test_what_waits_is_awaited() -> None:
+async def test_suspended_eager_awaitable_finishes_when_awaited() -> None:
     wait, cleaned = future(), []
     begun = EagerAwaitable(later(wait, cleaned))
     assert not begun.is_done
@@ -40,20 +40,20 @@ async def test_what_waits_is_awaited() -> None:
     assert (await begun, cleaned) == (2, [True])
 
 
-async def test_what_has_ended_can_be_awaited_again() -> None:
-    """As a coroutine cannot: what it gave is kept."""
+async def test_finished_eager_awaitable_can_be_awaited_again() -> None:
+    """Unlike a coroutine, it keeps its result."""
     wait, cleaned = future(), []
     begun = EagerAwaitable(later(wait, cleaned))
     asyncio.get_running_loop().call_later(0.01, wait.set_result, 1)
     assert (await begun, await begun, begun.is_done, cleaned) == (2, 2, True, [True])
 
 
-async def test_what_fails_at_once_fails_there() -> None:
+async def test_exception_before_suspension_is_raised_by_constructor() -> None:
     with pytest.raises(ValueError, match="at once"):
         EagerAwaitable(fails())
 
 
-async def test_what_fails_later_fails_where_it_is_awaited() -> None:
+async def test_exception_after_suspension_is_raised_by_await() -> None:
     wait, cleaned = future(), []
     begun = EagerAwaitable(later(wait, cleaned))
     asyncio.get_running_loop().call_later(0.01, wait.set_exception, ValueError("later"))
@@ -62,7 +62,7 @@ async def test_what_fails_later_fails_where_it_is_awaited() -> None:
     assert cleaned == [True]
 
 
-async def test_a_cancellation_reaches_it() -> None:
+async def test_cancellation_reaches_suspended_eager_awaitable() -> None:
     cleaned: list[bool] = []
     begun = EagerAwaitable(later(future(), cleaned))
 

@@ -1,4 +1,4 @@
-"""Clients that leave at any moment, or take nothing: what is billed, and what stays behind."""
+"""Client disconnects at any moment, and clients that do not read: billing and cleanup."""
 
 import asyncio
 import json
@@ -33,7 +33,8 @@ async def raw() -> AsyncIterator[RawServer]:
 
 @pytest.fixture
 def started(database_url: str, tmp_path: Path, raw: RawServer) -> Started:
-    """Makes gateways before the raw server, with the patience to see who leaves first."""
+    """Returns a context manager that runs a gateway in front of the raw server, with a long
+    first-byte timeout."""
 
     def make(**values: Any) -> AbstractAsyncContextManager[Gateway]:
         return run_before(raw, database_url, tmp_path, **{"first_byte_timeout_s": 20.0, **values})
@@ -42,17 +43,17 @@ def started(database_url: str, tmp_path: Path, raw: RawServer) -> Started:
 
 
 class Caller:
-    """A client on a socket of its own, which does just what it is told."""
+    """A client on its own socket, controlled by the test."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     async def call(self, missing: int = 0, **values: Any) -> None:
-        """Send a call, but for so many bytes of its body."""
+        """Send a call without the last `missing` bytes of its body."""
         message = {"role": "user", "content": "one two"}
         body = json.dumps({"model": CHAT, "messages": [message], "max_tokens": 5, **values})
         host, port = self._gateway.url.removeprefix("http://").split(":")
-        # With a small buffer, what it does not read piles up soon, and not in the kernel.
+        # With a small receive buffer, unread bytes soon fill the gateway's buffer.
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         sock.setblocking(False)
@@ -69,7 +70,7 @@ class Caller:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.leave()  # or the gateway of a test that fails would wait for it for ever
+        self.leave()  # or the gateway of a failed test would wait for it without end
 
     def leave(self, rudely: bool = False) -> None:
         if rudely:
@@ -79,7 +80,7 @@ class Caller:
 
 
 def holding(release: asyncio.Event, *parts: bytes) -> Any:
-    """A script that sends the parts, and no more before it is released."""
+    """A server script that sends the parts and waits for `release` before it continues."""
 
     async def script(exchange: Exchange) -> None:
         await exchange.send(*parts)
@@ -90,12 +91,12 @@ def holding(release: asyncio.Event, *parts: bytes) -> Any:
 
 
 def serving() -> int:
-    """How many requests uvicorn is serving in this process."""
+    """Number of requests that uvicorn is serving in this process."""
     return sum("run_asgi" in repr(task.get_coro()) for task in asyncio.all_tasks())
 
 
 async def aborted(gateway: Gateway, count: int = 1) -> dict[str, Any]:
-    """The newest of so many rows, which must be of a client that left."""
+    """The newest of `count` rows, which must be a client abort."""
     row = (await gateway.rows(count))[0]
     assert (row["settlement"], row["status"]) == ("client_abort", 499)
     assert row["error_code"] == "client_closed_request"
@@ -103,8 +104,8 @@ async def aborted(gateway: Gateway, count: int = 1) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("rudely", [False, True])
-class TestLeaving:
-    async def test_before_the_body_is_whole(
+class TestClientDisconnect:
+    async def test_disconnect_before_end_of_body_is_not_billed(
         self, started: Started, raw: RawServer, rudely: bool
     ) -> None:
         async with started(body_timeout_s=20.0) as gateway, Caller(gateway) as caller:
@@ -114,10 +115,11 @@ class TestLeaving:
             assert (await aborted(gateway))["cost"] == "0.000000000"
             assert raw.requests == []
 
-    async def test_while_it_waits_for_credit(
+    async def test_disconnect_while_waiting_for_credit_reserves_nothing(
         self, database_url: str, tmp_path: Path, raw: RawServer, rudely: bool
     ) -> None:
-        """Another call holds what is left; what this one would have held is free for the next."""
+        """Another call reserves the remaining credit; credit that this call waited for is available
+        to the next one."""
         release = asyncio.Event()
         raw.script = holding(release)
         configured = builders.settings(database_url, tmp_path, raw.url, credit_wait_s=20.0)
@@ -135,7 +137,7 @@ class TestLeaving:
             assert len(raw.requests) == 2
             await nothing_is_held(gateway)
 
-    async def test_in_the_queue_for_a_slot(
+    async def test_disconnect_while_queued_for_a_slot_frees_its_place(
         self, started: Started, raw: RawServer, rudely: bool
     ) -> None:
         release = asyncio.Event()
@@ -156,10 +158,10 @@ class TestLeaving:
             assert len(raw.requests) == 2
 
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_before_the_first_byte(
+    async def test_disconnect_before_first_byte_cancels_upstream_request(
         self, started: Started, raw: RawServer, rudely: bool, stream: bool
     ) -> None:
-        """The upstream's connection is closed at once, which ends the generation."""
+        """The upstream connection is closed immediately, which ends the generation."""
         raw.script = holding(asyncio.Event())
         async with started() as gateway, Caller(gateway) as caller:
             await caller.call(stream=stream)
@@ -169,7 +171,9 @@ class TestLeaving:
             assert (row["output_tokens"], row["cost"]) == (None, "0.000000000")
             assert serving() == 0
 
-    async def test_in_mid_stream(self, started: Started, raw: RawServer, rudely: bool) -> None:
+    async def test_disconnect_mid_stream_bills_generated_tokens(
+        self, started: Started, raw: RawServer, rudely: bool
+    ) -> None:
         raw.script = holding(asyncio.Event(), STREAM, event(1), event(2))
         async with started(idle_timeout_s=20.0) as gateway, Caller(gateway) as caller:
             await caller.call(stream=True)
@@ -181,10 +185,10 @@ class TestLeaving:
             assert (row["output_tokens"], row["cost"]) == (2, "0.000005000")
 
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_after_the_last_byte(
+    async def test_disconnect_after_last_byte_is_settled_as_complete(
         self, started: Started, raw: RawServer, rudely: bool, stream: bool
     ) -> None:
-        """It has all that it pays for."""
+        """The client received the whole response that it pays for."""
         raw.script = answering(STREAM + event(3) + done(3) if stream else answer(3))
         async with started() as gateway, Caller(gateway) as caller:
             await caller.call(stream=stream)
@@ -196,11 +200,14 @@ class TestLeaving:
             await until(lambda: serving() == 0)
 
 
-class TestTakingNothing:
-    """Nobody waits for such a client for ever. The answer was there to be had, and is billed."""
+class TestUnreadResponse:
+    """A client that does not read is disconnected after a timeout. The response was available and
+    is billed."""
 
-    async def test_of_a_large_plain_answer(self, started: Started, raw: RawServer) -> None:
-        """Nor is it kept for those who stay connected for nothing."""
+    async def test_unread_large_response_is_billed_and_dropped_from_memory(
+        self, started: Started, raw: RawServer
+    ) -> None:
+        """The response is not kept in memory for clients that stay connected without reading."""
         raw.script = answering(answer(3, padding=24 << 20))
         async with started(max_answer_bytes=32 << 20) as gateway, AsyncExitStack() as stack:
             before = psutil.Process().memory_info().rss
@@ -212,7 +219,7 @@ class TestTakingNothing:
                 await until(lambda: serving() == 0)
             assert (psutil.Process().memory_info().rss - before) >> 20 < 96
 
-    async def test_of_a_streams_end(self, started: Started, raw: RawServer) -> None:
+    async def test_unread_end_of_stream_is_billed(self, started: Started, raw: RawServer) -> None:
         raw.script = answering(STREAM, event(3, b"x" * (16 << 20)), done(3))
         async with started(max_answer_bytes=32 << 20) as gateway, Caller(gateway) as caller:
             await caller.call(stream=True)
@@ -220,8 +227,10 @@ class TestTakingNothing:
             assert (row["settlement"], row["cost"]) == ("complete", "0.000007000")
             await until(lambda: serving() == 0)
 
-    async def test_a_slow_client_gets_all_of_it(self, started: Started, raw: RawServer) -> None:
-        """It takes longer than a silence may last, but it takes something all the time."""
+    async def test_slow_client_receives_whole_response(
+        self, started: Started, raw: RawServer
+    ) -> None:
+        """It takes longer than the idle timeout but reads continuously."""
         size = 4 << 20
         raw.script = answering(answer(3, padding=size))
         async with (
@@ -237,39 +246,39 @@ class TestTakingNothing:
             assert (await gateway.row())["settlement"] == "complete"
 
 
-class TestAttended:
-    """The block itself, for a client of which the server says nothing, or that it has left."""
+class TestExchangeDeadline:
+    """The deadline block itself, for a client that stays connected or disconnects."""
 
-    async def test_it_ends_when_nothing_moves(self) -> None:
+    async def test_deadline_without_progress_raises_upstream_timeout(self) -> None:
         with pytest.raises(UpstreamTimeout):
             async with _client().deadline(0.1):
                 await asyncio.sleep(20)
 
-    async def test_it_goes_on_while_something_does(self) -> None:
+    async def test_extended_deadline_does_not_expire(self) -> None:
         async with _client().deadline(1.0) as attended:
             for _ in range(6):
                 await asyncio.sleep(0.2)
                 attended.extend(1.0)
 
-    async def test_it_ends_when_the_client_leaves(self) -> None:
+    async def test_client_disconnect_raises_client_disconnected(self) -> None:
         client = _client(leaves_after=0.1)
         with pytest.raises(ClientDisconnected):
             async with client.deadline(20):
                 await asyncio.sleep(20)
         assert client.disconnected
 
-    async def test_not_for_a_client_that_may_leave(self) -> None:
+    async def test_detached_client_disconnect_does_not_end_block(self) -> None:
         client = _client(leaves_after=0.0)
         client.detached = True
         async with client.deadline(20):
             await asyncio.sleep(0.3)
 
-    async def test_other_failures_pass(self) -> None:
+    async def test_other_exceptions_propagate(self) -> None:
         with pytest.raises(ZeroDivisionError):
             async with _client(leaves_after=0.0).deadline(20):
                 raise ZeroDivisionError
 
-    async def test_who_stops_the_process_is_obeyed(self) -> None:
+    async def test_task_cancellation_propagates(self) -> None:
         async def attend() -> None:
             async with _client().deadline(20):
                 await asyncio.sleep(20)
@@ -280,8 +289,8 @@ class TestAttended:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    async def test_one_after_the_other(self) -> None:
-        """A client that has left is noticed by each block, not by the first alone."""
+    async def test_disconnect_is_noticed_by_each_block(self) -> None:
+        """A client that has disconnected is noticed by each block, not only by the first."""
         client = _client(leaves_after=0.0)
         for _ in range(2):
             with pytest.raises(ClientDisconnected):
@@ -291,7 +300,7 @@ class TestAttended:
 
 
 def _client(leaves_after: float = 60.0) -> ClientExchange:
-    """A request at the server's end of ASGI, whose client leaves after so many seconds."""
+    """A client exchange whose client disconnects after this many seconds."""
 
     async def receive() -> Any:
         await asyncio.sleep(leaves_after)

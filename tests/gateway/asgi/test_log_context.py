@@ -1,4 +1,4 @@
-"""Who or what an event of money says it was caused by, over real sockets and by commands."""
+"""Cause of money log lines: the request and key, or the command, that changed money."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from tests.support.gateway.subscribing import SMALL, choose, offer
 from tests.support.money_lines import money_lines
 
 
-class TestRequests:
-    async def test_a_key_changes_the_plan(self, gateway: Gateway) -> None:
+class TestRequestCause:
+    async def test_plan_change_by_api_logs_endpoint_and_key(self, gateway: Gateway) -> None:
         await offer(gateway, SMALL)
         with money_lines() as lines:
             previewed = await choose(gateway, "small", preview=True, key="p-1")
@@ -29,8 +29,8 @@ class TestRequests:
         assert [line["caused_by"] for line in lines] == [cause] * 3
 
 
-class TestCommands:
-    def test_they_append_to_a_file_and_say_nothing_of_it(
+class TestCommandCause:
+    def test_commands_append_to_money_log_and_leave_stderr_empty(
         self, database_url: str, tmp_path: Path
     ) -> None:
         known = {name: value for name, value in os.environ.items() if not name.startswith("MAAS_")}

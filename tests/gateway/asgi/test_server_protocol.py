@@ -1,4 +1,5 @@
-"""What no client library sends: refused in our shape or hung up on, and nobody else is harmed."""
+"""HTTP input that no client library sends: rejected with our error format or disconnected, without
+harm to other clients."""
 
 import asyncio
 import json
@@ -32,13 +33,13 @@ class Process:
     secret: str
 
     def chat(self, *headers: bytes) -> bytes:
-        """The head of a call that has a key."""
+        """The head of a call with a key."""
         return POST + b"authorization: Bearer %b\r\n%b" % (self.secret.encode(), b"".join(headers))
 
 
 @pytest.fixture(scope="module")
 async def process(postgres: str) -> AsyncIterator[Process]:
-    """A real one, as an operator starts it."""
+    """A real gateway process, as an operator starts it."""
     with tempfile.TemporaryDirectory(prefix="maas-test-") as folder:
         async with run_fake_upstream() as upstream:
             configured = builders.settings(postgres, Path(folder), upstream.url)
@@ -50,7 +51,7 @@ async def process(postgres: str) -> AsyncIterator[Process]:
                 yield Process(fleet.urls[0], key.secret)
 
 
-class TestNoRequest:
+class TestMalformedRequest:
     @pytest.mark.parametrize(
         "sent",
         [
@@ -105,7 +106,7 @@ class TestNoRequest:
             pytest.param(b"SSH-2.0-OpenSSH_9.9\r\n", id="SSH"),
         ],
     )
-    async def test_is_refused_and_nothing_after_it_is_read(
+    async def test_malformed_request_returns_400_and_closes_connection(
         self, process: Process, sent: bytes
     ) -> None:
         async with wire_to(process.url) as wire:
@@ -119,7 +120,7 @@ class TestNoRequest:
         assert await is_unharmed(process.url)
 
 
-class TestTooMuch:
+class TestRequestSizeLimit:
     @pytest.mark.parametrize(
         "sent",
         [
@@ -134,17 +135,17 @@ class TestTooMuch:
             pytest.param(b"GET /" + b"a" * (1 << 20), id="a path without end"),
         ],
     )
-    async def test_of_a_head_is_refused(self, process: Process, sent: bytes) -> None:
+    async def test_headers_over_limit_are_rejected(self, process: Process, sent: bytes) -> None:
         async with wire_to(process.url) as wire:
             await wire.send(sent)
             answer = await wire.answer()
-            # What was still on its way when we hung up may take the answer with it.
+            # Bytes in flight when the server disconnects may discard the response.
             assert answer is None or answer.error["code"] == "headers_too_large"
             assert await wire.closed()
         assert await is_unharmed(process.url)
 
     @pytest.mark.parametrize("more", [b"x-a: b\r\n" * 99, b"x-a: " + b"b" * (60 << 10) + b"\r\n"])
-    async def test_as_much_as_may_be_is_taken(self, process: Process, more: bytes) -> None:
+    async def test_headers_at_limit_are_accepted(self, process: Process, more: bytes) -> None:
         async with wire_to(process.url) as wire:
             await wire.send(GET + more + b"\r\n")
             answer = await wire.answer()
@@ -152,8 +153,8 @@ class TestTooMuch:
             assert answer.status == 200
 
     @pytest.mark.parametrize("head", [b"content-length: 99999999\r\n", CHUNKED])
-    async def test_of_a_body_is_refused(self, process: Process, head: bytes) -> None:
-        """Of 4 MiB at most; the chunks say nothing before they are there."""
+    async def test_body_over_limit_returns_413(self, process: Process, head: bytes) -> None:
+        """The limit is 4 MiB; chunks do not announce their total size."""
         async with wire_to(process.url) as wire:
             await wire.send(process.chat(head) + b"\r\n")
             if head is CHUNKED:
@@ -164,17 +165,17 @@ class TestTooMuch:
         assert await is_unharmed(process.url)
 
 
-class TestUsual:
-    """What is unusual and still right is answered, each request by its own answer."""
+class TestUnusualValidRequest:
+    """Unusual but valid requests are answered, each with its own response."""
 
-    async def test_absolute_targets(self, process: Process) -> None:
+    async def test_absolute_target_is_answered(self, process: Process) -> None:
         async with wire_to(process.url) as wire:
             await wire.send(b"GET http://elsewhere/health/live HTTP/1.1\r\n" + HOST + b"\r\n")
             answer = await wire.answer()
             assert answer is not None
             assert answer.body == b'{"status":"ok"}'
 
-    async def test_http_1_0_ends_its_connection(self, process: Process) -> None:
+    async def test_http_1_0_request_closes_connection(self, process: Process) -> None:
         async with wire_to(process.url) as wire:
             await wire.send(b"GET /health/live HTTP/1.0\r\nconnection: keep-alive\r\n\r\n" + LIVE)
             answer = await wire.answer()
@@ -190,7 +191,7 @@ class TestUsual:
             expected = [200, 404, 401, 200] * 10
             assert [answer and answer.status for answer in answers] == expected
 
-    async def test_what_makes_no_sense_is_not_taken_for_the_answer_before(
+    async def test_garbage_after_request_does_not_affect_its_response(
         self, process: Process
     ) -> None:
         body = json.dumps({"model": CHAT, "messages": [{"role": "user", "content": "a"}]}).encode()
@@ -204,7 +205,9 @@ class TestUsual:
             assert await wire.closed()
         assert await is_unharmed(process.url)
 
-    async def test_nor_what_makes_no_sense_for_a_second_answer(self, process: Process) -> None:
+    async def test_garbage_after_error_response_gets_no_second_response(
+        self, process: Process
+    ) -> None:
         async with wire_to(process.url) as wire:
             await wire.send(POST + CHUNKED + b"\r\n1\r\na\r\n")
             answer = await wire.answer()
@@ -217,8 +220,10 @@ class TestUsual:
         "protocol",
         [b"websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: YQ==", b"h2c", b"TLS/1.0"],
     )
-    async def test_upgrades_do_not_happen(self, process: Process, protocol: bytes) -> None:
-        """The request is answered as one of HTTP/1.1, and whatever came behind it never read."""
+    async def test_upgrade_request_is_answered_as_http_1_1(
+        self, process: Process, protocol: bytes
+    ) -> None:
+        """Bytes after the request are never read."""
         async with wire_to(process.url) as wire:
             await wire.send(GET + b"connection: upgrade\r\nupgrade: %b\r\n\r\n" % protocol + LIVE)
             answer = await wire.answer()
@@ -227,7 +232,7 @@ class TestUsual:
             assert await wire.closed()
         assert await is_unharmed(process.url)
 
-    async def test_an_upgrade_with_a_body(self, process: Process) -> None:
+    async def test_upgrade_request_with_body_returns_400(self, process: Process) -> None:
         upgrade = b"connection: upgrade\r\nupgrade: h2c\r\ncontent-length: 2\r\n\r\n{}"
         async with wire_to(process.url) as wire:
             await wire.send(process.chat(upgrade) + LIVE)
@@ -236,7 +241,7 @@ class TestUsual:
             assert answer.status == 400
             assert await wire.closed()
 
-    async def test_a_body_is_asked_for_before_it_is_sent(self, process: Process) -> None:
+    async def test_expect_100_continue_returns_100_before_body(self, process: Process) -> None:
         async with wire_to(process.url) as wire:
             await wire.send(process.chat(b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n"))
             interim = await wire.answer()
@@ -249,7 +254,7 @@ class TestUsual:
 
 
 class Impatient(BoundedHttpProtocol):
-    """As the real one, with less patience."""
+    """The real protocol with short timeouts."""
 
     limits = ConnectionLimits(
         head_timeout_s=0.4,
@@ -262,27 +267,27 @@ class Impatient(BoundedHttpProtocol):
 
 @pytest.fixture
 async def impatient(gateway: Gateway) -> AsyncIterator[str]:
-    """The URL of another process, in front of the same application."""
+    """The URL of a second server with short timeouts, in front of the same application."""
     parts = builders.parts_like(gateway)
     async with serve(parts, Impatient) as url:
         yield url
 
 
 async def drip(wire: Wire, part: bytes, most: int = 200) -> None:
-    """A part again and again, as long as the server is there."""
+    """Send a part repeatedly while the server is connected."""
     for _ in range(most):
         if wire.writer.is_closing():
             return
         await wire.send(part, pause_s=0.05)
 
 
-class TestSlow:
+class TestSlowClient:
     @pytest.mark.parametrize(
         ("begun", "part"),
         [(b"", b"\r\n"), (b"GET /", b"a"), (GET, b"x-a: b\r\n"), (LIVE, b"\r\n")],
         ids=["empty lines", "a path", "headers", "after a request"],
     )
-    async def test_heads(self, impatient: str, begun: bytes, part: bytes) -> None:
+    async def test_slow_headers_return_408(self, impatient: str, begun: bytes, part: bytes) -> None:
         async with wire_to(impatient) as wire, asyncio.TaskGroup() as group:
             await wire.send(begun)
             if begun == LIVE:
@@ -297,12 +302,14 @@ class TestSlow:
             dripping.cancel()
         assert await is_unharmed(impatient)
 
-    async def test_nothing_at_all(self, impatient: str) -> None:
+    async def test_silent_connection_is_closed(self, impatient: str) -> None:
         async with wire_to(impatient) as wire:
             assert await wire.closed()
 
     @pytest.mark.parametrize("path", [b"/stripe/webhook", b"/v1/vector_stores"])
-    async def test_bodies(self, gateway: Gateway, impatient: str, path: bytes) -> None:
+    async def test_slow_body_returns_408(
+        self, gateway: Gateway, impatient: str, path: bytes
+    ) -> None:
         head = b"POST %b HTTP/1.1\r\n%bauthorization: Bearer %b\r\n%b\r\n"
         async with wire_to(impatient) as wire, asyncio.TaskGroup() as group:
             await wire.send(head % (path, HOST, gateway.key.secret.encode(), CHUNKED))
@@ -314,8 +321,8 @@ class TestSlow:
             dripping.cancel()
         assert await is_unharmed(impatient)
 
-    async def test_a_body_that_goes_on_after_its_answer(self, impatient: str) -> None:
-        """However fast: nobody without a key keeps us reading."""
+    async def test_body_continued_after_response_is_disconnected(self, impatient: str) -> None:
+        """At any speed: a client without a key cannot keep the gateway reading."""
         async with wire_to(impatient) as wire, asyncio.TaskGroup() as group:
             await wire.send(POST + CHUNKED + b"\r\n")
             sending = group.create_task(drip(wire, b"10000\r\n" + b"x" * 65536 + b"\r\n"))
@@ -326,8 +333,11 @@ class TestSlow:
             sending.cancel()
         assert await is_unharmed(impatient)
 
-    async def test_but_steady_is_served(self, gateway: Gateway, impatient: str) -> None:
-        """More of a body buys more time, and an idle connection waits for its next request."""
+    async def test_steady_body_and_idle_connection_are_accepted(
+        self, gateway: Gateway, impatient: str
+    ) -> None:
+        """Each part of the body extends the deadline, and an idle connection may wait for its next
+        request."""
         body = json.dumps({"model": CHAT, "messages": [{"role": "user", "content": "a"}]}).encode()
         body += b" " * 60_000
         head = POST + b"authorization: Bearer %b\r\n" % gateway.key.secret.encode()

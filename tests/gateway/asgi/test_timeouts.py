@@ -1,4 +1,4 @@
-"""Limits of time: they end what is late, and leave nothing behind for what is not."""
+"""Timeouts: late blocks are cancelled, and timely blocks leave no pending timer."""
 
 import asyncio
 
@@ -7,27 +7,27 @@ import pytest
 from gateway.asgi.timeouts import Timeout, TimeoutWheel
 
 
-async def test_ends_what_takes_too_long() -> None:
+async def test_timeout_cancels_late_block() -> None:
     with pytest.raises(TimeoutError):
         async with Timeout(TimeoutWheel(), 0.05):
             await asyncio.sleep(30)
 
 
-async def test_leaves_what_is_in_time() -> None:
+async def test_timeout_does_not_affect_timely_block() -> None:
     async with Timeout(TimeoutWheel(), 30):
         await asyncio.sleep(0)
-    await asyncio.sleep(0.05)  # nothing comes later
+    await asyncio.sleep(0.05)  # no timer fires later
 
 
-async def test_is_extended() -> None:
+async def test_extended_timeout_does_not_expire() -> None:
     async with Timeout(TimeoutWheel(), 0.5) as within:
         for _ in range(10):
             await asyncio.sleep(0.06)
             within.extend(0.5)
 
 
-async def test_a_far_limit_is_kept_to_as_well() -> None:
-    """It is looked at once before its time comes."""
+async def test_timeout_beyond_check_interval_does_not_expire_early() -> None:
+    """The wheel checks it once before it is due."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     with pytest.raises(TimeoutError):
@@ -36,7 +36,7 @@ async def test_a_far_limit_is_kept_to_as_well() -> None:
     assert loop.time() - began >= 1.3
 
 
-async def test_another_cancellation_is_not_taken_for_it() -> None:
+async def test_other_cancellation_is_not_converted_to_timeout_error() -> None:
     async def late() -> None:
         async with Timeout(TimeoutWheel(), 30):
             await asyncio.sleep(30)
@@ -48,7 +48,7 @@ async def test_another_cancellation_is_not_taken_for_it() -> None:
         await task
 
 
-async def test_blocks_within_blocks() -> None:
+async def test_inner_timeout_does_not_end_outer_block() -> None:
     deadlines = TimeoutWheel()
     async with Timeout(deadlines, 30):
         with pytest.raises(TimeoutError):
@@ -56,7 +56,7 @@ async def test_blocks_within_blocks() -> None:
                 await asyncio.sleep(30)
 
 
-async def test_a_thousand_at_once_end_alike() -> None:
+async def test_1000_concurrent_timeouts_expire_independently() -> None:
     deadlines = TimeoutWheel()
 
     async def one(seconds: float) -> bool:
@@ -71,8 +71,8 @@ async def test_a_thousand_at_once_end_alike() -> None:
     assert ended == [n % 2 == 0 for n in range(1000)]
 
 
-async def test_needs_a_task() -> None:
-    """As nothing could be cancelled else."""
+async def test_timeout_outside_a_task_raises() -> None:
+    """Without a task, there would be nothing to cancel."""
     failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     def outside() -> None:

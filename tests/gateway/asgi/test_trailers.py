@@ -1,4 +1,4 @@
-"""Trailer fields of a request body: limited, discarded, and never taken for headers."""
+"""Trailer fields of a request body: limited, discarded, and never used as headers."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ FIELD = b"x-filler: " + b"a" * 90 + b"\r\n"
 
 @dataclass(frozen=True)
 class Process:
-    """A gateway behind a trusted proxy, a key, and one that is limited to a network."""
+    """A gateway behind a trusted proxy, a key, and a key restricted to a network."""
 
     url: str
     key: IssuedKey
@@ -68,7 +68,7 @@ async def process(postgres: str) -> AsyncIterator[Process]:
 
 
 def chunked(path: str, *headers: bytes, body: bytes = BODY, trailers: bytes = b"") -> bytes:
-    """A request whose body is one chunk, with what follows the last one."""
+    """A request with a body of one chunk, followed by these trailers."""
     head = b"POST %b HTTP/1.1\r\n%b%b%b\r\n" % (path.encode(), HOST, CHUNKED, b"".join(headers))
     return head + b"%x\r\n%b\r\n0\r\n%b\r\n" % (len(body), body, trailers)
 
@@ -83,22 +83,22 @@ async def answer_to(process: Process, *parts: bytes) -> Answer | None:
         return await wire.answer()
 
 
-class TestHeaders:
-    async def test_a_key_in_a_trailer_is_no_key(self, process: Process) -> None:
+class TestTrailerFields:
+    async def test_key_in_trailer_of_chat_call_is_ignored(self, process: Process) -> None:
         before = await process.rows()
         answer = await answer_to(process, chunked(ROUTES[0], trailers=bearer(process.key)))
         assert answer is not None
         assert (answer.status, answer.error["code"]) == (401, "missing_api_key")
         assert await process.rows() == before
 
-    async def test_a_key_in_a_trailer_of_other_routes_is_no_key(self, process: Process) -> None:
+    async def test_key_in_trailer_of_other_route_is_ignored(self, process: Process) -> None:
         body = b'{"name": "a"}'
         sent = chunked("/v1/vector_stores", body=body, trailers=bearer(process.key))
         answer = await answer_to(process, sent)
         assert answer is not None
         assert (answer.status, answer.error["code"]) == (401, "missing_api_key")
 
-    async def test_a_trailer_does_not_override_the_address_that_a_proxy_names(
+    async def test_trailer_does_not_override_client_address_from_proxy(
         self, process: Process
     ) -> None:
         sent = chunked(
@@ -112,8 +112,8 @@ class TestHeaders:
         assert (answer.status, answer.error["code"]) == (403, "api_key_network")
 
     @pytest.mark.parametrize("field", [b"x-max-cost: 0", b"x-maas-tags: a=b", b"x-empty:"])
-    async def test_a_short_trailer_is_discarded(self, process: Process, field: bytes) -> None:
-        """Also when it comes byte by byte, and it is no header of the next request either."""
+    async def test_short_trailer_is_discarded(self, process: Process, field: bytes) -> None:
+        """Also if it arrives byte by byte; and it does not become a header of the next request."""
         sent = chunked(ROUTES[0], bearer(process.key), trailers=field + b"\r\n")
         cut = len(sent) - len(field) - 4
         async with wire_to(process.url) as wire:
@@ -129,18 +129,18 @@ class TestHeaders:
 
 
 async def _until_answered(wire: Wire, begun: bytes, part: bytes, done: asyncio.Task[bytes]) -> int:
-    """Send a part again and again until the server closes; gives how many bytes that took."""
+    """Send a part repeatedly until the server closes; returns the number of bytes sent."""
     await wire.send(begun)
     sent = 0
     while not done.done() and sent < 100_000:
         await wire.send(part, pause_s=0.001)
-        await asyncio.sleep(0)  # where the server has hung up, nothing above lets others work
+        await asyncio.sleep(0)  # after a disconnect, `send` does not yield to other tasks
         sent += len(part)
     return sent
 
 
 async def _all_of(wire: Wire) -> bytes:
-    """What the server says until it ends the connection, even by a reset."""
+    """All bytes from the server until it ends the connection, even by a reset."""
     said = b""
     with suppress(ConnectionError):
         while more := await wire.reader.read(1 << 16):
@@ -148,7 +148,7 @@ async def _all_of(wire: Wire) -> bytes:
     return said
 
 
-class TestLimit:
+class TestTrailerLimit:
     @pytest.mark.parametrize("path", ROUTES)
     @pytest.mark.parametrize(
         "trailers",
@@ -159,7 +159,7 @@ class TestLimit:
             pytest.param(b"a:\r\n" * 500, id="empty fields"),
         ],
     )
-    async def test_more_is_refused_and_ends_the_connection(
+    async def test_trailers_over_limit_return_431_and_close_connection(
         self, process: Process, path: str, trailers: bytes
     ) -> None:
         async with wire_to(process.url) as wire:
@@ -179,10 +179,10 @@ class TestLimit:
             pytest.param(b"a:\r\n", id="empty fields"),
         ],
     )
-    async def test_many_packets_are_counted_together(
+    async def test_trailers_in_many_packets_are_counted_together(
         self, process: Process, path: str, part: bytes
     ) -> None:
-        """Whether the request waits for them or was refused before they came."""
+        """Whether the request waits for them or was rejected before they arrived."""
         begun = chunked(path, bearer(process.key)).removesuffix(b"\r\n")
         async with wire_to(process.url) as wire, asyncio.TaskGroup() as group:
             answer = group.create_task(_all_of(wire))
@@ -191,7 +191,7 @@ class TestLimit:
             assert b"HTTP/1.1 200" not in await answer
         assert await is_unharmed(process.url)
 
-    async def test_the_call_that_they_belong_to_is_not_billed(self, process: Process) -> None:
+    async def test_call_with_trailers_over_limit_is_not_billed(self, process: Process) -> None:
         before = len(await process.rows())
         sent = chunked(ROUTES[0], bearer(process.key), trailers=FIELD * 20)
         answer = await answer_to(process, sent)
@@ -200,7 +200,7 @@ class TestLimit:
         rows = await process.rows()
         assert {row["cost"] for row in rows[: len(rows) - before]} <= {"0.000000000"}
 
-    async def test_chunk_extensions_are_limited_too(self, process: Process) -> None:
+    async def test_chunk_extensions_over_limit_return_431(self, process: Process) -> None:
         head = chunked(ROUTES[0], bearer(process.key)).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         async with wire_to(process.url) as wire:
             await wire.send(head, b"1;" + b"a" * 300, pause_s=0.05)
@@ -210,7 +210,7 @@ class TestLimit:
             assert (answer.status, answer.error["code"]) == (431, "headers_too_large")
             assert await wire.closed()
 
-    async def test_many_small_chunks_are_served(self, process: Process) -> None:
+    async def test_many_small_chunks_are_accepted(self, process: Process) -> None:
         head = chunked(ROUTES[0], bearer(process.key)).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         body = BODY + b" " * 20_000
         chunks = b"".join(b"1;a=b\r\n%c\r\n" % byte for byte in body)
@@ -218,7 +218,7 @@ class TestLimit:
         assert answer is not None
         assert answer.status == 200
 
-    async def test_a_pipelined_request_is_answered_before_one_with_too_many(
+    async def test_pipelined_requests_with_trailers_are_answered_in_order(
         self, process: Process
     ) -> None:
         call = chunked(ROUTES[0], bearer(process.key), trailers=b"a: b\r\n")

@@ -1,4 +1,4 @@
-"""Holds: what a process has borrowed is used, held or free, whatever happens in which order."""
+"""Reservations: borrowed units are used, reserved or available, in any order of events."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -37,13 +37,13 @@ def held(made: Lease, units: int, now: float = 0.0, process_id: UUID = PROCESS) 
     return hold
 
 
-class TestTake:
-    def test_holds_what_is_free(self) -> None:
+class TestReserve:
+    def test_reservation_reduces_available_units(self) -> None:
         credit = lease(CREDIT, 10)
         held(credit, 4)
         assert (credit.reserved, credit.available(0.0), credit.total_reserved) == (4, 6, 4)
 
-    def test_all_or_nothing(self) -> None:
+    def test_reservation_of_several_leases_is_all_or_nothing(self) -> None:
         credit, streams = lease(CREDIT, 10), lease(STREAMS, 0)
         parts: list[tuple[Lease, QuotaUnits]] = [
             (credit, (quota(CREDIT), 4)),
@@ -52,20 +52,20 @@ class TestTake:
         assert reserve_all(parts, PROCESS, 0.0) is None
         assert (credit.reserved, credit.total_reserved) == (0, 0)
 
-    def test_the_last_unit_can_be_had_and_no_more(self) -> None:
+    def test_last_available_unit_can_be_reserved(self) -> None:
         credit = lease(CREDIT, 10)
         held(credit, 10)
         assert reserve_all([(credit, (quota(CREDIT), 1))], PROCESS, 0.0) is None
 
 
-class TestClose:
+class TestSettlement:
     @pytest.mark.parametrize("kind", [CREDIT, BUDGET])
-    def test_what_money_was_consumed_is_used_and_the_rest_free(self, kind: QuotaKind) -> None:
+    def test_consumed_money_is_used_and_the_rest_available(self, kind: QuotaKind) -> None:
         money = lease(kind, 10)
         held(money, 6).settle(cost=2, tokens=99, now=0.0)
         assert (money.used, money.reserved, money.available(1e9)) == (2, 0, 8)
 
-    def test_what_included_units_were_consumed_is_used_and_the_rest_free(self) -> None:
+    def test_consumed_included_units_are_used_and_the_rest_available(self) -> None:
         own, shared = lease(INCLUDED.kind, 10), lease(INCLUDED.kind, 10)
         parts: list[tuple[Lease, QuotaUnits]] = [
             (shared, (allowance("output_tokens", "*"), 6)),
@@ -82,7 +82,7 @@ class TestClose:
         assert (own.used, own.reserved, own.available(0.0)) == (3, 0, 7)
         assert (shared.used, shared.reserved, shared.available(0.0)) == (0, 0, 10)
 
-    def test_tokens_stay_held_for_a_minute(self) -> None:
+    def test_consumed_tokens_stay_reserved_for_a_minute(self) -> None:
         tokens = lease(TOKENS, 10)
         held(tokens, 6).settle(cost=99, tokens=2, now=5.5)
         assert (
@@ -97,32 +97,32 @@ class TestClose:
             10,
         )
 
-    def test_tokens_that_were_not_consumed_are_free_at_once(self) -> None:
+    def test_unconsumed_tokens_are_available_immediately(self) -> None:
         tokens = lease(TOKENS, 10)
         held(tokens, 6).settle(cost=0, tokens=0, now=0.0)
         assert tokens.available(0.0) == 10
 
-    def test_a_request_counts_from_when_it_came(self) -> None:
+    def test_request_counts_from_its_start(self) -> None:
         requests = lease(REQUESTS, 2)
         hold = held(requests, 1, now=0.0)
         hold.settle(cost=0, tokens=0, now=50.0)
         assert (requests.available(50.0), requests.available(61.0)) == (1, 2)
 
-    def test_a_request_longer_than_a_minute_does_not_count_twice(self) -> None:
+    def test_request_longer_than_a_minute_counts_once(self) -> None:
         requests = lease(REQUESTS, 2)
         hold = held(requests, 1, now=0.0)
         assert requests.available(100.0) == 2
         hold.settle(cost=0, tokens=0, now=100.0)
         assert (requests.reserved, requests.available(100.0)) == (0, 2)
 
-    def test_a_stream_is_free_when_it_ends(self) -> None:
+    def test_stream_is_available_after_its_end(self) -> None:
         streams = lease(STREAMS, 1)
         hold = held(streams, 1)
         assert streams.available(1e9) == 0
         hold.settle(cost=5, tokens=5, now=0.0)
         assert (streams.available(0.0), streams.used) == (1, 0)
 
-    def test_never_consumes_more_than_was_held(self) -> None:
+    def test_consumption_is_capped_by_reservation(self) -> None:
         credit, tokens = lease(CREDIT, 10), lease(TOKENS, 10)
         parts: list[tuple[Lease, QuotaUnits]] = [
             (credit, (quota(CREDIT), 3)),
@@ -133,7 +133,7 @@ class TestClose:
         hold.settle(cost=100, tokens=100, now=0.0)
         assert (credit.used, tokens.reserved) == (3, 4)
 
-    def test_twice_is_once(self) -> None:
+    def test_second_settlement_has_no_effect(self) -> None:
         credit = lease(CREDIT, 10)
         hold = held(credit, 6)
         hold.settle(cost=2, tokens=0, now=0.0)
@@ -141,8 +141,8 @@ class TestClose:
         assert (credit.used, credit.reserved) == (2, 0)
 
 
-class TestAdd:
-    def test_both_are_closed_as_one(self) -> None:
+class TestMerge:
+    def test_merged_reservations_are_settled_together(self) -> None:
         credit = lease(CREDIT, 10)
         hold, more = held(credit, 3), held(credit, 4)
         hold.merge(more)
@@ -152,15 +152,15 @@ class TestAdd:
         hold.settle(cost=5, tokens=0, now=0.0)
         assert (credit.used, credit.reserved) == (5, 0)
 
-    def test_another_quota_is_taken_over(self) -> None:
+    def test_merged_reservation_of_another_quota_is_released(self) -> None:
         credit, streams = lease(CREDIT, 10), lease(STREAMS, 1)
         hold = held(credit, 3)
         hold.merge(held(streams, 1))
         hold.settle(cost=0, tokens=0, now=0.0)
         assert streams.reserved == 0
 
-    def test_each_lease_gets_back_its_own(self) -> None:
-        """A stream is extended after its process began anew, with other leases."""
+    def test_units_return_to_the_lease_that_they_came_from(self) -> None:
+        """A stream is extended after its process restarted with other leases."""
         before, after = lease(CREDIT, 10), lease(CREDIT, 10)
         hold = held(before, 3)
         hold.merge(held(after, 4, process_id=ids.new_id()))
@@ -169,8 +169,8 @@ class TestAdd:
         assert (before.reserved, after.reserved) == (0, 0)
 
 
-class TestHold:
-    def test_money_is_the_least_that_is_held_of_any(self) -> None:
+class TestReservedMoney:
+    def test_max_cost_is_the_smallest_reserved_money_quota(self) -> None:
         parts = [
             ReservedUnits(quota(CREDIT), lease(CREDIT, 9), 5),
             ReservedUnits(quota(BUDGET), lease(BUDGET, 9), 4),
@@ -180,13 +180,13 @@ class TestHold:
         assert hold.max_cost_nano == 4
         assert hold.charged_quota_ids == [quota(CREDIT).id, quota(BUDGET).id]
 
-    def test_without_money_nothing_may_be_spent(self) -> None:
+    def test_reservation_without_money_has_max_cost_zero(self) -> None:
         assert held(lease(STREAMS, 1), 1).max_cost_nano == 0
 
 
-class TestAgeing:
-    def test_a_minutes_use_is_a_minutes_worth_of_entries(self) -> None:
-        """However many calls there are: of one second they age together."""
+class TestRateWindow:
+    def test_usage_expires_per_second(self) -> None:
+        """Any number of calls of the same second expire together."""
         requests = lease(REQUESTS, 1000)
         for tenth in range(20):
             held(requests, 1, now=tenth / 10)
@@ -197,7 +197,7 @@ class TestAgeing:
             1000,
         ]
 
-    def test_tells_when_enough_will_be_free(self) -> None:
+    def test_seconds_until_units_are_available(self) -> None:
         requests = lease(REQUESTS, 3)
         held(requests, 1, now=0.0)
         held(requests, 2, now=10.0)
@@ -207,10 +207,10 @@ class TestAgeing:
             51.0,
         ]
 
-    def test_what_it_cannot_tell_is_a_whole_window(self) -> None:
+    def test_unknown_waiting_time_is_a_whole_window(self) -> None:
         assert lease(REQUESTS, 3).seconds_until_available(1, 0.0) == 60.0
 
-    def test_what_is_over_is_free_now(self) -> None:
+    def test_expired_usage_has_waiting_time_zero(self) -> None:
         requests = lease(REQUESTS, 1)
         held(requests, 1, now=0.0)
         assert (requests.seconds_until_available(1, 99.0), requests.seconds_until_full(99.0)) == (
@@ -218,7 +218,7 @@ class TestAgeing:
             0.0,
         )
 
-    def test_tells_when_all_will_be_free(self) -> None:
+    def test_seconds_until_all_units_are_available(self) -> None:
         requests = lease(REQUESTS, 3)
         assert requests.seconds_until_full(0.0) == 0.0
         held(requests, 1, now=0.0)
@@ -228,14 +228,14 @@ class TestAgeing:
 
 @dataclass
 class Running:
-    """A call: its hold, and what the test knows that it holds of each quota."""
+    """A call: its reservation, and its units of each quota as counted by the test."""
 
     hold: Reservation
     units: dict[QuotaKind, int]
 
 
 class Accounting(RuleBasedStateMachine):
-    """Calls come, grow and end in any order, over all kinds of quota, while time goes on."""
+    """Calls start, extend and end in any order on all kinds of quota, while time advances."""
 
     def __init__(self) -> None:
         super().__init__()

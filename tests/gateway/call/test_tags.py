@@ -1,4 +1,4 @@
-"""Tags: what a call was for stands in its row, or the call is refused for how it was said."""
+"""Tags of calls: stored in the usage row, or rejected if malformed."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from gateway.call.tags import parse_tags
 from tests.support.builders import Gateway
 
 
-class TestHeader:
+class TestTagsHeader:
     @pytest.mark.parametrize(
         ("said", "tags"),
         [
@@ -19,7 +19,7 @@ class TestHeader:
             (b"", None),
         ],
     )
-    def test_is_read(self, said: bytes, tags: dict[str, str] | None) -> None:
+    def test_valid_tags_are_parsed(self, said: bytes, tags: dict[str, str] | None) -> None:
         assert parse_tags({b"x-maas-tags": said}) == tags
 
     @pytest.mark.parametrize(
@@ -38,17 +38,17 @@ class TestHeader:
             b",".join(b"t%d=1" % number for number in range(9)),
         ],
     )
-    def test_that_is_wrong_is_refused(self, said: bytes) -> None:
+    def test_malformed_tags_are_rejected(self, said: bytes) -> None:
         with pytest.raises(ParameterInvalid) as refused:
             parse_tags({b"x-maas-tags": said})
         assert refused.value.param == "X-Maas-Tags"
 
-    def test_is_not_there(self) -> None:
+    def test_missing_header_gives_no_tags(self) -> None:
         assert parse_tags({}) is None
 
 
-class TestCalls:
-    async def test_a_row_has_the_tags_and_the_terms(self, gateway: Gateway) -> None:
+class TestTaggedCalls:
+    async def test_row_has_tags_and_plan_version(self, gateway: Gateway) -> None:
         headers = {"X-Maas-Tags": "order=A-17,machine=M%203"}
         body = {"model": "nonesuch", "messages": []}
         await gateway.http.post("/v1/chat/completions", json=body, headers=headers)
@@ -60,7 +60,7 @@ class TestCalls:
         assert refused["tags"] == {}
         assert (await gateway.reconciled()).differences == ()
 
-    async def test_tags_that_are_wrong_are_refused(self, gateway: Gateway) -> None:
+    async def test_malformed_tags_return_400(self, gateway: Gateway) -> None:
         gateway.http.headers["X-Maas-Tags"] = "order"
         answer = await gateway.chat("hello")
         assert answer.status_code == 400

@@ -23,7 +23,7 @@ class TestDialogueFileCheck:
     async def test_only_an_api_key_with_valid_checksum_is_rejected(self, talker: Talker) -> None:
         secret = talker.gateway.key.secret
         with_key = dialogues() + b"\n" + file(dialogue("key?", secret))
-        assert "Line 17 holds an API key" in (await talker.refused(with_key))["message"]
+        assert "Line 17 contains an API key" in (await talker.refused(with_key))["message"]
         mistyped = secret[:-1] + ("1" if secret[-1] == "0" else "0")
         part = file(dialogue("part SK-3204-2RS of order 4711", f"no key: {mistyped}"))
         own = file(dialogue("which account?", (await talker.adapts()).organization_id))

@@ -79,15 +79,15 @@ async def test_invalid_job_field_is_rejected_by_name(
         (file(dialogue("x", " ")).decode(), "Line 17, `messages[1].content` is empty"),
         (
             json.dumps({"messages": [{"role": "user", "content": "x"}, CALLING]}),
-            "Line 17, `messages[1].tool_calls`: calls of tools cannot be learned",
+            "Line 17, `messages[1].tool_calls`: tool calls are not supported",
         ),
         (
             file(dialogue("my key", "sk-" + "a1B2" * 12)).decode(),
-            "Line 17 holds an API key",
+            "Line 17 contains an API key",
         ),
         (
             file(dialogue(f"orders of {ANOTHER_ACCOUNT}", "none")).decode(),
-            "Line 17 holds another account's id",
+            "Line 17 contains another account's id",
         ),
     ],
 )

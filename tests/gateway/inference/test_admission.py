@@ -1,4 +1,5 @@
-"""Admission: what a call is held for, what it is refused for, and what it is made shorter for."""
+"""Admission of calls: reservations, rejections and output limits that follow from credit and rate
+limits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +18,7 @@ from tests.support.gateway.errors import error_of
 
 
 def _into(sent: list[httpx.Request]) -> Callable[[httpx.Request], Awaitable[None]]:
-    """A hook that keeps each request that a client sends."""
+    """A request hook that appends each request to `sent`."""
 
     async def keep(request: httpx.Request) -> None:
         sent.append(request)
@@ -32,13 +33,15 @@ async def stream(gateway: Gateway, prompt: str, **values: Any) -> httpx.Response
 
 @pytest.fixture
 async def poor(limited: Limited) -> AsyncIterator[Gateway]:
-    """An account with so little that not even a word can be paid for."""
+    """An account whose credit does not pay for one token."""
     async with limited(credit(1000)) as gateway:
         yield gateway
 
 
 class TestCredit:
-    async def test_exhausted(self, poor: Gateway, upstream: FakeUpstream) -> None:
+    async def test_exhausted_credit_rejects_call_before_upstream(
+        self, poor: Gateway, upstream: FakeUpstream
+    ) -> None:
         answer = await poor.chat("one two")
         assert answer.status_code == 429
         error = error_of(answer)
@@ -48,39 +51,39 @@ class TestCredit:
         row = await poor.row()
         assert (row["settlement"], row["error_code"]) == ("refused", "credit_exhausted")
 
-    async def test_the_official_client_does_not_try_again(self, poor: Gateway) -> None:
+    async def test_exhausted_credit_is_not_retried_by_openai_client(self, poor: Gateway) -> None:
         sent: list[httpx.Request] = []
         http = httpx.AsyncClient(event_hooks={"request": [_into(sent)]})
         async with AsyncOpenAI(
             base_url=f"{poor.url}/v1", api_key=poor.key.secret, http_client=http
         ) as client:
-            with pytest.raises(RateLimitError, match="left"):
+            with pytest.raises(RateLimitError, match="is available"):
                 await client.chat.completions.create(
                     model=CHAT, messages=[{"role": "user", "content": "x"}], max_tokens=5
                 )
         assert len(sent) == 1
         assert len(await poor.rows(1)) == 1
 
-    async def test_a_top_up_helps_within_a_second(self, poor: Gateway) -> None:
+    async def test_top_up_lets_calls_through_within_a_second(self, poor: Gateway) -> None:
         assert (await poor.chat("one two")).status_code == 429
         async with poor.parts.database.transaction() as session:
             reason = CreditReason.TOP_UP
             await add_credit_entry(session, poor.parts.clock, poor.account.id, reason, 10**9)
         await poor.until(200, "one two")
 
-    async def test_the_balance_is_told(self, gateway: Gateway) -> None:
+    async def test_response_header_has_remaining_balance(self, gateway: Gateway) -> None:
         # 2 x 500 + 5 x 2000 = 11,000 nano-yuan from a credit of 100 yuan, twice.
         assert (await gateway.chat("one two")).headers["x-maas-balance"] == "99.999989000"
         assert (await gateway.chat("one two")).headers["x-maas-balance"] == "99.999978000"
 
-    async def test_what_was_not_needed_is_free_again(self, limited: Limited) -> None:
-        """Each call is held for its whole context; the credit is worth one such hold."""
+    async def test_unused_reservation_is_returned_after_call(self, limited: Limited) -> None:
+        """Each call reserves its whole context; the credit covers one such reservation."""
         async with limited(credit(9_000_000)) as gateway:
             for _ in range(20):
                 assert (await gateway.chat("one", max_tokens=4000)).status_code in (200, 429)
             assert not (await gateway.reconciled()).differences
 
-    async def test_lowering_the_limit_stops_calls(self, gateway: Gateway) -> None:
+    async def test_lower_credit_limit_rejects_further_calls(self, gateway: Gateway) -> None:
         assert (await gateway.chat("one")).status_code == 200
         async with gateway.parts.database.transaction() as session:
             reason = CreditReason.CREDIT_LIMIT
@@ -88,16 +91,19 @@ class TestCredit:
             await add_credit_entry(session, clock, account, reason, 1 - 100 * 10**9)
         await gateway.until(429)
 
-    async def test_waits_for_what_running_calls_hold(
+    async def test_call_waits_for_credit_reserved_by_running_call(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
-        """Two calls whose worst cases do not fit together, one after the other."""
+        """Two calls whose upper bounds do not fit into the credit together run one after the
+        other."""
         upstream.delay_s = 0.2
         async with limited(credit(300_000), credit_wait_s=5.0) as gateway:
             answers = await asyncio.gather(*(gateway.chat("one", max_tokens=60) for _ in range(2)))
         assert [answer.status_code for answer in answers] == [200, 200]
 
-    async def test_does_not_wait_for_ever(self, limited: Limited, upstream: FakeUpstream) -> None:
+    async def test_call_is_rejected_after_credit_wait_timeout(
+        self, limited: Limited, upstream: FakeUpstream
+    ) -> None:
         upstream.delay_s = 2.0
         async with limited(credit(300_000), credit_wait_s=0.2) as gateway:
             answers = await asyncio.gather(*(gateway.chat("one", max_tokens=80) for _ in range(2)))
@@ -107,20 +113,20 @@ class TestCredit:
         assert error_of(refused)["code"] == "credit_reserved"
         assert refused.headers["retry-after"]
 
-    async def test_specialists_are_held_too(self, poor: Gateway) -> None:
+    async def test_exhausted_credit_rejects_predictions(self, poor: Gateway) -> None:
         body = {"model": SPECIALIST, "instances": [{"torque": 1}]}
         answer = await poor.http.post("/v1/predictions", json=body)
         assert error_of(answer)["code"] == "credit_exhausted"
 
-    async def test_a_budget_is_the_keys(self, gateway: Gateway) -> None:
+    async def test_key_budget_rejects_call_over_budget(self, gateway: Gateway) -> None:
         async with gateway.parts.database.transaction() as session:
             clock, account = gateway.parts.clock, gateway.account.id
             await set_budget(session, clock, account, gateway.key.row.id, 2000)
         error = error_of(await gateway.until(429, "one two three"))
         assert (error["type"], error["code"]) == ("insufficient_quota", "budget_exhausted")
 
-    async def test_what_was_spent_before_counts(self, gateway: Gateway) -> None:
-        """A budget that is set in mid-month knows of the month's calls."""
+    async def test_new_budget_counts_usage_earlier_in_the_month(self, gateway: Gateway) -> None:
+        """A budget that is set in mid-month includes the month's earlier calls."""
         assert (await gateway.chat("one two")).headers["x-maas-cost"] == "0.000011000"
         async with gateway.parts.database.transaction() as session:
             clock, account = gateway.parts.clock, gateway.account.id
@@ -128,11 +134,12 @@ class TestCredit:
         assert error_of(await gateway.until(429))["code"] == "budget_exhausted"
 
 
-class TestShorter:
-    async def test_without_max_tokens_the_answer_is_made_to_fit(
+class TestOutputLimit:
+    async def test_missing_max_tokens_is_set_to_what_credit_covers(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
-        """The credit buys some tokens, not the whole context: sent with that limit."""
+        """The credit pays for some tokens, not for the whole context; the request is sent with that
+        limit."""
         async with limited(credit(200_000)) as gateway:
             answer = await gateway.chat("one", max_tokens=None)
             row = await gateway.row()
@@ -142,7 +149,7 @@ class TestShorter:
         assert 16 <= sent < 100
         assert row["output_tokens"] == sent
 
-    async def test_a_stream_ends_for_its_length(
+    async def test_stream_at_credit_limit_ends_with_finish_reason_length(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
         async with limited(credit(200_000)) as gateway:
@@ -157,33 +164,35 @@ class TestShorter:
         assert 16 <= row["output_tokens"] < 100
         assert upstream.generated < 200
 
-    async def test_a_stream_is_extended_as_it_goes(self, gateway: Gateway) -> None:
+    async def test_long_stream_extends_its_reservation(self, gateway: Gateway) -> None:
         answer = await stream(gateway, "long", max_tokens=3000)
         row = await gateway.row()
         assert (row["output_tokens"], row["error_code"]) == (3000, None)
         assert answer.text.count('"finish_reason":"length"') == 1  # as the engine itself ends it
         assert not (await gateway.reconciled()).differences
 
-    async def test_max_cost_refuses(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+    async def test_max_cost_below_upper_bound_rejects_call(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
         gateway.http.headers["x-max-cost"] = "0.0001"
         error = error_of(await gateway.chat("one", max_tokens=4000))
         assert (error["code"], error["param"]) == ("max_cost_exceeded", "X-Max-Cost")
         assert upstream.received == []
 
-    async def test_max_cost_allows(self, gateway: Gateway) -> None:
+    async def test_max_cost_above_upper_bound_accepts_call(self, gateway: Gateway) -> None:
         gateway.http.headers["x-max-cost"] = "0.01"
         assert (await gateway.chat("one", max_tokens=5)).status_code == 200
 
-    async def test_max_cost_shortens_what_was_left_open(
+    async def test_max_cost_sets_missing_max_tokens(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         gateway.http.headers["x-max-cost"] = "0.0002"
         assert (await gateway.chat("one", max_tokens=None)).status_code == 200
         assert upstream.received[0]["max_tokens"] < 100
 
-    async def test_max_cost_ends_a_stream_that_was_left_open(self, gateway: Gateway) -> None:
-        """0.003 pay for less than 1,500 tokens, which is more than are held at first; the prompt,
-        which cannot be counted here, is taken to be as long as its body."""
+    async def test_max_cost_ends_stream_without_max_tokens(self, gateway: Gateway) -> None:
+        """0.003 pays for less than 1,500 tokens, which is more than the first reservation. The
+        prompt, which cannot be counted here, is taken to be as long as its body."""
         gateway.http.headers["x-max-cost"] = "0.003"
         answer = await stream(gateway, "endless", max_tokens=None)
         row = await gateway.row()
@@ -193,13 +202,13 @@ class TestShorter:
         assert not (await gateway.reconciled()).differences
 
     @pytest.mark.parametrize("text", ["", "x", "-1", "1e9", "0,5", "1" * 40, "0.0000000001"])
-    async def test_a_max_cost_that_is_none(self, gateway: Gateway, text: str) -> None:
+    async def test_invalid_max_cost_is_rejected(self, gateway: Gateway, text: str) -> None:
         gateway.http.headers["x-max-cost"] = text
         assert error_of(await gateway.chat("one"))["param"] == "X-Max-Cost"
 
 
-class TestRates:
-    async def test_requests_a_minute(self, limited: Limited) -> None:
+class TestRateLimits:
+    async def test_requests_per_minute_limit_rejects_excess_calls(self, limited: Limited) -> None:
         async with limited(replace(PLENTY, requests=5)) as gateway:
             answers = [await gateway.chat("one") for _ in range(7)]
             assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
@@ -210,20 +219,22 @@ class TestRates:
         assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 62
 
-    async def test_tokens_a_minute_count_what_was_used(self, limited: Limited) -> None:
-        """Held for up to 400 tokens each, used 6 each: far more than two fit into 1,000."""
+    async def test_tokens_per_minute_limit_counts_actual_usage(self, limited: Limited) -> None:
+        """Each call reserves up to 400 tokens and uses 6: far more than two fit into 1,000."""
         async with limited(replace(PLENTY, tokens=1000)) as gateway:
             answers = [await gateway.chat("one", max_tokens=5) for _ in range(20)]
         assert all(answer.status_code == 200 for answer in answers)
         assert answers[-1].headers["x-ratelimit-limit-tokens"] == "1000"
 
-    async def test_a_call_that_can_never_fit(self, limited: Limited) -> None:
+    async def test_call_larger_than_token_limit_is_rejected_without_retry(
+        self, limited: Limited
+    ) -> None:
         async with limited(replace(PLENTY, tokens=50)) as gateway:
             answer = await gateway.chat("one", max_tokens=500)
         assert error_of(answer)["code"] == "call_exceeds_rate_limit"
         assert answer.headers["x-should-retry"] == "false"
 
-    async def test_streams_at_a_time(self, limited: Limited) -> None:
+    async def test_concurrent_stream_limit_rejects_excess_streams(self, limited: Limited) -> None:
         async with limited(replace(PLENTY, streams=2)) as gateway:
             answers = await asyncio.gather(
                 *(stream(gateway, "drip", max_tokens=20) for _ in range(4))
@@ -233,7 +244,7 @@ class TestRates:
             assert error_of(refused)["code"] == "concurrent_streams_exceeded"
             assert (await stream(gateway, "drip", max_tokens=2)).status_code == 200
 
-    async def test_a_keys_own_rate(self, gateway: Gateway) -> None:
+    async def test_key_rate_limit_applies_to_that_key(self, gateway: Gateway) -> None:
         async with gateway.parts.database.transaction() as session:
             await set_limit(session, gateway.account.id, QuotaKind.REQUESTS, 1, gateway.key.row.id)
         await gateway.caught_up()

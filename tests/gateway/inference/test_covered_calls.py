@@ -1,7 +1,8 @@
-"""Covered calls over a real socket: which calls a contract covers, and what they are told.
+"""Calls covered by an outcome contract, over a real socket: which calls are covered, their cost and
+their quotes.
 
-A call's prompt is a token and its answer 10; they cost 500 and 2,000 nano-yuan each. Covered are
-20 tokens of answers a month, and all prompts.
+A call's prompt has 1 token and its response 10; they cost 500 and 2,000 nano-yuan per token. The
+contract covers 20 output tokens per month and all input tokens.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ FREE, AS_EVER = "0.000000000", "0.000020500"
 
 @pytest.fixture
 async def covered(limited: Limited) -> AsyncIterator[Covered]:
-    """A contract that began an hour ago."""
+    """An account with a contract that started an hour ago."""
     async with limited(PLENTY, ShiftedClock()) as gateway:
         made = covered_customer(gateway)
         await made.agrees()
@@ -35,7 +36,7 @@ async def covered(limited: Limited) -> AsyncIterator[Covered]:
 
 @pytest.fixture
 async def penniless(limited: Limited) -> AsyncIterator[Covered]:
-    """The same without any credit."""
+    """The same account without credit."""
     async with limited(credit(0), ShiftedClock()) as gateway:
         made = covered_customer(gateway)
         await made.agrees()
@@ -49,16 +50,16 @@ async def cost(of: Covered, contract: str = "pumps", **values: Any) -> str:
     return answer.headers["x-maas-cost"]
 
 
-class TestCall:
-    async def test_within_what_is_covered_costs_nothing(self, covered: Covered) -> None:
+class TestCoveredCall:
+    async def test_usage_within_contract_is_free(self, covered: Covered) -> None:
         assert await cost(covered) == FREE
         row = await covered.newest()
         assert row["included"] == {"input_tokens": 1, "output_tokens": 10}
         assert row["plan_version"] == covered.plan_version(0)
         await nothing_is_held(covered.gateway)
 
-    async def test_beyond_it_costs_as_ever(self, covered: Covered) -> None:
-        """Of the third answer's 15 tokens 5 are covered, of the fourth's none."""
+    async def test_usage_beyond_contract_has_the_normal_price(self, covered: Covered) -> None:
+        """5 of the third response's 15 tokens are covered, none of the fourth's."""
         assert [await cost(covered, max_tokens=tokens) for tokens in (10, 5, 15, 10)] == [
             FREE,
             FREE,
@@ -68,7 +69,7 @@ class TestCall:
         assert (await covered.newest())["included"] == {"input_tokens": 1}
         await nothing_is_held(covered.gateway)
 
-    async def test_a_stream(self, covered: Covered) -> None:
+    async def test_streamed_call_within_contract_is_free(self, covered: Covered) -> None:
         answer = await covered.chat(stream=True, stream_options={"include_usage": True})
         assert answer.status_code == 200
         row = await covered.newest()
@@ -76,8 +77,10 @@ class TestCall:
         assert row["included"] == {"input_tokens": 1, "output_tokens": 10}
         await nothing_is_held(covered.gateway)
 
-    async def test_without_credit(self, penniless: Covered) -> None:
-        """Two answers are covered; of what is not, nothing can be had."""
+    async def test_account_without_credit_can_use_only_covered_units(
+        self, penniless: Covered
+    ) -> None:
+        """Two responses are covered; the third call is rejected."""
         assert (await penniless.chat(stream=True)).status_code == 200
         assert await cost(penniless) == FREE
         refused = await penniless.chat()
@@ -85,24 +88,28 @@ class TestCall:
         assert "beyond the included units" in error_of(refused)["message"]
         await nothing_is_held(penniless.gateway)
 
-    async def test_an_answer_is_as_long_as_is_covered(self, penniless: Covered) -> None:
+    async def test_output_without_credit_is_limited_to_covered_tokens(
+        self, penniless: Covered
+    ) -> None:
         answer = await penniless.chat(max_tokens=None)
         assert (answer.status_code, answer.headers["x-maas-max-tokens"]) == (200, "20")
 
 
-class TestOtherCalls:
+class TestUncoveredCall:
     @pytest.mark.parametrize("contract", ["fans", "Pumps", "pumps2", "%E6%B0%B4%E6%B3%B5"])
-    async def test_a_tag_that_names_no_contract(self, covered: Covered, contract: str) -> None:
+    async def test_unknown_contract_tag_has_the_normal_price(
+        self, covered: Covered, contract: str
+    ) -> None:
         assert await cost(covered, contract) == AS_EVER
         assert (await covered.newest())["included"] == {}
 
-    async def test_without_the_tag(self, covered: Covered) -> None:
+    async def test_call_without_contract_tag_has_the_normal_price(self, covered: Covered) -> None:
         for headers in ({}, {"x-maas-tags": "machine=pumps"}):
             ask = {"url": "/v1/chat/completions", "json": asked(), "headers": headers}
             answer = await covered.gateway.http.post(**ask)
             assert answer.headers["x-maas-cost"] == AS_EVER
 
-    async def test_a_model_that_is_not_covered(self, covered: Covered) -> None:
+    async def test_model_outside_contract_has_the_normal_price(self, covered: Covered) -> None:
         body = {"model": EMBEDDING, "input": "one"}
         costs = []
         for headers in (tagged("pumps"), {}):
@@ -111,7 +118,7 @@ class TestOtherCalls:
         assert costs[0] == costs[1] != FREE
         assert (await covered.newest())["included"] == {}
 
-    async def test_the_contract_of_another_account(self, covered: Covered) -> None:
+    async def test_contract_of_another_account_does_not_apply(self, covered: Covered) -> None:
         gateway = covered.gateway
         other, _ = await builders.customer(
             gateway.parts.database, gateway.parts.settings, name="Other"
@@ -122,8 +129,8 @@ class TestOtherCalls:
         assert await cost(covered, "fans") == AS_EVER
 
 
-class TestQuote:
-    async def test_says_what_is_covered(self, covered: Covered) -> None:
+class TestCoveredQuote:
+    async def test_quote_lists_units_covered_by_contract(self, covered: Covered) -> None:
         body = {**asked(), "max_tokens": 30}
         quote = await quoted(covered, body, tagged("pumps"))
         assert (quote["included"]["output_tokens"], quote["max_cost"]) == (20, "0.000020000")
@@ -132,20 +139,20 @@ class TestQuote:
         after = await quoted(covered, body, tagged("pumps"))
         assert after["included"].get("output_tokens") is None
 
-    async def test_without_the_tag_nothing_is(self, covered: Covered) -> None:
+    async def test_quote_without_contract_tag_has_no_included_units(self, covered: Covered) -> None:
         quote = await quoted(covered, asked(), {})
         assert quote["included"] == {}
 
-    async def test_a_tag_that_is_none(self, covered: Covered) -> None:
+    async def test_quote_rejects_malformed_tag(self, covered: Covered) -> None:
         answer = await covered.gateway.http.post(
             "/v1/quote", json=asked(), headers={"x-maas-tags": "pumps"}
         )
         assert error_of(answer)["param"] == "X-Maas-Tags"
 
 
-class TestTime:
-    async def test_from_its_start_to_its_end(self, limited: Limited) -> None:
-        """To the microsecond, by when a call begins: nothing has to be told then."""
+class TestContractPeriod:
+    async def test_contract_applies_from_its_start_until_its_end(self, limited: Limited) -> None:
+        """To the microsecond, by the time at which a call begins; no notification is needed."""
         async with limited(PLENTY, ShiftedClock()) as gateway:
             made = covered_customer(gateway)
             ends_at = made.starts_at + timedelta(days=10)
@@ -156,7 +163,9 @@ class TestTime:
             assert [[*one] for one in found] == [[], ["pumps"], ["pumps"], []]
             assert [*found[1]["pumps"]] == [CHAT]
 
-    async def test_calls_before_and_after(self, limited: Limited) -> None:
+    async def test_calls_outside_contract_period_have_the_normal_price(
+        self, limited: Limited
+    ) -> None:
         async with limited(PLENTY, ShiftedClock()) as gateway:
             made = covered_customer(gateway)
             ends_at = made.starts_at + timedelta(days=10)
@@ -168,13 +177,13 @@ class TestTime:
             assert costs == [AS_EVER, FREE, AS_EVER]
             await nothing_is_held(gateway)
 
-    async def test_an_end_reaches_running_gateways(self, covered: Covered) -> None:
+    async def test_contract_end_applies_on_running_gateway(self, covered: Covered) -> None:
         assert await cost(covered) == FREE
         async with heard(covered):
             await covered.ends()
         assert await cost(covered) == AS_EVER
 
-    async def test_an_agreement_and_a_newer_version_do(self, limited: Limited) -> None:
+    async def test_new_contract_versions_apply_on_running_gateway(self, limited: Limited) -> None:
         async with limited(PLENTY, ShiftedClock()) as gateway:
             made = covered_customer(gateway)
             made.begins()
@@ -202,7 +211,7 @@ async def known(of: Covered, at: datetime | None = None) -> KeyRecord:
 
 @asynccontextmanager
 async def heard(of: Covered) -> AsyncIterator[None]:
-    """What happens within is known to the gateway at the end."""
+    """Run the block, then wait until the gateway has read the change."""
     before = await known(of)
     yield
     async with asyncio.timeout(20):

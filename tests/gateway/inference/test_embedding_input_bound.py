@@ -1,4 +1,5 @@
-"""Embedding inputs never have more tokens than their bound, with the real encoder if installed."""
+"""Embedding inputs never have more tokens than their upper bound; uses the real encoder if
+installed."""
 
 import pytest
 from hypothesis import given
@@ -19,19 +20,21 @@ def encoder() -> PackagedEncoder:
         pytest.skip(f"needs the encoder: {error}")
 
 
-def test_e5_has_no_more_tokens_than_the_bound_in_any_character(encoder: PackagedEncoder) -> None:
+def test_e5_tokens_of_each_character_stay_within_bound(encoder: PackagedEncoder) -> None:
     over = [char for char in characters() if encoder.tokens(char) > _input_bound([char])]
     assert over == []
 
 
 @MANY
 @given(texts=TEXT | st.lists(TEXT, min_size=1), escaped=st.booleans())
-def test_e5_input_bound(encoder: PackagedEncoder, texts: str | list[str], escaped: bool) -> None:
+def test_e5_tokens_of_generated_inputs_stay_within_bound(
+    encoder: PackagedEncoder, texts: str | list[str], escaped: bool
+) -> None:
     tokens = sum(map(encoder.tokens, [texts] if isinstance(texts, str) else texts))
     assert tokens <= _input_bound(texts, escaped)
 
 
-def test_many_short_inputs_are_not_above_their_bound(encoder: PackagedEncoder) -> None:
+def test_e5_tokens_of_many_short_inputs_stay_within_bound(encoder: PackagedEncoder) -> None:
     texts = ["a"] * 2048
     assert sum(map(encoder.tokens, texts)) <= _input_bound(texts)
 

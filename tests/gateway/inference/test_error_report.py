@@ -1,5 +1,5 @@
-"""Usage rows of refused calls: they tell message, `param`, requested model and a fix, and nothing
-else of what the customer sent."""
+"""Usage rows of rejected calls contain message, `param`, requested model and a suggested fix, and
+no other content of the request."""
 
 import json
 from typing import Any
@@ -77,7 +77,7 @@ REFUSED: list[tuple[str, Any]] = [
 
 
 async def everything(gateway: Gateway) -> str:
-    """All rows of all tables but the catalogue of plans, as text."""
+    """All rows of all tables as text, for the search for stored content."""
     async with gateway.parts.database.transaction() as session:
         names = await session.scalars(
             text("select tablename from pg_tables where schemaname = 'public'")
@@ -87,7 +87,9 @@ async def everything(gateway: Gateway) -> str:
 
 
 @pytest.mark.parametrize("number", range(len(REFUSED)))
-async def test_no_content_of_a_refused_call_is_stored(gateway: Gateway, number: int) -> None:
+async def test_content_of_rejected_call_is_stored_in_no_table(
+    gateway: Gateway, number: int
+) -> None:
     path, body = REFUSED[number]
     answer = await gateway.http.post(path, json=body)
     assert answer.status_code >= 400, answer.text
@@ -97,8 +99,8 @@ async def test_no_content_of_a_refused_call_is_stored(gateway: Gateway, number: 
     assert CANARY not in await everything(gateway)
 
 
-class TestTold:
-    async def test_an_unknown_model_is_told_as_it_was_written(self, gateway: Gateway) -> None:
+class TestErrorFields:
+    async def test_unknown_model_name_is_stored_as_requested(self, gateway: Gateway) -> None:
         await gateway.chat("hi", model="gpt-4o")
         row = await gateway.row()
         assert row["requested_model"] == "gpt-4o"
@@ -107,13 +109,13 @@ class TestTold:
         assert row["error_message"].startswith("The model 'gpt-4o' does not exist.")
         assert row["suggested_fix"] == FIXES_BY_ERROR_CODE["model_not_found"].en
 
-    async def test_a_field_of_ours_is_named(self, gateway: Gateway) -> None:
+    async def test_invalid_request_field_is_named_in_row(self, gateway: Gateway) -> None:
         await gateway.chat("hi", temperature=3)
         row = await gateway.row()
         assert row["error_param"] == "temperature"
         assert "`temperature`" in row["error_message"]
 
-    async def test_a_column_of_the_catalog_is_named(self, gateway: Gateway) -> None:
+    async def test_missing_catalog_column_is_named_in_row(self, gateway: Gateway) -> None:
         body = {"model": SPECIALIST, "instances": [{"torque": 1.0}, {"torque": None}]}
         await gateway.http.post("/v1/predictions", json=body)
         row = await gateway.row()
@@ -146,7 +148,7 @@ class TestTold:
             ("/v1/completions", {"prompt": "hi", "messages": HI}, "messages", "unknown_parameter"),
         ],
     )
-    async def test_a_refused_parameter_is_named_where_it_is_of_a_known_table(
+    async def test_rejected_parameter_is_named_only_if_documented(
         self, gateway: Gateway, path: str, fields: dict[str, Any], param: str, code: str
     ) -> None:
         await gateway.http.post(path, json={"model": CHAT, **fields})
@@ -155,20 +157,20 @@ class TestTold:
         assert f"`{param}`" in row["error_message"]
         assert row["suggested_fix"] == FIXES_BY_ERROR_CODE[code].en
 
-    def test_all_fields_of_the_tables_may_be_named(self) -> None:
+    def test_all_documented_fields_are_known_words(self) -> None:
         words = known_words(CATALOG)
         assert words >= {name for one in ENDPOINTS.values() for name in one.parameters}
         assert words >= {name for fields in nested.PART_FIELDS.values() for name in fields}
         assert words >= nested.MESSAGE_FIELDS
 
-    async def test_a_successful_call_has_none_of_it(self, gateway: Gateway) -> None:
+    async def test_successful_call_has_no_error_fields(self, gateway: Gateway) -> None:
         await gateway.chat("hi")
         row = await gateway.row()
         names = ("error_message", "error_param", "requested_model", "suggested_fix")
         assert [row[name] for name in names] == [None] * 4
 
     @pytest.mark.parametrize("model", ["m\0n" * 200, "模" * 300])
-    async def test_a_long_or_unprintable_name_is_bounded(
+    async def test_long_or_unprintable_model_name_is_cut_to_100_characters(
         self, gateway: Gateway, model: str
     ) -> None:
         await gateway.chat("hi", model=model)
@@ -176,7 +178,7 @@ class TestTold:
         assert len(stored) == 100
         assert stored.isprintable()
 
-    async def test_of_nobody_nothing_is_stored(self, gateway: Gateway) -> None:
+    async def test_unauthenticated_call_stores_no_error_details(self, gateway: Gateway) -> None:
         headers = {"authorization": "Bearer maas_nobody"}
         body = {"model": CANARY, "messages": HI}
         await gateway.http.post(CHATS, json=body, headers=headers)
@@ -184,14 +186,14 @@ class TestTold:
         assert row["error_message"] is row["requested_model"] is row["error_param"] is None
         assert CANARY not in await everything(gateway)
 
-    async def test_the_api_tells_it(self, gateway: Gateway) -> None:
+    async def test_usage_api_returns_error_fields(self, gateway: Gateway) -> None:
         await gateway.chat("hi", model="gpt-4o")
         await gateway.row()
         (row,) = (await gateway.http.get("/v1/usage")).json()["data"]
         assert (row["requested_model"], row["error_param"]) == ("gpt-4o", "model")
 
 
-class TestWithoutContent:
+class TestMessageRedaction:
     words = known_words(CATALOG)
 
     @pytest.mark.parametrize(
@@ -204,17 +206,17 @@ class TestWithoutContent:
             ('The tag "it\'s" is x.', 'The tag "…" is x.'),
         ],
     )
-    def test_only_quoted_unknown_words_are_hidden(self, message: str, kept: str) -> None:
+    def test_only_unknown_quoted_words_are_redacted(self, message: str, kept: str) -> None:
         assert _redact_message(message, self.words, has_ambiguous_backticks=False) == kept
 
 
-class TestFixes:
-    def test_each_is_in_both_languages(self) -> None:
+class TestSuggestedFixes:
+    def test_each_fix_is_in_english_and_chinese(self) -> None:
         for code, fix in {**FIXES_BY_ERROR_CODE, **USAGE_ROW_FIXES}.items():
             assert fix.en, code
             assert any("\u4e00" <= sign <= "\u9fff" for sign in fix.text("zh")), code
 
-    def test_a_code_without_one_has_advice_by_its_status(self) -> None:
+    def test_code_without_fix_gets_fix_of_its_status(self) -> None:
         assert (
             find_suggested_fix("out_of_range", 400)
             is not find_suggested_fix("out_of_range", 502)
@@ -223,5 +225,5 @@ class TestFixes:
         assert find_suggested_fix(None, 200) is None
 
 
-def test_canaries_are_in_every_request() -> None:
+def test_every_rejected_request_contains_the_canary() -> None:
     assert [one for one in REFUSED if CANARY not in json.dumps(one)] == [REFUSED[17]]

@@ -1,4 +1,5 @@
-"""What stands in for a model that cannot be reached: admitted, told and billed as itself."""
+"""Fallback models: a call to a model that cannot be reached is admitted, answered and billed as its
+fallback."""
 
 import asyncio
 import socket
@@ -42,7 +43,8 @@ async def one_down(
     terms: builders.AccountLimits = PLENTY,
     catalog: Catalog | None = None,
 ) -> AsyncIterator[Gateway]:
-    """A gateway to which CHAT's server takes no connection, while the others' do."""
+    """A gateway whose server of CHAT refuses connections, while the other models' server accepts
+    them."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
     urls = f"{CHAT}={dead},{upstream.url}"
@@ -55,18 +57,18 @@ async def one_down(
 async def halved(
     database_url: str, tmp_path: Path, upstream: FakeUpstream
 ) -> AsyncIterator[Gateway]:
-    """At whose end nothing may be held."""
+    """A gateway without CHAT's server; checks afterwards that no quota units are still reserved."""
     async with one_down(database_url, tmp_path, upstream) as gateway:
         yield gateway
         await nothing_is_held(gateway)
 
 
-class TestFallbacks:
+class TestFallback:
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_the_next_answers_and_is_billed_as_itself(
+    async def test_fallback_responds_and_is_billed_under_its_own_model(
         self, halved: Gateway, stream: bool
     ) -> None:
-        """Also when the circuit is open, as after the second failure."""
+        """Also while the circuit breaker is open, as after the second failure."""
         for _ in range(4):
             answer = await halved.http.post("/v1/chat/completions", json=chat(stream=stream))
             assert answer.status_code == 200
@@ -78,31 +80,32 @@ class TestFallbacks:
             (SWIFT, "0.000077000", "complete")
         }
 
-    async def test_a_model_asked_for_by_name_has_none(self, halved: Gateway) -> None:
+    async def test_model_requested_by_name_has_no_fallback(self, halved: Gateway) -> None:
         answer = await halved.http.post("/v1/chat/completions", json=chat(CHAT))
         assert (answer.status_code, error_of(answer)["code"]) == (503, "model_unavailable")
         assert (await halved.row())["model"] == CHAT
 
-    async def test_unless_the_client_allows_it(self, halved: Gateway) -> None:
+    async def test_header_allow_enables_fallback_for_named_model(self, halved: Gateway) -> None:
         headers = {"X-Maas-Fallback": "allow"}
         answer = await halved.http.post("/v1/chat/completions", json=chat(CHAT), headers=headers)
         assert (answer.status_code, answer.headers["x-maas-model"]) == (200, SWIFT)
         assert (await halved.row())["model"] == SWIFT
 
-    async def test_who_denies_it_has_none(self, halved: Gateway) -> None:
+    async def test_header_deny_disables_fallback_for_auto(self, halved: Gateway) -> None:
         headers = {"X-Maas-Fallback": "deny"}
         answer = await halved.http.post("/v1/chat/completions", json=chat(), headers=headers)
         assert (answer.status_code, error_of(answer)["code"]) == (503, "model_unavailable")
 
-    async def test_what_is_neither_is_refused(self, halved: Gateway) -> None:
+    async def test_invalid_fallback_header_is_rejected(self, halved: Gateway) -> None:
         headers = {"X-Maas-Fallback": "perhaps"}
         answer = await halved.http.post("/v1/chat/completions", json=chat(), headers=headers)
         assert (answer.status_code, error_of(answer)["param"]) == (400, "X-Maas-Fallback")
 
-    async def test_a_call_whose_first_model_was_written_down_already(
+    async def test_fallback_after_intent_of_first_model_is_written(
         self, halved: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """To find out that a server is away may take longer than an intent waits."""
+        """Detecting that a server is down can take longer than the delay before the intent is
+        written."""
         take = ConnectionPool.acquire
 
         async def slowly(pool: ConnectionPool, origin: Origin) -> Connection:
@@ -116,12 +119,12 @@ class TestFallbacks:
             assert (answer.status_code, answer.headers["x-maas-model"]) == (200, SWIFT)
         assert {row["model"] for row in await halved.rows(2)} == {SWIFT}
 
-    async def test_tags_go_with_it(self, halved: Gateway) -> None:
+    async def test_fallback_row_keeps_tags(self, halved: Gateway) -> None:
         headers = {"X-Maas-Tags": "order=A-17"}
         await halved.http.post("/v1/chat/completions", json=chat(), headers=headers)
         assert (await halved.row())["tags"] == {"order": "A-17"}
 
-    async def test_an_idempotency_key_keeps_its_answer(self, halved: Gateway) -> None:
+    async def test_fallback_response_is_replayed_for_idempotency_key(self, halved: Gateway) -> None:
         headers = {"Idempotency-Key": "k"}
         first, second = [
             await halved.http.post("/v1/chat/completions", json=chat(), headers=headers)
@@ -129,10 +132,10 @@ class TestFallbacks:
         ]
         assert (first.status_code, first.content) == (200, second.content)
 
-    async def test_a_limit_is_that_of_the_model_that_answers(
+    async def test_credit_is_checked_at_the_price_of_the_fallback(
         self, database_url: str, tmp_path: Path, upstream: FakeUpstream
     ) -> None:
-        """The credit is enough for the one that is down, not for the one that stands in."""
+        """The credit covers the model that is down, not its fallback."""
         async with one_down(database_url, tmp_path, upstream, credit(300_000)) as gateway:
             answer = await gateway.http.post("/v1/chat/completions", json=chat())
             assert (answer.status_code, error_of(answer)["code"]) == (429, "credit_exhausted")
@@ -141,7 +144,7 @@ class TestFallbacks:
             assert (row["model"], row["settlement"]) == (SWIFT, "refused")
             await nothing_is_held(gateway)
 
-    async def test_where_none_is_left(
+    async def test_auto_without_fallbacks_returns_503(
         self, database_url: str, tmp_path: Path, upstream: FakeUpstream
     ) -> None:
         own = two()
@@ -153,21 +156,21 @@ class TestFallbacks:
             await nothing_is_held(gateway)
 
     @pytest.mark.parametrize("prompt", ["fault", "die"])
-    async def test_what_broke_off_is_not_asked_again(
+    async def test_call_that_failed_midway_is_not_sent_to_fallback(
         self, both: Gateway, upstream: FakeUpstream, prompt: str
     ) -> None:
-        """The call may be what brought the server down: it would bring down the next one too."""
+        """The call may have crashed the server; it would crash the next one too."""
         answer = await both.http.post("/v1/chat/completions", json=chat(prompt=prompt))
         assert (answer.status_code, error_of(answer)["code"]) == (502, "model_failed")
         assert len(upstream.received) == 1
 
-    async def test_a_server_that_does_not_know_the_model(self, both: Gateway) -> None:
-        """So says Ray Serve of a model whose application is not there; of both, in this test."""
+    async def test_server_without_the_model_triggers_fallback(self, both: Gateway) -> None:
+        """Ray Serve responds like this for a missing application; in this test, for both models."""
         answer = await both.http.post("/v1/chat/completions", json=chat(prompt="unserved"))
         assert (answer.status_code, answer.headers["x-maas-model"]) == (503, SWIFT)
         assert error_of(answer)["code"] == "service_unavailable"
 
-    async def test_under_the_protocol_too(
+    async def test_open_inference_call_uses_fallback(
         self, database_url: str, tmp_path: Path, upstream: FakeUpstream
     ) -> None:
         first = CATALOG.models[SPECIALIST]

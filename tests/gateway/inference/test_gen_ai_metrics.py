@@ -1,4 +1,4 @@
-"""The metrics of calls, by OpenTelemetry's names as they read in Prometheus."""
+"""Metrics of calls under OpenTelemetry's GenAI names, as exposed to Prometheus."""
 
 import asyncio
 from collections.abc import Mapping
@@ -47,8 +47,8 @@ async def stream(gateway: Gateway, prompt: str, **values: Any) -> None:
     await asyncio.sleep(0.05)  # what follows the answer's last byte
 
 
-class TestCalls:
-    async def test_a_plain_call(self, gateway: Gateway) -> None:
+class TestCallMetrics:
+    async def test_plain_call_counts_tokens_and_duration(self, gateway: Gateway) -> None:
         await gateway.chat("one two three")
         tokens = "gen_ai_client_token_usage"
         assert await value(gateway, f"{tokens}_sum", **OURS, gen_ai_token_type="input") == 3
@@ -57,9 +57,7 @@ class TestCalls:
         assert await value(gateway, f"{CLIENT}_count", **OURS, error_type="") == 1
         assert await value(gateway, f"{FIRST}_count", **OURS) is None
 
-    async def test_a_stream_tells_its_first_token_and_each_further_one(
-        self, gateway: Gateway
-    ) -> None:
+    async def test_stream_records_time_to_first_token_and_per_token(self, gateway: Gateway) -> None:
         await stream(gateway, "one two")
         found = await read(gateway)
         for name in (
@@ -71,14 +69,16 @@ class TestCalls:
         whole = dict((n, found[f"{n}_sum"][0][1]) for n in (SERVER, CLIENT))
         assert whole[CLIENT] < whole[SERVER]
 
-    async def test_an_error_is_told_by_its_code(self, gateway: Gateway) -> None:
+    async def test_rejected_call_is_labelled_with_its_error_code(self, gateway: Gateway) -> None:
         refused = await gateway.http.post("/v1/chat/completions", json={"model": "no-such"})
         code = refused.json()["error"]["code"]
         none = {**CALL, "gen_ai_request_model": "", "error_type": code}
         assert await value(gateway, f"{SERVER}_count", **none) == 1
         assert f"{CLIENT}_count" not in await read(gateway)
 
-    async def test_a_model_that_cannot_be_reached(self, database_url: str, tmp_path: Path) -> None:
+    async def test_unreachable_model_counts_attempts_and_calls(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         configured = builders.settings(database_url, tmp_path, "http://127.0.0.1:9")
         async with builders.run_gateway(configured) as gateway:
             for _ in range(3):
@@ -87,10 +87,8 @@ class TestCalls:
             assert await value(gateway, f"{SERVER}_count", **OURS, error_type=code) == 3
 
 
-class TestLabels:
-    async def test_models_are_those_of_the_catalog_whatever_is_asked(
-        self, gateway: Gateway
-    ) -> None:
+class TestMetricLabels:
+    async def test_model_label_has_only_catalog_models(self, gateway: Gateway) -> None:
         for number in range(5):
             await gateway.http.post("/v1/chat/completions", json={"model": f"made-up-{number}"})
         known = {"", *CATALOG.models}
@@ -99,7 +97,7 @@ class TestLabels:
                 assert labels.get("gen_ai_request_model", "") in known
                 assert labels.get("model", "") in known
 
-    def test_errors_are_few_whatever_a_server_says(self) -> None:
+    def test_error_type_label_has_bounded_cardinality(self) -> None:
         metrics = declare_metrics()
         figures = CallMetrics(None, metrics)  # type: ignore[arg-type]
         for number in range(1000):
@@ -116,8 +114,8 @@ class TestLabels:
         assert "_OTHER" in told
 
 
-class TestStanding:
-    async def test_how_things_stand(self, gateway: Gateway) -> None:
+class TestProcessGauges:
+    async def test_gauges_report_models_pools_and_waiting_calls(self, gateway: Gateway) -> None:
         gateway.parts.gauges.update_process_gauges()
         found = await read(gateway)
         up = {labels["model"]: number for labels, number in found["maas_model_up"]}
@@ -128,7 +126,7 @@ class TestStanding:
         engines = {m.id for m in CATALOG.models.values() if m.base is None}
         assert {labels["model"] for labels, _ in found["maas_calls_waiting"]} == engines
 
-    async def test_a_model_without_a_good_server_is_down(
+    async def test_model_without_healthy_server_is_reported_down(
         self, database_url: str, tmp_path: Path
     ) -> None:
         configured = builders.settings(database_url, tmp_path, "http://127.0.0.1:9")
@@ -140,7 +138,7 @@ class TestStanding:
             other = CATALOG.with_task(Task.EMBEDDING)[0].id
             assert await value(gateway, "maas_model_up", model=other) == 1
 
-    async def test_what_the_database_knows(self, gateway: Gateway) -> None:
+    async def test_database_gauges_report_read_time_and_workers(self, gateway: Gateway) -> None:
         for _ in range(400):
             found = await read(gateway)
             if found["maas_platform_read_timestamp_seconds"][0][1]:
@@ -151,8 +149,8 @@ class TestStanding:
         assert found["maas_workers"] == [({}, 0.0)]
 
 
-class TestToken:
-    async def test_strangers_see_nothing_where_one_is_set(
+class TestMetricsToken:
+    async def test_metrics_with_token_reject_other_credentials(
         self, database_url: str, tmp_path: Path, upstream: FakeUpstream
     ) -> None:
         token = "an operator's own"

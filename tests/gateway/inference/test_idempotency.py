@@ -1,4 +1,4 @@
-"""Idempotency-Key: one call, one bill and one answer, however often it is asked for."""
+"""Idempotency-Key: repeated requests produce one call, one charge and one response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ async def raw() -> AsyncIterator[RawServer]:
 
 @pytest.fixture
 async def slow(database_url: str, tmp_path: Path, raw: RawServer) -> AsyncIterator[Gateway]:
-    """A gateway before a raw server, with the patience for answers that take their time."""
+    """A gateway in front of a raw server, with a long first-byte timeout for slow responses."""
     async with run_before(raw, database_url, tmp_path, first_byte_timeout_s=20.0) as running:
         yield running
 
@@ -45,7 +45,7 @@ async def post(
 
 
 def waiting(release: asyncio.Event, *parts: bytes) -> Any:
-    """A script that answers once it is released."""
+    """A server script that responds after `release` is set."""
 
     async def script(exchange: Exchange) -> None:
         await release.wait()
@@ -54,7 +54,7 @@ def waiting(release: asyncio.Event, *parts: bytes) -> Any:
     return script
 
 
-class TestAgain:
+class TestRepeatedRequest:
     @pytest.mark.parametrize(
         ("path", "body"),
         [
@@ -64,7 +64,7 @@ class TestAgain:
             ("predictions", PREDICTION),
         ],
     )
-    async def test_the_same_answer_unbilled(
+    async def test_repeated_request_is_replayed_without_charge(
         self, gateway: Gateway, upstream: FakeUpstream, path: str, body: dict[str, Any]
     ) -> None:
         first = await post(gateway, body, path)
@@ -80,7 +80,9 @@ class TestAgain:
         assert billed["cost"] != "0.000000000" == again["cost"]
         await nothing_is_held(gateway)
 
-    async def test_the_official_client(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+    async def test_openai_client_receives_replayed_response(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
         async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key.secret) as client:
             said = [
                 await client.chat.completions.create(
@@ -101,7 +103,9 @@ class TestAgain:
         assert said[0] == said[1]
         assert len(upstream.received) == 2
 
-    async def test_another_body(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+    async def test_key_with_another_body_returns_422(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
         await post(gateway, chat("one"))
         refused = await post(gateway, chat("two"))
         assert refused.status_code == 422
@@ -110,7 +114,7 @@ class TestAgain:
         assert (await gateway.rows(2))[0]["settlement"] == "refused"
         assert len(upstream.received) == 1
 
-    async def test_the_same_body_for_another_address(self, gateway: Gateway) -> None:
+    async def test_key_with_another_path_returns_422(self, gateway: Gateway) -> None:
         tensor = {"name": "torque", "shape": [2], "datatype": "FP32", "data": [40.1, 41.0]}
         answers = [
             await gateway.http.post(
@@ -120,7 +124,9 @@ class TestAgain:
         ]
         assert [answer.status_code for answer in answers] == [200, 422]
 
-    async def test_the_key_is_the_accounts(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+    async def test_same_key_of_another_account_is_independent(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
         parts = gateway.parts
         _, other = await builders.customer(parts.database, parts.settings, "Other 精密")
         await post(gateway, chat())
@@ -131,7 +137,7 @@ class TestAgain:
         assert len(upstream.received) == 2
 
     @pytest.mark.parametrize("key", ["", "x" * 256, "schlüssel", "a\tb"])
-    async def test_keys_that_are_none(
+    async def test_invalid_idempotency_key_returns_400(
         self, gateway: Gateway, upstream: FakeUpstream, key: str
     ) -> None:
         headers = [("idempotency-key", key.encode())]
@@ -142,15 +148,17 @@ class TestAgain:
         assert upstream.received == []
 
     @pytest.mark.parametrize("key", ["x", "x" * 255, "with space", '"quoted"'])
-    async def test_keys_that_are_some(self, gateway: Gateway, key: str) -> None:
+    async def test_valid_idempotency_key_is_accepted(self, gateway: Gateway, key: str) -> None:
         for _ in range(2):
             answer = await post(gateway, chat(), headers={"idempotency-key": key})
             assert answer.status_code == 200
         assert answer.headers["idempotent-replayed"] == "true"
 
 
-class TestWhatFreesTheKey:
-    async def test_a_call_that_was_refused(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+class TestKeyRelease:
+    async def test_rejected_call_releases_key(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
         too_dear = {**KEY, "x-max-cost": "0.000000001"}
         assert (await post(gateway, chat(), headers=too_dear)).status_code == 400
         await gateway.row()  # with which the key is freed
@@ -159,24 +167,28 @@ class TestWhatFreesTheKey:
 
     @pytest.mark.parametrize("stream", [False, True])
     @pytest.mark.parametrize("prompt", ["die", "busy", "too-long", "rubbish"])
-    async def test_a_call_that_failed(self, gateway: Gateway, prompt: str, stream: bool) -> None:
+    async def test_failed_call_releases_key(
+        self, gateway: Gateway, prompt: str, stream: bool
+    ) -> None:
         assert (await post(gateway, chat(prompt, stream=stream))).status_code >= 400
         await gateway.row()
         assert (await post(gateway, chat("another"))).status_code == 200
 
-    async def test_a_stream_that_broke_off(self, gateway: Gateway) -> None:
-        """What the client has seen of it is no answer, and was not billed."""
+    async def test_interrupted_stream_releases_key(self, gateway: Gateway) -> None:
+        """The part that the client received is no complete response and was not billed."""
         first = await post(gateway, chat("die-midway", stream=True))
         assert '"code":"model_failed"' in first.text
         assert (await post(gateway, chat("another"))).status_code == 200
 
-    async def test_a_body_that_was_never_understood(self, gateway: Gateway) -> None:
+    async def test_invalid_body_releases_key(self, gateway: Gateway) -> None:
         assert (await post(gateway, {"model": CHAT})).status_code == 400
         assert (await post(gateway, chat())).status_code == 200
 
 
-class TestWhileItRuns:
-    async def test_the_second_is_told_to_ask_again(self, slow: Gateway, raw: RawServer) -> None:
+class TestConcurrentRequest:
+    async def test_second_request_returns_409_with_retry_after(
+        self, slow: Gateway, raw: RawServer
+    ) -> None:
         release = asyncio.Event()
         raw.script = waiting(release, answer())
         first = asyncio.create_task(post(slow, chat()))
@@ -189,7 +201,9 @@ class TestWhileItRuns:
         assert (await post(slow, chat())).headers["idempotent-replayed"] == "true"
         assert len(raw.requests) == 1
 
-    async def test_many_at_once_are_one_call(self, slow: Gateway, raw: RawServer) -> None:
+    async def test_20_concurrent_requests_are_sent_and_billed_once(
+        self, slow: Gateway, raw: RawServer
+    ) -> None:
         release = asyncio.Event()
         raw.script = waiting(release, answer())
         asking = [asyncio.create_task(self._ended(slow, chat())) for _ in range(20)]
@@ -205,7 +219,7 @@ class TestWhileItRuns:
         assert await self._costs(slow) == ["0.000007000"]
 
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_it_goes_on_when_the_client_leaves(
+    async def test_call_continues_after_client_disconnects(
         self, slow: Gateway, raw: RawServer, stream: bool
     ) -> None:
         release = asyncio.Event()
@@ -222,7 +236,9 @@ class TestWhileItRuns:
         assert len(raw.requests) == 1
         assert await self._costs(slow) == ["0.000007000"]
 
-    async def test_also_when_it_leaves_in_mid_stream(self, slow: Gateway, raw: RawServer) -> None:
+    async def test_stream_continues_after_client_disconnects(
+        self, slow: Gateway, raw: RawServer
+    ) -> None:
         release = asyncio.Event()
 
         async def script(exchange: Exchange) -> None:
@@ -240,10 +256,11 @@ class TestWhileItRuns:
         assert again.text.count('"content"') == 3
         assert await self._costs(slow) == ["0.000007000"]
 
-    async def test_also_when_it_stays_and_takes_nothing(
+    async def test_stream_continues_if_client_does_not_read(
         self, slow: Gateway, raw: RawServer
     ) -> None:
-        """It is let go after a while; the call is not, and its end is kept up to the limit."""
+        """The client is disconnected after a timeout. The call continues; its response is stored up
+        to the size limit."""
         texts = [event(number, b"x" * 65_000) for number in range(1, 241)]
         raw.script = in_turn([answering(STREAM, *texts, done(240))])
         path, body = "/v1/chat/completions", chat(stream=True, max_tokens=300)
@@ -254,7 +271,7 @@ class TestWhileItRuns:
         assert await self._costs(slow) == ["0.000481000"]
 
     async def _ended(self, gateway: Gateway, body: dict[str, Any]) -> httpx.Response:
-        """The first answer that is another than to ask again."""
+        """The first response that is not a 409 with Retry-After."""
         async with asyncio.timeout(20):
             while True:
                 got = await post(gateway, body)
@@ -268,7 +285,7 @@ class TestWhileItRuns:
                 await asyncio.sleep(0.01)
 
     async def _costs(self, gateway: Gateway) -> list[str]:
-        """Of the calls that cost something."""
+        """The costs of all calls that are not free."""
         await nothing_is_held(gateway)
         async with gateway.parts.database.transaction() as session:
             rows = await builders.list_usage(session, account_id=gateway.account.id, limit=1000)
@@ -276,9 +293,9 @@ class TestWhileItRuns:
         return [cost for cost in costs if cost != "0.000000000"]
 
 
-class TestLargeAnswers:
+class TestLargeResponse:
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_they_are_given_and_not_kept(
+    async def test_response_over_size_limit_is_sent_but_not_replayable(
         self, database_url: str, tmp_path: Path, raw: RawServer, stream: bool
     ) -> None:
         text = b"x" * (4 << 20)
@@ -293,7 +310,7 @@ class TestLargeAnswers:
             assert error_of(second)["code"] == "idempotent_answer_not_kept"
             assert len(raw.requests) == 1
 
-    async def test_what_just_fits_is_kept(
+    async def test_response_at_size_limit_is_replayed(
         self, database_url: str, tmp_path: Path, raw: RawServer
     ) -> None:
         head, _, body = answer().partition(b"\r\n\r\n")

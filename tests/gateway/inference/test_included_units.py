@@ -1,4 +1,5 @@
-"""Included units over a real socket: what a call without credit is told, before and after it."""
+"""Included units over a real socket: calls of an account without credit before and after its
+allowance is used."""
 
 import asyncio
 import json
@@ -18,20 +19,20 @@ from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
 from tests.support.stories.included import subscribe
 
-# What the body's size bounds the prompt by is a few hundred tokens.
+# More than the prompt's upper bound by body size, which is a few hundred tokens.
 PLENTY = 100_000
 
 
 @pytest.fixture
 async def penniless(limited: Limited) -> AsyncIterator[Gateway]:
-    """No credit, and 100 tokens of answers that are included."""
+    """An account without credit and with 100 included output tokens."""
     async with limited(credit(0)) as gateway:
         await subscribe(gateway, input_tokens=PLENTY, output_tokens=100)
         yield gateway
 
 
-class TestCall:
-    async def test_without_credit(self, penniless: Gateway) -> None:
+class TestCallWithIncludedUnits:
+    async def test_call_without_credit_uses_included_units(self, penniless: Gateway) -> None:
         answer = await penniless.chat("one two")
         assert answer.status_code == 200
         assert answer.headers["x-maas-cost"] == "0.000000000"
@@ -40,7 +41,7 @@ class TestCall:
         assert row["included"] == {"input_tokens": 2, "output_tokens": 5}
         assert not (await penniless.reconciled()).differences
 
-    async def test_an_answer_is_as_long_as_is_included(
+    async def test_output_without_credit_is_limited_to_included_tokens(
         self, penniless: Gateway, upstream: FakeUpstream
     ) -> None:
         answer = await penniless.chat("one", max_tokens=None)
@@ -48,21 +49,23 @@ class TestCall:
         assert upstream.received[0]["max_tokens"] == 100
         assert error_of(await penniless.chat("one"))["code"] == "credit_exhausted"
 
-    async def test_a_stream_is_as_long_as_is_included(
+    async def test_stream_without_credit_is_limited_to_included_tokens(
         self, penniless: Gateway, upstream: FakeUpstream
     ) -> None:
         answer = await penniless.chat("one", max_tokens=3_000, stream=True)
         assert (answer.status_code, answer.headers["x-maas-max-tokens"]) == (200, "100")
         assert upstream.received[0]["max_tokens"] == 100
 
-    async def test_what_was_not_needed_is_free_again(self, penniless: Gateway) -> None:
-        """Each call is held for all that is left, and uses 5 of it."""
+    async def test_unused_included_units_are_returned_after_call(self, penniless: Gateway) -> None:
+        """Each call reserves all remaining units and uses 5 of them."""
         for _ in range(4):
             assert (await penniless.chat("brief", max_tokens=5)).status_code == 200
         await nothing_is_held(penniless)
         assert not (await penniless.reconciled()).differences
 
-    async def test_who_leaves_a_stream_takes_what_was_generated(self, penniless: Gateway) -> None:
+    async def test_aborted_stream_uses_included_units_for_generated_tokens(
+        self, penniless: Gateway
+    ) -> None:
         body = {
             "model": CHAT,
             "messages": [{"role": "user", "content": "drip"}],
@@ -79,12 +82,12 @@ class TestCall:
         assert not (await penniless.reconciled()).differences
 
     @pytest.mark.parametrize("verb", ["fault", "die", "rubbish", "too-long"])
-    async def test_what_comes_to_nothing_takes_nothing(self, penniless: Gateway, verb: str) -> None:
+    async def test_failed_call_uses_no_included_units(self, penniless: Gateway, verb: str) -> None:
         assert (await penniless.chat(verb)).status_code >= 400
         assert (await penniless.row())["included"] == {}
         await nothing_is_held(penniless)
 
-    async def test_a_repetition_takes_nothing(self, penniless: Gateway) -> None:
+    async def test_replayed_call_uses_no_included_units(self, penniless: Gateway) -> None:
         headers = {"idempotency-key": "k-1"}
         penniless.http.headers.update(headers)
         first, again = await penniless.chat("one"), await penniless.chat("one")
@@ -94,25 +97,27 @@ class TestCall:
             {"input_tokens": 1, "output_tokens": 5},
         ]
 
-    async def test_another_model_is_not_paid_for_by_it(self, penniless: Gateway) -> None:
+    async def test_included_units_do_not_apply_to_another_model(self, penniless: Gateway) -> None:
         body = {"model": EMBEDDING, "input": "one"}
         answer = await penniless.http.post("/v1/embeddings", json=body)
         assert error_of(answer)["code"] == "credit_exhausted"
 
-    async def test_metrics_tell_what_was_included(self, penniless: Gateway) -> None:
+    async def test_metrics_count_included_units(self, penniless: Gateway) -> None:
         await penniless.chat("one two")
         penniless.parts.call_metrics.flush()
         text = (await penniless.http.get("/metrics")).text
         assert f'maas_included_units_total{{meter="output_tokens",model="{CHAT}"}} 5.0' in text
 
 
-class TestMaxCost:
-    async def test_what_is_included_costs_nothing(self, penniless: Gateway) -> None:
+class TestMaxCostWithIncludedUnits:
+    async def test_max_cost_zero_accepts_included_usage(self, penniless: Gateway) -> None:
         penniless.http.headers["x-max-cost"] = "0"
         assert (await penniless.chat("one", max_tokens=50)).status_code == 200
 
-    async def test_refuses_what_the_rest_would_cost(self, gateway: Gateway) -> None:
-        """100 tokens, of which 40 are included: the others cost 0.00012."""
+    async def test_max_cost_is_compared_with_cost_beyond_included_units(
+        self, gateway: Gateway
+    ) -> None:
+        """Of 100 tokens 40 are included: the others cost 0.00012."""
         await subscribe(gateway, input_tokens=PLENTY, output_tokens=40)
         gateway.http.headers["x-max-cost"] = "0.000119999"
         answer = await gateway.chat("one", max_tokens=100)
@@ -123,7 +128,7 @@ class TestMaxCost:
         assert (await gateway.chat("one", max_tokens=100)).status_code == 200
         assert (await gateway.rows(2))[0]["cost"] == "0.000120000"
 
-    async def test_makes_an_answer_fit_that_was_left_open(
+    async def test_max_cost_sets_missing_max_tokens_after_included_units(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         await subscribe(gateway, input_tokens=PLENTY, output_tokens=40)
@@ -132,8 +137,8 @@ class TestMaxCost:
         assert upstream.received[0]["max_tokens"] == 50
 
 
-class TestTelling:
-    async def test_a_quote_says_what_is_included(self, gateway: Gateway) -> None:
+class TestIncludedUnitsReport:
+    async def test_quote_lists_remaining_included_units(self, gateway: Gateway) -> None:
         await subscribe(gateway, input_tokens=PLENTY, output_tokens=40)
         quote = await self._quoted(gateway, 100)
         assert quote["max_cost"] == "0.000120000"
@@ -144,7 +149,7 @@ class TestTelling:
         after = await self._quoted(gateway, 100)
         assert (after["included"]["output_tokens"], after["max_cost"]) == (10, "0.000180000")
 
-    async def test_limits_show_what_is_left(
+    async def test_limits_command_shows_used_included_units(
         self, penniless: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await penniless.chat("one two")

@@ -1,6 +1,6 @@
-"""`X-Max-Cost` on calls whose answer cannot be made shorter: all of them or none.
+"""`X-Max-Cost` on calls whose response cannot be shortened: they run in full or are rejected.
 
-Two rows at 1,000,000 nano-yuan; an embedding at its model's price for a token.
+Two rows cost 1,000,000 nano-yuan each; an embedding costs its model's price per token.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_that_can_cost_more_than_its_limit_is_refused_and_not_sent(
+async def test_call_that_can_exceed_max_cost_is_rejected_and_not_sent(
     gateway: Gateway, upstream: FakeUpstream, name: str
 ) -> None:
     path, body, limit = CALLS[name]
@@ -38,7 +38,7 @@ async def test_a_call_that_can_cost_more_than_its_limit_is_refused_and_not_sent(
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_that_costs_at_most_its_limit_is_answered(gateway: Gateway, name: str) -> None:
+async def test_call_within_max_cost_returns_200(gateway: Gateway, name: str) -> None:
     path, body, _ = CALLS[name]
     answer = await gateway.http.post(path, json=body, headers={"x-max-cost": "0.002"})
     assert answer.status_code == 200

@@ -1,6 +1,7 @@
-"""Meters: what is counted is counted everywhere, from the request's extent to the invoice's words.
+"""Every meter is present everywhere: in output bounds, tables, evidence bundles, metrics and
+invoice texts.
 
-A meter that is added to Quantities fails here wherever else it has no place yet.
+A meter that is added to Quantities fails here wherever it is missing.
 """
 
 from dataclasses import fields
@@ -18,27 +19,27 @@ from infra.telemetry.metrics import declare_metrics
 from models.catalog import Meter
 
 
-def test_the_catalog_prices_what_is_counted() -> None:
+def test_catalog_meters_equal_counted_meters() -> None:
     assert [meter.value for meter in Meter] == list(METERS)
 
 
 @pytest.mark.parametrize("table", [Usage, UsageTotal, UsageTagTotal])
-def test_a_column_each(table: Any) -> None:
+def test_usage_tables_have_a_column_per_meter(table: Any) -> None:
     assert set(METERS) <= set(table.__table__.columns.keys())
 
 
 @pytest.mark.parametrize("shown", [BilledCall, BundleCall, BundleUsage])
-def test_a_field_each(shown: Any) -> None:
+def test_usage_records_have_a_field_per_meter(shown: Any) -> None:
     assert set(METERS) <= {field.name for field in fields(shown)}
 
 
 @pytest.mark.parametrize("meter", METERS)
-def test_words_each(meter: str) -> None:
+def test_each_meter_has_english_and_chinese_names(meter: str) -> None:
     assert translate("en", meter) != translate("zh", meter)
 
 
 @pytest.mark.parametrize("meter", NON_TOKEN_METERS)
-def test_what_is_no_matter_of_tokens_is_held_and_told(meter: str) -> None:
+def test_non_token_meters_are_reserved_and_exported_as_metrics(meter: str) -> None:
     assert (OutputBounds(**{meter: 3}).non_token_units + NO_USAGE) == Quantities(
         **{meter: 3}
     ) + NO_USAGE

@@ -1,4 +1,4 @@
-"""Choosing a model: by columns, words, latency budget and price. No call, no database."""
+"""Model selection by columns, text, latency budget and price; without calls or a database."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -25,7 +25,7 @@ POEM = "Write a poem about the night shift"
 
 
 def language(name: str, price: int, latency_ms: int | None, **values: object) -> Model:
-    """A language model at a price for each token of the answer."""
+    """A language model with this price per output token."""
     prices = {"CNY": {"input_tokens": 1, "output_tokens": price}}
     model = replace(CATALOG.models[INDUSTRIAL], id=name, prices=prices, latency_ms=latency_ms)
     return replace(model, fallbacks=(), **values)
@@ -45,7 +45,7 @@ UNKNOWN = language("unknown", 0, None)
 ALL = priced(CHEAP, DEAR, UNKNOWN)
 
 
-class TestLanguage:
+class TestTextModelSelection:
     @pytest.mark.parametrize(
         ("budget", "model", "reason"),
         [
@@ -56,7 +56,7 @@ class TestLanguage:
             (59, "dear", "the fastest model; none is known to respond within 59 ms"),
         ],
     )
-    def test_the_cheapest_that_holds_the_budget(
+    def test_cheapest_model_within_latency_budget_is_selected(
         self, budget: int | None, model: str, reason: str
     ) -> None:
         choice = chooser(UNKNOWN, CHEAP, DEAR).select_for_text(
@@ -64,8 +64,8 @@ class TestLanguage:
         )
         assert (choice.model.id, choice.reason) == (model, reason)
 
-    def test_prices_are_those_of_what_is_likely_consumed(self) -> None:
-        """One is cheap to ask and dear to answer, the other the other way round."""
+    def test_prices_are_weighted_by_expected_input_and_output(self) -> None:
+        """One model has the cheaper input, the other the cheaper output."""
         asks = replace(DEAR, prices={"CNY": {"input_tokens": 9, "output_tokens": 1}})
         dear_answers = language("answers", 5, 300)
         both, prices = chooser(dear_answers, asks), priced(dear_answers, asks)
@@ -78,14 +78,14 @@ class TestLanguage:
             is dear_answers
         )
 
-    def test_equal_prices_go_to_the_faster(self) -> None:
+    def test_faster_model_is_selected_at_equal_price(self) -> None:
         swift = language("swift", 1, 10)
         choice = chooser(CHEAP, swift).select_for_text(
             SelectionCriteria(priced(CHEAP, swift), output_tokens=1)
         )
         assert choice.model is swift
 
-    def test_what_is_too_long_for_one_goes_to_another(self) -> None:
+    def test_prompt_over_context_length_selects_model_with_longer_context(self) -> None:
         short = language("short", 0, 10, context_length=100)
         both, prices = chooser(short, DEAR), priced(short, DEAR)
         assert (
@@ -97,22 +97,22 @@ class TestLanguage:
             is DEAR
         )
 
-    def test_only_what_has_a_price(self) -> None:
+    def test_only_models_with_a_price_are_selected(self) -> None:
         both = chooser(CHEAP, DEAR)
         assert both.select_for_text(SelectionCriteria(priced(DEAR))).model is DEAR
         with pytest.raises(ModelNotPriced):
             both.select_for_text(SelectionCriteria({}))
 
-    def test_where_none_is_sold(self) -> None:
+    def test_catalog_without_text_models_raises_model_not_found(self) -> None:
         with pytest.raises(ModelNotFound):
             chooser(CATALOG.models[SPECIALIST]).select_for_text(SelectionCriteria({}))
 
 
-class TestWords:
+class TestTextClassification:
     ours = ModelSelector(CATALOG, CLASSIFIER)
     prices = priced(*CATALOG.models.values())
 
-    def test_a_specialist_is_suggested_beside_the_language_model(self) -> None:
+    def test_language_model_is_selected_with_suggested_specialist(self) -> None:
         choice = self.ours.select_for_text(SelectionCriteria(self.prices, OEE))
         suggested = CATALOG.models[choice.suggested_model_id or ""]
         assert suggested.route is not None
@@ -120,17 +120,17 @@ class TestWords:
         assert choice.reason.startswith("task oee (")
 
     @pytest.mark.parametrize("text", [POEM, "", "  ", "写一首关于夜班的诗"])
-    def test_nothing_is_suggested_for_what_none_does(self, text: str) -> None:
+    def test_text_without_matching_task_has_no_suggestion(self, text: str) -> None:
         assert (
             self.ours.select_for_text(SelectionCriteria(self.prices, text)).suggested_model_id
             is None
         )
 
-    def test_nor_what_has_no_price(self) -> None:
+    def test_specialist_without_price_is_not_suggested(self) -> None:
         prices = priced(CATALOG.models[INDUSTRIAL])
         assert self.ours.select_for_text(SelectionCriteria(prices, OEE)).suggested_model_id is None
 
-    def test_where_the_address_is_open_the_specialist_itself(self) -> None:
+    def test_specialist_is_selected_if_any_endpoint_is_allowed(self) -> None:
         choice = self.ours.select_for_any_endpoint(SelectionCriteria(self.prices, OEE))
         assert choice.model.route is not None
         assert choice.model.route.task == "oee"
@@ -139,8 +139,8 @@ class TestWords:
             == INDUSTRIAL
         )
 
-    def test_of_a_task_that_no_model_does_language(self) -> None:
-        """Not the specialist that is next to it."""
+    def test_task_without_specialist_selects_language_model(self) -> None:
+        """The specialist of the closest other task is not selected."""
         own = Catalog(
             {INDUSTRIAL: CATALOG.models[INDUSTRIAL], SPECIALIST: CATALOG.models[SPECIALIST]}
         )
@@ -150,20 +150,20 @@ class TestWords:
         assert (choice.model.id, choice.suggested_model_id) == (INDUSTRIAL, None)
         assert next(iter(choice.task_confidences)) == "oee"
 
-    def test_a_route_that_nobody_can_tell(self) -> None:
+    def test_model_with_unknown_task_is_rejected(self) -> None:
         odd = replace(CHEAP, route=Route("alchemy"))
         with pytest.raises(CatalogInvalid, match="'alchemy'"):
             chooser(odd)
 
 
-class TestColumns:
+class TestColumnMatching:
     ours = ModelSelector(CATALOG, CLASSIFIER)
     prices = priced(*CATALOG.models.values())
 
     @pytest.mark.parametrize(
         "model", [one for one in CATALOG.models.values() if one.route and one.route.inputs]
     )
-    def test_each_specialist_is_found_by_its_own(self, model: Model) -> None:
+    def test_specialist_is_selected_by_its_columns(self, model: Model) -> None:
         assert model.route is not None
         choice = self.ours.select_for_rows(
             SelectionCriteria(self.prices, columns=model.route.inputs, rows=2)
@@ -173,7 +173,7 @@ class TestColumns:
     @pytest.mark.parametrize(
         "model", [one for one in CATALOG.models.values() if one.route and one.route.optional]
     )
-    def test_optional_columns_may_be_there(self, model: Model) -> None:
+    def test_optional_columns_are_accepted_and_unknown_columns_rejected(self, model: Model) -> None:
         assert model.route is not None
         whole = model.route.inputs | model.route.optional
         assert (
@@ -185,7 +185,7 @@ class TestColumns:
         with pytest.raises(ParameterInvalid, match="lacking"):
             self.ours.select_for_rows(SelectionCriteria(self.prices, columns=model.route.optional))
 
-    def test_the_nearest_are_named(self) -> None:
+    def test_error_names_closest_models_and_column_differences(self) -> None:
         chart = CATALOG.models[CONTROL_CHART].route
         assert chart is not None
         given = (chart.inputs - {"deviation"}) | {"sigma"}
@@ -195,13 +195,13 @@ class TestColumns:
         told = f"Closest models: {CONTROL_CHART} (lacking 'deviation', surplus 'sigma'); "
         assert told in refused.value.message
 
-    def test_many_columns_are_not_all_named(self) -> None:
+    def test_error_for_many_columns_is_shortened(self) -> None:
         given = frozenset(f"column {number}" for number in range(500))
         with pytest.raises(ParameterInvalid) as refused:
             self.ours.select_for_rows(SelectionCriteria(self.prices, columns=given | {"x" * 9999}))
         assert len(refused.value.message) < 1200
 
-    def test_of_several_the_one_that_the_words_ask_for(self) -> None:
+    def test_text_decides_between_models_with_same_columns(self) -> None:
         first, second = (CATALOG.models[name] for name in (BEARING_LIFE, CONTROL_CHART))
         assert first.route is not None
         twin = replace(second, route=replace(first.route, task="control_chart"))
@@ -216,7 +216,7 @@ class TestColumns:
             both.select_for_rows(replace(wish, text="hours until the bearing fails")).model is first
         )
 
-    def test_of_several_the_cheapest_where_no_words_are_given(self) -> None:
+    def test_cheapest_of_models_with_same_columns_is_selected_without_text(self) -> None:
         first, second = (CATALOG.models[name] for name in (BEARING_LIFE, CONTROL_CHART))
         twin = replace(second, route=first.route)
         assert first.route is not None
@@ -226,14 +226,14 @@ class TestColumns:
         assert (choice.model, choice.reason) == (first, "columns; cheapest of 2")
 
 
-class TestFallbacks:
-    def test_in_the_order_of_the_catalog_and_with_a_price(self) -> None:
+class TestFallbackSelection:
+    def test_fallbacks_with_a_price_are_in_catalog_order(self) -> None:
         first = replace(CHEAP, fallbacks=("dear", "gone", "unknown"))
         three, prices = chooser(first, DEAR, UNKNOWN), priced(first, DEAR, UNKNOWN)
         assert three.select_by_name(first, prices).fallbacks == (DEAR, UNKNOWN)
         assert three.select_by_name(first, priced(first, UNKNOWN)).fallbacks == (UNKNOWN,)
 
-    def test_one_after_the_other_is_told(self) -> None:
+    def test_each_fallback_is_named_in_response_headers(self) -> None:
         first = replace(CHEAP, fallbacks=("dear", "unknown"))
         choice = chooser(first, DEAR, UNKNOWN).select_by_name(first, priced(first, DEAR, UNKNOWN))
         second = next_fallback(choice)
@@ -247,11 +247,11 @@ class TestFallbacks:
         assert (third.model, next_fallback(third)) == (UNKNOWN, None)
 
 
-class TestHeaders:
+class TestSelectionHeaders:
     @pytest.mark.parametrize(
         ("said", "budget"), [(b"1", 1), (b" 250 ", 250), (b"3600000", 3600000)]
     )
-    def test_a_budget(self, said: bytes, budget: int) -> None:
+    def test_latency_budget_is_parsed(self, said: bytes, budget: int) -> None:
         assert parse_latency_budget({b"x-maas-latency-ms": said}) == budget
         assert parse_latency_budget({}) is None
 
@@ -259,12 +259,12 @@ class TestHeaders:
         "said",
         [b"", b"0", b"-5", b"1.5", b"fast", b"250ms", b"3600001", b"9" * 99, b"\xb2", b"1 0"],
     )
-    def test_what_is_no_budget(self, said: bytes) -> None:
+    def test_invalid_latency_budget_is_rejected(self, said: bytes) -> None:
         with pytest.raises(ParameterInvalid) as refused:
             parse_latency_budget({b"x-maas-latency-ms": said})
         assert refused.value.param == "X-Maas-Latency-Ms"
 
-    def test_whether_others_may_stand_in(self) -> None:
+    def test_fallback_header_accepts_only_allow_and_deny(self) -> None:
         assert parse_fallback({}) is None
         assert parse_fallback({b"x-maas-fallback": b"allow"}) is True
         assert parse_fallback({b"x-maas-fallback": b"deny"}) is False
@@ -272,7 +272,7 @@ class TestHeaders:
             parse_fallback({b"x-maas-fallback": b"maybe"})
         assert refused.value.param == "X-Maas-Fallback"
 
-    def test_are_ascii(self) -> None:
+    def test_selection_headers_are_printable_ascii(self) -> None:
         for model in CATALOG.models.values():
             choice = ModelSelector(CATALOG, CLASSIFIER).select_by_name(model, {})
             assert all(

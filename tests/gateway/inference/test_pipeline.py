@@ -1,4 +1,4 @@
-"""Plain calls, from the client's bytes to the usage row; and every way in which one can fail."""
+"""Plain calls from the client's request to the usage row, with all failures."""
 
 import asyncio
 from typing import Any
@@ -13,8 +13,8 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
 
 
-class TestAnswers:
-    async def test_chat_is_answered_and_priced(self, gateway: Gateway) -> None:
+class TestSuccessfulCall:
+    async def test_chat_completion_returns_text_and_cost(self, gateway: Gateway) -> None:
         # 3 words in at 500 nano, 5 tokens out at 2000 nano: 1,500 + 10,000 = 11,500 nano-yuan.
         async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key.secret) as client:
             answer = await client.chat.completions.with_raw_response.create(
@@ -34,13 +34,13 @@ class TestAnswers:
         answer = await gateway.chat("cached two three")
         assert answer.headers["x-maas-cost"] == "0.000011100"
 
-    async def test_text_completion(self, gateway: Gateway) -> None:
+    async def test_text_completion_returns_text_and_writes_row(self, gateway: Gateway) -> None:
         body = {"model": CHAT, "prompt": "one two", "max_tokens": 3}
         answer = await gateway.http.post("/v1/completions", json=body)
         assert answer.json()["choices"][0]["text"] == "word word word "
         assert (await gateway.row())["operation"] == "text_completion"
 
-    async def test_embeddings(self, gateway: Gateway) -> None:
+    async def test_embeddings_are_billed_per_input_token(self, gateway: Gateway) -> None:
         # 5 words at 100 nano.
         async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key.secret) as client:
             answer = await client.embeddings.create(
@@ -51,10 +51,10 @@ class TestAnswers:
         assert (row["input_tokens"], row["output_tokens"]) == (5, None)
         assert row["cost"] == "0.000000500"
 
-    async def test_bytes_go_through_unchanged(
+    async def test_request_body_is_forwarded_unchanged(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
-        """What the engine is asked is what the client wrote; a number keeps its digits."""
+        """The upstream receives what the client sent; numbers keep their digits."""
         raw = (
             b'{"model":"%s","messages":[{"role":"user","content":"\\u4f60 hi"}],'
             b'"temperature":0.10,"top_k":7,"max_tokens":2}' % CHAT.encode()
@@ -65,7 +65,7 @@ class TestAnswers:
         assert upstream.received[0]["top_k"] == 7
         assert "authorization" not in {name.lower() for name in upstream.headers[0]}
 
-    async def test_a_field_given_twice_means_the_same_on_both_sides(
+    async def test_duplicate_field_uses_last_value_here_and_upstream(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         raw = '{"model":"x","max_tokens":1,"messages":[{"role":"user","content":"a"}],"model":"%s"}'
@@ -74,7 +74,7 @@ class TestAnswers:
         assert upstream.received[0]["model"] == CHAT
 
 
-class TestBadInput:
+class TestInvalidRequest:
     @pytest.mark.parametrize(
         ("body", "code", "param"),
         [
@@ -133,7 +133,7 @@ class TestBadInput:
             ),
         ],
     )
-    async def test_a_wrong_body_is_named_and_recorded(
+    async def test_invalid_body_returns_error_code_and_writes_row(
         self,
         gateway: Gateway,
         upstream: FakeUpstream,
@@ -152,18 +152,20 @@ class TestBadInput:
         assert row["cost"] == "0.000000000"
         assert not upstream.received
 
-    async def test_a_model_of_another_kind(self, gateway: Gateway) -> None:
+    async def test_model_of_another_task_returns_model_not_supported(
+        self, gateway: Gateway
+    ) -> None:
         body = {"model": EMBEDDING, "messages": [{"role": "user", "content": "x"}]}
         answer = await gateway.http.post("/v1/chat/completions", json=body)
         assert error_of(answer)["code"] == "model_not_supported"
 
-    async def test_a_body_over_the_limit(self, gateway: Gateway) -> None:
+    async def test_body_over_size_limit_returns_413(self, gateway: Gateway) -> None:
         answer = await gateway.chat("x" * (65 << 10))
         assert answer.status_code == 413
         assert error_of(answer)["code"] == "request_too_large"
         assert (await gateway.row())["error_code"] == "request_too_large"
 
-    async def test_a_body_over_the_limit_in_chunks(self, gateway: Gateway) -> None:
+    async def test_chunked_body_over_size_limit_returns_413(self, gateway: Gateway) -> None:
         async def endless() -> Any:
             for _ in range(100):
                 yield b"x" * 1024
@@ -171,14 +173,14 @@ class TestBadInput:
         answer = await gateway.http.post("/v1/chat/completions", content=endless())
         assert answer.status_code == 413
 
-    async def test_a_compressed_body(self, gateway: Gateway) -> None:
+    async def test_compressed_body_returns_415(self, gateway: Gateway) -> None:
         answer = await gateway.http.post(
             "/v1/chat/completions", content=b"x", headers={"content-encoding": "gzip"}
         )
         assert answer.status_code == 415
         assert error_of(answer)["code"] == "unsupported_encoding"
 
-    async def test_a_body_that_stops_half_way(self, gateway: Gateway) -> None:
+    async def test_incomplete_body_returns_408(self, gateway: Gateway) -> None:
         host, port = gateway.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(
@@ -190,13 +192,13 @@ class TestBadInput:
         assert b" 408 " in head
         assert (await gateway.row())["error_code"] == "request_timeout"
 
-    async def test_the_wrong_method(self, gateway: Gateway) -> None:
+    async def test_wrong_method_returns_405(self, gateway: Gateway) -> None:
         answer = await gateway.http.get("/v1/chat/completions")
         assert answer.status_code == 405
         assert error_of(answer)["code"] == "method_not_allowed"
 
     @pytest.mark.parametrize("path", ["/v1/responses", "/v1/audio/speech", "/v1/score/x"])
-    async def test_an_address_that_openai_has_and_we_do_not(
+    async def test_unsupported_openai_path_returns_404_and_writes_row(
         self, gateway: Gateway, path: str
     ) -> None:
         answer = await gateway.http.post(path, json={"model": CHAT})
@@ -204,14 +206,14 @@ class TestBadInput:
         assert error_of(answer)["code"] == "unsupported_endpoint"
         assert (await gateway.row())["error_code"] == "unsupported_endpoint"
 
-    async def test_an_address_that_nobody_has(self, gateway: Gateway) -> None:
+    async def test_unknown_path_returns_404(self, gateway: Gateway) -> None:
         answer = await gateway.http.get("/tokenize")
         assert answer.status_code == 404
         assert error_of(answer)["code"] == "unsupported_endpoint"
 
 
-class TestKeys:
-    async def test_no_key(self, gateway: Gateway) -> None:
+class TestAuthentication:
+    async def test_missing_key_returns_401(self, gateway: Gateway) -> None:
         gateway.http.headers.pop("authorization")
         answer = await gateway.chat("hi")
         assert answer.status_code == 401
@@ -221,11 +223,13 @@ class TestKeys:
         assert (row["account_id"], row["error_code"]) == (None, "missing_api_key")
 
     @pytest.mark.parametrize("credentials", ["Basic abc", "Bearer", "Token maas_x", ""])
-    async def test_credentials_of_another_shape(self, gateway: Gateway, credentials: str) -> None:
+    async def test_malformed_credentials_return_401(
+        self, gateway: Gateway, credentials: str
+    ) -> None:
         gateway.http.headers["authorization"] = credentials
         assert (await gateway.chat("hi")).status_code == 401
 
-    async def test_a_bad_checksum(self, gateway: Gateway) -> None:
+    async def test_key_with_wrong_checksum_returns_401(self, gateway: Gateway) -> None:
         secret = gateway.key.secret
         gateway.http.headers["authorization"] = (
             f"Bearer {secret[:-1]}{'0' if secret[-1] != '0' else '1'}"
@@ -233,8 +237,8 @@ class TestKeys:
         answer = await gateway.chat("hi")
         assert (answer.status_code, error_of(answer)["code"]) == (401, "invalid_api_key")
 
-    async def test_a_foreign_key(self, gateway: Gateway) -> None:
-        """Well formed, but made elsewhere."""
+    async def test_key_of_another_deployment_returns_401(self, gateway: Gateway) -> None:
+        """Well-formed, but created elsewhere."""
         gateway.http.headers["authorization"] = f"Bearer {generate_api_key()}"
         answer = await gateway.chat("hi")
         assert (answer.status_code, error_of(answer)["code"]) == (401, "invalid_api_key")
@@ -255,7 +259,7 @@ class TestUpstreamFaults:
         ],
     )
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_our_side_fails_and_bills_nothing(
+    async def test_upstream_failure_returns_5xx_and_is_not_billed(
         self, gateway: Gateway, prompt: str, status: int, code: str, stream: bool
     ) -> None:
         answer = await gateway.chat(prompt, stream=stream)
@@ -266,7 +270,9 @@ class TestUpstreamFaults:
         assert (await gateway.chat("still alive")).status_code == 200
 
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_a_prompt_that_is_too_long(self, gateway: Gateway, stream: bool) -> None:
+    async def test_prompt_over_context_length_returns_400(
+        self, gateway: Gateway, stream: bool
+    ) -> None:
         answer = await gateway.chat("too-long", stream=stream)
         assert answer.status_code == 400
         error = error_of(answer)
@@ -274,24 +280,24 @@ class TestUpstreamFaults:
         assert "4096" in error["message"]
         assert (await gateway.row())["settlement"] == "refused"
 
-    async def test_a_refusal_that_nobody_foresaw_leaks_nothing(self, gateway: Gateway) -> None:
+    async def test_unexpected_upstream_rejection_is_not_forwarded(self, gateway: Gateway) -> None:
         answer = await gateway.chat("unknown-fault")
         assert answer.status_code == 400
         assert "secret" not in answer.text
         assert error_of(answer)["code"] == "invalid_request"
 
-    async def test_no_server_at_all(self, gateway: Gateway) -> None:
+    async def test_unreachable_upstream_returns_503(self, gateway: Gateway) -> None:
         nowhere = Router(parse_upstreams("http://127.0.0.1:9"), gateway.parts.clock)
         gateway.parts.pipeline._stages.dispatcher._router = nowhere
         answer = await gateway.chat("hi")
         assert (answer.status_code, error_of(answer)["code"]) == (503, "model_unavailable")
 
 
-class TestAborts:
-    async def test_a_client_that_leaves_a_plain_call(
+class TestClientAbort:
+    async def test_client_disconnect_cancels_plain_call_without_charge(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
-        """The generation is cancelled. What it came to is unknown and is not billed."""
+        """The generation is cancelled. Its usage is unknown and is not billed."""
         upstream.delay_s = 30
         asking = asyncio.create_task(gateway.chat("x"))
         async with asyncio.timeout(10):

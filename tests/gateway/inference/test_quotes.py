@@ -1,4 +1,5 @@
-"""Quotes: what a call can cost is told before it is made, holds for it, and leaves nothing."""
+"""Quotes: the upper bound of a call's cost before the call is sent. It holds for the call, and a
+quote reserves nothing."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +25,7 @@ SOME = settings(
 
 @pytest.fixture
 def counting(gateway: Gateway, tmp_path: Path) -> Gateway:
-    """The same gateway with a tokenizer of the chat model, which has a token a word."""
+    """The same gateway with a tokenizer of the chat model: one token per word."""
     made = tmp_path / "weights" / f"{CHAT}-test"
     made.mkdir(parents=True)
     tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
@@ -47,10 +48,10 @@ def chat(prompt: str = "one two three", **values: Any) -> dict[str, Any]:
     return {"model": CHAT, "messages": [message], "max_tokens": 5, **values}
 
 
-class TestAgainstTheBill:
+class TestQuoteBounds:
     @SOME
     @given(WORDS, st.integers(1, 200), st.booleans())
-    async def test_no_call_costs_more(
+    async def test_cost_of_call_is_within_quote(
         self, gateway: Gateway, prompt: str, most: int, stream: bool
     ) -> None:
         body = chat(prompt, max_tokens=most, stream=stream)
@@ -61,7 +62,7 @@ class TestAgainstTheBill:
 
     @SOME
     @given(WORDS, st.integers(1, 200), st.sampled_from([1, 2]))
-    async def test_where_the_prompt_is_counted_it_is_exact(
+    async def test_quote_with_counted_prompt_is_exact(
         self, counting: Gateway, prompt: str, most: int, choices: int
     ) -> None:
         body = chat(prompt, max_tokens=most, n=choices)
@@ -78,10 +79,10 @@ class TestAgainstTheBill:
 
     @pytest.mark.parametrize("counted", [False, True])
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_it_is_what_admission_asks_for(
+    async def test_max_cost_equal_to_quote_is_admitted(
         self, request: pytest.FixtureRequest, gateway: Gateway, counted: bool, stream: bool
     ) -> None:
-        """X-Max-Cost of the quote is enough, a nano-unit less is not."""
+        """X-Max-Cost equal to the quote is accepted; one nano-unit less is rejected."""
         if counted:
             request.getfixturevalue("counting")
         body = chat(stream=stream)
@@ -98,8 +99,8 @@ class TestAgainstTheBill:
         return Decimal(shown.json()["data"][0]["cost"])
 
 
-class TestWhatItSays:
-    async def test_of_a_chat(self, counting: Gateway) -> None:
+class TestQuoteContent:
+    async def test_chat_quote_has_all_fields(self, counting: Gateway) -> None:
         assert await quoted(counting, chat()) == {
             "object": "quote",
             "model": CHAT,
@@ -122,13 +123,13 @@ class TestWhatItSays:
             },
         }
 
-    async def test_of_a_stream_without_a_limit(self, gateway: Gateway) -> None:
-        """All of it, though it would be held for a part at a time."""
+    async def test_quote_of_unlimited_stream_covers_whole_context(self, gateway: Gateway) -> None:
+        """Although the call itself reserves one part at a time."""
         open_chat = chat(stream=True)
         del open_chat["max_tokens"]
         assert (await quoted(gateway, open_chat))["max_output_tokens"] == 4096
 
-    async def test_of_a_completion(self, counting: Gateway) -> None:
+    async def test_completion_quote_multiplies_prompts_and_choices(self, counting: Gateway) -> None:
         body = {"model": CHAT, "prompt": ["one two", "three"], "n": 2, "max_tokens": 7}
         quote = await quoted(counting, body)
         assert (quote["endpoint"], quote["input_tokens"]) == ("/v1/completions", 3)
@@ -136,26 +137,28 @@ class TestWhatItSays:
         unlimited = await quoted(counting, {"model": CHAT, "prompt": "one"})
         assert unlimited["max_output_tokens"] == 16
 
-    async def test_of_embeddings(self, gateway: Gateway) -> None:
+    async def test_embeddings_quote_has_no_output_tokens(self, gateway: Gateway) -> None:
         body = {"model": EMBEDDING, "input": ["one two", "three"]}
         quote = await quoted(gateway, body)
         assert (quote["endpoint"], quote["max_output_tokens"]) == ("/v1/embeddings", 0)
         await gateway.http.post("/v1/embeddings", json=body)
         assert Decimal((await gateway.row())["cost"]) <= Decimal(quote["max_cost"])
 
-    async def test_of_predictions(self, gateway: Gateway) -> None:
+    async def test_predictions_quote_is_exact(self, gateway: Gateway) -> None:
         rows = [{"torque": 1}] * 3
         quote = await quoted(gateway, {"model": SPECIALIST, "instances": rows})
-        # 3 rows at 1,000,000 nano: exact, there is nothing to bound.
+        # 3 rows at 1,000,000 nano: an exact cost, not a bound.
         assert (quote["endpoint"], quote["rows"]) == ("/v1/predictions", 3)
         assert (quote["max_cost"], quote["min_cost"]) == ("0.003000000", "0.003000000")
 
-    async def test_the_balance_is_what_is_left(self, gateway: Gateway) -> None:
+    async def test_quote_has_remaining_balance(self, gateway: Gateway) -> None:
         await gateway.chat("one two")
         # 2 x 500 + 5 x 2000 = 11,000 nano-yuan.
         assert (await quoted(gateway, chat()))["balance"] == "99.999989000"
 
-    async def test_it_leaves_nothing(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+    async def test_quote_sends_no_request_and_reserves_nothing(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
         for _ in range(5):
             await quoted(gateway, chat(max_tokens=4000))
         assert upstream.received == []
@@ -163,7 +166,7 @@ class TestWhatItSays:
         await nothing_is_held(gateway)
 
 
-class TestRefused:
+class TestRejectedQuote:
     @pytest.mark.parametrize(
         ("body", "status", "code", "param"),
         [
@@ -182,7 +185,7 @@ class TestRefused:
             (b'{"model":"%s","prompt":"' + b"x" * 70_000 + b'"}', 413, "request_too_large", None),
         ],
     )
-    async def test_as_the_call_would_be(
+    async def test_invalid_quote_request_returns_same_error_as_call(
         self, gateway: Gateway, body: bytes, status: int, code: str, param: str | None
     ) -> None:
         content = body.replace(b"%s", CHAT.encode())
@@ -190,7 +193,7 @@ class TestRefused:
         error = error_of(got)
         assert (got.status_code, error["code"], error["param"]) == (status, code, param)
 
-    async def test_strangers(self, gateway: Gateway) -> None:
+    async def test_quote_without_key_returns_401(self, gateway: Gateway) -> None:
         gateway.http.headers.pop("authorization")
         got = await gateway.http.post("/v1/quote", json=chat())
         assert (got.status_code, error_of(got)["code"]) == (401, "missing_api_key")

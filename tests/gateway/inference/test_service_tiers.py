@@ -1,4 +1,4 @@
-"""Service tiers over a real socket: permission, price, the row and the answer."""
+"""Service tiers over a real socket: permission, price, usage row and response."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ quantity = 100
 
 @pytest.fixture
 async def sold(gateway: Gateway) -> Gateway:
-    """Under a plan that sells priority at 150 percent."""
+    """An account on a plan that sells the priority tier at 150 percent."""
     plan = parse_plan_file(PLAN, lambda _currency: {})
     clock = gateway.parts.clock
     async with gateway.parts.database.transaction() as session:
@@ -53,7 +53,7 @@ async def sold(gateway: Gateway) -> Gateway:
     return gateway
 
 
-async def test_priority_without_a_price_is_refused(
+async def test_priority_tier_without_price_is_rejected(
     gateway: Gateway, upstream: FakeUpstream
 ) -> None:
     answer = await gateway.chat("one", service_tier="priority")
@@ -65,7 +65,7 @@ async def test_priority_without_a_price_is_refused(
     assert not upstream.received
 
 
-async def test_priority_costs_its_own_price_and_takes_nothing_included(sold: Gateway) -> None:
+async def test_priority_tier_has_its_own_price_and_uses_no_included_units(sold: Gateway) -> None:
     answer = await sold.chat("one two", service_tier="priority")
     assert answer.json()["service_tier"] == "priority"
     row = await sold.row()
@@ -77,18 +77,18 @@ async def test_priority_costs_its_own_price_and_takes_nothing_included(sold: Gat
 
 
 @pytest.mark.parametrize("tier", ["default", "auto", "standard", "flex"])
-async def test_other_tiers_cost_the_default_price(sold: Gateway, tier: str) -> None:
+async def test_other_tiers_have_the_default_price(sold: Gateway, tier: str) -> None:
     answer = await sold.chat("one two", service_tier=tier)
     assert answer.json()["service_tier"] == ("flex" if tier == "flex" else "default")
     row = await sold.row()
     assert (row["service_tier"], row["cost"]) == (None, "0.000004000")
 
 
-async def test_an_answer_names_no_tier_that_was_not_asked_for(sold: Gateway) -> None:
+async def test_response_without_requested_tier_has_no_service_tier(sold: Gateway) -> None:
     assert "service_tier" not in (await sold.chat("one")).json()
 
 
-async def test_each_chunk_names_the_tier(sold: Gateway) -> None:
+async def test_each_stream_chunk_has_the_service_tier(sold: Gateway) -> None:
     answer = await sold.chat("one", service_tier="priority", stream=True)
     chunks: list[dict[str, Any]] = [
         json.loads(line[6:]) for line in answer.text.split("\n\n") if line.startswith("data: {")
@@ -97,14 +97,14 @@ async def test_each_chunk_names_the_tier(sold: Gateway) -> None:
     assert (await sold.row())["service_tier"] == "priority"
 
 
-async def test_a_quote_is_at_the_tiers_price(sold: Gateway) -> None:
+async def test_quote_uses_price_of_requested_tier(sold: Gateway) -> None:
     message = {"role": "user", "content": "one"}
     body = {"model": CHAT, "messages": [message], "max_tokens": 5, "service_tier": "priority"}
     quote = (await sold.http.post("/v1/quote", json=body)).json()
     assert quote["price_nano_per_unit"] == {"input_tokens": 3000, "output_tokens": 15000}
 
 
-async def test_a_key_without_the_tier_is_refused(sold: Gateway) -> None:
+async def test_key_without_priority_tier_in_scope_is_rejected(sold: Gateway) -> None:
     async with sold.parts.database.transaction() as session:
         key = sold.key.row.id
         scope = Scope(service_tiers=["default"])
@@ -114,7 +114,7 @@ async def test_a_key_without_the_tier_is_refused(sold: Gateway) -> None:
     assert "key" in error_of(answer)["message"]
 
 
-async def test_the_totals_count_a_tier_apart(sold: Gateway) -> None:
+async def test_usage_totals_list_priority_tier_separately(sold: Gateway) -> None:
     await sold.chat("one two", service_tier="priority")
     await sold.chat("one two")
     async with sold.parts.database.transaction() as session:
@@ -125,14 +125,14 @@ async def test_the_totals_count_a_tier_apart(sold: Gateway) -> None:
     assert [tuple(row) for row in rows] == [(CHAT, 1, 4_000), (f"{CHAT}@priority", 1, 81_000)]
 
 
-async def test_models_lists_the_prices_of_the_plans_tiers(sold: Gateway) -> None:
+async def test_models_endpoint_lists_prices_of_plan_tiers(sold: Gateway) -> None:
     model = (await sold.http.get(f"/v1/models/{CHAT}")).json()
     assert model["price_nano_per_unit"] == {"input_tokens": 2000, "output_tokens": 10000}
     priority = {"input_tokens": 3000, "output_tokens": 15000}
     assert model["service_tier_price_nano_per_unit"] == {"priority": priority}
 
 
-async def test_models_lists_no_tier_that_the_plan_or_the_key_does_not_have(sold: Gateway) -> None:
+async def test_models_endpoint_omits_tiers_outside_plan_or_key_scope(sold: Gateway) -> None:
     async with sold.parts.database.transaction() as session:
         key = sold.key.row.id
         scope = Scope(service_tiers=["default", "flex"])

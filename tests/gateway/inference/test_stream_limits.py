@@ -1,6 +1,7 @@
-"""Streams under a limit: no token beyond it is delivered, and what was delivered is billed.
+"""Streams under a limit: tokens beyond the limit are not delivered, and delivered tokens are
+billed.
 
-Prompts of two words cost 1,000 nano-yuan, and each token of an answer 2,000.
+Prompts of two words cost 1,000 nano-yuan, and each output token 2,000.
 """
 
 import json
@@ -46,19 +47,19 @@ async def stream(gateway: Gateway, limit: str | None, **values: Any) -> httpx.Re
     return await gateway.http.post("/v1/chat/completions", json=body, headers=headers)
 
 
-class TestWhatTheEngineIsTold:
+class TestUpstreamMaxTokens:
     @pytest.mark.parametrize(("n", "each"), [(1, 1_699), (2, 849)])
-    async def test_a_stream_with_a_cost_limit_has_the_affordable_tokens_as_max_tokens(
+    async def test_max_cost_sets_upstream_max_tokens_of_stream(
         self, gateway: Gateway, upstream: FakeUpstream, n: int, each: int
     ) -> None:
-        """3,400,000 nano-yuan are a prompt and 1,699 tokens over all choices."""
+        """3,400,000 nano-yuan pay for the prompt and 1,699 tokens over all choices."""
         answer = await stream(gateway, "0.0034", n=n)
         assert upstream.received[-1]["max_tokens"] == each
         assert answer.headers["x-maas-max-tokens"] == str(each)
         row = await gateway.row()
         assert (row["output_tokens"], row["error_code"]) == (each * n, None)
 
-    async def test_a_stream_near_the_credit_has_what_is_left_as_max_tokens(
+    async def test_remaining_credit_sets_upstream_max_tokens_of_stream(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
         async with limited(credit(3_400_000)) as gateway:
@@ -67,7 +68,7 @@ class TestWhatTheEngineIsTold:
         assert upstream.received[-1]["max_tokens"] == 1_699
         assert (row["output_tokens"], row["cost"]) == (1_699, "0.003399000")
 
-    async def test_a_stream_far_from_every_limit_goes_as_it_came(
+    async def test_stream_far_from_limits_keeps_requested_max_tokens(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         answer = await stream(gateway, None, max_tokens=9)
@@ -75,11 +76,11 @@ class TestWhatTheEngineIsTold:
         assert "x-maas-max-tokens" not in answer.headers
 
 
-class TestWhatIsDelivered:
-    """An engine that makes 4,000 tokens whatever it is told, in chunks of many."""
+class TestChunkDelivery:
+    """The engine generates 4,000 tokens regardless of max_tokens, in chunks of many tokens."""
 
     @pytest.mark.parametrize("stride", [1, 7, 100, 1_000, 2_000, 4_000])
-    async def test_a_chunk_beyond_the_cost_limit_is_not_forwarded(
+    async def test_chunk_beyond_max_cost_is_not_forwarded(
         self, gateway: Gateway, upstream: FakeUpstream, stride: int
     ) -> None:
         upstream.stride, upstream.generates = stride, 4_000
@@ -97,7 +98,7 @@ class TestWhatIsDelivered:
         assert row["settlement"] == "complete"
 
     @pytest.mark.parametrize("stride", [1, 100, 1_000])
-    async def test_a_chunk_beyond_the_credit_is_not_forwarded(
+    async def test_chunk_beyond_credit_is_not_forwarded(
         self, limited: Limited, upstream: FakeUpstream, stride: int
     ) -> None:
         upstream.stride, upstream.generates = stride, 4_000
@@ -108,7 +109,7 @@ class TestWhatIsDelivered:
         assert row["output_tokens"] == tokens_in(answer) <= 1_699
         assert row["error_code"] == "cut_at_limit"
 
-    async def test_all_choices_together_stay_below_the_limit(
+    async def test_max_cost_applies_to_all_choices_together(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         upstream.stride, upstream.generates = 300, 4_000
@@ -119,7 +120,7 @@ class TestWhatIsDelivered:
         ends = [one for one in events(answer)[-3]["choices"] if one["finish_reason"] == "length"]
         assert [one["index"] for one in ends] == [0, 1]
 
-    async def test_a_stream_whose_chunks_tell_no_usage_is_held_for_whole(
+    async def test_stream_without_usage_per_chunk_is_reserved_in_full(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         upstream.stride, upstream.untold = 100, True
@@ -128,7 +129,7 @@ class TestWhatIsDelivered:
         assert (row["output_tokens"], row["error_code"]) == (1_699, None)
         assert tokens_in(answer) == 1_699
 
-    async def test_a_client_that_did_not_ask_for_usage_gets_an_end_too(
+    async def test_cut_stream_without_include_usage_ends_with_done(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         upstream.stride, upstream.generates = 4_000, 4_000
@@ -136,14 +137,14 @@ class TestWhatIsDelivered:
         only, last = events(answer)
         assert (only["choices"][0]["finish_reason"], last) == ("length", "[DONE]")
         row = await gateway.row()
-        # The prompt was read: it is billed, with no token of an answer.
+        # The prompt was processed: it is billed, without output tokens.
         assert (row["input_tokens"], row["output_tokens"]) == (2, 0)
         assert row["cost"] == "0.000001000"
 
-    async def test_a_chunk_that_can_be_held_for_is_forwarded(
+    async def test_chunk_beyond_first_reservation_is_forwarded_if_credit_suffices(
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
-        """Beyond the first window, with credit for more."""
+        """The chunk exceeds the first reservation window; the credit covers more."""
         upstream.stride, upstream.generates = 2_500, 5_000
         async with limited(PLENTY) as gateway:
             answer = await stream(gateway, None)

@@ -1,4 +1,4 @@
-"""Streams: what the client sees, what is billed when either side breaks off."""
+"""Streams: events that the client receives, and billing when client or model server disconnects."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.fakes.upstream import FakeUpstream
 
 
-class TestWhole:
-    async def test_the_official_client_reads_it(self, gateway: Gateway) -> None:
+class TestCompleteStream:
+    async def test_openai_client_reads_all_chunks(self, gateway: Gateway) -> None:
         async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key.secret) as client:
             stream = await client.chat.completions.create(
                 model=CHAT,
@@ -29,7 +29,7 @@ class TestWhole:
         assert (row["input_tokens"], row["output_tokens"], row["streamed"]) == (2, 4, True)
         assert row["first_chunk_ms"] is not None
 
-    async def test_usage_that_was_not_asked_for_is_hidden(
+    async def test_usage_is_removed_if_not_requested(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         answer = await gateway.chat("one two", stream=True)
@@ -44,31 +44,33 @@ class TestWhole:
             "continuous_usage_stats": True,
         }
 
-    async def test_usage_at_the_end(self, gateway: Gateway) -> None:
+    async def test_include_usage_sends_usage_in_last_chunk(self, gateway: Gateway) -> None:
         answer = await gateway.chat("a b", stream=True, stream_options={"include_usage": True})
         *chunks, total, last = events(answer)
         assert last == "[DONE]"
         assert not any("usage" in chunk for chunk in chunks)
         assert (total["choices"], total["usage"]["completion_tokens"]) == ([], 5)
 
-    async def test_usage_in_every_chunk(self, gateway: Gateway) -> None:
+    async def test_continuous_usage_stats_sends_usage_in_every_chunk(
+        self, gateway: Gateway
+    ) -> None:
         options = {"include_usage": True, "continuous_usage_stats": True}
         *chunks, _ = events(await gateway.chat("a b", stream=True, stream_options=options))
         counts = [chunk["usage"]["completion_tokens"] for chunk in chunks]
         assert counts == [1, 2, 3, 4, 5, 5]
 
     @pytest.mark.parametrize("prompt", ["no-usage", "bad-usage"])
-    async def test_an_engine_that_tells_no_usage_is_not_billed_nothing(
+    async def test_stream_without_engine_usage_is_settled_as_unknown(
         self, gateway: Gateway, prompt: str
     ) -> None:
-        """Unknown is not zero: the row says so, for reconciliation."""
+        """Unknown usage is not zero usage: the row is marked for reconciliation."""
         *_, last = events(await gateway.chat(prompt, stream=True))
         assert last == "[DONE]"
         row = await gateway.row()
         assert (row["settlement"], row["output_tokens"]) == ("unknown", None)
 
 
-class TestBroken:
+class TestInterruptedStream:
     @pytest.mark.parametrize(
         ("prompt", "code"),
         [
@@ -80,7 +82,7 @@ class TestBroken:
             ("endless-event", "model_failed"),
         ],
     )
-    async def test_the_client_sees_the_fault_and_pays_nothing(
+    async def test_fault_midway_sends_error_event_and_is_not_billed(
         self, gateway: Gateway, prompt: str, code: str
     ) -> None:
         answer = await gateway.chat(prompt, stream=True)
@@ -94,7 +96,7 @@ class TestBroken:
         assert row["cost"] == "0.000000000"
         assert (await gateway.chat("still alive")).status_code == 200
 
-    async def test_the_official_client_raises(self, gateway: Gateway) -> None:
+    async def test_openai_client_raises_api_error(self, gateway: Gateway) -> None:
         async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key.secret) as client:
             stream = await client.chat.completions.create(
                 model=CHAT, messages=[{"role": "user", "content": "die-midway"}], stream=True
@@ -103,14 +105,16 @@ class TestBroken:
                 async for _ in stream:
                     pass
 
-    async def test_a_refusal_before_the_first_token_has_its_status(self, gateway: Gateway) -> None:
+    async def test_rejection_before_first_token_keeps_its_http_status(
+        self, gateway: Gateway
+    ) -> None:
         answer = await gateway.chat("refuse-late", stream=True)
         assert answer.status_code == 400
         assert answer.json()["error"]["param"] == "response_format"
 
 
-class TestAborts:
-    async def test_what_was_generated_is_billed(
+class TestClientAbort:
+    async def test_aborted_stream_is_billed_for_generated_tokens(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key.secret) as client:
@@ -130,16 +134,17 @@ class TestAborts:
         assert row["cost"] == f"{(3 * 500 + row['output_tokens'] * 2000) / 1e9:.9f}"
         assert upstream.cancelled == 1
 
-    async def test_a_client_that_takes_nothing_is_let_go(self, limited: Limited) -> None:
-        """Its bytes pile up nowhere: the stream waits, then ends as an abort."""
-        # The same patience is with the model server and the books, of which neither may be late.
+    async def test_client_that_does_not_read_is_disconnected(self, limited: Limited) -> None:
+        """The response is not buffered without bound: the stream waits, then ends as
+        client_abort."""
+        # The same timeout applies to the model server and the database; neither may exceed it.
         async with limited(PLENTY, idle_timeout_s=4.0) as gateway:
             row = await self._flooded(gateway)
         assert row["settlement"] == "client_abort"
         assert 0 < row["output_tokens"] < 200_000
 
     async def _flooded(self, gateway: Gateway) -> dict[str, Any]:
-        """The row of a call whose client takes nothing."""
+        """The usage row of a call whose client does not read."""
         host, port = gateway.url.removeprefix("http://").split(":")
         _, writer = await asyncio.open_connection(host, int(port), limit=1024)
         body = json.dumps(

@@ -1,6 +1,6 @@
-"""Prompts are counted as the engine counts them, and never above their bound.
+"""Prompt token counts equal the engine's and never exceed their upper bound.
 
-The real tokenizers are tried where the weights were converted on this machine.
+Tests with real tokenizers run where the converted weights are on this machine.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ async def count(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of weights whose tokenizer has a token a word, and frames a text with two."""
+    """A weights folder with a tokenizer of one token per word that adds two tokens to each text."""
     vocabulary = {"?": 0, "<s>": 1, "</s>": 2}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -99,7 +99,7 @@ def counter(folder: Path) -> PromptTokenCounter:
         ("w " * 20_000, 20_002, 20_002),
     ],
 )
-async def test_prompts_and_inputs(
+async def test_completion_prompts_and_embedding_inputs_are_counted(
     counter: PromptTokenCounter, given: Any, completion: int | None, embeddings: int | None
 ) -> None:
     assert await count(counter, COMPLETION, prompt=given) == completion
@@ -123,7 +123,9 @@ async def test_prompts_and_inputs(
         ([{"role": "user", "content": "a", "unheard_of": "b"}], None),
     ],
 )
-async def test_chats(counter: PromptTokenCounter, messages: Any, expected: int | None) -> None:
+async def test_chat_messages_are_counted(
+    counter: PromptTokenCounter, messages: Any, expected: int | None
+) -> None:
     assert await count(counter, CHAT, messages=messages) == expected
 
 
@@ -139,7 +141,7 @@ async def test_chats(counter: PromptTokenCounter, messages: Any, expected: int |
         {"unheard_of": 1},
     ],
 )
-async def test_a_field_that_may_change_the_prompt_is_not_counted(
+async def test_chat_with_field_that_may_change_prompt_is_not_counted(
     counter: PromptTokenCounter, field: dict[str, Any]
 ) -> None:
     messages = [{"role": "user", "content": "a"}]
@@ -147,7 +149,7 @@ async def test_a_field_that_may_change_the_prompt_is_not_counted(
     assert await count(counter, CHAT, messages=messages, **dict.fromkeys(field)) == 4
 
 
-async def test_an_unreadable_prompt_is_not_counted(counter: PromptTokenCounter) -> None:
+async def test_unreadable_prompt_is_not_counted(counter: PromptTokenCounter) -> None:
     for raw in (rb'["\ud800"]', b"[" * 100_000 + b"]" * 100_000):
         fields = {"prompt": msgspec.Raw(raw), "messages": msgspec.Raw(raw)}
         assert await counter.count(a_model("tiny"), COMPLETION, fields) is None
@@ -164,7 +166,7 @@ async def test_an_unreadable_prompt_is_not_counted(counter: PromptTokenCounter) 
         None,
     ],
 )
-async def test_a_template_that_cannot_be_rendered_is_not_counted(
+async def test_chat_with_template_that_cannot_be_rendered_is_not_counted(
     folder: Path, counter: PromptTokenCounter, template: str | None
 ) -> None:
     (folder / "chat_template.jinja").unlink()
@@ -174,7 +176,7 @@ async def test_a_template_that_cannot_be_rendered_is_not_counted(
     assert await count(counter, COMPLETION, prompt="a") == 3
 
 
-async def test_a_folder_is_awaited_and_a_broken_one_is_not_counted(folder: Path) -> None:
+async def test_tokenizer_folder_added_later_is_used_and_broken_folder_is_not(folder: Path) -> None:
     counter = PromptTokenCounter(folder.parents[1])
     assert await count(counter, COMPLETION, "absent", prompt="a") is None
     os.rename(folder, folder.with_name("absent-test"))
@@ -184,14 +186,16 @@ async def test_a_folder_is_awaited_and_a_broken_one_is_not_counted(folder: Path)
     assert await count(PromptTokenCounter(folder / "none"), COMPLETION, prompt="a") is None
 
 
-async def test_newest_folder_of_model_is_taken(folder: Path, counter: PromptTokenCounter) -> None:
+async def test_newest_tokenizer_folder_of_model_is_used(
+    folder: Path, counter: PromptTokenCounter
+) -> None:
     for name, time in (("tiny-older", 1), ("tiny-er-test", 1 << 40), (".tiny-part", 1 << 40)):
         (folder.parent / name).mkdir()
         os.utime(folder.parent / name, (time, time))
     assert await count(counter, COMPLETION, prompt="a") == 3
 
 
-async def test_a_tokenizer_is_loaded_once_and_large_prompts_leave_the_loop(
+async def test_tokenizer_is_loaded_once_and_large_prompts_are_counted_in_a_thread(
     counter: PromptTokenCounter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved: list[str] = []
@@ -208,7 +212,7 @@ async def test_a_tokenizer_is_loaded_once_and_large_prompts_leave_the_loop(
     assert moved[2:] == ["count"]
 
 
-def test_the_bound() -> None:
+def test_token_bound_by_body_size_is_capped_by_context() -> None:
     assert max_prompt_tokens_by_size(100, None) == 164
     assert max_prompt_tokens_by_size(100, 4096) == 164
     assert max_prompt_tokens_by_size(10_000, 4096) == 4096
@@ -233,29 +237,31 @@ def test_the_bound() -> None:
         (EMBEDDINGS, {}, None),
     ],
 )
-def test_the_worst_prompt(prompt: PromptFormat, body: dict[str, Any], expected: int | None) -> None:
+def test_token_bound_of_each_prompt_form(
+    prompt: PromptFormat, body: dict[str, Any], expected: int | None
+) -> None:
     raw = written(body)
     assert max_prompt_tokens(a_model("a", 1000), prompt, bodies.decode_fields(raw), raw) == expected
 
 
-def test_a_chat_with_more_than_text_is_bound_by_nothing_but_the_context() -> None:
+def test_token_bound_of_chat_with_tools_needs_a_context_length() -> None:
     raw = written({"messages": [], "tools": [{}]})
     assert max_prompt_tokens(a_model("a"), CHAT, bodies.decode_fields(raw), raw) is None
 
 
-def test_nfc_makes_no_character_longer_than_its_escape() -> None:
+def test_nfc_of_each_character_is_not_longer_than_its_json_escape() -> None:
     for char in characters():
         size = len(unicodedata.normalize("NFC", char).encode())
         assert size <= len(json.dumps(char)) - 2 or char.isascii()
 
 
 @needs_gemma
-def test_gemma_has_no_more_tokens_than_bytes_in_any_character() -> None:
+def test_gemma_tokens_of_each_character_do_not_exceed_its_bytes() -> None:
     _no_more_tokens_than_bytes(_tokenizer(GEMMA))
 
 
 @needs_gemma
-def test_what_the_template_adds_is_paid_for_by_the_json(counter: PromptTokenCounter) -> None:
+def test_gemma_template_overhead_is_within_json_overhead(counter: PromptTokenCounter) -> None:
     loaded = token_count._load_tokenizer(GEMMA or Path())
     assert loaded is not None
     assert loaded.render is not None
@@ -275,14 +281,16 @@ def real() -> PromptTokenCounter:
 @needs_gemma
 @MANY
 @given(messages=MESSAGES | TINY, escaped=st.booleans())
-async def test_gemma_chat_bound(real: PromptTokenCounter, messages: Any, escaped: bool) -> None:
+async def test_gemma_chat_count_stays_within_bound(
+    real: PromptTokenCounter, messages: Any, escaped: bool
+) -> None:
     await _below_bound(real, builders.CHAT, CHAT, {"model": "", "messages": messages}, escaped)
 
 
 @needs_gemma
 @MANY
 @given(prompt=PROMPTS, escaped=st.booleans())
-async def test_no_completion_of_gemma_is_above_its_bound(
+async def test_gemma_completion_count_stays_within_bound(
     real: PromptTokenCounter, prompt: Any, escaped: bool
 ) -> None:
     await _below_bound(real, builders.CHAT, COMPLETION, {"prompt": prompt}, escaped)
@@ -299,7 +307,7 @@ DIALOGUES = [
 
 @needs_gemma
 @pytest.mark.parametrize("dialogue", DIALOGUES)
-async def test_chats_count_as_transformers_counts_them(
+async def test_gemma_chat_count_equals_transformers(
     real: PromptTokenCounter, reference: Any, dialogue: list[tuple[str, str]]
 ) -> None:
     messages = [{"role": role, "content": content} for role, content in dialogue]
@@ -311,7 +319,7 @@ async def test_chats_count_as_transformers_counts_them(
 
 @needs_gemma
 @pytest.mark.parametrize("text", ["", "Hello", "  四  个  空格 ", "a\n\n\nb<bos>c\x00\ufffd"])
-async def test_completions_count_as_transformers_counts_them(
+async def test_gemma_completion_count_equals_transformers(
     real: PromptTokenCounter, reference: Any, text: str
 ) -> None:
     expected = len(reference(text, add_special_tokens=True).input_ids)

@@ -1,4 +1,4 @@
-"""Traces: a call's spans at a collector of its own, and calls without regard to that collector."""
+"""Traces: spans of a call at a real collector, and calls while the collector is slow or absent."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ SERVER, CLIENT = 2, 3
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spans leave at once, by no proxy."""
+    """Spans are exported at once and without a proxy."""
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -55,8 +55,8 @@ def below(collector: Collector, parent: Span) -> list[Span]:
     return sorted((s for s in collector.spans if s.parent == parent.id), key=lambda s: s.began)
 
 
-class TestSpans:
-    async def test_each_stage_is_one_below_the_call(
+class TestCallSpans:
+    async def test_each_stage_is_a_child_span_of_the_call(
         self, tracing: Gateway, collector: Collector
     ) -> None:
         answer = await tracing.chat("one two three")
@@ -78,7 +78,7 @@ class TestSpans:
             "maas.settlement": "complete",
         }
 
-    async def test_a_trace_goes_on_from_the_client_to_the_model(
+    async def test_trace_context_is_propagated_from_client_to_upstream(
         self, tracing: Gateway, collector: Collector, upstream: FakeUpstream
     ) -> None:
         headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "maker=x"}
@@ -92,7 +92,7 @@ class TestSpans:
         assert received["traceparent"] == f"00-{TRACE}-{sent.id}-01"
         assert received["tracestate"] == "maker=x"
 
-    async def test_what_a_client_does_not_sample_is_not_kept_behind_us_either(
+    async def test_unsampled_trace_is_not_exported_and_stays_unsampled_upstream(
         self, tracing: Gateway, collector: Collector, upstream: FakeUpstream
     ) -> None:
         headers = {"traceparent": f"00-{TRACE}-{PARENT}-00"}
@@ -104,7 +104,7 @@ class TestSpans:
         await collector.wait_for("meter")
         assert not [span for span in collector.spans if span.trace == TRACE]
 
-    async def test_nonsense_begins_a_trace_of_its_own(
+    async def test_invalid_traceparent_starts_a_new_trace(
         self, tracing: Gateway, collector: Collector
     ) -> None:
         body = {"model": CHAT, "messages": [{"role": "user", "content": "a"}], "max_tokens": 1}
@@ -116,7 +116,7 @@ class TestSpans:
         assert {span.parent for span in whole} == {""}
         assert len({span.trace for span in whole}) == 4
 
-    async def test_errors_are_named_by_their_codes_and_never_by_their_words(
+    async def test_failed_span_has_error_code_and_no_request_content(
         self, tracing: Gateway, collector: Collector
     ) -> None:
         refused = await tracing.http.post(
@@ -133,7 +133,7 @@ class TestSpans:
         assert tracing.account.id.hex not in repr(collector.spans)
         assert failed.attributes.keys() <= {"server.address", "error.type"}
 
-    async def test_lines_of_the_log_name_the_call_and_its_trace(
+    async def test_log_lines_have_request_id_and_trace_id(
         self, tracing: Gateway, collector: Collector, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         kept = LogCapture()
@@ -154,11 +154,11 @@ class TestSpans:
         assert line["trace_id"] == whole.trace
 
 
-class TestCollectorInTrouble:
-    """Nothing of a call depends on it."""
+class TestUnavailableCollector:
+    """Calls do not depend on the collector."""
 
     @pytest.mark.parametrize("hangs", [True, False], ids=["hanging", "away"])
-    async def test_calls_are_answered_and_the_process_ends(
+    async def test_calls_succeed_and_gateway_stops(
         self, hangs: bool, database_url: str, tmp_path: Path, upstream: FakeUpstream
     ) -> None:
         async with run_collector(hangs=True) as collector:
@@ -172,8 +172,11 @@ class TestCollectorInTrouble:
             assert (collector.requests > 0) is hangs
 
     @pytest.mark.usefixtures("network")
-    async def test_what_nobody_takes_is_dropped(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The queue is bounded: 10,000 spans for a collector that is away leave no more of it."""
+    async def test_spans_over_queue_limit_are_dropped(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The queue is bounded: 10,000 spans do not fill more of it while the collector is
+        unavailable."""
         monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
         monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50")
         async with run_collector(hangs=True) as collector:
@@ -185,8 +188,8 @@ class TestCollectorInTrouble:
             await tracer.stop()
 
 
-class TestOff:
-    async def test_nothing_goes_out_and_the_models_are_told_nothing(
+class TestDisabledTracing:
+    async def test_traceparent_is_not_forwarded_upstream(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
@@ -195,7 +198,7 @@ class TestOff:
         assert "traceparent" not in {name.lower() for name in upstream.headers[0]}
 
     @pytest.mark.usefixtures("processes")
-    def test_opentelemetry_is_not_even_loaded(self) -> None:
+    def test_opentelemetry_is_not_imported(self) -> None:
         code = "import sys, gateway.app; print([m for m in sys.modules if 'opentelemetry' in m])"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.stdout == "[]\n", done.stderr

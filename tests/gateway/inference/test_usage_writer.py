@@ -1,4 +1,4 @@
-"""Metering: rows are durable before the answer, and the database's absence loses nothing."""
+"""Usage writer: rows are durable before the response, and an unavailable database loses no row."""
 
 import asyncio
 import dataclasses
@@ -41,8 +41,8 @@ def record(gateway: Gateway, **values: object) -> UsageRecord:
     return dataclasses.replace(made, **values)  # type: ignore[arg-type]
 
 
-class TestWriter:
-    async def test_many_rows_at_once_are_few_commits(self, gateway: Gateway) -> None:
+class TestUsageWriter:
+    async def test_concurrent_rows_are_committed_in_batches(self, gateway: Gateway) -> None:
         rows = [record(gateway) for _ in range(500)]
         await asyncio.gather(*(gateway.parts.writer.write(row) for row in rows))
         assert len(await gateway.rows(500)) == 500
@@ -50,13 +50,15 @@ class TestWriter:
         assert commits is not None
         assert commits < 20
 
-    async def test_the_same_request_twice_is_one_row(self, gateway: Gateway) -> None:
+    async def test_repeated_request_id_writes_one_row(self, gateway: Gateway) -> None:
         row = record(gateway)
         await gateway.parts.writer.write(row)
         await gateway.parts.writer.write(dataclasses.replace(row, cost_nano=7))
         assert (await gateway.row())["cost"] == "0.000000500"
 
-    async def test_a_row_that_cannot_be_said_harms_no_other(self, gateway: Gateway) -> None:
+    async def test_row_that_cannot_be_encoded_does_not_affect_other_rows(
+        self, gateway: Gateway
+    ) -> None:
         good, bad = record(gateway), record(gateway, tags={"order": object()})
         answers = await asyncio.gather(
             *(gateway.parts.writer.write(row) for row in (bad, good)), return_exceptions=True
@@ -66,10 +68,10 @@ class TestWriter:
         await gateway.parts.writer.write(record(gateway))
         assert len(await gateway.rows(2)) == 2
 
-    async def test_a_log_that_cannot_be_written_ends_no_writer(
+    async def test_failing_log_does_not_stop_writer(
         self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As where whoever read the process's output is gone."""
+        """As when the reader of the process's output has exited."""
         writer = gateway.parts.writer
         monkeypatch.setattr(writer, "_log", object())
         with pytest.raises(MeteringUnavailable):
@@ -77,7 +79,9 @@ class TestWriter:
         await writer.write(record(gateway))
         assert len(await gateway.rows(1)) == 1
 
-    async def test_a_row_that_the_database_refuses_harms_no_other(self, gateway: Gateway) -> None:
+    async def test_row_rejected_by_database_does_not_affect_other_rows(
+        self, gateway: Gateway
+    ) -> None:
         good, bad = record(gateway), record(gateway, account_id=ids.new_id())
         answers = await asyncio.gather(
             gateway.parts.writer.write(good),
@@ -88,7 +92,9 @@ class TestWriter:
         assert isinstance(answers[1], Exception)
         assert (await gateway.row())["request_id"] == ids.format_id("req", good.request_id)
 
-    async def test_strangers_cannot_fill_the_queue(self, gateway: Gateway) -> None:
+    async def test_unauthenticated_calls_over_queue_limit_are_dropped(
+        self, gateway: Gateway
+    ) -> None:
         metrics = declare_metrics()
         parts = gateway.parts
         writer = UsageWriter(  # never started
@@ -108,8 +114,8 @@ class TestWriter:
         assert dropped == 6000 - 5001
 
 
-class TestDatabaseGone:
-    async def test_new_calls_are_refused_and_come_back(
+class TestDatabaseOutage:
+    async def test_calls_return_503_during_outage_and_200_afterwards(
         self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert (await gateway.chat("before")).status_code == 200
@@ -135,8 +141,8 @@ def _unavailable(*_: object) -> object:
     raise DatabaseUnavailable
 
 
-class TestFacts:
-    async def test_a_usage_row_is_never_changed(self, gateway: Gateway) -> None:
+class TestUsageTable:
+    async def test_usage_row_cannot_be_updated_or_deleted(self, gateway: Gateway) -> None:
         await gateway.parts.writer.write(record(gateway))
         for statement in ("update usage set cost_nano = 0", "delete from usage"):
             with pytest.raises(DBAPIError, match="never changed"):
@@ -144,7 +150,9 @@ class TestFacts:
                     await session.execute(text(statement))
         assert (await gateway.row())["cost"] == "0.000000500"
 
-    async def test_the_database_says_so_too(self, gateway: Gateway) -> None:
+    async def test_cost_of_unbilled_settlement_is_rejected_by_check_constraint(
+        self, gateway: Gateway
+    ) -> None:
         row = record(gateway)
         object.__setattr__(row, "settlement", Settlement.REFUSED)
         with pytest.raises(DBAPIError, match="ck_usage_billable"):

@@ -1,4 +1,4 @@
-"""LocalLeases to try, and what is read of their quotas."""
+"""Sample leases and quota snapshots for tests."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def read(borrowed: int, amount: int | None = 1000, **values: int) -> QuotaSnapsh
 
 
 def having(units: int, of: QuotaRef = CREDIT, now: float = 0.0, **values: int) -> LocalLeases:
-    """LocalLeases that have borrowed so much of one quota."""
+    """LocalLeases that have borrowed this many units of one quota."""
     holdings = LocalLeases()
     demand = replace(CALL, quotas=(of,), streams=1, requests=1)
     holdings.borrow_plan([demand], now)
@@ -51,14 +51,14 @@ def hold(holdings: LocalLeases, units: int, of: QuotaRef = CREDIT, now: float = 
 
 
 def idle(holdings: LocalLeases, now: float = 0.0) -> LocalLeases:
-    """A second goes by after what was taken."""
+    """Run one return plan, as after a second without use."""
     holdings.return_plan(set(), True, now)
     return holdings
 
 
 def including(**borrowed: int) -> LocalLeases:
-    """LocalLeases that have borrowed so much: `own` and `shared` of 1000 included units each, and
-    `credit` of 1000."""
+    """LocalLeases that have borrowed these units: `own` and `shared` of 1000 included units each,
+    and `credit` of 1000."""
     quotas = {"own": OWN, "shared": SHARED, "credit": CREDIT}
     holdings = LocalLeases()
     holdings.borrow_plan([INCLUDING], 0.0)

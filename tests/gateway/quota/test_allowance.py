@@ -1,4 +1,5 @@
-"""Cover: a model's own units before those of all models, and no unit twice."""
+"""Allowances: a model's own included units are used before those of all models, and no unit is used
+twice."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ INCLUDED = (OWN, SHARED, ROWS)
 COUNTS = st.integers(-3, 50)
 
 
-class TestCover:
+class TestAllowanceUse:
     @pytest.mark.parametrize(
         ("needs", "free", "parts"),
         [
@@ -29,12 +30,12 @@ class TestCover:
             (0, {OWN: 9}, ()),
         ],
     )
-    def test_in_their_order(self, needs: int, free: dict, parts: tuple) -> None:
+    def test_allowances_are_applied_in_order(self, needs: int, free: dict, parts: tuple) -> None:
         units = {quota.id: amount for quota, amount in free.items()}
         assert apply_allowances({"output_tokens": needs, "rows": 0}, INCLUDED, units) == parts
 
     @given(st.fixed_dictionaries({"output_tokens": COUNTS, "rows": COUNTS}), st.data())
-    def test_never_more_than_is_needed_or_free(
+    def test_applied_units_exceed_neither_need_nor_available_units(
         self, needs: dict[str, int], data: st.DataObject
     ) -> None:
         free = {quota.id: data.draw(COUNTS) for quota in INCLUDED}
@@ -42,7 +43,7 @@ class TestCover:
         assert all(0 < units <= free[quota.id] for quota, units in parts)
         assert all(units <= needs[meter] for meter, units in covered_units_by_meter(parts).items())
 
-    def test_as_a_row_tells_it(self) -> None:
+    def test_covered_units_are_grouped_by_meter_and_quota(self) -> None:
         assert covered_by_meter_and_quota([(OWN, 3), (SHARED, 4), (ROWS, 1)]) == {
             "output_tokens": {OWN.id: 3, SHARED.id: 4},
             "rows": {ROWS.id: 1},

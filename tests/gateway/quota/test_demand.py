@@ -1,4 +1,4 @@
-"""Demand: the worst case is the worst, and what is made to fit fits."""
+"""Demand: upper bounds of a call's quota units, and demands shortened to fit available units."""
 
 from dataclasses import replace
 
@@ -56,7 +56,7 @@ PLENTY = dict.fromkeys((one.id for one in ALL), 10**9)
 
 @st.composite
 def within(draw: st.DrawFn, demand: Demand) -> Quantities:
-    """What a call can consume that is held for so much."""
+    """Usage of a call within this demand."""
     units = {meter: draw(st.integers(0, demand.max_quantities.get(meter))) for meter in METERS}
     cached = draw(st.integers(0, units["input_tokens"]))
     return Quantities(**{**units, "cached_input_tokens": cached})
@@ -64,7 +64,7 @@ def within(draw: st.DrawFn, demand: Demand) -> Quantities:
 
 @st.composite
 def situations(draw: st.DrawFn, slack: int) -> tuple[Demand, dict[str, int]]:
-    """A demand, and what is free: from `slack` more than the least to more than the whole."""
+    """A demand and available units: from `slack` above its minimum to more than its maximum."""
     demand = draw(DEMANDS)
     included = {one.id: draw(st.sampled_from((0, 0, 3)) | COUNTS) for one in demand.allowances}
     least, whole = (
@@ -80,28 +80,30 @@ def free(**amounts: int) -> dict[str, int]:
     return {**PLENTY, **{quota(QuotaKind[name]).id: units for name, units in amounts.items()}}
 
 
-class TestWorstCost:
-    def test_worked_by_hand(self) -> None:
+class TestMaxCost:
+    def test_max_cost_sums_all_meters(self) -> None:
         most = Quantities(10, None, 100, rows=3, images=2, adaptation_seconds=90)
         assert worst_case_cost(most, PRICES) == 10 * 500 + 100 * 2000 + 3 * 7 + 2 * 30 + 90 * 11
 
-    def test_all_may_come_from_a_cache_that_is_dear(self) -> None:
+    def test_max_cost_uses_cached_price_if_higher(self) -> None:
         prices = {"input_tokens": 5, "cached_input_tokens": 9}
         assert worst_case_cost(Quantities(input_tokens=10), prices) == 90
 
-    def test_a_cache_without_a_price_is_as_dear_as_none(self) -> None:
+    def test_max_cost_without_cached_price_uses_input_price(self) -> None:
         assert worst_case_cost(Quantities(input_tokens=10), {"input_tokens": 5}) == 50
 
     @given(DEMANDS, st.data())
-    def test_nothing_within_it_costs_more(self, demand: Demand, data: st.DataObject) -> None:
+    def test_usage_within_demand_costs_at_most_max_cost(
+        self, demand: Demand, data: st.DataObject
+    ) -> None:
         consumed = data.draw(within(demand))
         assert rate(consumed, demand.prices) <= worst_case_cost(
             demand.max_quantities, demand.prices
         )
 
 
-class TestParts:
-    def test_of_each_quota_in_its_unit(self) -> None:
+class TestQuotaUnits:
+    def test_demand_lists_units_of_each_quota_kind(self) -> None:
         assert {one.kind: units for one, units in CHAT.quota_units} == {
             QuotaKind.CREDIT: 205_000,
             QuotaKind.BUDGET: 205_000,
@@ -110,18 +112,18 @@ class TestParts:
             QuotaKind.STREAMS: 1,
         }
 
-    def test_what_it_takes_nothing_of_is_left_out(self) -> None:
+    def test_quotas_without_needed_units_are_omitted(self) -> None:
         plain = replace(CHAT, streams=0, prices={})
         assert [one.kind for one, _ in plain.quota_units] == [QuotaKind.REQUESTS, QuotaKind.TOKENS]
 
-    def test_the_least_is_the_same_with_the_shortest_answer(self) -> None:
+    def test_minimum_demand_has_minimum_output_tokens(self) -> None:
         assert CHAT.with_min_output == replace(CHAT, output_tokens=16)
         short = replace(CHAT, output_tokens=3)
         assert short.with_min_output == short
 
 
-class TestWhole:
-    """12 pictures at 30 and 90 seconds at 11 nano-units: 360 and 990."""
+class TestNonTokenDemand:
+    """12 images at 30 and 90 seconds at 11 nano-units: 360 and 990."""
 
     CALL = replace(
         CHAT,
@@ -132,23 +134,23 @@ class TestWhole:
         non_token_units=Quantities(images=12, adaptation_seconds=90),
     )
 
-    def test_costs_what_it_can_be(self) -> None:
+    def test_max_cost_sums_images_and_seconds(self) -> None:
         assert self.CALL.max_cost_nano == 12 * 30 + 90 * 11
         assert self.CALL.units_by_kind[QuotaKind.TOKENS] == 0
 
-    def test_is_taken_whole_or_not(self) -> None:
+    def test_non_token_demand_is_not_shortened(self) -> None:
         assert self.CALL.shortened_to_fit(free(CREDIT=1_350)) == self.CALL
         assert self.CALL.shortened_to_fit(free(CREDIT=1_349)) is None
         assert self.CALL.shortened_to_cost(1_349) is None
 
-    def test_what_is_included_costs_nothing(self) -> None:
+    def test_included_seconds_are_free(self) -> None:
         seconds = allowance("adaptation_seconds")
         covered = replace(self.CALL, allowances=(seconds,)).with_allowances({seconds.id: 600})
         assert (covered.allowance_use, covered.max_cost_nano) == (((seconds, 90),), 12 * 30)
 
 
-class TestWithin:
-    def test_enough_of_all_leaves_it_whole(self) -> None:
+class TestShorteningToAvailableUnits:
+    def test_demand_within_available_units_is_unchanged(self) -> None:
         assert CHAT.shortened_to_fit(PLENTY) == CHAT
 
     @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ class TestWithin:
             ({"CREDIT": 5_000 + 16 * 2_000}, 16),
         ],
     )
-    def test_the_answer_is_as_long_as_the_scarcest_allows(
+    def test_output_is_shortened_to_the_scarcest_quota(
         self, amounts: dict[str, int], output: int
     ) -> None:
         assert CHAT.shortened_to_fit(free(**amounts)) == replace(CHAT, output_tokens=output)
@@ -171,20 +173,22 @@ class TestWithin:
         "amounts",
         [{"CREDIT": 5_000 + 16 * 2_000 - 1}, {"TOKENS": 25}, {"REQUESTS": 0}, {"STREAMS": 0}],
     )
-    def test_less_than_the_least_is_nothing(self, amounts: dict[str, int]) -> None:
+    def test_available_units_below_minimum_return_none(self, amounts: dict[str, int]) -> None:
         assert CHAT.shortened_to_fit(free(**amounts)) is None
 
-    def test_an_answer_that_costs_nothing_is_not_shortened_for_money(self) -> None:
+    def test_free_output_is_not_shortened_by_credit(self) -> None:
         gratis = replace(CHAT, prices={"input_tokens": 500})
         assert gratis.shortened_to_fit(free(CREDIT=5_000)) == gratis
 
-    def test_without_a_floor_the_answer_is_still_made_to_fit(self) -> None:
-        """What even the shortest takes nothing of can limit a longer one."""
+    def test_output_without_minimum_is_shortened_to_fit(self) -> None:
+        """A quota of which the minimum needs no units can still limit a longer output."""
         answer = replace(CHAT, input_tokens=0, min_output_tokens=0)
         assert answer.shortened_to_fit(free(TOKENS=5)) == replace(answer, output_tokens=5)
 
     @given(situations(slack=0))
-    def test_never_exceeds_what_is_free(self, situation: tuple[Demand, dict[str, int]]) -> None:
+    def test_shortened_demand_fits_available_units(
+        self, situation: tuple[Demand, dict[str, int]]
+    ) -> None:
         demand, available = situation
         fitting = demand.shortened_to_fit(available)
         assert fitting is not None
@@ -192,7 +196,9 @@ class TestWithin:
         assert demand.with_min_output.output_tokens <= fitting.output_tokens <= demand.output_tokens
 
     @given(situations(slack=0))
-    def test_no_longer_answer_would_fit(self, situation: tuple[Demand, dict[str, int]]) -> None:
+    def test_shortened_output_is_the_longest_that_fits(
+        self, situation: tuple[Demand, dict[str, int]]
+    ) -> None:
         demand, available = situation
         fitting = demand.shortened_to_fit(available)
         assert fitting is not None
@@ -202,7 +208,7 @@ class TestWithin:
         )
 
     @given(situations(slack=-3))
-    def test_is_nothing_only_where_the_least_does_not_fit(
+    def test_shortening_returns_none_only_if_minimum_does_not_fit(
         self, situation: tuple[Demand, dict[str, int]]
     ) -> None:
         demand, available = situation
@@ -214,10 +220,10 @@ class TestWithin:
         assert (demand.shortened_to_fit(available) is not None) == fits
 
 
-class TestCovered:
-    """100 tokens out at 2000, 10 in at 500 or, from the cache, 100."""
+class TestDemandWithAllowances:
+    """100 output tokens at 2000, 10 input tokens at 500 or, cached, at 100."""
 
-    def test_what_is_included_costs_nothing(self) -> None:
+    def test_included_units_reduce_max_cost(self) -> None:
         chat = replace(CHAT, allowances=(OWN, SHARED))
         covered = chat.with_allowances({OWN.id: 30, SHARED.id: 500})
         assert covered.allowance_use == ((OWN, 30), (SHARED, 70))
@@ -232,19 +238,19 @@ class TestCovered:
             SHARED: 70,
         }
 
-    def test_whether_the_prompt_comes_from_the_cache_is_not_known(self) -> None:
+    def test_max_cost_assumes_the_dearer_of_cached_and_uncached_input(self) -> None:
         chat = replace(CHAT, output_tokens=0, allowances=(READ, CACHED))
         assert chat.with_allowances({READ.id: 10}).max_cost_nano == 10 * 100
         assert chat.with_allowances({CACHED.id: 10}).max_cost_nano == 10 * 500
         assert chat.with_allowances({READ.id: 4, CACHED.id: 9}).max_cost_nano == 6 * 500
         assert chat.with_allowances({READ.id: 99, CACHED.id: 99}).max_cost_nano == 0
 
-    def test_without_a_price_of_its_own_the_cache_needs_nothing(self) -> None:
+    def test_cached_tokens_without_own_price_use_no_allowance(self) -> None:
         chat = replace(CHAT, prices={"input_tokens": 500}, allowances=(READ, CACHED))
         assert chat.with_allowances({READ.id: 99, CACHED.id: 99}).allowance_use == ((READ, 10),)
 
-    def test_money_that_is_not_needed_need_not_be_there(self) -> None:
-        """Less than nothing is left of the credit, and the call needs none of it."""
+    def test_fully_included_demand_fits_negative_credit(self) -> None:
+        """The available credit is negative and the call needs none of it."""
         chat = replace(CHAT, prices={"output_tokens": 2000}, allowances=(OWN,))
         fitting = chat.shortened_to_fit(free(CREDIT=-7) | {OWN.id: 100})
         assert fitting == chat.with_allowances({OWN.id: 100})
@@ -253,16 +259,18 @@ class TestCovered:
         )
         assert chat.shortened_to_fit(free(CREDIT=-7) | {OWN.id: 15}) is None
 
-    def test_partly_included(self) -> None:
-        """50 tokens are included, and the credit is worth 7 more."""
+    def test_partly_included_output_is_limited_by_credit(self) -> None:
+        """50 tokens are included, and the credit pays for 7 more."""
         chat = replace(CHAT, prices={"output_tokens": 2000}, allowances=(OWN,))
         fitting = chat.shortened_to_fit(free(CREDIT=7 * 2000) | {OWN.id: 50})
         assert fitting is not None
         assert (fitting.output_tokens, fitting.max_cost_nano) == (57, 7 * 2000)
 
     @given(DEMANDS, st.data())
-    def test_no_call_within_it_costs_more(self, demand: Demand, data: st.DataObject) -> None:
-        """Whatever of what was covered a call then consumes."""
+    def test_usage_after_allowances_costs_at_most_max_cost(
+        self, demand: Demand, data: st.DataObject
+    ) -> None:
+        """For any part of the covered units that the call consumes."""
         free = {one.id: data.draw(COUNTS) for one in demand.allowances}
         held = demand.with_allowances(free)
         consumed = data.draw(within(demand))
@@ -273,19 +281,19 @@ class TestCovered:
         )
 
 
-class TestCosting:
-    def test_within_it_is_the_same(self) -> None:
+class TestShorteningToCost:
+    def test_demand_within_cost_limit_is_unchanged(self) -> None:
         assert CHAT.shortened_to_cost(205_000) == CHAT
 
-    def test_the_answer_is_as_long_as_it_allows(self) -> None:
+    def test_output_is_shortened_to_cost_limit(self) -> None:
         assert CHAT.shortened_to_cost(5_000 + 20 * 2_000 + 1) == replace(CHAT, output_tokens=20)
 
-    def test_what_is_included_makes_it_longer(self) -> None:
+    def test_included_units_extend_output_within_cost_limit(self) -> None:
         chat = replace(CHAT, allowances=(OWN,)).with_allowances({OWN.id: 50})
         assert chat.shortened_to_cost(5_000 + 20 * 2_000) == replace(chat, output_tokens=70)
 
-    def test_not_even_the_least(self) -> None:
+    def test_cost_limit_below_minimum_returns_none(self) -> None:
         assert CHAT.shortened_to_cost(5_000 + 16 * 2_000 - 1) is None
 
-    def test_an_answer_that_costs_nothing_makes_it_no_cheaper(self) -> None:
+    def test_free_output_cannot_be_shortened_to_reduce_cost(self) -> None:
         assert replace(CHAT, prices={"input_tokens": 500}).shortened_to_cost(4_999) is None

@@ -1,4 +1,4 @@
-"""Leases of one process in memory: what it borrows, returns and never gives out."""
+"""Leases of one gateway process in memory: reserving, borrowing and returning units."""
 
 from dataclasses import replace
 
@@ -21,24 +21,24 @@ from tests.gateway.quota.lease_samples import (
 from tests.support.gateway.quotas import ALL, quota
 
 
-class TestTry:
-    def test_holds_what_is_here(self) -> None:
+class TestReservation:
+    def test_reservation_takes_available_units_only(self) -> None:
         holdings = having(100)
         hold(holdings, 60)
         assert holdings.try_reserve([(CREDIT, 41)], PROCESS, 0.0) is None
         hold(holdings, 40)
 
-    def test_what_was_never_borrowed_is_not_here(self) -> None:
+    def test_reservation_without_lease_fails(self) -> None:
         assert LocalLeases().try_reserve([(CREDIT, 1)], PROCESS, 0.0) is None
 
-    def test_nothing_is_held_while_a_lease_is_being_changed(self) -> None:
+    def test_reservation_during_lease_change_fails(self) -> None:
         holdings = having(100)
         holdings.begin_change([CREDIT.id])
         assert holdings.try_reserve([(CREDIT, 1)], PROCESS, 0.0) is None
         holdings.update({CREDIT.id: read(100)})
         hold(holdings, 100)
 
-    def test_nobody_overtakes_those_that_wait(self) -> None:
+    def test_reservation_fails_while_other_calls_wait(self) -> None:
         holdings = having(100)
         holdings.add_waiting([CREDIT.id])
         holdings.add_waiting([CREDIT.id])
@@ -48,20 +48,20 @@ class TestTry:
         hold(holdings, 1)
 
 
-class TestFit:
-    def test_whole(self) -> None:
+class TestDemandReservation:
+    def test_full_reservation_succeeds_once(self) -> None:
         holdings = having(100)
         holdings.add_waiting([CREDIT.id])  # it is the waiting call itself
         assert holdings.try_full(CALL, PROCESS, 0.0) is not None
         assert holdings.try_full(CALL, PROCESS, 0.0) is None
 
-    def test_not_whole_while_changing_or_unknown(self) -> None:
+    def test_full_reservation_fails_during_change_or_without_lease(self) -> None:
         holdings = having(100)
         holdings.begin_change([CREDIT.id])
         assert holdings.try_full(CALL, PROCESS, 0.0) is None
         assert LocalLeases().try_full(CALL, PROCESS, 0.0) is None
 
-    def test_as_much_as_there_is(self) -> None:
+    def test_partial_reservation_takes_available_units(self) -> None:
         holdings = having(30)
         fitted = holdings.try_partial(CALL, PROCESS, 0.0)
         assert fitted is not None
@@ -69,27 +69,27 @@ class TestFit:
         assert (demand.output_tokens, made.max_cost_nano, made.process_id) == (30, 30, PROCESS)
         assert holdings.lease(CREDIT.id).available(0.0) == 0
 
-    def test_not_less_than_the_least(self) -> None:
+    def test_partial_reservation_below_minimum_fails(self) -> None:
         assert having(9).try_partial(CALL, PROCESS, 0.0) is None
 
 
-class TestStanding:
-    def test_is_not_known_before_it_is_read(self) -> None:
+class TestQuotaSnapshot:
+    def test_snapshot_is_none_before_first_read(self) -> None:
         holdings = LocalLeases()
         assert holdings.snapshot(CREDIT.id) is None
         holdings.borrow_plan([CALL], 0.0)
         assert holdings.snapshot(CREDIT.id) is None
         assert holdings.quota_ids() == [CREDIT.id]
 
-    def test_counts_our_own_calls_since(self) -> None:
+    def test_snapshot_includes_calls_settled_since_read(self) -> None:
         holdings = having(100, consumed=7, leased_elsewhere=3)
         hold(holdings, 60).settle(20, 0, 0.0)
         assert holdings.snapshot(CREDIT.id) == read(100, consumed=27, leased_elsewhere=3, used=20)
         holdings.update({CREDIT.id: read(100, consumed=27, used=20)})
         assert holdings.snapshot(CREDIT.id) == read(100, consumed=27, used=20)
 
-    def test_a_call_that_the_database_knew_first_counts_once(self) -> None:
-        """Its row was read before its hold was closed here."""
+    def test_call_read_before_settlement_counts_once(self) -> None:
+        """The call's row was read before its reservation was settled here."""
         holdings = having(100, consumed=7)
         running = hold(holdings, 60)
         holdings.update({CREDIT.id: read(100, consumed=67, used=60)})
@@ -99,39 +99,39 @@ class TestStanding:
         assert holdings.can_borrow(CREDIT.id, 1000 - 67)
 
 
-class TestRemaining:
+class TestRateLimitRemaining:
     @pytest.mark.parametrize("amount", [None, 100])
-    def test_is_not_known_before_it_is_read(self, amount: int | None) -> None:
+    def test_remaining_is_none_before_first_read(self, amount: int | None) -> None:
         holdings = LocalLeases()
         assert holdings.rate_limit_remaining(TOKENS.id, 0.0) is None
         holdings.borrow_plan([replace(CALL, quotas=(TOKENS,))], 0.0)
         assert holdings.rate_limit_remaining(TOKENS.id, 0.0) is None
 
-    def test_without_a_limit_is_not_known(self) -> None:
+    def test_remaining_without_limit_is_none(self) -> None:
         holdings = having(100, TOKENS)
         holdings.update({TOKENS.id: read(100, amount=None)})
         assert holdings.rate_limit_remaining(TOKENS.id, 0.0) is None
 
-    def test_is_what_nobody_has_used_within_the_minute(self) -> None:
+    def test_remaining_excludes_units_used_within_a_minute(self) -> None:
         holdings = having(100, TOKENS, leased_elsewhere=300)
         hold(holdings, 60, TOKENS).settle(0, 20, 0.5)
         assert holdings.rate_limit_remaining(TOKENS.id, 1.0) == (680, 60.0)
         assert holdings.rate_limit_remaining(TOKENS.id, 61.0) == (700, 0.0)
 
-    def test_is_never_negative(self) -> None:
+    def test_remaining_is_never_negative(self) -> None:
         assert having(100, TOKENS, leased_elsewhere=5000).rate_limit_remaining(TOKENS.id, 0.0) == (
             0,
             0.0,
         )
 
 
-class TestWishesFor:
-    def test_asks_for_what_calls_need_in_their_order(self) -> None:
+class TestBorrowPlan:
+    def test_plan_lists_needs_of_waiting_calls_in_order(self) -> None:
         short = replace(CALL, output_tokens=5)
         wishes = LocalLeases().borrow_plan([CALL, short], 0.0)
         assert wishes == {CREDIT.id: LeaseChange(needs=((100, 10), (5, 5)), prefetch_units=800)}
 
-    def test_of_every_quota_that_a_call_is_under(self) -> None:
+    def test_plan_covers_every_quota_of_the_call(self) -> None:
         wishes = LocalLeases().borrow_plan([replace(CALL, quotas=ALL, streams=1)], 0.0)
         assert {of: wish.needs for of, wish in wishes.items()} == {
             quota(QuotaKind.CREDIT).id: ((100, 10),),
@@ -140,12 +140,12 @@ class TestWishesFor:
             quota(QuotaKind.STREAMS).id: ((1, 1),),
         }
 
-    def test_gives_back_what_was_of_no_use(self) -> None:
+    def test_plan_returns_units_too_few_for_the_call(self) -> None:
         holdings = having(100)
         hold(holdings, 60)
         assert holdings.borrow_plan([CALL], 0.0)[CREDIT.id].returned_units == 40
 
-    def test_a_busy_lease_borrows_some_seconds_ahead(self) -> None:
+    def test_busy_lease_prefetches_units_for_some_seconds(self) -> None:
         holdings = having(1000)
         for _ in range(10):
             hold(holdings, 50)
@@ -153,8 +153,9 @@ class TestWishesFor:
         assert idle(holdings).borrow_plan([CALL], 0.0)[CREDIT.id].prefetch_units == 4 * 500
         assert idle(holdings).borrow_plan([CALL], 0.0)[CREDIT.id].prefetch_units == 800
 
-    def test_nothing_goes_back_twice_when_the_answer_was_lost(self) -> None:
-        """What seems free may have gone back: what is left may be what calls hold."""
+    def test_units_are_not_returned_again_after_lost_response(self) -> None:
+        """Units that seem available may have been returned already: the remaining ones may be
+        reserved."""
         holdings = having(100)
         hold(holdings, 60)
         holdings.begin_change(holdings.borrow_plan([CALL], 0.0))
@@ -162,31 +163,31 @@ class TestWishesFor:
         holdings.update({CREDIT.id: read(60)})
         assert holdings.lease(CREDIT.id).available(0.0) == 0
 
-    def test_a_lowered_limit_leaves_nothing_to_give(self) -> None:
+    def test_lease_below_reserved_units_returns_zero_units(self) -> None:
         holdings = having(100)
         hold(holdings, 60)
         holdings.update({CREDIT.id: read(50)})
         assert holdings.borrow_plan([CALL], 0.0)[CREDIT.id].returned_units == 0
 
 
-class TestWishesBack:
-    def test_what_idles_ends(self) -> None:
+class TestReturnPlan:
+    def test_idle_lease_is_closed(self) -> None:
         holdings = having(100)
         assert holdings.return_plan(set(), False, 0.0) == {}
         assert holdings.return_plan(set(), True, 0.0) == {CREDIT.id: LeaseChange(close=True)}
 
-    def test_what_is_held_does_not_end(self) -> None:
+    def test_reserved_lease_is_not_closed(self) -> None:
         holdings = having(100)
         hold(holdings, 100)
         assert idle(holdings).return_plan(set(), True, 0.0) == {}
 
-    def test_a_rate_ends_when_its_use_is_a_minute_ago(self) -> None:
+    def test_rate_limit_lease_is_closed_a_minute_after_last_use(self) -> None:
         holdings = having(100, TOKENS)
         hold(holdings, 60, TOKENS).settle(0, 60, 0.0)
         assert idle(holdings).return_plan(set(), True, 60.0) == {}
         assert holdings.return_plan(set(), True, 61.0) == {TOKENS.id: LeaseChange(close=True)}
 
-    def test_more_than_some_seconds_worth_goes_back(self) -> None:
+    def test_units_beyond_prefetch_are_returned(self) -> None:
         holdings = having(1000)
         hold(holdings, 50).settle(0, 0, 0.0)
         assert holdings.return_plan(set(), False, 0.0) == {}
@@ -194,24 +195,24 @@ class TestWishesBack:
             CREDIT.id: LeaseChange(returned_units=800)
         }
 
-    def test_what_is_needed_soon_stays(self) -> None:
+    def test_units_within_prefetch_are_kept(self) -> None:
         holdings = having(400)
         hold(holdings, 50).settle(0, 0, 0.0)
         assert holdings.return_plan(set(), True, 0.0) == {}
 
-    def test_nothing_while_calls_wait_for_it(self) -> None:
+    def test_no_units_are_returned_while_calls_wait(self) -> None:
         holdings = having(100)
         holdings.add_waiting([CREDIT.id])
         assert holdings.return_plan({CREDIT.id}, True, 0.0) == {}
 
-    def test_nothing_while_a_change_was_not_heard_of(self) -> None:
+    def test_no_units_are_returned_during_lease_change(self) -> None:
         holdings = having(100)
         holdings.begin_change([CREDIT.id])
         assert holdings.return_plan({CREDIT.id}, True, 0.0) == {}
 
 
-class TestRecall:
-    def test_gives_back_all_that_is_free_once(self) -> None:
+class TestLeaseRecall:
+    def test_recall_returns_all_available_units_once(self) -> None:
         holdings = having(100)
         hold(holdings, 60)
         recalled = holdings.update({CREDIT.id: read(100, recalls=1)})
@@ -221,17 +222,17 @@ class TestRecall:
         }
         assert holdings.update({CREDIT.id: read(60, recalls=1)}) == set()
 
-    def test_one_from_before_we_borrowed_is_none(self) -> None:
+    def test_recall_before_borrowing_is_ignored(self) -> None:
         holdings = having(100, recalls=5)
         assert holdings.update({CREDIT.id: read(100, recalls=5)}) == set()
 
-    def test_is_not_missed_where_a_change_of_our_own_tells_of_it(self) -> None:
+    def test_recall_reported_during_own_change_is_kept(self) -> None:
         holdings = having(100)
         holdings.begin_change([CREDIT.id])
         holdings.update({CREDIT.id: read(100, recalls=1)})
         assert holdings.update({CREDIT.id: read(100, recalls=1)}) == {CREDIT.id}
 
-    def test_waits_until_something_is_free(self) -> None:
+    def test_recall_waits_until_units_are_available(self) -> None:
         holdings = having(100)
         running = hold(holdings, 100)
         recalled = holdings.update({CREDIT.id: read(100, recalls=1)})
@@ -242,7 +243,7 @@ class TestRecall:
             CREDIT.id: LeaseChange(returned_units=90)
         }
 
-    def test_is_over_with_the_lease(self) -> None:
+    def test_recall_ends_when_lease_is_dropped(self) -> None:
         holdings = having(100)
         holdings.update({CREDIT.id: read(100, recalls=1)})
         holdings.drop([CREDIT.id])
@@ -250,16 +251,16 @@ class TestRecall:
         assert holdings.update({CREDIT.id: read(100, recalls=1)}) == set()
 
 
-class TestLearn:
-    def test_a_lease_that_ended_unheard_begins_with_nothing_used(self) -> None:
+class TestLeaseUpdate:
+    def test_lease_closed_with_lost_response_restarts_with_zero_used(self) -> None:
         holdings = having(100)
         hold(holdings, 60).settle(60, 0, 0.0)
-        holdings.begin_change([CREDIT.id])  # to end it; that was done, but nobody heard of it
+        holdings.begin_change([CREDIT.id])  # to close it; it was closed, but the response was lost
         holdings.update({CREDIT.id: read(0, consumed=60)})
         assert (holdings.lease(CREDIT.id).used, holdings.lease(CREDIT.id).available(0.0)) == (0, 0)
         assert holdings.snapshot(CREDIT.id) == read(0, consumed=60)
 
-    def test_a_lease_all_of_which_is_used_goes_on(self) -> None:
+    def test_fully_used_lease_keeps_used_units(self) -> None:
         holdings = having(60)
         hold(holdings, 60).settle(60, 0, 0.0)
         holdings.update({CREDIT.id: read(90)})
@@ -269,8 +270,8 @@ class TestLearn:
         )
 
 
-class TestForget:
-    def test_nothing_is_left(self) -> None:
+class TestLeaseDrop:
+    def test_dropped_lease_leaves_no_state(self) -> None:
         holdings = having(100)
         holdings.begin_change([CREDIT.id])
         holdings.drop([CREDIT.id, STREAMS.id])

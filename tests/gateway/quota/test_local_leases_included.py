@@ -1,4 +1,4 @@
-"""LocalLeases of included units: what covers a call, and what is borrowed for it."""
+"""Local leases of included units: units that cover a call, and units that are borrowed for it."""
 
 from dataclasses import replace
 
@@ -17,8 +17,8 @@ from tests.gateway.quota.lease_samples import (
 from tests.support.gateway.quotas import allowance
 
 
-class TestCovered:
-    def test_takes_what_is_here_of_a_models_own_units(self) -> None:
+class TestLocalAllowances:
+    def test_call_uses_borrowed_units_of_its_model(self) -> None:
         covered = including(own=150).with_local_allowances(INCLUDING, 0.0)
         assert covered is not None
         assert (covered.allowance_use, covered.max_cost_nano, covered.quota_units) == (
@@ -27,19 +27,19 @@ class TestCovered:
             [(OWN, 100)],
         )
 
-    def test_borrows_rather_than_let_money_be_taken(self) -> None:
-        """There are 1000 units, of which 99 are here."""
+    def test_units_are_borrowed_before_credit_is_used(self) -> None:
+        """The quota has 1000 units, 99 of them borrowed here."""
         assert including(own=99).with_local_allowances(INCLUDING, 0.0) is None
 
-    def test_borrows_where_the_database_knew_of_a_call_before_its_hold_was_closed(self) -> None:
-        """60 of 100 units are used, 40 are left: a call of 60 pays for 20 and not for all of it."""
+    def test_units_are_borrowed_if_call_was_read_before_settlement(self) -> None:
+        """60 of 100 units are used and 40 remain: a call of 60 pays for 20 units, not for all."""
         holdings = including(own=61)
         running = hold(holdings, 60, OWN)
         holdings.update({OWN.id: read(61, amount=100, consumed=60, used=60)})
         running.settle(0, 60, 0.0, {OWN.id: 60})
         assert holdings.with_local_allowances(INCLUDING, 0.0) is None
 
-    def test_what_nobody_can_borrow_is_paid_for(self) -> None:
+    def test_units_that_cannot_be_borrowed_are_paid(self) -> None:
         holdings = including()
         holdings.update(
             {OWN.id: read(60, consumed=900, leased_elsewhere=40), SHARED.id: read(0, consumed=1000)}
@@ -48,10 +48,10 @@ class TestCovered:
         assert covered is not None
         assert (covered.allowance_use, covered.max_cost_nano) == (((OWN, 60),), 40)
 
-    def test_is_not_known_before_it_is_read(self) -> None:
+    def test_allowances_are_none_before_first_read(self) -> None:
         assert LocalLeases().with_local_allowances(INCLUDING, 0.0) is None
 
-    def test_not_while_it_is_being_changed_or_others_wait(self) -> None:
+    def test_allowances_are_none_during_change_or_while_calls_wait(self) -> None:
         holdings = including(own=150)
         holdings.add_waiting([OWN.id])
         assert holdings.with_local_allowances(INCLUDING, 0.0) is None
@@ -59,12 +59,12 @@ class TestCovered:
         holdings.begin_change([OWN.id])
         assert holdings.with_local_allowances(INCLUDING, 0.0, waiting=True) is None
 
-    def test_a_meter_of_which_nothing_is_needed_is_not_looked_at(self) -> None:
+    def test_allowance_of_unneeded_meter_is_ignored(self) -> None:
         rows = replace(INCLUDING, allowances=(allowance("rows"), OWN))
         assert including(own=150).with_local_allowances(rows, 0.0) is not None
 
-    def test_what_is_looked_at_stays_known_though_nothing_is_taken(self) -> None:
-        """Or each call of an account whose units are used up would have to ask again."""
+    def test_used_up_allowance_stays_open_while_read(self) -> None:
+        """Otherwise each call of an account with used-up units would read them again."""
         holdings = including()
         holdings.update({quota.id: read(0, consumed=1000) for quota in (OWN, SHARED)})
         for _ in range(2):
@@ -73,7 +73,7 @@ class TestCovered:
         ends = holdings.return_plan(set(), True, 0.0)
         assert ends == {of.id: LeaseChange(close=True) for of in (CREDIT, OWN, SHARED)}
 
-    def test_at_best_all_that_no_call_has_used(self) -> None:
+    def test_best_case_uses_all_unconsumed_units(self) -> None:
         holdings = including()
         holdings.update(
             {OWN.id: read(0, consumed=950, leased_elsewhere=50), SHARED.id: read(0, consumed=1010)}
@@ -82,7 +82,7 @@ class TestCovered:
         assert LocalLeases().best_case(INCLUDING).max_cost_nano == 100
         assert holdings.allowances_leased_elsewhere(INCLUDING) == {OWN.id}
 
-    def test_holds_whole_and_covered(self) -> None:
+    def test_full_reservation_uses_included_units(self) -> None:
         holdings = including(own=150)
         held = holdings.try_full(INCLUDING, PROCESS, 0.0)
         assert held is not None
@@ -93,15 +93,15 @@ class TestCovered:
         )
         assert holdings.try_full(INCLUDING, PROCESS, 0.0) is None
 
-    def test_fits_as_much_as_there_is(self) -> None:
+    def test_partial_reservation_combines_included_units_and_credit(self) -> None:
         held = including(own=30, shared=20, credit=15).try_partial(INCLUDING, PROCESS, 0.0)
         assert held is not None
         assert held[0].output_tokens == 65
         assert (held[1].reserved_allowances, held[1].max_cost_nano) == ({OWN: 30, SHARED: 20}, 15)
 
 
-class TestWishesForIncluded:
-    def test_all_that_may_be_needed_while_nothing_is_known(self) -> None:
+class TestIncludedBorrowPlan:
+    def test_plan_before_first_read_borrows_all_quotas(self) -> None:
         wishes = LocalLeases().borrow_plan([INCLUDING], 0.0)
         assert {of: wish.needs for of, wish in wishes.items()} == {
             CREDIT.id: ((100, 10),),
@@ -109,14 +109,14 @@ class TestWishesForIncluded:
             SHARED.id: ((100, 0),),
         }
 
-    def test_then_units_before_money(self) -> None:
+    def test_plan_after_read_borrows_units_before_credit(self) -> None:
         wishes = including().borrow_plan([INCLUDING], 0.0)
         assert {of: (wish.needs, wish.prefetch_units) for of, wish in wishes.items()} == {
             CREDIT.id: (((0, 0),), 0),
             OWN.id: (((100, 0),), 800),
         }
 
-    def test_two_calls_do_not_count_on_the_same_units(self) -> None:
+    def test_two_waiting_calls_do_not_share_units(self) -> None:
         holdings = including()
         holdings.update({OWN.id: read(0, consumed=890), SHARED.id: read(0, consumed=980)})
         wishes = holdings.borrow_plan([INCLUDING, INCLUDING], 0.0)

@@ -1,4 +1,4 @@
-"""Replayed answers and documents count as requests, and one account's documents wait in a queue."""
+"""Replayed responses and documents count as requests, and documents of one account are queued."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,8 +26,8 @@ async def post(gateway: Gateway, **values: Any) -> httpx.Response:
     return await gateway.http.post("/v1/chat/completions", json=body, headers=KEY)
 
 
-class TestReplays:
-    async def test_replay_beyond_the_limit_is_refused(self, limited: Limited) -> None:
+class TestReplayRequestLimit:
+    async def test_replay_over_request_limit_returns_429(self, limited: Limited) -> None:
         async with limited(FEW) as gateway:
             answers = [await post(gateway) for _ in range(12)]
             statuses = [answer.status_code for answer in answers]
@@ -37,24 +37,24 @@ class TestReplays:
             assert 1 <= int(answers[5].headers["retry-after"]) <= 61
             assert not [row for row in (await gateway.rows(12))[:-1] if float(row["cost"])]
 
-    async def test_refused_reuse_of_a_key_counts_too(self, limited: Limited) -> None:
+    async def test_rejected_idempotency_key_reuse_counts_as_request(self, limited: Limited) -> None:
         async with limited(FEW) as gateway:
             assert (await post(gateway)).status_code == 200
             statuses = [(await post(gateway, max_tokens=6)).status_code for _ in range(6)]
             assert statuses == [422] * 4 + [429] * 2
 
-    async def test_replay_counts_before_other_calls(self, limited: Limited) -> None:
+    async def test_replays_use_up_limit_for_other_calls(self, limited: Limited) -> None:
         async with limited(FEW) as gateway:
             assert [(await post(gateway)).status_code for _ in range(5)] == [200] * 5
             assert (await gateway.chat("another")).status_code == 429
 
-    async def test_replay_without_a_limit_is_answered(self, gateway: Gateway) -> None:
+    async def test_replay_without_request_limit_returns_200(self, gateway: Gateway) -> None:
         assert {(await post(gateway)).status_code for _ in range(8)} == {200}
 
 
 @pytest.fixture
 async def billed(limited: Limited) -> AsyncIterator[Gateway]:
-    """An account with a limit of requests, and an invoice of last month."""
+    """An account with a request limit and an invoice of last month."""
     clock = ShiftedClock()
     async with limited(replace(PLENTY, requests=30), clock=clock) as gateway:
         await gateway.chat("one")
@@ -68,8 +68,8 @@ async def addresses(gateway: Gateway) -> tuple[str, str]:
     return f"/v1/invoices/{invoice}/pdf", f"/v1/invoices/{invoice}/lines.csv"
 
 
-class TestDocuments:
-    async def test_documents_beyond_the_limit_are_refused(self, billed: Gateway) -> None:
+class TestDocumentRequestLimit:
+    async def test_documents_over_request_limit_return_429(self, billed: Gateway) -> None:
         pdf, lines = await addresses(billed)
         first = [(await billed.http.get(pdf)).status_code for _ in range(15)]
         rest = [(await billed.http.get(lines)).status_code for _ in range(20)]
@@ -80,7 +80,9 @@ class TestDocuments:
         assert (answer.status_code, error_of(answer)["code"]) == (429, "rate_limit_exceeded")
         assert "retry-after" in answer.headers
 
-    async def test_many_at_once_of_one_account_are_refused_or_served(self, billed: Gateway) -> None:
+    async def test_concurrent_documents_of_one_account_return_200_or_429(
+        self, billed: Gateway
+    ) -> None:
         pdf, _ = await addresses(billed)
         answers = await asyncio.gather(*(billed.http.get(pdf) for _ in range(80)))
         statuses = {answer.status_code for answer in answers}
@@ -91,8 +93,8 @@ class TestDocuments:
         assert int(refused.headers["retry-after"]) >= 1
 
 
-class TestQueue:
-    async def test_another_account_is_next(self) -> None:
+class TestDocumentQueue:
+    async def test_other_account_is_served_before_rest_of_full_queue(self) -> None:
         queue, begun, done = DocumentQueue(), [], asyncio.Event()
 
         async def prepare(account: Any) -> None:

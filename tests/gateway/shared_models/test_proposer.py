@@ -104,7 +104,9 @@ class TestRejectedProposal:
         shop.serving.answers.set()
         row = await proposing
         assert row.status == "rejected"
-        assert row.history[-1]["what"].startswith("rejected: Version 1 of 'shop-floor' answers by")
+        assert row.history[-1]["what"].startswith(
+            "rejected: The current version of 'shop-floor' is now 1"
+        )
         assert [one.number for one in await shop.versions() if one.current] == [1]
 
 
@@ -118,7 +120,7 @@ class TestAbortedProposal:
     async def test_feedback_without_consent_is_not_used(self, shop: Shop) -> None:
         for firm in shop.firms:
             await firm.has_corrected(shop.gateway.parts, faults(0, 8), consent=False)
-        with pytest.raises(TooFewExamples, match="of 0 given"):
+        with pytest.raises(TooFewExamples, match="0 of 0 examples"):
             await shop.proposes()
 
     async def test_line_rejected_by_the_training_process_is_excluded(self, shop: Shop) -> None:
@@ -252,7 +254,7 @@ class TestVersionProvenance:
             content = "\n".join(lines).encode()
             file = await firm.openai.files.create(file=("line.jsonl", content), purpose="fine-tune")
             await firm.openai.fine_tuning.jobs.create(model=SHARED, training_file=file.id)
-        with pytest.raises(TooFewExamples, match="of 0 given"):
+        with pytest.raises(TooFewExamples, match="0 of 0 examples"):
             await shop.proposes()
         await shop.sql("update adaptation set shared_at = now() returning 1")
         # The files are identical, so each line counts once, for the first account.

@@ -1,4 +1,4 @@
-"""Which models a deployment serves: nothing else is listed, quoted, chosen or accepted as a job."""
+"""Models that a deployment serves: no others are listed, quoted, selected or accepted for jobs."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,7 +34,7 @@ INFER = {"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data":
 async def without(
     upstream: FakeUpstream, database_url: str, tmp_path: Path, absent: set[str]
 ) -> AsyncIterator[Gateway]:
-    """A gateway whose serving has all models of the catalog but these."""
+    """A gateway whose model server has all models of the catalog except these."""
     upstream.models = {one: True for one in CATALOG.models if one not in absent}
     configured = builders.settings(database_url, tmp_path, upstream.url)
     async with builders.run_gateway(configured) as gateway:
@@ -45,7 +45,7 @@ async def without(
 async def plain(
     upstream: FakeUpstream, database_url: str, tmp_path: Path
 ) -> AsyncIterator[Gateway]:
-    """One without any optional extra."""
+    """A gateway whose model server has no optional extra."""
     async with without(upstream, database_url, tmp_path, OPTIONAL) as gateway:
         yield gateway
 
@@ -64,8 +64,8 @@ async def file_of(gateway: Gateway) -> str:
     return str(answer.json()["id"])
 
 
-class TestNotInstalled:
-    async def test_a_model_that_is_not_installed_is_not_listed(self, plain: Gateway) -> None:
+class TestUninstalledModel:
+    async def test_uninstalled_model_is_not_listed(self, plain: Gateway) -> None:
         listed = (await plain.http.get("/v1/models")).json()["data"]
         assert {one["id"] for one in listed} == set(CATALOG.models) - OPTIONAL
 
@@ -73,7 +73,7 @@ class TestNotInstalled:
         "path",
         ["/v1/models/{}", "/v2/models/{}", "/v2/models/{}/ready", "/v2/models/{}/versions/1"],
     )
-    async def test_reading_a_model_that_is_not_installed_says_so(
+    async def test_uninstalled_model_metadata_returns_model_not_served(
         self, plain: Gateway, path: str
     ) -> None:
         answer = await plain.http.get(path.format(SURFACE))
@@ -91,7 +91,7 @@ class TestNotInstalled:
             ("/v1/quote", {"model": MULTILINGUAL, "input": "x"}),
         ],
     )
-    async def test_a_model_that_is_not_installed_is_neither_called_nor_quoted(
+    async def test_uninstalled_model_call_and_quote_return_model_not_served(
         self, plain: Gateway, upstream: FakeUpstream, path: str, body: dict[str, Any]
     ) -> None:
         answer = await plain.http.post(path, json=body)
@@ -101,7 +101,7 @@ class TestNotInstalled:
         assert upstream.received == []
 
     @pytest.mark.parametrize("path", ["/v1/quote", "/v1/fine_tuning/jobs"])
-    async def test_a_job_for_a_model_that_is_not_installed_is_refused(
+    async def test_fine_tuning_of_uninstalled_model_returns_model_not_served(
         self, plain: Gateway, path: str
     ) -> None:
         body = {"model": SURFACE, "training_file": await file_of(plain)}
@@ -109,20 +109,20 @@ class TestNotInstalled:
         assert (answer.status_code, error_of(answer)["code"]) == (404, "model_not_served")
         assert (await plain.http.get("/v1/fine_tuning/jobs")).json()["data"] == []
 
-    async def test_a_vector_store_without_an_embedding_model_is_refused_by_its_name(
+    async def test_vector_store_creation_names_missing_embedding_model(
         self, plain: Gateway
     ) -> None:
         answer = await plain.http.post("/v1/vector_stores", json={"name": "manuals"})
         assert answer.status_code == 404
         assert error_of(answer)["message"].startswith(MESSAGE.format(MULTILINGUAL))
 
-    async def test_auto_does_not_choose_a_model_that_is_not_installed(self, plain: Gateway) -> None:
+    async def test_uninstalled_model_is_not_selected(self, plain: Gateway) -> None:
         question = {"input": "Scratches and dents on pictures of a steel surface: which defect?"}
         answer = (await plain.http.post("/v1/route", json=question)).json()
         named = [answer["model"], *(name for one in answer["runners_up"] for name in one["models"])]
         assert SURFACE not in named
 
-    async def test_an_own_variant_of_a_model_that_is_not_installed_says_so(
+    async def test_variant_of_uninstalled_model_is_not_served_and_can_be_deleted(
         self, plain: Gateway
     ) -> None:
         name = await self._variant(plain)
@@ -138,7 +138,7 @@ class TestNotInstalled:
         assert name not in {one["id"] for one in listed}
         assert (await plain.http.delete(f"/v1/models/{name}")).status_code == 200
 
-    async def test_a_model_is_listed_as_soon_as_its_extra_is_installed(
+    async def test_model_is_listed_after_installation_of_its_extra(
         self, plain: Gateway, upstream: FakeUpstream
     ) -> None:
         upstream.models = {**upstream.models, SURFACE: True}
@@ -147,7 +147,7 @@ class TestNotInstalled:
         assert SURFACE in {one["id"] for one in listed}
 
     async def _variant(self, gateway: Gateway) -> str:
-        """As a job left one, before the extra was removed."""
+        """A variant that a fine-tuning job created before the extra was removed."""
         async with gateway.parts.database.transaction() as session:
             await session.execute(text("set local session_replication_role = replica"))
             await session.execute(
@@ -163,35 +163,35 @@ class TestNotInstalled:
 
 
 @pytest.mark.usefixtures("network")
-class TestServers:
-    """What a server says that it has, of our own kind and of others."""
+class TestServerModelLists:
+    """Model lists of our own model servers and of others."""
 
-    async def test_a_model_is_served_where_its_server_lists_it(self) -> None:
+    async def test_model_listed_by_server_is_served(self) -> None:
         async with run_fake_upstream() as upstream:
             upstream.listed = [CHAT]
             availability = await self._asked(upstream.url)
             assert set(availability.catalog.models) == {CHAT}
 
-    async def test_a_server_that_lists_nothing_serves_what_it_is_configured_for(self) -> None:
+    async def test_server_without_model_list_serves_configured_models(self) -> None:
         async with run_fake_upstream() as upstream:
             assert set((await self._asked(upstream.url)).catalog.models) == set(CATALOG.models)
             named = await self._asked(f"{EMBEDDING}={upstream.url}")
             assert set(named.catalog.models) == {EMBEDDING}
 
-    async def test_several_servers_serve_what_any_of_them_lists(self) -> None:
+    async def test_model_listed_by_any_server_is_served(self) -> None:
         async with run_fake_upstream() as one, run_fake_upstream() as other:
             one.models, other.models = {CHAT: True}, {SPECIALIST: False}
             availability = await self._asked(f"{one.url},{other.url}")
             assert set(availability.catalog.models) == {CHAT, SPECIALIST}
 
-    async def test_a_server_that_is_away_is_taken_for_what_it_said_last(self) -> None:
+    async def test_unreachable_server_keeps_its_last_model_list(self) -> None:
         async with run_fake_upstream() as upstream:
             upstream.models = {CHAT: True}
             availability = await self._asked(upstream.url)
         await availability.refresh()
         assert set(availability.catalog.models) == {CHAT}
 
-    async def test_before_any_server_has_answered_only_installed_extras_count(self) -> None:
+    async def test_models_without_extras_are_served_before_first_model_list(self) -> None:
         availability = await self._asked("http://127.0.0.1:9")
         assert set(CATALOG.models) - OPTIONAL <= set(availability.catalog.models)
 
@@ -202,8 +202,8 @@ class TestServers:
         return availability
 
 
-class TestCommand:
-    async def test_the_list_of_models_says_which_are_not_installed(self, maas: Maas) -> None:
+class TestModelsCommand:
+    async def test_models_command_shows_extras_that_are_not_installed(self, maas: Maas) -> None:
         async with run_fake_upstream() as upstream:
             upstream.models = {one: True for one in CATALOG.models if one not in OPTIONAL}
             environment = {**maas.environment, "MAAS_SERVING_URL": upstream.url}

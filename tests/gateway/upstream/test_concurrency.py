@@ -1,4 +1,4 @@
-"""Scheduling: never too many at once, never a slot lost, nobody starved."""
+"""Scheduling of calls on a model's slots: no more calls than slots, no lost slot, no starvation."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ P, D, F = ServiceTier.PRIORITY, ServiceTier.DEFAULT, ServiceTier.FLEX
 
 
 class Crowd:
-    """Calls on a scheduler that run until they are told to end. Counts for itself."""
+    """Calls on a scheduler that run until `end`. Keeps counts independent of the scheduler's."""
 
     def __init__(self, slots: int | None, waiting_limit: int = 1000) -> None:
         self.scheduler = Scheduler(slots, waiting_limit)
@@ -63,7 +63,7 @@ class Crowd:
             await asyncio.sleep(0)
 
     async def finish(self) -> None:
-        """End whoever runs until nobody is left; a lost slot shows as a task that never ends."""
+        """End running calls until none remains; a lost slot shows as a task that never ends."""
         for _ in range(len(self.tasks) + 1):
             for number in list(self.running):
                 self.end(number)
@@ -77,7 +77,7 @@ class Crowd:
         assert set(self.scheduler.waiting.values()) == {0}
 
     async def order(self, count: int, refill: Iterable[ServiceTier] = ()) -> list[ServiceTier]:
-        """End calls one by one; the classes of the next `count` that got a slot."""
+        """End calls one at a time; returns the tiers of the next `count` calls that got a slot."""
         seen = len(self.served)
         while len(self.served) < seen + count:
             self.start(*refill)
@@ -87,7 +87,7 @@ class Crowd:
 
 
 def step(coroutine: Coroutine[Any, Any, None]) -> bool:
-    """Run until it first waits; whether it came to its end instead."""
+    """Run until the first wait; returns whether it finished without waiting."""
     try:
         coroutine.send(None)
     except StopIteration:
@@ -97,12 +97,12 @@ def step(coroutine: Coroutine[Any, Any, None]) -> bool:
 
 
 class TestSlots:
-    def test_a_free_slot_is_taken_without_waiting_and_outside_a_loop(self) -> None:
+    def test_free_slot_is_acquired_without_waiting_or_event_loop(self) -> None:
         slot = Scheduler(1, 0).slot(D)
         assert step(slot.__aenter__())
         assert step(slot.__aexit__(None, None, None))
 
-    async def test_no_more_than_the_slots_run(self) -> None:
+    async def test_running_calls_never_exceed_slots(self) -> None:
         crowd = Crowd(3)
         crowd.start(*[D] * 7)
         await crowd.settle()
@@ -112,13 +112,13 @@ class TestSlots:
         await crowd.finish()
         assert crowd.peak[None] == 3
 
-    async def test_first_come_first_served_within_a_class(self) -> None:
+    async def test_calls_of_one_tier_are_served_in_order_of_arrival(self) -> None:
         crowd = Crowd(1)
         crowd.start(*[D] * 6)
         await crowd.finish()
         assert crowd.served == [0, 1, 2, 3, 4, 5]
 
-    async def test_nobody_slips_in_before_those_who_wait(self) -> None:
+    async def test_new_call_does_not_overtake_waiting_call(self) -> None:
         scheduler = Scheduler(1, 10)
         first = scheduler.slot(D)
         await first.__aenter__()
@@ -126,10 +126,10 @@ class TestSlots:
         await asyncio.sleep(0)
         await first.__aexit__(None, None, None)
         assert not step(scheduler.slot(P).__aenter__())
-        assert scheduler.waiting[P] == 0  # and one that is thrown away leaves no trace
+        assert scheduler.waiting[P] == 0  # the discarded attempt is not counted
         await waiting
 
-    async def test_a_call_that_fails_gives_its_slot_back(self) -> None:
+    async def test_failed_call_releases_its_slot(self) -> None:
         scheduler = Scheduler(1, 0)
         for _ in range(2):
             with pytest.raises(RuntimeError):
@@ -137,7 +137,7 @@ class TestSlots:
                     raise RuntimeError
 
     @pytest.mark.parametrize("slots", [None, 0])
-    async def test_unlimited(self, slots: int | None) -> None:
+    async def test_scheduler_without_slot_limit_runs_all_calls(self, slots: int | None) -> None:
         crowd = Crowd(slots, waiting_limit=0)
         crowd.start(*[D, F] * 500)
         await crowd.settle()
@@ -146,28 +146,28 @@ class TestSlots:
 
 
 class TestWaitingLimit:
-    async def test_too_many_are_refused_at_once(self) -> None:
+    async def test_calls_over_waiting_limit_are_rejected_immediately(self) -> None:
         crowd = Crowd(1, waiting_limit=4)
         crowd.start(D, F, P, D, D, P, D, F)
         await crowd.settle()
         assert crowd.refused == [5, 6, 7]
         await crowd.finish()
 
-    async def test_flex_is_refused_at_half_of_it(self) -> None:
+    async def test_flex_calls_are_rejected_at_half_of_waiting_limit(self) -> None:
         crowd = Crowd(1, waiting_limit=4)
         crowd.start(D, F, D, F, D)
         await crowd.settle()
         assert crowd.refused == [3]
         await crowd.finish()
 
-    async def test_without_a_limit_to_speak_of_nobody_waits(self) -> None:
+    async def test_waiting_limit_zero_rejects_calls_without_free_slot(self) -> None:
         crowd = Crowd(1, waiting_limit=0)
         crowd.start(D, P)
         await crowd.settle()
         assert crowd.refused == [1]
         await crowd.finish()
 
-    async def test_those_who_left_make_room(self) -> None:
+    async def test_cancelled_waiting_call_frees_its_place(self) -> None:
         crowd = Crowd(1, waiting_limit=1)
         crowd.start(D, D)
         await crowd.settle()
@@ -179,29 +179,29 @@ class TestWaitingLimit:
         await crowd.finish()
 
 
-class TestClasses:
-    async def test_the_better_class_goes_first(self) -> None:
+class TestTierShares:
+    async def test_higher_tier_is_served_first(self) -> None:
         crowd = Crowd(1)
         crowd.start(D, F, D, P)
         await crowd.settle()
         assert await crowd.order(3) == [P, D, F]
         await crowd.finish()
 
-    async def test_default_gets_one_of_four_against_priority(self) -> None:
+    async def test_default_tier_gets_one_of_four_slots_against_priority(self) -> None:
         crowd = Crowd(1)
         crowd.start(P, D, D, D, *[P] * 3)
         await crowd.settle()
         assert await crowd.order(12, refill=[P]) == [P, P, P, D] * 3
         await crowd.finish()
 
-    async def test_flex_gets_one_of_sixteen(self) -> None:
+    async def test_flex_tier_gets_one_of_sixteen_slots(self) -> None:
         crowd = Crowd(2)
         crowd.start(D, D, F, F, D)
         await crowd.settle()
         assert await crowd.order(32, refill=[D]) == ([D] * 15 + [F]) * 2
         await crowd.finish()
 
-    async def test_all_three_get_their_share(self) -> None:
+    async def test_all_three_tiers_get_their_share(self) -> None:
         crowd = Crowd(1)
         crowd.start(P, *[F] * 3, *[D] * 16, *[P] * 3)
         await crowd.settle()
@@ -209,7 +209,7 @@ class TestClasses:
         assert shares == {P: 23, D: 7, F: 2}
         await crowd.finish()
 
-    async def test_a_turn_is_not_saved_up_while_nobody_waits(self) -> None:
+    async def test_unused_share_of_a_tier_is_not_saved(self) -> None:
         crowd = Crowd(1)
         crowd.start(P, *[P] * 8)
         await crowd.settle()
@@ -220,13 +220,11 @@ class TestClasses:
         await crowd.finish()
 
 
-class TestReserve:
+class TestFlexReserve:
     @pytest.mark.parametrize(
         ("slots", "flex"), [(1, 1), (2, 1), (7, 6), (8, 7), (16, 14), (40, 35)]
     )
-    async def test_flex_leaves_one_slot_in_eight_and_never_takes_the_last(
-        self, slots: int, flex: int
-    ) -> None:
+    async def test_flex_leaves_one_eighth_of_slots_free(self, slots: int, flex: int) -> None:
         crowd = Crowd(slots)
         crowd.start(*[F] * slots)
         await crowd.settle()
@@ -236,7 +234,7 @@ class TestReserve:
         assert len(crowd.running) == slots
         await crowd.finish()
 
-    async def test_flex_that_waits_starts_when_more_than_the_reserve_is_free(self) -> None:
+    async def test_waiting_flex_starts_if_more_than_reserve_is_free(self) -> None:
         crowd = Crowd(16)
         crowd.start(*[D] * 16, F)
         await crowd.settle()
@@ -247,18 +245,18 @@ class TestReserve:
         assert 16 in crowd.running
         await crowd.finish()
 
-    async def test_others_take_the_reserve_past_flex_that_waits(self) -> None:
+    async def test_default_call_uses_reserve_while_flex_waits(self) -> None:
         crowd = Crowd(2)
         crowd.start(D, F, D)
         await crowd.settle()
         assert crowd.running == [0, 2]
         await crowd.finish()
 
-    async def test_flex_is_not_starved_by_calls_that_never_have_to_wait(self) -> None:
+    async def test_flex_is_served_although_default_calls_never_wait(self) -> None:
         crowd = Crowd(2)
         crowd.start(D, F)
         await crowd.settle()
-        for _ in range(16):  # never more than one slot is free, never does default wait
+        for _ in range(16):  # at most one slot is free, and default calls never wait
             crowd.start(D)
             await crowd.settle()
             crowd.end(crowd.running[0])
@@ -266,7 +264,7 @@ class TestReserve:
         assert 1 in crowd.served
         await crowd.finish()
 
-    async def test_turn_by_turn_flex_cannot_take_the_house(self) -> None:
+    async def test_long_flex_calls_never_occupy_the_reserve(self) -> None:
         crowd = Crowd(4)
         crowd.start(*[D] * 4, *[F] * 10)
         await crowd.settle()
@@ -280,7 +278,7 @@ class TestReserve:
 
 
 class TestCancellation:
-    async def test_of_one_who_waits_leaves_no_trace(self) -> None:
+    async def test_cancelled_waiting_call_is_removed_from_queue(self) -> None:
         crowd = Crowd(1)
         crowd.start(D, P, D)
         await crowd.settle()
@@ -290,19 +288,19 @@ class TestCancellation:
         assert await crowd.order(1) == [D]
         await crowd.finish()
 
-    async def test_in_the_turn_in_which_the_slot_was_given(self) -> None:
+    async def test_cancellation_after_slot_assignment_passes_slot_on(self) -> None:
         crowd = Crowd(1)
         holder = crowd.scheduler.slot(D)
         await holder.__aenter__()
         crowd.start(D, D)
         await crowd.settle()
-        await holder.__aexit__(None, None, None)  # gives the slot to 0,
-        crowd.tasks[0].cancel()  # which is gone before it can know
+        await holder.__aexit__(None, None, None)  # assigns the slot to call 0,
+        crowd.tasks[0].cancel()  # which is cancelled before it runs
         await crowd.settle()
         assert crowd.served == [1]
         await crowd.finish()
 
-    async def test_in_the_turn_before_the_slot_is_given(self) -> None:
+    async def test_cancellation_before_slot_assignment_passes_slot_on(self) -> None:
         crowd = Crowd(1)
         holder = crowd.scheduler.slot(D)
         await holder.__aenter__()
@@ -314,7 +312,7 @@ class TestCancellation:
         assert crowd.served == [1]
         await crowd.finish()
 
-    async def test_while_running_gives_the_slot_back(self) -> None:
+    async def test_cancelled_running_call_releases_its_slot(self) -> None:
         crowd = Crowd(1)
         crowd.start(D, D)
         await crowd.settle()
@@ -334,9 +332,9 @@ STEPS = st.lists(
 )
 
 
-class TestAnySequence:
+class TestGeneratedSequence:
     @given(slots=st.sampled_from([1, 2, 3, 8, 17]), limit=st.integers(0, 12), steps=STEPS)
-    async def test_keeps_its_promises(
+    async def test_slots_limits_and_order_hold(
         self, slots: int, limit: int, steps: list[tuple[str, Any]]
     ) -> None:
         crowd = Crowd(slots, limit)
@@ -367,7 +365,7 @@ class TestAnySequence:
         await crowd.finish()
 
 
-class TestModels:
+class TestSlotsPerModel:
     async def test_each_model_has_its_own_slots(self) -> None:
         schedulers = Schedulers({"small": 1, "large": 2, "free": None}, waiting_limit=0)
         assert set(schedulers.by_model()) == {"small", "large", "free"}
@@ -376,25 +374,25 @@ class TestModels:
             assert schedulers.for_model("large")._try_acquire(D, None)
             assert schedulers.for_model("free")._try_acquire(D, None)
 
-    async def test_a_model_without_a_number_has_no_limit(self) -> None:
+    async def test_model_without_slot_count_is_unlimited(self) -> None:
         schedulers = Schedulers({"small": 1}, waiting_limit=0)
         assert all(schedulers.for_model("other")._try_acquire(F, None) for _ in range(100))
         assert schedulers.for_model("other") is schedulers.for_model("another")
 
 
-class TestPartOfAProcess:
-    """A process's part of what a model's engines work on at once."""
+class TestProcessShare:
+    """Share of one gateway process in the concurrency of a model's engines."""
 
-    def test_as_many_as_the_most_engines_take(self) -> None:
+    def test_share_scales_with_maximum_engine_replicas(self) -> None:
         each = CATALOG.models[CHAT].concurrency
         assert each is not None
         one, three = Settings(), Settings(engine_min_replicas=2, engine_max_replicas=3)
         assert slots_per_model(CATALOG, one)[CHAT] == each
         assert slots_per_model(CATALOG, three)[CHAT] == 3 * each
-        # Others have no engines.
+        # Other models have no engines.
         slots = [slots_per_model(CATALOG, replicas)[EMBEDDING] for replicas in (one, three)]
         assert slots[0] == slots[1]
 
-    def test_what_the_operator_says_is_what_a_host_sends(self) -> None:
+    def test_configured_concurrency_is_divided_among_workers(self) -> None:
         said = Settings(model_concurrency=10, engine_max_replicas=3, workers=4)
-        assert slots_per_model(CATALOG, said)[CHAT] == 3  # of ten, for each of four processes
+        assert slots_per_model(CATALOG, said)[CHAT] == 3  # ten divided among four processes

@@ -1,4 +1,5 @@
-"""Turns: an account delays another by one call, not by all of its own; and no call is lost."""
+"""Fair queueing: an account delays another account by one call, not by all of its calls, and no
+call is lost."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +19,7 @@ NOISY, QUIET, OTHER = uuid4(), uuid4(), uuid4()
 
 
 async def entered(scheduler: Scheduler, *accounts: UUID) -> list[asyncio.Task[Slot]]:
-    """Calls that wait, one after the other."""
+    """Calls that queue up in this order."""
     tasks = []
     for account in accounts:
         tasks.append(asyncio.create_task(scheduler.acquire(D, account)))
@@ -37,53 +38,53 @@ async def cancelled(tasks: list[asyncio.Task[Slot]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class TestTurns:
-    async def test_who_has_the_fewest_running_is_next(self) -> None:
+class TestFairQueue:
+    async def test_account_with_fewest_running_calls_is_next(self) -> None:
         turns = FairQueue()
         first = [turns.add(NOISY), turns.add(NOISY), turns.add(QUIET)]
         assert turns.pop({NOISY: 2, QUIET: 1}) == (QUIET, first[2])
         assert turns.pop({NOISY: 2}) == (NOISY, first[0])
         assert len(turns) == 1
 
-    async def test_among_equals_who_waits_longest(self) -> None:
+    async def test_longest_waiting_account_is_next_at_equal_load(self) -> None:
         turns = FairQueue()
         first = [turns.add(account) for account in (OTHER, NOISY, QUIET)]
         assert [turns.pop({})[1] for _ in first] == first
 
-    async def test_they_take_turns_where_nobody_runs(self) -> None:
-        """One slot: whoever just left it has none running, as all others."""
+    async def test_accounts_alternate_if_none_has_running_calls(self) -> None:
+        """With one slot, the account that just left it has no running call either."""
         turns = FairQueue()
         for account in (NOISY, NOISY, NOISY, QUIET, QUIET):
             turns.add(account)
         order = [turns.pop({})[0] for _ in range(5)]
         assert order == [NOISY, QUIET, NOISY, QUIET, NOISY]
 
-    async def test_who_left_is_passed_over(self) -> None:
+    async def test_cancelled_call_is_skipped(self) -> None:
         turns = FairQueue()
         gone, stays = turns.add(QUIET), turns.add(NOISY)
         gone.cancel()
         assert turns.has_waiting()
         assert turns.pop({NOISY: 5})[1] is stays
         assert not turns.has_waiting()
-        turns.remove(QUIET, gone)  # as its task does when it runs
+        turns.remove(QUIET, gone)  # as the cancelled task does when it runs
         assert len(turns) == 0
 
-    async def test_the_longest_line_gives_way_with_its_newest(self) -> None:
+    async def test_newest_call_of_longest_queue_is_evicted(self) -> None:
         turns = FairQueue()
         line = [turns.add(NOISY) for _ in range(3)]
         turns.add(QUIET)
         assert turns.evict(QUIET) is line[-1]
-        assert turns.evict(QUIET) is None  # two and one: nothing is gained
+        assert turns.evict(QUIET) is None  # queues of two and one: eviction would not help
         assert turns.evict(NOISY) is None
         assert turns.evict(OTHER) is line[1]
         assert len(turns) == 2
 
-    async def test_nobody_gives_way_to_nobody(self) -> None:
+    async def test_empty_queue_evicts_no_call(self) -> None:
         assert FairQueue().evict(NOISY) is None
 
 
-class TestScheduler:
-    async def test_a_thousand_calls_delay_another_account_by_one(self) -> None:
+class TestSchedulerFairness:
+    async def test_1000_waiting_calls_delay_another_account_by_one_call(self) -> None:
         scheduler = Scheduler(2, 2000)
         running = [await scheduler.acquire(D, NOISY) for _ in range(2)]
         noisy = await entered(scheduler, *[NOISY] * 1000)
@@ -93,7 +94,7 @@ class TestScheduler:
         assert quiet.done()
         await cancelled(noisy)
 
-    async def test_a_full_house_makes_room_for_who_has_less(self) -> None:
+    async def test_full_queue_evicts_call_of_busiest_account(self) -> None:
         scheduler = Scheduler(1, 4)
         running = await scheduler.acquire(D, NOISY)
         noisy = await entered(scheduler, *[NOISY] * 4)
@@ -108,13 +109,11 @@ class TestScheduler:
         noisy[0].result().release()
         await settle()
         assert quiet.done()
-        assert scheduler.running[D] == 1  # who gave way held no slot, and gives none back
+        assert scheduler.running[D] == 1  # the evicted call had no slot and releases none
         await cancelled(noisy)
 
     @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("cel")), max_size=60))
-    def test_no_slot_is_lost_whoever_comes_ends_and_leaves(
-        self, steps: list[tuple[int, str]]
-    ) -> None:
+    def test_no_slot_is_lost_in_any_sequence_of_calls(self, steps: list[tuple[int, str]]) -> None:
         asyncio.run(self._walk(steps))
 
     async def _walk(self, steps: list[tuple[int, str]]) -> None:
@@ -145,7 +144,7 @@ class TestScheduler:
         assert scheduler.running[D] == len(held)
 
     @given(st.lists(st.integers(0, 3), min_size=12, max_size=40))
-    def test_slots_are_shared_evenly_among_those_who_want_them(self, asked: list[int]) -> None:
+    def test_slots_are_shared_evenly_among_waiting_accounts(self, asked: list[int]) -> None:
         asyncio.run(self._share(asked))
 
     async def _share(self, asked: list[int]) -> None:

@@ -1,4 +1,5 @@
-"""Connections to upstreams: what any server may send, whole or not, and how much of it."""
+"""HTTP/1.1 connections to upstreams: parsing of any response, complete or cut off, and bounds on
+its size."""
 
 import asyncio
 import itertools
@@ -30,7 +31,7 @@ async def asker() -> AsyncIterator[Asker]:
 
 @dataclass
 class Wire:
-    """A valid response: its bytes, what they mean, whether the connection's end is its own."""
+    """A valid response: its bytes, their meaning, and whether it ends by closing the connection."""
 
     head: bytes
     rest: bytes
@@ -52,7 +53,7 @@ _INTERIM = st.sampled_from(
 
 @st.composite
 def _chunks(draw: st.DrawFn, body: bytes) -> bytes:
-    """The body in chunks, with extensions and trailers as the protocol allows."""
+    """The body in chunks, with the extensions and trailers that HTTP allows."""
     cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=4)))
     extension = draw(st.sampled_from([b"", b";a", b";name=value", b';q="x y"']))
     parts = [body[a:b] for a, b in itertools.pairwise([0, *cuts, len(body)])]
@@ -83,10 +84,10 @@ def responses(draw: st.DrawFn) -> Wire:
     return Wire(head, rest, status, body, kind in ("closed", "old"))
 
 
-class TestAnyResponse:
+class TestGeneratedResponse:
     @settings(max_examples=150)
     @given(responses(), st.lists(st.integers(0, 700), max_size=8), st.booleans())
-    async def test_is_read_the_same_in_any_pieces(
+    async def test_response_is_parsed_equally_in_any_fragments(
         self, asker: Asker, wire: Wire, cuts: list[int], whole: bool
     ) -> None:
         places = [0, *sorted(cuts), len(wire.bytes)]
@@ -96,10 +97,10 @@ class TestAnyResponse:
 
     @settings(max_examples=150)
     @given(responses(), st.integers(0, 10_000), st.booleans(), st.booleans())
-    async def test_cut_off_is_never_whole(
+    async def test_cut_off_response_is_never_complete(
         self, asker: Asker, wire: Wire, place: int, reset: bool, whole: bool
     ) -> None:
-        # What only the connection's end would end may be cut in order within its head alone.
+        # A body that ends with the connection is complete after a clean close: cut only its head.
         end = len(wire.head) if wire.until_closed and not reset else len(wire.bytes)
         place %= end
 
@@ -112,7 +113,7 @@ class TestAnyResponse:
             await ask(asker.pool, asker.origin, whole)
 
 
-class TestFraming:
+class TestResponseFraming:
     @pytest.mark.parametrize(
         "wire",
         [
@@ -139,14 +140,16 @@ class TestFraming:
             b"",
         ],
     )
-    async def test_what_makes_no_sense_breaks_off(self, asker: Asker, wire: bytes) -> None:
+    async def test_invalid_response_raises_connection_broken(
+        self, asker: Asker, wire: bytes
+    ) -> None:
         with pytest.raises(ConnectionBroken):
             await asker.ask(answering(wire, close=True))
 
-    async def test_content_length_beats_the_connections_end(self, asker: Asker) -> None:
+    async def test_content_length_ends_body_before_connection_close(self, asker: Asker) -> None:
         assert await asker.ask(answering(WHOLE, close=True)) == (200, b"whole")
 
-    async def test_a_trailer_is_no_header(self, asker: Asker) -> None:
+    async def test_trailer_does_not_replace_header(self, asker: Asker) -> None:
         asker.raw.script = answering(
             OK + b"Content-Type: a\r\ntransfer-encoding: chunked\r\n\r\n",
             b"1\r\nx\r\n0\r\ncontent-type: evil\r\n\r\n",
@@ -157,7 +160,7 @@ class TestFraming:
         assert connection.headers[b"content-type"] == b"a"
         asker.pool.release(asker.origin, connection)
 
-    async def test_interim_answers_leave_nothing_behind(self, asker: Asker) -> None:
+    async def test_interim_responses_leave_no_headers(self, asker: Asker) -> None:
         hints = b"HTTP/1.1 103 Early Hints\r\nx-maas-error: 1\r\n\r\n" * 3
         asker.raw.script = answering(hints, WHOLE)
         connection = await asker.pool.acquire(asker.origin)
@@ -166,7 +169,7 @@ class TestFraming:
         assert connection.headers == {b"content-length": b"5"}
         asker.pool.release(asker.origin, connection)
 
-    async def test_a_body_over_the_limit_is_not_taken(self, asker: Asker) -> None:
+    async def test_body_over_size_limit_is_not_read(self, asker: Asker) -> None:
         asker.raw.script = answering(OK + b"content-length: 1000000\r\n\r\n" + b"x" * 1_000_000)
         connection = await asker.pool.acquire(asker.origin)
         await connection.send(encode_request(b"GET", asker.origin, "/", {}, b""))
@@ -175,8 +178,8 @@ class TestFraming:
         assert await asker.ask(answering(WHOLE)) == (200, b"whole")
 
 
-class TestBounds:
-    """What an upstream sends without end is not taken without end."""
+class TestResponseBounds:
+    """Endless output of an upstream is not read without bound."""
 
     @pytest.mark.parametrize(
         ("start", "part"),
@@ -193,7 +196,9 @@ class TestBounds:
             (CHUNKED + b"1\r\nx\r\n", b"0"),
         ],
     )
-    async def test_floods_break_off(self, asker: Asker, start: bytes, part: bytes) -> None:
+    async def test_endless_headers_trailers_and_chunk_sizes_raise_connection_broken(
+        self, asker: Asker, start: bytes, part: bytes
+    ) -> None:
         async def script(exchange: Exchange) -> None:
             await exchange.send(start)
             await exchange.flood(part, 64 << 20)
@@ -201,15 +206,16 @@ class TestBounds:
         before = asker.raw.sent
         with pytest.raises(ConnectionBroken):
             await asker.ask(script)
-        assert asker.raw.sent - before < 32 << 20  # what the kernel holds by itself included
+        assert asker.raw.sent - before < 32 << 20  # including the kernel's buffers
 
-    async def test_large_headers_are_taken(self, asker: Asker) -> None:
+    async def test_large_headers_are_accepted(self, asker: Asker) -> None:
         lines = b"".join(b"x-%d: %b\r\n" % (n, b"v" * 900) for n in range(60))
         status, _ = await asker.ask(answering(OK + lines, b"content-length: 0\r\n\r\n"))
         assert status == 200
 
-    async def test_many_small_chunks_are_no_flood(self, asker: Asker) -> None:
-        """Their sizes and ends come to more than headers may, each in a read of its own."""
+    async def test_many_small_chunks_are_accepted(self, asker: Asker) -> None:
+        """Their sizes and line ends exceed the header limit in total; each arrives in a read of its
+        own."""
 
         async def script(exchange: Exchange) -> None:
             await exchange.send(CHUNKED)
@@ -219,7 +225,7 @@ class TestBounds:
 
         assert await asker.ask(script) == (200, b"x" * 15_000)
 
-    async def test_an_upstream_that_is_too_fast_waits(self, asker: Asker) -> None:
+    async def test_fast_upstream_is_paused_by_backpressure(self, asker: Asker) -> None:
         total = 96 << 20
 
         async def script(exchange: Exchange) -> None:
@@ -232,7 +238,7 @@ class TestBounds:
         await connection.send(encode_request(b"GET", asker.origin, "/", {}, b""))
         await until(lambda: asker.raw.sent > before + 1000)
         waiting = await standstill(lambda: asker.raw.sent)
-        assert waiting - before < total // 3  # the kernel's own buffers are the most of that
+        assert waiting - before < total // 3  # mostly the kernel's buffers
         size = 0
         while part := await connection.read():
             assert len(part) < 1 << 20
@@ -241,7 +247,7 @@ class TestBounds:
         asker.pool.release(asker.origin, connection)
         assert await asker.ask(answering(WHOLE)) == (200, b"whole")
 
-    async def test_an_upstream_that_takes_no_request_keeps_nothing_here(self) -> None:
+    async def test_unread_request_is_dropped_from_write_buffer(self) -> None:
         async def refuse_to_read(
             reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         ) -> None:

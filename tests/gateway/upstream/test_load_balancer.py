@@ -1,4 +1,4 @@
-"""Routing: where calls go, what their ends teach, and what may be sent twice."""
+"""Load balancing: choice of the server, circuit breakers, and retries."""
 
 import asyncio
 from collections.abc import Collection
@@ -38,7 +38,7 @@ SAYS_NOTHING = (ClientDisconnected(), BadRequest("x"), asyncio.CancelledError())
 
 @dataclass
 class FakeClock:
-    """Time that stands until a test moves it."""
+    """A clock that advances only when a test moves it."""
 
     seconds: float = 1000.0
 
@@ -55,11 +55,11 @@ def ticket(model_id: str = "m") -> AdmittedCall:
     ask = ParsedRequest(model, "/v1/chat/completions", b"{}", {}, lambda _: NO_USAGE)
     return cast(
         AdmittedCall, SimpleNamespace(request=ask, output_reservation=None)
-    )  # routing reads nothing else of it
+    )  # routing reads no other fields
 
 
 class Calls:
-    """A router and a clock, and the ways in which calls end."""
+    """A router, its clock, and calls with chosen results."""
 
     def __init__(self, serving_url: str) -> None:
         self.clock = FakeClock()
@@ -92,37 +92,37 @@ def end(watch: InFlightCall, error: BaseException | None = None) -> None:
     watch.__exit__(None if error is None else type(error), error, None)
 
 
-class TestChoice:
-    def test_the_target_is_whole(self) -> None:
+class TestServerSelection:
+    def test_target_has_url_server_and_request_id(self) -> None:
         calls = Calls("http://a:1/prefix/")
         target = calls.route()
         assert target.url == "http://a:1/prefix/v1/chat/completions"
         assert (target.server, target.request_id) == ("http://a:1/prefix", ONE)
         assert target.request.model.id == "m"
 
-    def test_a_named_model_goes_to_its_entries_only(self) -> None:
+    def test_model_with_named_servers_uses_no_other_servers(self) -> None:
         calls = Calls(f"{A} m={B} m={C}")
         assert set(calls.chosen(6)) == {B, C}
         assert calls.route("other").server == A
         assert calls.router.server_urls("m") == (B, C)
         assert calls.router.server_urls("other") == (A,)
 
-    def test_a_model_without_a_server_is_said_to_be_so(self) -> None:
+    def test_model_without_server_raises_unavailable(self) -> None:
         calls = Calls(f"m={A}")
         with pytest.raises(Unavailable, match="'other' is not available") as caught:
             calls.route("other")
         assert not is_retryable(caught.value)
         assert calls.router.server_urls("other") == ()
 
-    def test_equals_take_turns(self) -> None:
+    def test_equally_loaded_servers_are_used_in_rotation(self) -> None:
         assert Calls(f"{A} {B} {C}").chosen(6) == [A, B, C, A, B, C]
 
-    def test_turns_stay_fair_while_one_is_left_out(self) -> None:
+    def test_rotation_stays_even_while_a_server_is_excluded(self) -> None:
         calls = Calls(f"{A} {B} {C}")
         servers = [calls.route(tried=(B,)).server for _ in range(6)]
         assert servers == [A, C, A, C, A, C]
 
-    def test_fewest_outstanding_calls_win(self) -> None:
+    def test_server_with_fewest_outstanding_calls_is_selected(self) -> None:
         calls = Calls(f"{A} {B}")
         first = calls.start()
         second = calls.start()
@@ -135,13 +135,13 @@ class TestChoice:
         end(second)
         assert set(calls.chosen(2)) == {A, B}
 
-    def test_load_counts_whichever_model_brings_it(self) -> None:
+    def test_load_of_a_server_counts_calls_of_all_models(self) -> None:
         calls = Calls(f"m={A} m={B} other={A}")
         calls.start("other")
         assert calls.chosen(2) == [B, B]
 
     @pytest.mark.parametrize("error", [UpstreamFailed("x"), *SAYS_NOTHING])
-    def test_no_end_leaves_a_call_outstanding(self, error: BaseException) -> None:
+    def test_failed_or_cancelled_call_is_no_longer_outstanding(self, error: BaseException) -> None:
         calls = Calls(A)
         with pytest.raises(type(error)), calls.router.track(calls.route()):
             raise error
@@ -149,14 +149,14 @@ class TestChoice:
 
 
 class TestRetry:
-    def test_only_what_was_never_taken(self) -> None:
+    def test_only_unreachable_and_busy_errors_are_retryable(self) -> None:
         assert is_retryable(UpstreamUnreachable("x"))
         assert is_retryable(UpstreamBusy("x"))
         for error in UpstreamTimeout("x"), UpstreamFailed("x"), BadRequest("x"), Unavailable("x"):
             assert not is_retryable(error)
         assert not is_retryable(ClientDisconnected())
 
-    def test_tried_servers_are_left_out_until_none_is_left(self) -> None:
+    def test_tried_servers_are_excluded_until_none_remains(self) -> None:
         calls = Calls(f"{A} {B}")
         first = calls.route().server
         second = calls.route(tried=(first,)).server
@@ -167,26 +167,28 @@ class TestRetry:
             calls.route(tried=(first, second))
 
 
-class TestOpening:
+class TestCircuitOpening:
     @pytest.mark.parametrize(
         ("count", "error"),
         [(5, UpstreamFailed("x")), (5, UpstreamTimeout("x")), (2, UpstreamUnreachable("x"))],
     )
-    def test_so_many_failures_open(self, count: int, error: BaseException) -> None:
+    def test_circuit_opens_after_threshold_of_failures(
+        self, count: int, error: BaseException
+    ) -> None:
         calls = Calls(A)
         calls.fail(count - 1, error)
         assert calls.circuit() is CircuitState.CLOSED
         calls.fail(1, error)
         assert calls.circuit() is CircuitState.OPEN
 
-    def test_failures_to_connect_must_follow_each_other(self) -> None:
+    def test_only_consecutive_connect_failures_open_circuit(self) -> None:
         calls = Calls(A)
         calls.fail(1, UpstreamUnreachable("x"))
         calls.fail(1)
         calls.fail(1, UpstreamUnreachable("x"))
         assert calls.circuit() is CircuitState.CLOSED
 
-    def test_a_success_in_between_starts_anew(self) -> None:
+    def test_success_resets_failure_count(self) -> None:
         calls = Calls(A)
         calls.fail(4)
         calls.call()
@@ -197,16 +199,16 @@ class TestOpening:
         assert calls.circuit() is CircuitState.CLOSED
 
     @pytest.mark.parametrize("error", [*SAYS_NOTHING, UpstreamBusy("x"), InternalError("x")])
-    def test_other_ends_say_nothing(self, error: BaseException) -> None:
+    def test_other_errors_count_neither_as_failure_nor_success(self, error: BaseException) -> None:
         calls = Calls(A)
         calls.fail(9, error)
         assert calls.circuit() is CircuitState.CLOSED
         calls.fail(4)
-        calls.fail(1, error)  # no success either
+        calls.fail(1, error)  # not a success either
         calls.fail(1)
         assert calls.circuit() is CircuitState.OPEN
 
-    def test_a_stream_that_broke_off_is_a_failure(self) -> None:
+    def test_interrupted_stream_counts_as_failure(self) -> None:
         calls = Calls(A)
         for _ in range(5):
             with calls.router.track(calls.route()) as watch:
@@ -214,7 +216,7 @@ class TestOpening:
                 watch.mark_failed()
         assert calls.circuit() is CircuitState.OPEN
 
-    def test_a_client_that_left_silently_is_no_success(self) -> None:
+    def test_client_disconnect_does_not_count_as_success(self) -> None:
         calls = Calls(A)
         calls.fail(4)
         with calls.router.track(calls.route()) as watch:
@@ -222,26 +224,26 @@ class TestOpening:
         calls.fail(1)
         assert calls.circuit() is CircuitState.OPEN
 
-    def test_others_take_over(self) -> None:
+    def test_other_server_receives_calls_of_open_circuit(self) -> None:
         calls = Calls(f"{A} {B}")
         for _ in range(2):
             end(calls.router.track(calls.route(tried=(B,))).__enter__(), UpstreamUnreachable("x"))
         assert calls.chosen(3) == [B, B, B]
 
-    def test_one_engine_of_an_address_fails_alone(self) -> None:
+    def test_circuit_opens_per_model_of_a_server(self) -> None:
         calls = Calls(A)
         calls.fail(5)
         assert not calls.router.can_route(ticket())
         calls.call(model_id="other")
         assert calls.circuit("other") is CircuitState.CLOSED
 
-    def test_all_open_fails_fast_and_says_when(self) -> None:
+    def test_all_circuits_open_raises_unreachable_with_retry_time(self) -> None:
         calls = Calls(f"{A} {B}")
         calls.fail(10)
         with pytest.raises(UpstreamUnreachable, match=r"not billed\. Try again in 1 s\.$"):
             calls.route()
 
-    def test_entering_after_the_server_went_bad_is_refused(self) -> None:
+    def test_call_routed_before_circuit_opened_is_rejected(self) -> None:
         calls = Calls(A)
         waiting = calls.router.track(calls.route())
         calls.fail(5)
@@ -250,7 +252,7 @@ class TestOpening:
         assert calls.outstanding() == [0]
 
 
-class TestHalfOpen:
+class TestHalfOpenCircuit:
     def half_open(self) -> Calls:
         calls = Calls(A)
         calls.fail(5)
@@ -258,7 +260,7 @@ class TestHalfOpen:
         assert calls.circuit() is CircuitState.HALF_OPEN
         return calls
 
-    def test_stays_open_for_its_time(self) -> None:
+    def test_circuit_stays_open_until_its_timeout(self) -> None:
         calls = Calls(A)
         calls.fail(5)
         calls.clock.seconds += 0.99
@@ -266,7 +268,7 @@ class TestHalfOpen:
         calls.clock.seconds += 0.01
         assert calls.router.can_route(ticket())
 
-    def test_one_trial_only(self) -> None:
+    def test_half_open_circuit_allows_one_trial_call(self) -> None:
         calls = self.half_open()
         late = calls.router.track(calls.route())
         calls.start()
@@ -276,7 +278,7 @@ class TestHalfOpen:
             late.__enter__()
         assert calls.outstanding() == [1]
 
-    def test_each_failed_trial_doubles_the_time_up_to_its_limit(self) -> None:
+    def test_failed_trial_doubles_timeout_up_to_limit(self) -> None:
         calls = self.half_open()
         for seconds in 2, 4, 8, 16, 30, 30:
             calls.call(UpstreamFailed("x"))
@@ -285,21 +287,21 @@ class TestHalfOpen:
             calls.clock.seconds += 0.01
             assert calls.circuit() is CircuitState.HALF_OPEN, seconds
 
-    def test_any_failure_of_a_trial_opens_again(self) -> None:
+    def test_any_trial_failure_reopens_circuit(self) -> None:
         calls = Calls(A)
         calls.fail(2, UpstreamUnreachable("x"))
         calls.clock.seconds += 1
         calls.call(UpstreamFailed("x"))
         assert calls.circuit() is CircuitState.OPEN
 
-    def test_days_of_failures_do_no_harm(self) -> None:
+    def test_2000_failed_trials_keep_timeout_at_limit(self) -> None:
         calls = self.half_open()
         for _ in range(2000):
             calls.call(UpstreamUnreachable("x"))
             calls.clock.seconds += 30
         assert calls.circuit() is CircuitState.HALF_OPEN
 
-    def test_success_closes_and_resets_counts_and_time(self) -> None:
+    def test_successful_trial_closes_circuit_and_resets_counts(self) -> None:
         calls = self.half_open()
         calls.call(UpstreamFailed("x"))
         calls.clock.seconds += 2
@@ -311,26 +313,26 @@ class TestHalfOpen:
         assert calls.circuit() is CircuitState.HALF_OPEN
 
     @pytest.mark.parametrize("error", SAYS_NOTHING)
-    def test_a_trial_that_says_nothing_makes_room_for_the_next(self, error: BaseException) -> None:
+    def test_inconclusive_trial_allows_next_trial(self, error: BaseException) -> None:
         calls = self.half_open()
         calls.call(error)
         assert calls.circuit() is CircuitState.HALF_OPEN
         calls.call()
         assert calls.circuit() is CircuitState.CLOSED
 
-    def test_a_trial_that_begins_to_answer_lets_others_in(self) -> None:
+    def test_trial_that_starts_responding_closes_circuit(self) -> None:
         calls = self.half_open()
         trial = calls.start()
         trial.mark_responding()
         assert calls.circuit() is CircuitState.CLOSED
         calls.fail(4)
         trial.mark_failed()
-        end(trial)  # its end still counts
+        end(trial)  # the failure still counts
         assert calls.circuit() is CircuitState.OPEN
-        calls.clock.seconds += 1.99  # it never did well to the end, so the time has doubled
+        calls.clock.seconds += 1.99  # the trial did not succeed, so the timeout has doubled
         assert calls.circuit() is CircuitState.OPEN
 
-    def test_a_silent_trial_does_not_shut_others_out_for_ever(self) -> None:
+    def test_trial_without_response_expires_after_30_seconds(self) -> None:
         calls = self.half_open()
         calls.start()
         calls.clock.seconds += 29.9
@@ -339,10 +341,10 @@ class TestHalfOpen:
         calls.call()
         assert calls.circuit() is CircuitState.CLOSED
 
-    def test_calls_from_before_the_crash_decide_nothing(self) -> None:
+    def test_calls_started_before_opening_do_not_change_circuit(self) -> None:
         calls = Calls(A)
         before = [calls.start() for _ in range(13)]
-        for watch in before[:10]:  # one crash, one opening
+        for watch in before[:10]:  # one crash opens the circuit once
             end(watch, UpstreamFailed("x"))
         calls.clock.seconds += 0.5
         end(before[10])
@@ -357,7 +359,7 @@ class TestHalfOpen:
         end(trial)
         assert calls.circuit() is CircuitState.CLOSED
 
-    def test_memory_is_servers_times_models(self) -> None:
+    def test_one_circuit_is_kept_per_server_and_model(self) -> None:
         calls = Calls(f"{A} {B}")
         for number in range(300):
             calls.call(UpstreamFailed("x") if number % 2 else None, f"m{number % 3}")

@@ -1,4 +1,5 @@
-"""Connections to upstreams: which are used again, which are closed, and where they go."""
+"""Connection pool of upstreams: which connections are reused or closed, and the requests they
+carry."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -31,8 +32,8 @@ async def asker() -> AsyncIterator[Asker]:
         pool.close()
 
 
-class TestUsedAgain:
-    async def test_one_connection_serves_many_calls(self, asker: Asker) -> None:
+class TestConnectionReuse:
+    async def test_one_connection_carries_many_calls(self, asker: Asker) -> None:
         await asker.ask(answering(WHOLE))
         before = asker.raw.connections
         for _ in range(20):
@@ -51,7 +52,7 @@ class TestUsedAgain:
         ],
     )
     @pytest.mark.parametrize("at_once", [True, False])
-    async def test_excess_never_gets_into_the_next_answer(
+    async def test_excess_bytes_never_reach_the_next_response(
         self, asker: Asker, excess: bytes, at_once: bool
     ) -> None:
         pieces = (WHOLE + excess,) if at_once else (WHOLE, excess)
@@ -62,7 +63,7 @@ class TestUsedAgain:
         assert await asker.ask() == (200, b"whole")
         assert asker.raw.connections == before + 1 + (not before)
 
-    async def test_excess_after_chunks(self, asker: Asker) -> None:
+    async def test_excess_bytes_after_chunked_body_close_connection(self, asker: Asker) -> None:
         wire = CHUNKED + b"5\r\nwhole\r\n0\r\n\r\n"
         asker.raw.script = in_turn([answering(wire + wire), answering(WHOLE)])
         assert await asker.ask() == (200, b"whole")
@@ -76,8 +77,8 @@ class TestUsedAgain:
             b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nwhole",
         ],
     )
-    async def test_not_where_the_upstream_said_so(self, asker: Asker, wire: bytes) -> None:
-        """The upstream leaves it open; it must not be used all the same."""
+    async def test_connection_close_header_prevents_reuse(self, asker: Asker, wire: bytes) -> None:
+        """The upstream leaves the connection open; it must still not be reused."""
         await asker.ask(answering(WHOLE))
         asker.raw.script = in_turn([answering(wire), answering(WHOLE)])
         before = asker.raw.connections
@@ -85,15 +86,16 @@ class TestUsedAgain:
         assert await asker.ask() == (200, b"whole")
         assert asker.raw.connections == before + 1
 
-    async def test_an_old_server_may_keep_it(self, asker: Asker) -> None:
+    async def test_http_1_0_keep_alive_connection_is_reused(self, asker: Asker) -> None:
         wire = b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\nwhole"
         await asker.ask(answering(wire))
         before = asker.raw.connections
         assert await asker.ask() == (200, b"whole")
         assert asker.raw.connections == before
 
-    async def test_not_where_reading_is_paused(self, asker: Asker) -> None:
-        """Whole, but nobody took it, and its last byte is one too many: reading was paused."""
+    async def test_connection_with_paused_reading_is_not_reused(self, asker: Asker) -> None:
+        """The response is complete but unread, and its last byte exceeded the buffer: reading was
+        paused."""
         size = (256 << 10) + 1
         asker.raw.script = answering(OK + b"content-length: %d\r\n\r\n" % size, b"x" * size)
         connection = await asker.pool.acquire(asker.origin)
@@ -102,14 +104,17 @@ class TestUsedAgain:
         asker.pool.release(asker.origin, connection)
         assert await asker.ask(answering(WHOLE)) == (200, b"whole")
 
-    async def test_an_upstream_that_left_meanwhile(self, asker: Asker) -> None:
+    async def test_connection_closed_while_idle_is_replaced(self, asker: Asker) -> None:
         asker.raw.script = in_turn([answering(WHOLE, close=True), answering(WHOLE)])
         assert await asker.ask() == (200, b"whole")
         await asyncio.sleep(0.05)
         assert await asker.ask() == (200, b"whole")
 
-    async def test_an_upstream_that_leaves_just_then(self, asker: Asker) -> None:
-        """Whether it took the call cannot be known: so it is told, and not sent twice."""
+    async def test_connection_closed_during_request_raises_without_retry(
+        self, asker: Asker
+    ) -> None:
+        """Whether the upstream processed the call cannot be known: the error is raised and the call
+        is not sent again."""
 
         async def leave(exchange: Exchange) -> None:
             exchange.close()
@@ -123,8 +128,8 @@ class TestUsedAgain:
         assert await asker.ask() == (200, b"whole")
 
 
-class TestPool:
-    async def test_what_was_idle_for_too_long_is_closed(self) -> None:
+class TestConnectionPool:
+    async def test_connection_idle_beyond_timeout_is_closed(self) -> None:
         async with run_raw_server(answering(WHOLE)) as raw:
             pool, origin = ConnectionPool(5.0, idle_s=0.1), Origin.from_url(raw.url)
             await ask(pool, origin, whole=True)
@@ -133,8 +138,8 @@ class TestPool:
             assert raw.connections == 2
             pool.close()
 
-    async def test_few_wait(self) -> None:
-        """A burst's connections are not all kept."""
+    async def test_pool_keeps_at_most_256_idle_connections(self) -> None:
+        """Not all connections of a burst are kept."""
         async with run_raw_server(answering(WHOLE)) as raw:
             pool, origin = ConnectionPool(5.0, idle_s=60.0), Origin.from_url(raw.url)
             await asyncio.gather(*(ask(pool, origin, whole=True) for _ in range(300)))
@@ -143,14 +148,14 @@ class TestPool:
             pool.close()
             await until(lambda: raw.open == 0)
 
-    async def test_nobody_there(self) -> None:
+    async def test_unreachable_host_raises_connect_failed(self) -> None:
         pool = ConnectionPool(5.0, 4.0)
         for url in ("http://127.0.0.1:9", "http://no-such-host.invalid", f"http://{'a' * 80}"):
             with pytest.raises(ConnectFailed):
                 await pool.acquire(Origin.from_url(url))
 
 
-class TestOrigins:
+class TestOrigin:
     @pytest.mark.parametrize(
         ("url", "host", "port", "authority", "prefix"),
         [
@@ -165,14 +170,14 @@ class TestOrigins:
             ("http://[fe80::1%eth0]:81", "fe80::1%eth0", 81, b"[fe80::1]:81", b""),
         ],
     )
-    def test_of_a_url(
+    def test_url_is_parsed_into_host_port_and_prefix(
         self, url: str, host: str, port: int, authority: bytes, prefix: bytes
     ) -> None:
         origin = Origin.from_url(url)
         assert (origin.host, origin.port, origin.tls) == (host, port, url[4] == "s")
         assert (origin.authority, origin.prefix) == (authority, prefix)
 
-    async def test_what_goes_over_the_wire(self, asker: Asker) -> None:
+    async def test_request_has_prefixed_path_and_host_header(self, asker: Asker) -> None:
         origin = Origin.from_url(f"{asker.raw.url}/serve/llm/")
         asker.raw.script = answering(WHOLE)
         await ask(asker.pool, origin, whole=True)
@@ -181,7 +186,7 @@ class TestOrigins:
             b"a: b\r\ncontent-length: 4\r\n\r\nbody" % asker.raw.port
         )
 
-    async def test_ipv6(self) -> None:
+    async def test_ipv6_origin_is_reached_with_bracketed_host(self) -> None:
         async with run_raw_server(answering(WHOLE), host="::1") as raw:
             pool = ConnectionPool(5.0, 4.0)
             assert await ask(pool, Origin.from_url(raw.url), whole=True) == (200, b"whole")
@@ -189,10 +194,10 @@ class TestOrigins:
             pool.close()
 
 
-class TestOtherLoop:
-    """The gateway runs on uvloop, whose transports are others than asyncio's."""
+class TestUvloop:
+    """The gateway runs on uvloop, whose transports differ from asyncio's."""
 
-    def test_the_same_there(self) -> None:
+    def test_responses_are_read_as_on_asyncio(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._calls())
 

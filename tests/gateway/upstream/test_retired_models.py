@@ -22,13 +22,13 @@ REPLACEMENT = CATALOG.retired[RETIRED]
 MESSAGE = f"The model {RETIRED!r} has been removed. Use {REPLACEMENT!r} instead."
 
 
-def test_the_error_of_a_retired_model_names_its_replacement() -> None:
+def test_retired_model_error_names_replacement() -> None:
     with pytest.raises(ModelNotFound, match=MESSAGE) as caught:
         find_catalog_model(CATALOG, RETIRED)
     assert (caught.value.status, caught.value.param) == (404, "model")
 
 
-def test_the_error_of_an_unknown_model_names_no_replacement() -> None:
+def test_unknown_model_error_names_no_replacement() -> None:
     with pytest.raises(ModelNotFound, match="'nope' does not exist") as caught:
         find_catalog_model(CATALOG, "nope")
     assert "instead" not in caught.value.message
@@ -43,7 +43,7 @@ def test_the_error_of_an_unknown_model_names_no_replacement() -> None:
         ("/v1/quote", {"model": RETIRED, "input": "a"}),
     ],
 )
-async def test_calls_answer_404_and_are_not_sent(
+async def test_call_to_retired_model_returns_404_and_is_not_sent(
     gateway: Gateway, upstream: FakeUpstream, path: str, body: dict[str, Any]
 ) -> None:
     answer = await gateway.http.post(path, json=body)
@@ -51,14 +51,14 @@ async def test_calls_answer_404_and_are_not_sent(
     assert not upstream.received
 
 
-async def test_a_refused_call_is_recorded_at_no_cost(gateway: Gateway) -> None:
+async def test_call_to_retired_model_writes_row_without_cost(gateway: Gateway) -> None:
     await gateway.http.post("/v1/embeddings", json={"model": RETIRED, "input": "a"})
     row = await gateway.row()
     assert (row["settlement"], row["error_code"]) == ("refused", "model_not_found")
     assert row["cost"] == "0.000000000"
 
 
-async def test_the_model_list_has_only_the_replacement(gateway: Gateway) -> None:
+async def test_model_list_has_replacement_and_omits_retired_model(gateway: Gateway) -> None:
     listed = {model["id"] for model in (await gateway.http.get("/v1/models")).json()["data"]}
     assert REPLACEMENT in listed
     assert RETIRED not in listed
@@ -66,7 +66,7 @@ async def test_the_model_list_has_only_the_replacement(gateway: Gateway) -> None
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_the_open_inference_protocol_names_the_replacement(
+async def test_open_inference_error_for_retired_model_names_replacement(
     gateway: Gateway, method: str
 ) -> None:
     path = f"/v2/models/{RETIRED}" + ("/infer" if method == "POST" else "")
@@ -75,7 +75,9 @@ async def test_the_open_inference_protocol_names_the_replacement(
     assert MESSAGE in answer.text
 
 
-async def test_a_training_file_check_names_the_replacement(maas: Maas, tmp_path: Path) -> None:
+async def test_files_check_command_for_retired_model_names_replacement(
+    maas: Maas, tmp_path: Path
+) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text("{}")
     code, output = await maas.run("files", "check", str(file), "--model", RETIRED, "--json")
@@ -83,7 +85,7 @@ async def test_a_training_file_check_names_the_replacement(maas: Maas, tmp_path:
     assert MESSAGE in output
 
 
-def test_a_server_of_a_retired_model_is_refused_at_start(tmp_path: Path) -> None:
+def test_server_setting_with_retired_model_is_rejected_at_startup(tmp_path: Path) -> None:
     settings = builders.settings("postgresql://none", tmp_path, f"{RETIRED}=http://127.0.0.1:1")
     with pytest.raises(SettingsInvalid, match=f"use {REPLACEMENT!r} instead"):
         build_components(settings, SystemClock(), CATALOG)

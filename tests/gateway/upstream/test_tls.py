@@ -1,4 +1,4 @@
-"""Upstreams behind TLS: only those that are whom they say, and one reading of what we trust."""
+"""Upstreams behind TLS: certificates are verified, and trusted certificates are loaded once."""
 
 import asyncio
 import ssl
@@ -17,7 +17,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nwhole
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for this machine and its key, in one file, signed by itself."""
+    """A self-signed certificate for this machine and its key, in one file."""
     return self_signed(tmp_path / "upstream.pem")
 
 
@@ -36,10 +36,10 @@ async def _ask(pool: ConnectionPool, origin: Origin) -> bytes | None:
     return body
 
 
-async def test_what_is_trusted_is_read_once(
+async def test_trusted_certificates_are_loaded_once(
     certificate: Path, served: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Later connections trust the same, though the file says nothing by then."""
+    """Later connections trust the same certificates, although the setting is gone by then."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     async with run_raw_server(answering(WHOLE), tls=served) as raw:
         pool, origin = ConnectionPool(5.0, 4.0), Origin.from_url(raw.url)
@@ -50,14 +50,16 @@ async def test_what_is_trusted_is_read_once(
         pool.close()
 
 
-async def test_a_stranger_gets_no_call(served: ssl.SSLContext) -> None:
+async def test_upstream_with_untrusted_certificate_receives_no_request(
+    served: ssl.SSLContext,
+) -> None:
     async with run_raw_server(answering(WHOLE), tls=served) as raw:
         with pytest.raises(ConnectFailed):
             await _ask(ConnectionPool(5.0, 4.0), Origin.from_url(raw.url))
         assert raw.requests == []
 
 
-async def test_an_upstream_without_tls() -> None:
+async def test_upstream_without_tls_raises_connect_failed() -> None:
     server = await asyncio.start_server(_greet, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(ConnectFailed):

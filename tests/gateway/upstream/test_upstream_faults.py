@@ -1,7 +1,7 @@
-"""Upstreams that fail in every way a server can, seen through the whole gateway.
+"""Upstream faults of every kind, seen through the whole gateway.
 
-The client is told in the documented shape, the row says who was at fault, nothing stays held, and
-memory does not grow with what an upstream sends.
+The client receives a documented error, the row has the settlement, no quota units stay reserved,
+and memory does not grow with the upstream's output.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from tests.support.gateway.faults import (
 )
 
 FLOOD = 256 << 20
-# What of a flood may have been taken before it was cut: the kernel's buffers are the most of it.
+# Bytes of endless output that may be sent before the connection is closed: mostly kernel buffers.
 TAKEN = 48 << 20
 
 
@@ -78,7 +78,7 @@ def flooding(start: bytes, part: bytes) -> Script:
 
 
 def errors(text: str) -> dict[str, Any]:
-    """The error that ends a stream, after which nothing comes."""
+    """The error event of a stream, which must be the last event."""
     *_, last = [part for part in text.split("\n\n") if part]
     error: dict[str, Any] = json.loads(last.removeprefix("data: "))["error"]
     assert set(error) == {"message", "type", "param", "code"}
@@ -87,13 +87,13 @@ def errors(text: str) -> dict[str, Any]:
 
 
 async def fault_of(gateway: Gateway) -> tuple[int, str]:
-    """Status and code of the one row, which must be our fault and cost nothing."""
+    """Status and error code of the only row, which must be a platform fault without cost."""
     row = await gateway.row()
     assert (row["settlement"], row["cost"]) == ("platform_fault", "0.000000000")
     return row["status"], row["error_code"]
 
 
-class TestBeforeTheFirstByte:
+class TestFaultBeforeResponse:
     @pytest.mark.parametrize("stream", [False, True])
     @pytest.mark.parametrize(
         ("script", "status", "code"),
@@ -109,17 +109,17 @@ class TestBeforeTheFirstByte:
              "model_failed"),
         ],
     )  # fmt: skip
-    async def test_the_client_gets_a_status(
+    async def test_fault_returns_5xx_without_retry(
         self, gateway: Gateway, raw: RawServer, script: Script, status: int, code: str, stream: bool
     ) -> None:
         raw.script = script
         got = await gateway.chat("one two", stream=stream)
         assert (got.status_code, error_of(got)["code"]) == (status, code)
         assert await fault_of(gateway) == (status, code)
-        assert len(raw.requests) == 1  # not sent again: it may be what brought the engine down
+        assert len(raw.requests) == 1  # not sent again: the call may have crashed the engine
 
 
-class TestAfterTheHeaders:
+class TestFaultAfterHeaders:
     @pytest.mark.parametrize(
         ("script", "stream", "status", "code"),
         [
@@ -135,17 +135,18 @@ class TestAfterTheHeaders:
             (answering(answer()), True, 502, "model_failed"),
         ],
     )  # fmt: skip
-    async def test_half_an_answer_is_none(
+    async def test_incomplete_response_returns_5xx(
         self, gateway: Gateway, raw: RawServer, script: Script, stream: bool, status: int, code: str
     ) -> None:
-        """A reset is one also where the answer looks whole and only its end would have said so."""
+        """A connection reset is a fault even if the body looks complete, since only a clean close
+        would end it."""
         raw.script = script
         got = await gateway.chat("one two", stream=stream)
         assert (got.status_code, error_of(got)["code"]) == (status, code)
         assert await fault_of(gateway) == (status, code)
 
 
-class TestInMidStream:
+class TestFaultMidStream:
     @pytest.mark.parametrize(
         ("script", "code"),
         [
@@ -158,7 +159,7 @@ class TestInMidStream:
             (answering(STREAM + event(1) + event(2) + chunk(b"<html>\n\n")), "model_failed"),
         ],
     )
-    async def test_the_client_is_told(
+    async def test_stream_ends_with_error_event(
         self, gateway: Gateway, raw: RawServer, script: Script, code: str
     ) -> None:
         raw.script = script
@@ -180,7 +181,7 @@ class TestInMidStream:
             flooding(STREAM + event(1) + event(2) + done(2)[: -len(END)], chunk(b"x" * 65_000)),
         ],
     )
-    async def test_after_done_it_is_whole_however_it_ends(
+    async def test_stream_is_complete_after_done_whatever_follows(
         self, gateway: Gateway, raw: RawServer, script: Script
     ) -> None:
         raw.script = script
@@ -193,19 +194,22 @@ class TestInMidStream:
         raw.script = answering(answer())
         assert (await gateway.chat("still alive")).status_code == 200
 
-    async def test_what_cannot_be_cut_for_its_length(
+    async def test_malformed_event_over_token_limit_returns_502(
         self, gateway: Gateway, raw: RawServer
     ) -> None:
-        """More tokens than can be had, told by an event that is none of a stream. The event is
-        withheld, so nothing has been sent yet and the call fails with a status of its own."""
+        """The usage exceeds any limit, in an event that is not a valid chunk. The event is
+        withheld, so no byte has been sent and the call fails with an HTTP status."""
         odd = chunk(b'data: {"usage":{"prompt_tokens":2,"completion_tokens":5000000}}\n\n')
         raw.script = stalling(STREAM, odd)
         got = await gateway.chat("one two", stream=True, max_tokens=None)
         assert (got.status_code, errors(got.text)["code"]) == (502, "model_failed")
         assert await fault_of(gateway) == (502, "model_failed")
 
-    async def test_a_burst_is_paid_for(self, gateway: Gateway, raw: RawServer) -> None:
-        """Tokens of several extensions in one piece, as when the client was slow meanwhile."""
+    async def test_burst_of_tokens_is_billed_in_full(
+        self, gateway: Gateway, raw: RawServer
+    ) -> None:
+        """Tokens of several reservation extensions arrive at once, as after a pause of the
+        client."""
         raw.script = answering(STREAM + b"".join(map(event, range(1, 3001))) + done(3000))
         got = await gateway.chat("one two", stream=True, max_tokens=None)
         assert got.text.endswith("data: [DONE]\n\n")
@@ -214,27 +218,31 @@ class TestInMidStream:
         assert (row["error_code"], row["cost"]) == (None, "0.006001000")
 
 
-class TestIdleConnections:
-    async def test_one_that_was_closed_meanwhile(self, gateway: Gateway, raw: RawServer) -> None:
+class TestIdleConnection:
+    async def test_connection_closed_while_idle_is_replaced(
+        self, gateway: Gateway, raw: RawServer
+    ) -> None:
         raw.script = in_turn([answering(answer(), close=True), answering(answer())])
         for _ in range(2):
             assert (await gateway.chat("one two")).status_code == 200
             await asyncio.sleep(0.05)
         assert raw.connections == 2
 
-    async def test_one_that_is_closed_just_then(self, gateway: Gateway, raw: RawServer) -> None:
+    async def test_connection_closed_during_request_returns_502_without_retry(
+        self, gateway: Gateway, raw: RawServer
+    ) -> None:
         raw.script = in_turn([answering(answer()), answering(close=True), answering(answer())])
         said = [(await gateway.chat("one two")).status_code for _ in range(3)]
         assert said == [200, 502, 200]
         assert len(raw.requests) == 3
 
-    async def test_an_answer_too_many_is_nobodys(self, gateway: Gateway, raw: RawServer) -> None:
+    async def test_surplus_response_is_discarded(self, gateway: Gateway, raw: RawServer) -> None:
         raw.script = in_turn([answering(answer(3) + answer(4)), answering(answer(5))])
         used = [(await gateway.chat("one two")).json()["usage"] for _ in range(2)]
         assert [usage["completion_tokens"] for usage in used] == [3, 5]
 
 
-class TestFloods:
+class TestEndlessOutput:
     @pytest.mark.parametrize("stream", [False, True])
     @pytest.mark.parametrize(
         ("start", "part"),
@@ -246,7 +254,7 @@ class TestFloods:
             (b"HTTP/1.1 500 Oops\r\n\r\n", b"Traceback"),
         ],
     )
-    async def test_before_anything_was_shown(
+    async def test_endless_headers_or_body_return_502_with_bounded_memory(
         self, gateway: Gateway, raw: RawServer, start: bytes, part: bytes, stream: bool
     ) -> None:
         raw.script = flooding(start, part)
@@ -256,7 +264,9 @@ class TestFloods:
         assert await fault_of(gateway) == (502, "model_failed")
         assert raw.sent < TAKEN
 
-    async def test_an_event_without_end(self, gateway: Gateway, raw: RawServer) -> None:
+    async def test_endless_event_ends_stream_with_error(
+        self, gateway: Gateway, raw: RawServer
+    ) -> None:
         start = STREAM + event(1) + chunk(b"data: ")
         raw.script = flooding(start, chunk(b"x" * 65_000))
         async with memory_within(96):
@@ -265,24 +275,31 @@ class TestFloods:
         assert await fault_of(gateway) == (200, "model_failed")
         assert raw.sent < TAKEN
 
-    async def test_a_trailer_without_end(self, gateway: Gateway, raw: RawServer) -> None:
+    async def test_endless_trailer_ends_stream_with_error(
+        self, gateway: Gateway, raw: RawServer
+    ) -> None:
         raw.script = flooding(STREAM + event(1) + b"0\r\nx: ", b"value")
         async with memory_within(96):
             got = await gateway.chat("one two", stream=True)
         assert errors(got.text)["code"] == "model_failed"
         assert await fault_of(gateway) == (200, "model_failed")
 
-    async def test_a_document_without_end(self, gateway: Gateway, raw: RawServer) -> None:
+    async def test_endless_model_metadata_returns_502(
+        self, gateway: Gateway, raw: RawServer
+    ) -> None:
         raw.script = flooding(PLAIN + b"\r\n", b" ")
         async with memory_within(96):
             got = await gateway.http.get(f"/v2/models/{SPECIALIST}")
         assert (got.status_code, got.json()["code"]) == (502, "model_failed")
         assert raw.sent < TAKEN
 
-    async def test_a_long_stream_goes_through(self, gateway: Gateway, raw: RawServer) -> None:
-        """As much as the flood, to a client that takes it: all of it arrives, little is here.
+    async def test_long_stream_is_forwarded_with_bounded_memory(
+        self, gateway: Gateway, raw: RawServer
+    ) -> None:
+        """As many bytes as the flood, to a client that reads: all of them arrive with little
+        memory.
 
-        Two pieces a token, so that there are no more tokens than the model can make.
+        Two events per token, so that the stream has no more tokens than the model can generate.
         """
         count = FLOOD >> 16
 
@@ -303,8 +320,11 @@ class TestFloods:
         row = await gateway.row()
         assert (row["settlement"], row["output_tokens"]) == ("complete", count // 2)
 
-    async def test_to_a_client_that_does_not_read(self, gateway: Gateway, raw: RawServer) -> None:
-        """The upstream is made to wait; the client is let go, and pays what was sent for it."""
+    async def test_client_that_does_not_read_pauses_upstream_and_is_disconnected(
+        self, gateway: Gateway, raw: RawServer
+    ) -> None:
+        """The upstream is paused by backpressure; the client is disconnected and billed for what
+        was sent."""
         raw.script = flooding(STREAM, event(7, b"x" * 65_000))
         async with memory_within(96), self._stream(gateway) as got:
             assert got.status_code == 200

@@ -1,4 +1,4 @@
-"""The setting `MAAS_SERVING_URL`: servers for all models or for named ones."""
+"""The setting `MAAS_SERVING_URL`: servers for all models or for named models."""
 
 import pytest
 
@@ -9,11 +9,11 @@ A, C = "http://a:1", "http://c:3"
 B = "http://b:2"
 
 
-def test_one_url_serves_every_model() -> None:
+def test_single_url_serves_every_model() -> None:
     assert parse_upstreams("http://a:1/prefix//") == (ServerSpec("http://a:1/prefix"),)
 
 
-def test_entries_are_parted_by_commas_or_white_space() -> None:
+def test_entries_are_separated_by_commas_or_whitespace() -> None:
     assert parse_upstreams(f" {A}/ ,{B}\n\torg/m.1={C}/,") == (
         ServerSpec(A),
         ServerSpec(B),
@@ -21,7 +21,7 @@ def test_entries_are_parted_by_commas_or_white_space() -> None:
     )
 
 
-def test_an_equals_sign_within_a_url_names_no_model() -> None:
+def test_equals_sign_within_url_is_not_a_model_name() -> None:
     assert parse_upstreams("http://a/x=y") == (ServerSpec("http://a/x=y"),)
 
 
@@ -42,7 +42,7 @@ def test_an_equals_sign_within_a_url_names_no_model() -> None:
         (f"m={A},{A},m={A}/", "entry 3 is there twice"),
     ],
 )
-def test_says_what_is_wrong(text: str, fault: str) -> None:
+def test_invalid_serving_url_is_rejected_with_reason(text: str, fault: str) -> None:
     with pytest.raises(SettingsInvalid, match=fault) as caught:
         parse_upstreams(text)
     assert "hunter2" not in caught.value.message

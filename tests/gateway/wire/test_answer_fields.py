@@ -1,4 +1,4 @@
-"""What a client sees of an engine's answer: OpenAI's fields, and the engine's own never."""
+"""Response fields that a client receives: OpenAI's fields, never the engine's internal fields."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ INTERNAL = """
     routed_experts stop_reason system_fingerprint token_ids""".split()
 OWN = {key: {"a": [1]} for key in INTERNAL}
 USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-# Contents that look like the fields that are left out.
+# Texts that look like the fields that are removed.
 TEXTS = st.text() | st.sampled_from(
     [
         '","stop_reason":1,"x":"',
@@ -43,7 +43,7 @@ def with_internals(value: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(TEXTS, st.booleans())
-def test_a_plain_chat_keeps_its_text_and_loses_internals(text: str, ascii_only: bool) -> None:
+def test_chat_response_keeps_text_and_drops_internal_fields(text: str, ascii_only: bool) -> None:
     expected = answer("message", {"role": "assistant", "content": text, "tool_calls": []})
     body = json.dumps(with_internals(expected), ensure_ascii=ascii_only).encode(
         errors="surrogatepass"
@@ -52,21 +52,21 @@ def test_a_plain_chat_keeps_its_text_and_loses_internals(text: str, ascii_only: 
 
 
 @given(TEXTS)
-def test_a_plain_completion_keeps_its_text_and_loses_internals(text: str) -> None:
+def test_completion_response_keeps_text_and_drops_internal_fields(text: str) -> None:
     expected = answer("text", text)
     body = json.dumps(with_internals(expected)).encode()
     assert json.loads(convert_generation(body)) == expected
 
 
 @given(TEXTS, st.sampled_from(["delta", "text"]))
-def test_a_chunk_keeps_its_text_and_loses_internals(text: str, key: str) -> None:
+def test_stream_chunk_keeps_text_and_drops_internal_fields(text: str, key: str) -> None:
     expected = answer(key, {"content": text} if key == "delta" else text)
     event = b"data: " + json.dumps(with_internals(expected)).encode() + b"\n\n"
     shown = StreamTransformer(StreamUsageOption.EVERY, 1, 1, 1 << 20).feed(event)
     assert json.loads(shown[6:]) == expected
 
 
-def test_the_last_chunk_loses_internals_as_well() -> None:
+def test_usage_chunk_drops_internal_fields() -> None:
     tee = StreamTransformer(StreamUsageOption.LAST, 1, 1, 1 << 20)
     total = {"id": "c", "choices": [], "usage": USAGE}
     tee.feed(b"data: " + json.dumps({**OWN, **total}).encode() + b"\n\n")
@@ -74,7 +74,7 @@ def test_the_last_chunk_loses_internals_as_well() -> None:
     assert json.loads(tee.usage_event[6:]) == total
 
 
-def test_vectors_keep_their_numbers_and_lose_internals() -> None:
+def test_embeddings_response_keeps_numbers_and_drops_internal_fields() -> None:
     vector = {"object": "embedding", "index": 0, "embedding": [0.1, -1e-07]}
     expected = {"object": "list", "data": [vector], "model": "m", "usage": USAGE}
     body = json.dumps({**expected, "data": [{**vector, **OWN}], **OWN}).encode()
@@ -82,6 +82,6 @@ def test_vectors_keep_their_numbers_and_lose_internals() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"choices":1}', b'{"usage":{}}'])
-def test_what_is_no_answer_is_the_engines_fault(body: bytes) -> None:
+def test_invalid_engine_response_raises_upstream_failed(body: bytes) -> None:
     with pytest.raises(UpstreamFailed):
         convert_generation(body)

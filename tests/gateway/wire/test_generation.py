@@ -1,4 +1,4 @@
-"""What goes to an engine of a customer's fields."""
+"""Fields of a client's generation request that are forwarded to an engine."""
 
 import json
 from typing import Any
@@ -33,27 +33,27 @@ def sent(operation: Operation, **values: Any) -> dict[str, Any]:
     return told
 
 
-class TestFields:
+class TestRequestFields:
     @pytest.mark.parametrize("operation", REQUIRED)
     @pytest.mark.parametrize("name", [*INTERNAL, "a_field_of_tomorrow"])
-    def test_a_field_that_is_not_listed_is_refused(self, operation: Operation, name: str) -> None:
+    def test_unlisted_field_is_rejected(self, operation: Operation, name: str) -> None:
         with pytest.raises(ParameterUnknown, match=f"Unknown parameter: `{name}`") as refused:
             asked(operation, **{name: None})
         assert refused.value.param == name
 
-    def test_a_field_listed_for_another_endpoint_is_refused(self) -> None:
+    def test_field_of_another_endpoint_is_rejected(self) -> None:
         with pytest.raises(ParameterUnknown):
             asked(Operation.EMBEDDINGS, max_tokens=3)
 
-    def test_ignored_fields_do_not_reach_the_engine(self) -> None:
+    def test_ignored_fields_are_not_forwarded(self) -> None:
         ignored = {"user": "u", "metadata": {"a": "b"}, "safety_identifier": "s", "store": False}
         assert sent(Operation.CHAT, **ignored) == REQUIRED[Operation.CHAT]
 
-    def test_sampling_fields_reach_the_engine_as_they_came(self) -> None:
+    def test_sampling_fields_are_forwarded_unchanged(self) -> None:
         fields = {"top_k": 7, "min_p": 0.1, "repetition_penalty": 1.05, "logit_bias": {"7": -1}}
         assert sent(Operation.CHAT, **fields) == REQUIRED[Operation.CHAT] | fields
 
-    def test_null_is_the_same_as_no_field(self) -> None:
+    def test_null_fields_are_not_forwarded(self) -> None:
         nothing = {"n": None, "tools": None, "store": None, "audio": None}
         assert sent(Operation.CHAT, **nothing) == REQUIRED[Operation.CHAT]
 
@@ -67,28 +67,28 @@ class TestFields:
             ("web_search_options", {}),
         ],
     )
-    def test_a_field_that_cannot_be_honoured_is_refused(self, name: str, value: Any) -> None:
+    def test_unsupported_field_value_is_rejected(self, name: str, value: Any) -> None:
         with pytest.raises(ParameterUnsupported, match="is not supported by this") as refused:
             asked(Operation.CHAT, **{name: value})
         assert refused.value.param == name
 
-    def test_the_default_of_such_a_field_is_accepted(self) -> None:
+    def test_default_value_of_unsupported_field_is_accepted(self) -> None:
         defaults = {"modalities": ["text"], "verbosity": "medium", "store": False}
         assert sent(Operation.CHAT, **defaults) == REQUIRED[Operation.CHAT]
 
 
-class TestLength:
-    def test_a_completion_without_one_asks_for_sixteen_tokens(self) -> None:
+class TestMaxTokensDefault:
+    def test_completion_without_max_tokens_gets_16(self) -> None:
         assert sent(Operation.TEXT_COMPLETION)["max_tokens"] == 16
 
-    def test_the_clients_own_is_kept(self) -> None:
+    def test_completion_keeps_requested_max_tokens(self) -> None:
         assert sent(Operation.TEXT_COMPLETION, max_tokens=3)["max_tokens"] == 3
 
-    def test_a_chat_is_as_long_as_the_model_makes_it(self) -> None:
+    def test_chat_without_max_tokens_stays_unlimited(self) -> None:
         assert "max_tokens" not in sent(Operation.CHAT)
 
 
-class TestBounds:
+class TestFieldBounds:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
@@ -113,12 +113,12 @@ class TestBounds:
             ),
         ],
     )
-    def test_a_value_beyond_them_is_refused(self, name: str, value: Any) -> None:
+    def test_value_out_of_bounds_is_rejected(self, name: str, value: Any) -> None:
         with pytest.raises(ParameterInvalid) as refused:
             asked(Operation.CHAT, **{name: value})
         assert str(refused.value.param).startswith(name)
 
-    def test_probabilities_of_an_echoed_prompt_are_refused(self) -> None:
+    def test_logprobs_with_echo_are_rejected(self) -> None:
         with pytest.raises(ParameterUnsupported):
             asked(Operation.TEXT_COMPLETION, echo=True, logprobs=1)
         assert sent(Operation.TEXT_COMPLETION, echo=True)["echo"] is True
@@ -135,7 +135,7 @@ class TestBounds:
         (Operation.TEXT_COMPLETION, {"prompt": [[1, 2], [3]]}, 2),
     ],
 )
-def test_each_prompt_has_each_choice(
+def test_choice_count_is_prompts_times_n(
     operation: Operation, values: dict[str, Any], choices: int
 ) -> None:
     assert asked(operation, **values).output_bounds.choices == choices

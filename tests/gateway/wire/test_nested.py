@@ -1,4 +1,4 @@
-"""The nested objects of a chat request: fields that are not listed are refused with their place."""
+"""Nested objects of a chat request: unlisted fields are rejected with their path."""
 
 import json
 from typing import Any
@@ -45,14 +45,14 @@ def said(*content: Any, **values: Any) -> dict[str, Any]:
          "response_format.json_schema.x"),
     ],
 )  # fmt: skip
-def test_an_unknown_field_is_refused_with_its_place(values: dict[str, Any], place: str) -> None:
+def test_unknown_nested_field_is_rejected_with_its_path(values: dict[str, Any], place: str) -> None:
     with pytest.raises(ParameterUnknown) as refused:
         read(**values)
     assert refused.value.param == place
 
 
 @pytest.mark.parametrize("kind", ["image_embeds", "audio_embeds", "prompt_embeds", "file", 1, []])
-def test_a_part_of_another_kind_is_refused(kind: Any) -> None:
+def test_unsupported_content_part_type_is_rejected(kind: Any) -> None:
     with pytest.raises(ParameterInvalid) as refused:
         read(**said({"type": kind, "image_embeds": "aGVsbG8="}))
     assert str(refused.value.param).startswith("messages[0].content[1].type")
@@ -82,9 +82,9 @@ def test_a_part_of_another_kind_is_refused(kind: Any) -> None:
         {"stream": True, "stream_options": {"include_usage": True, "include_obfuscation": False}},
     ],
 )  # fmt: skip
-def test_what_official_clients_send_is_accepted(values: dict[str, Any]) -> None:
+def test_fields_of_official_clients_are_accepted(values: dict[str, Any]) -> None:
     read(**values)
 
 
-def test_a_message_of_an_answer_can_be_sent_back() -> None:
+def test_response_message_fields_are_accepted_in_requests() -> None:
     assert set(ResponseMessage.__struct_fields__) <= MESSAGE_FIELDS

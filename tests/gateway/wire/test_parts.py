@@ -1,4 +1,4 @@
-"""Parts of messages: URLs are not fetched on a customer's behalf, by whichever model."""
+"""Content parts of messages: the gateway and its models fetch no URL for a client."""
 
 import json
 from typing import Any
@@ -33,13 +33,13 @@ def chat(*parts: Any) -> bytes:
         {"type": "image_url", "image_url": [WITHIN]},
     ],
 )
-def test_an_address_is_refused(part: Any) -> None:
+def test_content_part_with_remote_url_is_rejected(part: Any) -> None:
     with pytest.raises(ParameterInvalid, match="URLs are not fetched") as refused:
         parse_chat_request(chat(part))
     assert str(refused.value.param).startswith("messages[1].content[1].")
 
 
-def test_an_address_by_another_spelling_or_said_twice_is_refused() -> None:
+def test_remote_url_in_escaped_or_duplicate_field_is_rejected() -> None:
     twice = chat({"image_url": PICTURE, "b": 0}).replace(
         b'"b": 0', b'"image\\u005furl": "http://a"'
     )
@@ -58,11 +58,11 @@ def test_an_address_by_another_spelling_or_said_twice_is_refused() -> None:
         {"type": "input_audio", "input_audio": {"data": "YQ==", "format": "wav"}},
     ],
 )
-def test_what_comes_with_the_request_is_the_engines_to_judge(part: Any) -> None:
+def test_inline_content_part_is_accepted(part: Any) -> None:
     parse_chat_request(chat(part))
 
 
-async def test_nothing_goes_to_the_engine(gateway: Gateway) -> None:
+async def test_chat_with_remote_url_returns_400_and_writes_row(gateway: Gateway) -> None:
     body = chat({"type": "image_url", "image_url": {"url": WITHIN}})
     answer = await gateway.http.post("/v1/chat/completions", content=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value")

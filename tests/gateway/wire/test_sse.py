@@ -1,4 +1,4 @@
-"""The teed stream: the same events in any pieces, the right counts, bounded memory."""
+"""Stream transformer: the same events for any fragments, exact usage counts and bounded memory."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ LIMIT = 1 << 16
 
 
 def chunk(index: int | None, tokens: int, prompt: int = 13, text: str = " a") -> bytes:
-    """A chunk as vLLM 0.29 writes it; None is the last one, which has the total."""
+    """A chunk as vLLM 0.29 writes it; with index None the last chunk, which has the total usage."""
     choices = [] if index is None else [{"index": index, "delta": {"content": text}}]
     usage: dict[str, Any] = {
         "prompt_tokens": prompt,
@@ -39,9 +39,11 @@ def tee(
 STREAM = chunk(0, 1) + chunk(0, 2) + chunk(None, 2) + b"data: [DONE]\n\n"
 
 
-class TestPieces:
+class TestFragmentedStream:
     @given(st.lists(st.integers(0, len(STREAM)), max_size=12), st.sampled_from(StreamUsageOption))
-    def test_any_cutting_gives_the_same(self, cuts: list[int], wish: StreamUsageOption) -> None:
+    def test_any_fragmentation_gives_the_same_events_and_usage(
+        self, cuts: list[int], wish: StreamUsageOption
+    ) -> None:
         whole, parts = tee(wish), tee(wish)
         places = [0, *sorted(cuts), len(STREAM)]
         pieces = [STREAM[a:b] for a, b in itertools.pairwise(places)]
@@ -49,13 +51,13 @@ class TestPieces:
         assert parts.done
         assert parts.quantities() == whole.quantities()
 
-    def test_windows_line_ends_cut_in_the_middle(self) -> None:
+    def test_crlf_stream_split_into_bytes_gives_the_same_events(self) -> None:
         stream = STREAM.replace(b"\n", b"\r\n")
         parts = tee()
         shown = b"".join(parts.feed(stream[i : i + 1]) for i in range(len(stream)))
         assert shown == tee().feed(STREAM)
 
-    def test_empty_lines_say_nothing_wherever_they_are_cut(self) -> None:
+    def test_extra_empty_lines_are_ignored_at_any_split(self) -> None:
         stream = b"\n" + STREAM.replace(b"\n\n", b"\n\n\n")
         expected = tee().feed(STREAM)
         for place in range(len(stream)):
@@ -63,18 +65,18 @@ class TestPieces:
             assert parts.feed(stream[:place]) + parts.feed(stream[place:]) == expected
             assert parts.done
 
-    def test_the_end_is_held_back(self) -> None:
+    def test_done_event_is_withheld(self) -> None:
         assert b"[DONE]" not in tee(StreamUsageOption.EVERY).feed(STREAM)
 
-    def test_comments_keep_the_connection_open(self) -> None:
+    def test_comments_are_forwarded(self) -> None:
         assert tee().feed(b": ping\n\n") == b": ping\n\n"
 
 
-class TestUsage:
-    def test_only_usage_is_cut_out(self) -> None:
+class TestStreamUsage:
+    def test_only_usage_and_internal_fields_are_removed_from_chunk(self) -> None:
         shown = tee().feed(chunk(0, 1))
         expected = json.loads(chunk(0, 1)[6:])
-        del expected["usage"], expected["prompt_text"]  # the latter is the engine's own
+        del expected["usage"], expected["prompt_text"]  # prompt_text is an internal field
         assert json.loads(shown[6:]) == expected
 
     @pytest.mark.parametrize(
@@ -85,50 +87,50 @@ class TestUsage:
             b'data: {"choices":[{"index":0}],"usage":null}\n\n',
         ],
     )
-    def test_wherever_it_stands(self, event: bytes) -> None:
+    def test_usage_is_removed_at_any_position(self, event: bytes) -> None:
         assert json.loads(tee().feed(event)[6:]) == {"choices": [{"index": 0}]}
 
     @given(st.text(max_size=40))
-    def test_a_text_is_never_taken_for_it(self, text: str) -> None:
+    def test_text_that_looks_like_usage_is_not_removed(self, text: str) -> None:
         hostile = f'{text}","usage":{{"prompt_tokens":9}},"x":"{text}'
         subject = tee()
         shown = json.loads(subject.feed(chunk(0, 1, text=hostile))[6:])
         assert shown["choices"][0]["delta"]["content"] == hostile
         assert subject.quantities() == Quantities(input_tokens=13, output_tokens=1)
 
-    def test_the_last_chunk_has_the_total(self) -> None:
+    def test_quantities_are_taken_from_last_chunk(self) -> None:
         subject = tee()
         subject.feed(STREAM)
         assert subject.quantities() == Quantities(13, 4, 2)
 
-    def test_choices_of_an_unfinished_stream_are_added_up(self) -> None:
+    def test_unfinished_stream_sums_output_of_choices(self) -> None:
         subject = tee(choices_each=2)
         subject.feed(chunk(0, 3) + chunk(1, 5) + chunk(0, 4))
         assert subject.quantities() == Quantities(input_tokens=13, output_tokens=9)
 
-    def test_so_are_prompts(self) -> None:
-        # Prompts of 13 and 7 tokens, two choices each: 0 and 1 are the first's.
+    def test_unfinished_stream_sums_input_of_prompts(self) -> None:
+        # Prompts of 13 and 7 tokens, two choices each: choices 0 and 1 belong to the first prompt.
         subject = tee(choices_each=2)
         subject.feed(chunk(0, 1) + chunk(1, 1) + chunk(2, 1, 7) + chunk(3, 2, 7))
         assert subject.quantities() == Quantities(input_tokens=20, output_tokens=5)
 
-    def test_the_total_is_not_counted_again(self) -> None:
+    def test_total_chunk_is_not_added_to_output(self) -> None:
         subject = tee()
         subject.feed(chunk(0, 2))
         assert subject.output_tokens() == 2
         subject.feed(chunk(None, 2))
         assert subject.output_tokens() == 2
 
-    def test_more_choices_than_there_can_be_are_not_kept(self) -> None:
+    def test_choices_beyond_requested_number_are_not_counted(self) -> None:
         subject = tee()
         subject.feed(b"".join(chunk(index, 1) for index in range(1000)))
         assert subject.output_tokens() == 4
 
-    def test_nothing_is_known_before_the_first_chunk(self) -> None:
+    def test_quantities_before_first_chunk_are_no_usage(self) -> None:
         assert tee().quantities() is NO_USAGE
 
 
-class TestBroken:
+class TestBrokenStream:
     @pytest.mark.parametrize(
         "event",
         [
@@ -139,37 +141,37 @@ class TestBroken:
             b'data: { "error": "text"}\n\n',
         ],
     )
-    def test_the_good_events_before_it_are_shown(self, event: bytes) -> None:
+    def test_invalid_event_raises_with_preceding_valid_events(self, event: bytes) -> None:
         with pytest.raises(StreamBroken) as caught:
             tee().feed(chunk(0, 1) + event + chunk(0, 2))
         assert caught.value.client_events == tee().feed(chunk(0, 1))
 
-    def test_an_event_without_end(self) -> None:
+    def test_event_over_size_limit_raises(self) -> None:
         subject = tee()
         subject.feed(b"data: " + b"x" * (LIMIT - 6))
         with pytest.raises(StreamBroken):
             subject.feed(b"x")
 
-    def test_so_is_one_after_good_events(self) -> None:
+    def test_event_over_size_limit_raises_with_preceding_valid_events(self) -> None:
         subject = tee()
         with pytest.raises(StreamBroken) as caught:
             subject.feed(chunk(0, 1) + b"data: " + b"x" * LIMIT)
         assert caught.value.client_events == tee().feed(chunk(0, 1))
 
     @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
-    def test_a_long_event_is_found_whole(self, end: bytes) -> None:
+    def test_long_event_in_fragments_is_complete(self, end: bytes) -> None:
         subject = tee(StreamUsageOption.EVERY)
         event = b'data: {"id":"' + b"x" * (LIMIT - 100) + b'","choices":[{"index":0}]}'
         places = range(0, len(event + end), 7)
         shown = b"".join(subject.feed((event + end)[place : place + 7]) for place in places)
         assert shown == event + b"\n\n"
 
-    def test_what_follows_the_end_is_ignored(self) -> None:
+    def test_bytes_after_done_are_ignored(self) -> None:
         subject = tee()
         assert subject.feed(STREAM + b"<html>\n\n") == tee().feed(STREAM)
 
     @given(st.binary(max_size=300))
-    def test_any_bytes_end_in_events_or_a_fact(self, data: bytes) -> None:
+    def test_any_bytes_are_parsed_or_raise_stream_broken(self, data: bytes) -> None:
         subject = tee()
         try:
             subject.feed(data + b"\n\n")

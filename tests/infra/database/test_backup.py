@@ -1,4 +1,4 @@
-"""Backup and restore by themselves; that no cent is lost is in tests/processes/test_restore.py."""
+"""Backup and restore functions; complete restores are in tests/processes/test_restore.py."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def administrator(postgres: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def of_a_tenant(postgres: str, administrator: Engine) -> Iterator[str]:
-    """An empty database as a provider gives it: its owner is no superuser, and did not make the
+    """An empty database as of a hosting provider: its owner is no superuser and did not create the
     extension."""
     theirs = make_url(postgres).set(database="theirs", username="tenant", password="s3cret/@:")
     with administrator.connect() as connection:
@@ -51,8 +51,8 @@ def _run(url: str, statement: str) -> list[tuple[object, ...]]:
         engine.dispose()
 
 
-class TestRestore:
-    def test_into_a_database_of_a_provider(
+class TestRestoreBackup:
+    def test_backup_is_restored_into_a_database_of_a_non_superuser(
         self, postgres: str, of_a_tenant: str, tmp_path: Path
     ) -> None:
         file = tmp_path / "all.dump"
@@ -64,13 +64,13 @@ class TestRestore:
         with pytest.raises(DatabaseNotEmpty):
             restore_backup(of_a_tenant, file)
 
-    def test_no_such_file(self, of_a_tenant: str, tmp_path: Path) -> None:
+    def test_missing_file_raises_backup_failed(self, of_a_tenant: str, tmp_path: Path) -> None:
         with pytest.raises(BackupFailed, match="does not exist"):
             restore_backup(of_a_tenant, tmp_path / "none")
 
 
-class TestBackUp:
-    def test_never_over_another(self, postgres: str, tmp_path: Path) -> None:
+class TestCreateBackup:
+    def test_existing_file_is_not_overwritten(self, postgres: str, tmp_path: Path) -> None:
         file = tmp_path / "all.dump"
         file.write_text("last week's")
         with pytest.raises(BackupFailed, match="exists already"):
@@ -78,19 +78,19 @@ class TestBackUp:
         assert file.read_text() == "last week's"
 
     @pytest.mark.usefixtures("processes")
-    def test_nothing_is_left_of_one_that_failed(self, tmp_path: Path) -> None:
+    def test_failed_backup_leaves_no_file_and_hides_the_password(self, tmp_path: Path) -> None:
         url = "postgresql://maas:hidden@127.0.0.1:9/maas"
         with pytest.raises(BackupFailed, match="pg_dump failed") as caught:
             create_backup(url, tmp_path / "all.dump")
         assert list(tmp_path.iterdir()) == []
         assert "hidden" not in caught.value.message
 
-    def test_a_folder_that_is_not_there(self, postgres: str, tmp_path: Path) -> None:
+    def test_missing_folder_raises_backup_failed(self, postgres: str, tmp_path: Path) -> None:
         with pytest.raises(BackupFailed, match="Cannot write"):
             create_backup(postgres, tmp_path / "none" / "all.dump")
 
 
-def test_the_oldest_go(tmp_path: Path) -> None:
+def test_delete_old_backups_keeps_the_newest_and_unrelated_files(tmp_path: Path) -> None:
     names = [backup_file_name(f"2026112{day}T010000Z") for day in range(5)]
     for name in (*names, "another.dump"):
         (tmp_path / name).touch()

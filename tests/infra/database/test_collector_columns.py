@@ -1,4 +1,4 @@
-"""0026 to 0029: columns that name no collector, beside those of the release before."""
+"""Migrations 0026 to 0029: collector-neutral columns beside the Stripe columns of before."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ import infra
 from infra.database.connect import driver_url
 from infra.database.migrate import migrate
 
-# Two invoices at Stripe and in its outbox, one collected by hand, and a customer.
+# Two invoices at Stripe with outbox rows, one collected manually, and a customer.
 _BEFORE = """
     insert into account (id, name, currency, created_at)
     values (gen_random_uuid(), 'Acme', 'CNY', now());
@@ -42,7 +42,7 @@ _MIGRATED = [(1, "stripe", "in_1", "in_1"), (2, "stripe", None, None), (3, None,
 
 
 class Schema:
-    """A database and steps of its schema."""
+    """A database, its migrations and queries."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -67,7 +67,7 @@ class Schema:
 
 @pytest.fixture
 def schema(postgres: str) -> Iterator[Schema]:
-    """Of the release before, with rows of that release."""
+    """A database of the previous release with rows of that release."""
     admin = create_engine(driver_url(postgres), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text("drop database if exists columns with (force)"))
@@ -81,7 +81,7 @@ def schema(postgres: str) -> Iterator[Schema]:
     admin.dispose()
 
 
-def test_rows_of_the_release_before_are_filled_and_go_back(schema: Schema) -> None:
+def test_rows_of_the_previous_release_are_migrated_and_downgraded(schema: Schema) -> None:
     for _ in range(2):
         migrate(schema.url)
         assert schema.run(_INVOICES) == _MIGRATED
@@ -92,7 +92,7 @@ def test_rows_of_the_release_before_are_filled_and_go_back(schema: Schema) -> No
     assert schema.run("select stripe_customer from billing_profile") == [("cus_1",)]
 
 
-def test_both_releases_see_what_the_other_writes(schema: Schema) -> None:
+def test_triggers_copy_writes_between_old_and_new_columns(schema: Schema) -> None:
     migrate(schema.url)
     schema.run("update invoice set stripe_invoice = 'in_2' where total = 2")
     schema.run("update invoice set collector = 'stripe', external_invoice = 'in_3' where total = 3")
@@ -110,8 +110,8 @@ def test_both_releases_see_what_the_other_writes(schema: Schema) -> None:
     assert schema.run("select distinct collector from inbox") == [("stripe",)]
 
 
-def test_ids_at_another_collector_are_none_of_stripes(schema: Schema) -> None:
-    """The release before would ask Stripe about them."""
+def test_ids_of_another_collector_are_not_copied_to_stripe_columns(schema: Schema) -> None:
+    """The previous release would look up the ids in the Stripe columns at Stripe."""
     migrate(schema.url)
     schema.run("update invoice set collector = 'other', external_invoice = 'in_1' where total = 3")
     schema.run("update billing_profile set collector = 'other', external_customer = 'o_1'")

@@ -1,4 +1,4 @@
-"""The direct connection: statements, refusals, and a server that says nothing."""
+"""The direct connection: statements, errors, and servers that do not respond."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.support.billing.making import until_somebody_waits
 
 @pytest.fixture
 async def server(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """One of its own, which a test may freeze."""
+    """A separate server, which a test may freeze."""
     running = start_postgres(data_dir / "postgres")
     yield running
     running.stop()
@@ -32,13 +32,13 @@ def tell(server: EmbeddedPostgres, number: signal.Signals) -> None:
         os.kill(process.pid, number)
 
 
-async def test_a_statement_has_its_rows(postgres: str) -> None:
+async def test_direct_statement_returns_its_rows(postgres: str) -> None:
     connection = DirectConnection(postgres, 5)
     assert await connection.statement("select %(a)s::int + 1", {"a": 1}) == [(2,)]
     await connection.close()
 
 
-async def test_what_the_database_dislikes_leaves_the_connection_good(postgres: str) -> None:
+async def test_failed_direct_statement_leaves_the_connection_usable(postgres: str) -> None:
     connection = DirectConnection(postgres, 5)
     with pytest.raises(DBAPIError):
         await connection.statement("select 1 / %(a)s::int", {"a": 0})
@@ -46,7 +46,7 @@ async def test_what_the_database_dislikes_leaves_the_connection_good(postgres: s
     await connection.close()
 
 
-async def test_a_statement_that_takes_too_long_is_given_up(postgres: str) -> None:
+async def test_direct_statement_over_the_timeout_raises_database_unavailable(postgres: str) -> None:
     connection = DirectConnection(postgres, 1.0)
     with pytest.raises(DatabaseUnavailable):
         await connection.statement("select pg_sleep(30)", {})
@@ -54,8 +54,10 @@ async def test_a_statement_that_takes_too_long_is_given_up(postgres: str) -> Non
     await connection.close()
 
 
-async def test_a_frozen_server_is_found_out_and_forgiven(server: EmbeddedPostgres) -> None:
-    """Both ways to it: the direct one, and the pool's."""
+async def test_frozen_server_raises_database_unavailable_until_it_continues(
+    server: EmbeddedPostgres,
+) -> None:
+    """By the direct connection and by the pool."""
     connection, pool = DirectConnection(server.url, 1.0), Database(server.url, timeout_s=1.0)
     await connection.statement("select 1", {})
     async with pool.transaction():
@@ -76,17 +78,17 @@ async def test_a_frozen_server_is_found_out_and_forgiven(server: EmbeddedPostgre
     await pool.close()
 
 
-async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(postgres: str) -> None:
-    """The one that waited first finds out, and nothing of it stays; either way to the database."""
+async def test_deadlock_raises_transaction_conflict_with_retry_after(postgres: str) -> None:
+    """The statement that waited first fails and is rolled back, by either kind of connection."""
     connection, pool = DirectConnection(postgres, 10), Database(postgres)
-    # Who waits looks once whether it is for each other: the statement, when the other waits too.
+    # A waiting transaction checks once for a deadlock: the statement does when both wait.
     await connection.statement("select set_config('deadlock_timeout', '3s', false)", {})
     async with pool.transaction() as session:
         await session.execute(text("set local deadlock_timeout = '1min'"))
         await _lock(session, 1)
         waiting = asyncio.create_task(connection.statement(_BOTH, {}))
         await until_somebody_waits(session)
-        await _lock(session, 2)  # deadlock: of the two, the statement is ended
+        await _lock(session, 2)  # deadlock: PostgreSQL cancels the statement
         with pytest.raises(TransactionConflict) as told:
             await waiting
     assert told.value.headers == {"retry-after": "1"}

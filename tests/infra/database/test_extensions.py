@@ -1,4 +1,4 @@
-"""Extensions of PostgreSQL: made where they can be, and what is said where they cannot."""
+"""Extensions of PostgreSQL: creation, and errors where they cannot be created."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from infra.database.extensions import ExtensionMissing, require_extension
 
 @pytest.fixture
 def database(postgres: str) -> Iterator[str]:
-    """A database without extensions, whose user may make none."""
+    """A database without extensions, whose user may not create any."""
     admin = create_engine(driver_url(postgres), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text("create database plain"))
@@ -31,19 +31,21 @@ def connected(url: str) -> Iterator[Connection]:
     engine.dispose()
 
 
-class TestExtension:
-    def test_made_once(self, database: str) -> None:
+class TestRequireExtension:
+    def test_extension_is_created_once(self, database: str) -> None:
         for connection in connected(database):
             for _ in range(2):
                 require_extension(connection, "vector", "pgvector")
             assert connection.scalar(text("select '[1,2]'::vector <-> '[1,2]'::vector")) == 0
 
-    def test_not_on_the_server(self, database: str) -> None:
+    def test_extension_missing_on_the_server_raises_with_the_package_to_install(
+        self, database: str
+    ) -> None:
         for connection in connected(database):
             with pytest.raises(ExtensionMissing, match="Install some package"):
                 require_extension(connection, "no_such", "some package")
 
-    def test_no_right_to_make_it(self, database: str) -> None:
+    def test_missing_privilege_raises_with_the_statement_to_run(self, database: str) -> None:
         for connection in connected(database):
             connection.execute(text("set role guest"))
             with pytest.raises(ExtensionMissing, match="create extension vector"):

@@ -1,4 +1,4 @@
-"""Migrations: they give exactly the tables that the code declares, once, whoever runs them."""
+"""Migrations: the migrated schema equals the declared tables, also with concurrent runs."""
 
 import re
 import shutil
@@ -43,7 +43,7 @@ def empty_database(postgres: str) -> Iterator[str]:
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
-    """A connection of its own, and what was done by it kept."""
+    """A separate connection, committed at the end."""
     engine = create_engine(driver_url(url))
     try:
         with engine.connect() as connection:
@@ -54,7 +54,7 @@ def connected(url: str) -> Iterator[Connection]:
 
 
 class TestMigrate:
-    def test_gives_the_tables_that_the_code_declares(self, postgres: str) -> None:
+    def test_migrated_schema_equals_the_declared_tables(self, postgres: str) -> None:
         engine = create_engine(driver_url(postgres))
         with engine.connect() as connection:
             context = MigrationContext.configure(connection)
@@ -62,11 +62,11 @@ class TestMigrate:
             assert context.get_current_revision() == newest_revision()
         engine.dispose()
 
-    def test_several_at_once(self, empty_database: str) -> None:
+    def test_concurrent_migrations_of_one_database_succeed(self, empty_database: str) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(migrate, [empty_database] * 4))
 
-    def test_a_newer_schema_is_left_alone(self, empty_database: str) -> None:
+    def test_newer_schema_raises_schema_newer(self, empty_database: str) -> None:
         migrate(empty_database)
         engine = create_engine(driver_url(empty_database))
         with engine.begin() as connection:
@@ -75,17 +75,17 @@ class TestMigrate:
         with pytest.raises(SchemaNewer, match="newer version"):
             migrate(empty_database)
 
-    def test_no_server(self) -> None:
+    def test_unreachable_server_raises_database_unreachable(self) -> None:
         with pytest.raises(DatabaseUnreachable, match="MAAS_DATABASE_URL"):
             migrate("postgresql://nobody@127.0.0.1:9/none")
 
     @pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "sqlite:///x.db"])
-    def test_another_kind_of_database(self, url: str) -> None:
+    def test_url_of_another_database_kind_raises_settings_invalid(self, url: str) -> None:
         with pytest.raises(SettingsInvalid, match="MAAS_DATABASE_URL"):
             migrate(url)
 
 
-# A tagged call of 3 rows and the totals that it is in, as of before there were pictures.
+# A tagged call of 3 rows and its totals, as before the meter of images existed.
 _BEFORE = """
     insert into account (id, name, currency, created_at)
     values (gen_random_uuid(), 'Acme', 'CNY', now());
@@ -103,8 +103,8 @@ _BEFORE = """
 """
 
 
-class TestMeters:
-    """0008: pictures and seconds of adaptation are counted, beside what was there."""
+class TestMeterColumnsMigration:
+    """Migration 0008 adds meters of images and adaptation seconds to existing tables."""
 
     TABLES = ("usage", "usage_total", "usage_tag_total")
 
@@ -121,14 +121,14 @@ class TestMeters:
             return [tuple(row) for row in result] if result.returns_rows else []
 
     def kept(self, url: str) -> list[Any]:
-        """Each row without the new meters, and what later migrations add."""
+        """All rows without the new meters and without columns of later migrations."""
         new = (
             "'{images,adaptation_seconds,parent_id,error_message,error_param,requested_model,"
             "service_tier}'::text[]"
         )
         return [self.run(url, f"select to_jsonb(t) - {new} from {of} t") for of in self.TABLES]
 
-    def test_what_was_there_stays_and_goes_back(self, empty_database: str) -> None:
+    def test_existing_rows_survive_upgrade_and_downgrade(self, empty_database: str) -> None:
         self.step(empty_database, command.upgrade, "0007")
         self.run(empty_database, _BEFORE)
         before = self.kept(empty_database)
@@ -144,8 +144,10 @@ class TestMeters:
             self.step(empty_database, command.downgrade, "0007")
             assert self.kept(empty_database) == before
 
-    def test_a_worker_of_before_counts_nothing_wrongly(self, empty_database: str) -> None:
-        """It knows no pictures, and would leave them out of a total that says how many."""
+    def test_write_of_the_previous_release_without_images_is_rejected(
+        self, empty_database: str
+    ) -> None:
+        """A worker of the previous release would write totals without their images."""
         migrate(empty_database)
         with pytest.raises(IntegrityError, match="images"):
             self.run(empty_database, _BEFORE)
@@ -168,7 +170,7 @@ _ADDS_D = ("d", "alter table thing add newer int", False)
 
 
 class TestExpandThenContract:
-    """A made-up history of steps, in releases that each bring more of them."""
+    """A synthetic history of migrations, in releases that each add some."""
 
     def release(self, folder: Path, *steps: tuple[str, str, bool]) -> Path:
         versions = folder / "versions"
@@ -190,24 +192,28 @@ class TestExpandThenContract:
             )
             return {row[0] for row in found}
 
-    def test_what_takes_away_waits(self, empty_database: str, tmp_path: Path) -> None:
+    def test_removing_steps_run_only_with_contract(
+        self, empty_database: str, tmp_path: Path
+    ) -> None:
         scripts = self.release(tmp_path, _ADDS_A)
         assert migrate(empty_database, scripts=scripts) == ()
         self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C)
-        for _ in range(2):  # any command of the new version does the same, and no more
+        for _ in range(2):  # repeated by any command of the new version
             assert migrate(empty_database, scripts=scripts) == ("c",)
             assert self.columns(empty_database) == {"old", "new"}
         assert migrate(empty_database, contract=True, scripts=scripts) == ()
         assert self.columns(empty_database) == {"new"}
 
-    def test_an_empty_database_has_no_older_gateways(
+    def test_empty_database_runs_all_steps_at_once(
         self, empty_database: str, tmp_path: Path
     ) -> None:
         scripts = self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
         assert migrate(empty_database, scripts=scripts) == ()
         assert self.columns(empty_database) == {"new", "newer"}
 
-    def test_a_release_is_not_leapt_over(self, empty_database: str, tmp_path: Path) -> None:
+    def test_skipped_release_raises_contract_pending(
+        self, empty_database: str, tmp_path: Path
+    ) -> None:
         scripts = self.release(tmp_path, _ADDS_A)
         migrate(empty_database, scripts=scripts)
         self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
@@ -215,7 +221,7 @@ class TestExpandThenContract:
             migrate(empty_database, scripts=scripts)
         assert self.columns(empty_database) == {"old"}
 
-    def test_a_step_does_not_have_all_wait_behind_it(
+    def test_blocked_step_raises_after_the_lock_timeout_and_keeps_earlier_steps(
         self, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("infra.database.migrate._LOCK_TIMEOUT", "100ms")
@@ -227,22 +233,22 @@ class TestExpandThenContract:
             reader.execute(text("select * from thing"))
             with pytest.raises(MigrationBlocked):
                 migrate(empty_database, scripts=scripts)
-            # Each step is a transaction: it holds nothing while the next one waits.
+            # Each step is a transaction, so no lock is held while the next one waits.
             assert reader.scalar(text("select to_regclass('other')")) is not None
         assert migrate(empty_database, scripts=scripts) == ()
         assert self.columns(empty_database) == {"old", "new"}
 
 
-class TestSteps:
-    """From the first release on, what takes away says so."""
+class TestMigrationFiles:
+    """Since the first release, migrations that drop or rename are marked as contract."""
 
-    # Until then no older gateway ran beside a newer one.
+    # Before this migration, gateways of two versions did not run together.
     BEFORE = 17
     TAKES_AWAY = re.compile(
         r"op\.(drop_table|drop_column|rename_table)|new_column_name|drop column"
     )
 
-    def test_each_that_takes_away_says_so(self) -> None:
+    def test_each_removing_migration_is_marked_as_contract(self) -> None:
         folder = Path(infra.__file__).parent / "migrations" / "versions"
         for file in sorted(folder.glob("[0-9]*.py")):
             body = file.read_text().partition("def upgrade")[2].partition("def downgrade")[0]

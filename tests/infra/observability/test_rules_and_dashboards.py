@@ -1,4 +1,4 @@
-"""Dashboards and alert rules: each metric and label in them exists, and each alert is explained."""
+"""Dashboards and alert rules: each metric and label exists, and each alert has a runbook."""
 
 import json
 import re
@@ -25,7 +25,7 @@ ENDINGS = {
     "histogram": ("_bucket", "_sum", "_count"),
     "gauge": ("",),
 }
-# Of Prometheus itself and of vLLM.
+# Metrics of Prometheus itself and of vLLM.
 LABELS = {"le", "job", "instance", "model_name", "engine"}
 NAME = re.compile(r"(?<![\w:$\"{])(?:maas|gen_ai|vllm|up\b)[a-zA-Z0-9_:]*")
 
@@ -66,19 +66,19 @@ def without_labels(expression: str) -> str:
     return re.sub(r"\b(?:by|on|without|ignoring) \([^)]*\)", "", plain)
 
 
-class TestNames:
-    def test_each_metric_is_exported(self) -> None:
+class TestMetricNames:
+    def test_each_metric_in_rules_and_dashboards_is_exported(self) -> None:
         known = exported() | {rule["record"] for rule in rules() if "record" in rule}
         for place, expression in expressions():
             used = set(NAME.findall(without_labels(expression)))
             assert used, f"{place} asks for nothing: {expression}"
             assert used <= known, f"{place}: {used - known}"
 
-    def test_a_wrong_name_would_be_seen(self) -> None:
+    def test_unknown_metric_name_is_found_in_an_expression(self) -> None:
         used = NAME.findall(without_labels('sum(rate(maas_no_such_total{job="up"}[5m]))'))
         assert used == ["maas_no_such_total"]
 
-    def test_each_label_exists(self) -> None:
+    def test_each_label_in_rules_and_dashboards_exists(self) -> None:
         known = labels()
         for place, expression in expressions():
             chosen = re.findall(r"[{,]\s*(\w+)\s*(?:=~|!~|!=|=)", expression)
@@ -87,7 +87,7 @@ class TestNames:
             assert used <= known, f"{place}: {used - known}"
 
     @pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed here")
-    def test_the_engine_has_those_that_are_asked_of_it(self) -> None:
+    def test_each_engine_metric_is_declared_by_vllm(self) -> None:
         origin = find_spec("vllm").origin  # type: ignore[union-attr]
         assert origin is not None
         source = (Path(origin).parent / "v1" / "metrics" / "loggers.py").read_text()
@@ -97,7 +97,7 @@ class TestNames:
 
 
 class TestAlerts:
-    def test_each_is_explained_where_it_says(self) -> None:
+    def test_each_alert_has_a_runbook_section_and_severity(self) -> None:
         told = re.findall(r"^### (Maas\w+)$", DOCUMENT, re.MULTILINE)
         alerts = [rule for rule in rules() if "alert" in rule]
         assert sorted(told) == sorted(rule["alert"] for rule in alerts)
@@ -108,7 +108,7 @@ class TestAlerts:
 
     @pytest.mark.usefixtures("processes")
     @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed here")
-    def test_promtool_finds_them_right_and_they_fire_when_they_should(self) -> None:
+    def test_promtool_accepts_the_rules_and_their_tests_pass(self) -> None:
         prometheus = FILES / "prometheus"
         for command in (
             ["check", "rules", *map(str, RULES)],
@@ -120,7 +120,7 @@ class TestAlerts:
 
 
 class TestDashboards:
-    def test_panels_have_places_of_their_own(self) -> None:
+    def test_panels_do_not_overlap(self) -> None:
         uids = set()
         for file in DASHBOARDS:
             board = json.loads(file.read_text(encoding="utf-8"))
@@ -139,7 +139,7 @@ class TestDashboards:
                 taken |= cells
         assert uids == {"maas-money", "maas-traffic", "maas-models", "maas-jobs"}
 
-    def test_they_ask_the_source_that_is_provisioned(self) -> None:
+    def test_panels_use_the_provisioned_datasource(self) -> None:
         folder = FILES / "grafana" / "provisioning" / "datasources"
         (file,) = folder.glob("*.yml")
         known = {one["uid"] for one in yaml.safe_load(file.read_text())["datasources"]}
@@ -148,8 +148,8 @@ class TestDashboards:
                 assert panel["datasource"]["uid"] in known
 
 
-class TestDocument:
-    def test_each_metric_is_explained(self) -> None:
+class TestObservabilityDocument:
+    def test_document_lists_each_declared_metric(self) -> None:
         listed = set(re.findall(r"^\| `((?:maas|gen_ai)_\w+)", DOCUMENT, re.MULTILINE))
         families = {
             f"{family.name}_total" if family.type == "counter" else family.name

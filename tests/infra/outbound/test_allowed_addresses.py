@@ -1,4 +1,4 @@
-"""Reach: which addresses may be connected to, by what a name stands for and not by the name."""
+"""Allowed addresses: a connection is allowed by the addresses of a name, not by the name."""
 
 import asyncio
 import socket
@@ -20,14 +20,14 @@ OWN = AllowedAddresses(
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """Of a server on 127.0.0.1."""
+    """The port of a server on 127.0.0.1."""
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
 
 def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Every name stands for these."""
+    """Let every name resolve to these addresses."""
 
     async def looked_up(_loop: Any, _host: str, port: int, **_: Any) -> list[Any]:
         return [(0, 0, 0, "", (address, port)) for address in addresses]
@@ -35,18 +35,18 @@ def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", looked_up)
 
 
-class TestAddresses:
+class TestAddressRules:
     @pytest.mark.parametrize(
         "address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
     )
-    def test_of_the_public_internet(self, address: str) -> None:
+    def test_public_address_is_allowed(self, address: str) -> None:
         assert PUBLIC.allows(ip_address(address))
 
     @pytest.mark.parametrize(
         "address",
         [
             "127.0.0.1",
-            "0.0.0.0",  # connected to, it is this machine
+            "0.0.0.0",  # a connection to it reaches this machine
             "10.1.2.3",
             "172.16.0.1",
             "192.168.1.1",
@@ -74,19 +74,19 @@ class TestAddresses:
             "100.100.100.200",
         ],
     )
-    def test_of_this_machine_or_network(self, address: str) -> None:
+    def test_local_or_private_address_is_rejected(self, address: str) -> None:
         assert not PUBLIC.allows(ip_address(address))
 
     @pytest.mark.parametrize("address", ["10.1.2.3", "::ffff:10.1.2.3", "fd00::7", "8.8.8.8"])
-    def test_of_a_network_that_is_allowed(self, address: str) -> None:
+    def test_address_of_an_allowed_network_is_allowed(self, address: str) -> None:
         assert OWN.allows(ip_address(address))
 
     @pytest.mark.parametrize("address", ["10.2.0.1", "192.168.1.1", "169.254.169.254", "::1"])
-    def test_of_another(self, address: str) -> None:
+    def test_private_address_outside_the_allowed_networks_is_rejected(self, address: str) -> None:
         assert not OWN.allows(ip_address(address))
 
 
-class TestChecking:
+class TestNameCheck:
     @pytest.mark.parametrize(
         ("host", "status"),
         [
@@ -99,12 +99,12 @@ class TestChecking:
             ("broken.example", NameStatus.UNAVAILABLE),
         ],
     )
-    async def test_a_name_by_its_addresses_or_the_error(
+    async def test_name_status_follows_its_addresses_or_lookup_error(
         self, host: str, status: NameStatus
     ) -> None:
         assert await AllowedAddresses(resolve=fake_names.resolve).check(host) is status
 
-    async def test_a_private_name_in_a_network_that_is_allowed(self) -> None:
+    async def test_private_name_is_allowed_only_within_an_allowed_network(self) -> None:
         own = AllowedAddresses([ip_network("10.9.0.0/16")], fake_names.resolve)
         assert await own.check("inside.example") is NameStatus.PRIVATE
         own = AllowedAddresses([ip_network("10.0.0.0/8")], fake_names.resolve)
@@ -118,13 +118,15 @@ class TestChecking:
             (UnicodeError("label too long"), NameStatus.NOT_FOUND),
         ],
     )
-    async def test_other_errors(self, error: Exception, status: NameStatus) -> None:
+    async def test_other_lookup_error_maps_to_unavailable_or_not_found(
+        self, error: Exception, status: NameStatus
+    ) -> None:
         async def failing(_host: str) -> list[Any]:
             raise error
 
         assert await AllowedAddresses(resolve=failing).check("hook.example") is status
 
-    async def test_by_the_system_where_no_resolver_is_given(
+    async def test_default_resolver_uses_the_system_lookup(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         fake_names.answer_lookups(monkeypatch)
@@ -133,10 +135,10 @@ class TestChecking:
         assert await PUBLIC.check("localhost") is NameStatus.PRIVATE
 
     @pytest.mark.usefixtures("network")
-    async def test_a_name_that_passed_and_changes_is_refused_when_connecting(
+    async def test_name_that_changes_after_the_check_is_rejected_when_connecting(
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """DNS rebinding: what was said at entry counts for nothing in a delivery."""
+        """DNS rebinding: the check at entry does not apply to a later delivery."""
         reach = AllowedAddresses(resolve=fake_names.resolve)
         assert await reach.check("hook.example") is NameStatus.ALLOWED
         names(monkeypatch, "127.0.0.1", "10.1.2.3")
@@ -144,7 +146,7 @@ class TestChecking:
             await reach.connect_tcp("hook.example", port)
 
     @pytest.mark.usefixtures("network")
-    async def test_of_mixed_addresses_only_the_allowed_ones_are_connected_to(
+    async def test_only_allowed_addresses_of_a_mixed_name_are_connected(
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         connected: list[str] = []
@@ -159,7 +161,7 @@ class TestChecking:
 
 
 @pytest.mark.usefixtures("network")
-class TestConnecting:
+class TestConnection:
     @pytest.mark.parametrize(
         "host",
         [
@@ -168,11 +170,11 @@ class TestConnecting:
             *("::1", "::", "::ffff:127.0.0.1", "::ffff:7f00:1", "0:0:0:0:0:0:0:1"),
         ],
     )
-    async def test_to_this_machine_by_any_spelling(self, port: int, host: str) -> None:
+    async def test_any_notation_of_this_machine_is_rejected(self, port: int, host: str) -> None:
         with pytest.raises(httpcore.ConnectError, match=r"not on the public internet|not known"):
             await PUBLIC.connect_tcp(host, port)
 
-    async def test_to_a_name_for_this_machine(
+    async def test_name_of_this_machine_is_rejected_unless_its_network_is_allowed(
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         names(monkeypatch, "127.0.0.1")
@@ -180,10 +182,10 @@ class TestConnecting:
             await PUBLIC.connect_tcp("hook.example", port)
         await (await OWN.connect_tcp("hook.example", port)).aclose()
 
-    async def test_to_a_name_that_stands_for_something_else_by_now(
+    async def test_name_is_looked_up_once_and_the_checked_address_connected(
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What was looked up and allowed is what is connected to: no name is asked about twice."""
+        """The address that was looked up and checked is connected to, without a second lookup."""
         asked: list[str] = []
 
         async def looked_up(_loop: Any, host: str, port: int, **_: Any) -> list[Any]:
@@ -204,13 +206,15 @@ class TestConnecting:
             await OWN.connect_tcp("hook.example", port)
         assert connected == ["127.0.0.9"]
 
-    async def test_past_an_address_that_is_not_allowed_or_not_there(
+    async def test_rejected_and_unreachable_addresses_of_a_name_are_skipped(
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         names(monkeypatch, "192.168.1.1", "127.0.0.9", "127.0.0.1")
         await (await OWN.connect_tcp("hook.example", port)).aclose()
 
-    async def test_to_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_closed_port_or_name_without_addresses_raises(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         with pytest.raises(httpcore.ConnectError):
@@ -219,14 +223,14 @@ class TestConnecting:
         with pytest.raises(OutOfReach):
             await OWN.connect_tcp("hook.example", port)
 
-    async def test_to_a_name_that_is_none(self) -> None:
+    async def test_unknown_name_raises_connect_error(self) -> None:
         for host in ("nowhere.invalid", "x" * 300):
             with pytest.raises(httpcore.ConnectError, match="is not known"):
                 await PUBLIC.connect_tcp(host, 443)
 
-    async def test_to_a_socket_of_this_machine(self) -> None:
+    async def test_unix_socket_is_rejected(self) -> None:
         with pytest.raises(OutOfReach):
             await OWN.connect_unix_socket("/var/run/docker.sock")
 
-    async def test_waiting(self) -> None:
+    async def test_sleep_is_passed_to_the_backend(self) -> None:
         await OWN.sleep(0)

@@ -1,4 +1,4 @@
-"""Resolver: lookups in few threads of their own, bounded in time, and errors as they are."""
+"""Resolver: lookups in a few own threads with a timeout; errors are raised unchanged."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from infra.outbound.resolver import Resolver
 
 @pytest.fixture
 def answering() -> Iterator[Event]:
-    """Set at the end, so that no lookup of a test is left waiting."""
+    """An event that ends slow lookups; set at the end of each test."""
     event = Event()
     yield event
     event.set()
@@ -23,7 +23,7 @@ def answering() -> Iterator[Event]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, answering: Event) -> list[str]:
-    """The names that were looked up: those that begin with `slow` are answered on the event."""
+    """The names looked up; those that start with `slow` return after the event."""
     names: list[str] = []
 
     def getaddrinfo(host: str, *_: Any, **__: Any) -> list[Any]:
@@ -36,29 +36,29 @@ def asked(monkeypatch: pytest.MonkeyPatch, answering: Event) -> list[str]:
     return names
 
 
-async def test_a_name_resolves_to_all_its_addresses(asked: list[str]) -> None:
+async def test_resolver_returns_all_addresses_of_a_name(asked: list[str]) -> None:
     found = await Resolver()("hook.example")
     assert found == [ip_address("8.8.8.8"), ip_address("fd00::7")]
     assert asked == ["hook.example"]
 
 
-async def test_a_real_lookup_needs_no_dns_for_an_address() -> None:
+async def test_resolver_returns_an_address_without_dns() -> None:
     assert await Resolver()("127.0.0.1") == [ip_address("127.0.0.1")]
 
 
 @pytest.mark.parametrize("host", ["x" * 300, "a\0b", "nowhere.invalid"])
-async def test_a_name_that_does_not_resolve_raises_the_system_error(host: str) -> None:
+async def test_resolver_raises_the_system_error_for_an_unknown_name(host: str) -> None:
     with pytest.raises((OSError, ValueError)):
         await Resolver()(host)
 
 
-async def test_a_slow_name_times_out(asked: list[str]) -> None:
+async def test_slow_lookup_raises_timeout_error(asked: list[str]) -> None:
     with pytest.raises(TimeoutError):
         await Resolver(timeout_s=0.05)("slow.example")
     assert asked == ["slow.example"]
 
 
-async def test_slow_names_use_no_more_threads_than_allowed_and_none_of_the_loop(
+async def test_slow_lookups_use_only_the_threads_of_the_resolver(
     asked: list[str],
 ) -> None:
     resolver = Resolver(timeout_s=0.05)
@@ -67,11 +67,11 @@ async def test_slow_names_use_no_more_threads_than_allowed_and_none_of_the_loop(
     assert {type(one) for one in results} == {TimeoutError}
     assert len(asked) == 2
     assert len([one for one in threads() if one.name == "dns-lookup"]) == 2
-    # The threads of the event loop are free: DNS of deliveries, and whatever else needs them.
+    # The threads of the event loop stay free, for example for DNS lookups of deliveries.
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 10) == "free"
 
 
-async def test_a_caller_that_leaves_gives_no_thread_back_before_its_lookup_ends(
+async def test_cancelled_lookup_keeps_its_thread_until_it_ends(
     asked: list[str], answering: Event
 ) -> None:
     resolver = Resolver(timeout_s=10, threads=1)
@@ -87,10 +87,10 @@ async def test_a_caller_that_leaves_gives_no_thread_back_before_its_lookup_ends(
     assert asked == ["slow.example", "next.example"]
 
 
-def test_a_loop_that_ends_meanwhile_does_not_wait_for_the_lookup(
+def test_event_loop_ends_without_waiting_for_a_slow_lookup(
     asked: list[str], answering: Event
 ) -> None:
-    """As a command does: it says its result and ends, though DNS has not answered yet."""
+    """As in a command, which prints its result and exits before DNS has responded."""
     with pytest.raises(TimeoutError):
         asyncio.run(Resolver(timeout_s=0.05)("slow.example"))
     (left,) = [one for one in threads() if one.name == "dns-lookup" and one.is_alive()]

@@ -1,4 +1,4 @@
-"""Signed posts, checked with the receiver's library of the Standard Webhooks scheme."""
+"""Signed webhook posts, verified with the receiver's Standard Webhooks library."""
 
 import asyncio
 import json
@@ -28,8 +28,8 @@ async def hook() -> AsyncIterator[Hook]:
         yield running
 
 
-class TestSignature:
-    async def test_the_receiver_verifies_it(self, hook: Hook) -> None:
+class TestWebhookSignature:
+    async def test_signature_is_verified_by_the_receivers_library(self, hook: Hook) -> None:
         secret = new_secret()
         await LOCAL.post(hook.url, secret, "alert_1", SAID, datetime.now(UTC))
         (post,) = hook.posts
@@ -38,7 +38,7 @@ class TestSignature:
         assert post.headers["content-type"] == "application/json; charset=utf-8"
         assert json.loads(post.body) == SAID
 
-    async def test_not_with_another_secret_body_or_id(self, hook: Hook) -> None:
+    async def test_verification_fails_with_another_secret_body_or_id(self, hook: Hook) -> None:
         secret = new_secret()
         await LOCAL.post(hook.url, secret, "alert_1", SAID, datetime.now(UTC))
         (post,) = hook.posts
@@ -50,7 +50,7 @@ class TestSignature:
             with pytest.raises(WebhookVerificationError):
                 Webhook(key).verify(body, headers)
 
-    async def test_not_much_later(self, hook: Hook) -> None:
+    async def test_verification_fails_for_an_old_timestamp(self, hook: Hook) -> None:
         secret = new_secret()
         at = datetime.now(UTC) - timedelta(minutes=6)
         await LOCAL.post(hook.url, secret, "alert_1", SAID, at)
@@ -58,40 +58,40 @@ class TestSignature:
         with pytest.raises(WebhookVerificationError, match="too old"):
             Webhook(secret).verify(post.body, post.headers)
 
-    def test_secrets_differ(self) -> None:
+    def test_new_secrets_are_unique(self) -> None:
         first, second = new_secret(), new_secret()
         assert first != second
         assert first.startswith("whsec_")
 
 
-class TestAnswers:
+class TestWebhookResponses:
     @pytest.mark.parametrize("status", [200, 201, 204, 299])
-    async def test_that_are_well(self, hook: Hook, status: int) -> None:
+    async def test_success_status_completes_the_post(self, hook: Hook, status: int) -> None:
         hook.statuses = [status]
         await LOCAL.post(hook.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
 
     @pytest.mark.parametrize("status", [302, 400, 404, 410, 429, 500, 503])
-    async def test_that_are_not(self, hook: Hook, status: int) -> None:
+    async def test_error_status_raises_post_failed(self, hook: Hook, status: int) -> None:
         hook.statuses = [status]
-        with pytest.raises(PostFailed, match=f"answered {status}"):
+        with pytest.raises(PostFailed, match=f"HTTP status {status}"):
             await LOCAL.post(hook.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
         assert len(hook.posts) == 1
 
-    async def test_that_lead_elsewhere_are_not_followed(self, hook: Hook) -> None:
+    async def test_redirect_is_not_followed(self, hook: Hook) -> None:
         async def lead(exchange: Exchange) -> None:
             await exchange.send(b"HTTP/1.1 307 Go\r\nlocation: %b\r\n" % hook.url.encode())
             await exchange.send(b"content-length: 0\r\n\r\n")
 
         async with run_raw_server(lead) as server:
-            with pytest.raises(PostFailed, match="answered 307"):
+            with pytest.raises(PostFailed, match="HTTP status 307"):
                 await LOCAL.post(server.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
         assert hook.posts == []
 
     @pytest.mark.parametrize(
         "host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "user@127.0.0.1"]
     )
-    async def test_of_this_machine_are_never_asked_for(self, hook: Hook, host: str) -> None:
-        """By a poster as an operator has it, by any spelling, on any port."""
+    async def test_url_of_this_machine_is_never_requested(self, hook: Hook, host: str) -> None:
+        """With the default settings, in any notation, on any port."""
         port = hook.url.rpartition(":")[2]
         with pytest.raises(PostFailed, match=r"not on the public internet|not known"):
             await SignedPoster(AllowedAddresses()).post(
@@ -99,8 +99,8 @@ class TestAnswers:
             )
         assert hook.posts == []
 
-    async def test_without_end_are_not_read(self) -> None:
-        """The status is enough: a receiver cannot fill our memory, nor take our time."""
+    async def test_endless_response_body_is_not_read(self) -> None:
+        """Only the status is read, so a receiver cannot use up memory or time."""
 
         async def pour(exchange: Exchange) -> None:
             await exchange.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
@@ -111,18 +111,18 @@ class TestAnswers:
             await LOCAL.post(server.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
 
 
-class TestNobodyThere:
+class TestWebhookConnectionErrors:
     @pytest.mark.parametrize("url", ["http://127.0.0.1:1/hook", "http://nowhere.invalid/hook"])
-    async def test_is_said(self, url: str) -> None:
+    async def test_unreachable_url_raises_post_failed(self, url: str) -> None:
         with pytest.raises(PostFailed, match="ConnectError"):
             await LOCAL.post(url, new_secret(), "alert_1", SAID, datetime.now(UTC))
 
     @pytest.mark.parametrize("url", ["ftp://example.com/", "http://[", "https://example.com:0x/"])
-    async def test_an_address_that_is_none(self, url: str) -> None:
+    async def test_invalid_url_raises_post_failed(self, url: str) -> None:
         with pytest.raises(PostFailed):
             await LOCAL.post(url, new_secret(), "alert_1", SAID, datetime.now(UTC))
 
-    async def test_hanging_up(self) -> None:
+    async def test_closed_connection_raises_post_failed(self) -> None:
         async def hang_up(exchange: Exchange) -> None:
             exchange.close()
 
@@ -130,7 +130,7 @@ class TestNobodyThere:
             with pytest.raises(PostFailed, match="RemoteProtocolError"):
                 await LOCAL.post(server.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
 
-    async def test_not_answering(self) -> None:
+    async def test_missing_response_raises_post_failed_after_the_timeout(self) -> None:
         async def wait(_exchange: Exchange) -> None:
             await asyncio.Event().wait()
 

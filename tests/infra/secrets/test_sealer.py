@@ -1,4 +1,4 @@
-"""Sealing: opens with the same secret, for the same purpose, unchanged."""
+"""Sealer: sealed bytes open only unchanged, with the same secret and purpose."""
 
 import pytest
 
@@ -8,15 +8,15 @@ SEALER = Sealer(b"s" * 32)
 
 
 @pytest.mark.parametrize("text", ["", "a", "第二步", "x" * 1_000_000])
-def test_opens(text: str) -> None:
+def test_sealed_text_is_opened_unchanged(text: str) -> None:
     assert SEALER.open(SEALER.seal(text, "totp:1"), "totp:1") == text
 
 
-def test_the_same_twice_looks_different() -> None:
+def test_sealing_the_same_text_twice_gives_different_bytes() -> None:
     assert SEALER.seal("a", "totp:1") != SEALER.seal("a", "totp:1")
 
 
-def test_is_broken() -> None:
+def test_changed_bytes_secret_or_purpose_raise_seal_broken() -> None:
     sealed = SEALER.seal("secret", "totp:1")
     changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
     for sealer, one, purpose in (

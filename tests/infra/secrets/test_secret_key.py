@@ -1,4 +1,4 @@
-"""The secret key: made once, kept, and missed when it is damaged."""
+"""The secret key: created once, kept, and an error if its file is damaged."""
 
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from infra.settings import Settings
 
 
 class TestSecretKey:
-    def test_is_made_once_for_its_owner_only(self, tmp_path: Path) -> None:
+    def test_key_file_is_created_once_and_readable_by_its_owner_only(self, tmp_path: Path) -> None:
         settings = Settings(data_dir=tmp_path / "new")
         with ThreadPoolExecutor(8) as pool:
             keys = set(pool.map(lambda _: secret_key(settings), range(8)))
@@ -20,13 +20,15 @@ class TestSecretKey:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert [entry.name for entry in file.parent.iterdir()] == ["secret.key"]
 
-    def test_the_environments_comes_first(self, tmp_path: Path) -> None:
+    def test_key_of_the_settings_takes_precedence_over_the_file(self, tmp_path: Path) -> None:
         settings = Settings(data_dir=tmp_path, secret_key="k" * 32)  # type: ignore[arg-type]
         assert secret_key(settings) == b"k" * 32
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("content", [b"", b"short", b"\xff\xfe\x00"])
-    def test_a_damaged_file_is_not_replaced(self, tmp_path: Path, content: bytes) -> None:
+    def test_damaged_key_file_raises_and_is_not_replaced(
+        self, tmp_path: Path, content: bytes
+    ) -> None:
         (tmp_path / "secret.key").write_bytes(content)
         with pytest.raises(SecretUnusable, match="backup"):
             secret_key(Settings(data_dir=tmp_path))

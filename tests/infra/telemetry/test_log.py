@@ -1,4 +1,4 @@
-"""Logs: JSON lines, and nothing in them that must not be."""
+"""Logs: JSON lines without secrets or prompts."""
 
 import json
 import logging
@@ -14,8 +14,8 @@ from infra.telemetry.log import configure_logging, money_log, redact_secrets, wr
 from tests.support.money_lines import money_lines
 
 
-class TestSecrets:
-    def test_keys_are_struck_out_of_texts_and_fields(self) -> None:
+class TestRedaction:
+    def test_api_keys_are_redacted_in_texts_and_fields(self) -> None:
         secret = generate_api_key()
         event = {"event": f"bad key {secret}!", "authorization": f"Bearer {secret}", "n": 1}
         struck = redact_secrets(None, "info", event)
@@ -37,7 +37,7 @@ class TestSecrets:
             ("Authorization: Bearer abcdefghijkl", "Bearer "),
         ],
     )
-    def test_others_are_too(self, text: str, stays: str) -> None:
+    def test_other_secrets_are_redacted_at_any_depth(self, text: str, stays: str) -> None:
         deep = {"event": text, "more": {"list": [text, ("a", text)]}, "error": ValueError(text)}
         struck = repr(redact_secrets(None, "info", deep))
         assert stays in struck
@@ -45,17 +45,17 @@ class TestSecrets:
                        "pa55word", "abcdefghijkl"):  # fmt: skip
             assert secret not in struck
 
-    def test_what_only_looks_like_one_stays(self) -> None:
+    def test_text_that_resembles_a_secret_is_kept(self) -> None:
         said = "GET /v1/models of maas on http://127.0.0.1:8080/v1, bearing 12:30@noon, maas_calls"
         assert redact_secrets(None, "info", {"event": said})["event"] == said
 
     @pytest.mark.parametrize("field", ["prompt", "messages", "body", "password"])
-    def test_prompts_are_struck_out(self, field: str) -> None:
+    def test_prompt_and_password_fields_are_redacted(self, field: str) -> None:
         assert redact_secrets(None, "info", {field: "private"})[field] == "[struck out]"
 
 
 def written(capsys: pytest.CaptureFixture[str], log: Callable[[], object]) -> list[dict[str, Any]]:
-    """The lines that are written, with logging as in a real process."""
+    """The lines logged by the function, with logging configured as in a real process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     configure_logging("info")
@@ -68,8 +68,8 @@ def written(capsys: pytest.CaptureFixture[str], log: Callable[[], object]) -> li
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
-class TestFormat:
-    def test_our_lines_and_the_librarys_are_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+class TestLogFormat:
+    def test_own_and_library_lines_are_json(self, capsys: pytest.CaptureFixture[str]) -> None:
         def log() -> None:
             structlog.get_logger().info("ours", count=2)
             logging.getLogger("uvicorn").warning("theirs %s", generate_api_key())
@@ -79,9 +79,9 @@ class TestFormat:
         assert theirs["event"] == "theirs maas_[struck out]"
 
 
-class TestQuiet:
+class TestLibraryLogLevels:
     @pytest.mark.parametrize("name", ["httpx", "httpcore.http11", "stripe", "procrastinate.worker"])
-    def test_each_request_and_tick_is_not_told(
+    def test_library_info_lines_are_dropped_and_warnings_kept(
         self, capsys: pytest.CaptureFixture[str], name: str
     ) -> None:
         log = logging.getLogger(name)
@@ -89,12 +89,12 @@ class TestQuiet:
         (line,) = written(capsys, lambda: log.warning("it is slow"))
         assert (line["event"], line["level"]) == ("it is slow", "warning")
 
-    def test_the_server_itself_is_heard(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_uvicorn_info_lines_are_logged(self, capsys: pytest.CaptureFixture[str]) -> None:
         (line,) = written(capsys, lambda: logging.getLogger("uvicorn").info("it listens"))
         assert line["event"] == "it listens"
 
 
-def test_an_event_of_money_is_not_lost_with_its_file(
+def test_money_event_is_logged_to_stderr_when_its_file_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logger, folder = logging.getLogger("maas.money"), tmp_path / "logs"

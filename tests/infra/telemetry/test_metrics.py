@@ -1,4 +1,4 @@
-"""Metrics: added up over several processes."""
+"""Metrics aggregated over several processes."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("processes")
 
-# `process(work)` does the work in a process of its own, and returns when that has ended.
+# `process(work)` runs the work in a child process and returns after its end.
 _BEGIN = """
 import os, sys
 from infra.telemetry.metrics import declare_metrics
@@ -38,7 +38,7 @@ sys.stdout.write(metrics.exposition()[0].decode())
 
 
 def shown(folder: Path, done: str) -> str:
-    """What a process shows after this."""
+    """The exposition of a process after running the code."""
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
     command = [sys.executable, "-c", _BEGIN + done + _SHOW]
     return subprocess.run(
@@ -46,15 +46,15 @@ def shown(folder: Path, done: str) -> str:
     ).stdout
 
 
-class TestSeveralProcesses:
-    def test_what_a_process_said_of_the_moment_ends_with_it(self, tmp_path: Path) -> None:
+class TestMultiProcessMetrics:
+    def test_gauges_of_an_ended_process_are_dropped(self, tmp_path: Path) -> None:
         done = "process(fail); process(count); metrics = declare_metrics(); recover(metrics)"
         exposed = shown(tmp_path, done)
         assert 'maas_model_up{model="m"} 1.0' in exposed
         assert "maas_calls_running 2.0" in exposed
         assert 'status="200"} 1.0' in exposed
 
-    def test_counts_are_added_up(self, tmp_path: Path) -> None:
+    def test_counters_of_processes_are_summed(self, tmp_path: Path) -> None:
         done = "[process(count) for _ in range(3)]; metrics = declare_metrics()"
         labels = 'model="m",operation="chat",settlement="complete",status="200"'
         assert f"maas_calls_total{{{labels}}} 3.0" in shown(tmp_path, done)

@@ -1,4 +1,4 @@
-"""The table of how good the language model's answers are."""
+"""The table of the language model's quality measurements."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ SOLD = "sold"
 
 
 def lines(tmp_path: Path, metrics: object) -> dict[str, list[str]]:
-    """The table's cells by what they are of."""
+    """The cells of the table by measurement."""
     file = tmp_path / "metrics.json"
     file.write_text(json.dumps(metrics), encoding="utf-8")
     render_rows = [
@@ -24,19 +24,19 @@ def tools(accuracy: float) -> dict[str, dict[str, dict[str, float]]]:
     return {"tool_choice": {"own_requests": {"examples": 200, "accuracy": accuracy}}}
 
 
-def test_a_bar_is_held_or_not(tmp_path: Path) -> None:
+def test_quality_table_reports_whether_the_required_accuracy_is_met(tmp_path: Path) -> None:
     for accuracy, held in ((0.9, "yes"), (0.895, "**no**")):
         measurements = lines(tmp_path, {SOLD: tools(accuracy), BASE: tools(0.125)})
         assert measurements["tool of 200 requests"] == [f"{accuracy:.1%}", "12.5%", "90%", held]
 
 
-def test_what_was_not_measured_is_neither(tmp_path: Path) -> None:
+def test_quality_table_shows_a_dash_for_missing_measurements(tmp_path: Path) -> None:
     measurements = lines(tmp_path, {SOLD: tools(0.9)})
     assert measurements["tool of 200 requests"] == ["90.0%", "–", "90%", "yes"]
     assert measurements["MaintIE's entities, five classes"] == ["–", "–", "70%", "–"]
 
 
-def test_folds_are_one(tmp_path: Path) -> None:
+def test_quality_table_averages_folds_only_when_complete(tmp_path: Path) -> None:
     def of(right: float) -> dict[str, dict[str, dict[str, float]]]:
         return {"fault_system": {"camb_faults": {"examples": 10, "accuracy": right}}}
 

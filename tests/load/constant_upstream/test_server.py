@@ -1,4 +1,4 @@
-"""The constant upstream: as many tokens as asked, in the time that they take, and no slot lost."""
+"""The constant upstream: requested token counts, timing, and release of slots."""
 
 import asyncio
 import json
@@ -40,14 +40,18 @@ def asked(stream: bool) -> dict[str, object]:
 
 
 @pytest.mark.usefixtures("network")
-class TestAnswers:
-    async def test_plain(self, http: aiohttp.ClientSession) -> None:
+class TestResponses:
+    async def test_plain_chat_returns_the_requested_tokens(
+        self, http: aiohttp.ClientSession
+    ) -> None:
         async with http.post("/v1/chat/completions", json=asked(False)) as answer:
             sent = await answer.json()
         assert sent["usage"] == {"prompt_tokens": 3, "completion_tokens": 20, "total_tokens": 23}
         assert len(sent["choices"][0]["message"]["content"].split()) == 20
 
-    async def test_streamed(self, http: aiohttp.ClientSession) -> None:
+    async def test_streamed_chat_sends_the_requested_tokens_and_usage(
+        self, http: aiohttp.ClientSession
+    ) -> None:
         async with http.post("/v1/chat/completions", json=asked(True)) as answer:
             events = (await answer.text()).split("\n\n")
         assert events[-2:] == ["data: [DONE]", ""]
@@ -57,7 +61,9 @@ class TestAnswers:
         assert [one["usage"]["completion_tokens"] for one in chunks][-2:] == [20, 20]
         assert chunks[-1]["choices"] == []
 
-    async def test_embeddings(self, http: aiohttp.ClientSession) -> None:
+    async def test_embeddings_return_one_vector_per_input(
+        self, http: aiohttp.ClientSession
+    ) -> None:
         async with http.post("/v1/embeddings", json={"model": "m", "input": ["a b", "c"]}) as one:
             sent = await one.json()
         assert [len(each["embedding"]) for each in sent["data"]] == [384, 384]
@@ -66,12 +72,14 @@ class TestAnswers:
 
 class TestEngine:
     @given(st.integers(1, 3000), st.floats(0, 0.2))
-    def test_steps_grow_to_all_tokens(self, tokens: int, token_s: float) -> None:
+    def test_token_counts_increase_to_the_total(self, tokens: int, token_s: float) -> None:
         counts = token_counts(tokens, token_s)
         assert counts[-1] == tokens
         assert counts == sorted(set(counts))
 
-    async def test_no_more_than_the_slots_and_none_is_lost(self) -> None:
+    async def test_running_generations_are_limited_to_the_slots_and_slots_are_released(
+        self,
+    ) -> None:
         engine = Engine(UpstreamSpeed(token_s=0.001, slots=2))
         most = 0
 
@@ -87,6 +95,6 @@ class TestEngine:
         assert most == 2
         assert (engine.running, engine.waiting) == (0, 0)
 
-    def test_alone(self) -> None:
+    def test_unloaded_time_is_prompt_time_plus_token_time(self) -> None:
         assert UpstreamSpeed(1000, 0.01).unloaded_s(500, 10) == pytest.approx(0.6)
         assert UpstreamSpeed().unloaded_s(500, 10) == 0

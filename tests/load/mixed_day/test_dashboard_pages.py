@@ -1,4 +1,4 @@
-"""Pages are read as our own dashboard writes them: making and rotating a key, as a browser does."""
+"""The load test's page parsing, with the real dashboard: creating and rotating keys, sign-in."""
 
 from collections.abc import AsyncIterator
 
@@ -19,13 +19,13 @@ from tests.support.dashboard.looking import client, looker
 
 @pytest.fixture
 async def gateway(limited: Limited) -> AsyncIterator[Gateway]:
-    """One that has the dashboard."""
+    """A gateway with the dashboard."""
     async with limited(PLENTY, dashboard=True) as running:
         yield running
 
 
-class TestPages:
-    async def test_a_key_is_made_and_rotated(self, gateway: Gateway) -> None:
+class TestDashboardPages:
+    async def test_created_and_rotated_keys_are_read_from_the_pages(self, gateway: Gateway) -> None:
         async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
             asked = await owner.page("/dashboard/keys/new")
             assert csrf_token(asked) == owner.csrf
@@ -40,12 +40,12 @@ class TestPages:
                 answer = await gateway.http.get("/v1/models", headers=headers)
                 assert answer.status_code == 200
 
-    async def test_pages_of_a_day_are_there(self, gateway: Gateway) -> None:
+    async def test_all_pages_of_the_load_test_exist(self, gateway: Gateway) -> None:
         async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
             for address in PAGES:
                 assert is_signed_in((await owner.http.get(address, follow_redirects=True)).text)
 
-    async def test_who_is_not_signed_in_is_told_apart(self, gateway: Gateway) -> None:
+    async def test_page_without_a_session_is_recognized(self, gateway: Gateway) -> None:
         async with client(gateway.url) as http:
             page = (await http.get("/dashboard/keys", follow_redirects=True)).text
         assert not is_signed_in(page)

@@ -1,12 +1,12 @@
-"""The report of a day: each objective with its verdict, each kind of call with its figures."""
+"""The report of a mixed day: verdict of each objective, figures of each kind of call."""
 
 from load.mixed_day.report import RunInfo, render_report
 from load.slo import ALL, Measure, Objective, judge
 from tests.load.percentiles import Calls
 
 
-class TestReport:
-    def test_it_says_what_was_missed(self) -> None:
+class TestMixedDayReport:
+    def test_report_marks_missed_objectives(self) -> None:
         seen = {"chat": Calls(40, 1), ALL: Calls(40, 1)}
         wanted = [Objective("chat", Measure.P95, 100), Objective("page", Measure.P95, 100)]
         wanted.append(Objective(ALL, Measure.FAILED, 0))

@@ -1,4 +1,4 @@
-"""Timing of streams: first token, each token, and what is no whole stream."""
+"""Timing of streams: first token, token interval, and incomplete streams."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -28,8 +28,8 @@ def timed(times: Sequence[float]) -> StreamTiming:
     return StreamTiming(10.0, lambda: next(clock))
 
 
-class TestTiming:
-    def test_a_whole_stream(self) -> None:
+class TestStreamTiming:
+    def test_complete_stream_has_first_token_time_and_token_interval(self) -> None:
         timing = timed([10.5, 10.6, 10.9])
         role = b'data: {"choices": [{"delta": {"role": "assistant", "content": ""}}]}'
         lines = [role, b"", chunk("a"), chunk("b"), chunk("c"), usage(5), b"data: [DONE]"]
@@ -37,17 +37,17 @@ class TestTiming:
         assert timing.first_token_ms == pytest.approx(500)
         assert timing.token_interval_ms == pytest.approx(100)
 
-    def test_an_event_may_hold_several_tokens(self) -> None:
+    def test_event_with_several_tokens_counts_each_token(self) -> None:
         timing = timed([10.5, 10.9])
         timing.read([chunk("a b", 2), chunk("c d e f", 6), b"data: [DONE]"])
         assert timing.token_interval_ms == pytest.approx(100)
 
-    def test_one_token_has_no_next(self) -> None:
+    def test_single_token_has_no_token_interval(self) -> None:
         timing = timed([10.5])
         timing.read([chunk("a"), usage(1), b"data: [DONE]"])
         assert timing.token_interval_ms is None
 
-    def test_no_token_at_all(self) -> None:
+    def test_stream_without_tokens_has_no_timing(self) -> None:
         timing = timed([])
         timing.read([usage(0), b"data: [DONE]"])
         assert (timing.first_token_ms, timing.token_interval_ms) == (None, None)
@@ -55,12 +55,12 @@ class TestTiming:
     @pytest.mark.parametrize(
         "lines", [[], [chunk("a")], [b'data: {"error": {"code": "upstream_failed"}}']]
     )
-    def test_what_is_broken_says_so(self, lines: list[bytes]) -> None:
+    def test_incomplete_or_failed_stream_raises_stream_failed(self, lines: list[bytes]) -> None:
         with pytest.raises(StreamFailed):
             timed([10.5]).read(lines)
 
     @given(st.lists(st.floats(0.001, 1), min_size=2, max_size=30))
-    def test_a_token_a_chunk_gives_the_mean_pause(self, pauses: list[float]) -> None:
+    def test_token_interval_is_the_mean_pause_between_chunks(self, pauses: list[float]) -> None:
         times = [10.0]
         for pause in pauses:
             times.append(times[-1] + pause)

@@ -1,4 +1,4 @@
-"""Figures of a replay: goodput, queueing, percentiles and ratios, worked out by hand."""
+"""Figures of a replay: goodput, queueing, percentiles and ratios, against known values."""
 
 import pytest
 from hypothesis import given
@@ -24,8 +24,8 @@ def outcome(
     )
 
 
-class TestFigures:
-    def test_goodput_counts_what_came_in_time(self) -> None:
+class TestCallStatistics:
+    def test_goodput_counts_only_calls_within_the_latency_targets(self) -> None:
         calls = [
             outcome(0.1),
             outcome(0.9),
@@ -38,19 +38,19 @@ class TestFigures:
         assert result.goodput_s == 1.0
         assert result.refused == {"x": 1}
 
-    def test_queueing_is_what_the_engine_alone_does_not_take(self) -> None:
+    def test_queueing_time_is_latency_above_the_unloaded_engine(self) -> None:
         result = compute_statistics([outcome(0.4)], 1.0, LatencyTargets(), SPEED)
         assert result.queued_p50 == pytest.approx(300)
         assert compute_statistics([outcome(0.05)], 1.0, LatencyTargets(), SPEED).queued_p50 == 0
         assert compute_statistics([outcome(0.4)], 1.0, LatencyTargets(), None).queued_p50 is None
 
-    def test_of_nothing(self) -> None:
+    def test_statistics_of_no_calls_are_empty(self) -> None:
         result = compute_statistics([], 1.0, LatencyTargets(), SPEED)
         assert (result.first_token_p99, result.goodput_s) == (None, 0)
 
 
 class TestPercentile:
-    def test_by_hand(self) -> None:
+    def test_percentile_of_known_values_is_exact(self) -> None:
         values = list(range(1, 101))
         assert percentile(values, 0.99) == 99
         assert percentile(values, 0.5) == 50
@@ -58,14 +58,16 @@ class TestPercentile:
         assert percentile([], 0.5) is None
 
     @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1))
-    def test_enough_of_them_are_no_greater(self, values: list[float], part: float) -> None:
+    def test_percentile_bounds_the_requested_share_of_values(
+        self, values: list[float], part: float
+    ) -> None:
         result = percentile(values, part)
         assert result in values
         assert sum(value <= result for value in values) >= part * len(values) - 1e-3
 
 
 class TestFairness:
-    def test_ratio_of_the_worst_of_both(self) -> None:
+    def test_ratio_compares_the_p99_of_both_runs(self) -> None:
         alone = [outcome(0.1)] * 99 + [outcome(0.4)]
         beside = [outcome(0.5)] * 100
         assert p99_ratio(beside, alone, lambda one: one.first_token_s) == pytest.approx(5)
@@ -75,7 +77,9 @@ class TestFairness:
     @pytest.mark.parametrize(
         ("value", "is_met"), [(MAX_P99_RATIO, True), (MAX_P99_RATIO + 0.01, False), (None, False)]
     )
-    def test_the_bar(self, value: float | None, is_met: bool) -> None:
+    def test_fairness_is_met_up_to_the_maximum_ratio(
+        self, value: float | None, is_met: bool
+    ) -> None:
         some = compute_statistics([outcome(0.1)], 1.0, LatencyTargets(), SPEED)
         result = FairnessResult(some, some, some, value, None)
         assert result.is_met is is_met

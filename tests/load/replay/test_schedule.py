@@ -1,4 +1,4 @@
-"""Schedules: thinned, sped up and cut, with nothing added and nothing out of order."""
+"""Schedules: thinning, speed-up and truncation keep the order and add no calls."""
 
 import random
 from collections import Counter
@@ -27,9 +27,11 @@ arrivals = st.lists(
 ENGINE = UpstreamSpeed(1000, 0.01, 4)
 
 
-class TestChanges:
+class TestScheduleChanges:
     @given(arrivals, st.floats(0.1, 100), st.floats(1, 100))
-    def test_sped_up(self, calls: list[Arrival], speed: float, seconds: float) -> None:
+    def test_sped_up_arrivals_stay_in_order_and_within_the_duration(
+        self, calls: list[Arrival], speed: float, seconds: float
+    ) -> None:
         result = speed_up(calls, speed, seconds)
         assert len(result) <= len(calls)
         assert [one.at_s for one in result] == sorted(one.at_s for one in result)
@@ -37,7 +39,9 @@ class TestChanges:
         assert not result or result[0].at_s == 0
 
     @given(arrivals, st.integers(8, 8000))
-    def test_cut_to_what_a_model_takes(self, calls: list[Arrival], context: int) -> None:
+    def test_truncated_arrivals_fit_the_model_context(
+        self, calls: list[Arrival], context: int
+    ) -> None:
         cut = truncate_to_context(calls, context)
         for before, after in zip(calls, cut.arrivals, strict=True):
             assert after.at_s == before.at_s
@@ -47,13 +51,13 @@ class TestChanges:
         assert cut.shortened == sum(a != b for a, b in zip(calls, cut.arrivals, strict=True))
 
     @given(arrivals)
-    def test_thinned(self, calls: list[Arrival]) -> None:
+    def test_thinned_arrivals_are_a_subset(self, calls: list[Arrival]) -> None:
         assert thin(calls, 1.0, random.Random(1)) == calls
         assert thin(calls, 0.0, random.Random(1)) == []
         assert set(thin(calls, 0.5, random.Random(1))) <= set(calls)
 
     @given(arrivals, st.floats(0.1, 2), st.floats(5, 60))
-    def test_filling_takes_as_many_as_the_load_says(
+    def test_filled_capacity_has_as_many_arrivals_as_the_load(
         self, calls: list[Arrival], load: float, seconds: float
     ) -> None:
         result = fill_capacity(calls, load, ENGINE, seconds)
@@ -63,14 +67,14 @@ class TestChanges:
 
 
 class TestCapacity:
-    def test_by_slots_or_by_prompts(self) -> None:
+    def test_capacity_is_limited_by_slots_or_prompt_speed(self) -> None:
         assert capacity([Arrival(0, 100, 90)], UpstreamSpeed(1000, 0.01, 4)) == pytest.approx(4)
         assert capacity([Arrival(0, 500, 10)], UpstreamSpeed(1000, 0.01, 4)) == pytest.approx(2)
         assert capacity([Arrival(0, 1, 1)], UpstreamSpeed()) == float("inf")
 
 
-class TestTenants:
-    def test_by_their_shares_and_the_same_again(self) -> None:
+class TestTenantAssignment:
+    def test_tenants_are_assigned_by_share_and_reproducibly(self) -> None:
         calls = [Arrival(float(n), 1, 1) for n in range(5000)]
         shares = {"quiet": 1.0, "noisy": 20.0}
         scheduled = assign_tenants(calls, shares, random.Random(1))
@@ -79,7 +83,7 @@ class TestTenants:
         assert scheduled == assign_tenants(calls, shares, random.Random(1))
         assert [one.arrival for one in scheduled] == calls
 
-    def test_in_classes(self) -> None:
+    def test_service_tiers_are_assigned_to_all_calls(self) -> None:
         scheduled = assign_tenants(
             [Arrival(float(n), 1, 1) for n in range(100)], {"a": 1}, random.Random(1)
         )

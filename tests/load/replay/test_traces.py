@@ -1,4 +1,4 @@
-"""Traces: each format is told by its header, arrivals are in order, and shapes keep their rates."""
+"""Traces: formats are detected by header, arrivals are in order, sampling keeps the rates."""
 
 import gzip
 import math
@@ -27,8 +27,8 @@ BURSTGPT = """Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Ty
 """
 
 
-class TestFiles:
-    def test_azure(self, tmp_path: Path) -> None:
+class TestTraceFiles:
+    def test_azure_trace_is_read(self, tmp_path: Path) -> None:
         file = tmp_path / "a.csv"
         file.write_text(AZURE)
         result = read_trace(file)
@@ -39,12 +39,12 @@ class TestFiles:
         ]
         assert [one.at_s for one in result] == pytest.approx([0, 1.31941, 4.314579], abs=1e-5)
 
-    def test_burstgpt_compressed(self, tmp_path: Path) -> None:
+    def test_compressed_burstgpt_trace_is_read(self, tmp_path: Path) -> None:
         file = tmp_path / "b.csv.gz"
         file.write_bytes(gzip.compress(BURSTGPT.encode()))
         assert read_trace(file) == [Arrival(0, 472, 18), Arrival(40.5, 1087, 230)]
 
-    def test_what_is_none(self, tmp_path: Path) -> None:
+    def test_missing_or_unknown_trace_raises_trace_missing(self, tmp_path: Path) -> None:
         with pytest.raises(TraceMissing, match="no trace at"):
             read_trace(tmp_path / "c.csv")
         with pytest.raises(TraceMissing, match="no clients"):
@@ -56,20 +56,22 @@ class TestFiles:
                 read_trace(file)
 
 
-class TestShapes:
+class TestServegenTraces:
     @given(st.floats(0.05, 50), st.floats(0.2, 3), st.sampled_from(["Gamma", "Weibull"]))
-    def test_pauses_have_the_mean_of_the_rate(self, rate: float, cv: float, kind: str) -> None:
+    def test_sampled_intervals_have_the_mean_of_the_rate(
+        self, rate: float, cv: float, kind: str
+    ) -> None:
         rng = random.Random(3)
         window = Window(0, rate, cv, kind)
         pauses = [sample_interval(window, rng) for _ in range(4000)]
-        # Five standard errors; heavy tails make them wide.
+        # Five standard errors, wide because of heavy tails.
         assert abs(statistics.fmean(pauses) * rate - 1) < 5 * cv / math.sqrt(4000) + 0.02
 
-    def test_windows_without_calls_are_left_out(self) -> None:
+    def test_windows_without_calls_are_skipped(self) -> None:
         lines = ["0,0,0,,0,0", "600,0.5,1.2,Weibull,0.8,1.7", ""]
         assert read_windows(lines) == [Window(600, 0.5, 1.2, "Weibull")]
 
-    def test_a_folder_is_sampled(self, tmp_path: Path) -> None:
+    def test_folder_is_sampled_reproducibly_by_seed(self, tmp_path: Path) -> None:
         (tmp_path / "chunk-0-trace.csv").write_text("0,1.0,1.0,Gamma,1,1\n600,0,0,,0,0\n")
         data = '{"0": {"input_tokens": "{10: 0.5, 20: 0.5}", "output_tokens": "{3: 1.0}"}}'
         (tmp_path / "chunk-0-dataset.json.gz").write_bytes(gzip.compress(data.encode()))
@@ -80,7 +82,7 @@ class TestShapes:
         assert max(one.at_s for one in result) < 600
         assert read_trace(tmp_path, 4) == read_trace(tmp_path, 4) != read_trace(tmp_path, 5)
 
-    def test_a_client_without_lengths_calls_nothing(self, tmp_path: Path) -> None:
+    def test_client_without_token_lengths_makes_no_calls(self, tmp_path: Path) -> None:
         (tmp_path / "chunk-0-trace.csv").write_text("0,1.0,1.0,Gamma,1,1\n")
         data = '{"0": {"input_tokens": "{}", "output_tokens": "{}"}}'
         (tmp_path / "chunk-0-dataset.json").write_text(data)

@@ -1,4 +1,4 @@
-"""Simulated fleets against what can be reckoned by hand, and against queueing theory."""
+"""Simulated fleets, compared with exact values and with queueing theory."""
 
 import random
 import statistics
@@ -28,44 +28,44 @@ def result(setup: FleetSettings, calls: Sequence[ScheduledCall]) -> list[CallOut
 
 
 class TestOneReplica:
-    def test_a_call_alone_reads_and_writes(self) -> None:
+    def test_single_call_takes_prefill_plus_decode_time(self) -> None:
         (found,) = result(one(PACE), scheduled((0.0, 500, 101)))
         assert found.first_token_s == pytest.approx(0.51)
         assert found.total_s == pytest.approx(0.5 + 1.01)
         assert found.token_interval_s == pytest.approx(0.01)
 
-    def test_prompts_are_read_one_after_the_other(self) -> None:
+    def test_prompts_are_prefilled_sequentially(self) -> None:
         found = result(one(PACE), scheduled((0.0, 500, 1), (0.0, 500, 1)))
         assert [each.total_s for each in found] == pytest.approx([0.51, 1.01])
 
-    def test_writing_goes_on_beside_reading_where_nothing_stalls(self) -> None:
+    def test_decoding_continues_during_prefill_without_stall(self) -> None:
         calls = scheduled((0.0, 0, 100), (0.5, 1000, 1))
         assert result(one(PACE), calls)[0].total_s == pytest.approx(1.0)
 
-    def test_writing_stands_still_while_a_prompt_is_read(self) -> None:
+    def test_decoding_slows_during_prefill_by_the_stall(self) -> None:
         calls = scheduled((0.0, 0, 100), (0.5, 1000, 1))
         is_complete = result(one(replace(PACE, stall=1.0)), calls)
         half = result(one(replace(PACE, stall=0.5)), calls)
         assert is_complete[0].total_s == pytest.approx(2.0)
-        # Half as fast for a second of reading, so the half of its tokens that is left takes one.
+        # Decoding at half speed during 1 s of prefill: the other half of the tokens takes 1 s more.
         assert half[0].total_s == pytest.approx(1.5)
 
-    def test_each_answer_beside_makes_all_slower(self) -> None:
+    def test_concurrent_responses_slow_each_other_down(self) -> None:
         engine_speed = replace(PACE, token_s_per_answer=0.01)
         found = result(one(engine_speed), scheduled((0.0, 0, 100), (0.0, 0, 100)))
         assert [each.total_s for each in found] == pytest.approx([2.0, 2.0])
 
-    def test_who_comes_when_all_slots_are_taken_waits_for_one(self) -> None:
+    def test_call_without_a_free_slot_waits(self) -> None:
         found = result(one(replace(PACE, slots=2)), scheduled(*[(0.0, 0, 100)] * 3))
         assert sorted(each.total_s for each in found) == pytest.approx([1.0, 1.0, 2.0])
 
-    def test_who_may_not_be_under_way_waits_in_the_gateway(self) -> None:
+    def test_call_above_the_concurrency_limit_waits_in_the_gateway(self) -> None:
         found = result(one(PACE, concurrency=1), scheduled(*[(0.0, 0, 100)] * 3))
         assert sorted(each.total_s for each in found) == pytest.approx([1.0, 2.0, 3.0])
 
-    def test_waiting_is_that_of_theory(self) -> None:
-        """Poisson arrivals, each read in the same time, one reader: M/D/1, whose mean wait is
-        load times service over 2 (1 - load)."""
+    def test_mean_wait_equals_queueing_theory(self) -> None:
+        """Poisson arrivals with a constant service time and one server (M/D/1): the mean wait is
+        load x service time / (2 (1 - load))."""
         rng, at, load, calls = random.Random(5), 0.0, 0.7, []
         for _ in range(40_000):
             at += rng.expovariate(load)
@@ -75,20 +75,20 @@ class TestOneReplica:
         assert statistics.mean(waits) == pytest.approx(load / (2 * (1 - load)), rel=0.05)
 
 
-class TestFleet:
-    def test_a_fixed_number_is_paid_for_all_the_time(self) -> None:
+class TestReplicaFleet:
+    def test_fixed_replicas_cost_the_whole_duration(self) -> None:
         setup = FleetSettings(PACE, ScalingRule(3, 3, 1.0))
         found = simulate(setup, evenly(50, 1.0, 100, 50))
         assert found.replica_s == pytest.approx(3 * found.seconds)
         assert (found.max_replicas, found.mean_replicas) == (3, pytest.approx(3.0))
 
-    def test_calls_go_where_there_are_the_fewest(self) -> None:
+    def test_calls_are_sent_to_the_least_loaded_replica(self) -> None:
         setup = FleetSettings(PACE, ScalingRule(2, 2, 1.0))
         assert [
             each.total_s for each in result(setup, scheduled(*[(0.0, 1000, 1)] * 2))
         ] == pytest.approx([1.01, 1.01])
 
-    def test_a_crowd_brings_replicas_and_quiet_takes_them_away(self) -> None:
+    def test_load_peak_adds_replicas_that_are_removed_afterwards(self) -> None:
         rule = ScalingRule(1, 4, 2.0, look_back_s=10, upscale_delay_s=5, downscale_delay_s=20)
         setup = FleetSettings(PACE, rule, start_s=30)
         crowd = evenly(600, 0.1, 10, 100)
@@ -98,7 +98,7 @@ class TestFleet:
         alone = simulate(FleetSettings(PACE, ScalingRule(1, 1, 2.0)), crowd)
         assert worst(found) < worst(alone)
 
-    def test_a_replica_that_starts_later_makes_calls_wait_longer(self) -> None:
+    def test_longer_start_time_increases_the_mean_latency(self) -> None:
         rule = ScalingRule(1, 4, 2.0, look_back_s=10, upscale_delay_s=5)
         crowd = evenly(600, 0.1, 10, 100)
         soon, late = (
@@ -106,9 +106,9 @@ class TestFleet:
         )
         assert mean(soon) < mean(late)
 
-    def test_an_autoscaler_sees_no_more_than_the_gateway_lets_through(self) -> None:
-        """With as many calls under way as one replica should have, a second is never wanted,
-        however many wait in the gateway."""
+    def test_autoscaler_sees_only_calls_admitted_by_the_gateway(self) -> None:
+        """If the gateway admits only as many calls as one replica should run, no second replica is
+        started, however many calls wait in the gateway."""
         rule = ScalingRule(1, 4, 4.0, look_back_s=10, upscale_delay_s=5)
         crowd = evenly(600, 0.05, 10, 100)
         assert (
@@ -129,7 +129,7 @@ class TestFleet:
         st.floats(0, 1),
         st.integers(0, 6),
     )
-    def test_each_call_is_answered_once_and_none_sooner_than_alone(
+    def test_each_call_ends_once_and_not_faster_than_unloaded(
         self, calls: list[tuple[float, int, int]], slots: int, stall: float, concurrency: int
     ) -> None:
         engine_speed = EngineSpeed(1000, 0.01, 0.001, slots, stall)

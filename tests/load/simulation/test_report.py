@@ -1,4 +1,4 @@
-"""Tables of simulated fleets, and of a run beside its simulation."""
+"""Tables of simulated fleets, and of a run compared with its simulation."""
 
 import random
 
@@ -20,24 +20,24 @@ def ran() -> SimulationResult:
     return simulate(FleetSettings(PACE, ScalingRule(2, 2, 1.0)), evenly(100, 1.0, 100, 51))
 
 
-def test_a_line_for_each_setting() -> None:
+def test_simulation_report_has_a_line_for_each_setting() -> None:
     text = render_fleets([("2 always", ran())], IN_TIME)
-    # 100 calls, one a second on two replicas: 99.6 s, of which each replica is paid for all.
+    # 100 calls, one per second, on two replicas for 99.6 s, each of which costs the whole time.
     assert text.splitlines()[-1] == ("| 2 always | 100.0% | 0.11, 0.11 | 10 | 2.0, 2 | 553 |")
 
 
-def test_a_run_beside_itself_is_the_same() -> None:
+def test_run_compared_with_itself_has_ratio_one() -> None:
     found = compute_statistics(ran().outcomes, 100, IN_TIME, None)
     assert all(one == other for one, other in comparable_figures(found, found).values())
     assert "| first token p50, ms | 110.0 | 110.0 | 1.00 |" in render_check(found, found)
 
 
-def test_what_cannot_be_compared_is_left_out() -> None:
+def test_figures_missing_in_a_run_are_not_compared() -> None:
     nothing = compute_statistics([], 100, IN_TIME, None)
     assert set(comparable_figures(nothing, nothing)) == {"goodput, calls/s"}
 
 
-def test_callers_are_multiplied_within_the_time() -> None:
+def test_multiplied_callers_stay_ordered_within_the_duration() -> None:
     calls = [Arrival(float(second), 10, 10) for second in range(600)]
     found = multiply_callers(calls, 5, random.Random(1), 600)
     assert 0.95 * 3000 < len(found) <= 3000
@@ -45,7 +45,7 @@ def test_callers_are_multiplied_within_the_time() -> None:
     assert all(0 <= one.at_s < 600 for one in found)
 
 
-def test_replicas_that_are_busy_all_the_time() -> None:
-    """A tenth of a second to read, half a second of one of four slots to write."""
+def test_busy_replicas_follow_from_rate_and_service_time() -> None:
+    """0.1 s of prefill, and 0.5 s of decoding in one of four slots."""
     calls = [Arrival(0.0, 100, 50)]
     assert busy_replicas(PACE, 10, calls) == 10 * max(0.1, 0.5 / 4)

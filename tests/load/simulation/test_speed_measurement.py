@@ -1,4 +1,4 @@
-"""An engine's pace from the times of its calls."""
+"""Estimating an engine's speed from the times of its calls."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def outcomes(*calls: tuple[float, int, int]) -> Sequence[CallOutcome]:
     return simulate(FleetSettings(TRUE, ScalingRule(1, 1, 1.0)), scheduled(*calls)).outcomes
 
 
-def test_a_pace_is_found_again() -> None:
+def test_estimated_speed_equals_the_simulated_speed() -> None:
     found = estimate_speed(
         outcomes((0.0, 16, 48)), outcomes(*[(0.0, 16, 480)] * 8), outcomes((0.0, 2000, 2)), slots=8
     )

@@ -1,4 +1,4 @@
-"""What the clients of a soak tell of calls that fail."""
+"""Failures recorded by the clients of a soak test."""
 
 import asyncio
 import time
@@ -21,8 +21,8 @@ async def models(_request: web.Request) -> web.Response:
     return web.json_response({"data": MODELS})
 
 
-async def test_one_fails_when_it_ends(tmp_path: Path) -> None:
-    """What was under way when something happened began before it, and failed by it."""
+async def test_call_failure_is_recorded_at_its_end_time(tmp_path: Path) -> None:
+    """A call that runs when a fault is injected started before the fault and fails after it."""
     app = web.Application()
     app.router.add_get("/v1/models", models)
     begun: list[float] = []

@@ -1,4 +1,4 @@
-"""The report of a soak: what must hold, also while that is not known; and told from its file."""
+"""The report of a soak test: verdicts, also before the end, and rendering from its file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from load.soak.report import SoakResult, read_soak, render_report, verdicts
 
 
 def soak() -> SoakResult:
-    """One in which all holds."""
+    """A soak result that meets all objectives."""
     run_at_rate = MemorySeries("gateway 1", [60.0 * n for n in range(61)], [200.0] * 61)
     return SoakResult(
         started_at="now",
@@ -33,8 +33,8 @@ def soak() -> SoakResult:
     )
 
 
-class TestVerdicts:
-    def test_all_holds(self) -> None:
+class TestSoakVerdicts:
+    def test_successful_soak_meets_all_objectives(self) -> None:
         assert set(verdicts(soak()).values()) == {True}
 
     @pytest.mark.parametrize(
@@ -64,26 +64,26 @@ class TestVerdicts:
             },
         ],
     )
-    def test_each_can_fail(self, change: dict[str, object]) -> None:
+    def test_each_failed_objective_is_reported(self, change: dict[str, object]) -> None:
         held = verdicts(replace(soak(), **change))  # type: ignore[arg-type]
         assert list(held.values()).count(False) == 1
         assert render_report(replace(soak(), **change)).count("**no**") >= 1  # type: ignore[arg-type]
 
-    def test_before_the_end_nothing_is_claimed(self) -> None:
+    def test_running_soak_has_no_verdicts(self) -> None:
         early = SoakResult("now", 3600)
         assert set(verdicts(early).values()) == {None}
         assert "under way" in render_report(early)
 
 
-class TestReport:
-    def test_it_is_told_again_from_its_file(self, tmp_path: Path) -> None:
+class TestSoakReport:
+    def test_report_is_rendered_again_from_the_result_file(self, tmp_path: Path) -> None:
         soak().write(tmp_path)
         again = read_soak(tmp_path / "soak.json")
         assert again == soak()
         assert (tmp_path / "report.md").read_text(encoding="utf-8") == render_report(again)
 
-    def test_an_interrupted_one_says_so(self) -> None:
+    def test_interrupted_soak_is_marked_in_the_title(self) -> None:
         assert "interrupted" in render_report(replace(soak(), interrupted=True)).splitlines()[0]
 
-    def test_why_the_database_was_not_there_is_told(self) -> None:
+    def test_reasons_of_database_unavailability_are_listed(self) -> None:
         assert "| gateway 1, start 1 | calls: no_answer 3 |" in render_report(soak()).splitlines()

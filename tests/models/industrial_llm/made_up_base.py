@@ -1,6 +1,6 @@
-"""A base that is made up: a tiny model with random weights, its words and its chat template.
+"""A tiny base model with random weights, a tokenizer and a chat template.
 
-Nothing is downloaded. It has the layers of the real one, so the same adapter fits on it.
+It has the layers of the real base, so the same adapter fits, and needs no download.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ RECIPE = Recipe("made-up/base", {"failure_mode": 3}, learning_rate=0.02, batch=4
 
 
 def corpus() -> Mapping[str, DatasetSplit]:
-    """Orders whose mode is told by their second word."""
+    """Work orders whose failure mode is determined by the second word."""
     modes = {"leaks": "Leaking", "shakes": "Vibration", "squeals": "Noise", "boils": "Overheating"}
     train = tuple(
         Example("failure_mode", "made_up", "en", f"part{number} {word}", mode)
@@ -40,7 +40,7 @@ def corpus() -> Mapping[str, DatasetSplit]:
 
 
 def base(folder: Path) -> Path:
-    """Weights, tokenizer, template and end marks, as serving lays them out."""
+    """Write weights, tokenizer, chat template and turn ends in the layout of served weights."""
     words = ["<pad>", "<eos>", "<bos>", "<unk>", TURN_END, *sorted(_words())]
     tokenizer = _tokenizer(words)
     tokenizer.save_pretrained(folder)
@@ -54,7 +54,7 @@ def base(folder: Path) -> Path:
 def _tokenizer(words: list[str]) -> "transformers.PreTrainedTokenizerFast":
     numbered = {word: number for number, word in enumerate(words)}
     split = Tokenizer(WordLevel(numbered, unk_token="<unk>"))
-    # Blank lines and words, each a token; a single blank goes with the word behind it.
+    # Blank lines and words are tokens; a single space belongs to the following word.
     split.pre_tokenizer = Split(Regex(r"\n\n|\n| ?[^\s]+"), behavior="isolated")
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=split,
@@ -93,7 +93,7 @@ def _config(words: int) -> "transformers.Gemma3TextConfig":
         head_dim=16,
         sliding_window=32,
         max_position_embeddings=256,
-        # Random words must lie apart, or no adapter could tell them.
+        # Random embeddings must differ enough for an adapter to distinguish the words.
         initializer_range=0.3,
         pad_token_id=0,
         eos_token_id=1,

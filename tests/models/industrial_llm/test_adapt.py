@@ -1,4 +1,4 @@
-"""Adapting the industrial model to a customer, on a tiny base with random weights."""
+"""Fine-tuning of the industrial model, on a tiny base with random weights."""
 
 import json
 from dataclasses import replace
@@ -51,7 +51,9 @@ def dialogues() -> bytes:
     ).encode()
 
 
-def test_learns_what_is_kept_apart_too(adapter: "adapt.LanguageModelFineTuner") -> None:
+def test_fine_tuning_improves_loss_and_matches_on_held_out_dialogues(
+    adapter: "adapt.LanguageModelFineTuner",
+) -> None:
     told: list[str | Metrics] = []
     adapted = adapter(dialogues(), told.append)
     assert adapted.score.base is not None
@@ -68,7 +70,7 @@ def test_learns_what_is_kept_apart_too(adapter: "adapt.LanguageModelFineTuner") 
     assert adapted.trained_tokens >= MAX_EPOCHS * 28
 
 
-def test_the_artefact_is_the_two_files_that_an_engine_takes(
+def test_fine_tuning_artefact_has_engine_config_and_weights(
     adapter: "adapt.LanguageModelFineTuner", tmp_path: Path
 ) -> None:
     artefact = adapter(dialogues(), lambda said: None).artefact
@@ -80,7 +82,7 @@ def test_the_artefact_is_the_two_files_that_an_engine_takes(
     assert all(RANK in one.shape for one in weights.values())
 
 
-def test_half_of_the_way_is_half_of_every_change(
+def test_mixing_of_half_averages_parent_and_fine_tuned_weights(
     adapter: "adapt.LanguageModelFineTuner", tmp_path: Path
 ) -> None:
     whole = adapter(dialogues(), lambda said: None)
@@ -104,14 +106,14 @@ def test_half_of_the_way_is_half_of_every_change(
 @pytest.mark.parametrize(
     "artefact", [b"", b"\xff", msgspec.msgpack.encode({"../evil": b"x"}), b"\x81\xa1a\xc4\x01x"]
 )
-def test_what_is_no_adapter_is_refused(artefact: bytes, tmp_path: Path) -> None:
+def test_invalid_adapter_archive_is_rejected(artefact: bytes, tmp_path: Path) -> None:
     with pytest.raises(lora.AdapterMismatch):
         adapt.unpack_adapter(artefact, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("broken", [True, False])
-def test_a_parent_that_does_not_fit_is_refused(
+def test_broken_or_mismatched_parent_adapter_is_rejected(
     adapter: "adapt.LanguageModelFineTuner", tmp_path: Path, broken: bool
 ) -> None:
     whole = (adapter.parent / lora.WEIGHTS).read_bytes()
@@ -121,7 +123,9 @@ def test_a_parent_that_does_not_fit_is_refused(
         adapt.LanguageModelFineTuner(adapter.base, tmp_path, RECIPE)(dialogues(), lambda said: None)
 
 
-def test_a_dialogue_that_is_too_long_is_named(adapter: "adapt.LanguageModelFineTuner") -> None:
+def test_dialogue_over_context_length_is_rejected_with_line(
+    adapter: "adapt.LanguageModelFineTuner",
+) -> None:
     long = json.dumps(
         {
             "messages": [

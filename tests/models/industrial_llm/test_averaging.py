@@ -1,4 +1,4 @@
-"""The mean of an adapter over its last steps."""
+"""The average of adapter weights over the last training steps."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ else:
 pytestmark = NEEDS_TORCH
 
 
-def test_is_of_the_weights_after_each_step_from_the_first_on() -> None:
+def test_weight_average_covers_steps_from_first_step() -> None:
     mean = averaging.WeightAverage(first_step=3)
     for step, weight in enumerate((100.0, 50.0, 1.0, 2.0, 6.0), start=1):
         weights = {"a": torch.tensor([weight]), "b": torch.tensor([-weight])}
@@ -28,7 +28,7 @@ def test_is_of_the_weights_after_each_step_from_the_first_on() -> None:
     assert mean.weights["b"].item() == pytest.approx(-3.0)
 
 
-def test_goes_on_from_what_was_kept() -> None:
+def test_weight_average_resumes_from_saved_weights() -> None:
     mean = averaging.WeightAverage(first_step=1, weights={"a": torch.tensor([4.0])})
     mean.update(2, lambda: {"a": torch.tensor([8.0])})
     assert mean.weights["a"].item() == pytest.approx(6.0)

@@ -1,4 +1,4 @@
-"""The loss of a step beside that over the whole vocabulary."""
+"""The sampled softmax loss, compared with the loss over the whole vocabulary."""
 
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ ANSWERS = [(7, 3, 290), (3, 50)]
 
 @pytest.fixture
 def given() -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
-    """What the model makes of the text, the output's weights, and the tokens that are wanted."""
+    """Hidden states, output weights and target tokens."""
     torch.manual_seed(1)
     hidden = torch.randn(PLACES, WIDTH, requires_grad=True)
     wanted = torch.tensor([3, 7, 50, 290])[torch.randint(4, (PLACES,))]
@@ -34,7 +34,7 @@ def whole(hidden: "torch.Tensor", head: "torch.Tensor", wanted: "torch.Tensor") 
     return torch.nn.functional.cross_entropy(hidden @ head.T, wanted, reduction="sum")
 
 
-def test_the_tokens_of_all_answers_each_once() -> None:
+def test_sampled_softmax_uses_each_answer_token_once() -> None:
     assert candidates.SampledSoftmax.from_answers(ANSWERS, "cpu").token_ids.tolist() == [
         3,
         7,
@@ -43,7 +43,7 @@ def test_the_tokens_of_all_answers_each_once() -> None:
     ]
 
 
-def test_looked_at_everywhere_it_is_the_loss_over_the_vocabulary(
+def test_sampled_softmax_with_ratio_1_equals_full_loss(
     given: "tuple[torch.Tensor, torch.Tensor, torch.Tensor]",
 ) -> None:
     hidden, head, wanted = given
@@ -55,7 +55,7 @@ def test_looked_at_everywhere_it_is_the_loss_over_the_vocabulary(
     assert torch.allclose(found, right, atol=1e-4)
 
 
-def test_looked_at_in_places_it_is_the_same_on_average(
+def test_sampled_softmax_equals_full_loss_on_average(
     given: "tuple[torch.Tensor, torch.Tensor, torch.Tensor]",
 ) -> None:
     hidden, head, wanted = given
@@ -65,7 +65,7 @@ def test_looked_at_in_places_it_is_the_same_on_average(
     assert sum(losses) / len(losses) == pytest.approx(whole(hidden, head, wanted).item(), rel=0.01)
 
 
-def test_a_single_place() -> None:
+def test_sampled_softmax_accepts_a_single_position() -> None:
     loss = candidates.SampledSoftmax.from_answers([(1,)], "cpu").loss(
         torch.ones(1, 2), torch.ones(4, 2), torch.tensor([1])
     )

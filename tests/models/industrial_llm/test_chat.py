@@ -1,4 +1,4 @@
-"""The dialogue of an example: one form to be judged by, varied while learning."""
+"""Chat messages of an example: fixed for evaluation, varied for training."""
 
 from models.industrial_llm.chat import evaluation_messages, training_messages
 from models.industrial_llm.data import TASKS
@@ -11,36 +11,36 @@ def order(number: int = 0) -> Example:
     return Example(TASK.name, "made_up", "en", f"pump {number} leaks", "Leaking")
 
 
-class TestAsked:
-    def test_is_the_first_wording_and_the_text(self) -> None:
+class TestEvaluationMessages:
+    def test_messages_are_first_instruction_and_text(self) -> None:
         assert evaluation_messages(TASK, order()) == [
             {"role": "system", "content": TASK.instructions["en"][0]},
             {"role": "user", "content": "pump 0 leaks"},
         ]
 
-    def test_with_examples_tells_the_labels_too(self) -> None:
+    def test_few_shot_examples_add_labels_and_turns(self) -> None:
         system, *turns = evaluation_messages(TASK, order(), [order(1), order(2)])
         assert all(label in system["content"] for label in TASK.labels)
         assert [one["role"] for one in turns] == ["user", "assistant"] * 2 + ["user"]
         assert turns[1]["content"] == "Leaking"
 
-    def test_a_question_without_instruction_is_only_itself(self) -> None:
+    def test_task_without_instruction_has_only_user_message(self) -> None:
         task = TASKS["unknown"]
         question = Example(task.name, "made_up", "en", "Who did it?", "I do not know.")
         assert evaluation_messages(task, question) == [{"role": "user", "content": "Who did it?"}]
 
 
-class TestTaught:
-    def test_ends_with_the_answer(self) -> None:
+class TestTrainingMessages:
+    def test_last_message_is_the_answer(self) -> None:
         assert training_messages(TASK, order(), 0)[-1] == {
             "role": "assistant",
             "content": "Leaking",
         }
 
-    def test_is_the_same_for_the_same_round(self) -> None:
+    def test_same_epoch_gives_same_messages(self) -> None:
         assert training_messages(TASK, order(), 3) == training_messages(TASK, order(), 3)
 
-    def test_varies_wording_language_and_place(self) -> None:
+    def test_instruction_wording_language_and_role_vary(self) -> None:
         dialogues = [
             training_messages(TASK, order(number), round)
             for number in range(40)
@@ -51,7 +51,7 @@ class TestTaught:
         wordings = {one[0]["content"].splitlines()[0] for one in dialogues}
         assert wordings == {text for some in TASK.instructions.values() for text in some}
 
-    def test_every_text_is_in_the_users_turn(self) -> None:
+    def test_user_turn_ends_with_example_text(self) -> None:
         for number in range(40):
             turn = training_messages(TASK, order(number), 0)[-2]
             assert turn["role"] == "user"

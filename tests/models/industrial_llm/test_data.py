@@ -1,4 +1,4 @@
-"""The tasks' examples: made-up files read as meant, and the real ones leak nothing."""
+"""Training examples per task: file formats, and splits of the real data without leaks."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ from models.training_data import TrainingDataMissing, default_directory
 
 OWN = ("tool_choice", "unknown", "passages")
 WITHOUT_SETS = {"failure_mode", "fault_system", *OWN}
-# Of each text of this task most stands in all the others: its own tests tell its facts apart.
+# Texts of this task share most of their words; test_passages.py checks its splits by fact.
 ALIKE = {"passages"}
 
 needs_data = pytest.mark.skipif(
@@ -44,8 +44,8 @@ def corpus() -> Mapping[str, DatasetSplit]:
     return load(default_directory(), Selection())
 
 
-class TestAtHand:
-    def test_our_own_are_always_there(self, tmp_path: Path) -> None:
+class TestAvailableData:
+    def test_own_examples_need_no_data_sets(self, tmp_path: Path) -> None:
         found = load_available(tmp_path)
         assert found.keys() == WITHOUT_SETS
         assert all(parts.train for parts in found.values())
@@ -53,7 +53,7 @@ class TestAtHand:
         assert judged["tool_choice"] == 200
         assert min(judged["failure_mode"], judged["unknown"]) > 20
 
-    def test_a_set_that_lies_there_is_taken(self, tmp_path: Path) -> None:
+    def test_present_data_set_is_loaded(self, tmp_path: Path) -> None:
         write(tmp_path, "maint_text/fmc/train.txt", "squeaks,Noise\n")
         write(tmp_path, "maint_text/fmc/dev.txt", "shudders,Vibration\n")
         found = load_available(tmp_path)["failure_mode"]
@@ -61,8 +61,8 @@ class TestAtHand:
         assert {one.source for one in found.train} == {failure_mode.FMC, failure_mode.OWN_SOURCE}
 
 
-class TestMadeUp:
-    def test_orders_and_modes(self, tmp_path: Path) -> None:
+class TestFileFormats:
+    def test_failure_mode_files_are_parsed(self, tmp_path: Path) -> None:
         write(tmp_path, "maint_text/fmc/train.txt", "squeaks, loudly,Noise\n\ndrips,Leaking\n")
         write(tmp_path, "maint_text/fmc/dev.txt", "shudders,Vibration\n")
         parts = failure_mode.load(tmp_path, 0)
@@ -73,7 +73,7 @@ class TestMadeUp:
         ]
         assert ("shudders", "Vibration") in {(one.text, one.answer) for one in parts.test}
 
-    def test_shorthand(self, tmp_path: Path) -> None:
+    def test_plain_text_files_are_parsed(self, tmp_path: Path) -> None:
         for company in plain_text.COMPANIES:
             for part in ("train", "val", "test"):
                 lines = f"{company}{part}77\t<id>\nC/O\tchange out\n-\t\nhyd\thydraulic\n\n"
@@ -83,7 +83,7 @@ class TestMadeUp:
         assert order.answer == "<id> change out hydraulic"
         assert order.source == plain_text.company_source("a")
 
-    def test_entities_and_relations(self, tmp_path: Path) -> None:
+    def test_extraction_file_is_parsed(self, tmp_path: Path) -> None:
         order = {
             "text": "replace oil pump",
             "tokens": ["replace", "oil", "pump"],
@@ -104,7 +104,7 @@ class TestMadeUp:
             "relations": [{"head": "replace", "type": "hasPatient", "tail": "oil pump"}],
         }
 
-    def test_severity_and_step(self, tmp_path: Path) -> None:
+    def test_severity_file_is_parsed(self, tmp_path: Path) -> None:
         columns = [*severity.QUESTION_COLUMNS, "Subsystem", "Severity", "Recommended Action"]
         rows = [
             ["Pump", "Seal", "Leaking", "Fire", "Hydraulic System", "4", ""],
@@ -117,12 +117,12 @@ class TestMadeUp:
         assert [one.text for one in parts.train] == ["Cab; Door; Rattling; Noise"]
 
     @pytest.mark.parametrize("task", sorted(set(TASKS) - set(OWN)))
-    def test_a_missing_file_is_told(self, tmp_path: Path, task: str) -> None:
+    def test_missing_file_raises_training_data_missing(self, tmp_path: Path, task: str) -> None:
         with pytest.raises(TrainingDataMissing, match="is absent"):
             load(tmp_path, Selection((task,)))
 
     @pytest.mark.parametrize("line", ["no tab", "\ttext", "a\t ", "a\tb\tc"])
-    def test_a_line_of_ours_that_is_none_is_named(self, tmp_path: Path, line: str) -> None:
+    def test_invalid_line_is_rejected_with_file_and_line(self, tmp_path: Path, line: str) -> None:
         (tmp_path / "own.tsv").write_text(f"a\tb\n{line}\n", encoding="utf-8")
         with pytest.raises(ExamplesInvalid, match=r"own\.tsv, line 2"):
             read_pairs(tmp_path / "own.tsv")
@@ -138,11 +138,13 @@ class TestSelection:
             Selection(OWN, fold=-1),
         ],
     )
-    def test_what_there_is_not_is_told(self, tmp_path: Path, selection: Selection) -> None:
+    def test_unknown_task_source_or_fold_is_rejected(
+        self, tmp_path: Path, selection: Selection
+    ) -> None:
         with pytest.raises(SelectionInvalid, match="There is no"):
             load(tmp_path, selection)
 
-    def test_a_source_left_out_is_judged_all_the_same(self, tmp_path: Path) -> None:
+    def test_excluded_source_remains_in_test_split(self, tmp_path: Path) -> None:
         whole = load(tmp_path, Selection(("unknown",)))["unknown"]
         left = load(tmp_path, Selection(("unknown",), frozenset({unknown.SOURCE})))["unknown"]
         assert (left.train, left.validation, left.test) == ((), (), whole.test)
@@ -151,20 +153,20 @@ class TestSelection:
 
 class TestTasks:
     @pytest.mark.parametrize("task", TASKS)
-    def test_has_wordings_in_both_languages(self, task: str) -> None:
+    def test_task_has_instructions_in_both_languages(self, task: str) -> None:
         assert TASKS[task].name == task
         assert set(TASKS[task].instructions) == {"en", "zh"}
         assert all(TASKS[task].instructions.values())
 
     @pytest.mark.parametrize("task", [name for name, one in TASKS.items() if one.schema])
-    def test_a_schema_is_one(self, task: str) -> None:
+    def test_task_schema_is_valid_json_schema(self, task: str) -> None:
         Draft202012Validator.check_schema(dict(TASKS[task].schema or {}))
 
 
 @needs_data
 class TestRealData:
     @pytest.mark.parametrize("task", sorted(set(TASKS) - ALIKE))
-    def test_no_text_is_nearly_on_two_sides(
+    def test_splits_share_no_near_duplicates(
         self, corpus: Mapping[str, DatasetSplit], task: str
     ) -> None:
         sides = [
@@ -178,7 +180,7 @@ class TestRealData:
         assert sides[2]
 
     @pytest.mark.parametrize("task", [name for name, one in TASKS.items() if one.schema])
-    def test_every_answer_holds_to_the_schema(
+    def test_answers_are_valid_against_schema(
         self, corpus: Mapping[str, DatasetSplit], task: str
     ) -> None:
         validator = Draft202012Validator(dict(TASKS[task].schema or {}))
@@ -186,11 +188,13 @@ class TestRealData:
             assert validator.is_valid(json.loads(one.answer)), one
 
     @pytest.mark.parametrize("task", ["failure_mode", "fault_system"])
-    def test_every_answer_is_a_label(self, corpus: Mapping[str, DatasetSplit], task: str) -> None:
+    def test_answers_are_the_task_labels(
+        self, corpus: Mapping[str, DatasetSplit], task: str
+    ) -> None:
         answers = {one.answer for one in corpus[task].train + corpus[task].test}
         assert answers == set(TASKS[task].labels)
 
-    def test_terms_are_on_one_side_in_both_directions(
+    def test_term_pairs_are_in_a_single_split_in_both_directions(
         self, corpus: Mapping[str, DatasetSplit]
     ) -> None:
         parts = corpus["terms"]
@@ -199,7 +203,7 @@ class TestRealData:
         languages = [one.language for one in parts.test]
         assert min(languages.count("en"), languages.count("zh")) > 100
 
-    def test_every_fault_is_judged_in_one_fold(self) -> None:
+    def test_each_fault_is_tested_in_exactly_one_fold(self) -> None:
         folds = [
             load(default_directory(), Selection(("fault_system",), fold=fold))["fault_system"]
             for fold in range(FOLDS)
@@ -207,7 +211,7 @@ class TestRealData:
         assert sum(len(fold.test) for fold in folds) == 100
         assert len({one.text for fold in folds for one in fold.test}) == 100
 
-    def test_a_company_that_was_never_seen(self) -> None:
+    def test_excluded_company_is_only_in_test_split(self) -> None:
         left_out = frozenset({plain_text.company_source("b")})
         parts = load(default_directory(), Selection(("plain_text",), left_out))["plain_text"]
         assert {one.source for one in parts.train} == {plain_text.company_source("a")}
@@ -216,7 +220,9 @@ class TestRealData:
             plain_text.company_source("b"),
         }
 
-    def test_whole_subsystems_are_held_out(self, corpus: Mapping[str, DatasetSplit]) -> None:
+    def test_held_out_subsystems_are_absent_from_training(
+        self, corpus: Mapping[str, DatasetSplit]
+    ) -> None:
         parts = corpus["severity"]
         held = {one.source for one in parts.test + parts.validation}
         assert held == severity.TEST | severity.VALIDATION

@@ -1,4 +1,4 @@
-"""A customer's dialogues: what is refused, by line and field, and what is kept apart."""
+"""Training files of dialogues: validation by line and field, and the held-out split."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from tests.models.industrial_llm.orders import file, line, orders
 
 
 def calling() -> dict[str, Any]:
-    """A line of OpenAI's in which the assistant calls a tool."""
+    """A line in OpenAI's format in which the assistant calls a tool."""
     called = {"id": "1", "type": "function", "function": {"name": "stop", "arguments": "{}"}}
     asked = line("stop it", "done")["messages"][0]
     return {"messages": [asked, {"role": "assistant", "content": None, "tool_calls": [called]}]}
 
 
-class TestRead:
-    def test_each_dialogue_is_on_one_side(self) -> None:
+class TestTrainingFileParsing:
+    def test_dialogues_are_split_into_train_and_held_out(self) -> None:
         divided = parse_training_file(file(*orders(80)))
         assert (len(divided.train), len(divided.held_out)) == (
             80 - 80 // HELD_OUT_PERIOD,
@@ -31,7 +31,7 @@ class TestRead:
         assert not {one.key for one in divided.train} & {one.key for one in divided.held_out}
         assert parse_training_file(file(*orders(80))) == divided
 
-    def test_one_question_is_on_one_side_whatever_its_answers(self) -> None:
+    def test_question_with_several_answers_stays_in_one_split(self) -> None:
         twice = [line(f"order {at}", f"answer {two}") for at in range(40) for two in range(2)]
         divided = parse_training_file(file(*twice))
         assert len(divided.conflicting_lines) == 40
@@ -42,7 +42,7 @@ class TestRead:
             one.question for one in divided.held_out
         }
 
-    def test_what_is_said_again_counts_once(self) -> None:
+    def test_duplicate_lines_count_once_and_are_reported(self) -> None:
         divided = parse_training_file(file(*orders(20), *orders(20)))
         assert len(divided.train) + len(divided.held_out) == 20
         assert divided.duplicate_lines == tuple(range(21, 41))
@@ -50,14 +50,14 @@ class TestRead:
             "20 lines are duplicates and count once: 21, 22, 23, 24, 25 and others.",
         )
 
-    def test_a_developer_is_the_system(self) -> None:
+    def test_developer_role_becomes_system_role(self) -> None:
         one = line("a", "b", system="be short")
         one["messages"][0]["role"] = "developer"
         divided = parse_training_file(file(one, *orders(20)))
         (kept,) = [each for each in (*divided.train, *divided.held_out) if each.line == 1]
         assert kept.turns[0] == ("system", "be short")
 
-    def test_a_dialogue_keeps_its_turns(self) -> None:
+    def test_multi_turn_dialogue_keeps_turn_order(self) -> None:
         long = line("first", "one", "be short")
         long["messages"] += line("second", "two")["messages"]
         divided = parse_training_file(file(long, *orders(20)))
@@ -67,7 +67,7 @@ class TestRead:
         ]
         assert kept.messages[-1]["content"] == "two"
 
-    def test_a_line_of_another_form_has_all_its_fields_reported(self) -> None:
+    def test_line_of_other_format_reports_all_wrong_fields(self) -> None:
         with pytest.raises(TrainingFileInvalid) as raised:
             parse_training_file(file(*orders(20)) + b"\n" + b'{"prompt": "a", "completion": "b"}')
         found = {(one.line, one.code, one.field) for one in raised.value.problems.shown}
@@ -98,7 +98,7 @@ class TestRead:
             ),
         ],
     )
-    def test_a_wrong_line_is_named(self, wrong: bytes, told: str) -> None:
+    def test_invalid_line_is_rejected_with_line_and_field(self, wrong: bytes, told: str) -> None:
         with pytest.raises(TrainingFileInvalid, match=told):
             parse_training_file(file(*orders(20)) + b"\n" + wrong)
 
@@ -112,6 +112,6 @@ class TestRead:
             (file(*(line("q", f"answer {at}") for at in range(40))), "1 different questions"),
         ],
     )
-    def test_a_file_that_teaches_nothing(self, given: bytes, told: str) -> None:
+    def test_file_without_enough_variation_is_rejected(self, given: bytes, told: str) -> None:
         with pytest.raises(TrainingFileInvalid, match=told):
             parse_training_file(given)

@@ -1,4 +1,4 @@
-"""How often a file is gone over, and how the time that it takes grows with it."""
+"""Number of epochs for a training file, and the estimated training time."""
 
 import pytest
 
@@ -11,11 +11,11 @@ from tests.models.industrial_llm.orders import file, orders
     ("learned", "rounds"),
     [(10, MAX_EPOCHS), (TARGET_PASSES // 2, 2), (TARGET_PASSES, 1), (20_000, 1)],
 )
-def test_small_files_are_gone_over_more_often(learned: int, rounds: int) -> None:
+def test_epoch_count_is_higher_for_small_files(learned: int, rounds: int) -> None:
     assert epoch_count(learned) == rounds
 
 
-def test_longer_files_take_longer() -> None:
+def test_estimated_training_time_grows_with_file_size() -> None:
     few, many = (
         estimate_seconds(parse_training_file(file(*orders(count))), "cpu") for count in (64, 4_000)
     )
@@ -26,5 +26,5 @@ def test_longer_files_take_longer() -> None:
     assert many > 5 * few
 
 
-def test_nothing_is_said_of_what_nobody_measured() -> None:
+def test_training_time_estimate_is_none_without_measurement() -> None:
     assert estimate_seconds(parse_training_file(file(*orders(64))), "gpu") is None

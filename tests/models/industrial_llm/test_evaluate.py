@@ -1,4 +1,4 @@
-"""Measuring a served model: what it is asked, what is recorded, what is told when it cannot be."""
+"""Evaluation of a served model: prompts, metrics and errors."""
 
 import json
 from collections.abc import Callable
@@ -44,8 +44,8 @@ def server(handler: Handler) -> ChatClient:
     return ChatClient("http://models/v1", "key", "ours", httpx.MockTransport(handler))
 
 
-class TestAsking:
-    def test_is_greedy_and_held_to_the_schema(self) -> None:
+class TestChatClient:
+    def test_request_has_temperature_0_and_response_schema(self) -> None:
         bodies = []
 
         def handler(request: httpx.Request) -> httpx.Response:
@@ -61,7 +61,7 @@ class TestAsking:
         schema = body["response_format"]["json_schema"]["schema"]
         assert schema == dict(TASKS["severity"].schema or {})
 
-    def test_answer_fields_keep_the_order(self) -> None:
+    def test_answers_keep_prompt_order(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
             return said(json.loads(request.content)["messages"][0]["content"])
 
@@ -71,12 +71,12 @@ class TestAsking:
         assert told == list(range(1, 31))
 
     @pytest.mark.parametrize("status", [401, 404, 500])
-    def test_a_refusal_is_told(self, status: int) -> None:
+    def test_error_status_raises_chat_server_error(self, status: int) -> None:
         refused = server(lambda request: httpx.Response(status, text="no such model"))
         with pytest.raises(ChatServerError, match=f"{status}: no such model"):
             refused.complete_all([Prompt((), 9)], lambda done: None)
 
-    def test_a_server_that_is_not_there_is_told(self) -> None:
+    def test_unreachable_server_raises_chat_server_error(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
             raise httpx.ConnectError("refused")
 
@@ -84,8 +84,8 @@ class TestAsking:
             server(handler).complete_all([Prompt((), 9)], lambda done: None)
 
 
-class TestPrompts:
-    def test_examples_before_the_text_are_learned_ones(self) -> None:
+class TestPromptBuilding:
+    def test_few_shot_examples_are_from_training_split(self) -> None:
         asked = build_prompts(TASK, CORPUS[TASK.name], EvaluationOptions(shots=5))
         assert [example.text for example, _ in asked] == [f"judged order {n}" for n in range(10)]
         for _, prompt in asked:
@@ -93,7 +93,7 @@ class TestPrompts:
             assert len(texts) == 6
             assert all(text.startswith("learned") for text in texts[:-1])
 
-    def test_parts_sources_and_limits(self) -> None:
+    def test_split_source_and_limit_select_examples(self) -> None:
         parts = CORPUS[TASK.name]
         watched = build_prompts(
             TASK, parts, EvaluationOptions("validation", sources=frozenset({"company_1"}))
@@ -104,8 +104,8 @@ class TestPrompts:
         assert len(few) == 4
 
 
-class TestEnums:
-    def test_labels_are_asked_for_as_json_and_judged_without_it(self) -> None:
+class TestEnumPrompts:
+    def test_labels_are_requested_as_enum_and_scored_as_text(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
             schema = json.loads(request.content)["response_format"]["json_schema"]["schema"]
             assert schema["required"] == [TASK.name]
@@ -117,16 +117,16 @@ class TestEnums:
         assert found[TASK.name]["company_0"]["accuracy"] == 1
 
     @pytest.mark.parametrize("text", ["Noise", "[1]", '{"failure_mode": "No'])
-    def test_an_answer_that_is_no_such_json_stays_as_it_is(self, text: str) -> None:
+    def test_answer_that_is_not_label_json_is_unchanged(self, text: str) -> None:
         assert parse_label(TASK, text) == text
 
-    def test_a_task_without_labels_keeps_its_own_schema(self) -> None:
+    def test_task_without_labels_keeps_own_schema(self) -> None:
         severity = TASKS["severity"]
         assert enum_schema(severity) == severity.schema
 
 
-class TestMeasured:
-    def test_figures_and_answers(self) -> None:
+class TestModelEvaluation:
+    def test_accuracy_is_reported_per_source(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
             text = json.loads(request.content)["messages"][-1]["content"]
             return said("Noise" if text.endswith(("0", "1", "2")) else "Leaking")
@@ -140,7 +140,7 @@ class TestMeasured:
         }
         assert len(answered) == 10
 
-    def test_folds_are_pooled_by_how_many_there_are(self) -> None:
+    def test_fold_accuracies_are_weighted_by_example_count(self) -> None:
         runs = {
             name: {"fault_system": {"faults": {"examples": count, "accuracy": right}}}
             for name, count, right in (("fold_0", 10, 0.5), ("fold_1", 30, 0.9))
@@ -151,8 +151,8 @@ class TestMeasured:
         }
 
 
-class TestMain:
-    def test_figures_are_kept_under_a_name_beside_others(
+class TestEvaluateCommand:
+    def test_results_are_added_to_existing_metrics_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         output, answers = tmp_path / "metrics.json", tmp_path / "answers.jsonl"
@@ -182,7 +182,7 @@ class TestMain:
             (["--only", "unknown", "--fold", "10"], "There is no fold 10"),
         ],
     )
-    def test_what_is_wrong_is_told(
+    def test_invalid_arguments_exit_with_message(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
     ) -> None:
         with pytest.raises(SystemExit):

@@ -1,4 +1,4 @@
-"""Questions to passages: answered from the passage that the answer names, or from none."""
+"""Questions about passages: answers cite a passage or state that none contains the answer."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ def parts() -> DatasetSplit:
 
 
 def passages(example: Example) -> dict[str, str]:
-    """By number, each with its file's name."""
+    """Map each passage number to file name and text."""
     found = re.findall(r"^\[(\d)\] (.+\n.+)$", example.text, re.MULTILINE)
     return dict(found)
 
@@ -29,8 +29,8 @@ def asked(example: Example) -> str:
     return re.split("Question: |问题：", example.text)[-1]
 
 
-class TestExamples:
-    def test_the_passage_that_is_named_holds_the_numbers(self, parts: DatasetSplit) -> None:
+class TestPassageExamples:
+    def test_cited_passage_contains_numbers_of_answer(self, parts: DatasetSplit) -> None:
         answered = [one for one in parts.train + parts.test if not is_unknown_answer(one.answer)]
         assert len(answered) > 300
         for one in answered:
@@ -39,22 +39,22 @@ class TestExamples:
             assert set(NUMBER.findall(said)) <= set(NUMBER.findall(beside)), one
             assert NUMBER.search(said), one
 
-    def test_one_in_four_is_not_there(self, parts: DatasetSplit) -> None:
+    def test_about_a_quarter_of_questions_have_no_answer(self, parts: DatasetSplit) -> None:
         missing = [is_unknown_answer(one.answer) for one in parts.train]
         assert 0.15 < sum(missing) / len(missing) < 0.35
 
-    def test_both_languages_also_across_the_documents_own(self, parts: DatasetSplit) -> None:
+    def test_questions_are_in_both_languages_and_cross_language(self, parts: DatasetSplit) -> None:
         languages = Counter(one.language for one in parts.train)
         assert min(languages["en"], languages["zh"]) > 150
         across = [one for one in parts.train if one.language == "zh" and "the " in one.text]
         assert len(across) > 20
 
-    def test_everything_is_filled_in(self, parts: DatasetSplit) -> None:
+    def test_placeholders_are_all_filled(self, parts: DatasetSplit) -> None:
         for one in parts.train + parts.validation + parts.test:
             assert not set("{}#|") & set(one.text + one.answer), one
             assert one.source == SOURCE
 
-    def test_stands_as_the_gateway_writes_it(self, parts: DatasetSplit) -> None:
+    def test_example_text_equals_gateway_preface(self, parts: DatasetSplit) -> None:
         for one in parts.test:
             found = [tuple(text.split("\n")) for text in passages(one).values()]
             question = asked(one)
@@ -63,12 +63,12 @@ class TestExamples:
                 == one.text
             )
 
-    def test_the_same_each_time(self, parts: DatasetSplit) -> None:
+    def test_examples_are_deterministic(self, parts: DatasetSplit) -> None:
         assert load(Path(), 3) == parts
 
 
-class TestApart:
-    def test_a_fact_is_learned_watched_or_judged(self, parts: DatasetSplit) -> None:
+class TestFactSplits:
+    def test_each_fact_is_in_a_single_split(self, parts: DatasetSplit) -> None:
         file = read_facts(FACTS)
         held = {*file.watched, *file.judged}
         assert held < set(file.facts)
@@ -81,7 +81,7 @@ class TestApart:
             ]
             assert learned == [], name
 
-    def test_every_name_has_values(self) -> None:
+    def test_every_placeholder_has_values(self) -> None:
         file = read_facts(FACTS)
         for fact in file.facts.values():
             assert set(fact.names) <= set(file.values)

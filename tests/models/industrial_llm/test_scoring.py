@@ -1,4 +1,4 @@
-"""What counts as right, task by task."""
+"""Scores of answers, by task."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from models.industrial_llm.tasks.extraction import dump_json
 
 
 def scored(task: str, *pairs: tuple[str, str], text: str = "") -> Figures:
-    """The figures of (wanted, answered)."""
+    """Return the figures of pairs (expected, answered)."""
     answered = [AnsweredExample(Example(task, "made_up", "en", text, a), b) for a, b in pairs]
     figures = score_by_source(task, answered)["made_up"]
     assert figures.pop("examples") == len(pairs)
@@ -31,11 +31,11 @@ def found(*entities: tuple[str, str], relations: tuple[tuple[str, str, str], ...
     )
 
 
-class TestScore:
-    def test_every_task_has_one(self) -> None:
+class TestTaskScores:
+    def test_every_task_has_a_score(self) -> None:
         assert set(SCORES) == set(TASKS)
 
-    def test_sources_are_apart(self) -> None:
+    def test_scores_are_separate_per_source(self) -> None:
         answered = [
             AnsweredExample(Example("failure_mode", source, "en", "", "Noise"), answer)
             for source, answer in (("a", "Noise"), ("b", "Noise"), ("b", "Leaking"))
@@ -46,23 +46,23 @@ class TestScore:
         }
 
 
-class TestLabels:
-    def test_case_and_blanks_do_not_matter_but_words_do(self) -> None:
+class TestLabelScore:
+    def test_case_and_spaces_are_ignored_but_words_are_not(self) -> None:
         pairs = [("Plugged / choked", " plugged /  Choked"), ("Noise", "Noise and vibration")]
         assert scored("failure_mode", *pairs) == {"accuracy": 0.5}
 
 
-class TestTerms:
+class TestTermScore:
     @pytest.mark.parametrize("answer", ["喷嘴", "管口", "喷嘴，管口", " 喷嘴。"])
-    def test_one_of_several_is_enough(self, answer: str) -> None:
+    def test_any_of_several_terms_is_correct(self, answer: str) -> None:
         assert scored("terms", ("喷嘴，管口", answer)) == {"accuracy": 1.0}
 
     @pytest.mark.parametrize("answer", ["", "，", "喷嘴阀", "nozzle"])
-    def test_others_are_wrong(self, answer: str) -> None:
+    def test_other_terms_are_wrong(self, answer: str) -> None:
         assert scored("terms", ("喷嘴，管口", answer)) == {"accuracy": 0.0}
 
 
-class TestPlainText:
+class TestPlainTextScore:
     TEXT = "AB12 REPL hyd hose"
     WANTED = "<id> replace hydraulic hose"
 
@@ -72,11 +72,13 @@ class TestPlainText:
             (WANTED, 1),
             (TEXT, 0),
             ("<id> replace hyd hose", 2 / 3),
-            ("<id> replace hydraulic", 2 / 3),  # what was right is lost
+            ("<id> replace hydraulic", 2 / 3),  # a correct word is lost
             ("oil oil oil oil oil", -2 / 3),
         ],
     )
-    def test_errors_gone_less_errors_made(self, answer: str, reduction: float) -> None:
+    def test_error_reduction_is_removed_minus_added_errors(
+        self, answer: str, reduction: float
+    ) -> None:
         figures = scored("plain_text", (self.WANTED, answer), text=self.TEXT)
         assert figures["token_error_reduction"] == pytest.approx(reduction, abs=1e-4)
         assert figures["whole_orders"] == (answer == self.WANTED)
@@ -84,11 +86,11 @@ class TestPlainText:
     @pytest.mark.parametrize(
         ("first", "second", "words"), [("", "", 0), ("a b", "", 2), ("a b c", "a x c d", 2)]
     )
-    def test_distance_in_words(self, first: str, second: str, words: int) -> None:
+    def test_edit_distance_counts_words(self, first: str, second: str, words: int) -> None:
         assert word_edit_distance(first, second) == word_edit_distance(second, first) == words
 
 
-class TestExtraction:
+class TestExtractionScore:
     WANTED = found(
         ("pump", "PhysicalObject"),
         ("seal", "PhysicalObject"),
@@ -96,10 +98,10 @@ class TestExtraction:
         relations=(("pump", "hasPart", "seal"),),
     )
 
-    def test_all_right(self) -> None:
+    def test_correct_answer_has_score_1_in_all_figures(self) -> None:
         assert set(scored("extraction", (self.WANTED, self.WANTED)).values()) == {1.0}
 
-    def test_a_wrong_class_keeps_the_span(self) -> None:
+    def test_wrong_class_still_counts_as_span(self) -> None:
         answer = found(
             ("pump", "PhysicalObject"), ("seal", "PhysicalObject"), ("leaks", "Activity")
         )
@@ -108,7 +110,7 @@ class TestExtraction:
         assert figures["span_f1"] == 1
         assert figures["relation_f1"] == 0
 
-    def test_twice_the_same_counts_once(self) -> None:
+    def test_repeated_entity_counts_once(self) -> None:
         wanted, answer = found(("pump", "State")), found(("pump", "State"), ("pump", "State"))
         figures = scored("extraction", (wanted, answer))
         assert figures["entity_f1"] == pytest.approx(2 / 3, abs=1e-4)
@@ -116,13 +118,13 @@ class TestExtraction:
     @pytest.mark.parametrize(
         "answer", ["", "no JSON", "[]", '{"entities":1,"relations":[7]}', '{"entities":[']
     )
-    def test_what_is_no_such_json_is_wrong_and_invalid(self, answer: str) -> None:
+    def test_invalid_json_has_score_0(self, answer: str) -> None:
         figures = scored("extraction", (self.WANTED, answer))
         assert figures["valid_json"] == figures["entity_f1"] == 0
 
 
-class TestSeverity:
-    def test_grades_and_steps(self) -> None:
+class TestSeverityScore:
+    def test_grade_and_next_step_are_scored(self) -> None:
         pairs = [
             ('{"severity":3,"next_step":"check belts"}', '{"severity":3,"next_step":"check it"}'),
             ('{"severity":2,"next_step":null}', '{"severity":4,"next_step":null}'),
@@ -135,8 +137,8 @@ class TestSeverity:
         assert figures["step_f1"] == figures["none_told"] == 0.5
 
 
-class TestToolChoice:
-    def test_tool_and_arguments(self) -> None:
+class TestToolChoiceScore:
+    def test_tool_and_arguments_are_scored(self) -> None:
         (tool, other) = (one.partition(" ")[0] for one in TASKS["tool_choice"].labels[:2])
         wanted = dump_json({"tool": tool, "arguments": {"torque": 5}})
         answers = [
@@ -148,14 +150,14 @@ class TestToolChoice:
         figures = scored("tool_choice", *((wanted, answer) for answer in answers))
         assert figures == {"valid_json": 0.75, "accuracy": 0.5, "with_arguments": 0.25}
 
-    def test_no_tool_is_a_choice_and_no_answer_is_none(self) -> None:
+    def test_no_tool_is_a_valid_choice_but_empty_answer_is_wrong(self) -> None:
         nothing = dump_json({"tool": None, "arguments": {}})
         figures = scored("tool_choice", (nothing, nothing), (nothing, ""))
         assert figures["accuracy"] == 0.5
 
 
-class TestUnknown:
-    def test_admitting_and_answering(self) -> None:
+class TestUnknownScore:
+    def test_admitted_and_answered_shares_are_scored(self) -> None:
         pairs = [
             ("我不知道:没有读数。", "我不知道。"),
             ("I do not know: no readings.", "It was 5 mm/s."),
@@ -167,8 +169,8 @@ class TestUnknown:
         assert figures == {"admitted": 0.5, "answered": pytest.approx(1 / 3, abs=1e-4)}
 
 
-class TestPassages:
-    def test_told_marked_and_admitted(self) -> None:
+class TestPassageScore:
+    def test_fact_citation_and_admission_are_scored(self) -> None:
         pairs = [
             ("Every 500 hours [2].", "Every 500 hours [2]."),
             ("Every 500 hours [2].", "500 operating hours [1]."),

@@ -1,4 +1,4 @@
-"""Nearly equal texts are never on two sides."""
+"""Splits without near-duplicates across train, validation and test."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def made_up(*texts: str) -> tuple[Example, ...]:
     return tuple(Example("failure_mode", "made_up", "en", text, "Other") for text in texts)
 
 
-class TestNear:
+class TestNearDuplicates:
     @pytest.mark.parametrize(
         ("first", "second"),
         [
@@ -25,7 +25,9 @@ class TestNear:
             ("更换主泵密封件和轴承", "更换主泵密封件和轴承。"),
         ],
     )
-    def test_are_such_as_differ_by_a_number_or_a_letter(self, first: str, second: str) -> None:
+    def test_texts_differing_by_number_or_letter_are_near_duplicates(
+        self, first: str, second: str
+    ) -> None:
         assert near_duplicate_matrix([first], [second]).nnz == 1
 
     @pytest.mark.parametrize(
@@ -37,21 +39,23 @@ class TestNear:
             ("", "pump"),
         ],
     )
-    def test_are_not_such_as_share_words(self, first: str, second: str) -> None:
+    def test_texts_sharing_only_words_are_not_near_duplicates(
+        self, first: str, second: str
+    ) -> None:
         assert near_duplicate_matrix([first], [second]).nnz == 0
 
-    def test_is_told_for_each_pair(self) -> None:
+    def test_matrix_marks_each_near_duplicate_pair(self) -> None:
         found = near_duplicate_matrix(
             ["a long text 1", "another"], ["x", "A LONG TEXT 99", "another!"]
         )
         assert sorted(zip(*found.nonzero(), strict=True)) == [(0, 1), (1, 2)]
 
-    def test_numbers_and_marks_say_nothing(self) -> None:
+    def test_normalisation_removes_numbers_and_punctuation(self) -> None:
         assert normalize_text("C/O Pump_#12") == "c o pump 0"
 
 
-class TestApart:
-    def test_the_test_keeps_all_and_learning_gives_way(self) -> None:
+class TestNearDuplicateRemoval:
+    def test_duplicates_stay_in_test_split_only(self) -> None:
         parts = remove_near_duplicates(
             DatasetSplit(
                 made_up("pump leaks oil, bay 1", "door jams"),
@@ -64,8 +68,8 @@ class TestApart:
         assert len(parts.test) == 1
 
 
-class TestDivided:
-    def test_keeps_groups_together_and_loses_few(self) -> None:
+class TestGroupSplit:
+    def test_groups_stay_together_and_no_group_is_lost(self) -> None:
         words = [f"{first * 7} {second * 7}" for first in "abcdefgh" for second in "qrstuvwx"]
         texts = [f"{word} unit {number}" for word in words for number in range(3)]
         parts = split_by_group(made_up(*texts))
@@ -76,15 +80,15 @@ class TestDivided:
         assert sum(map(len, sides)) == len(set.union(*sides)) == len(words)
         assert all(sides)
 
-    def test_is_the_same_whatever_the_order(self) -> None:
+    def test_split_is_independent_of_order(self) -> None:
         texts = [f"{'abcdefghij'[n % 10] * 7} {'klmnopqrst'[n // 10] * 7}" for n in range(100)]
         assert set(split_by_group(made_up(*texts)).test) == set(
             split_by_group(made_up(*texts[::-1])).test
         )
 
 
-class TestFolded:
-    def test_each_is_judged_once(self) -> None:
+class TestFoldSplit:
+    def test_each_example_is_tested_once(self) -> None:
         examples = made_up(
             *(f"{'abcdefghij'[n % 10] * 7} {'klmnopqrst'[n // 10] * 7}" for n in range(30))
         )

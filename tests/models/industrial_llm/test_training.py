@@ -1,4 +1,4 @@
-"""Learning an adapter on a tiny base with random weights: it learns, and goes on after a kill."""
+"""Training of an adapter on a tiny base with random weights, including resumption after a kill."""
 
 import json
 import os
@@ -38,7 +38,7 @@ pytestmark = NEEDS_PEFT
 
 
 class Stopped(Exception):
-    """Stands for a kill in the midst of learning."""
+    """Simulates a kill during training."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def learner(folder: Path) -> "learning.Trainer":
 
 
 class Told:
-    """Keeps what it is told; stops the training after so many steps."""
+    """Records progress and optionally stops the training after `stop_after` steps."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.stop_after = stop_after
@@ -66,7 +66,7 @@ class Told:
 
 
 def learn(folder: Path, work: Path, output: Path, told: Told, averaged: float = 0.0) -> bytes:
-    """The bytes of the adapter after all steps."""
+    """Train all steps and return the bytes of the adapter."""
     recipe = replace(RECIPE, averaged=averaged)
     one = replace(learner(folder), recipe=recipe)
     order = build_batches(corpus(), recipe, one.token_count)
@@ -84,7 +84,7 @@ def learn(folder: Path, work: Path, output: Path, told: Told, averaged: float = 
 
 @dataclass(frozen=True)
 class Learned:
-    """An adapter's folder and bytes, and what was told while it was learned."""
+    """Folder and bytes of a trained adapter, and the progress of its training."""
 
     folder: Path
     weights: bytes
@@ -93,14 +93,14 @@ class Learned:
 
 @pytest.fixture(scope="module")
 def learned(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Learned:
-    """All steps, as they are without a mean; it takes seconds, and several tests ask for it."""
+    """A complete training without averaging, shared by several tests because it takes seconds."""
     place, told = tmp_path_factory.mktemp("learned"), Told()
     weights = learn(folder, place / "work", place / "adapter", told)
     return Learned(place / "adapter", weights, told.all)
 
 
-class TestLearning:
-    def test_the_loss_falls_and_what_is_watched_is_learned(self, learned: Learned) -> None:
+class TestAdapterTraining:
+    def test_training_and_validation_loss_fall(self, learned: Learned) -> None:
         told = learned.told
         assert [one.step for one in told] == list(range(1, 25))
         assert told[-1].loss < told[0].loss / 2
@@ -109,7 +109,7 @@ class TestLearning:
         assert seen[-1] < seen[0]
 
     @pytest.mark.parametrize("averaged", [0.0, 0.75])
-    def test_goes_on_after_a_stop_with_the_same_result(
+    def test_resumed_training_gives_identical_weights(
         self, folder: Path, learned: Learned, tmp_path: Path, averaged: float
     ) -> None:
         whole = learned.weights
@@ -122,7 +122,7 @@ class TestLearning:
         assert told.all[0].step == 9  # after the checkpoint at 8
         assert told.all[0].remaining_seconds == pytest.approx(15 * told.all[0].seconds)
 
-    def test_the_mean_of_the_last_steps_is_what_is_written(
+    def test_saved_adapter_is_mean_of_last_steps(
         self, folder: Path, learned: Learned, tmp_path: Path
     ) -> None:
         told = Told()
@@ -139,15 +139,13 @@ class TestLearning:
             told.all[-1].validation_loss, rel=0.02
         )
 
-    def test_a_checkpoint_of_another_training_is_refused(
-        self, folder: Path, tmp_path: Path
-    ) -> None:
+    def test_checkpoint_of_other_training_is_rejected(self, folder: Path, tmp_path: Path) -> None:
         with pytest.raises(Stopped):
             learn(folder, tmp_path, tmp_path / "adapter", Told(stop_after=5))
         with pytest.raises(checkpoints.CheckpointMismatch, match="other examples or settings"):
             checkpoints.CheckpointStore(tmp_path, "another").load_latest()
 
-    def test_a_broken_checkpoint_is_told(self, folder: Path, tmp_path: Path) -> None:
+    def test_damaged_checkpoint_is_rejected(self, folder: Path, tmp_path: Path) -> None:
         with pytest.raises(Stopped):
             learn(folder, tmp_path, tmp_path / "adapter", Told(stop_after=5))
         whole = (tmp_path / checkpoints.FILE).read_bytes()
@@ -156,13 +154,13 @@ class TestLearning:
             with pytest.raises(checkpoints.CheckpointMismatch, match="is damaged"):
                 checkpoints.CheckpointStore(tmp_path, "any").load_latest()
 
-    def test_only_the_adapter_is_learned(self, folder: Path) -> None:
+    def test_only_adapter_parameters_are_trained(self, folder: Path) -> None:
         model = lora.load_model(folder, RECIPE, "cpu")
         learned = [name for name, one in model.named_parameters() if one.requires_grad]
         assert len(learned) == 2 * len(LINEAR_LAYERS) * 2  # two layers, A and B
         assert all("lora_" in name for name in learned)
 
-    def test_the_rate_rises_and_falls(self) -> None:
+    def test_learning_rate_warms_up_and_decays(self) -> None:
         rates = [learning.learning_rate_at(RECIPES["cpu"], step, 200) for step in range(200)]
         assert max(rates) == rates[10] == pytest.approx(RECIPES["cpu"].learning_rate)
         assert rates[:11] == sorted(rates[:11])
@@ -170,8 +168,8 @@ class TestLearning:
         assert rates[-1] == pytest.approx(rates[10] / 10, rel=0.01)
 
 
-class TestEncoding:
-    def test_what_is_learned_is_the_answer_and_the_end_of_the_turn(self, folder: Path) -> None:
+class TestDialogueEncoding:
+    def test_trained_tokens_are_answer_and_turn_end(self, folder: Path) -> None:
         encoder = encoding.DialogueEncoder.load(folder, {})
         example = corpus()["failure_mode"].train[0]
         encoded = encoder.encode(training_messages(TASKS["failure_mode"], example, 0))
@@ -191,7 +189,7 @@ class TestEncoding:
             ),
         ],
     )
-    def test_a_template_that_cannot_be_learned_with_is_refused(
+    def test_unusable_chat_template_is_rejected(
         self, folder: Path, template: str, why: str
     ) -> None:
         encoder = encoding.DialogueEncoder.load(folder, {})
@@ -201,24 +199,24 @@ class TestEncoding:
                 training_messages(TASKS["failure_mode"], corpus()["failure_mode"].train[0], 0)
             )
 
-    def test_a_base_without_end_marks_is_refused(self, tmp_path: Path) -> None:
+    def test_base_without_turn_end_tokens_is_rejected(self, tmp_path: Path) -> None:
         with pytest.raises(encoding.ChatTemplateError, match="which tokens end a turn"):
             encoding.DialogueEncoder.load(tmp_path, {})
 
-    def test_too_long_an_example_is_told(self, folder: Path) -> None:
+    def test_example_over_token_limit_is_rejected(self, folder: Path) -> None:
         one = replace(learner(folder), recipe=replace(RECIPE, limit=5))
         with pytest.raises(encoding.ChatTemplateError, match="more than 5"):
             one.mean_loss(sample_validation(corpus(), 1, 1))
 
 
-class TestBatches:
-    def test_every_example_comes_in_each_round(self) -> None:
+class TestTrainingBatches:
+    def test_every_example_occurs_once_per_epoch(self) -> None:
         order = build_batches(corpus(), RECIPE, lambda turn: len(turn.example.text))
         turns = [turn for step in order for turn in step]
         assert len(turns) == len(set(turns)) == 3 * 32
         assert {len(step) for step in order} == {4}
 
-    def test_the_fingerprint_tells_settings_and_examples_apart(self) -> None:
+    def test_fingerprint_depends_on_settings_examples_and_base(self) -> None:
         order = build_batches(corpus(), RECIPE, lambda turn: 1)
         prints = {
             fingerprint(order, RECIPE, "base"),
@@ -229,8 +227,10 @@ class TestBatches:
         assert len(prints) == 4
 
 
-class TestAdapter:
-    def test_is_written_as_an_engine_takes_it(self, folder: Path, tmp_path: Path) -> None:
+class TestSavedAdapter:
+    def test_saved_config_and_weights_match_engine_format(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
         lora.save_adapter(lora.load_model(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
         settings = json.loads((tmp_path / lora.CONFIG).read_text(encoding="utf-8"))
         assert settings["r"] == RANK
@@ -241,13 +241,13 @@ class TestAdapter:
         assert {str(one.dtype) for one in weights.values()} == {"torch.bfloat16"}
         assert all(name.startswith("base_model.model.model.layers.") for name in weights)
 
-    def test_is_gone_on_from(self, folder: Path, learned: Learned) -> None:
+    def test_loaded_adapter_has_lower_loss(self, folder: Path, learned: Learned) -> None:
         first = learner(folder)
         begun = first.mean_loss(sample_validation(corpus(), 4, 1))
         lora.load_adapter_weights(first.model, learned.folder)
         assert first.mean_loss(sample_validation(corpus(), 4, 1)) < begun
 
-    def test_of_another_rank_is_refused(
+    def test_adapter_of_other_rank_is_rejected(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         lora.save_adapter(lora.load_model(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
@@ -256,14 +256,12 @@ class TestAdapter:
             lora.load_adapter_weights(lora.load_model(folder, RECIPE, "cpu"), tmp_path)
 
 
-class TestCommand:
-    """The command as it is typed, on our own questions: it needs no training sets."""
+class TestTrainCommand:
+    """The training command on the repository's own questions, without data sets."""
 
     @nightly
     @pytest.mark.usefixtures("processes")
-    def test_killed_and_typed_again_it_ends_as_if_never_killed(
-        self, folder: Path, tmp_path: Path
-    ) -> None:
+    def test_restart_after_kill_gives_identical_adapter(self, folder: Path, tmp_path: Path) -> None:
         whole = tmp_path / "whole"
         train.main(self.command(folder, tmp_path / "work_a", whole))
         child = self.run(folder, tmp_path / "work_b", tmp_path / "killed")
@@ -288,7 +286,7 @@ class TestCommand:
             (["--leave-out", "nobody"], "There is no source 'nobody'"),
         ],
     )
-    def test_what_is_wrong_is_told(
+    def test_invalid_arguments_exit_with_message(
         self,
         folder: Path,
         tmp_path: Path,

@@ -1,4 +1,4 @@
-"""Rows for any mechanism, drawn from its own signature."""
+"""Hypothesis strategies for rows of any mechanism, derived from its signature."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from models.mechanisms.mechanism import Mechanism
 from models.signature import BYTES, InputField, InputInvalid
 
 LENGTH = 30
-# What only some values of the limits' range make sense for.
+# Fields for which only some values within the limits make sense.
 DRAWN: Mapping[str, st.SearchStrategy[float]] = MappingProxyType(
     {"subgroup_size": st.sampled_from([2.0, 3.0, 5.0, 15.0, 30.0])}
 )
@@ -19,14 +19,14 @@ DRAWN: Mapping[str, st.SearchStrategy[float]] = MappingProxyType(
 
 @st.composite
 def columns(draw: st.DrawFn, mechanism: Mechanism, rows: int = 2) -> dict[str, list[Any]]:
-    """Columns that the mechanism takes: within the limits, and the relations hold."""
+    """Draw valid columns: within the limits and consistent with each other."""
     drawn = {field.name: [draw(values(field)) for _ in range(rows)] for field in mechanism.inputs}
     assume(accepts(mechanism, drawn, {}))
     return drawn
 
 
 def values(field: InputField) -> st.SearchStrategy[Any]:
-    """One row's value of a field."""
+    """Return a strategy for one value of a field."""
     if field.datatype == BYTES:
         return st.sampled_from(field.values or ())
     one = DRAWN.get(field.name, st.floats(field.minimum, field.maximum))

@@ -1,4 +1,4 @@
-"""What every mechanism that is sold holds to, and what it refuses. A new one is tested here too."""
+"""Properties of every mechanism, including future ones, and input validation."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from models.units import Conversion, unit_conversion
 from serving.specialists.specialist import parse_signature
 from tests.models.mechanisms.drawing import accepts, columns
 
-# For each unit in use another of its kind.
+# Another unit of the same quantity for each unit in use.
 OTHERS: Mapping[str, str] = MappingProxyType(
     {
         "1": "%",
@@ -46,7 +46,7 @@ every = pytest.mark.parametrize("name", MECHANISMS)
 
 
 class Doubled(Mechanism):
-    """As small as a mechanism can be."""
+    """A minimal mechanism."""
 
     standard = "none"
     version = "7"
@@ -58,27 +58,25 @@ class Doubled(Mechanism):
 
 
 @every
-class TestEach:
-    def test_its_signature_is_read_like_a_learned_ones(self, name: str) -> None:
+class TestEveryMechanism:
+    def test_signature_round_trips_through_json(self, name: str) -> None:
         signature = MECHANISMS[name].signature
         assert parse_signature(name, msgspec.json.encode(signature).decode()) == signature
 
-    def test_its_units_are_known(self, name: str) -> None:
+    def test_signature_units_are_valid(self, name: str) -> None:
         signature = MECHANISMS[name].signature
         units = {field.unit for field in (*signature.inputs, *signature.outputs)} - {None}
         for unit in units:
             assert unit_conversion(str(unit), str(unit)) == Conversion(1.0, 0.0)
 
-    def test_it_cites_and_describes(self, name: str) -> None:
+    def test_standard_and_field_descriptions_are_present(self, name: str) -> None:
         mechanism = MECHANISMS[name]
         assert mechanism.standard
         assert all(field.description for field in (*mechanism.inputs, *mechanism.outputs))
 
     @drawing
     @given(st.data())
-    def test_every_row_that_it_takes_has_a_finite_answer(
-        self, name: str, data: st.DataObject
-    ) -> None:
+    def test_valid_rows_have_finite_results(self, name: str, data: st.DataObject) -> None:
         mechanism = MECHANISMS[name]
         answers = mechanism.evaluate(data.draw(columns(mechanism)))
         assert list(answers) == [output.name for output in mechanism.outputs]
@@ -88,7 +86,7 @@ class TestEach:
 
     @drawing
     @given(st.data())
-    def test_a_row_is_answered_alone_as_among_others(self, name: str, data: st.DataObject) -> None:
+    def test_row_result_is_independent_of_batch(self, name: str, data: st.DataObject) -> None:
         mechanism = MECHANISMS[name]
         drawn = data.draw(columns(mechanism))
         together = mechanism.evaluate(drawn)
@@ -98,14 +96,12 @@ class TestEach:
 
     @drawing
     @given(st.data())
-    def test_the_same_in_another_unit_has_the_same_answer(
-        self, name: str, data: st.DataObject
-    ) -> None:
+    def test_converted_units_give_the_same_result(self, name: str, data: st.DataObject) -> None:
         mechanism = MECHANISMS[name]
         drawn = data.draw(columns(mechanism))
         units = {field.name: OTHERS[field.unit] for field in mechanism.inputs if field.unit}
         other = {**drawn, **{key: rewritten(mechanism, drawn, key) for key in units}}
-        # A value at its very limit may lie outside by its last digit after the conversion.
+        # After conversion, a value at its limit may exceed it by rounding.
         assume(accepts(mechanism, other, units))
         converted = mechanism.evaluate(other, units)
         for key, column in mechanism.evaluate(drawn).items():
@@ -113,12 +109,12 @@ class TestEach:
 
 
 def rewritten(mechanism: Mechanism, drawn: Mapping[str, Any], name: str) -> Any:
-    """A column in the other unit."""
+    """Return the column `name` converted to its other unit."""
     (unit,) = (field.unit for field in mechanism.inputs if field.name == name)
     return unit_conversion(unit or "", OTHERS[unit or ""])(np.array(drawn[name]))
 
 
-class TestRefusal:
+class TestMechanismInput:
     @pytest.mark.parametrize(
         ("values", "units", "words"),
         [
@@ -140,11 +136,11 @@ class TestRefusal:
             ({"length": []}, {}, "no rows"),
         ],
     )
-    def test_names_the_field_the_row_and_the_unit(
+    def test_error_names_field_row_and_unit(
         self, values: dict[str, Any], units: dict[str, str], words: str
     ) -> None:
         with pytest.raises(InputInvalid, match=words):
             Doubled().evaluate(values, units)
 
-    def test_an_answer(self) -> None:
+    def test_valid_input_is_converted_and_computed(self) -> None:
         assert Doubled().evaluate({"length": [150]}, {"length": "cm"})["twice"].tolist() == [3.0]

@@ -1,4 +1,4 @@
-"""OEE: a published example, and that it stays between 0 and 1 where its factors do."""
+"""OEE: a published example, the range of results, and input validation."""
 
 import pytest
 from hypothesis import given
@@ -16,9 +16,9 @@ def oee(*row: float, **units: str) -> dict[str, float]:
     return {name: float(column[0]) for name, column in OEE.evaluate(given, units).items()}
 
 
-class TestWorked:
-    def test_a_shift(self) -> None:
-        """Of 420 min planned it ran 373; 19,271 pieces at 1 s each, 18,848 of them good.
+class TestOee:
+    def test_published_shift_example_is_reproduced(self) -> None:
+        """373 of 420 planned minutes; 19,271 pieces at 1 s each, 18,848 of them good.
 
         373/420 = .88810; 19271/60/373 = .86108; 18848/19271 = .97805; the product
         18848/60/420 = .74794. The figures are those of the example on oee.com.
@@ -29,17 +29,17 @@ class TestWorked:
         assert answer["quality_ratio"] == pytest.approx(0.97805, abs=5e-6)
         assert answer["oee"] == pytest.approx(0.74794, abs=5e-6)
 
-    def test_a_planned_time_that_is_too_long_shows(self) -> None:
-        """100 pieces at 2 min in 150 min: 200/150, which is not made into 1."""
+    def test_effectiveness_above_1_is_not_capped(self) -> None:
+        """100 pieces at 2 min in 150 min: 200/150, although a ratio above 1 is implausible."""
         assert oee(200, 150, 2, 100, 100)["effectiveness"] == pytest.approx(4 / 3)
 
 
 share = st.floats(0.01, 1)
 
 
-class TestProperties:
+class TestOeeProperties:
     @given(st.floats(100, 1e6), share, share, share, st.floats(1, 100))
-    def test_between_nothing_and_all(
+    def test_results_are_between_0_and_1(
         self, planned: float, ran: float, speed: float, good: float, pieces: float
     ) -> None:
         time = planned * ran
@@ -48,20 +48,20 @@ class TestProperties:
         assert answer["oee"] == pytest.approx(ran * speed * good)
 
 
-class TestRefusal:
-    def test_longer_than_planned(self) -> None:
+class TestOeeInputValidation:
+    def test_production_time_over_planned_time_is_rejected(self) -> None:
         with pytest.raises(InputInvalid, match="'actual_production_time' in row 0 is longer"):
             oee(420, 421, 1, 1, 1)
 
-    def test_more_good_than_made(self) -> None:
+    def test_good_quantity_over_produced_quantity_is_rejected(self) -> None:
         with pytest.raises(InputInvalid, match="'good_quantity' in row 0 is more than"):
             oee(420, 400, 1, 10, 11)
 
-    def test_a_shift_without_production(self) -> None:
+    def test_zero_production_time_is_rejected(self) -> None:
         with pytest.raises(InputInvalid, match=r"'actual_production_time' in row 0 \(0\) is below"):
             oee(420, 0, 1, 10, 10)
 
-    def test_pieces_are_no_time(self) -> None:
+    def test_time_unit_for_quantity_is_rejected(self) -> None:
         with pytest.raises(
             InputInvalid, match="'min', which is not a unit of this quantity; the model expects pcs"
         ):

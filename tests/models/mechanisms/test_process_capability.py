@@ -1,4 +1,4 @@
-"""Process capability: worked by hand on round figures, and against published intervals."""
+"""Process capability: values computed manually, and a published interval."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ def capability(**changes: Any) -> dict[str, float]:
     return {name: float(column[0]) for name, column in CAPABILITY.evaluate(row).items()}
 
 
-class TestWorked:
-    def test_four_subgroups_of_three(self) -> None:
+class TestProcessCapability:
+    def test_indices_of_four_subgroups_of_three(self) -> None:
         """Each subgroup has variance 1, so the deviation within is 1. The means are 10, 11, 10, 9.
 
         Mean 10. Squares in total 4 · 2 + 3 · (0 + 1 + 0 + 1) = 14, so the deviation in total is
@@ -42,23 +42,23 @@ class TestWorked:
         assert answer["pp"] == pytest.approx(1.551209, abs=1e-6)
         assert answer["ppk"] == pytest.approx(1.329608, abs=1e-6)
 
-    def test_its_interval(self) -> None:
+    def test_confidence_interval_of_cpk(self) -> None:
         """12 values, 4 · 2 degrees of freedom: 1.959964 · √(1/108 + 2.25/16) = .758798."""
         answer = capability()
         assert answer["cpk_lower"] == pytest.approx(1.5 - 0.758798, abs=1e-6)
         assert answer["cpk_upper"] == pytest.approx(1.5 + 0.758798, abs=1e-6)
 
-    def test_a_published_interval(self) -> None:
+    def test_published_cpk_interval_is_reproduced(self) -> None:
         """Quality Digest, May 2000: Cpk 1.15 of 45 values is between .89 and 1.41 with 95 %."""
         half = cpk_margin(np.array([1.15]), 45, np.array([44.0]), np.array([95.0]))[0]
         assert (round(1.15 - half, 2), round(1.15 + half, 2)) == (0.89, 1.41)
 
-    def test_one_subgroup_has_one_scatter(self) -> None:
+    def test_single_subgroup_has_equal_within_and_total_deviation(self) -> None:
         answer = capability(subgroup_size=12.0)
         assert answer["cp"] == pytest.approx(answer["pp"])
         assert answer["deviation_within"] == pytest.approx(answer["deviation_total"])
 
-    def test_rows_with_subgroups_of_their_own(self) -> None:
+    def test_subgroup_size_may_differ_per_row(self) -> None:
         row = {name: [value] * 2 for name, value in ROW.items()}
         answer = CAPABILITY.evaluate({**row, "subgroup_size": [3.0, 12.0]})
         assert answer["deviation_within"].tolist() == pytest.approx([1, 1.1281521])
@@ -67,9 +67,9 @@ class TestWorked:
 values = st.lists(st.floats(-100, 100), min_size=12, max_size=12)
 
 
-class TestProperties:
+class TestProcessCapabilityProperties:
     @given(values, st.sampled_from([2.0, 3.0, 4.0, 6.0]), st.floats(0.1, 10), st.floats(-50, 50))
-    def test_indices_have_no_unit_and_no_origin(
+    def test_indices_are_invariant_to_scale_and_shift(
         self, drawn: list[float], size: float, scale: float, shift: float
     ) -> None:
         groups = np.array(drawn).reshape(-1, int(size))
@@ -85,7 +85,7 @@ class TestProperties:
             assert moved[name] == pytest.approx(plain[name], rel=1e-6, abs=1e-6)
 
     @given(values)
-    def test_off_centre_is_never_better(self, drawn: list[float]) -> None:
+    def test_cpk_and_ppk_do_not_exceed_cp_and_pp(self, drawn: list[float]) -> None:
         assume(np.ptp(drawn) > 0.01 and np.array(drawn).reshape(-1, 3).std(axis=1).max() > 0.01)
         answer = capability(measurements=drawn)
         assert answer["cpk"] <= answer["cp"] + 1e-9
@@ -93,7 +93,7 @@ class TestProperties:
         assert answer["cpk_lower"] <= answer["cpk"] <= answer["cpk_upper"]
 
 
-class TestRefusal:
+class TestProcessCapabilityInputValidation:
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
@@ -104,6 +104,8 @@ class TestRefusal:
             ({"measurements": [1.0] * 9}, "list of 10 to 1000 values"),
         ],
     )
-    def test_named(self, changes: dict[str, Any], words: str) -> None:
+    def test_invalid_input_is_rejected_with_field_name(
+        self, changes: dict[str, Any], words: str
+    ) -> None:
         with pytest.raises(InputInvalid, match=words):
             capability(**changes)

@@ -1,4 +1,4 @@
-"""The environment, the folders and HAProxy's start script."""
+"""Arguments, environment and folders of the model server, and HAProxy's start script."""
 
 import shutil
 import socket
@@ -61,13 +61,13 @@ def folders(tmp_path: Path) -> Folders:
     return made
 
 
-class TestTraces:
-    def test_without_a_collector_nothing_is_said_of_them(self, folders: Folders) -> None:
+class TestTraceExport:
+    def test_no_collector_sets_no_tracing_variables(self, folders: Folders) -> None:
         made = build_environment(folders, PORTS, {"PATH": "/bin"})
         assert not [name for name in made if "TRACING" in name or name.startswith("OTEL")]
 
     @pytest.mark.parametrize("name", ["MAAS_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"])
-    def test_with_one_serve_follows_the_gateways_choice(
+    def test_collector_makes_ray_serve_follow_gateway_sampling(
         self, folders: Folders, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made = build_environment(folders, PORTS, {name: "http://127.0.0.1:4318/"})
@@ -80,8 +80,8 @@ class TestTraces:
         processor.shutdown()
 
 
-class TestEnvironment:
-    def test_an_operator_changes_a_default(self, folders: Folders) -> None:
+class TestProcessEnvironment:
+    def test_operator_variable_overrides_default(self, folders: Folders) -> None:
         made = build_environment(folders, PORTS, {"VLLM_CPU_KVCACHE_SPACE": "4", "PATH": "/bin"})
         assert made["VLLM_CPU_KVCACHE_SPACE"] == "4"
         assert made["PATH"] == "/bin"
@@ -89,26 +89,28 @@ class TestEnvironment:
     @pytest.mark.parametrize(
         "name", ["RAYLLM_ENABLE_REQUEST_PROMPT_LOGS", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"]
     )
-    def test_a_promise_stays(self, folders: Folders, name: str) -> None:
+    def test_security_and_privacy_variables_cannot_be_overridden(
+        self, folders: Folders, name: str
+    ) -> None:
         made = build_environment(folders, PORTS, {name: "something else"})
         assert made[name] != "something else"
 
-    def test_files_stay_below_our_folders(self, folders: Folders) -> None:
+    def test_all_paths_are_below_data_dir(self, folders: Folders) -> None:
         made = build_environment(folders, PORTS, {})
         paths = [value for value in made.values() if value.startswith("/")]
         assert paths
         assert all(path.startswith(str(folders.data)) for path in paths)
 
     @pytest.mark.usefixtures("network")
-    def test_ports_that_are_free_and_differ(self) -> None:
+    def test_free_ports_are_distinct_and_below_ephemeral_range(self) -> None:
         ports = find_free_ports()
         numbers = {ports.metrics, ports.stats, ports.fallback}
         assert len(numbers) == 3
-        assert max(numbers) < 32_768  # the first that Linux gives to whoever connects
+        assert max(numbers) < 32_768  # start of Linux's ephemeral range
         for number in numbers:
             socket.create_server((LOOPBACK, number)).close()
 
-    def test_a_new_secret_for_this_user_only(self, folders: Folders) -> None:
+    def test_ray_token_is_new_per_start_and_private_to_user(self, folders: Folders) -> None:
         write_ray_token(folders)
         path = folders.run / "ray-token"
         first = path.read_text()
@@ -118,25 +120,28 @@ class TestEnvironment:
 
 
 class TestFolders:
-    def test_short_enough_for_a_socket(self, tmp_path: Path) -> None:
+    def test_ray_folder_path_is_short_enough_for_unix_socket(self, tmp_path: Path) -> None:
         assert resolve_folders(Path("/data")).ray == Path("/data/ray")
         deep = tmp_path / ("long" * 30)
         assert len(str(resolve_folders(deep).ray)) <= 40
         assert resolve_folders(deep) == resolve_folders(deep)
         assert resolve_folders(deep).ray != resolve_folders(deep / "other").ray
 
-    def test_private(self, folders: Folders) -> None:
+    def test_run_and_variants_folders_are_private(self, folders: Folders) -> None:
         for folder in (folders.run, folders.variants):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
-    def test_only_one(self, folders: Folders) -> None:
+    def test_second_lock_of_data_dir_is_rejected(self, folders: Folders) -> None:
         with lock_data_dir(folders):
-            with pytest.raises(ServingFailed, match="Another model server"), lock_data_dir(folders):
+            with (
+                pytest.raises(ServingFailed, match="Another serving process"),
+                lock_data_dir(folders),
+            ):
                 pass
         with lock_data_dir(folders):
             pass
 
-    def test_the_latest_sessions_are_kept(self, folders: Folders) -> None:
+    def test_cleanup_keeps_two_latest_ray_sessions(self, folders: Folders) -> None:
         for day in range(1, 6):
             (folders.ray / f"session_2026-01-0{day}").mkdir()
         delete_old_sessions(folders)
@@ -150,7 +155,7 @@ class TestHaproxy:
     @pytest.mark.parametrize(
         ("host", "public"), [(LOOPBACK, "127.0.0.1:8000"), ("0.0.0.0", "0.0.0.0:8000")]
     )
-    def test_addresses_are_put_right(
+    def test_start_script_rewrites_bind_addresses(
         self, folders: Folders, monkeypatch: pytest.MonkeyPatch, host: str, public: str
     ) -> None:
         echo = shutil.which("echo")
@@ -168,7 +173,9 @@ class TestHaproxy:
         assert binds == ["bind 127.0.0.1:9101", f"bind {public}", "bind 127.0.0.1:8404"]
 
     @pytest.mark.usefixtures("processes")
-    def test_only_the_one_that_a_killed_run_left(self, folders: Folders, tmp_path: Path) -> None:
+    def test_cleanup_kills_only_leftover_process_of_own_run_folder(
+        self, folders: Folders, tmp_path: Path
+    ) -> None:
         wait = [sys.executable, "-c", "import time; time.sleep(60)"]
         left = subprocess.Popen([*wait, str(folders.run / "node" / "haproxy.cfg")])
         foreign = subprocess.Popen([*wait, str(tmp_path / "elsewhere" / "haproxy.cfg")])
@@ -183,14 +190,14 @@ class TestHaproxy:
 
 
 class TestArguments:
-    def test_loopback_unless_told_otherwise(self) -> None:
+    def test_defaults_use_loopback_and_cpu_profile(self) -> None:
         given = parse_arguments(["--data-dir", "/data"])
         assert (given.host, given.port, given.profile) == ("127.0.0.1", 8000, "cpu")
         assert given.exit_with_parent is False
         assert given.scaling.specialists == Scaling(1, default_max_replicas(), 8.0, 600.0)
         assert given.scaling.engines == Scaling(1, 1, 16.0, 600.0, ENGINE_UPSCALE_DELAY_S)
 
-    def test_all_of_them(self) -> None:
+    def test_all_options_are_parsed(self) -> None:
         given = parse_arguments(
             "--data-dir /d --profile gpu --host 0.0.0.0 --port 9 --exit-with-parent "
             "--specialist-min-replicas 0 --specialist-max-replicas 3 "
@@ -203,7 +210,7 @@ class TestArguments:
         )
         assert given == Arguments(Path("/d"), "gpu", "0.0.0.0", 9, True, scalings)
 
-    def test_as_many_as_are_wanted_at_least(self) -> None:
+    def test_max_replicas_defaults_to_at_least_min_replicas(self) -> None:
         line = "--data-dir /d --specialist-min-replicas 500 --engine-min-replicas 3"
         given = parse_arguments(line.split()).scaling
         assert (given.specialists.max_replicas, given.engines.max_replicas) == (500, 3)
@@ -223,7 +230,9 @@ class TestArguments:
             "--data-dir /d --engine-target-requests 0",
         ],
     )
-    def test_refused(self, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_invalid_options_exit_with_usage(
+        self, line: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         with pytest.raises(SystemExit) as caught:
             parse_arguments(line.split())
         assert caught.value.code == 2

@@ -1,4 +1,4 @@
-"""The multilingual encoder as it is served: what it takes for a question, and where it refuses."""
+"""The served multilingual encoder: query and passage prefixes, and input validation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from serving.errors import ContextLengthExceeded, InputInvalid, WeightsBroken
 
 @dataclass
 class Model:
-    """What the package offers, made up: a token a word, and a vector that tells the text."""
+    """A fake of the encoder package: one token per word, and vectors that encode the length."""
 
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -51,8 +51,10 @@ def real() -> E5Encoder:
     return load_e5(512)
 
 
-class TestEncoder:
-    def test_prefixes_tell_questions_from_passages(self, encoder: E5Encoder, model: Model) -> None:
+class TestE5Encoder:
+    def test_prefix_selects_query_or_passage_encoding(
+        self, encoder: E5Encoder, model: Model
+    ) -> None:
         texts = ["passage: aaa", "query: bb", "c", "passage: dddd"]
         vectors = encoder.encode(encoder.tokenise(texts))
         assert sorted(model.asked) == [
@@ -63,24 +65,24 @@ class TestEncoder:
         ]
         assert vectors[:, 0].tolist() == [3, 2, 1, 4]
 
-    def test_many_are_in_order(self, encoder: E5Encoder) -> None:
+    def test_vectors_keep_input_order(self, encoder: E5Encoder) -> None:
         texts = [("passage: " if n % 3 else "") + "x" * n for n in range(1, 30)]
         vectors = encoder.encode(encoder.tokenise(texts))
         assert vectors[:, 0].tolist() == list(range(1, 30))
 
-    def test_a_long_text_is_refused_and_not_averaged(self, encoder: E5Encoder) -> None:
+    def test_text_over_context_length_is_rejected(self, encoder: E5Encoder) -> None:
         with pytest.raises(ContextLengthExceeded, match="Input 1 has 5 tokens"):
             encoder.tokenise(["a", "query: a b c d e"])
 
-    def test_tokens_of_the_callers_own_are_refused(self, encoder: E5Encoder) -> None:
+    def test_token_array_input_is_rejected(self, encoder: E5Encoder) -> None:
         with pytest.raises(InputInvalid, match="accepts text only"):
             encoder.tokenise([(1, 2)])
 
 
 class TestPackagedEncoder:
-    """With the real model, where its package is installed."""
+    """The real model; skipped if its package is not installed."""
 
-    def test_vectors_have_length_one(self, real: E5Encoder) -> None:
+    def test_vectors_have_unit_length(self, real: E5Encoder) -> None:
         vectors = real.encode(real.tokenise(["hello", "a bearing runs hot"]))
         assert vectors.shape == (2, DIMENSIONS)
         assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-4)
@@ -90,23 +92,23 @@ class TestPackagedEncoder:
         pump, shaking, cake = real.encode(real.tokenise(texts))
         assert pump @ shaking > pump @ cake + 0.05
 
-    def test_a_vector_is_independent_of_its_batch(self, real: E5Encoder) -> None:
+    def test_vector_is_independent_of_batch(self, real: E5Encoder) -> None:
         rows = real.tokenise([f"text {n} " * (n + 1) for n in range(20)])
         for row, vector in zip(rows, real.encode(rows), strict=True):
             assert real.encode([row])[0] @ vector == pytest.approx(1, abs=1e-3)
 
-    def test_a_text_above_the_context_length_is_refused(self, real: E5Encoder) -> None:
+    def test_text_over_context_length_is_rejected(self, real: E5Encoder) -> None:
         with pytest.raises(ContextLengthExceeded, match=r"Input 1 has \d+ tokens"):
             real.tokenise(["short", "word " * 512])
 
-    def test_a_missing_package_is_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_package_raises_weights_broken(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(multilingual, "PACKAGE", "no_such_encoder")
         with pytest.raises(WeightsBroken, match="not installed"):
             load_e5(512)
 
 
-class TestSlices:
-    def test_few_rows_and_few_tokens(self) -> None:
+class TestBatchSlices:
+    def test_slices_are_limited_by_rows_and_tokens(self) -> None:
         rows = [
             TokenisedText("", False, tokens)
             for tokens in (500, 500, 500, 500, 500, 5000, 1, *[1] * 20)
@@ -114,5 +116,5 @@ class TestSlices:
         sizes = [[len(row) for row in part] for part in slice_rows(rows)]
         assert sizes == [[500] * 4, [500], [5000], [1] * 16, [1] * 5]
 
-    def test_none(self) -> None:
+    def test_empty_input_has_no_slices(self) -> None:
         assert slice_rows([]) == []

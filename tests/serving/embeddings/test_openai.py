@@ -22,17 +22,17 @@ def parse(**changes: Any) -> EmbeddingRequest:
     return parse_request(json.dumps(wire).encode(), "m", 384)
 
 
-class TestModel:
-    def test_named(self) -> None:
+class TestModelId:
+    def test_model_field_is_returned(self) -> None:
         assert parse_model_id(b'{"input": [1, 2], "model": "m"}') == "m"
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"model": 5}', b"\xff"])
-    def test_not_named(self, body: bytes) -> None:
+    def test_missing_or_invalid_model_is_rejected(self, body: bytes) -> None:
         with pytest.raises(InputInvalid):
             parse_model_id(body)
 
 
-class TestRequest:
+class TestEmbeddingRequest:
     @pytest.mark.parametrize(
         ("given", "read"),
         [
@@ -42,45 +42,47 @@ class TestRequest:
             ([[1], [2, 3]], ((1,), (2, 3))),
         ],
     )
-    def test_the_four_forms_of_input(self, given: Any, read: tuple[Any, ...]) -> None:
+    def test_text_and_token_inputs_are_parsed(self, given: Any, read: tuple[Any, ...]) -> None:
         assert parse(input=given).inputs == read
 
     @pytest.mark.parametrize(
         "given", ["", [], [""], ["a", 1], [[]], [["a"]], [True], None, 5, {}, ["a"] * 2049]
     )
-    def test_input_refused(self, given: Any) -> None:
+    def test_invalid_input_is_rejected_with_field_name(self, given: Any) -> None:
         with pytest.raises(InputInvalid) as caught:
             parse(input=given)
         assert caught.value.param == "input"
 
-    def test_as_many_as_allowed(self) -> None:
+    def test_maximum_number_of_inputs_is_accepted(self) -> None:
         assert len(parse(input=["a"] * MAX_INPUTS).inputs) == MAX_INPUTS
 
     @pytest.mark.parametrize(
         ("changes", "param"),
         [({"encoding_format": "int8"}, "encoding_format"), ({"dimensions": 256}, "dimensions")],
     )
-    def test_refused_with_the_field(self, changes: dict[str, Any], param: str) -> None:
+    def test_unsupported_option_is_rejected_with_field_name(
+        self, changes: dict[str, Any], param: str
+    ) -> None:
         with pytest.raises(InputInvalid) as caught:
             parse(**changes)
         assert caught.value.param == param
 
-    def test_unknown_model(self) -> None:
+    def test_unknown_model_is_rejected(self) -> None:
         with pytest.raises(ModelNotFound):
             parse(model="other")
 
-    def test_what_the_official_client_adds(self) -> None:
+    def test_parameters_of_official_client_are_accepted(self) -> None:
         request = parse(encoding_format="base64", dimensions=384, user="somebody")
         assert request.encoding_format == "base64"
 
     @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"model": 1}', b"\xff"])
-    def test_no_request_at_all(self, raw: bytes) -> None:
+    def test_malformed_body_is_rejected(self, raw: bytes) -> None:
         with pytest.raises(InputInvalid):
             parse_request(raw, "m", 384)
 
 
-class TestAnswer:
-    def test_float_and_base64_are_the_same_vector(self) -> None:
+class TestEmbeddingResponse:
+    def test_float_and_base64_encode_the_same_vector(self) -> None:
         vectors = np.array([[0.6, -0.8]], dtype=np.float32)
         plain = json.loads(render_response("m", parse(), [(1, 2, 3)], vectors))
         packed = json.loads(
@@ -89,7 +91,7 @@ class TestAnswer:
         raw = base64.b64decode(packed["data"][0]["embedding"])
         assert np.frombuffer(raw, "<f4").tolist() == plain["data"][0]["embedding"]
 
-    def test_shape_and_usage(self) -> None:
+    def test_response_has_indices_and_token_usage(self) -> None:
         vectors = np.zeros((2, 2), dtype=np.float32)
         written = json.loads(render_response("m", parse(), [(1, 2, 3), (1, 3)], vectors))
         assert written["object"] == "list"

@@ -1,4 +1,4 @@
-"""Specialists that only a customer's variant answers: anomaly detectors and heads for pictures."""
+"""Specialists that only serve fine-tuned variants: anomaly detection and surface defects."""
 
 import json
 from pathlib import Path
@@ -38,8 +38,8 @@ def infer(model: Specialist, *inputs: dict[str, Any]) -> dict[str, Any]:
     return {output["name"]: output["data"] for output in answer["outputs"]}
 
 
-class TestUnfitted:
-    def test_says_what_to_do(self) -> None:
+class TestUnfittedModel:
+    def test_base_model_without_variant_raises_model_not_fitted(self) -> None:
         base = load_specialist("quiet", ModelSource(Task.ANOMALY_DETECTION, ""))
         with pytest.raises(ModelNotFitted, match="fine_tuning"):
             parse_inference(base, b"whatever comes", None)
@@ -50,15 +50,15 @@ class TestUnfitted:
         metadata = model_metadata(base)
         assert (metadata["inputs"], metadata["outputs"]) == ([], [])
 
-    def test_no_backbone(self, tmp_path: Path) -> None:
+    def test_missing_backbone_raises_weights_broken(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsBroken, match="quiet"):
             load_specialist(
                 "quiet", ModelSource(Task.IMAGE_CLASSIFICATION, str(tmp_path / "nothing.onnx"))
             )
 
 
-class TestAnomaly:
-    def test_goes_on_by_its_state(self) -> None:
+class TestAnomalyVariant:
+    def test_returned_state_continues_detection(self) -> None:
         base = load_specialist("quiet", ModelSource(Task.ANOMALY_DETECTION, ""))
         variant = base.load_variant("ft:quiet:a:b", "4", detector())
         assert (variant.name, variant.signature.version) == ("ft:quiet:a:b", "4")
@@ -75,7 +75,7 @@ class TestAnomaly:
         with pytest.raises(InputInvalid, match="row 0"):
             infer(variant, *tensors, foreign)
 
-    def test_what_is_no_variant(self) -> None:
+    def test_invalid_artefact_or_nested_variant_is_rejected(self) -> None:
         base = load_specialist("quiet", ModelSource(Task.ANOMALY_DETECTION, ""))
         with pytest.raises(WeightsBroken, match="ft:x"):
             base.load_variant("ft:x", "1", b"{}")
@@ -83,8 +83,8 @@ class TestAnomaly:
             base.load_variant("ft:x", "1", detector()).load_variant("ft:y", "1", detector())
 
 
-class TestPictures:
-    def test_judges_by_what_was_learned(self, backbone: Path) -> None:
+class TestSurfaceDefectVariant:
+    def test_variant_classifies_images_and_rejects_invalid_image(self, backbone: Path) -> None:
         base = load_specialist("eye", ModelSource(Task.IMAGE_CLASSIFICATION, str(backbone)))
         artefact = SurfaceAdapter(backbone)(training_file(*lines(6)), lambda _: None).artefact
         variant = base.load_variant("ft:eye:a:b", "2", artefact)
@@ -97,7 +97,7 @@ class TestPictures:
         with pytest.raises(InputInvalid):
             variant.load_variant("ft:x", "1", artefact)
 
-    def test_what_is_no_head(self, backbone: Path) -> None:
+    def test_invalid_artefact_raises_weights_broken(self, backbone: Path) -> None:
         base = load_specialist("eye", ModelSource(Task.IMAGE_CLASSIFICATION, str(backbone)))
         with pytest.raises(WeightsBroken, match="ft:x"):
             base.load_variant("ft:x", "1", b"{}")

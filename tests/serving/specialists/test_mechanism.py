@@ -1,4 +1,4 @@
-"""Mechanisms as specialists: each of the catalog loads, answers and refuses on the wire."""
+"""Mechanisms as specialists: loading, inference and input validation over the protocol."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ BEARING: dict[str, dict[str, Any]] = {
 
 
 def infer(model: MechanismSpecialist, inputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What the application does with one request, without HTTP."""
+    """Handle one request as the application does, without HTTP."""
     wire = [
         {"name": name, "shape": shape(tensor["data"]), **tensor} for name, tensor in inputs.items()
     ]
@@ -48,9 +48,9 @@ def chart(*rows: list[float]) -> dict[str, dict[str, Any]]:
     }
 
 
-class TestLoading:
+class TestMechanismLoading:
     @pytest.mark.parametrize("profile", ["cpu", "gpu"])
-    def test_the_catalog_sells_every_mechanism_and_no_other(self, profile: str) -> None:
+    def test_catalog_lists_every_mechanism_and_no_other(self, profile: str) -> None:
         sold = load_catalog(profile).with_task(Task.CALCULATION)
         assert {model.weights.kind for model in sold} == {"mechanism"}
         assert {model.weights.source for model in sold} == MECHANISMS.keys()
@@ -58,11 +58,11 @@ class TestLoading:
             load_mechanism(model.id, model.weights.source).name == model.id for model in sold
         )
 
-    def test_an_unknown_one(self) -> None:
+    def test_unknown_mechanism_raises_weights_broken(self) -> None:
         with pytest.raises(WeightsBroken, match="'perpetual_motion' is unknown"):
             load_mechanism("m", "perpetual_motion")
 
-    def test_metadata(self) -> None:
+    def test_metadata_has_standard_shapes_and_signature(self) -> None:
         metadata = model_metadata(load_mechanism("m", "control_chart"))
         assert metadata["platform"].startswith("ISO 7870-2")
         assert metadata["inputs"][0] == {"name": "points", "datatype": "FP64", "shape": [-1, -1]}
@@ -71,12 +71,12 @@ class TestLoading:
         json.dumps(metadata)
 
 
-class TestWire:
-    def test_units_and_smaller_types(self) -> None:
+class TestMechanismInference:
+    def test_units_and_narrower_datatypes_are_converted(self) -> None:
         answer = infer(load_mechanism("m", "bearing_life"), BEARING)
         assert answer["basic_rating_time"]["data"] == [pytest.approx(2400)]
 
-    def test_a_series(self) -> None:
+    def test_series_input_returns_series_output(self) -> None:
         answer = infer(load_mechanism("m", "control_chart"), chart([0, 4], [-4, 0]))
         beyond = answer["beyond_3_sigma"]
         assert (beyond["datatype"], beyond["shape"]) == ("BOOL", [2, 2])
@@ -94,7 +94,9 @@ class TestWire:
             ("reliability", {"data": [99.5]}, r"row 0 \(99.5\) is above 99 %"),
         ],
     )
-    def test_refused_before_it_runs(self, name: str, changes: dict[str, Any], words: str) -> None:
+    def test_invalid_input_is_rejected_with_name_before_run(
+        self, name: str, changes: dict[str, Any], words: str
+    ) -> None:
         with pytest.raises(InputInvalid, match=words) as caught:
             infer(
                 load_mechanism("m", "bearing_life"), {**BEARING, name: {**BEARING[name], **changes}}
@@ -102,8 +104,7 @@ class TestWire:
         assert caught.value.param == name
 
 
-def test_charts_of_several_lengths_in_one_batch() -> None:
-    """Requests that wait together are answered together, each with its own rows."""
+def test_batch_of_series_with_different_lengths_returns_rows_per_request() -> None:
     model = load_mechanism("m", "control_chart")
     asked = [
         (model, _columns(points), len(points))

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol on the wire: what is read, refused and written."""
+"""The Open Inference Protocol: parsing and validation of requests, rendering of responses."""
 
 import json
 import struct
@@ -47,8 +47,8 @@ def answer(request: InferRequest) -> tuple[dict[str, Any], bytes, int | None]:
     return json.loads(rendered.body[:cut]), rendered.body[cut:], rendered.header_length
 
 
-class TestJson:
-    def test_integers_serve_as_floats(self) -> None:
+class TestJsonRequest:
+    def test_integers_are_converted_to_floats(self) -> None:
         (read,) = parse_request(body(tensor(data=[1, 2]))).inputs
         assert read.values.dtype == np.float32
         assert read.values.tolist() == [1.0, 2.0]
@@ -58,16 +58,16 @@ class TestJson:
         assert read.shape == (2, 1)
         assert read.values.tolist() == [1.0, 2.0]
 
-    def test_strings(self) -> None:
+    def test_bytes_tensor_is_read_as_strings(self) -> None:
         (read,) = parse_request(body(tensor(datatype="BYTES", data=["L", "高"]))).inputs
         assert read.values.tolist() == ["L", "高"]
 
-    def test_a_unit(self) -> None:
+    def test_unit_parameter_is_read_if_present(self) -> None:
         (named,) = parse_request(body(tensor(parameters={"unit": "kN"}))).inputs
         (unnamed,) = parse_request(body(tensor())).inputs
         assert (named.unit, unnamed.unit) == ("kN", None)
 
-    def test_id_and_outputs(self) -> None:
+    def test_request_id_and_output_options_are_read(self) -> None:
         request = parse_request(
             body(tensor(), id="7", outputs=[{"name": "p", "parameters": {"binary_data": True}}])
         )
@@ -98,34 +98,34 @@ class TestJson:
             without_data(),
         ],
     )
-    def test_refused_with_the_field(self, wire: dict[str, Any]) -> None:
+    def test_invalid_tensor_is_rejected_with_input_name(self, wire: dict[str, Any]) -> None:
         with pytest.raises(InputInvalid) as caught:
             parse_request(body(wire))
         assert caught.value.param == "x"
 
     @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b'{"inputs": 1}', b"\xff", b"NaN"])
-    def test_no_request_at_all(self, raw: bytes) -> None:
+    def test_malformed_body_is_rejected(self, raw: bytes) -> None:
         with pytest.raises(InputInvalid):
             parse_request(raw)
 
-    def test_an_output_asked_for_twice(self) -> None:
+    def test_duplicate_output_is_rejected(self) -> None:
         with pytest.raises(InputInvalid, match="twice"):
             parse_request(body(tensor(), outputs=[{"name": "p"}, {"name": "p"}]))
 
 
-class TestBinary:
-    def test_numbers(self) -> None:
+class TestBinaryRequest:
+    def test_float_tensor_is_read_from_binary_tail(self) -> None:
         wire = without_data(parameters={"binary_data_size": 8})
         (read,) = binary(wire, struct.pack("<2f", 1.5, -2)).inputs
         assert read.values.tolist() == [1.5, -2.0]
 
-    def test_strings_have_their_length_before_them(self) -> None:
+    def test_strings_are_read_with_length_prefix(self) -> None:
         tail = b"\x01\x00\x00\x00L\x03\x00\x00\x00\xe9\xab\x98"
         wire = without_data(datatype="BYTES", parameters={"binary_data_size": len(tail)})
         (read,) = binary(wire, tail).inputs
         assert read.values.tolist() == ["L", "高"]
 
-    def test_what_is_written_can_be_read(self) -> None:
+    def test_written_strings_are_read_back(self) -> None:
         values = np.array(["", "a", "高"], dtype=object)
         tail = to_binary(Tensor("x", "BYTES", (3,), values))
         wire = without_data(shape=[3], datatype="BYTES", parameters={"binary_data_size": len(tail)})
@@ -143,28 +143,30 @@ class TestBinary:
             ("BYTES", b"\x01\x00\x00\x00\xff\x00\x00\x00\x00"),
         ],
     )
-    def test_refused(self, datatype: str, tail: bytes) -> None:
+    def test_tail_not_matching_datatype_or_shape_is_rejected(
+        self, datatype: str, tail: bytes
+    ) -> None:
         wire = without_data(datatype=datatype, parameters={"binary_data_size": len(tail)})
         with pytest.raises(InputInvalid):
             binary(wire, tail)
 
     @pytest.mark.parametrize("size", [-1, "8", 1.5, True, 4, 100])
-    def test_a_size_that_is_none(self, size: Any) -> None:
+    def test_invalid_binary_data_size_is_rejected(self, size: Any) -> None:
         with pytest.raises(InputInvalid):
             binary(without_data(parameters={"binary_data_size": size}), b"\0" * 8)
 
-    def test_bytes_that_belong_to_nothing(self) -> None:
+    def test_unclaimed_trailing_bytes_are_rejected(self) -> None:
         with pytest.raises(InputInvalid, match="declare"):
             binary(tensor(), b"left over")
 
     @pytest.mark.parametrize("length", [-1, 10_000])
-    def test_a_header_length_outside_the_body(self, length: int) -> None:
+    def test_header_length_outside_body_is_rejected(self, length: int) -> None:
         with pytest.raises(InputInvalid, match="Inference-Header-Content-Length"):
             parse_request(body(tensor()), length)
 
 
-class TestAnswer:
-    def test_json(self) -> None:
+class TestInferenceResponse:
+    def test_default_response_is_json(self) -> None:
         head, tail, length = answer(parse_request(body(tensor(), id="a")))
         assert length is None
         assert tail == b""
@@ -172,14 +174,14 @@ class TestAnswer:
         assert head["outputs"][0]["data"] == [0.5, 1.5]
         assert head["outputs"][1]["data"] == ["é"]
 
-    def test_all_binary(self) -> None:
+    def test_binary_data_output_returns_all_outputs_binary(self) -> None:
         wanted = parse_request(body(tensor(), parameters={"binary_data_output": True}))
         head, tail, _ = answer(wanted)
         assert [one["parameters"]["binary_data_size"] for one in head["outputs"]] == [8, 6]
         assert tail == struct.pack("<2f", 0.5, 1.5) + b"\x02\x00\x00\x00\xc3\xa9"
         assert "id" not in head
 
-    def test_one_binary_among_json(self) -> None:
+    def test_binary_data_applies_to_selected_output_only(self) -> None:
         wanted = parse_request(
             body(
                 tensor(),

@@ -1,4 +1,4 @@
-"""A specialist's signature, what it refuses, and rows of several requests in one run."""
+"""ONNX specialists: signature, input validation and batches of several requests."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def specialist(tmp_path: Path) -> OnnxSpecialist:
 
 
 def columns(model: OnnxSpecialist, **changes: dict[str, Any] | None) -> Columns:
-    """Ask with two rows in order, apart from `changes` (None leaves an input out)."""
+    """Parse two valid rows with `changes` applied (None removes an input)."""
     inputs: dict[str, dict[str, Any]] = {
         "grade": {"datatype": "BYTES", "shape": [2], "data": ["L", "H"]},
         "heat": {"datatype": "FP32", "shape": [2], "data": [300, 301.5]},
@@ -45,8 +45,8 @@ def columns(model: OnnxSpecialist, **changes: dict[str, Any] | None) -> Columns:
     return parse_columns(parse_request(json.dumps({"inputs": wire}).encode()), model.signature)
 
 
-class TestLoading:
-    def test_metadata_carries_the_signature(self, specialist: OnnxSpecialist) -> None:
+class TestOnnxLoading:
+    def test_metadata_contains_signature(self, specialist: OnnxSpecialist) -> None:
         metadata = model_metadata(specialist)
         assert metadata["versions"] == ["3"]
         assert metadata["inputs"][1] == {"name": "heat", "datatype": "FP32", "shape": [-1]}
@@ -63,64 +63,66 @@ class TestLoading:
             json.dumps({**SIGNATURE, "outputs": [{"name": "doubled", "datatype": "FP8"}]}),
         ],
     )
-    def test_a_signature_that_does_not_fit(self, tmp_path: Path, signature: str) -> None:
+    def test_signature_not_matching_model_raises_weights_broken(
+        self, tmp_path: Path, signature: str
+    ) -> None:
         path = write_artefact(tmp_path / "model.onnx", signature)
         with pytest.raises(WeightsBroken):
             load_onnx_specialist("tiny", path)
 
-    def test_no_model(self, tmp_path: Path) -> None:
+    def test_invalid_model_file_raises_error_without_path(self, tmp_path: Path) -> None:
         path = tmp_path / "model.onnx"
         path.write_bytes(b"rubbish")
         with pytest.raises(WeightsBroken) as caught:
             load_onnx_specialist("tiny", path)
         assert str(tmp_path) not in caught.value.message
 
-    def test_no_signature(self) -> None:
+    def test_missing_signature_raises_weights_broken(self) -> None:
         with pytest.raises(WeightsBroken, match="has no signature"):
             parse_signature("tiny", None)
 
 
-class TestRunning:
-    def test_answer_fields(self, specialist: OnnxSpecialist) -> None:
+class TestOnnxInference:
+    def test_run_returns_all_output_fields(self, specialist: OnnxSpecialist) -> None:
         results = specialist.run(columns(specialist))
         assert results["doubled"].tolist() == [600.0, 603.0]
         assert results["same"].tolist() == [4, 5]
 
     @pytest.mark.parametrize("wide", [False, True])
-    def test_columns_of_width_one(self, tmp_path: Path, wide: bool) -> None:
+    def test_column_of_width_one_is_accepted(self, tmp_path: Path, wide: bool) -> None:
         model = load_onnx_specialist("tiny", write_artefact(tmp_path / "m.onnx", wide=wide))
         heat = {"datatype": "FP32", "shape": [2, 1], "data": [[300], [301.5]]}
         assert model.run(columns(model, heat=heat))["doubled"].tolist() == [600.0, 603.0]
 
-    def test_rows_of_several_requests_come_back_apart(self, specialist: OnnxSpecialist) -> None:
+    def test_batched_rows_are_split_by_request(self, specialist: OnnxSpecialist) -> None:
         parts = [columns(specialist), columns(specialist, count={"data": [8, 9]})]
         first, second = split_rows(specialist.run(concatenate_rows(parts)), [2, 2])
         assert first["same"].tolist() == [4, 5]
         assert second["same"].tolist() == [8, 9]
 
-    def test_an_input_in_another_unit(self, specialist: OnnxSpecialist) -> None:
+    def test_input_in_another_unit_is_converted(self, specialist: OnnxSpecialist) -> None:
         heat = {"data": [20, 25], "parameters": {"unit": "°C"}}
         doubled = specialist.run(columns(specialist, heat=heat))["doubled"]
         assert doubled.tolist() == pytest.approx([586.3, 596.3])
 
-    def test_a_smaller_type_serves(self, specialist: OnnxSpecialist) -> None:
+    def test_narrower_datatype_is_converted(self, specialist: OnnxSpecialist) -> None:
         heat = {"datatype": "INT16", "data": [300, 301]}
         assert specialist.run(columns(specialist, heat=heat))["doubled"].tolist() == [600, 602]
 
-    def test_only_the_outputs_asked_for(self, specialist: OnnxSpecialist) -> None:
+    def test_only_requested_outputs_are_selected(self, specialist: OnnxSpecialist) -> None:
         request = parse_request(b'{"inputs": [], "outputs": [{"name": "same"}]}')
         results = {"same": np.array([1]), "doubled": np.array([2.0])}
         assert [one.name for one in select_outputs(request, specialist.signature, results)] == [
             "same"
         ]
 
-    def test_an_unknown_output(self, specialist: OnnxSpecialist) -> None:
+    def test_unknown_requested_output_is_rejected(self, specialist: OnnxSpecialist) -> None:
         request = parse_request(b'{"inputs": [], "outputs": [{"name": "zzz"}]}')
         with pytest.raises(InputInvalid, match="no output 'zzz'"):
             require_outputs(request, specialist.signature)
 
 
-class TestAnswersThatAreLists:
+class TestListOutputs:
     @pytest.fixture
     def lists(self, tmp_path: Path) -> OnnxSpecialist:
         return load_onnx_specialist("lists", write_lists_artefact(tmp_path / "model.onnx"))
@@ -130,7 +132,7 @@ class TestAnswersThatAreLists:
         heat = np.array([300, 301], dtype=np.float32)
         return {"grade": np.array(["L", "H"], dtype=object), "heat": heat}
 
-    def test_each_row_keeps_its_own(
+    def test_each_row_returns_its_own_list(
         self, lists: OnnxSpecialist, asked: dict[str, np.ndarray[Any, Any]]
     ) -> None:
         results = lists.run(asked)
@@ -141,7 +143,7 @@ class TestAnswersThatAreLists:
         assert second["grades"].tolist() == [["H", "H"]]
 
     @pytest.mark.parametrize("binary", [False, True])
-    def test_they_are_told_with_their_shape(
+    def test_list_output_is_rendered_with_two_dimensional_shape(
         self, lists: OnnxSpecialist, asked: dict[str, np.ndarray[Any, Any]], binary: bool
     ) -> None:
         wanted = {"name": "grades", "parameters": {"binary_data": binary}}
@@ -157,12 +159,12 @@ class TestAnswersThatAreLists:
         else:
             assert told["data"] == [["L", "L"], ["H", "H"]]
 
-    def test_the_metadata_leaves_their_length_open(self, lists: OnnxSpecialist) -> None:
+    def test_metadata_leaves_list_length_open(self, lists: OnnxSpecialist) -> None:
         shapes = {one["name"]: one["shape"] for one in model_metadata(lists)["outputs"]}
         assert shapes == {"grades": [-1, -1], "heats": [-1, -1], "heat_again": [-1]}
 
 
-class TestOptional:
+class TestOptionalInput:
     SIGNATURE = Signature(
         (InputField("heat", "FP32"), InputField("note", "BYTES", optional=True)), (), "1"
     )
@@ -171,17 +173,17 @@ class TestOptional:
         request = parse_request(json.dumps({"inputs": inputs}).encode())
         return parse_columns(request, self.SIGNATURE)
 
-    def test_left_out_the_model_is_given_empty_texts(self) -> None:
+    def test_missing_optional_text_becomes_empty_strings(self) -> None:
         heat = {"name": "heat", "datatype": "FP32", "shape": [2], "data": [1, 2]}
         assert self.ask(heat)["note"].tolist() == ["", ""]
 
-    def test_given_the_model_is_given_it(self) -> None:
+    def test_present_optional_text_is_passed_to_model(self) -> None:
         heat = {"name": "heat", "datatype": "FP32", "shape": [1], "data": [1]}
         note = {"name": "note", "datatype": "BYTES", "shape": [1], "data": ["kept"]}
         assert self.ask(heat, note)["note"].tolist() == ["kept"]
 
 
-class TestRefusal:
+class TestInputValidation:
     @pytest.mark.parametrize(
         ("changes", "param", "words"),
         [
@@ -201,14 +203,14 @@ class TestRefusal:
             ({"grade": {"data": ["L", "Q"]}}, "grade", "row 1 .'Q'. is not one of L, M, H"),
         ],
     )
-    def test_names_the_field_the_row_and_the_unit(
+    def test_error_names_field_row_and_unit(
         self, specialist: OnnxSpecialist, changes: dict[str, Any], param: str, words: str
     ) -> None:
         with pytest.raises(InputInvalid, match=words) as caught:
             columns(specialist, **changes)
         assert caught.value.param == param
 
-    def test_not_a_number(self, specialist: OnnxSpecialist) -> None:
+    def test_nan_is_rejected(self, specialist: OnnxSpecialist) -> None:
         head = json.dumps(
             {
                 "inputs": [
@@ -228,7 +230,9 @@ class TestRefusal:
             parse_columns(parse_request(head + tail, len(head)), specialist.signature)
 
     @pytest.mark.parametrize(("rows", "words"), [(0, "no rows"), (MAX_ROWS + 1, "at most 4096")])
-    def test_how_many_rows(self, specialist: OnnxSpecialist, rows: int, words: str) -> None:
+    def test_row_count_outside_limits_is_rejected(
+        self, specialist: OnnxSpecialist, rows: int, words: str
+    ) -> None:
         sized = {"shape": [rows]}
         with pytest.raises(InputInvalid, match=words):
             columns(
@@ -238,7 +242,7 @@ class TestRefusal:
                 count={**sized, "data": [1] * rows},
             )
 
-    def test_an_input_given_twice(self, specialist: OnnxSpecialist) -> None:
+    def test_duplicate_input_is_rejected(self, specialist: OnnxSpecialist) -> None:
         one = {"name": "heat", "datatype": "FP32", "shape": [1], "data": [300]}
         request = parse_request(json.dumps({"inputs": [one, one]}).encode())
         with pytest.raises(InputInvalid, match="twice"):

@@ -1,4 +1,4 @@
-"""Tags as a specialist: columns in and out, what is refused, and variants."""
+"""The tag alignment specialist: inputs, outputs, validation and variants."""
 
 import json
 from collections.abc import Sequence
@@ -46,12 +46,12 @@ def infer(
     return {output["name"]: output["data"] for output in answer["outputs"]}
 
 
-class TestTags:
-    def test_the_catalog_sells_it(self) -> None:
+class TestTagAlignment:
+    def test_catalog_lists_alignment_model(self) -> None:
         (model,) = load_catalog("cpu").with_task(Task.ALIGNMENT)
         assert model.weights.source == "tag_align/vocabulary.json"
 
-    def test_ranks_concepts(self, tags: TagAlignmentSpecialist) -> None:
+    def test_concepts_are_ranked_by_score(self, tags: TagAlignmentSpecialist) -> None:
         answer = infer(tags, "Zone Temp 12", "送风温度")
         assert answer["concept"] == [ROOM, SUPPLY]
         assert answer["name"][0] == "Room Air Temperature Sensor"
@@ -60,38 +60,38 @@ class TestTags:
         assert answer["candidate_scores"][0] == sorted(answer["candidate_scores"][0], reverse=True)
         assert answer["score"][0] == answer["candidate_scores"][0][0]
 
-    def test_a_tag_like_nothing_has_no_candidate(self, tags: TagAlignmentSpecialist) -> None:
+    def test_unrecognised_tag_has_no_candidates(self, tags: TagAlignmentSpecialist) -> None:
         answer = infer(tags, "§§ 17")
         assert (answer["concept"], answer["name"], answer["score"]) == ([""], [""], [0.0])
         assert answer["candidates"] == [[""] * TOP]
 
     @pytest.mark.parametrize("tag", ["", "  ", "x" * 513, "a\x00b"])
-    def test_what_is_no_tag_is_named_by_its_row(
-        self, tags: TagAlignmentSpecialist, tag: str
-    ) -> None:
+    def test_invalid_tag_is_rejected_with_row(self, tags: TagAlignmentSpecialist, tag: str) -> None:
         with pytest.raises(InputInvalid, match="row 1") as caught:
             infer(tags, "Zone Temp", tag)
         assert caught.value.param == "tag"
 
-    def test_each_row_has_its_scheme(self, tags: TagAlignmentSpecialist) -> None:
+    def test_scheme_is_selected_per_row(self, tags: TagAlignmentSpecialist) -> None:
         answer = infer(tags, *["Zone Temp"] * 3, schemes=["brick", "building-point", "aas"])
         brick, point, shell = answer["concept"]
         assert (brick, point) == (ROOM, "room_temperature_sensor")
         assert shell in tags.schemes["aas"].positions
 
-    def test_left_out_it_is_brick(self, tags: TagAlignmentSpecialist) -> None:
+    def test_missing_scheme_defaults_to_brick(self, tags: TagAlignmentSpecialist) -> None:
         left_out, named = infer(tags, "Zone Temp"), infer(tags, "Zone Temp", schemes=["brick"])
         assert left_out == named
 
     @pytest.mark.parametrize("scheme", ["haystack", "Brick", ""])
-    def test_another_scheme_is_named_by_its_row(
+    def test_unknown_scheme_is_rejected_with_row(
         self, tags: TagAlignmentSpecialist, scheme: str
     ) -> None:
         with pytest.raises(InputInvalid, match=r"row 1 .*building-point, brick, aas") as caught:
             infer(tags, "Zone Temp", "Zone Temp", schemes=["brick", scheme])
         assert caught.value.param == "scheme"
 
-    def test_requests_with_and_without_one_run_together(self, tags: TagAlignmentSpecialist) -> None:
+    def test_requests_with_and_without_scheme_share_a_batch(
+        self, tags: TagAlignmentSpecialist
+    ) -> None:
         bare = {"inputs": [{"name": "tag", "datatype": "BYTES", "shape": [1], "data": ["S1"]}]}
         scheme = {"name": "scheme", "datatype": "BYTES", "shape": [1], "data": ["aas"]}
         both = {"inputs": [*bare["inputs"], scheme]}
@@ -101,13 +101,13 @@ class TestTags:
         assert second["candidates"].tolist() == tags.run(asked[1])["candidates"].tolist()
         assert first["concept"] != second["concept"]
 
-    def test_no_artefact(self, tmp_path: Any) -> None:
+    def test_missing_artefact_raises_weights_broken(self, tmp_path: Any) -> None:
         with pytest.raises(WeightsBroken):
             load_tag_alignment("tags", tmp_path / "nothing.json")
 
 
-class TestVariants:
-    def test_confirmed_tags_come_first(self, tags: TagAlignmentSpecialist) -> None:
+class TestTagAlignmentVariant:
+    def test_confirmed_tags_take_precedence(self, tags: TagAlignmentSpecialist) -> None:
         variant = tags.load_variant(
             "ft:tags:a:b", "3", render_variant({"KB-RT 7": SUPPLY, "KB-RT 8": SUPPLY})
         )
@@ -115,7 +115,9 @@ class TestVariants:
         assert infer(variant, "KB-RT 9")["concept"] == [SUPPLY]
         assert infer(tags, "KB-RT 9")["concept"] != [SUPPLY]
 
-    def test_another_scheme(self, tags: TagAlignmentSpecialist) -> None:
+    def test_confirmations_affect_only_the_variant_and_its_scheme(
+        self, tags: TagAlignmentSpecialist
+    ) -> None:
         schemes = {name: one.names.concepts for name, one in tags.schemes.items()}
         concept = schemes["aas"][0].id
         variant = tags.load_variant(
@@ -135,13 +137,15 @@ class TestVariants:
             render_variant({"": ROOM}),
         ],
     )
-    def test_what_is_no_variant(self, tags: TagAlignmentSpecialist, artefact: bytes) -> None:
+    def test_invalid_artefact_raises_weights_broken(
+        self, tags: TagAlignmentSpecialist, artefact: bytes
+    ) -> None:
         with pytest.raises(WeightsBroken, match="ft:x"):
             tags.load_variant("ft:x", "1", artefact)
 
 
 class Twins:
-    """An encoder that knows two words, and keeps what it was asked."""
+    """A fake encoder that distinguishes two words and records the texts that it encodes."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -159,8 +163,8 @@ def twins(monkeypatch: pytest.MonkeyPatch) -> Twins:
     return made
 
 
-class TestMeaning:
-    def test_without_the_package_letters_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestAlignmentByMeaning:
+    def test_missing_encoder_falls_back_to_letters(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(multilingual, "PACKAGE", "no_such_encoder")
         answer = infer(
             load_tag_alignment("tags", ARTEFACT), "Zone Temp", "Frobnikationsgrad", "Störung"
@@ -168,7 +172,7 @@ class TestMeaning:
         assert answer["concept"][0] == ROOM
         assert set(answer["basis"]) == {"letters"}
 
-    def test_it_answers_where_letters_do_not_settle(self, twins: Twins) -> None:
+    def test_encoder_is_used_only_for_tags_unresolved_by_letters(self, twins: Twins) -> None:
         model = load_tag_alignment("tags", ARTEFACT)
         twins.asked.clear()
         answer = infer(model, "Zone Temp", "Frobnikgrad", "送风温度")
@@ -176,7 +180,7 @@ class TestMeaning:
         assert set(twins.asked) == {"Frobnikgrad", "frobnikgrad"}
         assert answer["concept"][0] == ROOM
 
-    def test_so_many_kinds_of_tags_in_one_run(self, twins: Twins) -> None:
+    def test_tag_kinds_by_meaning_are_limited_per_run(self, twins: Twins) -> None:
         model = load_tag_alignment("tags", ARTEFACT)
         kinds = [f"Frobnik{chr(97 + at // 26)}{chr(97 + at % 26)} 1" for at in range(110)]
         answer = infer(model, *kinds, kinds[3] + "7")
@@ -184,7 +188,7 @@ class TestMeaning:
         assert answer["basis"][-1] == "meaning"
         assert set(answer["basis"][MAX_BY_MEANING:-1]) == {"letters"}
 
-    def test_a_variant_reads_as_its_base_does(self, twins: Twins) -> None:
+    def test_variant_uses_encoder_like_its_base(self, twins: Twins) -> None:
         model = load_tag_alignment("tags", ARTEFACT)
         given = {"Frobnikgrad Halle 1": SUPPLY, "Frobnikgrad Dach 2": SUPPLY}
         variant = model.load_variant("v", "1", render_variant(given))
@@ -193,7 +197,7 @@ class TestMeaning:
         assert answer["concept"][:2] == [SUPPLY, SUPPLY]
 
 
-def test_columns_are_of_the_signature(tags: TagAlignmentSpecialist) -> None:
+def test_tag_alignment_output_columns_match_signature(tags: TagAlignmentSpecialist) -> None:
     row = {"tag": "Zone Temp", "scheme": ""}
     results = tags.run({name: np.array([text], dtype=object) for name, text in row.items()})
     assert results.keys() == {field.name for field in tags.signature.outputs}

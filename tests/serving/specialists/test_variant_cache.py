@@ -1,4 +1,4 @@
-"""Which variants are kept in memory."""
+"""The in-memory cache of variants: expiry and eviction."""
 
 from serving.specialists.mechanism import load_mechanism
 from serving.specialists.variant_cache import TTL_S, LoadedVariant, VariantCache
@@ -11,8 +11,8 @@ def variant(size: int = 100) -> LoadedVariant:
     return LoadedVariant(ONE, "m", size)
 
 
-class TestVariants:
-    def test_found_by_id_until_dropped(self) -> None:
+class TestVariantCache:
+    def test_variant_is_found_until_removed(self) -> None:
         variants = VariantCache()
         variants.put("var_1", variant())
         assert variants.get("var_1") is not None
@@ -21,8 +21,8 @@ class TestVariants:
         variants.remove("var_1")
         assert variants.get("var_1") is None
 
-    def test_for_a_day(self) -> None:
-        """What its customer has deleted is used no more; what is used is loaded anew."""
+    def test_variant_expires_after_ttl(self) -> None:
+        """A deleted variant is not used beyond the TTL; a variant in use is loaded again."""
         now = [0.0]
         variants = VariantCache(clock=lambda: now[0])
         variants.put("var_1", variant())
@@ -31,7 +31,7 @@ class TestVariants:
         now[0] = TTL_S + 1
         assert variants.get("var_1") is None
 
-    def test_those_not_used_for_longest_go_first(self) -> None:
+    def test_least_recently_used_variants_are_evicted_first(self) -> None:
         variants = VariantCache(max_bytes=4 * MEBIBYTE)
         for number in range(12):
             variants.put(f"var_{number}", variant())
@@ -42,7 +42,7 @@ class TestVariants:
         assert variants.get("var_1") is None
         assert variants.get("var_19") is not None
 
-    def test_a_large_one_takes_the_place_of_many(self) -> None:
+    def test_large_variant_evicts_several_small_variants(self) -> None:
         variants = VariantCache(max_bytes=4 * MEBIBYTE)
         for number in range(10):
             variants.put(f"var_{number}", variant())

@@ -1,4 +1,4 @@
-"""Several replicas, each with a memory of its own, and the folder that they share."""
+"""The variant store of several replicas: own caches, one shared folder."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ ONE, TWO = (f"var_{number:032x}" for number in range(2))
 
 
 class Replica:
-    """A shelf, and how often a base made a variant for it."""
+    """A variant store that records each load of a variant."""
 
     def __init__(self, path: Path, variants: Path) -> None:
         self.base = load_onnx_specialist("tiny", path)
@@ -60,8 +60,8 @@ def body(content: bytes, base: str = "tiny") -> bytes:
     return json.dumps({**given, "artefact": b64encode(content).decode()}).encode()
 
 
-class TestReplicas:
-    async def test_the_other_finds_what_one_was_given(
+class TestVariantStore:
+    async def test_second_replica_finds_stored_variant(
         self, replicas: tuple[Replica, Replica], artefact: bytes
     ) -> None:
         one, other = replicas
@@ -75,7 +75,7 @@ class TestReplicas:
         assert found.size == len(artefact)
         assert await other.shelf.find(TWO) is None
 
-    async def test_is_loaded_once_however_many_wait(
+    async def test_concurrent_lookups_load_variant_once(
         self, replicas: tuple[Replica, Replica], artefact: bytes
     ) -> None:
         one, other = replicas
@@ -83,10 +83,10 @@ class TestReplicas:
         found = await asyncio.gather(*(other.shelf.find(ONE) for _ in range(20)))
         assert len({id(variant) for variant in found}) == 1
         assert len(other.made) == 1
-        # Not in the event loop, which carries everybody's requests.
+        # Loaded outside the event loop, which serves all requests.
         assert other.made[0] is not threading.current_thread()
 
-    async def test_a_client_that_leaves_takes_it_from_nobody(
+    async def test_cancelled_lookup_does_not_cancel_other_lookups(
         self, replicas: tuple[Replica, Replica], artefact: bytes
     ) -> None:
         one, other = replicas
@@ -97,14 +97,16 @@ class TestReplicas:
         first.cancel()
         assert await second is not None
 
-    async def test_dropped(self, replicas: tuple[Replica, Replica], artefact: bytes) -> None:
+    async def test_removed_variant_is_not_found_by_any_replica(
+        self, replicas: tuple[Replica, Replica], artefact: bytes
+    ) -> None:
         one, other = replicas
         await one.shelf.put(ONE, body(artefact))
         await one.shelf.remove(ONE)
         assert await one.shelf.find(ONE) is None
         assert await other.shelf.find(ONE) is None
 
-    async def test_a_folder_that_takes_nothing(
+    async def test_missing_folder_limits_variant_to_its_replica(
         self, replicas: tuple[Replica, Replica], artefact: bytes, variants: Path
     ) -> None:
         one, other = replicas
@@ -114,14 +116,14 @@ class TestReplicas:
         assert await other.shelf.find(ONE) is None
 
     @pytest.mark.parametrize("content", [b"\xc1", b"\x84", b""])
-    async def test_what_an_earlier_release_wrote_is_to_be_given_anew(
+    async def test_file_in_unknown_format_is_deleted_and_not_found(
         self, replicas: tuple[Replica, Replica], variants: Path, content: bytes
     ) -> None:
         VariantFolder(variants).write(ONE, content)
         assert await replicas[0].shelf.find(ONE) is None
         assert os.listdir(variants) == []
 
-    async def test_a_variant_that_cannot_be_loaded_is_not_kept(
+    async def test_unloadable_variant_is_not_stored(
         self, replicas: tuple[Replica, Replica], variants: Path
     ) -> None:
         with pytest.raises(WeightsBroken):

@@ -1,4 +1,4 @@
-"""Customers' adapters in a folder: whole or not there, those used last, and nothing else's."""
+"""The store of customers' adapters: validation, atomic writes and eviction."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ def brought(name: str = "ft:model:acct_1:line", files: dict[str, bytes] | None =
 
 
 def fits(model: str) -> AdapterSettings:
-    """What the engine of the one model takes. Raises ModelNotFound."""
+    """Return the adapter settings of the engine of `model`. Raises ModelNotFound."""
     if model != "model":
         raise ModelNotFound("There is no such model.")
     return AdapterSettings("small/base", 16, frozenset({"v", "q"}))
@@ -48,8 +48,8 @@ def used(folder: Path, adapter_id: str, seconds_ago: float) -> None:
     os.utime(folder / adapter_id, (then, then))
 
 
-class TestKeeping:
-    def test_what_is_put_is_found_as_the_engine_takes_it(self, tmp_path: Path) -> None:
+class TestStoredAdapters:
+    def test_stored_adapter_has_files_for_engine(self, tmp_path: Path) -> None:
         folder = AdapterStore(tmp_path)
         assert folder.put(ONE, brought(), fits) == "ft:model:acct_1:line"
         found = folder.find(ONE)
@@ -59,13 +59,13 @@ class TestKeeping:
         assert (found.folder / "adapter_model.safetensors").read_bytes() == b"w" * 1000
         assert folder.find(TWO) is None
 
-    def test_an_id_stands_for_one_content(self, tmp_path: Path) -> None:
+    def test_repeated_put_keeps_first_content(self, tmp_path: Path) -> None:
         folder = AdapterStore(tmp_path)
         folder.put(ONE, brought(), fits)
         folder.put(ONE, brought(files={**FILES, "adapter_model.safetensors": b"other"}), fits)
         assert (tmp_path / ONE / "adapter_model.safetensors").read_bytes() == b"w" * 1000
 
-    def test_what_is_dropped_is_gone(self, tmp_path: Path) -> None:
+    def test_removed_adapter_is_not_found(self, tmp_path: Path) -> None:
         folder = AdapterStore(tmp_path)
         folder.put(ONE, brought(), fits)
         folder.remove(ONE)
@@ -82,7 +82,7 @@ class TestKeeping:
             brought().replace(b'"artefact":"', b'"artefact":"!'),
         ],
     )
-    def test_what_is_no_adapter_is_refused(self, tmp_path: Path, body: bytes) -> None:
+    def test_invalid_artefact_is_rejected(self, tmp_path: Path, body: bytes) -> None:
         with pytest.raises(InputInvalid):
             AdapterStore(tmp_path).put(ONE, body, fits)
         assert list(tmp_path.iterdir()) == []
@@ -96,7 +96,7 @@ class TestKeeping:
             ({"r": None}, "configuration is not valid"),
         ],
     )
-    def test_one_for_another_base_or_rank_is_refused(
+    def test_adapter_for_other_base_or_rank_is_rejected(
         self, tmp_path: Path, settings: dict[str, object], told: str
     ) -> None:
         config = msgspec.json.encode({**SETTINGS, **settings})
@@ -105,12 +105,12 @@ class TestKeeping:
             AdapterStore(tmp_path).put(ONE, body, fits)
         assert list(tmp_path.iterdir()) == []
 
-    def test_one_for_a_model_that_is_not_here_is_refused(self, tmp_path: Path) -> None:
+    def test_adapter_for_unknown_model_is_rejected(self, tmp_path: Path) -> None:
         body = brought().replace(b'"base":"model"', b'"base":"other"')
         with pytest.raises(ModelNotFound):
             AdapterStore(tmp_path).put(ONE, body, fits)
 
-    def test_a_full_disk_leaves_nothing_half_written(
+    def test_full_disk_leaves_no_partial_adapter(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def full(*_: object) -> None:
@@ -126,7 +126,7 @@ class TestKeeping:
         folder.put(ONE, brought(), fits)
         assert read_adapter_settings(tmp_path / ONE) == fits("model")
 
-    def test_a_disk_that_fails_is_told(self, tmp_path: Path) -> None:
+    def test_disk_error_raises_model_failed(self, tmp_path: Path) -> None:
         gone = tmp_path / "gone"
         gone.write_text("a file where the folder should be")
         with pytest.raises(ModelFailed):
@@ -135,12 +135,12 @@ class TestKeeping:
     @pytest.mark.parametrize(
         ("text", "known"), [(ONE, True), ("var_", False), ("../x", False), ("var_a/b", False)]
     )
-    def test_ids_are_names_of_folders(self, text: str, known: bool) -> None:
+    def test_adapter_id_must_be_a_valid_folder_name(self, text: str, known: bool) -> None:
         assert is_adapter_id(text) is known
 
 
-class TestRoom:
-    def test_those_used_longest_ago_make_room(self, tmp_path: Path) -> None:
+class TestEviction:
+    def test_least_recently_used_adapter_is_evicted_first(self, tmp_path: Path) -> None:
         folder = AdapterStore(tmp_path, max_bytes=3600)
         for name, ago in ((ONE, 30), (TWO, 20)):
             folder.put(name, brought(), fits)
@@ -155,7 +155,7 @@ class TestRoom:
         assert folder.find(TWO) is None
         assert folder.find(ONE) is not None
 
-    def test_what_nobody_has_used_for_a_day_goes(self, tmp_path: Path) -> None:
+    def test_adapter_unused_for_a_day_is_removed(self, tmp_path: Path) -> None:
         folder = AdapterStore(tmp_path)
         folder.put(ONE, brought(), fits)
         folder.put(TWO, brought(), fits)
@@ -164,7 +164,7 @@ class TestRoom:
         assert not (tmp_path / ONE).exists()
         assert folder.find(TWO) is not None
 
-    def test_what_a_killed_process_left_is_removed(self, tmp_path: Path) -> None:
+    def test_partial_folder_of_killed_process_is_removed(self, tmp_path: Path) -> None:
         left = tmp_path / ".partial-x"
         left.mkdir()
         (left / "adapter_model.safetensors").write_bytes(b"w" * 5000)

@@ -1,4 +1,4 @@
-"""Counts of engines that have ended: kept, told, and forgotten when another starts."""
+"""Counters of engines that have ended: saved, reported, and deleted when a new engine starts."""
 
 import logging
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from serving.text.ended_counters import EndedCounters
 
 
-def test_they_are_told_until_another_engine_starts(tmp_path: Path) -> None:
+def test_ended_counters_are_reported_until_their_deployment_is_deleted(tmp_path: Path) -> None:
     counts = EndedCounters(tmp_path / "counts")
     assert counts.read_all() == []
     counts.delete("TextServer:small")  # there is no folder yet
@@ -20,19 +20,19 @@ def test_they_are_told_until_another_engine_starts(tmp_path: Path) -> None:
     assert counts.read_all() == ["three 3\n"]
 
 
-def test_the_last_that_a_replica_says_counts(tmp_path: Path) -> None:
+def test_repeated_save_replaces_counters_of_replica(tmp_path: Path) -> None:
     counts = EndedCounters(tmp_path)
     counts.save("d", "a", "one 1\n")
     counts.save("d", "a", "one 2\n")
     assert counts.read_all() == ["one 2\n"]
 
 
-def test_half_a_file_is_none(tmp_path: Path) -> None:
+def test_partial_counters_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "d#a.partial").write_text("one")
     assert EndedCounters(tmp_path).read_all() == []
 
 
-def test_where_the_disk_takes_none_the_log_has_it(
+def test_counters_are_logged_if_disk_is_full(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*given: object) -> None:

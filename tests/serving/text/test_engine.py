@@ -1,4 +1,4 @@
-"""A catalog entry as engine settings, for one processor and for several GPUs."""
+"""Engine settings from a catalog entry, for the CPU and the GPU profile."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -38,21 +38,21 @@ def model(**engine: Any) -> Model:
     )
 
 
-class TestProcessor:
-    def test_runs_on_two_cores(self) -> None:
+class TestCpuEngineSettings:
+    def test_engine_has_single_cpu_bundle_and_single_replica(self) -> None:
         settings = engine_settings(model(dtype="bfloat16"), "/weights", CPU)
         assert settings["placement_group_config"] == {"bundles": [{"CPU": 1}]}
         assert settings["deployment_config"]["ray_actor_options"] == {"num_cpus": 0}
         assert settings["deployment_config"]["num_replicas"] == 1
 
-    def test_id_and_source(self) -> None:
+    def test_model_id_and_source_are_set(self) -> None:
         settings = engine_settings(model(), "/weights", CPU)
         assert settings["model_loading_config"] == {
             "model_id": "maker/model-1.5",
             "model_source": "/weights",
         }
 
-    def test_tokens_are_not_held_back(self) -> None:
+    def test_stream_batching_is_disabled(self) -> None:
         settings = engine_settings(model(), "/weights", CPU)
         told = settings["experimental_configs"]
         assert told == {
@@ -61,7 +61,7 @@ class TestProcessor:
             ENUM_ANSWERS_KEY: False,
         }
 
-    def test_spans_go_to_the_collector_where_there_is_one(self) -> None:
+    def test_traces_endpoint_is_set_if_configured(self) -> None:
         name = "otlp_traces_endpoint"
         assert name not in engine_settings(model(), "/weights", CPU)["engine_kwargs"]
         settings = engine_settings(model(), "/weights", replace(CPU, traces="http://c:4318"))
@@ -72,20 +72,20 @@ class TestProcessor:
         assert engine["enable_prompt_tokens_details"] is True
         assert engine["max_model_len"] == 2048
 
-    def test_the_engine_counts_and_its_server_tells(self) -> None:
+    def test_engine_counters_are_served_by_text_server(self) -> None:
         settings = engine_settings(model(), "/weights", CPU)
         assert settings["engine_kwargs"]["disable_log_stats"] is False
-        assert settings["log_engine_metrics"] is False  # Ray's own metrics would be a port more
+        assert settings["log_engine_metrics"] is False  # Ray's own metrics would need another port
         assert settings["server_cls"] == "serving.text.server:TextServer"
 
-    def test_starts_fast_unless_the_catalog_prefers_speed(self) -> None:
+    def test_eager_mode_is_default_unless_catalog_disables_it(self) -> None:
         quick = engine_settings(model(), "/weights", CPU)["engine_kwargs"]
         fast = engine_settings(model(enforce_eager=False), "/weights", CPU)["engine_kwargs"]
         assert (quick["enforce_eager"], fast["enforce_eager"]) == (True, False)
 
 
-class TestGpu:
-    def test_ray_places_the_workers(self) -> None:
+class TestGpuEngineSettings:
+    def test_worker_placement_is_left_to_ray(self) -> None:
         settings = engine_settings(model(tensor_parallel_size=4), "maker/model", GPU)
         assert "placement_group_config" not in settings
         assert "ray_actor_options" not in settings["deployment_config"]
@@ -100,42 +100,42 @@ class TestGpu:
             {"enable_auto_tool_choice": True, "tool_call_parser": "hermes"},
         ],
     )
-    def test_the_catalogs_settings_pass_through(self, given: dict[str, Any]) -> None:
+    def test_catalog_settings_pass_through(self, given: dict[str, Any]) -> None:
         engine = engine_settings(model(**given), "maker/model", GPU)["engine_kwargs"]
         assert {key: engine[key] for key in given} == given
 
 
-class TestReplicas:
-    def test_a_fixed_number(self) -> None:
+class TestEngineReplicas:
+    def test_equal_bounds_set_fixed_replica_number(self) -> None:
         shared = replace(GPU, scaling=replace(ONE, min_replicas=3, max_replicas=3))
         deployment = engine_settings(model(), "maker/model", shared)["deployment_config"]
         assert (deployment["num_replicas"], "autoscaling_config" in deployment) == (3, False)
 
-    def test_by_load(self) -> None:
+    def test_different_bounds_set_autoscaling(self) -> None:
         shared = replace(GPU, scaling=replace(ONE, max_replicas=4))
         deployment = engine_settings(model(), "maker/model", shared)["deployment_config"]
-        assert "num_replicas" not in deployment  # Ray takes one or the other
+        assert "num_replicas" not in deployment  # Ray accepts only one of the two
         scaled = deployment["autoscaling_config"]
         assert (scaled["min_replicas"], scaled["max_replicas"]) == (1, 4)
 
-    def test_an_answer_ends_before_its_engine(self) -> None:
-        """Ray's 20 seconds would cut off long ones wherever an engine is one too many."""
+    def test_shutdown_waits_for_running_responses(self) -> None:
+        """Ray's default of 20 seconds would cut off long responses when engines are scaled down."""
         deployment = engine_settings(model(), "maker/model", GPU)["deployment_config"]
         assert deployment["graceful_shutdown_timeout_s"] == 600.0
 
 
-class TestAdapters:
-    def test_an_engine_without_any_takes_none(self) -> None:
+class TestEngineAdapters:
+    def test_engine_without_adapters_disables_lora(self) -> None:
         settings = engine_settings(model(), "/weights", CPU)
         assert "enable_lora" not in settings["engine_kwargs"]
         assert ADAPTERS_KEY not in settings["experimental_configs"]
 
-    def test_an_engine_is_told_where_its_own_are(self) -> None:
+    def test_engine_with_adapters_enables_lora_and_sets_paths(self) -> None:
         settings = engine_settings(model(), "/weights", CPU, {"plant": "/adapters/plant"})
         assert settings["engine_kwargs"]["enable_lora"] is True
         assert settings["engine_kwargs"]["max_lora_rank"] == RANK
         assert settings["experimental_configs"][ADAPTERS_KEY] == {"plant": "/adapters/plant"}
 
 
-def test_a_name_that_serve_accepts() -> None:
+def test_deployment_name_has_only_characters_valid_in_serve() -> None:
     assert deployment_name(model().id) == "maker--model-1_5"

@@ -1,7 +1,7 @@
-"""Every engine of a model is asked, and those that have ended are not forgotten.
+"""Token counters of all engines of a model, including engines that have ended.
 
-In `make chaos` by Ray Serve's own replicas, which start and end while their engines count; here by
-what Ray Serve says of them.
+`make chaos` uses real Ray Serve replicas that start and stop while their engines count; the other
+tests replace Ray Serve's status.
 """
 
 import json
@@ -23,7 +23,7 @@ from serving.text.prometheus import METRIC_NAMES, render_metrics, render_uncount
 from tests.support.chaos import in_full
 
 MODEL = "small"
-# In a process of its own: Ray settles much in the one that imports it.
+# In a separate process: Ray changes the global state of the process that imports it.
 _PROGRAM = """
 import asyncio, json, sys, time
 from pathlib import Path
@@ -38,14 +38,14 @@ from serving.readiness import ModelDeployment
 from serving.scaling import Scaling
 
 FOLDER, MODEL, TARGET = Path(sys.argv[1]), sys.argv[2], 50
-# While one is there the calls that name it do not end: however slow the machine is, the load is
-# there to be seen.
+# Calls that name one of these files run until it is deleted, so that Ray Serve sees their load
+# even on a slow machine.
 HELD, LATER = FOLDER.parent / "held", FOLDER.parent / "later"
 WHERE = ModelDeployment("text", "Engine", counts_tokens=True)
 
 @serve.deployment(
     name="Engine",
-    # A look at the load each second, and two to begin with.
+    # Check the load every second; start with two replicas.
     autoscaling_config=Scaling(1, 2, TARGET, 3.0, 1.0).autoscaling_config()
     | {"initial_replicas": 2},
     ray_actor_options={"num_cpus": 0},
@@ -85,7 +85,7 @@ def until_running(replicas):
 def complete(text):
     return render_uncounted_engines(MODEL, 0) in text
 
-# What it tells as soon as it is of some engines only.
+# Return the first text that is marked incomplete.
 async def until_short(counters):
     while complete(text := await counters.render({MODEL: True})):
         await asyncio.sleep(0.1)
@@ -106,7 +106,7 @@ async def main():
     await asyncio.gather(*(handle.remote(None) for _ in range(20)))
     said["two"] = await counters.render({MODEL: True})
     said["none runs"] = await counters.render({MODEL: False})
-    # One is one too many while both have answers to end.
+    # Ray Serve removes one replica while both still have running calls.
     LATER.touch()
     busy = asyncio.gather(*(handle.remote(LATER) for _ in range(20)))
     HELD.unlink()
@@ -134,7 +134,7 @@ serve.shutdown()
 
 
 @pytest.mark.skipif(not in_full(1, 0), reason="starts Ray Serve: `make chaos`")
-def test_no_engine_is_left_out(tmp_path: Path) -> None:
+def test_engine_counters_of_ray_replicas_are_complete_or_marked_incomplete(tmp_path: Path) -> None:
     if find_spec("ray") is None:
         pytest.skip("needs the serving-cpu extra: Ray Serve, which runs on Linux only")
     subprocess.run(
@@ -146,27 +146,27 @@ def test_no_engine_is_left_out(tmp_path: Path) -> None:
     )
     said = json.loads((tmp_path / "said.json").read_text())
     assert counted(said["two"]) == 200
-    # Figures come all the same, and nobody takes what the other one says for all that there is.
+    # Counters are still reported, but marked incomplete.
     for text in (said["ending"], said["starting"]):
         assert f'vllm:generation_tokens_total{{model_name="{MODEL}"' in text
         assert isinstance(parse_engine_counts(text)[MODEL], EngineCountsUnavailable)
     assert said["none runs"] == render_uncounted_engines(MODEL, 1)
     assert counted(said["one"]) == 2_400
     assert said["left"] == 1
-    # A new one: what ended before is needed no more, and of what still runs nothing is lost.
+    # A new engine deletes the counters of ended engines; running engines keep theirs.
     assert said["left then"] == 0
     assert 0 < counted(said["again"]) < 2_400
 
 
 def counted(text: str) -> int:
-    """What a gateway makes of it."""
+    """Return the generated tokens as the gateway reads them."""
     count = parse_engine_counts(text)[MODEL]
     assert isinstance(count, EngineCount)
     return count.generated_tokens
 
 
 def engine(count: int) -> CollectorRegistry:
-    """What an engine counts with, after so many tokens of each kind."""
+    """Return an engine's registry after `count` tokens of each kind."""
     registry = CollectorRegistry()
     for kind in ("prompt", "generation"):
         made = Counter(f"vllm:{kind}_tokens", "Of tokens.", ["model_name"], registry=registry)
@@ -186,14 +186,13 @@ def tokens(count: int, replica: str = "one") -> str:
         ([tokens(100)], {"RUNNING": 1, "STOPPING": 1}, 1),
     ],
 )
-async def test_how_many_engines_say_nothing(
+async def test_engine_counters_report_number_of_missing_engines(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     texts: list[str],
     states: dict[str, int],
     missing: int,
 ) -> None:
-    """Ray Serve gives the states of replicas, and the answers of those that run."""
     ray_counters = pytest.importorskip(
         "serving.text.engine_counters", reason="needs the serving-cpu extra"
     )
@@ -217,10 +216,9 @@ async def test_how_many_engines_say_nothing(
     assert await counters.render({MODEL: False}) == render_uncounted_engines(MODEL, 1)
 
 
-async def test_an_engine_that_has_ended_is_counted(
+async def test_counters_of_ended_engine_are_included_until_replacement_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until another one begins in its place, which then counts for itself."""
     ray_counters = pytest.importorskip(
         "serving.text.engine_counters", reason="needs the serving-cpu extra"
     )

@@ -24,7 +24,7 @@ class Condition:
     last_read = float("inf")
 
 
-def test_vllm_finds_the_plugin() -> None:
+def test_vllm_discovers_engine_plugin() -> None:
     (found,) = (one for one in entry_points(group="vllm.general_plugins") if one.name == "maas")
     assert found.load() is engine_plugin.register
 

@@ -1,4 +1,4 @@
-"""Answers that are one value of a list: which schemas these are, and the JSON around the value."""
+"""Responses that are one value of an enum: recognition of schemas and rendering as JSON."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ from tests.serving.enum_schemas import MODES, OBJECT, VALUE, WRAPPED, event
         ({"enum": ["泄漏", "泄漏", "堵塞"]}, EnumAnswer(("泄漏", "堵塞"))),
     ],
 )
-def test_a_schema_that_asks_for_one_value_is_recognised(schema: Any, found: EnumAnswer) -> None:
+def test_enum_schema_is_recognised(schema: Any, found: EnumAnswer) -> None:
     assert parse_enum_schema(schema) == found
 
 
@@ -51,16 +51,16 @@ def test_a_schema_that_asks_for_one_value_is_recognised(schema: Any, found: Enum
         {"enum": [""]},
     ],
 )
-def test_any_other_schema_is_left_to_the_engine(schema: Any) -> None:
+def test_non_enum_schema_is_left_to_engine(schema: Any) -> None:
     assert parse_enum_schema(schema) is None
 
 
-def test_the_engine_is_held_to_values_that_begin_with_a_blank() -> None:
-    """The adapter's answers begin with one: it is a part of the first word's token."""
+def test_enum_choices_begin_with_a_space() -> None:
+    """The adapter's responses begin with a space, which is part of the first word's token."""
     assert WRAPPED.choices == [" Leaking", " Fail to open", " Plugged / choked"]
 
 
-def test_a_whole_answer_is_valid_against_its_schema() -> None:
+def test_complete_enum_response_is_valid_against_schema() -> None:
     for mode in MODES:
         text = WRAPPED.render(f" {mode}", is_complete=True)
         assert json.loads(text) == {"failure_mode": mode}
@@ -68,7 +68,7 @@ def test_a_whole_answer_is_valid_against_its_schema() -> None:
     assert json.loads(EnumAnswer(("Leaking",)).render(" Leaking", is_complete=True)) == "Leaking"
 
 
-def test_an_answer_that_was_cut_off_stays_open() -> None:
+def test_truncated_enum_response_is_unclosed_json() -> None:
     assert WRAPPED.render(" Fail to", is_complete=False) == '{"failure_mode": "Fail to'
 
 
@@ -78,23 +78,23 @@ def said(events: list[str], index: int = 0) -> str:
     return "".join(one["delta"]["content"] or "" for one in choices)
 
 
-class TestStreams:
-    def test_an_answer_in_pieces_is_the_same_json(self) -> None:
+class TestEnumStream:
+    def test_streamed_pieces_form_the_same_json(self) -> None:
         stream = EnumStream(WRAPPED)
         pieces = [event(""), event(" Fail"), event(" to"), event(" open"), event("", "stop")]
         told = [stream.wrap_event(one) for one in pieces]
         assert said(told) == WRAPPED.render(" Fail to open", is_complete=True)
 
-    def test_the_last_piece_may_come_with_the_end(self) -> None:
+    def test_last_piece_with_finish_reason_closes_json(self) -> None:
         told = EnumStream(WRAPPED).wrap_event(event(" Leaking", "stop"))
         assert said([told]) == '{"failure_mode": "Leaking"}'
 
-    def test_an_answer_that_was_cut_off_stays_open(self) -> None:
+    def test_truncated_response_is_unclosed_json(self) -> None:
         stream = EnumStream(WRAPPED)
         told = [stream.wrap_event(event(" Fail")), stream.wrap_event(event(" to", "length"))]
         assert said(told) == '{"failure_mode": "Fail to'
 
-    def test_several_answers_do_not_mix(self) -> None:
+    def test_choices_are_wrapped_separately(self) -> None:
         stream = EnumStream(WRAPPED)
         pieces = [event(" Fail"), event(" Leak", None, 1), event(" to"), event("ing", "stop", 1)]
         told = [stream.wrap_event(one) for one in pieces]
@@ -102,15 +102,15 @@ class TestStreams:
         assert said(told) == '{"failure_mode": "Fail to'
 
     @pytest.mark.parametrize("line", ["data: [DONE]\n\n", ": ping\n\n"])
-    def test_what_is_no_chunk_stays_as_it_is(self, line: str) -> None:
+    def test_line_without_chunk_is_unchanged(self, line: str) -> None:
         assert EnumStream(WRAPPED).wrap_event(line) == line
 
-    def test_usage_passes_through(self) -> None:
+    def test_usage_chunk_is_unchanged(self) -> None:
         line = 'data: {"choices":[],"usage":{"completion_tokens":3}}\n\n'
         assert EnumStream(WRAPPED).wrap_event(line) == line
 
     @given(st.text(min_size=1), st.text(min_size=1), st.data())
-    def test_any_value_in_any_pieces_can_be_read(
+    def test_any_value_in_any_pieces_is_valid_json(
         self, name: str, value: str, data: st.DataObject
     ) -> None:
         value = value.strip() or "x"

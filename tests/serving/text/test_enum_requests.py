@@ -1,4 +1,4 @@
-"""Chat requests whose answer is one value of a list, before and after the engine."""
+"""Chat requests for one value of an enum: restriction of requests and wrapping of responses."""
 
 from collections.abc import AsyncGenerator
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ def asked(schema: Any = OBJECT, **more: Any) -> Any:
     return protocol.ChatCompletionRequest.model_validate(body)
 
 
-def test_a_request_for_one_value_is_held_to_the_values() -> None:
+def test_enum_request_is_restricted_to_schema_values() -> None:
     request = asked()
     assert enum_requests.restrict_to_enum(request) == WRAPPED
     assert request.response_format is None
@@ -51,7 +51,7 @@ def test_a_request_for_one_value_is_held_to_the_values() -> None:
         {"add_generation_prompt": False, "continue_final_message": True},
     ],
 )
-def test_any_other_request_stays_as_it_is(more: dict[str, Any]) -> None:
+def test_non_enum_request_is_unchanged(more: dict[str, Any]) -> None:
     request_ = asked(**more)
     before = request_.model_dump()
     assert enum_requests.restrict_to_enum(request_) is None
@@ -66,7 +66,7 @@ async def told(enum: EnumAnswer, *answers: Any) -> list[Any]:
     return [one async for one in enum_requests.wrap_enum_answers(engine(), enum)]
 
 
-async def test_whole_answers_and_batches_of_events_get_their_json() -> None:
+async def test_enum_responses_and_event_batches_are_wrapped_in_json() -> None:
     said = SimpleNamespace(content=" Leaking")
     whole = SimpleNamespace(choices=[SimpleNamespace(message=said, finish_reason="stop")])
     error = SimpleNamespace(error="too long")

@@ -1,4 +1,4 @@
-"""Tool calls held to a schema: what may be answered, and what comes of an answer."""
+"""Tool calls restricted by a schema: the schema per tool choice, and parsing of responses."""
 
 import json
 from collections.abc import Callable
@@ -61,14 +61,14 @@ def fits(answer: str, choice: Any) -> bool:
     return bool(jsonschema.Draft202012Validator(found).is_valid(json.loads(answer)))
 
 
-def test_a_free_choice_may_be_none() -> None:
+def test_auto_tool_choice_allows_valid_tool_or_no_tool() -> None:
     assert fits(CALL, "auto")
     assert fits(NOTHING, "auto")
     assert not fits('{"tool": "oee", "arguments": {"bad": 5}}', "auto")
     assert not fits('{"tool": "other", "arguments": {}}', "auto")
 
 
-def test_a_required_choice_is_one_and_a_named_one_is_that() -> None:
+def test_required_and_named_tool_choice_restrict_schema() -> None:
     named = {"type": "function", "function": {"name": "life"}}
     assert fits(CALL, "required")
     assert not fits(NOTHING, "required")
@@ -81,7 +81,7 @@ def test_a_required_choice_is_one_and_a_named_one_is_that() -> None:
     [lambda: asked("none"), lambda: asked("auto", RESULT), lambda: asked(tools=())],
     ids=["forbidden", "after a result", "without tools"],
 )
-def test_where_words_are_wanted_nothing_is_held(asking: Callable[[], Any]) -> None:
+def test_text_only_request_has_no_tool_schema(asking: Callable[[], Any]) -> None:
     request_ = asking()
     assert held(request_) is None
     told = parser(request_).extract_tool_calls(CALL, request_)
@@ -90,7 +90,7 @@ def test_where_words_are_wanted_nothing_is_held(asking: Callable[[], Any]) -> No
     assert [one.content for one in delta] == ["Hello", " you"]
 
 
-def test_a_choice_becomes_a_call() -> None:
+def test_tool_choice_json_becomes_tool_call() -> None:
     request = asked()
     told = parser(request).extract_tool_calls(CALL, request)
     assert told.tools_called
@@ -99,7 +99,7 @@ def test_a_choice_becomes_a_call() -> None:
     ]
 
 
-def test_no_tool_is_said_in_words_and_half_a_choice_as_it_is() -> None:
+def test_no_tool_returns_text_and_truncated_choice_is_unchanged() -> None:
     request = asked()
     assert (
         parser(request).extract_tool_calls(NOTHING, request).content
@@ -119,7 +119,7 @@ def streamed(request: Any, pieces: list[str]) -> list[Any]:
     return [delta for delta in told if delta is not None]
 
 
-def test_a_stream_tells_a_whole_call_once() -> None:
+def test_stream_emits_complete_tool_call_once() -> None:
     (delta,) = streamed(asked(), [*CALL, ""])
     (call,) = delta.tool_calls
     assert (call.function.name, call.function.arguments) == ("oee", '{"good":5}')
@@ -127,6 +127,6 @@ def test_a_stream_tells_a_whole_call_once() -> None:
     assert words.content == tool_call_parser.NO_TOOL_TEXT
 
 
-def test_a_tool_without_parameters_takes_any() -> None:
+def test_tool_without_parameters_accepts_any_arguments() -> None:
     found = tool_call_parser.tool_choice_schema(asked().tools[1:], required=True)
     assert jsonschema.Draft202012Validator(found).is_valid({"tool": "life", "arguments": {"a": 1}})

@@ -1,4 +1,4 @@
-"""What is said while a specialist learns. The Ray task around it is tested with real engines."""
+"""Fine-tuning: output lines, parameters and adapters. tests/engine tests the Ray task itself."""
 
 import base64
 import json
@@ -45,8 +45,8 @@ def lines(training_file: bytes) -> list[Any]:
     return [json.loads(line) for line in run_fine_tuning(learn, training_file)]
 
 
-class TestTold:
-    def test_progress_and_then_the_variant(self) -> None:
+class TestFineTuningOutput:
+    def test_progress_lines_precede_variant(self) -> None:
         *said, last = lines(b"x")
         assert said == [{"progress": "One machine was read."}, {"progress": "Learning."}]
         assert last == {
@@ -66,72 +66,72 @@ class TestTold:
             "seconds": 1,
         }
 
-    def test_figures_stand_beside_a_sentence(self) -> None:
+    def test_metrics_are_written_with_progress_text(self) -> None:
         *said, _ = lines(b"figures")
         metrics = {"step": 10, "total_steps": 24, "train_loss": 0.5, "valid_loss": None}
         sentence = "Step 10 of 24, training loss 0.500."
         assert said[0] == {"progress": sentence, "metrics": metrics}
 
-    def test_what_the_file_is_refused_for(self) -> None:
+    def test_invalid_training_file_returns_reason(self) -> None:
         (last,) = lines(b"broken")
         assert last["error"]["code"] == "invalid_training_file"
         assert last["error"]["message"] == "Line 1: it is broken."
 
-    def test_a_fault_of_ours_is_not_explained(self) -> None:
+    def test_internal_error_returns_no_details(self) -> None:
         (last,) = lines(b"fault")
         assert last["error"]["message"] == "The model could not be fine-tuned."
 
 
-class TestSeconds:
+class TestMaxSeconds:
     @pytest.mark.parametrize(
         ("text", "seconds"), [(None, 300), ("1", 1), ("100", 100), ("300", 300), ("999999", 300)]
     )
-    def test_no_longer_than_any(self, text: str | None, seconds: int) -> None:
+    def test_requested_time_is_capped_at_limit(self, text: str | None, seconds: int) -> None:
         assert parse_max_seconds(text, 300) == seconds
 
     @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "x", "1000000", "²"])
-    def test_what_is_no_time(self, text: str) -> None:
+    def test_invalid_time_is_rejected(self, text: str) -> None:
         with pytest.raises(InputInvalid):
             parse_max_seconds(text, 300)
 
 
-class TestGoing:
+class TestAdapterMixing:
     @pytest.mark.parametrize(
         ("text", "mixing"), [(None, 1.0), ("1.00", 1.0), ("0.50", 0.5), ("0.01", 0.01)]
     )
-    def test_a_part_of_the_way(self, text: str | None, mixing: float) -> None:
+    def test_mixing_fraction_is_parsed(self, text: str | None, mixing: float) -> None:
         assert with_mixing(LanguageModelAdapter("b", "p"), text) == LanguageModelAdapter(
             "b", "p", mixing
         )
 
     @pytest.mark.parametrize("text", ["", "0", "0.00", "1.01", "-0.50", "nan", ".5", "0.5", "x"])
-    def test_what_is_no_part(self, text: str) -> None:
+    def test_invalid_mixing_fraction_is_rejected(self, text: str) -> None:
         with pytest.raises(InputInvalid):
             with_mixing(LanguageModelAdapter("b", "p"), text)
 
-    def test_a_specialist_is_fitted_whole(self) -> None:
+    def test_mixing_fraction_for_specialist_is_rejected(self) -> None:
         assert with_mixing(learn, None) is learn
         with pytest.raises(InputInvalid, match="of a language model"):
             with_mixing(learn, "0.50")
 
 
 @pytest.mark.parametrize(("processors", "number"), [(1, 1), (2, 2), (3, 2), (16, 8)])
-def test_learning_has_half_of_many_processors(processors: int, number: int) -> None:
+def test_training_threads_are_half_of_many_processors(processors: int, number: int) -> None:
     assert training_threads(processors) == number
 
 
-class TestAdapters:
-    def test_every_one_that_the_catalog_names_is_there(self) -> None:
+class TestAdapterLookup:
+    def test_every_adapter_of_catalog_is_registered(self) -> None:
         models = load_catalog("cpu").models.values()
         named = {model.adapter for model in models if model.adapter is not None}
         assert named == ADAPTERS.keys()
 
-    def test_none(self) -> None:
+    def test_model_without_adapter_is_rejected(self) -> None:
         with pytest.raises(InputInvalid, match="cannot be fine-tuned"):
             find_adapter("m", ModelSource(Task.CALCULATION, "oee"))
 
-    def test_a_failure_class_learns_and_its_variant_is_served(self) -> None:
-        """The whole way of a training file, but for the process and the wire."""
+    def test_failure_class_is_fitted_and_served_as_variant(self) -> None:
+        """Fine-tune from a training file and load the variant, without Ray and HTTP."""
         points = operating_points(1, 300)
         failed = WEAKER.failures(points)
         adapter = find_adapter(

@@ -1,4 +1,4 @@
-"""Weights without serving them."""
+"""The command that obtains weights without serving them."""
 
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from serving.weights import obtain_command
 from tests.support.builders import BEARING_LIFE, INDUSTRIAL
 
 
-def test_it_says_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_command_prints_location(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert obtain_command.main([INDUSTRIAL, "--data-dir", str(tmp_path)]) == 0
     folder = Path(capsys.readouterr().out.strip())
     assert folder == CATALOG_FILE.parent / "industrial_llm" / "adapter"
@@ -19,13 +21,15 @@ def test_it_says_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "bearing_life\n"
 
 
-def test_a_model_that_is_not_sold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_command_rejects_unknown_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         obtain_command.main(["none", "--data-dir", str(tmp_path)])
     assert "no model 'none'" in capsys.readouterr().err
 
 
-def test_weights_that_cannot_be_had(
+def test_weights_command_prints_error_if_weights_are_broken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -36,7 +40,7 @@ def test_weights_that_cannot_be_had(
     assert capsys.readouterr().err == "The digest differs.\n"
 
 
-def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_command_prints_each_percentage_once(capsys: pytest.CaptureFixture[str]) -> None:
     tell = obtain_command.ProgressPrinter()
     for fraction in (None, 0.101, 0.104, 0.11, 0.11):
         tell("Assembling", fraction)

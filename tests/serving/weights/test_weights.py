@@ -1,4 +1,4 @@
-"""Weights: verified, converted once, and never half there."""
+"""Weights: verification, conversion once, and atomic creation of folders."""
 
 import errno
 import fcntl
@@ -45,7 +45,7 @@ def silent(message: str, fraction: float | None) -> None:
 
 
 class Conversion:
-    """Stands for the real one: remembers its calls and writes a file, or fails."""
+    """A fake conversion: records its calls and writes a file, or fails."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.read: list[bytes] = []
@@ -78,19 +78,21 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "tiny_gguf"
 
 
-class TestPackages:
-    def test_parts_in_order_without_importing(self, package: str) -> None:
+class TestWeightPackages:
+    def test_parts_are_ordered_without_import(self, package: str) -> None:
         assert [part.read_bytes() for part in gguf_parts(package)] == list(PIECES)
 
-    def test_not_installed(self) -> None:
+    def test_missing_package_raises_weights_broken(self) -> None:
         with pytest.raises(WeightsBroken, match="not installed"):
             package_folder("no_such_package_here")
 
-    def test_without_the_file(self, package: str) -> None:
+    def test_package_without_file_raises_weights_broken(self, package: str) -> None:
         with pytest.raises(WeightsBroken, match=r"does not contain model\.onnx"):
             package_file(package, "model.onnx")
 
-    def test_without_parts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_package_without_parts_raises_weights_broken(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "lonely").mkdir()
         (tmp_path / "lonely" / "__init__.py").touch()
         monkeypatch.syspath_prepend(str(tmp_path))
@@ -98,8 +100,8 @@ class TestPackages:
             gguf_parts("lonely")
 
 
-class TestConversion:
-    def test_once(self, package: str, tmp_path: Path) -> None:
+class TestGgufConversion:
+    def test_weights_are_converted_once(self, package: str, tmp_path: Path) -> None:
         wanted = model("gguf-package", package, sha256=DIGEST)
         conversion = Conversion()
         said: list[float | None] = []
@@ -115,7 +117,7 @@ class TestConversion:
         assert [path.name for path in folder.iterdir()] == ["model.safetensors"]
         assert folder.name.startswith("maker--model-")
 
-    def test_damaged(self, package: str, tmp_path: Path) -> None:
+    def test_wrong_digest_is_rejected_before_conversion(self, package: str, tmp_path: Path) -> None:
         conversion = Conversion()
         with pytest.raises(WeightsBroken, match="SHA-256"):
             obtain_weights(
@@ -124,7 +126,7 @@ class TestConversion:
         assert not conversion.read
         assert not list((tmp_path / "weights").glob("maker*"))
 
-    def test_a_failure_leaves_nothing(self, package: str, tmp_path: Path) -> None:
+    def test_failed_conversion_leaves_no_folder(self, package: str, tmp_path: Path) -> None:
         wanted = model("gguf-package", package, sha256=DIGEST)
         with pytest.raises(WeightsBroken, match="no good"):
             obtain_weights(wanted, tmp_path, silent, Conversion(WeightsBroken("no good")))
@@ -133,17 +135,19 @@ class TestConversion:
         assert weights_folder(wanted, tmp_path).is_dir()
 
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-    def test_a_full_disk_in_plain_words(self, package: str, tmp_path: Path, number: int) -> None:
+    def test_full_disk_raises_weights_broken(
+        self, package: str, tmp_path: Path, number: int
+    ) -> None:
         wanted = model("gguf-package", package, sha256=DIGEST)
         with pytest.raises(WeightsBroken, match="disk is full"):
             obtain_weights(wanted, tmp_path, silent, Conversion(OSError(number, "full")))
 
-    def test_another_failure_of_the_disk_is_itself(self, package: str, tmp_path: Path) -> None:
+    def test_other_disk_error_is_raised_unchanged(self, package: str, tmp_path: Path) -> None:
         wanted = model("gguf-package", package, sha256=DIGEST)
         with pytest.raises(OSError, match="broken"):
             obtain_weights(wanted, tmp_path, silent, Conversion(OSError(errno.EIO, "broken")))
 
-    def test_template_and_ends(
+    def test_chat_template_and_turn_ends_are_applied(
         self, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(subject, "MODELS_FOLDER", tmp_path)
@@ -157,14 +161,16 @@ class TestConversion:
         (tmp_path / "talk.jinja").write_text("{{ bos_token }}changed")
         assert weights_folder(wanted, tmp_path) != folder
 
-    def test_a_missing_template(self, package: str, tmp_path: Path) -> None:
+    def test_missing_chat_template_raises_weights_broken(
+        self, package: str, tmp_path: Path
+    ) -> None:
         wanted = model("gguf-package", package, sha256=DIGEST, chat_template="none.jinja")
         with pytest.raises(WeightsBroken, match="template"):
             obtain_weights(wanted, tmp_path, silent, Conversion())
 
 
-class TestMaking:
-    def test_what_a_killed_process_left_is_not_used(self, tmp_path: Path) -> None:
+class TestFolderCreation:
+    def test_partial_folder_of_killed_process_is_discarded(self, tmp_path: Path) -> None:
         half = tmp_path / ".done.partial"
         half.mkdir()
         (half / "half").write_bytes(b"half")
@@ -175,12 +181,12 @@ class TestMaking:
         assert [path.name for path in (tmp_path / "done").iterdir()] == ["whole"]
         assert not half.exists()
 
-    def test_nothing_to_do(self, tmp_path: Path) -> None:
+    def test_existing_folder_is_not_created_again(self, tmp_path: Path) -> None:
         (tmp_path / "done").mkdir()
         with create_folder_once(tmp_path / "done") as scratch:
             assert scratch is None
 
-    def test_two_at_once_make_it_once(self, tmp_path: Path) -> None:
+    def test_concurrent_processes_create_folder_once(self, tmp_path: Path) -> None:
         context = multiprocessing.get_context("spawn")
         made = context.Queue()
         both = [context.Process(target=_make, args=(tmp_path / "done", made)) for _ in range(2)]
@@ -190,7 +196,7 @@ class TestMaking:
             process.join(30)
         assert sorted([made.get(timeout=5), made.get(timeout=5)]) == [False, True]
 
-    def test_the_lock_is_the_kernels(self, tmp_path: Path) -> None:
+    def test_creation_locks_with_kernel_file_lock(self, tmp_path: Path) -> None:
         with create_folder_once(tmp_path / "done"), (tmp_path / ".done.lock").open("w") as lock:
             with pytest.raises(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -203,16 +209,18 @@ def _make(folder: Path, made: "multiprocessing.Queue[bool]") -> None:
         made.put(scratch is not None)
 
 
-class TestOthers:
-    def test_a_hub_id_passes_through(self, tmp_path: Path) -> None:
+class TestWeightSources:
+    def test_hub_id_passes_through(self, tmp_path: Path) -> None:
         obtained = obtain_weights(model("hub", "maker/model"), tmp_path, silent, Conversion())
         assert (obtained.source, obtained.local) == ("maker/model", False)
 
-    def test_a_local_folder_passes_through(self, tmp_path: Path) -> None:
+    def test_local_folder_passes_through(self, tmp_path: Path) -> None:
         obtained = obtain_weights(model("hub", str(tmp_path)), tmp_path, silent, Conversion())
         assert (obtained.source, obtained.local) == (str(tmp_path), True)
 
-    def test_an_artefact(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_artefact_is_verified_by_digest(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(subject, "MODELS_FOLDER", tmp_path)
         (tmp_path / "a.onnx").write_bytes(b"artefact")
         wanted = model("artefact", "a.onnx", sha256=hashlib.sha256(b"artefact").hexdigest())
@@ -223,7 +231,7 @@ class TestOthers:
         with pytest.raises(WeightsBroken, match="damaged"):
             obtain_weights(changed, tmp_path, silent, Conversion())
 
-    def test_an_adapter_is_whole(self, tmp_path: Path) -> None:
+    def test_adapter_must_be_complete_and_match_digest(self, tmp_path: Path) -> None:
         folder = tmp_path / "plant"
         folder.mkdir()
         (folder / "adapter_config.json").write_text("{}")
@@ -237,17 +245,17 @@ class TestOthers:
                 model("adapter", str(folder), sha256="0" * 64), tmp_path, silent, Conversion()
             )
 
-    def test_an_artefact_that_is_missing(self, tmp_path: Path) -> None:
+    def test_missing_artefact_raises_weights_broken(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsBroken, match="missing"):
             obtain_weights(model("artefact", "none.onnx"), tmp_path, silent, Conversion())
 
-    def test_an_unknown_kind(self, tmp_path: Path) -> None:
+    def test_unknown_kind_raises_weights_broken(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsBroken, match="unknown"):
             obtain_weights(model("torrent", "x"), tmp_path, silent, Conversion())
 
 
-class TestAssembling:
-    def test_progress_reaches_the_end(self, package: str, tmp_path: Path) -> None:
+class TestPartAssembly:
+    def test_progress_reaches_100_percent(self, package: str, tmp_path: Path) -> None:
         said: list[float | None] = []
         target = tmp_path / "whole"
         join_parts(gguf_parts(package), target, DIGEST, lambda _, fraction: said.append(fraction))
@@ -255,14 +263,14 @@ class TestAssembling:
         assert said[-1] == 1.0
 
 
-class TestBackbone:
-    def test_is_served_where_its_package_is(self) -> None:
+class TestVisionBackbone:
+    def test_vision_model_is_available_if_package_is_installed(self) -> None:
         assert not is_installed(model("vision-package", "no_such_package"))
         assert is_installed(model("vision-package", "numpy"))
         assert is_installed(model("fitted", "no_such_package"))
 
     @pytest.mark.usefixtures("processes")
-    def test_is_converted_once(self, tmp_path: Path) -> None:
+    def test_backbone_is_converted_once(self, tmp_path: Path) -> None:
         (sold,) = load_catalog("cpu").with_task(Task.IMAGE_CLASSIFICATION)
         if not is_installed(sold):
             pytest.skip("needs the vision extra")
@@ -273,7 +281,7 @@ class TestBackbone:
         assert first.stat().st_mtime_ns == made
 
     @pytest.mark.usefixtures("processes")
-    def test_what_cannot_be_converted(
+    def test_failed_backbone_conversion_raises_weights_broken(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         package = model("vision-package", "no_such_package")
@@ -282,7 +290,7 @@ class TestBackbone:
             obtain_weights(package, tmp_path, silent, Conversion())
         assert not weights_folder(package, tmp_path).exists()
 
-    def test_a_catalog_without_it(self) -> None:
+    def test_catalog_filter_removes_vision_model(self) -> None:
         whole = load_catalog("cpu")
         rest = whole.filter(lambda one: one.task is not Task.IMAGE_CLASSIFICATION)
         assert len(rest.models) == len(whole.models) - 1

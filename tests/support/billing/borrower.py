@@ -1,7 +1,7 @@
-"""A gateway process without its event loop's chances: each step is taken when a test says so.
+"""A gateway process whose steps are run one by one by the test, without an event loop's timing.
 
 It uses the real `LocalLeases`, leases and usage log in the order in which leaser, heartbeat and
-usage writer of a gateway process use them, and it can lose the answer of any commit.
+usage writer of a gateway process use them, and it can lose the response of any commit.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ TTL_S = 3600.0
 
 
 class Fate(Enum):
-    """What becomes of a commit."""
+    """The fate of a commit: confirmed, committed without response, or failed without response."""
 
     HEARD = "heard"
     LOST = "lost"  # it happened, and nobody hears of it
@@ -46,7 +46,7 @@ class Unheard(Exception):
 
 @dataclass
 class Running:
-    """A call; `settled` once it has ended, until that is known to be written."""
+    """A call; `settled` from its end until its row is known to be written."""
 
     hold: Reservation
     customer: Customer
@@ -62,8 +62,8 @@ PRICE = 3
 
 
 class Borrower:
-    """One process, whose calls are priced by a version of terms. `charged` tells what each of its
-    written calls cost, by request."""
+    """One process, whose calls are priced by a version of terms. `charged` has the cost of each
+    written call by request."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Borrower:
         self.begin()
 
     def begin(self) -> None:
-        """Begin anew, knowing nothing but the calls that still run."""
+        """Restart the process; only its running calls are kept."""
         self.process_id = ids.new_id()
         self.holdings = LocalLeases()
         self.calls: list[Running] = getattr(self, "calls", [])
@@ -88,7 +88,7 @@ class Borrower:
             await register_process(session, self.process_id, "host", 1, TTL_S)
 
     async def keep(self) -> None:
-        """Renew; where that is too late, begin anew."""
+        """Renew the process row; if it has expired, restart."""
         alive, _ = await renew_process(self._connection, self.process_id, TTL_S)
         if not alive:
             self.begin()
@@ -117,7 +117,7 @@ class Borrower:
         return True
 
     async def end(self, call: Running, part: float, tokens: int, now: float, fate: Fate) -> None:
-        """A call has consumed that part of what was held: write it, or lose the answer."""
+        """End a call that used this part of its reservation: write it, or lose the response."""
         paid = int(part * call.hold.max_cost_nano) // PRICE
         cost = paid * PRICE
         taken = [
@@ -137,7 +137,7 @@ class Borrower:
         await self.write(now, fate)
 
     async def write(self, now: float, fate: Fate = Fate.HEARD) -> None:
-        """Write all that has ended, again where it was not heard of."""
+        """Write all ended calls, again if a response was lost."""
         ended = [call for call in self.calls if call.settled is not None]
         for call in ended:
             if call.hold.process_id != self.process_id and call.settled is not None:
@@ -159,7 +159,7 @@ class Borrower:
             self.calls.remove(call)
 
     async def tick(self, shrink: bool, now: float, fate: Fate) -> None:
-        """See how the quotas stand, and give back what is not needed."""
+        """Read the quotas and return unneeded lease units."""
         quotas = self.holdings.quota_ids()
         standings = await read_quota_snapshots(self._connection, self.process_id, quotas)
         recalled = self.holdings.update(standings)

@@ -1,4 +1,4 @@
-"""Makes what tests of billing need in the database: customers, processes, calls. No gateway."""
+"""Creates accounts, processes and calls in the database for billing tests, without a gateway."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ TERMS = AccountLimits(credit_nano=1000, requests=100, tokens=1000, streams=10)
 
 @dataclass(frozen=True)
 class Customer:
-    """An account with one key, and the quotas that the key's calls are under now."""
+    """An account with one key, and the current quotas of its calls."""
 
     account_id: UUID
     key_id: UUID
@@ -87,13 +87,13 @@ async def wish(
 
 
 async def borrow(database: Database, process_id: UUID, quota_id: str, units: int) -> QuotaSnapshot:
-    """What it has afterwards: so many units more, or as before."""
+    """Borrow units; returns the lease afterwards, larger by the units or unchanged."""
     needs = {quota_id: LeaseChange(needs=((units, units),))}
     return (await wish(database, process_id, needs))[quota_id]
 
 
 def record(of: Customer, **values: Any) -> UsageRecord:
-    """A call that cost nothing, unless the values say so."""
+    """The record of a call, with cost 0 unless given."""
     made = UsageRecord(
         request_id=ids.new_id(),
         account_id=of.account_id,
@@ -115,7 +115,7 @@ def record(of: Customer, **values: Any) -> UsageRecord:
 
 
 def settled(of: Customer, cost: int, **values: Any) -> SettledCall:
-    """A call that is charged to the account and the key."""
+    """A settled call that is charged to the account and the key."""
     charges = tuple(QuotaCharge(quota_id, cost) for quota_id in of.payers) if cost else ()
     return SettledCall(record(of, cost_nano=cost, **values), charges)
 
@@ -135,7 +135,7 @@ def intent(of: Customer, request_id: UUID | None = None) -> IntentRecord:
 
 
 def call(account_id: UUID, at: datetime, rows: int = 1, **values: Any) -> UsageRecord:
-    """A call of so many rows at a nano-unit each, as billing counts it; it is charged to nobody."""
+    """The record of a call of a number of rows at one nano-unit each, charged to no quota."""
     of = Customer(account_id, ids.new_id(), ())
     quantities = Quantities(rows=rows)
     usual = {"model": "vib", "quantities": quantities, "cost_nano": rows, "started_at": at}
@@ -148,7 +148,7 @@ async def append(database: Database, *records: UsageRecord) -> None:
 
 
 async def sql(database: Database, statement: str, **values: object) -> Sequence[Any]:
-    """What a statement gives, for looking at and for planting faults."""
+    """Run a statement and return its rows, for checks and for injected faults."""
     async with database.transaction() as session:
         result = await session.execute(text(statement), values)
         return result.all() if result.returns_rows else ()
@@ -160,7 +160,7 @@ async def differences(database: Database) -> tuple[Difference, ...]:
 
 
 async def count_all_usage(database: Database, clock: Clock) -> None:
-    """Take everything into the totals that is written by now.
+    """Aggregate all usage rows written by now.
 
     `aggregate_and_refresh_credit` leaves rows written beside a running transaction (vacuum too) to
     its next step, so it is repeated until the totals are past all transactions that have begun.

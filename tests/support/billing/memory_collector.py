@@ -1,4 +1,4 @@
-"""A collector that keeps everything in memory, for tests of what any collector is told."""
+"""A payment collector in memory, for tests of the calls that every collector gets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ MEMORY = CollectorInfo(
 
 @dataclass
 class MemoryCollector:
-    """Customers and invoices by id, and the keys of all writing calls."""
+    """Customers and invoices by id, and the idempotency keys of all writes."""
 
     customers: dict[str, CustomerRequest] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class MemoryCollector:
         self.pay(external_id)
 
     def pay(self, external_id: str) -> None:
-        """The customer pays what remains of an invoice."""
+        """Pay the remaining amount of an invoice."""
         invoice = self.invoices[external_id]
         payments = self.payments.setdefault(external_id, [])
         payments.append(CollectedPayment(f"{external_id}:{len(payments)}", invoice.remaining))

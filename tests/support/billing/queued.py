@@ -1,4 +1,4 @@
-"""Puts jobs into procrastinate's queue, in whatever state."""
+"""Puts jobs into procrastinate's queue, in any state."""
 
 from sqlalchemy import text
 
@@ -11,7 +11,7 @@ _JOB = """
 
 
 async def put_job(database: Database, number: int, task: str, status: str) -> None:
-    """One of this kind; its triggers name their tables without the schema."""
+    """Insert a job; procrastinate's triggers name their tables without the schema."""
     values = {"id": number, "task": task, "lock": task, "status": status}
     async with database.transaction() as session:
         await session.execute(text("set local search_path = jobs, public"))

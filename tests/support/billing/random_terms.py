@@ -1,4 +1,4 @@
-"""Random terms and calls, so small that the ends of tiers and of allowances are met often."""
+"""Random terms and calls, so small that limits of tiers and allowances are reached often."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -55,7 +55,7 @@ PRICES: st.SearchStrategy[Price] = st.one_of(RISING, tiers(falling=True).map(Vol
 
 @st.composite
 def plan_terms(draw: st.DrawFn, prices: st.SearchStrategy[Price] = PRICES) -> PlanTerms:
-    """Terms without a minimum, which is due only when the period is over."""
+    """Terms without a commitment, which is due only at the end of the period."""
     # Whole models, as plans have it: allowances of all models find several to choose from.
     models = draw(st.permutations(MODELS))[: draw(st.sampled_from((3, 2, 1)))]
     meters = draw(st.permutations(METERS))[: draw(st.sampled_from((1, 2, 3)))]
@@ -76,7 +76,7 @@ def plan_terms(draw: st.DrawFn, prices: st.SearchStrategy[Price] = PRICES) -> Pl
 
 @st.composite
 def any_terms(draw: st.DrawFn) -> PlanTerms:
-    """Terms in which every field is drawn."""
+    """Terms with every field drawn."""
     drawn = draw(plan_terms())
     others = {
         "names": st.dictionaries(st.sampled_from(("fr", "de")), st.text(max_size=5)).map(
@@ -103,7 +103,7 @@ def quantities(draw: st.DrawFn) -> Quantities:
 
 @st.composite
 def cases(draw: st.DrawFn, prices: st.SearchStrategy[Price] = PRICES) -> Case:
-    """Of each model there is a call at least, and some are late."""
+    """Terms and calls, with at least one call per model, and some late ones."""
     terms = draw(plan_terms(prices))
     models = sorted({price.model for price in terms.prices})
     calls = [draw(_calls(st.just(model))) for model in models]
@@ -117,9 +117,9 @@ def _calls(models: st.SearchStrategy[str]) -> st.SearchStrategy[ModelUsage]:
 
 
 class FirstCome:
-    """How calls are held: what is left of an allowance covers whichever call comes first.
+    """Allowances as calls use them: the remainder covers the call that comes first.
 
-    A model's own allowance before the one of all models, as the bill has it.
+    A model's own allowance is used before the shared one, as in rating.
     """
 
     def __init__(self, terms: PlanTerms, share: Fraction) -> None:
@@ -129,7 +129,7 @@ class FirstCome:
         }
 
     def cost(self, call: ModelUsage) -> int:
-        """The running cost of the units of a call that no allowance covers."""
+        """The running cost of the uncovered units of a call."""
         of = call.quantities if call.late == NO_USAGE else call.late
         prices = unit_prices(self._terms, call.model)
         left = {
@@ -156,7 +156,7 @@ class FirstCome:
 
 
 class AnyOrder(FirstCome):
-    """The same, but a call takes as much as chance will have it, of either allowance first."""
+    """As FirstCome, with a random share and a random order of the allowances."""
 
     def __init__(
         self, terms: PlanTerms, left: Mapping[tuple[str, str], int], data: st.DataObject

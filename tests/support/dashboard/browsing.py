@@ -1,4 +1,4 @@
-"""A browser in which pages are looked at: what it shows, and what it complains of."""
+"""A browser for dashboard tests: page contents, console errors and accessibility faults."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ class Windows:
 
     @asynccontextmanager
     async def tab(self, locale: str, width: int) -> AsyncIterator[Page]:
-        """A new tab in the window of a language. What was stored there goes when it is closed."""
+        """A new tab in the window of a language; its storage is deleted on close."""
         if locale not in self.contexts:
             self.contexts[locale] = await self.chromium.new_context(locale=locale)
             await self.contexts[locale].new_page()  # with its last tab a window closes
@@ -74,7 +74,7 @@ class Windows:
 
 @dataclass
 class Looked:
-    """A page in a browser, and what the browser complained of."""
+    """A page in a browser, and the browser's errors."""
 
     page: Page
     url: str
@@ -85,7 +85,7 @@ class Looked:
         await self.page.goto(self.url + address)
 
     async def until(self, holds: str) -> None:
-        """Playwright's own waiting evaluates a text within the page: the policy refuses it."""
+        """Wait for a condition. Playwright's own wait evaluates text, which the CSP forbids."""
         for _ in range(200):
             if await self.page.evaluate(holds):
                 return
@@ -93,7 +93,7 @@ class Looked:
         raise AssertionError(f"never: {holds}")
 
     async def faults(self) -> list[str]:
-        """What is the matter with the page as it is: for screen readers, on a phone, at all."""
+        """Faults of the page: accessibility, layout on a phone, and errors."""
         if not self.has_axe:
             await self.page.evaluate(AXE_SCRIPT)
             await self.page.add_init_script(AXE_SCRIPT)  # for what this tab opens next
@@ -113,7 +113,7 @@ class Looked:
 async def looked(
     windows: Windows, url: str, look: tuple[str, str, int], who: Looker | None
 ) -> AsyncIterator[Looked]:
-    """By somebody with a session, or by nobody."""
+    """Open a page with a session or without one."""
     locale, scheme, width = look
     async with windows.tab(locale, width) as page:
         await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Firms whose people look at pages of the dashboard."""
+"""Accounts whose members use the dashboard."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,7 +14,7 @@ from tests.support.outcomes.told import Told
 
 @dataclass
 class Firm:
-    """A gateway, its owner who looks at pages, and somebody of another firm."""
+    """A gateway, a signed-in owner of its account, and a member of another account."""
 
     gateway: Gateway
     owner: Looker
@@ -33,7 +33,7 @@ async def looked_at(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm
 
 @asynccontextmanager
 async def billed(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm]:
-    """Three calls of the last month, billed; and one of this month."""
+    """A firm with three billed calls of the last month and one call of this month."""
     await bill_a_month(gateway, clock)
     async with looked_at(gateway, clock) as firm:
         yield firm

@@ -1,4 +1,4 @@
-"""Somebody who looks at pages, over a real socket, as a browser without scripts does."""
+"""A dashboard client over a real socket, like a browser without scripts."""
 
 import html
 import re
@@ -25,7 +25,7 @@ _UNKNOWN = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAA"
 
 @dataclass
 class Looker:
-    """A person with a session, and what their browser would send."""
+    """A person with a session and the cookies and tokens of their browser."""
 
     http: httpx.AsyncClient
     csrf: str
@@ -38,12 +38,12 @@ class Looker:
         return answer.text
 
     async def send(self, address: str, **fields: Any) -> httpx.Response:
-        """A form of a page of this session."""
+        """Submit a form with the CSRF token of this session."""
         return await self.http.post(address, data={"csrf": self.csrf, **fields})
 
 
 def client(url: str, language: str = "en") -> httpx.AsyncClient:
-    """A browser in which nobody is signed in."""
+    """A client without a session."""
     headers = {"origin": url, "accept-language": language}
     return httpx.AsyncClient(base_url=url, headers=headers, timeout=60, verify=NO_TLS)
 
@@ -56,7 +56,7 @@ async def looker(
     role: Role = Role.OWNER,
     language: str = "en",
 ) -> AsyncIterator[Looker]:
-    """Somebody with a role in an account, or on the platform, who is signed in."""
+    """A signed-in person with a role in an account or on the platform."""
     async with parts.database.transaction() as session:
         person = Person(
             id=ids.new_id(),
@@ -86,6 +86,6 @@ async def looker(
 
 
 def words(page: str) -> str:
-    """What a page says, without its tags."""
+    """The text of a page without tags."""
     without = re.sub(r"<(script|style|head)\b.*?</\1>", " ", page, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", without)).split())

@@ -1,4 +1,4 @@
-"""Starts the real engine where a selected test uses it, and orders those tests late.
+"""Starts the real engine if a selected test uses it, and orders those tests late.
 
 With pytest-xdist the controller starts it, as soon as a worker has collected such a test; else the
 only process does. The fixture `serving_url` waits until it is ready.
@@ -26,7 +26,7 @@ _BEFORE = 0.75
 
 
 class Leading:
-    """What the process that leads the run has started for the engine."""
+    """The engine processes started by the leading process of the run."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="maas-serving-")
@@ -74,14 +74,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Of pytest-xdist, in the controller: what a worker is told."""
+    """pytest-xdist, in the controller: the input of a worker."""
     config = node.config
     node.workerinput[_WORKER_INPUT] = str(config.stash[FOLDER].path)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any) -> None:
-    """Of pytest-xdist, in the controller: a worker knows what it has to run."""
+    """pytest-xdist, in the controller: a worker has collected its tests."""
     node.config.stash[_LEADING].start_if_wanted()
 
 
@@ -138,7 +138,7 @@ def engine_folder(request: pytest.FixtureRequest) -> EngineFolder:
 
 @pytest.fixture(scope="session")
 def serving_url(engine_folder: EngineFolder) -> str:
-    """Where all models of the CPU profile answer."""
+    """The URL that serves all models of the CPU profile."""
     if not installed():
         pytest.skip("needs the serving-cpu extra: Ray Serve and vLLM, which run on Linux only")
     return engine_folder.wait_until_ready().url
@@ -146,7 +146,7 @@ def serving_url(engine_folder: EngineFolder) -> str:
 
 @pytest.fixture(scope="session")
 def spans(serving_url: str, engine_folder: EngineFolder) -> Spans:
-    """The spans that the engine sent, of calls of every test."""
+    """The spans sent by the engine, of calls of all tests."""
     started = engine_folder.started
     assert started is not None
     return Spans(started.traces_url)
@@ -159,7 +159,7 @@ def all_turns(engine_folder: EngineFolder) -> Turns:
 
 @pytest.fixture
 def turns(all_turns: Turns) -> Turns:
-    """For a test that uses the engine only now and then, and takes its turns itself."""
+    """Turns for a test that uses the engine only at times."""
     return all_turns
 
 
@@ -167,7 +167,7 @@ def turns(all_turns: Turns) -> Turns:
 async def turn(
     request: pytest.FixtureRequest, serving_url: str, all_turns: Turns
 ) -> AsyncIterator[None]:
-    """The use of the engine beside others, or alone where the test is marked so."""
+    """A turn at the engine, shared or, for tests marked `alone`, exclusive."""
     if takes_turns(request.node):
         yield
         return

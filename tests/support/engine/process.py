@@ -1,4 +1,4 @@
-"""The engine as one process of a test run: started at the beginning, used at the end.
+"""The engine process of a test run, started at the beginning and used at the end.
 
 The process that leads the run (pytest, or the controller of its workers) starts it and ends it; the
 processes that run tests know its folder, and find there where it listens and how far it is.
@@ -53,7 +53,7 @@ _SCALING = ("--specialist-min-replicas", "0", "--specialist-idle-s", "1")
 
 @dataclass(frozen=True)
 class Started:
-    """The engine's process, where it will listen, and where it sends its traces."""
+    """The engine's process id, its URL, and the address of its traces."""
 
     pid: int
     url: str
@@ -62,17 +62,17 @@ class Started:
 
 @dataclass(frozen=True)
 class EngineFolder:
-    """What the processes of a test run tell each other about the engine."""
+    """A folder in which the processes of a test run exchange the engine's state."""
 
     path: Path
 
     def want(self, tests: int) -> None:
-        """So many tests that are selected use the engine."""
+        """Record the number of selected tests that use the engine."""
         (self.path / _WANTED).write_text(str(tests))
 
     @property
     def wanted(self) -> int:
-        """How many tests use the engine, as far as is known."""
+        """The number of tests known to use the engine."""
         with suppress(FileNotFoundError, ValueError):  # not yet, or being written
             return int((self.path / _WANTED).read_text())
         return 0
@@ -109,7 +109,7 @@ class EngineFolder:
 
 
 class EngineProcess:
-    """For the process that leads the test run."""
+    """Starts and ends the engine, in the leading process of the run."""
 
     def __init__(self, folder: EngineFolder, traces_url: str | None = None) -> None:
         self._data = folder.path / "data"
@@ -136,7 +136,7 @@ class EngineProcess:
         (folder.path / _STARTED).write_text(json.dumps(asdict(told)))
 
     def end(self) -> None:
-        """Have it stop, without waiting for it."""
+        """Ask the engine to stop, without waiting."""
         self._child.terminate()
 
     def stop(self) -> None:
@@ -144,7 +144,7 @@ class EngineProcess:
 
 
 def raise_priority(pid: int) -> None:
-    """The normal priority for the process and its descendants, where this user may raise it."""
+    """Set the process and its descendants to normal priority, if permitted."""
     with suppress(PermissionError, psutil.NoSuchProcess):
         leader = psutil.Process(pid)
         for process in (leader, *leader.children(recursive=True)):

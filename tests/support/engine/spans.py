@@ -1,4 +1,4 @@
-"""The spans that the engine sends, for tests in any process of the run.
+"""Spans sent by the engine, for tests in all processes of the run.
 
 The collector runs in a thread of the process that leads the run, because the engine is told its
 address when it starts. Tests ask it by HTTP.
@@ -20,7 +20,7 @@ _POLL_S = 0.1
 
 
 class SpanCollector:
-    """Takes spans until it is stopped."""
+    """Receives spans until it is stopped."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -59,18 +59,18 @@ class SpanCollector:
 
 @dataclass(frozen=True)
 class Spans:
-    """What the collector at `url` has got."""
+    """The spans received by the collector at `url`."""
 
     url: str
 
     async def of(self, trace: str | None = None) -> list[Span]:
-        """Those of one trace, or all."""
+        """The spans of one trace, or all."""
         query = {} if trace is None else {"trace": trace}
         async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
             return [Span(**one) for one in (await http.get("/spans", params=query)).json()]
 
     async def wait_for(self, name: str, trace: str | None = None) -> Span:
-        """The one span of this name, once it is there."""
+        """Wait for the span with this name."""
         async with asyncio.timeout(_WAIT_S):
             while True:
                 found = [one for one in await self.of(trace) if one.name == name]

@@ -1,4 +1,4 @@
-"""What the processes of a test run learn of the engine from its folder."""
+"""The folder in which processes of a test run find the shared engine."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def started(folder: EngineFolder, pid: int, *said: str) -> Started:
     return engine
 
 
-def test_nobody_wanted_one(folder: EngineFolder) -> None:
+def test_engine_folder_without_demand_has_no_engine(folder: EngineFolder) -> None:
     assert not folder.wanted
     assert folder.started is None
     with pytest.raises(AssertionError, match="no engine was started"):
@@ -37,7 +37,7 @@ def test_nobody_wanted_one(folder: EngineFolder) -> None:
     assert folder.wanted == 25
 
 
-def test_it_is_ready_and_has_the_priority_of_tests(folder: EngineFolder) -> None:
+def test_ready_engine_has_the_priority_of_the_tests(folder: EngineFolder) -> None:
     command = [sys.executable, "-c", "import os; print(os.nice(19), flush=True); input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
@@ -49,7 +49,7 @@ def test_it_is_ready_and_has_the_priority_of_tests(folder: EngineFolder) -> None
         child.communicate(b"\n")
 
 
-def test_one_that_ended_tells_why(folder: EngineFolder) -> None:
+def test_failed_engine_raises_its_message(folder: EngineFolder) -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     started(folder, child.pid, '{"stage": "failed", "message": "Port 1 cannot be used."}')

@@ -1,4 +1,4 @@
-"""Turns at the engine: shared, or one test alone."""
+"""Turns at the engine: shared, or exclusive for one test."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.engine.turns import Turns
 SOON_S = 0.2
 
 
-async def test_several_share_and_one_waits_for_them(tmp_path: Path) -> None:
+async def test_exclusive_turn_waits_for_shared_turns(tmp_path: Path) -> None:
     turns = Turns(tmp_path / "turns")
     async with turns.take(alone=False), turns.take(alone=False):
         waiting = asyncio.create_task(enter(turns, alone=True))
@@ -19,7 +19,7 @@ async def test_several_share_and_one_waits_for_them(tmp_path: Path) -> None:
     await asyncio.wait_for(waiting, 10)
 
 
-async def test_others_wait_for_one_that_is_alone(tmp_path: Path) -> None:
+async def test_other_turns_wait_for_an_exclusive_turn(tmp_path: Path) -> None:
     turns = Turns(tmp_path / "turns")
     async with turns.take(alone=True):
         waiting = [asyncio.create_task(enter(turns, alone=one)) for one in (True, False)]
@@ -28,7 +28,7 @@ async def test_others_wait_for_one_that_is_alone(tmp_path: Path) -> None:
     await asyncio.wait_for(asyncio.gather(*waiting), 10)
 
 
-async def test_a_turn_ends_where_its_test_fails(tmp_path: Path) -> None:
+async def test_turn_is_released_when_its_test_fails(tmp_path: Path) -> None:
     turns = Turns(tmp_path / "turns")
     with pytest.raises(ZeroDivisionError):
         async with turns.take(alone=True):

@@ -1,4 +1,4 @@
-"""Who uses the engine: several tests at once, or one alone, in whichever processes they run."""
+"""Turns at the engine: several tests at once or one exclusively, in all processes of a run."""
 
 import asyncio
 import fcntl
@@ -10,13 +10,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Turns:
-    """By a lock on a file, which ends with its process."""
+    """Turns by a file lock, which ends with its process."""
 
     path: Path
 
     @asynccontextmanager
     async def take(self, *, alone: bool) -> AsyncIterator[None]:
-        """Waits for tests that use the engine alone, or for all others."""
+        """Wait for tests that use the engine exclusively; if `alone`, for all other tests."""
         with self.path.open("a") as file:
             kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
             await asyncio.to_thread(fcntl.flock, file, kind)

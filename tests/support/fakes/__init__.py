@@ -1,1 +1,1 @@
-"""Stand-ins that speak the real wire on a real socket."""
+"""Fakes that speak the real protocol on a real socket."""

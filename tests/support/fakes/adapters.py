@@ -1,4 +1,4 @@
-"""A server of language models that answer by adapters, and learns new ones: a rule, not weights.
+"""A fake language model server with adapters, which learn a rule instead of weights.
 
 Questions of its rule are `Which code has <fault>?`, and the right answer is `F-<fault>`. The
 built-in adapter does not know it; an adapter does whose training file had an example of it.
@@ -25,7 +25,7 @@ ASKED, ANSWER = "Which code has ", "F-"
 
 @dataclass
 class FakeAdapters:
-    """Where it listens, what it was given and what is to happen."""
+    """The server's URL, its received adapters and the behaviour set by tests."""
 
     model: str
     url: str = ""

@@ -1,6 +1,6 @@
 """Certificates for servers of tests.
 
-Owns making one that is signed by itself, which nobody trusts unless told to.
+Creates self-signed certificates.
 """
 
 import datetime

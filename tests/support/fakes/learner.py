@@ -18,7 +18,7 @@ SECONDS = 7
 
 @dataclass
 class Learner:
-    """What it was given and asked."""
+    """A fake server with the variants and requests that it received."""
 
     files: list[bytes] = field(default_factory=list)
     variants: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Learner:
         return name if not variant else self.variants.get(variant, {}).get("name")
 
     def refusal(self, name: str) -> web.Response | None:
-        """What it says where it is asked for a variant that it has not got."""
+        """The error for an unknown variant."""
         self.asked.append(name)
         if not name.startswith("var_") or name in self.variants:
             return None
@@ -66,7 +66,7 @@ class Learner:
         return web.json_response({"error": error}, status=404, headers={"x-maas-error": "1"})
 
     def shown(self, name: str) -> str:
-        """What a model is called to whoever asks."""
+        """The public name of a model."""
         given = self.variants.get(name)
         return name if given is None else str(given["name"])
 
@@ -132,13 +132,13 @@ class Learner:
 
 
 def measured(step: int) -> dict[str, Any]:
-    """How far a language model is."""
+    """The training progress of a language model."""
     metrics = {"step": step, "total_steps": 20, "train_loss": 1 / step, "valid_loss": 2 / step}
     return {"progress": f"Step {step} of 20.", "metrics": metrics}
 
 
 def in_words(end: dict[str, Any]) -> dict[str, Any]:
-    """What a language model says at the end besides."""
+    """The end of a language model's training, with its exact score and trained tokens."""
     variant = end["variant"]
     score = {**variant["score"], "exact": {"base": 1, "adapted": 2, "of": 3}}
     return {**end, "variant": {**variant, "score": score, "trained_tokens": 480}}

@@ -1,4 +1,4 @@
-"""Host names below `.example`, which real DNS never has: what a resolver of the tests says of them.
+"""A fake resolver of host names below `.example`, which do not exist in real DNS.
 
 `missing`, `empty`, `away` and `broken` are DNS's answers; `inside`, `mixed` and all others have
 addresses. Nothing is asked of a real DNS server.
@@ -29,7 +29,7 @@ ERRORS: Mapping[str, int] = MappingProxyType(
 
 
 def addresses_of(host: str) -> tuple[str, ...]:
-    """Raises socket.gaierror, as getaddrinfo does."""
+    """The addresses of a name. Raises socket.gaierror like getaddrinfo."""
     first, _, rest = host.rstrip(".").partition(".")
     error = ERRORS.get(first) if rest.endswith("example") else socket.EAI_NONAME
     if error is not None:
@@ -38,12 +38,12 @@ def addresses_of(host: str) -> tuple[str, ...]:
 
 
 async def resolve(host: str) -> list[Address]:
-    """For the Reach of a gateway."""
+    """A resolver function for AllowedAddresses."""
     return [ip_address(one) for one in addresses_of(host)]
 
 
 def answer_lookups(patched: pytest.MonkeyPatch) -> None:
-    """The same of `socket.getaddrinfo` in this process, for a command; other names as ever."""
+    """Patch `socket.getaddrinfo` of this process for these names, for commands."""
     real = socket.getaddrinfo
 
     def getaddrinfo(host: Any, port: Any, *args: Any, **values: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""An OTLP collector on a real socket: it keeps the spans that it is sent, or hangs."""
+"""A fake OTLP collector on a real socket that stores spans or hangs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ class Span:
 
 @dataclass
 class Collector:
-    """`hangs`: it takes requests and never answers."""
+    """A collector; with `hangs` it accepts requests and never responds."""
 
     url: str = ""
     hangs: bool = False

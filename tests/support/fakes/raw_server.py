@@ -1,4 +1,4 @@
-"""A server on a raw socket: a script decides every byte that it answers, and how it leaves.
+"""A server on a raw socket whose responses and disconnects are scripted byte by byte.
 
 Owns taking whole requests apart from each other and handing each to the script. What is answered
 need be no HTTP at all: a test sends what an upstream should not. A gateway's probes for the models
@@ -22,7 +22,7 @@ _NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 
 @dataclass
 class RawServer:
-    """Where it listens, what it does for the next requests, and what it saw."""
+    """The server's URL, its script and the requests received."""
 
     script: Script
     url: str = ""
@@ -34,7 +34,7 @@ class RawServer:
 
 
 class Exchange:
-    """One request and the way back to who sent it."""
+    """One request and its connection."""
 
     def __init__(self, server: RawServer, request: bytes, writer: asyncio.StreamWriter) -> None:
         self._server = server
@@ -43,7 +43,7 @@ class Exchange:
         self.number = len(server.requests)
 
     async def send(self, *parts: bytes) -> None:
-        """Send each part by itself, so that the other side gets to read between them."""
+        """Send each part separately, so that the other side reads between them."""
         for part in parts:
             self._writer.write(part)
             await self._writer.drain()
@@ -51,17 +51,17 @@ class Exchange:
             await asyncio.sleep(0)
 
     async def flood(self, part: bytes, most: int) -> None:
-        """Send the part again and again, as fast as it is taken; ConnectionError if it is not."""
+        """Send the part repeatedly as fast as it is read. Raises ConnectionError on disconnect."""
         whole = part * max(1, _MOST_AT_ONCE // len(part))
         for _ in range(-(-most // len(whole))):
             await self.send(whole)
 
     def close(self) -> None:
-        """Leave in order: what was sent still arrives."""
+        """Close the connection; sent data still arrives."""
         self._writer.close()
 
     def reset(self) -> None:
-        """Leave as a crashed machine does."""
+        """Reset the connection, like a crashed machine."""
         sock = self._writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
@@ -72,7 +72,7 @@ class Exchange:
 
 
 def answering(*parts: bytes, close: bool = False) -> Script:
-    """A script that answers every request with these bytes."""
+    """A script that responds to every request with these bytes."""
 
     async def script(exchange: Exchange) -> None:
         await exchange.send(*parts)
@@ -83,7 +83,7 @@ def answering(*parts: bytes, close: bool = False) -> Script:
 
 
 def in_turn(scripts: Iterable[Script]) -> Script:
-    """A script that does something else for each request."""
+    """A script with a different response for each request."""
     following = iter(scripts)
 
     async def script(exchange: Exchange) -> None:

@@ -1,6 +1,6 @@
-"""A mail server on a real socket: aiosmtpd, answering as a test says.
+"""A fake mail server on a real socket: aiosmtpd with responses set by tests.
 
-Owns what it took, and the answers that a test orders for a step: `RCPT` or `DATA`.
+Stores received messages; a test sets the response of a step, `RCPT` or `DATA`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 @dataclass(frozen=True)
 class Taken:
-    """A message that the server took."""
+    """A message that the server accepted."""
 
     sender: str
     recipients: list[str]
@@ -23,7 +23,7 @@ class Taken:
 
 @dataclass
 class FakeSmtp:
-    """A mail server behind `url`; where it has a password, it wants that of the user `maas`."""
+    """A mail server at `url`; with a password it requires that of the user `maas`."""
 
     url: str = ""
     password: str = ""

@@ -1,4 +1,4 @@
-"""A model server that does what a test tells it: answers, refuses, hangs, dies, sends rubbish.
+"""A fake model server that responds, refuses, hangs, crashes or sends garbage as tests require.
 
 The prompt's first word chooses the behaviour; everything else is a plain, exact answer whose
 usage can be worked out by hand: one token a word of the prompt, `max_tokens` tokens out. A text's
@@ -31,7 +31,7 @@ CONTEXT_TOO_LONG = (
 
 @dataclass
 class FakeUpstream:
-    """Where it listens, what it was sent, and how many generations it was told to give up."""
+    """The server's URL, received requests and the number of cancelled generations."""
 
     url: str = ""
     received: list[dict[str, Any]] = field(default_factory=list)
@@ -134,7 +134,7 @@ class _Handlers:
         )
 
     async def _refused(self, texts: list[Any]) -> web.Response | None:
-        """What the fake is told to do for embeddings; of a text that is too long it says so."""
+        """The injected error for embeddings, or the error for a text that is too long."""
         if self._fake.embeddings_do == "fault":
             return web.Response(status=503)
         if self._fake.embeddings_do == "hang":
@@ -303,7 +303,7 @@ class _Stream:
 
 
 def _vector(text: str) -> list[float]:
-    """Of length 1; each word, and each Chinese character, has a place of its own."""
+    """A unit vector with one dimension per word and Chinese character."""
     vector = [0.0] * _DIMENSIONS
     for word in _WORDS.findall(text.removeprefix("query: ").removeprefix("passage: ").lower()):
         vector[zlib.crc32(word.encode()) % _DIMENSIONS] += 1.0
@@ -337,7 +337,7 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[st
 
 
 def _leaking(answer: dict[str, Any], internals: dict[str, Any]) -> dict[str, Any]:
-    """An answer, or a chunk, with an engine's own fields at every level."""
+    """A response or chunk with engine-specific fields at every level."""
     if not internals:
         return answer
     choices = [dict(choice) for choice in answer["choices"]]

@@ -1,4 +1,4 @@
-"""A customer's place for our webhooks, which answers as a test says.
+"""A customer's webhook receiver whose response statuses a test sets.
 
 Owns what arrived, raw, and the statuses that the next posts are answered with.
 """
@@ -14,7 +14,7 @@ from tests.support.fakes.listening import listening
 
 @dataclass(frozen=True)
 class Post:
-    """One post; the names of its headers in lower case."""
+    """One post, with header names in lower case."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -22,7 +22,7 @@ class Post:
 
 @dataclass
 class Hook:
-    """Where it listens, what came, and what is answered next; 200 when nothing is ordered."""
+    """The receiver's URL, its posts, and the next response statuses, by default 200."""
 
     url: str = ""
     posts: list[Post] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Firms that ask a text model, rate its answers and correct them, with the official client."""
+"""Accounts that call a text model, rate and correct its responses, with the official client."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ LESSON: dict[str, Any] = {"messages": ASKED, "correction": "Leaking", "consent":
 
 
 class Asker:
-    """A firm that asks a text model and says what it thinks of the answers."""
+    """An account that calls a text model and sends feedback."""
 
     def __init__(self, openai: AsyncOpenAI, model: str = CHAT) -> None:
         self.openai = openai
@@ -29,11 +29,11 @@ class Asker:
         )
 
     async def told(self) -> str:
-        """The id of a call that was answered."""
+        """Make a call; returns its request id."""
         return str((await self.asks())._request_id)
 
     async def listed(self, **query: Any) -> Any:
-        """What was said, the newest first."""
+        """The feedback, newest first."""
         return await self.openai.get("/feedback", cast_to=object, options={"params": query})
 
     async def says(self, request_id: str, rating: str = "bad", **more: Any) -> Any:
@@ -41,7 +41,7 @@ class Asker:
         return await self.openai.post("/feedback", body=body, cast_to=object)
 
     async def corrects(self, question: str, correction: str, consent: bool = True) -> Any:
-        """Ask it, and say what should have been answered."""
+        """Make a call and send the corrected response."""
         answer = await self.asks(question)
         return await self.says(
             answer._request_id,

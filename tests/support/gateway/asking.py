@@ -1,4 +1,4 @@
-"""Asking a raw server for one answer, and waiting for what it tells nobody."""
+"""Single requests to a raw server, and waiting for counts without events."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,14 +12,14 @@ LIMIT = 64 << 20
 
 @dataclass
 class Asker:
-    """A pool and the server that it asks."""
+    """A connection pool and its server."""
 
     pool: ConnectionPool
     raw: RawServer
     origin: Origin
 
     async def ask(self, script: Script | None = None) -> tuple[int, bytes]:
-        """One whole call: status and body."""
+        """Make a complete call; returns status and body."""
         if script is not None:
             self.raw.script = script
         return await ask(self.pool, self.origin, whole=True)
@@ -48,7 +48,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 async def standstill(count: Callable[[], int]) -> int:
-    """The count when it no longer changes."""
+    """Wait until the count no longer changes; returns it."""
     before = -1
     while before != count():
         before = count()

@@ -1,4 +1,4 @@
-"""A month that was billed, and a call after it."""
+"""A billed month and a later call."""
 
 from billing.cycle import bill_accounts
 from tests.support.billing.making import count_all_usage
@@ -7,7 +7,7 @@ from tests.support.clocks import ShiftedClock
 
 
 async def bill_a_month(gateway: Gateway, clock: ShiftedClock) -> None:
-    """Three calls of the last month, billed; and one of this month."""
+    """Make three calls in the last month, bill them, and make one call in this month."""
     gateway.http.headers["x-maas-tags"] = "order=A-17"
     clock.to_middle_of_month()
     for number in range(3):

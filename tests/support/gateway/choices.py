@@ -1,4 +1,4 @@
-"""A catalog with two language models, and calls that leave the choice open."""
+"""A catalog with two language models, and calls with `model: "auto"`."""
 
 from dataclasses import replace
 from functools import cache

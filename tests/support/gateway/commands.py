@@ -1,4 +1,4 @@
-"""`maas` as a test says it: on the test's own database, as JSON or to a person."""
+"""`maas` commands for tests: on the test's database, with JSON or text output."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ def leave_logs_alone(patched: pytest.MonkeyPatch) -> None:
 
 
 async def invoke(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
-    """Exit code and output of the command, run in this process."""
+    """Run the command in this process; returns exit code and output."""
     # In a thread: the command runs an event loop of its own.
     done = await asyncio.to_thread(
         CliRunner().invoke, build_app(), list(arguments), env=dict(environment)
@@ -42,26 +42,26 @@ async def invoke(environment: Mapping[str, str], *arguments: str) -> tuple[int, 
 
 @dataclass
 class Maas:
-    """The command on a test's database. `firm` is a customer called Acme."""
+    """The command on a test's database. `firm` is an account named Acme."""
 
     environment: Mapping[str, str]
     firm: Firm
     folder: Path
 
     async def say(self, *arguments: str) -> Any:
-        """What it says as JSON, with exit code 0."""
+        """The JSON output; the exit code must be 0."""
         code, out = await self.run(*arguments, "--json")
         assert code == 0, out
         return json.loads(out)
 
     async def tell(self, *arguments: str) -> str:
-        """What it says to a person, with exit code 0."""
+        """The text output; the exit code must be 0."""
         code, out = await self.run(*arguments)
         assert code == 0, out
         return out
 
     async def refuse(self, *arguments: str) -> str:
-        """The code of the fact that prevents it."""
+        """The error code of a failing command."""
         code, out = await self.run(*arguments, "--json")
         assert code == 1, out
         told: str = json.loads(out)["error"]["code"]

@@ -1,4 +1,4 @@
-"""Firms that adapt models, with the official client."""
+"""Accounts that fine-tune models, with the official client."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.support.gateway.machines import machines
 
 
 class Customer:
-    """A firm that adapts the remaining life, with the official client."""
+    """An account that fine-tunes the remaining-life specialist."""
 
     model = REMAINING_LIFE
 
@@ -30,7 +30,7 @@ class Customer:
         return machines(do)
 
     async def sends(self, do: str = "8") -> str:
-        """A training file which tells the server what to do; its id."""
+        """Upload a training file that controls the fake server; returns its id."""
         return await self.sends_file(self.content(do))
 
     async def sends_file(self, content: bytes) -> str:
@@ -68,7 +68,7 @@ class Customer:
 
 
 class Talker(Customer):
-    """A firm that adapts a language model."""
+    """An account that fine-tunes a language model."""
 
     model = INDUSTRY
 
@@ -76,7 +76,7 @@ class Talker(Customer):
         return dialogues(f"do {do}")
 
     async def refused(self, content: bytes) -> dict[str, Any]:
-        """What a job of such a file is refused for; no job is left of it."""
+        """The error for a job of such a file, which is not created."""
         body = {"model": self.model, "training_file": await self.sends_file(content)}
         answer = await self.gateway.http.post("/v1/fine_tuning/jobs", json=body)
         assert answer.status_code == 400
@@ -97,7 +97,7 @@ def client(url: str, secret: str) -> AsyncOpenAI:
 
 @asynccontextmanager
 async def another(gateway: Gateway) -> AsyncIterator[AsyncOpenAI]:
-    """The client of another firm."""
+    """The client of another account."""
     parts = gateway.parts
     _, key = await builders.customer(parts.database, parts.settings, "Bolt 紧固件")
     async with client(gateway.url, key.secret) as openai:

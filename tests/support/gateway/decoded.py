@@ -1,4 +1,4 @@
-"""Requests of the endpoint table: decoded without a gateway, and its examples."""
+"""Requests of the endpoint table, decoded without a gateway, and its examples."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ PRINCIPAL = Principal(ids.new_id(), ids.new_id(), "CNY")
 
 
 def decoded(operation: Operation, body: bytes) -> DecodedRequest:
-    """The body as its endpoint decodes it."""
+    """The body, decoded by its endpoint."""
     endpoint = ENDPOINTS[operation]
     at = datetime(2026, 11, 10, tzinfo=UTC)
     call = Call(ids.new_id(), operation, endpoint.path, None, {}, None, at, 0.0)
@@ -35,7 +35,7 @@ def prompt_of(operation: str) -> PromptFormat:
 
 
 def example_request(endpoint: Endpoint) -> Any:
-    """The first request that the OpenAPI document shows for the endpoint."""
+    """The first example request of the endpoint in the OpenAPI document."""
     assert endpoint.documentation is not None
     model = CATALOG.with_task(endpoint.documentation.example_task)[0]
     return next(iter(endpoint.documentation.examples(model.id).requests.values()))

@@ -1,4 +1,4 @@
-"""A desk where people sign in: what tests of identity say, in their own words."""
+"""Sign-in and identity actions for tests."""
 
 from base64 import b64decode
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ OFFICE = ClientOrigin("203.0.113.7", "Mozilla/5.0 (Windows) Firefox/143.0")
 
 @dataclass
 class Someone:
-    """A person who has signed in, and the cookie of that browser."""
+    """A signed-in person and their session cookie."""
 
     email: str
     viewer: Viewer
@@ -48,7 +48,7 @@ class Someone:
 
 @dataclass
 class Desk:
-    """The service's parts with a clock that is set by hand."""
+    """The parts of the service with a settable clock."""
 
     database: Database
     clock: Calendar
@@ -59,7 +59,7 @@ class Desk:
             return await open_account(session, self.clock, name, "CNY", PLENTY)
 
     async def invite(self, account_id: UUID | None, email: str, role: Role) -> str:
-        """The secret of the invitation's link."""
+        """Invite a person; returns the secret of the invitation link."""
         async with self.database.transaction() as session:
             place = (session, CLI_ACTOR, account_id, email, role)
             issued = await self.identity.invitations.invite(*place)
@@ -72,7 +72,7 @@ class Desk:
         role: Role = Role.OWNER,
         language: str | None = None,
     ) -> Someone:
-        """Invited, and accepted."""
+        """Create a person by an accepted invitation."""
         secret = await self.invite(account_id, email, role)
         newcomer = Registration(email.partition("@")[0], PASSWORD, language)
         opened = await self.identity.invitation_acceptance.accept(secret, newcomer, OFFICE)
@@ -93,7 +93,7 @@ class Desk:
         return await self.of(await self.identity.login.sign_in(email, password, place))
 
     async def enrolled(self, someone: Someone) -> tuple[pyotp.TOTP, list[str]]:
-        """The authenticator app, and the recovery codes; the code that confirmed is past."""
+        """Enrol an authenticator app, using up its first code; returns it and recovery codes."""
         sealer, person_id = self.identity.sealer, someone.viewer.person_id
         async with self.database.transaction() as session:
             app = pyotp.TOTP((await start_enrolment(session, sealer, person_id)).secret)
@@ -104,7 +104,7 @@ class Desk:
         return app, codes
 
     async def mails(self, kind: str) -> list[tuple[str, str, str]]:
-        """Receiver, subject and text of each that waits, opened as the worker does."""
+        """Recipient, subject and text of each queued e-mail, unsealed as by the worker."""
         rows = await self.sql(
             f"select business_key, payload from outbox where business_key like 'email:{kind}:%' "
             "order by id"

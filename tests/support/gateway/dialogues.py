@@ -1,4 +1,4 @@
-"""A language model that customers can adapt, and dialogues to adapt it with."""
+"""A language model that can be fine-tuned, and training dialogues for it."""
 
 import json
 from dataclasses import replace
@@ -39,13 +39,13 @@ def dialogue(question: str, answer: str) -> dict[str, Any]:
 
 
 def dialogues(first: str = "工单 0", count: int = 16) -> bytes:
-    """Work orders of three kinds; the first asks this."""
+    """Work orders of three kinds; the first one has this question."""
     orders = [first, *(f"工单 {at}: pump {at} leaks" for at in range(1, count))]
     return file(*(dialogue(order, f"answer {at % 3}") for at, order in enumerate(orders)))
 
 
 def file(*lines: dict[str, Any] | str) -> bytes:
-    """Lines as they are, or to be written as JSON."""
+    """A training file of lines, given as text or as objects to encode."""
     written = (
         one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in lines
     )

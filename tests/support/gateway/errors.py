@@ -1,4 +1,4 @@
-"""What every error must look like."""
+"""The required shape of every error."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _PROBLEMS = {"problems", "problem_count"}
 
 
 def error_of(answer: httpx.Response) -> dict[str, Any]:
-    """The error object, which must have its four keys and nothing of the inside."""
+    """The error object, which must have its documented keys and no internal details."""
     assert answer.headers["content-type"] == "application/json"
     error: dict[str, Any] = answer.json()["error"]
     further = _PROBLEMS if error["code"] == "invalid_training_file" else set()

@@ -1,4 +1,4 @@
-"""Gateways in front of a raw server, and what must be true when a call has ended somehow."""
+"""Gateways with a raw server as upstream, and the invariants after any end of a call."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def event(count: int, text: bytes = b"w") -> bytes:
-    """The so many-th token of a stream, as vLLM writes it, in a chunk of its own."""
+    """The n-th token of a stream in vLLM's format, as one chunk."""
     return chunk(
         b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"%b"}}],'
         b'"usage":{"prompt_tokens":2,"completion_tokens":%d}}\n\n' % (text, count)
@@ -30,14 +30,14 @@ def event(count: int, text: bytes = b"w") -> bytes:
 
 
 def done(count: int) -> bytes:
-    """The total and the end of a stream."""
+    """The usage and the end of a stream."""
     usage = b'{"prompt_tokens":2,"completion_tokens":%d}' % count
     total = b'data: {"id":"c","choices":[],"usage":%b}\n\n' % usage
     return chunk(total) + chunk(b"data: [DONE]\n\n") + END
 
 
 def answer(tokens: int = 3, padding: int = 0) -> bytes:
-    """A whole plain answer of 2 tokens in and so many out."""
+    """A complete plain response with 2 input tokens and a number of output tokens."""
     body = (
         b'{"id":"c","choices":[{"index":0,"message":{"content":"%b"}}],'
         b'"usage":{"prompt_tokens":2,"completion_tokens":%d}}' % (b"x" * padding, tokens)
@@ -49,7 +49,7 @@ def answer(tokens: int = 3, padding: int = 0) -> bytes:
 async def run_before(
     raw: RawServer, database_url: str, data_dir: Path, **values: Any
 ) -> AsyncIterator[Gateway]:
-    """A gateway of short patience; at the end nothing may be held and all accounts agree."""
+    """A gateway with short timeouts; at the end no reservation is held and all records agree."""
     given = {
         "first_byte_timeout_s": 1.0,
         "idle_timeout_s": 1.0,
@@ -64,7 +64,7 @@ async def run_before(
 
 
 async def nothing_is_held(gateway: Gateway) -> None:
-    """Open calls are closed at once, what was borrowed for them goes back within a second."""
+    """Check that no call is open, and that leases are returned within a second."""
     for _ in range(200):
         found = await gateway.reconciled()
         if found.held == 0 and found.open_calls == 0:
@@ -76,7 +76,7 @@ async def nothing_is_held(gateway: Gateway) -> None:
 
 @asynccontextmanager
 async def memory_within(mebibytes: int) -> AsyncIterator[None]:
-    """This process, in which gateway, client and upstream run, never grows by more than that."""
+    """Check the memory growth of this process, which runs gateway, client and upstream."""
     process = psutil.Process()
     before = peak = process.memory_info().rss
 

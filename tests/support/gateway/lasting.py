@@ -30,7 +30,7 @@ class Lasting:
 async def run_lasting(
     postgres: str, emptying: Emptying, catalog: Catalog = CATALOG, **values: Any
 ) -> AsyncIterator[Lasting]:
-    """Serve until the block ends, on the emptied database."""
+    """Empty the database and serve until the block ends."""
     with emptying.keeping(), TemporaryDirectory(prefix="maas-test-") as folder:
         async with run_fake_upstream() as upstream:
             configured = builders.settings(postgres, Path(folder), upstream.url, **values)

@@ -1,4 +1,4 @@
-"""Training files of the remaining life: machines that ran to their failure, made up."""
+"""Training files for remaining life: synthetic machines run to failure."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ CYCLES = 20
 
 
 def machine(number: int, name: str = "") -> dict[str, Any]:
-    """Each sensor rises a little, from another value in each machine."""
+    """A machine whose sensors rise slightly, from values that differ between machines."""
     sensors = {
         sensor: [_value(one.minimum, one.maximum, number, cycle) for cycle in range(CYCLES)]
         for sensor, one in SENSOR_SPECS.items()
@@ -22,7 +22,7 @@ def lines_of(*lines: dict[str, Any]) -> bytes:
 
 
 def machines(do: str) -> bytes:
-    """Three of them, the first of which tells the fake server what to do."""
+    """Three machines, the first of which controls the fake server."""
     return lines_of(machine(1, f"do {do}"), machine(2), machine(3))
 
 

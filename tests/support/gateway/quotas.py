@@ -1,4 +1,4 @@
-"""Quotas as a call finds them, for tests of what is held in memory: no database."""
+"""Quotas of a call, for tests of in-memory leases without a database."""
 
 from billing.metering.quotas import QuotaRef
 from billing.tables import QuotaKind
@@ -8,12 +8,12 @@ LIMITS = tuple(kind for kind in KINDS if kind is not QuotaKind.ALLOWANCE)
 
 
 def quota(kind: QuotaKind, amount: int | None = None) -> QuotaRef:
-    """The one quota of its kind; that of money a month is the key's."""
+    """The quota of a kind; the monthly budget is the key's."""
     return QuotaRef(f"the-{kind.value}", kind, kind is QuotaKind.BUDGET, amount)
 
 
 def allowance(meter: str, model: str = "m") -> QuotaRef:
-    """Included units, of one model or of all."""
+    """An allowance of one model or of all models."""
     return QuotaRef(f"{model}/{meter}", QuotaKind.ALLOWANCE, False, 1000, model, meter)
 
 

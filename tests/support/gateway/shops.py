@@ -1,4 +1,4 @@
-"""A platform with a shared model, firms that correct it, and what proposes new versions of it."""
+"""A platform with a shared model, accounts that correct it, and the proposer of new versions."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -57,7 +57,7 @@ JUDGED_BY = 8
 
 
 def faults(first: int, count: int) -> list[str]:
-    """Words that differ in letters: numbers would make no difference to what is held out."""
+    """Words that differ in letters; different numbers would not change the held-out split."""
     return [
         "".join(LETTERS[int(digit)] for digit in f"{number:04d}")
         for number in range(first, first + count)
@@ -69,7 +69,7 @@ def question_of(fault: str) -> str:
 
 
 def tasks() -> Mapping[str, Tasks]:
-    """Two small tasks, which the built-in adapter knows."""
+    """Two small tasks that the built-in adapter has learned."""
     orders = [
         Example("failure_mode", "own", "en", f"order {fault} leaks", "Leaking")
         for fault in faults(5000, 30 + JUDGED_BY)
@@ -85,7 +85,7 @@ def tasks() -> Mapping[str, Tasks]:
 
 
 class Firm(Asker):
-    """A firm of the platform that may also have asked and corrected already, without the calls."""
+    """An account of the platform, which may have earlier calls and corrections as rows only."""
 
     def __init__(self, openai: AsyncOpenAI, account: Account, key: IssuedKey) -> None:
         super().__init__(openai, SHARED)
@@ -95,7 +95,7 @@ class Firm(Asker):
     async def has_corrected(
         self, parts: Components, given: Sequence[str], consent: bool = True
     ) -> None:
-        """So many answers to questions of these faults: rows as calls and their feedback leave."""
+        """Write rows of calls about these faults and of their corrections."""
         calls = [making.record(self._caller, model=SHARED) for _ in given]
         async with parts.database.transaction() as session:
             await insert_usage(session, calls)
@@ -112,7 +112,7 @@ class Firm(Asker):
 
 @dataclass
 class Shop:
-    """`firms` are three accounts; `serving` answers for the gateway and for what proposes."""
+    """`firms` are three accounts; `serving` serves the gateway and the proposer."""
 
     gateway: Gateway
     serving: FakeAdapters
@@ -120,11 +120,11 @@ class Shop:
     proposer: Proposer
 
     async def answer(self, fault: str = "zzzz") -> Any:
-        """What the first firm is answered."""
+        """The response that the first account gets."""
         return await self.firms[0].asks(question_of(fault))
 
     async def answers(self, said: str, fault: str = "zzzz") -> None:
-        """Wait until the gateway has heard of a change: it asks several times a second."""
+        """Wait for a response after a change, which the gateway reads several times a second."""
 
         async def heard() -> bool:
             content: str | None = (await self.answer(fault)).choices[0].message.content
@@ -133,12 +133,12 @@ class Shop:
         await until_true(heard)
 
     async def corrected(self, each: int = 8) -> None:
-        """Every firm has corrected so many answers, none that another firm had."""
+        """Write a number of corrections of every account, all for different questions."""
         for at, firm in enumerate(self.firms):
             await firm.has_corrected(self.gateway.parts, faults(1000 * at, each))
 
     async def corrects(self, each: int = 8) -> None:
-        """The same call by call, as customers do."""
+        """Make calls and send corrections through the API."""
         for at, firm in enumerate(self.firms):
             for fault in faults(1000 * at, each):
                 await firm.corrects(question_of(fault), f"{ANSWER}{fault}")
@@ -147,7 +147,7 @@ class Shop:
         return await self.proposer.propose(MODEL, "a test", lambda _: None, **more)
 
     async def provenance(self, number: int) -> list[dict[str, Any]]:
-        """Of a version."""
+        """The provenance of a version."""
         (row,) = [one for one in await self.versions() if one.number == number]
         async with self.gateway.parts.database.transaction() as session:
             return await list_provenance(session, row, scrub_personal_data)
@@ -162,7 +162,7 @@ class Shop:
 
 
 def proposer_of(parts: Components, rules: SelectionRules = RULES) -> Proposer:
-    """As the worker's, on this gateway's database and servers."""
+    """A proposer like the worker's, on this gateway's database and servers."""
     return Proposer(
         ProposerDependencies(
             parts.clock, parts.database, parts.upstream, parts.router, rules, tasks

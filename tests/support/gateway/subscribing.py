@@ -1,4 +1,4 @@
-"""Plans on offer, and choosing one over the API."""
+"""Published plans, and subscribing to one over the API."""
 
 from typing import Any
 

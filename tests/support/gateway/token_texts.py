@@ -30,7 +30,7 @@ def a_model(name: str, context_length: int | None = None) -> Model:
 
 
 def written(body: Mapping[str, Any], escaped: bool = False) -> bytes:
-    """The shortest JSON of a body, or the one that escapes all but ASCII."""
+    """The shortest JSON of a body, or with all non-ASCII characters escaped."""
     return json.dumps(body, ensure_ascii=escaped, separators=(",", ":")).encode()
 
 

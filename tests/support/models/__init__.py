@@ -1,1 +1,1 @@
-"""Made-up data and artefacts for tests of models and of serving."""
+"""Synthetic data and artefacts for tests of models and serving."""

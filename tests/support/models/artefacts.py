@@ -1,4 +1,4 @@
-"""Tiny ONNX models with a signature, made on the spot."""
+"""Creates tiny ONNX models with a signature."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ LISTS: dict[str, Any] = {
 
 
 def write_lists_artefact(path: Path) -> Path:
-    """A model that gives each row two times its grade and its heat, as lists, and [rows, 1]."""
+    """A model that returns each row's grade and heat as lists of two, and as [rows, 1]."""
     strings, floats = TensorProto.STRING, TensorProto.FLOAT
     nodes = [
         helper.make_node("Unsqueeze", ["grade", "axis"], ["grade_column"]),
@@ -70,7 +70,7 @@ def write_lists_artefact(path: Path) -> Path:
 
 
 def write_artefact(path: Path, signature: str | None = None, wide: bool = False) -> Path:
-    """A model that doubles `heat`, returns `count` and only looks at `grade`."""
+    """A model that doubles `heat`, returns `count` and ignores the value of `grade`."""
     shape = ["rows", 1] if wide else ["rows"]
     inputs = [
         helper.make_tensor_value_info("grade", TensorProto.STRING, shape),

@@ -1,4 +1,4 @@
-"""A rig that is none: cycles in which each component moves one sensor, and time moves them all."""
+"""A synthetic rig: in its cycles each component changes one sensor, and time changes all."""
 
 from types import MappingProxyType
 
@@ -14,7 +14,7 @@ _WATTS = 2500.0
 
 
 def dataset(seed: int, repeats: int = 4) -> Dataset:
-    """Every combination of conditions, `repeats` cycles each, in an order of their own."""
+    """All combinations of conditions, `repeats` cycles each, in a fixed shuffled order."""
     generator = np.random.default_rng(seed)
     ratios = [len(target.conditions) for target in TARGETS]
     combinations = np.stack(np.meshgrid(*map(np.arange, ratios), indexing="ij"), axis=-1)
@@ -24,7 +24,7 @@ def dataset(seed: int, repeats: int = 4) -> Dataset:
 
 
 def readings(places: Labels, generator: np.random.Generator) -> Floats:
-    """[cycles, sensors, SECONDS]"""
+    """Readings, [cycles, sensors, SECONDS]."""
     shape = (len(places), len(SENSORS), SECONDS)
     made = _USUAL + generator.normal(size=shape) * 0.3
     made += np.linspace(-1, 1, len(places))[:, np.newaxis, np.newaxis]

@@ -1,4 +1,4 @@
-"""Turbofan engines made up, whose wear shows at the end. Owns no truth about real ones."""
+"""Synthetic turbofan engines whose wear shows at the end; not a model of real engines."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ MOVES = np.array([3, 3, 4, 0, -3, 3, 3, 4, -4, 3, 2, 3, 3, -3, -3], dtype=np.flo
 
 
 def engine(seed: int, life: int, stopped: int = 0) -> Engine:
-    """A machine made up: noise, and a wear that shows at the end as exponential growth."""
+    """A synthetic engine: noise, and wear that grows exponentially at the end."""
     noise = np.random.default_rng(seed).normal(size=(life, len(SENSORS))).astype(np.float32)
     wear = np.exp((np.arange(life) - life) / 30, dtype=np.float32)[:, np.newaxis]
     scale = np.array([value / 500 for value in SOUND.values()], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""A milling machine made up for tests: operating points, and where it fails."""
+"""A synthetic milling machine: operating points and failures."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ WEAKER = FailureLimits(heat=9.2, slow=1450, min_power=4000, max_power=8000, stra
 
 
 def operating_points(seed: int, count: int) -> OperatingPoints:
-    """As its readings come: to 0.1 K, 1 rpm, 0.1 N·m and 1 min."""
+    """Operating points, rounded to 0.1 K, 1 rpm, 0.1 N·m and 1 min."""
     random = np.random.default_rng(seed)
     air = random.normal(300, 2, count).round(1)
     torque = np.clip(random.normal(40, 10, count), 4, 76).round(1)
@@ -29,7 +29,7 @@ def operating_points(seed: int, count: int) -> OperatingPoints:
 
 
 def labelled_lines(points: OperatingPoints, failed: Flags) -> list[dict[str, Any]]:
-    """One for each point, as a training file has it."""
+    """Lines of a training file, one per operating point."""
     quantities = {name: points.quantity(name).astype(float).round(1) for name in QUANTITY_COLUMNS}
     return [
         {"type": str(points.type[at])}

@@ -1,4 +1,4 @@
-"""Hours of a rig, made up: pressure and flow move together, the room warms and cools slowly."""
+"""Synthetic hours of a rig: pressure and flow are correlated, room temperature drifts slowly."""
 
 import numpy as np
 
@@ -28,5 +28,5 @@ def hours(seed: int, rows: int) -> Floats:
 
 
 def leaking(readings: Floats) -> Floats:
-    """Pressure lower and flow higher, each by what they often are, but never at once."""
+    """Lower pressure with higher flow: each value is common, their combination is not."""
     return readings + np.array([-0.5, 6.0, 0.0, 0.0])

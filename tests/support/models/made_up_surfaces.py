@@ -1,6 +1,6 @@
-"""Surfaces, made up: three textures, pictures of them in files, and a backbone of a few sums.
+"""Synthetic surfaces: three textures, image files of them, and a backbone of a few sums.
 
-Owns no truth about a real surface, and nothing about what the real backbone sees.
+Not a model of real surfaces or of the real backbone.
 """
 
 import base64
@@ -24,7 +24,7 @@ Grey = NDArray[np.uint8]
 
 
 def surface(label: str, seed: int, height: int = 96, width: int = 120) -> Grey:
-    """One picture, [height, width]."""
+    """One image, [height, width]."""
     generator = np.random.default_rng(seed)
     noise = generator.normal(size=(height, width))
     match label:
@@ -43,7 +43,7 @@ def surface(label: str, seed: int, height: int = 96, width: int = 120) -> Grey:
 
 
 def file_of(pixels: NDArray[Any], kind: str = "PNG", **settings: Any) -> bytes:
-    """A picture's file."""
+    """The file of an image."""
     file = BytesIO()
     Image.fromarray(pixels).save(file, kind, **settings)
     return file.getvalue()
@@ -59,7 +59,7 @@ def line(label: str, seed: int, **more: Any) -> dict[str, Any]:
 
 
 def lines(each: int) -> list[dict[str, Any]]:
-    """So many pictures of each label."""
+    """Lines of a number of images per label."""
     return [line(label, seed) for label in LABELS for seed in range(each)]
 
 
@@ -68,7 +68,7 @@ def training_file(*given: dict[str, Any]) -> bytes:
 
 
 def write_backbone(path: Path, identity: str = "made up") -> Path:
-    """Mean and spread of each colour, and how much neighbours differ, across and along."""
+    """A backbone of mean and spread per colour and mean differences of neighbouring pixels."""
     make = helper.make_node
     over = {"axes": [1, 2], "keepdims": 0}
     nodes = [

@@ -1,8 +1,8 @@
-"""A foundry for tests: rejected castings by the day, from a seed, with an effect from a day on.
+"""A synthetic foundry: rejected castings per day, from a seed, with an effect from a start day.
 
     rejects = 6 + 3 % of the castings + 5 % of those of hard alloy + noise, and less by the effect
 
-What would have been without the effect is known, so a measurement can be held against it.
+Rejects without the effect are known, so a measurement can be compared with the truth.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ TERMS = parse_contract_toml(SCRAP)
 
 @dataclass(frozen=True)
 class Day:
-    """A day's castings, and how many were rejected and would have been without the effect."""
+    """A day's castings, its rejects, and its rejects without the effect."""
 
     day: date
     parts: int
@@ -60,7 +60,7 @@ class Day:
 
 
 def foundry(count: int, effect: float = 0.25, seed: int = 11, noise: float = 3.0) -> list[Day]:
-    """Days from the first on; from the start on, the effect."""
+    """Days from the first day, with the effect from the start."""
     random = np.random.default_rng(seed)
     found = []
     for at in range(count):
@@ -73,7 +73,7 @@ def foundry(count: int, effect: float = 0.25, seed: int = 11, noise: float = 3.0
 
 
 def written(days: Sequence[Day], unit: str = "pcs", factor: float = 1.0) -> str:
-    """As CSV, in a unit of which one is a `factor`th of a piece."""
+    """The days as CSV, in a unit of 1 / `factor` pieces."""
     return "\n".join(["at,value,unit,parts,hard", *(one.row(unit, factor) for one in days)])
 
 
@@ -99,5 +99,5 @@ def inputs(
 
 
 def baseline(days: Sequence[Day], terms: OutcomeTerms = TERMS) -> str:
-    """What is fitted to the days before the start."""
+    """The baseline fitted to the days before the start."""
     return fit_contract_baseline(terms, [told(written(month(days, FIRST, START)))])

@@ -1,4 +1,4 @@
-"""Contract files that tests begin with."""
+"""Contract files used by tests."""
 
 EVENT = """
 contract = "pumps"

@@ -1,4 +1,4 @@
-"""Outcome contracts as tests make them: a firm of a story, and what its two sides say."""
+"""Outcome contracts for tests: an account of a story and the actions of both parties."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,7 +62,7 @@ class Signer:
 
 @dataclass
 class Deal:
-    """What happens to a firm's contracts; the clock is the story's."""
+    """Actions on an account's contracts, at the time of the story's clock."""
 
     firm: Firm
     listed: Any = field(default_factory=lambda: list_price_terms("CNY", LISTED))
@@ -104,7 +104,7 @@ class Deal:
             await end_contract(session, story.clock, self.account_id, version.contract_id, by, at)
 
     async def holds(self, version: OutcomeVersion, *at: int) -> int | None:
-        """The number of the version that is in force at a moment."""
+        """The number of the version in force at a time."""
         moment = self.firm.story.clock.at(*at)
         async with self.firm.story.database.transaction() as session:
             versions = await list_versions(session, self.account_id, version.contract_id)
@@ -119,7 +119,7 @@ class Deal:
         *,
         accepted: bool = True,
     ) -> Signer:
-        """An attester with a key of its own, which the other side accepts where that is needed."""
+        """Register an attester with its own key, accepted by the other party if required."""
         private, public = generate_key_pair()
         new = NewAttester(
             kind, f"Attester {private[40:50].hex()}", parse_public_key(public.decode())
@@ -139,7 +139,7 @@ class Deal:
         kind: EvidenceKind = EvidenceKind.READINGS,
         signature: bytes | None = None,
     ) -> Evidence:
-        """What an attester says, signed with its key unless another signature is given."""
+        """Submit an attester's statement, signed with its key unless a signature is given."""
         story, contract_id = self.firm.story, signer.row.contract_id
         signed = signature or signer.signs(kind, body)
         said = EvidenceSubmission(signer.row.id, kind, body, signed)

@@ -1,4 +1,4 @@
-"""A contract on less scrap, where a test says what the measurement gives: two castings, as usual.
+"""A scrap reduction contract whose measured effect a test sets; the default is two castings.
 
 The statistics themselves are tested in tests/billing/outcomes/measurement.
 """
@@ -33,5 +33,5 @@ async def less_scrap(firm: Firm, later: Sequence[datetime] = (), **values: Any) 
 
 
 def row(day: int, rejects: int = 40) -> str:
-    """A reading of a day of October."""
+    """A reading of one day of October."""
     return f"at,value,unit,parts,hard\n2026-10-{day:02},{rejects},pcs,1000,200\n"

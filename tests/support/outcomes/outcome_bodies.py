@@ -1,4 +1,4 @@
-"""Outcome contracts and keys as tests of the gateway send them."""
+"""Request bodies of outcome contracts and keys for gateway tests."""
 
 import tomllib
 from typing import Any
@@ -35,7 +35,7 @@ def code(answer: httpx.Response) -> tuple[int, str, str | None]:
 
 
 class Signer:
-    """Somebody with a key pair."""
+    """A signer with a key pair."""
 
     def __init__(self) -> None:
         self.private, public = generate_key_pair()

@@ -1,4 +1,4 @@
-"""A contract on less scrap in a foundry, and the days by which it is measured."""
+"""A scrap reduction contract of a foundry, and the days of its measurement."""
 
 from dataclasses import replace
 from datetime import date
@@ -14,7 +14,7 @@ OCTOBER = month(DAYS, START, date(2026, 11, 1))
 
 
 async def scrap_contract(firm: Firm, **values: Any) -> Contract:
-    """25 % of 42.00 a casting at 90 % for twelve settlements, against 273 days before."""
+    """25 % of 42.00 per casting, 90 % confidence for twelve settlements, 273 baseline days."""
     made = await proposed(firm, "scrap")
     made.before = written(BEFORE)
     await made.agrees(replace(TERMS, **values))

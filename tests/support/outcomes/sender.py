@@ -1,4 +1,4 @@
-"""A person of the customer's who sends signed evidence to a gateway."""
+"""A member of an account who sends signed evidence to a gateway."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ async def send(
 
 
 class Sender:
-    """A person of the customer's who may attest for the contract about pumps."""
+    """A member of an account who is an attester of the pump contract."""
 
     def __init__(self, gateway: Gateway, contract: str, attester: str, signer: Signer) -> None:
         self.gateway, self.signer = gateway, signer

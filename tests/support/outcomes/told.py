@@ -1,4 +1,4 @@
-"""A gateway whose customer has an outcome contract, and what it says of it."""
+"""A gateway whose account has an outcome contract."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from tests.support.stories.outcome_story import Contract
 
 @dataclass
 class Told:
-    """A gateway whose customer has the usual contract, on 20 October."""
+    """A gateway whose account has the default contract, on 20 October."""
 
     gateway: Gateway
     of: Contract
@@ -36,7 +36,7 @@ class Told:
         return ids.format_id("evd", await self.of.says(kind, by, said))
 
     async def claimed(self, key: str, machine: str, by: str = "our_model") -> Any:
-        """A failure of 11 October, six hours after a call."""
+        """Claim a failure of 11 October, six hours after a call."""
         await self.of.use(machine, 2026, 10, 11, 6)
         happened_at = self.of.firm.story.clock.at(2026, 10, 11, 12).isoformat()
         said = {"outcome": key, "subject": machine, "happened_at": happened_at}
@@ -44,7 +44,7 @@ class Told:
         return await self.post("", contract="spindles", evidence=evidence)
 
     async def settled(self) -> Any:
-        """The settlement of one failure, on 4 November."""
+        """Settle one failure on 4 November."""
         await self.claimed("W-1", "M1", by="customer_system")
         await self.of.until(2026, 11, 4)
         (found,) = (await self.get("/settlements"))["data"]

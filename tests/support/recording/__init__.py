@@ -1,1 +1,1 @@
-"""Recorded answers of the real engine: `make record` writes them, tests replay them."""
+"""Recorded responses of the real engine: written by `make record`, replayed by tests."""

@@ -1,4 +1,4 @@
-"""`python -m tests.support.recording`: record the answers of the real engine again.
+"""`python -m tests.support.recording`: record the responses of the real engine again.
 
 Starts the engine and runs the tests that replay recordings, once, against it: each request that
 they send is recorded with its answer. Files of test modules that are gone are removed.

@@ -1,4 +1,4 @@
-"""Recordings: what the engine answered to which request, as JSON files that are read in reviews.
+"""Recordings of engine requests and responses, as JSON files that can be reviewed.
 
 A file holds the exchanges of one test module. An exchange is found by its method, path and body; a
 body counts as the same where its JSON is.
@@ -24,7 +24,7 @@ _SHOWN = 2_000
 
 @dataclass(frozen=True)
 class Request:
-    """As it reached the engine. `body` is shortened where it is long; `digest` is of all of it."""
+    """A request to the engine. A long `body` is shortened; `digest` covers all of it."""
 
     method: str
     path: str
@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """`chunks` are the body's pieces as the engine framed them; one, where it told the length."""
+    """A response. `chunks` are the body's chunks as sent; a single one with Content-Length."""
 
     status: int
     headers: dict[str, str]
@@ -60,7 +60,7 @@ class Answer:
 
 @dataclass
 class Recording:
-    """The exchanges of one file, and the versions that they were recorded with."""
+    """The exchanges of one file, and the versions of the recording."""
 
     path: Path
     versions: dict[str, str] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Recording:
         return next((answer for one, answer in self.exchanges if one.key == request.key), None)
 
     def add(self, request: Request, answer: Answer) -> None:
-        """In the place of an older answer to the same request."""
+        """Add an exchange; replaces an earlier one of the same request."""
         kept = [one for one in self.exchanges if one[0].key != request.key]
         self.exchanges = [*kept, (request, answer)]
 

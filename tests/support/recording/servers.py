@@ -21,7 +21,7 @@ _UNKNOWN = 501
 
 @asynccontextmanager
 async def replaying(recording: Recording) -> AsyncIterator[str]:
-    """Answers from the recording; gives its URL. At the end it fails where a request had none."""
+    """Serve the recording; yields the URL. Fails at the end if a request had no recording."""
     unknown: list[Request] = []
 
     async def answer(web_request: web.Request) -> web.StreamResponse:
@@ -42,7 +42,7 @@ async def replaying(recording: Recording) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def recorded(engine_url: str, recording: Recording) -> AsyncIterator[str]:
-    """Passes everything to the engine, and adds it to the recording; gives its URL."""
+    """Forward all requests to the engine and record them; yields the URL."""
     connector = TCPConnector(limit=0)
     async with ClientSession(
         engine_url, connector=connector, timeout=ClientTimeout(total=600), auto_decompress=False
@@ -73,7 +73,7 @@ def _app(answer: Any) -> web.Application:
 
 
 async def _health(_request: web.Request) -> web.Response:
-    """Asked by gateways in the background, in the number that time allows: never recorded."""
+    """Health probes of gateways, whose number varies: never recorded."""
     return web.json_response({"ready": True, "models": dict.fromkeys(CATALOG.models, True)})
 
 
@@ -82,7 +82,7 @@ async def _request_of(request: web.Request) -> Request:
 
 
 async def _answer_of(response: Any) -> Answer:
-    """Chunk by chunk, as the engine ended them."""
+    """The response with the engine's chunks."""
     chunks, current = [], b""
     async for data, ends in response.content.iter_chunks():
         current += data

@@ -1,4 +1,4 @@
-"""The recordings belong to the engine that is pinned, and to tests that are there."""
+"""Recordings are made with the pinned engine and belong to existing tests."""
 
 import re
 from pathlib import Path
@@ -29,22 +29,22 @@ def pinned(path: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_they_are_of_the_pinned_engine(path: Path) -> None:
-    """Else: `make record`."""
+def test_recordings_are_made_with_the_pinned_engine(path: Path) -> None:
+    """If it fails: `make record`."""
     recording = Recording.read(path)
     for file in ("constraints.txt", "pyproject.toml"):
         assert recording.versions == {name: pinned(file, name) for name in ENGINE}
     assert set(recording.models) <= set(CATALOG.models)
 
 
-def test_each_has_tests_and_they_are_small() -> None:
+def test_each_recording_has_a_test_module_and_a_limited_size() -> None:
     tests = {path.stem for path in (ROOT / REPLAYED).glob("test_*.py")}
     assert {f"test_{path.stem}" for path in FILES} == tests
     assert sum(path.stat().st_size for path in FILES) <= MOST_BYTES
 
 
 @pytest.mark.usefixtures("network")
-async def test_what_was_not_recorded_fails(tmp_path: Path) -> None:
+async def test_request_without_a_recording_fails_the_test(tmp_path: Path) -> None:
     known = Request.of("POST", "/v1/x", b'{"model": "m", "a": 1}')
     answer = Answer(
         200, {"content-type": "text/event-stream"}, True, ["data: 1\n\n", "data: 2\n\n"]
@@ -56,7 +56,7 @@ async def test_what_was_not_recorded_fails(tmp_path: Path) -> None:
 
 
 async def _ask(path: Path) -> None:
-    """What is recorded, written otherwise, and what is not."""
+    """Send the recorded request in another JSON notation, then one that is not recorded."""
     async with (
         replaying(Recording.read(path)) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as http,

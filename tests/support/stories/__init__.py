@@ -1,1 +1,1 @@
-"""The vocabulary of billing stories: firms, plans, usage and a calendar that tests move."""
+"""Billing stories: accounts, plans, usage and a settable calendar."""

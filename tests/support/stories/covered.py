@@ -91,23 +91,23 @@ class Covered:
             await end_contract(session, self.clock, *place, OPERATOR, at)
 
     def begins(self) -> None:
-        """Set the clock to an hour after the contract's start."""
+        """Set the clock to one hour after the contract's start."""
         self.clock.to(self.starts_at + timedelta(hours=1))
 
     async def chat(self, contract: str = "pumps", **values: Any) -> httpx.Response:
-        """A call of a word, answered by 10 tokens, for a contract."""
+        """Make a call for a contract: one input word, 10 output tokens."""
         body = {**asked(), **values}
         headers = tagged(contract)
         return await self.gateway.http.post("/v1/chat/completions", json=body, headers=headers)
 
     def plan_version(self, number: int) -> str:
-        """The terms of covered calls of a version, as a usage row names them."""
+        """The plan version id of a contract version's covered calls, as in usage rows."""
         found = self.versions[number].plan_version_id
         assert found is not None
         return found.hex
 
     async def newest(self) -> dict[str, Any]:
-        """The newest usage row, which is written before its answer is whole."""
+        """The newest usage row, which is written before its response completes."""
         shown: dict[str, Any] = (await self.gateway.http.get("/v1/usage?limit=1")).json()["data"][0]
         return shown
 

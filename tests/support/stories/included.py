@@ -1,4 +1,4 @@
-"""Firms on plans that include units, for tests that call real gateways."""
+"""Accounts on plans with allowances, for tests with real gateways."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ _QUOTAS = """
 
 @dataclass
 class Subscriber:
-    """A firm on a plan, with a key."""
+    """An account on a plan, with a key."""
 
     database: Database
     account_id: UUID
@@ -59,12 +59,12 @@ class Subscriber:
     secret: str
 
     async def used(self) -> dict[str, tuple[int, int]]:
-        """By model and meter: how many units are included, and how many calls took."""
+        """Included and used units by model and meter."""
         rows = await self._all(_QUOTAS)
         return {scope: (amount, int(used)) for scope, amount, used in rows}
 
     async def spent(self) -> int:
-        """What its calls cost, by their rows."""
+        """The cost of the account's calls, by their usage rows."""
         rows = await self._all(
             "select coalesce(sum(cost_nano), 0) from usage where account_id = :of"
         )
@@ -76,7 +76,7 @@ class Subscriber:
 
 
 def plan_text(name: str, **allowances: int) -> str:
-    """A plan that includes so many units of meters of the chat model; `any_…` are of all models.
+    """A plan with allowances for meters of the chat model; `any_…` apply to all models.
 
     Its months begin on the day of subscribing, so that nothing is prorated.
     """
@@ -96,7 +96,7 @@ async def subscriber(
     credit_nano: int = 0,
     **allowances: int,
 ) -> Subscriber:
-    """A firm with so much credit on such a plan."""
+    """An account with this credit on such a plan."""
     terms = replace(PLENTY, credit_nano=credit_nano)
     account, key = await builders.customer(database, configured, name=name, terms=terms)
     async with database.transaction() as session:

@@ -1,4 +1,4 @@
-"""Outcome contracts in billing stories: agreed ones, attesters, what they say, and what follows.
+"""Outcome contracts in billing stories: agreement, attesters, evidence and settlement.
 
 All but attesters is done by the functions that the service itself calls.
 """
@@ -59,7 +59,7 @@ COVERED = (Allowance("vib", "rows", 1_000),)
 
 
 def terms(firm: Firm, **values: Any) -> OutcomeTerms:
-    """300.00 for each failure that was foreseen, 2 to 168 hours before, one a machine in 72."""
+    """300.00 per failure predicted 2 to 168 hours before, at most one per machine in 72 hours."""
     clock = firm.story.clock
     usual: dict[str, Any] = {
         "tag": "spindles",
@@ -92,7 +92,7 @@ class Contract:
     before: str | None = None
 
     async def agrees(self, agreed: OutcomeTerms, *, both: bool = True) -> OutcomeVersion:
-        """A version that both sides, or the operator alone, agree to the day before it starts."""
+        """Create a version, agreed by both parties or the operator the day before it starts."""
         calendar = self.firm.story.clock
         now, calendar._now = calendar.now(), agreed.starts_at - timedelta(days=1)
         deal = Deal(self.firm)
@@ -139,7 +139,7 @@ class Contract:
         )
 
     async def says(self, kind: str, by: str, said: Any) -> UUID:
-        """Evidence of an attester of some kind, now; gives its id. The same is kept once."""
+        """Submit evidence of an attester now; returns its id. Equal evidence is stored once."""
         signer = await self._signer(by)
         text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
         return (await Deal(self.firm).says(signer, text.encode(), EvidenceKind(kind))).id
@@ -152,7 +152,7 @@ class Contract:
         by: str = AttesterKind.OUR_MODEL,
         calls: list[UsageRecord] | None = None,
     ) -> Outcome:
-        """Somebody claims that an effect happened then."""
+        """Submit a claim of an effect at this time."""
         said: dict[str, Any] = {
             "outcome": key,
             "subject": machine,
@@ -178,12 +178,12 @@ class Contract:
         return await self._told("reversal", by, outcome, reverse_outcome)
 
     async def is_confirmed(self, key: str, machine: str, *at: int) -> Outcome:
-        """A call six hours before, a claim of our model, and the customer's system confirms."""
+        """Make a call six hours before, claim the outcome, confirm it by the customer's system."""
         await self.use(machine, *at[:3], at[3] - 6)
         return await self.confirms(await self.claims(key, machine, *at))
 
     async def until(self, *at: int) -> list[UUID]:
-        """Set the clock and let all jobs run, those of outcomes first."""
+        """Set the clock and run all jobs, those of outcomes first."""
         self.firm.story.clock.set(*at)
         await self.settles()
         return await self.firm.story.jobs()
@@ -193,7 +193,7 @@ class Contract:
         await settle_outcomes(story.database, story.clock, self.measure)
 
     async def settlements(self) -> list[OutcomeSettlement]:
-        """The oldest first."""
+        """The settlements, oldest first."""
         query = select(OutcomeSettlement).where(
             col(OutcomeSettlement.account_id) == self.firm.account.id
         )
@@ -220,7 +220,7 @@ class Contract:
         return await self._do(concede_dispute, dispute.id, side)
 
     async def outcome_lines(self, invoice: Invoice) -> list[tuple[str, str, str]]:
-        """(who attested, quantity, amount) of the lines for outcomes."""
+        """(attester kind, quantity, amount) of the outcome lines."""
         document = await self.document(invoice)
         return [
             (one.charge.attested_by, one.charge.quantity, document.text(one.line.minor))
@@ -243,7 +243,7 @@ class Contract:
             return await work(session, story.clock, self.firm.account.id, *subject)
 
     async def _signer(self, kind: str) -> Signer:
-        """A row, as a contract takes attesters of the kinds only that it names."""
+        """Register an attester as a row, because a contract accepts only the kinds in its terms."""
         if kind not in self.signers:
             (private, public), now = generate_key_pair(), self.firm.story.clock.now()
             attester = Attester(
@@ -264,7 +264,7 @@ class Contract:
 
 
 async def contract(firm: Firm, **values: Any) -> Contract:
-    """An agreed contract, by the usual terms but for these values."""
+    """An agreed contract with the default terms and these values."""
     agreed = terms(firm, **values)
     made = await proposed(firm, agreed.tag)
     await made.agrees(agreed)
@@ -272,7 +272,7 @@ async def contract(firm: Firm, **values: Any) -> Contract:
 
 
 async def settled_october(firm: Firm) -> tuple[Contract, list[Outcome], OutcomeSettlement]:
-    """A contract, two failures of October at 300.00 each, and their settlement of 4 November."""
+    """A contract with two failures of October at 300.00 each, settled on 4 November."""
     of = await contract(firm)
     firm.story.clock.set(2026, 10, 20)
     outcomes = [

@@ -1,4 +1,4 @@
-"""Plans that several stories are told with, as an operator writes them."""
+"""Plan files shared by several stories."""
 
 # Output tokens of `llm` cost 2.00 a million at list prices, input 0.50, cached input 0.10.
 GROWTH = """

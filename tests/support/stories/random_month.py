@@ -1,7 +1,7 @@
-"""A random month of random firms, the same for the same seed: plans of all price kinds, calls on
+"""A random month of random accounts, reproducible by seed: plans of all price kinds, calls on
 time and late, changes of plan, taxes and currencies.
 
-The words that they are told in are those of tests/support/stories/story.py.
+It uses the actions of tests/support/stories/story.py.
 """
 
 import random
@@ -32,13 +32,13 @@ _Event = Callable[[], Awaitable[object]]
 
 
 class Dice:
-    """Draws plans and days, by a seed."""
+    """Draws plans and days from a seed."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
 
     def price(self, kind: str, scale: int) -> Price:
-        """Odd amounts, so that lines have to be rounded."""
+        """A price with odd amounts, so that lines are rounded."""
         unit = self.random.randint(0, scale)
         match kind:
             case "per_unit":
@@ -54,7 +54,7 @@ class Dice:
         return Graduated(tuple(map(Tier, (*ends, None), units, flats)))
 
     def terms(self, name: str, currency: str, kind: str) -> PlanTerms:
-        """Terms with the kind at least once, and about half of all that terms can have."""
+        """Terms with a price of the kind, and about half of the optional terms."""
         some, scale = self.random.random, SCALES[currency]
         meters = self.random.sample(METERS, self.random.randint(2, 4))
         places = [(model, meter) for model in MODELS for meter in meters]
@@ -96,7 +96,7 @@ class Dice:
 
 
 async def live(story: Story, seed: int, firms: int) -> list[Firm]:
-    """Let so many firms live from 20 September to the end of October; what is due is billed."""
+    """Run a number of accounts from 20 September to the end of October, and bill them."""
     dice = Dice(seed)
     _set(story, FIRST)
     events: list[tuple[datetime, _Event]] = []
@@ -144,7 +144,7 @@ async def _events(
 
 
 def _call(dice: Dice, firm: Firm) -> tuple[datetime, _Event]:
-    """A call that is written now, and now and then began weeks before."""
+    """Draw a call: its time and the event that writes it; some calls started days before."""
     at, model, units = dice.moment(), dice.random.choice(MODELS), dice.units()
     began = at - timedelta(days=12) if dice.random.random() < 0.15 else at
     return at, lambda: firm.use(model, max(began, FIRST), **units)
@@ -157,6 +157,6 @@ async def _plan(story: Story, dice: Dice, firm: Firm, name: str) -> PlanVersion:
 
 
 async def _if_subscribed(event: _Event) -> None:
-    """The dice may cancel before they change."""
+    """Run the event; NotSubscribed is ignored, because the plan may be cancelled already."""
     with suppress(NotSubscribed):
         await event()

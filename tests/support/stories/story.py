@@ -1,6 +1,6 @@
-"""Billing stories told as a calendar: a clock that is set by hand, a firm, its plan, its usage.
+"""Billing stories by calendar: a settable clock, an account, its plan and usage.
 
-Usage is written as the gateway writes it; everything else is done by the functions that the service
+Usage is written as by the gateway; everything else uses the functions that the service
 itself calls.
 """
 
@@ -58,7 +58,7 @@ LISTED = {
 
 
 class Calendar:
-    """A clock that stands still until it is set. Months and days are local to the zone."""
+    """A clock that stands still until set. Months and days are local to the time zone."""
 
     def __init__(self, zone: ZoneInfo = SHANGHAI) -> None:
         self.zone = zone
@@ -71,7 +71,7 @@ class Calendar:
         return self._now.timestamp()
 
     def at(self, *at: int) -> datetime:
-        """Year, month, day, and as much of the time as matters, as an instant."""
+        """The instant of a local year, month, day and optional time."""
         return datetime(*at, tzinfo=self.zone).astimezone(UTC)  # type: ignore[misc,arg-type]
 
     def set(self, *at: int) -> None:
@@ -83,7 +83,7 @@ class Calendar:
 
 @dataclass
 class Firm:
-    """A customer of a story."""
+    """An account of a story."""
 
     story: "Story"
     account: Account
@@ -170,7 +170,7 @@ class Firm:
         return standing is not None and standing.terms.plan == plan
 
     async def billed(self, **values: Any) -> None:
-        """How the firm is billed from now on."""
+        """Change the billing profile."""
         async with self.story.database.transaction() as session:
             await update_profile(session, self.account.id, **values)
 
@@ -181,7 +181,7 @@ class Firm:
             return await record_payment(session, clock, self.account.id, invoice.id, receipt)
 
     async def pays_all(self) -> None:
-        """Whatever is open, invoice by invoice."""
+        """Pay all open invoices."""
         for invoice in await self.invoices():
             if invoice.status == "open":
                 name = f"bank-{self.account.name}-{invoice.number}"
@@ -189,7 +189,7 @@ class Firm:
                 assert paid.status == "paid"
 
     async def tops_up(self, amount: str, key: str, **grant: Any) -> None:
-        """Put money into the wallet, or be given some (`paid=False`)."""
+        """Add a wallet grant, paid or promotional (`paid=False`)."""
         given = TopUpRequest(self.minor(amount), **grant)
         async with self.story.database.transaction() as session:
             await top_up_wallet(session, self.story.clock, self.account.id, key, given)
@@ -211,13 +211,13 @@ class Firm:
         return minor_text(minor, self.account.currency)
 
     async def invoices(self) -> list[Invoice]:
-        """The oldest first."""
+        """The invoices, oldest first."""
         async with self.story.database.transaction() as session:
             query = select(Invoice).where(col(Invoice.account_id) == self.account.id)
             return list((await session.scalars(query.order_by(col(Invoice.id)))).all())
 
     async def lines(self, invoice: Invoice) -> list[tuple[Any, ...]]:
-        """(kind, model, meter, units used, of them included, amount)."""
+        """(kind, model, meter, used units, included units, amount) of the invoice lines."""
         async with self.story.database.transaction() as session:
             rows = await list_invoice_lines(session, self.account.id, invoice.id)
         return [
@@ -233,7 +233,7 @@ class Firm:
         ]
 
     async def fees(self, invoice: Invoice) -> list[tuple[str, str, str, str]]:
-        """(kind, first day, day after the last, amount) of the lines that are for days."""
+        """(kind, first day, day after the last, amount) of the fee lines."""
         zone = self.story.clock.zone
         async with self.story.database.transaction() as session:
             rows = await list_invoice_lines(session, self.account.id, invoice.id)
@@ -260,7 +260,7 @@ class Firm:
         return [(*row[:5], nano_text(row[5]).rstrip("0").rstrip(".")) for row in found]
 
     def amounts(self, invoice: Invoice) -> tuple[str, str, str]:
-        """(net, tax, total)."""
+        """(net, tax, total) of the invoice."""
         return self.text(invoice.net), self.text(invoice.tax), self.text(invoice.total)
 
     async def owes(self, invoice: Invoice) -> str:
@@ -275,7 +275,7 @@ class Firm:
         return self.text(-await self.balance(Book.WALLET))
 
     async def credit(self) -> str:
-        """What the gateways would let the firm still spend, without trailing zeros."""
+        """The available credit at the gateways, without trailing zeros."""
         left = (
             "select amount - used from quota where account_id = :of and kind = :kind "
             "and amount = (select sum(amount_nano) from credit_entry where account_id = :of)"
@@ -287,7 +287,7 @@ class Firm:
 
 
 class Story:
-    """The database, the clock, and what the operator does."""
+    """The database, the clock and the operator's actions."""
 
     def __init__(self, database: Database, zone: ZoneInfo = SHANGHAI) -> None:
         self.database = database
@@ -300,7 +300,7 @@ class Story:
         credit: str = "1000",
         **profile: Any,
     ) -> Firm:
-        """A new customer with a credit limit, whose days are the calendar's."""
+        """A new account with a credit limit and the calendar's time zone."""
         terms = AccountLimits(nano_from_text(credit), None, None, None)
         new = NewProfile(time_zone=self.clock.zone.key, **profile)
         async with self.database.transaction() as session:
@@ -314,17 +314,17 @@ class Story:
             return await publish_plan(session, self.clock, terms)
 
     async def counts(self) -> None:
-        """The job that takes usage into totals and credit."""
+        """Run the job that aggregates usage and refreshes credit."""
         await count_all_usage(self.database, self.clock)
 
     async def jobs(self) -> list[UUID]:
-        """Whatever is due now; gives the invoices that became final."""
+        """Run all due jobs; returns the finalized invoices."""
         final = await bill_accounts(self.database, self.clock)
         await expire_wallets(self.database, self.clock)
         return final
 
     async def until(self, *at: int) -> list[UUID]:
-        """Set the clock and let the jobs run."""
+        """Set the clock and run the jobs."""
         self.clock.set(*at)
         return await self.jobs()
 
@@ -333,7 +333,7 @@ class Story:
             await void_invoice(session, self.clock, invoice.account_id, invoice.id)
 
     async def gives_up(self, invoice: Invoice) -> None:
-        """Mark it as uncollectible."""
+        """Mark the invoice uncollectible."""
         async with self.database.transaction() as session:
             await write_off_invoice(session, self.clock, invoice.account_id, invoice.id)
 
@@ -343,7 +343,7 @@ class Story:
             return (await reconcile(session)).differences
 
     async def terms_at(self, session: Any, firm: Firm, model: str, at: datetime) -> Any:
-        """The terms that the gateway would price a call by."""
+        """The terms by which the gateway prices a call at this time."""
         standing = await find_subscription(session, firm.account.id, at)
         if standing is not None and standing.terms.has_model(model):
             return standing.phase.plan_version_id, standing.terms

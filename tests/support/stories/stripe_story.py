@@ -46,7 +46,7 @@ SEND = Collection(CollectionMethod.INVOICE, "stripe")
 
 
 class TheirClock:
-    """The calendar, as the stand-in wants it."""
+    """The calendar as the fake Stripe's clock."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
@@ -59,7 +59,7 @@ class TheirClock:
 
 
 class GatewayClock(SystemClock):
-    """The calendar's date; but time passes, by which a gateway judges what it knows."""
+    """The calendar's date with running time, which the gateway's caches need."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
@@ -70,7 +70,7 @@ class GatewayClock(SystemClock):
 
 @dataclass
 class StripeStory:
-    """A story with all that takes part in collecting."""
+    """A story with the fake Stripe, a gateway and a worker."""
 
     story: Story
     fake: FakeStripe
@@ -81,7 +81,7 @@ class StripeStory:
     mail: Path
 
     async def firm(self, how: Collection = CHARGE, **profile: Any) -> Firm:
-        """A customer whose invoices Stripe collects, and who is written to in English."""
+        """An account with collection by Stripe and English e-mails."""
         firm = await self.story.firm(collection=how, **{"locale": "en", **profile})
         await firm.billed(email="pay@acme.example")
         return firm
@@ -106,7 +106,7 @@ class StripeStory:
         return (await firm.invoices())[-1]
 
     async def exchanges(self) -> None:
-        """Events come in and items go out, until nothing is due any more."""
+        """Handle inbox events and outbox items until none is due."""
         while True:
             before = len(self.fake.requests)
             await self.fake.webhooks.settled()
@@ -116,7 +116,7 @@ class StripeStory:
                 return
 
     async def works(self) -> None:
-        """Every tick of the worker, once all is quiet."""
+        """Run every periodic job of the worker after all events are handled."""
         await self.worker.bill()
         await self.worker.run_dunning()
         await self.exchanges()
@@ -133,37 +133,37 @@ class StripeStory:
         await self.works()
 
     async def ours(self, firm: Firm) -> Invoice:
-        """The firm's last invoice as it is now."""
+        """The current state of the account's last invoice."""
         return (await firm.invoices())[-1]
 
     def theirs(self) -> Obj:
-        """The one invoice that Stripe has."""
+        """The only invoice at Stripe."""
         (invoice,) = self.fake.objects("invoice")
         return invoice
 
     def charges(self, status: str = "succeeded") -> list[int]:
-        """What cards were charged, or would have been."""
+        """The amounts of card charges with this status."""
         return [charge["amount"] for charge in self.fake.objects("charge", status=status)]
 
     async def differences(self) -> tuple[Difference, ...]:
-        """What `maas reconcile` finds, in our books and between them and Stripe's."""
+        """The findings of `maas reconcile`, in our records and compared with Stripe's."""
         compared = await compare_with_collector(self.story.database, self.collector)
         return (*await self.story.differences(), *compared.differences)
 
     def told(self) -> list[str]:
-        """The subjects of the e-mails so far, the oldest first."""
+        """The subjects of all e-mails, oldest first."""
         files = sorted(self.mail.glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
         return [str(read_mail(file)["Subject"]) for file in files]
 
     async def outbox(self, firm: Firm) -> list[tuple[str, str]]:
-        """(action, state) of all items of the firm, in their order."""
+        """(action, state) of all outbox items of the account, in order."""
         query = select(OutboxItem).where(col(OutboxItem.account_id) == firm.account.id)
         async with self.story.database.transaction() as session:
             items = (await session.scalars(query.order_by(col(OutboxItem.id)))).all()
         return [(item.action, _state(item)) for item in items]
 
     async def retries(self, firm: Firm, action: str) -> None:
-        """The operator has the item that was given up tried once more."""
+        """Retry the given-up item, as the operator does."""
         query = select(OutboxItem).where(
             col(OutboxItem.account_id) == firm.account.id,
             col(OutboxItem.action) == action,
@@ -175,7 +175,7 @@ class StripeStory:
 
     @asynccontextmanager
     async def calling(self, firm: Firm) -> AsyncIterator[httpx.AsyncClient]:
-        """The firm's program, with a key of the firm's."""
+        """A client with a key of the account."""
         async with self.story.database.transaction() as session:
             pepper = secret_key(self.settings)
             key = await create_key(session, self.story.clock, pepper, firm.account.id, "line 1")
@@ -188,7 +188,7 @@ class StripeStory:
         return StripeCollector(self.payments)
 
     async def customer_of(self, firm: Firm) -> str:
-        """The firm's customer at Stripe, made if need be."""
+        """The account's customer at Stripe, created if missing."""
         return await ensure_customer(self.story.database, self.collector, firm.account.id)
 
 

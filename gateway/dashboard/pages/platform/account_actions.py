@@ -70,7 +70,7 @@ class AccountActionPages(Controller):
         account: FromPath[str],
         switch: FromPath[str],
     ) -> Response[str]:
-        """Show the confirmation to suspend or restore the account."""
+        """Show the confirmation to suspend or restore the account, as `switch` says."""
         _require_switch(switch)
         customer = await _get_customer(database, clock, account)
         return page.render(
@@ -87,12 +87,12 @@ class AccountActionPages(Controller):
         switch: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """Suspend or restore the account."""
+        """Suspend or restore the account, as `switch` says."""
         _require_switch(switch)
         customer = await _get_customer(database, clock, account)
         fields = await read_form_fields(request)
         try:
-            order = _create_order(page, customer, fields.get("reason", ""))
+            order = _account_change(page, customer, fields.get("reason", ""))
         except ReasonMissing as error:
             form = with_errors(page, {"reason": "", **fields}, error)
             values = {"customer": customer, "switch": switch, "form": form}
@@ -130,7 +130,7 @@ class AccountActionPages(Controller):
         try:
             amount, order = collect(
                 lambda: _parse_nano(fields["amount"]),
-                lambda: _create_order(page, customer, fields["reason"]),
+                lambda: _account_change(page, customer, fields["reason"]),
             )
             async with database.transaction() as session:
                 await change_credit_limit(session, clock, order, amount)
@@ -177,7 +177,7 @@ class AccountActionPages(Controller):
         try:
             credit, order = collect(
                 lambda: _parse_credit_note(fields, document),
-                lambda: _create_order(page, customer, fields["reason"]),
+                lambda: _account_change(page, customer, fields["reason"]),
             )
             key = _parse_note_key(fields.get("key", ""))
             async with database.transaction() as session:
@@ -222,8 +222,8 @@ def _render_credit_note(
     )
 
 
-def _create_order(page: PageRequest, customer: Customer, reason: str) -> AccountChange:
-    """Build the audited change of an account. Raises ReasonMissing."""
+def _account_change(page: PageRequest, customer: Customer, reason: str) -> AccountChange:
+    """Build the change of an account with its actor and reason. Raises ReasonMissing."""
     actor = page.actor
     return AccountChange(actor, customer.account.id, reason)
 

@@ -74,7 +74,7 @@ class AccountPages(Controller):
         account_id = parse_id_or_404(ACCOUNT_ID_PREFIX, account)
         async with database.transaction() as session:
             customer = await get_customer(session, account_id, clock.now())
-            people, changes = await _list_people(session, account_id)
+            people, changes = await _members_and_entries(session, account_id)
         return page.render(
             "platform/account.html",
             customer=customer,
@@ -88,7 +88,7 @@ class AccountPages(Controller):
         )
 
 
-async def _list_people(
+async def _members_and_entries(
     session: AsyncSession, account_id: UUID
 ) -> tuple[list[Member], list[AuditLogEntry]]:
     """Return the members of an account and its latest audit log entries."""

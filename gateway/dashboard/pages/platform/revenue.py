@@ -45,7 +45,7 @@ class RevenueQuery:
     part: RevenueDimension
 
     def address(self, **changes: object) -> str:
-        """Return the page's URL with these parameters and changes."""
+        """Return the page's URL with these parameters, after replacing those in `changes`."""
         params = {"currency": self.currency, "month": self.month, "by": self.part, **changes}
         query = {name: _query_value(value) for name, value in params.items() if value is not None}
         return f"{_PATH}?{urlencode(query)}"
@@ -114,7 +114,7 @@ def _currencies(earned: Sequence[MonthlyRevenue], running: Mapping[str, int]) ->
 
 
 def _positive_total(parts: Sequence[RevenueShare]) -> int:
-    """Return the total that shares refer to; negative parts are not included."""
+    """Return the sum of the positive parts, in minor units, of which shares are computed."""
     return sum(max(0, part.minor) for part in parts)
 
 
@@ -138,6 +138,7 @@ def _revenue_chart(
     ]
 
     def series(name: str, amounts: Sequence[int]) -> Series:
+        """Build the series of amounts per month, in minor units."""
         texts = [formatter.money(amount, query.currency) for amount in amounts]
         return Series(name, [bar_height(amount * unit) for amount in amounts], texts)
 

@@ -120,8 +120,7 @@ def _common_context(
     next_cursor: str | None,
     before: str | None,
 ) -> dict[str, Any]:
-    """Return the template context shared by both lists: filters, pagination, permission and
-    time."""
+    """Return the context shared by both lists: filters, pagination, permission and time."""
     return {
         "here": _list_url(path, selected),
         "choices": [(_list_url(path, None), None, None)]

@@ -70,7 +70,7 @@ class TestVersionProposal:
     async def test_wrong_number_of_settlements_is_rejected(self, deal: Deal) -> None:
         """Twelve months; a second version also counts the months of the first one."""
         thirteen = MEASURE.replace("[measure]", "[measure]\nlooks = 13")
-        with pytest.raises(OutcomeTermsInvalid, match=r"has 12 settlements.* and not 13") as caught:
+        with pytest.raises(OutcomeTermsInvalid, match=r"must be 12, not 13") as caught:
             await deal.proposed(thirteen)
         assert caught.value.param == "measure.looks"
         first = await deal.fitted(await deal.proposed(MEASURE))
@@ -87,13 +87,13 @@ class TestVersionProposal:
     ) -> None:
         monkeypatch.setattr(billing.outcomes.contracts.contracts, "_MAX_COUNT", 1)
         await deal.proposed()
-        with pytest.raises(OutcomeTermsInvalid, match="1 versions already"):
+        with pytest.raises(OutcomeTermsInvalid, match="maximum of 1 versions"):
             await deal.proposed(DECEMBER)
         with pytest.raises(OutcomeTermsInvalid, match="1 contracts already"):
             await deal.proposed(MEASURE)
 
     async def test_currency_other_than_the_account_currency_is_rejected(self, deal: Deal) -> None:
-        with pytest.raises(OutcomeTermsInvalid, match="pays in CNY") as caught:
+        with pytest.raises(OutcomeTermsInvalid, match="must be CNY") as caught:
             await deal.proposed(EVENT.replace("CNY", "USD"))
         assert caught.value.param == "currency"
 

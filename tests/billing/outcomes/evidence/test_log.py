@@ -140,7 +140,7 @@ class TestEvidenceRejection:
     ) -> None:
         version = await deal.proposed(MEASURE)
         waiting = await deal.attester(version, accepted=False)
-        with pytest.raises(AttesterNotActive, match="not accepted"):
+        with pytest.raises(AttesterNotActive, match="not yet accepted"):
             await deal.says(waiting)
         async with deal.firm.story.database.transaction() as session:
             clock = deal.firm.story.clock
@@ -155,7 +155,7 @@ class TestEvidenceRejection:
             (b"x" * (MAX_BYTES + 1), "1 to 2097152 bytes"),
             (b"at,value\n\xff", r"line 2: it is not UTF-8"),
             (READINGS + b"\0", "NUL bytes"),
-            (READINGS.replace(b"kWh", b"J"), "which is no kWh"),
+            (READINGS.replace(b"kWh", b"J"), "cannot be converted to kWh"),
             (READINGS.replace(b"10-01", b"10-21"), "in the future"),
         ],
     )

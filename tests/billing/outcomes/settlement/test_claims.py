@@ -66,9 +66,7 @@ class TestAttributedCalls:
         assert (outcome.refused_for, outcome.confirmed_at) == (None, None)
         assert await calls(spindles, outcome) == 1
 
-    async def test_named_call_needs_no_tags_but_the_same_account_and_subject(
-        self, spindles: Contract
-    ) -> None:
+    async def test_named_call_needs_no_tags_but_the_same_account(self, spindles: Contract) -> None:
         """A named call needs no tags, but another machine's tag or another account excludes it."""
         story, at = spindles.firm.story, spindles.firm.story.clock.at(2026, 10, 11, 6)
         plain = await spindles.firm.use("vib", at, rows=1)
@@ -99,9 +97,7 @@ class TestAttributedCalls:
         named = await spindles.claims("W-3", "M1", 2026, 10, 15, calls=[call])
         assert (by_tags.refused_for, named.refused_for) == ("no_call", "call_taken")
 
-    async def test_only_the_latest_calls_up_to_the_limit_are_attributed(
-        self, spindles: Contract
-    ) -> None:
+    async def test_only_the_latest_calls_are_attributed(self, spindles: Contract) -> None:
         for minute in range(MAX_CALLS + 1):
             await spindles.use("M1", 2026, 10, 11, 6, minute % 60, minute // 60)
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
@@ -120,7 +116,7 @@ class TestEligibleCalls:
             ("vib", "adaptation", {"rows": 1}),
         ],
     )
-    async def test_call_of_another_model_or_operation_supports_no_claim(
+    async def test_other_model_or_operation_supports_no_claim(
         self, spindles: Contract, model: str, operation: str, units: dict[str, int]
     ) -> None:
         """The contract covers rows of `vib`, so it requires predictions of `vib`."""
@@ -184,9 +180,7 @@ class TestEligibleCalls:
 
 
 class TestClaimRefusal:
-    async def test_second_failure_of_a_machine_within_72_hours_is_refused(
-        self, spindles: Contract
-    ) -> None:
+    async def test_second_failure_within_72_hours_is_refused(self, spindles: Contract) -> None:
         """Within 72 hours it is the same failure; later, or on another machine, it is not."""
         for day in (11, 13, 15):
             await spindles.use("M1", 2026, 10, day, 6)
@@ -198,9 +192,7 @@ class TestClaimRefusal:
         ]
         assert found == [None, "doubled", None, None]
 
-    async def test_failure_claimed_under_another_contract_is_refused(
-        self, spindles: Contract
-    ) -> None:
+    async def test_failure_of_another_contract_is_refused(self, spindles: Contract) -> None:
         """The second contract requires no minimum interval between failures, but the first one
         does."""
         bearings = await contract(spindles.firm, tag="bearings", kind=EventEffect(2, 168, 0))
@@ -339,7 +331,7 @@ class TestClaimValidation:
         await spindles.use("M1", 2026, 10, 11, 6)
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
         said = await spindles.says("confirmation", SYSTEM, {"outcome": "W-1"})
-        with pytest.raises(StatementInvalid, match="not a claim"):
+        with pytest.raises(StatementInvalid, match="a claim is needed"):
             await spindles.claims_by(said)
         other = await spindles.is_confirmed("W-9", "M9", *FAILURE)
         outcome.id = other.id

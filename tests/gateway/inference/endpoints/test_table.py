@@ -1,4 +1,4 @@
-"""The endpoint table: complete, without ambiguity, and read-only."""
+"""The endpoint table is complete, unambiguous and read-only."""
 
 import dataclasses
 from typing import Any, cast
@@ -18,17 +18,17 @@ CALLED = [endpoint for endpoint in ENDPOINTS.values() if endpoint.documentation 
 NAMES = [endpoint.operation.value for endpoint in CALLED]
 
 
-class TestTable:
+class TestEndpointTable:
     def test_every_metered_operation_has_an_entry(self) -> None:
         assert ENDPOINTS.keys() == set(Operation) - {Operation.UNSUPPORTED}
         assert all(endpoint.operation is operation for operation, endpoint in ENDPOINTS.items())
 
-    def test_an_unsupported_operation_is_rejected(self) -> None:
+    def test_unsupported_operation_is_rejected(self) -> None:
         with pytest.raises(EndpointUnsupported) as rejected:
             find_endpoint(Operation.UNSUPPORTED)
         assert rejected.value.status == 404
 
-    def test_neither_the_table_nor_an_entry_can_be_changed(self) -> None:
+    def test_table_and_entries_are_immutable(self) -> None:
         with pytest.raises(TypeError):
             cast(dict[Operation, Endpoint], ENDPOINTS)[Operation.CHAT] = find_endpoint(
                 Operation.CHAT
@@ -37,16 +37,16 @@ class TestTable:
             cast(Any, ENDPOINTS[Operation.CHAT]).path = "/v1/other"
 
     @pytest.mark.parametrize("name", ["path", "quote_field", "label"])
-    def test_no_two_entries_have_the_same(self, name: str) -> None:
+    def test_paths_quote_fields_and_labels_are_unique(self, name: str) -> None:
         values = [getattr(endpoint, name) for endpoint in ENDPOINTS.values()]
         known = [value for value in values if value is not None]
         assert len(set(known)) == len(known)
 
-    def test_every_task_of_the_catalog_has_an_endpoint(self) -> None:
+    def test_every_catalog_task_has_an_endpoint(self) -> None:
         served = {task for endpoint in CALLED for task in endpoint.tasks}
         assert served == {Task.TEXT_GENERATION, Task.EMBEDDING, *SPECIALIST_TASKS}
 
-    def test_usage_groups_are_openais_reports(self) -> None:
+    def test_usage_groups_match_openai_usage_reports(self) -> None:
         completions = operations_in(UsageGroup.COMPLETIONS)
         embeddings = operations_in(UsageGroup.EMBEDDINGS)
         assert completions[:2] == ("chat", "text_completion")
@@ -54,13 +54,11 @@ class TestTable:
         assert not {*completions, *embeddings} & {"predictions", "infer", "adaptation"}
 
 
-class TestEntry:
-    """Each entry is consistent in itself: its first example goes all the way to the model."""
+class TestEndpointEntry:
+    """Each entry is consistent: its first example decodes to an upstream request."""
 
     @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
-    def test_the_prompt_and_the_quoted_field_are_fields_of_the_request(
-        self, endpoint: Endpoint
-    ) -> None:
+    def test_prompt_and_quote_field_are_request_fields(self, endpoint: Endpoint) -> None:
         assert endpoint.documentation is not None
         fields = {one.name for one in msgspec.structs.fields(endpoint.documentation.request)}
         named = {endpoint.quote_field, endpoint.prompt and endpoint.prompt.field} - {None}
@@ -68,7 +66,7 @@ class TestEntry:
         assert not endpoint.parameters or named <= endpoint.parameters.keys()
 
     @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
-    def test_an_example_becomes_an_upstream_request_with_bounds(self, endpoint: Endpoint) -> None:
+    def test_example_becomes_upstream_request_with_output_bounds(self, endpoint: Endpoint) -> None:
         assert endpoint.documentation is not None
         assert endpoint.documentation.example_task in endpoint.tasks
         model = CATALOG.with_task(endpoint.documentation.example_task)[0]
@@ -83,9 +81,7 @@ class TestEntry:
         assert bool(request.request_fields) == (endpoint.prompt is not None)
 
     @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
-    def test_a_streamed_example_has_a_stream_reader_and_another_has_none(
-        self, endpoint: Endpoint
-    ) -> None:
+    def test_only_streamed_example_has_a_stream_reader(self, endpoint: Endpoint) -> None:
         assert endpoint.documentation is not None
         model = CATALOG.with_task(endpoint.documentation.example_task)[0]
         examples = endpoint.documentation.examples(model.id)
@@ -98,12 +94,12 @@ class TestEntry:
         assert any(streams) == (examples.stream is not None)
 
     @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
-    def test_auto_has_criteria_exactly_if_a_model_can_be_selected(self, endpoint: Endpoint) -> None:
+    def test_auto_has_criteria_only_if_endpoint_selects_models(self, endpoint: Endpoint) -> None:
         body = {**example_request(endpoint), "model": "auto"}
         criteria = decoded(endpoint.operation, msgspec.json.encode(body)).criteria
         assert (criteria is None) == (endpoint.select_model is None)
 
-    def test_jobs_have_routes_of_their_own(self) -> None:
+    def test_job_endpoints_have_no_documentation(self) -> None:
         jobs = [endpoint.operation for endpoint in ENDPOINTS.values() if endpoint.is_job]
         assert jobs == [Operation.ADAPTATION]
         assert all(endpoint.documentation is None for endpoint in ENDPOINTS.values()

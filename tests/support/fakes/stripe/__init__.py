@@ -1,1 +1,1 @@
-"""A stateful stand-in for Stripe on a real socket; `running` starts it."""
+"""A stateful fake Stripe on a real socket; started by `running`."""

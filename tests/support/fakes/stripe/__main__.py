@@ -1,6 +1,6 @@
-"""`python -m tests.support.fakes.stripe`: the stand-in as a process, for loads that run beside it.
+"""`python -m tests.support.fakes.stripe`: the fake Stripe as a process, for load tests.
 
-Says its address and key as a line of JSON, then serves until it is told to stop.
+Prints its URL and key as one JSON line, then serves until it is stopped.
 """
 
 import asyncio

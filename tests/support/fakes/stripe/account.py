@@ -1,4 +1,4 @@
-"""One Stripe account: its objects, their ids and times, and the events that tell of changes.
+"""One Stripe account: its objects, their ids and times, and the events of changes.
 
 It knows of no endpoint and no rule of Stripe's; those keep facts that are no part of an object in
 the account's `private` mappings.
@@ -30,7 +30,7 @@ _LABELS = {
 
 @dataclass
 class Cause:
-    """The request that an event tells of; empty when no request caused it."""
+    """The request that caused an event; empty if none did."""
 
     id: str | None = None
     idempotency_key: str | None = None
@@ -38,7 +38,7 @@ class Cause:
 
 @dataclass
 class Private:
-    """What Stripe knows and does not show."""
+    """Internal state of Stripe that its objects do not show."""
 
     cards: dict[str, str] = field(default_factory=dict)  # payment method: the test card it is
     used_up: set[str] = field(default_factory=set)  # payment methods that were detached
@@ -48,7 +48,7 @@ class Private:
 
 
 class Account:
-    """What one secret key sees."""
+    """The objects that one secret key can access."""
 
     def __init__(self, clock: MovableClock) -> None:
         self.clock = clock
@@ -58,7 +58,7 @@ class Account:
         self._objects: dict[str, dict[str, Obj]] = {}
 
     def listen(self, listener: Callable[[Obj], None]) -> None:
-        """Call it with each event as it happens."""
+        """Register a function to call with each event."""
         self._listeners.append(listener)
 
     def now(self) -> int:
@@ -73,12 +73,12 @@ class Account:
         return obj
 
     def remove(self, obj: Obj) -> Obj:
-        """Forget the object; gives the stub that Stripe answers."""
+        """Delete the object; returns the stub of Stripe's response."""
         del self._objects[obj["object"]][obj["id"]]
         return {"id": obj["id"], "object": obj["object"], "deleted": True}
 
     def all(self, kind: str, **fields: Any) -> list[Obj]:
-        """The newest first; only those with these values."""
+        """Objects with these values, newest first."""
         found = reversed(self._objects.get(kind, {}).values())
         return [o for o in found if all(o.get(key) == value for key, value in fields.items())]
 
@@ -86,20 +86,20 @@ class Account:
         return self._objects.get(kind, {}).get(identifier)
 
     def named(self, identifier: str) -> Obj | None:
-        """The object with the id, of whatever kind."""
+        """The object of any kind with the id."""
         return next(
             (kind[identifier] for kind in self._objects.values() if identifier in kind), None
         )
 
     def get(self, kind: str, identifier: str, param: str, status: int = 400) -> Obj:
-        """Status 404 for an id in the path, 400 for one in a parameter."""
+        """Find the object. An unknown id is a 404 in the path and a 400 in a parameter."""
         found = self.find(kind, identifier)
         if found is None or found.get("deleted"):
             raise no_such(_LABELS.get(kind, kind), identifier, param, status)
         return found
 
     def show(self, obj: Obj) -> Obj:
-        """A copy as Stripe shows it."""
+        """A copy as in Stripe's responses."""
         shown = copied(obj)
         lines = shown.get("lines")
         if isinstance(lines, dict) and len(lines["data"]) > _LINES_SHOWN:
@@ -107,7 +107,7 @@ class Account:
         return shown
 
     def emit(self, kind: str, obj: Obj, previous: Obj | None = None) -> None:
-        """Tell of a change: the event shows the object as it is now."""
+        """Emit an event with the current state of the object."""
         data: Obj = {"object": self.show(obj)}
         if previous is not None:
             data["previous_attributes"] = previous
@@ -128,7 +128,7 @@ class Account:
 
     @contextmanager
     def changing(self, obj: Obj, kind: str) -> Iterator[None]:
-        """Emit the event with what the block changed, unless that is nothing."""
+        """Emit the event with the changes made in the block, if any."""
         before = self.show(obj)
         yield
         previous = _previous(before, self.show(obj))
@@ -142,7 +142,7 @@ def listed(data: list[Obj], url: str, has_more: bool = False) -> Obj:
 
 
 def _previous(before: Obj, after: Obj) -> Obj:
-    """The old values of what changed, to the depth where it changed."""
+    """The previous values of changed members, at the depth of the change."""
     changed: Obj = {}
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)

@@ -32,7 +32,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass
 class Seen:
-    """A request that arrived, and what became of it."""
+    """A received request and its result."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class Seen:
 
 
 class StripeApp:
-    """The application; what it was asked is in `seen`, its own faults are in `bugs`."""
+    """The ASGI application; `seen` has its requests, `bugs` its own errors."""
 
     def __init__(self, key: str, account: Account, switches: Switches) -> None:
         self.seen: list[Seen] = []
@@ -76,7 +76,7 @@ class StripeApp:
     async def _answer(
         self, seen: Seen, headers: dict[str, str], form: str
     ) -> tuple[int, bytes, bool]:
-        """The status, the body, and whether they were given before."""
+        """Status, body, and whether they are replayed."""
         try:
             self._authenticate(headers)
             route, identifier = find(seen.method, seen.path)
@@ -140,7 +140,7 @@ class StripeApp:
 
 
 def _key(authorization: str) -> str | None:
-    """Of `Bearer key`, or of Basic with the key as user name."""
+    """The key of `Bearer key`, or of Basic authentication as user name."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer" and value:
         return value

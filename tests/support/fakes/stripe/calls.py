@@ -1,4 +1,4 @@
-"""A request as an endpoint gets it, and what endpoints do alike with one.
+"""A request as passed to an endpoint, and functions shared by endpoints.
 
 Owns metadata, the pages of lists and the filter by time of creation.
 """
@@ -15,7 +15,7 @@ _MOST_KEYS, _LONGEST_KEY, _LONGEST_VALUE = 50, 40, 500
 
 @dataclass(frozen=True)
 class Call:
-    """The id in the path, and the parameters, checked and typed."""
+    """The id in the path and the validated, typed parameters."""
 
     path: str
     id: str
@@ -23,7 +23,7 @@ class Call:
 
 
 def merged(old: dict[str, str], given: dict[str, str] | str | None) -> dict[str, str]:
-    """Metadata after an update: an empty text for it all empties it, for a key removes the key."""
+    """Metadata after an update: an empty text clears it, or removes the key that has it."""
     if given is None:
         return old
     if isinstance(given, str):
@@ -43,7 +43,7 @@ def _check_metadata(metadata: dict[str, str]) -> None:
 
 
 def currency_of(params: dict[str, Any], *defaults: str | None) -> str:
-    """The currency asked for, or the first default that there is."""
+    """The requested currency, or the first default."""
     named = next(name for name in (params.get("currency"), *defaults, "usd") if name)
     if not re.fullmatch("[a-z]{3}", named):
         raise invalid(f"Invalid currency: {named}.", param="currency")
@@ -51,12 +51,12 @@ def currency_of(params: dict[str, Any], *defaults: str | None) -> str:
 
 
 def or_none(value: Any) -> Any:
-    """An empty text unsets a field."""
+    """The value, or None for an empty text, which unsets a field."""
     return None if value == "" else value
 
 
 def page(account: Account, call: Call, found: list[Obj]) -> Obj:
-    """The page of these objects, newest first, that the parameters ask for."""
+    """The requested page of these objects, newest first."""
     params = call.params
     found = [each for each in found if _created_in(each, params.get("created"))]
     limit: int = params.get("limit", 10)

@@ -1,4 +1,4 @@
-"""The stand-in's time: what it stamps on objects, and what a test moves on.
+"""The time of the fake Stripe, which a test can advance.
 
 Webhooks are signed with wall time, as those who verify them compare with wall time.
 """
@@ -10,19 +10,19 @@ from infra.clock import SystemClock
 
 
 class MovableClock(Protocol):
-    """What the stand-in needs of a clock."""
+    """The clock interface of the fake Stripe."""
 
     def now(self) -> datetime:
         """The present moment in UTC."""
         ...
 
     def advance(self, by: timedelta) -> None:
-        """Move on."""
+        """Advance the clock."""
         ...
 
 
 class SteppedClock(SystemClock):
-    """Stands still until a test moves it; also fits where the product wants a clock."""
+    """A clock that stands still until advanced; also usable as the product's clock."""
 
     def __init__(self, start: datetime = datetime(2026, 11, 2, 8, tzinfo=UTC)) -> None:
         self._now = start

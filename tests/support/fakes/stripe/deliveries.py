@@ -1,4 +1,4 @@
-"""Webhooks: events are posted to the endpoints, signed, and again where that failed.
+"""Webhooks: events are signed, posted to the endpoints, and retried after failures.
 
 Owns the queue, the signature and the switches that make delivery as bad as it gets: held back,
 twice, in reverse order, never. Stripe goes on for three days; here it is over in a second.
@@ -35,7 +35,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What became of one post: the status answered, or none when there was no answer."""
+    """The result of one post: its response status, or None without a response."""
 
     event: str
     type: str
@@ -49,7 +49,7 @@ def signature(body: bytes, secret: str, at: int) -> str:
 
 
 class Deliveries:
-    """Everything that is to be sent, and what was sent."""
+    """Pending and sent deliveries."""
 
     def __init__(self, account: Account) -> None:
         self.attempts: list[Attempt] = []
@@ -64,28 +64,28 @@ class Deliveries:
         account.listen(self._happened)
 
     def hold(self) -> None:
-        """Keep back what happens from now on."""
+        """Hold all events from now on."""
         self._held = [] if self._held is None else self._held
 
     def release(self, reverse: bool = False) -> None:
-        """Send what was kept back, the newest first if so told."""
+        """Send the held events, newest first if `reverse`."""
         held, self._held = self._held or [], None
         for delivery in reversed(held) if reverse else held:
             self._send(delivery)
 
     def drop(self, count: int) -> None:
-        """Lose the next events: they are never sent, though `/v1/events` has them."""
+        """Never send the next events, although `/v1/events` lists them."""
         self._to_drop = count
 
     def resend(self, event_id: str) -> None:
-        """Send the event again to all that want it, as the dashboard's button does."""
+        """Send the event again to its endpoints, like the button in Stripe's dashboard."""
         event = self._account.find("event", event_id)
         assert event is not None, f"no event {event_id}"
         for endpoint in self._wanting(event):
             self._send(Delivery(event, endpoint))
 
     async def settled(self, within_s: float = 10.0) -> None:
-        """Wait until all is delivered or given up, but for what is held."""
+        """Wait until all events except held ones are delivered or given up."""
         async with asyncio.timeout(within_s):
             while self._open:  # noqa: ASYNC110  # the queue's own join knows no retries
                 await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Objects as bytes, and copies of them: tens of thousands in a run of all tests."""
+"""Encoding and copying of objects, fast because a full test run needs tens of thousands."""
 
 from typing import Any, TypeVar
 
@@ -8,11 +8,11 @@ _Jsons = TypeVar("_Jsons", bound="dict[str, Any] | list[Any]")
 
 
 def encode(obj: dict[str, Any]) -> bytes:
-    """JSON with indents, as Stripe writes it."""
+    """Indented JSON, as from Stripe."""
     return msgspec.json.format(msgspec.json.encode(obj), indent=2)
 
 
 def copied(values: _Jsons) -> _Jsons:
-    """A deep copy of what is JSON: a twentieth of the time that `copy.deepcopy` takes."""
+    """A deep copy of JSON data, 20 times as fast as `copy.deepcopy`."""
     made: _Jsons = msgspec.json.decode(msgspec.json.encode(values))
     return made

@@ -1,4 +1,4 @@
-"""Events and the endpoints that they are sent to.
+"""Events and webhook endpoints.
 
 Sending is in `deliveries`.
 """
@@ -26,13 +26,13 @@ def list_all(account: Account, call: Call) -> Obj:
 
 
 def wants(endpoint: Obj, event: Obj) -> bool:
-    """Whether the event is to be sent there."""
+    """Whether the endpoint receives the event."""
     enabled = endpoint["enabled_events"]
     return endpoint["status"] == "enabled" and ("*" in enabled or event["type"] in enabled)
 
 
 def create_endpoint(account: Account, call: Call) -> Obj:
-    """The one answer that shows the secret."""
+    """Create an endpoint; only this response has the secret."""
     params = call.params
     _check_url(params["url"])
     endpoint = account.add(
@@ -88,7 +88,7 @@ def _check_url(url: str) -> None:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """`invoice.*` stands for all of an object's events."""
+    """Whether an event type matches; `invoice.*` matches all events of an object."""
     return name == pattern or (pattern.endswith(".*") and name.startswith(pattern[:-1]))
 
 

@@ -1,4 +1,4 @@
-"""`expand`: ids replaced by the objects that they name, and lists that are left out by default.
+"""`expand`: replaces ids by their objects, and adds lists omitted by default.
 
 Which object an id names the account knows.
 """
@@ -12,7 +12,7 @@ _DEEPEST = 4
 
 
 def expand(account: Account, body: Obj, paths: list[str]) -> None:
-    """Replace in place, in a body that is a copy."""
+    """Expand in place; the body must be a copy."""
     for path in paths:
         segments = path.split(".")
         if len(segments) > _DEEPEST:
@@ -41,7 +41,7 @@ def _object(account: Account, node: Obj, key: str) -> Obj:
 
 
 def _include(account: Account, node: Obj, key: str) -> bool:
-    """Add what an invoice shows only when asked."""
+    """Add members that an invoice has only on request."""
     if node.get("object") != "invoice" or key not in ("payments", "confirmation_secret"):
         return False
     payments = account.all("invoice_payment", invoice=node["id"])

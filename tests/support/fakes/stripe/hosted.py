@@ -1,4 +1,4 @@
-"""What customers do on Stripe's pages, Checkout aside: pay an invoice, authenticate."""
+"""Customers' actions on Stripe's pages other than Checkout: payment and authentication."""
 
 from tests.support.fakes.stripe.account import Account, Obj
 from tests.support.fakes.stripe.refusals import declined, invalid, not_open
@@ -7,7 +7,7 @@ from tests.support.fakes.stripe.resources.payment_methods import resolve
 
 
 def pay(account: Account, invoice_id: str, card: str) -> None:
-    """Pay an open invoice; raises `Refusal` as the page would tell the customer."""
+    """Pay an open invoice. Raises `Refusal` with the error of the page."""
     invoice = account.get("invoice", invoice_id, "invoice")
     if invoice["status"] not in ("open", "uncollectible"):
         raise not_open()
@@ -17,7 +17,7 @@ def pay(account: Account, invoice_id: str, card: str) -> None:
 
 
 def authenticate(account: Account, intent_id: str, succeeds: bool) -> None:
-    """Pass or fail what the intent asks for."""
+    """Pass or fail the authentication of an intent."""
     intent = account.named(intent_id)
     if intent is None or intent["status"] != "requires_action":
         raise invalid("This intent asks for nothing.")

@@ -1,4 +1,4 @@
-"""Idempotency keys: the answer to a POST is kept and given again to the same request.
+"""Idempotency keys: the response to a POST is stored and replayed for the same request.
 
 Owns what is kept, for how long, and the refusals to a key used otherwise. Stripe promises no
 more than 24 hours, so nothing is kept longer here: a retry after that is done again.
@@ -17,7 +17,7 @@ _LONGEST = 255
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer, with what it answered."""
+    """A stored response with its request."""
 
     path: str
     form: Form
@@ -36,7 +36,7 @@ class Keys:
         self._running: set[str] = set()
 
     def begin(self, key: str, path: str, form: Form) -> Kept | None:
-        """The kept answer, or nothing and the key is taken until `end`."""
+        """Return the stored response, or None and lock the key until `end`."""
         if len(key) > _LONGEST:
             raise _refusal(400, f"Idempotency-Key is too long: at most {_LONGEST} characters.")
         if key in self._running:
@@ -49,7 +49,7 @@ class Keys:
         return None
 
     def end(self, key: str) -> None:
-        """The request is over, with or without an answer to keep."""
+        """End the request, with or without a response to store."""
         self._running.discard(key)
 
     def keep(self, key: str, path: str, form: Form, status: int, body: bytes, request: str) -> None:

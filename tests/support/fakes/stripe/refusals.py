@@ -1,4 +1,4 @@
-"""Stripe's errors: the envelope, and the refusals that many endpoints share.
+"""Stripe's errors: the envelope, and errors shared by endpoints.
 
 A refusal says whether the endpoint had begun: only then is it kept under the request's idempotency
 key.
@@ -10,7 +10,7 @@ _DOCS = "https://stripe.com/docs/error-codes/"
 
 
 class Refusal(Exception):
-    """An answer that is an error; state that the endpoint changed before it stays changed."""
+    """An error response; earlier state changes of the endpoint are kept."""
 
     def __init__(self, status: int, error: dict[str, Any], began: bool = True) -> None:
         super().__init__(error["message"])
@@ -30,7 +30,7 @@ def invalid(
     status: int = 400,
     began: bool = True,
 ) -> Refusal:
-    """The request is at fault."""
+    """An invalid request."""
     error = {"message": message, "type": "invalid_request_error"}
     if code is not None:
         error |= {"code": code, "doc_url": _DOCS + code.replace("_", "-")}
@@ -40,25 +40,25 @@ def invalid(
 
 
 def no_such(label: str, identifier: str, param: str, status: int = 400) -> Refusal:
-    """An id that names nothing: 404 when it stands in the path, 400 in a parameter."""
+    """An unknown id: 404 in the path, 400 in a parameter."""
     return invalid(f"No such {label}: '{identifier}'", "resource_missing", param, status)
 
 
 def not_modelled(param: str, route: str) -> Refusal:
-    """Stripe would take it, the stand-in would only ignore it: better to fail the test."""
+    """A parameter of Stripe that the fake does not implement: fails instead of being ignored."""
     message = f"tests/support/fakes/stripe does not model `{param}` of {route}: teach it there."
     return invalid(message, "not_modelled_by_the_stand_in", param, began=False)
 
 
 def declined(code: str, decline_code: str, message: str, **objects: Any) -> Refusal:
-    """The card is at fault."""
+    """A declined card."""
     error = {"code": code, "message": message, "type": "card_error"}
     error |= {"decline_code": decline_code, "doc_url": _DOCS + code.replace("_", "-")}
     return Refusal(402, {**error, **objects})
 
 
 def needs_action() -> Refusal:
-    """The customer has to authenticate before the invoice can be paid."""
+    """A payment that requires the customer's authentication."""
     code = "invoice_payment_intent_requires_action"
     message = (
         "Payment for this invoice requires additional user action before it can be completed "
@@ -72,18 +72,18 @@ def needs_action() -> Refusal:
 
 
 def not_editable() -> Refusal:
-    """The invoice was finalized."""
+    """An edit of a finalized invoice."""
     message = "Invalid invoice: This invoice is no longer editable"
     return invalid(message, "invoice_not_editable")
 
 
 def not_open() -> Refusal:
-    """The invoice is in a state that this step does not start from."""
+    """An invoice whose status does not allow this step."""
     return invalid("You can only pass in open invoices. This invoice isn't open.")
 
 
 def server_error(status: int, began: bool = False) -> Refusal:
-    """Stripe itself is at fault."""
+    """A server error of Stripe."""
     if status == 409:
         message = "This object cannot be accessed right now: another request holds it."
         return invalid(message, "lock_timeout", status=409, began=False)

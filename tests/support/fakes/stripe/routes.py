@@ -1,4 +1,4 @@
-"""All endpoints of the stand-in; each module of objects lists its own."""
+"""All endpoints of the fake Stripe; each resource module lists its own."""
 
 from tests.support.fakes.stripe import events
 from tests.support.fakes.stripe.refusals import Refusal, invalid
@@ -35,7 +35,7 @@ _NO_IDS = ("search", "create_preview", "preview")  # endpoints that the stand-in
 
 
 def find(method: str, path: str) -> tuple[Route, str]:
-    """The endpoint and the id that the path names."""
+    """The endpoint and the id of a path."""
     for route in ROUTES:
         identifier = route.match(path) if route.method == method else None
         if identifier is not None and identifier not in _NO_IDS:

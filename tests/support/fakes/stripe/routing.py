@@ -1,4 +1,4 @@
-"""An endpoint: the request that it answers, and the SDK's type that its parameters are held to.
+"""An endpoint: its method and path, and the SDK type that validates its parameters.
 
 What Stripe would take and the endpoint here does not model is refused, so that no test passes
 because the stand-in looked away.
@@ -34,19 +34,19 @@ class Route:
         return f"{self.method} {self.path}"
 
     def match(self, path: str) -> str | None:
-        """The id in the path, empty if the path has none; nothing for another path."""
+        """The id in the path, empty if it has none; None for another path."""
         pattern = re.escape(self.path).replace(r"\{id\}", r"(?P<id>[^/]+)")
         found = re.fullmatch(pattern, path)
         return None if found is None else found.groupdict().get("id", "")
 
     def parameters(self, form: Form) -> dict[str, Any]:
-        """The form's values, typed; raises `Refusal` for what Stripe or the stand-in refuses."""
+        """The typed form values. Raises `Refusal` for values that Stripe or the fake rejects."""
         values = validate(self.params, form)
         self._check(values, "")
         return values
 
     def _check(self, value: Any, within: str) -> None:
-        """A dotted name models one member of a parameter, a plain one the whole of it."""
+        """Check implemented parameters: a dotted name covers one member, a plain name all of it."""
         modelled = {"expand", *self.models.split()}
         for each in value if isinstance(value, list) else [value]:
             for name, inner in each.items():

@@ -1,4 +1,4 @@
-"""The stand-in as a test sees it: where it listens, what it knows, and what it is made to do.
+"""The fake Stripe for tests: its URL, its objects and its controls.
 
 Owns starting and stopping it on a real socket, in the test's own event loop; and the parts that
 are not HTTP: the customer on Stripe's pages, and the counts.
@@ -27,7 +27,7 @@ from tests.support.fakes.stripe.switches import Switches
 
 
 class FakeStripe(Switches):
-    """A Stripe account behind `url`, seen by who has `key`; the faults of `Switches` to turn on."""
+    """A Stripe account at `url` with the secret `key`, and the faults of `Switches`."""
 
     def __init__(self, clock: MovableClock) -> None:
         super().__init__()
@@ -40,45 +40,45 @@ class FakeStripe(Switches):
 
     @property
     def requests(self) -> list[Seen]:
-        """All that arrived, in order."""
+        """All received requests, in order."""
         return self.app.seen
 
     def count(self, route: str) -> int:
-        """How many requests arrived at the endpoint, such as `POST /v1/invoices/{id}/pay`."""
+        """The number of requests to the endpoint, such as `POST /v1/invoices/{id}/pay`."""
         return sum(seen.route == route for seen in self.requests)
 
     def executed(self, route: str) -> int:
-        """How many of them the endpoint executed: no kept answer, and not refused before it."""
+        """The number of executed requests, without replays and early rejections."""
         return sum(seen.route == route and seen.executed for seen in self.requests)
 
     def objects(self, kind: str, **fields: object) -> list[Obj]:
-        """The objects of a kind (`invoice`, `customer`, …), the oldest first, with these values."""
+        """The objects of a kind (`invoice`, `customer`, …) with these values, oldest first."""
         return copied(self.account.all(kind, **fields)[::-1])
 
     def events(self, kind: str = "") -> list[Obj]:
-        """The events of a type, or all, the oldest first."""
+        """The events of a type, or all, oldest first."""
         return [event for event in self.objects("event") if kind in ("", event["type"])]
 
     def add_endpoint(self, url: str, *events: str) -> str:
-        """Have these events, or all, posted there; gives the signing secret."""
+        """Add a webhook endpoint for these events, or all; returns the signing secret."""
         params = {"url": url, "enabled_events": list(events or "*")}
         secret: str = create_endpoint(self.account, Call("", "", params))["secret"]
         return secret
 
     def complete_checkout(self, session_id: str, card: str = "pm_card_visa") -> str:
-        """The customer enters this card on the Checkout page; gives the payment method's id."""
+        """Enter this card on the Checkout page; returns the payment method's id."""
         return checkout.complete(self.account, session_id, card)
 
     def pay_hosted_invoice(self, invoice_id: str, card: str = "pm_card_visa") -> None:
-        """The customer pays on the invoice's own page; a declined card raises `Refusal`."""
+        """Pay on the hosted invoice page. Raises `Refusal` for a declined card."""
         hosted.pay(self.account, invoice_id, card)
 
     def authenticate(self, intent_id: str, succeeds: bool = True) -> None:
-        """The customer passes, or fails, what a payment or setup intent asks of them."""
+        """Pass or fail the authentication of a payment or setup intent."""
         hosted.authenticate(self.account, intent_id, succeeds)
 
     def collect_due(self) -> None:
-        """Stripe's own clockwork: finalize and charge what is due by now, for `auto_advance`."""
+        """Run Stripe's automatic steps: finalize and charge due invoices with `auto_advance`."""
         collect_due(self.account)
 
 

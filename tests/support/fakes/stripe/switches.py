@@ -1,4 +1,4 @@
-"""What a test makes go wrong: no connection, slow answers, errors, answers that never arrive.
+"""Faults that a test injects: no connection, slow responses, errors, lost responses.
 
 The application asks before and after each request; the connections know how to break.
 """
@@ -55,7 +55,7 @@ class _Watched(HttpToolsProtocol):
 
 
 class Switches:
-    """The faults that are on."""
+    """The active faults."""
 
     def __init__(self) -> None:
         self.connections = Connections()
@@ -66,20 +66,20 @@ class Switches:
         self._at = ""
 
     def down(self) -> None:
-        """Break all connections, and every new one at once."""
+        """Close all connections, and every new one immediately."""
         self.connections.refusing = True
         self.connections.abort_all()
 
     def up(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         self.connections.refusing = False
 
     def slow(self, seconds: float) -> None:
-        """Let each request wait before it is executed; it is, even if the client has left."""
+        """Delay the execution of each request; it is executed even if the client disconnects."""
         self.delay_s = seconds
 
     def fail_next(self, count: int, status: int = 500) -> None:
-        """Answer the next requests with an error and do nothing else for them."""
+        """Respond to the next requests with an error without executing them."""
         self._failing += [server_error(status)] * count
 
     def fail_after(self, count: int, at: str = "") -> None:
@@ -88,7 +88,7 @@ class Switches:
         self._failing_after, self._at = count, at
 
     def rate_limit(self, count: int) -> None:
-        """Answer the next requests with 429 and do nothing else for them."""
+        """Respond to the next requests with 429 without executing them."""
         self._failing += [too_many_requests()] * count
 
     def lose_answers(self, count: int, at: str = "") -> None:
@@ -97,12 +97,12 @@ class Switches:
         self._lost, self._at = count, at
 
     def before(self) -> None:
-        """Raises what the test ordered."""
+        """Raise the injected fault before execution."""
         if self._failing:
             raise self._failing.pop(0)
 
     def after(self, route: str) -> None:
-        """Raises what the test ordered for a request that was executed."""
+        """Raise the injected fault after execution."""
         if self._failing_after and self._at in ("", route):
             self._failing_after -= 1
             raise server_error(500, began=True)

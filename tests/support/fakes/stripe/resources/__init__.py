@@ -1,1 +1,1 @@
-"""Stripe's objects, one module for the routes of each and one for what it looks like."""
+"""Stripe's objects, one module for the routes of each and one for its shape."""

@@ -1,4 +1,4 @@
-"""Stripe's test cards: what attaching, setting up and charging each of them does.
+"""Stripe's test cards: the result of attachment, setup and charge of each.
 
 Owns the `pm_card_…` names, which stand for a new payment method wherever one is asked for.
 """
@@ -12,7 +12,7 @@ from tests.support.fakes.stripe.account import Account, Obj
 
 @dataclass(frozen=True)
 class Card:
-    """How the card behaves; a plain one succeeds in everything."""
+    """The behaviour of a card; by default all operations succeed."""
 
     last4: str
     brand: str = "visa"
@@ -46,7 +46,7 @@ def card_of(account: Account, method: Obj) -> Card:
 
 
 def new_method(account: Account, name: str) -> Obj:
-    """A payment method of nobody's for the test card."""
+    """Create an unattached payment method of the test card."""
     card = TEST_CARDS[name]
     method: Obj = {
         "id": account.new_id("pm_"),
@@ -95,7 +95,7 @@ def _card(card: Card) -> dict[str, Any]:
 
 
 def charged_details(method: Obj) -> dict[str, Any]:
-    """The card as a charge shows it."""
+    """The card details of a charge."""
     card = method["card"]
     kept = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding")
     details = {key: card[key] for key in (*kept, "last4", "regulated_status", "wallet")}

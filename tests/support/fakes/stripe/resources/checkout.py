@@ -1,4 +1,4 @@
-"""Checkout in setup mode and the billing portal: the pages of Stripe's that customers visit.
+"""Checkout in setup mode and the billing portal: Stripe's pages for customers.
 
 Owns their sessions, and what a customer does on the Checkout page.
 """
@@ -65,8 +65,8 @@ def expire(account: Account, call: Call) -> Obj:
 
 
 def complete(account: Account, session_id: str, card: str) -> str:
-    """The customer enters this card; gives the payment method. Raises where the page would not
-    let them go on: the card is declined, or the session is over."""
+    """Enter this card; returns the payment method. Raises Refusal if the page does not
+    continue: the card is declined, or the session has ended."""
     session = account.get("checkout.session", session_id, "session")
     if session["status"] != "open" or session["expires_at"] <= account.now():
         raise invalid("This Checkout Session is no longer open.")

@@ -1,4 +1,4 @@
-"""The SDK's parameter types, closed: names, enumerations and forms that Stripe refuses.
+"""The SDK's parameter types as closed types that reject unknown names and values.
 
 Owns turning `stripe.params.*` into validators for decoded forms, and pydantic's findings into
 Stripe's errors. The SDK leaves enumerations open (`Literal[...] | str`) so that an old SDK can
@@ -25,7 +25,7 @@ _KNOWN = (str, Decimal, float, type(None))
 
 
 def validate(params: type, form: Form) -> dict[str, Any]:
-    """The typed parameters; raises the `Refusal` that Stripe would answer."""
+    """The typed parameters. Raises the `Refusal` of Stripe's response."""
     try:
         values: dict[str, Any] = _adapter(params).validate_python(form, extra="forbid")
     except ValidationError as error:
@@ -97,7 +97,7 @@ def _as_int(value: Any) -> Any:
 
 
 def _refusal(found: list[ErrorDetails], form: Form) -> Refusal:
-    """The finding that says most: a union reports one for each of its members."""
+    """The most specific error; a union reports one per member."""
     rank = {"extra_forbidden": 2, "literal_error": 0, "string_type": 0}
     error = max(found, key=lambda each: (rank.get(each["type"], 1), len(each["loc"])))
     param, value = _name(error, form), error.get("input")
@@ -126,7 +126,7 @@ def _invalid(message: str, code: str | None, param: str) -> Refusal:
 
 
 def _name(error: ErrorDetails, form: Form) -> str:
-    """`lines[0][amount]`, from a location that also names the members of unions."""
+    """The parameter name, as `lines[0][amount]`, from a pydantic location with union members."""
     node: Any = form
     parts: list[str] = []
     last = len(error["loc"]) - 1

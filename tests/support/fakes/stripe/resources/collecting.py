@@ -1,4 +1,4 @@
-"""What Stripe does by itself as time goes by: drafts are finalized, open invoices are charged.
+"""Stripe's time-based actions: drafts are finalized, open invoices are charged.
 
 Nothing here runs unless a test calls it, so that a test says when Stripe's clockwork has turned.
 """
@@ -11,7 +11,7 @@ _RETRIES_AFTER_S = (3 * _DAY_S, 5 * _DAY_S, 7 * _DAY_S)
 
 
 def collect_due(account: Account) -> None:
-    """Take every step whose time has come."""
+    """Run every due step."""
     for invoice in reversed(account.all("invoice", auto_advance=True)):
         finalizes = invoice["automatically_finalizes_at"]
         if invoice["status"] == "draft" and finalizes is not None and finalizes <= account.now():
@@ -37,7 +37,7 @@ def _charge(account: Account, invoice: Obj) -> None:
 
 
 def _schedule(account: Account, invoice: Obj) -> None:
-    """After the last retry Stripe leaves the invoice as it is."""
+    """Schedule the next retry; after the last one the invoice stays unchanged."""
     tries = invoice["attempt_count"] - 1
     following = _RETRIES_AFTER_S[tries] if tries < len(_RETRIES_AFTER_S) else None
     with account.changing(invoice, "invoice.updated"):

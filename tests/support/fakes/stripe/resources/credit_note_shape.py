@@ -1,4 +1,4 @@
-"""What a credit note looks like, and how its amount is split.
+"""The shape of a credit note, and the split of its amount.
 
 The rules are in `credit_notes`.
 """
@@ -12,7 +12,7 @@ from tests.support.fakes.stripe.calls import merged
 
 @dataclass(frozen=True)
 class Split:
-    """What lowers the open amount, and what was paid and goes back, in one way or another."""
+    """The part that reduces the open amount, and the parts that return paid amounts."""
 
     pre: int
     post: int
@@ -61,7 +61,7 @@ def new_line(account: Account, given: dict[str, Any], amount: int) -> Obj:
 def new_note(
     account: Account, invoice: Obj, lines: list[Obj], split: Split, params: dict[str, Any]
 ) -> Obj:
-    """A note that is neither kept nor settled yet."""
+    """A credit note that is not stored or settled yet."""
     identifier, total = account.new_id("cn_"), split.pre + split.post
     earlier = len(account.all("credit_note", invoice=invoice["id"]))
     amounts = ("amount", "subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax")

@@ -1,4 +1,4 @@
-"""Credit notes: what a finalized invoice is lowered by, and where the money goes.
+"""Credit notes: reduction of a finalized invoice, and the use of the credited amount.
 
 The part that is still open (`pre_payment`) lowers what is due; the part that was paid
 (`post_payment`) has to be refunded, put to the customer's balance or marked as settled elsewhere,
@@ -65,7 +65,7 @@ def update(account: Account, call: Call) -> Obj:
 
 
 def void(account: Account, call: Call) -> Obj:
-    """Only while the invoice is open: money that has gone back does not return."""
+    """Void a credit note, only while the invoice is open: refunds are not reversed."""
     note = account.get("credit_note", call.id, "id", 404)
     if note["status"] == "void":
         raise invalid("This credit note has already been voided.")
@@ -137,7 +137,7 @@ def _linked(account: Account, name: str, link: dict[str, Any]) -> int:
 
 
 def _require_creditable(account: Account, invoice: Obj, parts: Split) -> None:
-    """A refund of its own lowers what may be credited, unless it is linked to a credit note."""
+    """Check the creditable amount; refunds reduce it unless linked to a credit note."""
     charge = account.find("charge", account.private.charges.get(invoice["id"], ""))
     notes = account.all("credit_note", invoice=invoice["id"], status="issued")
     of_notes = sum(each["amount_refunded"] for note in notes for each in note["refunds"])

@@ -1,4 +1,4 @@
-"""Customers: who is billed, with what by default, and what stands to their balance.
+"""Customers: billing data, default payment method and balance.
 
 Owns `/v1/customers` and the balance, which is negative for credit. Invoices and credit notes
 change the balance through `move_balance`.
@@ -53,7 +53,7 @@ def list_all(account: Account, call: Call) -> Obj:
 
 
 def delete(account: Account, call: Call) -> Obj:
-    """The id goes on naming a stub; the methods and the pending items go."""
+    """Delete payment methods and pending items; the id then returns a stub."""
     customer = account.get("customer", call.id, "id", 404)
     for item in account.all("invoiceitem", customer=call.id, invoice=None):
         account.remove(item)
@@ -73,7 +73,7 @@ def list_balance(account: Account, call: Call) -> Obj:
 def move_balance(
     account: Account, customer: Obj, amount: int, currency: str, kind: str, **cause: str
 ) -> Obj:
-    """Change the balance, keep a record of why, and tell of it."""
+    """Change the balance, record the reason and emit an event."""
     with account.changing(customer, "customer.updated"):
         return _book(account, customer, amount, currency, kind, **cause)
 
@@ -110,7 +110,7 @@ def _book(
 
 
 def require_method(account: Account, customer: str | None, method: str, param: str) -> Obj:
-    """The customer's own payment method."""
+    """The payment method, which must belong to the customer."""
     found = account.find("payment_method", method)
     if found is None or customer is None or found["customer"] != customer:
         message = f"The customer does not have a payment method with the ID {method}. "
@@ -139,7 +139,7 @@ def _settings(account: Account, customer: Obj, given: dict[str, Any]) -> dict[st
 
 
 def _filled(old: Obj | None, part: str, given: dict[str, Any]) -> Obj:
-    """Stripe keeps what an update of an address leaves out, and shows every key."""
+    """An address after an update: omitted members are kept, and all keys are present."""
     if part == "address":
         return {**_ADDRESS, **(old or {}), **given}
     address = {**_ADDRESS, **(old or {}).get("address", {}), **given.get("address", {})}

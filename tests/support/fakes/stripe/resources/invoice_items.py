@@ -1,4 +1,4 @@
-"""Invoice items: the amounts that an invoice collects, pending until one takes them.
+"""Invoice items: amounts that are pending until an invoice includes them.
 
 Owns `/v1/invoiceitems`, and how items become lines of a draft.
 """
@@ -91,7 +91,7 @@ def keep(account: Account, item: Obj) -> None:
 
 
 def put_on(account: Account, invoice: Obj, items: Sequence[Obj]) -> None:
-    """The items become lines of the draft."""
+    """Add the items as lines of the draft."""
     data = invoice["lines"]["data"]
     if len(data) + len(items) > MOST_ITEMS:
         raise _too_many()
@@ -116,7 +116,7 @@ def _existing(account: Account, call: Call) -> Obj:
 
 
 def _require_editable(account: Account, item: Obj, message: str) -> None:
-    """An item whose draft was deleted is not set free: it goes with the draft."""
+    """Check that the item is editable; an item of a deleted draft is not released."""
     if item["invoice"] is not None:
         invoice = account.find("invoice", item["invoice"])
         if invoice is None or invoice["status"] != "draft":

@@ -1,4 +1,4 @@
-"""What an invoice looks like, and what its amounts are while it is a draft.
+"""The shape of an invoice, and its amounts while it is a draft.
 
 The steps that change an invoice are in `invoices` and `settling`.
 """
@@ -30,7 +30,7 @@ _DAY_S = 24 * _HOUR_S
 
 
 def new_draft(account: Account, params: dict[str, Any], customer: Obj, currency: str) -> Obj:
-    """A draft without lines; not yet kept."""
+    """A draft without lines that is not stored yet."""
     identifier, now = account.new_id("in_"), account.now()
     invoice = _constant() | {
         "id": identifier,
@@ -63,13 +63,13 @@ def due_date(params: dict[str, Any], created: int) -> int | None:
 
 
 def copy_customer(account: Account, invoice: Obj, customer: Obj) -> None:
-    """The customer as they are now; a finalized invoice keeps them as they were."""
+    """Copy the customer's current data, which a finalized invoice keeps."""
     kept = ("address", "email", "name", "phone", "shipping", "tax_exempt")
     invoice |= {f"customer_{key}": account.show({key: customer[key]})[key] for key in kept}
 
 
 def schedule(invoice: Obj) -> None:
-    """When Stripe would go on with the draft by itself."""
+    """Set the time at which Stripe finalizes the draft automatically."""
     advances, created = invoice["auto_advance"], invoice["created"]
     charges = advances and invoice["collection_method"] == "charge_automatically"
     invoice["automatically_finalizes_at"] = created + _HOUR_S + 1 if advances else None
@@ -77,7 +77,7 @@ def schedule(invoice: Obj) -> None:
 
 
 def usable_balance(customer: Obj, invoice: Obj) -> int:
-    """The balance is kept in one currency, and counts only there."""
+    """The usable balance, which has one currency and applies only to it."""
     balance: int = customer["balance"] if customer["currency"] == invoice["currency"] else 0
     return balance
 

@@ -1,4 +1,4 @@
-"""Invoices as documents: drafts are written, changed, listed and thrown away.
+"""Invoices as documents: creating, changing, listing and deleting drafts.
 
 Finalizing, paying and what else settles one is in `settling`.
 """
@@ -81,7 +81,7 @@ def update(account: Account, call: Call) -> Obj:
 
 
 def delete(account: Account, call: Call) -> Obj:
-    """Its items are not set free: they go on naming an invoice that is gone."""
+    """Delete a draft; its items keep the id of the deleted invoice."""
     invoice = account.get("invoice", call.id, "invoice", 404)
     if invoice["status"] != "draft":
         raise invalid("You can only delete draft invoices.")
@@ -119,14 +119,14 @@ def _item(account: Account, invoice: Obj, line: dict[str, Any], place: int) -> O
 
 
 def _now(account: Account, invoice: Obj) -> Obj:
-    """What is due of a draft follows the customer's balance."""
+    """The invoice with the amount due of a draft for the customer's current balance."""
     if invoice["status"] == "draft":
         recompute(account, invoice)
     return invoice
 
 
 def _pending(account: Account, customer: Obj, currency: str, params: dict[str, Any]) -> list[Obj]:
-    """What the draft sweeps up: nothing unless told to, and only of its currency."""
+    """The pending items that the draft includes: none by default, and only of its currency."""
     if params.get("pending_invoice_items_behavior", "exclude") != "include":
         return []
     identifier = customer["id"]

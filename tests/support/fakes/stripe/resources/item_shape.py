@@ -1,4 +1,4 @@
-"""What an invoice item looks like, what it amounts to, and the line that shows it.
+"""The shape of an invoice item, its amount, and its invoice line.
 
 The endpoint is in `invoice_items`.
 """
@@ -19,7 +19,7 @@ _SHOWN_BY_LINE = (
 def new_item(
     account: Account, params: dict[str, Any], customer: str, currency: str, within: str
 ) -> Obj:
-    """An item that is not kept yet; `within` names the parameter that holds these."""
+    """An item that is not stored yet; `within` names the parent parameter."""
     amounts = priced(account, params, within)
     now = account.now()
     return {
@@ -46,7 +46,7 @@ def new_item(
 
 
 def line_of(account: Account, item: Obj, identifier: str) -> Obj:
-    """The line under this id that shows the item."""
+    """The invoice line of the item, with this id."""
     details = {"invoice_item": item["id"], "proration": False, "subscription": None}
     return {
         "id": identifier,
@@ -67,7 +67,7 @@ def line_of(account: Account, item: Obj, identifier: str) -> Obj:
 
 
 def priced(account: Account, params: dict[str, Any], within: str) -> Obj:
-    """The members that say how much: an amount, or a quantity of a unit's amount."""
+    """The price members: an amount, or a quantity and a unit amount."""
     amount, quantity = params.get("amount"), params.get("quantity", 1)
     unit = params.get("unit_amount_decimal")
     if amount is not None and ("quantity" in params or unit is not None):
@@ -95,6 +95,6 @@ def _within(name: str, within: str) -> str:
 
 
 def item_of(line: Obj) -> str:
-    """The id of the item that the line shows."""
+    """The id of the line's item."""
     identifier: str = line["parent"]["invoice_item_details"]["invoice_item"]
     return identifier

@@ -1,4 +1,4 @@
-"""Payment methods: cards, and whose they are.
+"""Payment methods: cards and their customers.
 
 The cards themselves, of which only Stripe's test cards exist, are in `cards`.
 """
@@ -13,7 +13,7 @@ from tests.support.fakes.stripe.routing import PAGE, Route
 
 
 def resolve(account: Account, identifier: str, param: str, status: int = 400) -> Obj:
-    """The payment method, or a new one where a test card is named."""
+    """The payment method with the id, or a new one for the name of a test card."""
     if identifier in TEST_CARDS:
         return new_method(account, identifier)
     return account.get("payment_method", identifier, param, status)
@@ -41,13 +41,13 @@ def attach(account: Account, call: Call) -> Obj:
 
 
 def require_fresh(account: Account, method: Obj) -> None:
-    """A payment method that was detached is spent."""
+    """Check that the payment method was never detached."""
     if method["id"] in account.private.used_up:
         raise _used_up()
 
 
 def give(account: Account, method: Obj, customer: str) -> None:
-    """Make it the customer's."""
+    """Attach the payment method to the customer."""
     method["customer"] = customer
     account.emit("payment_method.attached", method)
 

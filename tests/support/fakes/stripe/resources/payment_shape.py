@@ -1,4 +1,4 @@
-"""What payment intents, charges and invoice payments look like.
+"""The shapes of payment intents, charges and invoice payments.
 
 What happens to them is in `payments`.
 """
@@ -25,7 +25,7 @@ _NULL_OF_CHARGE = (
 
 
 def new_intent(account: Account, invoice: Obj) -> Obj:
-    """Asks for what is due on the invoice; not yet kept."""
+    """A payment intent for the amount due, not stored yet."""
     identifier = account.new_id("pi_")
     card = {"installments": None, "mandate_options": None, "network": None}
     return {
@@ -51,7 +51,7 @@ def new_intent(account: Account, invoice: Obj) -> Obj:
 
 
 def new_charge(account: Account, intent: Obj, method: Obj) -> Obj:
-    """The whole amount, charged with success; not yet kept."""
+    """A successful charge of the whole amount, not stored yet."""
     outcome: dict[str, Any] = {
         "advice_code": None,
         "network_advice_code": None,
@@ -93,7 +93,7 @@ def new_charge(account: Account, intent: Obj, method: Obj) -> Obj:
 
 
 def new_payment(account: Account, invoice: Obj, intent: Obj) -> Obj:
-    """Links the two; not yet kept."""
+    """An invoice payment that links invoice and intent, not stored yet."""
     return {
         "id": account.new_id("inpay_"),
         "object": "invoice_payment",

@@ -1,4 +1,4 @@
-"""What pays an invoice: its payment intent, the charges tried on it, and the link between them.
+"""Payment of an invoice: its payment intent, attempted charges, and their link.
 
 An invoice does not name its payment intent: `/v1/invoice_payments` does. What a paid invoice
 becomes is in `settling`.
@@ -56,7 +56,7 @@ def _of_customer(found: list[Obj], call: Call) -> list[Obj]:
 
 
 def payment_of(account: Account, invoice: Obj) -> Obj | None:
-    """The payment that is still to be made; there is none when nothing is due."""
+    """The open payment of the invoice, or None if no amount is due."""
     found = account.all("invoice_payment", invoice=invoice["id"], status="open")
     return found[0] if found else None
 
@@ -66,14 +66,14 @@ def intent_of(account: Account, payment: Obj) -> Obj:
 
 
 def ask(account: Account, invoice: Obj) -> None:
-    """The finalized invoice asks for what is due."""
+    """Create the payment intent of a finalized invoice."""
     intent = account.add(new_intent(account, invoice))
     account.emit("payment_intent.created", intent)
     account.add(new_payment(account, invoice, intent))
 
 
 def ask_for_less(account: Account, invoice: Obj) -> None:
-    """A credit note lowered what is due."""
+    """Reduce the payment intent after a credit note."""
     payment = payment_of(account, invoice)
     if payment is not None:
         payment["amount_requested"] = invoice["amount_remaining"]
@@ -81,7 +81,7 @@ def ask_for_less(account: Account, invoice: Obj) -> None:
 
 
 def call_off(account: Account, invoice: Obj, reason: str) -> None:
-    """Nothing is to be paid any more, or not through Stripe."""
+    """Cancel the payment intent: no amount is due, or it is paid out of band."""
     payment = payment_of(account, invoice)
     if payment is not None:
         payment["status"] = "canceled"
@@ -93,7 +93,7 @@ def call_off(account: Account, invoice: Obj, reason: str) -> None:
 
 
 def collect(account: Account, payment: Obj, method: Obj) -> Refusal | Obj:
-    """One attempt to charge the card: the charge, or what Stripe answers to a refused one."""
+    """Attempt to charge the card; returns the charge or Stripe's error."""
     intent, card = intent_of(account, payment), card_of(account, method)
     if card.authenticates:
         intent |= {"status": "requires_action", "payment_method": method["id"]}
@@ -106,7 +106,7 @@ def collect(account: Account, payment: Obj, method: Obj) -> Refusal | Obj:
 
 
 def succeed(account: Account, payment: Obj, method: Obj) -> Obj:
-    """The card is charged."""
+    """Record a successful charge."""
     intent = intent_of(account, payment)
     charge = account.add(new_charge(account, intent, method))
     intent |= {"status": "succeeded", "amount_received": intent["amount"], "next_action": None}

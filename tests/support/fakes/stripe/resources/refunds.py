@@ -1,4 +1,4 @@
-"""Refunds: money of a charge that goes back to the card.
+"""Refunds of charges to the card.
 
 Credit notes make refunds through here.
 """
@@ -43,7 +43,7 @@ def list_all(account: Account, call: Call) -> Obj:
 
 
 def refund(account: Account, charge: Obj, amount: int, params: dict[str, Any]) -> Obj:
-    """Send this much back; the caller has seen that the charge has it."""
+    """Refund the amount; the caller checks that the charge covers it."""
     made = account.add(_refund(account, charge, amount, params))
     account.emit("refund.created", made)
     charge["amount_refunded"] += amount

@@ -1,4 +1,4 @@
-"""The steps of an invoice's life: draft, open, then paid, void or uncollectible.
+"""Status transitions of an invoice: draft, open, then paid, void or uncollectible.
 
 Owns finalizing, paying, sending, voiding and giving up; which step starts from which state; and
 how a customer's balance is used up. What charges a card is in `payments`.
@@ -103,7 +103,7 @@ def mark_uncollectible(account: Account, call: Call) -> Obj:
 
 
 def to_open(account: Account, invoice: Obj) -> None:
-    """Finalize the draft; with nothing to collect it is paid at once."""
+    """Finalize the draft; with no amount due it is paid at once."""
     customer = account.get("customer", invoice["customer"], "customer")
     recompute(account, invoice)
     if invoice["amount_due"] > _LARGEST:
@@ -125,7 +125,7 @@ def to_open(account: Account, invoice: Obj) -> None:
 
 
 def attempt(account: Account, invoice: Obj, method: Obj) -> Refusal | None:
-    """Charge what is open; gives what Stripe answers when the card is refused."""
+    """Charge the open amount; returns Stripe's error if the card is declined."""
     payment = payments.payment_of(account, invoice)
     assert payment is not None, "an open invoice has something to collect"
     outcome = payments.collect(account, payment, method)
@@ -139,14 +139,14 @@ def attempt(account: Account, invoice: Obj, method: Obj) -> Refusal | None:
 
 
 def settle(account: Account, invoice: Obj, charge: Obj) -> None:
-    """The charge has paid it."""
+    """Mark the invoice paid by the charge."""
     account.private.charges[invoice["id"]] = charge["id"]
     to_paid(account, invoice, attempted=True)
     account.emit("invoice.payment_succeeded", invoice)
 
 
 def to_paid(account: Account, invoice: Obj, attempted: bool) -> None:
-    """Nothing remains to be collected."""
+    """Set the status to paid."""
     paid = {"amount_paid": invoice["amount_due"], "amount_remaining": 0, "attempted": attempted}
     paid |= {"auto_advance": False, "next_payment_attempt": None}
     _move(account, invoice, "paid", "paid_at", **paid)
@@ -154,7 +154,7 @@ def to_paid(account: Account, invoice: Obj, attempted: bool) -> None:
 
 
 def fail(account: Account, invoice: Obj, requires_action: bool) -> None:
-    """The attempt came to nothing; the invoice stays as it was."""
+    """Record a failed attempt; the status is unchanged."""
     retried = invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically"
     following = account.now() + _RETRY_AFTER_S if retried else None
     with account.changing(invoice, "invoice.updated"):
@@ -165,7 +165,7 @@ def fail(account: Account, invoice: Obj, requires_action: bool) -> None:
 
 
 def default_method(account: Account, invoice: Obj) -> Obj | None:
-    """The card that is charged unless another is named; being attached is not enough."""
+    """The default payment method for charges; an attached card is not a default."""
     customer = account.find("customer", invoice["customer"]) or {}
     name = invoice["default_payment_method"]
     name = name or customer.get("invoice_settings", {}).get("default_payment_method")
@@ -209,7 +209,7 @@ def _finalized(account: Account, invoice: Obj) -> Obj:
 
 
 def _use_balance(account: Account, invoice: Obj, customer: Obj) -> None:
-    """Credit lowers what is due, and too small a sum waits for the next invoice."""
+    """Apply the customer balance: credit reduces the amount due, small amounts are carried over."""
     starting = usable_balance(customer, invoice)
     due, ending = invoice["total"] + starting, 0
     kind = "applied_to_invoice"

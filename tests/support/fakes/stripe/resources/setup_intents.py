@@ -1,4 +1,4 @@
-"""Setup intents: a card is kept for later charges that the customer does not attend.
+"""Setup intents: a card is saved for later charges without the customer.
 
 Owns `/v1/setup_intents` and the step that confirms one, which Checkout takes too.
 """
@@ -68,7 +68,7 @@ def _confirm_with(account: Account, intent: Obj, params: dict[str, Any]) -> Obj:
 
 
 def attempt(account: Account, intent: Obj, method: Obj, present: bool) -> Obj:
-    """Set the card up; raises on a decline. A customer who is present authenticates at once."""
+    """Set the card up. Raises Refusal if declined; a present customer authenticates at once."""
     card = card_of(account, method)
     if not card.attaches:
         _fail(account, intent, method)
@@ -108,7 +108,7 @@ def _require_owner(intent: Obj, method: Obj) -> None:
 
 
 def _require_return_url(automatic: Obj | None, params: dict[str, Any]) -> None:
-    """A method of the dashboard's choice might send the customer away; a card does not."""
+    """Require a return URL for automatic payment methods, which may redirect; cards do not."""
     redirects = automatic is not None and automatic["allow_redirects"] == "always"
     if redirects and "return_url" not in params:
         raise invalid(
@@ -129,7 +129,7 @@ def _methods(params: dict[str, Any]) -> Obj | None:
 
 
 def new_intent(account: Account, params: dict[str, Any]) -> Obj:
-    """An intent without a payment method; not yet kept."""
+    """A setup intent without a payment method that is not stored yet."""
     identifier = account.new_id("seti_")
     return {
         "id": identifier,
