@@ -4,7 +4,7 @@ The collector receives finished line amounts, and its total must equal ours: it 
 proration of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,23 +27,11 @@ from billing.ledger.ledger import Book, sum_transaction_by_book
 from billing.money import Money
 from billing.outbox import PermanentFailure
 from billing.tables import Invoice, InvoiceStatus, LegalEntity
+from billing.translations.catalog import billing_texts
+from infra.translations import MessageCatalog, gettext_noop
 
 # Items beside those of lines: further lines combined, tax, and what the wallet paid, with reserve.
 _OTHER_ITEMS = 10
-_TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
-    "en": {
-        "more": "Further lines, see the invoice",
-        "tax": "Tax",
-        "untaxed": "Tax included in the prices, not due",
-        "wallet": "Paid from the wallet",
-    },
-    "zh": {
-        "more": "其余明细见账单",
-        "tax": "税额",
-        "untaxed": "价格中所含、无需支付的税额",
-        "wallet": "已由余额支付",
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +107,7 @@ async def build_invoice_to_collect(
             [InvoiceItem(_line_text(line), line.line.minor) for line in document_lines],
             invoice.total,
             from_wallet,
-            _TRANSLATIONS[parties.locale],
+            billing_texts(parties.locale),
         ),
         amount_due=invoice.total - from_wallet,
         days_until_due=None if collection.is_charged else profile.net_days,
@@ -132,7 +120,7 @@ def _build_items(
     lines: Sequence[InvoiceItem],
     total: int,
     from_wallet: int,
-    texts: Mapping[str, str],
+    texts: MessageCatalog,
 ) -> tuple[InvoiceItem, ...]:
     """Return items for lines, added tax and wallet payment; leave out zero amounts.
 
@@ -141,10 +129,16 @@ def _build_items(
     line_items = [item for item in lines if item.minor]
     items, combined = line_items[:max_items], line_items[max_items:]
     tax = total - sum(item.minor for item in line_items)
+    tax_text = (
+        gettext_noop("Tax") if tax > 0 else gettext_noop("Tax included in the prices, not due")
+    )
     further_items = [
-        InvoiceItem(texts["more"], sum(item.minor for item in combined)),
-        InvoiceItem(texts["tax" if tax > 0 else "untaxed"], tax),
-        InvoiceItem(texts["wallet"], -from_wallet),
+        InvoiceItem(
+            texts.text(gettext_noop("Further lines, see the invoice")),
+            sum(item.minor for item in combined),
+        ),
+        InvoiceItem(texts.text(tax_text), tax),
+        InvoiceItem(texts.text(gettext_noop("Paid from the wallet")), -from_wallet),
     ]
     return (*items, *(item for item in further_items if item.minor))
 

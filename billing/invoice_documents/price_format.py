@@ -10,6 +10,7 @@ from babel.numbers import format_currency
 from billing.invoice_documents.translations import translate
 from billing.money import nano_text
 from billing.rating.price_kinds.price import Price
+from infra.translations import BABEL_LOCALES
 
 # Prices are listed per million tokens, per row, image or outcome, and per minute of training.
 # By meter: how many units, and the translation keys of that quantity and of a number of units.
@@ -20,7 +21,6 @@ _LISTED_UNITS: Mapping[str, tuple[int, str, str]] = {
     "adaptation_seconds": (60, "per_minute", "second_count"),
 }
 _TOKENS = (1_000_000, "per_million_tokens", "token_count")
-_BABEL_LOCALES: Mapping[str, str] = {"en": "en_US", "zh": "zh_Hans_CN"}
 
 
 def price_to_json(price: Price) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class MeterPriceFormatter:
             Decimal(nano_text(nano)),
             self.currency,
             "¤#,##0.00#######",
-            locale=_BABEL_LOCALES[self.locale],
+            locale=BABEL_LOCALES[self.locale],
             currency_digits=False,
         )
 

@@ -24,26 +24,20 @@ from billing.money import nano_text, round_to_minor
 from billing.notifications.messages import EmailNotice
 from billing.rating.statement import allowance_usage
 from billing.tables import ApiKey, BillingPeriod, QuotaKind
+from billing.translations.catalog import billing_texts
 from infra import ids
+from infra.translations import gettext_noop
 
-_SUBJECTS: Mapping[str, Mapping[str, str]] = {
-    "cap": {"subject": "spend cap", "en": "the spend cap", "zh": "消费上限"},
-    "credit": {"subject": "credit", "en": "the credit limit", "zh": "信用额度"},
-    "budget": {
-        "subject": "budget of {key}",
-        "en": "the monthly budget of {key}",
-        "zh": "密钥 {key} 的月度预算",
-    },
-    "allowance": {
-        "subject": "included {meter} ({model})",
-        "en": "the included {meter} of {model}",
-        "zh": "套餐内 {model} 的{meter}",
-    },
-    "covered": {
-        "subject": "{meter} ({model}) covered by {contract}",
-        "en": "the {meter} of {model} included in contract {contract}",
-        "zh": "合同 {contract} 所含 {model} 的{meter}",
-    },
+# By kind: the stable name for programs, and the text in alerts.
+_SUBJECTS: Mapping[str, tuple[str, str]] = {
+    "cap": ("spend cap", gettext_noop("the spend cap")),
+    "credit": ("credit", gettext_noop("the credit limit")),
+    "budget": ("budget of {key}", gettext_noop("the monthly budget of {key}")),
+    "allowance": ("included {meter} ({model})", gettext_noop("the included {meter} of {model}")),
+    "covered": (
+        "{meter} ({model}) covered by {contract}",
+        gettext_noop("the {meter} of {model} included in contract {contract}"),
+    ),
 }
 
 
@@ -70,7 +64,7 @@ class MonitoredLimit:
     @property
     def subject(self) -> str:
         """The limit's stable name in webhooks and in the record of sent alerts."""
-        return _SUBJECTS[self.kind]["subject"].format(**self.of)
+        return _SUBJECTS[self.kind][0].format(**self.of)
 
     def crossed_percentages(self, percentages: Iterable[int]) -> list[int]:
         """Return the percentages whose threshold the usage has reached."""
@@ -97,7 +91,7 @@ class MonitoredLimit:
             return str(round_to_minor(units, currency)) if self.money else f"{units:,}"
 
         values = {
-            "subject": _SUBJECTS[self.kind][locale].format(**of),
+            "subject": billing_texts(locale).text(_SUBJECTS[self.kind][1], **of),
             "percent": str(percent),
             "used": shown(self.used),
             "amount": shown(self.amount),

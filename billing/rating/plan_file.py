@@ -5,7 +5,7 @@ terms themselves are defined in billing/rating/terms.py.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -28,6 +28,8 @@ from billing.rating.terms import (
 )
 from billing.rating.tier_files import TierFile, add_tier_prices
 from billing.rating.toml import parse_toml, read_field, with_line_number
+from billing.translations.catalog import LOCALES, billing_texts
+from infra.translations import gettext_noop
 
 # Model -> meter -> price of one unit in nano-units of the plan's currency.
 ListPrices = Mapping[str, Mapping[str, int]]
@@ -135,10 +137,16 @@ def list_price_terms(currency: str, list_prices: ListPrices) -> PlanTerms:
     """Return the pay-as-you-go terms: for accounts without a plan, or models their plan lacks."""
     return PlanTerms(
         plan=LIST_PLAN,
-        names=MappingProxyType({"en": "Pay as you go", "zh": "按量付费"}),
+        names=_list_plan_names(),
         currency=currency,
         prices=_list_model_prices(list_prices, set()),
     )
+
+
+@cache
+def _list_plan_names() -> Mapping[str, str]:
+    name = gettext_noop("Pay as you go")
+    return MappingProxyType({locale: billing_texts(locale).text(name) for locale in LOCALES})
 
 
 def _list_model_prices(listed: ListPrices, excluded: set[str]) -> tuple[ModelPrice, ...]:

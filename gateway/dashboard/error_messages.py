@@ -6,7 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.dashboard.labels import gettext_noop
+from infra.translations import gettext_noop
 
 # Reasons for a failed test delivery, with the texts of infra/outbound/webhook_post.py.
 DELIVERY_ERRORS = (

@@ -10,12 +10,12 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from gateway.dashboard.errors import FormSessionOutdated, LoginRequired, PageNotFound
-from gateway.dashboard.labels import gettext_noop
 from gateway.dashboard.page_request import PublicPageRequest, sign_in_url
 from gateway.dashboard.preserved_input import saved_input_cookie
 from gateway.dashboard.rendering import PageRenderer
 from gateway.dashboard.security import SECURITY_HEADERS
 from infra.errors import AppError
+from infra.translations import gettext_noop
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,73 +1,41 @@
-"""Languages of the dashboard: negotiation and gettext catalogs.
+"""Languages of the dashboard: negotiation, and the catalog in `translations/`."""
 
-A message's id is its English text. Catalogs are read from `translations/<language>/*.po`, one file
-per part of the dashboard, without compilation to `.mo`.
-"""
-
-from collections.abc import Mapping
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
-from babel.messages.pofile import read_po
 from litestar import Request
 
 from gateway.identity.current_user import Viewer
+from infra.translations import BABEL_LOCALES, MessageCatalog, read_catalog
 
-# Each language with the Babel locale that formats its money, dates and numbers.
-LANGUAGES: Mapping[str, str] = {"zh": "zh_Hans_CN", "en": "en_US"}
+LANGUAGES = tuple(BABEL_LOCALES)
 LANGUAGE_COOKIE = "maas_language"
 _DEFAULT_LANGUAGE = "en"
 _CATALOG_FOLDER = Path(__file__).parent / "translations"
 
-Translations = Mapping[str, str | tuple[str, ...]]
 
-
+@dataclass(frozen=True, slots=True)
 class Language:
-    """A language with its translations; untranslated texts stay English."""
+    """A language of the dashboard, one of LANGUAGES."""
 
-    def __init__(self, code: str, translations: Translations) -> None:
-        self.code = code
-        self.locale = Locale.parse(LANGUAGES[code])
-        self._translations = translations
+    code: str
 
     @property
     def tag(self) -> str:
         """The BCP 47 tag for HTML's `lang` attribute."""
         return "zh-CN" if self.code == "zh" else self.code
 
-    def gettext(self, text: str) -> str:
-        """Translate a text."""
-        translation = self._translations.get(text)
-        return translation if isinstance(translation, str) and translation else text
-
-    def ngettext(self, singular: str, plural: str, count: int) -> str:
-        """Translate a text with singular and plural, by a count."""
-        translation = self._translations.get(singular)
-        if isinstance(translation, tuple):
-            return translation[-1]  # Chinese has one form, and English needs no translation
-        return singular if count == 1 else plural
+    @property
+    def locale(self) -> Locale:
+        """The Babel locale that formats amounts, dates and numbers."""
+        return Locale.parse(BABEL_LOCALES[self.code])
 
 
-def read_languages() -> dict[str, Language]:
-    """Return every language with its translations, by code."""
-    return {code: Language(code, read_translations(code)) for code in LANGUAGES}
-
-
-@cache
-def read_translations(code: str) -> dict[str, str | tuple[str, ...]]:
-    """Read all catalogs of a language: translations by English text, tuples for plural forms."""
-    translations: dict[str, str | tuple[str, ...]] = {}
-    for file in sorted((_CATALOG_FOLDER / code).glob("*.po")):
-        with file.open("rb") as stream:
-            for message in read_po(stream, locale=LANGUAGES[code]):
-                if not message.id:
-                    continue
-                name = message.id if isinstance(message.id, str) else message.id[0]
-                text: Any = message.string
-                translations[name] = text if isinstance(text, str) else tuple(text)
-    return translations
+def dashboard_texts(language: str) -> MessageCatalog:
+    """Return the texts of the dashboard in a language, one of LANGUAGES."""
+    return read_catalog(_CATALOG_FOLDER, language)
 
 
 def negotiate_language(request: Request[Any, Any, Any], viewer: Viewer | None = None) -> str:

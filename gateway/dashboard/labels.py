@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.inference.endpoints.table import ENDPOINTS
-
-
-def gettext_noop(text: str) -> str:
-    """Mark a text for extraction to the catalogs; it is translated where it is shown."""
-    return text
-
+from infra.translations import gettext_noop
 
 # The checks of reconciliation, by their names in billing/reconciliation/.
 RECONCILIATION_CHECKS = (

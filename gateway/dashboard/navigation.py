@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from gateway.dashboard.labels import gettext_noop
 from gateway.identity.current_user import Viewer
 from gateway.identity.roles import Permission
+from infra.translations import gettext_noop
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.dashboard.assets import Assets
 from gateway.dashboard.formatting import LocaleFormatter
-from gateway.dashboard.i18n import Language, read_languages
+from gateway.dashboard.i18n import LANGUAGES, Language, dashboard_texts
 from gateway.dashboard.labels import LABELS
 
 
@@ -18,18 +18,18 @@ class PageRenderer:
     """Renders all templates in all languages. Create one per process."""
 
     def __init__(self, assets: Assets) -> None:
-        self._languages = languages = read_languages()
+        languages = [Language(code) for code in LANGUAGES]
         self._formatters = {
-            code: LocaleFormatter(language.locale) for code, language in languages.items()
+            language.code: LocaleFormatter(language.locale) for language in languages
         }
         self._environments = {
-            code: _environment(language, self._formatters[code], assets)
-            for code, language in languages.items()
+            language.code: _environment(language, self._formatters[language.code], assets)
+            for language in languages
         }
 
     def translate(self, code: str, text: str) -> str:
         """Translate a text to a language, given by its code."""
-        return self._languages[code].gettext(text)
+        return dashboard_texts(code).gettext(text)
 
     def formatter_for(self, code: str) -> LocaleFormatter:
         """Return the formatter of amounts and times for a language."""
@@ -42,6 +42,7 @@ class PageRenderer:
 
 def _environment(language: Language, formatter: LocaleFormatter, assets: Assets) -> Environment:
     """Create the Jinja environment of a language, with its filters and globals."""
+    texts = dashboard_texts(language.code)
     environment = Environment(
         loader=PackageLoader("gateway.dashboard"),
         extensions=["jinja2.ext.i18n"],
@@ -53,12 +54,12 @@ def _environment(language: Language, formatter: LocaleFormatter, assets: Assets)
         auto_reload=False,
     )
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
-        language.gettext, language.ngettext, newstyle=True
+        texts.gettext, texts.ngettext, newstyle=True
     )
     environment.filters |= formatter.filters()
     environment.globals |= {
         "asset": assets.address,
         "language": language,
-        "word": lambda kind, name: language.gettext(LABELS[kind].get(name, name)),
+        "word": lambda kind, name: texts.gettext(LABELS[kind].get(name, name)),
     }
     return environment

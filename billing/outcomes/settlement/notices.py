@@ -10,11 +10,13 @@ from billing.money import Money
 from billing.notifications.messages import EmailNotice, enqueue_email
 from billing.outcomes.contracts.terms import OutcomeTerms
 from billing.tables import BillingProfile, Dispute, OutcomeSettlement
+from billing.translations.catalog import billing_texts
 from infra.clock import Clock
+from infra.translations import gettext_noop
 
 _SIDES = {
-    "customer": {"zh": "您方", "en": "you"},
-    "operator": {"zh": "平台运营方", "en": "the operator"},
+    "customer": gettext_noop("you"),
+    "operator": gettext_noop("the operator"),
 }
 
 
@@ -50,7 +52,7 @@ async def notify_dispute_decided(
     profile = await get_profile(session, dispute.account_id)
     values = {
         "amount": str(Money(dispute.frozen, currency)),
-        "side": _SIDES[side][profile.locale],
+        "side": billing_texts(profile.locale).text(_SIDES[side]),
     }
     key = f"outcome_dispute:{dispute.id}:decided"
     await enqueue_email(session, clock, profile, key, EmailNotice("outcome_decided", values))

@@ -1,4 +1,4 @@
-"""Texts of outcome charges and credits on invoices, in English and Chinese.
+"""Texts of outcome charges and credits on invoices.
 
 They are stored with each charge, so that an invoice never changes later.
 """
@@ -13,29 +13,20 @@ from billing.outcomes.contracts.terms import (
     OutcomeTerms,
     SavingsShare,
 )
+from billing.translations.catalog import LOCALES, billing_texts
+from infra.translations import gettext_noop
 
-LOCALES = ("en", "zh")
-# By text key: English, Chinese.
-_TEXTS: Mapping[str, tuple[str, str]] = {
-    "events": ("{name}: outcomes, {who}", "{name}：达成效果，{who}"),
-    "saving": (
-        "{name}: verified saving in {unit}, {who}",
-        "{name}：经核实的节约量（{unit}），{who}",
-    ),
-    FLOOR: ("{name}: top-up to the monthly minimum", "{name}：补足月度最低金额"),
-    SILENCE: ("no objection in time, as agreed in the contract", "按合同约定，逾期未提出争议"),
-    AttesterKind.NEUTRAL_SENSOR: ("attested by a neutral meter", "由中立计量装置见证"),
-    AttesterKind.CUSTOMER_SYSTEM: ("attested by the customer's system", "由客户系统见证"),
-    AttesterKind.SIGN_OFF: ("signed off by the customer", "由客户签字确认"),
-    AttesterKind.OUR_MODEL: (
-        "attested with the operator's model key",
-        "由平台运营方的模型密钥见证",
-    ),
-    "reversed": ("Outcome {keys} was reversed.", "效果 {keys} 已被撤销。"),
-    "dispute": (
-        "Dispute {keys} was decided for the customer.",
-        "争议 {keys} 已裁定，按客户意见处理。",
-    ),
+_TEXTS: Mapping[str, str] = {
+    "events": gettext_noop("{name}: outcomes, {who}"),
+    "saving": gettext_noop("{name}: verified saving in {unit}, {who}"),
+    FLOOR: gettext_noop("{name}: top-up to the monthly minimum"),
+    SILENCE: gettext_noop("no objection in time, as agreed in the contract"),
+    AttesterKind.NEUTRAL_SENSOR: gettext_noop("attested by a neutral meter"),
+    AttesterKind.CUSTOMER_SYSTEM: gettext_noop("attested by the customer's system"),
+    AttesterKind.SIGN_OFF: gettext_noop("signed off by the customer"),
+    AttesterKind.OUR_MODEL: gettext_noop("attested with the operator's model key"),
+    "reversed": gettext_noop("Outcome {keys} was reversed."),
+    "dispute": gettext_noop("Dispute {keys} was decided for the customer."),
 }
 
 
@@ -55,7 +46,7 @@ def price_text(terms: OutcomeTerms, locale: str) -> str:
 
 def format_text(locale: str, key: str, **values: object) -> str:
     """Return the text of a key in a locale, with `values` filled in."""
-    return _TEXTS[key][LOCALES.index(locale)].format(**values)
+    return billing_texts(locale).text(_TEXTS[key], **values)
 
 
 def _describe_charge(terms: OutcomeTerms, part: AttesterPart, locale: str) -> str:

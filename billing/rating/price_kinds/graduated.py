@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from billing.rating.price_kinds.tiers import TieredPrice
+from infra.translations import gettext_noop
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +12,7 @@ class Graduated(TieredPrice):
     """A graduated price. The flat amount of a tier is charged with the first unit in it."""
 
     kind: ClassVar[str] = "graduated"
+    text: ClassVar[str] = gettext_noop("Per {units}, each unit at the price of its tier: {tiers}")
 
     def amount(self, quantity: int) -> int:
         """Return the cost of the units, each at its tier, and of flat amounts, in nano-units."""

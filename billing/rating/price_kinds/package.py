@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from billing.money import nano_from_text
 from billing.rating.price_kinds.price import Price, PriceFormatter, PriceInvalid, require_amount
 from billing.rating.price_kinds.price_fields import PriceFields
+from infra.translations import gettext_noop
 
 _MAX_SIZE = 10**12
 
@@ -16,6 +17,7 @@ class Package(Price):
     """A price per package of `size` units, `package_amount` nano-units each."""
 
     kind: ClassVar[str] = "package"
+    text: ClassVar[str] = gettext_noop("{price} per {units}, rounded up")
     required_fields: ClassVar[frozenset[str]] = frozenset({"price", "size"})
 
     size: int

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 from billing.rating.price_kinds.price import Price, PriceFormatter, require_amount
 from billing.rating.price_kinds.price_fields import PriceFields, parse_unit_price
+from infra.translations import gettext_noop
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,7 @@ class PerUnit(Price):
     """A price per unit: `unit` nano-units for each unit."""
 
     kind: ClassVar[str] = "per_unit"
+    text: ClassVar[str] = gettext_noop("{price} per {units}")
     required_fields: ClassVar[frozenset[str]] = frozenset({"price"})
     optional_fields: ClassVar[frozenset[str]] = frozenset({"per"})
 

@@ -13,8 +13,9 @@ Slope and reserve are a linear upper bound of the amount: for any quantity c so 
 
 so the reservations of a period's calls plus the reserve are never less than the invoice.
 
-To add a kind: write its module, add the class to registry.py and its text to the translations of
-invoice documents. If price files need a new field for it, add the field to price_fields.py.
+To add a kind: write its module, add the class to registry.py and the translation of its text to
+billing/translations/zh/prices.po. If price files need a new field for it, add the field to
+price_fields.py.
 """
 
 from abc import ABC, abstractmethod
@@ -64,6 +65,7 @@ class Price(ABC):
     __slots__ = ()
 
     kind: ClassVar[str]  # name in files, JSON and translations; stored, so it never changes
+    text: ClassVar[str]  # as in a price list; its translation is in billing/translations/
     required_fields: ClassVar[frozenset[str]]  # of PriceFields
     optional_fields: ClassVar[frozenset[str]] = frozenset()
 

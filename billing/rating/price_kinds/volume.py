@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from billing.rating.price_kinds.price import PriceInvalid
 from billing.rating.price_kinds.tiers import TieredPrice, require_ascending_tiers
+from infra.translations import gettext_noop
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,9 @@ class Volume(TieredPrice):
     """
 
     kind: ClassVar[str] = "volume"
+    text: ClassVar[str] = gettext_noop(
+        "Per {units}, all units at the price of the tier reached: {tiers}"
+    )
 
     def __post_init__(self) -> None:
         require_ascending_tiers(self.tiers)

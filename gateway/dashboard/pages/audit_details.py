@@ -7,8 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.dashboard.formatting import LocaleFormatter
-from gateway.dashboard.labels import LABELS, gettext_noop
+from gateway.dashboard.labels import LABELS
 from gateway.dashboard.user_agent import browser_name
+from infra.translations import gettext_noop
 
 _EMPTY_VALUE = "–"
 

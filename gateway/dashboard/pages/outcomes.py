@@ -51,7 +51,6 @@ from billing.outcomes.settlement.wording import price_text
 from billing.tables import OutcomeContract, OutcomeVersion
 from gateway.access.price_book import catalog_price_terms
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
-from gateway.dashboard.labels import gettext_noop
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.outcome_chart import (
     EffectChartTexts,
@@ -63,6 +62,7 @@ from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.translations import gettext_noop
 from models.catalog import Catalog
 
 _MAX_SETTLEMENTS, _MAX_OUTCOMES, _MAX_DISPUTES = 12, 50, 20

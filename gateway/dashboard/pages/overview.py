@@ -29,7 +29,6 @@ from billing.reports.spending import SpendingDimension, SpendingRow, list_spendi
 from billing.tables import ApiKey, BillingPeriod, Dispute, Usage
 from gateway.access.api_keys import list_keys
 from gateway.dashboard.charts import Chart
-from gateway.dashboard.labels import gettext_noop
 from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.cost_chart import (
     CostChartTexts,
@@ -40,6 +39,7 @@ from gateway.dashboard.pages.cost_chart import (
 from gateway.dashboard.pages.next_steps import AccountState, next_steps
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.translations import gettext_noop
 
 _MAX_CALLS = 6
 _MAX_INVOICES = 12

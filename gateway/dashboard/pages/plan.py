@@ -37,13 +37,13 @@ from billing.subscriptions.subscriptions import (
 from billing.tables import PlanVersion
 from gateway.access.price_book import catalog_price_terms
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields
-from gateway.dashboard.labels import gettext_noop
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.upstream.availability import Availability
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.translations import gettext_noop
 from models.catalog import Catalog
 
 _PLAN_URL = "/dashboard/plan"

@@ -27,7 +27,6 @@ from gateway.call.tags import TAGS_HEADER
 from gateway.call.values import Call, ResolvedModel, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
-from gateway.dashboard.labels import gettext_noop
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
 from gateway.dashboard.pages.playground_code import code_samples
 from gateway.dashboard.pages.playground_form import (
@@ -50,6 +49,7 @@ from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
+from infra.translations import gettext_noop
 from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
 
 _TAGS = {TAGS_HEADER: b"source=playground"}

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from gateway.dashboard.labels import gettext_noop
 from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from infra.errors import AppError
+from infra.translations import gettext_noop
 from models.catalog import Model, Task
 
 BYTES = "BYTES"

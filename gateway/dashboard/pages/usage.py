@@ -35,7 +35,6 @@ from billing.reports.spending import (
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.api_keys import list_keys
 from gateway.dashboard.charts import Chart
-from gateway.dashboard.labels import gettext_noop
 from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.cost_chart import (
     CostChartTexts,
@@ -47,6 +46,7 @@ from gateway.dashboard.pages.period_picker import Periods, read_periods
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.translations import gettext_noop
 
 # Groupings that need a query of their own.
 _DIMENSIONS = {"key": SpendingDimension.KEY, "settlement": SpendingDimension.SETTLEMENT}

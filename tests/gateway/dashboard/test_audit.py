@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from gateway.dashboard.formatting import LocaleFormatter
-from gateway.dashboard.i18n import read_languages
+from gateway.dashboard.i18n import Language, dashboard_texts
 from gateway.dashboard.pages.audit_details import AuditDetail, AuditDetailFormatter
 from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.identity.roles import Role
@@ -15,9 +15,11 @@ from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 
 PAGE = "/dashboard/audit"
-EN = read_languages()["en"]
 DETAILS = AuditDetailFormatter(
-    EN.gettext, LocaleFormatter(EN.locale), "CNY", ZoneInfo("Asia/Shanghai")
+    dashboard_texts("en").gettext,
+    LocaleFormatter(Language("en").locale),
+    "CNY",
+    ZoneInfo("Asia/Shanghai"),
 )
 
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page
 
-from gateway.dashboard.i18n import read_translations
+from gateway.dashboard.i18n import dashboard_texts
 from gateway.identity.roles import Role
 from infra import ids
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked
@@ -56,7 +56,9 @@ class TestFormFocus:
             (WIDE, "Enter 1 to 20 whole percentages, such as 50, 80, 100."),
             (
                 PHONE,
-                read_translations("zh")["Enter 1 to 20 whole percentages, such as 50, 80, 100."],
+                dashboard_texts("zh").gettext(
+                    "Enter 1 to 20 whole percentages, such as 50, 80, 100."
+                ),
             ),
         ],
     )

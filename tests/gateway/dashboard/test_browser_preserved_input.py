@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page
 
-from gateway.dashboard.i18n import read_translations
+from gateway.dashboard.i18n import dashboard_texts
 from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
@@ -40,7 +40,7 @@ async def sign_in(page: Page) -> None:
     ("look", "texts"),
     [
         (WIDE, (SIGN_IN, NOTE)),
-        (PHONE, (read_translations("zh")[SIGN_IN], read_translations("zh")[NOTE])),
+        (PHONE, (dashboard_texts("zh").gettext(SIGN_IN), dashboard_texts("zh").gettext(NOTE))),
     ],
 )
 async def test_form_input_is_restored_after_session_expiry_and_saved_on_resubmission(

@@ -58,7 +58,7 @@ async def test_csv_has_no_calls_of_another_account(failing: Firm) -> None:
 async def test_csv_has_the_suggested_fix_in_the_language_of_the_account(failing: Firm) -> None:
     (row,) = await file_of(failing.owner, await failing.owner.page(f"{LIST}?error=model_not_found"))
     fix = FIXES_BY_ERROR_CODE["model_not_found"]
-    assert row["suggested_fix"] in (fix.en, fix.zh)
+    assert row["suggested_fix"] in (fix.en, fix.text("zh"))
 
 
 async def test_usage_api_filters_by_error_code(failing: Firm) -> None:
@@ -80,7 +80,9 @@ async def test_page_of_rejected_call_shows_message_param_model_and_fix(
 ) -> None:
     fix = FIXES_BY_ERROR_CODE["model_not_found"]
     # Names in backticks are shown as code.
-    english_fix, chinese_fix = (" ".join(of.replace("`", " ").split()) for of in (fix.en, fix.zh))
+    english_fix, chinese_fix = (
+        " ".join(of.replace("`", " ").split()) for of in (fix.en, fix.text("zh"))
+    )
     address = await refused_call(failing, "model_not_found")
     english = words(await failing.owner.page(address))
     for said in ("The model 'gpt-4o' does not exist.", "param: model"):

@@ -214,7 +214,7 @@ class TestSuggestedFixes:
     def test_each_fix_is_in_english_and_chinese(self) -> None:
         for code, fix in {**FIXES_BY_ERROR_CODE, **USAGE_ROW_FIXES}.items():
             assert fix.en, code
-            assert any("\u4e00" <= sign <= "\u9fff" for sign in fix.zh), code
+            assert any("\u4e00" <= sign <= "\u9fff" for sign in fix.text("zh")), code
 
     def test_code_without_fix_gets_fix_of_its_status(self) -> None:
         assert (

@@ -118,7 +118,7 @@ class TestVersionPromotion:
         (lost,) = [one for one in done if one is not None]
         assert isinstance(lost, ModelVersionConflict)
         winner = await now(database)
-        assert f"Version {winner} " in lost.message
+        assert f"is now {winner}, no longer 0" in lost.message
         assert [row.number for row in await all_of(database) if row.current] == [winner]
 
     async def test_promotion_in_another_model_is_rejected(self, database: Database) -> None:

@@ -24,12 +24,12 @@ from billing.reports.revenue import (
 )
 from billing.subscriptions.plans import load_terms
 from gateway.dashboard.charts import Chart, Series, bar_height
-from gateway.dashboard.labels import gettext_noop
 from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.translations import gettext_noop
 
 _PATH = "/dashboard/platform/revenue"
 _MONTHS = 12

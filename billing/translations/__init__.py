@@ -1,0 +1,1 @@
+"""The message catalog of billing: texts of invoices, notices and suggested fixes."""
