@@ -103,7 +103,7 @@ class TestAllowanceWithoutCredit:
         )
         # The call needs at least 16 tokens; the allowance has 5.
         assert "needs at least 0.000022000 CNY beyond the included units" in error["message"]
-        assert "0.000000000 is left" in error["message"]
+        assert "0.000000000 is available" in error["message"]
         assert await firm.used() == {
             OWN_IN: (20 * WORDS, 10 * WORDS),
             OWN_OUT: (10 * TOKENS, 10 * TOKENS),

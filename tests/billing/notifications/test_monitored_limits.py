@@ -1,5 +1,9 @@
 """Monitored limits: spend cap, included units, credit and budgets, also after plan changes."""
 
+from datetime import UTC, datetime
+
+import pytest
+
 from billing.accounts.profiles import lock_profile
 from billing.invoices.usage_position import load_usage_position
 from billing.metering.quotas import set_budget
@@ -210,3 +214,25 @@ async def looked(story: Story, firm: Firm) -> int:
         profile = await lock_profile(session, firm.account.id)
         position = await load_usage_position(session, profile, story.clock.now())
         return await enqueue_alerts(session, story.clock, position)
+
+
+class TestAlertText:
+    @pytest.mark.parametrize(
+        ("locale", "subject"),
+        [
+            ("en", "the included input tokens of all models"),
+            ("zh", "套餐内 所有模型 的输入 token"),
+        ],
+    )
+    def test_allowance_of_all_models_is_named_in_the_locale(
+        self, locale: str, subject: str
+    ) -> None:
+        of = {"meter": "input_tokens", "model": "*"}
+        limit = MonitoredLimit("allowance", datetime(2026, 10, 1, tzinfo=UTC), 80, 100, of)
+        notice = limit.notice(locale, "CNY", 80)
+        assert notice.values == {
+            "subject": subject,
+            "percent": "80",
+            "used": "80",
+            "amount": "100",
+        }
