@@ -153,7 +153,7 @@ class PlanTerms:
             _require(
                 0 < one.quantity <= _MAX_ALLOWANCE_UNITS,
                 "allowances",
-                f"of {target} are out of range",
+                f"the quantity of {target} is out of range",
             )
         for discount in self.discounts:
             is_priced = discount.model in {ANY_MODEL, *models}

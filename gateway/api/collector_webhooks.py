@@ -37,7 +37,7 @@ def _webhook_route(entry: CollectorEntry) -> HTTPRouteHandler:
         status_code=200,
         # Of path and name, as for other routes: `StripeWebhookStripeWebhook`.
         operation_id=2 * f"{entry.info.name.title()}Webhook",
-        summary=f"Events of {entry.info.label}'s, signed",
+        summary=f"Receive signed {entry.info.label} events",
         request_max_body_size=_MAX_BODY_BYTES,
     )
     async def webhook(

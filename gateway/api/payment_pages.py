@@ -3,6 +3,7 @@
 The result of a visit arrives as an event of the collector.
 """
 
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -12,9 +13,9 @@ from litestar.di import NamedDependency
 
 from billing.collection.collector import Collector
 from billing.collection.hosted_pages import get_portal_url, get_setup_page_url
-from billing.outbox import PermanentFailure, RetryLater
-from gateway.call.errors import CollectorNotConfigured, CollectorUnavailable, ParameterInvalid
+from gateway.call.errors import ParameterInvalid
 from gateway.call.values import Principal
+from gateway.process.hosted_pages import get_hosted_page_url
 from gateway.wire.body import decode_body
 from infra.database.database import Database
 
@@ -42,16 +43,9 @@ async def payment_page(
         raise ParameterInvalid(
             "`return_url` must be a URL that starts with https:// or http://.", param="return_url"
         )
-    if collector is None:
-        raise CollectorNotConfigured(
-            "Online payment is not available here. Pay invoices by bank transfer."
-        )
-    try:
-        url = await _page_url(principal, database, collector, page_request)
-    except (RetryLater, PermanentFailure) as error:
-        raise CollectorUnavailable(
-            f"{collector.info.label} cannot be asked just now. Please try again."
-        ) from error
+    url = await get_hosted_page_url(
+        collector, partial(_page_url, principal, database, page_request)
+    )
     return {"object": "payment_page", "url": url}
 
 
@@ -66,8 +60,8 @@ def _is_url(text: str) -> bool:
 async def _page_url(
     principal: Principal,
     database: Database,
-    collector: Collector,
     page_request: PaymentPageRequest,
+    collector: Collector,
 ) -> str:
     """Create the collector's payment page for the account and return the page's URL."""
     account_id, return_url = principal.account_id, page_request.return_url

@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from billing.collection.collectors import COLLECTORS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -41,6 +42,18 @@ RECONCILIATION_CHECKS = (
     gettext_noop("Stripe totals equal the invoices"),
     gettext_noop("Stripe payment status equals the invoice status"),
     gettext_noop("Invoices that Stripe collects exist in Stripe"),
+)
+_COLLECTION_ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "collect": gettext_noop("Create invoice in Stripe"),
+        "charge": gettext_noop("Charge with Stripe"),
+        "send": gettext_noop("Send invoice with Stripe"),
+        "mark_part_paid": gettext_noop("Record partial payment in Stripe"),
+        "credit": gettext_noop("Create credit note in Stripe"),
+        "mark_paid": gettext_noop("Mark as paid in Stripe"),
+        "void": gettext_noop("Void in Stripe"),
+        "write_off": gettext_noop("Mark as uncollectible in Stripe"),
+    }
 )
 LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -291,23 +304,12 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "done": gettext_noop("Done"),
         },
         "delivery": {
-            "collect": gettext_noop("Create invoice in Stripe"),
-            "charge": gettext_noop("Charge with Stripe"),
-            "send": gettext_noop("Send invoice with Stripe"),
-            "mark_part_paid": gettext_noop("Record partial payment in Stripe"),
-            "credit": gettext_noop("Create credit note in Stripe"),
-            "mark_paid": gettext_noop("Mark as paid in Stripe"),
-            "void": gettext_noop("Void in Stripe"),
-            "write_off": gettext_noop("Mark as uncollectible in Stripe"),
-            # Of items that the release before enqueued.
-            "stripe_invoice": gettext_noop("Create invoice in Stripe"),
-            "stripe_pay": gettext_noop("Charge with Stripe"),
-            "stripe_send": gettext_noop("Send invoice with Stripe"),
-            "stripe_part_paid": gettext_noop("Record partial payment in Stripe"),
-            "stripe_credit": gettext_noop("Create credit note in Stripe"),
-            "stripe_paid_elsewhere": gettext_noop("Mark as paid in Stripe"),
-            "stripe_void": gettext_noop("Void in Stripe"),
-            "stripe_give_up": gettext_noop("Mark as uncollectible in Stripe"),
+            **_COLLECTION_ACTIONS,
+            **{
+                previous: _COLLECTION_ACTIONS[action]
+                for entry in COLLECTORS.values()
+                for previous, action in entry.info.previous_actions.items()
+            },
             "email": gettext_noop("E-mail"),
             "alert": gettext_noop("Alert to customer webhook"),
         },

@@ -57,7 +57,7 @@ class Quotes:
         headers that affect its price. Raises the errors that the call would raise.
         """
         if len(body) > self._max_body_bytes:
-            raise BodyTooLarge(f"The body is larger than {self._max_body_bytes} bytes.")
+            raise BodyTooLarge(f"The request body is larger than {self._max_body_bytes} bytes.")
         call = self._call(body, headers)
         request = self._parser.parse(call, body, principal)
         bounded_demand = self._full_answer_demand(call, principal, request)

@@ -1,7 +1,7 @@
 """The outbox: delivery once and in order, retries, and permanent failures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from billing.outbox import (
 )
 from infra.database.database import Database, DatabaseUnavailable
 from tests.support.billing.making import customer, sql
-from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.fakes.stripe.running import FakeStripe
 from tests.support.stories.story import Calendar
 
 
@@ -271,13 +271,6 @@ class TestConcurrentDelivery:
         with pytest.raises(DatabaseUnavailable):
             await process_due_items(nowhere, Calendar(), {"tell": receiver})
         await nowhere.close()
-
-
-@pytest.fixture
-async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeStripe]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with run_fake_stripe() as running:
-        yield running
 
 
 class TestDeliveryAfterCrash:

@@ -6,6 +6,7 @@ Pages, JSON, CSV and PDF are rendered from the same InvoiceDocument, so that the
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -32,14 +33,13 @@ from billing.invoice_documents.rendering.pdf import render_invoice_pdf
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound, get_invoice
 from billing.metering.quotas import QuotaRef, find_request_rate_quotas
 from billing.metering.usage import REQUEST_ID_PREFIX
-from billing.outbox import PermanentFailure, RetryLater
 from billing.tables import LineDispute
-from gateway.call.errors import CollectorNotConfigured, CollectorUnavailable
 from gateway.dashboard.page_request import PageRequest
 from gateway.identity.roles import Permission
 from gateway.identity.services import IdentityServices
 from gateway.process.call_export import create_calls_csv_response
 from gateway.process.document_queue import DocumentQueue
+from gateway.process.hosted_pages import get_hosted_page_url
 from gateway.quota.request_limits import RequestLimits
 from infra import ids
 from infra.clock import Clock
@@ -211,20 +211,14 @@ class InvoicePages(Controller):
     ) -> Response[Any]:
         """Redirect to the collector's payment page. The result arrives as an event."""
         await _get_document(page, database, invoice)
-        if collector is None:
-            raise CollectorNotConfigured(
-                "Online payment is not available here. Pay invoices by bank transfer."
-            )
-        back = f"{identity.links.dashboard}/invoices/{invoice}"
-        invoice_id = _parse_invoice_id(invoice)
-        try:
-            return page.redirect(
-                await get_payment_page_url(database, collector, page.account_id, invoice_id, back)
-            )
-        except (RetryLater, PermanentFailure) as error:
-            raise CollectorUnavailable(
-                f"{collector.info.label} cannot be asked just now. Please try again."
-            ) from error
+        create_page = partial(
+            get_payment_page_url,
+            database,
+            account_id=page.account_id,
+            invoice_id=_parse_invoice_id(invoice),
+            back=f"{identity.links.dashboard}/invoices/{invoice}",
+        )
+        return page.redirect(await get_hosted_page_url(collector, create_page))
 
 
 async def _get_document(page: PageRequest, database: Database, invoice: str) -> InvoiceDocument:

@@ -21,19 +21,12 @@ from billing.collection.stripe.client import API_VERSION, StripeClient, parse_si
 from billing.collection.stripe.values import StripeCreditNote, StripeCreditNoteRequest
 from billing.outbox import PermanentFailure, RetryLater
 from tests.support.fakes.stripe.deliveries import signature
-from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.fakes.stripe.running import FakeStripe
 
 pytestmark = pytest.mark.usefixtures("network")
 
 OURS = "0" * 31 + "1"
 DECLINED, ASKS = "pm_card_chargeDeclinedInsufficientFunds", "pm_card_authenticationRequired"
-
-
-@pytest.fixture
-async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeStripe]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with run_fake_stripe() as running:
-        yield running
 
 
 @pytest.fixture

@@ -24,18 +24,11 @@ from billing.collection.stripe.collector import (
 )
 from tests.support import builders
 from tests.support.fakes.stripe.deliveries import signature
-from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.fakes.stripe.running import FakeStripe
 
 pytestmark = pytest.mark.usefixtures("network")
 
 EVENT: dict[str, Any] = {"id": "evt_1", "type": "invoice.paid", "data": {"object": {"id": "in_1"}}}
-
-
-@pytest.fixture
-async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeStripe]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with run_fake_stripe() as running:
-        yield running
 
 
 @pytest.fixture
