@@ -38,9 +38,10 @@ class ContributingTrees:
 
 
 def build_contributing_trees(booster: lgb.Booster, source: str, output: str) -> ContributingTrees:
-    """Convert a booster to one node, from `source` FLOAT [batch, features] to `output`.
+    """Convert a booster to one ONNX node that outputs feature contributions.
 
-    Raises ValueError for categorical splits.
+    The node reads `source`, FLOAT [batch, features], and writes `output`, FLOAT
+    [batch, classes × features]. Raises ValueError for categorical splits.
     """
     dump = booster.dump_model()
     classes, features = dump["num_tree_per_iteration"], booster.num_feature()

@@ -276,7 +276,11 @@ class UsageWriter:
         return min(wait, self._timing.record_retry_limit_s)
 
     async def _try_commit(self, batch: WriteBatch) -> bool:
-        """Write a batch in one transaction. Returns False if this process was reaped."""
+        """Write a batch in one transaction, or return False if another process ended this one.
+
+        Then nothing is written. A process is ended, and its open calls are settled as unknown, if
+        its heartbeat expired.
+        """
         process_id = self._heartbeat.process_id
         for usage in batch.usages:
             if any(reservation.process_id != process_id for reservation, _ in usage.reservations):
