@@ -50,7 +50,7 @@ async def payment_page(
         url = await _page_url(principal, database, collector, page_request)
     except (RetryLater, PermanentFailure) as error:
         raise CollectorUnavailable(
-            f"{collector.info.label} cannot be asked just now. Please try again."
+            f"{collector.info.label} does not respond. Try again in a few seconds."
         ) from error
     return {"object": "payment_page", "url": url}
 

@@ -253,7 +253,9 @@ class UsageWriter:
                 done = await self._try_commit(batch)
             except DatabaseUnavailable as error:
                 self._log_safely(
-                    "error", "calls wait to be recorded", repr(error.__cause__ or error)
+                    "error",
+                    "usage rows cannot be written yet; retrying",
+                    repr(error.__cause__ or error),
                 )
                 # After a conflict with another transaction the retry is expected to succeed.
                 self._is_failing = not isinstance(error, TransactionConflict)
@@ -340,14 +342,17 @@ class UsageWriter:
             return
         for usage in batch.usages:
             self._log_safely(
-                "critical", "a usage row was refused", str(error), row=repr(usage.record)
+                "critical", "the database rejected a usage row", str(error), row=repr(usage.record)
             )
             self._mark_failed(usage)
             for reservation, _ in usage.reservations:
                 self._leaser.release(reservation)
         for intent in batch.intents:
             self._log_safely(
-                "critical", "an intent was refused", str(error), row=repr(intent.build_record())
+                "critical",
+                "the database rejected an intent",
+                str(error),
+                row=repr(intent.build_record()),
             )
             if intent.committed is not None and not intent.committed.done():
                 intent.committed.set_exception(_not_recorded_error())
