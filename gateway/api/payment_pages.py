@@ -20,7 +20,10 @@ from infra.database.database import Database
 
 
 class PaymentPageRequest(msgspec.Struct):
-    """Which page, and where to go from it."""
+    """A payment page to open: payment method setup or billing portal.
+
+    `return_url` is the address of the link back.
+    """
 
     page: Literal["setup", "portal"]
     return_url: str
@@ -50,7 +53,7 @@ async def payment_page(
         url = await _page_url(principal, database, collector, page_request)
     except (RetryLater, PermanentFailure) as error:
         raise CollectorUnavailable(
-            f"{collector.info.label} cannot be asked just now. Please try again."
+            f"{collector.info.label} does not respond. Try again in a few seconds."
         ) from error
     return {"object": "payment_page", "url": url}
 

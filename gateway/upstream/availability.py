@@ -149,7 +149,7 @@ def parse_model_servers(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
             replacement = catalog.retired.get(spec.model)
             advice = "" if replacement is None else f" It was removed; use {replacement!r} instead."
             raise SettingsInvalid(
-                f"MAAS_SERVING_URL names {spec.model!r}, which is not sold here.{advice}"
+                f"MAAS_SERVING_URL names {spec.model!r}, which is not in the catalog.{advice}"
             )
     return specs
 

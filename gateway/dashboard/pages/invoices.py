@@ -223,7 +223,7 @@ class InvoicePages(Controller):
             )
         except (RetryLater, PermanentFailure) as error:
             raise CollectorUnavailable(
-                f"{collector.info.label} cannot be asked just now. Please try again."
+                f"{collector.info.label} does not respond. Try again in a few seconds."
             ) from error
 
 
