@@ -217,7 +217,7 @@ async def _record_failure(
 ) -> None:
     """Store a failed attempt's reason and, unless `given_up`, the time of the next attempt."""
     log = structlog.get_logger()
-    log.warning("an outbox item was not done", action=item.action, reason=reason, end=given_up)
+    log.warning("an outbox item was not delivered", action=item.action, reason=reason, end=given_up)
     now = clock.now()
     async with database.transaction() as session:
         await _QUEUE.record_failure(

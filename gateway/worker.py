@@ -76,7 +76,9 @@ async def _run_jobs_until_stopped(app: procrastinate.App) -> None:
         while not stopping.is_set():
             await _run_worker_once(app, stop_requested)
             if not stopping.is_set():
-                structlog.get_logger().warning("the database went away; the jobs are begun again")
+                structlog.get_logger().warning(
+                    "the database became unavailable; the jobs are restarted"
+                )
                 await asyncio.wait([stop_requested], timeout=_RESTART_DELAY_S)
     finally:
         stop_requested.cancel()

@@ -46,152 +46,176 @@ class Settings(BaseSettings):
     serving_url: str | None = Field(
         None,
         pattern=rf"^\s*{_UPSTREAM_PATTERN}([\s,]+{_UPSTREAM_PATTERN})*\s*$",
-        description="OpenAI-compatible upstreams, one URL or several, each for all models or as "
-        "`model=URL` for one; unset: Ray Serve on this machine",
+        description="OpenAI-compatible model servers, separated by commas, each a URL for all "
+        "models or `model=URL` for one model; unset: Ray Serve on this machine",
     )
     host: str = Field("127.0.0.1", description="address that the gateway listens on")
     port: Port = Field(8080, description="port that the gateway listens on")
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
-        description="address that people reach the gateway at, for links in e-mails and whether "
-        "cookies are sent by https only; unset: the address that it listens on",
+        description="address at which people reach the gateway; links in e-mails start with it, "
+        "and `https` restricts cookies to HTTPS; unset: the listen address",
     )
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (),
-        description="proxies in front of the gateway, as `10.1.0.5` or `10.1.0.0/16`, separated by "
-        "commas: from them alone it is believed where a request comes from (X-Forwarded-For)",
+        description="proxies in front of the gateway, such as `10.1.0.5` or `10.1.0.0/16`, "
+        "separated by commas; X-Forwarded-For is trusted only from these proxies",
     )
     dashboard: bool = Field(
-        True, description="whether this gateway has the dashboard; false: programs' addresses alone"
+        True, description="whether this gateway serves the dashboard; false: API endpoints only"
     )
-    workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="gateway processes")
-    profile: Literal["cpu", "gpu"] = Field("cpu", description="which models are served")
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(
+        1, description="number of gateway processes"
+    )
+    profile: Literal["cpu", "gpu"] = Field(
+        "cpu", description="which models of the catalog are served"
+    )
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("maas"),
-        description="weights, the embedded database and the secret key",
+        description="directory of the weights, the embedded database and the secret key",
     )
     secrets_dir: Path | None = Field(
         None,
-        description="folder with a file for each setting that should not be in the environment, "
-        "named as its variable (`maas_database_url`); a variable wins over a file",
+        description="directory with one file per setting that should not be in the environment, "
+        "named as its variable (`maas_database_url`); a variable takes precedence "
+        "over a file",
     )
     secret_key: SecretStr | None = Field(
         None,
         min_length=32,
-        description="keys the hashes of API keys and seals second factors and links, the same on "
-        "every host; unset: made once in the data directory",
+        description="key for the hashes of API keys and for encrypting second factors and links "
+        "in e-mails, the same on every host; unset: generated once in the data "
+        "directory",
     )
     currency: Literal["CNY", "USD"] = Field("CNY", description="currency of new accounts")
     credit_limit: Amount = Field(
-        Decimal(100), description="what a new account may owe, in its currency"
+        Decimal(100),
+        description="credit limit of a new account: the most it may owe, in its currency",
     )
-    requests_per_minute: Count = Field(600, description="of a new account")
-    tokens_per_minute: Count = Field(500_000, description="of a new account")
-    concurrent_streams: Count = Field(64, description="of a new account")
+    requests_per_minute: Count = Field(600, description="requests per minute of a new account")
+    tokens_per_minute: Count = Field(500_000, description="tokens per minute of a new account")
+    concurrent_streams: Count = Field(64, description="concurrent streams of a new account")
     serving_host: str = Field("127.0.0.1", description="address of the embedded Ray Serve")
     serving_port: Port = Field(8000, description="port of the embedded Ray Serve")
     specialist_min_replicas: Annotated[int, Field(ge=0, le=256)] = Field(
-        1, description="processes that hold the specialists, at least; 0: none while nobody calls"
+        1,
+        description="minimum number of processes that serve the specialists; 0: none while there "
+        "are no calls",
     )
     specialist_max_replicas: Annotated[int, Field(ge=1, le=256)] | None = Field(
-        None, description="the same at most; unset: half the processors"
+        None,
+        description="maximum number of processes that serve the specialists; unset: half the "
+        "processors",
     )
     specialist_target_requests: Annotated[float, Field(gt=0, le=1000)] = Field(
-        8.0, description="requests under way on each such process beyond which another is started"
+        8.0,
+        description="concurrent requests per specialist process above which another process is "
+        "started",
     )
     specialist_idle_s: Seconds = Field(
-        600.0, description="time after which such a process that is not needed is stopped"
+        600.0, description="time after which a specialist process that is not needed is stopped"
     )
     engine_min_replicas: Annotated[int, Field(ge=1, le=256)] = Field(
-        1, description="engines of each language model, at least"
+        1, description="minimum number of engines per language model"
     )
     engine_max_replicas: Annotated[int, Field(ge=1, le=256)] | None = Field(
-        None, description="the same at most; unset: as many as at least"
+        None, description="maximum number of engines per language model; unset: the minimum"
     )
     engine_target_requests: Annotated[float, Field(gt=0, le=1000)] = Field(
-        16.0, description="calls under way on each such engine beyond which another is started"
+        16.0, description="concurrent calls per engine above which another engine is started"
     )
     engine_idle_s: Seconds = Field(
-        600.0, description="time after which such an engine that is not needed is stopped"
+        600.0, description="time after which an engine that is not needed is stopped"
     )
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
         4 << 20, description="largest request body"
     )
     max_answer_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
-        32 << 20, description="largest plain answer, or single event, taken from an upstream"
+        32 << 20,
+        description="largest non-streamed response, or single event of a stream, accepted from a "
+        "model",
     )
-    body_timeout_s: Seconds = Field(30.0, description="time for a client to send its body")
-    connect_timeout_s: Seconds = Field(5.0, description="time to connect to the upstream")
-    first_byte_timeout_s: Seconds = Field(300.0, description="time for the upstream to begin")
-    idle_timeout_s: Seconds = Field(60.0, description="longest silence within a stream")
+    body_timeout_s: Seconds = Field(30.0, description="time for a client to send its request body")
+    connect_timeout_s: Seconds = Field(5.0, description="time to connect to the model server")
+    first_byte_timeout_s: Seconds = Field(
+        300.0, description="time for a model to start its response"
+    )
+    idle_timeout_s: Seconds = Field(
+        60.0, description="longest pause within a stream, of the model or of the client"
+    )
     model_concurrency: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
-        None, description="calls of one model that are sent at once; unset: as the catalog says"
+        None, description="calls of one model that a host sends at once; unset: the catalog's value"
     )
-    queue_timeout_s: Seconds = Field(
-        60.0, description="time that a call waits for a model that is busy with others"
-    )
+    queue_timeout_s: Seconds = Field(60.0, description="time that a call waits for a busy model")
     credit_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
-        2.0, description="time that a call waits for credit that running calls hold"
+        2.0, description="time that a call waits for credit reserved by running calls"
     )
     settle_timeout_s: Seconds = Field(
-        15.0, description="time for a usage row to become durable before the answer is refused"
+        15.0,
+        description="time for a usage row to become durable; after it, the response is refused",
     )
     shutdown_timeout_s: Annotated[int, Field(ge=1, le=3600)] = Field(
-        30, description="time for running calls to end when the gateway stops"
+        30, description="time for running calls to finish when the gateway stops"
     )
     collector: str = Field(
-        "stripe", description="payment provider that collects invoices, once it has credentials"
+        "stripe",
+        description="payment provider that collects invoices, used once its credentials are set",
     )
     stripe_secret_key: SecretStr | None = Field(
-        None, description="Stripe collects where it is set; unset: payments are recorded by hand"
+        None,
+        description="Stripe secret key; if set, Stripe collects invoices; unset: payments are "
+        "recorded manually",
     )
     stripe_webhook_secret: SecretStr | None = Field(
-        None, description="signs the events that Stripe posts to `/stripe/webhook`"
+        None,
+        description="secret with which Stripe signs the events that it sends to `/stripe/webhook`",
     )
     stripe_api_base: str | None = Field(
-        None, pattern=r"^https?://\S+$", description="another address of Stripe's API, for tests"
+        None, pattern=r"^https?://\S+$", description="another base URL of the Stripe API, for tests"
     )
     smtp_url: SecretStr | None = Field(
         None,
-        description="`smtp://user:password@host:587` or `smtps://…` that e-mails go by; unset: "
-        "each becomes a file in the data directory, below `mail`",
+        description="SMTP server for e-mails, `smtp://user:password@host:587` or `smtps://…`; "
+        "unset: each e-mail is written to a file in `mail` in the data directory",
     )
-    mail_from: str = Field("maas@localhost", description="sender of e-mails")
+    mail_from: str = Field("maas@localhost", description="sender address of e-mails")
     webhook_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (),
-        description="private networks that customers' webhooks may be in, as `10.1.0.0/16`, "
-        "separated by commas; unset: the public internet only",
+        description="private networks to which customers' webhooks may be sent, such as "
+        "`10.1.0.0/16`, separated by commas; unset: public addresses only",
     )
     improve_at: str | None = Field(
         None,
         pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
-        description="hour (UTC, as `18:30`) from which on a version of each shared model is "
-        "proposed every night, from what customers agreed to share; unset: by hand only",
+        description="time of day (UTC, such as `18:30`) from which a version of each shared model "
+        "is proposed every night, from the examples that customers agreed to share; "
+        "unset: only on request",
     )
     improve_min_accounts: Annotated[int, Field(ge=1, le=1000)] = Field(
-        3, description="accounts that have to share examples before a version is proposed"
+        3, description="minimum number of accounts that share examples before a version is proposed"
     )
     improve_min_examples: Annotated[int, Field(ge=10, le=10**6)] = Field(
-        50, description="examples that have to be shared before a version is proposed"
+        50, description="minimum number of shared examples before a version is proposed"
     )
     otlp_endpoint: str | None = Field(
         None,
         validation_alias=AliasChoices("MAAS_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
         pattern=r"^https?://[^\s?#]+$",
-        description="collector that traces go to by OTLP over HTTP, as `http://127.0.0.1:4318`, or "
-        "by OpenTelemetry's own variable; unset: nothing is traced",
+        description="collector for traces (OTLP over HTTP), such as `http://127.0.0.1:4318`; "
+        "OTEL_EXPORTER_OTLP_ENDPOINT has the same effect; unset: no traces",
     )
     metrics_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="what whoever reads `/metrics` has to show, as a bearer token; unset: nothing",
+        description="bearer token required to read `/metrics`; unset: no token is required",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least level that is logged"
+        "info", description="lowest level that is logged"
     )
     timing: Timing = Field(
-        DEFAULT_TIMING, description="intervals and back-offs of a process, as JSON; for tests"
+        DEFAULT_TIMING,
+        description="internal intervals and back-offs of a process, as JSON; for tests",
     )
 
     @field_validator("specialist_max_replicas", "engine_max_replicas")

@@ -52,7 +52,7 @@ def fit_calibration(
     slope, shifts = float(result.x[0]), np.zeros(classes)
     shifts[1 : len(start)] = result.x[1:]
     if not slope > 0:
-        raise CalibrationFailed(f"The slope is {slope:.3g}.")
+        raise CalibrationFailed(f"The calibration slope is {slope:.3g}; it must be greater than 0.")
     return Calibration(slope, shifts)
 
 

@@ -142,11 +142,15 @@ class Model:
         if self.id == AUTO:
             raise ValueError(f"{AUTO!r} is reserved for model selection")
         if self.counts_images and self._has_price(Meter.ROWS):
-            raise ValueError("a model is sold by rows or by images, in every currency alike")
+            raise ValueError(
+                "a model must be priced by rows or by images, the same in all currencies"
+            )
         if self.retrieval is not None and (
             self.task is not Task.EMBEDDING or self.context_length is None
         ):
-            raise ValueError("retrieval is an embedding model's, with a context length")
+            raise ValueError(
+                "retrieval is only allowed for an embedding model with a context length"
+            )
 
     @property
     def engine_id(self) -> str:
@@ -242,7 +246,7 @@ def _parse_route(route: dict[str, Any]) -> Route:
     """Parse an entry's route table. Raises ValueError."""
     inputs, optional = (frozenset(route.get(key, ())) for key in ("inputs", "optional"))
     if not inputs and "task" not in route:
-        raise ValueError("a route has a task or inputs")
+        raise ValueError("a route must have a task or inputs")
     return Route(route.get("task"), inputs, optional)
 
 

@@ -38,9 +38,10 @@ class ContributingTrees:
 
 
 def build_contributing_trees(booster: lgb.Booster, source: str, output: str) -> ContributingTrees:
-    """Convert a booster to one node, from `source` FLOAT [batch, features] to `output`.
+    """Convert a booster to one ONNX node that outputs feature contributions.
 
-    Raises ValueError for categorical splits.
+    The node reads `source`, FLOAT [batch, features], and writes `output`, FLOAT
+    [batch, classes × features]. Raises ValueError for categorical splits.
     """
     dump = booster.dump_model()
     classes, features = dump["num_tree_per_iteration"], booster.num_feature()
@@ -76,7 +77,7 @@ def combine_ensembles(parts: Sequence[tuple[float, ContributingTrees]]) -> Contr
                 values = [weight * item for item in values]
             attributes[name].extend(values)
     if len(targets) > 1:
-        raise ValueError(f"The ensembles have {targets} targets.")
+        raise ValueError(f"The ensembles have different numbers of targets: {sorted(targets)}.")
     source, output = parts[0][1].node.input, parts[0][1].node.output
     base = np.sum([weight * part.base for weight, part in parts], axis=0)
     return ContributingTrees(_ensemble_node(source, output, targets.pop(), attributes), base)
@@ -110,7 +111,7 @@ def _add_tree(
             attributes["target_weights"].append(weight)
         return
     if tree["decision_type"] != "<=":
-        raise ValueError("Trees that ask for categories have no such node.")
+        raise ValueError("Splits by categories are not supported.")
     feature, left, right = tree["split_feature"], tree["left_child"], tree["right_child"]
     child_ids = (node_id + 1, node_id + 1 + _node_count(left))
     _add_node(

@@ -26,7 +26,7 @@ def read_training_set(directory: Path, file: Path, what: str = "it") -> bytes:
     path = directory / file
     if not path.is_file():
         raise TrainingDataMissing(
-            f"{path} is absent. Put {what} there, or name the folder that holds {file} with "
+            f"{path} is absent. Put {what} there, or give the folder that contains {file} with "
             f"--data or {DIRECTORY_VARIABLE}."
         )
     return path.read_bytes()

@@ -60,7 +60,7 @@ def _build_application(name: str) -> Application:
     for application in applications:
         if application.name == name:
             return application.target
-    raise ServingFailed(f"The profile {settings.profile!r} has nothing for {name!r}.")
+    raise ServingFailed(f"The profile {settings.profile!r} has no application {name!r}.")
 
 
 def _ignore_progress(message: str, fraction: float | None) -> None:

@@ -46,7 +46,10 @@ class VariantFolder:
         try:
             self._write_atomically(self._path / variant_id, content)
         except OSError as error:
-            log.warning("A variant is kept in memory only: %s", error.strerror)
+            log.warning(
+                "A fine-tuned model could not be stored on disk and is kept in memory only: %s",
+                error.strerror,
+            )
         self._bytes_since_check += len(content)
         if self._bytes_since_check * _CHECK_DIVISOR > self._most_bytes:
             self._bytes_since_check = 0

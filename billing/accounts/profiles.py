@@ -170,7 +170,7 @@ def _require_collectable_currency(collection: Collection, currency: str) -> None
     """Raise ProfileInvalid if the collector counts the currency otherwise than ISO 4217."""
     info = collection.collector_info
     if info is not None:
-        expected = f"manual for {currency}, which {info.label} counts otherwise than ISO 4217 does"
+        expected = f"manual for {currency}: its minor units at {info.label} differ from ISO 4217"
         _require(info.supports_currency(currency), "collection", expected)
 
 

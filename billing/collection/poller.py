@@ -52,7 +52,7 @@ async def poll_open_invoices(
         except (RetryLater, PermanentFailure, AppError) as error:
             log = structlog.get_logger()
             log.warning(
-                "the collector was polled in vain", external_invoice=external_id, reason=str(error)
+                "polling the collector failed", external_invoice=external_id, reason=str(error)
             )
     return len(due)
 

@@ -231,7 +231,7 @@ class Authenticator:
             self._epoch = changes.epoch
         self._epoch_read_at = started
         if not self._epoch_readable:
-            self._log.info("the epoch of key changes is read again")
+            self._log.info("the epoch of key changes can be read again")
         self._epoch_readable = True
         await self._acknowledge()
 

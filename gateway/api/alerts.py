@@ -19,7 +19,11 @@ from infra.outbound.webhook_post import SignedPoster
 
 
 class AlertSettingsRequest(msgspec.Struct):
-    """What is to change: the webhook's address, null for none; percentages of a limit."""
+    """Alert settings to change; omitted fields are unchanged.
+
+    `url` is the webhook, null to remove it. `percentages` are the shares of a limit at which an
+    alert is sent.
+    """
 
     url: str | UnsetType | None = UNSET
     percentages: list[int] | UnsetType = UNSET

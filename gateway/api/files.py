@@ -20,7 +20,7 @@ from infra.database.database import Database
 
 
 class CheckRequest(msgspec.Struct):
-    """`POST /v1/files/{file}/check`: the model that is to be fine-tuned with the file."""
+    """`POST /v1/files/{file}/check`: the model to fine-tune with the file."""
 
     model: str
 

@@ -28,7 +28,10 @@ from infra.database.database import Database
 
 
 class LineDisputeRequest(msgspec.Struct):
-    """Which line, by its number from 1, what is wrong with it, and who says it."""
+    """A dispute of an invoice line.
+
+    `line` is the line's number, from 1; `reason` is the problem; `by` is the person's name.
+    """
 
     line: int
     reason: str

@@ -27,8 +27,11 @@ _MAX_RUNNERS_UP = 3
 
 
 class RouteRequest(msgspec.Struct):
-    """What is asked in words, or the rows that are to be judged, or both; of the rows, the names of
-    the first one's columns are read."""
+    """The request to select a model for: a text `input`, rows in `instances`, or both.
+
+    Of the rows, only the column names of the first one are used. `latency_ms` is the maximum
+    response time.
+    """
 
     input: str = ""
     instances: list[dict[str, msgspec.Raw]] = []

@@ -29,7 +29,7 @@ _MAX_BODY_BYTES = 64 << 10
 
 
 class CurrentVersionRequest(msgspec.Struct):
-    """The version that serves calls which name no version."""
+    """The version that serves calls without a version."""
 
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
 

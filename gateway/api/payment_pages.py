@@ -21,7 +21,10 @@ from infra.database.database import Database
 
 
 class PaymentPageRequest(msgspec.Struct):
-    """Which page, and where to go from it."""
+    """A payment page to open: payment method setup or billing portal.
+
+    `return_url` is the address of the link back.
+    """
 
     page: Literal["setup", "portal"]
     return_url: str

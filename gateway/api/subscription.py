@@ -28,14 +28,14 @@ from infra.database.database import Database
 
 
 class PlanChangeRequest(msgspec.Struct):
-    """Which plan is wanted; with `preview` only what it would cost now."""
+    """The plan to subscribe to; with `preview`, only its cost is returned."""
 
     plan: str
     preview: bool = False
 
 
 class CancellationRequest(msgspec.Struct):
-    """Whether the paid time is used up first."""
+    """Whether the subscription ends at the end of the paid period or now."""
 
     at_period_end: bool = True
 
@@ -74,7 +74,7 @@ class SubscriptionRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        """Subscribe or change to a plan, or only return a price preview if the body asks."""
+        """Subscribe or change to a plan, or only return a price preview with `preview`."""
         plan_request = decode_body_strict(_PLAN_DECODER, await request.body())
         change = partial(_change_plan, clock, principal.account_id, plan_request)
         return await idempotent_response(database, principal, request, idempotency_key, change)

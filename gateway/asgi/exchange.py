@@ -77,7 +77,7 @@ class ClientExchange:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the client disconnected and the response is not wanted without it."""
+        """Whether the client disconnected and the call is not detached, so that it can stop."""
         return self.disconnected and not self.detached
 
     async def read_body(self, limit: int, seconds: float) -> bytes:

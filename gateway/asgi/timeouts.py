@@ -81,7 +81,7 @@ class Timeout:
     async def __aenter__(self) -> "Timeout":
         task = asyncio.current_task(self._loop)
         if task is None:
-            raise RuntimeError("a call is answered within a task")
+            raise RuntimeError("a timeout can only be used in an asyncio task")
         self._task = task
         self._cancelling = task.cancelling()
         self._schedule(self._deadline)

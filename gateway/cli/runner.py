@@ -31,12 +31,12 @@ AccountName = Annotated[str, typer.Argument(help="Account ID (acct_…) or name.
 
 
 def command(function: Callable[..., Any]) -> Callable[..., None]:
-    """Make a function a command: hand in its dependencies and print the Result it returns.
+    """Make a function a command: pass its dependencies and print the Result that it returns.
 
-    Parameters of these types are handed in; all others are arguments and options of the command:
+    Parameters of these types are passed; all others are arguments and options of the command:
 
         settings: Settings       the loaded settings
-        output: Output           for progress and streams, which are no Result
+        output: Output           for progress and streams, which are not a Result
         clock: Clock             the system clock
         database: Database       the migrated database, for commands with several transactions
         session: AsyncSession    one transaction, committed before the result is printed

@@ -70,7 +70,7 @@ class CallRecorder:
         for start in range(0, len(settled), _WRITE_BATCH):
             batch = settled[start : start + _WRITE_BATCH]
             if not await write_usage_batch(self._connection, self.process_id, [], batch):
-                raise DemoCallRejected("The demo's gateway process was taken for dead. Try again.")
+                raise DemoCallRejected("The demo's gateway process was declared dead. Try again.")
 
     def clear_key_cache(self) -> None:
         """Forget the cached keys, after terms or keys have changed."""
@@ -177,7 +177,7 @@ class _CallPricer:
                 self._session, self._price_book, self._account_id, key_id, at
             )
             if key is None:
-                raise DemoCallRejected("A key of the demo is gone.")
+                raise DemoCallRejected("An API key of the demo was not found.")
             self._key_cache[key_id] = key
         return key.principal
 

@@ -53,7 +53,7 @@ def at_hour(day: date, hour: int) -> datetime:
 
 
 class SimulatedClock:
-    """A clock that is advanced by hand and never goes back."""
+    """A clock that is advanced manually and never goes back."""
 
     def __init__(self, at: datetime) -> None:
         self._now = at

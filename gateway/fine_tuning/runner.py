@@ -109,7 +109,7 @@ class FineTuningRunner(Poller):
         except AppError as error:
             await self._fail(job, error)
         except Exception:
-            self._log.exception("an adaptation failed", job=str(job.id))
+            self._log.exception("a fine-tuning job failed", job=str(job.id))
             await self._fail(job, UpstreamFailed("Something went wrong on our side."))
         return True
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from models.anomaly import hours
 from models.anomaly.settings import Settings
+from models.anomaly.training_file import read_hours
 from models.failure_class import labelled
 from models.failure_class import signature as failure_signature
 from models.rul import fleet
@@ -19,7 +19,7 @@ CountExamples = Callable[[bytes], int]
 
 def _count_anomaly_rows(content: bytes) -> int:
     """Count the rows of normal operation. Raises TrainingFileInvalid."""
-    return sum(map(len, hours.read_hours(content, Settings()).normal))
+    return sum(map(len, read_hours(content, Settings()).normal))
 
 
 def _count_operating_points(content: bytes) -> int:

@@ -73,14 +73,16 @@ class LinkedCalls:
             if model not in self._records_by_model:
                 self._admission.release(admitted)
         return tuple(
-            InternalCallUsage(_settled(record, parent), admitted_calls[model].reservation)
+            InternalCallUsage(
+                _with_parent_settlement(record, parent), admitted_calls[model].reservation
+            )
             for model, record in self._records_by_model.items()
             if model in admitted_calls
         )
 
 
-def _settled(record: UsageRecord, parent: UsageRecord) -> UsageRecord:
-    """Return the linked call's row, billed only if its parent is billable and consumed anything."""
+def _with_parent_settlement(record: UsageRecord, parent: UsageRecord) -> UsageRecord:
+    """Return the linked call's row, not billed unless its parent is billable and has usage."""
     if parent.settlement.billable and parent.quantities != NO_USAGE:
         return record
     is_parent_billable = parent.settlement.billable

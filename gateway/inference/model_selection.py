@@ -77,7 +77,7 @@ class ModelSelector:
         unknown_tasks = tasks.difference(classifier.tasks)
         if unknown_tasks:
             raise CatalogInvalid(
-                f"The catalog has a route for {min(unknown_tasks)!r}, no known task."
+                f"The catalog has a route for the unknown task {min(unknown_tasks)!r}."
             )
 
     @property

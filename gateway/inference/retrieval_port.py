@@ -27,5 +27,8 @@ class Grounder(Protocol):
         ...
 
     def build_search_request(self, request: ParsedRequest) -> ParsedRequest:
-        """Return the search call of a request, to price it. Raises ModelServerNotFound."""
+        """Build the embedding call of a request's `file_search`, to price it.
+
+        Raises ModelServerNotFound if no server has the embedding model.
+        """
         ...

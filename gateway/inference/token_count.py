@@ -309,7 +309,7 @@ def _chat_template_renderer(folder: Path) -> Callable[[list[_Message]], str] | N
         """Return the prompt text of messages. Raises TemplateError for an unsupported role."""
         # vLLM renames `developer` to `system` if the template does not support the role.
         if not supports_developer and any(message.role == "developer" for message in messages):
-            raise jinja2.TemplateError("The template knows no developer.")
+            raise jinja2.TemplateError("The template does not support the role developer.")
         return template.render(
             template_values, messages=[_template_message(message) for message in messages]
         )

@@ -253,7 +253,9 @@ class UsageWriter:
                 done = await self._try_commit(batch)
             except DatabaseUnavailable as error:
                 self._log_safely(
-                    "error", "calls wait to be recorded", repr(error.__cause__ or error)
+                    "error",
+                    "usage rows cannot be written yet; retrying",
+                    repr(error.__cause__ or error),
                 )
                 # After a conflict with another transaction the retry is expected to succeed.
                 self._is_failing = not isinstance(error, TransactionConflict)
@@ -276,7 +278,11 @@ class UsageWriter:
         return min(wait, self._timing.record_retry_limit_s)
 
     async def _try_commit(self, batch: WriteBatch) -> bool:
-        """Write a batch in one transaction. Returns False if this process was reaped."""
+        """Write a batch in one transaction, or return False if another process ended this one.
+
+        Then nothing is written. A process is ended, and its open calls are settled as unknown, if
+        its heartbeat expired.
+        """
         process_id = self._heartbeat.process_id
         for usage in batch.usages:
             if any(reservation.process_id != process_id for reservation, _ in usage.reservations):
@@ -336,14 +342,17 @@ class UsageWriter:
             return
         for usage in batch.usages:
             self._log_safely(
-                "critical", "a usage row was refused", str(error), row=repr(usage.record)
+                "critical", "the database rejected a usage row", str(error), row=repr(usage.record)
             )
             self._mark_failed(usage)
             for reservation, _ in usage.reservations:
                 self._leaser.release(reservation)
         for intent in batch.intents:
             self._log_safely(
-                "critical", "an intent was refused", str(error), row=repr(intent.build_record())
+                "critical",
+                "the database rejected an intent",
+                str(error),
+                row=repr(intent.build_record()),
             )
             if intent.committed is not None and not intent.committed.done():
                 intent.committed.set_exception(_not_recorded_error())

@@ -130,7 +130,7 @@ async def retry_outbox_item(
     """
     item = await session.get(OutboxItem, item_id, with_for_update=True)
     if item is None:
-        raise NothingToRetry("There is no such item.")
+        raise NothingToRetry("Outbox item not found.")
     if item.given_up_at is not None:
         account_id, action = item.account_id, item.action
         await retry_item(session, clock, item_id)
@@ -148,7 +148,7 @@ async def retry_inbox_event(
     """
     event = await session.get(InboxEvent, event_id, with_for_update=True)
     if event is None:
-        raise NothingToRetry("There is no such event.")
+        raise NothingToRetry("Event not found.")
     if event.handled_at is not None and (event.outcome or "").startswith(REFUSED_OUTCOME):
         kind = event.kind
         await requeue_event(session, clock, event_id)

@@ -36,7 +36,7 @@ class DocumentQueue:
         """
         if self._count_by_account[account_id] >= MAX_PER_ACCOUNT:
             raise RateLimited(
-                f"{MAX_PER_ACCOUNT} documents of this account are being prepared already. Try "
+                f"{MAX_PER_ACCOUNT} documents of this account are already being prepared. Try "
                 "again when one of them is ready.",
                 headers=_RETRY_AFTER_HEADERS,
             )

@@ -22,5 +22,5 @@ async def get_hosted_page_url(
         return await create_page(collector)
     except (RetryLater, PermanentFailure) as error:
         raise CollectorUnavailable(
-            f"{collector.info.label} cannot be reached at the moment. Please try again."
+            f"{collector.info.label} does not respond. Try again in a few seconds."
         ) from error

@@ -196,7 +196,7 @@ class QuotaLeaser:
             except DatabaseUnavailable:
                 await self._pause()
             except SQLAlchemyError as error:
-                self._log.error("quotas could not be dealt with", reason=str(error))
+                self._log.error("quota leases could not be updated", reason=str(error))
                 await self._pause()
             except ProcessEnded:
                 self._heartbeat.restart()

@@ -87,7 +87,7 @@ class ProcessHeartbeat:
 
     def restart(self) -> None:
         """Continue with a new process id after this process was reaped with all its leases."""
-        self._log.error("this process was taken for dead; it begins anew")
+        self._log.error("this process was declared dead; it continues with a new process id")
         self.process_id = ids.new_id()
         self._registered = False
         self._alive_until_monotonic = self._next_renewal_monotonic = float("-inf")

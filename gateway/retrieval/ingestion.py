@@ -102,7 +102,7 @@ class IngestionRunner(Poller):
         except SQLAlchemyError:
             raise
         except Exception:
-            self._log.exception("a file cannot be taken in", file=str(job.file.id))
+            self._log.exception("a file could not be ingested", file=str(job.file.id))
             await self._retry_later(job, Unavailable("Something went wrong on our side."))
         return True
 

@@ -79,7 +79,10 @@ class Grounder:
             sources = sources[:-1]
 
     def build_search_request(self, request: ParsedRequest) -> ParsedRequest:
-        """Return the search's embedding call, to price it. Raises ModelServerNotFound."""
+        """Build the embedding call of a request's `file_search`, to price it.
+
+        Raises ModelServerNotFound if no server has the embedding model.
+        """
         question = "" if request.retrieval is None else request.retrieval.query
         return replace(self._searcher.price_request([question]), tags=request.tags)
 

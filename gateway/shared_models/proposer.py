@@ -190,7 +190,7 @@ class Proposer:
     async def _reject(self, claim: candidates.ProposalClaim, error: BaseException) -> None:
         """Log the error and reject the proposal with it, if the database is available."""
         reason = error.message if isinstance(error, AppError) else "it was interrupted"
-        self._log.error("a proposal was given up", model=claim.model, reason=repr(error))
+        self._log.error("a proposal failed", model=claim.model, reason=repr(error))
         # If the database is unavailable too, the heartbeat timeout will reject the proposal.
         with suppress(AppError):
             async with self._deps.database.transaction() as session:

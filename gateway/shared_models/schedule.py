@@ -76,9 +76,9 @@ class NightlyProposals:
                 model, PROPOSED_BY, lambda message: log.info(message), allow_unchanged=False
             )
         except (TooFewExamples, NoNewExamples, ProposalRunning) as reason:
-            log.info("no version is proposed", reason=reason.message)
+            log.info("no version was proposed", reason=reason.message)
         except AppError as error:
-            log.error("a version could not be made", reason=error.message)
+            log.error("a version could not be trained", reason=error.message)
 
     async def _is_busy(self, model: Model) -> bool:
         """Whether open calls occupy more than a quarter of the engines' concurrency."""

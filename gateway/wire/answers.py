@@ -18,7 +18,7 @@ _DATATYPE = "BOOL, INT64, FP32, FP64 or BYTES (text)"
 
 
 class FunctionCall(msgspec.Struct):
-    """The function that the model wants called; `arguments` is JSON text."""
+    """The function that the model calls; `arguments` is JSON text."""
 
     name: str
     arguments: str
@@ -41,7 +41,7 @@ class ChatResponseMessage(msgspec.Struct):
 
 
 class ChatChoice(msgspec.Struct):
-    """One of the `n` answers."""
+    """One of the `n` choices."""
 
     index: int
     message: ChatResponseMessage
@@ -49,7 +49,7 @@ class ChatChoice(msgspec.Struct):
 
 
 class ChatCompletion(MeteredResponse, kw_only=True):
-    """The answer of `/v1/chat/completions` without `stream`."""
+    """The response of `/v1/chat/completions` without `stream`."""
 
     id: str
     object: Literal["chat.completion"]
@@ -59,7 +59,7 @@ class ChatCompletion(MeteredResponse, kw_only=True):
 
 
 class TextChoice(msgspec.Struct):
-    """One of the `n` texts."""
+    """One of the `n` choices."""
 
     index: int
     text: str
@@ -67,7 +67,7 @@ class TextChoice(msgspec.Struct):
 
 
 class TextCompletion(MeteredResponse, kw_only=True):
-    """The answer of `/v1/completions` without `stream`."""
+    """The response of `/v1/completions` without `stream`."""
 
     id: str
     object: Literal["text_completion"]
@@ -85,7 +85,7 @@ class EmbeddingItem(msgspec.Struct):
 
 
 class EmbeddingList(MeteredResponse, kw_only=True):
-    """The answer of `/v1/embeddings`: one vector for each input, in order."""
+    """The response of `/v1/embeddings`: one vector for each input, in order."""
 
     object: Literal["list"]
     model: str
@@ -93,14 +93,14 @@ class EmbeddingList(MeteredResponse, kw_only=True):
 
 
 class PredictionUsage(msgspec.Struct):
-    """What the call is billed by."""
+    """The billed quantity of the call: rows or images."""
 
     rows: int | UnsetType = UNSET
     images: int | UnsetType = UNSET
 
 
 class PredictionList(msgspec.Struct):
-    """The answer of `/v1/predictions`: one object for each row, in order."""
+    """The response of `/v1/predictions`: one object for each row, in order."""
 
     id: str
     object: Literal["prediction"]
@@ -110,7 +110,7 @@ class PredictionList(msgspec.Struct):
 
 
 class InferenceTensor(InputTensor):
-    """One input tensor. `data` is left out where the values follow in binary form."""
+    """One input tensor. `data` is omitted if the values follow in binary form."""
 
     data: list[TensorElement | list[TensorElement]] | UnsetType = UNSET
     parameters: dict[str, Any] | UnsetType = UNSET
@@ -130,7 +130,7 @@ class InferenceOutput(OutputTensor):
 
 
 class InferenceResponse(InferResponse):
-    """The answer of `/v2/models/{name}/infer`."""
+    """The response of `/v2/models/{name}/infer`."""
 
     model_name: str
     outputs: list[InferenceOutput]  # type: ignore[assignment]

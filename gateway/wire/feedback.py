@@ -16,18 +16,18 @@ _NUL = "\x00"
 
 
 class FeedbackMessage(msgspec.Struct, forbid_unknown_fields=True):
-    """A message of the dialogue, as it was asked."""
+    """A message of the rated conversation."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
 class FeedbackRequest(msgspec.Struct):
-    """`POST /v1/feedback`, about the call that had this `x-request-id`.
+    """`POST /v1/feedback`: a rating of the call with the `x-request-id` `request_id`.
 
-    `answer` is what the model said, where that was good; `correction` what it should have said.
-    Either goes with the `messages` that were asked. Only with `consent` are these three kept: the
-    shared model may then learn from them.
+    `answer` is the model's response if it is good, `correction` the correct response if it is bad.
+    Either needs the `messages` of the call. These three are stored only with `consent`, which
+    allows training the shared model on them.
     """
 
     request_id: str

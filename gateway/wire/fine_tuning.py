@@ -29,9 +29,12 @@ SENSITIVITY = "sensitivity"
 
 
 class JobRequest(msgspec.Struct):
-    """`POST /v1/fine_tuning/jobs`. `suffix` names the variant: the same name again is its next
-    version. `scrub` takes personal data out of dialogues before they are learned from;
-    `share_for_improvement` lets them improve the model for everybody."""
+    """`POST /v1/fine_tuning/jobs`.
+
+    `suffix` is the name of the fine-tuned model; a job with an existing name trains its next
+    version. `scrub` removes personal data from dialogues before training.
+    `share_for_improvement` allows training the shared model on them.
+    """
 
     model: str
     training_file: str
@@ -47,7 +50,7 @@ class JobRequest(msgspec.Struct):
 
 
 class ConsentRequest(msgspec.Struct):
-    """`POST /v1/fine_tuning/jobs/{job}/consent`: given, or withdrawn."""
+    """`POST /v1/fine_tuning/jobs/{job}/consent`: gives or withdraws the consent."""
 
     share_for_improvement: bool
 

@@ -46,7 +46,7 @@ class OutputTensor(msgspec.Struct):
 
 
 class InferResponse(msgspec.Struct):
-    """The answer of a specialist as JSON."""
+    """The response of a specialist as JSON."""
 
     outputs: list[OutputTensor]
 
@@ -54,8 +54,8 @@ class InferResponse(msgspec.Struct):
 class PredictionRequest(msgspec.Struct):
     """`POST /v1/predictions`: rows with named columns. A list is a series in one row.
 
-    `units` names the unit of a column that is not in the model's own. `task` says in words what is
-    asked, where `model` is `auto` and the columns are those of several models.
+    `units` gives the unit of each column that is not in the model's unit. `task` describes the task
+    in words, for `model: "auto"` if several models have these columns.
     """
 
     model: str

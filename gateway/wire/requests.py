@@ -26,7 +26,7 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class GenerationRequest(msgspec.Struct, kw_only=True):
-    """The fields that chat and text completions have in common."""
+    """The common fields of chat and text completions."""
 
     model: str
     stream: bool | None = None
@@ -50,7 +50,7 @@ class GenerationRequest(msgspec.Struct, kw_only=True):
 
 
 class ChatMessage(msgspec.Struct):
-    """One message; its content is the engine's to judge."""
+    """One message; its content is validated by the engine."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[msgspec.Raw] | None = None

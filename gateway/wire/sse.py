@@ -222,11 +222,13 @@ class StreamTransformer:
                 try:
                     client_events.append(self._transform_chunk(event, match))
                 except ValueError:
-                    raise StreamBroken(b"".join(client_events), "what came is no chunk") from None
+                    raise StreamBroken(
+                        b"".join(client_events), "an event is not a valid chunk"
+                    ) from None
             elif event[:1] == b":":
                 client_events.append(event + b"\n\n")  # a comment, used as keep-alive
             else:
-                raise StreamBroken(b"".join(client_events), "what came is no event")
+                raise StreamBroken(b"".join(client_events), "the stream contains invalid data")
         return b"".join(client_events)
 
     def _transform_chunk(self, event: bytes, match: re.Match[bytes] | None) -> bytes:

@@ -29,21 +29,21 @@ ResultCount = Annotated[int, Meta(ge=1, le=MAX_RESULTS)]
 
 
 class ExpiresAfter(msgspec.Struct):
-    """`expires_after`: so many days after the store was last used."""
+    """`expires_after`: the number of days after the last use of the store."""
 
     anchor: Literal["last_active_at"]
     days: Days
 
 
 class StaticChunkingStrategy(msgspec.Struct):
-    """How long pieces are, in the embedding model's tokens."""
+    """Size and overlap of chunks, in tokens of the embedding model."""
 
     max_chunk_size_tokens: Annotated[int, Meta(ge=100, le=4096)]
     chunk_overlap_tokens: Annotated[int, Meta(ge=0, le=2048)]
 
 
 class ChunkingStrategy(msgspec.Struct):
-    """`chunking_strategy`: ours (`auto`), or the customer's."""
+    """`chunking_strategy`: the default (`auto`) or the given sizes (`static`)."""
 
     type: Literal["auto", "static"]
     static: StaticChunkingStrategy | None = None
@@ -61,7 +61,7 @@ class CreateVectorStoreRequest(msgspec.Struct):
 
 
 class UpdateVectorStoreRequest(msgspec.Struct):
-    """`POST /v1/vector_stores/{id}`; what is not named stays."""
+    """`POST /v1/vector_stores/{id}`; omitted fields are unchanged."""
 
     name: Annotated[str, Meta(max_length=256)] | msgspec.UnsetType | None = msgspec.UNSET
     metadata: dict[ShortText, LongText] | msgspec.UnsetType | None = msgspec.UNSET
@@ -77,7 +77,7 @@ class CreateVectorStoreFileRequest(msgspec.Struct):
 
 
 class CreateFileBatchRequest(msgspec.Struct):
-    """`POST /v1/vector_stores/{id}/file_batches`: `file_ids`, or `files` with settings of each."""
+    """`POST /v1/vector_stores/{id}/file_batches`: `file_ids`, or `files` with settings."""
 
     file_ids: Annotated[list[str], Meta(max_length=MAX_FILES_PER_REQUEST)] = []
     files: Annotated[
@@ -94,7 +94,7 @@ class UpdateVectorStoreFileRequest(msgspec.Struct):
 
 
 class ComparisonFilter(msgspec.Struct):
-    """One attribute against a value."""
+    """Compares an attribute with a value."""
 
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
     key: ShortText
@@ -102,7 +102,7 @@ class ComparisonFilter(msgspec.Struct):
 
 
 class CompoundFilter(msgspec.Struct):
-    """All of several conditions, or any."""
+    """Combines conditions: all (`and`) or any (`or`) must hold."""
 
     type: Literal["and", "or"]
     filters: list["Filter"]
@@ -112,7 +112,7 @@ Filter = ComparisonFilter | CompoundFilter
 
 
 class HybridSearchWeights(msgspec.Struct):
-    """How much meaning counts, and how much words do."""
+    """Weights of the semantic search and the text search in the ranking."""
 
     embedding_weight: Weight = 1.0
     text_weight: Weight = 1.0

@@ -1,6 +1,7 @@
-"""Back up and restore the whole database with pg_dump and pg_restore from the wheel.
+"""Back up and restore the whole database with pg_dump and pg_restore.
 
-A backup file is complete or absent; a restore needs an empty database and is all or nothing.
+The programs are those of the embedded PostgreSQL's Python package. A backup file is complete or
+absent; a restore needs an empty database and is all or nothing.
 """
 
 import os

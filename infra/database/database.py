@@ -27,8 +27,8 @@ class UnavailableReason(StrEnum):
     NOT_ASKED = "not_asked"  # down for so long that the query was not attempted
 
 
-def ignore_unavailability(absence: UnavailableReason) -> None:
-    """Do nothing: the callback of processes without metrics."""
+def ignore_unavailability(reason: UnavailableReason) -> None:
+    """Do nothing when the database is unavailable: the callback of processes without metrics."""
 
 
 class DatabaseUnavailable(AppError):

@@ -107,7 +107,7 @@ class AllowedAddresses(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Refuse Unix sockets. Raises OutOfReach."""
-        raise OutOfReach(f"{path} is a socket of this machine")
+        raise OutOfReach(f"{path} is a Unix socket, which is not allowed")
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for `seconds`; httpcore calls this before it retries a connection."""

@@ -12,8 +12,8 @@ import numpy as np
 from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
 from models.anomaly.detector import Detector, Flags, Floats
 from models.anomaly.fitting import HoursInvalid, fit
-from models.anomaly.hours import TrainingHours, held_out_starts, read_hours
 from models.anomaly.settings import HELD_OUT_DIVISOR, Settings
+from models.anomaly.training_file import TrainingHours, held_out_starts, read_hours
 from models.anomaly.variant import SENSITIVITY, render
 
 # False alarm rate in % above which the customer is advised to add data.

@@ -72,7 +72,7 @@ def _read_file(path: Path) -> bytes:
     """Read a file. Raises TrainingDataMissing if it is missing."""
     if not path.is_file():
         raise TrainingDataMissing(
-            f"{path} is absent. Put SKAB's gzipped files there, or name the folder that holds "
+            f"{path} is absent. Put SKAB's gzipped files there, or give the folder that contains "
             f"{FOLDER} with --data or {DIRECTORY_VARIABLE}."
         )
     return path.read_bytes()
@@ -88,5 +88,5 @@ def _parse_columns(name: str, compressed: bytes, columns: Sequence[str]) -> Floa
     """Parse columns of a gzipped CSV file by name, [rows, columns]."""
     rows = list(csv.DictReader(gzip.decompress(compressed).decode().splitlines(), delimiter=";"))
     if missing := sorted(set(columns) - set(rows[0] if rows else ())):
-        raise TrainingDataMissing(f"{name} lacks the columns {', '.join(missing)}.")
+        raise TrainingDataMissing(f"{name} does not have the columns {', '.join(missing)}.")
     return np.array([[row[column] for column in columns] for row in rows], dtype=np.float64)

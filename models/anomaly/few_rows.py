@@ -135,17 +135,24 @@ def _rates_of_experiments(experiments: Sequence[Experiment], rows: int) -> dict[
     }
 
 
-def _rates_of_series(series: LabelledSeries, rows: int) -> dict[str, float]:
-    """Return false alarm and detection rates of detectors fitted at anomaly-free starts."""
+def _rates_of_series(series: LabelledSeries, row_count: int) -> dict[str, float]:
+    """Return the false alarm and detection rates after a fit on `row_count` normal rows.
+
+    The rates cover several detectors, each fitted at another position in the series.
+    """
     alarms, detected = [], []
     truth = series.anomalous
-    for start in _anomaly_free_starts(truth, rows):
-        alarm, flags = _alarms_after_fit(series.readings[start:], rows), truth[start + rows :]
+    for start in _anomaly_free_starts(truth, row_count):
+        alarm, flags = (
+            _alarms_after_fit(series.readings[start:], row_count),
+            truth[start + row_count :],
+        )
         is_normal = ~flags[:EVALUATED_ROWS]
         alarms.append(float(alarm[:EVALUATED_ROWS][is_normal].mean()) if is_normal.any() else 0.0)
-        later_windows = [pair for pair in series.windows if pair[0] >= start + rows]
+        later_windows = [pair for pair in series.windows if pair[0] >= start + row_count]
         detected += [
-            bool(alarm[a - start - rows : b - start - rows + 1].any()) for a, b in later_windows
+            bool(alarm[a - start - row_count : b - start - row_count + 1].any())
+            for a, b in later_windows
         ]
     return {**_false_alarm_rates(alarms), "windows_found": round(float(np.mean(detected)), 2)}
 

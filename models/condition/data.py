@@ -82,12 +82,12 @@ def load(directory: Path) -> Dataset:
         if not path.is_file():
             raise TrainingDataMissing(
                 f"{path} is absent. Put the hydraulic rig's data there (UCI 447, 1 Hz means), or "
-                f"name the folder that holds {FOLDER} with --data or {DIRECTORY_VARIABLE}."
+                f"give the folder that contains {FOLDER} with --data or {DIRECTORY_VARIABLE}."
             )
     readings = _read_series(paths[:-1])
     labels = _read_labels(paths[-1])
     if len(readings) != len(labels):
-        raise TrainingDataMissing(f"{paths[-1]} is for {len(labels)} cycles, not {len(readings)}.")
+        raise TrainingDataMissing(f"{paths[-1]} has {len(labels)} cycles, not {len(readings)}.")
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     return Dataset(readings, labels, MappingProxyType(hashes))
 
@@ -100,9 +100,9 @@ def _read_series(paths: list[Path]) -> Floats:
             with np.load(path) as archive:
                 series |= {name: archive[name].astype(np.float32) for name in archive.files}
         except (ValueError, zipfile.BadZipFile) as error:
-            raise TrainingDataMissing(f"{path} holds no arrays: {error}") from error
+            raise TrainingDataMissing(f"{path} contains no arrays: {error}") from error
     if missing := sorted(set(SENSORS) - set(series)):
-        raise TrainingDataMissing(f"The series lack the sensors {', '.join(missing)}.")
+        raise TrainingDataMissing(f"The sensors {', '.join(missing)} are missing.")
     return np.stack([_repair_decimal_points(name, series[name]) for name in SENSORS], axis=1)
 
 
@@ -120,5 +120,5 @@ def _read_labels(path: Path) -> Labels:
             [target.conditions.index(int(row[target.column])) for row in rows] for target in TARGETS
         ]
     except (ValueError, IndexError) as error:
-        raise TrainingDataMissing(f"{path} tells an unknown condition: {error}") from error
+        raise TrainingDataMissing(f"{path} contains an unknown condition: {error}") from error
     return np.array(columns, dtype=np.intp).T

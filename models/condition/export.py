@@ -43,7 +43,7 @@ def to_onnx(model: LevelModel, calibrations: Sequence[Calibration], signature: s
 
 
 def _target_outputs(target: Target) -> tuple[ValueInfoProto, ...]:
-    """Return the graph outputs of a target."""
+    """Return the ONNX graph's outputs for a target: condition, probability and reasons."""
     return (
         tensor_info(target.name, kind=TensorProto.INT64),
         tensor_info(f"{target.name}_probability"),

@@ -143,7 +143,9 @@ def train(dataset: Dataset) -> TrainedModel:
         expected = predict_probabilities(trained, dataset.readings, target_index).max(axis=1)
         difference = np.abs(predictions[target.name].probability - expected).max()
         if difference > EXPORT_TOLERANCE:
-            raise ExportMismatch(f"The graph's {target.name} is {difference:.1e} from the model's.")
+            raise ExportMismatch(
+                f"The ONNX graph's {target.name} differs from the model's by {difference:.1e}."
+            )
     return trained
 
 

@@ -84,7 +84,7 @@ def fit_variant(
     out_of_fold = predict_out_of_fold(rows)
     held_out = predict_held_out(rows, out_of_fold)
     _require_signal(held_out.variant, failed)
-    score = score_of(rows, held_out)
+    score = compare_with_base(rows, held_out)
     base_decision = base.predict_failure(rows.base_log_odds)
     progress(f"On held-out rows, the base model {_describe_detections(base_decision, failed)}.")
     progress(
@@ -119,8 +119,8 @@ def predict_held_out(rows: TrainingRows, out_of_fold: OutOfFoldLogOdds) -> HeldO
     return HeldOutPredictions(recalibrated_log_odds, variant_log_odds, decision)
 
 
-def score_of(rows: TrainingRows, held_out: HeldOutPredictions) -> Score:
-    """Return the variant's log-loss beside the better of the base's and the recalibrated base's."""
+def compare_with_base(rows: TrainingRows, held_out: HeldOutPredictions) -> Score:
+    """Return the log-loss on held-out rows of the base, recalibrated if better, and the variant."""
     before = min(
         log_loss(log_odds, rows.failed) for log_odds in (rows.base_log_odds, held_out.recalibrated)
     )

@@ -106,7 +106,7 @@ def _require_columns(present: Iterable[str]) -> None:
     """Raise TrainingDataMissing if a required column is absent."""
     required = {TYPE_COLUMN, LABEL_COLUMN, *QUANTITY_COLUMNS.values(), *MODE_COLUMNS}
     if missing := sorted(required - set(present)):
-        raise TrainingDataMissing(f"{FILE} lacks the columns {', '.join(missing)}.")
+        raise TrainingDataMissing(f"{FILE} does not have the columns {', '.join(missing)}.")
 
 
 def _parse_points(rows: Sequence[Mapping[str, str]]) -> OperatingPoints:

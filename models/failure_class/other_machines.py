@@ -145,11 +145,11 @@ def run_trial(machine: SimulatedMachine, count: int, seed: int) -> TrialResult:
     base = BaseClassifier.from_artefact(machine.base)
     variant = _accepted_variant(base, rows)
     permuted = np.random.default_rng(seed).permutation(rows.failed)
-    before = _artefact_metrics(run_artefact(machine.base, test.points), test.failed)
+    before = _prediction_metrics(run_artefact(machine.base, test.points), test.failed)
     return TrialResult(
         base=before,
         alone=_metrics_without_base(rows, test),
-        adapted=_artefact_metrics(run_artefact(variant.artefact, test.points), test.failed)
+        adapted=_prediction_metrics(run_artefact(variant.artefact, test.points), test.failed)
         if variant
         else before,
         held_out_score=variant.score if variant else None,
@@ -199,11 +199,11 @@ def _metrics_without_base(rows: LabelledPoints, test: LabelledPoints) -> Metrics
     return _metrics(predicted, predicted >= 0, test.failed)
 
 
-def _artefact_metrics(answer: Predictions, failed: Flags) -> Metrics:
-    """Return the metrics of an artefact's predictions."""
-    probability = answer.probability.astype(np.float64)
+def _prediction_metrics(predictions: Predictions, failed: Flags) -> Metrics:
+    """Return log-loss, F1 and PR-AUC of predictions against the true failures."""
+    probability = predictions.probability.astype(np.float64)
     predicted = np.asarray(logit(np.clip(probability, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)))
-    return _metrics(predicted, answer.failure == 1, failed)
+    return _metrics(predicted, predictions.failure == 1, failed)
 
 
 def _metrics(predicted: FloatArray, decision: Flags, failed: Flags) -> Metrics:

@@ -141,7 +141,7 @@ def train(dataset: Dataset) -> TrainedModel:
     probability = run_artefact(trained.model.SerializeToString(), dataset.points).probability
     expected = predict(trained.booster, trained.rule, compute_features(dataset.points))
     if not np.allclose(probability, expected, rtol=0, atol=EXPORT_TOLERANCE):
-        raise ExportMismatch("The exported graph does not reproduce the trained trees.")
+        raise ExportMismatch("The ONNX graph does not reproduce the trained trees.")
     return trained
 
 

@@ -114,9 +114,9 @@ def unpack_adapter(artefact: bytes, folder: Path) -> None:
     try:
         files: Mapping[str, bytes] = msgspec.msgpack.decode(artefact, type=dict[str, bytes])
     except msgspec.DecodeError as error:
-        raise lora.AdapterMismatch("This is no adapter.") from error
+        raise lora.AdapterMismatch("The file is not an adapter.") from error
     if set(files) != {lora.CONFIG, lora.WEIGHTS}:
-        raise lora.AdapterMismatch("An adapter needs weights and a configuration.")
+        raise lora.AdapterMismatch("An adapter must contain weights and a configuration.")
     for name, content in files.items():
         (folder / name).write_bytes(content)
 

@@ -85,7 +85,10 @@ class ChatClient:
         except httpx.HTTPError as error:
             raise ChatServerError(f"{self.url} cannot be reached: {error!r}.") from error
         if response.status_code != httpx.codes.OK:
-            raise ChatServerError(f"{self.url} says {response.status_code}: {response.text[:300]}")
+            raise ChatServerError(
+                f"{self.url} responded with HTTP status {response.status_code}: "
+                f"{response.text[:300]}"
+            )
         return str(response.json()["choices"][0]["message"]["content"] or "").strip()
 
     def _request_body(self, prompt: Prompt) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def compare_scores(before: Sequence[float], after: Sequence[float]) -> TaskCompa
     """
     pairs = list(zip(before, after, strict=True))
     if not pairs:
-        raise ValueError("there is nothing to compare")
+        raise ValueError("there are no examples to compare")
     return TaskComparison(
         examples=len(pairs),
         before=round(sum(before) / len(pairs), 4),

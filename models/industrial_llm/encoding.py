@@ -48,7 +48,7 @@ class DialogueEncoder:
         """Load the tokenizer from the base model's folder. Raises ChatTemplateError."""
         settings = base / "generation_config.json"
         if not settings.is_file():
-            raise ChatTemplateError(f"{settings} is absent: it says which tokens end a turn.")
+            raise ChatTemplateError(f"{settings} is missing; it defines which tokens end a turn.")
         end_tokens = json.loads(settings.read_text(encoding="utf-8"))["eos_token_id"]
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
         if not tokenizer.chat_template:

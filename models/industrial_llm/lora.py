@@ -69,7 +69,7 @@ def load_adapter_weights(model: PeftModel, folder: Path) -> None:
     if {name: weight.shape for name, weight in expected.items()} != {
         name: weight.shape for name, weight in stored.items()
     }:
-        raise AdapterMismatch(f"The adapter in {folder.name} is of another base or rank.")
+        raise AdapterMismatch(f"The adapter in {folder.name} is for another base or rank.")
     set_peft_model_state_dict(model, {name: weight.float() for name, weight in stored.items()})
 
 
@@ -105,7 +105,7 @@ def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
     }
     settings = model.peft_config["default"]
     if not isinstance(settings, LoraConfig):
-        raise AdapterMismatch("The model has no adapter of low rank.")
+        raise AdapterMismatch("The model has no LoRA adapter.")
     settings.base_model_name_or_path = base
     settings.inference_mode = True
     # Sorted: a set has no stable order, and the same adapter must give the same file.

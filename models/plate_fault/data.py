@@ -68,7 +68,7 @@ def load(directory: Path) -> Dataset:
     rows = list(csv.DictReader(gzip.decompress(packed).decode().splitlines()))
     present = set(rows[0] if rows else ())
     if missing := sorted({*MEASURES, *FAULTS.values()} - present):
-        raise TrainingDataMissing(f"{FILE} lacks the columns {', '.join(missing)}.")
+        raise TrainingDataMissing(f"{FILE} does not have the columns {', '.join(missing)}.")
     return Dataset(_parse_measures(rows), _parse_faults(rows), hashlib.sha256(packed).hexdigest())
 
 
@@ -81,5 +81,5 @@ def _parse_faults(rows: Sequence[Mapping[str, str]]) -> ClassIndices:
     """Return each plate's index in FAULTS. Raises TrainingDataMissing if it has not exactly one."""
     flags = np.array([[row[column] == "1" for column in FAULTS.values()] for row in rows])
     if not np.all(flags.sum(axis=1) == 1):
-        raise TrainingDataMissing(f"{FILE} holds a plate that has not exactly one fault.")
+        raise TrainingDataMissing(f"{FILE} contains a plate without exactly one fault.")
     return np.asarray(flags.argmax(axis=1))

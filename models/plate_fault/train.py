@@ -124,7 +124,7 @@ def train(dataset: Dataset) -> TrainedModel:
     ).class_probabilities
     difference = np.abs(probabilities - predict(trained, dataset.measures)).max()
     if difference > EXPORT_TOLERANCE:
-        raise ExportMismatch(f"The graph is {difference:.1e} from the trees.")
+        raise ExportMismatch(f"The ONNX graph differs from the trees by {difference:.1e}.")
     return trained
 
 

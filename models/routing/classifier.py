@@ -104,5 +104,5 @@ class RouteClassifier:
         except (OSError, ValueError, KeyError) as error:
             raise ClassifierInvalid(f"The classifier {path.name} cannot be read.") from error
         if loaded.weights.shape != (BUCKETS, len(loaded.tasks)):
-            raise ClassifierInvalid(f"The classifier {path.name} was made for other features.")
+            raise ClassifierInvalid(f"The classifier {path.name} was trained on other features.")
         return loaded

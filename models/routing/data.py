@@ -61,5 +61,7 @@ def _parse_example(path: Path, number: int, line: str) -> LabelledText:
     """Parse a tab-separated line. Raises ExamplesInvalid."""
     task, tab, text = line.partition("\t")
     if not (task and tab and text.strip()):
-        raise ExamplesInvalid(f"{path.name}, line {number}: a task, a tab and a text are wanted.")
+        raise ExamplesInvalid(
+            f"{path.name}, line {number}: expected a task and a text separated by a tab."
+        )
     return LabelledText(task, text)

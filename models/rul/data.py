@@ -103,7 +103,7 @@ def _read_file(path: Path) -> bytes:
     """Read and decompress a file. Raises TrainingDataMissing if it is missing."""
     if not path.is_file():
         raise TrainingDataMissing(
-            f"{path} is absent. Put the NASA C-MAPSS files there, or name the folder that holds "
+            f"{path} is absent. Put the NASA C-MAPSS files there, or give the folder that contains "
             f"{FOLDER} with --data or {DIRECTORY_VARIABLE}."
         )
     compressed = path.read_bytes()
@@ -114,7 +114,7 @@ def _parse_histories(name: str, content: bytes) -> Sequence[Floats]:
     """Parse a file of histories and split it by engine, [cycles, sensors] each."""
     table = np.array([line.split() for line in content.splitlines()], dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != _COLUMN_COUNT:
-        raise TrainingDataMissing(f"{name} has no {_COLUMN_COUNT} columns.")
+        raise TrainingDataMissing(f"{name} must have {_COLUMN_COUNT} columns.")
     sensors = table[:, list(SENSORS.values())].astype(np.float32)
     starts = np.flatnonzero(np.diff(table[:, 0], prepend=-1))
     return np.split(sensors, starts[1:])

@@ -79,8 +79,10 @@ def read(artefact: bytes) -> Prototypes:
                 raise ValueError("another version")
             arrays = [file[name].astype(np.float32) for name in ("features", "remaining", "rows")]
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise PrototypesBroken(f"These are no prototypes of version {VERSION}.") from error
+        raise PrototypesBroken(
+            f"The file does not contain prototypes of version {VERSION}."
+        ) from error
     features, remaining, rows = arrays
     if features.shape != (len(rows), len(NAMES)) or remaining.shape != rows.shape:
-        raise PrototypesBroken("The prototypes have another form.")
+        raise PrototypesBroken("The prototypes have the wrong shape.")
     return Prototypes(features, remaining, rows)

@@ -140,7 +140,9 @@ def _require_graph_agreement(trained: TrainedModel, fleet: Fleet) -> None:
         )
         differences.append(abs(float(predicted[0] - expected[0])))
     if np.mean(differences) > MEAN_TOLERANCE or max(differences) > MAX_TOLERANCE:
-        raise ExportMismatch(f"The graph is {np.mean(differences):.3f} cycles from the trees.")
+        raise ExportMismatch(
+            f"The ONNX graph differs from the trees by {np.mean(differences):.3f} cycles."
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -58,8 +58,8 @@ def _read_file(path: Path) -> bytes:
     """Return the file's bytes. Raises TrainingDataMissing."""
     if not path.is_file():
         raise TrainingDataMissing(
-            f"{path} is absent. Put the NEU pictures there, or name the folder that holds {FOLDER} "
-            f"with --data or {DIRECTORY_VARIABLE}."
+            f"{path} is absent. Put the NEU images there, or give the folder that contains "
+            f"{FOLDER} with --data or {DIRECTORY_VARIABLE}."
         )
     return path.read_bytes()
 
@@ -68,5 +68,5 @@ def _load_arrays(path: Path) -> Mapping[str, NDArray[np.generic]]:
     """Return the arrays `x` (pictures), `y` (classes) and `i` (numbers) of a file."""
     with np.load(path, allow_pickle=False) as archive:
         if not {"x", "y", "i"} <= set(archive.files):
-            raise TrainingDataMissing(f"{path.name} holds no pictures with class and number.")
+            raise TrainingDataMissing(f"{path.name} contains no pictures with class and number.")
         return {key: archive[key] for key in "xyi"}

@@ -142,7 +142,9 @@ def load(artefact: bytes, backbone: str, width: int) -> Head:
     """Deserialise a head for this backbone and feature width. Raises HeadBroken."""
     document = _decode_document(artefact)
     if document.backbone != backbone:
-        raise HeadBroken(f"The head is of backbone {document.backbone!r}, not {backbone!r}.")
+        raise HeadBroken(
+            f"The head was fitted on the backbone {document.backbone!r}, not {backbone!r}."
+        )
     classes = _require_classes(document.labels)
     axes = min(classes - 1, width)
     discriminant = Discriminant(
@@ -162,10 +164,12 @@ def _decode_document(artefact: bytes) -> _Document:
     try:
         version = msgspec.json.decode(artefact, type=_DocumentVersion).version
         if version != VERSION:
-            raise HeadBroken(f"The head is of version {version}, not {VERSION}.")
+            raise HeadBroken(
+                f"The head has version {version}; this software reads version {VERSION}."
+            )
         return msgspec.json.decode(artefact, type=_Document)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HeadBroken(f"These bytes are no head: {error}.") from error
+        raise HeadBroken(f"The artefact is not a classifier head: {error}.") from error
 
 
 def _require_classes(labels: Sequence[str]) -> int:

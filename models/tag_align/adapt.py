@@ -86,7 +86,7 @@ def _load_encoder(path: Path, vocabulary: Vocabulary) -> Encoder | None:
     try:
         return load_cached_encoder(path, vocabulary)
     except EncoderMissing as error:
-        log.info("Tags are read by letters alone: %s", error)
+        log.info("Tags are matched by spelling only: %s", error)
         return None
 
 
@@ -107,9 +107,7 @@ def _find_scheme(bases: Mapping[str, TagAligner], confirmations: Sequence[Confir
     for scheme, base in bases.items():
         if all(confirmation.concept in base.positions for confirmation in confirmations):
             return scheme
-    raise ConceptUnknown(
-        f"The concepts are of no single scheme; keep to one of {', '.join(bases)}."
-    )
+    raise ConceptUnknown(f"The concepts belong to several schemes; use one of {', '.join(bases)}.")
 
 
 def _split(confirmations: Sequence[Confirmation]) -> tuple[list[Confirmation], list[int]]:

@@ -86,7 +86,7 @@ def merge(
             replaced.append(ReplacedConfirmation(tag, merged[tag], confirmation.concept))
         merged[tag] = confirmation.concept
         if len(merged) > MAX_CONFIRMATIONS:
-            raise TooManyConfirmations(f"A variant holds at most {MAX_CONFIRMATIONS} tags.")
+            raise TooManyConfirmations(f"A variant can have at most {MAX_CONFIRMATIONS} tags.")
     return merged, tuple(replaced)
 
 
@@ -123,9 +123,9 @@ def parse_variant(variant: bytes) -> tuple[Confirmation, ...]:
             raise ValueError(payload["version"])
         pairs = [(tag, concept) for tag, concept in payload["confirmations"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise VariantBroken(f"These bytes are no variant of version {VERSION}.") from error
+        raise VariantBroken(f"The artefact is not a variant of version {VERSION}.") from error
     if not all(isinstance(part, str) for pair in pairs for part in pair):
-        raise VariantBroken("A variant's tags and concepts are texts.")
+        raise VariantBroken("A variant's tags and concepts must be strings.")
     return tuple(Confirmation(tag, concept) for tag, concept in pairs)
 
 

@@ -139,7 +139,9 @@ def confirmation_figures(bench: Benchmark, name: str) -> Figures:
     return {
         "proposed": {str(count): _round(share) for count, share in proposed.items()},
         "without_lexicon": {
-            str(REPORTED_COUNT[name]): _round(_reported_accuracy(bench.without_lexicon(), name))
+            str(REPORTED_COUNT[name]): _round(
+                _accuracy_after_proposals(bench.without_lexicon(), name)
+            )
         },
         "at_random": {
             str(count): _random_confirmations_accuracy(aligner, points, count)
@@ -162,7 +164,8 @@ def accuracy_after_confirming(
 def cross_building_settings_figures(bench: Benchmark) -> Figures:
     """Return each building's accuracy with the settings that are best on the other building."""
     accuracies = {
-        name: [_reported_accuracy(bench, name, settings) for settings in GRID] for name in BUILDINGS
+        name: [_accuracy_after_proposals(bench, name, settings) for settings in GRID]
+        for name in BUILDINGS
     }
     figures = {}
     for name, other in zip(BUILDINGS, reversed(BUILDINGS), strict=True):
@@ -278,11 +281,16 @@ def spelling_latency(bench: Benchmark) -> Figures:
     }
 
 
-def _reported_accuracy(bench: Benchmark, name: str, settings: Settings = SETTINGS) -> float:
-    """Return the accuracy after REPORTED_COUNT proposed tags are confirmed."""
-    points, aligner = bench.buildings[name], bench.aligner(settings)
+def _accuracy_after_proposals(
+    bench: Benchmark, building: str, settings: Settings = SETTINGS
+) -> float:
+    """Return the accuracy on a building's other tags after REPORTED_COUNT tags are confirmed.
+
+    The aligner proposes the tags to confirm.
+    """
+    points, aligner = bench.buildings[building], bench.aligner(settings)
     return accuracy_after_confirming(
-        aligner, points, aligner.propose(points.tags, REPORTED_COUNT[name])
+        aligner, points, aligner.propose(points.tags, REPORTED_COUNT[building])
     )
 
 

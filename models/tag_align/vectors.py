@@ -58,7 +58,7 @@ def load_cached_encoder(artefact: Path, vocabulary: Vocabulary) -> CachedEncoder
     if version != encoder.version:
         raise EncoderMissing(
             f"The names were encoded by version {version} of the encoder; {encoder.version} is "
-            "installed, whose vectors do not compare with them."
+            "installed, and its vectors are not comparable with them."
         )
     return cached_encoder(encoder, concept_names(vocabulary), cached)
 
@@ -87,11 +87,11 @@ def read(path: Path, names: Sequence[str]) -> tuple[Vectors, str]:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             vectors, digest, version = file["vectors"], str(file["names"]), str(file["encoder"])
     except FileNotFoundError as error:
-        raise EncoderMissing(f"There is no {path}: the names were not encoded.") from error
+        raise EncoderMissing(f"{path} does not exist: the names were not encoded.") from error
     except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
         raise ArtefactBroken(f"{path} holds no names' vectors.") from error
     if digest != _digest(names) or len(vectors) != len(names):
-        raise ArtefactBroken(f"{path} is of another vocabulary; build both again.")
+        raise ArtefactBroken(f"{path} belongs to another vocabulary; build both again.")
     return vectors.astype(np.float32), version
 
 

@@ -76,7 +76,7 @@ def read(path: Path) -> Vocabulary:
     try:
         return _parse_vocabulary(json.loads(path.read_text(encoding="utf-8")))
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtefactBroken(f"{path} is no vocabulary of version {VERSION}.") from error
+        raise ArtefactBroken(f"{path} is not a vocabulary of version {VERSION}.") from error
 
 
 def _parse_vocabulary(payload: Mapping[str, Any]) -> Vocabulary:

@@ -85,7 +85,7 @@ class VariantStore:
         try:
             upload = msgspec.json.decode(body, type=VariantUpload)
         except msgspec.DecodeError as error:
-            raise InputInvalid(f"This is no variant: {error}.") from error
+            raise InputInvalid(f"The upload is not a valid fine-tuned model: {error}.") from error
         return upload, self._load(upload)
 
     def _load(self, upload: VariantUpload) -> LoadedVariant:

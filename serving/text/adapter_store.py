@@ -165,5 +165,5 @@ def _parse_upload(body: bytes) -> tuple[AdapterUpload, Mapping[str, bytes]]:
     except msgspec.DecodeError as error:
         raise InputInvalid(f"The artefact is not an adapter: {error}.") from error
     if set(files) != set(ADAPTER_FILES):
-        raise InputInvalid("An adapter needs weights and a configuration.")
+        raise InputInvalid("An adapter must contain weights and a configuration.")
     return upload, files

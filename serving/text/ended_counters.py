@@ -27,7 +27,7 @@ class EndedCounters:
             partial.write_text(text, "utf-8")
             partial.replace(target)
         except OSError as error:
-            log.error("The count of an engine that ends is lost: %s\n%s", error, text)
+            log.error("The counters of a stopped engine could not be stored: %s\n%s", error, text)
 
     def delete(self, deployment: str) -> None:
         """Delete the counters of a deployment's replicas, when a new engine starts.

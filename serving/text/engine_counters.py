@@ -53,7 +53,7 @@ class EngineCounters:
                     run = asyncio.get_running_loop().run_in_executor
                     texts, engines = await run(self._threads, self._query_replicas, model)
             except (TimeoutError, RayError) as error:
-                log.warning("The engines of %s are not counted: %r", model, error)
+                log.warning("The counters of the engines of %s could not be read: %r", model, error)
         return [*texts, render_uncounted_engines(model, max(0, engines - len(texts)))]
 
     def _query_replicas(self, model: str) -> tuple[list[str], int]:

@@ -42,7 +42,9 @@ def render_metrics(registry: CollectorRegistry, names: Iterable[str], replica: s
 def render_uncounted_engines(model: str, engines: int) -> str:
     """Render the gauge with the number of a model's engines whose counters are missing."""
     registry = CollectorRegistry()
-    help_text = "Engines that do not tell their counts: they start, end or hang."
+    help_text = (
+        "Engines without token counts, because they are starting, stopping or not responding."
+    )
     gauge = Gauge(UNCOUNTED_METRIC, help_text, ["model_name"], registry=registry)
     gauge.labels(model).set(engines)
     return generate_latest(registry).decode()

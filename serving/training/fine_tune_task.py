@@ -115,7 +115,7 @@ def parse_max_seconds(text: str | None, max_seconds: int) -> int:
     if text is None:
         return max_seconds
     if not text.isdecimal() or not 0 < int(text[:_MAX_DIGITS]) or len(text) > _MAX_DIGITS:
-        raise InputInvalid("`most_s` is a whole number of seconds.", param="most_s")
+        raise InputInvalid("`most_s` must be a whole number of seconds.", param="most_s")
     return min(int(text), max_seconds)
 
 
@@ -128,7 +128,8 @@ def with_mixing(adapter: AdaptFunction, mixing: str | None) -> AdaptFunction:
         return adapter
     if not isinstance(adapter, LanguageModelAdapter) or not _MIXING_PATTERN.fullmatch(mixing):
         raise InputInvalid(
-            "`mixing` is from 0.01 to 1.00, of a language model's adapter.", param="mixing"
+            "`mixing` must be 0.01 to 1.00 and is only allowed for an adapter of a language model.",
+            param="mixing",
         )
     return replace(adapter, mixing=float(mixing))
 
@@ -143,8 +144,8 @@ def with_sensitivity(adapter: AdaptFunction, sensitivity: str | None) -> AdaptFu
     value = float(sensitivity) if _SENSITIVITY_PATTERN.fullmatch(sensitivity) else 0.0
     if not isinstance(adapter, AnomalyAdapter) or not MIN_SENSITIVITY <= value <= MAX_SENSITIVITY:
         raise InputInvalid(
-            f"`sensitivity` is from {MIN_SENSITIVITY:g} to {MAX_SENSITIVITY:g}, of an anomaly "
-            "detector.",
+            f"`sensitivity` must be {MIN_SENSITIVITY:g} to {MAX_SENSITIVITY:g} and is only allowed "
+            "for anomaly detectors.",
             param="sensitivity",
         )
     return replace(adapter, sensitivity=value)
@@ -198,7 +199,7 @@ def _final_event(result: "Future[Any]", seconds: float) -> dict[str, Any]:
     except AppError as error:
         return {"error": error_object(error)}
     except Exception:
-        log.exception("An adaptation failed")
+        log.exception("Fine-tuning failed")
         return {"error": error_object(ModelFailed("The model could not be fine-tuned."))}
 
 

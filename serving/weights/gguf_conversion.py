@@ -1,4 +1,6 @@
-"""`python -m serving.weights.gguf_conversion GGUF FOLDER [TURN_END…]`: a GGUF file for vLLM.
+"""Convert a GGUF file to a folder that vLLM loads.
+
+`python -m serving.weights.gguf_conversion GGUF FOLDER [TURN_END…]`
 
 Dequantises to bfloat16 and saves weights, tokenizer and generation settings. conversion_process.py
 starts it as a child process, so that its gigabytes of memory are released and the caller need not

@@ -11,8 +11,8 @@ from models.adaptation import Adaptation, TrainingFileInvalid
 from models.anomaly.adapt import METRIC, adapt
 from models.anomaly.detector import Floats
 from models.anomaly.fitting import fit
-from models.anomaly.hours import MAX_SENSORS, read_hours
 from models.anomaly.settings import Settings
+from models.anomaly.training_file import MAX_SENSORS, read_hours
 from models.anomaly.variant import load
 from tests.support.models.made_up_rig import SENSORS, hours, leaking
 

@@ -1,6 +1,6 @@
-"""Values that only the Stripe collector exchanges with Stripe: credit notes.
+"""Credit notes as exchanged with Stripe, independent of Stripe's library.
 
-Independent of Stripe's library. Amounts are minor units.
+Amounts are minor units.
 """
 
 from dataclasses import dataclass

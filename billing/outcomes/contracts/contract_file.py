@@ -176,7 +176,7 @@ def _settlement_count(file: ContractFields) -> int:
 
 
 def _effect(file: ContractFields) -> EventEffect | MeasuredEffect:
-    """Return the event or measured effect. Raises OutcomeTermsInvalid unless there is one."""
+    """Return the event or measured effect. Raises OutcomeTermsInvalid unless exactly one."""
     match file.event, file.measure:
         case _EventFields() as event, None:
             return EventEffect(**_asdict(event))

@@ -129,7 +129,11 @@ def _best_balance_points(table: DailyTable, terms: RegressionTerms, name: str) -
 
 
 def _balance_point_candidates() -> Iterator[tuple[int, ...]]:
-    """Yield index tuples into the candidate columns: none, one, or heating below cooling."""
+    """Yield the choices of balance points as column indices: none, heating, cooling, or both.
+
+    The first _GRID_SIZE columns are heating temperatures, the others cooling temperatures. If both
+    are chosen, heating is not above cooling.
+    """
     yield ()
     yield from ((at,) for at in range(2 * _GRID_SIZE))
     yield from (

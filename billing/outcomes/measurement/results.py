@@ -102,7 +102,7 @@ def parse_measurement_result(text: bytes) -> MeasurementResult:
 
 
 def effective_resolution(minimum: Decimal, magnitude: float) -> Decimal:
-    """Return the agreed minimum resolution, or a billionth of `magnitude` if that is coarser."""
+    """Return the rounding resolution: the agreed one, or a billionth of `magnitude` if coarser."""
     if magnitude == 0:
         return minimum
     return max(minimum, Decimal(1).scaleb(floor(log10(abs(magnitude))) + _FINEST_EXPONENT))

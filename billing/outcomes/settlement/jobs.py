@@ -1,9 +1,10 @@
-"""The periodic job of outcome contracts; each item is processed in its own transaction.
+"""The periodic job that settles outcome contracts, decides overdue disputes and charges.
 
     month over -> settlement;  deadline missed -> decision;  dispute window over -> charge
 
-Every step is idempotent and may run late, repeatedly or on several machines at once. An error in
-one contract does not block the others.
+Each contract, dispute and settlement is processed in its own transaction. Every step is idempotent
+and may run late, repeatedly or on several machines at once. An error in one contract does not block
+the others.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

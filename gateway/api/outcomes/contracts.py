@@ -44,14 +44,14 @@ from models.catalog import Catalog
 
 
 class AgreementRequest(msgspec.Struct):
-    """Which version is agreed to, by its number and its hash."""
+    """The contract version to agree to, by its number and hash."""
 
     version: int
     hash: str
 
 
 class EndRequest(msgspec.Struct):
-    """From when on; now, unless it says."""
+    """The time at which the contract ends; now if omitted."""
 
     at: datetime | None = None
 

@@ -57,7 +57,7 @@ SignatureHeader = Annotated[
 
 
 class AttesterRequest(msgspec.Struct):
-    """Who is to attest for which contract; the public key in PEM or base64."""
+    """An attester to add to a contract, with its public key in PEM or base64."""
 
     contract: str
     kind: AttesterKind

@@ -43,7 +43,7 @@ _TRANSITIONS: Mapping[str, _Transition] = {
 
 
 class ClaimRequest(msgspec.Struct):
-    """An outcome of a contract (its tag), as signed evidence claims it (evd_…)."""
+    """A claimed outcome: the contract's tag and the id of the signed evidence (evd_…)."""
 
     contract: str
     evidence: str

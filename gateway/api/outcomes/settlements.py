@@ -44,7 +44,7 @@ from infra.database.database import Database
 
 
 class DisputeRequest(msgspec.Struct):
-    """What is said against a settlement, or against some outcomes of it; and who says it."""
+    """A dispute of a settlement, or of some of its outcomes; `by` is the person's name."""
 
     settlement: str
     reason: str
@@ -53,7 +53,7 @@ class DisputeRequest(msgspec.Struct):
 
 
 class DisputeReplyRequest(msgspec.Struct):
-    """What the customer replies to the operator's answer."""
+    """The customer's reply to the operator's answer."""
 
     reply: str
 

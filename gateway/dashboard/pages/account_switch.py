@@ -39,7 +39,7 @@ async def submit_account_switch(
     account = (await read_form_fields(request)).get("account", "")
     account_id = None if account == _PLATFORM else ids.parse_id(ACCOUNT_ID_PREFIX, account)
     if account_id is None and account != _PLATFORM:
-        raise PageNotFound("There is no such account among yours.")
+        raise PageNotFound("Account not found.")
     async with database.transaction() as session:
         await switch_account(session, clock, page.viewer, account_id)
     return page.redirect("/dashboard")

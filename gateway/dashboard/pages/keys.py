@@ -184,5 +184,5 @@ def _parse_overlap(fields: Mapping[str, str]) -> timedelta:
     """Parse how long a rotated key stays valid. Raises PageNotFound for an unlisted choice."""
     hours = fields.get("overlap", "")
     if hours not in _OVERLAP_HOURS:
-        raise PageNotFound("There is no such choice.")
+        raise PageNotFound("Unknown overlap.")
     return timedelta(hours=int(hours))

@@ -238,7 +238,7 @@ async def _prepare_call(
         None,
     )
     if model is None or key_id is None:
-        raise PageNotFound("There is no such model.")
+        raise PageNotFound("Model not found.")
     if is_chat(model):
         turns = [str(candidate) for candidate in (await request.form()).getall("turn", [])]
         return _PreparedCall(chat_request(model, fields, turns), SignedInCaller(account_id, key_id))

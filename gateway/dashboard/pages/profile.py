@@ -95,7 +95,7 @@ class ProfilePages(Controller):
         fields, viewer = await read_form_fields(request), page.viewer
         language, theme = fields.get("language", ""), fields.get("theme", "")
         if language not in ("", *LANGUAGES) or theme not in _THEMES:
-            raise PageNotFound("There is no such choice.")
+            raise PageNotFound("Unknown language or theme.")
         async with database.transaction() as session:
             await identity.profile.update_profile(session, viewer, viewer.name, language or None)
         response = page.redirect(f"{_PAGE}?done=looks")
@@ -188,7 +188,7 @@ class ProfilePages(Controller):
 def require_not_impersonated(page: PageRequest) -> None:
     """Raise PermissionDenied if support impersonates the account: the profile is personal."""
     if page.viewer.impersonated:
-        raise PermissionDenied("End looking at this account first.")
+        raise PermissionDenied("Stop viewing this account as customer first.")
 
 
 async def _render_profile(

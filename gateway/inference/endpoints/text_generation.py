@@ -1,4 +1,4 @@
-"""What the entries of chat and text completions have in common: `auto`, texts and examples."""
+"""Shared by the chat and text completion endpoints: criteria for `auto`, examples for OpenAPI."""
 
 from collections.abc import Mapping
 from typing import Any

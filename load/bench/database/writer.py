@@ -40,7 +40,7 @@ async def _write_until_deadline(order: Mapping[str, Any]) -> dict[str, Any]:
             connection, process, next_group, [_settled(one, order) for one in open_group]
         )
         if not is_alive:
-            raise RuntimeError("the process was taken for dead")
+            raise RuntimeError("the process was declared dead")
         commit_times.append(time.perf_counter() - began)
         open_group = next_group
     await connection.close()

@@ -38,5 +38,5 @@ def _parse_pair(path: Path, number: int, line: str) -> tuple[str, str]:
     """Parse a line with two tab-separated texts. Raises ExamplesInvalid."""
     first, tab, second = line.partition("\t")
     if not (first.strip() and tab and second.strip()) or "\t" in second:
-        raise ExamplesInvalid(f"{path.name}, line {number}: two texts are wanted, a tab between.")
+        raise ExamplesInvalid(f"{path.name}, line {number}: expected two texts separated by a tab.")
     return first.strip(), second.strip()

@@ -179,7 +179,7 @@ class AccountActionPages(Controller):
                 lambda: _parse_credit_note(fields, document),
                 lambda: _account_change(page, customer, fields["reason"]),
             )
-            key = _parse_note_key(fields.get("key", ""))
+            key = _parse_idempotency_key(fields.get("key", ""))
             async with database.transaction() as session:
                 invoice_id = parse_id_or_404(INVOICE_PREFIX, invoice)
                 await credit_invoice(session, clock, order, invoice_id, key, credit)
@@ -251,7 +251,7 @@ def _parse_credit_note(fields: dict[str, str], document: InvoiceDocument) -> Cre
     return CreditNoteRequest(minor, fields["reason"].strip(), refund="refund" in fields)
 
 
-def _parse_note_key(text: str) -> str:
+def _parse_idempotency_key(text: str) -> str:
     """Parse the form's idempotency key. Raises PageNotFound if the form is not genuine."""
     try:
         return UUID(hex=text).hex
