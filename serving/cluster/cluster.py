@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import ray
@@ -14,7 +13,8 @@ from ray.serve.schema import ApplicationStatus
 
 from infra.processes import adopt_orphans, kill_descendants
 from serving.cluster.arguments import LOOPBACK, Arguments
-from serving.cluster.slow_start import retry_slow_start
+from serving.cluster.environment import NODE_START_TIMEOUT_S
+from serving.cluster.slow_start import allow_slow_start
 from serving.errors import ServingFailed
 from serving.folders import Folders
 
@@ -32,7 +32,8 @@ def start(arguments: Arguments, folders: Folders) -> None:
     """Start Ray and Ray Serve on loopback. Raises ServingFailed if the HTTP port is in use."""
     _require_free_port(arguments)
     adopt_orphans()
-    retry_slow_start(partial(_start_ray, folders), partial(kill_descendants, _STOP_TIMEOUT_S))
+    with allow_slow_start(NODE_START_TIMEOUT_S):
+        _start_ray(folders)
     # Ray binds the replicas' ports to this address too, so it is always loopback; haproxy.py
     # rewrites HAProxy's own address to the public one.
     serve.start(http_options={"host": LOOPBACK, "port": arguments.port})

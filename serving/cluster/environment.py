@@ -14,6 +14,8 @@ from types import MappingProxyType
 from serving.cluster.arguments import LOOPBACK
 from serving.folders import Folders
 
+# Ray's own limit of 30 s is too short on a busy machine.
+NODE_START_TIMEOUT_S = 300
 # Below the ephemeral port ranges of Linux and macOS.
 _PORT_RANGE = range(20_000, 32_000)
 _TRACING_VARIABLES: Mapping[str, str] = MappingProxyType(
@@ -90,6 +92,7 @@ def _default_variables(folders: Folders) -> dict[str, str]:
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
         # Otherwise Ray starts one idle worker of 100 MB for each core.
         "RAY_enable_worker_prestart": "0",
+        "RAY_gcs_server_port_wait_time_s": str(NODE_START_TIMEOUT_S),
     }
 
 

@@ -1,24 +1,36 @@
-"""Retry the start of Ray on a machine that is too busy for Ray's fixed time limit."""
+"""Let Ray's node start slowly on a busy machine: Ray itself allows 30 s, without a setting."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-import structlog
+from ray._private import services
 
-MAX_ATTEMPTS = 3
-_TIMEOUT_MESSAGE = "timed out during startup"  # raised by ray._private.node.Node
+_POLL_S = 0.2
 
 
-def retry_slow_start(start_ray: Callable[[], None], kill_processes: Callable[[], None]) -> None:
-    """Start Ray, with up to `MAX_ATTEMPTS` attempts if its node does not register in time.
+@contextmanager
+def allow_slow_start(timeout_s: float) -> Iterator[None]:
+    """Within the context, `ray.init` waits up to `timeout_s` until its node is registered.
 
-    Ray allows 30 s, which is not configurable. A failed attempt leaves processes behind, which are
-    killed before the next one. Other errors are raised at once.
+    Ray asks for its node in a loop of 30 s and then gives up, although the node still starts.
     """
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        try:
-            return start_ray()
-        except Exception as error:
-            if _TIMEOUT_MESSAGE not in str(error) or attempt == MAX_ATTEMPTS:
-                raise
-            structlog.get_logger().warning("Ray did not start in time", attempt=attempt)
-            kill_processes()
+    get_node = services.get_node
+    deadline = time.monotonic() + timeout_s
+
+    def get_node_patiently(*arguments: Any) -> Any:
+        """Return the node when it is registered. Raises RuntimeError after the timeout."""
+        while True:
+            try:
+                return get_node(*arguments)
+            except RuntimeError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_POLL_S)
+
+    services.get_node = get_node_patiently
+    try:
+        yield
+    finally:
+        services.get_node = get_node

@@ -1,49 +1,58 @@
-"""Retries of Ray's start when its node does not register in time."""
+"""The wait for a Ray node that registers later than Ray allows."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from ray._private import services
+from ray._private.node import Node
 
-from serving.cluster.slow_start import MAX_ATTEMPTS, retry_slow_start
+from serving.cluster.slow_start import allow_slow_start
 
-TIMEOUT = Exception("The current node timed out during startup. This could happen because …")
-
-
-@dataclass
-class FailingStart:
-    """A start that raises the given errors, one per attempt, and then succeeds."""
-
-    errors: list[Exception]
-    events: list[str] = field(default_factory=list)
-
-    def start(self) -> None:
-        self.events.append("start")
-        if self.errors:
-            raise self.errors.pop(0)
-
-    def kill(self) -> None:
-        self.events.append("kill")
+NODE = {"node_id": "n1"}
 
 
-class TestRetrySlowStart:
-    def test_successful_start_is_not_repeated(self) -> None:
-        ray = FailingStart([])
-        retry_slow_start(ray.start, ray.kill)
-        assert ray.events == ["start"]
+def registered_after(attempts: int, asked: list[tuple[Any, ...]]) -> Callable[..., Any]:
+    """Ray's query of a node, which fails until it was asked this many times."""
 
-    def test_timeout_kills_processes_and_starts_again(self) -> None:
-        ray = FailingStart([TIMEOUT])
-        retry_slow_start(ray.start, ray.kill)
-        assert ray.events == ["start", "kill", "start"]
+    def get_node(*arguments: Any) -> Any:
+        asked.append(arguments)
+        if len(asked) <= attempts:
+            raise RuntimeError("No node is registered.")
+        return NODE
 
-    def test_timeout_of_last_attempt_is_raised(self) -> None:
-        ray = FailingStart([TIMEOUT] * MAX_ATTEMPTS)
-        with pytest.raises(Exception, match="timed out during startup"):
-            retry_slow_start(ray.start, ray.kill)
-        assert ray.events.count("start") == MAX_ATTEMPTS
+    return get_node
 
-    def test_other_error_is_raised_at_once(self) -> None:
-        ray = FailingStart([RuntimeError("no space left")])
-        with pytest.raises(RuntimeError, match="no space left"):
-            retry_slow_start(ray.start, ray.kill)
-        assert ray.events == ["start"]
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.cluster.slow_start._POLL_S", 0.0)
+
+
+class TestAllowSlowStart:
+    def test_query_waits_until_node_is_registered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[tuple[Any, ...]] = []
+        monkeypatch.setattr(services, "get_node", registered_after(3, asked))
+        with allow_slow_start(60.0):
+            assert services.get_node("127.0.0.1:6379", "n1") == NODE
+        assert asked == [("127.0.0.1:6379", "n1")] * 4
+
+    def test_error_is_raised_after_timeout(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[tuple[Any, ...]] = []
+        monkeypatch.setattr(services, "get_node", registered_after(3, asked))
+        with allow_slow_start(timeout_s=0.0), pytest.raises(RuntimeError, match="No node"):
+            services.get_node("127.0.0.1:6379", "n1")
+        assert len(asked) == 1
+
+    def test_query_of_ray_is_restored_after_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        original = registered_after(0, [])
+        monkeypatch.setattr(services, "get_node", original)
+        with pytest.raises(OSError, match="disk full"), allow_slow_start(60.0):
+            raise OSError("disk full")
+        assert services.get_node is original
+
+
+def test_ray_of_this_version_asks_for_its_node_through_services() -> None:
+    """The wait works only as long as ray.init calls this function by its module."""
+    names = Node.__init__.__code__.co_names
+    assert {"services", "get_node"} <= set(names)
