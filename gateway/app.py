@@ -247,7 +247,7 @@ class _Shared:
 def _build_shared(
     settings: Settings, clock: Clock, catalog: Catalog, connect: ConnectionFactory
 ) -> _Shared:
-    """Build the shared components. Raises SettingsInvalid."""
+    """Build the components that most others depend on. Raises SettingsInvalid."""
     if settings.database_url is None or settings.serving_url is None:
         raise SettingsInvalid(
             "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
@@ -277,7 +277,7 @@ def _build_shared(
 def _build_stages(
     shared: _Shared, settings: Settings, clock: Clock, catalog: Catalog, selector: ModelSelector
 ) -> tuple[Stages, Embedder, VectorStoreSearcher]:
-    """Build the stages of a call, and two components that other components use too."""
+    """Build the stages of a call, and the embedder and searcher, which others use too."""
     connections, quota_leaser, heartbeat = shared.connections, shared.quota_leaser, shared.heartbeat
     calls, pepper = connections.calls, secret_key(settings)
     timing, metrics = shared.timing, shared.metrics

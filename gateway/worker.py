@@ -133,7 +133,7 @@ async def _nightly_proposals(
 
 
 def main() -> None:
-    """Run as `python -m gateway.worker`."""
+    """Run the worker process with the environment's settings: `python -m gateway.worker`."""
     settings = load_settings()
     configure_logging(settings.log_level)
     exit_with_parent()

@@ -88,9 +88,9 @@ class Authenticator:
             await self._poller
 
     async def identify(self, credentials: str | None, at: datetime | None = None) -> KeyRecord:
-        """Return the record of the key in an `Authorization` header, valid or not, at a moment.
+        """Look up the API key of an `Authorization` header, even a revoked one, with its prices.
 
-        The record holds its quotas and prices at that moment (now by default).
+        Its prices and quotas are those at the moment `at`, now by default.
 
         The caller must check it with `require_active` and `require_not_suspended`.
 
@@ -106,7 +106,7 @@ class Authenticator:
         return await self._shared_lookup(digest, cache_key, at)
 
     async def identify_call(self, call: Call) -> KeyRecord:
-        """Return the key record of a call: by its credentials, or by its signed-in caller.
+        """Look up the API key of a call: from its header, or the one that a signed-in person chose.
 
         Raises like `identify`.
         """
@@ -115,7 +115,7 @@ class Authenticator:
         return await self.identify_key(call.signed_in_caller, call.started_at)
 
     async def identify_key(self, caller: SignedInCaller, at: datetime) -> KeyRecord:
-        """Return the record of an account's key by its id, uncached.
+        """Look up the API key that a signed-in person chose, by its id and without the cache.
 
         Raises KeyInvalid, DatabaseUnavailable.
         """
@@ -162,7 +162,7 @@ class Authenticator:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the access epoch was read recently enough to trust the cache."""
+        """Whether changes of keys were read recently enough to trust the cache."""
         return self._clock.monotonic() - self._epoch_read_at <= self._timing.trust_s
 
     async def _shared_lookup(self, digest: bytes, cache_key: bytes, at: datetime) -> KeyRecord:
@@ -222,7 +222,7 @@ class Authenticator:
                     await self._stopping.wait()
 
     async def _apply_changes(self) -> None:
-        """Drop the accounts changed since the last epoch from the cache; acknowledge the epoch."""
+        """Drop the keys of changed accounts from the cache, and acknowledge the epoch read."""
         # The epoch is as old as the start of the query, not its end.
         started = self._clock.monotonic()
         changes = await read_access_changes(self._epoch_connection, self._epoch)
@@ -236,8 +236,10 @@ class Authenticator:
         await self._acknowledge()
 
     async def _acknowledge(self) -> None:
-        """Acknowledge the applied epoch, once; the next poll tries again if this process is not
-        registered yet."""
+        """Store once in the database that this process has applied the current epoch.
+
+        The next poll tries again if this process is not registered yet.
+        """
         applied = self._membership.process_id, self._epoch
         if applied != self._acknowledged and await acknowledge_epoch(
             self._epoch_connection, *applied

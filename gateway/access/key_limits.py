@@ -62,7 +62,7 @@ NO_LIMITS = KeyLimits()
 
 
 def parse_limits(texts: Mapping[str, str]) -> KeyLimits:
-    """Parse the limits of a form; an empty text is no limit.
+    """Parse a key's limits from the texts of a form; an empty text is no limit.
 
     Raises LimitUnreadable or LimitInvalid, or SeveralErrors if several fields are invalid.
     """
@@ -95,8 +95,9 @@ async def change_limits(
     key_id: UUID,
     limits: KeyLimits,
 ) -> None:
-    """Set the limits of an account's key, which must exist. Every gateway applies them within a
-    second; equal limits change nothing.
+    """Set the limits of an account's key, which must exist; equal limits change nothing.
+
+    Every gateway applies them within a second.
 
     Raises LimitInvalid.
     """

@@ -58,7 +58,7 @@ UNRESTRICTED = Scope()
 
 
 def parse_scope(models: Iterable[str], networks: str, tiers: Iterable[str] = ()) -> Scope:
-    """Parse the scope of a form. No model, no tier or an empty text for networks allows all.
+    """Parse a key's scope from a form. No model, no tier or an empty text for networks allows all.
 
     Raises NetworksUnreadable, ServiceTierInvalid.
     """
@@ -66,9 +66,9 @@ def parse_scope(models: Iterable[str], networks: str, tiers: Iterable[str] = ())
     try:
         parsed = sorted({str(ip_network(text, strict=False)) for text in texts})
     except ValueError as error:
-        raise _networks_unreadable() from error
+        raise _invalid_networks_error() from error
     if len(parsed) > _MAX_NETWORKS:
-        raise _networks_unreadable()
+        raise _invalid_networks_error()
     return Scope(sorted(models) or None, parsed or None, parse_service_tiers(tiers))
 
 
@@ -87,7 +87,7 @@ def parse_service_tiers(names: Iterable[str]) -> list[str] | None:
 
 
 def scope_of(row: ApiKey) -> Scope:
-    """Return the scope of a key's row."""
+    """Return the scope of a key's row: the models, networks and service tiers it allows."""
     return Scope(row.models, row.networks, row.service_tiers)
 
 
@@ -110,8 +110,10 @@ def is_in_networks(networks: Iterable[Network], address: str) -> bool:
 async def change_scope(
     session: AsyncSession, clock: Clock, actor: Actor, account_id: UUID, key_id: UUID, scope: Scope
 ) -> None:
-    """Set the scope of an account's key, which must exist. Every gateway applies it within a
-    second; an equal scope changes nothing."""
+    """Set the scope of an account's key, which must exist; an equal scope changes nothing.
+
+    Every gateway applies it within a second.
+    """
     query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
     row = (await session.scalars(query.with_for_update())).one()
     current = scope_of(row)
@@ -143,8 +145,8 @@ async def change_tiers(
     await change_scope(session, clock, actor, account_id, key_id, scope)
 
 
-def _networks_unreadable() -> NetworksUnreadable:
-    """Return the error for networks that are invalid or too many."""
+def _invalid_networks_error() -> NetworksUnreadable:
+    """Return the error for a key's allowed networks that are invalid or too many."""
     return NetworksUnreadable(
         f"Enter at most {_MAX_NETWORKS} IP addresses or networks, for example "
         "203.0.113.7 or 203.0.113.0/24.",

@@ -48,7 +48,7 @@ async def list_key_views(session: AsyncSession, account_id: UUID, now: datetime)
             row=row,
             state=_state(row, now),
             limits=limits_of(row, quotas),
-            spent=_spent(row, quotas, now),
+            spent=_spent_this_month(row, quotas, now),
             used_in=hours.get(row.id),
             successor=successors.get(row.id),
         )
@@ -76,8 +76,8 @@ def _state(row: ApiKey, now: datetime) -> str:
     return "ending" if row.expires_at > now else "expired"
 
 
-def _spent(row: ApiKey, quotas: Sequence[QuotaState], now: datetime) -> int:
-    """Return what the key's monthly budget records for this month, in nano-units, else 0."""
+def _spent_this_month(row: ApiKey, quotas: Sequence[QuotaState], now: datetime) -> int:
+    """Return the cost of the key's calls this month in nano-units; 0 without a budget quota."""
     month = month_start(now)
     return next(
         (

@@ -57,7 +57,7 @@ class PriceBook:
         self, session: AsyncSession, account_id: UUID, currency: str, at: datetime
     ) -> AccountPrices:
         """Return the prices and allowances that apply to an account's calls at a moment."""
-        list_terms = await self._stored_list_terms(session, currency)
+        list_terms = await self._published_list_terms(session, currency)
         subscription = await find_subscription(session, account_id, at)
         # Key records are cached within one calendar month, so earlier coverage is not needed.
         spans = await list_coverage_spans(session, account_id, month_start(at))
@@ -78,8 +78,8 @@ class PriceBook:
             min((change for change in changes if change > at), default=None),
         )
 
-    async def _stored_list_terms(self, session: AsyncSession, currency: str) -> PlanTerms:
-        """Return the list prices as terms, stored on first use in this process."""
+    async def _published_list_terms(self, session: AsyncSession, currency: str) -> PlanTerms:
+        """Return the list prices as plan terms, published in the database once per process."""
         terms = self._list_terms.get(currency)
         if terms is None:
             terms = catalog_price_terms(self._catalog, currency)
@@ -88,7 +88,7 @@ class PriceBook:
         return terms
 
     def _by_model(self, *terms: PlanTerms) -> Mapping[str, ModelPrices]:
-        """Return prices by model and service tier; of several terms, the first with the model."""
+        """Return the prices by model and service tier, each from the first terms that sell it."""
         version_ids = tuple(one.version_id() for one in terms)
         prices = self._prices_by_terms.get(version_ids)
         if prices is None:
@@ -134,7 +134,7 @@ def _price_changes(
     coverage_spans: Iterable[CoverageSpan],
     included: IncludedQuotas | None,
 ) -> list[datetime]:
-    """Return the moments at which prices or allowances change."""
+    """Return the moments at which the account's prices or included allowances change."""
     spans = [(span.starts_at, span.ends_at) for span in coverage_spans]
     if subscription is not None:
         spans.append((subscription.phase.starts_at, subscription.phase.ends_at))
@@ -163,7 +163,7 @@ def _with_allowances(
 
 
 def _applies_to(quota: QuotaRef, model: str, model_prices: ModelPrices) -> bool:
-    """Whether an allowance covers a priced meter of a model; a shared one, at the default tier."""
+    """Whether an allowance covers a priced meter of a model; a shared one, only at default tier."""
     shared = quota.model == ANY_MODEL and model_prices.service_tier is None
     return (shared or quota.model == model) and model_prices.prices.get(quota.meter, 0) > 0
 

@@ -25,7 +25,7 @@ class Propagation:
         self._clock = clock
 
     async def wait(self, epoch: int) -> bool:
-        """Wait until all live processes have acknowledged the epoch, at most `max_wait_s` seconds.
+        """Wait up to `max_wait_s` until all live processes have applied the changes up to `epoch`.
 
         Returns whether all have acknowledged. Call it after the change was committed.
         """
@@ -37,7 +37,7 @@ class Propagation:
         return False
 
     async def _is_applied_everywhere(self, epoch: int) -> bool:
-        """Whether all live processes have applied the epoch; False without a database."""
+        """Whether all live processes have applied the changes; False without a database."""
         with suppress(DatabaseUnavailable):
             async with self._database.transaction() as session:
                 return await count_processes_behind(session, epoch) == 0

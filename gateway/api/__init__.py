@@ -1,1 +1,1 @@
-"""REST resources under /v1 and /v2, and webhooks of collectors: thin handlers."""
+"""REST resources under /v1 and /v2, and webhooks of payment collectors: thin handlers."""

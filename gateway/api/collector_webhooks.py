@@ -1,4 +1,4 @@
-"""Webhooks of collectors, such as `/stripe/webhook`: receive their events.
+"""Webhooks of payment collectors, such as `/stripe/webhook`: receive their events.
 
 The signature over the raw body is verified, the event is stored and acknowledged at once; a job
 processes it (billing/collection/inbox.py).

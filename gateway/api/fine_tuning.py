@@ -139,7 +139,7 @@ class FineTuningRoutes(Controller):
         limit: PageLimit = 10,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        """Return the version that a job trained as its only checkpoint; none if not live."""
+        """Return the trained version as the job's only checkpoint; no item if it is not live."""
         cursor = parse_cursor(CHECKPOINT_ID_PREFIX, after)
         async with database.transaction() as session:
             job_row = await jobs.find_job(session, principal.account_id, job)

@@ -25,7 +25,7 @@ async def idempotent_response(
     key: str | None,
     change: _Change,
 ) -> Response[bytes]:
-    """Apply a change in one transaction and return its response.
+    """Apply a change in one transaction, once per Idempotency-Key, and return its response.
 
     A repeated Idempotency-Key returns the stored response of its first request instead.
     """

@@ -103,7 +103,7 @@ def _route_json(choice: ModelSelection, principal: Principal) -> dict[str, Any]:
 
 
 def _runners_up(choice: ModelSelection, model_selector: ModelSelector) -> list[dict[str, Any]]:
-    """Return the next most likely tasks with the specialists that serve them."""
+    """Return the next most likely tasks with the specialist models that serve them."""
     return [
         {
             "task": task,

@@ -1,4 +1,4 @@
-"""`/v1/models`: the models a key may call, from the catalog and the account's own variants."""
+"""`/v1/models`: the models a key may call, the fine-tuned variants of its account included."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -70,7 +70,7 @@ class ModelRoutes(Controller):
         availability: NamedDependency[Availability],
         name: FromPath[str],
     ) -> dict[str, Any]:
-        """Return the object of a model or variant. Raises ModelNotFound, ModelNotInstalled."""
+        """Return OpenAI's object of a model or variant. Raises ModelNotFound, ModelNotInstalled."""
         variant = principal.variants.get(name)
         model = find_catalog_model(catalog, name if variant is None else variant.base_model_id)
         availability.require_served(model)
@@ -90,7 +90,7 @@ class ModelRoutes(Controller):
         propagation: NamedDependency[Propagation],
         name: FromPath[str],
     ) -> Response[dict[str, Any]]:
-        """Delete a variant's versions on all gateways, then unload them from model servers."""
+        """Delete a fine-tuned variant on all gateways, then unload it from the model servers."""
         async with database.transaction() as session:
             base, deleted_versions = await delete_variant(
                 session, clock, principal.account_id, name
@@ -115,7 +115,7 @@ class ModelRoutes(Controller):
         request: Request[Any, Any, Any],
         name: FromPath[str],
     ) -> dict[str, Any]:
-        """Set the version that answers calls to a variant, and wait for all gateways."""
+        """Set which version of a fine-tuned variant answers calls, and wait for all gateways."""
         version_request = decode_body_strict(_DECODER, await request.body())
         async with database.transaction() as session:
             await set_current_version(session, principal.account_id, name, version_request.version)

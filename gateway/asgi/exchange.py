@@ -89,7 +89,7 @@ class ClientExchange:
             raise EncodingUnsupported("Compressed request bodies are not accepted.")
         announced = self._headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced[:20]) > limit:
-            raise _body_too_large(limit)
+            raise _body_too_large_error(limit)
         first: EagerAwaitable[Any] = EagerAwaitable(self._receive())
         try:
             if first.is_done and not first.value.get("more_body"):
@@ -148,7 +148,7 @@ class ClientExchange:
         self.is_writing = False
 
     async def finish(self, result: CallResult, tail: bytes) -> None:
-        """Send the rest of the response: all of it, or the end of a stream.
+        """Send the rest of the response: the whole response, or the end of a started stream.
 
         If the client does not read it in time, drop the connection. The call stays billed: the
         response was available.
@@ -195,7 +195,7 @@ class ClientExchange:
                 chunk = message["body"]
                 size += len(chunk)
                 if size > limit:
-                    raise _body_too_large(limit)
+                    raise _body_too_large_error(limit)
                 chunks.append(chunk)
                 if not message["more_body"]:
                     return b"".join(chunks)
@@ -268,6 +268,6 @@ def _body_event(data: bytes, more: bool) -> "HTTPResponseBodyEvent":
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
-def _body_too_large(limit: int) -> BodyTooLarge:
+def _body_too_large_error(limit: int) -> BodyTooLarge:
     """Return the error for a request body of more than `limit` bytes."""
     return BodyTooLarge(f"The request body is larger than {limit} bytes.")

@@ -79,7 +79,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         # The parser does not report a header or trailer field before it has ended, so the raw
         # bytes are counted too.
         if self._state is _ReadState.HEAD and self._bytes_read > self.limits.max_head_bytes:
-            self._reject(_head_too_large())
+            self._reject(_head_too_large_error())
         if self._state is _ReadState.BODY and self._framing_bytes > self.limits.max_trailer_bytes:
             self._reject(_trailers_too_large_error())
 
@@ -113,7 +113,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_size > self.limits.max_head_bytes
             or len(self.headers) > self.limits.max_headers
         ):
-            self._rejection = _head_too_large()
+            self._rejection = _head_too_large_error()
         elif not self._is_valid_request_line():
             self._rejection = RequestMalformed("Send the request as HTTP/1.1 with one Host header.")
         elif b"%00" in self.url:
@@ -246,7 +246,7 @@ def _is_ipv6(text: bytes) -> bool:
     return True
 
 
-def _head_too_large() -> HeadTooLarge:
+def _head_too_large_error() -> HeadTooLarge:
     """Return the error for a request line and headers over a size or number limit."""
     return HeadTooLarge(
         "The request line or the headers are too large, or there are too many headers."

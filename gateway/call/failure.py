@@ -9,7 +9,7 @@ from infra.errors import AppError
 def failed_result(
     call: Call, error: AppError, stream_started: bool = False, tail: bytes | None = None
 ) -> CallResult:
-    """Return the result for an error: a rejection below status 500, else a platform fault.
+    """Return the result of a failed call: refused if the status is below 500, else platform fault.
 
     `stream_started` is True if a stream has begun; `tail` replaces the rendered error body.
     """

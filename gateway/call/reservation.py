@@ -1,4 +1,4 @@
-"""Leases and reservations of quota in this process's memory.
+"""Quota units that this process has leased, and their reservation by calls, in memory.
 
     borrowed = used + reserved + available
 
@@ -66,7 +66,7 @@ class Lease:
             self._expire_later(units, now)  # a request counts from its start, not its end
 
     def settle(self, units: int, consumed: int, now: float) -> None:
-        """End a reservation of `units`, of which `consumed` were consumed."""
+        """End a reservation of `units`, of which the call consumed `consumed`."""
         if self.consumable:
             self.reserved -= units
             self.used += consumed
@@ -77,7 +77,10 @@ class Lease:
             self.reserved -= units
 
     def seconds_until_available(self, units: int, now: float) -> float:
-        """Return the seconds until `units` reserved units expire; the whole window if unknown."""
+        """Return the seconds until `units` units of a rate limit are free again.
+
+        The whole window if too few units are due to expire.
+        """
         for expires_at, expiring_units in self._expiring:
             units -= expiring_units
             if units <= 0:
@@ -85,11 +88,11 @@ class Lease:
         return float(self.kind.window_s)
 
     def seconds_until_full(self, now: float) -> float:
-        """Return the seconds until all reserved units of a rate have expired."""
+        """Return the seconds until all reserved units of a rate limit have expired."""
         return max(0.0, self._expiring[-1][0] - now) if self._expiring else 0.0
 
     def _expire_later(self, units: int, now: float) -> None:
-        """Keep reserved units of a rate until its window has passed."""
+        """Keep units of a rate limit reserved until its time window has passed."""
         # Rounded up to seconds: at most one entry per second, for any number of calls.
         expires_at = int(now) + 1 + self.kind.window_s
         if self._expiring and self._expiring[-1][0] >= expires_at:
@@ -155,7 +158,7 @@ class Reservation:
         now: float,
         allowance_units: Mapping[str, int] = _NO_ALLOWANCE_UNITS,
     ) -> None:
-        """Release the reservation of an ended call, less what it consumed.
+        """End the reservation: charge what the call consumed to the leases, and free the rest.
 
         `cost` is in nano-units, `allowance_units` are the consumed included units by quota id.
         """

@@ -24,7 +24,7 @@ class StreamReader(Protocol):
 
     @property
     def is_withholding(self) -> bool:
-        """Return whether events are withheld."""
+        """Return whether events are withheld until more output tokens are reserved."""
         ...
 
     def feed(self, data: bytes) -> bytes:
@@ -35,14 +35,14 @@ class StreamReader(Protocol):
         ...
 
     def required_tokens(self) -> int | None:
-        """Return the ceiling that the first withheld event needs; None if it has no usage."""
+        """Return the token ceiling that the first withheld event needs; None if it has no usage."""
         ...
 
     def release(self, ceiling: int, covers_maximum: bool) -> bytes:
-        """Raise the token ceiling and return events within it (unmetered too if `covers_maximum`).
+        """Raise the token ceiling; return events within it (`covers_maximum`: also without usage).
 
-        Unmetered chunks report no usage. With `covers_maximum` the ceiling is all that the engine
-        may generate.
+        With `covers_maximum` the ceiling is all that the engine may generate, so chunks that
+        report no usage are returned too.
         """
         ...
 

@@ -196,11 +196,11 @@ class CitationCollector(Protocol):
     """Collects the citations in a stream while it is relayed."""
 
     def feed(self, events: bytes) -> None:
-        """Read server-sent events that go to the client."""
+        """Collect the texts of the answer, which cite sources, from server-sent events."""
         ...
 
     def event(self) -> bytes:
-        """Return the annotations event, which is sent after the last chunk of the answer."""
+        """Return the event with all citations, which is sent after the last chunk of the answer."""
         ...
 
 
@@ -208,11 +208,11 @@ class Citations(Protocol):
     """The retrieved sources of an answer, which are added to it as annotations."""
 
     def annotate_body(self, body: bytes) -> bytes:
-        """Return a JSON answer with its annotations."""
+        """Return a JSON answer with annotations for the sources it cites."""
         ...
 
     def stream_collector(self) -> CitationCollector:
-        """Return a new collector for one stream."""
+        """Return a new collector of the citations in one stream."""
         ...
 
 
@@ -260,7 +260,7 @@ class OutputReservation(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """Return the engine's limit of output tokens."""
+        """Return the limit of output tokens that the engine was given for the call."""
         ...
 
     async def extend(self) -> bool:

@@ -16,7 +16,7 @@ from gateway.access import api_keys
 from gateway.access.key_scopes import change_tiers, parse_service_tiers
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
-from gateway.cli.supervisor import default_account_terms
+from gateway.cli.supervisor import default_account_limits
 from gateway.identity.audit_log import CLI_ACTOR
 from infra import ids
 from infra.clock import Clock
@@ -49,7 +49,7 @@ async def accounts_create(
     It gets the credit limit and rate limits that the settings define for new accounts.
     """
     account_currency = _parse_currency(currency, settings)
-    terms = default_account_terms(settings)
+    terms = default_account_limits(settings)
     account = await open_account(session, clock, name, account_currency, terms)
     return Record("Account created.", _account_row(account))
 
@@ -80,7 +80,7 @@ async def keys_create(
     tiers = _parse_tiers(service_tiers)
     issued = await api_keys.create_key(session, clock, secret_key(settings), owner.id, name)
     await change_tiers(session, clock, CLI_ACTOR, owner.id, issued.row.id, tiers)
-    row = await _get_own_key(session, owner.id, issued.row.id)
+    row = await _get_account_key(session, owner.id, issued.row.id)
     return _issued_key_record(replace(issued, row=row))
 
 
@@ -109,7 +109,7 @@ async def keys_scope(
     key_id = await api_keys.require_key(session, owner.id, key)
     tiers = None if service_tiers == "all" else _parse_tiers(service_tiers)
     await change_tiers(session, clock, CLI_ACTOR, owner.id, key_id, tiers)
-    return Record("Key updated.", _key_row(await _get_own_key(session, owner.id, key_id)))
+    return Record("Key updated.", _key_row(await _get_account_key(session, owner.id, key_id)))
 
 
 @keys_app.command("revoke")
@@ -158,8 +158,8 @@ def _parse_currency(requested: str | None, settings: Settings) -> str:
     return currency
 
 
-async def _get_own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
-    """Return an account's key by an id that must exist."""
+async def _get_account_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
+    """Return an account's API key by its id; the key must exist."""
     rows = await api_keys.list_keys(session, account_id)
     return next(row for row in rows if row.id == key_id)
 

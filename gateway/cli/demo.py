@@ -118,7 +118,7 @@ def _dependencies(
 
 
 def _existing_report(accounts: Sequence[Account]) -> Report:
-    """Return the example accounts that exist already."""
+    """Return the printable result if the example companies exist already."""
     firms = [
         {"id": ids.format_id(ACCOUNT_ID_PREFIX, account.id), "name": account.name}
         for account in accounts
@@ -128,7 +128,7 @@ def _existing_report(accounts: Sequence[Account]) -> Report:
 
 
 def _created_report(links: Links, password: str, created: Sequence[DemoAccount]) -> Report:
-    """Return the new companies with their logins and API keys."""
+    """Return the printable result: the new companies with their logins and API keys."""
     access = {"dashboard": links.dashboard, "password": password}
     rows = [
         {"firm": opened.firm.name, **row} for opened in created for row in _people_rows(opened.firm)

@@ -82,7 +82,7 @@ def _model_count(
     """Add up a model's counts over its servers, or return why that is impossible."""
     counts: list[EngineCount] = []
     for url, answer in answers.items():
-        count = _count_of(answer, model)
+        count = _counts_of_model(answer, model)
         if isinstance(count, EngineCountsUnavailable):
             return EngineNotCompared(model, f"{url}: {count.message}")
         counts.append(count)
@@ -93,7 +93,7 @@ def _model_count(
     )
 
 
-def _count_of(
+def _counts_of_model(
     answer: CountsByModel | EngineCountsUnavailable, model: str
 ) -> EngineCount | EngineCountsUnavailable:
     """Return a model's token counts from one server's answer, or why they are unavailable."""
@@ -166,7 +166,7 @@ def _collect_counts(samples: Iterable[Sample]) -> CountsByModel:
 
 
 def _build_count(model: str, counted: Mapping[str, int], starts: set[datetime]) -> EngineCount:
-    """Build a model's count. Raises EngineCountsUnavailable without a start time."""
+    """Build a model's token counts. Raises EngineCountsUnavailable without a start time."""
     if not starts:
         raise EngineCountsUnavailable("its metrics have no start time")
     return EngineCount(

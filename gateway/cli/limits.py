@@ -146,7 +146,7 @@ def _spend_cap_rows(limits: AccountLimits, time_zone: tzinfo) -> list[dict[str, 
 
 
 def _available_row(limits: AccountLimits) -> dict[str, Any]:
-    """Return the available balance as a row like those of the quotas."""
+    """Return the account's available balance as a row like those of the quotas."""
     available = limits.available.to_json(limits.currency)
     return {
         "kind": "available",

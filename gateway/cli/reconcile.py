@@ -66,13 +66,15 @@ async def reconcile_all(
     async with database.transaction() as session:
         before = await load_recorded_tokens(session)
         since = 0 if all_rows else await get_rated_until(session)
-    texts = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
-    answers = await asyncio.to_thread(fetch_engine_counts, _engine_urls(settings, clock, texts))
+    text_models = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
+    answers = await asyncio.to_thread(
+        fetch_engine_counts, _engine_urls(settings, clock, text_models)
+    )
     counts = [answer for answer in answers if isinstance(answer, EngineCount)]
     corrected = await _append_corrections(database, clock, since) if correct else 0
     async with database.transaction() as session:
         reconciled = await reconcile(session, since)
-        compared = await compare_engines(session, counts, before, adapters_by_base(texts))
+        compared = await compare_engines(session, counts, before, adapters_by_base(text_models))
     collected = await _compare_with_collector(settings, database)
     figures = {
         **check_figures(reconciled),
@@ -102,21 +104,21 @@ async def _append_corrections(database: Database, clock: Clock, since: int) -> i
     return len(wrong)
 
 
-def adapters_by_base(texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
-    """Return the ids of the adapters among `texts` by the base model whose engine serves them."""
+def adapters_by_base(text_models: Sequence[Model]) -> Mapping[str, Sequence[str]]:
+    """Return the ids of the LoRA adapter models, by the id of the base model that serves them."""
     adapters: dict[str, list[str]] = {}
-    for model in texts:
+    for model in text_models:
         if model.base is not None:
             adapters.setdefault(model.base, []).append(model.id)
     return adapters
 
 
 def _engine_urls(
-    settings: Settings, clock: Clock, texts: Sequence[Model]
+    settings: Settings, clock: Clock, text_models: Sequence[Model]
 ) -> Mapping[str, Sequence[str]]:
     """Return the server URLs of each text model with its own engine."""
     router = Router(parse_upstreams(serving_base_url(settings)), clock)
-    return {model.id: router.server_urls(model.id) for model in texts if model.base is None}
+    return {model.id: router.server_urls(model.id) for model in text_models if model.base is None}
 
 
 async def _compare_with_collector(
@@ -142,7 +144,7 @@ def _differences(
     compared: Sequence[EngineComparison],
     collected: CollectorComparison | None,
 ) -> list[dict[str, Any]]:
-    """Return all differences as JSON objects."""
+    """Return the differences that the checks of database, engines and collector found, as JSON."""
     differences = [
         *reconciled.differences,
         *(difference for comparison in compared for difference in comparison.differences),
@@ -156,7 +158,7 @@ def _report(
     engines: Sequence[Mapping[str, Any]],
     differences: Sequence[Mapping[str, Any]],
 ) -> Report:
-    """Return the printable result; its exit code is 1 if there are differences."""
+    """Return the printable result of all checks; its exit code is 1 if there are differences."""
     title = "Differences found." if differences else "All records agree."
     sections = [
         Record(title, {**figures, "differences": len(differences)}),
@@ -168,7 +170,7 @@ def _report(
 
 
 def _engine_row(compared: EngineComparison) -> dict[str, Any]:
-    """Return an engine comparison as output fields."""
+    """Return the comparison of a model's recorded tokens with its engine's as output fields."""
     row = asdict(compared)
     del row["differences"]  # listed with all other differences
     return row

@@ -14,7 +14,7 @@ class Record:
     exit_code: int = 0
 
     def to_json(self) -> Any:
-        """Return the fields."""
+        """Return the object that `--json` prints: the fields."""
         return dict(self.fields)
 
 
@@ -27,7 +27,7 @@ class Table:
     exit_code: int = 0
 
     def to_json(self) -> Any:
-        """Return the rows."""
+        """Return the list that `--json` prints: the rows with all fields."""
         return list(self.rows)
 
 
@@ -40,7 +40,7 @@ class Report:
     exit_code: int = 0
 
     def to_json(self) -> Any:
-        """Return the value."""
+        """Return the value that `--json` prints."""
         return self.value
 
 

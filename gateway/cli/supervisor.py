@@ -108,7 +108,7 @@ def run_service(settings: Settings, output: Output) -> None:
     output.report_stage("stopped", "Stopped")
 
 
-def default_account_terms(settings: Settings) -> AccountLimits:
+def default_account_limits(settings: Settings) -> AccountLimits:
     """Return the limits of new accounts from the settings."""
     return AccountLimits(
         credit_nano=int(settings.credit_limit.scaleb(9)),
@@ -294,14 +294,14 @@ async def _create_first_key(session: AsyncSession, settings: Settings) -> str | 
     """Create a first account with a key if there is no account yet; returns its secret."""
     if await list_accounts(session):
         return None
-    clock, terms = SystemClock(), default_account_terms(settings)
+    clock, terms = SystemClock(), default_account_limits(settings)
     account = await open_account(session, clock, FIRST_ACCOUNT, settings.currency, terms)
     pepper = secret_key(settings)
     return (await create_key(session, clock, pepper, account.id, "first key")).secret
 
 
 def _account_argument(accounts: Sequence[Account]) -> str:
-    """Return the first account's name, or its id if the name is not unique."""
+    """Return how commands name the first account: by its name, or its id if that is not unique."""
     first = next((account for account in accounts if account.name == FIRST_ACCOUNT), accounts[0])
     unique = sum(account.name == first.name for account in accounts) == 1
     return first.name if unique else ids.format_id(ACCOUNT_ID_PREFIX, first.id)

@@ -1,4 +1,4 @@
-"""Errors of dashboard requests, beside those of billing and identity."""
+"""Error classes of dashboard requests, in addition to those of billing and identity."""
 
 from infra.errors import AppError
 

@@ -113,8 +113,10 @@ class LocaleFormatter:
         return format_skeleton("yMMMM", value, locale=self._locale)
 
     def moment(self, at: datetime, zone: ZoneInfo, width: str = "medium") -> str:
-        """Format an instant in a time zone. `width` is Babel's; `date` gives the date only, `short`
-        omits the year."""
+        """Format an instant in a time zone; width `date` omits the time of day, `short` the year.
+
+        Other widths are Babel's.
+        """
         if width == "date":
             return self.day(at.astimezone(zone).date())
         if width == "short":

@@ -47,8 +47,10 @@ def negotiate_language(request: Request[Any, Any, Any], viewer: Viewer | None = 
 
 
 def _accepted_language(header: str) -> str:
-    """Return the best supported language of an Accept-Language header (RFC 9110), English if none:
-    `en-GB,en;q=0.9,zh;q=0.8` gives `en`."""
+    """Return the best supported language of an Accept-Language header, English if there is none.
+
+    `en-GB,en;q=0.9,zh;q=0.8` gives `en` (RFC 9110).
+    """
     preferences: list[tuple[float, str]] = []
     for part in header.split(",")[:20]:
         name, _, weight = part.partition(";q=")

@@ -65,8 +65,10 @@ class PublicPageRequest:
         return self.renderer.formatter_for(self.language)
 
     def translate(self, text: str) -> str:
-        """Translate a text to the page's language, outside templates. Mark the text for extraction:
-        `translate(gettext_noop("…"))`."""
+        """Translate a text to the page's language, outside templates.
+
+        Mark the text for extraction: `translate(gettext_noop("…"))`.
+        """
         return self.renderer.translate(self.language, text)
 
     @property

@@ -65,7 +65,7 @@ async def pay_due_invoices(deps: DemoDependencies, account: DemoAccount) -> None
 
 
 async def set_key_budgets(deps: DemoDependencies, account: DemoAccount) -> None:
-    """Set monthly budgets of which `_USED_PERCENT` percent are used, for keys near their budget."""
+    """Set a budget of which `_USED_PERCENT` percent is used, for each key to be near its budget."""
     async with deps.database.transaction() as session:
         month = month_start(deps.clock.now())
         used_nano = {

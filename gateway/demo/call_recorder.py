@@ -66,7 +66,7 @@ class CallRecorder:
         async with self._database.transaction() as session:
             pricer = _CallPricer(session, self._price_book, account_id, keys, self._key_cache)
             settled = [await pricer.price_call(call) for call in calls]
-            await self._borrow(session, settled)
+            await self._lease_units(session, settled)
         for start in range(0, len(settled), _WRITE_BATCH):
             batch = settled[start : start + _WRITE_BATCH]
             if not await write_usage_batch(self._connection, self.process_id, [], batch):
@@ -76,8 +76,8 @@ class CallRecorder:
         """Forget the cached keys, after terms or keys have changed."""
         self._key_cache.clear()
 
-    async def _borrow(self, session: AsyncSession, settled: Sequence[SettledCall]) -> None:
-        """Lease the quota units that the calls use, in one statement for all quotas."""
+    async def _lease_units(self, session: AsyncSession, settled: Sequence[SettledCall]) -> None:
+        """Lease the quota units that the calls are charged to. Raises DemoCallRejected."""
         needs: Counter[str] = Counter()
         for settled_call in settled:
             for charge in settled_call.charges:
@@ -191,10 +191,7 @@ class _CallPricer:
 
 
 def _prices_for_call(principal: Principal, call: PlannedCall) -> ModelPrices:
-    """Return the prices of the call's outcome contract if it covers the model.
-
-    Otherwise the account's prices.
-    """
+    """Return the prices of the outcome contract that covers the call, else the account's prices."""
     covering = principal.outcome_contract_prices.get(call.tags.get(CONTRACT_TAG, ""), {})
     return covering.get(call.model) or principal.model_prices[call.model]
 

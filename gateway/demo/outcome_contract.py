@@ -65,7 +65,7 @@ class DemoContract:
 async def sign_contract(
     deps: DemoDependencies, account: DemoAccount, example: OutcomeExample
 ) -> DemoContract:
-    """Propose the contract, fit the meter's baseline readings, and agree to it for both sides."""
+    """Propose the contract, fit its baseline to the meter's readings, and agree for both sides."""
     starts = deps.dates.first_month
     baseline_start = starts - timedelta(days=_BASELINE_DAYS)
     terms, listed = (

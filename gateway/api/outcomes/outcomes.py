@@ -167,7 +167,7 @@ async def _claim_outcome(
 async def _transition(
     action: str, clock: Clock, principal: Principal, outcome: str, request: Request[Any, Any, Any]
 ) -> Callable[[AsyncSession], Awaitable[dict[str, Any]]]:
-    """Return the change that confirms, denies or reverses (`action`) an outcome by evidence."""
+    """Return the function that confirms, denies or reverses (`action`) an outcome by evidence."""
     evidence_request = decode_body_strict(_EVIDENCE_DECODER, await request.body())
     target_id = parse_outcome_id(outcome)
     proof_id = parse_evidence_id(evidence_request.evidence)

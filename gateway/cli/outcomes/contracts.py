@@ -155,7 +155,7 @@ async def contracts_end(
 
 
 def parse_operator(name: str) -> Party:
-    """Return the operator's party with a person's name. Raises BadParameter."""
+    """Return the contract party of the operator, acted for by this person. Raises BadParameter."""
     if not 0 < len(name.strip()) <= 100 or not name.isprintable():
         raise typer.BadParameter("must have 1 to 100 printable characters.", param_hint="--by")
     return Party(Side.OPERATOR, name.strip())

@@ -1,5 +1,4 @@
-"""The figures of `maas top`: traffic, spend, models, errors and jobs, from metrics and
-readiness."""
+"""The data of `maas top`: traffic, spend, models, errors and jobs, from the gateway's metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,7 +135,7 @@ def _spend_per_minute(delta: MetricsDelta, **labels: str) -> dict[str, float]:
 
 
 def _error_states(delta: MetricsDelta, after: MetricsReading) -> tuple[ErrorState, ...]:
-    """Return the errors, sorted by calls since the last reading, then by all calls."""
+    """Return the top errors by code and model, most frequent since the earlier reading first."""
     errors = []
     for labels, total in after.samples.get(f"{_CALL_DURATION}_count", {}).items():
         label_values = dict(labels)
@@ -149,7 +148,7 @@ def _error_states(delta: MetricsDelta, after: MetricsReading) -> tuple[ErrorStat
 
 
 def _job_states(after: MetricsReading, now: float) -> tuple[JobState, ...]:
-    """Return the states of all job kinds."""
+    """Return the state of each kind of job: when it was due, and how many wait, run or failed."""
     due = after.values_by_label("maas_job_due_timestamp_seconds", "job")
     states = {
         state: after.values_by_label("maas_jobs", "job", state=state)

@@ -113,7 +113,7 @@ class AuditPages(Controller):
 async def _audit_context(
     session: AsyncSession, page: PageRequest, entries: list[AuditLogEntry]
 ) -> dict[str, Any]:
-    """Load the template's context beside the entries: zone, formatter, people and keys."""
+    """Load the template's context except the entries: zone, formatter, people and keys."""
     account_id = page.account_id
     profile = await get_profile(session, account_id)
     zone = parse_time_zone(profile.time_zone)

@@ -34,7 +34,7 @@ class AuditDetailFormatter:
     zone: ZoneInfo
 
     def read(self, details: Mapping[str, Any]) -> list[AuditDetail]:
-        """Return an entry's details; of a change (`from`, `to`), the fields that differ."""
+        """Format an entry's details; of a change (`from`, `to`), only the fields that differ."""
         if "from" in details and "to" in details:
             return self._changes(details["from"], details["to"])
         return [
@@ -43,7 +43,7 @@ class AuditDetailFormatter:
         ]
 
     def _changes(self, before: Any, after: Any) -> list[AuditDetail]:
-        """Return the fields that differ between two versions of a value."""
+        """Format the fields that differ between two versions of a value, old and new."""
         if not isinstance(before, dict) or not isinstance(after, dict):
             return [
                 AuditDetail(

@@ -78,7 +78,7 @@ class CallFilters:
         return url_with_query(path, {"period": day, "error": self.error, "before": before})
 
     def export_selection(self) -> CallSelection:
-        """Return the same selection for the CSV export."""
+        """Return these filters as the selection of calls for the CSV export."""
         criteria = CallFilter(
             billed=False, since=self.since, until=self.until, error_code=self.error
         )

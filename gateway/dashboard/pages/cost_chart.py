@@ -1,5 +1,7 @@
-"""The chart of an account's cost by day or hour, stacked by model, from
-billing/reports/spending.py."""
+"""The chart of an account's cost by day or hour, stacked by model.
+
+The costs come from billing/reports/spending.py.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -208,8 +208,9 @@ def _account_rates(quotas: Sequence[QuotaState]) -> dict[str, int | None]:
 def _parse_alert_form(
     fields: dict[str, str], read_url: Callable[[], CheckedUrl]
 ) -> tuple[_AlertSettings, str | None]:
-    """Parse the alert form. Returns the settings and a warning about the webhook URL.
+    """Parse the alert form. Returns the settings, and a warning about the webhook URL or None.
 
+    `read_url` returns the checked webhook URL.
     Raises AlertTargetInvalid, ProfileInvalid, SeveralErrors.
     """
     percentages, email, checked = collect(

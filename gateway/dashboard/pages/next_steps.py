@@ -42,7 +42,7 @@ class AccountState:
 
 
 def next_steps(state: AccountState, now: datetime, page_names: Collection[str]) -> list[Step]:
-    """Return the steps that lead to one of these pages, the most urgent first."""
+    """Return the account's next steps that lead to one of these pages, the most urgent first."""
     steps = [
         *(_payment_step(item, now) for item in state.invoices if _is_owed(item)),
         *(

@@ -1,5 +1,4 @@
-"""The chart of measured and expected values of an outcome contract, from its settlements'
-reports."""
+"""The chart of an outcome contract's measured and expected values, from settlement reports."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -45,7 +45,7 @@ def first_day(period: BillingPeriod) -> date:
 async def read_periods(
     session: AsyncSession, account_id: UUID, now: datetime, requested: str | None
 ) -> Periods:
-    """Load the newest periods; shows the requested one, else the running one."""
+    """Load the newest billing periods, and select the requested one, else the running one."""
     running = await ensure_period_at(session, account_id, now)
     periods = await list_past_periods(session, account_id, running.starts_at, _MAX_PERIODS)
     shown = next(

@@ -74,7 +74,7 @@ class _PlanChange:
 
     @property
     def seen(self) -> str:
-        """The version and total that the form sends back; the change needs the same ones."""
+        """The shown plan version and total; the form returns them, to detect that they changed."""
         amounts = self.preview.amounts
         return f"{self.version.id.hex} {amounts.taxed.total if amounts else 'later'}"
 
@@ -273,7 +273,7 @@ async def _render_change(
 def _price_table(
     plans: Sequence[PlanTerms], language: str, served: Catalog
 ) -> list[tuple[str, str, list[str]]]:
-    """Return rows of model, meter and each plan's price text.
+    """Return a row per served model and meter: model, meter, and each plan's price as text.
 
     The text is empty where a plan has no price of its own and the list price applies. A model's
     service tiers follow its default prices.

@@ -223,8 +223,10 @@ async def _prepare_call(
     model_metadata: ModelMetadata,
     request: Request[Any, Any, Any],
 ) -> _PreparedCall:
-    """Parse the form to a call. Raises PageNotFound for a foreign key or unknown model, and
-    PlaygroundInputInvalid."""
+    """Parse the form to a call with one of the account's keys.
+
+    Raises PageNotFound for another account's key or an unknown model, and PlaygroundInputInvalid.
+    """
     fields, account_id = await read_form_fields(request), page.account_id
     key_id = ids.parse_id(KEY_PREFIX, fields.get("key", ""))
     if key_id not in {key.id for key in await _active_keys(database, clock, account_id)}:
@@ -255,7 +257,7 @@ async def _prepare_call(
 async def _declared_inputs(
     model_metadata: ModelMetadata, model: Model, account_id: UUID
 ) -> tuple[Sequence[DeclaredInput], bool]:
-    """Fetch a specialist's declared inputs. Returns them, and whether the model is unavailable."""
+    """Fetch a specialist model's declared inputs, and whether the model is unavailable."""
     if is_chat(model):
         return (), False
     try:

@@ -1,5 +1,4 @@
-"""Parsing of the playground's forms to request bodies: chat messages, or one row for a
-specialist."""
+"""Parsing of the playground's forms to request bodies: a chat, or a row for a specialist model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
-"""The viewer's own profile: name, appearance, password and sessions. Not available when
-impersonating."""
+"""The viewer's own profile: name, appearance, password and sessions.
+
+Not available when impersonating.
+"""
 
 from typing import Any
 from uuid import UUID

@@ -223,7 +223,7 @@ def _render_credit_note(
 
 
 def _account_change(page: PageRequest, customer: Customer, reason: str) -> AccountChange:
-    """Build the change of an account with its actor and reason. Raises ReasonMissing."""
+    """Return who changes which account for what reason, for the audit log. Raises ReasonMissing."""
     actor = page.actor
     return AccountChange(actor, customer.account.id, reason)
 

@@ -58,7 +58,7 @@ class PublishedPlanPages(Controller):
 
 
 def _price_rows(sold: PlanVersionSales, language: str) -> list[tuple[str, str, str]]:
-    """Return rows of model, meter and price text."""
+    """Return a row for each price of a plan version: model, meter and price as text."""
     return [
         (
             price.model,

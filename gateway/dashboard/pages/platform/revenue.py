@@ -114,7 +114,7 @@ def _currencies(earned: Sequence[MonthlyRevenue], running: Mapping[str, int]) ->
 
 
 def _positive_total(parts: Sequence[RevenueShare]) -> int:
-    """Return the sum of the positive parts, in minor units, of which shares are computed."""
+    """Return the sum of the positive revenue parts in minor units, the whole of the shares."""
     return sum(max(0, part.minor) for part in parts)
 
 
