@@ -52,7 +52,7 @@ class TrainingFileCheck:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for the job's events, empty for specialists."""
+        """Sentences for the job's events: examples, duration, PII removal; none for specialists."""
         if self.held_out is None:
             return ()
         notes = [

@@ -251,7 +251,7 @@ async def fail_job(session: AsyncSession, clock: Clock, job: Adaptation, error: 
 
 
 async def complete_job(session: AsyncSession, clock: Clock, job: Adaptation, message: str) -> None:
-    """Mark a job as succeeded; its variant can be called."""
+    """Mark a job as succeeded; its fine-tuned model can be called."""
     job = await _lock_job(session, job)
     await _end_job(session, clock, job, AdaptationStatus.SUCCEEDED, message)
 
@@ -266,7 +266,7 @@ async def require_not_cancelled(session: AsyncSession, job: Adaptation) -> None:
 
 
 async def set_usage_request(session: AsyncSession, job: Adaptation, request_id: UUID) -> None:
-    """Set the request id of this attempt's usage row, and clear the score.
+    """Set the request id under which this attempt is metered; clear an earlier attempt's score.
 
     Raises FineTuningJobCancelled.
     """
@@ -284,7 +284,7 @@ async def record_score(
     seconds: int,
     trained_tokens: int | None = None,
 ) -> None:
-    """Store the score of the finished training; the job can no longer be cancelled.
+    """Store a training's hold-out score and seconds; the job can no longer be cancelled.
 
     Raises FineTuningJobCancelled.
     """

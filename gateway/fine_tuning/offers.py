@@ -124,7 +124,7 @@ class JobOffers:
             return render_file_check(model, error)
 
     async def render_quote_details(self, principal: Principal, body: bytes) -> dict[str, Any]:
-        """Return the JSON fields of a job's quote besides the price.
+        """Return a job quote's fields on examples, warnings, scrubbed data, likely time and cost.
 
         Raises the errors of `check_requested_file`.
         """
@@ -144,7 +144,7 @@ class JobOffers:
         }
 
     def _get_tunable_model(self, name: str, sensitivity: float | None = None) -> Model:
-        """Return a model that can be fine-tuned, with `sensitivity` unless None.
+        """Return a served model that can be fine-tuned and accepts `sensitivity`, if that is given.
 
         Raises ModelNotFound, ModelNotInstalled, ParameterInvalid.
         """
@@ -160,7 +160,7 @@ class JobOffers:
         file_check: TrainingFileCheck,
         headers: Mapping[bytes, bytes],
     ) -> int:
-        """Return the time limit of the training in seconds.
+        """Return the training's time limit in seconds: the model's, or less to fit X-Max-Cost.
 
         This is the maximum of the model, or what X-Max-Cost pays for if that is likely enough.
         """
@@ -177,7 +177,10 @@ class JobOffers:
     async def _require_affordable(
         self, principal: Principal, model: Model, seconds: int, headers: Mapping[bytes, bytes]
     ) -> int:
-        """Reserve the cost of this many seconds and release it. Returns `seconds`."""
+        """Raise unless quota for `seconds` of training can be reserved. Returns `seconds`.
+
+        The reservation is released at once.
+        """
         call = create_job_call(self._clock, ids.new_id(), headers)
         parsed_request = build_fine_tuning_request(model, b"", seconds)
         admitted = await self._admission.admit(call, principal, parsed_request)

@@ -172,7 +172,7 @@ class FineTuningRunner(Poller):
     async def _train(
         self, job: Adaptation, admitted: AdmittedCall, call: Call
     ) -> tuple[TrainedVariant, int]:
-        """Train on a serving process. Returns the variant and the training time in seconds."""
+        """Train on a serving process. Returns the trained variant and the training seconds."""
         deps = self._deps
         target = deps.router.route(admitted, call.request_id)
         try:
@@ -192,7 +192,7 @@ class FineTuningRunner(Poller):
         raise UpstreamFailed("Training was interrupted.")
 
     async def _store_variant(self, job: Adaptation, variant: TrainedVariant, seconds: int) -> None:
-        """Store score and training seconds, and the variant as a new version, not yet live."""
+        """Store score, training seconds, and the weights as a new version, not callable yet."""
         deps = self._deps
         async with deps.database.transaction() as session:
             score = {**variant.score, "examples": variant.examples, "held_out": variant.held_out}
@@ -200,7 +200,7 @@ class FineTuningRunner(Poller):
             await variants.create_version(session, deps.clock, job, variant.artefact)
 
     async def _publish(self, job: Adaptation) -> None:
-        """Make the variant live, await propagation to all gateway processes, complete the job."""
+        """Make the version callable, wait until all gateway processes know it, complete the job."""
         deps = self._deps
         async with deps.database.transaction() as session:
             version = await variants.make_live(session, deps.clock, job)
@@ -213,7 +213,7 @@ class FineTuningRunner(Poller):
             )
 
     async def _is_billed(self, job: Adaptation) -> bool:
-        """Whether an earlier attempt stored its variant and was billed."""
+        """Whether an earlier attempt of the job stored its weights and was billed."""
         query = select(Usage.request_id).where(
             col(Usage.request_id) == job.request_id,
             col(Usage.account_id) == job.account_id,
@@ -262,7 +262,7 @@ def _to_call_result(seconds: int) -> CallResult:
 
 
 def _require_not_worse(variant: TrainedVariant) -> TrainedVariant:
-    """Return the variant. Raises VariantWorseThanBase if its base scores better."""
+    """Return the fine-tuned variant. Raises VariantWorseThanBase if its base scores better."""
     score: dict[str, Any] = variant.score
     base, adapted = score.get("base"), score["adapted"]
     if base is None or (adapted >= base if score["higher_is_better"] else adapted <= base):

@@ -130,7 +130,7 @@ class LoginService:
     async def _lock_if_unchanged(
         self, session: AsyncSession, verified: Person, new_hash: str | None
     ) -> Person:
-        """Lock and return the person; store the renewed password hash, if any.
+        """Lock and return the person if the password is as verified; store `new_hash` if not None.
 
         Raises CredentialsWrong if the password was changed since it was verified.
         """

@@ -81,7 +81,7 @@ class IdentityEmail:
 async def enqueue_email(
     session: AsyncSession, clock: Clock, sealer: Sealer, email: IdentityEmail
 ) -> None:
-    """Render the e-mail and put it in the outbox, once per key."""
+    """Render the e-mail and put it in the outbox; a repeated kind and key has no effect."""
     subject, text = email.render()
     key = f"email:{email.kind}:{email.key}"
     payload: dict[str, Any] = {"to": email.to, "subject": subject}
@@ -93,4 +93,5 @@ async def enqueue_email(
 
 
 def _texts(language: str) -> MessageCatalog:
+    """Return the catalog of translated e-mail texts for a language."""
     return read_catalog(_TRANSLATIONS, language)

@@ -46,7 +46,7 @@ class PersonInvalid(AppError):
 
 
 def _raise_error(error: AppError) -> None:
-    """Raise the error, so that `collect` can gather it with others."""
+    """Raise the error: a check for `collect`, which reports the errors of several checks."""
     raise error
 
 

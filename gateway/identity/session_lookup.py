@@ -26,7 +26,7 @@ _MAX_TOKEN_LENGTH = 200
 
 
 async def find_viewer(session: AsyncSession, clock: Clock, token: str) -> Viewer | None:
-    """Return the viewer of a session cookie's token.
+    """Return the person signed in by a session cookie's token, or None.
 
     Returns None if the session is unknown or has ended, or if the person no longer has a role in
     the account that it shows.

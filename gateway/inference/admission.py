@@ -70,9 +70,9 @@ class Admission:
     def try_admit(
         self, call: Call, principal: Principal, request: ParsedRequest
     ) -> AdmittedCall | None:
-        """Admit a call from local leases without waiting (fast path).
+        """Admit a call with quota leased to this process, or return None if `admit` must decide.
 
-        Returns None if `admit` must decide. Raises ModelNotAllowed, ModelNotPriced,
+        The fast path: does not wait. Raises ModelNotAllowed, ModelNotPriced,
         ServiceTierNotAvailable, MeteringUnavailable.
         """
         if b"x-max-cost" in call.headers:
@@ -287,14 +287,14 @@ class StreamOutputReservation:
         return True
 
     async def _try_extend(self, extension: Demand) -> tuple[Demand, Reservation] | None:
-        """Reserve the extension. Returns None if a quota denies it."""
+        """Reserve quota for the next output tokens. Returns None if a quota denies it."""
         try:
             return self._leaser.try_reserve(extension) or await self._leaser.reserve(extension, 0.0)
         except QuotaDenied:
             return None
 
     def _shorten_to_cost(self, extension: Demand) -> Demand | None:
-        """Return the demand within X-Max-Cost. Returns None if that is below the minimum."""
+        """Shorten the extension to stay within X-Max-Cost. Returns None if below the minimum."""
         limit = self._max_cost
         return (
             extension
@@ -360,7 +360,7 @@ def _outcome_contract_prices(
 
 
 def _prompt_tokens(call: Call, request: ParsedRequest) -> int:
-    """Return an upper bound of the prompt's tokens, with passages to be retrieved."""
+    """Return an upper bound of the prompt's tokens, with the passages to be added by retrieval."""
     prompt = ENDPOINTS[call.operation].prompt if request.request_fields else None
     if prompt is None:
         return 0

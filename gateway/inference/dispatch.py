@@ -39,7 +39,7 @@ class Dispatcher:
         self._queue_timeout_s = queue_timeout_s
 
     async def acquire_slot(self, admitted: AdmittedCall, client: ClientExchange) -> Slot:
-        """Wait for an upstream slot, which the caller must release.
+        """Wait for one of the model's concurrency slots, which the caller must release.
 
         Raises UpstreamBusy, UpstreamTimeout, ClientDisconnected.
         """

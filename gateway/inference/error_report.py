@@ -108,10 +108,9 @@ def requested_model(call: Call, body: bytes | None) -> str | None:
 
 
 def _redact_message(message: str, words: frozenset[str], *, has_ambiguous_backticks: bool) -> str:
-    """Return the message with unknown quoted text redacted, or all text between backticks.
+    """Redact unknown quoted text; if backticks are ambiguous, all text between first and last.
 
-    If customer content may contain backticks, everything between the first and the last one is
-    redacted.
+    They are ambiguous if customer content may contain backticks.
     """
     if has_ambiguous_backticks and "`" in message:
         head, _, rest = message.partition("`")

@@ -55,7 +55,10 @@ class LinkedCalls:
     async def execute(
         self, call: Call, principal: Principal, request: ParsedRequest, work: UpstreamWork
     ) -> None:
-        """Run `work`; its usage row is written with the parent's. Raises the errors of `work`."""
+        """Run `work` for the linked call `call`; `settle` returns its usage row.
+
+        Raises the errors of `work`.
+        """
         admitted = replace(self._admitted_by_model[request.model.id], request=request)
         result = await work(admitted)
         record = build_usage_record(call, principal, request, admitted, result, self._clock)
@@ -64,7 +67,7 @@ class LinkedCalls:
         )
 
     def settle(self, parent: UsageRecord) -> tuple[InternalCallUsage, ...]:
-        """Return the usage rows to write with the parent's; a second call returns none.
+        """Return the linked calls' usage rows, to write with the parent's; empty if called again.
 
         Releases the reservations of calls that were not executed.
         """

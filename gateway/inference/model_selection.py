@@ -1,4 +1,4 @@
-"""Model selection for `auto`, and the fallbacks of a model.
+"""Choose the model of requests with model `auto`, and the fallback models of any request.
 
 Language models are selected by latency budget, then by price; specialists by the columns of the
 rows, then by the task of the text, then by budget and price. Selection calls no model.
@@ -82,12 +82,12 @@ class ModelSelector:
 
     @property
     def _text_models(self) -> list[Model]:
-        """Return the served language models that have a route."""
+        """Return the served language models among which `auto` may choose."""
         return [model for model in self._all_text_models if self._is_served(model)]
 
     @property
     def _specialists(self) -> list[tuple[Model, Route]]:
-        """Return the served specialists with their routes."""
+        """Return the served specialists among which `auto` may choose, with their routing rules."""
         return [entry for entry in self._all_specialists if self._is_served(entry[0])]
 
     def select_for_text(self, criteria: SelectionCriteria) -> ModelSelection:
@@ -173,7 +173,7 @@ class ModelSelector:
             key=lambda entry: len(entry[1].inputs ^ (criteria.columns - entry[1].optional))
         )
         nearest = [
-            _describe_difference(name, route, criteria)
+            _describe_column_mismatch(name, route, criteria)
             for name, route in routed_models[:_MAX_NEAREST]
         ]
         return ParameterInvalid(
@@ -282,15 +282,15 @@ def _latency_ms(model: Model) -> float:
 
 
 def _with_task(confidences: Mapping[str, float], reason: str) -> str:
-    """Return the reason with the most probable task before it."""
+    """Return the reason of a selection, preceded by the text's most probable task."""
     if not confidences:
         return reason
     task = next(iter(confidences))
     return f"task {task} ({confidences[task]:.2f}); {reason}"
 
 
-def _describe_difference(name: str, route: Route, criteria: SelectionCriteria) -> str:
-    """Return the columns that a model lacks or does not accept."""
+def _describe_column_mismatch(name: str, route: Route, criteria: SelectionCriteria) -> str:
+    """Name, for an error message, the columns a request lacks and those the model rejects."""
     surplus = criteria.columns - route.inputs - route.optional
     parts = (("lacking", route.inputs - criteria.columns), ("surplus", surplus))
     differences = [f"{word} {_format_names(names)}" for word, names in parts if names]

@@ -53,7 +53,7 @@ class Parser:
     def fallback_request(
         self, call: Call, body: bytes, principal: Principal, request: ParsedRequest
     ) -> ParsedRequest | None:
-        """Return the same request for the next fallback model. Returns None if there is none."""
+        """Return the same request for the next fallback model, or None if there is none left."""
         selection = None if request.selection is None else next_fallback(request.selection)
         if selection is None:
             return None
@@ -115,7 +115,7 @@ class Parser:
         endpoint: Endpoint,
         principal: Principal,
     ) -> ResolvedModel:
-        """Return the model that answers to a name and version.
+        """Return the catalog model, fine-tuned variant or version that answers to a model name.
 
         Raises ModelNotFound, ModelNotInstalled, WrongEndpoint.
         """
@@ -175,7 +175,7 @@ def _resolve_shared_model(model: Model, principal: Principal) -> ResolvedModel:
 def resolve_variant(
     model: Model, name: str, variant: AccountVariant, version: str | None
 ) -> ResolvedModel:
-    """Return a version of a variant, by default the current one. Raises ModelNotFound."""
+    """Return a version of a fine-tuned model, by default the current one. Raises ModelNotFound."""
     number = variant.current_version if version is None else _parse_version_number(version)
     version_id = variant.versions.get(number)
     if version_id is None:
@@ -189,7 +189,7 @@ def _parse_version_number(version: str) -> int:
 
 
 def _variant_upstream_name(model: Model, version_id: UUID) -> str:
-    """Return the name of a variant or version on its model server."""
+    """Return the name of a fine-tuned variant or shared-model version on its model server."""
     upstream_name = ids.format_id(VARIANT_PREFIX, version_id)
     # The text server splits this name at the colon.
     return (

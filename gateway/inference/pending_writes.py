@@ -1,4 +1,4 @@
-"""Pending writes of the usage writer: call intents and usage rows that wait for their commit."""
+"""Uncommitted writes of the usage writer: write-ahead rows (intents) of calls, and usage rows."""
 
 import asyncio
 from collections.abc import Callable

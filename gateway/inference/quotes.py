@@ -106,7 +106,7 @@ class Quotes:
     def _full_answer_demand(
         self, call: Call, principal: Principal, request: ParsedRequest
     ) -> Demand:
-        """Return the demand of the complete answer, also for a stream."""
+        """Return the worst-case demand of the whole answer; a stream reserves it only in steps."""
         demand = self._admission.compute_demand(call, principal, request)
         bounds = request.output_bounds
         return replace(demand, output_tokens=bounds.max_tokens_per_choice * bounds.choices)

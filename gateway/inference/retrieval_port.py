@@ -12,7 +12,7 @@ class Grounder(Protocol):
     async def list_search_requests(
         self, principal: Principal, request: ParsedRequest
     ) -> list[ParsedRequest]:
-        """Return the search calls of a request; an empty list without `file_search`."""
+        """Return the embedding calls that the request's `file_search` makes; empty without it."""
         ...
 
     async def ground(
@@ -23,7 +23,7 @@ class Grounder(Protocol):
         request: ParsedRequest,
         caller: InternalCallExecutor,
     ) -> tuple[bytes, ParsedRequest]:
-        """Return the body with passages before its question, and its parsed request."""
+        """Insert retrieved passages into a chat; return its new body and the parsed new request."""
         ...
 
     def build_search_request(self, request: ParsedRequest) -> ParsedRequest:

@@ -130,7 +130,7 @@ def _max_input_tokens(fields: RequestFields, context_length: int | None) -> int 
 
 
 def _max_tokens_of(text: Any) -> int:
-    """Return the bytes of a text, or the number of its token ids."""
+    """Return an upper bound of an input's tokens: the bytes of a text, or its token ids."""
     if not isinstance(text, str):
         return len(text) if isinstance(text, list) else 1
     forms = (text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFKC")))

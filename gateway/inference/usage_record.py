@@ -120,13 +120,13 @@ def _limit_to_reservation(
 
 
 def as_unbilled(record: UsageRecord, error_code: str | None) -> UsageRecord:
-    """Return the row settled as a platform fault, which costs nothing."""
+    """Return the usage row as a platform fault with this error code, which costs nothing."""
     settlement = Settlement.PLATFORM_FAULT
     return replace(record, settlement=settlement, cost_nano=0, covered=None, error_code=error_code)
 
 
 def build_intent(call: Call, admitted: AdmittedCall) -> IntentRecord:
-    """Return the intent row of an admitted call, written before the answer is sent."""
+    """Return the write-ahead row (intent) of a call, committed before its answer is sent."""
     principal, request = admitted.principal, admitted.request
     return IntentRecord(
         request_id=call.request_id,

@@ -105,7 +105,7 @@ class UsageWriter:
             )
 
     def open_intent(self, build_record: Callable[[], IntentRecord]) -> PendingIntent:
-        """Queue the intent of a call that is about to be sent.
+        """Queue the intent, the write-ahead row of a call that is about to be sent.
 
         `build_record` is called only if the intent is written, which a short call makes needless.
         """
@@ -117,7 +117,7 @@ class UsageWriter:
         return intent
 
     async def flush_intent(self, intent: PendingIntent) -> None:
-        """Wait until the intent is durable. Raises MeteringUnavailable on timeout."""
+        """Wait until a call's intent is committed. Raises MeteringUnavailable on timeout."""
         if intent.is_submitted:
             return
         if intent.committed is None:
@@ -138,7 +138,7 @@ class UsageWriter:
         answer: StoredResponse | None = None,
         internal_calls: tuple[InternalCallUsage, ...] = (),
     ) -> PendingUsage | None:
-        """Queue a usage row and those of its internal calls for one commit.
+        """Queue a call's usage row and those of its internal calls for one commit.
 
         Returns None if the row was dropped: an unauthenticated request while the queue is more than
         half full. Raises MeteringUnavailable if the queue is full, except for a call with a
@@ -185,7 +185,7 @@ class UsageWriter:
             await usage.committed
 
     def _on_intents_due(self) -> None:
-        """Wake the writer if an intent is due; drop superseded intents."""
+        """Wake the writer if an intent is due; drop intents whose calls have ended already."""
         self._timer = None
         intents = self._intents
         while intents and intents[0].is_superseded:
@@ -219,7 +219,10 @@ class UsageWriter:
         return self._is_flush_requested or self._intents[0].due_monotonic <= self._clock.monotonic()
 
     async def _wait_for_interval(self) -> None:
-        """Let calls gather in a batch: a commit costs as much CPU as the rest of a call."""
+        """Wait for the shortest time between two commits, so that calls gather in a batch.
+
+        A commit costs as much CPU as the rest of a call.
+        """
         now = self._clock.monotonic()
         wait = self._next_commit_monotonic - now
         if wait > 0:

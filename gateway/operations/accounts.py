@@ -100,7 +100,7 @@ async def credit_invoice(
     key: str,
     credit: CreditNoteRequest,
 ) -> None:
-    """Create a credit note, once per key.
+    """Create a credit note for an invoice, once per idempotency key.
 
     Raises the errors of `create_credit_note` and `run_once`.
     """
@@ -142,7 +142,7 @@ async def retry_outbox_item(
 async def retry_inbox_event(
     session: AsyncSession, clock: Clock, actor: Actor, event_id: str
 ) -> None:
-    """Process a rejected collector event again. Does nothing if it was not rejected.
+    """Process a rejected event of a payment provider again. Does nothing if it was not rejected.
 
     Raises NothingToRetry if there is no such event.
     """

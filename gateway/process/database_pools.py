@@ -51,14 +51,14 @@ class UnavailabilityCounter(Protocol):
     """Counts unavailability of the database by pool and reason."""
 
     def count_unavailability(self, pool: str) -> Callable[[UnavailableReason], None]:
-        """Return a callback that counts each failure of a pool by its reason."""
+        """Return the callback with which a pool reports each failure, to be counted by reason."""
         ...
 
 
 def create_connections(
     url: str, settle_timeout_s: float, metrics: UnavailabilityCounter
 ) -> DatabaseConnections:
-    """Create the pools and connections. They connect on first use."""
+    """Create the connection pools and single connections. They connect on first use."""
     counter_of = metrics.count_unavailability
     return DatabaseConnections(
         calls=Database(url, pool_size=2, timeout_s=_TIMEOUT_S, on_unavailable=counter_of(_CALLS)),

@@ -1,4 +1,4 @@
-"""Pages hosted by the collector, for the API and the dashboard."""
+"""Pages hosted by the payment provider (collector), for the API and the dashboard."""
 
 from collections.abc import Awaitable, Callable
 
@@ -10,7 +10,7 @@ from gateway.call.errors import CollectorNotConfigured, CollectorUnavailable
 async def get_hosted_page_url(
     collector: Collector | None, create_page: Callable[[Collector], Awaitable[str]]
 ) -> str:
-    """Return the URL of the page that `create_page` has the collector create.
+    """Let `create_page` create a page at the payment provider, and return its URL.
 
     Raises CollectorNotConfigured without a collector, CollectorUnavailable if it does not respond.
     """

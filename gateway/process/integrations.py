@@ -1,4 +1,4 @@
-"""Factories for outbound integrations (collector, e-mail, webhooks), built from settings."""
+"""Create the clients of payment provider, e-mail server and webhooks from the settings."""
 
 from billing.collection.collector import Collector
 from billing.collection.collectors import COLLECTORS
@@ -9,7 +9,7 @@ from infra.settings import Settings, SettingsInvalid
 
 
 def create_collector(settings: Settings) -> Collector | None:
-    """Create the collector that the settings name. Returns None if it has no credentials.
+    """Create the client of the payment provider in the settings; None if it has no credentials.
 
     Raises SettingsInvalid if there is no such collector.
     """

@@ -25,9 +25,9 @@ class Startable(Protocol):
 def create_lifespan(
     close_callbacks: Sequence[Callable[[], Awaitable[None]]], parts: Sequence[Startable]
 ) -> Lifespan:
-    """Return a Litestar lifespan that starts and stops the parts.
+    """Return a Litestar lifespan that starts and stops the parts, then runs `close_callbacks`.
 
-    `close_callbacks` run last, also if starting a part fails.
+    The callbacks also run if starting a part fails.
     """
 
     @asynccontextmanager

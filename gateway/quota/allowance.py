@@ -14,7 +14,7 @@ NO_ALLOWANCE_USE: AllowanceUse = ()
 def apply_allowances(
     units_by_meter: Mapping[str, int], allowances: Iterable[QuotaRef], available: Mapping[str, int]
 ) -> AllowanceUse:
-    """Return the available included units that cover these units, in the allowances' order."""
+    """Return the included units that a call uses, as far as available, by allowance in order."""
     remaining, allowance_use = dict(units_by_meter), []
     for quota in allowances:
         units = min(remaining[quota.meter], available.get(quota.id, 0))

@@ -59,7 +59,7 @@ class Demand:
 
     @property
     def max_units_by_meter(self) -> dict[str, int]:
-        """Return the maximum units by meter.
+        """Return the maximum units that the call consumes of each meter (tokens, images, …).
 
         The prompt may be cached or not, so if cached tokens have their own price, it counts in both
         meters.
@@ -71,7 +71,7 @@ class Demand:
         return units_by_meter
 
     def with_allowances(self, available: Mapping[str, int]) -> "Demand":
-        """Return the demand with the available allowance units that it can use, by quota id."""
+        """Return the demand with the `available` allowance units (by quota id) that it can use."""
         return replace(
             self,
             allowance_use=apply_allowances(self.max_units_by_meter, self.allowances, available),
@@ -79,7 +79,7 @@ class Demand:
 
     @property
     def units_by_kind(self) -> dict[QuotaKind, int]:
-        """Return the units needed of a quota of each kind."""
+        """Return the units needed of each kind of quota: money, requests, tokens and streams."""
         cost = self.max_cost_nano
         return {
             _CREDIT: cost,
@@ -152,7 +152,7 @@ class Demand:
         return "cached_input_tokens" in self.prices
 
     def _max_uncovered_cost(self) -> int:
-        """Return the cost of the uncovered units with the whole prompt cached or uncached.
+        """Return the highest cost of units not covered by allowances, the prompt cached or not.
 
         Every mixture costs at most the more expensive of the two.
         """

@@ -181,15 +181,15 @@ class QuotaLeaser:
             self._wake.set()
 
     def snapshot(self, quota: QuotaRef) -> QuotaSnapshot | None:
-        """Return a quota as last read (up to 0.25 s ago), plus this process's calls since."""
+        """Return a quota as last read, up to 0.25 s ago, plus this process's use since, or None."""
         return self._leases.snapshot(quota.id)
 
     def rate_limit_remaining(self, quota: QuotaRef) -> tuple[int, float] | None:
-        """Return a rate's remaining units and the seconds until all return; None if unknown."""
+        """Return a rate limit's remaining units and the seconds to its reset; None if unknown."""
         return self._leases.rate_limit_remaining(quota.id, self._clock.monotonic())
 
     async def _run(self) -> None:
-        """Serve calls and ticks until `stop`, surviving database errors."""
+        """Serve waiting calls and periodic updates until `stop`, surviving database errors."""
         while not self._stopping:
             try:
                 await self._step()
@@ -209,7 +209,7 @@ class QuotaLeaser:
         await asyncio.sleep(self._timing.lease_tick_s)
 
     async def _step(self) -> None:
-        """Serve waiting calls and due ticks, then sleep until there is more to do."""
+        """Serve waiting calls and a due periodic update, then sleep until there is more to do."""
         await self._heartbeat.renew_if_due()
         if self._waiters:
             await self._serve_waiters()
@@ -248,7 +248,7 @@ class QuotaLeaser:
             self._recalled_at.update(dict.fromkeys(recall_ids, self._clock.monotonic()))
 
     def _try_finish(self, waiter: _Waiter, now: float) -> bool:
-        """Reserve the full demand from local leases. Returns whether the call needs no more."""
+        """Try to reserve the full demand from local leases. Returns whether the wait is over."""
         if not waiter.done.done():
             reserved = self._leases.try_full(waiter.demand, self._heartbeat.process_id, now)
             if reserved is None:
@@ -257,7 +257,7 @@ class QuotaLeaser:
         return True
 
     def _reserve_or_deny(self, waiter: _Waiter) -> set[str]:
-        """Reserve for the call, deny it, or let it wait. Returns the quotas to recall for it."""
+        """Reserve for a call, deny it, or let it wait. Returns quotas to recall from others."""
         now = self._clock.monotonic()
         reserved = self._leases.try_partial(waiter.demand, self._heartbeat.process_id, now)
         if reserved is not None:
@@ -266,7 +266,7 @@ class QuotaLeaser:
         recall_ids: set[str] = set()
         available = self._leases.available_for(waiter.demand, now)
         for quota, units in waiter.demand.with_min_output.with_allowances(available).quota_units:
-            lease, snapshot = self._leases.lease(quota.id), self._leases.snapshot(quota.id)
+            lease, snapshot = self._leases.get_lease(quota.id), self._leases.snapshot(quota.id)
             if snapshot is None or snapshot.amount is None or lease.available(now) >= units:
                 continue
             shortage = self._find_shortage(waiter, quota, units, snapshot, lease)
@@ -295,7 +295,9 @@ class QuotaLeaser:
                 return (
                     None  # an allowance was shorter than expected: the next round borrows the money
                 )
-            min_units = self._leases.best_case(waiter.demand.with_min_output).max_cost_nano
+            min_units = self._leases.with_unconsumed_allowances(
+                waiter.demand.with_min_output
+            ).max_cost_nano
         remaining = (snapshot.amount or 0) - (snapshot.consumed if quota.kind.money else 0)
         if min_units and remaining < min_units:
             return QuotaShortage(quota, snapshot, True, 0.0, min_units)
@@ -309,7 +311,7 @@ class QuotaLeaser:
         return QuotaShortage(quota, snapshot, False, wait, min_units) if is_final else None
 
     def _is_recall_unanswered(self, quota_id: str, now: float) -> bool:
-        """Return whether a recall had time to be answered and is not to be repeated yet."""
+        """Return whether others had time to return recalled units and no new recall is due yet."""
         recalled_at, timing = self._recalled_at_monotonic(quota_id), self._timing
         return recalled_at + timing.recall_s <= now < recalled_at + timing.recall_again_s
 
@@ -318,7 +320,7 @@ class QuotaLeaser:
         return self._recalled_at.get(quota_id, float("-inf"))
 
     async def _tick(self) -> None:
-        """Read the quotas' state and return units that this process does not need."""
+        """Read the quotas' state, and give units back that this process does not need."""
         now = self._clock.monotonic()
         self._next_tick = now + self._timing.lease_tick_s
         if not self._leases.quota_ids():

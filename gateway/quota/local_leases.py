@@ -80,7 +80,7 @@ class LocalLeases:
     def with_local_allowances(
         self, demand: Demand, now: float, waiting: bool = False
     ) -> Demand | None:
-        """Apply local allowances to the demand; with `waiting`, also those that calls wait for.
+        """Cover a demand with allowance units leased here; `waiting` if its call waits itself.
 
         Returns None if more allowance units could be borrowed, or other calls wait for them.
         """
@@ -103,8 +103,8 @@ class LocalLeases:
         self._mark_money_used(demand)
         return demand.with_allowances(available)
 
-    def best_case(self, demand: Demand) -> Demand:
-        """Return the demand with all unused allowance units.
+    def with_unconsumed_allowances(self, demand: Demand) -> Demand:
+        """Return the demand at its cheapest: covered by all allowance units not consumed yet.
 
         Assumes that running calls and other processes release what they have reserved.
         """
@@ -118,7 +118,7 @@ class LocalLeases:
         )
 
     def shortened_to_limits(self, demand: Demand) -> Demand | None:
-        """Return the demand shortened to the limits as last read.
+        """Return the demand with the answer shortened to the quotas' limits, as last read.
 
         The limits are unspent money and the full rate per minute. Returns None if the minimum does
         not fit.
@@ -184,7 +184,7 @@ class LocalLeases:
         shortened = demand.shortened_to_fit(self.available_for(demand, now))
         if shortened is None:
             return None
-        lease_units = [(self.lease(item[0].id), item) for item in shortened.quota_units]
+        lease_units = [(self.get_lease(item[0].id), item) for item in shortened.quota_units]
         reservation = reserve_all(lease_units, process_id, now)
         return None if reservation is None else (shortened, reservation)
 
@@ -192,14 +192,14 @@ class LocalLeases:
         """Return the available units by quota id of a demand's quotas and allowances."""
         quotas = [*(quota for quota, _ in demand.quota_units), *demand.allowances]
         known_ids = [quota.id for quota in quotas if quota.id in self._entries]
-        return {quota_id: self.lease(quota_id).available(now) for quota_id in known_ids}
+        return {quota_id: self.get_lease(quota_id).available(now) for quota_id in known_ids}
 
-    def lease(self, quota_id: str) -> Lease:
+    def get_lease(self, quota_id: str) -> Lease:
         """Return the lease of a known quota."""
         return self._entries[quota_id].lease
 
     def snapshot(self, quota_id: str) -> QuotaSnapshot | None:
-        """Return a quota as last read, plus what this process's calls have used since."""
+        """Return a quota as last read, plus this process's use since; None if unknown."""
         entry = self._entries.get(quota_id)
         if entry is None or entry.snapshot is None:
             return None
@@ -207,7 +207,7 @@ class LocalLeases:
         return replace(snapshot, consumed=entry.spent(), used=entry.lease.used)
 
     def rate_limit_remaining(self, quota_id: str, now: float) -> tuple[int, float] | None:
-        """Return a rate's remaining units and the seconds until all return; None if unknown."""
+        """Return a rate limit's remaining units and the seconds to its reset; None if unknown."""
         entry = self._entries.get(quota_id)
         if entry is None or entry.snapshot is None or entry.snapshot.amount is None:
             return None
@@ -257,10 +257,10 @@ class LocalLeases:
     def return_plan(
         self, recalled: set[str], is_shrinking: bool, now: float
     ) -> dict[str, LeaseChange]:
-        """Return the lease changes that return unneeded units and end idle leases.
+        """Return the lease changes that give back recalled and, if `is_shrinking`, surplus units.
 
         Recalled quotas return all available units. `is_shrinking`, once a second, returns what
-        exceeds the recent use.
+        exceeds the recent use and ends idle leases.
         """
         changes: dict[str, LeaseChange] = {}
         for quota_id, entry in self._entries.items():
@@ -293,7 +293,7 @@ class LocalLeases:
         self._changing_ids.update(quota_ids)
 
     def update(self, snapshots: Mapping[str, QuotaSnapshot]) -> set[str]:
-        """Store the quotas' state as read. Returns the recalled quotas not returned yet."""
+        """Store the quotas' state as read. Returns the ids of those that other processes recall."""
         for quota_id, snapshot in snapshots.items():
             entry = self._entries[quota_id]
             lease = entry.lease
@@ -315,7 +315,7 @@ class LocalLeases:
             self._recalled_ids.discard(quota_id)
 
     def _mark_money_used(self, demand: Demand) -> None:
-        """Keep the money leases of a fully covered call, whose headers report the balance."""
+        """Keep the money leases even of a fully covered call: its headers report the balance."""
         for quota in demand.quotas:
             if quota.kind.money and quota.id in self._entries:
                 self._entries[quota.id].was_used = True
@@ -328,7 +328,9 @@ class LocalLeases:
     def _surplus(self, quota_id: str, now: float) -> int:
         """Return the available units that can be returned now."""
         # After a commit of unknown outcome, the available units may have been returned already.
-        return 0 if quota_id in self._changing_ids else max(0, self.lease(quota_id).available(now))
+        return (
+            0 if quota_id in self._changing_ids else max(0, self.get_lease(quota_id).available(now))
+        )
 
     def _recent_units(self, quota_id: str) -> int:
         """Return the units reserved per second, the larger of now and the last second."""
@@ -339,7 +341,7 @@ class LocalLeases:
 def _allowance_needs(
     demand: Demand, remaining: Mapping[str, int]
 ) -> Iterator[tuple[QuotaRef, int]]:
-    """Yield the units of each allowance that a demand can use after the earlier ones."""
+    """Yield the units that a demand can use of each allowance, after those before it."""
     needs = demand.max_units_by_meter
     for quota in demand.allowances:
         if needs[quota.meter]:

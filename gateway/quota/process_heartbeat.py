@@ -51,9 +51,9 @@ class ProcessHeartbeat:
         return self._clock.monotonic() < self._alive_until_monotonic
 
     async def renew_if_due(self) -> None:
-        """Renew the heartbeat if it is due, and reap expired processes. Call it often.
+        """Renew the heartbeat if it is due, and clean up after processes whose heartbeat expired.
 
-        Raises ProcessEnded, DatabaseUnavailable.
+        Call it often. Raises ProcessEnded, DatabaseUnavailable.
         """
         # The confirmation is valid from the time of the request, not of the response.
         now, timing = self._clock.monotonic(), self._timing
@@ -82,18 +82,18 @@ class ProcessHeartbeat:
                 await delete_expired_rows(session)
 
     def recheck(self) -> None:
-        """Make the next `renew_if_due` check whether this process was reaped."""
+        """Make the next `renew_if_due` check whether others have declared this process dead."""
         self._next_renewal_monotonic = min(self._next_renewal_monotonic, self._clock.monotonic())
 
     def restart(self) -> None:
-        """Continue with a new process id after this process was reaped with all its leases."""
+        """Continue with a new process id after others declared this process dead."""
         self._log.error("this process was declared dead; it continues with a new process id")
         self.process_id = ids.new_id()
         self._registered = False
         self._alive_until_monotonic = self._next_renewal_monotonic = float("-inf")
 
     async def end(self) -> None:
-        """Return all leases. If the database is unavailable, another process reaps this one."""
+        """Return all leases. Without a database, another process does it after the expiry."""
         self._alive_until_monotonic = float("-inf")
         with suppress(DatabaseUnavailable, SQLAlchemyError):
             async with self._database.transaction() as session:

@@ -58,9 +58,9 @@ def pinned_id(public_name: str, version: int) -> str:
 def parse_pinned_id(
     model_id: str, variants: Mapping[str, AccountVariant]
 ) -> tuple[str, str] | None:
-    """Split a `pinned_id` into the variant's public id and the version, both as text.
+    """Split a `pinned_id` into the variant's public id and the version, both text, or return None.
 
-    Returns None if the id does not pin a version of one of the variants.
+    It is None if the id does not pin a version of one of the variants.
     """
     public_name, _, version = model_id.rpartition(":")
     return (public_name, version) if public_name in variants and version.isdecimal() else None
@@ -69,7 +69,7 @@ def parse_pinned_id(
 async def list_live_variants(
     session: AsyncSession, account_id: UUID
 ) -> Mapping[str, AccountVariant]:
-    """Return an account's callable variants, by public id."""
+    """Return an account's callable fine-tuned models, by public id."""
     query = select(Variant).where(col(Variant.account_id) == account_id, *_IS_LIVE)
     rows = (await session.scalars(query.options(_WITHOUT_ARTEFACT))).all()
     if not rows:
@@ -86,10 +86,10 @@ async def list_live_variants(
     }
 
 
-async def find_stored_variant(
+async def find_variant_with_weights(
     session: AsyncSession, account_id: UUID, variant_id: UUID
 ) -> StoredVersion | None:
-    """Return a live version of an account's variant with its weights.
+    """Return the account's fine-tuned version with this id and its weights, or None.
 
     Returns None if the version was deleted or belongs to another account.
     """
@@ -119,7 +119,7 @@ async def create_version(
         )
     )
     query = select(func.coalesce(func.max(col(Variant.version)), 0)).where(
-        col(Variant.account_id) == job.account_id, *_has_name(job.model, job.name)
+        col(Variant.account_id) == job.account_id, *_variant_conditions(job.model, job.name)
     )
     newest = (await session.execute(query)).scalar_one()
     session.add(
@@ -139,7 +139,7 @@ async def create_version(
 
 
 async def find_live_version_of_job(session: AsyncSession, job: Adaptation) -> Variant | None:
-    """Return the version that a job trained, or None if it is not live."""
+    """Return the version that a job trained, or None if it is not callable or was deleted."""
     query = select(Variant).where(
         col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id, *_IS_LIVE
     )
@@ -155,7 +155,7 @@ async def has_version_of_job(session: AsyncSession, job: Adaptation) -> bool:
 
 
 async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int:
-    """Make the version that a job trained live and current. Returns its number.
+    """Make the version that a job trained callable and current. Returns its number.
 
     If an interrupted attempt has made it live already, nothing changes: the customer may have set
     another current version since. Deletes the versions beyond MAX_VERSIONS.
@@ -173,7 +173,7 @@ async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int
         session,
         clock,
         row.account_id,
-        *_has_name(row.base, row.name),
+        *_variant_conditions(row.base, row.name),
         col(Variant.version) <= row.version - MAX_VERSIONS,
     )
     return row.version
@@ -186,7 +186,7 @@ async def set_current_version(
     query = select(Variant).where(
         col(Variant.account_id) == account_id,
         col(Variant.version) == version,
-        *_has_public_id(account_id, model),
+        *_public_id_conditions(account_id, model),
         *_IS_LIVE,
     )
     row = (await session.scalars(query.with_for_update())).one_or_none()
@@ -202,7 +202,7 @@ async def delete_variant(
 
     Returns the base model's id and the ids of the versions. Raises ModelNotFound.
     """
-    conditions = _has_public_id(account_id, model)
+    conditions = _public_id_conditions(account_id, model)
     deleted = await _delete_versions(session, clock, account_id, *conditions)
     if not deleted:
         raise ModelNotFound(f"The model {model[:200]!r} does not exist.", param="model")
@@ -212,7 +212,7 @@ async def delete_variant(
 async def _delete_versions(
     session: AsyncSession, clock: Clock, account_id: UUID, *conditions: ColumnElement[bool]
 ) -> Sequence[Row[UUID, str]]:
-    """Delete live versions and erase their weights. Returns ids and base models."""
+    """Delete callable versions and erase their weights. Returns ids and base models."""
     statement = (
         update(Variant)
         .where(col(Variant.account_id) == account_id, *conditions, *_IS_LIVE)
@@ -229,7 +229,7 @@ async def _set_current(session: AsyncSession, row: Variant) -> None:
     """Make a version current in place of its variant's current version."""
     previous = update(Variant).where(
         col(Variant.account_id) == row.account_id,
-        *_has_name(row.base, row.name),
+        *_variant_conditions(row.base, row.name),
         col(Variant.current),
     )
     await session.execute(previous.values(current=False))
@@ -240,12 +240,12 @@ async def _set_current(session: AsyncSession, row: Variant) -> None:
     await advance_epoch(session, row.account_id)
 
 
-def _has_name(base: str, name: str) -> tuple[ColumnElement[bool], ...]:
+def _variant_conditions(base: str, name: str) -> tuple[ColumnElement[bool], ...]:
     """Return the query conditions for the versions of one variant."""
     return col(Variant.base) == base, col(Variant.name) == name
 
 
-def _has_public_id(account_id: UUID, model: str) -> tuple[ColumnElement[bool], ...]:
+def _public_id_conditions(account_id: UUID, model: str) -> tuple[ColumnElement[bool], ...]:
     """Return the query conditions for a variant's public id.
 
     Raises ModelNotFound if the id cannot be one of the account's.
@@ -254,4 +254,4 @@ def _has_public_id(account_id: UUID, model: str) -> tuple[ColumnElement[bool], .
     base, found, name = model.removeprefix(PUBLIC_ID_PREFIX).partition(separator)
     if not found or not model.startswith(PUBLIC_ID_PREFIX):
         raise ModelNotFound(f"The model {model[:200]!r} does not exist.", param="model")
-    return _has_name(base, name)
+    return _variant_conditions(base, name)

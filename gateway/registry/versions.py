@@ -74,7 +74,9 @@ async def get_current_version_ids(session: AsyncSession) -> Mapping[str, UUID]:
     )
 
 
-async def find_stored_version(session: AsyncSession, version_id: UUID) -> StoredVersion | None:
+async def find_version_with_weights(
+    session: AsyncSession, version_id: UUID
+) -> StoredVersion | None:
     """Return a version with its weights, or None if it is unknown or its weights were erased."""
     query = select(
         col(ModelVersion.model), col(ModelVersion.number), col(ModelVersion.artefact)
@@ -181,7 +183,7 @@ def history_entry(at: datetime, event: str, actor: str) -> dict[str, str]:
 async def _lock_versions(
     session: AsyncSession, model: str, expected_current: int, number: int
 ) -> None:
-    """Lock a model's versions against concurrent changes and check the current one.
+    """Lock a model's versions; raise unless `expected_current` is current and `number` is not.
 
     Raises ModelVersionConflict, ModelVersionUnfit.
     """

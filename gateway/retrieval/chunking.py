@@ -64,7 +64,7 @@ def _sentences(text: str, size: int, count_tokens: TokenCounter) -> Iterator[_Se
 def _split_to_size(
     text: str, start: int, end: int, size: int, count_tokens: TokenCounter
 ) -> Iterator[_Sentence]:
-    """Yield the span, halved recursively (at a space if possible) until each part fits."""
+    """Yield the span, halved recursively (at spaces) until each part has at most `size` tokens."""
     tokens = count_tokens(text[start:end])
     if tokens <= size or end - start < 2:
         yield _Sentence(start, end, tokens)

@@ -46,7 +46,7 @@ async def prepare_chunks(session: AsyncSession, file: VectorStoreFile, count: in
         )
 
 
-def insert_batches(texts: Sequence[str]) -> list[list[tuple[int, str]]]:
+def split_into_batches(texts: Sequence[str]) -> list[list[tuple[int, str]]]:
     """Split the chunk texts, with their positions, into batches for one transaction each."""
     numbered = list(enumerate(texts))
     return [

@@ -86,9 +86,9 @@ class Embedder:
         store: StoreVectors = _discard,
         caller: InternalCallExecutor | None = None,
     ) -> list[Vector]:
-        """Return the vector of each text once the call's usage row is durable.
+        """Return the texts' vectors from a billed call; `store` gets them before it is recorded.
 
-        `store` is awaited with the vectors before the call is recorded; it must not make them
+        They are returned once the call's usage row is durable; `store` must not make them
         searchable yet. Texts that exceed the model's context are truncated at the end. `caller`
         links the call to another one; by default it is a call of its own. Raises the errors of a
         call.

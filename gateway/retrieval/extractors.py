@@ -49,7 +49,7 @@ class Document:
 
 
 def require_supported(filename: str) -> None:
-    """Raises FileUnsupported if files with this name's extension cannot be read."""
+    """Raise FileUnsupported if files with this name's extension cannot be read."""
     _extractor_for(filename)
 
 

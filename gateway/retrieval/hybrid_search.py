@@ -69,7 +69,7 @@ class SearchOptions:
 
     @classmethod
     def of(cls, limit: int, ranking: RankingOptions | None) -> Self:
-        """Return the options that OpenAI's `ranking_options` request."""
+        """Build the options from a result limit and OpenAI's `ranking_options`."""
         ranking = ranking or RankingOptions()
         hybrid = ranking.hybrid_search or HybridSearchWeights()
         return cls(limit, ranking.score_threshold, hybrid.embedding_weight, hybrid.text_weight)

@@ -147,7 +147,7 @@ class IngestionRunner(Poller):
         async with deps.database.transaction() as session:
             await self._lock_file(session, job)
             await chunks.prepare_chunks(session, file, len(texts))
-        for batch in chunks.insert_batches(texts):
+        for batch in chunks.split_into_batches(texts):
             async with deps.database.transaction() as session:
                 await self._lock_file(session, job)
                 await chunks.insert_chunks(session, file, batch)

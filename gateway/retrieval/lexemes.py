@@ -51,7 +51,7 @@ def store_prefix(store_id: UUID) -> str:
 
 
 def _word_terms(word: str) -> list[str]:
-    """Return a word, its parts, and the long numbers within the parts."""
+    """Return a word's terms: itself, its parts, long numbers in these; of Chinese, bigrams."""
     if re.match(rf"[{_HAN}]", word):
         return [word[start : start + 2] for start in range(max(1, len(word) - 1))]
     terms = [word]

@@ -56,7 +56,7 @@ class Grounder:
         request: ParsedRequest,
         caller: InternalCallExecutor,
     ) -> tuple[bytes, ParsedRequest]:
-        """Return the body with passages inserted, and its parsed request.
+        """Insert retrieved passages into a chat; return its new body and the parsed new request.
 
         Returns both unchanged if the request does not use `file_search`. Raises the errors of a
         search and of parsing.

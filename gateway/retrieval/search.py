@@ -98,7 +98,9 @@ class VectorStoreSearcher:
         return passages[: query.options.limit]
 
     def price_request(self, queries: Sequence[str]) -> ParsedRequest:
-        """Return the embedding call of a search with the current embedding model, to price it.
+        """Build the embedding call that a search for these queries would make, to price it.
+
+        It uses the embedding model of new stores.
 
         Raises ModelServerNotFound, ModelNotInstalled.
         """

@@ -125,7 +125,7 @@ async def attach_files(
 
 
 def batch_files(batch: CreateFileBatchRequest) -> list[CreateVectorStoreFileRequest]:
-    """Return the files of a batch request. Raises ParameterInvalid."""
+    """Return the files of a batch, given as `file_ids` or as `files`. Raises ParameterInvalid."""
     if bool(batch.file_ids) == bool(batch.files):
         raise ParameterInvalid("Send either `file_ids` or `files`.", param="file_ids")
     return batch.files or [
@@ -206,7 +206,7 @@ async def cancel_batch(session: AsyncSession, store: VectorStore, batch_id: UUID
 async def count_files(
     session: AsyncSession, account_id: UUID, store_ids: Sequence[UUID], batch_id: UUID | None = None
 ) -> dict[UUID, dict[str, tuple[int, int]]]:
-    """Return the number of files and their bytes, by store id and status."""
+    """Count files and their bytes by store id and status; with `batch_id`, only the batch's."""
     query = (
         select(
             col(VectorStoreFile.vector_store_id),

@@ -158,7 +158,7 @@ async def find_store(session: AsyncSession, account_id: UUID, store_id: str) -> 
 async def find_active_store(
     session: AsyncSession, clock: Clock, account_id: UUID, store_id: str
 ) -> VectorStore:
-    """Return one of the account's stores and record that it was used.
+    """Return a store of the account that has not expired, and record that it was used.
 
     Raises VectorStoreNotFound, VectorStoreExpired.
     """

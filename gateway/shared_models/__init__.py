@@ -1,1 +1,1 @@
-"""New versions of shared models, trained on customer feedback and evaluated before promotion."""
+"""New versions of models shared by all accounts: trained on feedback, evaluated, promoted."""

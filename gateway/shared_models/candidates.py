@@ -1,4 +1,4 @@
-"""Proposed versions of shared models as rows: started by one worker, kept by heartbeats.
+"""Database rows of proposed model versions: started by a worker, kept alive by heartbeats.
 
 A model has at most one proposal at a time. A proposal whose worker was lost is rejected, not
 resumed: servers may have loaded its weights already, and a version id must always mean the same
@@ -113,7 +113,7 @@ async def has_version_since(session: AsyncSession, model: str, moment: datetime)
 
 
 async def find_newest_examples_digest(session: AsyncSession, model: str) -> str | None:
-    """Return the examples digest of the newest version, or None if it has none."""
+    """Return the digest of the examples selected for the newest version, or None."""
     query = select(col(ModelVersion.made_of)).where(col(ModelVersion.model) == model)
     query = query.order_by(col(ModelVersion.number).desc()).limit(1)
     made_of = (await session.scalars(query)).one_or_none()
@@ -133,9 +133,10 @@ async def store_artefact(
     made_of: Mapping[str, Any],
     examples: Iterable[tuple[SharedExample, bool]],
 ) -> None:
-    """Store a proposal's weights and the source of each example.
+    """Store a proposal's weights, the summary of its examples and the source of each example.
 
-    `examples` are pairs with a flag that is true for held-out examples. Raises ProposalLost.
+    `made_of` is the summary. `examples` are pairs with a flag that is true for held-out examples.
+    Raises ProposalLost.
     """
     row = await _lock_claimed(session, claim)
     row.artefact, row.made_of = artefact, dict(made_of)

@@ -97,7 +97,7 @@ class Evaluator:
         return EvaluationResult(before.number, decided, scores)
 
     async def _score_answers(self, contender: Contender) -> dict[str, list[float]]:
-        """Return the score of each answer by task, in the order of the examples."""
+        """Ask a version the test and held-out questions; return its answers' scores by task."""
         transport = LoadOnMissTransport(self.server, contender)
         server = ChatClient(
             f"{self.server}/v1", "", contender.upstream_name, transport, _CONCURRENCY

@@ -90,7 +90,7 @@ class SelectionRules:
 
     @property
     def max_account_share(self) -> float:
-        """The maximum share of one account: 0.4, or an equal share if few accounts are enough."""
+        """The maximum share of examples from one account: 0.4, or 1 / min_accounts if more."""
         return max(_MAX_ACCOUNT_SHARE, 1 / self.min_accounts)
 
 

@@ -1,4 +1,4 @@
-"""Build a proposer from the settings, for the worker and the CLI."""
+"""Build the proposer, which trains new shared-model versions, for the worker and the CLI."""
 
 from functools import partial
 

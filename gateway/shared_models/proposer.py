@@ -20,8 +20,8 @@ from gateway.registry.variants import PREFIX
 from gateway.registry.versions import (
     BUILT_IN_NUMBER,
     ModelVersionConflict,
-    find_stored_version,
     find_version,
+    find_version_with_weights,
     get_current_version_ids,
     promote,
 )
@@ -110,7 +110,7 @@ class Proposer:
     async def _select(
         self, model: Model, corpus: Mapping[str, DatasetSplit], allow_unchanged: bool
     ) -> SelectedExamples:
-        """Select the examples. Raises NoNewExamples if none is new, unless `allow_unchanged`."""
+        """Select the examples. Raises NoNewExamples if unchanged, unless `allow_unchanged`."""
         deps = self._deps
         test_questions = [item.text for parts in corpus.values() for item in parts.test]
         async with deps.database.transaction() as session:
@@ -208,7 +208,7 @@ async def _create_contender(
     session: AsyncSession, model: Model, version_id: UUID | None
 ) -> Contender:
     """Return the version to evaluate; the built-in one if `version_id` is None or deleted."""
-    stored = None if version_id is None else await find_stored_version(session, version_id)
+    stored = None if version_id is None else await find_version_with_weights(session, version_id)
     if version_id is None or stored is None:
         return Contender(BUILT_IN_NUMBER, model.id)
     upstream_name = f"{model.engine_id}:{ids.format_id(PREFIX, version_id)}"

@@ -131,9 +131,9 @@ class Availability:
 
 
 def find_catalog_model(catalog: Catalog, name: str) -> Model:
-    """Return the catalog's model of this id.
+    """Return the catalog's model of this id. Raises ModelNotFound.
 
-    Raises ModelNotFound, which names the replacement if the model is retired.
+    The error names the replacement if the model is retired.
     """
     model = catalog.find(name)
     if model is None:
@@ -170,7 +170,7 @@ def _model_not_found(catalog: Catalog, name: str) -> ModelNotFound:
 
 
 def model_not_served(model_id: str) -> ModelNotInstalled:
-    """Return the error for a model that this deployment does not serve, by its requested name."""
+    """Return the error, with the requested id, for a model that this deployment does not serve."""
     return ModelNotInstalled(
         f"This deployment does not serve the model `{model_id[:100]}`. GET /v1/models "
         "lists the served models.",

@@ -1,6 +1,4 @@
-"""HTTP client for the model servers. Maps connection failures, timeouts and error responses to
-application errors.
-"""
+"""HTTP client for the model servers; its failures are raised as application errors."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

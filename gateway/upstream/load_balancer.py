@@ -1,5 +1,4 @@
-"""Load balancing of admitted calls over the model servers, with a circuit breaker per server and
-model.
+"""Load balancing over the model servers, with a circuit breaker per server and model.
 
 State is per process and is not shared; its size is bounded by servers times catalog models.
 """
@@ -144,7 +143,7 @@ class Router:
         return bool(self._available_servers(admitted.request.model.id, tried))
 
     def track(self, upstream_request: UpstreamRequest) -> "InFlightCall":
-        """Return a context manager that tracks a call to its server; see InFlightCall."""
+        """Return a context manager that counts a call as outstanding and reports its outcome."""
         server = self._servers[upstream_request.server]
         circuit = server.circuits[upstream_request.request.model.id]
         return InFlightCall(server, circuit, self._clock)
@@ -294,7 +293,7 @@ class _Circuit:
         )
 
     def call_started(self, now: float) -> int:
-        """Record a call's start, as the trial unless closed. Returns the circuit's generation."""
+        """Record a call's start; in a half-open circuit it is the trial. Returns the generation."""
         if self.open_until is not None:
             # The trial blocks other calls for a limited time only: a long non-streamed response
             # proves nothing before its end, and must not keep calls from a server that is back.

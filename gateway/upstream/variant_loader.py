@@ -1,6 +1,4 @@
-"""Load fine-tuned variants and shared-model versions into the model servers, and unload deleted
-ones.
-"""
+"""Load fine-tuned variants and shared-model versions on model servers; unload deleted ones."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,8 +8,8 @@ from uuid import UUID
 import msgspec
 
 from gateway.call.errors import ModelNotFound, Unavailable
-from gateway.registry.variants import PREFIX, StoredVersion, find_stored_variant
-from gateway.registry.versions import find_stored_version
+from gateway.registry.variants import PREFIX, StoredVersion, find_variant_with_weights
+from gateway.registry.versions import find_version_with_weights
 from gateway.upstream.client import UpstreamClient
 from infra import ids
 from infra.database.database import Database
@@ -37,7 +35,7 @@ class VariantLoader:
         self._loading = SingleFlight[tuple[str, UUID], None]()
 
     async def load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
-        """Load a variant or version of a model into a server.
+        """Load an account's fine-tuned variant, or a shared model's version, into a server.
 
         Concurrent loads of one variant share one request. Raises ModelNotFound if the variant was
         deleted, Unavailable if the server did not accept it, and the errors of UpstreamClient.put.
@@ -60,12 +58,12 @@ class VariantLoader:
                     await self._upstream.delete(server, path, _TIMEOUT_S)
 
     async def _load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
-        """Send a variant or version to a server. Raises ModelNotFound if deleted, Unavailable."""
+        """Send a variant's weights to a server. Raises ModelNotFound if deleted, Unavailable."""
         async with self._database.transaction() as session:
-            version = await find_stored_variant(session, account_id, variant_id)
+            version = await find_variant_with_weights(session, account_id, variant_id)
             if version is None:
                 # Versions of shared models belong to the platform; every account may call them.
-                version = await find_stored_version(session, variant_id)
+                version = await find_version_with_weights(session, variant_id)
         if version is None:
             raise ModelNotFound("The model was deleted a moment ago.", param="model")
         body = encode_variant(version)

@@ -92,7 +92,7 @@ def encode_chunk_event(data: bytes, with_usage: bool, tier: str | None = None) -
 
 
 def convert_generation(body: bytes, tier: str | None = None) -> bytes:
-    """Return the client's form of a non-streamed response of a text model.
+    """Re-encode a text model's non-streamed response with public fields only.
 
     `tier` is the service tier to report, if any. Raises UpstreamFailed.
     """
@@ -105,7 +105,7 @@ def convert_generation(body: bytes, tier: str | None = None) -> bytes:
 
 
 def convert_embeddings(body: bytes) -> bytes:
-    """Return the client's form of a response of an embedding model. Raises UpstreamFailed."""
+    """Re-encode an embedding response with public fields only. Raises UpstreamFailed."""
     try:
         return _encode(_EMBEDDED.decode(body))
     except DECODE_ERRORS:

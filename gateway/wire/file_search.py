@@ -60,7 +60,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def max_added_tokens(passages: int) -> int:
-    """Return the maximum number of tokens that passages add to a prompt."""
+    """Return the maximum number of tokens that this number of passages adds to a prompt."""
     return passages * _PASSAGE_TOKENS + _INSTRUCTION_TOKENS
 
 
@@ -101,7 +101,7 @@ def extract_file_search(values: dict[str, msgspec.Raw], question: str) -> Retrie
 
 
 def insert_passages(body: bytes, question: str, sources: Sequence[RetrievedPassage]) -> bytes:
-    """Return the request body without the tool and with passages before the last user message."""
+    """Return a chat body without its `file_search` tool, with passages before the question."""
     values = bodies.decode_fields(body)
     extract_file_search(values, question)
     messages = _MESSAGES.decode(values["messages"])
@@ -260,7 +260,7 @@ def _parse_tool(value: dict[str, Any], location: str) -> FileSearchTool:
 
 
 def _set_other_tools(values: dict[str, msgspec.Raw], other_tools: list[dict[str, Any]]) -> None:
-    """Set `tools` to the other tools, and remove fields that have no meaning without the tool."""
+    """Remove the `file_search` tool: keep the other tools, drop fields that refer to it."""
     if other_tools:
         values["tools"] = msgspec.Raw(msgspec.json.encode(other_tools))
         if f'"{FILE_SEARCH}"'.encode() in bytes(values.get("tool_choice", b"")):

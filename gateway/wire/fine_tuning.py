@@ -128,7 +128,7 @@ def build_fine_tuning_request(
     mixing: float | None = None,
     sensitivity: float | None = None,
 ) -> ParsedRequest:
-    """Build the upstream request that trains a variant of a model.
+    """Build the upstream request to fine-tune a model; `mixing` is the weight of the new training.
 
     `seconds` limits the training time (the model's maximum if None). `mixing` is the weight of the
     new training against the version it continues from, above 0 to 1; None is 1. `sensitivity` is
@@ -172,7 +172,7 @@ def _require_method(method: Mapping[str, Any]) -> None:
 
 
 def _require_defaults(name: str, settings: Mapping[str, Any]) -> None:
-    """Raise ParameterInvalid for a setting that would have no effect."""
+    """Raise ParameterInvalid unless all settings but `sensitivity` are `auto` or null."""
     for key, value in settings.items():
         if value not in _DEFAULT_VALUES and key != SENSITIVITY:
             raise ParameterInvalid(

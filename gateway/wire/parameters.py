@@ -47,7 +47,7 @@ def _refused_parameter(hint: str = "", *default: str) -> Parameter:
 
 
 def _same_handling(parameter: Parameter, names: str) -> dict[str, Parameter]:
-    """Return the parameter under each of these names, which are separated by blanks."""
+    """Map each of these names, which are separated by blanks, to the parameter."""
     return dict.fromkeys(names.split(), parameter)
 
 

@@ -80,7 +80,7 @@ class StreamTransformer:
         return self._withheld is not None
 
     def required_tokens(self) -> int | None:
-        """Return the ceiling that the withheld chunk needs, or None if it reports no usage."""
+        """Return the token ceiling that lets the withheld chunk pass; None if it has no usage."""
         event = (self._withheld or b"").split(b"\n\n", 1)[0]
         return self._output_tokens_with(event, _USAGE.search(event))
 

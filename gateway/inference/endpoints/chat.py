@@ -18,7 +18,7 @@ from models.catalog import AUTO, Task
 
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
-    """Validate a chat request; for `auto`, add selection criteria from its question."""
+    """Validate a chat request; its question gives the criteria to choose a model for `auto`."""
     request = chat.parse_chat_request(body)
 
     def for_model(resolved: ResolvedModel) -> ParsedRequest:

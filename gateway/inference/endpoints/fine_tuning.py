@@ -1,5 +1,4 @@
-"""`POST /v1/fine_tuning/jobs`: metered like a call; the jobs themselves are in
-gateway/fine_tuning/."""
+"""`POST /v1/fine_tuning/jobs`: metered like a call; gateway/fine_tuning/ runs the jobs."""
 
 from gateway.call.values import Call, Operation, ParsedRequest, Principal, ResolvedModel
 from gateway.inference.endpoints.endpoint import DecodedRequest, Endpoint
@@ -9,11 +8,11 @@ from models.catalog import SPECIALIST_TASKS, Task
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
     """Validate the request to create a fine-tuning job."""
-    return DecodedRequest(fine_tuning.parse_job_request(body).model, _without_training_file)
+    return DecodedRequest(fine_tuning.parse_job_request(body).model, _build_request_with_empty_file)
 
 
-def _without_training_file(resolved: ResolvedModel) -> ParsedRequest:
-    """Return the parsed job request for a model, with an empty training file."""
+def _build_request_with_empty_file(resolved: ResolvedModel) -> ParsedRequest:
+    """Build a job's upstream request with an empty training file, which suffices to price it."""
     return fine_tuning.build_fine_tuning_request(resolved.model, b"")
 
 

@@ -32,7 +32,7 @@ _PREDICTED = {
 
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
-    """Validate rows of named columns; the columns and the task are the criteria for `auto`."""
+    """Validate rows of columns; columns and task are the criteria to choose a model for `auto`."""
     request = inference.parse_prediction_request(body)
     public_id = ids.format_id(REQUEST_ID_PREFIX, call.request_id)
     for_model = partial(inference.build_prediction_request, request, public_id=public_id)

@@ -18,7 +18,7 @@ from models.catalog import AUTO, Task
 
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
-    """Validate a completion request; for `auto`, add selection criteria from its prompt."""
+    """Validate a completion; its prompt gives the criteria to choose a model for `auto`."""
     request = completions.parse_completion_request(body)
 
     def for_model(resolved: ResolvedModel) -> ParsedRequest:

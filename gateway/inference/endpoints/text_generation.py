@@ -1,4 +1,4 @@
-"""Shared by the chat and text completion endpoints: criteria for `auto`, examples for OpenAPI."""
+"""Common to chat and text completions: how `auto` chooses a model, and the OpenAPI examples."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,13 +43,13 @@ def text_criteria(
 
 
 def plain_and_streamed(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an example request by title, without and with a stream."""
+    """Return the example request as it is and with streaming added, by title."""
     streamed = {**plain, "stream": True, "stream_options": {"include_usage": True}}
     return {"Whole answer": plain, "Streamed answer": streamed}
 
 
 def example_completion(model: str, kind: str, choices: list[Any]) -> dict[str, Any]:
-    """Return an example response; `kind` is its `object`."""
+    """Return an example response; `kind` is the value of its field `object`."""
     return {**_head(model, kind), "choices": choices, "usage": _USAGE}
 
 
@@ -63,5 +63,5 @@ def example_stream(model: str, kind: str, choices: list[Any]) -> str:
 
 
 def _head(model: str, kind: str) -> dict[str, Any]:
-    """Return the first fields of an example response; `kind` is its `object`."""
+    """Return id, object, time and model of an example response; `kind` is its field `object`."""
     return {"id": "chatcmpl-7f3a", "object": kind, "created": 1795824000, "model": model}

@@ -234,7 +234,7 @@ class Sharing(RuleBasedStateMachine):
         known = {process_id for process_id, _ in lent}
         for member in self.members:
             for quota_id in member.holdings.quota_ids():
-                lease = member.holdings.lease(quota_id)
+                lease = member.holdings.get_lease(quota_id)
                 lease.available(self.now)
                 if lease.reserved and member.process_id in known:
                     assert lent[member.process_id, quota_id] >= lease.used + lease.reserved

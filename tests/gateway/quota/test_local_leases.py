@@ -67,7 +67,7 @@ class TestDemandReservation:
         assert fitted is not None
         demand, made = fitted
         assert (demand.output_tokens, made.max_cost_nano, made.process_id) == (30, 30, PROCESS)
-        assert holdings.lease(CREDIT.id).available(0.0) == 0
+        assert holdings.get_lease(CREDIT.id).available(0.0) == 0
 
     def test_partial_reservation_below_minimum_fails(self) -> None:
         assert having(9).try_partial(CALL, PROCESS, 0.0) is None
@@ -161,7 +161,7 @@ class TestBorrowPlan:
         holdings.begin_change(holdings.borrow_plan([CALL], 0.0))
         assert holdings.borrow_plan([CALL], 0.0)[CREDIT.id].returned_units == 0
         holdings.update({CREDIT.id: read(60)})
-        assert holdings.lease(CREDIT.id).available(0.0) == 0
+        assert holdings.get_lease(CREDIT.id).available(0.0) == 0
 
     def test_lease_below_reserved_units_returns_zero_units(self) -> None:
         holdings = having(100)
@@ -257,14 +257,20 @@ class TestLeaseUpdate:
         hold(holdings, 60).settle(60, 0, 0.0)
         holdings.begin_change([CREDIT.id])  # to close it; it was closed, but the response was lost
         holdings.update({CREDIT.id: read(0, consumed=60)})
-        assert (holdings.lease(CREDIT.id).used, holdings.lease(CREDIT.id).available(0.0)) == (0, 0)
+        assert (
+            holdings.get_lease(CREDIT.id).used,
+            holdings.get_lease(CREDIT.id).available(0.0),
+        ) == (0, 0)
         assert holdings.snapshot(CREDIT.id) == read(0, consumed=60)
 
     def test_fully_used_lease_keeps_used_units(self) -> None:
         holdings = having(60)
         hold(holdings, 60).settle(60, 0, 0.0)
         holdings.update({CREDIT.id: read(90)})
-        assert (holdings.lease(CREDIT.id).used, holdings.lease(CREDIT.id).available(0.0)) == (
+        assert (
+            holdings.get_lease(CREDIT.id).used,
+            holdings.get_lease(CREDIT.id).available(0.0),
+        ) == (
             60,
             30,
         )

@@ -78,8 +78,8 @@ class TestLocalAllowances:
         holdings.update(
             {OWN.id: read(0, consumed=950, leased_elsewhere=50), SHARED.id: read(0, consumed=1010)}
         )
-        assert holdings.best_case(INCLUDING).max_cost_nano == 50
-        assert LocalLeases().best_case(INCLUDING).max_cost_nano == 100
+        assert holdings.with_unconsumed_allowances(INCLUDING).max_cost_nano == 50
+        assert LocalLeases().with_unconsumed_allowances(INCLUDING).max_cost_nano == 100
         assert holdings.allowances_leased_elsewhere(INCLUDING) == {OWN.id}
 
     def test_full_reservation_uses_included_units(self) -> None:

@@ -12,8 +12,8 @@ from gateway.registry.versions import (
     ModelVersionConflict,
     ModelVersionNotFound,
     ModelVersionUnfit,
-    find_stored_version,
     find_version,
+    find_version_with_weights,
     get_current_number,
     get_current_version_ids,
     get_previous_number,
@@ -94,7 +94,7 @@ class TestVersionPromotion:
         async with database.transaction() as session:
             row = await find_version(session, MODEL, 2)
             assert await get_current_version_ids(session) == {MODEL: row.id}
-            stored = await find_stored_version(session, row.id)
+            stored = await find_version_with_weights(session, row.id)
         assert stored is not None
         assert (stored.base, stored.public_name, stored.artefact) == (
             MODEL,
@@ -155,7 +155,7 @@ class TestVersionPromotion:
         for number, kept in ((1, False), (2, False), (3, True), (MAX_KEPT_VERSIONS + 2, True)):
             async with database.transaction() as session:
                 row = await find_version(session, MODEL, number)
-                assert (await find_stored_version(session, row.id) is not None) == kept
+                assert (await find_version_with_weights(session, row.id) is not None) == kept
         with pytest.raises(ModelVersionUnfit, match="no stored weights"):
             await rolled_back(database, 1, MAX_KEPT_VERSIONS + 2)
         assert await now(database) == MAX_KEPT_VERSIONS + 2
