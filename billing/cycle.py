@@ -69,7 +69,7 @@ async def aggregate_new_usage(database: Database, clock: Clock) -> int:
 async def refresh_available_credit(
     database: Database, clock: Clock, share: WorkShare = ALL_ACCOUNTS
 ) -> int:
-    """Refresh the credit of accounts with new usage, `share` first, and send alerts they crossed.
+    """Refresh credit of accounts with new usage, beginning at the worker's `share`; send alerts.
 
     Returns the number of accounts. Several workers may run at once: each begins with its share
     and continues with accounts that the others have not processed yet.

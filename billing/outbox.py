@@ -92,7 +92,7 @@ async def enqueue(
     business_key: str,
     payload: Mapping[str, Any],
 ) -> None:
-    """Enqueue an outbox item, in order by subject; a repeated business key has no effect.
+    """Enqueue an item, handled in order within its subject; a repeated key has no effect.
 
     `account_id` is None for messages to platform staff.
     """
@@ -117,18 +117,18 @@ async def enqueue(
 async def process_due_items(
     database: Database, clock: Clock, handlers: Mapping[str, Handler]
 ) -> int:
-    """Handle all due items of the given actions. Returns the number of completed items.
+    """Handle all due items whose action is in `handlers`. Returns how many were completed.
 
     Concurrent lanes are started only while items are found, so a run without due items makes one
     query.
     """
-    return await _run_lane(database, clock, handlers, _CONCURRENCY)
+    return await _run_lanes(database, clock, handlers, _CONCURRENCY)
 
 
-async def _run_lane(
+async def _run_lanes(
     database: Database, clock: Clock, handlers: Mapping[str, Handler], concurrency: int
 ) -> int:
-    """Handle due items in up to `concurrency` lanes; return the number completed."""
+    """Handle due items in up to `concurrency` concurrent tasks; return the number completed."""
     first = await _claim_item(database, clock, list(handlers))
     if first is None:
         return 0
@@ -143,7 +143,7 @@ async def _run_lane(
 
     lanes = [handle_items(first)]
     if concurrency > 1:
-        lanes.append(_run_lane(database, clock, handlers, concurrency - 1))
+        lanes.append(_run_lanes(database, clock, handlers, concurrency - 1))
     results = await asyncio.gather(*lanes, return_exceptions=True)
     errors = [result for result in results if isinstance(result, BaseException)]
     if errors:

@@ -64,13 +64,13 @@ class Worker:
         """Aggregate new usage. Returns the number of accounts whose credit must be refreshed."""
         return await aggregate_new_usage(self.database, self.clock)
 
-    async def count_helpers(self) -> int:
-        """Return how many other workers can help to refresh credit."""
+    async def count_helper_workers(self) -> int:
+        """Return how many other running workers can share the refresh of accounts' credit."""
         async with self.database.transaction() as session:
             return min(await count_running_workers(session) - 1, _MAX_HELPERS)
 
     async def refresh_credit(self, share: WorkShare = ALL_ACCOUNTS) -> None:
-        """Refresh the credit of accounts with new usage, beginning with the worker's `share`.
+        """Recompute available credit of accounts with new usage, from the worker's `share` on.
 
         `share` selects the accounts if several workers divide them.
         """
@@ -205,7 +205,7 @@ def _add_aggregation_job(app: procrastinate.App, worker: Worker) -> None:
         """Aggregate usage, ask other workers to help if needed, and refresh credit."""
         with bound_contextvars(caused_by={"job": "count"}):
             helpers = (
-                await worker.count_helpers()
+                await worker.count_helper_workers()
                 if await worker.aggregate_usage() > _ACCOUNTS_PER_WORKER
                 else 0
             )

@@ -66,7 +66,7 @@ async def create_entity(
         raise LegalEntityInvalid("A legal entity must have a name.", param="name")
     inserted = await session.execute(
         insert(LegalEntity)
-        .values(id=ids.new_id(), code=code, created_at=clock.now(), **_with_empty_defaults(values))
+        .values(id=ids.new_id(), code=code, created_at=clock.now(), **_fill_missing_fields(values))
         .on_conflict_do_nothing(index_elements=["code"])
         .returning(col(LegalEntity.id))
     )
@@ -129,6 +129,6 @@ def _validated_values(update: EntityUpdate) -> dict[str, str]:
     return values
 
 
-def _with_empty_defaults(values: dict[str, str]) -> dict[str, str]:
-    """Return the values with an empty `address` and `tax_number` where missing."""
+def _fill_missing_fields(values: dict[str, str]) -> dict[str, str]:
+    """Return the values, with an empty `address` and `tax_number` if these are missing."""
     return {"address": "", "tax_number": "", **values}

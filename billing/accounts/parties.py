@@ -61,12 +61,12 @@ class Parties:
 
     @property
     def calendar(self) -> BillingCalendar:
-        """The account's time zone and billing anchor day, for times outside billing periods."""
+        """The account's time zone and billing anchor day, for times that no billing period has."""
         return BillingCalendar(parse_time_zone(self.time_zone), self.anchor_day)
 
 
 def select_current_parties(account_id: UUID, legal_entity_id: UUID) -> TextualSelect:
-    """Build the query for the current parties of an account, as one JSONB column `parties`."""
+    """Build the query for an account's current seller, buyer and settings: JSONB `parties`."""
     query = text(_SELECT_CURRENT).bindparams(account=account_id, entity=legal_entity_id)
     return query.columns(column("parties", JSONB))
 

@@ -167,7 +167,7 @@ def _validated(name: str, value: Any) -> Any:
 
 
 def _require_collectable_currency(collection: Collection, currency: str) -> None:
-    """Raise ProfileInvalid if the collector counts the currency otherwise than ISO 4217."""
+    """Raise ProfileInvalid if the collector's minor units of the currency are not ISO 4217's."""
     info = collection.collector_info
     if info is not None:
         expected = f"manual for {currency}: its minor units at {info.label} differ from ISO 4217"

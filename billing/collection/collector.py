@@ -205,14 +205,14 @@ class Collector(Protocol):
         """Close the connections."""
 
     async def register_customer(
-        self, key: str, customer: CustomerRequest, *, is_retry: bool = False
+        self, idempotency_key: str, customer: CustomerRequest, *, is_retry: bool = False
     ) -> str:
         """Register a customer, or find an earlier registration if `is_retry`; return its id.
 
         With `is_retry`, an earlier attempt may have registered the customer already.
         """
 
-    async def use_payment_method(self, key: str, stored: PaymentMethodStored) -> None:
+    async def use_payment_method(self, idempotency_key: str, stored: PaymentMethodStored) -> None:
         """Charge the customer's invoices by this payment method from now on."""
 
     async def find_invoice(self, customer: str, invoice_id: UUID) -> ExternalInvoice | None:
@@ -229,27 +229,29 @@ class Collector(Protocol):
         Raises PermanentFailure if the amount that would be collected differs from ours.
         """
 
-    async def charge(self, key: str, external_id: str) -> None:
+    async def charge(self, idempotency_key: str, external_id: str) -> None:
         """Charge the customer's payment method for an invoice. Raises PaymentDeclined."""
 
-    async def send(self, key: str, external_id: str) -> None:
+    async def send(self, idempotency_key: str, external_id: str) -> None:
         """Send the invoice to the customer."""
 
-    async def mark_paid(self, key: str, external_id: str) -> None:
+    async def mark_paid(self, idempotency_key: str, external_id: str) -> None:
         """Mark an invoice as paid elsewhere."""
 
     async def mark_part_paid(
-        self, key: str, invoice: ExternalInvoice, payment: PartPayment
+        self, idempotency_key: str, invoice: ExternalInvoice, payment: PartPayment
     ) -> None:
         """Reduce the amount to collect of an open invoice by a payment received elsewhere."""
 
-    async def void(self, key: str, external_id: str) -> None:
+    async def void(self, idempotency_key: str, external_id: str) -> None:
         """Void an invoice."""
 
-    async def write_off(self, key: str, external_id: str) -> None:
+    async def write_off(self, idempotency_key: str, external_id: str) -> None:
         """Mark an invoice as uncollectible."""
 
-    async def credit(self, key: str, invoice: ExternalInvoice, credit: CreditRequest) -> None:
+    async def credit(
+        self, idempotency_key: str, invoice: ExternalInvoice, credit: CreditRequest
+    ) -> None:
         """Reduce what is collected by a credit note, and refund its refunded part."""
 
     async def list_payments(self, external_id: str) -> Sequence[CollectedPayment]:
@@ -258,7 +260,7 @@ class Collector(Protocol):
     async def hosted_page(self, external_id: str) -> str | None:
         """Return the URL of the page where the invoice is paid, or None if there is none."""
 
-    async def payment_method_page(self, key: str, page: PaymentMethodPage) -> str:
+    async def payment_method_page(self, idempotency_key: str, page: PaymentMethodPage) -> str:
         """Create a page where the customer stores a payment method; return its URL."""
 
     async def portal_page(self, customer: str, return_url: str) -> str:

@@ -1,4 +1,4 @@
-"""The collectors that this service can use.
+"""Registry of the collectors (payment providers) that this service can use.
 
 A new collector is a package beside `stripe/` that implements `Collector`, and an entry in
 COLLECTORS. Collection methods, webhook route, allowed page origins and stored names follow from the

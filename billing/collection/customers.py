@@ -12,7 +12,7 @@ from infra.database.database import Database
 async def ensure_customer(
     database: Database, collector: Collector, account_id: UUID, *, is_retry: bool = False
 ) -> str:
-    """Return the account's id at the collector; register it if missing (`is_retry`: look first).
+    """Return the account's id at the collector; register it if missing (a retry looks it up).
 
     With `is_retry`, an earlier attempt may have registered it. Raises RetryLater, PermanentFailure.
     """

@@ -58,7 +58,10 @@ class CollectorEventHandler:
         return OUTCOME_IGNORED
 
     async def record_invoice_payments(self, external_id: str) -> str:
-        """Record an invoice's payments; return a text. Raises RetryLater, PermanentFailure."""
+        """Record an invoice's payments at the collector; return a short outcome text.
+
+        Raises RetryLater, PermanentFailure.
+        """
         external = await self._collector.retrieve_invoice(external_id)
         async with self._database.transaction() as session:
             invoice = await _find_invoice(session, self._collector.info, external)
@@ -128,7 +131,7 @@ async def _find_invoice(
 async def _link_invoice(
     session: AsyncSession, collector: CollectorInfo, external: ExternalInvoice, our_id: UUID
 ) -> Invoice | None:
-    """Find our invoice by `our_id`, from the collector's record, and store the collector's id.
+    """Find our invoice by our id, as stored at the collector; store the collector's id in it.
 
     The first events of an invoice can arrive before its id is stored. The customer and currency
     must match, because the collector's pages may copy our id to other invoices.

@@ -100,7 +100,10 @@ class CollectionHandlers:
         )
 
     async def _enqueue_collection(self, session: AsyncSession, invoice: InvoiceToCollect) -> None:
-        """Enqueue the first charge, or with days to pay the sending, after pending items."""
+        """Enqueue the charge of an invoice due at once, or the sending of one with days to pay.
+
+        It is handled after the pending items of the invoice.
+        """
         if invoice.days_until_due is None:
             await enqueue_charge(session, self._clock, invoice.invoice, "0")
         else:

@@ -134,7 +134,7 @@ async def load_period_calls(
     period_id: UUID | None,
     list_version: UUID = NO_TERMS_ID,
 ) -> PeriodCalls:
-    """Load the query bounds that select a period's calls, or all calls if `period_id` is None.
+    """Load the SQL parameters selecting a period's calls, or all calls if `period_id` is None.
 
     All calls include those that are not aggregated yet. `list_version` is the price list version
     that priced calls without terms.

@@ -73,7 +73,7 @@ def _describe_line(context: DescriptionContext, number: int, line: StatementLine
 
 
 def line_description(locale: str, line: StatementLine, terms: PlanTerms) -> str:
-    """Return the description of a line; outcome lines are described by their charge instead."""
+    """Return the description of a line, except of outcome lines, which their charge describes."""
     key = line.kind.value
     if line.kind is LineKind.DISCOUNT and line.model is not None:
         key = "model_discount"

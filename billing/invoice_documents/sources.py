@@ -37,7 +37,7 @@ class PlanVersions:
 
     @property
     def list_version(self) -> UUID:
-        """The newest price list version among these, which priced calls without terms."""
+        """The id of the newest price list among these, which priced calls made without a plan."""
         price_lists = [row for row in self.rows if row.plan == LIST_PLAN]
         return max(price_lists, key=lambda row: row.number).id if price_lists else NO_TERMS_ID
 

@@ -1,4 +1,4 @@
-"""Available credit: the billing credit entry that turns metered cost into invoiced amounts.
+"""Available credit of accounts: corrects the credit quota from metered to invoiced amounts.
 
     available = credit limit + wallet - unpaid usage on invoices - usage not invoiced yet,
                 at most what the plan's spend cap leaves of the current period
@@ -22,7 +22,7 @@ from billing.accounts.profiles import get_profile
 from billing.invoices.calculation import compute_amounts, load_usage_by_period
 from billing.invoices.headroom import load_credit_funds
 from billing.invoices.included_units import sync_allowance_quotas
-from billing.invoices.usage_position import UsagePosition, load_usage_position, reserved_cost
+from billing.invoices.usage_position import UsagePosition, cost_with_reserve, load_usage_position
 from billing.metering.quotas import set_billing_credit
 from billing.rating.statement import LineKind
 from billing.subscriptions.periods import list_open_periods
@@ -31,7 +31,7 @@ from infra.clock import Clock
 
 
 async def refresh_account_credit(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
-    """Recompute the account's available credit as of now; the profile or totals must be locked.
+    """Recompute the account's available credit; billing profile or usage totals must be locked.
 
     A pending credit refresh stays pending: the job that clears it also sends the alerts.
     """
@@ -61,7 +61,7 @@ async def recompute_available_credit(
     displaced = await sync_allowance_quotas(session, position)
     amount = funds.wallet - funds.owed_for_usage + metered - position.uninvoiced_cost - displaced
     if terms is not None and terms.spend_cap is not None:
-        period_cost = reserved_cost(position.current_period.terms_usages)
+        period_cost = cost_with_reserve(position.current_period.terms_usages)
         below_cap = terms.spend_cap - period_cost - displaced
         amount = min(amount, metered + below_cap - funds.credit_limit)
     await set_billing_credit(session, clock, account_id, amount)
@@ -85,7 +85,7 @@ async def sum_uninvoiced_usage(
 
 
 async def _sum_metered_cost(session: AsyncSession, position: UsagePosition) -> int:
-    """Return the cost that aggregated calls charged to the credit quota, in nano-units."""
+    """Return the cost charged to the credit quota by calls in the usage totals, in nano-units."""
     closed = select(func.coalesce(func.sum(BillingPeriod.cost_nano), 0)).where(
         col(BillingPeriod.account_id) == position.account_id,
         col(BillingPeriod.closed_at).is_not(None),

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import profile_tax
-from billing.invoices.usage_position import UsagePosition, reserved_cost
+from billing.invoices.usage_position import UsagePosition, cost_with_reserve
 from billing.ledger.ledger import Book
 from billing.ledger.wallets import list_grant_balances
 from billing.metering.quotas import QuotaState, sum_granted_credit
@@ -101,7 +101,10 @@ def compute_account_headroom(
     remaining = max(remaining, 0)
     cap = None if position.terms is None else position.terms.spend_cap
     below_limit = funds.limit - funds.owed_for_usage - position.uninvoiced_cost
-    if cap is not None and cap - reserved_cost(position.current_period.terms_usages) < below_limit:
+    if (
+        cap is not None
+        and cap - cost_with_reserve(position.current_period.terms_usages) < below_limit
+    ):
         return Headroom(remaining, LIMITED_BY_SPEND_CAP, cap)
     return Headroom(remaining, funds.source, funds.limit)
 

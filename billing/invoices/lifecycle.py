@@ -68,7 +68,7 @@ class InvalidInvoiceState(AppError):
 async def find_period_invoice(
     session: AsyncSession, account_id: UUID, period_id: UUID
 ) -> Invoice | None:
-    """Return the invoice of a period in any status, or None; the profile must be locked."""
+    """Return a period's invoice in any status, or None; the billing profile must be locked."""
     query = select(Invoice).where(
         col(Invoice.account_id) == account_id, col(Invoice.period_id) == period_id
     )
@@ -83,7 +83,7 @@ async def create_draft(
     now: datetime,
     period_id: UUID | None = None,
 ) -> Invoice:
-    """Create a draft without lines in the session. The profile must be locked."""
+    """Create a draft without lines in the session. The billing profile must be locked."""
     invoice = Invoice(
         id=ids.new_id(),
         account_id=profile.account_id,
@@ -194,7 +194,7 @@ async def mark_paid_if_settled(session: AsyncSession, clock: Clock, invoice: Inv
 
 
 async def mark_void(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
-    """Void an open invoice: reverse all its ledger postings. The profile must be locked.
+    """Void an open invoice: reverse all its ledger postings. The billing profile must be locked.
 
     Raises InvalidInvoiceState if it is not open or if money was received for it; such an invoice
     is corrected by a credit note instead.

@@ -19,7 +19,7 @@ from billing.tables import BillingPeriod, Charge
 async def list_due_charges(
     session: AsyncSession, account_id: UUID, until: datetime
 ) -> Sequence[Charge]:
-    """List charges due by a time that are on no invoice; the profile must be locked."""
+    """List charges due by a time that are on no invoice; the billing profile must be locked."""
     due = col(Charge.invoice_id).is_(None), col(Charge.due_at) <= until
     return await _list_charges(session, account_id, *due)
 

@@ -64,7 +64,7 @@ async def close_and_invoice(
     account_id: UUID,
     grace: timedelta | None = LATE_USAGE_GRACE,
 ) -> list[Invoice]:
-    """Draft and close the ended periods of an account and invoice its due fees.
+    """Draft ended periods, close those that ended over `grace` ago, and invoice due fees.
 
     Returns the invoices that became final. With `grace` None, ended periods are drafted but not
     closed: a caller that has not just aggregated usage leaves that to the scheduled jobs.
@@ -205,7 +205,7 @@ async def _list_fees_until(
 
 
 def _fee_due_condition(at: datetime) -> ColumnElement[bool]:
-    """Match subscription phases that last beyond their charged fees and owe a fee by `at`."""
+    """Return the SQL condition for phases that outlast their charged fees and owe one by `at`."""
     due = col(SubscriptionPhase.fees_until) <= at
     is_active = or_(
         col(SubscriptionPhase.ends_at).is_(None),

@@ -52,14 +52,14 @@ class UsagePosition:
 
     @property
     def uninvoiced_cost(self) -> int:
-        """The cost of uninvoiced usage in nano-units, including reserves."""
-        return sum(reserved_cost(usage.terms_usages) for usage in self.uninvoiced_periods)
+        """Uninvoiced usage cost, plus package or flat amounts due with a next unit (nano-units)."""
+        return sum(cost_with_reserve(usage.terms_usages) for usage in self.uninvoiced_periods)
 
 
 async def load_usage_position(
     session: AsyncSession, profile: BillingProfile, at: datetime
 ) -> UsagePosition:
-    """Load an account's usage and terms at a time; the profile or the totals must be locked."""
+    """Load an account's usage and terms at a time; billing profile or totals must be locked."""
     account_id = profile.account_id
     # Creates the current period if missing, because the reserve for the first unit's extra cost
     # must be held from its start.
@@ -91,7 +91,7 @@ def _is_in_force(span: TermsInForce, at: datetime) -> bool:
     return span.starts_at <= at and (span.ends_at is None or span.ends_at > at)
 
 
-def reserved_cost(usages: Sequence[TermsUsage]) -> int:
-    """Return the cost of usage so far plus the reserve for the next unit, in nano-units."""
+def cost_with_reserve(usages: Sequence[TermsUsage]) -> int:
+    """Return the cost of usage, plus package or flat amounts due with a next unit (nano-units)."""
     totals = [usage.running_total() for usage in usages]
     return sum(total.amount + total.reserve for total in totals)

@@ -151,7 +151,7 @@ def allocate_to_grants(grants: Sequence[GrantBalance], minor: int) -> list[tuple
 async def pay_from_wallet(
     session: AsyncSession, clock: Clock, account_id: UUID, invoice_id: UUID, minor: int
 ) -> int:
-    """Pay an invoice from the wallet as far as its balance allows; the profile must be locked.
+    """Pay an invoice from the wallet as far as possible; the billing profile must be locked.
 
     Returns the paid amount in minor units.
     """

@@ -78,10 +78,10 @@ async def set_allowance_quotas(
     available: Mapping[AllowanceKey, int],
     aggregated: Mapping[UUID, int],
 ) -> dict[AllowanceKey, int]:
-    """Set allowance quotas so that `available` units are left for calls not aggregated yet.
+    """Set allowance quotas to `aggregated` (units used by calls in the totals) plus `available`.
 
-    `aggregated` are the units used by calls that are in the usage totals, by quota id. Returns by
-    how many units the used and leased units of a quota exceed the new amount.
+    `available` units are left for calls that are not in the usage totals yet. `aggregated` is by
+    quota id. Returns by how many units the used and leased units of a quota exceed the new amount.
     """
     await lock_quotas(session, account_id)
     missing: dict[tuple[object, ...], AllowanceKey] = {
@@ -116,7 +116,7 @@ async def set_allowance_quotas(
 async def remaining_units_by_quota(
     session: AsyncSession, account_id: UUID, quota_ids: Sequence[str]
 ) -> dict[str, int]:
-    """Return the units that settled calls left of each quota; running calls are not subtracted."""
+    """Return each quota's units that settled calls have not used; running calls do not count."""
     unfolded_units = (
         select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
         .where(col(QuotaLease.quota_id) == col(Quota.id))

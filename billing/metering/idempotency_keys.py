@@ -51,7 +51,7 @@ async def claim_key(session: AsyncSession, claim: IdempotencyClaim) -> KeptAnswe
 
 
 async def store_response(session: AsyncSession, claim: IdempotencyClaim, body: bytes) -> None:
-    """Store the JSON response of a change, in the transaction that claimed the key."""
+    """Store the JSON response of a changing request, in the transaction that claimed the key."""
     await session.execute(
         update(KeptAnswer)
         .where(

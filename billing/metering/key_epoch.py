@@ -47,7 +47,7 @@ class AccessChanges:
 
 
 async def read_access_changes(connection: DirectConnection, since: int) -> AccessChanges:
-    """Read the changes after epoch `since`, in one cheap statement: polled often."""
+    """Read which accounts' keys or limits changed after an epoch; one cheap statement, polled."""
     rows = await connection.statement(_CHANGES, {"since": since, "limit": MAX_REPORTED_CHANGES + 1})
     epoch = int(rows[0][0])
     changed = [account_id for _, number, account_id in rows if number is not None]

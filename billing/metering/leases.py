@@ -130,7 +130,7 @@ async def renew_process(
 async def change_leases(
     session: AsyncSession, process_id: UUID, changes: Mapping[str, LeaseChange]
 ) -> dict[str, QuotaSnapshot]:
-    """Apply lease changes of a process, by quota id; return the new snapshots by quota id.
+    """Apply lease changes of a process, by quota id; return the quotas' new snapshots by id.
 
     Raises ProcessEnded if the process has been marked as ended and may not hold leases.
     """
@@ -246,7 +246,7 @@ async def _find_leases(
 async def _sum_lease_usage(
     session: AsyncSession, quota_ids: Sequence[UUID], process_id: UUID | None = None
 ) -> dict[UUID, _LeaseUsage]:
-    """Sum used units of leases by quota: all not yet in the quota's count, and the process's.
+    """Sum used units of leases by quota: all not yet added to the quota, and the process's own.
 
     One statement reads both sums, because calls are recorded concurrently: a call that only
     `unfolded` included would be attributed to another process and counted twice.

@@ -71,7 +71,7 @@ async def end_process(
 
 
 async def delete_expired_rows(session: AsyncSession) -> None:
-    """Return rate-limit leases of processes past their time window, and delete expired rows."""
+    """Free leases of long-ended processes; delete expired responses, changes and processes."""
     ended = select(GatewayProcess.id).where(col(GatewayProcess.ended_at) < func.now() - _MAX_WINDOW)
     await _return_leases(session, col(QuotaLease.process_id).in_(ended))
     await session.execute(delete(KeptAnswer).where(col(KeptAnswer.expires_at) < func.now()))
@@ -124,7 +124,7 @@ async def _return_leases(session: AsyncSession, *conditions: object) -> None:
 
 
 async def _settle_open_calls(session: AsyncSession, process_id: UUID, now: datetime) -> int:
-    """Write unknown usage for all open intents of a process; return their number."""
+    """Write unknown usage for all open calls of a process; return their number."""
     query = select(Intent).where(col(Intent.process_id) == process_id)
     intents = (await session.scalars(query)).all()
     if intents:

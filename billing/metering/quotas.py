@@ -1,4 +1,4 @@
-"""Limits and credit entries of accounts and keys, stored as quotas, and the quotas of one call.
+"""Quotas: limits and credit of accounts and their keys, and which of them apply to a call.
 
 A quota's row is locked for every change of its amount. Several quotas are locked in the order of
 their ids everywhere, so that changes of limits and leases never deadlock.
@@ -249,7 +249,7 @@ async def set_credit_limit(
 async def set_billing_credit(
     session: AsyncSession, clock: Clock, account_id: UUID, amount_nano: int
 ) -> None:
-    """Set the sum of the account's billing credit entries, in nano-units; it may be negative.
+    """Set billing's correction of the account's credit, in nano-units; it may be negative.
 
     Changes nothing for an account without other credit entries, which has no credit limit. The
     access epoch is not advanced, because gateways poll the amounts of quotas anyway.
@@ -275,7 +275,7 @@ async def set_billing_credit(
 
 
 async def sum_granted_credit(session: AsyncSession, account_id: UUID) -> int:
-    """Return the credit granted to an account in nano-units, without billing entries."""
+    """Return the credit granted to an account in nano-units, without billing's corrections."""
     entries = await _sum_entries_by_reason(session, account_id)
     return sum(amount for reason, amount in entries.items() if reason != CreditReason.BILLING)
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.error_fixes import find_suggested_fix
-from billing.metering.usage_search import has_error
+from billing.metering.usage_search import error_condition
 from billing.money import nano_text
 from billing.rating.quantities import METERS, Quantities
 from billing.tables import Settlement, Usage
@@ -106,7 +106,7 @@ async def list_usage(
     if until is not None:
         query = query.where(col(Usage.started_at) < until)
     if error_code is not None:
-        query = query.where(has_error([error_code]))
+        query = query.where(error_condition([error_code]))
     if before is not None:
         # Of the same account only: another tenant's request id must not reveal when it was called.
         cursor = select(Usage.started_at).where(col(Usage.request_id) == before)

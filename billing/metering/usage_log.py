@@ -114,7 +114,7 @@ async def write_usage_batch(
     intents: Sequence[IntentRecord],
     settled: Sequence[SettledCall],
 ) -> bool:
-    """Write intents and settled calls in one transaction.
+    """Write sent calls (`intents`) and ended calls (`settled`) in one transaction.
 
     Returns False, with nothing written, if the process has been marked as ended. Raises
     DatabaseUnavailable, after which the batch may have been written, and SQLAlchemyError if the
@@ -143,7 +143,7 @@ async def write_usage_batch(
 
 
 def _intent_row(intent: IntentRecord, process_id: UUID) -> dict[str, Any]:
-    """Return the JSON row of a sent call's intent, with the process that runs the call."""
+    """Return the JSON row of a call sent to a model, with the process that runs the call."""
     # The process reaper settles the open calls of a process that has ended.
     row = {name: getattr(intent, name) for name in IntentRecord.__slots__}
     return {**row, "process_id": process_id}

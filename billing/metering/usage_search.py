@@ -61,7 +61,7 @@ async def list_newest_usage(
 
 
 async def current_write_cursor(session: AsyncSession) -> WriteCursor:
-    """Return the position from which on rows will be written."""
+    """Return the position in commit order from which on further rows may still be committed."""
     transaction_id = (await session.execute(_OLDEST_RUNNING_TRANSACTION)).scalar_one()
     return WriteCursor(int(transaction_id), UUID(int=0))
 
@@ -92,7 +92,7 @@ def _cursor_values(cursor: WriteCursor) -> tuple[Any, Any]:
 
 
 def _account_condition(account_id: UUID | None) -> ColumnElement[bool]:
-    """Match one account_id; None matches all accounts, for operators only."""
+    """Return the SQL condition for one account_id; None is all accounts, for operators only."""
     return true() if account_id is None else col(Usage.account_id) == account_id
 
 
@@ -108,7 +108,7 @@ def _apply_filter(query: SelectT, usage_filter: UsageFilter) -> SelectT:
     if usage_filter.models:
         conditions.append(col(Usage.model).in_(usage_filter.models))
     if usage_filter.error_codes:
-        conditions.append(has_error(usage_filter.error_codes))
+        conditions.append(error_condition(usage_filter.error_codes))
     if usage_filter.tags:
         conditions.append(
             col(Usage.tags).op("@>")(func.jsonb_build_object(*_flatten_tags(usage_filter.tags)))
@@ -118,15 +118,15 @@ def _apply_filter(query: SelectT, usage_filter: UsageFilter) -> SelectT:
 
 
 def _status_condition(usage_filter: UsageFilter) -> ColumnElement[bool] | None:
-    """Match any of the statuses or settlements; None if the filter has neither."""
+    """Return the SQL condition for the statuses and settlements; None if the filter has neither."""
     conditions = [col(Usage.status).between(low, high) for low, high in usage_filter.statuses]
     if usage_filter.settlements:
         conditions.append(col(Usage.settlement).in_(usage_filter.settlements))
     return or_(*conditions) if conditions else None
 
 
-def has_error(codes: Sequence[str]) -> ColumnElement[bool]:
-    """Match any of these error codes, or every error if ANY_ERROR is among them."""
+def error_condition(codes: Sequence[str]) -> ColumnElement[bool]:
+    """Return the SQL condition for these error codes, or for every error if ANY_ERROR is listed."""
     code = col(Usage.error_code)
     return code.is_not(None) if ANY_ERROR in codes else code.in_(codes)
 

@@ -10,7 +10,7 @@ from billing.notifications.alert_targets import (
     get_alert_target,
     update_alert_target,
 )
-from billing.notifications.webhook_addresses import check_host_resolves, require_reachable
+from billing.notifications.webhook_addresses import check_host_resolves, require_allowed_url
 from infra.database.database import Database
 from infra.outbound.allowed_addresses import AllowedAddresses
 
@@ -30,7 +30,7 @@ async def check_webhook_url(
 
     The host name of a new URL is resolved, outside of any transaction.
     """
-    require_reachable(url, allowed)
+    require_allowed_url(url, allowed)
     async with database.transaction() as session:
         stored = (await get_alert_target(session, account_id)).url
     return CheckedUrl(

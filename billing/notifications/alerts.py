@@ -59,7 +59,7 @@ async def _enqueue_alert(
 async def _record_threshold(
     session: AsyncSession, account_id: UUID, limit: MonitoredLimit, percent: int, now: datetime
 ) -> str | None:
-    """Record a crossed threshold. Returns the subject, or None if it was recorded before.
+    """Record a crossed threshold; return the alert's subject, or None if recorded before.
 
     For a limit that was raised since, the recorded subject contains the new limit.
     """
@@ -84,7 +84,7 @@ async def _insert_alert_sent(
     percent: int,
     now: datetime,
 ) -> bool:
-    """Record that an alert is sent; return False if it was recorded before."""
+    """Insert the row of an alert to send; return False if it exists, as it was sent before."""
     inserted = await session.execute(
         insert(AlertSent)
         .values(

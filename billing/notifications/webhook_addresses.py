@@ -53,8 +53,8 @@ class WebhookUnreachable(AlertTargetInvalid):
         super().__init__(message, param="url")
 
 
-def require_reachable(url: str, allowed: AllowedAddresses) -> str:
-    """Validate a webhook URL without DNS and return it; an empty one means no webhook.
+def require_allowed_url(url: str, allowed: AllowedAddresses) -> str:
+    """Check form and address of a webhook URL, without DNS, and return it; it may be empty.
 
     Raises WebhookUnreachable, AlertTargetInvalid.
     """
@@ -76,7 +76,7 @@ def require_reachable(url: str, allowed: AllowedAddresses) -> str:
 
 
 async def check_host_resolves(url: str, allowed: AllowedAddresses) -> str | None:
-    """Resolve the host name of a URL that passed `require_reachable`. Raises WebhookUnreachable.
+    """Resolve the host name of a URL that passed `require_allowed_url`. Raises WebhookUnreachable.
 
     Returns a warning if DNS did not answer, else None. Takes up to two seconds, so it must not be
     called within a transaction.

@@ -120,7 +120,7 @@ async def preview_plan(
 
 
 def _calendar_with_plan(profile: BillingProfile, terms: PlanTerms, today: date) -> BillingCalendar:
-    """Return the billing calendar on the plan; anniversary plans begin months after the trial."""
+    """Return the calendar on a plan; if by anniversary, months begin on the trial's end day."""
     if terms.alignment is Alignment.CALENDAR:
         return BillingCalendar(profile_time_zone(profile), profile.anchor_day)
     return BillingCalendar(

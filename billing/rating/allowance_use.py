@@ -26,7 +26,7 @@ class AllowanceBalance:
         return self.quantity - sum(self.by_price.values())
 
     def displacement_cost(self, units: int) -> int:
-        """Return the cost in nano-units if other calls take the coverage of `units` used units.
+        """Return the cost (nano-units) of `units` covered units if other calls take the coverage.
 
         As on the invoice, the units with the lowest unit price lose their coverage first.
         """

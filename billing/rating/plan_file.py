@@ -145,6 +145,7 @@ def list_price_terms(currency: str, list_prices: ListPrices) -> PlanTerms:
 
 @cache
 def _list_plan_names() -> Mapping[str, str]:
+    """Return the display names of the pay-as-you-go price list, by locale."""
     name = gettext_noop("Pay as you go")
     return MappingProxyType({locale: billing_texts(locale).text(name) for locale in LOCALES})
 

@@ -72,7 +72,7 @@ async def compare_with_collector(database: Database, collector: Collector) -> Co
 
 
 async def _load_local_invoices(session: AsyncSession, collector: str) -> list[_LocalInvoice]:
-    """Load the collector's invoices without pending changes, with minor units to collect."""
+    """Load our invoices at the collector without pending changes, with minor units to collect."""
     await allow_long_statements(session)
     rows = (await session.execute(text(_LOCAL_INVOICES), {"collector": collector})).all()
     return [

@@ -26,7 +26,7 @@ async def store_check_run(
     figures: Mapping[str, Any],
     differences: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Store a check run; `source` is `job` or `command`. Deletes runs older than 400 days."""
+    """Store a check run by `source` (`job` or `command`); delete runs older than 400 days."""
     now = clock.now()
     await session.execute(delete(CheckRun).where(col(CheckRun.at) < now - _RETENTION))
     session.add(

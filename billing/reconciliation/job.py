@@ -1,4 +1,4 @@
-"""Nightly record check: compare all records and store the result.
+"""Nightly check that usage, quotas, invoices and ledger agree; stores the result.
 
 Unlike `maas reconcile`, it does not query the engines or the collector.
 """
@@ -17,7 +17,7 @@ from infra.database.database import Database
 
 
 async def run_record_check(database: Database, clock: Clock) -> int:
-    """Compare all records, store and log the differences. Returns their number.
+    """Compare usage, quotas, invoices and ledger; store, log and count the differences.
 
     For operators: reads across accounts (account_id).
     """

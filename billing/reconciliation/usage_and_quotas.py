@@ -249,7 +249,7 @@ async def compare_engines(
     before: Mapping[str, TokenTotals],
     adapters: Mapping[str, Sequence[str]] = _NO_ADAPTERS,
 ) -> tuple[EngineComparison, ...]:
-    """Compare the token counts of model engines with usage rows.
+    """Compare engines' token counts with usage rows; `before`: row totals read before the counts.
 
     `before` is the result of `load_recorded_tokens` from before the counters were read; the rest is
     read now, in another transaction. `adapters` maps a base model to the adapter models that share
@@ -316,7 +316,7 @@ def _is_explained(unbilled: int, recorded: RecordedUsage) -> bool:
 async def _load_recorded_usage(
     session: AsyncSession, count: EngineCount, models: Sequence[str], before: TokenTotals
 ) -> RecordedUsage:
-    """Load the recorded tokens of the models, as bounds for the engine's token count."""
+    """Load the models' recorded tokens as bounds for the engine's count; `before`: read earlier."""
     values = {
         "models": list(models),
         "first_start": count.first_start,

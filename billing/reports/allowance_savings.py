@@ -32,7 +32,7 @@ async def terms_with_allowances(
 def savings_by_value(
     terms: Mapping[UUID, PlanTerms], rows: Iterable[Sequence[Any]], *, by_model: bool
 ) -> dict[DimensionValue, int]:
-    """Return the savings by included units in nano-units, by value and, if `by_model`, by model.
+    """Return savings by included units (nano-units) by dimension value and, if `by_model`, model.
 
     Rows are (value, model, plan version id, units by meter..., cost).
     """

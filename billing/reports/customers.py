@@ -107,7 +107,7 @@ class Customer:
 async def search_customers(
     session: AsyncSession, search: CustomerSearch, now: datetime
 ) -> list[CustomerRow]:
-    """Search accounts, newest first, beginning after the account id `after` if given."""
+    """Search accounts, newest first, after the account `search.after` if it is set."""
     search_text = search.text.strip()
     # PostgreSQL text cannot contain NUL, so no name matches.
     if "\x00" in search_text:

@@ -58,7 +58,7 @@ class _PastUsage:
 
     @property
     def weight(self) -> int:
-        """Value of all past days in nano-units."""
+        """Price of the usage of all past days, at unit prices, in nano-units."""
         return sum(self.weights.values())
 
 

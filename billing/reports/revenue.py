@@ -116,7 +116,7 @@ async def list_revenue_by_month(
 async def list_revenue_by(
     session: AsyncSession, part: RevenueDimension, currency: str, since: datetime, until: datetime
 ) -> list[RevenueShare]:
-    """Return the revenue by a dimension, largest first, at most 100 values."""
+    """Return revenue by plan, model, kind or account (`part`), largest first, at most 100."""
     values = {"currency": currency, "since": since, "until": until, "limit": _MAX_SHARES}
     rows = await session.execute(
         text(_REVENUE_BY_DIMENSION.format(value=_DIMENSION_SQL[part])), values

@@ -145,7 +145,7 @@ async def list_spending(
     *,
     by_model: bool = False,
 ) -> list[SpendingRow]:
-    """List a period's usage by a dimension and, if `by_model`, by model; times in order.
+    """List a period's usage by a dimension and, if `by_model`, model, filtered by `only`.
 
     Only billed usage, except by settlement. `by_model` also groups times by model. At most
     MAX_ROWS rows.

@@ -265,7 +265,7 @@ def yearly_fee(terms: PlanTerms) -> int:
 async def _prepare_plan_change(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
 ) -> tuple[BillingProfile, SubscriptionState, datetime]:
-    """Lock the profile and check the change; return (profile, subscription, now)."""
+    """Lock the billing profile and check the change; return (profile, subscription, now)."""
     profile = await lock_profile(session, account_id)
     now = clock.now()
     subscription = await require_subscription(session, account_id, now)

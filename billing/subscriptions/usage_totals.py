@@ -185,7 +185,7 @@ class AggregationCursor:
 
 
 async def share_lock_totals(session: AsyncSession) -> AggregationCursor:
-    """Take a share lock on the totals until the transaction ends. Returns their position."""
+    """Lock the totals in share mode; return the position up to which rows are aggregated."""
     query = "select consumed, moved_at from usage_cursor for share"
     consumed, moved_at = (await session.execute(text(query))).one()
     return AggregationCursor(int(consumed), moved_at)

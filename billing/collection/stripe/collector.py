@@ -50,7 +50,7 @@ class StripeCollector:
         await self._client.close()
 
     async def register_customer(
-        self, key: str, customer: CustomerRequest, *, is_retry: bool = False
+        self, idempotency_key: str, customer: CustomerRequest, *, is_retry: bool = False
     ) -> str:
         """Return the customer that an earlier attempt created, or create it."""
         account, customer_id = customer.account_id.hex, None
@@ -59,13 +59,15 @@ class StripeCollector:
             customer_id = await self._client.find_customer(account, since)
         if customer_id is None:
             customer_id = await self._client.create_customer(
-                key, account, customer.name, customer.email
+                idempotency_key, account, customer.name, customer.email
             )
         return customer_id
 
-    async def use_payment_method(self, key: str, stored: PaymentMethodStored) -> None:
+    async def use_payment_method(self, idempotency_key: str, stored: PaymentMethodStored) -> None:
         """Set the customer's default payment method."""
-        await self._client.set_default_payment_method(key, stored.customer, stored.payment_method)
+        await self._client.set_default_payment_method(
+            idempotency_key, stored.customer, stored.payment_method
+        )
 
     async def find_invoice(self, customer: str, invoice_id: UUID) -> ExternalInvoice | None:
         """Find the Stripe invoice that an earlier attempt created, or None."""
@@ -94,10 +96,10 @@ class StripeCollector:
             )
         return await self._client.finalize_invoice(f"{key_prefix}:final", draft.id)
 
-    async def _create_draft(self, key: str, invoice: InvoiceRequest) -> ExternalInvoice:
+    async def _create_draft(self, idempotency_key: str, invoice: InvoiceRequest) -> ExternalInvoice:
         """Create a Stripe draft invoice without lines."""
         return await self._client.create_invoice(
-            key,
+            idempotency_key,
             invoice.customer,
             invoice.invoice_id.hex,
             invoice.number,
@@ -105,53 +107,55 @@ class StripeCollector:
             invoice.days_until_due,
         )
 
-    async def charge(self, key: str, external_id: str) -> None:
+    async def charge(self, idempotency_key: str, external_id: str) -> None:
         """Charge the customer's default payment method. Raises PaymentDeclined."""
-        await self._client.charge_invoice(key, external_id)
+        await self._client.charge_invoice(idempotency_key, external_id)
 
-    async def send(self, key: str, external_id: str) -> None:
+    async def send(self, idempotency_key: str, external_id: str) -> None:
         """Have Stripe e-mail the invoice to the customer."""
-        await self._client.send_invoice(key, external_id)
+        await self._client.send_invoice(idempotency_key, external_id)
 
-    async def mark_paid(self, key: str, external_id: str) -> None:
+    async def mark_paid(self, idempotency_key: str, external_id: str) -> None:
         """Mark the invoice as paid out of band."""
-        await self._client.mark_paid_out_of_band(key, external_id)
+        await self._client.mark_paid_out_of_band(idempotency_key, external_id)
 
     async def mark_part_paid(
-        self, key: str, invoice: ExternalInvoice, payment: PartPayment
+        self, idempotency_key: str, invoice: ExternalInvoice, payment: PartPayment
     ) -> None:
         """Reduce the amount due of an open invoice by a credit note."""
         request = map_part_payment(payment, invoice)
         existing = await self._client.list_credit_notes(invoice.id)
-        await self._create_credit_note_once(key, invoice.id, request, existing)
+        await self._create_credit_note_once(idempotency_key, invoice.id, request, existing)
 
-    async def void(self, key: str, external_id: str) -> None:
+    async def void(self, idempotency_key: str, external_id: str) -> None:
         """Void the invoice at Stripe."""
-        await self._client.void_invoice(key, external_id)
+        await self._client.void_invoice(idempotency_key, external_id)
 
-    async def write_off(self, key: str, external_id: str) -> None:
+    async def write_off(self, idempotency_key: str, external_id: str) -> None:
         """Mark the invoice as uncollectible at Stripe."""
-        await self._client.mark_uncollectible(key, external_id)
+        await self._client.mark_uncollectible(idempotency_key, external_id)
 
-    async def credit(self, key: str, invoice: ExternalInvoice, credit: CreditRequest) -> None:
+    async def credit(
+        self, idempotency_key: str, invoice: ExternalInvoice, credit: CreditRequest
+    ) -> None:
         """Create a Stripe credit note for the part that Stripe collected or has yet to collect."""
         payments = await self._client.list_payments(invoice.id)
         existing = await self._client.list_credit_notes(invoice.id)
         charged = sum(payment.minor for payment in payments)
         refundable = charged - sum(note.refunded for note in existing)
         request = map_credit_note(credit, invoice, refundable)
-        await self._create_credit_note_once(key, invoice.id, request, existing)
+        await self._create_credit_note_once(idempotency_key, invoice.id, request, existing)
 
     async def _create_credit_note_once(
         self,
-        key: str,
+        idempotency_key: str,
         external_id: str,
         request: StripeCreditNoteRequest,
         existing: Sequence[StripeCreditNote],
     ) -> None:
         """Create a credit note unless one with our reference exists from an earlier attempt."""
         if request.total and all(note.our_reference != request.our_reference for note in existing):
-            await self._client.create_credit_note(key, external_id, request)
+            await self._client.create_credit_note(idempotency_key, external_id, request)
 
     async def list_payments(self, external_id: str) -> Sequence[CollectedPayment]:
         """List the payments that Stripe received for an invoice."""
@@ -161,10 +165,10 @@ class StripeCollector:
         """Return the URL of Stripe's page of the invoice, or None if there is none yet."""
         return await self._client.get_hosted_invoice_url(external_id)
 
-    async def payment_method_page(self, key: str, page: PaymentMethodPage) -> str:
+    async def payment_method_page(self, idempotency_key: str, page: PaymentMethodPage) -> str:
         """Create a Checkout session that stores a payment method; return its URL."""
         return await self._client.create_setup_page(
-            key, page.customer, page.currency, page.return_url, page.return_url
+            idempotency_key, page.customer, page.currency, page.return_url, page.return_url
         )
 
     async def portal_page(self, customer: str, return_url: str) -> str:

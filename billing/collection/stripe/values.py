@@ -1,4 +1,4 @@
-"""Credit notes as exchanged with Stripe, independent of Stripe's library.
+"""Value types for Stripe's credit notes, independent of Stripe's library.
 
 Amounts are minor units.
 """

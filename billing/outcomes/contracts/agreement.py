@@ -98,7 +98,7 @@ async def agree_to_version(
     party: Party,
     list_prices: PlanTerms,
 ) -> OutcomeVersion:
-    """Agree to a version for one party; agreeing again changes nothing.
+    """Agree, for a party, to the version of a number and hash; agreeing again changes nothing.
 
     Once both parties have agreed, the version is agreed, and the prices of covered calls are fixed
     from the current plan and list prices (`list_prices`).
@@ -193,7 +193,7 @@ def _require_open(version: OutcomeVersion, versions: Sequence[OutcomeVersion]) -
 
 
 def _require_baseline(version: OutcomeVersion, terms: OutcomeTerms) -> None:
-    """Require a baseline within the gate limits; a switchback contract needs none.
+    """Raise unless the baseline meets the contract's quality limits; a switchback needs none.
 
     Raises BaselineGatesNotMet.
     """

@@ -1,4 +1,4 @@
-"""Check of a stored baseline's goodness of fit against the gates of a contract.
+"""Check of a stored baseline's goodness of fit against a contract's quality limits (gates).
 
 The baseline text is stored unchanged; only the statistics of its fit are read here.
 """

@@ -190,7 +190,11 @@ def _effect(file: ContractFields) -> EventEffect | MeasuredEffect:
 
 
 def _price(file: ContractFields) -> Price | SavingsShare:
-    """Return an event's price or a measured effect's share of savings; `_effect` runs first."""
+    """Return an event's [price] or a measured effect's [share] of savings; only one is allowed.
+
+    `_effect` must run first: it requires exactly one of [event] and [measure]. Raises
+    OutcomeTermsInvalid.
+    """
     match file.event, file.price, file.share:
         case _EventFields(), PriceFields() as price, None:
             return _parse_field("price", lambda: price_from_fields(price))

@@ -111,7 +111,7 @@ async def propose_version(
 
 
 def require_settlement_count(terms: OutcomeTerms, versions: Sequence[OutcomeVersion]) -> None:
-    """Require `looks` of a measured effect to equal the number of monthly settlements.
+    """Require a measured effect's `looks` (analyses) to be its number of monthly settlements.
 
     Its confidence holds for all settlements of the contract together, including those of earlier
     versions. Raises OutcomeTermsInvalid.

@@ -22,20 +22,20 @@ async def covered_call_terms(
     terms: OutcomeTerms,
     list_prices: PlanTerms,
 ) -> PlanTerms:
-    """Return the price terms of covered calls from the account's plan and the list prices.
+    """Return the price terms of calls that a contract covers, from plan and list prices.
 
     Raises OutcomeTermsInvalid if a model that is covered or named by [attribution] has no price.
     """
     standing = await find_subscription(session, account_id, at)
     plan_terms = None if standing is None else standing.terms
     _require_callable_models(terms, plan_terms, list_prices)
-    return _build_terms(contract_id, terms, plan_terms, list_prices)
+    return _build_covered_terms(contract_id, terms, plan_terms, list_prices)
 
 
-def _build_terms(
+def _build_covered_terms(
     contract_id: UUID, terms: OutcomeTerms, plan_terms: PlanTerms | None, list_prices: PlanTerms
 ) -> PlanTerms:
-    """Build price terms: the covered models' prices and discounts, covered units as allowances."""
+    """Build terms: the covered models' prices and discounts (plan, else list), included units."""
     models = sorted({one.model for one in terms.covered})
     sources = {model: _price_source(model, plan_terms, list_prices) for model in models}
     _require_prices(terms, sources)

@@ -147,7 +147,10 @@ class MeasuredEffect:
 
 
 def validate_event(event: EventEffect) -> None:
-    """Check window, lead and apart hours of an event. Raises OutcomeTermsInvalid."""
+    """Check the hours that relate calls to an event and set events apart.
+
+    Raises OutcomeTermsInvalid.
+    """
     lead, window = event.lead_hours, event.window_hours
     require(
         0 <= lead < window <= _MAX_HOURS,
@@ -216,7 +219,7 @@ def _validate_gates(gates: BaselineGateTerms) -> None:
 
 
 def _validate_design(effect: MeasuredEffect) -> None:
-    """Require the fields of the design, and none that belong to another design."""
+    """Require the fields of the measurement design, and none that belong to another design."""
     design, before = effect.design, effect.before
     turns, machines = effect.turns, effect.machines
     allowed = before is None or design is not MeasurementDesign.SWITCHBACK

@@ -67,7 +67,7 @@ def build_measurement_plan(
 
 
 def _gate_limits(gates: BaselineGateTerms, missing_ppm: int) -> GateLimits:
-    """Convert the gates to plan limits; `missing_ppm` limits the reporting period's days."""
+    """Convert baseline quality limits; `missing_ppm` limits the reporting period's missing days."""
     return GateLimits(gates.cv_rmse_ppm, gates.nmbe_ppm, gates.missing_ppm, missing_ppm, gates.days)
 
 

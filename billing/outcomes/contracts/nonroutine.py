@@ -59,7 +59,7 @@ def validate_non_routine_events(
     excluded: Sequence[ExclusionTerms],
     swaps: Sequence[MeterReplacementTerms],
 ) -> None:
-    """Check all non-routine events of a contract. Raises OutcomeTermsInvalid."""
+    """Check adjustments, excluded days and meter replacements. Raises OutcomeTermsInvalid."""
     for name, events in (("adjustments", adjustments), ("excluded", excluded), ("swaps", swaps)):
         require(
             len(events) <= _MAX_EVENTS, f"measure.{name}", f"can have at most {_MAX_EVENTS} entries"

@@ -37,7 +37,7 @@ class VersionQuantities:
 
     @property
     def price_nano(self) -> Fraction:
-        """Return the unrounded price of these effects, in nano-units."""
+        """Return the unrounded price of the effects under this version, in nano-units."""
         price = self.terms.price
         if isinstance(price, SavingsShare):
             return Fraction(self.total * price.unit_value * price.ppm, MICRO * PPM)
@@ -54,7 +54,7 @@ class PriceBounds:
     usage: int | None
 
     def clamp(self, price: int) -> int:
-        """Return the price (minor units) raised to the floor, then limited by cap and usage."""
+        """Return minor units raised to the floor, then limited by cap and usage at list prices."""
         amount = max(price, self.floor)
         for limit in (self.cap, self.usage):
             amount = amount if limit is None else min(amount, limit)
@@ -80,7 +80,7 @@ class MonthPrice:
 
 
 def month_bounds(terms: OutcomeTerms, share_in_force: Fraction, usage: int | None) -> PriceBounds:
-    """Return the price bounds of a month; `share_in_force` prorates the floor, not the cap.
+    """Return a month's price bounds: prorated floor, cap, and `usage` (at list prices) if agreed.
 
     The floor is prorated, like a plan's minimum; the cap is not, like a spend cap.
     """

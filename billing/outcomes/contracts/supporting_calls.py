@@ -54,7 +54,7 @@ def validate_attribution(attribution: AttributionRules) -> None:
 
 
 def default_attribution(covered: Iterable[Allowance]) -> AttributionRules:
-    """Return the attribution rules of an event contract without [attribution].
+    """Return the rules of an event contract without [attribution], from its covered units.
 
     These are the covered models with the operations that consume the covered meters; without
     covered units, predictions of any specialist model.

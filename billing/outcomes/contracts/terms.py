@@ -165,7 +165,7 @@ class OutcomeTerms:
             require_currency(self.currency)
         except ValueError as error:
             raise OutcomeTermsInvalid(f"currency: {error}.", param="currency") from None
-        self._require_money()
+        self._require_price_terms()
         self._require_times()
         if isinstance(self.kind, EventEffect):
             validate_event(self.kind)
@@ -186,8 +186,8 @@ class OutcomeTerms:
         digest = hashlib.sha256(self.canonical_json()).digest()
         object.__setattr__(self, "_version_id", UUID(bytes=digest[:16]))
 
-    def _require_money(self) -> None:
-        """Check floor, cap and share, and that the price fits the kind of effect."""
+    def _require_price_terms(self) -> None:
+        """Check floor, cap and share of savings; an event needs a price, a measured one a share."""
         require(0 <= self.floor <= _MAX_MINOR, "floor", "must not be negative or above the maximum")
         of_price = self.cap is None or self.floor <= self.cap <= _MAX_MINOR
         require(of_price, "cap", "must not be below the floor or above the maximum")
@@ -303,7 +303,7 @@ def _validate_period(terms: OutcomeTerms, effect: MeasuredEffect) -> None:
 
 
 def _validate_deadlines(deadlines: ContractDeadlines) -> None:
-    """Check the deadlines' days and the words on silence. Raises OutcomeTermsInvalid."""
+    """Check the days, and the text needed if silence confirms. Raises OutcomeTermsInvalid."""
     for field_name in ("dispute_days", "answer_days", "reversal_days"):
         days = getattr(deadlines, field_name)
         minimum = 0 if field_name == "reversal_days" else 1

@@ -164,7 +164,7 @@ def is_active(attester: Attester) -> bool:
 async def _validate_new_attester(
     session: AsyncSession, account_id: UUID, contract_id: UUID, new: NewAttester, party: Party
 ) -> None:
-    """Raise AttesterInvalid for a bad name, an unaccepted kind or the wrong adding side."""
+    """Raise AttesterInvalid for a bad name, an unaccepted kind or a side that may not add it."""
     if not 0 < len(new.name.strip()) <= 200 or not new.name.isprintable():
         raise AttesterInvalid("A name must have 1 to 200 printable characters.", param="name")
     versions = await list_versions(session, account_id, contract_id)
@@ -179,7 +179,7 @@ async def _validate_new_attester(
 
 
 def _require_same(existing: Attester, new: NewAttester) -> Attester:
-    """Return the attester with the key. Raises AttesterKeyConflict if it differs from `new`."""
+    """Return the attester with the same key. Raises AttesterKeyConflict if it is not as `new`."""
     if (existing.kind, existing.name) != (new.kind, new.name) or existing.revoked_at is not None:
         raise AttesterKeyConflict(
             f"The key belongs to {existing.name!r}, a {existing.kind}"

@@ -105,7 +105,7 @@ class _RowParser:
         return location, ReadingRow(at, value, unit, variables, machine, meter)
 
     def _parse_machine(self, location: str, row: Mapping[str, str]) -> str:
-        """Return the machine's name, empty for the plant. Raises EvidenceInvalid if unagreed."""
+        """Return the machine, empty for the plant. Raises EvidenceInvalid if it is not agreed."""
         machine, named = _parse_name(location, row, "machine"), self.measure.machines
         agreed = ("",) if named is None else (*named.having, *named.lacking)
         if machine not in agreed:

@@ -98,7 +98,10 @@ class _SeriesBuilder:
             self._contested += 1
 
     def build(self) -> ReadingSeries:
-        """Return the series; of equally independent attesters, the first in the log wins."""
+        """Return the series: per time and machine, the reading of the most independent attester.
+
+        Of equally independent attesters, the first in the log wins.
+        """
         best: dict[tuple[datetime, str], SourcedReading] = {}
         for (_, machine, at), sourced in self._kept.items():
             current = best.setdefault((at, machine), sourced)

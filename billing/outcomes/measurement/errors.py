@@ -1,4 +1,4 @@
-"""Errors of measurements."""
+"""Errors of measurements: invalid readings or plans, and baselines that cannot be fitted."""
 
 from infra.errors import AppError
 

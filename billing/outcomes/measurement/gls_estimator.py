@@ -72,7 +72,7 @@ class StudentTMixture:
         return float(np.sqrt(self.weights @ (self.scales**2 + deviations**2)).max())
 
     def quantile(self, probability: float) -> float:
-        """Return the quantile of the effect, from the most conservative row of weights.
+        """Return the quantile of the effect, the most conservative of the weighting schemes.
 
         That is the lowest of the rows below 0.5 and the highest from 0.5 on.
         """
@@ -100,7 +100,7 @@ def estimate_effect(
     window: PredictionWindow | None = None,
     extra_log_likelihoods: Sequence[FloatArray] = (),
 ) -> StudentTMixture:
-    """Estimate `contrast` times the regression coefficients by GLS, averaged over the noise grid.
+    """Estimate `contrast` times the GLS coefficients, averaged over noise models by likelihood.
 
     Regresses `values` (n) on `columns` (n by p, full rank) at n ascending `days`. With a `window`
     the result is the best linear unbiased prediction (Goldberger 1962) of its weighted sum: it uses
@@ -159,7 +159,7 @@ def restricted_log_likelihood(
 def _orthonormalize(
     values: FloatArray, columns: FloatArray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Return the orthonormal basis of the columns with the unit-norm values, R, and the norm."""
+    """Return the columns' Q joined with the values at unit norm, the columns' R, and the norm."""
     basis, triangular = np.linalg.qr(columns)
     scale = float(np.sqrt(values @ values))
     return np.column_stack([basis, values / scale]), triangular, scale

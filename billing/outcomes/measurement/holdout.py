@@ -131,7 +131,7 @@ def treatment_indicator(days: DayArray, first: date, schedule: SwitchbackSchedul
 def _proportional_correction(
     table: DailyTable, columns: FloatArray, measured: FloatArray
 ) -> FloatArray:
-    """Return the daily amount, noise included, that a proportional effect has removed."""
+    """Return what to add to `measured` per day to undo a proportional saving, noise included."""
     effect = float(np.linalg.lstsq(columns, table.values)[0][-1])
     expected = float((measured - effect * columns[:, -1]).sum())
     correction: FloatArray = (proportional_scale(expected, float(measured.sum())) - 1) * measured

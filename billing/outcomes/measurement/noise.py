@@ -16,7 +16,7 @@ DayArray = NDArray[np.int64]  # ordinals of local days, ascending
 
 
 def ar1_innovations(table: FloatArray, days: DayArray, rho: float) -> FloatArray:
-    """Return each column's AR(1) innovations at equal variance; `table` is days by columns."""
+    """Return AR(1) innovations by column, scaled to one variance; `table` is days by columns."""
     decay = (rho ** np.diff(days))[:, None]
     innovations = (table[1:] - decay * table[:-1]) / np.sqrt(1 - decay**2)
     return np.concatenate([table[:1], innovations])

@@ -229,7 +229,7 @@ class MeasurementPlan:
     def __post_init__(self) -> None:
         parse_time_zone(self.zone)
         self._require_quantity()
-        self._require_periods()
+        self._require_method_inputs()
         swaps = [(swap.machine, swap.at) for swap in self.swaps]
         _require(swaps == sorted(swaps), "swaps", "must be sorted by time")
 
@@ -283,8 +283,8 @@ class MeasurementPlan:
             "must be a power of 10",
         )
 
-    def _require_periods(self) -> None:
-        """Check that periods, schedule and machines fit the method."""
+    def _require_method_inputs(self) -> None:
+        """Check that periods, switchback schedule, machines and adjustments fit the method."""
         baseline = self.baseline
         if baseline is not None:
             ordered = baseline.until <= self.reporting.first

@@ -69,7 +69,7 @@ def estimate_savings(
     *,
     alternating: bool = False,
 ) -> SavingsEstimate:
-    """Estimate the savings of the days `after` against a baseline fitted to the days `before`.
+    """Estimate savings of the days `after` against a fit of days `before` (or `alternating`).
 
     If the two are `alternating` (switchback), the baseline days are few, so the reporting days are
     used to identify the noise as well, after rescaling them (`_rescale_to_expected`).
@@ -125,7 +125,7 @@ def _noise_variance_ratio(before: DailyTable, after: DailyTable, baseline: Basel
 def _rescale_to_expected(
     before: DailyTable, after: DailyTable, baseline: BaselineModel
 ) -> DailyTable:
-    """Scale the reporting days to the level that the baseline predicts."""
+    """Scale the reporting days to the total that the baseline predicts, by a factor of 1 to 2."""
     expected = float(_predict(before, after, baseline).sum())
     return replace(
         after, values=after.values * proportional_scale(expected, float(after.values.sum()))

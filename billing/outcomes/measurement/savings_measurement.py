@@ -67,7 +67,7 @@ class _PeriodData:
     notes: tuple[DataQualityNote, ...]
 
     def missing_days_ppm(self, period: DateRange, plan: MeasurementPlan) -> int:
-        """Return the share in ppm of included days that a machine lacks, rounded up."""
+        """Return the share in ppm of included days without data of some machine, rounded up."""
         days_by_machine = [{*table.within(period).days.tolist()} for table in self.tables.values()]
         return missing_ppm(
             len(set.intersection(*days_by_machine)), plan.count_included_days(period)

@@ -59,7 +59,7 @@ async def find_supporting_calls(
     claim: ClaimDetails,
 ) -> CallCandidates:
     """Find the calls that may support a claim (listed in it or matched by tags), latest first."""
-    window, eligible = call_window(effect, claim.happened_at), _is_eligible(terms)
+    window, eligible = call_window(effect, claim.happened_at), _eligible_condition(terms)
     query = (
         select(Usage.request_id, Usage.tags, OutcomeCall.outcome_id, eligible)
         .join(OutcomeCall, col(OutcomeCall.request_id) == col(Usage.request_id), isouter=True)
@@ -88,7 +88,7 @@ async def find_supporting_calls(
     return CallCandidates(free, len(usable) - len(free), len(rows) - len(usable))
 
 
-def _is_eligible(terms: OutcomeTerms) -> ColumnElement[bool]:
+def _eligible_condition(terms: OutcomeTerms) -> ColumnElement[bool]:
     """Build the SQL condition for supporting models and operations (`AttributionRules.allows`)."""
     supporting = terms.supporting
     by_operation = col(Usage.operation).in_(supporting.operations)
@@ -100,7 +100,7 @@ def _is_eligible(terms: OutcomeTerms) -> ColumnElement[bool]:
 def attribute_calls(
     session: AsyncSession, account_id: UUID, outcome_id: UUID, candidates: CallCandidates
 ) -> None:
-    """Attribute the available calls to an outcome."""
+    """Attribute to an outcome the candidate calls that support no other outcome yet."""
     session.add_all(
         OutcomeCall(request_id=one, account_id=account_id, outcome_id=outcome_id)
         for one in candidates.available

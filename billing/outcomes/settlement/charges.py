@@ -51,17 +51,17 @@ async def reconcile_charges(
     missing = priced.minor - charged.total
     if missing > 0:
         await _add_charges(
-            session, settlement, charged, _missing_parts(priced, charged, missing), due_at
+            session, settlement, charged, _divide_uncharged_amount(priced, charged, missing), due_at
         )
     await session.flush()
     if missing < 0:
         await _credit_invoices(session, clock, settlement, charged, -missing, reason)
 
 
-def _missing_parts(
+def _divide_uncharged_amount(
     priced: MonthPrice, charged: SettlementCharges, missing: int
 ) -> list[AttesterPart]:
-    """Divide `missing` minor units, not charged yet, by attester kind."""
+    """Divide minor units not charged yet by attester kind: its price less its charges."""
     charged_parts: dict[str, tuple[int, int]] = {}
     for one in (*charged.finalized, *charged.pending):
         micro, minor = charged_parts.get(one.attested_by, (0, 0))

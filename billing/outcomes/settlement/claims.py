@@ -246,7 +246,7 @@ def _mark_confirmed(outcome: Outcome, statement: SignedStatement, confirmed_at: 
 async def _refusal_reason(
     session: AsyncSession, outcome: Outcome, effect: EventEffect, candidates: CallCandidates
 ) -> ClaimRefusal | None:
-    """Return why a claim in force is refused: no call or a duplicate. None if it is not."""
+    """Return why a claim is refused: no supporting call or a duplicate; None if it is accepted."""
     if not candidates.available:
         return _refusal_without_call(candidates)
     nearby = await _contracts_with_same_effect(session, outcome, effect)
@@ -256,7 +256,7 @@ async def _refusal_reason(
 
 
 def _refusal_without_call(candidates: CallCandidates) -> ClaimRefusal:
-    """Return the refusal of a claim that has no available supporting call."""
+    """Return why a claim has no available call: taken by another outcome, ineligible, or none."""
     if candidates.taken:
         return ClaimRefusal.CALL_TAKEN
     return ClaimRefusal.CALL_NOT_ELIGIBLE if candidates.ineligible else ClaimRefusal.NO_CALL
@@ -299,7 +299,7 @@ async def _load_accepted_statement(
     evidence_id: UUID,
     statement_type: StatementType,
 ) -> tuple[Outcome, SignedStatement]:
-    """Lock the profile; return an outcome and an accepted attester's statement about it."""
+    """Lock the billing profile; return an outcome and an accepted attester's statement on it."""
     await lock_profile(session, account_id)
     outcome = await get_outcome(session, account_id, outcome_id)
     if outcome.refused_for is not None or outcome.reversed_at is not None:

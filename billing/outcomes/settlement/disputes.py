@@ -188,7 +188,11 @@ async def list_overdue_disputes(session: AsyncSession, now: datetime) -> list[tu
 
     For operators: queries all accounts (account_id).
     """
-    query = select(Dispute.account_id, Dispute.id).where(_is_overdue(now)).order_by(col(Dispute.id))
+    query = (
+        select(Dispute.account_id, Dispute.id)
+        .where(_overdue_condition(now))
+        .order_by(col(Dispute.id))
+    )
     return [
         (account_id, dispute_id) for account_id, dispute_id in (await session.execute(query)).all()
     ]
@@ -299,7 +303,7 @@ async def _record_decision(
 
 
 async def _lock_open_dispute(session: AsyncSession, account_id: UUID, dispute_id: UUID) -> Dispute:
-    """Lock the profile and return the dispute. Raises DisputeStateInvalid if decided."""
+    """Lock the billing profile; return the dispute. Raises DisputeStateInvalid if decided."""
     await lock_profile(session, account_id)
     dispute = await get_dispute(session, account_id, dispute_id)
     if dispute.decided_at is not None:
@@ -307,7 +311,7 @@ async def _lock_open_dispute(session: AsyncSession, account_id: UUID, dispute_id
     return dispute
 
 
-def _is_overdue(now: datetime) -> ColumnElement[bool]:
+def _overdue_condition(now: datetime) -> ColumnElement[bool]:
     """Build the SQL condition for open disputes with a missed deadline."""
     unanswered = and_(col(Dispute.answered_at).is_(None), col(Dispute.answer_due) <= now)
     unreplied = and_(col(Dispute.replied_at).is_(None), col(Dispute.reply_due) <= now)

@@ -39,7 +39,7 @@ class SettlementDetails:
 
     @property
     def terms(self) -> OutcomeTerms:
-        """Return the terms whose price bounds apply."""
+        """Return the terms of the contract version whose floor and cap apply to the month."""
         terms_text = next(
             one.terms for one in self.bundle.versions if one.id == self.bundle.version
         )

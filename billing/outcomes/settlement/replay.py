@@ -74,7 +74,7 @@ def price_without_effects(bundle: EvidenceBundle, removed: frozenset[str]) -> Mo
 
 
 def bundle_price_bounds(bundle: EvidenceBundle) -> PriceBounds:
-    """Return floor, cap and usage bound of the bundle's month."""
+    """Return floor, cap and, if agreed, the covered usage's list price as bounds of the month."""
     terms = _terms_by_version(bundle)[bundle.version]
     return month_bounds(terms, Fraction(bundle.share), _usage_at_list_prices(bundle))
 
@@ -146,7 +146,7 @@ def _terms_by_version(bundle: EvidenceBundle) -> dict[str, OutcomeTerms]:
 
 
 def _usage_at_list_prices(bundle: EvidenceBundle) -> int | None:
-    """Return the list price of the covered units in minor units, or None if it is no bound.
+    """Return the covered units' list price (minor units), None if it does not limit the price.
 
     Units beyond the covered ones are charged separately.
     """

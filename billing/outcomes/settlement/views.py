@@ -177,7 +177,7 @@ async def _tags_by_contract(session: AsyncSession, account_id: UUID) -> dict[UUI
 async def _call_requirements(
     session: AsyncSession, account_id: UUID, rows: Iterable[Outcome]
 ) -> dict[UUID, str]:
-    """Return by version id the requirement that claims refused for their calls did not meet."""
+    """Return the text on required calls, by version id, for claims refused for their calls."""
     refused = ClaimRefusal.CALL_NOT_ELIGIBLE.value
     version_ids = {one.version_id for one in rows if one.refused_for == refused}
     query = select(OutcomeVersion.id, OutcomeVersion.terms).where(

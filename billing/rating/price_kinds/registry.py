@@ -20,7 +20,7 @@ def price_from_json(payload: Mapping[str, Any]) -> Price:
     """Parse the JSON of `Price.to_json`. Raises PriceInvalid, also if the kind is unknown."""
     kind = PRICE_KINDS.get(payload["kind"])
     if kind is None:
-        raise PriceInvalid(f"Unknown price kind: `{payload['kind']}`. {_known_kinds()}.")
+        raise PriceInvalid(f"Unknown price kind: `{payload['kind']}`. {_valid_kinds_text()}.")
     return kind.from_json(payload)
 
 
@@ -28,12 +28,12 @@ def price_from_fields(fields: PriceFields) -> Price:
     """Convert a price's file fields into a price. Raises ValueError, PriceInvalid."""
     kind = PRICE_KINDS.get(fields.kind)
     if kind is None:
-        raise ValueError(_known_kinds())
+        raise ValueError(_valid_kinds_text())
     require_fields(fields, kind.required_fields, kind.optional_fields)
     return kind.from_fields(fields)
 
 
-def _known_kinds() -> str:
+def _valid_kinds_text() -> str:
     """Return an error text that lists the valid values of `kind`."""
     *first, last = PRICE_KINDS
     return f"`kind` must be {', '.join(first)} or {last}"

@@ -9,7 +9,7 @@ from billing.notifications.webhook_addresses import (
     HOST_NOT_CHECKED,
     WebhookUnreachable,
     check_host_resolves,
-    require_reachable,
+    require_allowed_url,
 )
 from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.resolver import Address
@@ -33,7 +33,7 @@ INSIDE = AllowedAddresses([ip_network("10.0.0.0/8")])
     ],
 )
 def test_public_webhook_url_is_accepted(url: str) -> None:
-    assert require_reachable(url, PUBLIC) == url
+    assert require_allowed_url(url, PUBLIC) == url
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_public_webhook_url_is_accepted(url: str) -> None:
 )
 def test_unreachable_webhook_url_is_rejected_with_its_reason(url: str, why: str) -> None:
     with pytest.raises(WebhookUnreachable) as refused:
-        require_reachable(url, PUBLIC)
+        require_allowed_url(url, PUBLIC)
     assert (refused.value.reason, refused.value.param) == (why, "url")
     assert isinstance(refused.value, AlertTargetInvalid)
     assert "secret" not in refused.value.message
@@ -82,13 +82,13 @@ def test_unreachable_webhook_url_is_rejected_with_its_reason(url: str, why: str)
 
 @pytest.mark.parametrize("url", ["http://10.1.2.3:8080/", "http://mes/", "https://mes.local/"])
 def test_webhook_url_in_an_allowed_network_is_accepted(url: str) -> None:
-    assert require_reachable(url, INSIDE) == url
+    assert require_allowed_url(url, INSIDE) == url
 
 
 @pytest.mark.parametrize("url", ["https://192.168.1.1/", "https://acme.invalid/"])
 def test_webhook_url_outside_the_allowed_networks_is_rejected(url: str) -> None:
     with pytest.raises(WebhookUnreachable):
-        require_reachable(url, INSIDE)
+        require_allowed_url(url, INSIDE)
 
 
 NAMES = AllowedAddresses(resolve=names.resolve)
