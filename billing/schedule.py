@@ -70,7 +70,7 @@ class Worker:
             return min(await count_running_workers(session) - 1, _MAX_HELPERS)
 
     async def refresh_credit(self, share: WorkShare = ALL_ACCOUNTS) -> None:
-        """Recompute available credit of accounts with new usage, from the worker's `share` on.
+        """Recompute available credit of accounts with new usage, those of `share` first.
 
         `share` selects the accounts if several workers divide them.
         """

@@ -61,7 +61,7 @@ class Parties:
 
     @property
     def calendar(self) -> BillingCalendar:
-        """The account's time zone and billing anchor day, for times that no billing period has."""
+        """The account's time zone and anchor day, for times outside all stored billing periods."""
         return BillingCalendar(parse_time_zone(self.time_zone), self.anchor_day)
 
 

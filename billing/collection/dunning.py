@@ -88,9 +88,9 @@ async def take_dunning_step(
     invoice_id: UUID,
     policy: DunningPolicy = DEFAULT_DUNNING_POLICY,
 ) -> bool:
-    """Take the dunning step that is due for an overdue invoice.
+    """Take the due dunning step of an overdue invoice; return whether one was taken.
 
-    Returns False if no step is due, or if the outstanding amount is too small to collect.
+    None is taken if no step is due, or if the outstanding amount is too small to collect.
     """
     profile = await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)

@@ -122,9 +122,9 @@ def _build_items(
     from_wallet: int,
     texts: MessageCatalog,
 ) -> tuple[InvoiceItem, ...]:
-    """Return items for lines, added tax and wallet payment; leave out zero amounts.
+    """Return items for lines (those beyond `max_items` as one), added tax and wallet payment.
 
-    Lines beyond `max_items` are combined into one item.
+    Zero amounts are left out.
     """
     line_items = [item for item in lines if item.minor]
     items, combined = line_items[:max_items], line_items[max_items:]

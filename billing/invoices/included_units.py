@@ -62,9 +62,10 @@ async def get_included_quotas(
 
 
 async def sync_allowance_quotas(session: AsyncSession, position: UsagePosition) -> int:
-    """Set the allowance quotas to the remaining units at a usage position.
+    """Set allowance quotas to the remaining units; return the cost of displaced units (nano).
 
-    Returns the cost of displaced units to withhold from the available credit, in nano-units.
+    Displaced units lose their coverage to other calls; their cost is withheld from the available
+    credit.
     """
     balances = _allowance_balances_by_key(position.uninvoiced_periods)
     if not balances:

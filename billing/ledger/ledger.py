@@ -67,11 +67,10 @@ async def post_transaction(
     currency: str,
     postings: Sequence[Posting],
 ) -> UUID | None:
-    """Post a transaction once per business key.
+    """Post a transaction; return its id, or None if its business key was posted before.
 
-    Returns the transaction's id, or None (and changes nothing) if the business key was posted
-    before. Postings of zero are omitted. The database raises an error if the rest does not
-    balance.
+    A repeated business key changes nothing. Postings of zero are omitted. The database raises an
+    error if the rest does not balance.
     """
     transaction_id = ids.new_id()
     inserted = await session.execute(
@@ -160,7 +159,7 @@ async def invoice_book_balance(
 async def sum_transaction_by_book(
     session: AsyncSession, account_id: UUID, business_key: str
 ) -> dict[Book, int]:
-    """Return the amounts of one transaction by ledger account; empty if the key was not posted."""
+    """Return a transaction's amounts by ledger account (book); empty if the key was not posted."""
     query = (
         select(LedgerPosting.book, func.sum(LedgerPosting.minor))
         .join(LedgerTransaction, col(LedgerTransaction.id) == col(LedgerPosting.transaction_id))

@@ -56,10 +56,7 @@ async def read_access_changes(connection: DirectConnection, since: int) -> Acces
 
 
 async def acknowledge_epoch(connection: DirectConnection, process_id: UUID, epoch: int) -> bool:
-    """Record that a process has applied all changes up to `epoch`.
-
-    Returns False if the process is not registered.
-    """
+    """Record that a process applied all changes up to `epoch`; False if it is not registered."""
     return bool(await connection.statement(_ACKNOWLEDGE, {"process": process_id, "epoch": epoch}))
 
 

@@ -366,7 +366,7 @@ async def _upsert_limits(session: AsyncSession, rows: Sequence[Mapping[str, obje
 def _limit_rows(
     account_id: UUID, key_id: UUID | None, amounts: Mapping[QuotaKind, int | None]
 ) -> list[dict[str, object]]:
-    """Return rows of quotas without a period. Raises LimitInvalid."""
+    """Return the quota rows that store these limits, without a period. Raises LimitInvalid."""
     for amount in amounts.values():
         validate_limit(amount)
     return [_quota_row(account_id, key_id, kind, None, amount) for kind, amount in amounts.items()]

@@ -114,9 +114,9 @@ async def write_usage_batch(
     intents: Sequence[IntentRecord],
     settled: Sequence[SettledCall],
 ) -> bool:
-    """Write sent calls (`intents`) and ended calls (`settled`) in one transaction.
+    """Write sent calls (`intents`) and ended ones (`settled`); False if the process was ended.
 
-    Returns False, with nothing written, if the process has been marked as ended. Raises
+    All are written in one transaction, nothing if the process has been marked as ended. Raises
     DatabaseUnavailable, after which the batch may have been written, and SQLAlchemyError if the
     database rejects a row.
     """

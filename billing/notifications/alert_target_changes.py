@@ -26,9 +26,9 @@ class CheckedUrl:
 async def check_webhook_url(
     database: Database, account_id: UUID, url: str, allowed: AllowedAddresses
 ) -> CheckedUrl:
-    """Check a webhook URL; an empty one means no webhook. Raises WebhookUnreachable.
+    """Check a webhook URL, or an empty one, and return it with a warning if DNS did not answer.
 
-    The host name of a new URL is resolved, outside of any transaction.
+    The host name of a new URL is resolved, outside of any transaction. Raises WebhookUnreachable.
     """
     require_allowed_url(url, allowed)
     async with database.transaction() as session:

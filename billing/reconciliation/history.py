@@ -1,4 +1,4 @@
-"""History of record checks: store runs, list them, and find where the next one begins."""
+"""History of reconciliation runs: store and list them, and find where the next one begins."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

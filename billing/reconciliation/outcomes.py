@@ -33,7 +33,7 @@ async def recompute_settlements(session: AsyncSession) -> list[OutcomeDifference
 async def _recompute_settlement(
     session: AsyncSession, settlement: OutcomeSettlement
 ) -> list[OutcomeDifference]:
-    """Recompute one settlement from its evidence bundle and compare digest, amount and charge."""
+    """Recompute a settlement from its bundle; return differences of digest, amount and charge."""
     subject = ids.format_id(SETTLEMENT_PREFIX, settlement.id)
     if bundle_digest(settlement.bundle) != settlement.digest:
         return [(BUNDLE_DIGEST_CHECK, subject, 0, 1)]

@@ -175,7 +175,7 @@ async def list_spending(
 
 
 def merge_by_time(rows: Sequence[SpendingRow]) -> list[SpendingRow]:
-    """Merge rows by time and model into rows by time."""
+    """Return rows by time, merged from rows by time and model."""
     return [
         _merge_rows(value, [row for row in rows if row.value == value])
         for value in dict.fromkeys(row.value for row in rows)

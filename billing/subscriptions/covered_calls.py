@@ -1,4 +1,4 @@
-"""Time spans in which an outcome contract's own terms (included units) price its calls."""
+"""Time spans in which an outcome contract's price terms, not the plan's, apply to its calls."""
 
 from dataclasses import dataclass
 from datetime import datetime

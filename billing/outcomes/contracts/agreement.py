@@ -98,7 +98,7 @@ async def agree_to_version(
     party: Party,
     list_prices: PlanTerms,
 ) -> OutcomeVersion:
-    """Agree, for a party, to the version of a number and hash; agreeing again changes nothing.
+    """Agree, for one party, to the version that `reference` names; repeating changes nothing.
 
     Once both parties have agreed, the version is agreed, and the prices of covered calls are fixed
     from the current plan and list prices (`list_prices`).

@@ -179,7 +179,7 @@ async def _validate_new_attester(
 
 
 def _require_same(existing: Attester, new: NewAttester) -> Attester:
-    """Return the attester with the same key. Raises AttesterKeyConflict if it is not as `new`."""
+    """Return the attester with this key. Raises AttesterKeyConflict if it is not like `new`."""
     if (existing.kind, existing.name) != (new.kind, new.name) or existing.revoked_at is not None:
         raise AttesterKeyConflict(
             f"The key belongs to {existing.name!r}, a {existing.kind}"

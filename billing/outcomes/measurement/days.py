@@ -51,7 +51,7 @@ class DailyTable:
         return DailyTable(self.days[mask], self.values[mask], variables)
 
     def concat(self, later: "DailyTable") -> "DailyTable":
-        """Append a table of later days."""
+        """Return a table of these days followed by those of a later table."""
         variables = {
             name: np.concatenate([values, later.variables[name]])
             for name, values in self.variables.items()

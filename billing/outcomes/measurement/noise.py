@@ -30,7 +30,7 @@ class NoiseModels:
     rho: FloatArray
 
     def whiten(self, table: FloatArray, days: DayArray) -> tuple[FloatArray, FloatArray]:
-        """Whiten a table under each noise model by a Kalman filter.
+        """Return the table whitened under each noise model (Kalman filter), and log determinants.
 
         `table` is noise models (or 1) by days by columns. Returns the innovations in the same
         layout, scaled to variance 1, and the log determinant of each covariance.

@@ -101,7 +101,7 @@ def clean_readings(
 def _normalize(
     reading: MeterReading, plan: MeasurementPlan, swaps: Sequence[MeterReplacement]
 ) -> NormalizedReading:
-    """Convert a reading to the plan's units and apply the factors of earlier replacements."""
+    """Convert a reading to the plan's units, times the factors of earlier meter replacements."""
     factor = 1.0
     for swap in swaps:
         factor *= swap.factor if reading.at >= swap.at else 1.0

@@ -69,7 +69,7 @@ def estimate_savings(
     *,
     alternating: bool = False,
 ) -> SavingsEstimate:
-    """Estimate savings of the days `after` against a fit of days `before` (or `alternating`).
+    """Estimate savings of days `after` against a fit of days `before`; `alternating`: switchback.
 
     If the two are `alternating` (switchback), the baseline days are few, so the reporting days are
     used to identify the noise as well, after rescaling them (`_rescale_to_expected`).

@@ -147,7 +147,7 @@ class SettlementResult:
 
     @classmethod
     def from_price(cls, priced: MonthPrice, usage: int | None) -> "SettlementResult":
-        """Build the result from a month's price; `usage` is the limiting list price (minor units)."""
+        """Build the result of a month's price; `usage` is the limiting list price (minor units)."""
         return cls(priced.micro, priced.minor, usage, priced.parts)
 
 

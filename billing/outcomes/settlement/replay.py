@@ -48,7 +48,7 @@ class ReplayResult:
 
 
 def replay_bundle(text: str, measure_function: MeasureFunction) -> ReplayResult:
-    """Recompute a bundle including its measurements and verify its evidence.
+    """Recompute a bundle and its measurements, verify its evidence; return all differences.
 
     Raises BundleInvalid.
     """

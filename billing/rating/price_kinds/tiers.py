@@ -1,4 +1,4 @@
-"""Price tiers, and the part of the graduated and the volume price that concerns both.
+"""Price tiers, and the common base class of the graduated and the volume price.
 
 Tiers divide the quantity of a billing period: each covers the units from above the one before up to
 and including its `up_to`; the last one has no limit.
