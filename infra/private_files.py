@@ -49,14 +49,14 @@ def private_umask() -> Iterator[None]:
 
 
 def repair_modes(folder: Path) -> None:
-    """Restrict all own files and directories below a folder to their owner; skips symlinks."""
+    """Restrict all files below a folder that this user owns to this user; skips symlinks."""
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             _restrict(Path(parent) / name)
 
 
 def _restrict(path: Path) -> None:
-    """Remove group and other access from an own file or directory; skips symlinks."""
+    """Remove group and other access from a file or directory of this user; skips symlinks."""
     try:
         status = path.lstat()
     except FileNotFoundError:  # a temporary file that was deleted meanwhile

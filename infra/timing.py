@@ -63,7 +63,7 @@ class Timing:
             raise ValueError(f"{', '.join(invalid)} must be more than 0 seconds")
 
     def divided(self, factor: float) -> "Timing":
-        """Return the intervals divided by a factor. Raises ZeroDivisionError."""
+        """Return a copy with all intervals divided by `factor`. Raises ZeroDivisionError."""
         return Timing(
             **{interval.name: getattr(self, interval.name) / factor for interval in fields(self)}
         )

@@ -45,13 +45,13 @@ class RetryPolicy:
         return min(self.first_delay * (1 << doublings), self.max_delay)
 
     def gives_up_after(self, attempts: int, age: timedelta = timedelta(0)) -> bool:
-        """Return whether no attempt follows this failed one of an item of this age."""
+        """Return whether this failed attempt was the last, by its number or the item's age."""
         if self.max_age is not None and age > self.max_age:
             return True
         return self.max_attempts is not None and attempts >= self.max_attempts
 
     def is_exceeded_by(self, attempts: int) -> bool:
-        """Return whether an attempt should not run: in each earlier one the owner was lost."""
+        """Return whether an attempt's number is above the maximum: earlier owners were lost."""
         return self.max_attempts is not None and attempts > self.max_attempts
 
 
@@ -158,8 +158,8 @@ class OwnedQueue(WorkQueue[Row]):
     lost_owners: Select[UUID]
     retry_at: Column | None = None
 
-    def is_claimable(self, now: datetime, owner: UUID) -> Condition:
-        """Return the condition of rows that `owner` may claim.
+    def claimable_condition(self, now: datetime, owner: UUID) -> Condition:
+        """Return the SQL condition of rows that `owner` may claim.
 
         An owner holds no row when it claims one, so a row with its own id is one that it failed to
         release while the database was unavailable.
@@ -183,14 +183,14 @@ class OwnedQueue(WorkQueue[Row]):
         """
         return await self._claim_first(
             session,
-            (self.is_claimable(now, owner), *conditions),
+            (self.claimable_condition(now, owner), *conditions),
             {self.owner: owner, **values},
         )
 
     async def lock_claimed(
         self, session: AsyncSession, item_id: object, owner: UUID, *conditions: Condition
     ) -> Row | None:
-        """Lock a claimed row for update and return it.
+        """Lock and return a claimed row; None if it is done or `owner` no longer holds it.
 
         Returns None if it is no longer pending, or `owner` no longer holds it.
         """

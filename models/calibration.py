@@ -41,7 +41,7 @@ class Calibration:
 def fit_calibration(
     scores: FloatArray, truth: ClassIndices, fit_shifts: bool = True
 ) -> Calibration:
-    """Fit slope and, if `fit_shifts`, shifts to held-out scores [rows, classes] and classes.
+    """Fit slope and, if `fit_shifts`, class shifts to held-out scores [rows, classes] and truth.
 
     Every class must occur. Without `fit_shifts` only the slope is fitted, which keeps the most
     likely class. Raises CalibrationFailed.

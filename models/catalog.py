@@ -97,7 +97,7 @@ class Route:
     optional: frozenset[str] = frozenset()
 
     def accepts(self, columns: frozenset[str]) -> bool:
-        """Return whether the columns match: all required ones and no unknown ones."""
+        """Return whether a request's columns include all required ones and no unknown ones."""
         return self.inputs <= columns <= self.inputs | self.optional
 
 
@@ -154,7 +154,7 @@ class Model:
 
     @property
     def engine_id(self) -> str:
-        """Return the id of the model whose engine runs this one.
+        """Return the id of the model whose engine runs this one: an adapter's base, else itself.
 
         Tokenizer and concurrency are the engine's.
         """
@@ -232,7 +232,7 @@ def _parse_model(entry: dict[str, Any]) -> Model:
             concurrency=entry.get("concurrency"),
             base=entry.get("base"),
             adapter=entry.get("adapter"),
-            route=_parse_route(entry["route"]) if "route" in entry else None,
+            route=_parse_auto_route(entry["route"]) if "route" in entry else None,
             latency_ms=entry.get("latency_ms"),
             fallbacks=tuple(entry.get("fallbacks", ())),
             retrieval=Retrieval(**entry["retrieval"]) if "retrieval" in entry else None,
@@ -242,8 +242,8 @@ def _parse_model(entry: dict[str, Any]) -> Model:
         raise CatalogInvalid(f"The catalog entry {name!r} is not valid: {error}") from error
 
 
-def _parse_route(route: dict[str, Any]) -> Route:
-    """Parse an entry's route table. Raises ValueError."""
+def _parse_auto_route(route: dict[str, Any]) -> Route:
+    """Parse an entry's TOML table `route`: when `auto` selects the model. Raises ValueError."""
     inputs, optional = (frozenset(route.get(key, ())) for key in ("inputs", "optional"))
     if not inputs and "task" not in route:
         raise ValueError("a route must have a task or inputs")
@@ -273,7 +273,7 @@ def _validate_base(model: Model, models: Mapping[str, Model]) -> None:
 
 
 def _parse_retired(document: Mapping[str, Any], models: Mapping[str, Model]) -> Mapping[str, str]:
-    """Return the replacements by retired id. Raises CatalogInvalid.
+    """Return the replacing model's id by retired model id. Raises CatalogInvalid.
 
     A replacement is a model of the catalog, of any profile; a retired id is not.
     """

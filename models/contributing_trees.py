@@ -143,7 +143,7 @@ def _add_node(
 
 
 def _float32_threshold(tree: Tree) -> float:
-    """Return the threshold rounded down to single precision.
+    """Return a node's split threshold, rounded down to single precision.
 
     For float32 values, comparing with the rounded-down threshold gives the same result; the nearest
     float32 might be above the threshold and let a larger value pass.

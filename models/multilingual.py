@@ -79,7 +79,7 @@ def _normalize(text: str) -> str:
 
 @contextmanager
 def _restore_environment(variable: str) -> Iterator[None]:
-    """Restore an environment variable on exit.
+    """Context that restores an environment variable at its end.
 
     The package sets it for its own threads; child processes and other libraries must not inherit
     it.

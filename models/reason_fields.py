@@ -6,7 +6,7 @@ REASON_COUNT = 3
 
 
 def reason_fields(reasons: str, told: str, of: str, names: str) -> tuple[OutputField, OutputField]:
-    """Return the signature's two output fields: `reasons` (names) and `told` (contributions).
+    """Return the output fields named `reasons` (feature names) and `told` (contributions).
 
     `reasons` and `told` are the outputs' names; `of` is what the contributions belong to, in words.
     """

@@ -136,7 +136,7 @@ BARS = (
 
 
 def read_figure(bar: Bar, metrics: Mapping[str, Any]) -> float:
-    """Read the bar's figure from the metrics. Raises KeyError if it was not measured."""
+    """Return the metric that the target value `bar` is for. Raises KeyError if not measured."""
     value: Any = metrics
     for part in bar.place.split("/"):
         value = value[part]

@@ -76,7 +76,7 @@ def split_lines(
 
 
 def encoding_notes(content: bytes) -> tuple[str, ...]:
-    """Return notes about a file that is not UTF-8 but was read."""
+    """Return notes on how a file in another encoding than UTF-8 was read; empty for UTF-8."""
     problems = Problems()
     _to_utf8(content, problems)
     return tuple(problems.notes)

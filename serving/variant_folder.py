@@ -1,4 +1,4 @@
-"""A folder cache of customers' variants, shared by the replicas of a machine.
+"""A folder cache of customers' fine-tuned models (variants), shared by a machine's replicas.
 
 Files are written atomically. Least recently stat files are deleted above a size limit, and every
 file after a day without use. The database has the originals, so an I/O error is a cache miss and

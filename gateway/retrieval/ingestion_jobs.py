@@ -64,7 +64,7 @@ async def claim_next(session: AsyncSession, clock: Clock, process_id: UUID) -> I
     now = clock.now()
     accounts = (
         select(col(VectorStoreFile.account_id))
-        .where(QUEUE.is_claimable(now, process_id))
+        .where(QUEUE.claimable_condition(now, process_id))
         .group_by(col(VectorStoreFile.account_id))
     )
     account_id = (await session.scalars(accounts.order_by(func.random()).limit(1))).one_or_none()

@@ -130,7 +130,7 @@ class Database:
         run_callbacks(session)
 
     def unavailable(self, reason: UnavailableReason) -> DatabaseUnavailable:
-        """Report the reason and return the error to raise."""
+        """Report the reason to the callback and return the DatabaseUnavailable to raise."""
         self._on_unavailable(reason)
         return DatabaseUnavailable()
 

@@ -88,5 +88,5 @@ class DirectConnection:
 
 
 def connection_is_lost(error: DBAPIError, connection: Connection | None) -> bool:
-    """Return whether an error is one of the connection or server, not of the statement."""
+    """Return whether the connection is absent or broken, or the error is a lost connection."""
     return connection is None or connection.broken or is_connection_lost(error)

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL server, from a wheel, with its files in the data directory.
+"""The embedded PostgreSQL server, from a Python package, with its files in the data directory.
 
 Used if `MAAS_DATABASE_URL` is unset. Several processes share one server; the last one stops it.
 """
@@ -72,7 +72,7 @@ def start_postgres(directory: Path) -> EmbeddedPostgres:
 
 
 def _check_files(directory: Path) -> None:
-    """Raise DataDirectoryBroken unless it is empty or has a database of MAJOR_VERSION."""
+    """Raise DataDirectoryBroken unless `directory` is empty or has a MAJOR_VERSION database."""
     if not directory.exists() or not any(directory.iterdir()):
         return
     version = directory / "PG_VERSION"

@@ -61,7 +61,7 @@ class DatabaseUnreachable(AppError):
 
 
 def migrate(url: str, *, contract: bool = False, scripts: Path = _SCRIPTS) -> tuple[str, ...]:
-    """Apply the missing migrations; without `contract` only those before the first contract step.
+    """Apply the missing migrations; unless `contract`, stop before those breaking older gateways.
 
     Returns the deferred revisions. An empty database gets all revisions. Raises SchemaNewer,
     ContractPending, MigrationBlocked, DatabaseUnreachable.
@@ -126,7 +126,7 @@ def _missing_revisions(config: "Config", current_revision: str | None) -> "tuple
 
 
 def _deferred_contract_steps(steps: "tuple[Script, ...]") -> "tuple[Script, ...]":
-    """Return the revisions from the first contract step on.
+    """Return the missing migrations from the first on that breaks older gateways.
 
     Raises ContractPending if one of them is not a contract step.
     """
@@ -142,7 +142,7 @@ def _deferred_contract_steps(steps: "tuple[Script, ...]") -> "tuple[Script, ...]
 
 
 def _is_contract_step(step: "Script") -> bool:
-    """Return whether a migration removes what older gateways use (`contract = True`)."""
+    """Return whether a migration breaks older gateways by a removal (`contract = True`)."""
     return bool(getattr(step.module, "contract", False))
 
 

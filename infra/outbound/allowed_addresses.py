@@ -66,7 +66,7 @@ class AllowedAddresses(httpcore.AsyncNetworkBackend):
         return embedded.is_global and not embedded.is_multicast
 
     async def check(self, host: str) -> NameStatus:
-        """Return whether a host name exists and has an allowed address, without connecting."""
+        """Return whether a host name exists and has an allowed address; makes no connection."""
         try:
             addresses = await self._resolve(host)
         except ValueError:

@@ -34,7 +34,7 @@ def is_email_address(text: str) -> bool:
 
 
 def build_message(sender: str, recipient: str, subject: str, text: str, key: str) -> EmailMessage:
-    """Build a plain-text e-mail in UTF-8. Raises ValueError for a header with a line break."""
+    """Build a plain-text e-mail; `key` gives its Message-ID. Raises ValueError for a bad header."""
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = sender, recipient, subject
     mail["Date"], mail["Message-ID"] = formatdate(), f"<{key}@maas>"

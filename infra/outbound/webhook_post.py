@@ -75,7 +75,7 @@ class SignedPoster:
     async def post(
         self, url: str, secret: str, key: str, payload: Mapping[str, Any], at: datetime
     ) -> None:
-        """Post once, without redirects. Raises PostFailed unless the status is 2xx.
+        """Post a signed payload once, without redirects. Raises PostFailed unless it returns 2xx.
 
         The response body is not read, as it could be endless.
         """
@@ -92,7 +92,7 @@ class SignedPoster:
     async def deliver(
         self, url: str, secret: str, key: str, payload: Mapping[str, Any], at: datetime
     ) -> DeliveryResult:
-        """Post once and return the result with the start of the response body.
+        """Post a signed payload once and return the result, with the start of the response body.
 
         Errors of the receiver or its address are returned, not raised.
         """

@@ -74,7 +74,7 @@ def configure_logging(level: str) -> None:
 
 
 def money_log() -> Any:
-    """Return the logger for money events, which logs at every configured level."""
+    """Return the logger of billing audit events, which are logged at every configured level."""
     logger = logging.getLogger(_MONEY_LOGGER)
     logger.setLevel(logging.INFO)
     return structlog.wrap_logger(

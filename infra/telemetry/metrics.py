@@ -121,7 +121,7 @@ def declare_metrics() -> Metrics:
         platform_gauges=declare_platform_gauges(registry),
         **_call_metrics(registry),
         **_genai_metrics(registry),
-        **_record_metrics(registry),
+        **_usage_recording_metrics(registry),
     )
 
 
@@ -227,8 +227,8 @@ def _genai_metrics(registry: CollectorRegistry) -> dict[str, Any]:
     }
 
 
-def _record_metrics(registry: CollectorRegistry) -> dict[str, Any]:
-    """Create the metrics of group commits, quota leases, database absences and lost processes."""
+def _usage_recording_metrics(registry: CollectorRegistry) -> dict[str, Any]:
+    """Create the metrics of recording usage: commits, leases, database outages, lost processes."""
     counter = partial(Counter, registry=registry)
     histogram = partial(Histogram, registry=registry)
     return {

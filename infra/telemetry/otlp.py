@@ -114,7 +114,7 @@ class _UnsampledTrace(NoopTrace):
 
 @contextmanager
 def _record_errors(span: Span) -> Iterator[None]:
-    """End a span with its context and record an error's code.
+    """Context that records the code of an error on the span, raises it and ends the span.
 
     The error's text may contain customer data and is not recorded.
     """
@@ -130,7 +130,7 @@ def _record_errors(span: Span) -> Iterator[None]:
 
 
 def _create_provider(endpoint: str, service: str) -> TracerProvider:
-    """Create the provider. Other options, such as the sampler, are OpenTelemetry's variables."""
+    """Create the tracer provider; its other options are OpenTelemetry's environment variables."""
     resource = Resource.create({"service.name": service})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(span_processor(endpoint))

@@ -37,7 +37,7 @@ class AnomalyAdapter:
 def adapt(
     training_file: bytes, progress: ProgressCallback, settings: Settings | None = None
 ) -> Adaptation:
-    """Fit a variant on a training file in JSON lines, one gapless stretch of rows a line:
+    """Fit a variant on a training file in JSON lines, one gapless stretch of rows per line.
 
         {"sensors": {"pressure": [5.1, 5.0], "flow": [61, 60]}, "units": {"pressure": "bar"},
          "label": "normal"}

@@ -99,7 +99,7 @@ class Detector:
         return AnomalyScores(np.sqrt(total), shares), DetectorState(average, baseline)
 
     def _whitened_averages(self, departures: Floats, average: Floats) -> tuple[Floats, Floats]:
-        """Return the whitened average at each step, and the clipped one after the last step."""
+        """Return the whitened EWMA at each step, and the last one with its norm clipped."""
         steps = np.moveaxis((departures - self.centre) @ (self.weight * self.whitening), 1, 0)
         averages = np.empty_like(steps)
         for step, departure in enumerate(steps):

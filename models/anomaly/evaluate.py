@@ -60,8 +60,8 @@ class Rates:
     misses: float
 
     @classmethod
-    def of(cls, counts: Floats) -> "Rates":
-        """Compute rates from confusion counts, [experiments, 4]."""
+    def from_counts(cls, counts: Floats) -> "Rates":
+        """Compute the rates from confusion counts, [experiments, 4], summed over experiments."""
         true, false, missed, right = counts.sum(axis=0)
         return cls(
             _round(2 * true / (2 * true + false + missed)),
@@ -78,14 +78,14 @@ def evaluate(dataset: Dataset, directory: Path) -> dict[str, Any]:
     return {
         "data": {"sha256": dict(dataset.sha256)},
         "settings": asdict(default),
-        "default": asdict(Rates.of(default_counts)),
+        "default": asdict(Rates.from_counts(default_counts)),
         "default_on_resampled_experiments": bootstrap_intervals(default_counts),
         "false_alarms_after_the_anomaly": false_alarms_after_anomaly(dataset.experiments, default),
         "chosen_leaving_one_out": leave_one_out(counts),
         f"chosen_leaving_one_out_among_{len(fine_counts)}": leave_one_out(fine_counts),
         "chosen_leaving_four_out": leave_several_out(counts),
         f"fitted_on_{FEWER_FIT_ROWS}": asdict(
-            Rates.of(
+            Rates.from_counts(
                 confusion_counts(
                     [_skip_first_rows(one) for one in dataset.experiments], default, FEWER_FIT_ROWS
                 )
@@ -95,7 +95,7 @@ def evaluate(dataset: Dataset, directory: Path) -> dict[str, Any]:
             str(rows): anomaly_free_alarms(dataset.anomaly_free, rows)
             for rows in ANOMALY_FREE_FIT_ROWS
         },
-        "against_rows": few_rows.measure(dataset, directory),
+        "against_rows": few_rows.measure_by_row_count(dataset, directory),
         "against_sensitivity": rates_by_sensitivity(dataset.experiments),
         "microseconds": measure_latency(dataset),
     }
@@ -123,18 +123,18 @@ def confusion_counts(
 
 
 def grid_counts(experiments: Sequence[Experiment], *values: Iterable[float]) -> CountsBySettings:
-    """Return the confusion counts for each combination of settings values (grid search)."""
+    """Return the confusion counts by settings, for all combinations of `values` (grid search)."""
     settings = [Settings(*combined) for combined in itertools.product(*values)]
     return MappingProxyType({one: confusion_counts(experiments, one) for one in settings})
 
 
 def choose_settings(counts: CountsBySettings, experiments: Sequence[int]) -> Settings:
     """Return the settings with the highest F1 on these experiments."""
-    return max(counts, key=lambda settings: Rates.of(counts[settings][experiments]).f1)
+    return max(counts, key=lambda settings: Rates.from_counts(counts[settings][experiments]).f1)
 
 
 def leave_one_out(counts: CountsBySettings) -> dict[str, Any]:
-    """Return the rates of each experiment with the settings chosen on all others."""
+    """Return the rates pooled over experiments, each with the settings chosen on all others."""
     experiments = range(len(next(iter(counts.values()))))
     chosen_settings = [
         choose_settings(
@@ -147,13 +147,13 @@ def leave_one_out(counts: CountsBySettings) -> dict[str, Any]:
         for held_out, settings in zip(experiments, chosen_settings, strict=True)
     ]
     return {
-        **asdict(Rates.of(np.concatenate(test_counts))),
+        **asdict(Rates.from_counts(np.concatenate(test_counts))),
         "as_the_default": sum(settings == Settings() for settings in chosen_settings),
     }
 
 
 def leave_several_out(counts: CountsBySettings) -> dict[str, Any]:
-    """Return the rates of random test experiments with the settings chosen on the others."""
+    """Return the rates pooled over random test experiments, with settings chosen on the others."""
     generator = np.random.default_rng(SEED)
     test_counts = []
     for _ in range(RESAMPLES):
@@ -161,14 +161,14 @@ def leave_several_out(counts: CountsBySettings) -> dict[str, Any]:
             generator.permutation(len(next(iter(counts.values())))), [TEST_EXPERIMENTS]
         )
         test_counts.append(counts[choose_settings(counts, training.tolist())][test])
-    return asdict(Rates.of(np.concatenate(test_counts)))
+    return asdict(Rates.from_counts(np.concatenate(test_counts)))
 
 
 def bootstrap_intervals(counts: Floats) -> dict[str, list[float]]:
     """Return the 90 % bootstrap interval of each rate over experiments."""
     generator = np.random.default_rng(SEED)
     samples = generator.integers(0, len(counts), (RESAMPLES, len(counts)))
-    rates = [asdict(Rates.of(counts[rows])) for rows in samples]
+    rates = [asdict(Rates.from_counts(counts[rows])) for rows in samples]
     return {
         name: [_round(end) for end in np.quantile([one[name] for one in rates], (0.05, 0.95))]
         for name in rates[0]
@@ -187,7 +187,7 @@ def false_alarms_after_anomaly(experiments: Iterable[Experiment], settings: Sett
 
 
 def anomaly_free_alarms(anomaly_free: Floats, rows: int) -> float:
-    """Return the mean alarm rate after `rows` fitted rows of an anomaly-free run.
+    """Return the mean alarm rate on an anomaly-free run after a fit on `rows` rows.
 
     It is the mean over windows of EVALUATED_ROWS rows.
     """
@@ -203,7 +203,9 @@ def rates_by_sensitivity(experiments: Sequence[Experiment]) -> dict[str, Any]:
     """Return F1, false alarms and misses for each sensitivity at fitting."""
     return {
         str(sensitivity): asdict(
-            Rates.of(confusion_counts(experiments, replace(Settings(), sensitivity=sensitivity)))
+            Rates.from_counts(
+                confusion_counts(experiments, replace(Settings(), sensitivity=sensitivity))
+            )
         )
         for sensitivity in SENSITIVITIES
     }

@@ -51,8 +51,8 @@ class LabelledSeries:
         return flags
 
 
-def measure(dataset: Dataset, directory: Path) -> dict[str, Any]:
-    """Measure all rates by data set and number of fitted rows, ready for JSON."""
+def measure_by_row_count(dataset: Dataset, directory: Path) -> dict[str, Any]:
+    """Return detection and false alarm rates by data set and number of fitted rows, for JSON."""
     return {
         "skab_anomaly_free": {
             f"{sensors} sensors": {
@@ -120,7 +120,10 @@ def _rates_without_anomaly(anomaly_free: Floats, sensors: int, rows: int) -> dic
 
 
 def _rates_of_experiments(experiments: Sequence[Experiment], rows: int) -> dict[str, float]:
-    """Return F1, false alarms and misses after fitting on the last `rows` of the first 400."""
+    """Return F1, false alarm and miss rates on SKAB's experiments after a fit on `rows` rows.
+
+    A detector is fitted on the last `rows` of the first EXPERIMENT_ROWS rows of each experiment.
+    """
     counts = np.zeros(4)
     for experiment in experiments:
         truth = experiment.anomalous[EXPERIMENT_ROWS:]
@@ -165,7 +168,7 @@ def _anomaly_free_starts(truth: Flags, rows: int) -> Iterator[int]:
 
 
 def _alarms_after_fit(stretch: Floats, rows: int) -> Flags:
-    """Fit a detector on the first `rows` and return the alarms of the others."""
+    """Fit a detector on the first `rows` rows and return the alarms of the later rows."""
     names = [str(number) for number in range(stretch.shape[1])]
     scores, _ = fit_unchecked([stretch[:rows]], names, Settings()).run(stretch[np.newaxis])
     return scores.alarm[0, rows:]

@@ -93,7 +93,7 @@ def _drifting_sensors(stretches: Sequence[Floats]) -> Flags:
 def _departures_by_stretch(
     stretches: Sequence[Floats], level: Floats, weights: Floats, bound: Floats
 ) -> list[Floats]:
-    """Return the departures of each stretch, as scored by a detector that starts with it."""
+    """Return each stretch's departures from the baseline, scored from the stretch's start."""
     return [
         departures_from_baseline(
             stretch[np.newaxis], np.where(weights > 0, stretch[:1], level), weights, bound

@@ -30,7 +30,7 @@ class StateSealer:
 
     @classmethod
     def for_artefact(cls, artefact: bytes, sensors: int) -> "StateSealer":
-        """Derive the MAC key from the variant's artefact."""
+        """Return the sealer of a variant, with a MAC key derived from its artefact."""
         return cls(hashlib.blake2b(artefact, digest_size=32).digest(), sensors)
 
     def encode(self, average: Floats, baseline: Floats) -> str:

@@ -70,7 +70,7 @@ class TrainingHours:
 
 
 def read_hours(training_file: bytes, settings: Settings) -> TrainingHours:
-    """Parse and validate a training file in JSON lines.
+    """Parse and validate a training file of normal and anomalous operation, in JSON lines.
 
     Raises TrainingFileInvalid with all problems, each with its line and sensor.
     """

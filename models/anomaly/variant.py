@@ -96,13 +96,13 @@ class Variant:
         names = np.array(self.detector.sensors, dtype=object)
         return {
             "score": score,
-            "alarm": score * self._call_sensitivity(columns) > 1.0,
+            "alarm": score * self._requested_sensitivity(columns) > 1.0,
             "sensor": names[scores.shares.argmax(axis=-1)],
             STATE: self._encode_states(state),
         }
 
-    def _call_sensitivity(self, columns: Columns) -> NDArray[Any]:
-        """Return the sensitivity of each row, [rows, 1].
+    def _requested_sensitivity(self, columns: Columns) -> NDArray[Any]:
+        """Return each row's requested sensitivity, [rows, 1]; a single 1 if none was requested.
 
         It is 1 for an older variant that has a sensor with the name of this input.
         """
@@ -209,7 +209,7 @@ def _validate_document(document: _Document) -> None:
 
 
 def _build_detector(document: _Document) -> Detector:
-    """Build the detector of a document."""
+    """Build the detector from the decoded JSON document of an artefact."""
     sensors = document.sensors
     return Detector(
         tuple(sensor.name for sensor in sensors),

@@ -107,7 +107,7 @@ def _read_series(paths: list[Path]) -> Floats:
 
 
 def _repair_decimal_points(name: str, values: Floats) -> Floats:
-    """Divide misread values by 1000."""
+    """Divide by 1000 the values of sensor file `name` whose decimal point was lost in the file."""
     limit = _MISREAD_ABOVE.get(name)
     return values if limit is None else np.where(values > limit, values / 1000, values)
 

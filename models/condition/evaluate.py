@@ -59,7 +59,7 @@ def evaluate(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
 
 
 def mean_accuracies(figures_by_count: Mapping[str, Mapping[str, Figures]]) -> Figures:
-    """Return each target's mean accuracy over the numbers of blocks."""
+    """Return each target's accuracy, averaged over cross-validations by number of blocks."""
     return {
         target.name: _round(
             np.mean([figures[target.name]["accuracy"] for figures in figures_by_count.values()])
@@ -97,7 +97,7 @@ def out_of_fold_probabilities(dataset: Dataset, folds: Folds) -> list[Doubles]:
 
 
 def artefact_figures(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
-    """Compare the committed graph with a new training, and return its most frequent reasons.
+    """Return how the committed graph differs from a new training, and its commonest reasons.
 
     Reasons are counted in cycles of a component that is not healthy.
     """
@@ -138,7 +138,7 @@ def _target_figures(probabilities: Doubles, truth: Labels, folds: Sequence[Rows]
 
 
 def _graph_agreement(prediction: TargetPrediction, expected: Doubles, target_index: int) -> Figures:
-    """Compare the graph's output for one target with the model's probabilities."""
+    """Return how far the graph's output for one target differs from the model's probabilities."""
     conditions = np.array(TARGETS[target_index].conditions)
     difference = np.abs(prediction.probability - expected.max(axis=1)).max()
     return {

@@ -41,7 +41,7 @@ class LevelModel:
         return np.asarray(self.contributions(features).sum(axis=1) + sound)
 
     def scores(self, features: Doubles) -> tuple[Doubles, ...]:
-        """Return the scores of the conditions of each target, [cycles, conditions] each.
+        """Score each target's conditions by nearness to their mean, [cycles, conditions] each.
 
         The score is highest for the condition with the nearest mean level, and linear in the level:
         level × mean - mean² / 2 is half of the negative squared distance plus a term that is equal
@@ -81,7 +81,7 @@ class FitMoments:
 
 
 def fit(moments: FitMoments, penalties: tuple[float, ...]) -> LevelModel:
-    """Fit the levels of all targets; `penalties` are on the contributions, one a target."""
+    """Fit the level model; `penalties` are on the sensors' contributions, one per target."""
     flat = moments.scaled.reshape(len(moments.scaled), -1)
     centred_labels = moments.labels - moments.labels.mean(axis=0)
     covariances = flat.T @ centred_labels / len(flat)

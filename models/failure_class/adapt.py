@@ -120,7 +120,7 @@ def predict_held_out(rows: TrainingRows, out_of_fold: OutOfFoldLogOdds) -> HeldO
 
 
 def compare_with_base(rows: TrainingRows, held_out: HeldOutPredictions) -> Score:
-    """Return the log-loss on held-out rows of the base, recalibrated if better, and the variant."""
+    """Return the held-out log-loss of the variant and of the base (recalibrated if better)."""
     before = min(
         log_loss(log_odds, rows.failed) for log_odds in (rows.base_log_odds, held_out.recalibrated)
     )

@@ -67,7 +67,7 @@ def booster_trees(booster: lgb.Booster) -> ContributingTrees:
 
 
 def build_graph(trees: ContributingTrees, rule: DecisionRule, signature: str) -> onnx.ModelProto:
-    """Build the ONNX graph from trees that are already a node."""
+    """Build the ONNX graph from trees that are already converted to an ONNX node."""
     return to_model(
         "failure_class",
         [

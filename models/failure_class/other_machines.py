@@ -132,7 +132,7 @@ def simulate_machines(dataset: Dataset, seed: int) -> Mapping[str, SimulatedMach
 
 
 def heat_failure_machine(dataset: Dataset) -> SimulatedMachine:
-    """Return the machine of the heat-failure stretch; its base has seen seven of them."""
+    """Return as a machine the rows with most heat failures; its base has seen seven others."""
     rows = np.arange(len(dataset.failed))
     stretch = rows[HEAT_STRETCH]
     heat = LabelledPoints(dataset.points.take(stretch), dataset.failed[stretch])
@@ -192,7 +192,7 @@ def _train_base(dataset: Dataset, rows: Rows) -> bytes:
 
 
 def _metrics_without_base(rows: LabelledPoints, test: LabelledPoints) -> Metrics:
-    """Return the metrics of the base's own learner fitted on these rows only."""
+    """Fit trees on `rows` alone, without a base model, and return their metrics on `test`."""
     predicted = log_odds(
         fit(compute_features(rows.points), rows.failed), compute_features(test.points)
     )
@@ -200,14 +200,14 @@ def _metrics_without_base(rows: LabelledPoints, test: LabelledPoints) -> Metrics
 
 
 def _prediction_metrics(predictions: Predictions, failed: Flags) -> Metrics:
-    """Return log-loss, F1 and PR-AUC of predictions against the true failures."""
+    """Return log-loss, F1 and PR-AUC of an artefact's predictions against the true failures."""
     probability = predictions.probability.astype(np.float64)
     predicted = np.asarray(logit(np.clip(probability, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)))
     return _metrics(predicted, predictions.failure == 1, failed)
 
 
 def _metrics(predicted: FloatArray, decision: Flags, failed: Flags) -> Metrics:
-    """Return log-loss, F1 and PR-AUC."""
+    """Return log-loss and PR-AUC of the log-odds `predicted`, and F1 of `decision`, [N] each."""
     return {
         "log_loss": log_loss(predicted, failed),
         "f1": float(f1_score(failed, decision)),

@@ -69,7 +69,7 @@ class Weights:
     shift: float
 
     def log_odds(self, base: FloatArray, trees: FloatArray) -> FloatArray:
-        """Return the variant's log-odds of failure, [N]."""
+        """Return the variant's log-odds of failure from those of base and trees, [N] each."""
         return np.asarray(self.base * base + self.trees * trees + self.shift)
 
 

@@ -96,7 +96,7 @@ class LanguageModelFineTuner:
 
 
 def create_fine_tuner(base: Path, parent: Path, mixing: float) -> LanguageModelFineTuner:
-    """Create a fine-tuner with the CPU recipe."""
+    """Create a fine-tuner of the adapter `parent` with the CPU profile's hyperparameters."""
     return LanguageModelFineTuner(base, parent, RECIPES[PROFILE], mixing)
 
 

@@ -53,7 +53,7 @@ class ScheduledExample:
 
     @property
     def key(self) -> str:
-        """Return the epoch, text and answer."""
+        """Return an identifier of the content: epoch, text and answer joined."""
         return f"{self.epoch}{self.example.text}{self.example.answer}"
 
     @property

@@ -63,20 +63,20 @@ def load(directory: Path, selection: Selection) -> Mapping[str, DatasetSplit]:
 
 
 def load_available(directory: Path) -> Mapping[str, DatasetSplit]:
-    """Load each task's examples from the training sets, or its own examples if they are missing.
+    """Load each task's examples; without the training set only those written for this project.
 
     Tasks without any examples are left out.
     """
-    corpus = {name: _load_or_own(task, directory) for name, task in TASKS.items()}
+    corpus = {name: _load_with_fallback(task, directory) for name, task in TASKS.items()}
     return {name: split for name, split in corpus.items() if split != DatasetSplit()}
 
 
-def _load_or_own(task: Task, directory: Path) -> DatasetSplit:
-    """Load a task's examples; its own examples if the training set is missing."""
+def _load_with_fallback(task: Task, directory: Path) -> DatasetSplit:
+    """Load a task's examples; without the training set only those written for this project."""
     try:
         return task.load(directory, 0)
     except TrainingDataMissing:
-        return task.load_own()
+        return task.load_project_examples()
 
 
 def list_sources(corpus: Mapping[str, DatasetSplit]) -> tuple[str, ...]:

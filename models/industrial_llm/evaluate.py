@@ -1,8 +1,8 @@
-"""Evaluate a served model on the tasks: `python -m models.industrial_llm.evaluate --url … --model
-…`.
+"""Evaluate a served model on the tasks: `python -m models.industrial_llm.evaluate`.
 
-Writes the figures by task and source to `metrics.json` under the run's name. The base model is
-evaluated with `--shots 5`, the adapter without shots.
+`--url` is the server and `--model` its model. Writes the figures by task and source to
+`metrics.json` under the run's name. The base model is evaluated with `--shots 5`, the adapter
+without shots.
 """
 
 import argparse
@@ -49,7 +49,7 @@ class EvaluationOptions:
 def evaluate_model(
     corpus: Mapping[str, DatasetSplit], options: EvaluationOptions, client: ChatClient
 ) -> tuple[FiguresByTask, list[AnsweredExample]]:
-    """Return the figures by task and source, and the answers. Raises ChatServerError."""
+    """Return the model's metrics by task and source, and its answers. Raises ChatServerError."""
     figures, all_answers = FiguresByTask(), list[AnsweredExample]()
     for task_name, split in corpus.items():
         answered = _answer_examples(TASKS[task_name], split, options, client)

@@ -62,10 +62,10 @@ class Task:
     """A task of the model.
 
     load: return its examples from the training sets' folder, for one of FOLDS folds; raises
-    TrainingDataMissing. load_own: return the examples written for this project, which need no
-    folder. instructions: several wordings by language; the first one is used in evaluation. labels:
-    the closed list of answers, if any. schema: the JSON schema of answers in JSON. max_tokens: the
-    longest answer.
+    TrainingDataMissing. load_project_examples: return the examples written for this project, which
+    need no folder. instructions: several wordings by language; the first one is used in evaluation.
+    labels: the closed list of answers, if any. schema: the JSON schema of answers in JSON.
+    max_tokens: the longest answer.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Task:
     labels: tuple[str, ...] = ()
     schema: Schema | None = None
     max_tokens: int = 64
-    load_own: Callable[[], DatasetSplit] = DatasetSplit
+    load_project_examples: Callable[[], DatasetSplit] = DatasetSplit
 
 
 def instructions_by_language(

@@ -173,7 +173,7 @@ class Trainer:
         return int((predicted_ids == target_ids).all(dim=1).sum())
 
     def _answer_softmax(self, batches: Sequence[Batch]) -> SampledSoftmax:
-        """Return the sampled softmax over the tokens that occur in the batches' answers."""
+        """Return the sampled softmax loss over the tokens that occur in the batches' answers."""
         dialogues = {dialogue.key: dialogue for batch in batches for dialogue in batch}
         answers = (self._encode(dialogue).answer for dialogue in dialogues.values())
         return SampledSoftmax.from_answers(answers, self.device)

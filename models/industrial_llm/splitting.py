@@ -58,7 +58,7 @@ def near_duplicate_matrix(first: Sequence[str], second: Sequence[str]) -> "spars
 
 
 def remove_near_duplicates(split: DatasetSplit) -> DatasetSplit:
-    """Remove training and validation examples whose texts are close to a later part.
+    """Remove training and validation examples that nearly repeat a text of a later part.
 
     Test keeps all examples, validation loses those near test, training those near either.
     """

@@ -35,7 +35,7 @@ Figures = dict[str, Any]
 
 
 def evaluate_classifier(requests: Path = REQUESTS) -> Figures:
-    """Compute all figures. Raises FileNotFoundError if the test requests are missing."""
+    """Compute all figures of `metrics.json`. Raises FileNotFoundError without test requests."""
     test_requests, examples = read_requests(requests), read_examples(EXAMPLES)
     classifier = RouteClassifier.load()
     return {

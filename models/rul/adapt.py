@@ -48,7 +48,7 @@ class FittedTrees:
 
 
 def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
-    """Fit a variant on a training file in JSON lines, one machine that ran to failure a line:
+    """Fit a variant on a training file in JSON lines, one machine that ran to failure per line.
 
         {"sensors": {"T24": [each cycle's value since new, …], …}}
 

@@ -98,7 +98,10 @@ def evaluate(dataset: Dataset, backbone: Backbone) -> Metrics:
 
 
 def few_shot(bench: Benchmark, among: Rows, shots: Sequence[int] = SHOTS) -> Metrics:
-    """Return the accuracy on the rest of `among`, by number of training pictures a class."""
+    """Return accuracy and calibration of heads by number of training pictures per class.
+
+    Heads are trained on random pictures of `among` and tested on the others.
+    """
     return {str(count): _few_shot_metrics(bench, among, count) for count in shots}
 
 
@@ -147,7 +150,7 @@ def altered_picture_metrics(bench: Benchmark) -> Metrics:
 
 
 def unknown_class_metrics(bench: Benchmark) -> Metrics:
-    """Return how often unknown and known pictures are called unfamiliar.
+    """Return how often pictures of unknown and of known classes are called unfamiliar.
 
     Each class in turn is excluded from training and counts as unknown.
     """
@@ -242,7 +245,10 @@ def _few_shot_metrics(bench: Benchmark, among: Rows, shots: int) -> Metrics:
 def _altered_metrics(
     bench: Benchmark, heads: Sequence[tuple[Head, Rows]], test_rows: Rows, features: Features
 ) -> Metrics:
-    """Return the metrics of each head on its test rows; `features` belong to `test_rows`."""
+    """Return mean accuracy and unfamiliar share of heads, each on its rows of `test_rows`.
+
+    `features` are those of `test_rows`.
+    """
     accuracies, unfamiliar = [], []
     for head, rows in heads:
         predictions = head.predict(features[np.searchsorted(test_rows, rows)])

@@ -95,7 +95,7 @@ class _DocumentVersion(msgspec.Struct):
 
 
 def fit(views: Features, truth: Classes, labels: Sequence[str], backbone: str) -> FittedHead:
-    """Fit and calibrate a head.
+    """Fit and calibrate a head on the features of labelled pictures.
 
     views: features [pictures, views, width], the picture itself first. truth: [pictures], indices
     in `labels`; two pictures or more of each class.
@@ -114,7 +114,7 @@ def fit(views: Features, truth: Classes, labels: Sequence[str], backbone: str) -
 
 
 def nonconformity_scores(departures: Departures, scales: tuple[float, float]) -> FloatArray:
-    """Return nonconformity scores [rows]: the larger of both departures, relative to `scales`."""
+    """Return nonconformity scores [rows]: the larger of scaled class distance and feature norm."""
     class_scale, size_scale = scales
     return np.maximum(departures.to_class / class_scale, departures.size / size_scale)
 

@@ -41,8 +41,8 @@ def aligners(path: Path = ARTEFACT) -> Mapping[str, TagAligner]:
     )
 
 
-def with_confirmations(bases: Mapping[str, TagAligner], variant: bytes) -> tuple[str, TagAligner]:
-    """Return the scheme of a variant's concepts and its base aligner fitted on the variant.
+def load_variant_aligner(bases: Mapping[str, TagAligner], variant: bytes) -> tuple[str, TagAligner]:
+    """Return a variant's scheme, and the base aligner of this scheme fitted on the variant.
 
     bases: base aligner by scheme. Raises VariantBroken, ConceptUnknown.
     """

@@ -197,7 +197,7 @@ class TagAligner:
         return LearningResult(learned, replaced, conflicts)
 
     def variant(self) -> bytes:
-        """Return the confirmations as a variant's file."""
+        """Serialize the confirmations as the file of a customer's variant."""
         return confirming.render_variant(self.confirmed)
 
     def with_variant(self, variant: bytes) -> "TagAligner":

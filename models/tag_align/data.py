@@ -113,7 +113,7 @@ def abbreviations() -> tuple[tuple[str, str], ...]:
 
 
 def digests(directory: Path) -> dict[str, str]:
-    """Return the SHA-256 digest of each file as stored. Raises TrainingDataMissing."""
+    """Return the SHA-256 digest of each data set file by its path. Raises TrainingDataMissing."""
     files = (POINTS, BRICK, SHELLS, TERMS)
     return {
         str(file): hashlib.sha256(read_training_set(directory, file)).hexdigest() for file in files

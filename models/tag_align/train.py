@@ -1,4 +1,4 @@
-"""Build the vocabulary artefact: `python -m models.tag_align.train`.
+"""Build the tag aligner's vocabulary of concepts: `python -m models.tag_align.train`.
 
 Nothing is fitted here: only tenants' variants are fitted, on confirmations (learning.py).
 """

@@ -40,7 +40,7 @@ class Ports:
 
 
 def build_environment(folders: Folders, ports: Ports, current: Mapping[str, str]) -> dict[str, str]:
-    """Return the complete environment.
+    """Return all environment variables of the serving process.
 
     Values in `current` override the defaults but not the fixed variables, which guarantee loopback
     addresses, authentication and no telemetry.
@@ -50,7 +50,7 @@ def build_environment(folders: Folders, ports: Ports, current: Mapping[str, str]
 
 
 def traces_endpoint(current: Mapping[str, str]) -> str | None:
-    """Return the base URL of the OTLP collector; None if neither variable is set."""
+    """Return the OTLP base URL from MAAS_OTLP_ENDPOINT or OpenTelemetry's variable, or None."""
     names = ("MAAS_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     endpoint = next((value for name in names if (value := current.get(name))), None)
     return endpoint.rstrip("/") if endpoint else None

@@ -135,11 +135,11 @@ class OperationsApp:
                 yield line
 
     def _required_settings(self, name: str) -> AdapterSettings:
-        """Return the settings that an adapter for the model `name` must have."""
+        """Return the LoRA settings that an adapter for the model `name` must have."""
         return read_adapter_settings(Path(self._find_source(name).location))
 
     def _find_source(self, name: str) -> ModelSource:
-        """Return the fine-tunable model `name`. Raises ModelNotFound."""
+        """Return where the fine-tunable model `name` is loaded from. Raises ModelNotFound."""
         try:
             return self._sources[name]
         except KeyError:

@@ -1,4 +1,4 @@
-"""The deployment plan of a catalog: Ray Serve applications, route prefixes, model locations."""
+"""The deployment plan of a catalog: Ray Serve applications and the deployment of each model."""
 
 from collections.abc import Mapping
 
@@ -92,7 +92,7 @@ def _locate_model(model: Model, scaling: Scaling) -> ModelDeployment:
 def _specialist_sources(
     catalog: Catalog, weights: Mapping[str, ObtainedWeights]
 ) -> dict[str, ModelSource]:
-    """Return the sources of all specialists, by model id."""
+    """Return where each specialist is loaded from and how it is fine-tuned, by model id."""
     return {
         model.id: ModelSource.for_model(model, weights[model.id].source)
         for model in catalog.models.values()
@@ -103,7 +103,7 @@ def _specialist_sources(
 def _language_model_sources(
     catalog: Catalog, weights: Mapping[str, ObtainedWeights]
 ) -> dict[str, ModelSource]:
-    """Return the fine-tunable language models: their current adapter and its base weights."""
+    """Return the adapter and base weights of each fine-tunable language model, by model id."""
     return {
         model.id: ModelSource.for_model(model, weights[model.id].source, weights[model.base].source)
         for model in catalog.with_task(Task.TEXT_GENERATION)
@@ -118,7 +118,7 @@ def _embedding_application(models: tuple[Model, ...]) -> RunTarget:
 
 
 def _encoder_source(model: Model) -> EncoderSource:
-    """Return the source of an embedding model.
+    """Return the packaged encoder that serves an embedding model.
 
     Raises ServingFailed if its weights are of another kind or it has no context length.
     """

@@ -124,7 +124,7 @@ def model_metadata(model: Specialist) -> dict[str, Any]:
 
 
 def load_onnx_specialist(name: str, path: Path) -> OnnxSpecialist:
-    """Load an ONNX artefact.
+    """Load a specialist from an ONNX file.
 
     Raises WeightsBroken if it is no ONNX model or its signature does not match its graph.
     """

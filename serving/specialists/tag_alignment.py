@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.multilingual import EXTRA
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
-from models.tag_align.adapt import aligners, with_confirmations
+from models.tag_align.adapt import aligners, load_variant_aligner
 from models.tag_align.aligner import Basis, Candidate, TagAligner, TagAlignment
 from models.tag_align.confirmations import TooManyConfirmations, VariantBroken
 from models.tag_align.naming import (
@@ -103,7 +103,7 @@ class TagAlignmentSpecialist:
         }
 
     def _align_tags(self, rows: Iterable[tuple[str, str]]) -> list[TagAlignment]:
-        """Align each (tag, scheme); tags that differ only in numbers count as one kind."""
+        """Align each (tag, scheme); embeddings are used for at most MAX_BY_MEANING tag patterns."""
         answers: list[TagAlignment] = []
         by_meaning: set[Words] = set()
         for tag, scheme in rows:
@@ -120,7 +120,7 @@ class TagAlignmentSpecialist:
     def load_variant(self, name: str, version: str, artefact: bytes) -> "TagAlignmentSpecialist":
         """Load a customer's confirmations of tags. Raises WeightsBroken."""
         try:
-            scheme, learned = with_confirmations(self.schemes, artefact)
+            scheme, learned = load_variant_aligner(self.schemes, artefact)
         except (VariantBroken, ConceptUnknown, TagInvalid, TooManyConfirmations) as error:
             raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
         signature = msgspec.structs.replace(self.signature, version=version)

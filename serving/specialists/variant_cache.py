@@ -1,4 +1,4 @@
-"""In-memory LRU cache of loaded customers' variants, with a byte limit and a TTL of one day."""
+"""In-memory LRU cache of customers' fine-tuned models (variants), with byte limit and TTL."""
 
 import time
 from collections.abc import Callable

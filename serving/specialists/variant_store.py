@@ -1,4 +1,4 @@
-"""Customers' variants of one replica: a memory cache in front of the machine's folder.
+"""Customers' fine-tuned models (variants): a replica's memory cache before a shared folder.
 
 Concurrent requests for a variant load it once. Reading, loading and writing run in threads.
 """

@@ -80,7 +80,7 @@ class AdapterStore:
     def put(
         self, adapter_id: str, body: bytes, required_settings: Callable[[str], AdapterSettings]
     ) -> str:
-        """Store an uploaded adapter and return its public name.
+        """Check an uploaded adapter's settings, store it and return its public name.
 
         `required_settings` returns the settings that the engine of a base model requires. Raises
         InputInvalid, and ModelFailed if the disk is full.

@@ -45,7 +45,7 @@ class EngineCounters:
         return merge_texts([text for texts in by_model for text in texts] + ended)
 
     async def _model_counters(self, model: str, is_running: bool) -> list[str]:
-        """Return the counters of each engine, if the model `is_running`, and how many lack them."""
+        """Return Prometheus texts: running engines' counters, and how many engines lack them."""
         texts, engines = list[str](), 1
         if is_running:
             try:

@@ -1,4 +1,4 @@
-"""Rewrite chat requests for enum answers and wrap the engine's responses (enum_answers.py)."""
+"""Chat requests whose answer must be one of given strings, and the engine's responses."""
 
 from collections.abc import AsyncGenerator
 from typing import Any

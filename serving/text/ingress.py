@@ -1,4 +1,4 @@
-"""Ray's OpenAI ingress of the text models, extended by models that are adapters on an engine."""
+"""Ray's OpenAI ingress of the text models, extended by LoRA adapters on another model's engine."""
 
 from collections.abc import Mapping
 from typing import Any

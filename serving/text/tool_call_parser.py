@@ -100,7 +100,7 @@ class ToolChoiceParser(ToolParser):
         return DeltaMessage(tool_calls=[delta])
 
     def _record_sent_call(self, choice: ToolChoice) -> None:
-        """Record the sent call; vLLM otherwise sends what it considers missing of it."""
+        """Tell vLLM that the call was sent; it would otherwise send missing text at the end."""
         self.prev_tool_call_arr = [{"name": choice.tool, "arguments": choice.arguments}]
         self.streamed_args_for_tool = [_function_call(choice).arguments]
         self.current_tool_id = 0

@@ -120,7 +120,7 @@ def parse_max_seconds(text: str | None, max_seconds: int) -> int:
 
 
 def with_mixing(adapter: AdaptFunction, mixing: str | None) -> AdaptFunction:
-    """Return `adapter` with the requested interpolation between parent and trained weights.
+    """Return the training function with the requested mixing of parent and trained weights.
 
     `mixing` is the query parameter, None for the default of 1. Raises InputInvalid.
     """
@@ -135,7 +135,7 @@ def with_mixing(adapter: AdaptFunction, mixing: str | None) -> AdaptFunction:
 
 
 def with_sensitivity(adapter: AdaptFunction, sensitivity: str | None) -> AdaptFunction:
-    """Return the anomaly detector's `adapter` with the requested sensitivity.
+    """Return the anomaly detector's training function with the requested sensitivity.
 
     `sensitivity` is the query parameter, None for the default. Raises InputInvalid.
     """
@@ -174,7 +174,7 @@ async def stream_fine_tuning(
 
 
 def run_fine_tuning(adapter: AdaptFunction, training_file: bytes) -> Iterator[bytes]:
-    """Run `adapter` in a thread and yield its progress and result as JSON lines."""
+    """Run the training function in a thread; yield its progress and result as JSON lines."""
     reports: SimpleQueue[str | Metrics | None] = SimpleQueue()
     started_at = time.monotonic()
     with ThreadPoolExecutor(1) as pool:

@@ -158,7 +158,7 @@ def _convert_gguf_package(
 
 
 def _read_turn_ends(weights: Weights) -> tuple[str, ...]:
-    """Return the turn ends of the chat template, from the JSON file beside it."""
+    """Return the texts that end a turn in the chat template, from the JSON file beside it."""
     if weights.chat_template is None:
         return ()
     settings = _chat_template_path(weights).with_suffix(".json")

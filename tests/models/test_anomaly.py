@@ -195,7 +195,7 @@ class TestDetectorFitting:
 class TestDetectionRates:
     def test_rates_are_computed_from_pooled_counts(self) -> None:
         counts = np.array([[3.0, 1.0, 1.0, 5.0], [3.0, 1.0, 1.0, 3.0]])
-        assert Rates.of(counts) == Rates(0.75, 0.2, 0.25)
+        assert Rates.from_counts(counts) == Rates(0.75, 0.2, 0.25)
 
     def test_counts_exclude_rows_used_for_fitting(self) -> None:
         readings = np.tile(hours(20, 700), 2)
@@ -218,7 +218,7 @@ class TestDetectionRates:
 class TestRecordedMetrics:
     def test_default_settings_reproduce_recorded_metrics(self, dataset: Dataset) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))
-        now = asdict(Rates.of(confusion_counts(dataset.experiments, Settings())))
+        now = asdict(Rates.from_counts(confusion_counts(dataset.experiments, Settings())))
         assert now == pytest.approx(recorded["default"], abs=TOLERANCE)
         assert recorded["settings"] == asdict(Settings())
         assert recorded["data"]["sha256"] == dict(dataset.sha256)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.adaptation import TrainingFileInvalid
-from models.tag_align.adapt import adapt, aligners, with_confirmations
+from models.tag_align.adapt import adapt, aligners, load_variant_aligner
 from models.tag_align.aligner import TagAligner
 
 BRICK = "https://brickschema.org/schema/Brick#"
@@ -43,7 +43,7 @@ class TestTagAlignmentFineTuning:
         assert made.score.adapted > 0.8
         assert made.examples == len(LINES)
         assert "held-out" in said[1]
-        scheme, variant = with_confirmations(bases, made.artefact)
+        scheme, variant = load_variant_aligner(bases, made.artefact)
         assert scheme == "brick"
         assert variant.align(["garage_OTTO_17"])[0][0].concept.id == WORDS["OTTO"]
 
@@ -73,7 +73,7 @@ class TestTagAlignmentFineTuning:
             for at, place in enumerate(PLACES * 2)
         ]
         made = adapt(file(*lines), lambda _: None)
-        scheme, variant = with_confirmations(bases, made.artefact)
+        scheme, variant = load_variant_aligner(bases, made.artefact)
         assert scheme == "aas"
         assert variant.positions == bases["aas"].positions
 

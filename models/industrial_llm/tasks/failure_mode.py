@@ -48,15 +48,15 @@ LABELS = (
 
 
 def load(directory: Path, _fold: int) -> DatasetSplit:
-    """Load FMC's training and development sets and the own orders. Raises TrainingDataMissing."""
+    """Load FMC's work orders and those written for this project. Raises TrainingDataMissing."""
     fmc = DatasetSplit(
         train=_load_fmc_orders(directory, "train"), test=_load_fmc_orders(directory, "dev")
     )
-    return remove_near_duplicates(fmc + load_own())
+    return remove_near_duplicates(fmc + load_project_examples())
 
 
-def load_own() -> DatasetSplit:
-    """Load the own orders, which need no training sets."""
+def load_project_examples() -> DatasetSplit:
+    """Load the work orders written for this project, without reading any training set."""
     return split_by_group(
         [_to_example(OWN_SOURCE, text, label) for label, text in read_pairs(OWN_EXAMPLES_FILE)]
     )
@@ -92,6 +92,6 @@ TASK = Task(
         ),
     ),
     labels=LABELS,
-    load_own=load_own,
+    load_project_examples=load_project_examples,
     max_tokens=16,
 )

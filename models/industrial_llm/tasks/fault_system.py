@@ -54,11 +54,11 @@ def load(directory: Path, fold: int) -> DatasetSplit:
     """Load all faults, with CAMB's fold `fold` as the test part. Raises TrainingDataMissing."""
     _, *rows = read_first_sheet(read_data_file(directory, FILE))
     camb = split_by_fold([_to_example(CAMB, text, system) for text, system in rows], fold, FOLDS)
-    return remove_near_duplicates(camb + load_own())
+    return remove_near_duplicates(camb + load_project_examples())
 
 
-def load_own() -> DatasetSplit:
-    """Load the own faults, for training only; they need no training sets."""
+def load_project_examples() -> DatasetSplit:
+    """Load the faults written for this project, for training only, without any training set."""
     return DatasetSplit(
         train=tuple(
             _to_example(OWN_SOURCE, text, system) for system, text in read_pairs(OWN_EXAMPLES_FILE)
@@ -79,6 +79,6 @@ TASK = Task(
         ("指出这个故障属于哪个系统。", "该故障属于飞机的哪个一级系统?"),
     ),
     labels=SYSTEMS,
-    load_own=load_own,
+    load_project_examples=load_project_examples,
     max_tokens=16,
 )

@@ -1,4 +1,4 @@
-"""Read the tasks' data: files of the training sets, and own example files beside the code."""
+"""Read the tasks' data: files of the training sets, and examples written for this project."""
 
 import csv
 import gzip
@@ -27,7 +27,7 @@ def read_csv_rows(directory: Path, file: Path) -> list[dict[str, str]]:
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """Read own examples: two tab-separated texts per line. Raises ExamplesInvalid."""
+    """Read a file of two tab-separated texts per line. Raises ExamplesInvalid."""
     return [
         _parse_pair(path, number, line)
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)

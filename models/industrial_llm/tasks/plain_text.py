@@ -27,7 +27,7 @@ def company_source(company: str) -> str:
 
 
 def load(directory: Path, _fold: int) -> DatasetSplit:
-    """Load both companies' orders in the data set's own parts. Raises TrainingDataMissing."""
+    """Load both companies' work orders, split as published. Raises TrainingDataMissing."""
     train, validation, test = (
         tuple(
             example for company in COMPANIES for example in _load_orders(directory, company, part)

@@ -41,7 +41,7 @@ def _is_term(english: str, chinese: str) -> bool:
 
 
 def _swap_languages(split: DatasetSplit) -> DatasetSplit:
-    """Return the examples in the other direction."""
+    """Return the examples with source and target language swapped."""
     train, validation, test = (
         tuple(_to_example(example.answer, example.text) for example in examples)
         for examples in (split.train, split.validation, split.test)

@@ -130,7 +130,7 @@ def _routing_examples(
 
 
 def _is_sampled(text: str) -> bool:
-    """Sample texts by a seed from the text itself, so that adding texts changes no other choice."""
+    """Decide by a seed from the text whether it is sampled, so that new texts change no other."""
     return random.Random(text).random() < _NO_TOOL_SHARE  # noqa: S311
 
 
@@ -183,7 +183,7 @@ def _fill_template(
 
 
 def _restrict_to_unit(quantities: Any, unit: str | None) -> Any:
-    """Return a quantity's variants in `unit`, without its words; all variants for None."""
+    """Return a quantity's value ranges in `unit`, without the unit's words; all ranges for None."""
     if not unit:
         return quantities
     return [["", unit_name, *range_] for _, unit_name, *range_ in quantities if unit_name == unit]
@@ -192,7 +192,7 @@ def _restrict_to_unit(quantities: Any, unit: str | None) -> Any:
 def _fill_value(
     tool: Tool, name: str, value: Any, language: str, generator: random.Random
 ) -> _FilledValue:
-    """Choose words and argument for a slot."""
+    """Choose a slot's value: its words in the request and its argument in the tool call."""
     if isinstance(value, list):
         usable = [candidate for candidate in value if _is_unit_used_in(candidate[0], language)]
         return _fill_quantity(tool.unit_of(name), generator.choice(usable), generator)

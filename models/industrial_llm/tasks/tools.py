@@ -44,12 +44,12 @@ class Tool:
     fields: tuple[InputField, ...]
 
     def unit_of(self, field: str) -> str | None:
-        """Return the unit of a field's plain numbers. Raises KeyError for an unknown field."""
+        """Return the unit of an input's numbers given without one. Raises KeyError if unknown."""
         return {input_field.name: input_field.unit for input_field in self.fields}[field]
 
 
 def list_tools() -> tuple[Tool, ...]:
-    """Return the catalog's specialists and mechanisms that a text selects."""
+    """Return as tools the specialists and formulas that `auto` can select by a request's text."""
     models = load_catalog(PROFILE).models.values()
     return tuple(
         _tool_for_model(model, model.route.task)
