@@ -16,7 +16,7 @@ def allow_slow_start(timeout_s: float) -> Iterator[None]:
 
     Ray asks for its node in a loop of 30 s and then gives up, although the node still starts.
     """
-    get_node = services.get_node
+    get_node: Any = services.get_node
     deadline = time.monotonic() + timeout_s
 
     def get_node_patiently(*arguments: Any) -> Any:

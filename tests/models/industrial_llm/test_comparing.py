@@ -101,7 +101,7 @@ class TestVerdict:
         ).beats
 
     def test_empty_or_unequal_scores_raise_value_error(self) -> None:
-        with pytest.raises(ValueError, match="nothing"):
+        with pytest.raises(ValueError, match="no examples to compare"):
             compare_scores([], [])
         with pytest.raises(ValueError, match="shorter"):
             compare_scores([1, 1], [1])
