@@ -157,7 +157,7 @@ def tag_to_json(currency: str, tag: TagBreakdown) -> dict[str, Any]:
 
 
 def _share_to_json(currency: str, part: TagShare) -> dict[str, Any]:
-    """Return a tag value's share as JSON, with its amount divided by invoice line."""
+    """Return as JSON the part of an invoice that a call tag's value caused, with its lines."""
     return {
         "kind": part.kind.value,
         "value": part.value or None,

@@ -54,7 +54,7 @@ async def clear_pending_credit_refresh(session: AsyncSession, account_id: UUID) 
 async def recompute_available_credit(
     session: AsyncSession, clock: Clock, position: UsagePosition
 ) -> None:
-    """Set the billing credit and the allowance quotas of an account to match its usage position."""
+    """Set what an account may still spend, and its included units, from its usage so far."""
     account_id, terms = position.account_id, position.terms
     funds = await load_credit_funds(session, position)
     metered = await _sum_metered_cost(session, position)

@@ -103,7 +103,7 @@ class _Simulation:
             await mark_filled(session, deps.clock, self.accounts)
 
     async def _run_at(self, at: datetime, work: Callable[[date], Awaitable[None]]) -> None:
-        """Advance the clock and run the work; skip it within the final hours."""
+        """Advance the simulated clock to `at` and run the work; skip it if `at` is near now."""
         if at <= self._deps.dates.now - _FINAL_HOURS:
             self._deps.clock.advance_to(at)
             await work(local_day(at, SHANGHAI))

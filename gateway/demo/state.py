@@ -100,6 +100,6 @@ async def require_fillable(session: AsyncSession, state: DemoState, *, yes: bool
 
 
 async def mark_filled(session: AsyncSession, clock: Clock, accounts: Sequence[DemoAccount]) -> None:
-    """Record in the audit log of each firm's account that the demo is complete."""
+    """Record in each firm's audit log that all its demo data are created."""
     for account in accounts:
         await record_audit_event(session, clock, CLI_ACTOR, account.account_id, _FILLED_ACTION)

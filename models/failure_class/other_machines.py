@@ -159,7 +159,7 @@ def run_trial(machine: SimulatedMachine, count: int, seed: int) -> TrialResult:
 
 
 def _accepted_variant(base: BaseClassifier, rows: LabelledPoints) -> Adaptation | None:
-    """Return the variant, or None if the file is refused or the variant is worse."""
+    """Fine-tune on rows; return None if they are refused or the variant is worse than the base."""
     try:
         variant = fit_variant(base, rows, lambda _: None)
     except TrainingFileInvalid:

@@ -123,7 +123,7 @@ def _answer_nodes() -> Iterator[NodeProto]:
 
 
 def _contribution_nodes() -> Iterator[NodeProto]:
-    """Yield nodes for `added` [batch, groups]: Shapley values of the predicted fault's log-odds."""
+    """Yield the ONNX nodes of output `added`, Shapley values by group, [batch, groups]."""
     yield make("Equal", ["places", "likeliest"], ["is_told"])
     yield make("Cast", ["is_told"], ["is_told_number"], to=TensorProto.FLOAT)
     yield make("Unsqueeze", ["is_told_number", "axis_1"], ["told_row"])

@@ -39,7 +39,7 @@ MEASURE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def coalition_measures() -> Mask:
-    """Return, per coalition, which measures come from the plate, [2 ** groups, MEASURES].
+    """Return, per Shapley coalition, which measures are the plate's own, [2 ** groups, MEASURES].
 
     The other measures come from the reference plate: all in the first coalition, none in the last.
     """

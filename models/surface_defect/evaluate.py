@@ -131,7 +131,10 @@ def accuracy_without_neighbours(bench: Benchmark) -> Metrics:
 
 
 def altered_picture_metrics(bench: Benchmark) -> Metrics:
-    """Return accuracy and unfamiliar share on altered pictures, with heads of unaltered ones."""
+    """Return accuracy and the share flagged as unfamiliar when test pictures are altered.
+
+    The classifier heads were fitted on unaltered pictures.
+    """
     test_rows = np.flatnonzero(bench.dataset.test_mask)
     features = {
         name: bench.backbone.extract_features(

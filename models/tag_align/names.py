@@ -72,7 +72,7 @@ class ConceptNameIndex:
         )
 
     def unknown_letter_share(self, expanded: Words, lexicon: Lexicon) -> float:
-        """Return the share of letters in long words unknown to names and lexicon."""
+        """Return which share of a tag's letters is in long words of no concept name or lexicon."""
         words = without_numbers(expanded)
         unknown = (
             word for word in words if is_long_word(word) and not self._is_known(word, lexicon)

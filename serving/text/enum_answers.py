@@ -82,7 +82,7 @@ class EnumStream:
         self._started: set[int] = set()
 
     def wrap_event(self, line: str) -> str:
-        """Return a server-sent event with the JSON around its text; other events are unchanged."""
+        """Wrap an event's text into the schema's JSON; return other events unchanged."""
         if not line.startswith(_DATA):
             return line
         try:

@@ -248,5 +248,7 @@ class TestDataFiles:
             path = tmp_path / FOLDER / f"{name}.csv.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(gzip.compress(lines.encode()))
-        with pytest.raises(TrainingDataMissing, match=r"other/1.csv.gz does not have the columns .*anomaly"):
+        with pytest.raises(
+            TrainingDataMissing, match=r"other/1.csv.gz does not have the columns .*anomaly"
+        ):
             load(tmp_path)

@@ -134,7 +134,9 @@ class TestSurfaceArtefact:
         ("change", "said"),
         [
             pytest.param({"version": 2}, "version 2", id="another version"),
-            pytest.param({"backbone": "another"}, "on the backbone 'another'", id="another backbone"),
+            pytest.param(
+                {"backbone": "another"}, "on the backbone 'another'", id="another backbone"
+            ),
             pytest.param({"labels": ["a"]}, "1 labels", id="one label"),
             pytest.param({"labels": ["a", "b", "a"]}, "twice", id="a label twice"),
             pytest.param({"labels": ["a", "b"]}, "shape", id="fewer labels"),

@@ -65,7 +65,7 @@ class SettlementCharges:
 
 
 async def current_price(session: AsyncSession, settlement: OutcomeSettlement) -> MonthPrice:
-    """Return a settlement's price without effects that are reversed, lost or in dispute."""
+    """Return a settlement's price without effects reversed, in dispute or rejected by one."""
     excluded = await removed_effect_ids(session, settlement) | await frozen_effect_ids(
         session, settlement
     )

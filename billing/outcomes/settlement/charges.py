@@ -61,7 +61,7 @@ async def reconcile_charges(
 def _divide_uncharged_amount(
     priced: MonthPrice, charged: SettlementCharges, missing: int
 ) -> list[AttesterPart]:
-    """Divide `missing` (minor units not yet charged) among attester kinds: price less charges."""
+    """Divide uncharged minor units among attester kinds by each one's price less its charges."""
     charged_parts: dict[str, tuple[int, int]] = {}
     for one in (*charged.finalized, *charged.pending):
         micro, minor = charged_parts.get(one.attested_by, (0, 0))

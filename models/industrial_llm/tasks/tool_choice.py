@@ -268,7 +268,7 @@ def _fill_series(value: Values, language: str, generator: random.Random) -> _Fil
 
 
 def _fill_choice(value: Values, language: str, generator: random.Random) -> _FilledValue:
-    """Choose a value from a closed list, with a word for it in the language."""
+    """Pick one of a parameter's allowed values at random, with a user's word for it."""
     chosen = generator.choice(sorted(value))
     words = [word for word in value[chosen] if detect_language(word) == language] or value[chosen]
     return _FilledValue(generator.choice(words), chosen)

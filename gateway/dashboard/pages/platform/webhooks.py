@@ -1,4 +1,4 @@
-"""The pages of incoming collector events and of outgoing deliveries: collector, mail, webhooks."""
+"""Pages of events from the payment provider, and of deliveries to it, by mail and by webhook."""
 
 from typing import Any
 from urllib.parse import urlencode
