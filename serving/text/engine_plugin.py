@@ -1,4 +1,6 @@
-"""vLLM general plugin: on a CPU, engine processes sleep between polls of shared memory.
+"""vLLM general plugin for CPUs: its own LoRA, and a sleep between polls of shared memory.
+
+`cpu_lora.py` replaces vLLM's CPU implementation of LoRA adapters.
 
 By default a process that reads vLLM's shared-memory queue polls it without a pause for one second
 after each message. During generation this occupies one of two cores, which the model's arithmetic
@@ -13,13 +15,16 @@ from functools import partial
 from vllm.distributed.device_communicators import shm_broadcast
 from vllm.platforms import current_platform
 
+from serving.text import cpu_lora
+
 # One decoding step of the smallest model takes several hundred times as long.
 _POLL_S = 0.0002
 
 
 def register() -> None:
-    """Replace the busy wait by a sleep if the model runs on a CPU. May be called repeatedly."""
+    """Replace LoRA and the busy wait if the model runs on a CPU. May be called repeatedly."""
     if current_platform.is_cpu():
+        cpu_lora.install()
         # shm_broadcast imported the function by name, so it is replaced in that module.
         shm_broadcast.sched_yield = partial(  # type: ignore[attr-defined]
             time.sleep, _POLL_S
