@@ -7,15 +7,8 @@ PAUSE_S = 0.02
 _WORD = " spindle"
 _PROMPT = 34
 
-# The upstream's models: one for the other gateways, and one of our catalog, because our gateway
-# serves no model that its servers do not list.
-CATALOG_MODEL = "industrial-llm"
-MODELS: dict[str, Any] = {
-    "object": "list",
-    "data": [
-        {"id": model, "object": "model", "owned_by": "bench"} for model in ("bench", CATALOG_MODEL)
-    ],
-}
+# No list of models: the gateway then takes the upstream to serve all models of its catalog.
+MODELS: dict[str, Any] = {"object": "list", "data": []}
 
 _USAGE = {"prompt_tokens": _PROMPT, "total_tokens": _PROMPT + CHUNKS, "completion_tokens": CHUNKS}
 
