@@ -11,11 +11,17 @@ vLLM calls `register` in each of its processes (entry point in pyproject.toml).
 
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 from vllm.distributed.device_communicators import shm_broadcast
 from vllm.platforms import current_platform
 
-from serving.text import cpu_lora
+from infra.lazy_import import LazyModule
+
+if TYPE_CHECKING:
+    from serving.text import cpu_lora
+else:  # imports vLLM's CPU platform and LoRA layers, which a GPU process does not need
+    cpu_lora = LazyModule("serving.text.cpu_lora")
 
 # One decoding step of the smallest model takes several hundred times as long.
 _POLL_S = 0.0002
