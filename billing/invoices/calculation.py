@@ -54,7 +54,7 @@ class TermsUsage:
         return usage_lines(self.terms, self.share, self.consumed)
 
     def running_total(self) -> RunningTotal:
-        """Return the cost so far, and package or flat amounts due with a next unit (nano-units)."""
+        """Return the cost so far, and the package or flat price of the next unit (nano-units)."""
         return running_total(self.terms, self.share, self.consumed)
 
 

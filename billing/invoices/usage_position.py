@@ -52,7 +52,7 @@ class UsagePosition:
 
     @property
     def uninvoiced_cost(self) -> int:
-        """Uninvoiced usage cost, plus package or flat amounts due with a next unit (nano-units)."""
+        """The cost of uninvoiced usage, plus the package or flat price of the next unit (nano)."""
         return sum(cost_with_reserve(usage.terms_usages) for usage in self.uninvoiced_periods)
 
 
@@ -92,6 +92,6 @@ def _is_in_force(span: TermsInForce, at: datetime) -> bool:
 
 
 def cost_with_reserve(usages: Sequence[TermsUsage]) -> int:
-    """Return the cost of usage, plus package or flat amounts due with a next unit (nano-units)."""
+    """Return the cost of usage, plus the package or flat price of the next unit (nano-units)."""
     totals = [usage.running_total() for usage in usages]
     return sum(total.amount + total.reserve for total in totals)
