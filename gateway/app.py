@@ -13,37 +13,19 @@ from litestar.exceptions import HTTPException
 from gateway.access.authenticator import Authenticator
 from gateway.access.price_book import PriceBook
 from gateway.access.propagation import Propagation
-from gateway.api import health, open_inference
-from gateway.api.alerts import AlertRoutes
-from gateway.api.collector_webhooks import webhook_routes
 from gateway.api.exception_handlers import (
     handle_app_error,
     handle_http_exception,
     handle_unexpected_error,
 )
-from gateway.api.feedback import FeedbackRoutes
-from gateway.api.files import FileRoutes
-from gateway.api.fine_tuning import FineTuningRoutes
 from gateway.api.inference import inference_routes
-from gateway.api.invoices import InvoiceRoutes
-from gateway.api.line_disputes import LineDisputeRoutes
-from gateway.api.model_selection import AutoRoutes
-from gateway.api.models import ModelRoutes
 from gateway.api.openapi.document import assets_router, document_route, openapi_config
-from gateway.api.organization_usage import OrganizationRoutes
-from gateway.api.outcomes.contracts import OutcomeContractRoutes
-from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
-from gateway.api.outcomes.outcomes import OutcomeRoutes
-from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
-from gateway.api.payment_pages import payment_page
-from gateway.api.root import front
-from gateway.api.subscription import SubscriptionRoutes
-from gateway.api.usage import LimitRoutes, QuoteRoutes, UsageRoutes
-from gateway.api.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
-from gateway.api.vector_stores import VectorStoreRoutes
+from gateway.api.routes import API_ROUTES
 from gateway.asgi.log_context import bind_request
 from gateway.components import Components, dependencies
 from gateway.dashboard.router import dashboard_router
+from gateway.evaluations.offers import EvaluationOffers
+from gateway.evaluations.runner import EvaluationDependencies, EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
 from gateway.fine_tuning.runner import FineTuningDependencies, FineTuningRunner
 from gateway.identity.links import Links
@@ -57,6 +39,7 @@ from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline, Stages
+from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
 from gateway.inference.token_count import PromptTokenCounter
@@ -128,6 +111,8 @@ def build_components(
     propagation = Propagation(database, clock, settings.timing)
     fine_tuning = _fine_tuning_dependencies(shared, clock, catalog, stages, propagation)
     pepper, links = secret_key(settings), Links.from_settings(settings)
+    pipeline = Pipeline(stages, clock, settings)
+    quotes = _build_quotes(settings, clock, stages, database)
     return Components(
         settings=settings,
         clock=clock,
@@ -142,7 +127,7 @@ def build_components(
         admission=stages.admission,
         call_metrics=stages.call_metrics,
         gauges=_build_gauges(shared, clock, catalog, stages.writer),
-        quotes=_build_quotes(settings, clock, stages, database),
+        quotes=quotes,
         collector=create_collector(settings),
         webhook_poster=create_webhook_poster(settings),
         router=router,
@@ -154,11 +139,13 @@ def build_components(
         propagation=propagation,
         searcher=searcher,
         ingestion_runner=IngestionRunner(ingestion),
+        evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
+        evaluation_offers=EvaluationOffers(database, quotes),
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_loader=shared.variant_loader,
         offers=_build_offers(shared, settings, clock, catalog, stages.admission),
-        pipeline=Pipeline(stages, clock, settings),
+        pipeline=pipeline,
         tracer=stages.tracer,
         identity=build_identity(database, clock, pepper, links, Passwords()),
         pepper=pepper,
@@ -202,6 +189,23 @@ def _fine_tuning_dependencies(
         upstream=shared.upstream,
         propagation=propagation,
         timing=shared.timing,
+    )
+
+
+def _build_evaluation_runner(
+    shared: "_Shared", clock: Clock, stages: Stages, pipeline: Pipeline
+) -> EvaluationRunner:
+    """Build the runner of evaluation runs, whose calls go through the pipeline."""
+    return EvaluationRunner(
+        EvaluationDependencies(
+            clock=clock,
+            database=shared.connections.handlers,
+            authenticator=stages.authenticator,
+            heartbeat=shared.heartbeat,
+            client=PipelineClient(pipeline, clock),
+            metrics=shared.metrics,
+            timing=shared.timing,
+        )
     )
 
 
@@ -328,38 +332,7 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
     return Litestar(
         route_handlers=[
             *inference_routes(components),
-            UsageRoutes,
-            LimitRoutes,
-            ModelRoutes,
-            FileRoutes,
-            VectorStoreRoutes,
-            VectorStoreFileRoutes,
-            VectorStoreBatchRoutes,
-            FineTuningRoutes,
-            FeedbackRoutes,
-            QuoteRoutes,
-            AutoRoutes,
-            InvoiceRoutes,
-            LineDisputeRoutes,
-            SubscriptionRoutes,
-            OutcomeRoutes,
-            SettlementRoutes,
-            DisputeRoutes,
-            AlertRoutes,
-            OrganizationRoutes,
-            OutcomeContractRoutes,
-            AttesterRoutes,
-            EvidenceRoutes,
-            *webhook_routes(),
-            payment_page,
-            open_inference.server_live,
-            open_inference.server_ready,
-            open_inference.model_ready,
-            open_inference.model_metadata,
-            front,
-            health.live,
-            health.ready,
-            health.metrics,
+            *API_ROUTES,
             document_route(components.catalog),
             assets_router(),
             *([dashboard_router(components)] if components.settings.dashboard else []),
@@ -393,5 +366,6 @@ def lifespan_of(components: Components) -> Lifespan:
         components.gauges,
         components.fine_tuning_runner,
         components.ingestion_runner,
+        components.evaluation_runner,
     )
     return create_lifespan(close_callbacks, started)

@@ -9,6 +9,8 @@ from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.organization_usage import provide_usage_parameters
 from gateway.api.usage import provide_principal
+from gateway.evaluations.offers import EvaluationOffers
+from gateway.evaluations.runner import EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
 from gateway.fine_tuning.runner import FineTuningRunner
 from gateway.identity.services import IdentityServices
@@ -73,6 +75,8 @@ class Components:
     propagation: Propagation
     searcher: VectorStoreSearcher
     ingestion_runner: IngestionRunner
+    evaluation_runner: EvaluationRunner
+    evaluation_offers: EvaluationOffers
     offers: JobOffers
     pipeline: Pipeline
     tracer: Tracer
@@ -93,7 +97,8 @@ class Components:
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
     *("authenticator", "availability", "call_metrics", "catalog", "clock", "collector", "database"),
-    *("document_queue", "fine_tuning_runner", "identity", "ingestion_runner", "metrics"),
+    *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
+    *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     *("propagation", "quotes", "request_limits", "router", "searcher", "secure", "settings"),
     *("upstream", "variant_loader", "webhook_poster"),

@@ -145,6 +145,7 @@ class TestTenantIsolation:
             *("Outcome", "OutcomeCall", "OutcomeSettlement", "OutcomeCredit", "Dispute", "Charge"),
             *("TrainingFile", "Adaptation", "AdaptationEvent", "Variant"),
             *("VectorStore", "VectorStoreFile", "VectorPiece"),
+            *("EvaluationRun", "EvaluationQuestion", "EvaluationAnswer"),
             *("Feedback", "ModelVersionExample"),
             *("Membership", "AuditEntry"),
         }

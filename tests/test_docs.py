@@ -12,6 +12,7 @@ import pytest
 
 import billing
 import gateway.call.errors
+import gateway.evaluations
 import gateway.fine_tuning
 import gateway.identity
 import gateway.registry.files
@@ -38,6 +39,7 @@ def facts() -> Iterator[type[AppError]]:
     modules += [infra.database.database]
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
+        gateway.evaluations,
     )  # fmt: skip
     found = [
         one

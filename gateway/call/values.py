@@ -35,9 +35,10 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedInCaller:
-    """A signed-in person who calls with an API key of the account without its secret.
+    """A caller who uses an API key of the account without its secret: a signed-in person, or a job.
 
-    Only dashboard pages create one, after they have checked the session and its permissions.
+    Only dashboard pages create one, after they have checked the session and its permissions, and
+    background jobs that were started with the key.
     """
 
     account_id: UUID
@@ -50,6 +51,7 @@ class Call:
 
     `started_at` is UTC; `started_monotonic` is in monotonic seconds, for durations only.
     `credentials` is the Authorization header; calls from the dashboard have `signed_in_caller`.
+    `client_address` is None for work that goes on after its request; networks are not checked then.
     `open_inference_errors` is True if errors have the shape of the Open Inference Protocol.
     """
 
@@ -62,7 +64,7 @@ class Call:
     started_at: datetime
     started_monotonic: float
     version_in_path: str | None = None
-    client_address: str = ""
+    client_address: str | None = ""
     signed_in_caller: SignedInCaller | None = None
     open_inference_errors: bool = False
 

@@ -39,7 +39,12 @@ from infra.settings import Settings
 from models.catalog import Catalog, Model, load_catalog
 from models.extras import required_extra
 
-_TRAINING_COMMANDS = (
+_LAZY_COMMANDS = (
+    Command(
+        "evaluate",
+        "gateway.cli.model_evaluation:models_evaluate",
+        "Evaluate a model on your own questions.",
+    ),
     Command(
         "propose",
         "gateway.cli.model_training:models_propose",
@@ -51,7 +56,7 @@ _TRAINING_COMMANDS = (
         "List the examples that a version was trained on.",
     ),
 )
-models_app = typer.Typer(cls=lazy_group(_TRAINING_COMMANDS), invoke_without_command=True)
+models_app = typer.Typer(cls=lazy_group(_LAZY_COMMANDS), invoke_without_command=True)
 Prices = Mapping[str, Mapping[str, int]]
 ModelName = Annotated[str, typer.Argument(help="ID of the shared model.")]
 By = Annotated[str, typer.Option(help="Name of the person, for the version's history.")]

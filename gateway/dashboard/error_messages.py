@@ -119,6 +119,18 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         "credit_invalid": gettext_noop(
             "Enter an amount greater than 0 and at most the amount that can still be credited."
         ),
+        "invalid_value.max_tokens": gettext_noop("Enter a whole number from 1 to 32,768."),
+        "invalid_value.max_cost": gettext_noop(
+            "Enter an amount such as 12.50, without a currency."
+        ),
+        "invalid_value.against": gettext_noop("Select another model to compare with."),
+        "max_cost_exceeded.max_cost": gettext_noop(
+            "This does not cover a single question. Raise it, or lower the output tokens."
+        ),
+        "file_not_found.file": gettext_noop("Select a file, or upload one."),
+        "too_many_evaluation_runs": gettext_noop(
+            "Too many evaluations are running or stored. Wait until one has ended, or delete some."
+        ),
         "invitation_for_another": gettext_noop(
             "This invitation is for another address. Sign out first."
         ),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from billing.collection.collectors import COLLECTORS
+from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -57,6 +58,7 @@ _COLLECTION_ACTIONS: Mapping[str, str] = MappingProxyType(
 )
 LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
+        **EVALUATION_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),
             "client_abort": gettext_noop("Client disconnected"),
@@ -202,6 +204,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "dispute": gettext_noop("Outcome disputes"),
             "line": gettext_noop("Disputed lines"),
             "playground": gettext_noop("Playground"),
+            "evaluation": gettext_noop("Evaluations"),
         },
         "action": {
             "key.created": gettext_noop("Created a key"),
@@ -237,6 +240,10 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "dispute.withdrawn": gettext_noop("Withdrew a dispute"),
             "line.disputed": gettext_noop("Disputed an invoice line"),
             "playground.called": gettext_noop("Called a model in the playground"),
+            "evaluation.created": gettext_noop("Started an evaluation"),
+            "evaluation.canceled": gettext_noop("Canceled an evaluation"),
+            "evaluation.resumed": gettext_noop("Continued an evaluation"),
+            "evaluation.deleted": gettext_noop("Deleted an evaluation"),
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {
@@ -259,6 +266,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "reason": gettext_noop("Reason"),
             "lapsed": gettext_noop("Ended automatically after one hour"),
             "model": gettext_noop("Model"),
+            "against": gettext_noop("Compared with"),
+            "file": gettext_noop("File"),
             "key": gettext_noop("Key"),
             "version": gettext_noop("Version"),
             "at_once": gettext_noop("Immediately"),

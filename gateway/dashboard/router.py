@@ -13,6 +13,7 @@ from gateway.dashboard.page_request import provide_page, provide_public_page
 from gateway.dashboard.pages.account_switch import show_account_switch, submit_account_switch
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.calls import CallPages
+from gateway.dashboard.pages.evaluations import EvaluationPages
 from gateway.dashboard.pages.invitation import InvitationPages
 from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.key_detail import KeyPage
@@ -20,6 +21,7 @@ from gateway.dashboard.pages.keys import KeyPages
 from gateway.dashboard.pages.limits import LimitPages
 from gateway.dashboard.pages.line_disputes import LineDisputePages
 from gateway.dashboard.pages.login import SignInPages
+from gateway.dashboard.pages.new_evaluation import NewEvaluationPages
 from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import show_overview
 from gateway.dashboard.pages.plan import PlanPages
@@ -57,6 +59,8 @@ HANDLERS = (
     ProfilePages,
     SecondFactorPages,
     PlaygroundPages,
+    NewEvaluationPages,
+    EvaluationPages,
     PlanPages,
     InvoicePages,
     LineDisputePages,

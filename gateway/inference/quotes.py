@@ -4,7 +4,7 @@ A quote is priced like admission, including the call's tags. It reserves and sen
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from billing.metering.allowances import remaining_units_by_quota
@@ -27,6 +27,15 @@ from infra.database.database import Database
 
 _QUOTABLE = tuple(endpoint for endpoint in ENDPOINTS.values() if endpoint.quote_field is not None)
 _CALL_FIELDS = [f"`{endpoint.quote_field}`" for endpoint in _QUOTABLE if not endpoint.is_job]
+
+
+@dataclass(frozen=True, slots=True)
+class CostBounds:
+    """The lowest and the highest cost of a call without included units, in nano-units."""
+
+    model_id: str
+    min_nano: int
+    max_nano: int
 
 
 class Quotes:
@@ -92,6 +101,27 @@ class Quotes:
             "balance": None if balance is None else nano_text(max(0, balance)),
             "price_nano_per_unit": dict(demand.prices),
         }
+
+    async def bound_cost(
+        self, principal: Principal, body: bytes, headers: Mapping[bytes, bytes]
+    ) -> CostBounds:
+        """Return the bounds of a call's cost, for a part of a larger quote.
+
+        Raises the errors of parsing and pricing; limits are not checked.
+        """
+        call = self._call(body, headers)
+        request = self._parser.parse(call, body, principal)
+        bounded_demand = self._full_answer_demand(call, principal, request)
+        demand = await self._admission.with_counted_prompt(call, request, bounded_demand)
+        min_input_tokens = 0 if demand is bounded_demand else demand.input_tokens
+        search = self._max_search_cost(call, principal, request)
+        least = _min_cost(min_input_tokens, demand, {})
+        return CostBounds(request.model.id, least, demand.max_cost_nano + search)
+
+    async def require_searchable(self, principal: Principal, body: bytes) -> None:
+        """Raise the error of the request's `file_search` if it cannot be made."""
+        request = self._parser.parse(self._call(body, {}), body, principal)
+        await self._grounder.list_search_requests(principal, request)
 
     def _max_search_cost(self, call: Call, principal: Principal, request: ParsedRequest) -> int:
         """Return the worst-case cost of the request's `file_search`, in nano-units."""

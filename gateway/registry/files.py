@@ -1,4 +1,4 @@
-"""Create, list, read and delete an account's files: training files and documents for retrieval.
+"""Create, list, read and delete an account's files: for training, retrieval and evaluations.
 
 Limits the number and the total size of an account's files.
 """
@@ -21,8 +21,9 @@ from infra.errors import AppError
 
 PREFIX = "file"
 FINE_TUNE_PURPOSE = "fine-tune"
+EVALS_PURPOSE = "evals"
 RETRIEVAL_PURPOSES = frozenset({"assistants", "user_data"})
-PURPOSES = (FINE_TUNE_PURPOSE, *sorted(RETRIEVAL_PURPOSES))
+PURPOSES = (FINE_TUNE_PURPOSE, EVALS_PURPOSE, *sorted(RETRIEVAL_PURPOSES))
 MAX_FILE_BYTES = 32 << 20
 MAX_FILES = 2_000
 MAX_TOTAL_BYTES = 512 << 20

@@ -1,8 +1,15 @@
-"""Tables that only the gateway uses: identity, retrieval, fine-tuning and shared models.
+"""Tables that only the gateway uses: identity, retrieval, fine-tuning, evaluations, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
+from gateway.tables.evaluations import (
+    AnswerStatus,
+    EvaluationAnswer,
+    EvaluationQuestion,
+    EvaluationRun,
+    EvaluationStatus,
+)
 from gateway.tables.fine_tuning import (
     Adaptation,
     AdaptationEvent,
@@ -32,8 +39,13 @@ __all__ = [
     "Adaptation",
     "AdaptationEvent",
     "AdaptationStatus",
+    "AnswerStatus",
     "Attempts",
     "AuditEntry",
+    "EvaluationAnswer",
+    "EvaluationQuestion",
+    "EvaluationRun",
+    "EvaluationStatus",
     "Feedback",
     "FileStatus",
     "KeptInput",

@@ -97,6 +97,8 @@ class Metrics:
     processes_lost: Counter
     calls_unknown: Counter
     feedback: Counter
+    evaluation_runs: Counter
+    evaluation_answers: Counter
     database_absences: Counter
 
     def count_unavailability(self, pool: str) -> Callable[[UnavailableReason], None]:
@@ -171,6 +173,16 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_feedback",
             "Ratings of responses; a changed rating counts again.",
             ("model", "rating"),
+        ),
+        "evaluation_runs": counter(
+            "maas_evaluation_runs",
+            "Evaluation runs that ended, by status.",
+            ("status",),
+        ),
+        "evaluation_answers": counter(
+            "maas_evaluation_answers",
+            "Questions of evaluation runs by result: correct, wrong or error.",
+            ("result",),
         ),
         "calls_unknown": counter(
             "maas_calls_settled_unknown",

@@ -16,6 +16,7 @@ from litestar.static_files import create_static_files_router
 
 from gateway.api import (
     alerts,
+    evaluations,
     feedback,
     files,
     fine_tuning,
@@ -43,6 +44,7 @@ _REQUEST_BODIES = {
     **settlements.BODIES,
     **line_disputes.BODIES,
     **fine_tuning.BODIES,
+    **evaluations.BODIES,
     **vector_stores.BODIES,
     **feedback.BODIES,
 }

@@ -18,6 +18,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "Usage and cost": ("/v1/usage", "/v1/quote", "/v1/route", "/v1/organization"),
     "Files and vector stores": ("/v1/files", "/v1/vector_stores"),
     "Fine-tuning and feedback": ("/v1/fine_tuning", "/v1/feedback"),
+    "Evaluations": ("/v1/evals",),
     "Billing": (
         "/v1/invoices",
         "/v1/subscription",
@@ -35,6 +36,7 @@ TAGS = (
     Tag(name="Usage and cost", description="Calls, their cost, and cost estimates"),
     Tag(name="Files and vector stores", description="Documents for fine-tuning and search"),
     Tag(name="Fine-tuning and feedback", description="Fine-tuned models and feedback"),
+    Tag(name="Evaluations", description="Models scored on your own questions"),
     Tag(name="Billing", description="Plan, invoices, wallet"),
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
     Tag(name="Alerts", description="Alerts about usage and limits"),

@@ -2,12 +2,13 @@
 
 from infra import ids
 from tests.support.dashboard.firm import Firm
+from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.subscribing import SMALL, offer
 
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
-# rows, `{plan}` is an available plan.
+# rows, `{run}` is a new evaluation, `{plan}` is an available plan.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -15,6 +16,9 @@ PAGES = (
     "/dashboard/usage/calls",
     "/dashboard/usage/calls/{call}",
     "/dashboard/playground",
+    "/dashboard/evaluations",
+    "/dashboard/evaluations/new",
+    "/dashboard/evaluations/{run}",
     "/dashboard/plan",
     "/dashboard/plan/change/{plan}",
     "/dashboard/invoices",
@@ -62,4 +66,5 @@ async def addresses(firm: Firm) -> list[str]:
     key = ids.format_id("key", firm.gateway.key.row.id)
     member = ids.format_id("person", firm.owner.person_id)
     known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
+    known["run"] = await create_run(firm.gateway)
     return [page.format(**known) for page in PAGES]

@@ -14,6 +14,7 @@ from tests.gateway.dashboard.chat_form import chat
 from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
+from tests.support.gateway.evaluator import create_run
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "member": ids.format_id("person", owner.person_id),
         "invitation": invitation[1],
         "ended": ids.format_id("session", opened),
+        "run": await create_run(gateway),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -52,7 +54,7 @@ class TestTenantIsolation:
     def test_every_id_in_a_route_has_a_test_value(self) -> None:
         """A new page with a new path parameter must be listed here."""
         found = {name for route in routes() for name in route.names}
-        rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended"}
+        rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
         assert found - NO_ROWS - OUTCOMES == rows
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +43,7 @@ class FakeUpstream:
     most_running: int = 0
     counters: dict[str, str] = field(default_factory=dict)  # Prometheus text by path
     says: str = ""  # in the place of what it makes up
+    replies: Callable[[str, str], str] | None = None  # by model and prompt, in place of `says`
     inputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by model, as declared
     embeddings_do: str = ""
     delay_embeddings_s: float = 0.0
@@ -204,7 +205,9 @@ class _Handlers:
             if body.get("stream"):
                 return await _Stream(self._fake, request, body, prompt, chat).run(verb)
             await asyncio.sleep(self._fake.delay_s)
-            answer = _answer(body, prompt, chat, self._fake.says)
+            replies = self._fake.replies
+            says = self._fake.says if replies is None else replies(str(name), prompt)
+            answer = _answer(body, prompt, chat, says)
             if self._fake.claims_prompt:
                 answer["usage"]["prompt_tokens"] = self._fake.claims_prompt
             return web.json_response(_leaking(answer, self._fake.internals))

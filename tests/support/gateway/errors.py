@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-# All that is wrong with a training file.
+# All that is wrong with a training or question file.
 _PROBLEMS = {"problems", "problem_count"}
 
 
@@ -12,7 +12,8 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
     """The error object, which must have its documented keys and no internal details."""
     assert answer.headers["content-type"] == "application/json"
     error: dict[str, Any] = answer.json()["error"]
-    further = _PROBLEMS if error["code"] == "invalid_training_file" else set()
+    is_of_file = error["code"] in ("invalid_training_file", "invalid_question_file")
+    further = _PROBLEMS if is_of_file else set()
     assert set(error) == {"message", "type", "param", "code"} | further
     for secret in ("Traceback", "/srv", "/opt", "ray.", "vllm", "Request ID", "maas_"):
         assert secret not in answer.text

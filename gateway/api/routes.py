@@ -1,0 +1,64 @@
+"""The handlers of the HTTP API, except those of the metered calls (gateway/api/inference.py)."""
+
+from collections.abc import Sequence
+
+from litestar.types import ControllerRouterHandler
+
+from gateway.api import health, open_inference
+from gateway.api.alerts import AlertRoutes
+from gateway.api.collector_webhooks import webhook_routes
+from gateway.api.evaluations import EvaluationRoutes
+from gateway.api.feedback import FeedbackRoutes
+from gateway.api.files import FileRoutes
+from gateway.api.fine_tuning import FineTuningRoutes
+from gateway.api.invoices import InvoiceRoutes
+from gateway.api.line_disputes import LineDisputeRoutes
+from gateway.api.model_selection import AutoRoutes
+from gateway.api.models import ModelRoutes
+from gateway.api.organization_usage import OrganizationRoutes
+from gateway.api.outcomes.contracts import OutcomeContractRoutes
+from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
+from gateway.api.outcomes.outcomes import OutcomeRoutes
+from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
+from gateway.api.payment_pages import payment_page
+from gateway.api.root import front
+from gateway.api.subscription import SubscriptionRoutes
+from gateway.api.usage import LimitRoutes, QuoteRoutes, UsageRoutes
+from gateway.api.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
+from gateway.api.vector_stores import VectorStoreRoutes
+
+API_ROUTES: Sequence[ControllerRouterHandler] = (
+    UsageRoutes,
+    LimitRoutes,
+    ModelRoutes,
+    FileRoutes,
+    VectorStoreRoutes,
+    VectorStoreFileRoutes,
+    VectorStoreBatchRoutes,
+    FineTuningRoutes,
+    EvaluationRoutes,
+    FeedbackRoutes,
+    QuoteRoutes,
+    AutoRoutes,
+    InvoiceRoutes,
+    LineDisputeRoutes,
+    SubscriptionRoutes,
+    OutcomeRoutes,
+    SettlementRoutes,
+    DisputeRoutes,
+    AlertRoutes,
+    OrganizationRoutes,
+    OutcomeContractRoutes,
+    AttesterRoutes,
+    EvidenceRoutes,
+    *webhook_routes(),
+    payment_page,
+    open_inference.server_live,
+    open_inference.server_ready,
+    open_inference.model_ready,
+    open_inference.model_metadata,
+    front,
+    health.live,
+    health.ready,
+    health.metrics,
+)

@@ -1,0 +1,97 @@
+"""Send the gateway's own requests through the inference pipeline, for background work.
+
+A request is parsed, admitted, limited, metered and billed like a client's, including model
+selection, retrieval and fine-tuned models. Unlike an internal call (internal_calls.py), it needs no
+code for any of these, and an Idempotency-Key makes it safe to repeat after a crash.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.asgi.exchange import ClientExchange
+from gateway.asgi.timeouts import TimeoutWheel
+from gateway.call.values import Call, SignedInCaller
+from gateway.inference.endpoints.endpoint import Endpoint
+from gateway.inference.pipeline import Pipeline
+from infra import ids
+from infra.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineResponse:
+    """The response of a request that was sent through the pipeline."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class PipelineClient:
+    """Sends requests through the pipeline of this process. Bound to one event loop."""
+
+    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
+        self._pipeline = pipeline
+        self._clock = clock
+        self._deadlines = TimeoutWheel()
+
+    async def post(
+        self,
+        endpoint: Endpoint,
+        caller: SignedInCaller,
+        headers: Mapping[bytes, bytes],
+        body: bytes,
+    ) -> PipelineResponse:
+        """Send a request that is not streamed, billed to the caller's key; return its response.
+
+        Errors are responses too. The key's networks are not checked: the work goes on after the
+        request that started it.
+        """
+        call = Call(
+            request_id=ids.new_id(),
+            operation=endpoint.operation,
+            path=endpoint.path,
+            credentials=None,
+            headers=headers,
+            model_in_path=None,
+            started_at=self._clock.now(),
+            started_monotonic=self._clock.monotonic(),
+            signed_in_caller=caller,
+            client_address=None,
+        )
+        exchange = _MemoryExchange(body)
+        client = ClientExchange(headers, exchange.receive, exchange.send, self._deadlines)
+        await self._pipeline.serve(call, client)
+        return exchange.response()
+
+
+class _MemoryExchange:
+    """ASGI `receive` and `send` of one request in memory."""
+
+    def __init__(self, body: bytes) -> None:
+        self._pending: list[dict[str, Any]] = [
+            {"type": "http.request", "body": body, "more_body": False}
+        ]
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._parts: list[bytes] = []
+
+    async def receive(self) -> Any:
+        """Return the request body, then wait: the sender never disconnects."""
+        if self._pending:
+            return self._pending.pop()
+        return await asyncio.get_running_loop().create_future()
+
+    async def send(self, message: Any) -> None:
+        """Collect the status, the headers and the parts of the body."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            pairs = message["headers"]
+            self._headers = {name.decode(): value.decode("latin-1") for name, value in pairs}
+        else:
+            self._parts.append(message["body"])
+
+    def response(self) -> PipelineResponse:
+        """Return what was sent."""
+        return PipelineResponse(self._status, self._headers, b"".join(self._parts))

@@ -1,0 +1,1 @@
+"""A handbook of maintenance and production knowledge in English and Chinese, to answer from."""

@@ -1,0 +1,1 @@
+"""Questions to measure answers from the handbook and from a customer's documents."""

@@ -1,0 +1,96 @@
+"""Sentences of answers compared with the passages."""
+
+import pytest
+
+from models.grounding.check import AnswerChecker
+
+PASSAGES = (
+    "A cavitating pump sounds as if it moves gravel. Keep the level at least 1.5 m above the "
+    "suction and close valve F3 by 10 %. LOTO means lockout/tagout.",
+    "Replace the return filter F3 every 500 h; stop at 80–90 °C. Call Li Ming about 6205-2RS.",
+    "回油滤芯每两周检查一次，油温超过60 °C时停机，并通知班长。",
+)
+QUESTION = "How often is filter F3 changed, is 70 °C too hot?"
+
+
+@pytest.fixture(scope="module")
+def checker() -> AnswerChecker:
+    return AnswerChecker(QUESTION, PASSAGES)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passages"),
+    [
+        ("Replace it every 500 hours [1].", (2,)),
+        ("Stop at 80 ℃.", (2,)),
+        ("Stop at 90 degrees Celsius.", (2,)),
+        ("Keep the level 1.5 m above the suction [1].", (1,)),
+        ("70 °C is below 80 °C, where you stop.", (2,)),
+        ("Call Li Ming about the 6205 2RS.", (2,)),
+        ("LOTO means lockout/tagout.", (1,)),
+        ("油温超过60 °C时停机。", (3,)),
+        ("滤芯每2周检查一次。", (3,)),
+    ],
+    ids=[
+        *("unit in words", "other sign of the unit", "end of a range", "decimal number"),
+        *("figure of the question", "code in other spacing", "acronym", "Chinese", "number word"),
+    ],
+)
+def test_supported_sentence_cites_the_passage_that_has_its_claims(
+    checker: AnswerChecker, answer: str, passages: tuple[int, ...]
+) -> None:
+    (sentence,) = checker.check(answer)
+    assert sentence.is_supported
+    assert sentence.citations == passages
+
+
+@pytest.mark.parametrize(
+    ("answer", "missing"),
+    [
+        ("Replace it every 600 h [2].", "600 h"),
+        ("Replace it every 500 days [2].", "500 days"),
+        ("LOTO is a Lottery for operators [1].", "Lottery"),
+        ("Call Wang Wei about the filter [2].", "Wang Wei"),
+        ("Use the 6206-2RS for this pump [2].", "6206-2rs"),
+        ("The OEM replaces the filter [2].", "OEM"),
+        ("油温超过65 °C时停机[3]。", "65 °c"),
+        ("请联系“设备科”更换滤芯[3]。", "设备科"),
+    ],
+    ids=[
+        *("figure", "unit", "invented expansion", "person", "code", "acronym"),
+        *("Chinese figure", "quoted name"),
+    ],
+)
+def test_sentence_with_a_claim_of_no_passage_names_the_claim(
+    checker: AnswerChecker, answer: str, missing: str
+) -> None:
+    (sentence,) = checker.check(answer)
+    assert sentence.supported_by == ()
+    assert missing in sentence.missing
+
+
+def test_claims_of_one_sentence_must_be_in_the_same_passage(checker: AnswerChecker) -> None:
+    (sentence,) = checker.check("Replace it every 500 h and keep the level 1.5 m above.")
+    assert not sentence.is_supported
+
+
+def test_sentence_in_words_of_no_passage_is_not_supported(checker: AnswerChecker) -> None:
+    (sentence,) = checker.check("The moon consists of green cheese.")
+    assert sentence.missing == ("The moon consists of green cheese.",)
+
+
+def test_correct_citation_is_kept_and_wrong_one_is_replaced(checker: AnswerChecker) -> None:
+    right, wrong = checker.check("Stop at 80 °C [2]. Stop at 90 °C [1].")
+    assert right.citations == (2,)
+    assert wrong.citations == (2,)
+
+
+def test_sentence_without_a_claim_needs_no_passage(checker: AnswerChecker) -> None:
+    (sentence,) = checker.check("OK:")
+    assert sentence.is_supported
+    assert sentence.citations == ()
+
+
+def test_no_sentence_is_supported_without_passages() -> None:
+    (sentence,) = AnswerChecker(QUESTION, ()).check("Every 500 h.")
+    assert not sentence.is_supported
