@@ -32,11 +32,12 @@ from gateway.shared_models.eligibility import get_shared_model
 from gateway.shared_models.feedback import count_ratings
 from gateway.upstream.availability import Availability
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.load_balancer import Router, parse_upstreams
+from gateway.upstream.load_balancer import Router
+from gateway.upstream.server_specs import parse_upstreams
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.settings import Settings
-from models.catalog import Catalog, Model, load_catalog
+from models.catalog import Catalog, Model, load_configured_catalog
 from models.extras import required_extra
 
 _TRAINING_COMMANDS = (
@@ -79,7 +80,7 @@ def models_list(
     settings: Settings, clock: Clock, account: str | None, currency: str | None
 ) -> Report:
     """List models with list prices or an account's prices, and whether they are served."""
-    catalog = load_catalog(settings.profile)
+    catalog = load_configured_catalog(settings)
     shown_currency = _parse_currency(currency or settings.currency)
     prices: Prices = {
         model.id: model.prices.get(shown_currency, {}) for model in catalog.models.values()
@@ -117,7 +118,7 @@ async def models_versions(session: AsyncSession, settings: Settings, model: Mode
 
     Version 0 is built in.
     """
-    name = get_shared_model(load_catalog(settings.profile), model).id
+    name = get_shared_model(load_configured_catalog(settings), model).id
     rows = [version_json(row) for row in await list_versions(session, name)]
     built_in = {
         "version": name,
@@ -143,7 +144,7 @@ async def models_promote(
 
     Returns when all gateways serve it.
     """
-    name = get_shared_model(load_catalog(settings.profile), model).id
+    name = get_shared_model(load_configured_catalog(settings), model).id
     current = await _read_current_number(database, name)
     async with _propagated_transaction(database, clock) as session:
         await promote(session, clock, name, number, current, by)
@@ -167,7 +168,7 @@ async def models_rollback(
 
     Returns when all gateways serve it.
     """
-    name = get_shared_model(load_catalog(settings.profile), model).id
+    name = get_shared_model(load_configured_catalog(settings), model).id
     current = await _read_current_number(database, name)
     async with _propagated_transaction(database, clock) as session:
         number = await get_previous_number(session, name) if to is None else to

@@ -38,7 +38,7 @@ from infra.installation import RunningInstance, lock_data_directory, migrated_da
 from infra.processes import start_module, stop_process
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
-from models.catalog import Task, load_catalog
+from models.catalog import Task, load_configured_catalog
 
 FIRST_ACCOUNT = "demo"
 _SERVING_STOP_TIMEOUT_S = 20.0
@@ -77,7 +77,7 @@ class FirstAccess:
 def run_service(settings: Settings, output: Output) -> None:
     """Run all processes until SIGINT or SIGTERM. Raises AppErrors that prevent the start."""
     url = f"http://{connectable_host(settings.host)}:{settings.port}"
-    model = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)[0]
+    model = load_configured_catalog(settings).with_task(Task.TEXT_GENERATION)[0]
     stopping = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(_stop_on_signals(stopping))

@@ -135,7 +135,7 @@ class Embedder:
                 with self._router.track(upstream_request):
                     return await self._post(upstream_request)
             except AppError as error:
-                tried_servers += (upstream_request.server,)
+                tried_servers += (upstream_request.server_id,)
                 if error.code == _UNKNOWN_MODEL:
                     raise _model_not_served(admitted_call.request.model) from error
                 if not is_retryable(error) or not self._router.can_route(

@@ -76,10 +76,13 @@ _EMBEDDED = msgspec.json.Decoder(EmbeddingResponse)
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_chunk_event(data: bytes, with_usage: bool, tier: str | None = None) -> bytes:
+def encode_chunk_event(
+    data: bytes, with_usage: bool, tier: str | None = None, model: Raw | UnsetType = UNSET
+) -> bytes:
     """Re-encode a stream chunk as an event with public fields only.
 
-    Raises ValueError if the data is not a valid chunk.
+    `model` replaces the server's name of the model. Raises ValueError if the data is not a valid
+    chunk.
     """
     try:
         chunk = _GENERATED.decode(data)
@@ -88,28 +91,46 @@ def encode_chunk_event(data: bytes, with_usage: bool, tier: str | None = None) -
     if not with_usage:
         chunk.usage = UNSET
     chunk.service_tier = tier or UNSET
+    if model is not UNSET:
+        chunk.model = model
     return b"data: " + _encode(chunk)
 
 
-def convert_generation(body: bytes, tier: str | None = None) -> bytes:
+def convert_generation(
+    body: bytes, tier: str | None = None, model: Raw | UnsetType = UNSET
+) -> bytes:
     """Re-encode a text model's non-streamed response with public fields only.
 
-    `tier` is the service tier to report, if any. Raises UpstreamFailed.
+    `tier` is the service tier to report, if any; `model` replaces the server's name of the model.
+    Raises UpstreamFailed.
     """
     try:
         answer = _GENERATED.decode(body)
     except DECODE_ERRORS:
         raise _unreadable_response() from None
     answer.service_tier = tier or UNSET
+    if model is not UNSET:
+        answer.model = model
     return _encode(answer)
 
 
-def convert_embeddings(body: bytes) -> bytes:
-    """Re-encode an embedding response with public fields only. Raises UpstreamFailed."""
+def convert_embeddings(body: bytes, model: Raw | UnsetType = UNSET) -> bytes:
+    """Re-encode an embedding response with public fields only. Raises UpstreamFailed.
+
+    `model` replaces the server's name of the model.
+    """
     try:
-        return _encode(_EMBEDDED.decode(body))
+        answer = _EMBEDDED.decode(body)
     except DECODE_ERRORS:
         raise _unreadable_response() from None
+    if model is not UNSET:
+        answer.model = model
+    return _encode(answer)
+
+
+def model_name(name: str) -> Raw:
+    """Return the name of a model as the JSON value of `model` in responses."""
+    return Raw(msgspec.json.encode(name))
 
 
 def _unreadable_response() -> UpstreamFailed:

@@ -98,6 +98,8 @@ class Metrics:
     calls_unknown: Counter
     feedback: Counter
     database_absences: Counter
+    catalog_reloads: Counter
+    upstream_rejections: Counter
 
     def count_unavailability(self, pool: str) -> Callable[[UnavailableReason], None]:
         """Return the callback by which a connection pool counts database unavailability."""
@@ -122,6 +124,7 @@ def declare_metrics() -> Metrics:
         **_call_metrics(registry),
         **_genai_metrics(registry),
         **_usage_recording_metrics(registry),
+        **_configuration_metrics(registry),
     )
 
 
@@ -262,5 +265,22 @@ def _usage_recording_metrics(registry: CollectorRegistry) -> dict[str, Any]:
         "processes_lost": counter(
             "maas_gateway_processes_lost",
             "Gateway processes declared lost because their heartbeat expired.",
+        ),
+    }
+
+
+def _configuration_metrics(registry: CollectorRegistry) -> dict[str, Any]:
+    """Create the metrics of what operators configure: catalog files and credentials."""
+    counter = partial(Counter, registry=registry)
+    return {
+        "catalog_reloads": counter(
+            "maas_catalog_reloads",
+            "Changed catalog files: applied, or refused because they are not valid.",
+            ("result",),
+        ),
+        "upstream_rejections": counter(
+            "maas_upstream_credentials_rejected",
+            "Attempts that an upstream refused because of its credentials or unpaid balance.",
+            ("upstream",),
         ),
     }

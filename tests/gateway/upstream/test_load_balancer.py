@@ -22,13 +22,9 @@ from gateway.call.errors import (
     UpstreamUnreachable,
 )
 from gateway.call.values import AdmittedCall, ParsedRequest, UpstreamRequest
-from gateway.upstream.load_balancer import (
-    CircuitState,
-    InFlightCall,
-    Router,
-    is_retryable,
-    parse_upstreams,
-)
+from gateway.upstream.circuit_breaker import CircuitState, InFlightCall
+from gateway.upstream.load_balancer import Router, is_retryable
+from gateway.upstream.server_specs import parse_upstreams
 from models.catalog import Model, Task, Weights
 
 A, B, C = "http://a:1", "http://b:2", "http://c:3"

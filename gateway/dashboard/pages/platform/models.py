@@ -19,7 +19,8 @@ from billing.reports.model_usage import (
 from gateway.dashboard.page_request import PageRequest
 from gateway.identity.roles import Permission
 from gateway.upstream.availability import Availability
-from gateway.upstream.load_balancer import CircuitState, Router
+from gateway.upstream.circuit_breaker import CircuitState
+from gateway.upstream.load_balancer import Router
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Model
