@@ -87,7 +87,10 @@ def read_contents(path: Path, operator_files: Sequence[Path] = ()) -> CatalogCon
     """Read and check all catalog files. Raises CatalogInvalid with all problems."""
     problems = ProblemList()
     built_in = read_catalog_file(path, problems)
-    operators = [read_catalog_file(file, problems) for file in operator_files]
+    operators = [
+        read_catalog_file(file, problems, number)
+        for number, file in enumerate(operator_files, start=1)
+    ]
     _check_file_names(operator_files, problems)
     files = [built_in, *operators]
     models = parse_models(merge_models(built_in, operators, problems), problems)
@@ -112,4 +115,4 @@ def _check_file_names(files: Sequence[Path], problems: ProblemList) -> None:
     """Report a file that is named twice."""
     for number, file in enumerate(files):
         if file.resolve() in {other.resolve() for other in files[:number]}:
-            problems.add(file.name, "it is named twice in MAAS_CATALOG.")
+            problems.add(str(file), "it is named twice in MAAS_CATALOG.")

@@ -1,7 +1,7 @@
 """Merge operators' catalog files into the built-in catalog: new models, and changed fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from models.catalog.files import CatalogFile
@@ -20,6 +20,7 @@ class ModelEntry:
 
     fields: Mapping[str, Any]
     file: str
+    file_number: int
     invalid_fields: frozenset[str] = frozenset()
 
     @property
@@ -64,7 +65,7 @@ def _read_entries(file: CatalogFile, problems: ProblemList) -> list[ModelEntry]:
         fields = check_fields(table, MODEL_FIELDS, file.name, label, problems)
         if "id" not in fields:
             continue
-        entry = ModelEntry(fields, file.name, frozenset(table.keys() - fields.keys()))
+        entry = ModelEntry(fields, file.name, file.number, frozenset(table.keys() - fields.keys()))
         profiles = set(fields.get("profiles", PROFILES))
         if not profiles.isdisjoint(seen.get(entry.id, ())) or (
             entry.id in seen and "profiles" not in fields
@@ -86,14 +87,14 @@ def _apply(
     operator's entry states, by default in all.
     """
     same = [entry for entry in entries if entry.id == change.id]
-    built_in = [entry for entry in same if entry.file != change.file]
+    built_in = [entry for entry in same if entry.file_number != change.file_number]
     if not built_in:
-        return [*entries, _merge(ModelEntry({}, change.file), change, problems)]
+        return [*entries, _merge(ModelEntry({}, change.file, change.file_number), change, problems)]
     fields = dict(change.fields)
     if len(built_in) > 1 and fields.get("profiles"):
         wanted = set(fields.pop("profiles"))
         built_in = [entry for entry in built_in if wanted & set(entry.fields["profiles"])]
-    changed = ModelEntry(fields, change.file, change.invalid_fields)
+    changed = replace(change, fields=fields)
     replaced = {id(entry): _merge(entry, changed, problems) for entry in built_in}
     return [replaced.get(id(entry), entry) for entry in entries]
 
@@ -110,7 +111,9 @@ def _merge(entry: ModelEntry, change: ModelEntry, problems: ProblemList) -> Mode
             fields[name] = {**fields.get(name, {}), **value}
         else:
             fields[name] = value
-    return ModelEntry(fields, change.file, entry.invalid_fields | change.invalid_fields)
+    return replace(
+        change, fields=fields, invalid_fields=entry.invalid_fields | change.invalid_fields
+    )
 
 
 def _merge_meters(
