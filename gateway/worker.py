@@ -148,6 +148,8 @@ def main() -> None:
     settings = load_settings()
     configure_logging(settings.log_level)
     exit_with_parent()
+    # Applies changed catalog files where jobs use the catalog; otherwise there is nothing to do.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     asyncio.run(run_worker(settings))
 
 
