@@ -67,7 +67,8 @@ async def reconcile_all(
     async with database.transaction() as session:
         before = await load_recorded_tokens(session)
         since = 0 if all_rows else await get_rated_until(session)
-    text_models = load_configured_catalog(settings).with_task(Task.TEXT_GENERATION)
+    catalog = load_configured_catalog(settings).run_by_own_servers()
+    text_models = catalog.with_task(Task.TEXT_GENERATION)
     answers = await asyncio.to_thread(
         fetch_engine_counts, _engine_urls(settings, clock, text_models)
     )
