@@ -97,7 +97,7 @@ class Dispatcher:
                 )
             except AppError as error:
                 tried_servers += (target.server_id,)
-                if not is_retryable(error, target) or not self._router.can_route(
+                if not is_retryable(error) or not self._router.can_route(
                     admitted, tried_servers, only_upstreams
                 ):
                     raise

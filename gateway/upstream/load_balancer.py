@@ -36,16 +36,14 @@ class ServerState:
     circuits: Mapping[str, CircuitState]
 
 
-def is_retryable(error: BaseException, request: UpstreamRequest | None = None) -> bool:
+def is_retryable(error: BaseException) -> bool:
     """Whether a failed call may be sent to another server: only if no server can have processed it.
 
     After a timeout or a broken response the call itself may have crashed the engine. Sent again, it
-    would crash the next server too, and one customer's call could take down every replica. An
-    upstream of the catalog may also lack the model.
+    would crash the next server too, and one customer's call could take down every replica. A server
+    may also lack the model: own ones that only upstreams serve, upstreams one that was renamed.
     """
-    if request is not None and request.upstream.model_name is not None:
-        return isinstance(error, UpstreamUnreachable | UpstreamBusy | ModelServerNotFound)
-    return isinstance(error, UpstreamUnreachable | UpstreamBusy)
+    return isinstance(error, UpstreamUnreachable | UpstreamBusy | ModelServerNotFound)
 
 
 class Router:
