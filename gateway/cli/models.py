@@ -123,7 +123,7 @@ def models_list(
         {**row, "prices": format_prices(prices.get(row["id"], {}), shown_currency)} for row in rows
     ]
     columns = ("id", "task", "served", "prices", "context_length", "licence", "description")
-    sections = [
+    sections: list[Record | Table] = [
         *(Record(f"{problem.text} {_REFUSED}", {}) for problem in problems),
         Table(shown, columns),
         *(Record(f"upstream {name}:", _upstream_fields(row)) for name, row in states.items()),
