@@ -47,6 +47,7 @@ class Gauges:
         self._schedulers = schedulers
         self._writer = writer
         self._connections = connections
+        self._models_reported: set[str] = set()
         self._reported_labels: dict[Gauge, set[tuple[str, ...]]] = {}
         self._platform_due = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
@@ -91,6 +92,9 @@ class Gauges:
     def _update_model_gauges(self) -> None:
         """Set each model's gauge: up if the circuit breaker of any of its servers is not open."""
         circuits = {server.id: server.circuits for server in self._router.snapshot()}
+        for model_id in self._models_reported - self._catalog.models.keys():
+            self._gauges.models_up.labels(model_id).set(1)  # a removed model is not down
+        self._models_reported = set(self._catalog.models)
         for model_id in self._catalog.models:
             states = [
                 circuits[server].get(model_id) for server in self._router.server_ids(model_id)

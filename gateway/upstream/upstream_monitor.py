@@ -148,6 +148,9 @@ class UpstreamMonitor:
 
     def _initial_status(self, upstream: ResolvedUpstream) -> UpstreamStatus:
         """Return the state of a new upstream, and log its missing secrets."""
+        if self._metrics is not None:
+            # From 0 on: an alert on the first refusal needs a value before it.
+            self._metrics.upstream_rejections.labels(upstream.name)
         missing = ", ".join(upstream.missing_secrets)
         if missing:
             self._log.error("upstream_secret_missing", upstream=upstream.name, secrets=missing)

@@ -272,12 +272,15 @@ def _usage_recording_metrics(registry: CollectorRegistry) -> dict[str, Any]:
 def _configuration_metrics(registry: CollectorRegistry) -> dict[str, Any]:
     """Create the metrics of what operators configure: catalog files and credentials."""
     counter = partial(Counter, registry=registry)
+    reloads = counter(
+        "maas_catalog_reloads",
+        "Changed catalog files: applied, or refused because they are not valid.",
+        ("result",),
+    )
+    for result in ("applied", "refused"):
+        reloads.labels(result)  # from 0 on: an alert on the first one needs a value before it
     return {
-        "catalog_reloads": counter(
-            "maas_catalog_reloads",
-            "Changed catalog files: applied, or refused because they are not valid.",
-            ("result",),
-        ),
+        "catalog_reloads": reloads,
         "upstream_rejections": counter(
             "maas_upstream_credentials_rejected",
             "Attempts that an upstream refused because of its credentials or unpaid balance.",
