@@ -326,6 +326,14 @@ class UpstreamRequest:
         """Return the id of the server: the upstream's name, or the URL of an own server."""
         return self.server if self.upstream.model_name is None else self.upstream.name
 
+    @property
+    def response_model(self) -> str | None:
+        """Return the name that the response gets, None for the own server's name.
+
+        An upstream of the catalog reports its own name of the model.
+        """
+        return None if self.upstream.model_name is None else self.request.model.id
+
 
 @dataclass(frozen=True, slots=True)
 class CallResult:

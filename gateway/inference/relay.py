@@ -17,6 +17,7 @@ from gateway.call.stream_reader import StreamReaderFactory
 from gateway.call.values import CallResult, UpstreamRequest
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.error_mapping import UpstreamErrorResponse, map_upstream_error
+from gateway.upstream.external_requests import rename_model
 from gateway.wire.sse import StreamBroken
 from infra.clock import Clock
 from infra.errors import AppError
@@ -75,6 +76,8 @@ class Relay:
         if body is None:
             raise UpstreamFailed("The model's response is too large.")
         tail = request.convert_response(body) if request.convert_response else body
+        if target.response_model is not None:
+            tail = rename_model(tail, target.response_model)
         return CallResult(
             settlement=Settlement.COMPLETE,
             status=200,
@@ -101,7 +104,9 @@ class _StreamRelay:
         self._client = client
         request, reservation = target.request, target.output_reservation
         reserved_tokens = None if reservation is None else reservation.reserved_tokens
-        self._reader = stream_reader(relay._max_response_bytes, reserved_tokens)
+        self._reader = stream_reader(
+            relay._max_response_bytes, reserved_tokens, model=target.response_model
+        )
         self._citations = (
             None if request.citations is None else request.citations.stream_collector()
         )

@@ -30,6 +30,12 @@ def external_body(upstream_request: UpstreamRequest) -> bytes:
     return msgspec.json.encode(fields)
 
 
+def rename_model(response: bytes, model_id: str) -> bytes:
+    """Return a response's JSON object with our id in the place of the upstream's model name."""
+    fields = _FIELDS.decode(response)
+    return msgspec.json.encode({**fields, "model": model_id})
+
+
 def external_headers(upstream: UpstreamTarget) -> dict[str, str]:
     """Return the headers for an upstream, with the values of its secrets."""
     secrets = {name: value.get_secret_value() for name, value in upstream.secret_headers.items()}

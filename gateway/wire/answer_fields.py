@@ -77,7 +77,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode_chunk_event(
-    data: bytes, with_usage: bool, tier: str | None = None, model: Raw | UnsetType = UNSET
+    data: bytes, with_usage: bool, tier: str | None = None, model: Raw | None = None
 ) -> bytes:
     """Re-encode a stream chunk as an event with public fields only.
 
@@ -91,46 +91,30 @@ def encode_chunk_event(
     if not with_usage:
         chunk.usage = UNSET
     chunk.service_tier = tier or UNSET
-    if model is not UNSET:
+    if model is not None:
         chunk.model = model
     return b"data: " + _encode(chunk)
 
 
-def convert_generation(
-    body: bytes, tier: str | None = None, model: Raw | UnsetType = UNSET
-) -> bytes:
+def convert_generation(body: bytes, tier: str | None = None) -> bytes:
     """Re-encode a text model's non-streamed response with public fields only.
 
-    `tier` is the service tier to report, if any; `model` replaces the server's name of the model.
-    Raises UpstreamFailed.
+    `tier` is the service tier to report, if any. Raises UpstreamFailed.
     """
     try:
         answer = _GENERATED.decode(body)
     except DECODE_ERRORS:
         raise _unreadable_response() from None
     answer.service_tier = tier or UNSET
-    if model is not UNSET:
-        answer.model = model
     return _encode(answer)
 
 
-def convert_embeddings(body: bytes, model: Raw | UnsetType = UNSET) -> bytes:
-    """Re-encode an embedding response with public fields only. Raises UpstreamFailed.
-
-    `model` replaces the server's name of the model.
-    """
+def convert_embeddings(body: bytes) -> bytes:
+    """Re-encode an embedding response with public fields only. Raises UpstreamFailed."""
     try:
-        answer = _EMBEDDED.decode(body)
+        return _encode(_EMBEDDED.decode(body))
     except DECODE_ERRORS:
         raise _unreadable_response() from None
-    if model is not UNSET:
-        answer.model = model
-    return _encode(answer)
-
-
-def model_name(name: str) -> Raw:
-    """Return the name of a model as the JSON value of `model` in responses."""
-    return Raw(msgspec.json.encode(name))
 
 
 def _unreadable_response() -> UpstreamFailed:

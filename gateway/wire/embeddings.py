@@ -1,12 +1,10 @@
 """Validate requests of `/v1/embeddings` and build their upstream requests."""
 
-from functools import partial
-
 import msgspec
 
 from gateway.call.values import ParsedRequest, ResolvedModel
 from gateway.wire import body as bodies
-from gateway.wire.answer_fields import convert_embeddings, model_name
+from gateway.wire.answer_fields import convert_embeddings
 from gateway.wire.generation import JSON_HEADERS
 from gateway.wire.parameters import EMBEDDING_PARAMETERS, select_upstream_fields
 from gateway.wire.requests import EmbeddingRequest
@@ -36,6 +34,6 @@ def build_embedding_request(resolved: ResolvedModel, path: str, body: bytes) -> 
         body=bodies.encode_body(values),
         headers=JSON_HEADERS,
         measure=measure_response,
-        convert_response=partial(convert_embeddings, model=model_name(resolved.public_name)),
+        convert_response=convert_embeddings,
         request_fields=values,
     )

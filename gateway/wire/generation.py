@@ -15,7 +15,7 @@ from gateway.call.values import (
     ServiceTier,
 )
 from gateway.wire import body as bodies
-from gateway.wire.answer_fields import convert_generation, model_name
+from gateway.wire.answer_fields import convert_generation
 from gateway.wire.requests import GenerationRequest
 from gateway.wire.sse import StreamTransformer, StreamUsageOption
 from gateway.wire.usage import measure_response
@@ -70,7 +70,6 @@ def build_generation_request(
     """
     tier = _TIERS.get(request.service_tier or "")
     reported_tier = None if tier is None else tier.value
-    name = model_name(resolved.public_name)
     # The client's `model` may be `auto`, or a public name that the engine does not know.
     values["model"] = msgspec.Raw(msgspec.json.encode(resolved.upstream_name))
     if request.stream:
@@ -88,11 +87,9 @@ def build_generation_request(
         body=bodies.encode_body(values),
         headers=JSON_HEADERS,
         measure=measure_response,
-        convert_response=partial(convert_generation, tier=reported_tier, model=name),
+        convert_response=partial(convert_generation, tier=reported_tier),
         stream=bool(request.stream),
-        stream_reader=_stream_reader(request, bounds, reported_tier, name)
-        if request.stream
-        else None,
+        stream_reader=_stream_reader(request, bounds, reported_tier) if request.stream else None,
         output_bounds=bounds,
         service_tier=tier or ServiceTier.DEFAULT,
         request_fields=values,
@@ -103,13 +100,11 @@ def build_generation_request(
 
 
 def _stream_reader(
-    request: GenerationRequest, bounds: OutputBounds, tier: str | None, name: msgspec.Raw
+    request: GenerationRequest, bounds: OutputBounds, tier: str | None
 ) -> StreamReaderFactory:
-    """Return the factory of the stream's reader, which reports tier, if any, and model name."""
+    """Return the factory of the stream's reader, which reports the service tier if there is one."""
     usage_option, choices_per_prompt = _stream_usage_option(request), request.n or 1
-    return partial(
-        StreamTransformer, usage_option, choices_per_prompt, bounds.choices, tier=tier, model=name
-    )
+    return partial(StreamTransformer, usage_option, choices_per_prompt, bounds.choices, tier=tier)
 
 
 def _stream_usage_option(request: GenerationRequest) -> StreamUsageOption:

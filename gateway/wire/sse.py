@@ -54,16 +54,16 @@ class StreamTransformer:
         max_event_bytes: int,
         ceiling: int | None = None,
         tier: str | None = None,
-        model: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET,
+        model: str | None = None,
     ) -> None:
         """Initialize the state of one stream.
 
         `max_event_bytes` bounds the memory of one event. `ceiling` is the maximum number of output
         tokens to pass on, None for no maximum. `tier` is the service tier that each chunk reports,
-        `model` the name of the model; UNSET keeps the server's.
+        `model` the name of the model; None keeps the server's.
         """
         self._tier = tier
-        self._model = model
+        self._model = None if model is None else msgspec.Raw(msgspec.json.encode(model))
         self._usage_option = usage_option
         self._choices_per_prompt = choices_per_prompt
         self._choices = choices

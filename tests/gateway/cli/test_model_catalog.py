@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.builders import INDUSTRIAL
+from tests.support.fakes.provider import run_fake_provider
 from tests.support.gateway.commands import invoke, leave_logs_alone
 
 FILE = f"""
@@ -145,3 +146,37 @@ async def test_text_output_says_the_same(environment: Mapping[str, str], tmp_pat
     code, out = await invoke(more, "models", "check")
     assert code == 1
     assert "`x` is an unknown section" in " ".join(out.split())
+
+
+@pytest.mark.usefixtures("network")
+async def test_models_lists_upstreams_with_their_state(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    async with run_fake_provider() as provider:
+        file = tmp_path / "catalog.toml"
+        file.write_text(FILE.replace("https://api.example.com/v1", provider.url))
+        more = {**environment, "MAAS_CATALOG": str(file), "MAAS_SERVING_URL": "http://127.0.0.1:9"}
+        for key, state in (("", "secret_missing"), ("wrong", "credentials_rejected")):
+            code, out = await invoke({**more, "MAAS_SECRET_PROVIDER": key}, "models", "--json")
+            assert code == 0, out
+            rows = {row["id"]: row for row in json.loads(out)}
+            assert rows["bought"]["upstreams"] == [{"name": "provider", "state": state}]
+            assert rows[INDUSTRIAL]["aliases"] == ["small"]
+        code, out = await invoke({**more, "MAAS_SECRET_PROVIDER": provider.key}, "models")
+        assert code == 0
+        assert "state: working" in out
+        assert provider.key not in out
+
+
+@pytest.mark.usefixtures("network")
+async def test_models_shows_why_files_are_invalid_and_lists_built_in_models(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "catalog.toml"
+    file.write_text("[x]")
+    more = {**environment, "MAAS_CATALOG": str(file), "MAAS_SERVING_URL": "http://127.0.0.1:9"}
+    code, out = await invoke(more, "models")
+    assert code == 1
+    assert "`x` is an unknown section" in " ".join(out.split())
+    assert "keep the last valid catalog" in " ".join(out.split())
+    assert INDUSTRIAL in out

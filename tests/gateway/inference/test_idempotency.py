@@ -315,8 +315,7 @@ class TestLargeResponse:
     ) -> None:
         head, _, body = answer().partition(b"\r\n\r\n")
         assert head
-        added = len(f'"model":"{CHAT}",')
-        raw.script = answering(answer(3, padding=(4 << 20) - len(body) - added))
+        raw.script = answering(answer(3, padding=(4 << 20) - len(body)))
         async with run_before(raw, database_url, tmp_path, max_answer_bytes=8 << 20) as gateway:
             first = await post(gateway, chat())
             assert len(first.content) == 4 << 20
