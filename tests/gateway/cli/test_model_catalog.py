@@ -159,7 +159,7 @@ async def test_models_lists_upstreams_with_their_state(
         for key, state in (("", "secret_missing"), ("wrong", "credentials_rejected")):
             code, out = await invoke({**more, "MAAS_SECRET_PROVIDER": key}, "models", "--json")
             assert code == 0, out
-            rows = {row["id"]: row for row in json.loads(out)}
+            rows = {row["id"]: row for row in json.loads(out.splitlines()[-1])}
             assert rows["bought"]["upstreams"] == [{"name": "provider", "state": state}]
             assert rows[INDUSTRIAL]["aliases"] == ["small"]
         code, out = await invoke({**more, "MAAS_SECRET_PROVIDER": provider.key}, "models")
