@@ -5,6 +5,7 @@ tail until the call's usage row is durable. If either side disconnects, the resu
 quantities consumed so far.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -62,7 +63,10 @@ class Relay:
         stream_reader = target.request.stream_reader
         if stream_reader is None:
             return await self._send_unary(target, client)
-        return await _StreamRelay(self, target, client, stream_reader, on_response_started).run()
+        stream = _StreamRelay(self, target, client, stream_reader, on_response_started)
+        if target.response_model is None or client.detached:
+            return await stream.run()
+        return await _run_to_end(stream, client)
 
     async def _send_unary(self, target: UpstreamRequest, client: ClientExchange) -> CallResult:
         """Read a non-streamed response completely."""
@@ -85,6 +89,31 @@ class Relay:
             tail=tail if request.citations is None else request.citations.annotate_body(tail),
             headers=headers,
         )
+
+
+async def _run_to_end(stream: "_StreamRelay", client: ClientExchange) -> CallResult:
+    """Relay a stream of an upstream of the catalog, to its end also after a disconnect.
+
+    Only its end reports the usage. Otherwise a client could leave before it and pay nothing for
+    what the operator pays.
+    """
+    client.detached = True
+    # A detached client's deadlines do not watch for its disconnect.
+    watch = asyncio.create_task(client.wait_for_disconnect())
+    try:
+        result = await stream.run()
+    finally:
+        client.detached = False
+        watch.cancel()
+    if client.disconnected and result.settlement is Settlement.COMPLETE:
+        return replace(
+            result,
+            settlement=Settlement.CLIENT_ABORT,
+            status=CLIENT_CLOSED.status,
+            error_code=CLIENT_CLOSED.error_code,
+            tail=b"",
+        )
+    return result
 
 
 class _StreamRelay:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from gateway.asgi.exchange import ClientExchange
 from gateway.upstream.upstream_monitor import UpstreamState
 from models.catalog import load_configured_catalog
 from tests.support import builders
@@ -130,6 +131,32 @@ class TestCalls:
             assert "provider" in answer.text
             assert provider.received[0]["stream_options"] == {"include_usage": True}
             assert await stored(gateway) == [(BOUGHT, "provider", 70_000, 200_000, "complete")]
+
+    async def test_stream_that_the_client_leaves_is_billed_by_its_end(
+        self, start: Start, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        noticed, wait = asyncio.Event(), ClientExchange.wait_for_disconnect
+
+        async def notice(client: ClientExchange) -> None:
+            await wait(client)
+            noticed.set()
+
+        monkeypatch.setattr(ClientExchange, "wait_for_disconnect", notice)
+        async with start() as gateway:
+            provider.resumed.clear()
+            message = {"role": "user", "content": "hello"}
+            body = {"model": BOUGHT, "messages": [message], "max_tokens": 50, "stream": True}
+            sending = gateway.http.stream("POST", "/v1/chat/completions", json=body)
+            async with sending as answer:
+                async for _ in answer.aiter_lines():
+                    break
+            await noticed.wait()
+            assert await stored(gateway) == []
+            provider.resumed.set()
+            row = await gateway.row()
+            assert (row["status"], row["error_code"]) == (499, "client_closed_request")
+            aborted = (BOUGHT, "provider", 70_000, 200_000, "client_abort")
+            assert await stored(gateway) == [aborted]
 
     async def test_alias_is_answered_and_billed_as_its_model(self, start: Start) -> None:
         async with start() as gateway:

@@ -3,6 +3,7 @@
 It reports usage at the end of a stream only, and refuses fields that OpenAI's API does not have.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,12 +32,14 @@ class FakeProvider:
     received: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     checks: int = 0
+    resumed: asyncio.Event = field(default_factory=asyncio.Event)  # streams pause until it is set
 
 
 @asynccontextmanager
 async def run_fake_provider() -> AsyncIterator[FakeProvider]:
     """Serve until the block ends; its base URL ends in `/api/v3`."""
     fake = FakeProvider()
+    fake.resumed.set()
     app = web.Application()
 
     def is_authorized(request: web.Request) -> bool:
@@ -60,7 +63,7 @@ async def run_fake_provider() -> AsyncIterator[FakeProvider]:
         if unknown or body.get("stream_options", {}).keys() - {"include_usage"}:
             return web.json_response({"error": {"message": f"unknown {unknown}"}}, status=400)
         if body.get("stream"):
-            return await _stream(request, body)
+            return await _stream(request, body, fake.resumed)
         return web.json_response(_answer(body))
 
     app.router.add_get("/api/v3/models", models)
@@ -77,13 +80,16 @@ def _answer(body: dict[str, Any]) -> dict[str, Any]:
     return {**head, "choices": [choice], "usage": USAGE}
 
 
-async def _stream(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, body: dict[str, Any], resumed: asyncio.Event
+) -> web.StreamResponse:
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await response.prepare(request)
     head = {"id": "p", "object": "chat.completion.chunk", "model": body["model"]}
     for word in ("from ", "the ", "provider"):
         chunk = {**head, "choices": [{"index": 0, "delta": {"content": word}}]}
         await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        await resumed.wait()
     usage = {**head, "choices": [], "usage": USAGE}
     await response.write(f"data: {json.dumps(usage)}\n\ndata: [DONE]\n\n".encode())
     return response
