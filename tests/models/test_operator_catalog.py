@@ -163,6 +163,21 @@ cached_input_tokens = {{ per = 1, CNY = "0" }}
         ]
         assert sizes == [8192, 9000]
 
+    def test_built_in_model_has_an_entry_per_profile_and_either_can_be_changed(
+        self, tmp_path: Path
+    ) -> None:
+        entry = NEW.replace('task = "text', 'profiles = ["{0}"]\ntask = "text')
+        built_in, operator = tmp_path / "catalog.toml", tmp_path / "operator.toml"
+        built_in.write_text(entry.replace("{0}", "cpu") + entry.replace("{0}", "gpu"))
+        operator.write_text('[[model]]\nid = "bought"\nprofiles = ["gpu"]\nlatency_ms = 9\n')
+
+        def latency(profile: str) -> int | None:
+            return load_catalog(profile, built_in, [operator]).models["bought"].latency_ms
+
+        assert [latency(profile) for profile in ("cpu", "gpu")] == [None, 9]
+        operator.write_text('[[model]]\nid = "bought"\nlatency_ms = 9\n')
+        assert [latency(profile) for profile in ("cpu", "gpu")] == [9, 9]
+
     @pytest.mark.parametrize(
         ("old", "new"), [('"0.01"', '"0.02"'), ("text-generation", "embedding")]
     )
