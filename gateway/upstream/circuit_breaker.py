@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from types import TracebackType
 
-from gateway.call.errors import UpstreamFailed, UpstreamTimeout, UpstreamUnreachable
+from gateway.call.errors import (
+    UpstreamCredentialsRejected,
+    UpstreamFailed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from gateway.upstream.credentials import ResolvedUpstream
 from infra.clock import Clock
 from infra.timing import Timing
@@ -14,6 +19,7 @@ from models.catalog.upstreams import OWN_SERVERS_PRIORITY
 
 _MAX_FAILURES = 5
 _MAX_CONNECT_FAILURES = 2
+_FORBIDDEN = 403
 
 
 class CircuitState(StrEnum):
@@ -86,6 +92,10 @@ class InFlightCall:
 
     def _outcome(self, error: BaseException | None) -> _Outcome:
         """Return the call's outcome for the circuit, from its exception (None at a normal end)."""
+        if isinstance(error, UpstreamCredentialsRejected) and error.upstream_status == _FORBIDDEN:
+            # Some providers refuse what a customer wrote with this status: it must not take the
+            # upstream from the others.
+            return _Outcome.UNKNOWN
         if isinstance(error, UpstreamUnreachable):
             return _Outcome.CONNECT_FAILURE
         if isinstance(error, UpstreamFailed | UpstreamTimeout):

@@ -52,6 +52,9 @@ def _display_name(path: Path) -> str:
 def _read_document(path: Path, problems: ProblemList) -> Mapping[str, Any]:
     """Return the TOML document, empty if it cannot be read."""
     try:
+        if path.exists() and not path.is_file():
+            problems.add(_display_name(path), "it is not a file.")
+            return {}
         if path.stat().st_size > _MAX_BYTES:
             problems.add(_display_name(path), f"it is larger than {_MAX_BYTES >> 20} MiB.")
             return {}

@@ -72,6 +72,7 @@ class CatalogSource:
 def _file_digest(file: Path) -> bytes:
     """Return the digest of a file's content, of its error if it cannot be read."""
     try:
-        return hashlib.sha256(file.read_bytes()).digest()
+        content = file.read_bytes() if file.is_file() else b"not a file"
+        return hashlib.sha256(content).digest()
     except OSError as error:
         return hashlib.sha256(f"unreadable {error.errno}".encode()).digest()

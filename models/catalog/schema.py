@@ -92,11 +92,22 @@ def _text_table(value: Any) -> str | None:
     return None if is_valid else "must be a table of texts"
 
 
-_TABLE_FIELDS: Mapping[str, frozenset[str]] = MappingProxyType(
+def _any(_value: Any) -> str | None:
+    """Accept every value; what it must be is checked where it is used."""
+    return None
+
+
+def _any_text(value: Any) -> str | None:
+    """Check a text, which may be empty or long."""
+    return None if isinstance(value, str) else "must be a text"
+
+
+_TABLE_FIELDS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
     {
-        "weights": frozenset(Weights.__dataclass_fields__),
-        "route": frozenset({"task", "inputs", "optional"}),
-        "retrieval": frozenset({"query", "passage"}),
+        "weights": dict.fromkeys(Weights.__dataclass_fields__, _any)
+        | dict.fromkeys(("kind", "source", "sha256", "chat_template"), _any_text),
+        "route": {"task": _text, "inputs": _texts, "optional": _texts},
+        "retrieval": {"query": _any_text, "passage": _any_text},
     }
 )
 MODEL_FIELDS: Mapping[str, Check] = MappingProxyType(
@@ -149,15 +160,24 @@ def check_fields(
     for name, value in table.items():
         if name not in fields:
             problems.add(file, f"is an unknown field. {advice(name, fields)}", entry, name)
-        elif value is False and name in REMOVABLE_FIELDS:
+        elif value is False and name in REMOVABLE_FIELDS and fields is MODEL_FIELDS:
             valid[name] = value
         elif (wrong := fields[name](value)) is not None:
             problems.add(file, f"{wrong.rstrip('.')}.", entry, name)
-        else:
-            unknown = set(value) - _TABLE_FIELDS[name] if name in _TABLE_FIELDS else set()
-            for field in sorted(unknown):
-                text = f"is an unknown field. {advice(field, _TABLE_FIELDS[name])}"
-                problems.add(file, text, entry, f"{name}.{field}")
-            if not unknown:
-                valid[name] = value
+        elif _has_valid_parts(name, value, file, entry, problems):
+            valid[name] = value
     return valid
+
+
+def _has_valid_parts(name: str, value: Any, file: str, entry: str, problems: ProblemList) -> bool:
+    """Return whether all fields of a table are known and valid; report the others."""
+    fields, count = _TABLE_FIELDS.get(name), len(problems.problems)
+    if fields is None:
+        return True
+    for part, content in value.items():
+        place = f"{name}.{part}"
+        if part not in fields:
+            problems.add(file, f"is an unknown field. {advice(part, fields)}", entry, place)
+        elif (wrong := fields[part](content)) is not None:
+            problems.add(file, f"{wrong}.", entry, place)
+    return len(problems.problems) == count

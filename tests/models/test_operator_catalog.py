@@ -1,11 +1,16 @@
 """Operators' catalog files: what they add, change and remove, and what is refused."""
 
+import json
+import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from models.catalog import CATALOG_FILE, Catalog, CatalogInvalid, load_catalog
+from models.catalog.schema import MODEL_FIELDS, UPSTREAM_FIELDS
 
 CHAT, OTHER = "built-in-chat", "built-in-other"
 BUILT_IN = f"""
@@ -211,6 +216,17 @@ class TestRefusals:
             (NEW.replace("text-generation", "regression"), "`weights` is missing"),
             (NEW.replace("[model.meters]", 'adapter = "x"\n[model.meters]'), "only allowed with"),
             (NEW + NEW, "twice"),
+            (
+                NEW.replace("[model.m", 'route = { inputs = "ab" }\n[model.m'),
+                "`route.inputs` must be",
+            ),
+            (NEW.replace("[model.m", "route = { task = 1 }\n[model.m"), "`route.task` must be"),
+            (NEW.replace("[model.m", 'route = { tsk = "a" }\n[model.m'), "Did you mean `task`"),
+            (NEW.replace("[model.m", "weights = { kind = 1 }\n[model.m"), "`weights.kind` must be"),
+            (
+                NEW.replace("[model.m", 'weights = { kind = "hubb", source = "x" }\n[model.m'),
+                "Did you mean `hub`",
+            ),
             ("[modell]\n", "`modell` is an unknown section. Did you mean `model`"),
             ("model = 1\n", "array of tables"),
             ("aliases = 1\n", "must be a table"),
@@ -278,3 +294,37 @@ class TestRefusals:
     def test_missing_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(CatalogInvalid, match=r"nowhere\.toml.*cannot be read"):
             load_catalog("cpu", operator_files=[tmp_path / "nowhere.toml"])
+
+
+def toml(value: Any) -> str:
+    """A value as TOML, tables inline."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f'"{key}" = {toml(one)}' for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize("section", ["model", "upstream"])
+def test_any_value_of_any_field_is_valid_or_a_problem(
+    load: Load, tmp_path: Path, section: str
+) -> None:
+    """Nothing but CatalogInvalid is raised, whatever a file holds."""
+    load()  # writes the built-in catalog
+    document = tomllib.loads(NEW + UPSTREAM)
+    fields = MODEL_FIELDS if section == "model" else UPSTREAM_FIELDS
+    values = [
+        *(0, -1, 1, 10**30, 1.5, True, False, "", "x", "a" * 1000, "\\", [], [1], [[]], ["x"], {}),
+        *({"x": 1}, {"x": {}}, {"x": False}, {"per": 1}, {"input_tokens": {"per": 1, "CNY": "1"}}),
+        *({"input_tokens": {"per": True, "CNY": "Infinity"}}, {"bought": {"rows": 1}}, [{"a": []}]),
+    ]
+    file = tmp_path / "any.toml"
+    for field in fields:
+        for value in values:
+            entry = {**document[section][0], field: value}
+            other = "upstream" if section == "model" else "model"
+            file.write_text(
+                f"{section} = [{toml(entry)}]\n{other} = {toml(document[other])}\n", "utf-8"
+            )
+            with suppress(CatalogInvalid):
+                load_catalog("cpu", tmp_path / "catalog.toml", [file])

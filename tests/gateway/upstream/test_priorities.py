@@ -9,7 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from billing.rating.quantities import NO_USAGE
-from gateway.call.errors import ModelServerNotFound, UpstreamUnreachable
+from gateway.call.errors import (
+    ModelServerNotFound,
+    UpstreamCredentialsRejected,
+    UpstreamUnreachable,
+)
 from gateway.call.values import AdmittedCall, ParsedRequest, UpstreamRequest
 from gateway.upstream.circuit_breaker import CircuitState
 from gateway.upstream.credentials import ResolvedUpstream
@@ -111,6 +115,19 @@ def test_unchanged_upstream_keeps_its_circuit_and_changed_one_begins_anew() -> N
     assert balancer.snapshot()[1].circuits == {"m": CircuitState.OPEN}
     balancer.set_upstreams([provider("p", key="rotated")])
     assert order(balancer) == ["p"]
+
+
+@pytest.mark.parametrize(("status", "is_open"), [(401, True), (402, True), (403, False)])
+def test_refused_credentials_open_the_circuit_but_a_refused_content_does_not(
+    status: int, is_open: bool
+) -> None:
+    balancer = router(provider("p"), servers="other=http://x:1")
+    for _ in range(3):
+        if balancer.can_route(admitted()):
+            target = balancer.route(admitted(), ONE)
+            with pytest.raises(UpstreamUnreachable), balancer.track(target):
+                raise UpstreamCredentialsRejected(status)
+    assert balancer.can_route(admitted()) is not is_open
 
 
 def test_upstream_without_a_secret_is_not_used() -> None:
