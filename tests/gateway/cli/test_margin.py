@@ -8,6 +8,8 @@ async def test_margin_lists_known_and_unknown_costs(maas: Maas) -> None:
     await firm.use("vib", rows=2, upstream="p", upstream_cost_nano=500_000)
     await firm.use("vib", rows=1, upstream="own")
     await firm.story.counts()
+    listed = {one["upstream"]: one["upstream_cost"] for one in await maas.say("usage")}
+    assert listed == {"p": "0.000500000", "own": None}
     (row,) = await maas.say("margin", "--since", "2026-01-01", "--until", "2027-06-01")
     assert row == {
         "by": "model",
