@@ -328,3 +328,13 @@ def test_any_value_of_any_field_is_valid_or_a_problem(
             )
             with suppress(CatalogInvalid):
                 load_catalog("cpu", tmp_path / "catalog.toml", [file])
+
+
+@pytest.mark.parametrize("name", ["operators-guide.md", "operators-guide.zh.md"])
+def test_example_of_the_guide_is_valid(tmp_path: Path, name: str) -> None:
+    document = (CATALOG_FILE.parent.parent / "docs" / name).read_text("utf-8")
+    file = tmp_path / "example.toml"
+    file.write_text(document.partition("```toml\n")[2].partition("```")[0], "utf-8")
+    catalog = load_catalog("cpu", operator_files=[file])
+    assert len(catalog.upstreams) == 1
+    assert set(catalog.upstreams[0].models) <= set(catalog.models)
