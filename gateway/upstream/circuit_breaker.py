@@ -128,6 +128,12 @@ class Server:
         """Return the priority: servers of a higher number are used when others cannot be."""
         return OWN_SERVERS_PRIORITY if self.upstream is None else self.upstream.priority
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether as many calls run as the catalog allows for the upstream."""
+        limit = None if self.upstream is None else self.upstream.upstream.concurrency
+        return limit is not None and self.outstanding >= limit
+
     def __post_init__(self) -> None:
         self.circuits = defaultdict(lambda: Circuit(self.timing))
 

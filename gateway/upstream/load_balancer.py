@@ -108,7 +108,8 @@ class Router:
         """Choose the least loaded healthy server for a call, leaving out the `tried` server ids.
 
         With `only_upstreams`, own servers are left out. Raises UpstreamUnreachable at once if no
-        server is available, ModelServerNotFound if no server is configured for the model.
+        server is available, UpstreamBusy if one is full, ModelServerNotFound if no server is
+        configured for the model.
         """
         request = admitted.request
         servers = self._candidates(request, only_upstreams)
@@ -118,6 +119,8 @@ class Router:
             )
         available = self._available(servers, request.model.id, tried)
         if not available:
+            if any(server.is_full and server.id not in tried for server in servers):
+                raise UpstreamBusy("The model is at full capacity. Try again shortly.")
             raise self._unreachable(request.model.id, servers)
         # Ties go to the server that was chosen longest ago, which stays fair when `tried` leaves
         # servers out.
@@ -206,7 +209,9 @@ class Router:
         return [
             server
             for server in servers
-            if server.id not in tried and server.circuits[model_id].allows_call(now)
+            if server.id not in tried
+            and not server.is_full
+            and server.circuits[model_id].allows_call(now)
         ]
 
     def _unreachable(self, model_id: str, servers: tuple[Server, ...]) -> UpstreamUnreachable:

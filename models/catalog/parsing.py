@@ -179,6 +179,7 @@ def _parse_upstream(
         header_secrets=MappingProxyType({key.lower(): value for key, value in headers.items()}),
         costs=costs,
         priority=fields.get("priority", DEFAULT_PRIORITY),
+        concurrency=fields.get("concurrency"),
     )
     return ParsedUpstream(upstream, file)
 

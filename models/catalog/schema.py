@@ -140,6 +140,7 @@ UPSTREAM_FIELDS: Mapping[str, Check] = MappingProxyType(
         "models": _text_table,
         "cost": _table,
         "priority": _whole_number(0, MAX_PRIORITY),
+        "concurrency": _whole_number(1, 10**6),
     }
 )
 # Fields that an operator's entry removes from a built-in model with `false`.

@@ -23,6 +23,7 @@ class Upstream:
     `api_key_secret` names the secret sent as bearer token, None if the server needs none;
     `header_secrets` are names of secrets by header. `models` are the server's model names by our
     id. `costs` are what the operator pays, by our id, in nano-units by currency and meter.
+    `concurrency` is how many calls a gateway process sends at once; None is no limit.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Upstream:
     header_secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     costs: Mapping[str, Prices] = field(default_factory=lambda: MappingProxyType({}))
     priority: int = DEFAULT_PRIORITY
+    concurrency: int | None = None
 
     @property
     def secret_names(self) -> frozenset[str]:

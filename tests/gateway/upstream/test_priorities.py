@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from billing.rating.quantities import NO_USAGE
 from gateway.call.errors import (
     ModelServerNotFound,
+    UpstreamBusy,
     UpstreamCredentialsRejected,
     UpstreamUnreachable,
 )
@@ -74,6 +75,17 @@ def test_upstream_of_priority_0_shares_load_with_own_servers() -> None:
     with balancer.track(first):
         second = balancer.route(admitted(), ONE)
     assert {first.server_id, second.server_id} == {OWN, "equal"}
+
+
+def test_full_upstream_is_passed_over_and_is_busy_where_it_is_the_last() -> None:
+    limited, later = provider("limited"), provider("later", 2)
+    limited = replace(limited, upstream=replace(limited.upstream, concurrency=1))
+    balancer = router(limited, later, servers="other=http://x:1")
+    with balancer.track(balancer.route(admitted(), ONE)):
+        assert order(balancer) == ["later"]
+        with pytest.raises(UpstreamBusy):
+            balancer.route(admitted(), ONE, ("later",))
+    assert order(balancer) == ["limited", "later"]
 
 
 def test_target_has_name_key_and_cost_of_the_upstream() -> None:
