@@ -4,6 +4,7 @@ Own servers run vLLM and get fields that other servers do not know.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -13,7 +14,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STREAM_OPTIONS = msgspec.Raw(b'{"include_usage":true}')
 _VERSION_PREFIX = "/v1"
 # Some providers refuse requests without a user agent.
-_HEADERS: Mapping[str, str] = {"accept": "*/*", "user-agent": "maas-gateway"}
+_HEADERS: Mapping[str, str] = MappingProxyType({"accept": "*/*", "user-agent": "maas-gateway"})
 
 
 def external_path(path: str) -> str:

@@ -8,8 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+import gateway.cli.up
+from gateway.cli.output import Output
 from gateway.cli.served_model import ModelNotObtainable, find_served_model, render_catalog_file
-from models.catalog import load_catalog
+from infra.settings import Settings
+from models.catalog import load_catalog, load_configured_catalog
 from tests.support.builders import CATALOG, CHAT, INDUSTRIAL
 from tests.support.gateway.commands import invoke, leave_logs_alone
 
@@ -107,6 +110,28 @@ def test_unusable_folder_or_name_is_a_clear_error(tmp_path: Path) -> None:
     for name in ("nowhere", "/no/such/folder", "a/b/c"):
         with pytest.raises(ModelNotObtainable, match="neither a folder nor"):
             find_served_model(name)
+
+
+@pytest.mark.parametrize("only", [False, True])
+async def test_command_passes_the_written_file_to_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: bool
+) -> None:
+    started: list[tuple[Settings, str | None]] = []
+
+    def start(settings: Settings, _output: Output, model_id: str | None = None) -> None:
+        started.append((settings, model_id))
+
+    monkeypatch.setattr(gateway.cli.up, "run_service", start)
+    leave_logs_alone(monkeypatch)
+    folder, data = folder_of(tmp_path / "tiny", QWEN), tmp_path / "data"
+    more = ["--only"] if only else []
+    code, out = await invoke({"MAAS_DATA_DIR": str(data)}, "up", "--model", str(folder), *more)
+    assert code == 0, out
+    ((settings, model_id),) = started
+    assert (settings.catalog, model_id) == ((data / "served-model.toml",), "tiny")
+    models = load_configured_catalog(settings).models
+    assert "output_tokens" in models["tiny"].prices["CNY"]
+    assert (INDUSTRIAL in models) is not only
 
 
 async def test_command_refuses_model_with_other_servers_and_only_alone(

@@ -262,6 +262,15 @@ class TestRefusals:
             await monitor.check_all()
             assert monitor.statuses[0].state is UpstreamState.WORKING
 
+    async def test_upstream_that_does_not_answer_the_check_is_unreachable(
+        self, start: Start, provider: FakeProvider
+    ) -> None:
+        async with start(CATALOG_TEXT.replace("{url}", "http://127.0.0.1:9")) as gateway:
+            monitor = gateway.parts.upstream_monitor
+            await until(lambda: monitor.statuses[0].state is UpstreamState.UNREACHABLE)
+            answer = await gateway.chat("x", model=BOUGHT)
+            assert (answer.status_code, error_of(answer)["code"]) == (503, "model_unavailable")
+
     @pytest.mark.parametrize(
         ("status", "code"),
         [
