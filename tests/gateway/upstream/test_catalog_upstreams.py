@@ -88,8 +88,9 @@ def start(
     return run
 
 
-async def stored(gateway: Gateway) -> list[Any]:
-    """Upstream and cost of the usage rows, oldest first."""
+async def stored(gateway: Gateway, count: int = 1) -> list[Any]:
+    """Upstream and cost of this number of usage rows, oldest first; waits until they are there."""
+    await gateway.rows(count)
     query = "select model, upstream, upstream_cost_nano, cost_nano, settlement from usage"
     async with gateway.parts.database.transaction() as session:
         return list((await session.execute(text(f"{query} order by started_at"))).all())
@@ -151,7 +152,7 @@ class TestCalls:
                 async for _ in answer.aiter_lines():
                     break
             await noticed.wait()
-            assert await stored(gateway) == []
+            assert await stored(gateway, 0) == []
             provider.resumed.set()
             row = await gateway.row()
             assert (row["status"], row["error_code"]) == (499, "client_closed_request")
@@ -224,7 +225,7 @@ class TestOverflow:
             await until(lambda: upstream.running == 1)
             waited = await gateway.chat("waits")
             assert ((await held).status_code, waited.status_code) == (200, 200)
-            assert sorted(row[1] for row in await stored(gateway)) == ["own"] * 3 + ["provider"]
+            assert sorted(row[1] for row in await stored(gateway, 4)) == ["own"] * 3 + ["provider"]
 
 
 class TestRefusals:
@@ -337,7 +338,7 @@ class TestReload:
             await until(lambda: "renamed" in gateway.parts.catalog.aliases)
             assert (await gateway.chat("x", model="renamed")).status_code == 200
             assert (await gateway.chat("x", model="gpt-4o-mini")).status_code == 404
-            rows = await stored(gateway)
+            rows = await stored(gateway, 3)
             assert [row[3] for row in rows] == [200_000, 250_000, 0]
             reconciled = await gateway.reconciled()
             assert reconciled.differences == ()
