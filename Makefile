@@ -16,8 +16,9 @@ TESTED := $(VENV)/installed-dev
 
 .PHONY: run test test-all test-unit check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
+# MODEL=<hub id or folder> serves one more language model, ONLY=1 no other (docs/operators-guide.md).
 run: $(SERVED)
-	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
+	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up $(if $(MODEL),--model "$(MODEL)") $(if $(ONLY),--only)
 
 # All tests in one run: the real engine starts with it and is used in its middle (tests/support/engine).
 # A third of the time a test waits for processes, so there are more workers than cores, each with one

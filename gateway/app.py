@@ -5,13 +5,11 @@ Every component is built once, here and nowhere else, and passed to the componen
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 
 from gateway.access.authenticator import Authenticator
-from gateway.access.price_book import PriceBook
 from gateway.access.propagation import Propagation
 from gateway.api.exception_handlers import (
     handle_app_error,
@@ -44,49 +42,40 @@ from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
+from gateway.process.catalog_reloader import CatalogReloader
+from gateway.process.catalog_updates import CatalogUpdates
 from gateway.process.database_pools import (
     ConnectionFactory,
-    DatabaseConnections,
     create_connections,
 )
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
 from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
-from gateway.quota.leaser import QuotaLeaser
-from gateway.quota.process_heartbeat import ProcessHeartbeat
+from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.quota.request_limits import RequestLimits
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
-from gateway.upstream.availability import Availability, parse_model_servers
-from gateway.upstream.client import UpstreamClient
-from gateway.upstream.concurrency import Schedulers, slots_per_model
-from gateway.upstream.load_balancer import Router
 from gateway.upstream.model_metadata import ModelMetadata
-from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.secrets.secret_key import secret_key
-from infra.settings import Settings, SettingsInvalid, load_settings
+from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
-from infra.telemetry.metrics import Metrics, declare_metrics
 from infra.telemetry.tracer_factory import create_tracer
-from infra.timing import Timing
-from models.catalog import Catalog, load_catalog
+from models.catalog import Catalog, load_configured_catalog
+from models.catalog.reloading import CatalogSource
 from models.routing.classifier import RouteClassifier
-
-# Maximum number of calls that wait for one model in one process.
-_MAX_WAITING_CALLS = 1000
 
 
 def create_app() -> Litestar:
     """Build the application of a gateway process from its environment (uvicorn's app factory)."""
     settings = load_settings()
     configure_logging(settings.log_level)
-    components = build_components(settings, SystemClock(), load_catalog(settings.profile))
+    components = build_components(settings, SystemClock(), load_configured_catalog(settings))
     app = build_app(components, lifespan_of(components))
     app.on_startup.append(freeze_loaded_objects)
     return app
@@ -103,11 +92,11 @@ def build_components(
 
     Raises SettingsInvalid, ClassifierBroken.
     """
-    shared = _build_shared(settings, clock, catalog, connect)
+    shared = build_shared(settings, clock, catalog, connect)
     model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
-    ingestion = _ingestion_dependencies(shared, settings, clock, catalog, stages, embedder)
+    ingestion = _ingestion_dependencies(shared, clock, catalog, stages, embedder)
     propagation = Propagation(database, clock, settings.timing)
     fine_tuning = _fine_tuning_dependencies(shared, clock, catalog, stages, propagation)
     pepper, links = secret_key(settings), Links.from_settings(settings)
@@ -149,33 +138,52 @@ def build_components(
         tracer=stages.tracer,
         identity=build_identity(database, clock, pepper, links, Passwords()),
         pepper=pepper,
+        upstream_monitor=shared.monitor,
+        catalog_reloader=_build_reloader(
+            shared, settings, clock, catalog, stages.authenticator, model_selector
+        ),
     )
 
 
-def _ingestion_dependencies(
-    shared: "_Shared",
+def _build_reloader(
+    shared: SharedComponents,
     settings: Settings,
     clock: Clock,
     catalog: Catalog,
-    stages: Stages,
-    embedder: Embedder,
+    authenticator: Authenticator,
+    selector: ModelSelector,
+) -> CatalogReloader:
+    """Build the task that applies changed catalog files."""
+    updates = CatalogUpdates(
+        catalog, settings, shared.upstream_updates, shared.schedulers, authenticator, selector
+    )
+    source = CatalogSource(settings, shared.secrets, updates.validate)
+    metrics, timing = shared.metrics, shared.timing
+    return CatalogReloader(source, catalog, clock, metrics, timing, [updates.apply])
+
+
+def _ingestion_dependencies(
+    shared: SharedComponents, clock: Clock, catalog: Catalog, stages: Stages, embedder: Embedder
 ) -> IngestionDependencies:
     """Return the components that the ingestion of vector store files uses."""
     return IngestionDependencies(
         catalog=catalog,
-        profile=settings.profile,
         clock=clock,
         database=shared.connections.handlers,
         price_book=shared.price_book,
         authenticator=stages.authenticator,
         heartbeat=shared.heartbeat,
         embedder=embedder,
-        timing=settings.timing,
+        timing=shared.timing,
     )
 
 
 def _fine_tuning_dependencies(
-    shared: "_Shared", clock: Clock, catalog: Catalog, stages: Stages, propagation: Propagation
+    shared: SharedComponents,
+    clock: Clock,
+    catalog: Catalog,
+    stages: Stages,
+    propagation: Propagation,
 ) -> FineTuningDependencies:
     """Return the components that the fine-tuning runner uses."""
     return FineTuningDependencies(
@@ -216,7 +224,11 @@ def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Da
 
 
 def _build_offers(
-    shared: "_Shared", settings: Settings, clock: Clock, catalog: Catalog, admission: Admission
+    shared: SharedComponents,
+    settings: Settings,
+    clock: Clock,
+    catalog: Catalog,
+    admission: Admission,
 ) -> JobOffers:
     """Build the component that validates and prices fine-tuning jobs."""
     availability, quota_leaser = shared.availability, shared.quota_leaser
@@ -224,62 +236,21 @@ def _build_offers(
     return JobOffers(catalog, availability, clock, database, admission, quota_leaser, profile)
 
 
-def _build_gauges(shared: "_Shared", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
+def _build_gauges(
+    shared: SharedComponents, clock: Clock, catalog: Catalog, writer: UsageWriter
+) -> Gauges:
     """Build the task that updates the Prometheus gauges."""
     router, schedulers, timing = shared.router, shared.schedulers, shared.timing
     connections = shared.connections
     return Gauges(shared.metrics, clock, catalog, router, schedulers, writer, connections, timing)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """The components that most others depend on: database, model servers, quotas, prices."""
-
-    timing: Timing
-    metrics: Metrics
-    connections: DatabaseConnections
-    heartbeat: ProcessHeartbeat
-    quota_leaser: QuotaLeaser
-    price_book: PriceBook
-    router: Router
-    upstream: UpstreamClient
-    availability: Availability
-    variant_loader: VariantLoader
-    schedulers: Schedulers
-
-
-def _build_shared(
-    settings: Settings, clock: Clock, catalog: Catalog, connect: ConnectionFactory
-) -> _Shared:
-    """Build the components that most others depend on. Raises SettingsInvalid."""
-    if settings.database_url is None or settings.serving_url is None:
-        raise SettingsInvalid(
-            "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
-        )
-    url, metrics = settings.database_url.get_secret_value(), declare_metrics()
-    connections = connect(url, settings.settle_timeout_s, metrics)
-    quotas, reading = connections.quotas, connections.reading
-    timing = settings.timing
-    heartbeat = ProcessHeartbeat(quotas, reading, clock, metrics, timing)
-    upstream = UpstreamClient(settings.connect_timeout_s)
-    router = Router(parse_model_servers(settings.serving_url, catalog), clock, timing)
-    return _Shared(
-        timing=timing,
-        metrics=metrics,
-        connections=connections,
-        heartbeat=heartbeat,
-        quota_leaser=QuotaLeaser(quotas, reading, heartbeat, clock, metrics, timing),
-        price_book=PriceBook(catalog, clock),
-        router=router,
-        upstream=upstream,
-        availability=Availability(catalog, router, upstream, timing),
-        variant_loader=VariantLoader(connections.calls, upstream),
-        schedulers=Schedulers(slots_per_model(catalog, settings), _MAX_WAITING_CALLS),
-    )
-
-
 def _build_stages(
-    shared: _Shared, settings: Settings, clock: Clock, catalog: Catalog, selector: ModelSelector
+    shared: SharedComponents,
+    settings: Settings,
+    clock: Clock,
+    catalog: Catalog,
+    selector: ModelSelector,
 ) -> tuple[Stages, Embedder, VectorStoreSearcher]:
     """Build the stages of a call, and the embedder and searcher, which others use too."""
     connections, quota_leaser, heartbeat = shared.connections, shared.quota_leaser, shared.heartbeat
@@ -316,12 +287,13 @@ def _build_stages(
 
 
 def _build_dispatcher(
-    settings: Settings, clock: Clock, shared: _Shared, call_metrics: CallMetrics
+    settings: Settings, clock: Clock, shared: SharedComponents, call_metrics: CallMetrics
 ) -> Dispatcher:
     """Build the component that sends admitted calls to model servers."""
     relay, timeout_s = Relay(shared.upstream, clock, settings), settings.queue_timeout_s
     schedulers, router, loader = shared.schedulers, shared.router, shared.variant_loader
-    return Dispatcher(schedulers, router, relay, loader, call_metrics, clock, timeout_s)
+    monitor = shared.monitor
+    return Dispatcher(schedulers, router, relay, loader, call_metrics, clock, timeout_s, monitor)
 
 
 def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
@@ -359,6 +331,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.tracer,
         components.upstream,
         components.availability,
+        components.upstream_monitor,
         components.quota_leaser,
         components.writer,
         components.authenticator,
@@ -367,5 +340,6 @@ def lifespan_of(components: Components) -> Lifespan:
         components.fine_tuning_runner,
         components.ingestion_runner,
         components.evaluation_runner,
+        components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

@@ -21,6 +21,7 @@ from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.quotes import Quotes
 from gateway.inference.usage_writer import UsageWriter
+from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
@@ -33,6 +34,7 @@ from gateway.upstream.availability import Availability
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
 from gateway.upstream.model_metadata import ModelMetadata
+from gateway.upstream.upstream_monitor import UpstreamMonitor
 from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock
 from infra.database.database import Database
@@ -82,6 +84,8 @@ class Components:
     tracer: Tracer
     identity: IdentityServices
     pepper: bytes
+    upstream_monitor: UpstreamMonitor
+    catalog_reloader: CatalogReloader
 
     @property
     def database(self) -> Database:
@@ -101,7 +105,7 @@ _INJECTABLE = (
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     *("propagation", "quotes", "request_limits", "router", "searcher", "secure", "settings"),
-    *("upstream", "variant_loader", "webhook_poster"),
+    *("upstream", "upstream_monitor", "variant_loader", "webhook_poster", "catalog_reloader"),
 )
 
 

@@ -14,6 +14,7 @@ import structlog
 from procrastinate.exceptions import ConnectorException
 
 from billing.schedule import Worker, create_job_app
+from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.integrations import create_collector, create_mailer, create_webhook_poster
 from gateway.shared_models.factory import create_proposer
 from gateway.shared_models.schedule import NightlyProposals
@@ -21,11 +22,13 @@ from gateway.upstream.client import UpstreamClient
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.processes import exit_with_parent
+from infra.secrets.named_secrets import NamedSecrets
 from infra.secrets.sealer import Sealer
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
 from infra.telemetry.log import configure_logging
-from models.catalog import load_catalog
+from models.catalog import Catalog, load_configured_catalog
+from models.catalog.reloading import CatalogSource
 
 # More than there are kinds of periodic jobs, so that no kind waits for a slow job of another kind.
 _CONCURRENCY = 8
@@ -124,12 +127,20 @@ async def _nightly_proposals(
         )
     upstream, clock = UpstreamClient(settings.connect_timeout_s), SystemClock()
     proposer = create_proposer(settings, settings.serving_url, database, upstream, clock)
-    at, catalog = time.fromisoformat(settings.improve_at), load_catalog(settings.profile)
+    at, catalog = time.fromisoformat(settings.improve_at), load_configured_catalog(settings)
     engines = settings.engine_min_replicas
+    source = CatalogSource(settings, NamedSecrets(settings.secrets_dir), _accept)
+    reloader = CatalogReloader(source, catalog, clock, timing=settings.timing)
+    await reloader.start()
     try:
         yield NightlyProposals(at, catalog, clock, database, proposer, engines)
     finally:
+        await reloader.stop()
         await upstream.stop()
+
+
+def _accept(_catalog: Catalog) -> None:
+    """Accept every valid catalog: the jobs have no conditions of their own."""
 
 
 def main() -> None:
@@ -137,6 +148,8 @@ def main() -> None:
     settings = load_settings()
     configure_logging(settings.log_level)
     exit_with_parent()
+    # Applies changed catalog files where jobs use the catalog; otherwise there is nothing to do.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     asyncio.run(run_worker(settings))
 
 

@@ -71,6 +71,11 @@ class Settings(BaseSettings):
     profile: Literal["cpu", "gpu"] = Field(
         "cpu", description="which models of the catalog are served"
     )
+    catalog: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="catalog files (TOML) that add models, aliases and upstreams to the built-in "
+        "catalog or change its models, separated by commas; changes are applied without restart",
+    )
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("maas"),
         description="directory of the weights, the embedded database and the secret key",
@@ -231,6 +236,14 @@ class Settings(BaseSettings):
     def max_engines(self) -> int:
         """The most engines of each language model that run at once."""
         return self.engine_max_replicas or self.engine_min_replicas
+
+    @field_validator("catalog", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        """Split a text at commas, as paths may have spaces; other values are unchanged."""
+        if not isinstance(value, str):
+            return value
+        return [path.strip() for path in value.split(",") if path.strip()]
 
     @field_validator("webhook_networks", "trusted_proxies", mode="before")
     @classmethod

@@ -40,6 +40,10 @@ class Timing:
     circuit_trial_s: float = 30.0
     availability_s: float = 5.0
     stream_ending_s: float = 2.0
+    # Servers with credentials belong to others, so their models are listed less often.
+    upstream_check_s: float = 60.0
+    # Catalog files (gateway/process/catalog_reloader.py).
+    catalog_poll_s: float = 2.0
     # Retries of usage rows that cannot be written (gateway/inference/usage_writer.py): exponential
     # back-off from the first to the second value.
     record_retry_s: float = 0.05

@@ -9,6 +9,7 @@ import structlog
 
 from infra.errors import AppError
 from infra.processes import exit_with_parent
+from infra.settings import load_settings
 from models.catalog import Catalog, load_catalog
 from models.extras import is_installed
 from serving.cluster.arguments import Arguments, parse_arguments
@@ -55,7 +56,10 @@ def main() -> int:
 
 def _serve(arguments: Arguments, folders: Folders, progress: Progress) -> None:
     """Obtain the weights, set the environment of Ray and run the cluster."""
-    catalog = load_catalog(arguments.profile).filter(is_installed)
+    # The gateway, which has the operator's servers, serves the models without weights.
+    files = load_settings().catalog
+    catalog = load_catalog(arguments.profile, operator_files=files).run_by_own_servers()
+    catalog = catalog.filter(is_installed)
     weights = _obtain_weights(catalog, folders, progress)
     kill_leftover_haproxy(folders)
     delete_old_sessions(folders)

@@ -11,7 +11,7 @@ from typing import Any
 from ray.serve import Application
 
 from infra.settings import load_settings
-from models.catalog import load_catalog
+from models.catalog import load_configured_catalog
 from models.extras import is_installed
 from serving.cluster.plan import EMBEDDINGS, OPERATIONS, SPECIALISTS, TEXT, plan_applications
 from serving.errors import ServingFailed
@@ -49,7 +49,7 @@ def _build_application(name: str) -> Application:
     settings = load_settings()
     folders = resolve_folders(settings.data_dir)
     create_folders(folders)
-    catalog = load_catalog(settings.profile).filter(is_installed)
+    catalog = load_configured_catalog(settings).run_by_own_servers().filter(is_installed)
     weights = {
         model.id: obtain_weights(model, folders.data, _ignore_progress, convert_in_child_process)
         for model in catalog.models.values()

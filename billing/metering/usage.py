@@ -30,7 +30,8 @@ class UsageRecord:
     """An ended call with its quantities and cost, priced by one version of plan terms.
 
     `covered` are included units by meter and quota id; `parent_id` is the call on whose behalf
-    this call was made. Raises ValueError if a call that must not be billed has a cost.
+    this call was made. `upstream` answered the call, which cost the operator `upstream_cost_nano`
+    there; None if unknown. Raises ValueError if a call that must not be billed has a cost.
     """
 
     request_id: UUID
@@ -56,6 +57,8 @@ class UsageRecord:
     requested_model: str | None = None
     parent_id: UUID | None = None
     service_tier: str | None = None
+    upstream: str | None = None
+    upstream_cost_nano: int | None = None
 
     @property
     def covered_units_by_quota(self) -> dict[str, int]:
@@ -176,4 +179,6 @@ def usage_column_values(record: UsageRecord) -> dict[str, Any]:
         "covered": record.covered,
         "parent_id": record.parent_id,
         "service_tier": record.service_tier,
+        "upstream": record.upstream,
+        "upstream_cost_nano": record.upstream_cost_nano,
     }

@@ -206,13 +206,15 @@ _MAX_TOKENS_AFTER_ABORT = 256
 _NO_ADAPTERS: Mapping[str, Sequence[str]] = MappingProxyType({})
 _ENGINE_BELOW_USAGE_CHECK = "Engine counts cover the usage rows"
 _ENGINE_ABOVE_USAGE_CHECK = "Usage rows cover what the engine generated"
-_TOKENS = """
+# Calls that an upstream of the catalog answered are in no engine's count.
+_BY_OWN_SERVERS = "(upstream is null or upstream = 'own')"
+_TOKENS = f"""
     select model, coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0)
-    from usage where model is not null group by model
-"""
+    from usage where model is not null and {_BY_OWN_SERVERS} group by model
+"""  # noqa: S608  # put together of constants
 # A call that began after the engine's start is certainly counted; one that ended after it may be,
 # because it may have waited while the engine started.
-_RECORDED_USAGE = """
+_RECORDED_USAGE = f"""
     select coalesce(sum(input_tokens) filter (where started_at < :last_start), 0),
            coalesce(sum(output_tokens) filter (where started_at < :last_start), 0),
            coalesce(sum(output_tokens) filter (where within), 0),
@@ -229,9 +231,9 @@ _RECORDED_USAGE = """
                settlement in ('client_abort', 'platform_fault', 'unknown')
                    or (streamed and settlement = 'complete' and error_code is not null)
                    as ended_early
-        from usage where model = any(:models)
+        from usage where model = any(:models) and {_BY_OWN_SERVERS}
     ) calls
-"""
+"""  # noqa: S608  # the same
 
 
 async def load_recorded_tokens(session: AsyncSession) -> dict[str, TokenTotals]:

@@ -19,6 +19,7 @@ from billing.rating.products import PRODUCT_SQL
 from billing.rating.quantities import METERS, Quantities
 from billing.rating.statement import ModelUsage
 from billing.subscriptions.periods import ensure_periods
+from billing.subscriptions.upstream_totals import aggregate_upstreams
 from infra.clock import Clock
 from infra.database.database import allow_long_statements
 
@@ -169,6 +170,7 @@ async def aggregate_usage(session: AsyncSession, clock: Clock) -> AggregationSte
         text(f"with {_OPEN_PERIOD_CTE} {_INSERT_TAG_TOTALS.format(which=_NEW_ROWS)}"), values
     )
     await session.execute(text(_INSERT_COVER_TOTALS.format(which=_NEW_ROWS)), values)
+    await aggregate_upstreams(session, cut)
     await session.execute(
         text("update usage_cursor set consumed = :cut, moved_at = :now"),
         {"cut": cut, "now": clock.now()},

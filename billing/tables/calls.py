@@ -133,7 +133,8 @@ class Usage(SQLModel, table=True):
     priced the call; `covered` are the included units used, by meter and quota; `written_in` is the
     transaction that wrote the row, by which it is aggregated exactly once
     (billing/subscriptions/usage_totals.py). `parent_id` is the request id of the call that caused
-    this one, such as the chat call of a `file_search`.
+    this one, such as the chat call of a `file_search`. `upstream` answered the call, at a cost of
+    `upstream_cost_nano` in the account's currency; NULL if unknown.
     """
 
     __tablename__ = "usage"
@@ -197,6 +198,9 @@ class Usage(SQLModel, table=True):
         )
     )
     parent_id: UUID | None = None
+    # For the operator's margin only: no customer sees them.
+    upstream: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    upstream_cost_nano: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 
 class UsageCorrection(SQLModel, table=True):

@@ -221,3 +221,34 @@ class UsageCursor(SQLModel, table=True):
     id: int = Field(primary_key=True)
     consumed: int = Field(sa_column=Column(BigInteger, nullable=False))
     moved_at: datetime = Field(sa_column=moment())
+
+
+class UpstreamTotal(SQLModel, table=True):
+    """Charges and upstream costs of calls, aggregated by hour for margin reports.
+
+    `uncosted_calls` have an unknown cost, and `uncosted_charged_nano` are their charges. Calls
+    whose upstream was not recorded have an empty one.
+    """
+
+    __tablename__ = "upstream_total"
+
+    hour: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    account_id: UUID = Field(primary_key=True)
+    model: str = Field(sa_column=Column(Text, primary_key=True))
+    upstream: str = Field(sa_column=Column(Text, primary_key=True))
+    currency: str = Field(sa_column=Column(Text, primary_key=True))
+    calls: int = Field(sa_column=Column(BigInteger, nullable=False))
+    uncosted_calls: int = Field(sa_column=Column(BigInteger, nullable=False))
+    charged_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
+    uncosted_charged_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cost_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class UpstreamCursor(SQLModel, table=True):
+    """A single row: the usage rows of transactions before `consumed` are in `upstream_total`."""
+
+    __tablename__ = "upstream_cursor"
+    __table_args__ = (CheckConstraint("id = 1", name="single_row"),)
+
+    id: int = Field(primary_key=True)
+    consumed: int = Field(sa_column=Column(BigInteger, nullable=False))

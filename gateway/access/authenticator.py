@@ -69,6 +69,7 @@ class Authenticator:
         self._lookups: dict[bytes, tuple[float, asyncio.Task[KeyRecord]]] = {}
         self._cache_hash_key = secrets.token_bytes(32)
         self._epoch = -1
+        self._catalog_changes = 0
         self._acknowledged: tuple[UUID, int] | None = None
         self._epoch_read_at = float("-inf")
         self._epoch_readable = True
@@ -126,6 +127,11 @@ class Authenticator:
         if key_record is None:
             raise KeyInvalid("The account has no such API key.")
         return key_record
+
+    def forget_keys(self) -> None:
+        """Drop all cached keys, with their prices, after a change of the catalog."""
+        self._catalog_changes += 1
+        self._invalidate(None)
 
     def require_active(self, key_record: KeyRecord, address: str | None = None) -> Principal:
         """Return the principal of a key that may be used now, from this client address.
@@ -195,13 +201,13 @@ class Authenticator:
         unread_s = self._clock.monotonic() - self._epoch_read_at
         if unread_s > self._timing.database_gone_s and self._epoch >= 0:
             raise self._database.unavailable(UnavailableReason.NOT_ASKED)
-        epoch = self._epoch
+        before = self._epoch, self._catalog_changes
         async with self._database.transaction() as session:
             key_record = await find_key_by_hash(session, self._price_book, digest, at)
         if key_record is None:
             raise KeyInvalid("This API key is not valid. Check that it was copied completely.")
-        # Do not cache the record if a key change was committed during the query.
-        if epoch == self._epoch:
+        # Do not cache the record if a key or the catalog was changed during the query.
+        if before == (self._epoch, self._catalog_changes):
             if len(self._cache) >= _MAX_CACHED_KEYS:
                 self._cache.clear()
             self._cache[cache_key] = key_record

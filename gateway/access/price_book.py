@@ -50,6 +50,7 @@ class PriceBook:
     def __init__(self, catalog: Catalog, clock: Clock) -> None:
         self._catalog = catalog
         self._clock = clock
+        self._catalog_version = catalog.version
         self._list_terms: dict[str, PlanTerms] = {}
         self._prices_by_terms: dict[tuple[UUID, ...], Mapping[str, ModelPrices]] = {}
 
@@ -79,13 +80,27 @@ class PriceBook:
         )
 
     async def _published_list_terms(self, session: AsyncSession, currency: str) -> PlanTerms:
-        """Return the list prices as plan terms, published in the database once per process."""
+        """Return the list prices as plan terms, published in the database once per process.
+
+        Changed list prices of the catalog are new terms: calls that were admitted before keep the
+        terms that they were priced by.
+        """
+        self._forget_replaced_catalog()
         terms = self._list_terms.get(currency)
         if terms is None:
+            version = self._catalog_version
             terms = catalog_price_terms(self._catalog, currency)
             await publish_plan(session, self._clock, terms)
-            self._list_terms[currency] = terms
+            if version == self._catalog.version:
+                self._list_terms[currency] = terms
         return terms
+
+    def _forget_replaced_catalog(self) -> None:
+        """Clear the caches if the catalog has changed since they were filled."""
+        if self._catalog_version != self._catalog.version:
+            self._catalog_version = self._catalog.version
+            self._list_terms.clear()
+            self._prices_by_terms.clear()
 
     def _by_model(self, *terms: PlanTerms) -> Mapping[str, ModelPrices]:
         """Return the prices by model and service tier, each from the first terms that sell it."""

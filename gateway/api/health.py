@@ -44,7 +44,7 @@ async def ready(
 ) -> Response[Any]:
     """Return 200 if calls can be served, else 503; `models=false` skips the model servers."""
     # With `models=false` no server is contacted: load balancers poll every few seconds.
-    pools = {router.server_urls(model_id) for model_id in catalog.models} if models else set()
+    pools = _server_pools(router, catalog) if models else set()
     are_models_ready = all(
         await asyncio.gather(*(_is_pool_ready(upstream, servers) for servers in pools))
     )
@@ -73,6 +73,15 @@ async def metrics(
     call_metrics.flush()
     text, content_type = await asyncio.to_thread(metrics.exposition)
     return Response(text, media_type=content_type)
+
+
+def _server_pools(router: Router, catalog: Catalog) -> set[tuple[str, ...]]:
+    """Return the own servers of each model; models of upstreams alone have none to wait for."""
+    return {
+        router.server_urls(model_id)
+        for model_id in catalog.models
+        if router.server_urls(model_id) or not router.upstream_names(model_id)
+    }
 
 
 def _require_token(settings: Settings, authorization: str) -> None:

@@ -47,7 +47,7 @@ class ModelRoutes(Controller):
     async def models(
         self, principal: NamedDependency[Principal], availability: NamedDependency[Availability]
     ) -> dict[str, Any]:
-        """Return the model objects of all models and variants that the key may call."""
+        """Return the model objects of all models, aliases and variants that the key may call."""
         catalog = availability.catalog
         data = [
             _model_json(model, principal)
@@ -60,7 +60,12 @@ class ModelRoutes(Controller):
             if (model := catalog.find(variant.base_model_id)) is not None
             and _may_call(principal, model)
         ]
-        return {"object": "list", "data": [*data, *own]}
+        aliases = [
+            {**_model_json(catalog.models[target], principal), "id": name, "alias_of": target}
+            for name, target in catalog.aliases.items()
+            if _may_call(principal, catalog.models[target])
+        ]
+        return {"object": "list", "data": [*data, *aliases, *own]}
 
     @get("/{name:str}", summary="One model")
     async def model(
@@ -75,7 +80,8 @@ class ModelRoutes(Controller):
         model = find_catalog_model(catalog, name if variant is None else variant.base_model_id)
         availability.require_served(model)
         if variant is None:
-            return _model_json(model, principal)
+            alias = {} if name == model.id else {"id": name, "alias_of": model.id}
+            return {**_model_json(model, principal), **alias}
         return _variant_json(name, variant, model, principal)
 
     @delete("/{name:str}", status_code=200, summary="Delete a variant, all its versions")

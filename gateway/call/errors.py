@@ -307,6 +307,21 @@ class UpstreamUnreachable(Unavailable):
     code = "model_unavailable"
 
 
+# Statuses by which a provider refuses the operator's credentials, or an unpaid balance.
+REJECTION_STATUSES = frozenset({401, 402, 403})
+
+
+class UpstreamCredentialsRejected(UpstreamUnreachable):
+    """An upstream of the catalog refused the operator's credentials.
+
+    Customers see the error of an unreachable model; `upstream_status` is for operators.
+    """
+
+    def __init__(self, upstream_status: int) -> None:
+        super().__init__("The model cannot be reached at the moment. The call is not billed.")
+        self.upstream_status = upstream_status
+
+
 class ModelNotInstalled(AppError):
     """The catalog has the model, but this deployment does not serve it."""
 

@@ -1,6 +1,5 @@
 """The interface between the relay and the stream format of an endpoint."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 from billing.rating.quantities import Quantities
@@ -59,5 +58,14 @@ class StreamReader(Protocol):
         ...
 
 
-StreamReaderFactory = Callable[[int, int | None], StreamReader]
-"""Creates the reader of a stream: maximum bytes of one event, ceiling (None for no maximum)."""
+class StreamReaderFactory(Protocol):
+    """Creates the reader of a stream."""
+
+    def __call__(
+        self, max_event_bytes: int, ceiling: int | None, *, model: str | None = None
+    ) -> StreamReader:
+        """Create a reader of events up to a size, with a ceiling (None for no maximum).
+
+        `model` replaces the server's name of the model in the client's events.
+        """
+        ...

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
+from pydantic import SecretStr
 
 from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NO_USAGE, Quantities
@@ -18,7 +20,8 @@ from billing.tables import Settlement
 from gateway.call.reservation import Reservation
 from gateway.call.stream_reader import StreamReaderFactory
 from infra.errors import AppError
-from models.catalog import Model
+from models.catalog import Model, Prices
+from models.catalog.upstreams import OWN_SERVERS
 
 
 class Operation(StrEnum):
@@ -288,10 +291,28 @@ class AdmittedCall:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamTarget:
+    """The upstream that answers a call, and what the operator pays for the model there.
+
+    `cost` are nano-units by currency and meter, empty if unknown. An upstream of the catalog knows
+    the model as `model_name` and gets the `secret_headers`; own servers know it by the name in the
+    request, and `model_name` is None.
+    """
+
+    name: str = OWN_SERVERS
+    cost: Prices = field(default_factory=lambda: MappingProxyType({}))
+    model_name: str | None = None
+    secret_headers: Mapping[str, SecretStr] = field(default_factory=lambda: MappingProxyType({}))
+
+
+_OWN_SERVERS_TARGET = UpstreamTarget()
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """An admitted call addressed to one model server.
 
-    `trace_headers` propagate the trace context.
+    `server` is the server's base URL. `trace_headers` propagate the trace context.
     """
 
     url: str
@@ -300,6 +321,20 @@ class UpstreamRequest:
     server: str = ""
     output_reservation: OutputReservation | None = None
     trace_headers: Mapping[str, str] = field(default_factory=dict)
+    upstream: UpstreamTarget = _OWN_SERVERS_TARGET
+
+    @property
+    def server_id(self) -> str:
+        """Return the id of the server: the upstream's name, or the URL of an own server."""
+        return self.server if self.upstream.model_name is None else self.upstream.name
+
+    @property
+    def response_model(self) -> str | None:
+        """Return the name that the response gets, None for the own server's name.
+
+        An upstream of the catalog reports its own name of the model.
+        """
+        return None if self.upstream.model_name is None else self.request.model.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +343,8 @@ class CallResult:
 
     `tail` is the whole body, or the end of a stream. `stream_started` is True if `status` and
     `headers` were sent already. `usage_event` is the last chunk of a stream, with the usage that
-    the client requested. `first_chunk_monotonic` is in monotonic seconds.
+    the client requested. `first_chunk_monotonic` is in monotonic seconds. `upstream` is what
+    answered; None if no upstream did.
     """
 
     settlement: Settlement
@@ -321,3 +357,4 @@ class CallResult:
     stream_started: bool = False
     first_chunk_monotonic: float | None = None
     usage_event: bytes | None = None
+    upstream: UpstreamTarget | None = None

@@ -33,7 +33,7 @@ from infra.database.database import Database
 from infra.installation import migrated_database_url
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
-from models.catalog import load_catalog
+from models.catalog import load_configured_catalog
 
 FIRMS = (MACHINING, MOULDING, PUMPING)
 
@@ -107,7 +107,7 @@ def _dependencies(
         database=database,
         clock=clock,
         dates=dates,
-        catalog=load_catalog(settings.profile),
+        catalog=load_configured_catalog(settings),
         invitations=InvitationService.from_settings(settings, clock),
         invitation_acceptance=InvitationAcceptance(database, clock, Passwords()),
         pepper=secret_key(settings),

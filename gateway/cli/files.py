@@ -16,7 +16,7 @@ from gateway.fine_tuning.file_check import (
 from gateway.upstream.availability import find_catalog_model
 from gateway.wire.fine_tuning import build_fine_tuning_request
 from infra.settings import Settings
-from models.catalog import load_catalog
+from models.catalog import load_configured_catalog
 
 files_app = typer.Typer(no_args_is_help=True)
 # Belongs to no account, so that any account's ids in a language model's file are reported.
@@ -41,7 +41,7 @@ def files_check(
 
     Nothing is uploaded or billed. Exits with code 1 if there are problems.
     """
-    catalog_model = find_catalog_model(load_catalog(settings.profile), model)
+    catalog_model = find_catalog_model(load_configured_catalog(settings), model)
     build_fine_tuning_request(catalog_model, b"")
     try:
         checked = check_training_file(

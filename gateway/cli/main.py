@@ -32,6 +32,11 @@ COMMANDS = (
     ),
     Command("files", "gateway.cli.files:files_app", "Check training files."),
     Command("usage", "gateway.cli.usage:usage_list", "List calls with usage and cost."),
+    Command(
+        "margin",
+        "gateway.cli.margin:margin",
+        "Show usage charges, upstream costs and margins.",
+    ),
     Command("top", "gateway.cli.top.command:top", "Monitor a running gateway."),
     Command("plans", "gateway.cli.plans:plans_app", "Manage plans."),
     Command("subscribe", "gateway.cli.plans:subscribe", "Subscribe an account to a plan."),

@@ -22,7 +22,7 @@ from gateway.upstream.client import UpstreamClient
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.settings import Settings
-from models.catalog import load_catalog
+from models.catalog import load_configured_catalog
 
 
 @command
@@ -39,7 +39,7 @@ async def models_propose(
     The version is trained on examples that customers agreed to share. Takes several minutes: run it
     when traffic is low.
     """
-    shared_model = get_shared_model(load_catalog(settings.profile), model)
+    shared_model = get_shared_model(load_configured_catalog(settings), model)
     upstream = UpstreamClient(settings.connect_timeout_s)
     try:
         proposer = create_proposer(settings, serving_base_url(settings), database, upstream, clock)

@@ -18,6 +18,7 @@ from gateway.cli.price_list import format_prices, price_list
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import Json, command, run_in_transaction
 from gateway.cli.supervisor import serving_base_url
+from gateway.process.catalog_updates import UpstreamUpdates
 from gateway.registry.versions import (
     BUILT_IN_NUMBER,
     get_current_number,
@@ -32,11 +33,21 @@ from gateway.shared_models.eligibility import get_shared_model
 from gateway.shared_models.feedback import count_ratings
 from gateway.upstream.availability import Availability
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.load_balancer import Router, parse_upstreams
+from gateway.upstream.load_balancer import Router
+from gateway.upstream.server_specs import parse_upstreams
+from gateway.upstream.upstream_monitor import UpstreamMonitor, UpstreamStatus
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.secrets.named_secrets import NamedSecrets
 from infra.settings import Settings
-from models.catalog import Catalog, Model, load_catalog
+from models.catalog import (
+    Catalog,
+    CatalogInvalid,
+    Model,
+    Problem,
+    load_catalog,
+    load_configured_catalog,
+)
 from models.extras import required_extra
 
 _LAZY_COMMANDS = (
@@ -44,6 +55,11 @@ _LAZY_COMMANDS = (
         "evaluate",
         "gateway.cli.model_evaluation:models_evaluate",
         "Evaluate a model on your own questions.",
+    ),
+    Command(
+        "check",
+        "gateway.cli.model_catalog:models_check",
+        "Validate catalog files and show what they change.",
     ),
     Command(
         "propose",
@@ -57,6 +73,7 @@ _LAZY_COMMANDS = (
     ),
 )
 models_app = typer.Typer(cls=lazy_group(_LAZY_COMMANDS), invoke_without_command=True)
+_REFUSED = "Running gateways keep the last valid catalog; the built-in models are listed."
 Prices = Mapping[str, Mapping[str, int]]
 ModelName = Annotated[str, typer.Argument(help="ID of the shared model.")]
 By = Annotated[str, typer.Option(help="Name of the person, for the version's history.")]
@@ -84,7 +101,7 @@ def models_list(
     settings: Settings, clock: Clock, account: str | None, currency: str | None
 ) -> Report:
     """List models with list prices or an account's prices, and whether they are served."""
-    catalog = load_catalog(settings.profile)
+    catalog, problems = _load_catalog_or_built_in(settings)
     shown_currency = _parse_currency(currency or settings.currency)
     prices: Prices = {
         model.id: model.prices.get(shown_currency, {}) for model in catalog.models.values()
@@ -93,11 +110,17 @@ def models_list(
         shown_currency, prices = run_in_transaction(
             settings, partial(_get_plan_prices, catalog, clock, account)
         )
-    availability = asyncio.run(_check_availability(settings, clock, catalog))
+    availability, statuses = asyncio.run(_check_availability(settings, clock, catalog))
+    states = {status.upstream.name: status for status in statuses}
     rows = [
         {
             **_model_row(model, prices.get(model.id, {}), shown_currency),
             "served": _served_text(model, availability),
+            "aliases": [name for name, target in catalog.aliases.items() if target == model.id],
+            "upstreams": [
+                {"name": upstream.name, "state": states[upstream.name].state.value}
+                for upstream in catalog.upstreams_of(model.id)
+            ],
         }
         for model in catalog.models.values()
     ]
@@ -105,7 +128,28 @@ def models_list(
         {**row, "prices": format_prices(prices.get(row["id"], {}), shown_currency)} for row in rows
     ]
     columns = ("id", "task", "served", "prices", "context_length", "licence", "description")
-    return Report(rows, (Table(shown, columns),))
+    sections: list[Record | Table] = [
+        *(Record(f"{problem.text} {_REFUSED}", {}) for problem in problems),
+        Table(shown, columns),
+        *(Record(f"upstream {name}:", _upstream_fields(row)) for name, row in states.items()),
+    ]
+    return Report(rows, sections, exit_code=1 if problems else 0)
+
+
+def _load_catalog_or_built_in(settings: Settings) -> tuple[Catalog, tuple[Problem, ...]]:
+    """Return the configured catalog; the built-in one and the problems if files are invalid."""
+    try:
+        return load_configured_catalog(settings), ()
+    except CatalogInvalid as error:
+        problems = error.problems or (Problem("files", error.message),)
+        return load_catalog(settings.profile), problems
+
+
+def _upstream_fields(status: UpstreamStatus) -> dict[str, Any]:
+    """Return the state of an upstream as output fields, without its secrets."""
+    upstream = status.upstream.upstream
+    fields = {"state": status.state.value, "url": upstream.url, "priority": upstream.priority}
+    return {**fields, "detail": status.detail} if status.detail else fields
 
 
 @models_app.command("ratings")
@@ -122,7 +166,7 @@ async def models_versions(session: AsyncSession, settings: Settings, model: Mode
 
     Version 0 is built in.
     """
-    name = get_shared_model(load_catalog(settings.profile), model).id
+    name = get_shared_model(load_configured_catalog(settings), model).id
     rows = [version_json(row) for row in await list_versions(session, name)]
     built_in = {
         "version": name,
@@ -148,7 +192,7 @@ async def models_promote(
 
     Returns when all gateways serve it.
     """
-    name = get_shared_model(load_catalog(settings.profile), model).id
+    name = get_shared_model(load_configured_catalog(settings), model).id
     current = await _read_current_number(database, name)
     async with _propagated_transaction(database, clock) as session:
         await promote(session, clock, name, number, current, by)
@@ -172,7 +216,7 @@ async def models_rollback(
 
     Returns when all gateways serve it.
     """
-    name = get_shared_model(load_catalog(settings.profile), model).id
+    name = get_shared_model(load_configured_catalog(settings), model).id
     current = await _read_current_number(database, name)
     async with _propagated_transaction(database, clock) as session:
         number = await get_previous_number(session, name) if to is None else to
@@ -208,16 +252,20 @@ def _version_record(title: str, name: str, number: int, previous: int) -> Record
     return Record(title, fields)
 
 
-async def _check_availability(settings: Settings, clock: Clock, catalog: Catalog) -> Availability:
-    """Ask the model servers which models they serve."""
+async def _check_availability(
+    settings: Settings, clock: Clock, catalog: Catalog
+) -> tuple[Availability, tuple[UpstreamStatus, ...]]:
+    """Ask the model servers which models they serve, and the upstreams whether they accept keys."""
     upstream = UpstreamClient(settings.connect_timeout_s)
     router = Router(parse_upstreams(serving_base_url(settings)), clock)
     availability = Availability(catalog, router, upstream)
+    monitor = UpstreamMonitor(upstream, clock)
+    UpstreamUpdates(catalog, NamedSecrets(settings.secrets_dir), router, monitor).apply()
     try:
-        await availability.refresh()
+        await asyncio.gather(availability.refresh(), monitor.check_all())
     finally:
         await upstream.stop()
-    return availability
+    return availability, monitor.statuses
 
 
 def _served_text(model: Model, availability: Availability) -> str:

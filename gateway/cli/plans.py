@@ -40,7 +40,7 @@ from gateway.operations.idempotent import IdempotentChange, run_once
 from infra import ids
 from infra.clock import Clock
 from infra.settings import Settings
-from models.catalog import load_catalog
+from models.catalog import load_configured_catalog
 
 plans_app = typer.Typer(no_args_is_help=True)
 subscriptions_app = typer.Typer(no_args_is_help=True)
@@ -96,7 +96,7 @@ def plans_publish(
 
     If the terms are unchanged, no version is created.
     """
-    catalog = load_catalog(settings.profile)
+    catalog = load_configured_catalog(settings)
     terms = parse_plan_file(
         read_text_file(file, "The plan", TermsInvalid),
         lambda currency: catalog_prices(catalog, currency),

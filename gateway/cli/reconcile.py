@@ -26,12 +26,13 @@ from gateway.cli.results import Record, Report
 from gateway.cli.runner import command
 from gateway.cli.supervisor import serving_base_url
 from gateway.process.integrations import create_collector
-from gateway.upstream.load_balancer import Router, parse_upstreams
+from gateway.upstream.load_balancer import Router
+from gateway.upstream.server_specs import parse_upstreams
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.settings import Settings
-from models.catalog import Model, Task, load_catalog
+from models.catalog import Model, Task, load_configured_catalog
 
 
 class CollectorNotResponding(AppError):
@@ -66,7 +67,8 @@ async def reconcile_all(
     async with database.transaction() as session:
         before = await load_recorded_tokens(session)
         since = 0 if all_rows else await get_rated_until(session)
-    text_models = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
+    catalog = load_configured_catalog(settings).run_by_own_servers()
+    text_models = catalog.with_task(Task.TEXT_GENERATION)
     answers = await asyncio.to_thread(
         fetch_engine_counts, _engine_urls(settings, clock, text_models)
     )

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,7 +40,7 @@ from infra.installation import RunningInstance, lock_data_directory, migrated_da
 from infra.processes import start_module, stop_process
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
-from models.catalog import Task, load_catalog
+from models.catalog import Task, load_configured_catalog
 
 FIRST_ACCOUNT = "demo"
 _SERVING_STOP_TIMEOUT_S = 20.0
@@ -74,10 +76,13 @@ class FirstAccess:
     sign_in: str | None
 
 
-def run_service(settings: Settings, output: Output) -> None:
-    """Run all processes until SIGINT or SIGTERM. Raises AppErrors that prevent the start."""
+def run_service(settings: Settings, output: Output, model_id: str | None = None) -> None:
+    """Run all processes until SIGINT or SIGTERM. Raises AppErrors that prevent the start.
+
+    `model_id` is the model of the first call that is suggested; None is the first language model.
+    """
     url = f"http://{connectable_host(settings.host)}:{settings.port}"
-    model = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)[0]
+    suggested = model_id or load_configured_catalog(settings).with_task(Task.TEXT_GENERATION)[0].id
     stopping = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(_stop_on_signals(stopping))
@@ -93,6 +98,8 @@ def run_service(settings: Settings, output: Output) -> None:
             _start_gateway(settings, postgres_url, logs, stack),
             _start_worker(settings, postgres_url, logs, stack),
         ]
+        if settings.catalog and not sys.stdin.isatty():
+            stack.enter_context(_forward_reloads(children))
         serving = _ServingState()
         if settings.serving_url is None:
             _require_free_port(settings.serving_host, settings.serving_port, "MAAS_SERVING_PORT")
@@ -101,7 +108,7 @@ def run_service(settings: Settings, output: Output) -> None:
             serving.ready.set()
         if _wait_until_ready(url, serving, children, stopping):
             output.report_ready(
-                url, first_access.key, model.id, first_access.account, first_access.sign_in
+                url, first_access.key, suggested, first_access.account, first_access.sign_in
             )
         _monitor(children, serving, stopping)
         output.report_stage("stopping", "Stopping")
@@ -147,6 +154,7 @@ def _start_gateway(
             "MAAS_DATABASE_URL": postgres_url,
             "MAAS_SERVING_URL": serving_base_url(settings),
             "MAAS_SECRET_KEY": secret_key(settings).decode(),
+            **_catalog_environment(settings),
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         },
         stderr=logs,
@@ -164,11 +172,37 @@ def _start_worker(
         environment={
             "MAAS_DATABASE_URL": postgres_url,
             "MAAS_SERVING_URL": serving_base_url(settings),
+            **_catalog_environment(settings),
         },
         stderr=logs,
     )
     stack.callback(stop_process, child, settings.shutdown_timeout_s + 5.0)
     return child
+
+
+def _catalog_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment variable that names the catalog files."""
+    return {"MAAS_CATALOG": ",".join(map(str, settings.catalog))}
+
+
+@contextmanager
+def _forward_reloads(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """Forward SIGHUP, which applies changed catalog files, to gateway and worker.
+
+    Not for use in a terminal, where the signal says that the terminal was closed.
+    """
+
+    def forward(_number: int, _frame: FrameType | None) -> None:
+        """Send SIGHUP to the running children."""
+        for child in children[:2]:
+            if child.poll() is None:
+                child.send_signal(signal.SIGHUP)
+
+    previous = signal.signal(signal.SIGHUP, forward)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, previous)
 
 
 def _start_serving(
@@ -189,6 +223,7 @@ def _start_serving(
             *_scaling_arguments(settings),
             "--exit-with-parent",
         ],
+        environment=_catalog_environment(settings),
         stdout=subprocess.PIPE,
         stderr=logs,
     )

@@ -24,6 +24,7 @@ from billing.metering.usage_search import (
     list_usage_after,
     write_cursor_of,
 )
+from billing.money import nano_text
 from billing.rating.quantities import METERS
 from billing.tables import Usage
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
@@ -172,8 +173,16 @@ async def _find_key_id(session: AsyncSession, owner: UUID | None, key: str) -> U
 
 
 def _row_fields(row: Usage, zones: Mapping[UUID, ZoneInfo], as_json: bool) -> dict[str, Any]:
-    """Return a usage row as the API's JSON, or as text in the account's time zone."""
-    fields = usage_to_json(row)
+    """Return a usage row as the API's JSON with its upstream, or as text in the account's zone.
+
+    Customers do not see which upstream answered and what the call cost there.
+    """
+    cost = row.upstream_cost_nano
+    fields = {
+        **usage_to_json(row),
+        "upstream": row.upstream,
+        "upstream_cost": None if cost is None else nano_text(cost),
+    }
     if as_json:
         return fields
     at = row.started_at.astimezone(_account_zone(zones, row.account_id))

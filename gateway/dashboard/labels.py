@@ -346,6 +346,13 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "unserved": gettext_noop("Not served"),
             "unknown": gettext_noop("Not called yet"),
         },
+        "upstream": {
+            "unknown": gettext_noop("Not checked yet"),
+            "working": gettext_noop("Working"),
+            "secret_missing": gettext_noop("Secret missing"),
+            "credentials_rejected": gettext_noop("Credentials rejected"),
+            "unreachable": gettext_noop("Not reachable"),
+        },
         "tier": {
             "default": gettext_noop("default"),
             "priority": gettext_noop("priority"),

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
-from gateway.call.errors import Unavailable
-from gateway.call.values import AdmittedCall, Call, CallResult, UpstreamRequest
+from gateway.call.errors import Unavailable, UpstreamCredentialsRejected
+from gateway.call.values import AdmittedCall, Call, CallResult, ServiceTier, UpstreamRequest
 from gateway.inference.call_metrics import AttemptOutcome, CallMetrics
 from gateway.inference.relay import CLIENT_CLOSED, CUT_AT_LIMIT, Relay
+from gateway.upstream.circuit_breaker import InFlightCall
 from gateway.upstream.concurrency import Schedulers, Slot
 from gateway.upstream.error_mapping import VARIANT_NOT_LOADED, SpecialistError
-from gateway.upstream.load_balancer import InFlightCall, Router, is_retryable
+from gateway.upstream.load_balancer import Router, is_retryable
+from gateway.upstream.upstream_monitor import UpstreamMonitor
 from gateway.upstream.variant_loader import MAX_LOADS, VARIANT_UNLOADABLE, VariantLoader
 from infra.clock import Clock
 from infra.errors import AppError
@@ -29,6 +31,7 @@ class Dispatcher:
         call_metrics: CallMetrics,
         clock: Clock,
         queue_timeout_s: float,
+        monitor: UpstreamMonitor,
     ) -> None:
         self._schedulers = schedulers
         self._router = router
@@ -37,6 +40,19 @@ class Dispatcher:
         self._call_metrics = call_metrics
         self._clock = clock
         self._queue_timeout_s = queue_timeout_s
+        self._monitor = monitor
+
+    def overflows(self, admitted: AdmittedCall) -> bool:
+        """Whether own servers are full, and an upstream of the catalog can take the call.
+
+        Calls of the tier `flex` wait for own servers.
+        """
+        tier = admitted.request.service_tier
+        return (
+            tier is not ServiceTier.FLEX
+            and self._schedulers.for_model(admitted.request.model.engine_id).is_full(tier)
+            and self._router.can_route(admitted, only_upstreams=True)
+        )
 
     async def acquire_slot(self, admitted: AdmittedCall, client: ClientExchange) -> Slot:
         """Wait for one of the model's concurrency slots, which the caller must release.
@@ -51,17 +67,22 @@ class Dispatcher:
         return await scheduler.acquire(tier, account)
 
     async def send(
-        self, call: Call, admitted: AdmittedCall, client: ClientExchange, trace: Trace = NOOP_TRACE
+        self,
+        call: Call,
+        admitted: AdmittedCall,
+        client: ClientExchange,
+        trace: Trace = NOOP_TRACE,
+        only_upstreams: bool = False,
     ) -> CallResult:
         """Send a call, retrying on other servers, and return its result.
 
-        Loads a variant that the server lacks. Raises an AppError or ClientDisconnected only if
-        nothing was sent to the client.
+        Loads a variant that the server lacks. With `only_upstreams`, own servers get nothing.
+        Raises an AppError or ClientDisconnected only if nothing was sent to the client.
         """
         tried_servers: tuple[str, ...] = ()
         load_count = 0
         while True:
-            target = self._router.route(admitted, call.request_id, tried_servers)
+            target = self._router.route(admitted, call.request_id, tried_servers, only_upstreams)
             try:
                 return await self._send_once(call, target, client, trace)
             except SpecialistError as error:
@@ -75,8 +96,10 @@ class Dispatcher:
                     target.server, admitted.principal.account_id, admitted.request.model, variant_id
                 )
             except AppError as error:
-                tried_servers += (target.server,)
-                if not is_retryable(error) or not self._router.can_route(admitted, tried_servers):
+                tried_servers += (target.server_id,)
+                if not is_retryable(error) or not self._router.can_route(
+                    admitted, tried_servers, only_upstreams
+                ):
                     raise
 
     async def _send_once(
@@ -94,8 +117,12 @@ class Dispatcher:
                 result = await self._relay.send(target, client, in_flight.mark_responding)
                 _report_health(in_flight, result)
             outcome = AttemptOutcome(_metrics_error(result), result.first_chunk_monotonic)
-            return result
+            if target.upstream.model_name is not None and result.error_code is None:
+                self._monitor.report_success(target.upstream.name)
+            return replace(result, upstream=target.upstream)
         except AppError as error:
+            if isinstance(error, UpstreamCredentialsRejected):
+                self._monitor.report_rejection(target.upstream.name, error.upstream_status)
             outcome = AttemptOutcome(error.code)
             raise
         except ClientDisconnected:

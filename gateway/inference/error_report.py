@@ -76,7 +76,30 @@ def known_words(catalog: Catalog) -> frozenset[str]:
     fields = {name for documentation in documented for name in _field_names(documentation.request)}
     listed = {name for endpoint in ENDPOINTS.values() for name in endpoint.parameters}
     listed |= nested.MESSAGE_FIELDS.union(nested.PART_FIELDS, *nested.PART_FIELDS.values())
-    return frozenset({*_KNOWN_WORDS, *fields, *listed, *columns, *(model.id for model in models)})
+    return frozenset(
+        {
+            *_KNOWN_WORDS,
+            *fields,
+            *listed,
+            *columns,
+            *(model.id for model in models),
+            *catalog.aliases,
+        }
+    )
+
+
+class KnownWords:
+    """The words that redaction keeps, for the catalog in force."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._version, self._words = catalog.version, known_words(catalog)
+
+    def current(self) -> frozenset[str]:
+        """Return the words, computed again after a change of the catalog."""
+        if self._version != self._catalog.version:
+            self._version, self._words = self._catalog.version, known_words(self._catalog)
+        return self._words
 
 
 def build_error_report(

@@ -12,6 +12,7 @@ from billing.rating.quantities import Quantities, rate
 from gateway.call.errors import ModelNotFound, ModelNotPriced, ParameterInvalid
 from gateway.call.values import ModelPrices, ModelSelection
 from models.catalog import SPECIALIST_TASKS, Catalog, CatalogInvalid, Model, Route, Task
+from models.catalog.problems import advice
 from models.routing.classifier import RouteClassifier
 
 LATENCY_HEADER = b"x-maas-latency-ms"
@@ -69,26 +70,36 @@ class ModelSelector:
         self._catalog = catalog
         self._is_served = is_served
         self._classifier = classifier
-        models = catalog.models.values()
-        routed = [(model, model.route) for model in models if model.route is not None]
-        self._all_text_models = [model for model, _ in routed if model.task is Task.TEXT_GENERATION]
-        self._all_specialists = [entry for entry in routed if entry[0].task in SPECIALIST_TASKS]
-        tasks = {route.task for _, route in routed if route.task is not None}
-        unknown_tasks = tasks.difference(classifier.tasks)
+        self.check(catalog)
+
+    def check(self, catalog: Catalog) -> None:
+        """Raise CatalogInvalid if a route is for a task that the classifier does not know."""
+        unknown_tasks = unknown_route_tasks(catalog, self._classifier)
         if unknown_tasks:
             raise CatalogInvalid(
-                f"The catalog has a route for the unknown task {min(unknown_tasks)!r}."
+                f"The catalog has a route for the unknown task {min(unknown_tasks)!r}. "
+                f"{advice(min(unknown_tasks), self._classifier.tasks)}"
             )
 
     @property
     def _text_models(self) -> list[Model]:
         """Return the served language models among which `auto` may choose."""
-        return [model for model in self._all_text_models if self._is_served(model)]
+        return [
+            model
+            for model in self._catalog.models.values()
+            if model.route is not None
+            and model.task is Task.TEXT_GENERATION
+            and self._is_served(model)
+        ]
 
     @property
     def _specialists(self) -> list[tuple[Model, Route]]:
         """Return the served specialists among which `auto` may choose, with their routing rules."""
-        return [entry for entry in self._all_specialists if self._is_served(entry[0])]
+        return [
+            (model, model.route)
+            for model in self._catalog.models.values()
+            if model.route is not None and model.task in SPECIALIST_TASKS and self._is_served(model)
+        ]
 
     def select_for_text(self, criteria: SelectionCriteria) -> ModelSelection:
         """Select the language model for a text, and suggest a specialist for its task.
@@ -180,6 +191,13 @@ class ModelSelector:
             f"No model takes exactly these columns. Closest models: {'; '.join(nearest)}.",
             param="instances",
         )
+
+
+def unknown_route_tasks(catalog: Catalog, classifier: RouteClassifier) -> set[str]:
+    """Return the tasks of routes that the classifier cannot predict."""
+    routes = (model.route for model in catalog.models.values() if model.route is not None)
+    tasks = {route.task for route in routes if route.task is not None}
+    return tasks.difference(classifier.tasks)
 
 
 def next_fallback(selection: ModelSelection) -> ModelSelection | None:

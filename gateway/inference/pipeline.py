@@ -21,6 +21,7 @@ from gateway.call.errors import (
     InternalError,
     MeteringUnavailable,
     ModelServerNotFound,
+    UpstreamBusy,
     UpstreamUnreachable,
     render_error_event,
 )
@@ -29,7 +30,7 @@ from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, P
 from gateway.inference.admission import Admission, with_request
 from gateway.inference.call_metrics import CallMetrics, headers_as_fields, span_name_and_attributes
 from gateway.inference.dispatch import Dispatcher
-from gateway.inference.error_report import build_error_report, known_words
+from gateway.inference.error_report import KnownWords, build_error_report
 from gateway.inference.idempotency import (
     MAX_STORED_ANSWER_BYTES,
     IdempotencyReplayer,
@@ -95,7 +96,7 @@ class Pipeline:
         self._clock = clock
         self._settings = settings
         self._log = structlog.get_logger()
-        self._known_words = known_words(stages.parser.catalog)
+        self._known_words = KnownWords(stages.parser.catalog)
 
     async def serve(self, call: Call, client: ClientExchange) -> None:
         """Serve one call. Every failure becomes an error response and a usage row."""
@@ -221,8 +222,9 @@ class Pipeline:
             with state.trace.stage("admit"):
                 state.admitted = await self._admit(call, client, principal, request, state)
         admitted = state.admitted
-        with state.trace.stage("wait"):
-            state.slot = await stages.dispatcher.acquire_slot(admitted, client)
+        is_overflow = stages.dispatcher.overflows(admitted)
+        if not is_overflow:
+            await self._wait_for_slot(admitted, client, state)
         build_intent_row = partial(build_intent, call, admitted)
         if state.intent is None:
             state.intent = stages.writer.open_intent(build_intent_row)
@@ -230,7 +232,19 @@ class Pipeline:
             # The intent is written once: if it was written already, it names the first model.
             state.intent.build_record = build_intent_row
         client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
+        if is_overflow:
+            try:
+                return await stages.dispatcher.send(call, admitted, client, state.trace, True)
+            except (UpstreamUnreachable, UpstreamBusy, ModelServerNotFound):
+                await self._wait_for_slot(admitted, client, state)
         return await stages.dispatcher.send(call, admitted, client, state.trace)
+
+    async def _wait_for_slot(
+        self, admitted: AdmittedCall, client: ClientExchange, state: CallState
+    ) -> None:
+        """Wait for one of the model's concurrency slots; the call's end releases it."""
+        with state.trace.stage("wait"):
+            state.slot = await self._stages.dispatcher.acquire_slot(admitted, client)
 
     def _release_attempt(self, client: ClientExchange, state: CallState) -> None:
         """Release slot and reservation of an unreachable model, before a fallback is tried."""
@@ -318,7 +332,7 @@ class Pipeline:
         error, report = result.error, None
         # Nothing is stored about an error of an unauthenticated caller.
         if error is not None and state.principal is not None:
-            report = build_error_report(error, self._known_words, call, state.body)
+            report = build_error_report(error, self._known_words.current(), call, state.body)
         return build_usage_record(
             call, state.principal, state.request, state.admitted, result, self._clock, report
         )

@@ -5,6 +5,7 @@ tail until the call's usage row is durable. If either side disconnects, the resu
 quantities consumed so far.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from gateway.call.stream_reader import StreamReaderFactory
 from gateway.call.values import CallResult, UpstreamRequest
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.error_mapping import UpstreamErrorResponse, map_upstream_error
+from gateway.upstream.external_requests import rename_model
 from gateway.wire.sse import StreamBroken
 from infra.clock import Clock
 from infra.errors import AppError
@@ -61,7 +63,10 @@ class Relay:
         stream_reader = target.request.stream_reader
         if stream_reader is None:
             return await self._send_unary(target, client)
-        return await _StreamRelay(self, target, client, stream_reader, on_response_started).run()
+        stream = _StreamRelay(self, target, client, stream_reader, on_response_started)
+        if target.response_model is None or client.detached:
+            return await stream.run()
+        return await _run_to_end(stream, client)
 
     async def _send_unary(self, target: UpstreamRequest, client: ClientExchange) -> CallResult:
         """Read a non-streamed response completely."""
@@ -75,6 +80,8 @@ class Relay:
         if body is None:
             raise UpstreamFailed("The model's response is too large.")
         tail = request.convert_response(body) if request.convert_response else body
+        if target.response_model is not None:
+            tail = rename_model(tail, target.response_model)
         return CallResult(
             settlement=Settlement.COMPLETE,
             status=200,
@@ -82,6 +89,31 @@ class Relay:
             tail=tail if request.citations is None else request.citations.annotate_body(tail),
             headers=headers,
         )
+
+
+async def _run_to_end(stream: "_StreamRelay", client: ClientExchange) -> CallResult:
+    """Relay a stream of an upstream of the catalog, to its end also after a disconnect.
+
+    Only its end reports the usage. Otherwise a client could leave before it and pay nothing for
+    what the operator pays.
+    """
+    client.detached = True
+    # A detached client's deadlines do not watch for its disconnect.
+    watch = asyncio.create_task(client.wait_for_disconnect())
+    try:
+        result = await stream.run()
+    finally:
+        client.detached = False
+        watch.cancel()
+    if client.disconnected and result.settlement is Settlement.COMPLETE:
+        return replace(
+            result,
+            settlement=Settlement.CLIENT_ABORT,
+            status=CLIENT_CLOSED.status,
+            error_code=CLIENT_CLOSED.error_code,
+            tail=b"",
+        )
+    return result
 
 
 class _StreamRelay:
@@ -101,7 +133,9 @@ class _StreamRelay:
         self._client = client
         request, reservation = target.request, target.output_reservation
         reserved_tokens = None if reservation is None else reservation.reserved_tokens
-        self._reader = stream_reader(relay._max_response_bytes, reserved_tokens)
+        self._reader = stream_reader(
+            relay._max_response_bytes, reserved_tokens, model=target.response_model
+        )
         self._citations = (
             None if request.citations is None else request.citations.stream_collector()
         )

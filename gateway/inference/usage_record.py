@@ -13,6 +13,7 @@ from billing.metering.usage import UsageRecord
 from billing.metering.usage_log import IntentRecord
 from billing.rating.quantities import (
     NO_UNITS,
+    NO_USAGE,
     NON_TOKEN_METERS,
     Quantities,
     call_cost,
@@ -83,7 +84,26 @@ def build_usage_record(
         error_param=None if error_report is None else error_report.param,
         requested_model=None if error_report is None else error_report.requested_model,
         service_tier=admitted.model_prices.service_tier if admitted else None,
+        upstream=None if result.upstream is None else result.upstream.name,
+        upstream_cost_nano=_upstream_cost(result, principal),
     )
+
+
+def _upstream_cost(result: CallResult, principal: Principal | None) -> int | None:
+    """Return what the operator pays for the consumed quantities; None if it is not known.
+
+    All that was consumed is paid, also what is not charged to the customer. Without a cost price
+    for a consumed meter the cost is unknown, which is not zero.
+    """
+    if result.upstream is None or principal is None:
+        return None
+    prices = result.upstream.cost.get(principal.currency)
+    if not prices or result.quantities == NO_USAGE:
+        return None
+    units = units_by_meter(result.quantities, prices)
+    if any(count and meter not in prices for meter, count in units.items()):
+        return None
+    return call_cost(result.quantities, prices)
 
 
 def charge_with_allowances(

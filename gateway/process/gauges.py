@@ -15,8 +15,9 @@ from prometheus_client import Gauge
 from billing.reports.platform_status import LabelledCount, PlatformStatus, read_platform_status
 from gateway.inference.usage_writer import UsageWriter
 from gateway.process.database_pools import DatabaseConnections
+from gateway.upstream.circuit_breaker import CircuitState
 from gateway.upstream.concurrency import Schedulers
-from gateway.upstream.load_balancer import CircuitState, Router
+from gateway.upstream.load_balancer import Router
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.telemetry.metrics import Metrics
@@ -46,6 +47,7 @@ class Gauges:
         self._schedulers = schedulers
         self._writer = writer
         self._connections = connections
+        self._models_reported: set[str] = set()
         self._reported_labels: dict[Gauge, set[tuple[str, ...]]] = {}
         self._platform_due = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
@@ -89,9 +91,14 @@ class Gauges:
 
     def _update_model_gauges(self) -> None:
         """Set each model's gauge: up if the circuit breaker of any of its servers is not open."""
-        circuits = {server.url: server.circuits for server in self._router.snapshot()}
+        circuits = {server.id: server.circuits for server in self._router.snapshot()}
+        for model_id in self._models_reported - self._catalog.models.keys():
+            self._gauges.models_up.labels(model_id).set(1)  # a removed model is not down
+        self._models_reported = set(self._catalog.models)
         for model_id in self._catalog.models:
-            states = [circuits[url].get(model_id) for url in self._router.server_urls(model_id)]
+            states = [
+                circuits[server].get(model_id) for server in self._router.server_ids(model_id)
+            ]
             up = any(state is not CircuitState.OPEN for state in states)
             self._gauges.models_up.labels(model_id).set(up)
 

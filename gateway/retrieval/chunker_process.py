@@ -19,7 +19,6 @@ from gateway.retrieval.extractors import FileUnreadable, extract_text
 from gateway.retrieval.token_length import token_counter
 from infra.errors import AppError
 from infra.processes import exit_with_parent
-from models.catalog import load_catalog
 
 # Per file. Embedding takes 0.1 to 0.3 s per chunk on one core, so this is about 20 minutes.
 MAX_CHUNKS = 5_000
@@ -30,14 +29,16 @@ _NICE_INCREMENT = 10
 
 
 class ChunkRequest(msgspec.Struct):
-    """The file to chunk and the chunking parameters, sent to the child as MessagePack."""
+    """The file to chunk and the chunking parameters, sent to the child as MessagePack.
+
+    `weights_kind` is that of the embedding model, whose tokens are counted.
+    """
 
     filename: str
     content: bytes
     size: int
     overlap: int
-    model: str
-    profile: str
+    weights_kind: str
 
 
 class ChunkResult(msgspec.Struct):
@@ -96,7 +97,7 @@ def chunk_file(request: ChunkRequest) -> list[str]:
     Raises FileUnsupported, FileUnreadable.
     """
     document = extract_text(request.filename, request.content)
-    count_tokens = token_counter(load_catalog(request.profile).models[request.model])
+    count_tokens = token_counter(request.weights_kind)
     stream = split_document(document, request.size, request.overlap, count_tokens)
     chunks = list(islice(stream, MAX_CHUNKS + 1))
     if len(chunks) > MAX_CHUNKS:

@@ -15,7 +15,7 @@ from gateway.call.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from gateway.call.values import AdmittedCall, CallResult, ParsedRequest, Principal
+from gateway.call.values import AdmittedCall, CallResult, ParsedRequest, Principal, UpstreamTarget
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.internal_calls import InternalCallExecutor, InternalCalls
 from gateway.retrieval.token_length import estimate_tokens
@@ -117,25 +117,27 @@ class Embedder:
 
         async def work(admitted_call: AdmittedCall) -> CallResult:
             """Send the call, store the vectors and return the result with its measured usage."""
-            body = await self._send_with_failover(call.request_id, admitted_call)
+            body, target = await self._send_with_failover(call.request_id, admitted_call)
             vectors = _parse_vectors(body, len(inputs.texts))
             await store(vectors)
             results.append(vectors)
-            return _successful_result(measure_response(body))
+            return replace(_successful_result(measure_response(body)), upstream=target)
 
         await caller.execute(call, principal, embedding_request(inputs), work)
         return results[0]
 
-    async def _send_with_failover(self, request_id: Any, admitted_call: AdmittedCall) -> bytes:
-        """Send the call to one server after another until one answers."""
+    async def _send_with_failover(
+        self, request_id: Any, admitted_call: AdmittedCall
+    ) -> tuple[bytes, UpstreamTarget]:
+        """Send the call to one server after another until one answers; return what answered."""
         tried_servers: tuple[str, ...] = ()
         while True:
             upstream_request = self._router.route(admitted_call, request_id, tried_servers)
             try:
                 with self._router.track(upstream_request):
-                    return await self._post(upstream_request)
+                    return await self._post(upstream_request), upstream_request.upstream
             except AppError as error:
-                tried_servers += (upstream_request.server,)
+                tried_servers += (upstream_request.server_id,)
                 if error.code == _UNKNOWN_MODEL:
                     raise _model_not_served(admitted_call.request.model) from error
                 if not is_retryable(error) or not self._router.can_route(

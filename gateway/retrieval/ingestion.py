@@ -47,7 +47,6 @@ class IngestionDependencies:
     """The parts of a gateway process that ingestion uses."""
 
     catalog: Catalog
-    profile: str
     clock: Clock
     database: Database
     price_book: PriceBook
@@ -141,7 +140,7 @@ class IngestionRunner(Poller):
             content = await read_content(session, file.account_id, file.file_id)
             filename = await ingestion_jobs.get_filename(session, file)
         request = ChunkRequest(
-            filename, content, file.piece_tokens, file.overlap_tokens, model.id, deps.profile
+            filename, content, file.piece_tokens, file.overlap_tokens, model.weights.kind
         )
         texts = await chunk_in_subprocess(request)
         async with deps.database.transaction() as session:

@@ -7,7 +7,6 @@ side.
 import re
 from collections.abc import Callable
 
-from models.catalog import Model
 from models.multilingual import EncoderMissing, load_encoder
 
 TokenCounter = Callable[[str], int]
@@ -15,9 +14,12 @@ _SEGMENT = re.compile(r"(?P<word>[^\W\d_\u2e80-\U0003ffff]+)|(?P<code>[^\W\u2e80
 _LETTERS_PER_TOKEN, _CODE_CHARACTERS_PER_TOKEN = 4, 1.2
 
 
-def token_counter(model: Model) -> TokenCounter:
-    """Return a function that counts a text's tokens, without the model's special tokens."""
-    if model.weights.kind != "encoder-package":
+def token_counter(weights_kind: str) -> TokenCounter:
+    """Return a function that counts a text's tokens, without the model's special tokens.
+
+    `weights_kind` is the kind of the model's weights in the catalog.
+    """
+    if weights_kind != "encoder-package":
         return estimate_tokens
     try:
         encoder = load_encoder()

@@ -5,7 +5,8 @@ from functools import partial
 from gateway.shared_models.examples import SelectionRules
 from gateway.shared_models.proposer import Proposer, ProposerDependencies
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.load_balancer import Router, parse_upstreams
+from gateway.upstream.load_balancer import Router
+from gateway.upstream.server_specs import parse_upstreams
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.settings import Settings

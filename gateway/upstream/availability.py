@@ -13,7 +13,8 @@ import msgspec
 
 from gateway.call.errors import ModelNotFound, ModelNotInstalled
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.load_balancer import Router, ServerSpec, parse_upstreams
+from gateway.upstream.load_balancer import Router
+from gateway.upstream.server_specs import ServerSpec, parse_upstreams
 from infra.errors import AppError
 from infra.settings import SettingsInvalid
 from infra.timing import DEFAULT_TIMING, Timing
@@ -68,11 +69,13 @@ class Availability:
         return self._full_catalog.filter(self.is_served)
 
     def is_served(self, model: Model) -> bool:
-        """Whether a server of the model lists it, or lists no models at all.
+        """Whether a server of the model lists it or lists no models, or an upstream serves it.
 
         Until a server has answered, a model of an optional extra counts as served if the extra is
         installed here.
         """
+        if self._router.upstream_names(model.id):
+            return True
         servers = self._router.server_urls(model.id)
         lists = self._listed_by_server
         known_lists = [lists[server] for server in servers if server in lists]
@@ -107,6 +110,8 @@ class Availability:
         fetches = (self._fetch_model_ids(server) for server in sorted(servers))
         for listed in await asyncio.gather(*fetches):
             self._listed_by_server |= listed
+            for url, model_ids in listed.items():
+                self._router.set_listed_models(url, model_ids)
 
     async def _fetch_model_ids(self, server: str) -> dict[str, frozenset[str] | None]:
         """Return the model ids that a server lists, by its URL (None if it lists no models).
@@ -145,7 +150,7 @@ def parse_model_servers(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
     """Parse MAAS_SERVING_URL and check its models against the catalog. Raises SettingsInvalid."""
     specs = parse_upstreams(text)
     for spec in specs:
-        if spec.model is not None and catalog.find(spec.model) is None:
+        if spec.model is not None and spec.model not in catalog.models:
             replacement = catalog.retired.get(spec.model)
             advice = "" if replacement is None else f" It was removed; use {replacement!r} instead."
             raise SettingsInvalid(

@@ -3,17 +3,25 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.call.errors import (
     ANSWER_INTERRUPTED,
+    REJECTION_STATUSES,
+    UpstreamCredentialsRejected,
     UpstreamFailed,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
 from gateway.call.values import ParsedRequest, UpstreamRequest
 from gateway.upstream.error_mapping import UpstreamErrorResponse, map_upstream_error
+from gateway.upstream.external_requests import (
+    external_body,
+    external_headers,
+    external_path,
+)
 from gateway.upstream.http1 import (
     ConnectFailed,
     Connection,
@@ -29,6 +37,7 @@ _MAX_ERROR_BYTES = 64 << 10
 # Shorter than the five seconds after which uvicorn closes an idle connection: a call sent on a
 # connection that is being closed would fail, and must not be sent twice.
 _IDLE_S = 4.0
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class UpstreamClient:
@@ -54,18 +63,26 @@ class UpstreamClient:
         headers = {
             **request.headers,
             "x-request-id": ids.format_id(REQUEST_ID_PREFIX, upstream_request.request_id),
-            **upstream_request.trace_headers,
         }
+        path, body, is_external = request.path, request.body, False
+        if upstream_request.upstream.model_name is None:
+            headers |= upstream_request.trace_headers
+        else:
+            is_external = True
+            path, body = external_path(path), external_body(upstream_request)
+            headers |= external_headers(upstream_request.upstream)
         origin = self._origin(upstream_request.server)
-        encoded = encode_request(b"POST", origin, request.path, headers, request.body)
-        return UpstreamExchange(self._pool, origin, encoded, request)
+        encoded = encode_request(b"POST", origin, path, headers, body)
+        return UpstreamExchange(self._pool, origin, encoded, request, is_external)
 
-    async def get(self, server: str, path: str, timeout_s: float) -> tuple[int, bytes]:
+    async def get(
+        self, server: str, path: str, timeout_s: float, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> tuple[int, bytes]:
         """Send a GET request. Returns status and body (at most 64 KiB).
 
         Raises UpstreamUnreachable, UpstreamFailed, UpstreamTimeout.
         """
-        return await self._send_request(b"GET", server, path, {}, b"", timeout_s)
+        return await self._send_request(b"GET", server, path, headers, b"", timeout_s)
 
     async def put(
         self, server: str, path: str, headers: Mapping[str, str], body: bytes, timeout_s: float
@@ -138,15 +155,23 @@ class UpstreamExchange:
     UpstreamUnreachable, UpstreamFailed, or the error that the upstream's error response maps to.
     """
 
-    __slots__ = ("_connection", "_encoded_request", "_origin", "_pool", "_request")
+    __slots__ = (
+        *("_connection", "_encoded_request", "_is_external", "_origin", "_pool", "_request"),
+    )
 
     def __init__(
-        self, pool: ConnectionPool, origin: Origin, encoded_request: bytes, request: ParsedRequest
+        self,
+        pool: ConnectionPool,
+        origin: Origin,
+        encoded_request: bytes,
+        request: ParsedRequest,
+        is_external: bool = False,
     ) -> None:
         self._pool = pool
         self._origin = origin
         self._encoded_request = encoded_request
         self._request = request
+        self._is_external = is_external
         self._connection: Connection | None = None
 
     async def __aenter__(self) -> Connection:
@@ -154,7 +179,10 @@ class UpstreamExchange:
             self._connection = connection = await self._pool.acquire(self._origin)
             await connection.send(self._encoded_request)
             if connection.status != 200:
-                raise map_upstream_error(await _read_error_response(connection), self._request)
+                response = await _read_error_response(connection)
+                if self._is_external and response.status in REJECTION_STATUSES:
+                    raise UpstreamCredentialsRejected(response.status)
+                raise map_upstream_error(response, self._request)
         except BaseException as error:
             await self.__aexit__(type(error), error, None)
             raise

@@ -36,9 +36,7 @@ class Scheduler:
     """
 
     def __init__(self, slots: int | None, waiting_limit: int) -> None:
-        # No limit is represented by the largest integer.
-        self._slots = slots or sys.maxsize
-        self._flex_reserve = max(self._slots // _FLEX_RESERVE_ONE_IN, 1) if self._slots > 1 else 0
+        self._set_slots(slots)
         self._queue_limits = dict.fromkeys(ServiceTier, waiting_limit) | {
             ServiceTier.FLEX: waiting_limit // 2
         }
@@ -60,6 +58,11 @@ class Scheduler:
         slot = Slot(self, tier, account)
         await slot.__aenter__()
         return slot
+
+    def resize(self, slots: int | None) -> None:
+        """Change the number of slots. Running calls keep theirs; new ones go to waiting calls."""
+        self._set_slots(slots)
+        self._grant_free_slots()
 
     def is_full(self, tier: ServiceTier) -> bool:
         """Whether a call of this tier would have to wait now."""
@@ -113,6 +116,16 @@ class Scheduler:
         self._running_by_account[account] -= 1
         if not self._running_by_account[account]:
             del self._running_by_account[account]
+        self._grant_free_slots()
+
+    def _set_slots(self, slots: int | None) -> None:
+        """Set the number of slots, and how many of them flex keeps free."""
+        # No limit is represented by the largest integer.
+        self._slots = slots or sys.maxsize
+        self._flex_reserve = max(self._slots // _FLEX_RESERVE_ONE_IN, 1) if self._slots > 1 else 0
+
+    def _grant_free_slots(self) -> None:
+        """Grant the free slots to the next waiting calls."""
         while self._free_slots() > 0 and (next_tier := self._next_tier()) is not None:
             next_account, waiter = self._queues[next_tier].pop(self._running_by_account)
             self._record_start(next_tier, next_account)
@@ -199,7 +212,23 @@ class Schedulers:
         self._by_model = {
             model_id: Scheduler(count, waiting_limit) for model_id, count in slots.items()
         }
+        self._waiting_limit = waiting_limit
         self._unlimited = Scheduler(None, waiting_limit)
+
+    def resize(self, slots: Mapping[str, int | None]) -> None:
+        """Change the slots of models, and add new models.
+
+        Removed models keep their scheduler while calls of them run.
+        """
+        for model_id, count in slots.items():
+            scheduler = self._by_model.get(model_id)
+            if scheduler is None:
+                self._by_model[model_id] = Scheduler(count, self._waiting_limit)
+            else:
+                scheduler.resize(count)
+        for model_id in self._by_model.keys() - slots.keys():
+            if not any(self._by_model[model_id].running.values()):
+                del self._by_model[model_id]
 
     def for_model(self, model_id: str) -> Scheduler:
         """Return the scheduler of a model's engine."""

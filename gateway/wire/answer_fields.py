@@ -76,10 +76,13 @@ _EMBEDDED = msgspec.json.Decoder(EmbeddingResponse)
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_chunk_event(data: bytes, with_usage: bool, tier: str | None = None) -> bytes:
+def encode_chunk_event(
+    data: bytes, with_usage: bool, tier: str | None = None, model: Raw | None = None
+) -> bytes:
     """Re-encode a stream chunk as an event with public fields only.
 
-    Raises ValueError if the data is not a valid chunk.
+    `model` replaces the server's name of the model. Raises ValueError if the data is not a valid
+    chunk.
     """
     try:
         chunk = _GENERATED.decode(data)
@@ -88,6 +91,8 @@ def encode_chunk_event(data: bytes, with_usage: bool, tier: str | None = None) -
     if not with_usage:
         chunk.usage = UNSET
     chunk.service_tier = tier or UNSET
+    if model is not None:
+        chunk.model = model
     return b"data: " + _encode(chunk)
 
 

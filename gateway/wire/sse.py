@@ -54,13 +54,16 @@ class StreamTransformer:
         max_event_bytes: int,
         ceiling: int | None = None,
         tier: str | None = None,
+        model: str | None = None,
     ) -> None:
         """Initialize the state of one stream.
 
         `max_event_bytes` bounds the memory of one event. `ceiling` is the maximum number of output
-        tokens to pass on, None for no maximum. `tier` is the service tier that each chunk reports.
+        tokens to pass on, None for no maximum. `tier` is the service tier that each chunk reports,
+        `model` the name of the model; None keeps the server's.
         """
         self._tier = tier
+        self._model = None if model is None else msgspec.Raw(msgspec.json.encode(model))
         self._usage_option = usage_option
         self._choices_per_prompt = choices_per_prompt
         self._choices = choices
@@ -149,7 +152,7 @@ class StreamTransformer:
         """
         self._drop_withheld()
         try:
-            last = encode_chunk_event(self._last_chunk[5:], False, self._tier)
+            last = encode_chunk_event(self._last_chunk[5:], False, self._tier, self._model)
             chunk = msgspec.json.decode(last[5:], type=dict[str, Any])
             is_text_completion = "text" in chunk["choices"][0]
         except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, ValueError):
@@ -242,12 +245,12 @@ class StreamTransformer:
             # The caller adds the cost of the call to it once the call is settled.
             requested = self._usage_option is not StreamUsageOption.NONE
             self.usage_event = (
-                encode_chunk_event(event[5:], True, self._tier) if requested else None
+                encode_chunk_event(event[5:], True, self._tier, self._model) if requested else None
             )
             return b""
         self._last_chunk = event
         with_usage = self._usage_option is StreamUsageOption.EVERY
-        return encode_chunk_event(event[5:], with_usage, self._tier) + b"\n\n"
+        return encode_chunk_event(event[5:], with_usage, self._tier, self._model) + b"\n\n"
 
     def _choice_index(self, event: bytes) -> int:
         """Return the index of the choice that a chunk belongs to, _TOTAL_INDEX for a total."""

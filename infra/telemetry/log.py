@@ -1,7 +1,7 @@
 """Structured logs: one JSON object per line on standard error.
 
-Callers must not log keys or prompts. As a second line of defence, values that look like our or
-Stripe's secrets, or passwords in URLs, are redacted.
+Callers must not log keys or prompts. As a second line of defence, values that look like our,
+Stripe's or model providers' secrets, or passwords in URLs, are redacted.
 """
 
 import logging
@@ -16,6 +16,7 @@ import structlog
 # The captured prefix is kept, to show which kind of secret was redacted.
 _SECRET_PATTERN = re.compile(
     r"(\b(?:maas_|whsec_|(?:sk|rk|pk)_(?:live|test)_))[0-9A-Za-z+/=_]{8,}"
+    r"|(\bsk-)[0-9A-Za-z_-]{16,}"  # providers of models
     r"|(/(?:invitation|reset)/)[0-9A-Za-z_-]{8,}"  # sign-in links
     r"|(\b(?:maas_session|__Host-maas)=)[^;\s\"']+"
     r"|(\botpauth://)[^\s\"']+"

@@ -100,6 +100,8 @@ class Metrics:
     evaluation_runs: Counter
     evaluation_answers: Counter
     database_absences: Counter
+    catalog_reloads: Counter
+    upstream_rejections: Counter
 
     def count_unavailability(self, pool: str) -> Callable[[UnavailableReason], None]:
         """Return the callback by which a connection pool counts database unavailability."""
@@ -124,6 +126,7 @@ def declare_metrics() -> Metrics:
         **_call_metrics(registry),
         **_genai_metrics(registry),
         **_usage_recording_metrics(registry),
+        **_configuration_metrics(registry),
     )
 
 
@@ -274,5 +277,25 @@ def _usage_recording_metrics(registry: CollectorRegistry) -> dict[str, Any]:
         "processes_lost": counter(
             "maas_gateway_processes_lost",
             "Gateway processes declared lost because their heartbeat expired.",
+        ),
+    }
+
+
+def _configuration_metrics(registry: CollectorRegistry) -> dict[str, Any]:
+    """Create the metrics of what operators configure: catalog files and credentials."""
+    counter = partial(Counter, registry=registry)
+    reloads = counter(
+        "maas_catalog_reloads",
+        "Changed catalog files: applied, or refused because they are not valid.",
+        ("result",),
+    )
+    for result in ("applied", "refused"):
+        reloads.labels(result)  # from 0 on: an alert on the first one needs a value before it
+    return {
+        "catalog_reloads": reloads,
+        "upstream_rejections": counter(
+            "maas_upstream_credentials_rejected",
+            "Attempts that an upstream refused because of its credentials or unpaid balance.",
+            ("upstream",),
         ),
     }

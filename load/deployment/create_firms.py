@@ -30,7 +30,7 @@ from infra.clock import SystemClock
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
-from models.catalog import load_catalog
+from models.catalog import load_configured_catalog
 
 # All limits are set, and none is reached.
 PLENTY = AccountLimits(credit_nano=10**6 * 10**9, requests=10**9, tokens=10**12, streams=10**5)
@@ -51,7 +51,7 @@ async def subscribe_to_priority_plan(
     session: AsyncSession, settings: Settings, account: Account
 ) -> None:
     """Subscribe an account to list prices plus the service tier `priority` at twice the price."""
-    clock, catalog = SystemClock(), load_catalog(settings.profile)
+    clock, catalog = SystemClock(), load_configured_catalog(settings)
     plan = parse_plan_file(
         PRIORITY_PLAN.replace("CURRENCY", account.currency),
         lambda currency: catalog_prices(catalog, currency),

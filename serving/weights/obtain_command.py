@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.errors import AppError
-from models.catalog import load_catalog
+from infra.settings import load_settings
+from models.catalog import Model, load_catalog
 from serving.weights.conversion_process import convert_in_child_process
 from serving.weights.weights import obtain_weights
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--profile", choices=["cpu", "gpu"], default="cpu", help="hardware profile (default: cpu)"
     )
     options = parser.parse_args(arguments)
-    model = load_catalog(options.profile).find(options.model)
+    model = _find_model(options.profile, options.model)
     if model is None:
         parser.error(f"the profile {options.profile!r} has no model {options.model!r}")
     try:
@@ -44,6 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     sys.stdout.write(f"{obtained.source}\n")
     return 0
+
+
+def _find_model(profile: str, name: str) -> Model | None:
+    """Return a model of the catalog, with the operator's files, that has weights, or None."""
+    catalog = load_catalog(profile, operator_files=load_settings().catalog)
+    return catalog.run_by_own_servers().find(name)
 
 
 class ProgressPrinter:

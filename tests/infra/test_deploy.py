@@ -182,6 +182,16 @@ class TestHelmChart:
                 assert security["capabilities"] == {"drop": ["ALL"]}
                 assert container["resources"]["limits"]["memory"]
 
+    def test_catalog_files_are_mounted_where_processes_and_models_read_them(self) -> None:
+        catalog = {"configMap": "site", "files": ["models.toml", "providers.toml"]}
+        for template in pod_templates(rendered({**ALL, "catalog": catalog})):
+            paths = environment(template)["MAAS_CATALOG"].split(",")
+            assert paths == ["/etc/maas/catalog/models.toml", "/etc/maas/catalog/providers.toml"]
+            assert {"name": "catalog", "configMap": {"name": "site"}} in template["spec"]["volumes"]
+            for container in template["spec"]["containers"]:
+                mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
+                assert mounts["/etc/maas/catalog"] == "catalog"
+
     def test_external_serving_url_renders_no_ray_objects(self) -> None:
         objects = rendered(ELSEWHERE)
         assert not {kind for kind, _ in objects} & {"RayService", "PersistentVolumeClaim"}

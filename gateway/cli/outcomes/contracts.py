@@ -34,7 +34,7 @@ from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command, read_text_file, run_in_transaction
 from infra.clock import Clock
 from infra.settings import Settings
-from models.catalog import Catalog, load_catalog
+from models.catalog import Catalog, load_configured_catalog
 
 contracts_app = typer.Typer(help="Manage outcome contracts.", no_args_is_help=True)
 ContractName = Annotated[str, typer.Argument(help="Contract ID (octr_…) or name.")]
@@ -58,7 +58,7 @@ def contracts_propose(
     The version takes effect after both sides agreed to it.
     """
     terms = parse_contract_toml(read_text_file(file, "The contract", OutcomeTermsInvalid))
-    catalog, operator = load_catalog(settings.profile), parse_operator(by)
+    catalog, operator = load_configured_catalog(settings), parse_operator(by)
     fields = run_in_transaction(
         settings, lambda session: _propose(session, clock, account, terms, operator, catalog)
     )
@@ -106,7 +106,7 @@ async def contracts_agree(
     The hash makes sure that you agree to the version that you reviewed.
     """
     owner, row = await find_account_contract(session, account, contract)
-    prices = catalog_price_terms(load_catalog(settings.profile), owner.currency)
+    prices = catalog_price_terms(load_configured_catalog(settings), owner.currency)
     reference, operator = VersionReference(version, digest), parse_operator(by)
     await agree_to_version(session, clock, owner.id, row.id, reference, operator, prices)
     fields = await _contract_fields(session, clock, row)

@@ -192,6 +192,12 @@ class TestRecordedUsageComparison:
         found = await calls.compare(count(112, prompt=224))
         assert found == EngineComparison(MODEL, 112, 112, 0, 0, ())
 
+    async def test_calls_that_a_provider_answered_are_left_out(self, calls: Calls) -> None:
+        await calls.add(100, upstream="own")
+        await calls.add(50, upstream="provider")
+        found = await calls.compare(count(100, prompt=200))
+        assert (found.recorded, found.differences) == (100, ())
+
     async def test_additional_usage_row_is_reported(self, calls: Calls) -> None:
         await calls.add(100)
         await calls.add(1)

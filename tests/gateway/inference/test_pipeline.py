@@ -7,7 +7,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from gateway.access.key_format import generate_api_key
-from gateway.upstream.load_balancer import Router, parse_upstreams
+from gateway.upstream.load_balancer import Router
+from gateway.upstream.server_specs import parse_upstreams
 from tests.support.builders import CHAT, EMBEDDING, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of

@@ -104,12 +104,12 @@ class TestTokenLength:
             load_encoder()
         except EncoderMissing as error:
             pytest.skip(f"needs the encoder: {error}")
-        assert token_counter(RETRIEVING)("") == 0
-        assert token_counter(RETRIEVING)("bearing") in (1, 2, 3)
+        assert token_counter(RETRIEVING.weights.kind)("") == 0
+        assert token_counter(RETRIEVING.weights.kind)("bearing") in (1, 2, 3)
 
     def test_other_models_use_the_estimate(self) -> None:
         other = next(iter(CATALOG.models.values()))
-        assert token_counter(other) is estimate_tokens
+        assert token_counter(other.weights.kind) is estimate_tokens
 
 
 def test_document_chunks_are_generated_lazily() -> None:

@@ -15,8 +15,8 @@ from tests.support.gateway.shops import SHARED, SOLD, Shop, tasks
 @pytest.fixture
 def cli(shop: Shop, maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Maas:
     """The `maas` command, configured for the running platform."""
-    monkeypatch.setattr(gateway.cli.models, "load_catalog", lambda _profile: SOLD)
-    monkeypatch.setattr(gateway.cli.model_training, "load_catalog", lambda _profile: SOLD)
+    for module in (gateway.cli.models, gateway.cli.model_training):
+        monkeypatch.setattr(module, "load_configured_catalog", lambda _settings: SOLD)
     monkeypatch.setattr(gateway.shared_models.factory, "load_available", lambda _folder: tasks())
     more = {"MAAS_SERVING_URL": shop.serving.url, "MAAS_IMPROVE_MIN_EXAMPLES": "20"}
     return replace(maas, environment={**maas.environment, **more})

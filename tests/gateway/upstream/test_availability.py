@@ -13,7 +13,8 @@ from sqlalchemy import text
 from billing.accounts.accounts import ACCOUNT_ID_PREFIX as ACCOUNT_PREFIX
 from gateway.upstream.availability import Availability
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.load_balancer import Router, parse_upstreams
+from gateway.upstream.load_balancer import Router
+from gateway.upstream.server_specs import parse_upstreams
 from infra import ids
 from infra.clock import SystemClock
 from models.catalog import Task

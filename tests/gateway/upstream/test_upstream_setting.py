@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.upstream.load_balancer import ServerSpec, parse_upstreams
+from gateway.upstream.server_specs import ServerSpec, parse_upstreams
 from infra.settings import SettingsInvalid
 
 A, C = "http://a:1", "http://c:3"

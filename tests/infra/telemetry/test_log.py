@@ -35,6 +35,7 @@ class TestRedaction:
             ("postgresql://maas:hunter22@db:5432/maas", "@db:5432/maas"),
             ("smtps://user:pa55word@mail.example", "smtps://user:"),
             ("Authorization: Bearer abcdefghijkl", "Bearer "),
+            ("Incorrect API key: sk-proj-0123456789abcdef", "sk-"),
         ],
     )
     def test_other_secrets_are_redacted_at_any_depth(self, text: str, stays: str) -> None:
@@ -42,7 +43,7 @@ class TestRedaction:
         struck = repr(redact_secrets(None, "info", deep))
         assert stays in struck
         for secret in ("aB3/", "51abcdefgh", "12345678", "AbCd", "abc.def", "JBSW", "hunter22",
-                       "pa55word", "abcdefghijkl"):  # fmt: skip
+                       "pa55word", "abcdefghijkl", "proj-0123"):  # fmt: skip
             assert secret not in struck
 
     def test_text_that_resembles_a_secret_is_kept(self) -> None:

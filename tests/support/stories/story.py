@@ -99,6 +99,8 @@ class Firm:
         operation: str | None = None,
         tier: str | None = None,
         saved_nano: int = 0,
+        upstream: str | None = None,
+        upstream_cost_nano: int | None = None,
         **units: int,
     ) -> UsageRecord:
         """One call now, or one that began at another time and is written now; at the terms of its
@@ -133,6 +135,8 @@ class Firm:
                 plan_version_id=version,
                 tags=tags,
                 service_tier=tier,
+                upstream=upstream,
+                upstream_cost_nano=upstream_cost_nano,
             )
             await insert_usage(session, [record])
             await session.execute(

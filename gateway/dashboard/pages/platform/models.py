@@ -17,9 +17,13 @@ from billing.reports.model_usage import (
     load_usage_by_model,
 )
 from gateway.dashboard.page_request import PageRequest
+from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
+from gateway.process.catalog_reloader import CatalogReloader
 from gateway.upstream.availability import Availability
-from gateway.upstream.load_balancer import CircuitState, Router
+from gateway.upstream.circuit_breaker import CircuitState
+from gateway.upstream.load_balancer import Router
+from gateway.upstream.upstream_monitor import UpstreamMonitor
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Model
@@ -53,6 +57,8 @@ async def list_models(
     catalog: NamedDependency[Catalog],
     availability: NamedDependency[Availability],
     router: NamedDependency[Router],
+    upstream_monitor: NamedDependency[UpstreamMonitor],
+    catalog_reloader: NamedDependency[CatalogReloader],
 ) -> Response[str]:
     """Show all models with their servers, load and usage."""
     now, circuits = clock.now(), _circuits_by_server(router)
@@ -64,19 +70,26 @@ async def list_models(
         ModelRow(
             model=model,
             health=(
-                model_health([circuits[url].get(model.id) for url in router.server_urls(model.id)])
+                model_health([circuits[id].get(model.id) for id in router.server_ids(model.id)])
                 if availability.is_served(model)
                 else "unserved"
             ),
             extra=None if availability.is_served(model) else required_extra(model),
-            servers=len(router.server_urls(model.id)),
+            servers=len(router.server_ids(model.id)),
             open=running.get(model.id, 0),
             day=day.get(model.id, NO_MODEL_USAGE),
             month=month.get(model.id, NO_MODEL_USAGE),
         )
         for model in catalog.models.values()
     ]
-    return page.render("platform/models.html", rows=rows)
+    return page.render(
+        "platform/models.html",
+        rows=rows,
+        upstreams=upstream_monitor.statuses,
+        catalog_status=catalog_reloader.status,
+        aliases=catalog.aliases,
+        zone=platform_zone(),
+    )
 
 
 def model_health(circuits: Sequence[CircuitState | None]) -> str:
@@ -89,5 +102,5 @@ def model_health(circuits: Sequence[CircuitState | None]) -> str:
 
 
 def _circuits_by_server(router: Router) -> Mapping[str, Mapping[str, CircuitState]]:
-    """Return the circuit states by server URL and model."""
-    return {server.url: server.circuits for server in router.snapshot()}
+    """Return the circuit states by server id and model."""
+    return {server.id: server.circuits for server in router.snapshot()}

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dates import local_day, local_midnight
 from billing.money import nano_per_minor
+from billing.reports.margin import MarginDimension, MarginFilter, list_margins
 from billing.reports.revenue import (
     MonthlyRevenue,
     RevenueDimension,
@@ -34,19 +35,27 @@ from infra.translations import gettext_noop
 _PATH = "/dashboard/platform/revenue"
 _MONTHS = 12
 _BREAKDOWNS = frozenset(RevenueDimension)
+_MARGINS = frozenset(MarginDimension)
 
 
 @dataclass(frozen=True, slots=True)
 class RevenueQuery:
-    """The query parameters of the page: currency, month (None for all) and breakdown."""
+    """The query parameters of the page: currency, month (None for all), breakdown and margins."""
 
     currency: str
     month: date | None
     part: RevenueDimension
+    margin: MarginDimension
 
     def address(self, **changes: object) -> str:
         """Return the page's URL with these parameters, after replacing those in `changes`."""
-        params = {"currency": self.currency, "month": self.month, "by": self.part, **changes}
+        params = {
+            "currency": self.currency,
+            "month": self.month,
+            "by": self.part,
+            "margin": self.margin,
+            **changes,
+        }
         query = {name: _query_value(value) for name, value in params.items() if value is not None}
         return f"{_PATH}?{urlencode(query)}"
 
@@ -59,8 +68,9 @@ async def show_revenue(
     currency: FromQuery[str | None] = None,
     month: FromQuery[str | None] = None,
     by: FromQuery[str | None] = None,
+    margin: FromQuery[str | None] = None,
 ) -> Response[str]:
-    """Show revenue by month, account and model."""
+    """Show revenue by month, account and model, and margins."""
     zone = platform_zone()
     months = _last_months(local_day(clock.now(), zone))
     async with database.transaction() as session:
@@ -73,9 +83,11 @@ async def show_revenue(
             currency if currency in currencies else next(iter(currencies), "CNY"),
             next((one for one in months if f"{one:%Y-%m}" == month), None),
             RevenueDimension(by) if by in _BREAKDOWNS else RevenueDimension.PLAN,
+            MarginDimension(margin) if margin in _MARGINS else MarginDimension.MODEL,
         )
         time_range = _time_range(query, months, zone, clock.now())
         parts = await list_revenue_by(session, query.part, query.currency, *time_range)
+        margins = await list_margins(session, query.margin, MarginFilter(*time_range), zone)
         names = await _localized_plan_names(session, page.language)
     by_month = {one.first_day: one for one in earned if one.currency == query.currency}
     return page.render(
@@ -86,6 +98,7 @@ async def show_revenue(
         running=running.get(query.currency, 0),
         parts=parts,
         whole=_positive_total(parts),
+        margins=[one for one in margins if one.currency == query.currency],
         names=names,
         charts=_revenue_chart(page, query, months, by_month) if by_month else None,
     )

@@ -23,7 +23,7 @@ from gateway.dashboard.labels import RECONCILIATION_CHECKS
 from gateway.dashboard.pages.platform.models import model_health
 from gateway.identity.audit_log import list_all_entries
 from gateway.identity.roles import Role
-from gateway.upstream.load_balancer import CircuitState
+from gateway.upstream.circuit_breaker import CircuitState
 from models.catalog import Task
 from tests.support.billing.making import sql
 from tests.support.billing.queued import put_job

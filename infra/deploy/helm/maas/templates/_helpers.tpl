@@ -24,8 +24,15 @@ http://{{ include "maas.name" . }}-serve-svc:8000
 {{- end -}}
 {{- end }}
 
+{{- define "maas.catalogFiles" -}}
+{{- $files := list -}}
+{{- range .Values.catalog.files }}{{- $files = append $files (printf "/etc/maas/catalog/%s" .) }}{{- end -}}
+{{- join "," $files -}}
+{{- end }}
+
 {{/* What the models and whoever sends them calls have to agree on. */}}
 {{- define "maas.engines" -}}
+- {name: MAAS_CATALOG, value: {{ include "maas.catalogFiles" . | quote }}}
 - {name: MAAS_ENGINE_MIN_REPLICAS, value: {{ .Values.serving.engines.minReplicas | quote }}}
 - {name: MAAS_ENGINE_MAX_REPLICAS, value: {{ .Values.serving.engines.maxReplicas | quote }}}
 {{- end }}
@@ -62,6 +69,21 @@ capabilities: {drop: [ALL]}
 - {name: data, emptyDir: {}}
 - {name: scratch, emptyDir: {}}
 - {name: metrics, emptyDir: {medium: Memory}}
+{{- include "maas.catalogVolume" . }}
+{{- end }}
+
+{{/* The operator's catalog files, without a subPath: so a changed ConfigMap reaches running pods. */}}
+{{- define "maas.catalogVolume" -}}
+{{- with .Values.catalog.configMap }}
+- name: catalog
+  configMap: {name: {{ . | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "maas.catalogMount" -}}
+{{- if .Values.catalog.configMap }}
+- {name: catalog, mountPath: /etc/maas/catalog, readOnly: true}
+{{- end }}
 {{- end }}
 
 {{- define "maas.volumeMounts" -}}
@@ -69,6 +91,7 @@ capabilities: {drop: [ALL]}
 - {name: data, mountPath: /var/lib/maas}
 - {name: scratch, mountPath: /tmp}
 - {name: metrics, mountPath: /run/maas-metrics}
+{{- include "maas.catalogMount" . }}
 {{- end }}
 
 {{/* Not all replicas on one node, where there are several. */}}

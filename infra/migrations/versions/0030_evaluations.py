@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0030d"
+revision = "0030"
 down_revision = "0029"
 branch_labels = None
 depends_on = None

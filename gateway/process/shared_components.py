@@ -1,0 +1,81 @@
+"""The components of a gateway process that most others depend on, built first (gateway/app.py)."""
+
+from dataclasses import dataclass
+
+from gateway.access.price_book import PriceBook
+from gateway.process.catalog_updates import UpstreamUpdates
+from gateway.process.database_pools import ConnectionFactory, DatabaseConnections
+from gateway.quota.leaser import QuotaLeaser
+from gateway.quota.process_heartbeat import ProcessHeartbeat
+from gateway.upstream.availability import Availability, parse_model_servers
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.concurrency import Schedulers, slots_per_model
+from gateway.upstream.load_balancer import Router
+from gateway.upstream.upstream_monitor import UpstreamMonitor
+from gateway.upstream.variant_loader import VariantLoader
+from infra.clock import Clock
+from infra.secrets.named_secrets import NamedSecrets
+from infra.settings import Settings, SettingsInvalid
+from infra.telemetry.metrics import Metrics, declare_metrics
+from infra.timing import Timing
+from models.catalog import Catalog
+
+# Maximum number of calls that wait for one model in one process.
+_MAX_WAITING_CALLS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SharedComponents:
+    """The components that most others depend on: database, model servers, quotas, prices."""
+
+    timing: Timing
+    metrics: Metrics
+    connections: DatabaseConnections
+    heartbeat: ProcessHeartbeat
+    quota_leaser: QuotaLeaser
+    price_book: PriceBook
+    router: Router
+    upstream: UpstreamClient
+    availability: Availability
+    variant_loader: VariantLoader
+    schedulers: Schedulers
+    secrets: NamedSecrets
+    monitor: UpstreamMonitor
+    upstream_updates: UpstreamUpdates
+
+
+def build_shared(
+    settings: Settings, clock: Clock, catalog: Catalog, connect: ConnectionFactory
+) -> SharedComponents:
+    """Build the components that most others depend on. Raises SettingsInvalid."""
+    if settings.database_url is None or settings.serving_url is None:
+        raise SettingsInvalid(
+            "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
+        )
+    url, metrics = settings.database_url.get_secret_value(), declare_metrics()
+    connections = connect(url, settings.settle_timeout_s, metrics)
+    quotas, reading = connections.quotas, connections.reading
+    timing = settings.timing
+    heartbeat = ProcessHeartbeat(quotas, reading, clock, metrics, timing)
+    upstream = UpstreamClient(settings.connect_timeout_s)
+    router = Router(parse_model_servers(settings.serving_url, catalog), clock, timing)
+    secrets = NamedSecrets(settings.secrets_dir)
+    monitor = UpstreamMonitor(upstream, clock, metrics, timing)
+    upstream_updates = UpstreamUpdates(catalog, secrets, router, monitor)
+    upstream_updates.apply()
+    return SharedComponents(
+        timing=timing,
+        metrics=metrics,
+        connections=connections,
+        heartbeat=heartbeat,
+        quota_leaser=QuotaLeaser(quotas, reading, heartbeat, clock, metrics, timing),
+        price_book=PriceBook(catalog, clock),
+        router=router,
+        upstream=upstream,
+        availability=Availability(catalog, router, upstream, timing),
+        variant_loader=VariantLoader(connections.calls, upstream),
+        schedulers=Schedulers(slots_per_model(catalog, settings), _MAX_WAITING_CALLS),
+        secrets=secrets,
+        monitor=monitor,
+        upstream_updates=upstream_updates,
+    )

@@ -1,0 +1,39 @@
+"""The model catalog: models with tasks, weights, prices and routes, read from TOML files."""
+
+from models.catalog.entries import (
+    AUTO,
+    EXTERNAL,
+    SPECIALIST_TASKS,
+    Meter,
+    Model,
+    Prices,
+    Retrieval,
+    Route,
+    Task,
+    Weights,
+)
+from models.catalog.files import CATALOG_FILE
+from models.catalog.loading import load_catalog, load_configured_catalog
+from models.catalog.problems import CatalogInvalid, Problem
+from models.catalog.snapshot import Catalog
+from models.catalog.upstreams import Upstream
+
+__all__ = [
+    "AUTO",
+    "CATALOG_FILE",
+    "EXTERNAL",
+    "SPECIALIST_TASKS",
+    "Catalog",
+    "CatalogInvalid",
+    "Meter",
+    "Model",
+    "Prices",
+    "Problem",
+    "Retrieval",
+    "Route",
+    "Task",
+    "Upstream",
+    "Weights",
+    "load_catalog",
+    "load_configured_catalog",
+]

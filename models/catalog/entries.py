@@ -1,0 +1,168 @@
+"""A model of the catalog: task, weights, list prices, costs and routes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+# The model id that lets the gateway select a model.
+AUTO = "auto"
+# The kind of weights of a model that only upstreams serve (models/catalog/upstreams.py).
+EXTERNAL = "external"
+WEIGHT_KINDS = frozenset(
+    {
+        *("gguf-package", "hub", "artefact", "adapter", "mechanism", "fitted", "vision-package"),
+        *("encoder-package", EXTERNAL),
+    }
+)
+Prices = Mapping[str, Mapping[str, int]]
+"""Nano-units per unit, by currency and meter."""
+
+
+class Task(StrEnum):
+    """A model's task, which decides the endpoints that accept it."""
+
+    TEXT_GENERATION = "text-generation"
+    EMBEDDING = "embedding"
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+    CALCULATION = "calculation"
+    ALIGNMENT = "alignment"
+    ANOMALY_DETECTION = "anomaly-detection"
+    IMAGE_CLASSIFICATION = "image-classification"
+
+
+# Tasks of the Open Inference Protocol and `/v1/predictions`: rows with named columns.
+SPECIALIST_TASKS = frozenset(
+    {
+        Task.CLASSIFICATION,
+        Task.REGRESSION,
+        Task.CALCULATION,
+        Task.ALIGNMENT,
+        Task.ANOMALY_DETECTION,
+        Task.IMAGE_CLASSIFICATION,
+    }
+)
+
+
+class Meter(StrEnum):
+    """A billed unit of usage.
+
+    `cached_input_tokens` are a part of `input_tokens` with their own price.
+    """
+
+    INPUT_TOKENS = "input_tokens"
+    CACHED_INPUT_TOKENS = "cached_input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    ROWS = "rows"
+    IMAGES = "images"
+    ADAPTATION_SECONDS = "adaptation_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where a model's weights come from.
+
+    kind: `gguf-package` (a Python package with a GGUF file in parts), `hub` (a Hugging Face id or a
+    local path), `artefact` (a file below `models/`), `adapter` (a folder below `models/` with a
+    LoRA adapter for the engine of its `base`), `mechanism` (a formula of `models/mechanisms/`,
+    without weights), `fitted` (each customer fits its own), `vision-package` (an optional Python
+    package with a backbone, for which each customer fits a head), `encoder-package` (an optional
+    Python package with an encoder and its tokenizer, models/multilingual.py), `external` (served
+    by upstreams only). Optional models are served where their package is installed.
+    """
+
+    kind: str
+    source: str
+    sha256: str | None = None
+    chat_template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """When the model `auto` selects this model: by a text's task or by column names.
+
+    `task` is predicted by models/routing; a specialist without it is not selected by text.
+    `inputs` are the specialist's columns, of which `optional` ones may be missing. A model without
+    `inputs` is not selected by columns.
+    """
+
+    task: str | None = None
+    inputs: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+    def accepts(self, columns: frozenset[str]) -> bool:
+        """Return whether a request's columns include all required ones and no unknown ones."""
+        return self.inputs <= columns <= self.inputs | self.optional
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The prefixes that an embedding model was trained with, for queries and for passages."""
+
+    query: str = ""
+    passage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model in the catalog.
+
+    `prices[currency][meter]` are list prices in nano-units per unit; `cost` is what a unit costs
+    the operator on own servers, empty if unknown. `base` is the model whose engine serves it
+    with a LoRA adapter; None if it has its own engine. `adapter` is the fine-tuning method
+    (serving/training/fine_tune_task.py); None if customers cannot fine-tune it. A model without
+    `route` is only used by name. `latency_ms` is typical for one row, or for the first token of a
+    short prompt; None if not measured. `fallbacks` are substitute models in order. The first model
+    with `retrieval` computes the embeddings of vector stores.
+    """
+
+    id: str
+    task: Task
+    profiles: tuple[str, ...]
+    description: str
+    licence: str
+    weights: Weights
+    prices: Prices
+    context_length: int | None = None
+    concurrency: int | None = None
+    base: str | None = None
+    adapter: str | None = None
+    route: Route | None = None
+    latency_ms: int | None = None
+    fallbacks: tuple[str, ...] = ()
+    retrieval: Retrieval | None = None
+    engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    cost: Prices = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if self.id == AUTO:
+            raise ValueError(f"{AUTO!r} is reserved for model selection")
+        if self.counts_images and self._has_price(Meter.ROWS):
+            raise ValueError(
+                "a model must be priced by rows or by images, the same in all currencies"
+            )
+        if self.retrieval is not None and (
+            self.task is not Task.EMBEDDING or self.context_length is None
+        ):
+            raise ValueError(
+                "retrieval is only allowed for an embedding model with a context length"
+            )
+
+    @property
+    def engine_id(self) -> str:
+        """Return the id of the model whose engine runs this one: an adapter's base, else itself.
+
+        Tokenizer and concurrency are the engine's.
+        """
+        return self.base or self.id
+
+    @property
+    def counts_images(self) -> bool:
+        """Whether the model is billed by image rather than by row."""
+        return self._has_price(Meter.IMAGES)
+
+    def _has_price(self, meter: Meter) -> bool:
+        """Return whether any currency has a price for the meter."""
+        return any(meter in prices for prices in self.prices.values())
