@@ -1,7 +1,7 @@
 """The model catalog: models with their tasks, weights, list prices and routes, read from TOML."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -10,12 +10,16 @@ from types import MappingProxyType
 from typing import Any
 
 from infra.errors import AppError
+from models.reasoning import parse_budgets
 
 CATALOG_FILE = Path(__file__).with_name("catalog.toml")
 _NANO = Decimal(10) ** 9
 # The model id that lets the gateway select a model.
 AUTO = "auto"
 _MAX_NANO_PRICE = 10**15  # a million per unit; higher prices are typing errors
+_NO_BUDGETS: Mapping[str, int] = MappingProxyType({})
+# Kinds of weights that need the engine of a base.
+_ON_BASE = frozenset({"adapter", "base"})
 
 
 class CatalogInvalid(AppError):
@@ -70,11 +74,12 @@ class Weights:
 
     kind: `gguf-package` (a Python package with a GGUF file in parts), `hub` (a Hugging Face id or a
     local path), `artefact` (a file below `models/`), `adapter` (a folder below `models/` with a
-    LoRA adapter for the engine of its `base`), `mechanism` (a formula of `models/mechanisms/`,
-    without weights), `fitted` (each customer fits its own), `vision-package` (an optional Python
-    package with a backbone, for which each customer fits a head), `encoder-package` (an optional
-    Python package with an encoder and its tokenizer, models/multilingual.py). Optional models are
-    served where their package is installed.
+    LoRA adapter for the engine of its `base`), `base` (the weights of its `base`),
+    `mechanism` (a formula of `models/mechanisms/`, without weights), `fitted` (each customer fits
+    its own), `vision-package` (an optional Python package with a backbone, for which each customer
+    fits a head), `encoder-package` (an optional Python package with an encoder and its tokenizer,
+    models/multilingual.py). Optional models are served where their package is installed.
+    `source` is empty for `base` and `fitted`.
     """
 
     kind: str
@@ -113,12 +118,13 @@ class Retrieval:
 class Model:
     """A model in the catalog.
 
-    `prices[currency][meter]` are nano-units per unit. `base` is the model whose engine serves it
-    with a LoRA adapter; None if it has its own engine. `adapter` is the fine-tuning method
-    (serving/training/fine_tune_task.py); None if customers cannot fine-tune it. A model without
-    `route` is only used by name. `latency_ms` is typical for one row, or for the first token of a
-    short prompt; None if not measured. `fallbacks` are substitute models in order. The first model
-    with `retrieval` computes the embeddings of vector stores.
+    `prices[currency][meter]` are nano-units per unit. `base` is the model whose engine serves it,
+    with or without a LoRA adapter; None if it has its own engine. `adapter` is the fine-tuning
+    method (serving/training/fine_tune_task.py); None if customers cannot fine-tune it. A model
+    without `route` is only used by name. `latency_ms` is typical for one row, or for the first
+    token of a short prompt; None if not measured. `fallbacks` are substitute models in order. The
+    first model with `retrieval` computes the embeddings of vector stores. `reasoning` are the most
+    tokens that it reasons with, by effort; empty if it cannot reason.
     """
 
     id: str
@@ -136,6 +142,7 @@ class Model:
     latency_ms: int | None = None
     fallbacks: tuple[str, ...] = ()
     retrieval: Retrieval | None = None
+    reasoning: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -200,20 +207,38 @@ def load_catalog(profile: str, path: Path = CATALOG_FILE) -> Catalog:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise CatalogInvalid(f"The catalog {path.name} is not valid: {error}") from error
-    models: dict[str, Model] = {}
-    for entry in document.get("model", []):
-        model = _parse_model(entry)
-        if model.id in models:
-            raise CatalogInvalid(f"The catalog contains the model {model.id!r} twice.")
-        models[model.id] = model
-    for model in models.values():
-        _validate_fallbacks(model, models)
-        _validate_base(model, models)
-    retired = _parse_retired(document, models)
-    served = {key: model for key, model in models.items() if profile in model.profiles}
+    entries = [_parse_model(entry) for entry in document.get("model", [])]
+    _validate_repeated_ids(entries)
+    by_id = {model.id: model for model in entries}
+    for model in entries:
+        _validate_fallbacks(model, by_id)
+        _validate_base(model, entries)
+        _validate_reasoning(model, entries)
+    retired = _parse_retired(document, by_id)
+    served = {model.id: model for model in entries if profile in model.profiles}
     if not served:
         raise CatalogInvalid(f"The catalog has no model for the profile {profile!r}.")
     return Catalog(MappingProxyType(served), retired)
+
+
+def _validate_repeated_ids(entries: Sequence[Model]) -> None:
+    """Raise CatalogInvalid if entries of one id share a profile or differ in task or prices.
+
+    A customer calls a model by its id in every profile, so it must be the same product.
+    """
+    for number, model in enumerate(entries):
+        for other in entries[:number]:
+            if other.id != model.id:
+                continue
+            if not set(model.profiles).isdisjoint(other.profiles):
+                raise CatalogInvalid(
+                    f"The catalog contains the model {model.id!r} twice in one profile."
+                )
+            if (model.task, model.prices) != (other.task, other.prices):
+                raise CatalogInvalid(
+                    f"The catalog entries of {model.id!r} must have the same task and prices in "
+                    "every profile."
+                )
 
 
 def _parse_model(entry: dict[str, Any]) -> Model:
@@ -236,6 +261,7 @@ def _parse_model(entry: dict[str, Any]) -> Model:
             latency_ms=entry.get("latency_ms"),
             fallbacks=tuple(entry.get("fallbacks", ())),
             retrieval=Retrieval(**entry["retrieval"]) if "retrieval" in entry else None,
+            reasoning=parse_budgets(entry["reasoning"]) if "reasoning" in entry else _NO_BUDGETS,
             engine=MappingProxyType(dict(entry.get("engine", {}))),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
@@ -250,16 +276,16 @@ def _parse_auto_route(route: dict[str, Any]) -> Route:
     return Route(route.get("task"), inputs, optional)
 
 
-def _validate_base(model: Model, models: Mapping[str, Model]) -> None:
-    """Raise CatalogInvalid if an adapter model's base, engine settings or profiles are invalid."""
-    if (model.base is None) != (model.weights.kind != "adapter"):
+def _validate_base(model: Model, entries: Sequence[Model]) -> None:
+    """Raise CatalogInvalid if a model's base, engine settings or profiles are invalid."""
+    if (model.base is None) != (model.weights.kind not in _ON_BASE):
         raise CatalogInvalid(
             f"The catalog entry {model.id!r}: an adapter needs a base, and only an "
             "adapter can have one."
         )
     if model.base is None:
         return
-    base = models.get(model.base)
+    base = _find_base(model, entries)
     if base is None or base.task is not Task.TEXT_GENERATION or base.base is not None:
         raise CatalogInvalid(
             f"The catalog entry {model.id!r} has the base {model.base!r}, which is not a "
@@ -269,6 +295,28 @@ def _validate_base(model: Model, models: Mapping[str, Model]) -> None:
         raise CatalogInvalid(
             f"The catalog entry {model.id!r} runs on the engine of {base.id!r} and must "
             "not set engine, concurrency or profiles."
+        )
+
+
+def _find_base(model: Model, entries: Sequence[Model]) -> Model | None:
+    """Return the entry of the model's base in the model's profiles; None if there is none."""
+    bases = [entry for entry in entries if entry.id == model.base]
+    sharing = (one for one in bases if not set(one.profiles).isdisjoint(model.profiles))
+    return next(sharing, bases[0] if bases else None)
+
+
+def _validate_reasoning(model: Model, entries: Sequence[Model]) -> None:
+    """Raise CatalogInvalid if a model may reason on an engine that does not report reasoning.
+
+    Without a parser its thoughts would be a part of the answer.
+    """
+    if not model.reasoning:
+        return
+    engine = model if model.base is None else _find_base(model, entries) or model
+    if model.task is not Task.TEXT_GENERATION or not engine.engine.get("reasoning_parser"):
+        raise CatalogInvalid(
+            f"The catalog entry {model.id!r} has `reasoning`, so it must be a text model whose "
+            "engine sets `reasoning_parser`."
         )
 
 
@@ -291,7 +339,7 @@ def _validate_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
     """Raise CatalogInvalid if a fallback does not accept the same requests."""
     for name in model.fallbacks:
         fallback = models.get(name)
-        if fallback is None or fallback is model or not _accept_same_requests(model, fallback):
+        if fallback is None or name == model.id or not _accept_same_requests(model, fallback):
             raise CatalogInvalid(
                 f"The catalog entry {model.id!r} is not valid: {name!r} is not another model "
                 "that accepts the same requests."

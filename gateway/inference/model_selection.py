@@ -37,7 +37,8 @@ def _always_served(_model: Model) -> bool:
 class SelectionCriteria:
     """What a model is selected by: text, columns, latency budget and the account's prices.
 
-    `input_tokens` and `output_tokens` are the expected consumption.
+    `input_tokens` and `output_tokens` are the expected consumption. `needs_reasoning` is True if
+    the request asks the model to reason.
     """
 
     prices: Mapping[str, ModelPrices]
@@ -47,6 +48,7 @@ class SelectionCriteria:
     input_tokens: int = 0
     output_tokens: int = 0
     budget_ms: int | None = None
+    needs_reasoning: bool = False
 
     def cost(self, model: Model) -> int:
         """Return the expected cost of the call with a model, in nano-units."""
@@ -96,7 +98,7 @@ class ModelSelector:
         Raises ModelNotFound, ModelNotPriced.
         """
         confidences, specialists = self._classify(criteria)
-        model, reason = _select_best(self._text_models, criteria)
+        model, reason = _select_best(_able_to_reason(self._text_models, criteria), criteria)
         suggested_model_id = _select_best(specialists, criteria)[0].id if specialists else None
         return self._selection(
             model, _with_task(confidences, reason), criteria, confidences, suggested_model_id
@@ -130,9 +132,12 @@ class ModelSelector:
         model, reason = _select_best(specialists or self._text_models, criteria)
         return self._selection(model, _with_task(confidences, reason), criteria, confidences)
 
-    def select_by_name(self, model: Model, prices: Mapping[str, ModelPrices]) -> ModelSelection:
+    def select_by_name(
+        self, model: Model, prices: Mapping[str, ModelPrices], needs_reasoning: bool = False
+    ) -> ModelSelection:
         """Return the selection of a model requested by name, with its fallbacks."""
-        return self._selection(model, "requested by name", SelectionCriteria(prices), {})
+        criteria = SelectionCriteria(prices, needs_reasoning=needs_reasoning)
+        return self._selection(model, "requested by name", criteria, {})
 
     def specialists_for_task(self, task: str) -> list[Model]:
         """Return the served specialists for a task."""
@@ -161,7 +166,9 @@ class ModelSelector:
         candidates = (
             fallback
             for fallback in fallback_models
-            if fallback is not None and fallback.id in criteria.prices
+            if fallback is not None
+            and fallback.id in criteria.prices
+            and (fallback.reasoning or not criteria.needs_reasoning)
         )
         fallbacks = tuple(fallback for fallback in candidates if self._is_served(fallback))
         return ModelSelection(model, reason, fallbacks, confidences, suggested_model_id)
@@ -180,6 +187,13 @@ class ModelSelector:
             f"No model takes exactly these columns. Closest models: {'; '.join(nearest)}.",
             param="instances",
         )
+
+
+def _able_to_reason(models: Sequence[Model], criteria: SelectionCriteria) -> Sequence[Model]:
+    """Return the models that can reason if the request needs it; all if none of them can."""
+    if not criteria.needs_reasoning:
+        return models
+    return [model for model in models if model.reasoning] or models
 
 
 def next_fallback(selection: ModelSelection) -> ModelSelection | None:

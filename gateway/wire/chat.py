@@ -9,6 +9,7 @@ from gateway.wire.file_search import extract_file_search
 from gateway.wire.generation import build_generation_request, output_bounds, require_stream
 from gateway.wire.parameters import CHAT_PARAMETERS, select_upstream_fields
 from gateway.wire.parts import require_inline
+from gateway.wire.reasoning import reasoning_fields
 from gateway.wire.requests import ChatRequest
 
 
@@ -39,9 +40,15 @@ def parse_chat_request(body: bytes) -> ChatRequest:
 def build_chat_request(
     request: ChatRequest, resolved: ResolvedModel, path: str, body: bytes
 ) -> ParsedRequest:
-    """Build the upstream request of a validated chat, without its `file_search` tool."""
+    """Build the upstream request of a validated chat, without its `file_search` tool.
+
+    Raises ParameterUnsupported if the model cannot reason and the request asks for it.
+    """
     values = select_upstream_fields(CHAT_PARAMETERS, bodies.decode_fields(body))
     retrieval = extract_file_search(values, question_text(request))
+    values |= reasoning_fields(
+        resolved.model, request.reasoning_effort, requested_max_tokens(request)
+    )
     bounds = output_bounds(resolved.model, requested_max_tokens(request), request.n or 1)
     return build_generation_request(request, resolved, path, values, bounds, retrieval)
 

@@ -63,7 +63,6 @@ class TestRequestFields:
             ("store", True),
             ("functions", []),
             ("modalities", ["text", "audio"]),
-            ("reasoning_effort", "low"),
             ("web_search_options", {}),
         ],
     )
