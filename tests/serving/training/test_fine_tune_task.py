@@ -18,9 +18,9 @@ from serving.training.fine_tune_task import (
     find_adapter,
     parse_max_seconds,
     run_fine_tuning,
-    training_threads,
     with_mixing,
-)  # fmt: skip
+)
+from serving.training.language_model import training_threads
 from tests.support.models.made_up_mill import (
     WEAKER,
     labelled_lines,
