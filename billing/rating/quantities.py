@@ -44,7 +44,7 @@ class Quantities:
         """
         units = (self.get(meter) + other.get(meter) for meter in METERS)
         reasoning = sum_known((self.reasoning_tokens, other.reasoning_tokens))
-        return Quantities(*units, reasoning_tokens=reasoning)
+        return replace(Quantities(*units), reasoning_tokens=reasoning)
 
     def with_output_tokens(self, output_tokens: int) -> "Quantities":
         """Return the quantities with fewer output tokens, and no more reasoning tokens than that.

@@ -99,23 +99,6 @@ class TestMonthlyInvoice:
         assert final.as_of is None
         assert preview.payment_terms == "尚未正式出账：用量可能继续增加。"
 
-    async def test_reasoning_tokens_are_shown_and_change_no_amount(self, firm: Firm) -> None:
-        """The reasoning is a part of the output tokens that the invoice has already."""
-        before = await previewed(firm)
-        assert {line.reasoning_tokens for line in before.lines} == {None}
-        await firm.use("llm", output_tokens=400, reasoning_tokens=300)
-        await firm.use("llm", output_tokens=100, reasoning_tokens=0)
-        await firm.story.counts()
-        (line,) = [one for one in (await previewed(firm)).lines if one.line.model == "llm"]
-        assert line.description == "llm：输出 token（其中思考 300 token）"
-        assert (line.line.quantity, line.reasoning_tokens) == (500_500, 300)
-        assert line.to_json("CNY")["reasoning_tokens"] == 300
-        async with firm.story.database.transaction() as session:
-            english = await build_invoice_preview(session, firm.story.clock, firm.account.id, "en")
-        assert "llm: output tokens, including 300 reasoning tokens" in {
-            one.description for one in english.lines
-        }
-
     async def test_draft_has_status_draft_and_no_number(self, firm: Firm) -> None:
         await firm.story.until(2026, 11, 1, 0, 30)
         draft = (await firm.invoices())[1]

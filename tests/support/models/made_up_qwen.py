@@ -6,7 +6,7 @@ can be written and read. It needs no download.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
@@ -57,14 +57,14 @@ def made_up_qwen(folder: Path) -> Path:
     tokenizer = _tokenizer()
     tokenizer.save_pretrained(folder)
     torch.manual_seed(3)
-    model = transformers.Qwen3_5ForConditionalGeneration(_config(tokenizer))
+    model: Any = transformers.Qwen3_5ForConditionalGeneration(_config(tokenizer))
     ends = [tokenizer.convert_tokens_to_ids(name) for name in ("<|im_end|>", "<|endoftext|>")]
-    model.generation_config = transformers.GenerationConfig(eos_token_id=ends)
+    model.generation_config.eos_token_id = ends
     model.to(torch.bfloat16).save_pretrained(folder)
     return folder
 
 
-def _tokenizer() -> "transformers.PreTrainedTokenizerFast":
+def _tokenizer() -> Any:
     """A tokenizer of bytes."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     split = Tokenizer(BPE({letter: number for number, letter in enumerate(letters)}, []))
@@ -72,7 +72,8 @@ def _tokenizer() -> "transformers.PreTrainedTokenizerFast":
     split.decoder = decoders.ByteLevel()
     split.add_special_tokens([AddedToken(name, special=True) for name in _SPECIAL])
     split.add_tokens([AddedToken(name, special=False) for name in _MARKS])
-    return transformers.PreTrainedTokenizerFast(
+    fast: Any = transformers.PreTrainedTokenizerFast
+    return fast(
         tokenizer_object=split,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
@@ -80,7 +81,7 @@ def _tokenizer() -> "transformers.PreTrainedTokenizerFast":
     )
 
 
-def _config(tokenizer: "transformers.PreTrainedTokenizerFast") -> "transformers.Qwen3_5Config":
+def _config(tokenizer: Any) -> "transformers.Qwen3_5Config":
     """Four blocks: three with linear attention, one with full attention."""
     number = tokenizer.convert_tokens_to_ids
     text = {
