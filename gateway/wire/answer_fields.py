@@ -129,7 +129,7 @@ def _with_public_fields(
 ) -> GenerationResponse:
     """Set the fields that are not the engine's, in place: origin, and the thoughts' second name."""
     response.service_tier = identity.tier or UNSET
-    if identity.model is not None:
+    if identity.model is not None and response.model is not UNSET:
         response.model = identity.model
     for choice in response.choices:
         message = choice.delta or choice.message

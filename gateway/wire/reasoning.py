@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.call.errors import ParameterUnsupported
+from gateway.call.errors import ParameterInvalid, ParameterUnsupported
 from models.catalog import Model
 from models.reasoning import ReasoningEffort
 
@@ -18,6 +18,18 @@ BUDGET_FIELD = "thinking_token_budget"
 # The rest of a limited output is for the answer: without it a client that sets a low limit would
 # get thoughts only.
 _MAX_SHARE_PERCENT = 75
+
+
+def parse_effort(value: str | None) -> ReasoningEffort | None:
+    """Parse a request's `reasoning_effort`. Raises ParameterInvalid that lists the values."""
+    if value is None:
+        return None
+    try:
+        return ReasoningEffort(value)
+    except ValueError:
+        raise ParameterInvalid(
+            f"`{EFFORT_FIELD}` must be one of {', '.join(ReasoningEffort)}.", param=EFFORT_FIELD
+        ) from None
 
 
 def reasoning_fields(

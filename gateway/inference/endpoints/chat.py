@@ -27,7 +27,7 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
         """Return the parsed request for the resolved model."""
         return chat.build_chat_request(request, resolved, call.path, body)
 
-    effort = request.reasoning_effort
+    effort = chat.requested_effort(request)
     needs_reasoning = effort is not None and effort.reasons
     if request.model != AUTO:
         return DecodedRequest(request.model, for_model, needs_reasoning=needs_reasoning)

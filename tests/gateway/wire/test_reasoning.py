@@ -74,8 +74,10 @@ class TestModelThatCannotReason:
             self.refused(effort)
         assert error.value.param == "reasoning_effort"
 
-    @pytest.mark.parametrize("effort", ["xhigh", "", 3, ["low"]])
+    @pytest.mark.parametrize("effort", ["xhigh", "", "Low", 3, ["low"]])
     def test_unknown_effort_is_rejected(self, effort: Any) -> None:
         with pytest.raises(ParameterInvalid) as error:
             self.refused(effort)
         assert error.value.param == "reasoning_effort"
+        if isinstance(effort, str):
+            assert "must be one of none, minimal, low, medium, high." in error.value.message
