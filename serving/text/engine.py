@@ -23,6 +23,8 @@ COUNTERS_KEY = "counts"
 ENUM_ANSWERS_KEY = "enum_answers"
 # Name of the tool call parser for models whose tool calls are constrained by a JSON schema.
 CHOICE_PARSER = "choice"
+# Name of the reasoning parser that counts tokens exactly (reasoning_parser.py).
+EXACT_REASONING_PARSER = "qwen3_exact"
 _SEPARATOR = ":"
 # `max_loras` in one batch take GPU memory beside the base weights, `max_cpu_loras` CPU memory. All
 # adapters have this rank (models/industrial_llm/recipes.py).

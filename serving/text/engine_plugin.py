@@ -1,4 +1,4 @@
-"""vLLM general plugin: on a CPU, engine processes sleep between polls of shared memory.
+"""vLLM general plugin: our reasoning parser, and on a CPU pauses between polls of shared memory.
 
 By default a process that reads vLLM's shared-memory queue polls it without a pause for one second
 after each message. During generation this occupies one of two cores, which the model's arithmetic
@@ -12,13 +12,22 @@ from functools import partial
 
 from vllm.distributed.device_communicators import shm_broadcast
 from vllm.platforms import current_platform
+from vllm.reasoning import ReasoningParserManager
+
+from serving.text.engine import EXACT_REASONING_PARSER
 
 # One decoding step of the smallest model takes several hundred times as long.
 _POLL_S = 0.0002
 
 
 def register() -> None:
-    """Replace the busy wait by a sleep if the model runs on a CPU. May be called repeatedly."""
+    """Register the reasoning parser, and on a CPU replace the busy wait by a sleep.
+
+    May be called repeatedly.
+    """
+    ReasoningParserManager.register_lazy_module(
+        EXACT_REASONING_PARSER, "serving.text.reasoning_parser", "ExactReasoningParser"
+    )
     if current_platform.is_cpu():
         # shm_broadcast imported the function by name, so it is replaced in that module.
         shm_broadcast.sched_yield = partial(  # type: ignore[attr-defined]
