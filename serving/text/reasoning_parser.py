@@ -7,14 +7,17 @@ adds none, so that Chinese text and symbols of several tokens are counted too lo
 from collections.abc import Sequence
 from typing import Any
 
-from vllm.reasoning.qwen3_engine_reasoning_parser import Qwen3ParserReasoningAdapter
+from vllm.parser.engine.adapters import ParserEngineReasoningAdapter
+from vllm.parser.qwen3 import Qwen3Parser
 
 
-class ExactReasoningParser(Qwen3ParserReasoningAdapter):
+class ExactReasoningParser(ParserEngineReasoningAdapter):
     """vLLM's parser of Qwen3, for models with `reasoning_parser = "qwen3_exact"` in the catalog.
 
     One parser reads one answer. A tool call ends the reasoning too.
     """
+
+    _parser_engine_cls = Qwen3Parser
 
     def __init__(self, tokenizer: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(tokenizer, *args, **kwargs)
