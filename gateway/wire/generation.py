@@ -70,7 +70,7 @@ def build_generation_request(
     usage in every chunk.
     """
     tier = _TIERS.get(request.service_tier or "")
-    identity = ResponseIdentity(resolved.public_name, None if tier is None else tier.value)
+    identity = ResponseIdentity(_replaced_name(resolved), None if tier is None else tier.value)
     # The client's `model` may be `auto`, or a public name that the engine does not know.
     values["model"] = msgspec.Raw(msgspec.json.encode(resolved.upstream_name))
     if request.stream:
@@ -99,6 +99,15 @@ def build_generation_request(
         variant_id=resolved.variant_id,
         retrieval=retrieval,
     )
+
+
+def _replaced_name(resolved: ResolvedModel) -> str | None:
+    """Return the model name that a response must show in place of its engine's; None to keep it.
+
+    The engine of a model that answers with its base's weights knows the base's name only.
+    """
+    is_base = resolved.model.weights.kind == "base" and resolved.variant_id is None
+    return resolved.public_name if is_base else None
 
 
 def _stream_reader(
