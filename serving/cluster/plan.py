@@ -44,7 +44,8 @@ def plan_applications(
     application is deployed even without specialists because it serves the readiness of all models.
     """
     sources = _specialist_sources(catalog, weights)
-    trainable_sources = sources | _language_model_sources(catalog, weights, profile, scaling)
+    language_models = _language_model_sources(catalog, weights, profile, scaling)
+    trainable_sources = sources | language_models
     models = locate_models(catalog, scaling.specialists)
     operations = operations_app(trainable_sources, models, folders)
     applications = [RunTarget(operations, name=OPERATIONS, route_prefix="/v2")]
@@ -60,7 +61,7 @@ def plan_applications(
             folders.counts,
             scaling.engines,
             traces,
-            engine_gpus=1.0 if profile == CPU else scaling.engine_gpus,
+            engine_gpus=scaling.engine_gpus if profile != CPU and language_models else 1.0,
         )
         applications.append(_text_application(texts, weights, shared))
     return applications
