@@ -1,4 +1,4 @@
-"""Reasoning in the browser: chosen in the playground, folded above the answer, on the call's page."""
+"""Reasoning in the browser: chosen in the playground, folded above the answer, counted."""
 
 from collections.abc import AsyncIterator
 
