@@ -133,6 +133,11 @@ class Settings(BaseSettings):
     engine_idle_s: Seconds = Field(
         600.0, description="time after which an engine that is not needed is stopped"
     )
+    training_gpus: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="share of a GPU for the fine-tuning of a language model in the GPU profile; 1: "
+        "a GPU that no engine uses; below 1: engines leave that share of their GPUs to it",
+    )
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
         4 << 20, description="largest request body"
     )

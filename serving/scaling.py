@@ -63,14 +63,24 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True)
 class ScalingSettings:
-    """The scaling of the specialists' shared replicas and of each language model's engines."""
+    """The scaling of the specialists' shared replicas and of each language model's engines.
+
+    `training_gpus` is the share of a GPU for the fine-tuning of a language model in the GPU
+    profile. At 1 it needs a GPU that no engine uses; below 1 engines leave that share to it.
+    """
 
     specialists: Scaling
     engines: Scaling
+    training_gpus: float = 1.0
+
+    @property
+    def engine_gpus(self) -> float:
+        """The share of each of its GPUs that an engine gets."""
+        return 1.0 if self.training_gpus >= 1 else round(1 - self.training_gpus, 4)
 
 
 def load_scaling(settings: Settings) -> ScalingSettings:
-    """Build the scaling from the settings `MAAS_SPECIALIST_…` and `MAAS_ENGINE_…`."""
+    """Build the scaling from `MAAS_SPECIALIST_…`, `MAAS_ENGINE_…` and `MAAS_TRAINING_GPUS`."""
     return ScalingSettings(
         specialist_scaling(
             settings.specialist_min_replicas,
@@ -84,6 +94,7 @@ def load_scaling(settings: Settings) -> ScalingSettings:
             settings.engine_target_requests,
             settings.engine_idle_s,
         ),
+        settings.training_gpus,
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from billing.metering.error_fixes import ANY_ERROR, find_suggested_fix
 from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.money import nano_text
-from billing.rating.quantities import METERS
+from billing.rating.quantities import METERS, REASONING_TOKENS
 from billing.subscriptions.usage_totals import NO_TERMS_ID
 from infra import ids
 
@@ -21,7 +21,8 @@ class BilledCall:
     """A call as listed on an invoice; unknown quantities are None.
 
     `status` is the HTTP status. `cost_nano` is the cost in nano-units after included units and
-    before volume tiers; `covered` are the included units by meter and quota id.
+    before volume tiers; `covered` are the included units by meter and quota id. Reasoning tokens
+    are a part of the output tokens.
     """
 
     request_id: UUID
@@ -48,6 +49,7 @@ class BilledCall:
     error_param: str | None = None
     requested_model: str | None = None
     service_tier: str | None = None
+    reasoning_tokens: int | None = None
 
     def suggested_fix(self, language: str) -> str | None:
         """Return the suggested fix for the call's error, or None if it has no error."""
@@ -71,7 +73,7 @@ class BilledCall:
             "error_param": self.error_param,
             "requested_model": self.requested_model,
             "suggested_fix": self.suggested_fix("en"),
-            **{meter: getattr(self, meter) for meter in METERS},
+            **{name: getattr(self, name) for name in (*METERS, REASONING_TOKENS)},
             "plan_version": None if self.version_id == NO_TERMS_ID else self.version_id.hex,
             "late": self.late,
             "tags": dict(self.tags or {}),

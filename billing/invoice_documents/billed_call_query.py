@@ -53,7 +53,7 @@ _SELECT_CALLS = f"""
            {", ".join(f"u.{meter}" for meter in METERS)},
            coalesce(u.plan_version_id, :list_version), u.started_at < :starts_at, u.tags,
            u.cost_nano, u.covered, u.error_message, u.error_param, u.requested_model,
-           u.service_tier
+           u.service_tier, u.reasoning_tokens
     from usage u
     where u.account_id = :account and u.started_at >= :since
       and u.started_at < coalesce(cast(:until as timestamptz), 'infinity')

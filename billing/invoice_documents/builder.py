@@ -21,6 +21,7 @@ from billing.invoice_documents.line_descriptions import (
     describe_lines,
     service_period,
 )
+from billing.invoice_documents.reasoning_usage import ReasoningByLine, load_reasoning_tokens
 from billing.invoice_documents.sources import (
     PlanVersions,
     load_calendar_lookup,
@@ -158,7 +159,8 @@ async def _build_document(session: AsyncSession, source: _DocumentSource) -> Inv
     zone = calendar_at(invoice.starts_at).zone
     paid = await load_paid_fees(session, invoice, source.lines)
     charges = await load_outcome_charges(session, account_id, source.lines)
-    context = DescriptionContext(locale, versions.terms, calendar_at, paid, charges)
+    reasoning = await _load_reasoning(session, source, versions)
+    context = DescriptionContext(locale, versions.terms, calendar_at, paid, charges, reasoning)
     is_final = invoice.number is not None
     notes = await list_credit_notes(session, account_id, invoice.id) if is_final else []
     balance = await read_invoice_balance(session, invoice, notes) if is_final else InvoiceBalance()
@@ -196,6 +198,16 @@ def _share_by_version(source: _DocumentSource) -> dict[UUID, Fraction]:
     """Return the share of the billed month in which each terms version was in force."""
     usages = () if source.usage is None else source.usage.terms_usages
     return {usage.terms.version_id(): usage.share for usage in usages}
+
+
+async def _load_reasoning(
+    session: AsyncSession, source: _DocumentSource, versions: PlanVersions
+) -> ReasoningByLine:
+    """Return the reasoning tokens of usage; empty if the invoice bills no usage period."""
+    if source.usage is None:
+        return {}
+    account_id, period_id = source.invoice.account_id, source.usage.period.id
+    return await load_reasoning_tokens(session, account_id, period_id, versions.list_version)
 
 
 async def _build_tag_breakdowns(

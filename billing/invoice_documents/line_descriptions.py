@@ -1,7 +1,7 @@
 """Descriptions of invoice lines: text, service period and, for fees, the charged share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from billing.dates import billing_month_share, days_between, local_day
 from billing.invoice_documents.outcome_charge import OutcomeCharge
 from billing.invoice_documents.price_format import format_percent
+from billing.invoice_documents.reasoning_usage import ReasoningByLine, line_reasoning_tokens
 from billing.invoice_documents.translations import translate
 from billing.invoice_documents.values import DocumentLine, ServicePeriod, line_price_text
 from billing.money import rounded
@@ -24,7 +25,8 @@ class DescriptionContext:
     """The data needed to describe lines.
 
     `paid_fees` are the fees that unused-fee lines refer to, by terms version and end.
-    `outcome_charges` are the charges that outcome lines refer to, by charge id.
+    `outcome_charges` are the charges that outcome lines refer to, by charge id. `reasoning` are the
+    reasoning tokens of usage lines, shown as information.
     """
 
     locale: str
@@ -32,6 +34,7 @@ class DescriptionContext:
     calendar_at: Callable[[datetime], BillingCalendar]
     paid_fees: Mapping[tuple[UUID, datetime], PaidFee]
     outcome_charges: Mapping[UUID, OutcomeCharge]
+    reasoning: ReasoningByLine = field(default_factory=dict)
 
 
 def describe_lines(
@@ -52,6 +55,7 @@ def _describe_line(context: DescriptionContext, number: int, line: StatementLine
     terms = context.terms[line.version_id]
     service, base, share = None, None, None
     charge = None if line.charge_id is None else context.outcome_charges[line.charge_id]
+    reasoning = line_reasoning_tokens(line, context.reasoning)
     if line.starts_at is not None and line.ends_at is not None:
         calendar = context.calendar_at(line.starts_at)
         service = service_period(line.starts_at, line.ends_at, calendar.zone)
@@ -61,7 +65,7 @@ def _describe_line(context: DescriptionContext, number: int, line: StatementLine
         line=line,
         description=charge.words[context.locale]
         if charge
-        else line_description(context.locale, line, terms),
+        else line_description(context.locale, line, terms, reasoning),
         plan=terms.plan,
         plan_name=terms.names[context.locale],
         price_text=line_price_text(line, terms.currency, context.locale),
@@ -69,11 +73,17 @@ def _describe_line(context: DescriptionContext, number: int, line: StatementLine
         base=base,
         share=share,
         charge=charge,
+        reasoning_tokens=reasoning,
     )
 
 
-def line_description(locale: str, line: StatementLine, terms: PlanTerms) -> str:
-    """Return the description of a line, except of outcome lines, which their charge describes."""
+def line_description(
+    locale: str, line: StatementLine, terms: PlanTerms, reasoning: int | None = None
+) -> str:
+    """Return the description of a line, except of outcome lines, which their charge describes.
+
+    `reasoning` are the reasoning tokens in its quantity, if any.
+    """
     key = line.kind.value
     if line.kind is LineKind.DISCOUNT and line.model is not None:
         key = "model_discount"
@@ -82,9 +92,17 @@ def line_description(locale: str, line: StatementLine, terms: PlanTerms) -> str:
         key,
         plan=terms.names[locale],
         model=product_label(locale, line.model or ""),
-        meter=translate(locale, line.meter) if line.meter else "",
+        meter=_meter_text(locale, line.meter, reasoning) if line.meter else "",
         percent=format_percent(line.ppm or 0),
     )
+
+
+def _meter_text(locale: str, meter: str, reasoning: int | None) -> str:
+    """Return the name of a meter, with the reasoning tokens that its quantity includes."""
+    name = translate(locale, meter)
+    if not reasoning:
+        return name
+    return translate(locale, "with_reasoning", meter=name, count=f"{reasoning:,}")
 
 
 def product_label(locale: str, name: str) -> str:

@@ -24,6 +24,7 @@ _TEXTS: Mapping[str, str] = {
     "input_tokens": gettext_noop("input tokens"),
     "cached_input_tokens": gettext_noop("cached input tokens"),
     "output_tokens": gettext_noop("output tokens"),
+    "with_reasoning": gettext_noop("{meter}, including {count} reasoning tokens"),
     "rows": gettext_noop("inference rows"),
     "images": gettext_noop("inference images"),
     "adaptation_seconds": gettext_noop("fine-tuning seconds"),

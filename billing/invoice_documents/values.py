@@ -42,7 +42,8 @@ class DocumentLine:
     """A line of the document with its number, from 1, and its texts.
 
     The amount of a fee is `share` of `base` minor units, for the days of `service`; the share of a
-    credited fee is negative. `charge` is set on lines of outcomes.
+    credited fee is negative. `charge` is set on lines of outcomes. `reasoning_tokens` are a part of
+    the quantity of output tokens and not priced by themselves; None if there are none.
     """
 
     number: int
@@ -55,6 +56,7 @@ class DocumentLine:
     base: int | None = None
     share: Fraction | None = None
     charge: OutcomeCharge | None = None
+    reasoning_tokens: int | None = None
 
     @property
     def quantity_text(self) -> str:
@@ -76,6 +78,7 @@ class DocumentLine:
             "base": None if self.base is None else minor_text(self.base, currency),
             "share": None if self.share is None else str(self.share),
             "outcome": self.charge and self.charge.to_json(),
+            "reasoning_tokens": self.reasoning_tokens,
         }
 
 

@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from billing.metering.error_fixes import find_suggested_fix
 from billing.metering.usage_search import error_condition
 from billing.money import nano_text
-from billing.rating.quantities import METERS, Quantities
+from billing.rating.quantities import METERS, REASONING_TOKENS, Quantities
 from billing.tables import Settlement, Usage
 from infra import ids
 
@@ -138,7 +138,7 @@ def usage_to_json(row: Usage) -> dict[str, Any]:
         "error_param": row.error_param,
         "requested_model": row.requested_model,
         "suggested_fix": None if fix is None else fix.en,
-        **{meter: getattr(row, meter) for meter in METERS},
+        **{meter: getattr(row, meter) for meter in (*METERS, REASONING_TOKENS)},
         "cost": nano_text(row.cost_nano),
         "currency": row.currency,
         "started_at": row.started_at.isoformat(),
@@ -168,7 +168,7 @@ def usage_column_values(record: UsageRecord) -> dict[str, Any]:
         "error_message": record.error_message,
         "error_param": record.error_param,
         "requested_model": record.requested_model,
-        **{meter: getattr(record.quantities, meter) for meter in METERS},
+        **{name: getattr(record.quantities, name) for name in (*METERS, REASONING_TOKENS)},
         "cost_nano": record.cost_nano,
         "currency": record.currency,
         "started_at": record.started_at,

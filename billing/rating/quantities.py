@@ -1,11 +1,12 @@
 """Metered quantities of a call and their cost at unit prices.
 
-The meters are the fields of `Quantities`, in that order. `rate` prices reservations, quotes and
-running totals alike. Costs are unrounded; billing/money.py rounds once per invoice line.
+The meters are the fields of `Quantities` but reasoning_tokens, in that order. `rate` prices
+reservations, quotes and running totals alike. Costs are unrounded; billing/money.py rounds once per
+invoice line.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 
 
@@ -15,6 +16,8 @@ class Quantities:
 
     cached_input_tokens are a part of input_tokens, as in OpenAI's `prompt_tokens_details`. `rows`
     and `images` are inputs of specialist models, `adaptation_seconds` is fine-tuning time.
+    reasoning_tokens are a part of output_tokens and no meter: they are information, priced as
+    output tokens and never by themselves.
     """
 
     input_tokens: int | None = None
@@ -23,6 +26,7 @@ class Quantities:
     rows: int | None = None
     images: int | None = None
     adaptation_seconds: int | None = None
+    reasoning_tokens: int | None = None
 
     def __post_init__(self) -> None:
         for units in _ALL_UNITS(self):
@@ -30,10 +34,26 @@ class Quantities:
                 raise ValueError("a quantity cannot be negative")
         if (self.cached_input_tokens or 0) > (self.input_tokens or 0):
             raise ValueError("cached input tokens are a part of the input tokens")
+        if not 0 <= (self.reasoning_tokens or 0) <= (self.output_tokens or 0):
+            raise ValueError("reasoning tokens are a part of the output tokens")
 
     def __add__(self, other: "Quantities") -> "Quantities":
-        """Add two quantities meter by meter; unknown counts as zero."""
-        return Quantities(*(self.get(meter) + other.get(meter) for meter in METERS))
+        """Add two quantities meter by meter; unknown counts as zero.
+
+        Reasoning tokens stay unknown if both are unknown.
+        """
+        units = (self.get(meter) + other.get(meter) for meter in METERS)
+        reasoning = sum_known((self.reasoning_tokens, other.reasoning_tokens))
+        return replace(Quantities(*units), reasoning_tokens=reasoning)
+
+    def with_output_tokens(self, output_tokens: int) -> "Quantities":
+        """Return the quantities with fewer output tokens, and no more reasoning tokens than that.
+
+        Thoughts come first, so they are kept before the answer.
+        """
+        known = self.reasoning_tokens
+        reasoning = None if known is None else min(known, output_tokens)
+        return replace(self, output_tokens=output_tokens, reasoning_tokens=reasoning)
 
     def get(self, meter: str) -> int:
         """Return the units of a meter; unknown counts as zero."""
@@ -46,12 +66,20 @@ class Quantities:
         return (self.input_tokens or 0) + (self.output_tokens or 0)
 
 
-METERS = tuple(field.name for field in fields(Quantities))
+# The column of a usage row beside those of the meters.
+REASONING_TOKENS = "reasoning_tokens"
+METERS = tuple(field.name for field in fields(Quantities) if field.name != REASONING_TOKENS)
 # Meters that shortening the output does not reduce.
 NON_TOKEN_METERS = tuple(meter for meter in METERS if not meter.endswith("_tokens"))
 NO_UNITS: Mapping[str, int] = dict.fromkeys(METERS, 0)
 _ALL_UNITS = attrgetter(*METERS)
 NO_USAGE = Quantities()
+
+
+def sum_known(values: Iterable[int | None]) -> int | None:
+    """Return the sum of the known values; None if none is known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def units_by_meter(quantities: Quantities, prices: Mapping[str, int]) -> dict[str, int]:

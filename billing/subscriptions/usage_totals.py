@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.rating.products import PRODUCT_SQL
-from billing.rating.quantities import METERS, Quantities
+from billing.rating.quantities import METERS, REASONING_TOKENS, Quantities
 from billing.rating.statement import ModelUsage
 from billing.subscriptions.periods import ensure_periods
 from billing.subscriptions.upstream_totals import aggregate_upstreams
@@ -42,22 +42,24 @@ _SUMMED_COLUMNS = ", ".join(("calls", *METERS, "cost_nano"))
 _ADD_EXCLUDED = ", ".join(
     f"{name} = t.{name} + excluded.{name}" for name in _SUMMED_COLUMNS.split(", ")
 )
+_ADD_REASONING = f"{REASONING_TOKENS} = t.{REASONING_TOKENS} + excluded.{REASONING_TOKENS}"
 _NIL_UUID = "'00000000-0000-0000-0000-000000000000'::uuid"
 _INSERT_HOUR_TOTALS = f"""
     insert into usage_total as t (
         period_id, hour, model, plan_version_id, key_id, operation, settlement, late,
-        account_id, {_SUMMED_COLUMNS}
+        account_id, {_SUMMED_COLUMNS}, {REASONING_TOKENS}
     )
     select p.id, date_trunc('hour', u.started_at, 'UTC'), {PRODUCT_SQL},
            coalesce(u.plan_version_id, {_NIL_UUID}), coalesce(u.key_id, {_NIL_UUID}),
-           u.operation, u.settlement, u.started_at < p.starts_at, p.account_id, {_SUMS}
+           u.operation, u.settlement, u.started_at < p.starts_at, p.account_id, {_SUMS},
+           coalesce(sum(u.{REASONING_TOKENS}), 0)
     from usage u join open_period p
       on p.account_id = u.account_id and u.started_at >= p.since and u.started_at < p.until
     where {{which}}
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9
     order by 1, 2
     on conflict (period_id, hour, model, plan_version_id, key_id, operation, settlement, late)
-    do update set {_ADD_EXCLUDED}
+    do update set {_ADD_EXCLUDED}, {_ADD_REASONING}
 """  # noqa: S608  # put together of the constants above
 _INSERT_TAG_TOTALS = f"""
     insert into usage_tag_total as t (

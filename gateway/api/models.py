@@ -149,6 +149,7 @@ def _model_json(model: Model, principal: Principal) -> dict[str, Any]:
         "description": model.description,
         "context_length": model.context_length,
         "adaptable": model.adapter is not None,
+        "reasoning_efforts": list(model.reasoning),
         "currency": principal.currency,
         "price_nano_per_unit": prices,
         "service_tier_price_nano_per_unit": _tier_prices(model, principal),

@@ -242,6 +242,7 @@ def _scaling_arguments(settings: Settings) -> list[str]:
         for kind in ("specialist", "engine")
         for name in names
     }
+    options["training_gpus"] = settings.training_gpus
     return [
         f"--{name.replace('_', '-')}={value}"
         for name, value in options.items()

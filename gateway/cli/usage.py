@@ -211,11 +211,13 @@ def _error_text(row: Usage) -> str | None:
 
 
 def _quantities_text(row: Usage) -> str | None:
-    """Return the measured quantities: `21 in, 9 out`."""
+    """Return the measured quantities: `21 in, 9 out (4 reasoning)`."""
     counted = (
         (getattr(row, meter), _UNIT_LABELS[meter]) for meter in METERS if meter in _UNIT_LABELS
     )
-    return ", ".join(f"{number:,} {unit}" for number, unit in counted if number) or None
+    units = ", ".join(f"{number:,} {unit}" for number, unit in counted if number)
+    reasoning = f" ({row.reasoning_tokens:,} reasoning)" if row.reasoning_tokens else ""
+    return f"{units}{reasoning}" or None
 
 
 def _account_zone(zones: Mapping[UUID, ZoneInfo], account_id: UUID | None) -> ZoneInfo:

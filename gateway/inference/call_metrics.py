@@ -157,6 +157,8 @@ class CallMetrics:
             self._observe(metrics.tokens, quantities.input_tokens, *labels, "input")
         if quantities.output_tokens:
             self._observe(metrics.tokens, quantities.output_tokens, *labels, "output")
+        if quantities.reasoning_tokens:
+            self._inc(metrics.reasoning_tokens, model, by=quantities.reasoning_tokens)
         for meter in NON_TOKEN_METERS:
             if units := quantities.get(meter):
                 self._inc(metrics.units[meter], model, by=units)
@@ -217,6 +219,7 @@ def span_name_and_attributes(
         "gen_ai.request.model": record.model,
         "gen_ai.usage.input_tokens": record.quantities.input_tokens,
         "gen_ai.usage.output_tokens": record.quantities.output_tokens,
+        "maas.reasoning_tokens": record.quantities.reasoning_tokens,
         "maas.first_chunk_us": record.first_chunk_us,
     }
     attributes |= {name: value for name, value in optional.items() if value is not None}

@@ -34,8 +34,8 @@ _REPLACED_MESSAGES: tuple[tuple[type[AppError], str], ...] = (
 )
 # Fields that are rejected by name, headers, and type names of msgspec.
 _KNOWN_WORDS = frozenset(
-    "int str float bool array object null number string data base64 true false auto units rows "
-    "X-Max-Cost X-Maas-Tags X-Maas-Latency-Ms X-Maas-Fallback Idempotency-Key Authorization "
+    "int str float bool array object null none number string data base64 true false auto units "
+    "rows X-Max-Cost X-Maas-Tags X-Maas-Latency-Ms X-Maas-Fallback Idempotency-Key Authorization "
     "Bearer Inference-Header-Content-Length Content-Length retry-after file_search variant "
     "version instances inputs images image_url input_audio video_url text type name content role "
     "priority request_id cache_salt chat_template kv_transfer_params mm_processor_kwargs "

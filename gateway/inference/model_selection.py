@@ -38,7 +38,8 @@ def _always_served(_model: Model) -> bool:
 class SelectionCriteria:
     """What a model is selected by: text, columns, latency budget and the account's prices.
 
-    `input_tokens` and `output_tokens` are the expected consumption.
+    `input_tokens` and `output_tokens` are the expected consumption. `needs_reasoning` is True if
+    the request asks the model to reason.
     """
 
     prices: Mapping[str, ModelPrices]
@@ -48,6 +49,7 @@ class SelectionCriteria:
     input_tokens: int = 0
     output_tokens: int = 0
     budget_ms: int | None = None
+    needs_reasoning: bool = False
 
     def cost(self, model: Model) -> int:
         """Return the expected cost of the call with a model, in nano-units."""
@@ -107,7 +109,7 @@ class ModelSelector:
         Raises ModelNotFound, ModelNotPriced.
         """
         confidences, specialists = self._classify(criteria)
-        model, reason = _select_best(self._text_models, criteria)
+        model, reason = _select_best(_able_to_reason(self._text_models, criteria), criteria)
         suggested_model_id = _select_best(specialists, criteria)[0].id if specialists else None
         return self._selection(
             model, _with_task(confidences, reason), criteria, confidences, suggested_model_id
@@ -141,9 +143,12 @@ class ModelSelector:
         model, reason = _select_best(specialists or self._text_models, criteria)
         return self._selection(model, _with_task(confidences, reason), criteria, confidences)
 
-    def select_by_name(self, model: Model, prices: Mapping[str, ModelPrices]) -> ModelSelection:
+    def select_by_name(
+        self, model: Model, prices: Mapping[str, ModelPrices], needs_reasoning: bool = False
+    ) -> ModelSelection:
         """Return the selection of a model requested by name, with its fallbacks."""
-        return self._selection(model, "requested by name", SelectionCriteria(prices), {})
+        criteria = SelectionCriteria(prices, needs_reasoning=needs_reasoning)
+        return self._selection(model, "requested by name", criteria, {})
 
     def specialists_for_task(self, task: str) -> list[Model]:
         """Return the served specialists for a task."""
@@ -172,7 +177,9 @@ class ModelSelector:
         candidates = (
             fallback
             for fallback in fallback_models
-            if fallback is not None and fallback.id in criteria.prices
+            if fallback is not None
+            and fallback.id in criteria.prices
+            and (fallback.reasoning or not criteria.needs_reasoning)
         )
         fallbacks = tuple(fallback for fallback in candidates if self._is_served(fallback))
         return ModelSelection(model, reason, fallbacks, confidences, suggested_model_id)
@@ -198,6 +205,13 @@ def unknown_route_tasks(catalog: Catalog, classifier: RouteClassifier) -> set[st
     routes = (model.route for model in catalog.models.values() if model.route is not None)
     tasks = {route.task for route in routes if route.task is not None}
     return tasks.difference(classifier.tasks)
+
+
+def _able_to_reason(models: Sequence[Model], criteria: SelectionCriteria) -> Sequence[Model]:
+    """Return the models that can reason if the request needs it; all if none of them can."""
+    if not criteria.needs_reasoning:
+        return models
+    return [model for model in models if model.reasoning] or models
 
 
 def next_fallback(selection: ModelSelection) -> ModelSelection | None:

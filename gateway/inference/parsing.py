@@ -104,9 +104,8 @@ class Parser:
             or decoded.name in principal.variants
         ):
             return None
-        return self._selector.select_by_name(
-            self._find_model(decoded.name, endpoint), principal.model_prices
-        )
+        model = self._find_model(decoded.name, endpoint)
+        return self._selector.select_by_name(model, principal.model_prices, decoded.needs_reasoning)
 
     def resolve_model(
         self,

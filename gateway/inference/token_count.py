@@ -35,7 +35,7 @@ _KNOWN_FIELDS = frozenset(
     n best_of seed stop stop_token_ids ignore_eos include_stop_str_in_output skip_special_tokens
     temperature top_p top_k min_p presence_penalty frequency_penalty repetition_penalty logit_bias
     logprobs top_logprobs echo response_format tool_choice parallel_tool_calls user metadata store
-    service_tier encoding_format dimensions""".split()
+    service_tier encoding_format dimensions reasoning_effort thinking_token_budget""".split()
 )
 
 # Not supported here: templates that loop over content parts, and `strftime_now`.
@@ -58,9 +58,15 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True):
     annotations: _EmptyList = None
     audio: None = None
     function_call: None = None
-    reasoning: None = None
+    reasoning: str | None = None
     refusal: None = None
     tool_calls: _EmptyList = None
+    reasoning_content: str | None = None
+
+    @property
+    def has_reasoning(self) -> bool:
+        """Whether the message repeats the thoughts of an answer, which templates may leave out."""
+        return bool(self.reasoning or self.reasoning_content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +190,12 @@ class _LoadedTokenizer:
     """A tokenizer and the renderer of its chat template; None if the template is unsupported."""
 
     tokenizer: Any
-    render: Callable[[list[_Message]], str] | None
+    render: Callable[[list[_Message], Mapping[str, Any]], str] | None
 
     def count(self, prompt: PromptFormat, fields: RequestFields) -> int | None:
         """Return the prompt tokens of a request. Returns None if they cannot be counted."""
         if prompt.is_chat:
-            return self._count_chat(_messages(fields, prompt))
+            return self._count_chat(_messages(fields, prompt), _reasoning_options(fields))
         special_tokens = (
             self.tokenizer.num_special_tokens_to_add(False) if prompt.is_embedding else 0
         )
@@ -198,12 +204,16 @@ class _LoadedTokenizer:
         except _DECODE_ERRORS:
             return None
 
-    def _count_chat(self, messages: list[_Message] | None) -> int | None:
-        """Return the tokens of a chat rendered with the template."""
+    def _count_chat(
+        self, messages: list[_Message] | None, options: Mapping[str, Any]
+    ) -> int | None:
+        """Return the tokens of a chat rendered with the template and its options."""
         if messages is None or self.render is None:
             return None
+        if any(message.has_reasoning for message in messages):
+            return None
         try:
-            text = self.render(messages)
+            text = self.render(messages, options)
         except Exception:  # a template is a program that may raise anything
             return None
         # The template has already written the special tokens.
@@ -233,6 +243,15 @@ class _LoadedTokenizer:
 def _has_only_known_fields(fields: RequestFields) -> bool:
     """Return whether the effect of every field on the prompt is known."""
     return all(name in _KNOWN_FIELDS or bytes(raw) == b"null" for name, raw in fields.items())
+
+
+def _reasoning_options(fields: RequestFields) -> dict[str, Any]:
+    """Return the template options that vLLM derives from `reasoning_effort`."""
+    raw = fields.get("reasoning_effort")
+    if raw is None or bytes(raw) == b"null":
+        return {}
+    effort = msgspec.json.decode(raw)
+    return {"reasoning_effort": effort, "enable_thinking": effort != "none"}
 
 
 def _normalised_size(body: bytes) -> int:
@@ -284,7 +303,9 @@ def _load_tokenizer(folder: Path) -> _LoadedTokenizer | None:
         return _LoadedTokenizer(tokenizer, None)
 
 
-def _chat_template_renderer(folder: Path) -> Callable[[list[_Message]], str] | None:
+def _chat_template_renderer(
+    folder: Path,
+) -> Callable[[list[_Message], Mapping[str, Any]], str] | None:
     """Return a renderer of the folder's chat template, sandboxed, with transformers' helpers."""
     source = (folder / "chat_template.jinja").read_text(encoding="utf-8")
     settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
@@ -305,14 +326,13 @@ def _chat_template_renderer(folder: Path) -> Callable[[list[_Message]], str] | N
     }
     supports_developer = "developer" in source
 
-    def render(messages: list[_Message]) -> str:
+    def render(messages: list[_Message], options: Mapping[str, Any]) -> str:
         """Return the prompt text of messages. Raises TemplateError for an unsupported role."""
         # vLLM renames `developer` to `system` if the template does not support the role.
         if not supports_developer and any(message.role == "developer" for message in messages):
             raise jinja2.TemplateError("The template does not support the role developer.")
-        return template.render(
-            template_values, messages=[_template_message(message) for message in messages]
-        )
+        rendered = [_template_message(message) for message in messages]
+        return template.render({**template_values, **options}, messages=rendered)
 
     return render
 

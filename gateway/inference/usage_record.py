@@ -127,7 +127,8 @@ def _limit_to_reservation(
 
     Invoices count quantities, so the cost alone cannot be reduced.
     """
-    billed = replace(quantities, **dict.fromkeys(_NON_PROMPT_METERS, 0))
+    nothing = dict.fromkeys(NON_TOKEN_METERS, 0)
+    billed = replace(quantities.with_output_tokens(0), **nothing)
     if charge_with_allowances(billed, prices, allowances)[0] > max_cost_nano:
         return Quantities(**NO_UNITS)
     for meter in _NON_PROMPT_METERS:
@@ -136,7 +137,8 @@ def _limit_to_reservation(
         available = sum(units for quota, units in allowances.items() if quota.meter == meter)
         affordable = available + remaining_money // unit_price if unit_price else consumed
         billed = replace(billed, **{meter: min(consumed, affordable)})
-    return billed
+    kept = quantities.with_output_tokens(billed.get("output_tokens"))
+    return replace(billed, reasoning_tokens=kept.reasoning_tokens)
 
 
 def as_unbilled(record: UsageRecord, error_code: str | None) -> UsageRecord:

@@ -5,6 +5,7 @@ that is not declared here is dropped. Values stay the engine's bytes (msgspec.Ra
 re-encoding a chunk takes about a microsecond.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -13,12 +14,31 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from gateway.call.errors import UpstreamFailed
 
 _RawField = Raw | UnsetType
+_NULL = b"null"
 Index = Annotated[int, Meta(ge=0)]
 DECODE_ERRORS = (msgspec.MsgspecError, RecursionError, ValueError)
 
 
+@dataclass(frozen=True, slots=True)
+class ResponseIdentity:
+    """What a response says about its origin: public model name and service tier; None if absent.
+
+    Without a model name the engine's is kept.
+    """
+
+    model: str | None = None
+    tier: str | None = None
+
+
+_ENGINE_IDENTITY = ResponseIdentity()
+
+
 class ResponseMessage(msgspec.Struct, gc=False):
-    """A choice's message, or the delta of a chunk. `reasoning` is a field of vLLM."""
+    """A choice's message, or the delta of a chunk.
+
+    vLLM names the model's thoughts `reasoning`; many clients read `reasoning_content`, the name in
+    the APIs of DeepSeek and Qwen. Clients get both.
+    """
 
     role: _RawField = UNSET
     content: _RawField = UNSET
@@ -43,12 +63,12 @@ class ResponseChoice(msgspec.Struct, gc=False, kw_only=True):
 
 
 class GenerationResponse(msgspec.Struct, gc=False, kw_only=True):
-    """A response of a text model, or a chunk of a stream. The gateway sets `service_tier`."""
+    """A response of a text model, or a chunk. The gateway sets `model` and `service_tier`."""
 
     id: _RawField = UNSET
     object: _RawField = UNSET
     created: _RawField = UNSET
-    model: _RawField = UNSET
+    model: Any = UNSET
     choices: list[ResponseChoice]
     service_tier: Any = UNSET
     usage: _RawField = UNSET
@@ -77,7 +97,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode_chunk_event(
-    data: bytes, with_usage: bool, tier: str | None = None, model: Raw | None = None
+    data: bytes, with_usage: bool, identity: ResponseIdentity = _ENGINE_IDENTITY
 ) -> bytes:
     """Re-encode a stream chunk as an event with public fields only.
 
@@ -90,23 +110,42 @@ def encode_chunk_event(
         raise ValueError(str(error)) from None
     if not with_usage:
         chunk.usage = UNSET
-    chunk.service_tier = tier or UNSET
-    if model is not None:
-        chunk.model = model
-    return b"data: " + _encode(chunk)
+    return b"data: " + _encode(_with_public_fields(chunk, identity))
 
 
-def convert_generation(body: bytes, tier: str | None = None) -> bytes:
+def convert_generation(body: bytes, identity: ResponseIdentity = _ENGINE_IDENTITY) -> bytes:
     """Re-encode a text model's non-streamed response with public fields only.
 
-    `tier` is the service tier to report, if any. Raises UpstreamFailed.
+    Raises UpstreamFailed.
     """
     try:
         answer = _GENERATED.decode(body)
     except DECODE_ERRORS:
         raise _unreadable_response() from None
-    answer.service_tier = tier or UNSET
-    return _encode(answer)
+    return _encode(_with_public_fields(answer, identity))
+
+
+def _with_public_fields(
+    response: GenerationResponse, identity: ResponseIdentity
+) -> GenerationResponse:
+    """Set the fields that are not the engine's, in place: origin, and the thoughts' second name."""
+    response.service_tier = identity.tier or UNSET
+    if identity.model is not None and response.model is not UNSET:
+        response.model = identity.model
+    for choice in response.choices:
+        message = choice.delta or choice.message
+        if message:
+            _add_reasoning_content(message)
+    return response
+
+
+def _add_reasoning_content(message: ResponseMessage) -> None:
+    """Give the thoughts of a message the names `reasoning` and `reasoning_content`, in place."""
+    thoughts, content = message.reasoning, message.reasoning_content
+    if thoughts is not UNSET and content is UNSET and bytes(thoughts) != _NULL:
+        message.reasoning_content = thoughts
+    elif content is not UNSET and thoughts is UNSET and bytes(content) != _NULL:
+        message.reasoning = content
 
 
 def convert_embeddings(body: bytes) -> bytes:

@@ -33,10 +33,12 @@ class ToolCall(msgspec.Struct):
 
 
 class ChatResponseMessage(msgspec.Struct):
-    """The model's message."""
+    """The model's message. `reasoning_content` is the same as `reasoning`."""
 
     role: Literal["assistant"]
     content: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
     tool_calls: list[ToolCall] | None = None
 
 

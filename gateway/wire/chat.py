@@ -9,7 +9,9 @@ from gateway.wire.file_search import extract_file_search
 from gateway.wire.generation import build_generation_request, output_bounds, require_stream
 from gateway.wire.parameters import CHAT_PARAMETERS, select_upstream_fields
 from gateway.wire.parts import require_inline
+from gateway.wire.reasoning import parse_effort, reasoning_fields
 from gateway.wire.requests import ChatRequest
+from models.reasoning import ReasoningEffort
 
 
 class TextPart(msgspec.Struct):
@@ -29,6 +31,7 @@ def parse_chat_request(body: bytes) -> ChatRequest:
     """
     request = bodies.decode_body(_REQUEST, body)
     require_stream(request)
+    requested_effort(request)
     values = select_upstream_fields(CHAT_PARAMETERS, bodies.decode_fields(body))
     for number, message in enumerate(request.messages):
         require_inline(message.content, f"messages[{number}].content")
@@ -39,9 +42,15 @@ def parse_chat_request(body: bytes) -> ChatRequest:
 def build_chat_request(
     request: ChatRequest, resolved: ResolvedModel, path: str, body: bytes
 ) -> ParsedRequest:
-    """Build the upstream request of a validated chat, without its `file_search` tool."""
+    """Build the upstream request of a validated chat, without its `file_search` tool.
+
+    Raises ParameterUnsupported if the model cannot reason and the request asks for it.
+    """
     values = select_upstream_fields(CHAT_PARAMETERS, bodies.decode_fields(body))
     retrieval = extract_file_search(values, question_text(request))
+    values |= reasoning_fields(
+        resolved.model, requested_effort(request), requested_max_tokens(request)
+    )
     bounds = output_bounds(resolved.model, requested_max_tokens(request), request.n or 1)
     return build_generation_request(request, resolved, path, values, bounds, retrieval)
 
@@ -58,6 +67,14 @@ def requested_max_tokens(request: ChatRequest) -> int | None:
     if request.max_completion_tokens is not None:
         return request.max_completion_tokens
     return request.max_tokens
+
+
+def requested_effort(request: ChatRequest) -> ReasoningEffort | None:
+    """Return the effort with which the model is asked to reason, or None if the client set none.
+
+    Raises ParameterInvalid.
+    """
+    return parse_effort(request.reasoning_effort)
 
 
 def _text_of(part: msgspec.Raw) -> str:

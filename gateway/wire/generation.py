@@ -15,7 +15,8 @@ from gateway.call.values import (
     ServiceTier,
 )
 from gateway.wire import body as bodies
-from gateway.wire.answer_fields import convert_generation
+from gateway.wire.answer_fields import ResponseIdentity, convert_generation
+from gateway.wire.reasoning import limit_reasoning
 from gateway.wire.requests import GenerationRequest
 from gateway.wire.sse import StreamTransformer, StreamUsageOption
 from gateway.wire.usage import measure_response
@@ -69,7 +70,7 @@ def build_generation_request(
     usage in every chunk.
     """
     tier = _TIERS.get(request.service_tier or "")
-    reported_tier = None if tier is None else tier.value
+    identity = ResponseIdentity(_replaced_name(resolved), None if tier is None else tier.value)
     # The client's `model` may be `auto`, or a public name that the engine does not know.
     values["model"] = msgspec.Raw(msgspec.json.encode(resolved.upstream_name))
     if request.stream:
@@ -78,7 +79,8 @@ def build_generation_request(
     def with_max_tokens(tokens: int) -> bytes:
         """Return the upstream body with `max_tokens` set to this number."""
         names = ("max_tokens", "max_completion_tokens")
-        other_fields = {name: value for name, value in values.items() if name not in names}
+        limited = limit_reasoning(values, tokens)
+        other_fields = {name: value for name, value in limited.items() if name not in names}
         return bodies.encode_body({**other_fields, "max_tokens": tokens})
 
     return ParsedRequest(
@@ -87,9 +89,9 @@ def build_generation_request(
         body=bodies.encode_body(values),
         headers=JSON_HEADERS,
         measure=measure_response,
-        convert_response=partial(convert_generation, tier=reported_tier),
+        convert_response=partial(convert_generation, identity=identity),
         stream=bool(request.stream),
-        stream_reader=_stream_reader(request, bounds, reported_tier) if request.stream else None,
+        stream_reader=_stream_reader(request, bounds, identity) if request.stream else None,
         output_bounds=bounds,
         service_tier=tier or ServiceTier.DEFAULT,
         request_fields=values,
@@ -99,12 +101,27 @@ def build_generation_request(
     )
 
 
+def _replaced_name(resolved: ResolvedModel) -> str | None:
+    """Return the model name that a response must show in place of its engine's; None to keep it.
+
+    The engine of a model that answers with its base's weights knows the base's name only.
+    """
+    is_base = resolved.model.weights.kind == "base" and resolved.variant_id is None
+    return resolved.public_name if is_base else None
+
+
 def _stream_reader(
-    request: GenerationRequest, bounds: OutputBounds, tier: str | None
+    request: GenerationRequest, bounds: OutputBounds, identity: ResponseIdentity
 ) -> StreamReaderFactory:
-    """Return the factory of the stream's reader, which reports the service tier if there is one."""
+    """Return the factory of the stream's reader, which reports the identity in each chunk."""
     usage_option, choices_per_prompt = _stream_usage_option(request), request.n or 1
-    return partial(StreamTransformer, usage_option, choices_per_prompt, bounds.choices, tier=tier)
+    return partial(
+        StreamTransformer,
+        usage_option,
+        choices_per_prompt,
+        bounds.choices,
+        identity=identity,
+    )
 
 
 def _stream_usage_option(request: GenerationRequest) -> StreamUsageOption:

@@ -75,12 +75,12 @@ CHAT_PARAMETERS: Mapping[str, Parameter] = {
         """metadata prediction prompt_cache_key prompt_cache_options prompt_cache_retention
             safety_identifier""",
     ),
+    "reasoning_effort": _USED,
     "store": _refused_parameter("Completions are not stored.", "false"),
     "functions": _refused_parameter("Use `tools`."),
     "function_call": _refused_parameter("Use `tool_choice`.", '"auto"', '"none"'),
     "modalities": _refused_parameter("Only text output is supported.", '["text"]'),
     "audio": _refused_parameter("Only text output is supported."),
-    "reasoning_effort": _refused_parameter("No model supports it.", '"none"'),
     "verbosity": _refused_parameter("No model supports it.", '"medium"'),
     "web_search_options": _refused_parameter("Web search is not supported."),
     "moderation": _refused_parameter("Moderation is not supported."),

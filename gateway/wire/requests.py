@@ -9,11 +9,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from models.reasoning import ReasoningEffort
+
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 StopText = Annotated[str, Meta(max_length=1000)]
 TokenId = Annotated[str, Meta(pattern=r"^[0-9]{1,7}$")]
 LogitBias = Annotated[float, Meta(ge=-100, le=100)]
+# Parsed by gateway/wire/reasoning.py, whose error lists the values.
+Effort = Annotated[str, Meta(extra_json_schema={"enum": [one.value for one in ReasoningEffort]})]
 NonEmptyList = Annotated[list[msgspec.Raw], Meta(min_length=1)]
 
 
@@ -90,6 +94,7 @@ class ChatRequest(GenerationRequest, kw_only=True):
     tools: Annotated[list[dict[str, Any]], Meta(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
+    reasoning_effort: Effort | None = None
 
 
 class CompletionRequest(GenerationRequest, kw_only=True):

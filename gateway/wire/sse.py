@@ -7,27 +7,31 @@ until the call is settled, and `[DONE]` distinguishes a complete stream from a b
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
 import msgspec
 
-from billing.rating.quantities import NO_USAGE, Quantities
+from billing.rating.quantities import NO_USAGE, Quantities, sum_known
 from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed
-from gateway.wire.answer_fields import encode_chunk_event
+from gateway.wire.answer_fields import ResponseIdentity, encode_chunk_event
 from gateway.wire.usage import measure_usage
 
 DONE = b"data: [DONE]\n\n"
 
 # In a JSON string a quote is escaped by a backslash, so an unescaped `"usage"` is always a key.
-# The braces of its value nest once (prompt_tokens_details).
-_USAGE_FIELD = rb'"usage":\s*+(null|\{(?:[^{}]++|\{[^{}]*+\})*+\})'
+# The braces of its value nest twice (prompt_tokens_details, multimodal_tokens).
+_FLAT_OBJECT = rb"\{[^{}]*+\}"
+_DETAILS = rb"\{(?:[^{}]++|" + _FLAT_OBJECT + rb")*+\}"
+_USAGE_FIELD = rb'"usage":\s*+(null|\{(?:[^{}]++|' + _DETAILS + rb")*+\})"
 _USAGE = re.compile(_USAGE_FIELD)
 _NO_CHOICES = re.compile(rb'"choices":\s*\[\s*\]')
 _INDEX = re.compile(rb'"choices":\s*\[\s*\{\s*"index":\s*(\d{1,9})')
 _ERROR = re.compile(rb'\{\s*"error":')
 _COMPLETION_TOKENS = re.compile(rb'"completion_tokens":\s*(\d{1,12})')
 _TOTAL_INDEX = -1
+_NO_IDENTITY = ResponseIdentity()
 
 
 class StreamUsageOption(Enum):
@@ -53,17 +57,16 @@ class StreamTransformer:
         choices: int,
         max_event_bytes: int,
         ceiling: int | None = None,
-        tier: str | None = None,
+        identity: ResponseIdentity = _NO_IDENTITY,
         model: str | None = None,
     ) -> None:
         """Initialize the state of one stream.
 
         `max_event_bytes` bounds the memory of one event. `ceiling` is the maximum number of output
-        tokens to pass on, None for no maximum. `tier` is the service tier that each chunk reports,
-        `model` the name of the model; None keeps the server's.
+        tokens to pass on, None for no maximum. Each chunk reports the `identity`; `model` replaces
+        the model name of the identity.
         """
-        self._tier = tier
-        self._model = None if model is None else msgspec.Raw(msgspec.json.encode(model))
+        self._identity = identity if model is None else replace(identity, model=model)
         self._usage_option = usage_option
         self._choices_per_prompt = choices_per_prompt
         self._choices = choices
@@ -136,6 +139,7 @@ class StreamTransformer:
         return Quantities(
             input_tokens=sum(count.input_tokens or 0 for count in prompts.values()),
             output_tokens=sum(count.output_tokens or 0 for count in counts.values()),
+            reasoning_tokens=sum_known(count.reasoning_tokens for count in counts.values()),
         )
 
     def output_tokens(self) -> int:
@@ -152,7 +156,7 @@ class StreamTransformer:
         """
         self._drop_withheld()
         try:
-            last = encode_chunk_event(self._last_chunk[5:], False, self._tier, self._model)
+            last = encode_chunk_event(self._last_chunk[5:], False, self._identity)
             chunk = msgspec.json.decode(last[5:], type=dict[str, Any])
             is_text_completion = "text" in chunk["choices"][0]
         except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, ValueError):
@@ -245,12 +249,12 @@ class StreamTransformer:
             # The caller adds the cost of the call to it once the call is settled.
             requested = self._usage_option is not StreamUsageOption.NONE
             self.usage_event = (
-                encode_chunk_event(event[5:], True, self._tier, self._model) if requested else None
+                encode_chunk_event(event[5:], True, self._identity) if requested else None
             )
             return b""
         self._last_chunk = event
         with_usage = self._usage_option is StreamUsageOption.EVERY
-        return encode_chunk_event(event[5:], with_usage, self._tier, self._model) + b"\n\n"
+        return encode_chunk_event(event[5:], with_usage, self._identity) + b"\n\n"
 
     def _choice_index(self, event: bytes) -> int:
         """Return the index of the choice that a chunk belongs to, _TOTAL_INDEX for a total."""
@@ -277,12 +281,15 @@ def _has_no_choices(event: bytes) -> bool:
     return b'"choices":[]' in event or _NO_CHOICES.search(event) is not None
 
 
-def _usage_object(used: Quantities) -> dict[str, int | None]:
+def _usage_object(used: Quantities) -> dict[str, Any]:
     """Return the quantities as OpenAI's `usage` object."""
+    reasoning = used.reasoning_tokens
+    details = {} if reasoning is None else {"reasoning_tokens": reasoning}
     return {
         "prompt_tokens": used.input_tokens,
         "completion_tokens": used.output_tokens,
         "total_tokens": used.tokens,
+        **({"completion_tokens_details": details} if details else {}),
     }
 
 

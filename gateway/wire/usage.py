@@ -17,12 +17,19 @@ class PromptDetails(msgspec.Struct):
     cached_tokens: Tokens | None = None
 
 
+class CompletionDetails(msgspec.Struct):
+    """`completion_tokens_details`; reasoning tokens are a part of the completion tokens."""
+
+    reasoning_tokens: Tokens | None = None
+
+
 class UsageObject(msgspec.Struct):
     """`usage`, of an answer or of a stream's chunk."""
 
     prompt_tokens: Tokens
     completion_tokens: Tokens | None = None
     prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
 
 
 class MeteredResponse(msgspec.Struct):
@@ -58,4 +65,14 @@ def _quantities(usage: UsageObject) -> Quantities:
         input_tokens=usage.prompt_tokens,
         cached_input_tokens=details.cached_tokens if details else None,
         output_tokens=usage.completion_tokens,
+        reasoning_tokens=_reasoning_tokens(usage),
     )
+
+
+def _reasoning_tokens(usage: UsageObject) -> int | None:
+    """Return the reasoning tokens, never more than output tokens; None if not reported."""
+    details = usage.completion_tokens_details
+    if details is None or details.reasoning_tokens is None:
+        return None
+    # They are information and not priced, so a wrong count of an engine fails no call.
+    return min(details.reasoning_tokens, usage.completion_tokens or 0)

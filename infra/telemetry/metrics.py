@@ -82,6 +82,7 @@ class Metrics:
     spend: Counter
     units: Mapping[str, Counter]
     included: Counter
+    reasoning_tokens: Counter
     running: Gauge
     request_duration: Histogram
     first_token: Histogram
@@ -165,6 +166,11 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_included_units",
             "Billable units covered by included units of a plan.",
             ("model", "meter"),
+        ),
+        "reasoning_tokens": counter(
+            "maas_reasoning_tokens",
+            "Tokens that models reasoned with, a part of the billable output tokens.",
+            ("model",),
         ),
         "running": Gauge(
             "maas_calls_running",

@@ -12,10 +12,12 @@ AUTO = "auto"
 EXTERNAL = "external"
 WEIGHT_KINDS = frozenset(
     {
-        *("gguf-package", "hub", "artefact", "adapter", "mechanism", "fitted", "vision-package"),
-        *("encoder-package", EXTERNAL),
+        *("gguf-package", "hub", "artefact", "adapter", "base", "mechanism", "fitted"),
+        *("vision-package", "encoder-package", EXTERNAL),
     }
 )
+# Kinds of weights that need the engine of a base.
+ON_BASE = frozenset({"adapter", "base"})
 Prices = Mapping[str, Mapping[str, int]]
 """Nano-units per unit, by currency and meter."""
 
@@ -66,11 +68,12 @@ class Weights:
 
     kind: `gguf-package` (a Python package with a GGUF file in parts), `hub` (a Hugging Face id or a
     local path), `artefact` (a file below `models/`), `adapter` (a folder below `models/` with a
-    LoRA adapter for the engine of its `base`), `mechanism` (a formula of `models/mechanisms/`,
-    without weights), `fitted` (each customer fits its own), `vision-package` (an optional Python
-    package with a backbone, for which each customer fits a head), `encoder-package` (an optional
-    Python package with an encoder and its tokenizer, models/multilingual.py), `external` (served
-    by upstreams only). Optional models are served where their package is installed.
+    LoRA adapter for the engine of its `base`), `base` (the weights of its `base`), `mechanism` (a
+    formula of `models/mechanisms/`, without weights), `fitted` (each customer fits its own),
+    `vision-package` (an optional Python package with a backbone, for which each customer fits a
+    head), `encoder-package` (an optional Python package with an encoder and its tokenizer,
+    models/multilingual.py), `external` (served by upstreams only). Optional models are served
+    where their package is installed. `source` is empty for `base`, `fitted` and `external`.
     """
 
     kind: str
@@ -110,12 +113,13 @@ class Model:
     """A model in the catalog.
 
     `prices[currency][meter]` are list prices in nano-units per unit; `cost` is what a unit costs
-    the operator on own servers, empty if unknown. `base` is the model whose engine serves it
-    with a LoRA adapter; None if it has its own engine. `adapter` is the fine-tuning method
+    the operator on own servers, empty if unknown. `base` is the model whose engine serves it,
+    with or without a LoRA adapter; None if it has its own engine. `adapter` is the fine-tuning method
     (serving/training/fine_tune_task.py); None if customers cannot fine-tune it. A model without
     `route` is only used by name. `latency_ms` is typical for one row, or for the first token of a
     short prompt; None if not measured. `fallbacks` are substitute models in order. The first model
-    with `retrieval` computes the embeddings of vector stores.
+    with `retrieval` computes the embeddings of vector stores. `reasoning` are the most tokens that
+    it reasons with, by effort; empty if it cannot reason.
     """
 
     id: str
@@ -133,6 +137,7 @@ class Model:
     latency_ms: int | None = None
     fallbacks: tuple[str, ...] = ()
     retrieval: Retrieval | None = None
+    reasoning: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     cost: Prices = field(default_factory=lambda: MappingProxyType({}))
 

@@ -25,6 +25,7 @@ from models.catalog.pricing import parse_prices
 from models.catalog.problems import ProblemList, advice
 from models.catalog.schema import PROFILES, UPSTREAM_FIELDS, check_fields
 from models.catalog.upstreams import DEFAULT_PRIORITY, Upstream
+from models.reasoning import parse_budgets
 
 _REQUIRED = ("task", "description", "meters")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
@@ -34,6 +35,7 @@ _OWN_HEADERS = frozenset(
     traceparent""".split()
 )
 _MAX_UPSTREAM_NAME = 200
+_NO_BUDGETS: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def _build_model(
         latency_ms=fields.get("latency_ms"),
         fallbacks=tuple(fields.get("fallbacks", ())),
         retrieval=Retrieval(**fields["retrieval"]) if "retrieval" in fields else None,
+        reasoning=parse_budgets(fields["reasoning"]) if "reasoning" in fields else _NO_BUDGETS,
         engine=MappingProxyType(dict(fields.get("engine", {}))),
         cost=cost,
     )

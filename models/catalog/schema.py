@@ -8,6 +8,7 @@ from typing import Any
 from models.catalog.entries import Task, Weights
 from models.catalog.problems import ProblemList, advice
 from models.catalog.upstreams import MAX_PRIORITY, OWN_SERVERS
+from models.reasoning import parse_budgets
 
 PROFILES = ("cpu", "gpu")
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -102,6 +103,15 @@ def _any_text(value: Any) -> str | None:
     return None if isinstance(value, str) else "must be a text"
 
 
+def _reasoning(value: Any) -> str | None:
+    """Check the token budgets of a model that can reason."""
+    try:
+        parse_budgets(value)
+    except ValueError as error:
+        return f"is not valid: {error}"
+    return None
+
+
 _TABLE_FIELDS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
     {
         "weights": dict.fromkeys(Weights.__dataclass_fields__, _any)
@@ -128,6 +138,7 @@ MODEL_FIELDS: Mapping[str, Check] = MappingProxyType(
         "latency_ms": _whole_number(0, 3_600_000),
         "fallbacks": _texts,
         "retrieval": _table,
+        "reasoning": _reasoning,
         "engine": _table,
     }
 )
@@ -145,7 +156,7 @@ UPSTREAM_FIELDS: Mapping[str, Check] = MappingProxyType(
 )
 # Fields that an operator's entry removes from a built-in model with `false`.
 REMOVABLE_FIELDS = frozenset(
-    {"context_length", "concurrency", "adapter", "route", "latency_ms", "retrieval", "cost"}
+    {"context_length", "concurrency", "adapter", "route", "latency_ms", "retrieval", "reasoning", "cost"}
 )
 
 

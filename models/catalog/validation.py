@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from models.catalog.entries import AUTO, EXTERNAL, Model, Route, Task
+from models.catalog.entries import AUTO, EXTERNAL, ON_BASE, Model, Route, Task
 from models.catalog.files import CatalogFile
 from models.catalog.parsing import ParsedModel, ParsedUpstream
 from models.catalog.problems import ProblemList, advice
@@ -33,6 +33,7 @@ def check_models(models: Sequence[ParsedModel], problems: ProblemList) -> None:
             problems.add(parsed.file, text, parsed.label)
         _check_fallbacks(parsed, by_id, problems)
         _check_base(parsed, by_id, problems)
+        _check_reasoning(parsed, by_id, problems)
         if parsed.model.weights.kind == EXTERNAL:
             _check_external(parsed, problems)
 
@@ -55,10 +56,10 @@ def _accept_same_requests(model: Model, other: Model) -> bool:
 
 
 def _check_base(parsed: ParsedModel, by_id: ModelsById, problems: ProblemList) -> None:
-    """Report an adapter model whose base, engine settings or profiles are invalid."""
+    """Report a model whose base, engine settings or profiles are invalid."""
     model = parsed.model
-    if (model.base is None) != (model.weights.kind != "adapter"):
-        text = "an adapter needs a base, and only an adapter can have one."
+    if (model.base is None) != (model.weights.kind not in ON_BASE):
+        text = "weights of the kind `adapter` or `base` need a base, and only they can have one."
         problems.add(parsed.file, text, parsed.label, "base")
         return
     if model.base is None:
@@ -79,6 +80,23 @@ def _check_base(parsed: ParsedModel, by_id: ModelsById, problems: ProblemList) -
             "profiles."
         )
         problems.add(parsed.file, text, parsed.label)
+
+
+def _check_reasoning(parsed: ParsedModel, by_id: ModelsById, problems: ProblemList) -> None:
+    """Report a model that may reason on an engine that does not report reasoning.
+
+    Without a parser its thoughts would be a part of the answer.
+    """
+    model = parsed.model
+    if not model.reasoning or model.weights.kind == EXTERNAL:
+        return
+    bases = by_id.get(model.base or "", ())
+    sharing = [base for base in bases if not set(base.profiles).isdisjoint(model.profiles)]
+    engines = [model] if model.base is None else sharing
+    parsers = [engine.engine.get("reasoning_parser") for engine in engines]
+    if model.task is not Task.TEXT_GENERATION or not all(parsers):
+        text = "is only allowed for a text model whose engine sets `reasoning_parser`."
+        problems.add(parsed.file, text, parsed.label, "reasoning")
 
 
 def _check_external(parsed: ParsedModel, problems: ProblemList) -> None:

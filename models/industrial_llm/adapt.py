@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
+from infra.errors import AppError
 from models.adaptation import (
     Adaptation,
     ExactMatches,
@@ -31,7 +34,6 @@ from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder
 from models.industrial_llm.learning import Trainer, TrainingIntervals, TrainingProgress
 from models.industrial_llm.recipes import RECIPES, Recipe
 
-PROFILE = "cpu"
 METRIC = "validation loss on held-out answers, nats per token"
 # Lower than for the industry adapter: at its rate a few hundred examples cause forgetting.
 LEARNING_RATE_FACTOR = 0.4
@@ -42,18 +44,27 @@ _PROGRESS_INTERVAL = 10
 _VALIDATION_RUNS, _MAX_VALIDATION_DIALOGUES = 6, 64
 
 
+class BaseWeightsMissing(AppError):
+    """The base model's weights are not on the machine that trains (HTTP 503)."""
+
+    status = 503
+    code = "base_weights_missing"
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageModelFineTuner:
     """Fine-tunes a LoRA adapter on a customer's dialogues.
 
-    `base` is the folder of the base model's weights, `parent` the folder of the industry adapter.
-    `mixing`, above 0 and up to 1, interpolates from the parent to the trained weights.
+    `base` is the folder of the base model's weights, `parent` the folder of the industry adapter;
+    without one the adapter starts from the base. `mixing`, above 0 and up to 1, interpolates from
+    the parent to the trained weights. `device` is torch's name of the device.
     """
 
     base: Path
-    parent: Path
+    parent: Path | None
     recipe: Recipe
     mixing: float = 1.0
+    device: str = "cpu"
 
     def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
         """Fine-tune on a training file and score the held-out dialogues.
@@ -78,33 +89,60 @@ class LanguageModelFineTuner:
             f"training, {matches.adapted} after."
         )
         score = Score(METRIC, loss_before, loss_after, higher_is_better=False, exact=matches)
-        artefact = pack_adapter(trainer, self.recipe.base)
+        artefact = pack_adapter(trainer, self.recipe.base, lora.text_part_name(self.base))
         return Adaptation(
             artefact, score, len(dialogues.train), len(dialogues.held_out), trained_tokens
         )
 
     def _create_trainer(self) -> Trainer:
-        """Create a trainer that starts from the parent adapter."""
+        """Create a trainer that starts from the parent adapter, if any."""
         learning_rate = self.recipe.learning_rate * LEARNING_RATE_FACTOR
         # No weight averaging: with few steps the average would lag behind.
         recipe = replace(
             self.recipe, learning_rate=learning_rate, together=MICRO_BATCH_SIZE, averaged=0.0
         )
-        model = lora.load_model(self.base, recipe, "cpu")
-        lora.load_adapter_weights(model, self.parent)
-        return Trainer(model, DialogueEncoder.load(self.base, recipe.template), recipe)
+        model = lora.load_model(self.base, recipe, self.device)
+        if self.parent is not None:
+            lora.load_adapter_weights(model, self.parent)
+        encoder = DialogueEncoder.load(self.base, recipe.template)
+        return Trainer(model, encoder, recipe, self.device)
 
 
-def create_fine_tuner(base: Path, parent: Path, mixing: float) -> LanguageModelFineTuner:
-    """Create a fine-tuner of the adapter `parent` with the CPU profile's hyperparameters."""
-    return LanguageModelFineTuner(base, parent, RECIPES[PROFILE], mixing)
+def create_fine_tuner(
+    base: str, parent: Path | None, mixing: float, profile: str, device: str
+) -> LanguageModelFineTuner:
+    """Create a fine-tuner with the hyperparameters of a hardware profile.
+
+    `base` is the folder or hub id of the base weights, `parent` the adapter to continue from, if
+    any. Raises BaseWeightsMissing.
+    """
+    folder = find_base_folder(base)
+    return LanguageModelFineTuner(folder, parent, RECIPES[profile], mixing, device)
 
 
-def pack_adapter(trainer: Trainer, base: str) -> bytes:
-    """Serialize the adapter's files, by name, as one MessagePack object."""
+def find_base_folder(base: str) -> Path:
+    """Return the folder of base weights, of a hub id in the hub's local cache.
+
+    Raises BaseWeightsMissing: an engine on this machine would have downloaded them.
+    """
+    if Path(base).is_dir():
+        return Path(base)
+    try:
+        return Path(snapshot_download(base, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError) as error:
+        raise BaseWeightsMissing(
+            f"The weights of the base model {base} are not on the machine that trains."
+        ) from error
+
+
+def pack_adapter(trainer: Trainer, base: str, text_part: str = "") -> bytes:
+    """Serialize the adapter's files, by name, as one MessagePack object.
+
+    `text_part` is the name of the language model within the base's checkpoint.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        lora.save_adapter(trainer.model, folder, base)
+        lora.save_adapter(trainer.model, folder, base, text_part)
         files = {name: (folder / name).read_bytes() for name in (lora.CONFIG, lora.WEIGHTS)}
     return msgspec.msgpack.encode(files)
 

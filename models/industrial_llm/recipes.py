@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-# All linear layers of a block: with the attention layers alone the small base model does not learn
-# to expand shorthand.
-LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 # The engine takes adapters up to this rank (`max_lora_rank`).
 RANK = 16
 
@@ -70,7 +67,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             averaged=0.25,
             attention="eager",
         ),
-        # Untested: no GPU was available. A larger base model needs fewer epochs and a lower
+        # Never run: no GPU was available. A larger base model needs fewer epochs and a lower
         # learning rate, and its template must not enable reasoning.
         "gpu": Recipe(
             "Qwen/Qwen3.5-9B",

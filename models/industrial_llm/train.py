@@ -86,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     except _REPORTED_ERRORS as error:
         parser.error(str(error))
-    lora.save_adapter(trainer.model, options.output, recipe.base)
+    text_part = lora.text_part_name(options.base)
+    lora.save_adapter(trainer.model, options.output, recipe.base, text_part)
     # Only after the adapter is saved.
     CheckpointStore(options.work, "").delete()
     size = (options.output / lora.WEIGHTS).stat().st_size

@@ -71,13 +71,15 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
             "inconsistent --engine options: the minimum must be at least 1 and at most the "
             "maximum, target requests above 0, and idle time at least 0"
         )
+    if not 0 < options.training_gpus <= 1:
+        parser.error("--training-gpus must be above 0 and at most 1")
     return Arguments(
         data_dir=options.data_dir.resolve(),
         profile=options.profile,
         host=options.host,
         port=options.port,
         exit_with_parent=options.exit_with_parent,
-        scaling=ScalingSettings(specialists, engines),
+        scaling=ScalingSettings(specialists, engines, options.training_gpus),
     )
 
 
@@ -138,4 +140,11 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=600.0,
         help="seconds after which an unneeded engine is stopped (default: 600)",
+    )
+    group.add_argument(
+        "--training-gpus",
+        type=float,
+        default=1.0,
+        help="share of a GPU for fine-tuning in the profile gpu; below 1, engines leave that "
+        "share of their GPUs to it (default: 1, a GPU that no engine uses)",
     )

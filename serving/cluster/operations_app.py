@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from models.adaptation import AdaptFunction
+from models.industrial_llm.recipes import RANK, RECIPES
 from serving.errors import ModelNotFound, RouteNotFound
 from serving.folders import Folders
 from serving.health import DRAIN_POLL_S, HEALTH_PERIOD_S
@@ -136,7 +137,12 @@ class OperationsApp:
 
     def _required_settings(self, name: str) -> AdapterSettings:
         """Return the LoRA settings that an adapter for the model `name` must have."""
-        return read_adapter_settings(Path(self._find_source(name).location))
+        source = self._find_source(name)
+        if source.location:
+            return read_adapter_settings(Path(source.location))
+        # Adapters of a base without an industry adapter: the engine checks their layers.
+        recipe = RECIPES[source.profile]
+        return AdapterSettings(recipe.base, RANK, None)
 
     def _find_source(self, name: str) -> ModelSource:
         """Return where the fine-tunable model `name` is loaded from. Raises ModelNotFound."""

@@ -1,6 +1,7 @@
 """The deployment plan of a catalog: Ray Serve applications and the deployment of each model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ray.serve import RunTarget
 
@@ -14,7 +15,13 @@ from serving.scaling import Scaling, ScalingSettings
 from serving.specialists.app import SpecialistApp, specialist_app
 from serving.specialists.loader import ModelSource
 from serving.text.app import text_generation_app
-from serving.text.engine import SharedEngineSettings, deployment_name, engine_settings
+from serving.text.engine import (
+    CPU,
+    SharedEngineSettings,
+    deployment_name,
+    engine_models,
+    engine_settings,
+)
 from serving.weights.weights import ObtainedWeights
 
 TEXT = "text-generation"
@@ -37,7 +44,8 @@ def plan_applications(
     application is deployed even without specialists because it serves the readiness of all models.
     """
     sources = _specialist_sources(catalog, weights)
-    trainable_sources = sources | _language_model_sources(catalog, weights)
+    language_models = _language_model_sources(catalog, weights, profile, scaling)
+    trainable_sources = sources | language_models
     models = locate_models(catalog, scaling.specialists)
     operations = operations_app(trainable_sources, models, folders)
     applications = [RunTarget(operations, name=OPERATIONS, route_prefix="/v2")]
@@ -48,7 +56,12 @@ def plan_applications(
         applications.append(_embedding_application(embedding))
     if texts := catalog.with_task(Task.TEXT_GENERATION):
         shared = SharedEngineSettings(
-            profile, folders.adapters, folders.counts, scaling.engines, traces
+            profile,
+            folders.adapters,
+            folders.counts,
+            scaling.engines,
+            traces,
+            engine_gpus=scaling.engine_gpus if profile != CPU and language_models else 1.0,
         )
         applications.append(_text_application(texts, weights, shared))
     return applications
@@ -57,15 +70,14 @@ def plan_applications(
 def _text_application(
     models: tuple[Model, ...], weights: Mapping[str, ObtainedWeights], shared: SharedEngineSettings
 ) -> RunTarget:
-    """Return the text application; a model that is an adapter on another one gets no engine."""
+    """Return the text application; a model on another one's engine gets no engine."""
     engines = {model.id: model.base for model in models if model.base is not None}
-    settings = []
-    for model in models:
-        if model.base is None:
-            adapters = {
-                name: weights[name].source for name, base in engines.items() if base == model.id
-            }
-            settings.append(engine_settings(model, weights[model.id].source, shared, adapters))
+    sources = {model.id: weights[model.id].source for model in models}
+    settings = [
+        engine_settings(model, sources[model.id], shared, engine_models(model, models, sources))
+        for model in models
+        if model.base is None
+    ]
     target = text_generation_app(settings, engines, shared.scaling)
     return RunTarget(target, name=TEXT, route_prefix="/")
 
@@ -101,11 +113,15 @@ def _specialist_sources(
 
 
 def _language_model_sources(
-    catalog: Catalog, weights: Mapping[str, ObtainedWeights]
+    catalog: Catalog, weights: Mapping[str, ObtainedWeights], profile: str, scaling: ScalingSettings
 ) -> dict[str, ModelSource]:
-    """Return the adapter and base weights of each fine-tunable language model, by model id."""
+    """Return how each fine-tunable language model is trained, by model id."""
     return {
-        model.id: ModelSource.for_model(model, weights[model.id].source, weights[model.base].source)
+        model.id: replace(
+            ModelSource.for_model(model, weights[model.id].source, weights[model.base].source),
+            profile=profile,
+            training_gpus=0.0 if profile == CPU else scaling.training_gpus,
+        )
         for model in catalog.with_task(Task.TEXT_GENERATION)
         if model.adapter is not None and model.base is not None
     }

@@ -40,11 +40,14 @@ class AdapterUpload(msgspec.Struct, frozen=True):
 
 
 class AdapterSettings(msgspec.Struct, frozen=True):
-    """The LoRA settings of an adapter: its base weights, rank and target layers."""
+    """The LoRA settings of an adapter: its base weights, rank and target layers.
+
+    As a requirement, `target_modules` None allows any layers.
+    """
 
     base_model_name_or_path: str
     r: int
-    target_modules: frozenset[str]
+    target_modules: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +152,12 @@ def _require_matching_settings(actual: AdapterSettings, required: AdapterSetting
             f"The adapter is for {actual.base_model_name_or_path!r}, but the engine runs "
             f"{required.base_model_name_or_path!r}."
         )
-    if actual.r != required.r or actual.target_modules != required.target_modules:
+    layers = actual.target_modules or frozenset()
+    required_layers = layers if required.target_modules is None else required.target_modules
+    if actual.r != required.r or not layers or layers != required_layers:
         raise InputInvalid(
-            f"The adapter has rank {actual.r} on {len(actual.target_modules)} kinds of "
-            f"layers; the engine needs rank {required.r} on {len(required.target_modules)}"
-            "."
+            f"The adapter has rank {actual.r} on {len(layers)} kinds of layers; the engine needs "
+            f"rank {required.r} on {len(required_layers)}."
         )
 
 

@@ -1,9 +1,8 @@
 """Build the Ray Serve and vLLM settings of a text model from its catalog entry."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from models.catalog import Model
@@ -14,6 +13,8 @@ CPU = "cpu"
 # Keys of `experimental_configs`, by which settings reach TextServer. The folders of the catalog's
 # adapters, by model name:
 ADAPTERS_KEY = "adapters"
+# The names of models that answer with the engine's own weights, beside the engine's own name:
+BASE_NAMES_KEY = "base_names"
 # The folder of customers' adapters, which requests name as `engine:id`:
 CUSTOMER_ADAPTERS_KEY = "customers_adapters"
 # The folder for the final counters of a stopping engine:
@@ -22,8 +23,9 @@ COUNTERS_KEY = "counts"
 ENUM_ANSWERS_KEY = "enum_answers"
 # Name of the tool call parser for models whose tool calls are constrained by a JSON schema.
 CHOICE_PARSER = "choice"
+# Name of the reasoning parser that counts tokens exactly (reasoning_parser.py).
+EXACT_REASONING_PARSER = "qwen3_exact"
 _SEPARATOR = ":"
-_NO_ADAPTERS: Mapping[str, str] = MappingProxyType({})
 # `max_loras` in one batch take GPU memory beside the base weights, `max_cpu_loras` CPU memory. All
 # adapters have this rank (models/industrial_llm/recipes.py).
 _LORA_ARGUMENTS = {"enable_lora": True, "max_loras": 8, "max_cpu_loras": 32, "max_lora_rank": 16}
@@ -37,7 +39,8 @@ class SharedEngineSettings:
     """Settings that all engines share.
 
     `customer_adapters` is the folder of customers' adapters, `counts` that of stopped engines'
-    counters, `traces` the base URL of the OTLP collector, if any.
+    counters, `traces` the base URL of the OTLP collector, if any. `engine_gpus` is the share of
+    each of its GPUs that an engine gets; below 1 fine-tuning gets the rest.
     """
 
     profile: str
@@ -45,25 +48,47 @@ class SharedEngineSettings:
     counts: Path
     scaling: Scaling
     traces: str | None = None
+    engine_gpus: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineModels:
+    """The models that an engine serves beside its own.
+
+    `adapters` are the folders of the catalog's adapters by model name, `base_names` the models
+    that answer with the engine's own weights. With `takes_customer_adapters`, customers fine-tune
+    one of them.
+    """
+
+    adapters: Mapping[str, str] = field(default_factory=dict)
+    base_names: tuple[str, ...] = ()
+    takes_customer_adapters: bool = False
+
+    @property
+    def needs_lora(self) -> bool:
+        """Whether the engine has to apply LoRA adapters."""
+        return bool(self.adapters) or self.takes_customer_adapters
+
+
+_NO_MODELS = EngineModels()
 
 
 def engine_settings(
-    model: Model,
-    source: str,
-    shared: SharedEngineSettings,
-    adapters: Mapping[str, str] = _NO_ADAPTERS,
+    model: Model, source: str, shared: SharedEngineSettings, models: EngineModels = _NO_MODELS
 ) -> dict[str, Any]:
     """Return the arguments of `ray.serve.llm.LLMConfig` for one model.
 
-    `source` is the path or hub id of its weights, `adapters` the folders of the catalog's adapters
-    on this engine, by model name.
+    `source` is the path or hub id of its weights, `models` what its engine serves beside it.
     """
     profile, traces = shared.profile, shared.traces
-    customers = {ADAPTERS_KEY: dict(adapters), CUSTOMER_ADAPTERS_KEY: str(shared.customer_adapters)}
+    customers = {
+        ADAPTERS_KEY: dict(models.adapters),
+        CUSTOMER_ADAPTERS_KEY: str(shared.customer_adapters),
+    }
     settings: dict[str, Any] = {
         "model_loading_config": {"model_id": model.id, "model_source": source},
-        "engine_kwargs": _engine_arguments(model, profile)
-        | (_LORA_ARGUMENTS if adapters else {})
+        "engine_kwargs": (_LORA_ARGUMENTS if models.needs_lora else {})
+        | _engine_arguments(model, shared)
         | ({} if traces is None else {"otlp_traces_endpoint": f"{traces}/v1/traces"}),
         "deployment_config": {
             "name": deployment_name(model.id),
@@ -78,7 +103,8 @@ def engine_settings(
             COUNTERS_KEY: str(shared.counts),
             ENUM_ANSWERS_KEY: model.engine.get("tool_call_parser") == CHOICE_PARSER,
         }
-        | (customers if adapters else {}),
+        | ({BASE_NAMES_KEY: list(models.base_names)} if models.base_names else {})
+        | (customers if models.needs_lora else {}),
         # vLLM's metrics stay in the process; Ray would export them on a port of its own.
         "log_engine_metrics": False,
         # A dotted name, because this module imports neither Ray nor vLLM.
@@ -88,7 +114,27 @@ def engine_settings(
         settings["placement_group_config"] = {"bundles": [{"CPU": 1}] * _worker_count(model)}
         # No CPU for the replica besides its worker: two cores have to suffice for everything.
         settings["deployment_config"]["ray_actor_options"] = {"num_cpus": 0}
+    elif shared.engine_gpus < 1:
+        bundle = {"CPU": 1, "GPU": shared.engine_gpus}
+        settings["placement_group_config"] = {"bundles": [bundle] * _worker_count(model)}
     return settings
+
+
+def engine_models(
+    engine: Model, models: Iterable[Model], sources: Mapping[str, str]
+) -> EngineModels:
+    """Return the models that the engine of a model serves beside it.
+
+    `sources` are the weights by model id, for an adapter its folder.
+    """
+    served = [model for model in models if model.base == engine.id]
+    return EngineModels(
+        adapters={
+            model.id: sources[model.id] for model in served if model.weights.kind == "adapter"
+        },
+        base_names=tuple(model.id for model in served if model.weights.kind == "base"),
+        takes_customer_adapters=any(model.adapter is not None for model in served),
+    )
 
 
 def engine_model_id(name: str) -> str:
@@ -101,12 +147,17 @@ def customer_adapter_id(name: str) -> str | None:
     return name.partition(_SEPARATOR)[2] or None
 
 
+def own_weights_name(name: str, engine_id: str, base_names: Collection[str]) -> str:
+    """Return the engine's own name if a requested model answers with its weights, else the name."""
+    return engine_id if name in base_names else name
+
+
 def deployment_name(model_id: str) -> str:
     """Return a model's Ray Serve deployment name, without Ray's prefix `TextServer:`."""
     return model_id.replace("/", "--").replace(".", "_")
 
 
-def _engine_arguments(model: Model, profile: str) -> dict[str, Any]:
+def _engine_arguments(model: Model, shared: SharedEngineSettings) -> dict[str, Any]:
     """Return the vLLM engine arguments; the catalog entry overrides the defaults."""
     defaults: dict[str, Any] = {
         "max_model_len": model.context_length,
@@ -117,9 +168,14 @@ def _engine_arguments(model: Model, profile: str) -> dict[str, Any]:
         # On a CPU vLLM recompiles at every start because it cannot load its cache: measured 55 s
         # more until the first response, for 10 to 20 % more tokens per second. Without compilation
         # the second start takes 80 s. A catalog entry can enable it.
-        "enforce_eager": profile == CPU,
+        "enforce_eager": shared.profile == CPU,
     }
-    return {**defaults, **model.engine}
+    arguments = {**defaults, **model.engine}
+    if shared.engine_gpus < 1:
+        # vLLM takes a share of the whole card, whatever share Ray gives to the engine.
+        share = float(arguments.get("gpu_memory_utilization", shared.engine_gpus))
+        arguments["gpu_memory_utilization"] = min(share, shared.engine_gpus)
+    return arguments
 
 
 def _worker_count(model: Model) -> int:

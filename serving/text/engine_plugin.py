@@ -1,4 +1,4 @@
-"""vLLM general plugin for CPUs: its own LoRA, and a sleep between polls of shared memory.
+"""vLLM general plugin: our reasoning parser; on a CPU our LoRA and pauses between polls.
 
 `cpu_lora.py` replaces vLLM's CPU implementation of LoRA adapters.
 
@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 
 from vllm.distributed.device_communicators import shm_broadcast
 from vllm.platforms import current_platform
+from vllm.reasoning import ReasoningParserManager
+
+from serving.text.engine import EXACT_REASONING_PARSER
 
 from infra.lazy_import import LazyModule
 
@@ -28,7 +31,13 @@ _POLL_S = 0.0002
 
 
 def register() -> None:
-    """Replace LoRA and the busy wait if the model runs on a CPU. May be called repeatedly."""
+    """Register the reasoning parser, and on a CPU replace LoRA and the busy wait.
+
+    May be called repeatedly.
+    """
+    ReasoningParserManager.register_lazy_module(
+        EXACT_REASONING_PARSER, "serving.text.reasoning_parser", "ExactReasoningParser"
+    )
     if current_platform.is_cpu():
         cpu_lora.install()
         # shm_broadcast imported the function by name, so it is replaced in that module.

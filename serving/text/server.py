@@ -21,10 +21,12 @@ from serving.errors import VariantNotLoaded
 from serving.text.adapter_store import AdapterStore, StoredAdapter
 from serving.text.engine import (
     ADAPTERS_KEY,
+    BASE_NAMES_KEY,
     COUNTERS_KEY,
     CUSTOMER_ADAPTERS_KEY,
     ENUM_ANSWERS_KEY,
     customer_adapter_id,
+    own_weights_name,
 )
 from serving.text.enum_requests import restrict_to_enum, wrap_enum_answers
 from serving.text.replica_counters import ReplicaCounters
@@ -49,6 +51,7 @@ class TextServer(LLMServer):
         settings: Mapping[str, Any] = self._llm_config.experimental_configs
         self._replica_counters = ReplicaCounters(REGISTRY, Path(settings[COUNTERS_KEY]))
         self._wraps_enum_answers = bool(settings.get(ENUM_ANSWERS_KEY))
+        self._base_names = frozenset(settings.get(BASE_NAMES_KEY, ()))
         await super().start()  # type: ignore[no-untyped-call]
         self._adapter_store = AdapterStore(Path(settings.get(CUSTOMER_ADAPTERS_KEY, "")))
         self._loaded_adapters: OrderedDict[str, str] = OrderedDict()
@@ -76,7 +79,8 @@ class TextServer(LLMServer):
     ) -> AsyncGenerator[Any, None]:
         """Run a request; load the customer's adapter if its model is `engine:adapter_id`.
 
-        The request's model is then replaced by the adapter's public name.
+        The request's model is then replaced by the adapter's public name, or by the engine's own
+        name for a model that answers with the engine's own weights.
         """
         adapter_id = customer_adapter_id(request.model)
         if adapter_id is not None:
@@ -85,6 +89,10 @@ class TextServer(LLMServer):
                 return _variant_not_loaded()
             await self._ensure_adapter_loaded(adapter_id, adapter)
             request.model = adapter.name
+        else:
+            request.model = own_weights_name(
+                request.model, self._llm_config.model_id, self._base_names
+            )
         enum = (
             restrict_to_enum(request)
             if self._wraps_enum_answers and engine_method == "chat"

@@ -13,8 +13,8 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from importlib import import_module
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import MappingProxyType
@@ -24,7 +24,7 @@ import msgspec
 import ray
 
 from infra.errors import AppError, error_object
-from models.adaptation import Adaptation, AdaptFunction, Metrics, ProgressCallback
+from models.adaptation import AdaptFunction, Metrics
 from models.anomaly.adapt import AnomalyAdapter
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Task
@@ -34,37 +34,14 @@ from models.surface_defect.adapt import SurfaceAdapter
 from models.tag_align import adapt as tag_align
 from serving.errors import InputInvalid, ModelFailed
 from serving.specialists.loader import ModelSource
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageModelAdapter:
-    """Fine-tunes the industrial language model.
-
-    Imports torch and the training code only when called, because they take hundreds of megabytes,
-    which the operations process need not hold. `base` is the folder of the base weights, `parent`
-    that of the adapter to continue from, `mixing` the interpolation from parent (0) to result (1).
-    """
-
-    base: str
-    parent: str
-    mixing: float = 1.0
-
-    def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
-        """Train on a file in JSON lines; return the variant."""
-        # Ray limits a task without CPUs of its own to one thread.
-        import_module("torch").set_num_threads(training_threads(os.cpu_count() or 1))
-        train: AdaptFunction = import_module(_LANGUAGE_ADAPTER_MODULE).create_fine_tuner(
-            Path(self.base), Path(self.parent), self.mixing
-        )
-        return train(training_file, progress)
-
+from serving.training.language_model import LanguageModelAdapter, required_gpus
 
 # By the name of the adapter in the catalog.
 ADAPTERS: Mapping[str, Callable[[ModelSource], AdaptFunction]] = MappingProxyType(
     {
         "anomaly": lambda source: AnomalyAdapter(),
         "failure_class": lambda source: failure_class.adapt,
-        "industrial_llm": lambda source: LanguageModelAdapter(source.base or "", source.location),
+        "industrial_llm": LanguageModelAdapter.for_source,
         "remaining_life": lambda source: rul.adapt,
         "surface_defect": lambda source: SurfaceAdapter(Path(source.location)),
         "tag_align": lambda source: tag_align.adapt,
@@ -75,7 +52,11 @@ MAX_SECONDS, MAX_TEXT_SECONDS = 300, 1800
 _MAX_DIGITS = 6
 _MIXING_PATTERN = re.compile(r"1\.00|0\.(?:0[1-9]|[1-9][0-9])")
 _SENSITIVITY_PATTERN = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,6})?")
-_LANGUAGE_ADAPTER_MODULE = "models.industrial_llm.adapt"
+# A cluster that adds nodes by itself needs minutes to start one with a GPU.
+GPU_WAIT_S = 600.0
+# Between two messages while the training waits, so that no connection looks idle.
+_GPU_REPORT_S = 30.0
+_WAITS_FOR_GPU = "The training waits for a GPU."
 # Inference on the same machine has priority.
 _NICENESS = 10
 
@@ -86,16 +67,14 @@ class TrainingTimeout(InputInvalid):
     code = "adaptation_too_long"
 
 
+class TrainingGpuUnavailable(ModelFailed):
+    """All GPUs are used by engines, and none became free in time (HTTP 503)."""
+
+    status = 503
+    code = "no_training_gpu"
+
+
 log = logging.getLogger("ray.serve")
-
-
-def training_threads(cpus: int) -> int:
-    """Return the number of torch threads for training a language model's adapter.
-
-    At low priority training yields CPU time to inference, but with a thread on every CPU it would
-    also take the memory bandwidth.
-    """
-    return min(cpus, max(2, cpus // 2))
 
 
 def find_adapter(name: str, source: ModelSource) -> AdaptFunction:
@@ -152,17 +131,29 @@ def with_sensitivity(adapter: AdaptFunction, sensitivity: str | None) -> AdaptFu
 
 
 async def stream_fine_tuning(
-    adapter: AdaptFunction, training_file: bytes, max_seconds: float = MAX_SECONDS
+    adapter: AdaptFunction,
+    training_file: bytes,
+    max_seconds: float = MAX_SECONDS,
+    gpu_wait_s: float = GPU_WAIT_S,
 ) -> AsyncGenerator[bytes, None]:
     """Run fine-tuning as a Ray task and yield its JSON lines.
 
-    Closing the generator kills the task; so does the time limit, after an error line.
+    Closing the generator kills the task; so does the time limit, after an error line. The time
+    limit starts with the training: waiting for a GPU, `gpu_wait_s` at most, is not a part of it.
     """
-    lines: Any = _fine_tune_task.remote(adapter, training_file)
+    gpus = required_gpus(adapter)
+    task: Any = _fine_tune_task.options(num_gpus=gpus)
+    lines: Any = task.remote(adapter, training_file, announce=gpus > 0)
     try:
+        if gpus:
+            async with aclosing(_wait_for_gpu(lines, gpu_wait_s)) as waiting:
+                async for line in waiting:
+                    yield line
         async with asyncio.timeout(max_seconds):
             async for line in lines:
                 yield await line
+    except TrainingGpuUnavailable as error:
+        yield _json_line({"error": error_object(error)})
     except TimeoutError:
         timeout = TrainingTimeout(
             f"Training takes longer than {max_seconds:.0f} s. Use fewer examples."
@@ -171,6 +162,30 @@ async def stream_fine_tuning(
     finally:
         # Training does not check for cancellation, so its process has to be killed.
         ray.cancel(lines, force=True)
+
+
+async def _wait_for_gpu(lines: Any, wait_s: float) -> AsyncGenerator[bytes, None]:
+    """Yield messages until the task has a GPU and yields its first line, which is the last one.
+
+    Raises TrainingGpuUnavailable after `wait_s` seconds. Engines hold their GPUs as long as they
+    run, so one becomes free only if an engine is scaled down or the cluster adds a node.
+    """
+    first = asyncio.ensure_future(anext(lines))
+    deadline = time.monotonic() + wait_s
+    try:
+        while not first.done():
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TrainingGpuUnavailable(
+                    "No GPU became free for fine-tuning. Ask the operator to add one, or to give "
+                    "fine-tuning a share with MAAS_TRAINING_GPUS."
+                )
+            await asyncio.wait([first], timeout=min(remaining, _GPU_REPORT_S))
+            if not first.done():
+                yield _json_line({"progress": _WAITS_FOR_GPU})
+        yield await first.result()
+    finally:
+        first.cancel()
 
 
 def run_fine_tuning(adapter: AdaptFunction, training_file: bytes) -> Iterator[bytes]:
@@ -209,7 +224,14 @@ def _json_line(content: dict[str, Any]) -> bytes:
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
-def _fine_tune_task(adapter: AdaptFunction, training_file: bytes) -> Iterator[bytes]:
-    """Run fine-tuning at low priority as a Ray task that yields JSON lines."""
+def _fine_tune_task(
+    adapter: AdaptFunction, training_file: bytes, announce: bool
+) -> Iterator[bytes]:
+    """Run fine-tuning at low priority as a Ray task that yields JSON lines.
+
+    With `announce` the first line is sent before the training starts.
+    """
     os.nice(_NICENESS)
+    if announce:
+        yield _json_line({"progress": "The training starts."})
     yield from run_fine_tuning(adapter, training_file)

@@ -72,8 +72,8 @@ def obtain_weights(
             return ObtainedWeights(str(_verify_file(path, weights.sha256)))
         case "vision-package":
             return ObtainedWeights(str(_convert_backbone(model, data_dir, report)))
-        case "fitted":
-            return ObtainedWeights("")  # each customer fits a variant
+        case "fitted" | "base":
+            return ObtainedWeights("")  # each customer fits a variant; or the base's are used
         case "adapter":
             return ObtainedWeights(
                 str(_verify_adapter(MODELS_FOLDER / weights.source, weights.sha256))

@@ -128,7 +128,9 @@ class TestDeploySettings:
         serving = {
             name
             for name in VARIABLES
-            if name.startswith(("MAAS_SERVING_", "MAAS_SPECIALIST_", "MAAS_ENGINE_"))
+            if name.startswith(
+                ("MAAS_SERVING_", "MAAS_SPECIALIST_", "MAAS_ENGINE_", "MAAS_TRAINING_")
+            )
         }
         wanted = VARIABLES - SECRETS - ours - places - serving
         told = f"values.schema.json lacks {wanted - known} and has {known - wanted} too many"

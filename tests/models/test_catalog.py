@@ -108,6 +108,75 @@ class TestCatalogLoading:
         with pytest.raises(CatalogInvalid, match=message):
             load_catalog("cpu", write(tmp_path, text))
 
+    def test_model_may_answer_with_the_weights_of_its_base(self, tmp_path: Path) -> None:
+        same = adapter().replace('kind = "adapter", source = "x"', 'kind = "base", source = ""')
+        model = load_catalog("cpu", write(tmp_path, ENGINE + same)).models["a"]
+        assert (model.engine_id, model.weights.kind) == ("base", "base")
+
+    def test_id_may_have_an_entry_for_each_profile(self, tmp_path: Path) -> None:
+        more = '[model.engine]\ndtype = "{}"'
+        weights = 'weights = {{ kind = "hub", source = "{}" }}\n' + more
+        both = "".join(
+            TEXT.format(id="a", profiles=f'["{one}"]', more="").replace(
+                "[model.meters]", weights.format(one, one) + "\n[model.meters]"
+            )
+            for one in ("cpu", "gpu")
+        )
+        file = write(tmp_path, both)
+        for profile in ("cpu", "gpu"):
+            model = load_catalog(profile, file).models["a"]
+            assert (model.weights.source, model.engine["dtype"]) == (profile, profile)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ('["gpu"]', '["gpu", "cpu"]', "'a' twice in one profile"),
+            ('CNY = "1"', 'CNY = "2"', "same task and prices"),
+            ("text-generation", "embedding", "same task and prices"),
+        ],
+    )
+    def test_entries_of_one_id_must_be_the_same_product(
+        self, tmp_path: Path, old: str, new: str, message: str
+    ) -> None:
+        hub = 'weights = { kind = "hub", source = "x" }'
+        first, second = (
+            TEXT.format(id="a", profiles=f'["{one}"]', more=hub) for one in ("cpu", "gpu")
+        )
+        with pytest.raises(CatalogInvalid, match=message):
+            load_catalog("cpu", write(tmp_path, first + second.replace(old, new)))
+
+    def test_base_is_the_entry_of_the_same_profile(self, tmp_path: Path) -> None:
+        gpu = ENGINE.replace('["cpu"]', '["gpu"]')
+        text = ENGINE + gpu + adapter(profiles='["gpu"]')
+        assert load_catalog("gpu", write(tmp_path, text)).models["a"].engine_id == "base"
+        with pytest.raises(CatalogInvalid, match="must not set engine"):
+            load_catalog("gpu", write(tmp_path, ENGINE + adapter(profiles='["gpu"]')))
+
+    def test_reasoning_needs_an_engine_with_a_reasoning_parser(self, tmp_path: Path) -> None:
+        budgets = "reasoning = { low = 1, medium = 2, high = 3 }"
+        parser = "engine = { reasoning_parser = 'qwen3' }"
+        silent = ENGINE.replace("weights", f"{budgets}\nweights")
+        thinking = ENGINE.replace("weights", f"{budgets}\n{parser}\nweights")
+        models = load_catalog("cpu", write(tmp_path, thinking + adapter(budgets))).models
+        assert [dict(models[name].reasoning) for name in ("base", "a")] == [
+            {"low": 1, "medium": 2, "high": 3}
+        ] * 2
+        for text in (silent, ENGINE + adapter(budgets)):
+            with pytest.raises(CatalogInvalid, match="sets `reasoning_parser`"):
+                load_catalog("cpu", write(tmp_path, text))
+
+    def test_industrial_model_is_the_same_product_in_each_profile(self) -> None:
+        small = load_catalog("cpu").with_task(Task.TEXT_GENERATION)[0]
+        large = load_catalog("gpu").models[small.id]
+        assert (small.prices, small.adapter, small.task) == (
+            large.prices,
+            large.adapter,
+            large.task,
+        )
+        assert small.adapter is not None
+        assert not small.reasoning
+        assert large.reasoning
+
     def test_priced_meters_determine_counted_units(self, tmp_path: Path) -> None:
         entry = ENTRY.format(per=1, price="0.05")
         by_rows = entry.replace("input_tokens", "rows")

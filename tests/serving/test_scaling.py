@@ -42,3 +42,8 @@ def test_scaling_settings_of_specialists_and_engines_are_loaded() -> None:
         60.0,
     )
     assert load_scaling(Settings(engine_min_replicas=3)).engines.max_replicas == 3
+
+
+@pytest.mark.parametrize(("training", "engine"), [(1.0, 1.0), (0.4, 0.6), (0.05, 0.95)])
+def test_engines_leave_the_share_of_training_on_their_gpus(training: float, engine: float) -> None:
+    assert load_scaling(Settings(training_gpus=training)).engine_gpus == engine

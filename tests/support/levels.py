@@ -18,7 +18,7 @@ import pytest
 
 # The first level of which a test uses a fixture is its level.
 LEVELS = {
-    "engine": {"serving_url"},
+    "engine": {"serving_url", "made_up_engine"},
     "browser": {"browser"},
     "process": {"processes", "data_dir"},
     "integration": {"postgres", "upstream", "network"},

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from billing.invoice_documents.billed_call import BilledCall
 from billing.invoice_documents.rendering.csv import BYTE_ORDER_MARK, format_csv_rows
-from billing.rating.quantities import METERS
+from billing.rating.quantities import METERS, REASONING_TOKENS
 
 _LEADING_COLUMNS = (
     "request_id",
@@ -33,7 +33,8 @@ _LEADING_COLUMNS = (
     "plan_version",
     "late",
 )
-_TRAILING_COLUMNS = ("other_tags", "cost", "currency")
+# New columns come last, so that programs that read columns by position keep working.
+_TRAILING_COLUMNS = ("other_tags", "cost", "currency", REASONING_TOKENS)
 
 
 @dataclass(frozen=True, slots=True)

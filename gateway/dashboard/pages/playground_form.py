@@ -78,6 +78,8 @@ def chat_request(
     body["max_tokens"] = _parse_integer(fields, "max_tokens", 1, 32_768)
     if fields.get("temperature"):
         body["temperature"] = _parse_number(fields["temperature"], "temperature")
+    if (effort := fields.get("reasoning_effort", "none")) != "none":
+        body["reasoning_effort"] = effort
     body |= {"stream": True, "stream_options": {"include_usage": True}}
     return PlaygroundRequest(CHAT, body)
 

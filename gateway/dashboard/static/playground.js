@@ -17,6 +17,14 @@
     return one("p", made);
   }
 
+  // The model's thoughts, folded above its answer; made when the first of them comes.
+  function think(answer, text) {
+    const above = answer.previousElementSibling;
+    const shown = above.matches("details") ? above : one("#thinks").content.cloneNode(true).firstElementChild;
+    if (shown !== above) answer.before(shown);
+    one("p", shown).textContent += text;
+  }
+
   // What was said goes with the next question, as the model remembers nothing.
   function keep(form, text) {
     const said = document.createElement("input");
@@ -56,7 +64,9 @@
     let currency = answer.headers.get("x-maas-currency");
     await readStream(answer, (chunk) => {
       if (chunk.error) refuse(chunk.error.message);
-      shown.textContent += chunk.choices?.[0]?.delta?.content || "";
+      const delta = chunk.choices?.[0]?.delta;
+      if (delta?.reasoning_content) think(shown, delta.reasoning_content);
+      shown.textContent += delta?.content || "";
       one("#talk").scrollTop = one("#talk").scrollHeight;
       cost = chunk.x_maas_cost || cost;
       currency = chunk.x_maas_currency || currency;

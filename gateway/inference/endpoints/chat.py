@@ -1,5 +1,7 @@
 """`POST /v1/chat/completions`."""
 
+from dataclasses import replace
+
 from gateway.call.values import Call, Operation, ParsedRequest, Principal, ResolvedModel
 from gateway.inference.endpoints import text_generation
 from gateway.inference.endpoints.endpoint import (
@@ -25,11 +27,14 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
         """Return the parsed request for the resolved model."""
         return chat.build_chat_request(request, resolved, call.path, body)
 
+    effort = chat.requested_effort(request)
+    needs_reasoning = effort is not None and effort.reasons
     if request.model != AUTO:
-        return DecodedRequest(request.model, for_model)
+        return DecodedRequest(request.model, for_model, needs_reasoning=needs_reasoning)
     criteria = text_generation.text_criteria(
         principal, chat.question_text(request), body, chat.requested_max_tokens(request)
     )
+    criteria = replace(criteria, needs_reasoning=needs_reasoning)
     return DecodedRequest(request.model, for_model, criteria=criteria)
 
 

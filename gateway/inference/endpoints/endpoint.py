@@ -33,13 +33,15 @@ class DecodedRequest:
     """A decoded request whose model is not resolved yet.
 
     `for_model` returns the parsed request for a model. `criteria` select the model for `auto`; None
-    if the request names its model or the endpoint does not support `auto`.
+    if the request names its model or the endpoint does not support `auto`. `needs_reasoning` is
+    True if only models that can reason may be fallbacks.
     """
 
     name: str
     for_model: Callable[[ResolvedModel], ParsedRequest]
     version: str | None = None
     criteria: SelectionCriteria | None = None
+    needs_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,3 +125,10 @@ class TestInvoiceCsv:
         assert (said["tag:order"], said["tag:line"]) == ("'=A-17", "三号线")
         assert said["tag:=x"] == ""
         assert said["other_tags"] == '{"shift": "+\\"x\\""}'
+
+
+def test_reasoning_tokens_are_the_last_column() -> None:
+    """Programs that read columns by position find the others where they were."""
+    assert SHEET.columns[-1] == "reasoning_tokens"
+    assert row(replace(CALL, reasoning_tokens=4))["reasoning_tokens"] == "4"
+    assert row(CALL)["reasoning_tokens"] == ""

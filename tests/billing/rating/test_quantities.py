@@ -98,8 +98,30 @@ class TestQuantities:
             *({meter: -1} for meter in METERS),
             {"input_tokens": 1, "cached_input_tokens": 2},
             {"cached_input_tokens": 1},
+            {"output_tokens": 1, "reasoning_tokens": 2},
+            {"reasoning_tokens": 1},
+            {"output_tokens": 1, "reasoning_tokens": -1},
         ],
     )
     def test_negative_or_inconsistent_quantities_are_rejected(self, values: dict[str, int]) -> None:
         with pytest.raises(ValueError, match=r"cannot be negative|a part of"):
             Quantities(**values)
+
+    def test_reasoning_tokens_are_no_meter_and_change_no_cost(self) -> None:
+        plain, thinking = Quantities(5, 4, 9), Quantities(5, 4, 9, reasoning_tokens=7)
+        assert "reasoning_tokens" not in METERS
+        assert rate(thinking, PRICES) == rate(plain, PRICES)
+        assert units_by_meter(thinking, PRICES) == units_by_meter(plain, PRICES)
+        assert thinking.tokens == plain.tokens == 14
+
+    def test_reasoning_tokens_are_added_unless_both_are_unknown(self) -> None:
+        thinking = Quantities(output_tokens=9, reasoning_tokens=7)
+        assert (thinking + thinking).reasoning_tokens == 14
+        assert (thinking + Quantities(output_tokens=1)).reasoning_tokens == 7
+        assert (NO_USAGE + NO_USAGE).reasoning_tokens is None
+
+    @pytest.mark.parametrize(("kept", "reasoning"), [(9, 7), (7, 7), (3, 3), (0, 0)])
+    def test_fewer_output_tokens_keep_the_reasoning_first(self, kept: int, reasoning: int) -> None:
+        thinking = Quantities(output_tokens=9, reasoning_tokens=7).with_output_tokens(kept)
+        assert (thinking.output_tokens, thinking.reasoning_tokens) == (kept, reasoning)
+        assert Quantities(output_tokens=9).with_output_tokens(kept).reasoning_tokens is None

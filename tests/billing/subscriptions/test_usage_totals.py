@@ -87,6 +87,18 @@ class TestUsageAggregation:
             ("2026-10", "05 09", "vib", "complete", False, 1, 9, 9),
         ]
 
+    async def test_reasoning_tokens_are_summed_and_rebuilt(self, story: Story) -> None:
+        firm, at = await story.firm(), story.clock.at(2026, 10, 5, 8)
+        query = "select sum(output_tokens), sum(reasoning_tokens) from usage_total"
+        for reasoning in (7, None, 0):
+            used = Quantities(output_tokens=9, reasoning_tokens=reasoning)
+            await append(story.database, row(firm, at, quantities=used))
+            await step(story)
+        assert [tuple(found) for found in await sql(story.database, query)] == [(27, 7)]
+        async with story.database.transaction() as session:
+            await rebuild_totals(session, firm.account.id)
+        assert [tuple(found) for found in await sql(story.database, query)] == [(27, 7)]
+
     async def test_open_transaction_delays_its_own_and_later_rows(
         self, story: Story, database_url: str
     ) -> None:

@@ -132,6 +132,7 @@ class TestUsageTextOutput:
         assert shown in told
         assert "2026-05-04 16:00:00" in told
         assert "21 in, 9 out" in told
+        assert "reasoning" not in told
         # Times without a zone are in the account's time zone.
         assert await listed(maas, "--account", "Acme", "--since", "2026-05-04T15:59") == [shown]
         assert await listed(maas, "--account", "Acme", "--since", "2026-05-04T16:01") == []

@@ -44,6 +44,26 @@ async def quoted(firm: Firm, **fields: Any) -> httpx.Response:
     return await firm.owner.http.post(f"{PAGE}/quote", data=fields, headers=headers)
 
 
+class TestReasoningChoice:
+    """Only a model that can reason has the choice, which is off unless chosen."""
+
+    @staticmethod
+    def body(**fields: str) -> dict[str, Any]:
+        model = CATALOG.models[INDUSTRIAL]
+        given = {"prompt": "a", "max_tokens": "9", **fields}
+        return dict(chat_request(model, given, ()).body)
+
+    @pytest.mark.parametrize("fields", [{}, {"reasoning_effort": "none"}])
+    def test_reasoning_is_not_requested_by_default(self, fields: dict[str, str]) -> None:
+        assert "reasoning_effort" not in self.body(**fields)
+
+    def test_chosen_effort_is_a_part_of_the_request(self) -> None:
+        assert self.body(reasoning_effort="medium")["reasoning_effort"] == "medium"
+
+    async def test_model_that_cannot_reason_has_no_choice(self, firm: Firm) -> None:
+        assert "reasoning_effort" not in await firm.owner.page(PAGE)
+
+
 class TestPlaygroundPage:
     async def test_chat_form_is_shown_with_the_key(self, firm: Firm) -> None:
         page = await firm.owner.page(PAGE)

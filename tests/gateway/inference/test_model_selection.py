@@ -64,6 +64,18 @@ class TestTextModelSelection:
         )
         assert (choice.model.id, choice.reason) == (model, reason)
 
+    def test_request_that_needs_reasoning_gets_a_model_that_can_reason(self) -> None:
+        budgets = {"low": 1, "medium": 2, "high": 3}
+        thinker = language("thinker", 99, None, reasoning=budgets)
+        prices = priced(CHEAP, DEAR, thinker)
+        needs = SelectionCriteria(prices, output_tokens=5, needs_reasoning=True)
+        assert chooser(CHEAP, thinker).select_for_text(needs).model is thinker
+        assert chooser(CHEAP, DEAR).select_for_text(needs).model is CHEAP  # none can: parsing tells
+        first = replace(thinker, id="first", fallbacks=("cheap", "thinker"))
+        both = chooser(first, CHEAP, thinker)
+        assert both.select_by_name(first, prices, needs_reasoning=True).fallbacks == (thinker,)
+        assert both.select_by_name(first, prices).fallbacks == (CHEAP, thinker)
+
     def test_prices_are_weighted_by_expected_input_and_output(self) -> None:
         """One model has the cheaper input, the other the cheaper output."""
         asks = replace(DEAR, prices={"CNY": {"input_tokens": 9, "output_tokens": 1}})

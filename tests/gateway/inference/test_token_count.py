@@ -107,6 +107,38 @@ async def test_completion_prompts_and_embedding_inputs_are_counted(
 
 
 @pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, 5),
+        ({"reasoning_effort": None}, 5),
+        ({"reasoning_effort": "none"}, 7),
+        ({"reasoning_effort": "low", "thinking_token_budget": 9}, 6),
+    ],
+)
+async def test_prompt_of_a_model_that_can_reason_depends_on_the_effort(
+    folder: Path, fields: dict[str, Any], expected: int
+) -> None:
+    """vLLM sets `enable_thinking` from the effort; templates write the marks accordingly."""
+    template = """{%- if enable_thinking is defined %} <think>
+        {%- if not enable_thinking %} </think>{% endif %}{% endif %}"""
+    (folder / "chat_template.jinja").write_text(TEMPLATE + template)
+    counter = PromptTokenCounter(folder.parents[1])
+    messages = [{"role": "user", "content": "a b"}]
+    assert await count(counter, CHAT, messages=messages, **fields) == expected
+
+
+async def test_thoughts_that_are_sent_back_are_bounded_and_not_counted(
+    counter: PromptTokenCounter,
+) -> None:
+    """Templates leave the thoughts of earlier answers out, or not."""
+    message = {"role": "assistant", "content": "a", "reasoning_content": "w " * 30}
+    assert await count(counter, CHAT, messages=[message]) is None
+    body = written({"messages": [message]})
+    bound = max_prompt_tokens(a_model("tiny"), CHAT, bodies.decode_fields(body), body)
+    assert bound == len(body) + 64
+
+
+@pytest.mark.parametrize(
     ("messages", "expected"),
     [
         ([{"role": "user", "content": "a b"}], 5),

@@ -202,6 +202,16 @@ class TestCost:
                 assert held - rate(row.quantities, PRICES) < max(PRICES.values())
         assert (row.error_code == RESERVATION_EXCEEDED) == (due > held)
 
+    def test_output_beyond_reservation_keeps_its_reasoning_tokens(self) -> None:
+        used = Quantities(input_tokens=2, output_tokens=90, reasoning_tokens=80)
+        held = rate(Quantities(input_tokens=2, output_tokens=85), PRICES)
+        completion = replace(DONE, quantities=used)
+        row = build_usage_record(CALL, CALLER, ASK, ticket(held), completion, At(100.0))
+        assert (row.quantities.output_tokens, row.quantities.reasoning_tokens) == (85, 80)
+        less = rate(Quantities(input_tokens=2, output_tokens=30), PRICES)
+        row = build_usage_record(CALL, CALLER, ASK, ticket(less), completion, At(100.0))
+        assert (row.quantities.output_tokens, row.quantities.reasoning_tokens) == (30, 30)
+
 
 class TestNonTokenCost:
     """Images cost 30 nano-units and seconds 11. Whole units beyond the reservation are not

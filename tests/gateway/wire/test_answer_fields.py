@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call.errors import UpstreamFailed
-from gateway.wire.answer_fields import convert_embeddings, convert_generation
+from gateway.wire.answer_fields import (
+    ResponseIdentity,
+    convert_embeddings,
+    convert_generation,
+    encode_chunk_event,
+)
 from gateway.wire.sse import StreamTransformer, StreamUsageOption
 
 INTERNAL = """
@@ -64,6 +69,29 @@ def test_stream_chunk_keeps_text_and_drops_internal_fields(text: str, key: str) 
     event = b"data: " + json.dumps(with_internals(expected)).encode() + b"\n\n"
     shown = StreamTransformer(StreamUsageOption.EVERY, 1, 1, 1 << 20).feed(event)
     assert json.loads(shown[6:]) == expected
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+@pytest.mark.parametrize("part", ["message", "delta"])
+def test_thoughts_have_both_names_whichever_the_engine_uses(name: str, part: str) -> None:
+    body = json.dumps(answer(part, {"content": None, name: "Hm.\n"})).encode()
+    encoded = convert_generation(body) if part == "message" else encode_chunk_event(body, True)[6:]
+    shown = json.loads(encoded)["choices"][0][part]
+    assert shown == {"content": None, "reasoning": "Hm.\n", "reasoning_content": "Hm.\n"}
+
+
+def test_absent_thoughts_get_no_second_name() -> None:
+    body = json.dumps(answer("message", {"content": "a", "reasoning": None})).encode()
+    shown = json.loads(convert_generation(body))["choices"][0]["message"]
+    assert shown == {"content": "a", "reasoning": None}
+
+
+def test_identity_replaces_the_engines_model_name() -> None:
+    body = json.dumps(answer("text", "a")).encode()
+    identity = ResponseIdentity("sold-as", "priority")
+    for encoded in (convert_generation(body, identity), encode_chunk_event(body, True, identity)):
+        shown = json.loads(encoded.removeprefix(b"data: "))
+        assert (shown["model"], shown["service_tier"]) == ("sold-as", "priority")
 
 
 def test_usage_chunk_drops_internal_fields() -> None:

@@ -1,12 +1,14 @@
 """Fields of a client's generation request that are forwarded to an engine."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.call.errors import ParameterInvalid, ParameterUnknown, ParameterUnsupported
 from gateway.call.values import Operation, ParsedRequest
+from models.catalog import Weights
 from tests.support.builders import CATALOG, CHAT, EMBEDDING
 from tests.support.gateway.decoded import parsed
 
@@ -63,7 +65,6 @@ class TestRequestFields:
             ("store", True),
             ("functions", []),
             ("modalities", ["text", "audio"]),
-            ("reasoning_effort", "low"),
             ("web_search_options", {}),
         ],
     )
@@ -139,3 +140,21 @@ def test_choice_count_is_prompts_times_n(
     operation: Operation, values: dict[str, Any], choices: int
 ) -> None:
     assert asked(operation, **values).output_bounds.choices == choices
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("base", CHAT), ("hub", "the-engine")])
+def test_response_of_a_model_with_its_bases_weights_shows_its_own_name(
+    kind: str, shown: str
+) -> None:
+    """The engine knows the base's name only; other names, such as of versions, are kept."""
+    model = replace(CATALOG.models[CHAT], weights=Weights(kind, ""))
+    for stream in (False, True):
+        body = json.dumps({**REQUIRED[Operation.CHAT], "stream": stream}).encode()
+        request = parsed(Operation.CHAT, body, model)
+        answer = b'{"model":"the-engine","choices":[{"index":0}]}'
+        if request.stream_reader is not None:
+            told = request.stream_reader(1 << 16, None).feed(b"data: " + answer + b"\n\n")[6:]
+        else:
+            assert request.convert_response is not None
+            told = request.convert_response(answer)
+        assert json.loads(told)["model"] == shown

@@ -178,3 +178,58 @@ class TestBrokenStream:
             subject.quantities()
         except StreamBroken:
             pass
+
+
+class TestReasoningTokens:
+    """Reasoning tokens are a part of the output tokens."""
+
+    def event(self, index: int | None, tokens: int, reasoning: int | None) -> bytes:
+        details = None if reasoning is None else {"reasoning_tokens": reasoning}
+        usage = {
+            "prompt_tokens": 13,
+            "completion_tokens": tokens,
+            "completion_tokens_details": details,
+            "prompt_tokens_details": {"cached_tokens": 4, "multimodal_tokens": {"image": 9}},
+        }
+        choices = [] if index is None else [{"index": index, "delta": {"content": "a"}}]
+        value = {"id": "c", "choices": choices, "usage": usage}
+        return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+    def test_total_of_a_complete_stream_has_them(self) -> None:
+        stream = tee()
+        stream.feed(self.event(0, 3, 2) + self.event(None, 9, 5))
+        expected = Quantities(13, 4, 9, reasoning_tokens=5)
+        assert stream.quantities() == expected
+
+    def test_running_counts_of_choices_are_summed(self) -> None:
+        stream = tee(choices_each=4)
+        stream.feed(self.event(0, 3, 2) + self.event(1, 4, 4) + self.event(2, 5, None))
+        used = stream.quantities()
+        assert (used.output_tokens, used.reasoning_tokens) == (12, 6)
+
+    def test_engine_that_reports_none_gives_unknown(self) -> None:
+        stream = tee()
+        stream.feed(self.event(0, 3, None))
+        assert stream.quantities().reasoning_tokens is None
+
+    def test_count_above_the_output_is_limited_to_it(self) -> None:
+        stream = tee()
+        stream.feed(self.event(None, 3, 7))
+        assert stream.quantities().reasoning_tokens == 3
+
+    def test_truncated_stream_reports_those_that_were_sent(self) -> None:
+        stream = StreamTransformer(StreamUsageOption.LAST, 1, 1, LIMIT, ceiling=5)
+        stream.feed(self.event(0, 5, 5) + self.event(0, 6, 6))
+        assert stream.is_withholding
+        stream.truncate()
+        assert stream.usage_event is not None
+        usage = json.loads(stream.usage_event[6:])["usage"]
+        assert usage["completion_tokens"] == 5
+        assert usage["completion_tokens_details"] == {"reasoning_tokens": 5}
+
+    def test_first_chunk_beyond_the_ceiling_counts_the_prompt_only(self) -> None:
+        stream = StreamTransformer(StreamUsageOption.LAST, 1, 1, LIMIT, ceiling=5)
+        stream.feed(self.event(0, 6, 6))
+        stream.truncate()
+        used = stream.quantities()
+        assert (used.input_tokens, used.output_tokens, used.reasoning_tokens) == (13, 0, 0)

@@ -16,7 +16,7 @@ from infra.lazy_import import LazyModule
 from models.industrial_llm.batches import build_batches, fingerprint, sample_validation
 from models.industrial_llm.chat import training_messages
 from models.industrial_llm.data import TASKS
-from models.industrial_llm.recipes import LINEAR_LAYERS, RANK, RECIPES
+from models.industrial_llm.recipes import RANK, RECIPES
 from models.industrial_llm.tasks.tool_choice import SOURCE
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
 from tests.support.heavy import NEEDS_PEFT
@@ -35,6 +35,7 @@ else:
     train = LazyModule("models.industrial_llm.train")
 
 pytestmark = NEEDS_PEFT
+LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 class Stopped(Exception):

@@ -203,10 +203,10 @@ class TestArguments:
             "--specialist-min-replicas 0 --specialist-max-replicas 3 "
             "--specialist-target-requests 2.5 --specialist-idle-s 60 "
             "--engine-min-replicas 2 --engine-max-replicas 4 "
-            "--engine-target-requests 20 --engine-idle-s 900".split()
+            "--engine-target-requests 20 --engine-idle-s 900 --training-gpus 0.4".split()
         )
         scalings = ScalingSettings(
-            Scaling(0, 3, 2.5, 60.0), Scaling(2, 4, 20.0, 900.0, ENGINE_UPSCALE_DELAY_S)
+            Scaling(0, 3, 2.5, 60.0), Scaling(2, 4, 20.0, 900.0, ENGINE_UPSCALE_DELAY_S), 0.4
         )
         assert given == Arguments(Path("/d"), "gpu", "0.0.0.0", 9, True, scalings)
 
@@ -228,6 +228,8 @@ class TestArguments:
             "--data-dir /d --engine-min-replicas 0",
             "--data-dir /d --engine-min-replicas 3 --engine-max-replicas 2",
             "--data-dir /d --engine-target-requests 0",
+            "--data-dir /d --training-gpus 0",
+            "--data-dir /d --training-gpus 1.5",
         ],
     )
     def test_invalid_options_exit_with_usage(

@@ -4,6 +4,7 @@ import errno
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -46,6 +47,28 @@ def fits(model: str) -> AdapterSettings:
 def used(folder: Path, adapter_id: str, seconds_ago: float) -> None:
     then = time.time() - seconds_ago
     os.utime(folder / adapter_id, (then, then))
+
+
+class TestBaseWithoutIndustryAdapter:
+    """Without an industry adapter nothing prescribes the layers; the engine checks them."""
+
+    @staticmethod
+    def fits(model: str) -> AdapterSettings:
+        return msgspec.structs.replace(fits(model), target_modules=None)
+
+    def test_adapter_of_any_layers_is_stored(self, tmp_path: Path) -> None:
+        assert AdapterStore(tmp_path).put(ONE, brought(), self.fits) == "ft:model:acct_1:line"
+
+    @pytest.mark.parametrize(
+        "changed", [{"r": 8}, {"target_modules": []}, {"base_model_name_or_path": "other/base"}]
+    )
+    def test_adapter_of_another_rank_or_base_is_rejected(
+        self, tmp_path: Path, changed: dict[str, Any]
+    ) -> None:
+        config = msgspec.json.encode({**SETTINGS, **changed})
+        files = {**FILES, "adapter_config.json": config}
+        with pytest.raises(InputInvalid):
+            AdapterStore(tmp_path).put(ONE, brought(files=files), self.fits)
 
 
 class TestStoredAdapters:

@@ -12,11 +12,16 @@ from models.industrial_llm.recipes import RANK
 from serving.scaling import Scaling
 from serving.text.engine import (
     ADAPTERS_KEY,
+    BASE_NAMES_KEY,
     COUNTERS_KEY,
+    CUSTOMER_ADAPTERS_KEY,
     ENUM_ANSWERS_KEY,
+    EngineModels,
     SharedEngineSettings,
     deployment_name,
+    engine_models,
     engine_settings,
+    own_weights_name,
 )
 
 ONE = Scaling(min_replicas=1, max_replicas=1, target_requests=16.0, idle_s=600.0)
@@ -131,10 +136,72 @@ class TestEngineAdapters:
         assert ADAPTERS_KEY not in settings["experimental_configs"]
 
     def test_engine_with_adapters_enables_lora_and_sets_paths(self) -> None:
-        settings = engine_settings(model(), "/weights", CPU, {"plant": "/adapters/plant"})
+        adapters = EngineModels(adapters={"plant": "/adapters/plant"})
+        settings = engine_settings(model(), "/weights", CPU, adapters)
         assert settings["engine_kwargs"]["enable_lora"] is True
         assert settings["engine_kwargs"]["max_lora_rank"] == RANK
         assert settings["experimental_configs"][ADAPTERS_KEY] == {"plant": "/adapters/plant"}
+
+    def test_models_of_an_engine_are_found_by_their_base(self) -> None:
+        engine = model()
+        plant = replace(engine, id="plant", base=engine.id, weights=Weights("adapter", "x"))
+        same = replace(plant, id="same", weights=Weights("base", ""), adapter="industrial_llm")
+        other = replace(plant, id="other", base="another")
+        sources = {one.id: f"/{one.id}" for one in (engine, plant, same, other)}
+        found = engine_models(engine, (engine, plant, same, other), sources)
+        assert found == EngineModels({"plant": "/plant"}, ("same",), takes_customer_adapters=True)
+        assert found.needs_lora
+        assert not engine_models(engine, (engine, other), sources).needs_lora
+
+    def test_engine_that_customers_adapt_has_lora_without_industry_adapter(self) -> None:
+        models = EngineModels(base_names=("same",), takes_customer_adapters=True)
+        settings = engine_settings(model(), "maker/model", GPU, models)
+        assert settings["engine_kwargs"]["enable_lora"] is True
+        told = settings["experimental_configs"]
+        assert (told[BASE_NAMES_KEY], told[ADAPTERS_KEY]) == (["same"], {})
+        assert told[CUSTOMER_ADAPTERS_KEY] == "/adapters"
+
+    def test_catalog_overrides_lora_settings(self) -> None:
+        models = EngineModels(takes_customer_adapters=True)
+        settings = engine_settings(model(max_loras=2), "maker/model", GPU, models)
+        assert settings["engine_kwargs"]["max_loras"] == 2
+
+
+class TestGpuSharing:
+    """Engines leave a share of their GPUs to fine-tuning."""
+
+    SHARED = replace(GPU, engine_gpus=0.6)
+
+    def test_engine_gets_its_share_of_each_gpu(self) -> None:
+        settings = engine_settings(model(tensor_parallel_size=2), "maker/model", self.SHARED)
+        assert settings["placement_group_config"] == {"bundles": [{"CPU": 1, "GPU": 0.6}] * 2}
+
+    @pytest.mark.parametrize(
+        ("given", "share"),
+        [
+            ({}, 0.6),
+            ({"gpu_memory_utilization": 0.85}, 0.6),
+            ({"gpu_memory_utilization": 0.4}, 0.4),
+        ],
+    )
+    def test_engine_takes_no_more_memory_than_its_share(
+        self, given: dict[str, Any], share: float
+    ) -> None:
+        engine = engine_settings(model(**given), "maker/model", self.SHARED)["engine_kwargs"]
+        assert engine["gpu_memory_utilization"] == share
+
+    def test_whole_gpu_leaves_memory_setting_to_the_catalog(self) -> None:
+        engine = engine_settings(model(gpu_memory_utilization=0.85), "m", GPU)["engine_kwargs"]
+        assert engine["gpu_memory_utilization"] == 0.85
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("same", "engine"), ("engine", "engine"), ("plant", "plant"), ("", "")]
+)
+def test_model_with_the_engines_weights_is_known_to_it_by_its_own_name(
+    name: str, known: str
+) -> None:
+    assert own_weights_name(name, "engine", {"same"}) == known
 
 
 def test_deployment_name_has_only_characters_valid_in_serve() -> None:

@@ -14,13 +14,12 @@ from serving.specialists.loader import ModelSource
 from serving.specialists.specialist import load_onnx_specialist
 from serving.training.fine_tune_task import (
     ADAPTERS,
-    LanguageModelAdapter,
     find_adapter,
     parse_max_seconds,
     run_fine_tuning,
-    training_threads,
     with_mixing,
-)  # fmt: skip
+)
+from serving.training.language_model import LanguageModelAdapter, training_threads
 from tests.support.models.made_up_mill import (
     WEAKER,
     labelled_lines,

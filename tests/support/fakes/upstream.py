@@ -254,7 +254,8 @@ class _Stream:
         if verb == "bad-usage":
             await self._data({"id": "c", "choices": [], "usage": {"prompt_tokens": "many"}})
         elif verb != "no-usage":
-            total = _usage(self._prompt, tokens * len(choices))
+            thoughts = min(_thoughts(self._body), tokens) * len(choices)
+            total = _usage(self._prompt, tokens * len(choices), thoughts)
             await self._data({"id": "c", "choices": [], "usage": total})
         if verb != "no-done":
             await response.write(b"data: [DONE]\n\n")
@@ -290,12 +291,14 @@ class _Stream:
             content = self._fake.says[(count - 1) * each : count * each]
         ended = "length" if count == self._body.get("max_tokens") else None
         choice: dict[str, Any] = {"index": index, "finish_reason": ended}
-        choice.update({"delta": {"content": content}} if self._chat else {"text": content})
+        thinks = count <= _thoughts(self._body)
+        delta = {"reasoning": "thought "} if thinks else {"content": content}
+        choice.update({"delta": delta} if self._chat else {"text": content})
         chunk: dict[str, Any] = {"id": "c", "model": self._body["model"], "choices": [choice]}
         if self._body["stream_options"].get("continuous_usage_stats") and not (
             self._fake.untold or self._prompt.startswith("no-usage")
         ):
-            chunk["usage"] = _usage(self._prompt, count)
+            chunk["usage"] = _usage(self._prompt, count, min(_thoughts(self._body), count))
         chunk["system_fingerprint"] = None
         return chunk
 
@@ -314,9 +317,16 @@ def _vector(text: str) -> list[float]:
     return [value / length for value in vector] if any(vector) else [1.0, *vector[1:]]
 
 
-def _usage(prompt: str, tokens: int) -> dict[str, Any]:
+def _thoughts(body: dict[str, Any]) -> int:
+    """The tokens that it thinks: all of the budget."""
+    return int(body.get("thinking_token_budget", 0))
+
+
+def _usage(prompt: str, tokens: int, thoughts: int = 0) -> dict[str, Any]:
     count = len(prompt.split())
+    details = {"completion_tokens_details": {"reasoning_tokens": thoughts}} if thoughts else {}
     return {
+        **details,
         "prompt_tokens": count,
         "completion_tokens": tokens,
         "total_tokens": count + tokens,
@@ -328,14 +338,18 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[st
     tokens = _length(body, prompt)
     choice: dict[str, Any] = {"index": 0, "finish_reason": "length"}
     text = says or "word " * tokens
-    choice.update({"message": {"role": "assistant", "content": text}} if chat else {"text": text})
+    thoughts = min(_thoughts(body), tokens)
+    message = {"role": "assistant", "content": text}
+    if thoughts:
+        message["reasoning"] = "thought " * thoughts
+    choice.update({"message": message} if chat else {"text": text})
     return {
         "id": "c",
         "object": "chat.completion" if chat else "text_completion",
         "created": 1,
         "model": body["model"],
         "choices": [choice],
-        "usage": _usage(prompt, tokens),
+        "usage": _usage(prompt, tokens, thoughts),
     }
 
 
