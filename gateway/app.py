@@ -201,7 +201,7 @@ def _fine_tuning_dependencies(
 
 
 def _build_evaluation_runner(
-    shared: "_Shared", clock: Clock, stages: Stages, pipeline: Pipeline
+    shared: SharedComponents, clock: Clock, stages: Stages, pipeline: Pipeline
 ) -> EvaluationRunner:
     """Build the runner of evaluation runs, whose calls go through the pipeline."""
     return EvaluationRunner(

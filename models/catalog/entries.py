@@ -113,8 +113,8 @@ class Model:
     """A model in the catalog.
 
     `prices[currency][meter]` are list prices in nano-units per unit; `cost` is what a unit costs
-    the operator on own servers, empty if unknown. `base` is the model whose engine serves it,
-    with or without a LoRA adapter; None if it has its own engine. `adapter` is the fine-tuning method
+    the operator on own servers, empty if unknown. `base` is the model whose engine serves it, with
+    or without a LoRA adapter; None if it has its own engine. `adapter` is the fine-tuning method
     (serving/training/fine_tune_task.py); None if customers cannot fine-tune it. A model without
     `route` is only used by name. `latency_ms` is typical for one row, or for the first token of a
     short prompt; None if not measured. `fallbacks` are substitute models in order. The first model

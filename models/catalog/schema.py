@@ -156,7 +156,16 @@ UPSTREAM_FIELDS: Mapping[str, Check] = MappingProxyType(
 )
 # Fields that an operator's entry removes from a built-in model with `false`.
 REMOVABLE_FIELDS = frozenset(
-    {"context_length", "concurrency", "adapter", "route", "latency_ms", "retrieval", "reasoning", "cost"}
+    {
+        "context_length",
+        "concurrency",
+        "adapter",
+        "route",
+        "latency_ms",
+        "retrieval",
+        "reasoning",
+        "cost",
+    }
 )
 
 

@@ -76,9 +76,18 @@ def build_batches(
         ScheduledExample(example, epoch)
         for task, split in corpus.items()
         for epoch in range(recipe.rounds[task])
-        for example in split.train
+        for example in _sample(split.train, recipe.examples.get(task), generator)
     ]
     return shuffle_into_batches(scheduled, recipe.batch, count_tokens, generator)
+
+
+def _sample(
+    examples: Sequence[Example], limit: int | None, generator: random.Random
+) -> Sequence[Example]:
+    """Return at most `limit` of the examples, chosen at random; all without a limit."""
+    if limit is None or limit >= len(examples):
+        return examples
+    return generator.sample(examples, limit)
 
 
 def shuffle_into_batches(

@@ -10,6 +10,7 @@ from models.industrial_llm.tasks import (
     extraction,
     failure_mode,
     fault_system,
+    grounded,
     passages,
     plain_text,
     severity,
@@ -32,6 +33,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             tool_choice.TASK,
             unknown.TASK,
             passages.TASK,
+            grounded.TASK,
         )
     }
 )

@@ -251,8 +251,21 @@ class Trainer:
         self, dialogues: Sequence[TrainingDialogue]
     ) -> Iterator[Sequence[TrainingDialogue]]:
         """Split dialogues into micro-batches that fit into memory."""
-        for at in range(0, len(dialogues), self.recipe.together):
-            yield dialogues[at : at + self.recipe.together]
+        micro_batch: list[TrainingDialogue] = []
+        longest = 0
+        for dialogue in dialogues:
+            length = max(longest, self.token_count(dialogue))
+            is_full = (
+                len(micro_batch) == self.recipe.together
+                or length * (len(micro_batch) + 1) > self.recipe.micro_tokens
+            )
+            if micro_batch and is_full:
+                yield micro_batch
+                micro_batch, length = [], self.token_count(dialogue)
+            micro_batch.append(dialogue)
+            longest = length
+        if micro_batch:
+            yield micro_batch
 
     def _resume(
         self, checkpoints: CheckpointStore, optimizer: torch.optim.Optimizer, average: WeightAverage

@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.nn import Linear
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from models.industrial_llm.recipes import RANK, Recipe
+from models.industrial_llm.recipes import Recipe
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-MAX_ADAPTER_BYTES = 10_000_000
+MAX_ADAPTER_BYTES = 20_000_000
 """Maximum size of the adapter in the repository."""
 _BLOCK_LAYER = re.compile(r"(?:^|\.)layers\.\d+\.(?:.+\.)?(\w+)$")
 # A checkpoint that also reads pictures has its language model below this name. The text-only class
@@ -59,7 +59,7 @@ def load_model(base: Path, recipe: Recipe, device: str) -> PeftModel:
 def add_adapter(model: Any, recipe: Recipe) -> PeftModel:
     """Add a new LoRA adapter to a model. The adapter's weights stay in float32 during training."""
     settings = LoraConfig(
-        r=RANK,
+        r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         target_modules=list(linear_layer_names(model)),

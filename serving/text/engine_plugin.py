@@ -17,9 +17,8 @@ from vllm.distributed.device_communicators import shm_broadcast
 from vllm.platforms import current_platform
 from vllm.reasoning import ReasoningParserManager
 
-from serving.text.engine import EXACT_REASONING_PARSER
-
 from infra.lazy_import import LazyModule
+from serving.text.engine import EXACT_REASONING_PARSER
 
 if TYPE_CHECKING:
     from serving.text import cpu_lora

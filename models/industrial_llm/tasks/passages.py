@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models.grounding.answer import NOT_FOUND_TEXTS
 from models.industrial_llm.examples import (
     CHINESE,
     ENGLISH,
@@ -29,12 +30,6 @@ from models.passages import render_preface
 
 FACTS = Path(__file__).with_name("passages.toml")
 SOURCE = "own_passages"
-NO_ANSWER: Mapping[str, str] = MappingProxyType(
-    {
-        ENGLISH: "I do not know: the passages do not say it.",
-        CHINESE: "我不知道:段落中没有写明。",
-    }
-)
 # Examples differ in names, numbers and company. One in four has no answer; one in five asks in
 # another language than the passages'.
 EXAMPLES_PER_FACT = 32
@@ -160,7 +155,7 @@ def _generate_example(file: FactsFile, names: Sequence[str], name: str, number: 
         (_fill_digits(generator.choice(file.documents), generator), text) for text in passages
     ]
     question = fact.question(language, generator)
-    answer = fact.answer(language, answer_number) if answer_number else NO_ANSWER[language]
+    answer = fact.answer(language, answer_number) if answer_number else NOT_FOUND_TEXTS[language]
     return Example(
         TASK.name, SOURCE, language, render_preface(question, named_passages) + question, answer
     )
