@@ -96,6 +96,8 @@ class Dispatcher:
                     target.server, admitted.principal.account_id, admitted.request.model, variant_id
                 )
             except AppError as error:
+                if client.abandoned:  # an upstream's response is awaited also after a disconnect
+                    raise ClientDisconnected from error
                 tried_servers += (target.server_id,)
                 if not is_retryable(error) or not self._router.can_route(
                     admitted, tried_servers, only_upstreams

@@ -6,7 +6,7 @@ quantities consumed so far.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from billing.rating.quantities import NO_USAGE, Quantities
@@ -62,11 +62,13 @@ class Relay:
         client.write_timeout_s = self._idle_timeout_s
         stream_reader = target.request.stream_reader
         if stream_reader is None:
-            return await self._send_unary(target, client)
-        stream = _StreamRelay(self, target, client, stream_reader, on_response_started)
+            response = self._send_unary(target, client)
+        else:
+            stream = _StreamRelay(self, target, client, stream_reader, on_response_started)
+            response = stream.run()
         if target.response_model is None or client.detached:
-            return await stream.run()
-        return await _run_to_end(stream, client)
+            return await response
+        return await _run_to_end(response, client)
 
     async def _send_unary(self, target: UpstreamRequest, client: ClientExchange) -> CallResult:
         """Read a non-streamed response completely."""
@@ -91,8 +93,8 @@ class Relay:
         )
 
 
-async def _run_to_end(stream: "_StreamRelay", client: ClientExchange) -> CallResult:
-    """Relay a stream of an upstream of the catalog, to its end also after a disconnect.
+async def _run_to_end(response: Awaitable[CallResult], client: ClientExchange) -> CallResult:
+    """Relay the response of an upstream of the catalog, to its end also after a disconnect.
 
     Only its end reports the usage. Otherwise a client could leave before it and pay nothing for
     what the operator pays.
@@ -101,7 +103,7 @@ async def _run_to_end(stream: "_StreamRelay", client: ClientExchange) -> CallRes
     # A detached client's deadlines do not watch for its disconnect.
     watch = asyncio.create_task(client.wait_for_disconnect())
     try:
-        result = await stream.run()
+        result = await response
     finally:
         client.detached = False
         watch.cancel()

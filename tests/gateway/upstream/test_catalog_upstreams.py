@@ -2,104 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from gateway.asgi.exchange import ClientExchange
 from gateway.upstream.upstream_monitor import UpstreamState
-from models.catalog import load_configured_catalog
-from tests.support import builders
-from tests.support.builders import CHAT, INDUSTRIAL, Gateway, run_gateway
+from tests.gateway.upstream.bought_model import (
+    BOUGHT,
+    CATALOG_TEXT,
+    Start,
+    stored,
+    until,
+    with_second,
+)
+from tests.support.builders import CHAT
 from tests.support.fakes.provider import FakeProvider, run_fake_provider
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
-
-BOUGHT = "bought"
-CATALOG_TEXT = f"""
-[aliases]
-"gpt-4o-mini" = "{BOUGHT}"
-
-[[model]]
-id = "{BOUGHT}"
-task = "text-generation"
-description = "d"
-context_length = 8192
-[model.meters]
-input_tokens = {{ per = 1, CNY = "0.00001" }}
-output_tokens = {{ per = 1, CNY = "0.00002" }}
-
-[[upstream]]
-name = "provider"
-url = "{{url}}"
-api_key_secret = "provider"
-headers = {{ X-Org = "org" }}
-models = {{ "{BOUGHT}" = "their-name", "{CHAT}" = "their-chat" }}
-[upstream.cost.{BOUGHT}]
-input_tokens = {{ per = 1, CNY = "0.000004" }}
-output_tokens = {{ per = 1, CNY = "0.000006" }}
-"""
-Start = Callable[..., AbstractAsyncContextManager[Gateway]]
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[FakeProvider]:
-    async with run_fake_provider() as fake:
-        yield fake
-
-
-@pytest.fixture
-def start(
-    database_url: str,
-    tmp_path: Path,
-    upstream: FakeUpstream,
-    provider: FakeProvider,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Start:
-    """Starts a gateway with a catalog file in which the text between braces is filled in."""
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    (secrets / "maas_secret_provider").write_text(f"{provider.key}\n")
-    (secrets / "maas_secret_org").write_text("acme")
-    monkeypatch.delenv("MAAS_SECRET_PROVIDER", raising=False)
-    upstream.listed = [CHAT, INDUSTRIAL]
-    timing = replace(builders.TIMING, catalog_poll_s=0.02, availability_s=0.1)
-
-    @asynccontextmanager
-    async def run(
-        catalog: str = CATALOG_TEXT, servers: str = upstream.url, **values: Any
-    ) -> AsyncIterator[Gateway]:
-        file = tmp_path / "operator.toml"
-        file.write_text(catalog.replace("{url}", provider.url))
-        configured = builders.settings(
-            *(database_url, tmp_path, servers),
-            **{"catalog": (file,), "secrets_dir": secrets, "timing": timing, **values},
-        )
-        own = load_configured_catalog(configured)
-        async with run_gateway(configured, catalog=own) as gateway:
-            yield gateway
-
-    return run
-
-
-async def stored(gateway: Gateway, count: int = 1) -> list[Any]:
-    """Upstream and cost of this number of usage rows, oldest first; waits until they are there."""
-    await gateway.rows(count)
-    query = "select model, upstream, upstream_cost_nano, cost_nano, settlement from usage"
-    async with gateway.parts.database.transaction() as session:
-        return list((await session.execute(text(f"{query} order by started_at"))).all())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 class TestCalls:
@@ -132,32 +52,6 @@ class TestCalls:
             assert "provider" in answer.text
             assert provider.received[0]["stream_options"] == {"include_usage": True}
             assert await stored(gateway) == [(BOUGHT, "provider", 70_000, 200_000, "complete")]
-
-    async def test_stream_that_the_client_leaves_is_billed_by_its_end(
-        self, start: Start, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        noticed, wait = asyncio.Event(), ClientExchange.wait_for_disconnect
-
-        async def notice(client: ClientExchange) -> None:
-            await wait(client)
-            noticed.set()
-
-        monkeypatch.setattr(ClientExchange, "wait_for_disconnect", notice)
-        async with start() as gateway:
-            provider.resumed.clear()
-            message = {"role": "user", "content": "hello"}
-            body = {"model": BOUGHT, "messages": [message], "max_tokens": 50, "stream": True}
-            sending = gateway.http.stream("POST", "/v1/chat/completions", json=body)
-            async with sending as answer:
-                async for _ in answer.aiter_lines():
-                    break
-            await noticed.wait()
-            assert await stored(gateway, 0) == []
-            provider.resumed.set()
-            row = await gateway.row()
-            assert (row["status"], row["error_code"]) == (499, "client_closed_request")
-            aborted = (BOUGHT, "provider", 70_000, 200_000, "client_abort")
-            assert await stored(gateway) == [aborted]
 
     async def test_alias_is_answered_and_billed_as_its_model(self, start: Start) -> None:
         async with start() as gateway:
@@ -297,15 +191,7 @@ class TestRefusals:
         self, start: Start, provider: FakeProvider
     ) -> None:
         async with run_fake_provider() as second:
-            later = f"""
-[[upstream]]
-name = "second"
-url = "{second.url}"
-api_key_secret = "provider"
-models = {{ "{BOUGHT}" = "other-name" }}
-priority = 2
-"""
-            async with start(CATALOG_TEXT + later) as gateway:
+            async with start(with_second(second)) as gateway:
                 for status in (429, 401, 404):
                     provider.status = status
                     assert (await gateway.chat("x", model=BOUGHT)).status_code == 200

@@ -32,7 +32,7 @@ class FakeProvider:
     received: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     checks: int = 0
-    resumed: asyncio.Event = field(default_factory=asyncio.Event)  # streams pause until it is set
+    resumed: asyncio.Event = field(default_factory=asyncio.Event)  # responses pause until it is set
 
 
 @asynccontextmanager
@@ -54,6 +54,8 @@ async def run_fake_provider() -> AsyncIterator[FakeProvider]:
         body = json.loads(await request.read())
         fake.received.append(body)
         fake.headers.append({name.lower(): value for name, value in request.headers.items()})
+        if not body.get("stream"):
+            await fake.resumed.wait()
         status = fake.status if is_authorized(request) else 401
         if status != 200:
             location = {"location": f"{fake.url}/elsewhere"} if status == 302 else {}
