@@ -1,5 +1,7 @@
 """`/v1/evals/runs`: evaluate models on an account's questions with expected answers."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -8,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
 from gateway.call.values import Principal
@@ -16,7 +19,8 @@ from gateway.evaluations.new_runs import create_run
 from gateway.evaluations.offers import EvaluationOffer, EvaluationOffers, new_run
 from gateway.evaluations.report import build_report
 from gateway.evaluations.runner import EvaluationRunner
-from gateway.evaluations.views import models_of, result_json, run_json
+from gateway.evaluations.views import audit_details, models_of, result_json, run_json
+from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.registry.files import find_file
 from gateway.tables import EvaluationRun
 from gateway.wire.evaluations import (
@@ -25,6 +29,7 @@ from gateway.wire.evaluations import (
     parse_resume_request,
     parse_run_request,
 )
+from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
@@ -75,7 +80,7 @@ class EvaluationRoutes(Controller):
         """Validate and queue a run, then wake the runner. Returns the run."""
         run_request = parse_run_request(await request.body())
         offer = await evaluation_offers.create_offer(principal, run_request)
-        change = partial(_create_run, clock, principal, offer)
+        change = partial(_create_run, _audit(principal, request, clock), offer)
         answer = await idempotent_response(database, principal, request, idempotency_key, change)
         evaluation_runner.wake()
         return answer
@@ -128,11 +133,13 @@ class EvaluationRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
         run: FromPath[str],
     ) -> dict[str, Any]:
         """Cancel a run and return it; calls that were sent are finished and billed."""
         async with database.transaction() as session:
             row = await runs.cancel_run(session, clock, principal.account_id, run)
+            await _audit(principal, request, clock).record(session, "evaluation.canceled", run)
             return await reported_json(session, row)
 
     @post(
@@ -144,6 +151,7 @@ class EvaluationRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
         evaluation_runner: NamedDependency[EvaluationRunner],
         request: Request[Any, Any, Any],
         run: FromPath[str],
@@ -152,6 +160,8 @@ class EvaluationRoutes(Controller):
         max_cost_nano = parse_resume_request(await request.body())
         async with database.transaction() as session:
             row = await runs.resume_run(session, principal.account_id, run, max_cost_nano)
+            audit, details = _audit(principal, request, clock), audit_details(row)
+            await audit.record(session, "evaluation.resumed", run, details)
             fields = await reported_json(session, row)
         evaluation_runner.wake()
         return fields
@@ -161,11 +171,14 @@ class EvaluationRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
         run: FromPath[str],
     ) -> dict[str, Any]:
         """Delete a run with its questions and answers; usage and invoices are kept."""
         async with database.transaction() as session:
             await runs.delete_run(session, principal.account_id, run)
+            await _audit(principal, request, clock).record(session, "evaluation.deleted", run)
         return {"id": run, "object": "eval.run.deleted", "deleted": True}
 
 
@@ -175,10 +188,39 @@ async def reported_json(session: AsyncSession, row: EvaluationRun) -> dict[str, 
     return run_json(row, build_report(figures, len(models_of(row))))
 
 
+@dataclass(frozen=True, slots=True)
+class _AuditLog:
+    """Records the changes of one request in the account's audit log."""
+
+    principal: Principal
+    actor: Actor
+    clock: Clock
+
+    async def record(
+        self,
+        session: AsyncSession,
+        action: str,
+        run: str,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record a change of a run in the transaction of the change."""
+        account_id = self.principal.account_id
+        await record_audit_event(session, self.clock, self.actor, account_id, action, run, details)
+
+
+def _audit(principal: Principal, request: Request[Any, Any, Any], clock: Clock) -> _AuditLog:
+    """Return the audit log for a request, whose actor is its API key."""
+    address = "" if request.client is None else request.client.host
+    key = ids.format_id(KEY_PREFIX, principal.key_id)
+    return _AuditLog(principal, Actor.from_api_key(key, address), clock)
+
+
 async def _create_run(
-    clock: Clock, principal: Principal, offer: EvaluationOffer, session: AsyncSession
+    audit: _AuditLog, offer: EvaluationOffer, session: AsyncSession
 ) -> dict[str, Any]:
     """Create the run of an offer and return it as JSON."""
-    file = await find_file(session, principal.account_id, offer.request.file)
-    row = await create_run(session, clock, new_run(offer, file, file.filename))
+    file = await find_file(session, audit.principal.account_id, offer.request.file)
+    row = await create_run(session, audit.clock, new_run(offer, file, file.filename))
+    name = ids.format_id(runs.RUN_ID_PREFIX, row.id)
+    await audit.record(session, "evaluation.created", name, audit_details(row))
     return await reported_json(session, row)

@@ -268,6 +268,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "model": gettext_noop("Model"),
             "against": gettext_noop("Compared with"),
             "file": gettext_noop("File"),
+            "max_cost": gettext_noop("Cost limit"),
             "key": gettext_noop("Key"),
             "version": gettext_noop("Version"),
             "at_once": gettext_noop("Immediately"),

@@ -110,8 +110,9 @@ def expected_text(item: Mapping[str, Any]) -> str:
 
 
 def audit_details(run: EvaluationRun) -> dict[str, Any]:
-    """Return what the audit log records of a new run."""
-    details = {"model": run.model, "against": run.against, "file": run.filename}
+    """Return what the audit log records of a new or continued run."""
+    models = {"model": run.model, "against": run.against}
+    details = {**models, "file": run.filename, "max_cost": run.max_cost_nano}
     return {name: value for name, value in details.items() if value is not None}
 
 

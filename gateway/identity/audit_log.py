@@ -22,20 +22,30 @@ from infra.clock import Clock
 
 _MAX_TEXT_LENGTH = 300
 _MAX_PAGE_SIZE = 500
+_KEY_DETAIL = "key"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The originator of a change: a person and their network address; the CLI has neither."""
+    """The originator of a change: a person or a program with an API key, and the network address.
+
+    `key` is the public id of the API key. The CLI has neither person nor key nor address.
+    """
 
     person_id: UUID | None
     address: str
     impersonated: bool = False
+    key: str | None = None
 
     @classmethod
     def from_viewer(cls, viewer: Viewer, address: str) -> "Actor":
         """Build the actor of a change by a signed-in person from a network address."""
         return cls(viewer.person_id, address[:64], viewer.impersonated)
+
+    @classmethod
+    def from_api_key(cls, key: str, address: str) -> "Actor":
+        """Build the actor of a change through the API, by the public id of the API key."""
+        return cls(None, address[:64], key=key)
 
 
 CLI_ACTOR = Actor(None, "")
@@ -45,8 +55,8 @@ CLI_ACTOR = Actor(None, "")
 class AuditLogEntry:
     """An audit log entry for display.
 
-    `email` and `name` are None for changes made with the CLI. `account_id` and `account_name` are
-    None for changes that concern the platform.
+    `email` and `name` are None for changes made with the CLI or an API key. `account_id` and
+    `account_name` are None for changes that concern the platform.
     """
 
     id: UUID
@@ -60,6 +70,11 @@ class AuditLogEntry:
     subject: str
     details: Mapping[str, Any]
     address: str
+
+    @property
+    def is_by_key(self) -> bool:
+        """Whether a program made the change with an API key, which the details name."""
+        return self.email is None and _KEY_DETAIL in self.details
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +103,10 @@ async def record_audit_event(
     """Add an audit log entry in the caller's transaction.
 
     `action` is a dotted name such as `key.revoked`; `subject` is the id or address of the changed
-    object; `details` is plain JSON without secrets. `account_id` is None for platform changes.
+    object; `details` is plain JSON without secrets, to which the actor's API key is added.
+    `account_id` is None for platform changes.
     """
+    by_key = {} if actor.key is None else {_KEY_DETAIL: actor.key}
     session.add(
         AuditEntry(
             id=ids.new_id(),
@@ -99,7 +116,7 @@ async def record_audit_event(
             impersonated=actor.impersonated,
             action=action,
             subject=_sanitize(subject),
-            details=_sanitize(dict(details or {})),
+            details=_sanitize({**(details or {}), **by_key}),
             address=_sanitize(actor.address),
         )
     )

@@ -179,7 +179,8 @@ class Attempts(SQLModel, table=True):
 class AuditEntry(SQLModel, table=True):
     """An audit log entry: who changed what, when and from which address. Append-only.
 
-    `person_id` is None for changes made with the CLI, `account_id` for platform changes.
+    `person_id` is None for changes made with the CLI or an API key, `account_id` for platform
+    changes.
     """
 
     __tablename__ = "audit_entry"

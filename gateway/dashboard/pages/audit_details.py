@@ -71,7 +71,7 @@ class AuditDetailFormatter:
         if value is None or value == "":
             return _EMPTY_VALUE
         match name:
-            case "budget" if isinstance(value, int):
+            case "budget" | "max_cost" if isinstance(value, int):
                 return self.formatter.cost(value, self.currency)
             case "role":
                 return self.translate(LABELS["role"].get(str(value), str(value)))

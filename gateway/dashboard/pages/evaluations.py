@@ -19,6 +19,7 @@ from gateway.evaluations.errors import TooManyEvaluationRuns
 from gateway.evaluations.report import RunReport, build_report
 from gateway.evaluations.runner import EvaluationRunner
 from gateway.evaluations.views import (
+    audit_details,
     cost_per_question_nano,
     expected_text,
     models_of,
@@ -146,9 +147,10 @@ class EvaluationPages(Controller):
         try:
             max_cost_nano = parse_max_cost(text) if text else None
             async with database.transaction() as session:
-                await runs.resume_run(session, account_id, run, max_cost_nano)
+                row = await runs.resume_run(session, account_id, run, max_cost_nano)
+                details = audit_details(row)
                 await record_audit_event(
-                    session, clock, actor, account_id, "evaluation.resumed", run
+                    session, clock, actor, account_id, "evaluation.resumed", run, details
                 )
         except (ParameterInvalid, TooManyEvaluationRuns) as error:
             form = with_errors(page, fields, error)

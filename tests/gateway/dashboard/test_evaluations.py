@@ -153,6 +153,10 @@ class TestRun:
         await owner.send(f"{PAGE}/{run}/cancel")
         assert (await owner.send(f"{PAGE}/{run}/delete")).status_code == 303
         await owner.page(f"{PAGE}/{run}", 404)
+        said = words(await owner.page("/dashboard/audit?about=evaluation"))
+        for action in ("Canceled", "Continued", "Deleted"):
+            assert f"{action} an evaluation · {run}" in said
+        assert f"API key Started an evaluation · {run}" in said
 
     async def test_viewer_reads_and_developer_starts(self, desk: Office) -> None:
         run, gateway = await desk.start(), desk.firm.gateway

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.evaluations.views import expected_text
+from gateway.identity.audit_log import AuditFilter, list_account_entries
 from tests.support.builders import CHAT, INDUSTRIAL, client, customer
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.evaluator import PATH, QUESTIONS, RIGHT, Evaluator
@@ -148,6 +149,43 @@ class TestLists:
         ]
         assert answers[0].json()["id"] == answers[1].json()["id"]
         assert len((await evaluator.gateway.http.get(PATH)).json()["data"]) == 1
+
+
+class TestAuditLog:
+    async def test_changes_through_the_api_name_the_key_and_the_limit(
+        self, evaluator: Evaluator
+    ) -> None:
+        gateway = evaluator.gateway
+        await gateway.parts.evaluation_runner.stop()
+        run = (await evaluator.create(max_cost="0.50"))["id"]
+        await evaluator.post(f"/{run}/cancel")
+        await evaluator.post(f"/{run}/resume", max_cost="0.75")
+        await evaluator.post(f"/{run}/cancel")
+        await gateway.http.delete(f"{PATH}/{run}")
+        async with gateway.parts.database.transaction() as session:
+            entries = await list_account_entries(session, gateway.account.id, limit=5)
+        actions = ["deleted", "canceled", "resumed", "canceled", "created"]
+        assert [entry.action for entry in entries] == [f"evaluation.{one}" for one in actions]
+        key = f"key_{gateway.key.row.id.hex}"
+        assert {(entry.subject, entry.details["key"]) for entry in entries} == {(run, key)}
+        assert all(entry.is_by_key and entry.address == "127.0.0.1" for entry in entries)
+        assert entries[4].details["model"] == CHAT
+        assert [entries[n].details["max_cost"] for n in (4, 2)] == [500_000_000, 750_000_000]
+
+    async def test_repeated_or_refused_requests_add_no_entry(self, evaluator: Evaluator) -> None:
+        gateway = evaluator.gateway
+        await gateway.parts.evaluation_runner.stop()
+        body = {"model": CHAT, "file": await evaluator.upload()}
+        for _ in range(2):
+            await gateway.http.post(PATH, json=body, headers={"idempotency-key": "a"})
+        run = (await gateway.http.get(PATH)).json()["data"][0]["id"]
+        assert (await evaluator.post(f"/{run}/resume")).status_code == 409
+        assert (await gateway.http.delete(f"{PATH}/{run}")).status_code == 409
+        async with gateway.parts.database.transaction() as session:
+            entries = await list_account_entries(
+                session, gateway.account.id, filters=AuditFilter("evaluation")
+            )
+        assert [entry.action for entry in entries] == ["evaluation.created"]
 
 
 class TestEnding:
