@@ -44,7 +44,7 @@ from infra.clock import SystemClock
 from infra.errors import AppError
 from infra.installation import migrated_database_url
 from infra.settings import Settings
-from models.catalog import load_catalog
+from models.catalog import load_configured_catalog
 from models.evaluation.question_file import MAX_QUESTIONS
 
 _POLL_S = 1.0
@@ -143,7 +143,7 @@ def _confirm(output: Output, quote: Report) -> None:
 @asynccontextmanager
 async def _open_components(settings: Settings) -> AsyncIterator[Components]:
     """Build a gateway's components for quoting, and close their connections at the end."""
-    parts = build_components(settings, SystemClock(), load_catalog(settings.profile))
+    parts = build_components(settings, SystemClock(), load_configured_catalog(settings))
     try:
         await parts.availability.refresh()
         yield parts

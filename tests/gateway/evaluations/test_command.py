@@ -28,12 +28,12 @@ class Command:
         self.file = folder / "questions.jsonl"
         self.file.write_text("\n".join(json.dumps(one) for one in QUESTIONS))
 
-    async def run(self, *arguments: str) -> tuple[int, str]:
+    async def run(self, *arguments: str, model: str = CHAT) -> tuple[int, str]:
         options = ("--on", str(self.file), "--max-tokens", "8", *arguments)
-        return await invoke(self.environment, "models", "evaluate", CHAT, *options)
+        return await invoke(self.environment, "models", "evaluate", model, *options)
 
-    async def json(self, *arguments: str) -> tuple[int, Any]:
-        code, out = await self.run("--json", *arguments)
+    async def json(self, *arguments: str, model: str = CHAT) -> tuple[int, Any]:
+        code, out = await self.run("--json", *arguments, model=model)
         return code, json.loads(out)
 
 
@@ -74,6 +74,16 @@ async def test_quote_creates_no_run(command: Command, gateway: Gateway) -> None:
     code, quote = await command.json("--quote")
     assert (code, quote["questions"], quote["covered"]) == (0, 3, True)
     assert (await gateway.http.get("/v1/evals/runs")).json()["data"] == []
+
+
+async def test_model_of_a_catalog_file_can_be_quoted(command: Command, tmp_path: Path) -> None:
+    code, told = await command.json("--quote", model="ours")
+    assert (code, told["error"]["code"]) == (1, "model_not_found")
+    file = tmp_path / "operator.toml"
+    file.write_text(f'[aliases]\n"ours" = "{CHAT}"\n')
+    command.environment["MAAS_CATALOG"] = str(file)
+    code, quote = await command.json("--quote", model="ours")
+    assert (code, quote["questions"]) == (0, 3)
 
 
 async def test_command_that_cannot_ask_needs_yes(command: Command, gateway: Gateway) -> None:
