@@ -29,18 +29,17 @@ REASONING_EFFORTS = (ReasoningEffort.LOW, ReasoningEffort.MEDIUM, ReasoningEffor
 def parse_budgets(entry: Any) -> Mapping[str, int]:
     """Parse a catalog entry's table `reasoning`: reasoning tokens at most, by effort.
 
-    Raises ValueError that names what is missing, unknown or out of range.
+    Raises ValueError that says what the table must have.
     """
     names = [effort.value for effort in REASONING_EFFORTS]
     if not isinstance(entry, dict) or set(entry) != set(names):
-        raise ValueError(f"`reasoning` must have a token budget for each of {', '.join(names)}")
+        raise ValueError(f"must have a token budget for each of {', '.join(names)}")
     budgets = [entry[name] for name in names]
     for name, budget in zip(names, budgets, strict=True):
         if type(budget) is not int or not 1 <= budget <= _MAX_BUDGET_TOKENS:
             raise ValueError(
-                f"`reasoning.{name}` must be a whole number of tokens from 1 to "
-                f"{_MAX_BUDGET_TOKENS}"
+                f"must give `{name}` a whole number of tokens from 1 to {_MAX_BUDGET_TOKENS}"
             )
     if budgets != sorted(budgets):
-        raise ValueError("`reasoning` must not give a higher effort fewer tokens")
+        raise ValueError("must not give a higher effort fewer tokens")
     return MappingProxyType(dict(zip(names, budgets, strict=True)))

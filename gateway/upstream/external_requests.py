@@ -9,7 +9,7 @@ from types import MappingProxyType
 import msgspec
 
 from gateway.call.values import UpstreamRequest, UpstreamTarget
-from gateway.wire.reasoning import BUDGET_FIELD
+from gateway.wire.reasoning import without_own_fields
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STREAM_OPTIONS = msgspec.Raw(b'{"include_usage":true}')
@@ -26,8 +26,8 @@ def external_path(path: str) -> str:
 def external_body(upstream_request: UpstreamRequest) -> bytes:
     """Return the body with the upstream's name of the model, without fields of own servers."""
     fields = _FIELDS.decode(upstream_request.request.body)
+    fields = without_own_fields(fields)
     fields["model"] = msgspec.Raw(msgspec.json.encode(upstream_request.upstream.model_name))
-    fields.pop(BUDGET_FIELD, None)
     if "stream_options" in fields:
         fields["stream_options"] = _STREAM_OPTIONS
     return msgspec.json.encode(fields)

@@ -56,6 +56,17 @@ def reasoning_fields(
     return {EFFORT_FIELD: _encode(effort.value), BUDGET_FIELD: _encode(budget)}
 
 
+def without_own_fields(fields: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """Return upstream fields for other servers than our own: the effort only, if reasoning is on.
+
+    The budget is vLLM's field. Many servers refuse the effort `none`; without an effort, they
+    decide whether the model reasons.
+    """
+    off = _encode(ReasoningEffort.NONE.value)
+    omitted = {BUDGET_FIELD, EFFORT_FIELD} if fields.get(EFFORT_FIELD) == off else {BUDGET_FIELD}
+    return {name: value for name, value in fields.items() if name not in omitted}
+
+
 def limit_reasoning(
     fields: Mapping[str, msgspec.Raw], max_tokens: int
 ) -> Mapping[str, msgspec.Raw]:

@@ -11,6 +11,8 @@ from models.catalog.entries import EXTERNAL, Meter, Model, Prices, Task
 from models.catalog.loading import CatalogContents
 from models.catalog.upstreams import OWN_SERVERS, Upstream
 
+_Key = tuple[str, int]
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogWarning:
@@ -131,10 +133,10 @@ def list_changes(built_in: CatalogContents, contents: CatalogContents) -> list[C
     changes = [
         change
         for key, model in after.items()
-        for change in _model_changes(_label(key), before.get(key), model)
+        for change in _model_changes(_label(key, after), before.get(key), model)
     ]
     changes += [
-        CatalogChange(_label(key), "", model.id, None)
+        CatalogChange(_label(key, before), "", model.id, None)
         for key, model in before.items()
         if key not in after
     ]
@@ -154,17 +156,18 @@ def list_changes(built_in: CatalogContents, contents: CatalogContents) -> list[C
     return changes
 
 
-def _by_key(models: Collection[Model]) -> dict[tuple[str, int], Model]:
+def _by_key(models: Collection[Model]) -> dict[_Key, Model]:
     """Return the models by id and number, as one id may have an entry per profile."""
-    keyed: dict[tuple[str, int], Model] = {}
+    keyed: dict[_Key, Model] = {}
     for model in models:
         keyed[(model.id, sum(key[0] == model.id for key in keyed))] = model
     return keyed
 
 
-def _label(key: tuple[str, int]) -> str:
-    """Return how the report names an entry."""
-    return f"the model {key[0]!r}" + (f" (entry {key[1] + 1})" if key[1] else "")
+def _label(key: _Key, models: Mapping[_Key, Model]) -> str:
+    """Return how the report names an entry: by its profiles too, if its id has several entries."""
+    profiles = ", ".join(models[key].profiles)
+    return f"the model {key[0]!r}" + (f" ({profiles})" if (key[0], 1) in models else "")
 
 
 def _model_changes(label: str, before: Model | None, after: Model) -> Iterator[CatalogChange]:

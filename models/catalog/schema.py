@@ -108,7 +108,7 @@ def _reasoning(value: Any) -> str | None:
     try:
         parse_budgets(value)
     except ValueError as error:
-        return f"is not valid: {error}"
+        return str(error)
     return None
 
 

@@ -64,8 +64,10 @@ async def check(
 async def test_changes_are_listed(environment: Mapping[str, str], tmp_path: Path) -> None:
     changes = (await check(environment, tmp_path, FILE))["changes"]
     assert [(one["entry"], one["field"], one["before"], one["after"]) for one in changes] == [
-        (f"the model '{INDUSTRIAL}'", "prices.CNY.input_tokens", 800, 900),
-        (f"the model '{INDUSTRIAL}'", "latency_ms", 55, 60),
+        (f"the model '{INDUSTRIAL}' (cpu)", "prices.CNY.input_tokens", 800, 900),
+        (f"the model '{INDUSTRIAL}' (cpu)", "latency_ms", 55, 60),
+        (f"the model '{INDUSTRIAL}' (gpu)", "prices.CNY.input_tokens", 800, 900),
+        (f"the model '{INDUSTRIAL}' (gpu)", "latency_ms", None, 60),
         ("the model 'bought'", "", None, "d"),
         ("the alias 'small'", "", None, INDUSTRIAL),
         ("the upstream 'provider'", "", None, "https://api.example.com/v1"),

@@ -92,6 +92,33 @@ output_tokens = {{ per = 1, CNY = "0.000002" }}
             assert [row[:3] for row in await stored(gateway)] == [(CHAT, "own", 12_000)]
 
 
+class TestReasoning:
+    CATALOG = CATALOG_TEXT.replace(
+        "[model.meters]", "reasoning = { low = 8, medium = 9, high = 10 }\n[model.meters]", 1
+    )
+
+    async def test_effort_is_sent_without_the_budget_of_own_servers(
+        self, start: Start, provider: FakeProvider
+    ) -> None:
+        async with start(self.CATALOG) as gateway:
+            for stream in (False, True):
+                answer = await gateway.chat(
+                    "x", model=BOUGHT, reasoning_effort="low", stream=stream, max_tokens=40
+                )
+                assert answer.status_code == 200, answer.text
+        assert [one["reasoning_effort"] for one in provider.received] == ["low", "low"]
+        assert not any("thinking_token_budget" in one for one in provider.received)
+
+    @pytest.mark.parametrize("given", [{}, {"reasoning_effort": "none"}])
+    async def test_no_effort_is_sent_while_reasoning_is_off(
+        self, start: Start, provider: FakeProvider, given: dict[str, str]
+    ) -> None:
+        async with start(self.CATALOG) as gateway:
+            answer = await gateway.chat("x", model=BOUGHT, **given)
+            assert answer.status_code == 200, answer.text
+        assert "reasoning_effort" not in provider.received[0]
+
+
 class TestOverflow:
     async def test_unreachable_own_server_is_replaced_by_the_upstream(
         self, start: Start, provider: FakeProvider

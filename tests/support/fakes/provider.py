@@ -16,6 +16,7 @@ from tests.support.fakes.listening import listening
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 _KNOWN = frozenset({"model", "messages", "max_tokens", "stream", "stream_options", "input"})
+_EFFORTS = frozenset({"low", "medium", "high"})
 
 
 @dataclass
@@ -62,6 +63,8 @@ async def run_fake_provider() -> AsyncIterator[FakeProvider]:
             error = {"message": f"refused with {fake.key}", "type": "x", "code": None}
             return web.json_response({"error": error}, status=status, headers=location)
         unknown = body.keys() - _KNOWN
+        if body.get("reasoning_effort") in _EFFORTS:  # no other one, as most providers
+            unknown -= {"reasoning_effort"}
         if unknown or body.get("stream_options", {}).keys() - {"include_usage"}:
             return web.json_response({"error": {"message": f"unknown {unknown}"}}, status=400)
         if body.get("stream"):
