@@ -18,6 +18,8 @@ from models.industrial_llm.tasks.failure_mode import FMC
 
 # Replayed task examples per account example, with a minimum and a maximum.
 _REPLAYED_PER_EXAMPLE, _MIN_REPLAYED, _MAX_REPLAYED = 2, 800, 4_000
+# Longer ones could exceed the token limit of the training, which refuses the whole file.
+_MAX_REPLAYED_CHARACTERS = 1_000
 # The data set states no licence, so it is used for evaluation but not for training (model card).
 _EVALUATION_ONLY_TASKS = frozenset({FMC})
 
@@ -70,9 +72,7 @@ def _sample_replayed(
     """Sample an equal number of examples per task, or all examples of smaller tasks."""
     generator = random.Random(seed)  # noqa: S311
     total = min(_MAX_REPLAYED, max(_MIN_REPLAYED, _REPLAYED_PER_EXAMPLE * account_example_count))
-    tasks = {
-        name: parts.without_sources(_EVALUATION_ONLY_TASKS).train for name, parts in corpus.items()
-    }
+    tasks = {name: _replayable(parts) for name, parts in corpus.items()}
     chosen: list[TaskExample] = []
     # Smallest tasks first: the others share what they leave over.
     remaining = sorted(tasks, key=lambda name: (len(tasks[name]), name))
@@ -81,6 +81,15 @@ def _sample_replayed(
         chosen += generator.sample(tasks[name], min(share, len(tasks[name])))
         remaining = remaining[1:]
     return chosen
+
+
+def _replayable(parts: DatasetSplit) -> list[TaskExample]:
+    """Return a task's training examples that may be replayed."""
+    return [
+        example
+        for example in parts.without_sources(_EVALUATION_ONLY_TASKS).train
+        if len(example.text) + len(example.answer) <= _MAX_REPLAYED_CHARACTERS
+    ]
 
 
 def _chat_messages(example: SharedExample) -> list[dict[str, str]]:

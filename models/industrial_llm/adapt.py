@@ -32,7 +32,7 @@ from models.industrial_llm.dialogues import Dialogue, DialogueSplit, parse_train
 from models.industrial_llm.effort import epoch_count
 from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder
 from models.industrial_llm.learning import Trainer, TrainingIntervals, TrainingProgress
-from models.industrial_llm.recipes import RECIPES, Recipe
+from models.industrial_llm.recipes import Recipe, find_recipe
 
 METRIC = "validation loss on held-out answers, nats per token"
 # Lower than for the industry adapter: at its rate a few hundred examples cause forgetting.
@@ -109,15 +109,15 @@ class LanguageModelFineTuner:
 
 
 def create_fine_tuner(
-    base: str, parent: Path | None, mixing: float, profile: str, device: str
+    base: str, parent: Path | None, mixing: float, base_name: str, device: str
 ) -> LanguageModelFineTuner:
-    """Create a fine-tuner with the hyperparameters of a hardware profile.
+    """Create a fine-tuner with the hyperparameters of a base model.
 
-    `base` is the folder or hub id of the base weights, `parent` the adapter to continue from, if
-    any. Raises BaseWeightsMissing.
+    `base` is the folder or hub id of the base weights, `base_name` the model's public name,
+    `parent` the adapter to continue from, if any. Raises BaseModelUnsupported, BaseWeightsMissing.
     """
-    folder = find_base_folder(base)
-    return LanguageModelFineTuner(folder, parent, RECIPES[profile], mixing, device)
+    recipe = find_recipe(base_name)
+    return LanguageModelFineTuner(find_base_folder(base), parent, recipe, mixing, device)
 
 
 def find_base_folder(base: str) -> Path:

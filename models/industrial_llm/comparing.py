@@ -29,6 +29,7 @@ _DECISIVE_FIGURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tool_choice": ("with_arguments",),
         "unknown": ("admitted", "answered"),
         "passages": ("marked", "admitted"),
+        "grounded": ("marked", "admitted"),
     }
 )
 

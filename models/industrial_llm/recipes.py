@@ -1,4 +1,4 @@
-"""Hyperparameters of the adapter training for each profile's base model.
+"""Hyperparameters of the adapter training for each base model.
 
 They were chosen by validation loss and validation answers, never by the test examples.
 """
@@ -8,8 +8,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from infra.errors import AppError
+
 # The engine takes adapters up to this rank (`max_lora_rank`).
 RANK = 16
+
+
+class BaseModelUnsupported(AppError):
+    """A base model without hyperparameters for the training of its adapters (HTTP 400)."""
+
+    status = 400
+    code = "base_model_unsupported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +119,30 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             dropout=0.05,
             batch=32,
             together=8,
+            limit=1536,
             recompute=True,
             template=MappingProxyType({"enable_thinking": False}),
         ),
     }
 )
+
+
+def find_recipe(base: str) -> Recipe:
+    """Return the hyperparameters for a base model: a hub id, or a folder named like the model.
+
+    Raises BaseModelUnsupported.
+    """
+    name = _model_name(base)
+    for recipe in RECIPES.values():
+        if _model_name(recipe.base) == name:
+            return recipe
+    known = ", ".join(sorted(recipe.base for recipe in RECIPES.values()))
+    raise BaseModelUnsupported(
+        f"Language models on the base {name!r} cannot be fine-tuned, only those on {known}. A "
+        "folder of base weights must be named like the model."
+    )
+
+
+def _model_name(base: str) -> str:
+    """Return the model's name in a hub id or path: its last part in lower case."""
+    return base.rstrip("/").rpartition("/")[2].lower()

@@ -13,6 +13,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from models.grounding.answer import is_not_found
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example
 from models.industrial_llm.splitting import normalize_text
@@ -160,8 +161,8 @@ def score_passages(answered: Sequence[AnsweredExample]) -> Figures:
 
     `marked` counts correct answers with the correct citations.
     """
-    answerable = [item for item in answered if not is_unknown_answer(item.example.answer)]
-    unanswerable = [item for item in answered if is_unknown_answer(item.example.answer)]
+    answerable = [item for item in answered if not _is_declined(item.example.answer)]
+    unanswerable = [item for item in answered if _is_declined(item.example.answer)]
     is_answered = [_states_facts(item.answer, item.example.answer) for item in answerable]
     is_cited = [
         _CITATION.findall(item.answer) == _CITATION.findall(item.example.answer)
@@ -172,7 +173,7 @@ def score_passages(answered: Sequence[AnsweredExample]) -> Figures:
         "marked": _mean(
             correct and cited for correct, cited in zip(is_answered, is_cited, strict=True)
         ),
-        "admitted": _mean(is_unknown_answer(item.answer) for item in unanswerable),
+        "admitted": _mean(_is_declined(item.answer) for item in unanswerable),
     }
 
 
@@ -187,6 +188,7 @@ SCORES: Mapping[str, ScoreFunction] = MappingProxyType(
         "tool_choice": score_tool_choice,
         "unknown": score_unknown,
         "passages": score_passages,
+        "grounded": score_passages,
     }
 )
 
@@ -223,8 +225,13 @@ def _states_facts(answer: str, expected: str) -> bool:
     return (
         has_numbers
         and 2 * len(expected_words & answer_words) >= len(expected_words)
-        and not is_unknown_answer(answer)
+        and not _is_declined(answer)
     )
+
+
+def _is_declined(answer: str) -> bool:
+    """Return whether an answer says that the passages do not answer the question."""
+    return is_not_found(answer) or is_unknown_answer(answer)
 
 
 def _is_same_label(answer: str, expected: str) -> bool:

@@ -10,14 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from importlib.metadata import version
-from pathlib import Path
 
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from models.adaptation import AdaptFunction
-from models.industrial_llm.recipes import RANK, RECIPES
 from serving.errors import ModelNotFound, RouteNotFound
 from serving.folders import Folders
 from serving.health import DRAIN_POLL_S, HEALTH_PERIOD_S
@@ -28,7 +26,6 @@ from serving.text.adapter_store import (
     AdapterSettings,
     AdapterStore,
     is_adapter_id,
-    read_adapter_settings,
 )
 from serving.text.ended_counters import EndedCounters
 from serving.text.engine_counters import EngineCounters
@@ -41,6 +38,7 @@ from serving.training.fine_tune_task import (
     with_mixing,
     with_sensitivity,
 )
+from serving.training.language_model import required_settings
 
 MAX_TRAINING_FILE_BYTES = 64 << 20
 # Room for an adapter of rank 16 on a large base model, base64-encoded (4/3 of its size).
@@ -137,12 +135,7 @@ class OperationsApp:
 
     def _required_settings(self, name: str) -> AdapterSettings:
         """Return the LoRA settings that an adapter for the model `name` must have."""
-        source = self._find_source(name)
-        if source.location:
-            return read_adapter_settings(Path(source.location))
-        # Adapters of a base without an industry adapter: the engine checks their layers.
-        recipe = RECIPES[source.profile]
-        return AdapterSettings(recipe.base, RANK, None)
+        return required_settings(self._find_source(name))
 
     def _find_source(self, name: str) -> ModelSource:
         """Return where the fine-tunable model `name` is loaded from. Raises ModelNotFound."""

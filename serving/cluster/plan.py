@@ -119,7 +119,6 @@ def _language_model_sources(
     return {
         model.id: replace(
             ModelSource.for_model(model, weights[model.id].source, weights[model.base].source),
-            profile=profile,
             training_gpus=0.0 if profile == CPU else scaling.training_gpus,
         )
         for model in catalog.with_task(Task.TEXT_GENERATION)

@@ -6,7 +6,9 @@ from importlib import import_module
 from pathlib import Path
 
 from models.adaptation import Adaptation, AdaptFunction, ProgressCallback
+from models.industrial_llm.recipes import find_recipe
 from serving.specialists.loader import ModelSource
+from serving.text.adapter_store import AdapterSettings, read_adapter_settings
 
 _MODULE = "models.industrial_llm.adapt"
 
@@ -17,23 +19,23 @@ class LanguageModelAdapter:
 
     Imports torch and the training code only when called, because they take hundreds of megabytes,
     which the operations process need not hold. `base` is the folder or hub id of the base weights,
-    `parent` the folder of the adapter to continue from (empty: start from the base), `mixing` the
-    interpolation from parent (0) to result (1). `gpus` is the share of a GPU that the training
-    needs, 0 to train on the CPU.
+    `base_name` the public name of the base model, whose hyperparameters are used. `parent` is the
+    folder of the adapter to continue from (empty: start from the base), `mixing` the interpolation
+    from parent (0) to result (1). `gpus` is the share of a GPU that the training needs, 0 to train
+    on the CPU.
     """
 
     base: str
-    parent: str
+    base_name: str
+    parent: str = ""
     mixing: float = 1.0
-    profile: str = "cpu"
     gpus: float = 0.0
 
     @classmethod
     def for_source(cls, source: ModelSource) -> "LanguageModelAdapter":
-        """Return the fine-tuning of a catalog model from its source."""
-        return cls(
-            source.base or "", source.location, profile=source.profile, gpus=source.training_gpus
-        )
+        """Return the fine-tuning of a catalog model. Raises BaseModelUnsupported."""
+        recipe = find_recipe(required_settings(source).base_model_name_or_path)
+        return cls(source.base or "", recipe.base, source.location, gpus=source.training_gpus)
 
     def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
         """Train on a file in JSON lines; return the variant."""
@@ -47,9 +49,21 @@ class LanguageModelAdapter:
         parent = Path(self.parent) if self.parent else None
         device = "cuda" if self.gpus else "cpu"
         train: AdaptFunction = import_module(_MODULE).create_fine_tuner(
-            self.base, parent, self.mixing, self.profile, device
+            self.base, parent, self.mixing, self.base_name, device
         )
         return train(training_file, progress)
+
+
+def required_settings(source: ModelSource) -> AdapterSettings:
+    """Return the LoRA settings that adapters of a language model must have.
+
+    They are those of the industry adapter. Without one they are the base model's, and the engine
+    checks the layers. Raises BaseModelUnsupported.
+    """
+    if source.location:
+        return read_adapter_settings(Path(source.location))
+    recipe = find_recipe(source.base or "")
+    return AdapterSettings(recipe.base, recipe.rank, None)
 
 
 def training_threads(cpus: int) -> int:

@@ -97,3 +97,9 @@ def test_dataset_without_a_licence_is_not_replayed() -> None:
     corpus = {"failure_mode": DatasetSplit(train=orders(FMC, 50) + orders(OWN_SOURCE, 20, "own"))}
     text = build_training_text([], corpus, 1)
     assert text.replayed_counts == {"failure_mode": 20}
+
+
+def test_long_examples_that_a_training_would_refuse_are_not_replayed() -> None:
+    long = TaskExample("failure_mode", OWN_SOURCE, "en", "x" * 999, "Leaking")
+    corpus = {"failure_mode": DatasetSplit(train=(*orders(OWN_SOURCE, 5), long))}
+    assert build_training_text([], corpus, 1).replayed_counts == {"failure_mode": 5}

@@ -142,7 +142,7 @@ class TestFineTunerWithoutIndustryAdapter:
             for number in range(10)
         ]  # fmt: skip
         tuner = replace(
-            adapt.create_fine_tuner(str(qwen), None, 1.0, "gpu", "cpu"),
+            adapt.create_fine_tuner(str(qwen), None, 1.0, "Qwen/Qwen3.5-9B", "cpu"),
             recipe=replace(QWEN_RECIPE, batch=8, learning_rate=0.05),
         )
         adapted = tuner("\n".join(lines).encode(), lambda said: None)
@@ -151,14 +151,14 @@ class TestFineTunerWithoutIndustryAdapter:
         adapt.unpack_adapter(adapted.artefact, tmp_path)
         assert all(RANK in weight.shape for weight in weights(tmp_path).values())
 
-    def test_profile_decides_the_hyperparameters(self, qwen: Path) -> None:
-        gpu, cpu = (
-            adapt.create_fine_tuner(str(qwen), None, 1.0, profile, "cpu").recipe
-            for profile in ("gpu", "cpu")
+    def test_base_model_decides_the_hyperparameters(self, qwen: Path) -> None:
+        large, small = (
+            adapt.create_fine_tuner(str(qwen), None, 1.0, base, "cpu").recipe
+            for base in ("Qwen/Qwen3.5-9B", "google/gemma-3-270m")
         )
-        assert gpu.recompute
-        assert gpu.template == {"enable_thinking": False}
-        assert gpu.base != cpu.base
+        assert large.recompute
+        assert large.template == {"enable_thinking": False}
+        assert (large.base, small.base) == ("Qwen/Qwen3.5-9B", "google/gemma-3-270m")
 
     @pytest.mark.parametrize("name", ["made-up/base", "/no/such/folder", "a/b/c"])
     def test_base_that_is_not_on_this_machine_is_rejected(self, name: str) -> None:

@@ -22,10 +22,11 @@ from models.industrial_llm.tasks import extraction, failure_mode, plain_text, se
 from models.industrial_llm.tasks.files import ExamplesInvalid, read_pairs
 from models.training_data import TrainingDataMissing, default_directory
 
-OWN = ("tool_choice", "unknown", "passages")
+OWN = ("tool_choice", "unknown", "passages", "grounded")
 WITHOUT_SETS = {"failure_mode", "fault_system", *OWN}
-# Texts of this task share most of their words; test_passages.py checks its splits by fact.
-ALIKE = {"passages"}
+# Texts of these tasks share most of their words; test_passages.py and test_grounded.py check their
+# splits by fact and by document.
+ALIKE = {"passages", "grounded"}
 
 needs_data = pytest.mark.skipif(
     not (default_directory() / "maint_text").is_dir(), reason="the training sets are absent"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from models.grounding.answer import is_not_found
 from models.industrial_llm.examples import DatasetSplit, Example
 from models.industrial_llm.tasks.passages import FACTS, SOURCE, load, read_facts
-from models.industrial_llm.tasks.unknown import is_unknown_answer
 from models.passages import render_preface
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -31,7 +31,7 @@ def asked(example: Example) -> str:
 
 class TestPassageExamples:
     def test_cited_passage_contains_numbers_of_answer(self, parts: DatasetSplit) -> None:
-        answered = [one for one in parts.train + parts.test if not is_unknown_answer(one.answer)]
+        answered = [one for one in parts.train + parts.test if not is_not_found(one.answer)]
         assert len(answered) > 300
         for one in answered:
             said, number = re.fullmatch(r"(.*) \[(\d)\][.。]", one.answer).groups()  # type: ignore[union-attr]
@@ -40,7 +40,7 @@ class TestPassageExamples:
             assert NUMBER.search(said), one
 
     def test_about_a_quarter_of_questions_have_no_answer(self, parts: DatasetSplit) -> None:
-        missing = [is_unknown_answer(one.answer) for one in parts.train]
+        missing = [is_not_found(one.answer) for one in parts.train]
         assert 0.15 < sum(missing) / len(missing) < 0.35
 
     def test_questions_are_in_both_languages_and_cross_language(self, parts: DatasetSplit) -> None:

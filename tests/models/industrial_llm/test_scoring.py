@@ -180,7 +180,14 @@ class TestPassageScore:
             ("45 Nm [1].", "I do not know: 45 Nm [1]."),
             ("I do not know: it is not told.", "I do not know."),
             ("我不知道:段落中没有写明。", "每500小时 [1]。"),
+            ("This is not in your documents.", "The documents do not state it."),
+            ("您的资料中没有这项信息。资料只写了 3 kN [1]。", "3 kN [1]。"),
         ]
         figures = scored("passages", *pairs)
         told, marked = pytest.approx(3 / 6, abs=1e-4), pytest.approx(2 / 6, abs=1e-4)
         assert figures == {"told": told, "marked": marked, "admitted": 0.5}
+
+    @pytest.mark.parametrize("task", ["passages", "grounded"])
+    def test_answer_that_declines_states_no_facts(self, task: str) -> None:
+        figures = scored(task, ("45 Nm [1].", "45 Nm is not stated in the passages [1]."))
+        assert (figures["told"], figures["marked"]) == (0, 0)

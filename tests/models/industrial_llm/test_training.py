@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -227,6 +229,50 @@ class TestTrainingBatches:
         }
         assert len(prints) == 4
 
+    def test_task_has_at_most_its_number_of_examples(self) -> None:
+        limited = replace(RECIPE, examples={"failure_mode": 10})
+        order = build_batches(corpus(), limited, lambda turn: 1)
+        turns = [turn for step in order for turn in step]
+        assert len(turns) == 3 * 10
+        chosen = [{turn.example for turn in turns if turn.epoch == epoch} for epoch in range(3)]
+        assert [len(some) for some in chosen] == [10, 10, 10]
+        assert chosen[0] != chosen[1]  # other ones in each epoch
+        assert build_batches(corpus(), limited, lambda turn: 1) == order
+
+    @pytest.mark.parametrize(("most", "count"), [(0, 0), (32, 32), (1_000, 32)])
+    def test_number_above_the_examples_is_no_limit(self, most: int, count: int) -> None:
+        recipe = replace(RECIPE, rounds={"failure_mode": 1}, examples={"failure_mode": most})
+        assert sum(map(len, build_batches(corpus(), recipe, lambda turn: 1))) == count
+
+
+class TestMicroBatches:
+    def sizes(self, lengths: Sequence[int], **settings: int) -> list[list[int]]:
+        """The tokens of each micro-batch's dialogues, which are nothing but their lengths."""
+        sized: Any = SimpleNamespace(
+            recipe=replace(RECIPE, **settings), token_count=lambda length: length
+        )
+        dialogues: Any = lengths
+        batches: Any = learning.Trainer._micro_batches(sized, dialogues)
+        return [list(some) for some in batches]
+
+    def test_padding_counts_as_tokens(self) -> None:
+        sizes = self.sizes([10, 10, 40, 10, 10, 10], together=9, micro_tokens=80)
+        assert sizes == [[10, 10], [40, 10], [10, 10]]
+
+    def test_number_of_dialogues_is_limited_too(self) -> None:
+        assert self.sizes([1] * 5, together=2, micro_tokens=80) == [[1, 1], [1, 1], [1]]
+
+    def test_dialogue_above_the_limit_is_alone(self) -> None:
+        assert self.sizes([5, 100, 5], together=9, micro_tokens=80) == [[5], [100], [5]]
+
+    def test_long_dialogue_does_not_shrink_later_micro_batches(self) -> None:
+        assert self.sizes([70, 20, 20, 20, 20], together=9, micro_tokens=80) == [
+            *([70], [20, 20, 20, 20]),
+        ]
+
+    def test_no_dialogues_give_no_micro_batch(self) -> None:
+        assert self.sizes([], together=2, micro_tokens=80) == []
+
 
 class TestSavedAdapter:
     def test_saved_config_and_weights_match_engine_format(
@@ -248,11 +294,13 @@ class TestSavedAdapter:
         lora.load_adapter_weights(first.model, learned.folder)
         assert first.mean_loss(sample_validation(corpus(), 4, 1)) < begun
 
-    def test_adapter_of_other_rank_is_rejected(
-        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_rank_is_the_recipes_and_an_adapter_of_another_one_is_rejected(
+        self, folder: Path, tmp_path: Path
     ) -> None:
-        lora.save_adapter(lora.load_model(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
-        monkeypatch.setattr("models.industrial_llm.lora.RANK", 4)
+        small = replace(RECIPE, rank=4)
+        lora.save_adapter(lora.load_model(folder, small, "cpu"), tmp_path, RECIPE.base)
+        assert json.loads((tmp_path / lora.CONFIG).read_text(encoding="utf-8"))["r"] == 4
+        lora.load_adapter_weights(lora.load_model(folder, small, "cpu"), tmp_path)
         with pytest.raises(lora.AdapterMismatch, match="another base or rank"):
             lora.load_adapter_weights(lora.load_model(folder, RECIPE, "cpu"), tmp_path)
 

@@ -99,14 +99,14 @@ class TestAdapterMixing:
         ("text", "mixing"), [(None, 1.0), ("1.00", 1.0), ("0.50", 0.5), ("0.01", 0.01)]
     )
     def test_mixing_fraction_is_parsed(self, text: str | None, mixing: float) -> None:
-        assert with_mixing(LanguageModelAdapter("b", "p"), text) == LanguageModelAdapter(
-            "b", "p", mixing
+        assert with_mixing(LanguageModelAdapter("b", "n"), text) == LanguageModelAdapter(
+            "b", "n", mixing=mixing
         )
 
     @pytest.mark.parametrize("text", ["", "0", "0.00", "1.01", "-0.50", "nan", ".5", "0.5", "x"])
     def test_invalid_mixing_fraction_is_rejected(self, text: str) -> None:
         with pytest.raises(InputInvalid):
-            with_mixing(LanguageModelAdapter("b", "p"), text)
+            with_mixing(LanguageModelAdapter("b", "n"), text)
 
     def test_mixing_fraction_for_specialist_is_rejected(self) -> None:
         assert with_mixing(learn, None) is learn

@@ -10,10 +10,16 @@ from pathlib import Path
 import pytest
 
 from models.catalog import Task
+from models.industrial_llm.recipes import BaseModelUnsupported
 from serving.specialists.loader import ModelSource
+from serving.text.adapter_store import AdapterSettings
 from serving.training import fine_tune_task
 from serving.training.fine_tune_task import TrainingGpuUnavailable, find_adapter
-from serving.training.language_model import LanguageModelAdapter, required_gpus
+from serving.training.language_model import (
+    LanguageModelAdapter,
+    required_gpus,
+    required_settings,
+)
 
 ROOT = Path(__file__).parents[3]
 # Ray in a process of its own. `num_gpus` is what the cluster claims to have: no GPU is used.
@@ -25,7 +31,7 @@ from serving.training.fine_tune_task import stream_fine_tuning
 from serving.training.language_model import LanguageModelAdapter
 
 async def run(gpus):
-    adapter = LanguageModelAdapter("/no/base", "", profile="gpu", gpus=0.5)
+    adapter = LanguageModelAdapter("/no/base", "Qwen/Qwen3.5-9B", gpus=0.5)
     async for line in stream_fine_tuning(adapter, b"", 60, gpu_wait_s=gpus or 0.5):
         sys.stdout.buffer.write(line)
 
@@ -92,13 +98,33 @@ def test_ray_starts_the_task_only_where_a_gpu_is_free(gpus: int, last: str) -> N
 
 
 class TestLanguageModelSource:
-    def test_source_decides_profile_and_gpus(self) -> None:
-        source = ModelSource(
-            Task.TEXT_GENERATION, "", "industrial_llm", "maker/base", "gpu", training_gpus=0.4
+    def source(self, base: str, location: str = "") -> ModelSource:
+        return ModelSource(
+            Task.TEXT_GENERATION, location, "industrial_llm", base, training_gpus=0.4
         )
-        adapter = find_adapter("m", source)
-        assert adapter == LanguageModelAdapter("maker/base", "", 1.0, "gpu", 0.4)
+
+    @pytest.mark.parametrize("base", ["Qwen/Qwen3.5-9B", "/weights/qwen3.5-9b/"])
+    def test_base_without_an_industry_adapter_is_named_by_its_weights(self, base: str) -> None:
+        adapter = find_adapter("m", self.source(base))
+        assert adapter == LanguageModelAdapter(base, "Qwen/Qwen3.5-9B", gpus=0.4)
         assert required_gpus(adapter) == 0.4
+        assert required_settings(self.source(base)) == AdapterSettings("Qwen/Qwen3.5-9B", 16, None)
+
+    def test_industry_adapter_names_the_base_and_the_settings(self, tmp_path: Path) -> None:
+        base, layers = "google/gemma-3-270m", frozenset({"q", "v"})
+        settings = {"base_model_name_or_path": base, "r": 4, "target_modules": sorted(layers)}
+        (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+        source = self.source("/converted/weights", str(tmp_path))
+        adapter = find_adapter("m", source)
+        assert adapter == LanguageModelAdapter("/converted/weights", base, str(tmp_path), gpus=0.4)
+        assert required_settings(source) == AdapterSettings(base, 4, layers)
+
+    def test_unknown_base_is_refused_with_the_known_ones_and_without_its_path(self) -> None:
+        with pytest.raises(BaseModelUnsupported) as error:
+            find_adapter("m", self.source("/srv/secret/other-7b"))
+        assert (error.value.status, error.value.code) == (400, "base_model_unsupported")
+        assert "'other-7b' cannot be fine-tuned, only those on Qwen/" in error.value.message
+        assert "/srv" not in error.value.message
 
     def test_other_fine_tuning_needs_no_gpu(self) -> None:
         adapter = find_adapter("m", ModelSource(Task.ANOMALY_DETECTION, "", "anomaly"))
