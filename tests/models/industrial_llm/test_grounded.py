@@ -19,6 +19,7 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 # Few characters for a token: texts with many figures have about three.
 CHARACTERS_PER_TOKEN = 2.7
 TEMPLATE_TOKENS = 40
+TRAINED = [name for name, recipe in RECIPES.items() if recipe.rounds["grounded"]]
 HANDBOOK = {(one.language, passage_text(one)): one for one in read_handbook()}
 
 
@@ -137,9 +138,7 @@ class TestAllExamples:
             expected = render_preface(asked, [(name, text) for name, text in pairs]) + asked
             assert one.text == expected
 
-    @pytest.mark.parametrize(
-        "profile", [name for name in RECIPES if RECIPES[name].rounds["grounded"]]
-    )
+    @pytest.mark.parametrize("profile", TRAINED)
     def test_no_example_exceeds_the_recipes_limit(
         self, examples: tuple[Example, ...], profile: str
     ) -> None:
