@@ -16,6 +16,8 @@ from load.bench.industrial_llm.adapters import FILES
 
 FOLDS = 10
 INDUSTRY = "industry"
+# The training settings of the base that the catalog's CPU profile serves.
+_PROFILE = "cpu-tiny"
 # glibc keeps freed memory: a fifth faster, with more memory (Linux).
 _ALLOCATION: Mapping[str, str] = MappingProxyType(
     {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
@@ -78,6 +80,7 @@ def train_adapter(run: TrainingRun, base: Path, work: Path, output: Path, start:
     if all((output / name).is_file() for name in FILES):
         return
     command = [sys.executable, "-m", "models.industrial_llm.train", "--base", str(base)]
+    command += ["--profile", _PROFILE]
     command += ["--work", str(work / f"learning-{run.name}"), "--output", str(output)]
     command += [
         *run.train_arguments,
