@@ -216,9 +216,15 @@ class Gateway:
         return [usage_to_json(row) for row in rows]
 
     async def reconciled(self) -> ReconciliationResult:
-        """The findings of `maas reconcile`."""
-        async with self.parts.database.transaction() as session:
-            return await reconcile(session)
+        """The findings of `maas reconcile`, which has no time limit, unlike a gateway's queries."""
+        url = self.parts.settings.database_url
+        assert url is not None
+        database = Database(url.get_secret_value(), pool_size=1)
+        try:
+            async with database.transaction() as session:
+                return await reconcile(session)
+        finally:
+            await database.close()
 
     async def caught_up(self) -> None:
         """Wait until this process has read the newest change of keys, limits and models."""
