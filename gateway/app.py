@@ -139,9 +139,7 @@ def build_components(
         identity=build_identity(database, clock, pepper, links, Passwords()),
         pepper=pepper,
         upstream_monitor=shared.monitor,
-        catalog_reloader=_build_reloader(
-            shared, settings, clock, catalog, stages.authenticator, model_selector
-        ),
+        catalog_reloader=_build_reloader(shared, settings, clock, catalog, stages, model_selector),
     )
 
 
@@ -150,12 +148,13 @@ def _build_reloader(
     settings: Settings,
     clock: Clock,
     catalog: Catalog,
-    authenticator: Authenticator,
+    stages: Stages,
     selector: ModelSelector,
 ) -> CatalogReloader:
     """Build the task that applies changed catalog files."""
+    authenticator, schedulers = stages.authenticator, shared.schedulers
     updates = CatalogUpdates(
-        catalog, settings, shared.upstream_updates, shared.schedulers, authenticator, selector
+        catalog, settings, shared.upstream_updates, schedulers, authenticator, selector
     )
     source = CatalogSource(settings, shared.secrets, updates.validate)
     metrics, timing = shared.metrics, shared.timing

@@ -1,5 +1,6 @@
 """Questions about documents: retrieval, and the cost of the search."""
 
+from decimal import Decimal
 from typing import Any
 
 from openai import AsyncOpenAI
@@ -24,7 +25,7 @@ async def test_question_about_documents_is_answered_from_a_vector_store(
     assert run["results"][0]["correct"] == 1
     rows = await gateway.rows(2)
     assert sorted(row["operation"] for row in rows) == ["chat", "embeddings"]
-    assert float(run["cost"]) == sum(float(row["cost"]) for row in rows)
+    assert Decimal(run["cost"]) == sum(Decimal(row["cost"]) for row in rows)
     sent = next(body for body in evaluator.upstream.received if "messages" in body)
     assert "How much pressure?" in sent["messages"][-1]["content"]
     assert "tools" not in sent

@@ -297,11 +297,11 @@ def test_gemma_template_overhead_is_within_json_overhead(counter: PromptTokenCou
     loaded = token_count._load_tokenizer(GEMMA or Path())
     assert loaded is not None
     assert loaded.render is not None
-    fixed = len(loaded.render([]).removeprefix("<bos>").encode()) + 1
+    fixed = len(loaded.render([], {}).removeprefix("<bos>").encode()) + 1
     assert fixed <= token_count._TEMPLATE_OVERHEAD_TOKENS + len(b'{"model":"","messages":[]}')
     for role in ("system", "developer", "user", "assistant"):
         message = msgspec.json.decode(written({"role": role}), type=token_count._Message)
-        added = len(loaded.render([message]).removeprefix("<bos>").encode()) + 1 - fixed
+        added = len(loaded.render([message], {}).removeprefix("<bos>").encode()) + 1 - fixed
         assert added <= len(written({"role": role})) + 1
 
 

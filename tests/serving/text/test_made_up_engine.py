@@ -23,6 +23,7 @@ from tests.support import builders
 from tests.support.builders import Gateway, run_gateway
 from tests.support.heavy import NEEDS_PEFT, NEEDS_VLLM
 from tests.support.models.made_up_qwen import made_up_qwen
+from tests.support.nightly import nightly
 
 if TYPE_CHECKING:
     import safetensors.torch as tensors
@@ -34,7 +35,8 @@ else:
     torch = LazyModule("torch")
     lora = LazyModule("models.industrial_llm.lora")
 
-pytestmark = [*NEEDS_PEFT, *NEEDS_VLLM]
+# A second engine: with it `make test` would take more than its twelve minutes.
+pytestmark = [*NEEDS_PEFT, *NEEDS_VLLM, nightly]
 MODEL = industrial(small_catalog())
 RECIPE = Recipe("made-up/qwen", {}, learning_rate=0.01)
 ORDER: Mapping[str, Any] = {

@@ -20,6 +20,7 @@ from serving.training.language_model import (
     required_gpus,
     required_settings,
 )
+from tests.support.nightly import nightly
 
 ROOT = Path(__file__).parents[3]
 # Ray in a process of its own. `num_gpus` is what the cluster claims to have: no GPU is used.
@@ -79,6 +80,7 @@ async def test_waiting_ends_with_an_error_that_says_what_to_do() -> None:
     assert (error.value.status, error.value.code) == (503, "no_training_gpu")
 
 
+@nightly
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(
     ("gpus", "last"),
