@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from infra.lazy_import import LazyModule
-from models.industrial_llm.batches import build_batches, fingerprint, sample_validation
+from models.industrial_llm.batches import (
+    ScheduledExample,
+    build_batches,
+    fingerprint,
+    sample_validation,
+)
 from models.industrial_llm.chat import training_messages
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.recipes import RANK, RECIPES
@@ -214,7 +219,7 @@ class TestDialogueEncoding:
 
 class TestTrainingBatches:
     def test_every_example_occurs_once_per_epoch(self) -> None:
-        order = build_batches(corpus(), RECIPE, lambda turn: len(turn.example.text))
+        order = build_batches(corpus(), RECIPE, lambda turn: len(turn.key))
         turns = [turn for step in order for turn in step]
         assert len(turns) == len(set(turns)) == 3 * 32
         assert {len(step) for step in order} == {4}
@@ -232,7 +237,7 @@ class TestTrainingBatches:
     def test_task_has_at_most_its_number_of_examples(self) -> None:
         limited = replace(RECIPE, examples={"failure_mode": 10})
         order = build_batches(corpus(), limited, lambda turn: 1)
-        turns = [turn for step in order for turn in step]
+        turns = [cast(ScheduledExample, turn) for step in order for turn in step]
         assert len(turns) == 3 * 10
         chosen = [{turn.example for turn in turns if turn.epoch == epoch} for epoch in range(3)]
         assert [len(some) for some in chosen] == [10, 10, 10]
@@ -246,11 +251,10 @@ class TestTrainingBatches:
 
 
 class TestMicroBatches:
-    def sizes(self, lengths: Sequence[int], **settings: int) -> list[list[int]]:
+    def sizes(self, lengths: Sequence[int], together: int, micro_tokens: int) -> list[list[int]]:
         """The tokens of each micro-batch's dialogues, which are nothing but their lengths."""
-        sized: Any = SimpleNamespace(
-            recipe=replace(RECIPE, **settings), token_count=lambda length: length
-        )
+        recipe = replace(RECIPE, together=together, micro_tokens=micro_tokens)
+        sized: Any = SimpleNamespace(recipe=recipe, token_count=lambda length: length)
         dialogues: Any = lengths
         batches: Any = learning.Trainer._micro_batches(sized, dialogues)
         return [list(some) for some in batches]
