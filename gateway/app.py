@@ -32,6 +32,7 @@ from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.dispatch import Dispatcher
+from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.model_selection import ModelSelector
@@ -269,6 +270,7 @@ def _build_stages(
         catalog, shared.availability, connections.handlers, clock, embedder
     )
     parser = Parser(catalog, selector, shared.availability)
+    dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
@@ -277,7 +279,8 @@ def _build_stages(
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
         grounder=Grounder(parser, searcher, counter),
         admission=admission,
-        dispatcher=_build_dispatcher(settings, clock, shared, call_metrics),
+        dispatcher=dispatcher,
+        verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,

@@ -5,6 +5,7 @@
 The prompt and the answer must fit into the model's context together.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,7 +18,9 @@ from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.retrieval.hybrid_search import Passage, SearchOptions
 from gateway.retrieval.search import VectorStoreQuery, VectorStoreSearcher
 from gateway.retrieval.token_length import estimate_tokens
-from gateway.wire.file_search import AnswerCitations, RetrievedPassage, insert_passages
+from gateway.wire.citations import RetrievedPassage
+from gateway.wire.file_search import insert_passages
+from gateway.wire.grounding import AnswerCitations, answer_format, conversation_text
 from gateway.wire.vector_stores import parse_filter
 from infra import ids
 
@@ -68,14 +71,21 @@ class Grounder:
             principal, _vector_store_query(retrieval, request.tags), caller
         )
         sources = tuple(_citation_source(passage) for passage in passages)
+        context = conversation_text(bytes(request.request_fields["messages"]))
         max_tokens = await self._prompt_tokens(call, request) + retrieval.max_added_tokens
         while True:
             grounded_body = insert_passages(body, retrieval.query, sources)
             grounded_request = self._parser.parse(call, grounded_body, principal)
             if not sources or await self._fits(call, grounded_request, max_tokens):
-                return grounded_body, replace(
-                    grounded_request, citations=AnswerCitations(retrieval.query, sources)
+                # In a thread: preparing many passages would delay other calls.
+                citations = await asyncio.to_thread(
+                    AnswerCitations.prepare,
+                    retrieval.query,
+                    context,
+                    sources,
+                    answer_format(grounded_request.request_fields),
                 )
+                return grounded_body, replace(grounded_request, citations=citations)
             sources = sources[:-1]
 
     def build_search_request(self, request: ParsedRequest) -> ParsedRequest:
