@@ -56,6 +56,7 @@ from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_ob
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.quota.request_limits import RequestLimits
 from gateway.retrieval.embedder import Embedder
+from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
@@ -277,7 +278,9 @@ def _build_stages(
         ),
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
-        grounder=Grounder(parser, searcher, counter),
+        grounder=Grounder(
+            parser, searcher, HandbookSearcher(catalog, shared.availability), counter
+        ),
         admission=admission,
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),

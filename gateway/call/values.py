@@ -185,7 +185,8 @@ class ModelSelection:
 class RetrievalRequest:
     """A `file_search` of a chat: vector stores, query, result limits and ranking weights.
 
-    `max_added_tokens` limits the tokens that retrieved passages add to the prompt.
+    `max_added_tokens` limits the tokens that retrieved passages add to the prompt. With
+    `searches_handbook`, the handbook is searched too, and there may be no store.
     """
 
     store_ids: tuple[str, ...]
@@ -196,6 +197,7 @@ class RetrievalRequest:
     min_score: float = 0.0
     embedding_weight: float = 1.0
     text_weight: float = 1.0
+    searches_handbook: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ system message, so that the text of a document has no more authority than the us
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,6 +22,8 @@ from gateway.wire.vector_stores import (
     parse_filter,
 )
 from infra.validation_errors import parse_validation_error
+from models.catalog import Assistant
+from models.handbook.small_talk import is_small_talk
 from models.passages import render_correction, render_preface
 
 _DEFAULT_RESULTS = 5
@@ -35,7 +38,7 @@ class FileSearchTool(msgspec.Struct):
 
     type: Literal["file_search"]
     vector_store_ids: Annotated[list[str], Meta(min_length=1, max_length=8)]
-    max_num_results: ResultCount = _DEFAULT_RESULTS
+    max_num_results: ResultCount | None = None
     filters: dict[str, Any] | None = None
     ranking_options: RankingOptions | None = None
 
@@ -49,7 +52,34 @@ def max_added_tokens(passages: int) -> int:
     return passages * _PASSAGE_TOKENS + _INSTRUCTION_TOKENS
 
 
-def extract_file_search(values: dict[str, msgspec.Raw], question: str) -> RetrievalRequest | None:
+def parse_retrieval(
+    values: dict[str, msgspec.Raw], question: str, assistant: Assistant | None
+) -> RetrievalRequest | None:
+    """Return what is searched for a chat, and remove the `file_search` tool from its fields.
+
+    An assistant also searches the handbook, unless the question asks nothing. Returns None if
+    nothing is searched. Raises ParameterInvalid.
+    """
+    default_results = _DEFAULT_RESULTS if assistant is None else assistant.max_passages
+    retrieval = _extract_file_search(values, question, default_results)
+    if assistant is None:
+        return retrieval
+    if retrieval is not None:
+        return replace(retrieval, searches_handbook=True)
+    if not question.strip() or is_small_talk(question):
+        return None
+    return RetrievalRequest(
+        store_ids=(),
+        query=question,
+        max_results=default_results,
+        max_added_tokens=max_added_tokens(default_results),
+        searches_handbook=True,
+    )
+
+
+def _extract_file_search(
+    values: dict[str, msgspec.Raw], question: str, default_results: int
+) -> RetrievalRequest | None:
     """Parse the `file_search` tool and remove it from the request's fields, in place.
 
     Returns None if the request has no such tool. Raises ParameterInvalid.
@@ -73,11 +103,12 @@ def extract_file_search(values: dict[str, msgspec.Raw], question: str) -> Retrie
     _set_other_tools(values, other_tools)
     ranking = file_search.ranking_options or RankingOptions()
     hybrid = ranking.hybrid_search or HybridSearchWeights()
+    max_results = file_search.max_num_results or default_results
     return RetrievalRequest(
         store_ids=tuple(file_search.vector_store_ids),
         query=question,
-        max_results=file_search.max_num_results,
-        max_added_tokens=max_added_tokens(file_search.max_num_results),
+        max_results=max_results,
+        max_added_tokens=max_added_tokens(max_results),
         filter=file_search.filters,
         min_score=ranking.score_threshold,
         embedding_weight=hybrid.embedding_weight,
@@ -88,7 +119,7 @@ def extract_file_search(values: dict[str, msgspec.Raw], question: str) -> Retrie
 def insert_passages(body: bytes, question: str, sources: Sequence[RetrievedPassage]) -> bytes:
     """Return a chat body without its `file_search` tool, with passages before the question."""
     values = bodies.decode_fields(body)
-    extract_file_search(values, question)
+    _extract_file_search(values, question, _DEFAULT_RESULTS)
     passages = [(source.filename, source.text) for source in sources]
     preface = render_preface(question, passages)
     values["messages"] = _change_question(
