@@ -15,6 +15,7 @@ from uuid import UUID
 from billing.metering.usage import UsageRecord
 from billing.rating.quantities import NO_USAGE
 from billing.tables import Settlement
+from gateway.call.errors import ModelServerNotFound
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.inference.admission import Admission
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
@@ -60,9 +61,15 @@ class LinkedCalls:
     ) -> None:
         """Run `work` for the linked call `call`; `settle` returns its usage row.
 
-        Raises the errors of `work`.
+        Raises the errors of `work`, and ModelServerNotFound if the model was not served when the
+        calls were reserved.
         """
-        admitted = replace(self._admitted_by_model[request.model.id], request=request)
+        reserved = self._admitted_by_model.get(request.model.id)
+        if reserved is None:
+            raise ModelServerNotFound(
+                f"The model {request.model.id!r} is not available at the moment."
+            )
+        admitted = replace(reserved, request=request)
         result = await work(admitted)
         record = build_usage_record(call, principal, request, admitted, result, self._clock)
         self._records_by_model[request.model.id] = replace(

@@ -94,3 +94,36 @@ def test_sentence_without_a_claim_needs_no_passage(checker: AnswerChecker) -> No
 def test_no_sentence_is_supported_without_passages() -> None:
     (sentence,) = AnswerChecker(QUESTION, ()).check("Every 500 h.")
     assert not sentence.is_supported
+
+
+@pytest.mark.parametrize(
+    ("answer", "nearest"),
+    [
+        ("Replace the return filter every 600 h.", 2),
+        ("The suction needs a level of 2 m [2].", 1),
+        ("每三周检查滤芯。", 3),
+        ("Green cheese.", None),
+        ("", None),
+    ],
+)
+def test_nearest_passage_shares_most_words_and_claims(
+    checker: AnswerChecker, answer: str, nearest: int | None
+) -> None:
+    assert checker.nearest(answer) == nearest
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How often is the filter changed?", [False, True, True]),
+        ("滤芯多久换？", [True, True, True]),
+        ("氧化铝？", [True, True, False]),
+        ("F3?", [True, True, True]),
+    ],
+    ids=["word of a passage", "word and other language", "no word", "question without words"],
+)
+def test_passage_is_on_topic_if_it_may_share_a_word_with_the_question(
+    question: str, expected: list[bool]
+) -> None:
+    checker = AnswerChecker(question, PASSAGES)
+    assert [checker.is_on_topic(number) for number in (1, 2, 3)] == expected
