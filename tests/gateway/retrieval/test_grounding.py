@@ -350,6 +350,6 @@ async def newest(firm: Firm, count: int) -> list[dict[str, Any]]:
 async def _aborted(firm: Firm) -> list[dict[str, Any]]:
     """The rows of an aborted call, once they are written."""
     async with asyncio.timeout(30):
-        while (rows := await newest(firm, 3))[-1]["settlement"] != "client_abort":
+        while (rows := await newest(firm, 3))[-1]["settlement"] != "client_abort":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return rows
