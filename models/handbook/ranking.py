@@ -32,9 +32,10 @@ def rank_passages(
     """Return at most `limit` passages with their scores, best first; those far below are left out.
 
     The score is the cosine similarity, or without `vector` the share of the best passage's weight.
+    A vector of another model is not used.
     """
     language = question_language(question)
-    if index is None or vector is None:
+    if index is None or vector is None or len(vector) != index.vectors.shape[1]:
         return _by_keywords(keywords, question, language, limit)
     nearest = index.search(vector, language, limit)
     return [one for one in nearest if one[1] >= nearest[0][1] - MAX_SIMILARITY_GAP]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from billing.metering.usage import list_usage, usage_to_json
 from billing.money import nano_from_text
 from gateway.retrieval import ingestion
 from tests.gateway.retrieval.asking import ask, chats, tool
 from tests.gateway.retrieval.firm import Firm, cut_here
+from tests.gateway.retrieval.rows import newest
 from tests.support.builders import CHAT, Emptying
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.lasting import Lasting, run_lasting
@@ -338,13 +338,6 @@ class TestStreamedAnswer:
         ]
         assert first.content == again.content
         assert len(chats(upstream)) == 2
-
-
-async def newest(firm: Firm, count: int) -> list[dict[str, Any]]:
-    """The newest usage rows, the last call first: second answer, search, chat."""
-    async with firm.gateway.parts.database.transaction() as session:
-        rows = await list_usage(session, account_id=None, limit=count)
-    return [usage_to_json(row) for row in rows]
 
 
 async def _aborted(firm: Firm) -> list[dict[str, Any]]:
