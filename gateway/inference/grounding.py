@@ -78,8 +78,6 @@ class AnswerVerifier:
             return result
         if result.grounded_stream is not None:
             return await self._verify_stream(answered, citations, result, result.grounded_stream)
-        if answered.admitted.request.stream:
-            return result
         # In a thread: checking a long answer would delay other calls.
         checked = await asyncio.to_thread(citations.check_body, result.tail)
         corrections = await self._correct(answered, citations, checked.rejected())

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from openai import APIStatusError
 
-from billing.audit_events import CLI_ACTOR
 from gateway.access.api_keys import IssuedKey, create_key
 from gateway.access.key_scopes import Scope, change_scope
+from gateway.identity.audit_log import CLI_ACTOR
 from gateway.retrieval import ingestion
 from infra.secrets.secret_key import secret_key
 from tests.gateway.retrieval.asking import ask, chats, tool
