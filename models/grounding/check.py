@@ -27,6 +27,8 @@ _SEPARATORS = re.compile(r"[\s\-–—·./]+")
 _HAN_CHARACTER = re.compile(f"[{_HAN}]")
 # Share of a sentence's words that must occur in the passage or the question.
 MIN_SHARED_WORDS = 0.4
+# A longer sentence before a colon may state something.
+MAX_INTRODUCTION_LENGTH = 60
 # How many words a shared figure or name counts for, when the nearest passage is looked for.
 _CLAIM_WEIGHT = 3
 
@@ -108,6 +110,12 @@ class _Claims:
         """Whether the sentence has a figure or a name."""
         return bool(self.figures or self.names)
 
+    @property
+    def is_introduction(self) -> bool:
+        """Whether the sentence only introduces a list, such as `Check the following:`."""
+        is_short = len(self.text) <= MAX_INTRODUCTION_LENGTH
+        return is_short and self.text.endswith((":", "：")) and not self.has_any
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerChecker:
@@ -129,7 +137,7 @@ class AnswerChecker:
     def check_sentence(self, sentence: Sentence) -> CheckedSentence:
         """Compare a sentence with each passage."""
         claims = _Claims.of(sentence.bare)
-        if not claims.terms and not claims.figures:
+        if (not claims.terms and not claims.figures) or claims.is_introduction:
             return CheckedSentence(sentence, (), ())
         lacking = [
             self._missing(claims, passage, number in sentence.cited)

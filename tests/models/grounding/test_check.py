@@ -85,10 +85,17 @@ def test_correct_citation_is_kept_and_wrong_one_is_replaced(checker: AnswerCheck
     assert wrong.citations == (2,)
 
 
-def test_sentence_without_a_claim_needs_no_passage(checker: AnswerChecker) -> None:
-    (sentence,) = checker.check("OK:")
+@pytest.mark.parametrize("text", ["OK:", "Proceed as follows:", "可能的原因有以下几点："])
+def test_sentence_without_a_claim_needs_no_passage(checker: AnswerChecker, text: str) -> None:
+    (sentence,) = checker.check(text)
     assert sentence.is_supported
     assert sentence.citations == ()
+
+
+@pytest.mark.parametrize("text", ["After 600 h proceed as follows:", "Call Wang Wei for help:"])
+def test_introduction_with_a_claim_needs_a_passage(checker: AnswerChecker, text: str) -> None:
+    (sentence,) = checker.check(text)
+    assert not sentence.is_supported
 
 
 def test_no_sentence_is_supported_without_passages() -> None:
