@@ -155,10 +155,10 @@ class TestRejectedDraft:
 class TestToolCalls:
     def test_text_before_a_tool_call_is_sent_unchecked(self) -> None:
         stream = citations(AnswerFormat(may_call_tools=True)).open_stream(1)
-        assert stream.feed(chunk("I stop the line. Now")) == b""
+        assert stream.feed(chunk("I halt the conveyor. Now")) == b""
         assert not stream.is_over
         (sent,) = decoded(stream.feed(chunk(tool_calls=[{"index": 0}])))
-        assert sent["choices"][0]["delta"]["content"] == "I stop the line. Now"
+        assert sent["choices"][0]["delta"]["content"] == "I halt the conveyor. Now"
         stream.feed(chunk(None, "tool_calls"))
         assert not stream.rejected()
         assert stream.groundings({}) == [Grounding.UNCHECKED]

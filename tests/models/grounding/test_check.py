@@ -107,7 +107,7 @@ def test_no_sentence_is_supported_without_passages() -> None:
     ("answer", "nearest"),
     [
         ("Replace the return filter every 600 h.", 2),
-        ("The suction needs a level of 2 m [2].", 1),
+        ("The suction needs a level of 7 m [2].", 1),
         ("每三周检查滤芯。", 3),
         ("Green cheese.", None),
         ("", None),

@@ -89,9 +89,9 @@ class TestCutAnswer:
 class TestUncheckedDraft:
     def test_held_text_is_released_once_the_checks_end(self) -> None:
         growing = draft()
-        assert growing.feed("I stop the line. Now") == ""
+        assert growing.feed("I halt the conveyor. Now") == ""
         assert growing.is_rejected
-        assert growing.release_unchecked() == "I stop the line. Now"
+        assert growing.release_unchecked() == "I halt the conveyor. Now"
         assert growing.feed(" it") == " it"
         assert growing.finish() == ""
         assert (growing.grounding, growing.is_rejected) == (Grounding.UNCHECKED, False)
