@@ -80,7 +80,7 @@ class LinkedCalls:
         self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
     ) -> None:
         """Add the usage row of a call that the operator pays for, however it ended."""
-        if result.settlement.billable:
+        if result.settlement is Settlement.COMPLETE:
             result = replace(result, settlement=Settlement.WAIVED)
         principal, request = admitted.principal, admitted.request
         record = build_usage_record(call, principal, request, admitted, result, self._clock)

@@ -6,6 +6,7 @@ An answer of about 1,000 tokens and passages of about 320 tokens each, in both l
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from models.grounding.check import AnswerChecker
 from models.grounding.draft import MAX_SENTENCE_LENGTH, GrowingDraft
@@ -32,11 +33,11 @@ def main() -> None:
         answer = sentence * per_answer
         checker = AnswerChecker("How often?", passages)
         long = ("moon rock-7 " * MAX_SENTENCE_LENGTH)[:MAX_SENTENCE_LENGTH]
-        _report(name, "prepare passages", lambda p=passages: AnswerChecker("How often?", p))
-        _report(name, f"answer of {len(answer)} characters", lambda c=checker, a=answer: c.check(a))
-        _report(name, "one sentence", lambda c=checker, s=sentence: c.check(s))
-        _report(name, "longest sentence", lambda c=checker, s=long: c.check(s))
-        _report(name, "stream in parts of 4", lambda c=checker, a=answer: _stream(c, a))
+        _report(name, "prepare passages", partial(AnswerChecker, "How often?", passages))
+        _report(name, f"answer of {len(answer)} characters", partial(checker.check, answer))
+        _report(name, "one sentence", partial(checker.check, sentence))
+        _report(name, "longest sentence", partial(checker.check, long))
+        _report(name, "stream in parts of 4", partial(_stream, checker, answer))
 
 
 def _stream(checker: AnswerChecker, answer: str) -> None:

@@ -202,11 +202,11 @@ class AnswerChecker:
 
     def _is_about(self, claims: _Claims, passage: _Passage, is_cited: bool) -> bool:
         """Whether a sentence is about the passage: by shared words, claims or citation."""
-        if claims.is_chinese != passage.is_chinese:
-            return claims.has_any or is_cited
         terms = claims.terms
         shared = sum(term in passage.terms or term in self._asked.terms for term in terms)
-        return shared >= (min(1, len(terms)) if claims.has_any else MIN_SHARED_WORDS * len(terms))
+        if shared >= (min(1, len(terms)) if claims.has_any else MIN_SHARED_WORDS * len(terms)):
+            return True
+        return claims.is_chinese != passage.is_chinese and (claims.has_any or is_cited)
 
 
 def _names(text: str) -> list[str]:

@@ -170,11 +170,8 @@ class TestPlainAnswer:
         upstream.replies = in_order(WRONG)  # the second request gets a 500
         answer = await ask(firm, QUESTION, tool(store))
         assert answer.file_search["grounding"] == "quoted"
-        rows = await firm.gateway.rows(3)
-        failed = next(one for one in rows if one["settlement"] == "platform_fault")
-        answered = next(
-            one for one in rows if one["settlement"] == "complete" and not one["parent_id"]
-        )
+        failed, _search, answered = await newest(firm, 3)
+        assert failed["settlement"] == "platform_fault"
         assert failed["parent_id"] == answered["request_id"]
         assert float(answered["cost"]) > 0
 

@@ -74,6 +74,11 @@ def test_claims_of_one_sentence_must_be_in_the_same_passage(checker: AnswerCheck
     assert not sentence.is_supported
 
 
+def test_passage_in_both_languages_supports_sentences_in_each() -> None:
+    checker = AnswerChecker("F3?", ("Check the motor cable for a short circuit. 先检查电机电缆。",))
+    assert all(one.supported_by for one in checker.check("Check the motor cable. 检查电机电缆。"))
+
+
 def test_sentence_in_words_of_no_passage_is_not_supported(checker: AnswerChecker) -> None:
     (sentence,) = checker.check("The moon consists of green cheese.")
     assert sentence.missing == ("The moon consists of green cheese.",)
