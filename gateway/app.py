@@ -32,6 +32,7 @@ from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.dispatch import Dispatcher
+from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.model_selection import ModelSelector
@@ -55,6 +56,7 @@ from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_ob
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.quota.request_limits import RequestLimits
 from gateway.retrieval.embedder import Embedder
+from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
@@ -268,15 +270,19 @@ def _build_stages(
         catalog, shared.availability, connections.handlers, clock, embedder
     )
     parser = Parser(catalog, selector, shared.availability)
+    dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
         ),
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
-        grounder=Grounder(parser, searcher, counter),
+        grounder=Grounder(
+            parser, searcher, HandbookSearcher(catalog, shared.availability), counter
+        ),
         admission=admission,
-        dispatcher=_build_dispatcher(settings, clock, shared, call_metrics),
+        dispatcher=dispatcher,
+        verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,

@@ -32,6 +32,36 @@ _INSTRUCTIONS: Mapping[str, str] = MappingProxyType(
 _QUESTION: Mapping[str, str] = MappingProxyType({"en": "Question: ", "zh": "问题："})
 
 
+# After the question, if a first answer had statements that are in no passage.
+_CORRECTION: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "en": (
+            "\n\nThe passages do not state the following: ",
+            "; ",
+            ". Do not write it. Answer from the passages only, or write that this is not in your "
+            "documents.",
+        ),
+        "zh": (
+            "\n\n段落中没有以下内容：",
+            "；",
+            "。请不要写这些内容，只根据段落回答；如果段落中没有答案，请说明资料中没有。",
+        ),
+    }
+)
+_MAX_CLAIMS, _MAX_CLAIM_LENGTH = 8, 80
+
+
+def render_correction(question: str, claims: Sequence[str]) -> str:
+    """Render what a second answer must leave out, to follow the question, in its language.
+
+    `claims` are statements of the first answer that are in no passage; without any, it had no
+    statement at all.
+    """
+    start, separator, end = _CORRECTION["zh" if _HAN.search(question) else "en"]
+    shown = [_escape_control_tokens(claim[:_MAX_CLAIM_LENGTH]) for claim in claims[:_MAX_CLAIMS]]
+    return f"{start}{separator.join(shown)}{end}" if shown else ""
+
+
 def render_preface(question: str, passages: Sequence[tuple[str, str]]) -> str:
     """Render instructions and passages, to be followed by the question, in its language.
 

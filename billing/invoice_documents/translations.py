@@ -59,7 +59,7 @@ _TEXTS: Mapping[str, str] = {
     "rule": gettext_noop(
         "Billed: calls with a complete response and, if the client disconnected, the usage until "
         "then; not billed: calls that were rejected, failed because of a platform error, were "
-        "replayed from an Idempotency-Key or whose usage is unknown."
+        "replayed from an Idempotency-Key, were waived or whose usage is unknown."
     ),
     # States.
     "preview": gettext_noop("Preview"),

@@ -129,6 +129,9 @@ _USAGE_ROW = {
     "cut_at_limit": gettext_noop(
         "the response was cut at a limit: top up, or raise the budget or `X-Max-Cost`"
     ),
+    "answer_corrected": gettext_noop(
+        "no action needed: the model stated what no passage says, so its answer was replaced"
+    ),
     "hold_exceeded": gettext_noop("no action needed: usage beyond the reservation is not billed"),
     "gateway_process_ended": gettext_noop("not billed: send the call again"),
 }

@@ -20,6 +20,7 @@ class Settlement(StrEnum):
     UNKNOWN = "unknown"  # consumption unknown (lost process): not billed, shown by reconciliation
     REFUSED = "refused"  # never sent to a model: not billed
     REPLAYED = "replayed"  # stored response of an Idempotency-Key: not billed again
+    WAIVED = "waived"  # made by the gateway at the operator's expense: not billed
 
     @property
     def billable(self) -> bool:

@@ -49,6 +49,10 @@ class StreamReader(Protocol):
         """End the stream before the withheld events and return its last event."""
         ...
 
+    def end_early(self) -> bool:
+        """End the stream before the engine does. Returns False if its usage so far is not known."""
+        ...
+
     def output_tokens(self) -> int:
         """Return the output tokens so far, over all choices."""
         ...

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
+from gateway.call.grounding import Citations, GroundedStream
 from gateway.call.reservation import Reservation
 from gateway.call.stream_reader import StreamReaderFactory
 from infra.errors import AppError
@@ -184,7 +185,8 @@ class ModelSelection:
 class RetrievalRequest:
     """A `file_search` of a chat: vector stores, query, result limits and ranking weights.
 
-    `max_added_tokens` limits the tokens that retrieved passages add to the prompt.
+    `max_added_tokens` limits the tokens that retrieved passages add to the prompt. With
+    `searches_handbook`, the handbook is searched too, and there may be no store.
     """
 
     store_ids: tuple[str, ...]
@@ -195,30 +197,7 @@ class RetrievalRequest:
     min_score: float = 0.0
     embedding_weight: float = 1.0
     text_weight: float = 1.0
-
-
-class CitationCollector(Protocol):
-    """Collects the citations in a stream while it is relayed."""
-
-    def feed(self, events: bytes) -> None:
-        """Collect the texts of the answer, which cite sources, from server-sent events."""
-        ...
-
-    def event(self) -> bytes:
-        """Return the event with all citations, which is sent after the last chunk of the answer."""
-        ...
-
-
-class Citations(Protocol):
-    """The retrieved sources of an answer, which are added to it as annotations."""
-
-    def annotate_body(self, body: bytes) -> bytes:
-        """Return a JSON answer with annotations for the sources it cites."""
-        ...
-
-    def stream_collector(self) -> CitationCollector:
-        """Return a new collector of the citations in one stream."""
-        ...
+    searches_handbook: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +323,8 @@ class CallResult:
     `tail` is the whole body, or the end of a stream. `stream_started` is True if `status` and
     `headers` were sent already. `usage_event` is the last chunk of a stream, with the usage that
     the client requested. `first_chunk_monotonic` is in monotonic seconds. `upstream` is what
-    answered; None if no upstream did.
+    answered; None if no upstream did. `grounded_stream` is set for a stream with passages; its
+    rejected drafts are still to be corrected.
     """
 
     settlement: Settlement
@@ -358,3 +338,4 @@ class CallResult:
     first_chunk_monotonic: float | None = None
     usage_event: bytes | None = None
     upstream: UpstreamTarget | None = None
+    grounded_stream: GroundedStream | None = None

@@ -66,6 +66,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "unknown": gettext_noop("Unknown"),
             "refused": gettext_noop("Rejected"),
             "replayed": gettext_noop("Replayed"),
+            "waived": gettext_noop("Not charged"),
         },
         "error_group": {
             "request": gettext_noop("Request"),
@@ -82,6 +83,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "unknown": gettext_noop("Usage unknown: not billed until it is determined."),
             "refused": gettext_noop("Not sent to a model: not billed."),
             "replayed": gettext_noop("Replayed from an Idempotency-Key: not billed again."),
+            "waived": gettext_noop("Made by the platform to correct an answer: not billed."),
         },
         "operation": {endpoint.operation: endpoint.label for endpoint in ENDPOINTS.values()},
         "meter": {

@@ -132,6 +132,10 @@ class CallMetrics:
             self._record_consumption(record, model, labels)
         return error or None
 
+    def record_grounding(self, model: str, outcome: str) -> None:
+        """Count an answer from passages: verified, quoted, not found or unchecked."""
+        self._inc(self._metrics.grounding, model, outcome)
+
     def record_upstream_attempt(
         self, operation: str, model: str, started: float, finished: float, outcome: "AttemptOutcome"
     ) -> None:

@@ -7,7 +7,7 @@ from gateway.asgi.exchange import ClientDisconnected, ClientExchange
 from gateway.call.errors import Unavailable, UpstreamCredentialsRejected
 from gateway.call.values import AdmittedCall, Call, CallResult, ServiceTier, UpstreamRequest
 from gateway.inference.call_metrics import AttemptOutcome, CallMetrics
-from gateway.inference.relay import CLIENT_CLOSED, CUT_AT_LIMIT, Relay
+from gateway.inference.relay import ANSWER_CORRECTED, CLIENT_CLOSED, CUT_AT_LIMIT, Relay
 from gateway.upstream.circuit_breaker import InFlightCall
 from gateway.upstream.concurrency import Schedulers, Slot
 from gateway.upstream.error_mapping import VARIANT_NOT_LOADED, SpecialistError
@@ -147,5 +147,5 @@ def _report_health(in_flight: InFlightCall, result: CallResult) -> None:
 
 
 def _metrics_error(result: CallResult) -> str | None:
-    """Return the error code for the metrics; a stream cut at a quota limit is not an error."""
-    return None if result.error_code == CUT_AT_LIMIT else result.error_code
+    """Return the error code for the metrics; a stream that the gateway ended is not an error."""
+    return None if result.error_code in (CUT_AT_LIMIT, ANSWER_CORRECTED) else result.error_code

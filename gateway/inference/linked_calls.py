@@ -4,7 +4,8 @@
 
 Quota for linked calls is reserved before the parent is admitted, and they are executed after that,
 so a rejected call sends nothing. Their usage rows have the parent's id as `parent_id`, are written
-in its commit and cost nothing if the parent costs nothing.
+in its commit and cost nothing if the parent costs nothing. Waived calls are made at the operator's
+expense (grounding.py): they need no quota and never cost anything.
 """
 
 from collections.abc import Iterable
@@ -13,19 +14,21 @@ from uuid import UUID
 
 from billing.metering.usage import UsageRecord
 from billing.rating.quantities import NO_USAGE
-from gateway.call.values import AdmittedCall, Call, ParsedRequest, Principal
+from billing.tables import Settlement
+from gateway.call.errors import ModelServerNotFound
+from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.inference.admission import Admission
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.internal_calls import UpstreamWork, new_internal_call
-from gateway.inference.pending_writes import InternalCallUsage
+from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
 from gateway.inference.usage_record import build_usage_record
 from infra import ids
 from infra.clock import Clock
 
 
 class LinkedCalls:
-    """The linked calls of one parent call, at most one per model."""
+    """The linked calls of one parent call: at most one per model, and waived ones."""
 
     def __init__(self, parent: Call, admission: Admission, clock: Clock) -> None:
         self._parent = parent
@@ -33,6 +36,7 @@ class LinkedCalls:
         self._clock = clock
         self._admitted_by_model: dict[str, AdmittedCall] = {}
         self._records_by_model: dict[str, UsageRecord] = {}
+        self._waived: list[InternalCallUsage] = []
 
     @property
     def max_cost_nano(self) -> int:
@@ -57,14 +61,31 @@ class LinkedCalls:
     ) -> None:
         """Run `work` for the linked call `call`; `settle` returns its usage row.
 
-        Raises the errors of `work`.
+        Raises the errors of `work`, and ModelServerNotFound if the model was not served when the
+        calls were reserved.
         """
-        admitted = replace(self._admitted_by_model[request.model.id], request=request)
+        reserved = self._admitted_by_model.get(request.model.id)
+        if reserved is None:
+            raise ModelServerNotFound(
+                f"The model {request.model.id!r} is not available at the moment."
+            )
+        admitted = replace(reserved, request=request)
         result = await work(admitted)
         record = build_usage_record(call, principal, request, admitted, result, self._clock)
         self._records_by_model[request.model.id] = replace(
             record, parent_id=self._parent.request_id
         )
+
+    def add_waived(
+        self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
+    ) -> None:
+        """Add the usage row of a call that the operator pays for, however it ended."""
+        if result.settlement is Settlement.COMPLETE:
+            result = replace(result, settlement=Settlement.WAIVED)
+        principal, request = admitted.principal, admitted.request
+        record = build_usage_record(call, principal, request, admitted, result, self._clock)
+        record = replace(record, parent_id=self._parent.request_id)
+        self._waived.append(InternalCallUsage(record, admitted.reservation, intent))
 
     def settle(self, parent: UsageRecord) -> tuple[InternalCallUsage, ...]:
         """Return the linked calls' usage rows, to write with the parent's; empty if called again.
@@ -72,16 +93,18 @@ class LinkedCalls:
         Releases the reservations of calls that were not executed.
         """
         admitted_calls, self._admitted_by_model = self._admitted_by_model, {}
+        waived, self._waived = self._waived, []
         for model, admitted in admitted_calls.items():
             if model not in self._records_by_model:
                 self._admission.release(admitted)
-        return tuple(
+        executed = (
             InternalCallUsage(
                 _with_parent_settlement(record, parent), admitted_calls[model].reservation
             )
             for model, record in self._records_by_model.items()
             if model in admitted_calls
         )
+        return (*executed, *waived)
 
 
 def _with_parent_settlement(record: UsageRecord, parent: UsageRecord) -> UsageRecord:

@@ -60,7 +60,11 @@ class Parser:
         decoded = find_endpoint(call.operation).decode(call, body, principal)
         fallback = decoded.for_model(_resolve_shared_model(selection.model, principal))
         return replace(
-            fallback, tags=request.tags, selection=selection, citations=request.citations
+            fallback,
+            tags=request.tags,
+            selection=selection,
+            retrieval=None,  # the passages are in the body already
+            citations=request.citations,
         )
 
     def _parse_untagged(self, call: Call, body: bytes, principal: Principal) -> ParsedRequest:

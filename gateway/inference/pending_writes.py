@@ -26,10 +26,14 @@ class PendingIntent:
 
 @dataclass(slots=True, eq=False)
 class InternalCallUsage:
-    """The usage row of an internal call, written and charged in the commit of its parent call."""
+    """The usage row of an internal call, written and charged in the commit of its parent call.
+
+    `intent` is set for a call that generates text, which an engine counts.
+    """
 
     record: UsageRecord
     reservation: Reservation
+    intent: PendingIntent | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -59,19 +63,35 @@ class PendingUsage:
 
     def settled_calls(self) -> list[SettledCall]:
         """Return the usage rows with their quota charges, as billing writes them."""
-        has_intent_row = self.intent is not None and self.intent.is_submitted
         own_call = SettledCall(
-            self.record, _charges(self.record, self.reservation), has_intent_row, self.answer
+            self.record,
+            _charges(self.record, self.reservation),
+            _has_row(self.intent),
+            self.answer,
         )
         return [
             own_call,
             *(
                 SettledCall(
-                    internal_call.record, _charges(internal_call.record, internal_call.reservation)
+                    internal_call.record,
+                    _charges(internal_call.record, internal_call.reservation),
+                    _has_row(internal_call.intent),
                 )
                 for internal_call in self.internal_calls
             ),
         ]
+
+    def supersede_intents(self) -> None:
+        """Leave out the intents that are not in a commit yet: the usage rows alone suffice."""
+        intents = [self.intent, *(internal_call.intent for internal_call in self.internal_calls)]
+        for intent in intents:
+            if intent is not None and not intent.is_submitted:
+                intent.is_superseded = True
+
+
+def _has_row(intent: PendingIntent | None) -> bool:
+    """Whether an intent has, or will have, a row that the usage row replaces."""
+    return intent is not None and intent.is_submitted
 
 
 def _charges(record: UsageRecord, reservation: Reservation | None) -> tuple[QuotaCharge, ...]:

@@ -31,6 +31,7 @@ from gateway.inference.admission import Admission, with_request
 from gateway.inference.call_metrics import CallMetrics, headers_as_fields, span_name_and_attributes
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.error_report import KnownWords, build_error_report
+from gateway.inference.grounding import AnsweredCall, AnswerVerifier
 from gateway.inference.idempotency import (
     MAX_STORED_ANSWER_BYTES,
     IdempotencyReplayer,
@@ -82,6 +83,7 @@ class Stages:
     grounder: Grounder
     admission: Admission
     dispatcher: Dispatcher
+    verifier: AnswerVerifier
     writer: UsageWriter
     call_metrics: CallMetrics
     internal_calls: InternalCalls
@@ -234,10 +236,27 @@ class Pipeline:
         client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
         if is_overflow:
             try:
-                return await stages.dispatcher.send(call, admitted, client, state.trace, True)
+                return await self._send(call, admitted, client, state, True)
             except (UpstreamUnreachable, UpstreamBusy, ModelServerNotFound):
                 await self._wait_for_slot(admitted, client, state)
-        return await stages.dispatcher.send(call, admitted, client, state.trace)
+        return await self._send(call, admitted, client, state, False)
+
+    async def _send(
+        self,
+        call: Call,
+        admitted: AdmittedCall,
+        client: ClientExchange,
+        state: CallState,
+        only_upstreams: bool,
+    ) -> CallResult:
+        """Send the call, and verify an answer from passages."""
+        stages, trace = self._stages, state.trace
+        result = await stages.dispatcher.send(call, admitted, client, trace, only_upstreams)
+        if state.linked is None:
+            return result
+        answered = AnsweredCall(call, admitted, client, state.linked, only_upstreams, trace)
+        with trace.stage("verify"):
+            return await stages.verifier.verify(answered, result)
 
     async def _wait_for_slot(
         self, admitted: AdmittedCall, client: ClientExchange, state: CallState

@@ -124,11 +124,11 @@ class Quotes:
         await self._grounder.list_search_requests(principal, request)
 
     def _max_search_cost(self, call: Call, principal: Principal, request: ParsedRequest) -> int:
-        """Return the worst-case cost of the request's `file_search`, in nano-units."""
-        if request.retrieval is None:
-            return 0
+        """Return the worst-case cost of the request's search, in nano-units."""
         embedding_call = replace(call, operation=EMBEDDINGS.operation)
-        search_request = self._grounder.build_search_request(request)
+        search_request = self._grounder.build_search_request(principal, request)
+        if search_request is None:
+            return 0
         return self._admission.compute_demand(
             embedding_call, principal, search_request
         ).max_cost_nano

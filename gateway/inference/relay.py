@@ -2,7 +2,7 @@
 
 A non-streamed response is read completely; a stream is relayed event by event. Both withhold the
 tail until the call's usage row is durable. If either side disconnects, the result still has the
-quantities consumed so far.
+quantities consumed so far. Of a stream with passages, only supported sentences are sent.
 """
 
 import asyncio
@@ -32,6 +32,11 @@ _EVENT_STREAM = {
 }
 # Error code of the usage row of a stream that ended early because its quota was exhausted.
 CUT_AT_LIMIT = "cut_at_limit"
+# Error code of the usage row of a stream that ended early because of an unsupported statement.
+ANSWER_CORRECTED = "answer_corrected"
+# The longest time without a byte for the client while text is held back: proxies wait longer.
+KEEP_ALIVE_S = 5.0
+KEEP_ALIVE = b": keep-alive\n\n"
 CLIENT_CLOSED = CallResult(
     Settlement.CLIENT_ABORT, 499, b"", {}, error_code="client_closed_request"
 )
@@ -88,7 +93,7 @@ class Relay:
             settlement=Settlement.COMPLETE,
             status=200,
             quantities=request.measure(body),
-            tail=tail if request.citations is None else request.citations.annotate_body(tail),
+            tail=tail,
             headers=headers,
         )
 
@@ -138,13 +143,17 @@ class _StreamRelay:
         self._reader = stream_reader(
             relay._max_response_bytes, reserved_tokens, model=target.response_model
         )
-        self._citations = (
-            None if request.citations is None else request.citations.stream_collector()
+        self._grounded = (
+            None
+            if request.citations is None
+            else request.citations.open_stream(request.output_bounds.choices)
         )
+        self._last_write = relay._clock.monotonic()
         self._first_chunk: float | None = None
         self._deadline: ClientDeadline
         self._unsent: EagerAwaitable[None] | None = None
-        self._is_cut = False
+        self._early_end: str | None = None
+        self._has_responded = False
 
     async def run(self) -> CallResult:
         """Relay the stream to its end. Raises an AppError only if the client received nothing."""
@@ -173,13 +182,17 @@ class _StreamRelay:
                 raise UpstreamFailed("The model's response could not be parsed.")
             self._deadline = deadline
             # The first event waits until the call's intent row is durable (client.start).
-            while self._first_chunk is None and not reader.done:
+            while (self._first_chunk is None or self._grounded is not None) and not reader.done:
                 received = await response.read()
                 if not received:
                     return
                 deadline.extend(relay._idle_timeout_s)
                 if not await self._send_reserved(reader.feed(received)):
                     return
+                if self._is_draft_rejected() and reader.end_early():
+                    self._early_end = ANSWER_CORRECTED
+                    return
+                await self._keep_alive()
             while not reader.done and not response.is_body_consumed:
                 await response.feed_to(self._forward)
                 unsent, self._unsent = self._unsent, None
@@ -188,7 +201,7 @@ class _StreamRelay:
                 if not await self._send_reserved(b""):
                     return
             await self._reserve_tokens(reader.output_tokens())
-            await self._send_citations()
+            await self._end_grounded()
             # Read the end of the body so that the connection can be reused, but only briefly.
             deadline.extend(self._relay.stream_end_timeout_s)
             await response.read()
@@ -199,8 +212,6 @@ class _StreamRelay:
         Returns whether the next bytes may be forwarded in the same way.
         """
         chunk = self._reader.feed(received)
-        if self._citations is not None:
-            self._citations.feed(chunk)
         self._deadline.extend(self._relay._idle_timeout_s)
         self._unsent = self._client.try_write(chunk) if chunk else None
         return self._unsent is None and not self._reader.done and not self._reader.is_withholding
@@ -217,9 +228,9 @@ class _StreamRelay:
             needed = reader.required_tokens()
             # An event without a token count could contain all tokens that the engine may generate.
             if not await self._reserve_tokens(reservation.max_tokens if needed is None else needed):
-                self._is_cut = True
+                self._early_end = CUT_AT_LIMIT
                 await self._send(reader.truncate())
-                await self._send_citations()
+                await self._end_grounded()
                 return False
             covered = reservation.reserved_tokens
             await self._send(reader.release(covered, covered >= reservation.max_tokens))
@@ -234,30 +245,56 @@ class _StreamRelay:
                     return False
         return True
 
-    async def _send_citations(self) -> None:
-        """Send the annotations event, which precedes the usage chunk."""
-        if self._citations is not None and self._reader.done and self._first_chunk is not None:
-            await self._client.write(self._citations.event())
+    def _is_draft_rejected(self) -> bool:
+        """Whether no more of the stream would be sent, so that it can end before the engine ends.
+
+        An upstream of the catalog reports its usage at the end only: its streams are not ended.
+        """
+        grounded = self._grounded
+        if grounded is None or self._target.response_model is not None:
+            return False
+        return grounded.is_over and bool(grounded.rejected())
+
+    async def _keep_alive(self) -> None:
+        """Send a comment if nothing was sent for some time because text is held back."""
+        idle_s = self._relay._clock.monotonic() - self._last_write
+        if self._first_chunk is not None and idle_s >= KEEP_ALIVE_S:
+            await self._write(KEEP_ALIVE)
+
+    async def _end_grounded(self) -> None:
+        """Send what the checks released at the end, and the citations, before the usage chunk.
+
+        If a draft was rejected, its correction follows (grounding.py).
+        """
+        if self._grounded is None or not self._reader.done:
+            return
+        await self._write(self._grounded.end())
+        if not self._grounded.rejected() and self._first_chunk is not None:
+            await self._write(self._grounded.last_events({}))
 
     async def _send(self, chunk: bytes) -> None:
-        """Send a chunk to the client, after the response headers if it is the first one."""
+        """Send a chunk to the client, of an answer from passages what may be released of it."""
+        if chunk and not self._has_responded:
+            self._has_responded = True
+            self._on_response_started()
+        await self._write(chunk if self._grounded is None else self._grounded.feed(chunk))
+
+    async def _write(self, chunk: bytes) -> None:
+        """Write a chunk, after the response headers if it is the first one."""
         if not chunk:
             return
         if self._first_chunk is None:
             await self._client.start(200, _EVENT_STREAM)
             self._first_chunk = self._relay._clock.monotonic()
-            self._on_response_started()
-        if self._citations is not None:
-            self._citations.feed(chunk)
         await self._client.write(chunk)
+        self._last_write = self._relay._clock.monotonic()
 
     def _complete(self) -> CallResult:
         """Return the result of a stream that ended without an error."""
         if not self._reader.done:
             return self._interrupted(UpstreamFailed(ANSWER_INTERRUPTED))
-        return self._result(
-            Settlement.COMPLETE, self._reader.end_event, CUT_AT_LIMIT if self._is_cut else None
-        )
+        result = self._result(Settlement.COMPLETE, self._reader.end_event, self._early_end)
+        return replace(result, grounded_stream=self._grounded)
 
     def _interrupted(self, error: AppError) -> CallResult:
         """Return the result of a failed stream; raise if the client received nothing."""

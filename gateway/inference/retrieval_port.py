@@ -26,8 +26,10 @@ class Grounder(Protocol):
         """Insert retrieved passages into a chat; return its new body and the parsed new request."""
         ...
 
-    def build_search_request(self, request: ParsedRequest) -> ParsedRequest:
-        """Build the embedding call of a request's `file_search`, to price it.
+    def build_search_request(
+        self, principal: Principal, request: ParsedRequest
+    ) -> ParsedRequest | None:
+        """Build the embedding call of a request's search, to price it; None if it makes none.
 
         Raises ModelServerNotFound if no server has the embedding model.
         """

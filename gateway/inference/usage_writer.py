@@ -155,14 +155,12 @@ class UsageWriter:
             and not internal_calls
         ):
             raise _not_recorded_error()
-        if intent is not None and not intent.is_submitted:
-            # The intent is not in a commit yet: the usage row alone suffices.
-            intent.is_superseded = True
         deadline = self._clock.monotonic() + self._timeout_s
         committed = asyncio.get_running_loop().create_future()
         usage = PendingUsage(
             record, committed, deadline, reservation, intent, answer, internal_calls=internal_calls
         )
+        usage.supersede_intents()
         self._usages.append(usage)
         self._wake_writer()
         return usage

@@ -1,12 +1,15 @@
-"""Retrieval-augmented generation: insert passages before the question of a `file_search` chat.
+"""Retrieval-augmented generation: insert passages before the question of a chat.
 
-    remove the tool -> search -> drop passages that do not fit -> insert before the question
+    remove the tool -> search stores, handbook -> drop passages that do not fit -> insert the rest
 
 The prompt and the answer must fit into the model's context together.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
+from itertools import zip_longest
 
 from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
 from gateway.inference.endpoints.table import ENDPOINTS
@@ -14,12 +17,16 @@ from gateway.inference.internal_calls import InternalCallExecutor
 from gateway.inference.parsing import Parser
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.registry.files import PREFIX as FILE_PREFIX
+from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.hybrid_search import Passage, SearchOptions
-from gateway.retrieval.search import VectorStoreQuery, VectorStoreSearcher
+from gateway.retrieval.search import FoundPassages, VectorStoreQuery, VectorStoreSearcher
 from gateway.retrieval.token_length import estimate_tokens
-from gateway.wire.file_search import AnswerCitations, RetrievedPassage, insert_passages
+from gateway.wire.citations import RetrievedPassage
+from gateway.wire.file_search import insert_passages
+from gateway.wire.grounding import AnswerCitations, answer_format, conversation_text
 from gateway.wire.vector_stores import parse_filter
 from infra import ids
+from infra.errors import AppError
 
 # Reserved for an answer without `max_tokens`: a quarter of the context, at most 1024 tokens.
 _ANSWER_DIVISOR, _MAX_RESERVED_TOKENS = 4, 1024
@@ -29,10 +36,15 @@ class Grounder:
     """Retrieval-augmented generation for chat requests; one per gateway process."""
 
     def __init__(
-        self, parser: Parser, searcher: VectorStoreSearcher, counter: PromptTokenCounter
+        self,
+        parser: Parser,
+        searcher: VectorStoreSearcher,
+        handbook: HandbookSearcher,
+        counter: PromptTokenCounter,
     ) -> None:
         self._parser = parser
         self._searcher = searcher
+        self._handbook = handbook
         self._counter = counter
 
     async def list_search_requests(
@@ -44,9 +56,8 @@ class Grounder:
         """
         if request.retrieval is None:
             return []
-        return await self._searcher.embedding_requests(
-            principal, _vector_store_query(request.retrieval, request.tags)
-        )
+        query = await self._build_query(principal, request.retrieval, request.tags)
+        return await self._searcher.embedding_requests(principal, query)
 
     async def ground(
         self,
@@ -64,27 +75,84 @@ class Grounder:
         retrieval = request.retrieval
         if retrieval is None:
             return body, request
-        passages = await self._searcher.search(
-            principal, _vector_store_query(retrieval, request.tags), caller
-        )
-        sources = tuple(_citation_source(passage) for passage in passages)
+        query = await self._build_query(principal, retrieval, request.tags)
+        sources = await self._find_sources(principal, retrieval, query, caller)
+        context = conversation_text(bytes(request.request_fields["messages"]))
         max_tokens = await self._prompt_tokens(call, request) + retrieval.max_added_tokens
         while True:
             grounded_body = insert_passages(body, retrieval.query, sources)
             grounded_request = self._parser.parse(call, grounded_body, principal)
             if not sources or await self._fits(call, grounded_request, max_tokens):
-                return grounded_body, replace(
-                    grounded_request, citations=AnswerCitations(retrieval.query, sources)
+                # In a thread: preparing many passages would delay other calls.
+                citations = await asyncio.to_thread(
+                    AnswerCitations.prepare,
+                    retrieval.query,
+                    context,
+                    sources,
+                    answer_format(grounded_request.request_fields),
                 )
+                return grounded_body, replace(grounded_request, retrieval=None, citations=citations)
             sources = sources[:-1]
 
-    def build_search_request(self, request: ParsedRequest) -> ParsedRequest:
-        """Build the embedding call of a request's `file_search`, to price it.
+    def build_search_request(
+        self, principal: Principal, request: ParsedRequest
+    ) -> ParsedRequest | None:
+        """Build the embedding call of a request's search, to price it.
 
-        Raises ModelServerNotFound if no server has the embedding model.
+        Returns None if the search makes no such call: of the handbook by keywords, where the
+        account can call no embedding model. Raises ModelServerNotFound if no server has the model.
         """
-        question = "" if request.retrieval is None else request.retrieval.query
-        return replace(self._searcher.price_request([question]), tags=request.tags)
+        retrieval = request.retrieval
+        if retrieval is None:
+            return None
+        try:
+            priced = self._searcher.price_request([retrieval.query])
+        except AppError:
+            if retrieval.store_ids:
+                raise
+            return None
+        if not retrieval.store_ids and priced.model.id not in principal.model_prices:
+            return None
+        return replace(priced, tags=request.tags)
+
+    async def _build_query(
+        self, principal: Principal, retrieval: RetrievalRequest, tags: Mapping[str, str] | None
+    ) -> VectorStoreQuery:
+        """Return the search of the account's stores, and of the handbook by its embeddings."""
+        query = _vector_store_query(retrieval, tags)
+        if not retrieval.searches_handbook:
+            return query
+        model = await self._handbook.find_embedding_model(principal)
+        return replace(query, handbook_model=model)
+
+    async def _find_sources(
+        self,
+        principal: Principal,
+        retrieval: RetrievalRequest,
+        query: VectorStoreQuery,
+        caller: InternalCallExecutor,
+    ) -> tuple[RetrievedPassage, ...]:
+        """Return the best passages of stores and handbook, at most `max_results`.
+
+        If only the handbook is searched, a failure of the embedding model is no failure: keywords
+        find passages too.
+        """
+        found = FoundPassages()
+        if retrieval.store_ids or query.handbook_model is not None:
+            try:
+                found = await self._searcher.find(principal, query, caller)
+            except AppError as error:
+                if retrieval.store_ids or error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+        sources = [_citation_source(passage) for passage in found.passages]
+        if retrieval.searches_handbook:
+            model, limit = query.handbook_model, retrieval.max_results
+            vectors = () if model is None else found.vectors.get(model.id, ())
+            handbook = await self._handbook.search(
+                retrieval.query, next(iter(vectors), None), limit
+            )
+            sources = _alternate(sources, handbook)
+        return tuple(sources[: retrieval.max_results])
 
     async def _fits(self, call: Call, request: ParsedRequest, max_tokens: int) -> bool:
         """Return whether the prompt has at most `max_tokens` and leaves room for an answer."""
@@ -108,10 +176,21 @@ class Grounder:
         return estimate_tokens(bytes(request.request_fields["messages"]).decode(errors="replace"))
 
 
+def _alternate(
+    documents: Sequence[RetrievedPassage], handbook: Sequence[RetrievedPassage]
+) -> list[RetrievedPassage]:
+    """Return passages of the account's documents and of the handbook in turn, each by rank.
+
+    Their scores cannot be compared. The account's documents come first.
+    """
+    pairs = zip_longest(documents, handbook)
+    return [passage for pair in pairs for passage in pair if passage is not None]
+
+
 def _vector_store_query(
     retrieval: RetrievalRequest, tags: Mapping[str, str] | None
 ) -> VectorStoreQuery:
-    """Return the vector store query that the request's `file_search` tool makes."""
+    """Return the search of the vector stores that the request's `file_search` tool names."""
     options = SearchOptions(
         retrieval.max_results,
         retrieval.min_score,

@@ -6,12 +6,12 @@ A query that exceeds the embedding model's context is reduced to its beginning a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.call.values import ParsedRequest, Principal
 from gateway.inference.internal_calls import InternalCallExecutor
 from gateway.retrieval import hybrid_search, vector_stores
-from gateway.retrieval.embedder import Embedder, EmbeddingInput, embedding_request
+from gateway.retrieval.embedder import Embedder, EmbeddingInput, Vector, embedding_request
 from gateway.retrieval.hybrid_search import Passage, SearchOptions, SearchQuery, SearchScope
 from gateway.retrieval.lexemes import query_terms
 from gateway.retrieval.token_length import estimate_tokens
@@ -25,19 +25,32 @@ from models.catalog import Catalog, Model, Retrieval
 
 # The usage tag of the embedding calls of searches and of ingestion.
 STORE_TAG = "vector_store"
+HANDBOOK_STORE = "handbook"
 # Left free for the prefix and for errors of the estimate.
 _RESERVED_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class VectorStoreQuery:
-    """The queries of a search, and the stores that are searched."""
+    """The queries of a search, and the stores that are searched.
+
+    `handbook_model` also embeds the queries, to search the handbook; None if it is not searched.
+    """
 
     store_ids: Sequence[str]
     queries: Sequence[str]
     options: SearchOptions
     filter: Filter | None = None
     tags: Mapping[str, str] | None = None
+    handbook_model: Model | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassages:
+    """The passages of a search, best first, and the embeddings of its queries by model."""
+
+    passages: Sequence[Passage] = ()
+    vectors: Mapping[str, Sequence[Vector]] = field(default_factory=dict)
 
 
 class VectorStoreSearcher:
@@ -64,7 +77,7 @@ class VectorStoreSearcher:
 
         Raises VectorStoreNotFound, VectorStoreExpired, EmbeddingModelChanged.
         """
-        by_model = await self._group_stores_by_model(principal, query.store_ids)
+        by_model = await self._group_stores_by_model(principal, query)
         return [
             embedding_request(_embedding_input(query, model, stores)) for model, stores in by_model
         ]
@@ -75,15 +88,28 @@ class VectorStoreSearcher:
         query: VectorStoreQuery,
         caller: InternalCallExecutor | None = None,
     ) -> list[Passage]:
-        """Return the best passages of all stores, best first.
+        """Return the best passages of all stores, best first. Raises as `find`."""
+        return list((await self.find(principal, query, caller)).passages)
+
+    async def find(
+        self,
+        principal: Principal,
+        query: VectorStoreQuery,
+        caller: InternalCallExecutor | None = None,
+    ) -> FoundPassages:
+        """Embed the queries, once per model, and return the best passages of all stores.
 
         Raises VectorStoreNotFound, VectorStoreExpired, EmbeddingModelChanged, ModelNotInstalled,
         and the errors of a call.
         """
         passages: list[Passage] = []
-        for model, stores in await self._group_stores_by_model(principal, query.store_ids):
+        vectors_by_model: dict[str, Sequence[Vector]] = {}
+        for model, stores in await self._group_stores_by_model(principal, query):
             texts = _embedding_input(query, model, stores)
             vectors = await self._embedder.embed(principal, texts, caller=caller)
+            vectors_by_model[model.id] = vectors
+            if not stores:
+                continue
             search_queries = [
                 SearchQuery(vector, query_terms(text))
                 for vector, text in zip(vectors, query.queries, strict=True)
@@ -95,7 +121,7 @@ class VectorStoreSearcher:
                     session, scope, search_queries, query.options
                 )
         passages.sort(key=lambda passage: -passage.score)
-        return passages[: query.options.limit]
+        return FoundPassages(passages[: query.options.limit], vectors_by_model)
 
     def price_request(self, queries: Sequence[str]) -> ParsedRequest:
         """Build the embedding call that a search for these queries would make, to price it.
@@ -110,12 +136,19 @@ class VectorStoreSearcher:
         )
 
     async def _group_stores_by_model(
-        self, principal: Principal, store_ids: Sequence[str]
+        self, principal: Principal, query: VectorStoreQuery
     ) -> list[tuple[Model, list[VectorStore]]]:
-        """Return the stores grouped by the embedding model of their vectors."""
+        """Return the stores grouped by the embedding model of their vectors.
+
+        The handbook's model may have no store.
+        """
         by_model: dict[str, list[VectorStore]] = {}
+        if query.handbook_model is not None:
+            by_model[query.handbook_model.id] = []
+            if not query.store_ids:
+                return [(query.handbook_model, [])]
         async with self._database.transaction() as session:
-            for store_id in dict.fromkeys(store_ids):
+            for store_id in dict.fromkeys(query.store_ids):
                 store = await vector_stores.find_active_store(
                     session, self._clock, principal.account_id, store_id
                 )
@@ -130,8 +163,12 @@ class VectorStoreSearcher:
 def _embedding_input(
     query: VectorStoreQuery, model: Model, stores: Sequence[VectorStore]
 ) -> EmbeddingInput:
-    """Return the queries formatted for the model, tagged with the id of the first store."""
-    tags = {**(query.tags or {}), STORE_TAG: ids.format_id(vector_stores.PREFIX, stores[0].id)}
+    """Return the queries formatted for the model, tagged with the id of the first store.
+
+    Without a store, they are for the handbook, and tagged with its name.
+    """
+    store = ids.format_id(vector_stores.PREFIX, stores[0].id) if stores else HANDBOOK_STORE
+    tags = {**(query.tags or {}), STORE_TAG: store}
     return EmbeddingInput(model, [format_query(model, text) for text in query.queries], tags)
 
 

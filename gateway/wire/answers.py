@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from gateway.wire.citations import PassageSource
 from gateway.wire.inference import InferRequest, InferResponse, InputTensor, OutputTensor
 from gateway.wire.usage import MeteredResponse
+from models.grounding.answer import Grounding
 
 TensorElement = float | str | bool | None
 _DATATYPE = "BOOL, INT64, FP32, FP64 or BYTES (text)"
@@ -32,6 +34,38 @@ class ToolCall(msgspec.Struct):
     function: FunctionCall
 
 
+class FileCitation(msgspec.Struct):
+    """A verified citation of a passage; `index` is the place of its mark in the content."""
+
+    type: Literal["file_citation"]
+    index: int
+    file_id: str
+    filename: str
+    source: PassageSource
+    passage: int
+
+
+class FileSearchPassage(msgspec.Struct):
+    """A passage that the model was given; `cited` if the answer cites it."""
+
+    passage: int
+    file_id: str
+    filename: str
+    source: PassageSource
+    score: float
+    attributes: dict[str, str | float | bool]
+    text: str
+    cited: bool
+
+
+class FileSearchResults(msgspec.Struct):
+    """The passages of an answer, and how the answer relates to them."""
+
+    queries: list[str]
+    results: list[FileSearchPassage]
+    grounding: Grounding
+
+
 class ChatResponseMessage(msgspec.Struct):
     """The model's message. `reasoning_content` is the same as `reasoning`."""
 
@@ -40,6 +74,7 @@ class ChatResponseMessage(msgspec.Struct):
     reasoning: str | None = None
     reasoning_content: str | None = None
     tool_calls: list[ToolCall] | None = None
+    annotations: list[FileCitation] | UnsetType = UNSET
 
 
 class ChatChoice(msgspec.Struct):
@@ -58,6 +93,7 @@ class ChatCompletion(MeteredResponse, kw_only=True):
     created: int
     model: str
     choices: list[ChatChoice]
+    file_search: FileSearchResults | UnsetType = UNSET
 
 
 class TextChoice(msgspec.Struct):

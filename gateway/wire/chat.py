@@ -5,7 +5,7 @@ import msgspec
 from gateway.call.values import ParsedRequest, ResolvedModel
 from gateway.wire import body as bodies
 from gateway.wire import nested
-from gateway.wire.file_search import extract_file_search
+from gateway.wire.file_search import parse_retrieval
 from gateway.wire.generation import build_generation_request, output_bounds, require_stream
 from gateway.wire.parameters import CHAT_PARAMETERS, select_upstream_fields
 from gateway.wire.parts import require_inline
@@ -47,7 +47,7 @@ def build_chat_request(
     Raises ParameterUnsupported if the model cannot reason and the request asks for it.
     """
     values = select_upstream_fields(CHAT_PARAMETERS, bodies.decode_fields(body))
-    retrieval = extract_file_search(values, question_text(request))
+    retrieval = parse_retrieval(values, question_text(request), resolved.model.assistant)
     values |= reasoning_fields(
         resolved.model, requested_effort(request), requested_max_tokens(request)
     )

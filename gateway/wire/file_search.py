@@ -1,12 +1,11 @@
-"""OpenAI's `file_search` tool in a chat: parsing, prompt augmentation and citations.
+"""OpenAI's `file_search` tool in a chat: parsing and prompt augmentation.
 
 Retrieved passages are inserted before the question. They go into the user's message, not into a
 system message, so that the text of a document has no more authority than the user.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from msgspec import Meta
 from gateway.call.errors import ParameterInvalid
 from gateway.call.values import RetrievalRequest
 from gateway.wire import body as bodies
+from gateway.wire.citations import FILE_SEARCH, RetrievedPassage
 from gateway.wire.vector_stores import (
     HybridSearchWeights,
     RankingOptions,
@@ -22,15 +22,15 @@ from gateway.wire.vector_stores import (
     parse_filter,
 )
 from infra.validation_errors import parse_validation_error
-from models.passages import render_preface
+from models.catalog import Assistant
+from models.handbook.small_talk import is_small_talk
+from models.passages import render_correction, render_preface
 
-FILE_SEARCH = "file_search"
 _DEFAULT_RESULTS = 5
 # Upper bounds in tokens of the language model: of one passage with its heading, and of the
 # instructions for all passages.
 _PASSAGE_TOKENS, _INSTRUCTION_TOKENS = 700, 200
 _TOOL_CHOICE_FIELDS = ("tool_choice", "parallel_tool_calls")
-_CITATION = re.compile(r"[\[【]\s*(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\s*[\]】]")
 
 
 class FileSearchTool(msgspec.Struct):
@@ -38,25 +38,13 @@ class FileSearchTool(msgspec.Struct):
 
     type: Literal["file_search"]
     vector_store_ids: Annotated[list[str], Meta(min_length=1, max_length=8)]
-    max_num_results: ResultCount = _DEFAULT_RESULTS
+    max_num_results: ResultCount | None = None
     filters: dict[str, Any] | None = None
     ranking_options: RankingOptions | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RetrievedPassage:
-    """A passage that is inserted into the prompt, with its source file and relevance score."""
-
-    file_id: str
-    filename: str
-    score: float
-    attributes: Mapping[str, Any]
-    text: str
-
-
 _TOOLS = msgspec.json.Decoder(list[dict[str, Any]])
 _MESSAGES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def max_added_tokens(passages: int) -> int:
@@ -64,7 +52,34 @@ def max_added_tokens(passages: int) -> int:
     return passages * _PASSAGE_TOKENS + _INSTRUCTION_TOKENS
 
 
-def extract_file_search(values: dict[str, msgspec.Raw], question: str) -> RetrievalRequest | None:
+def parse_retrieval(
+    values: dict[str, msgspec.Raw], question: str, assistant: Assistant | None
+) -> RetrievalRequest | None:
+    """Return what is searched for a chat, and remove the `file_search` tool from its fields.
+
+    An assistant also searches the handbook, unless the question asks nothing. Returns None if
+    nothing is searched. Raises ParameterInvalid.
+    """
+    default_results = _DEFAULT_RESULTS if assistant is None else assistant.max_passages
+    retrieval = _extract_file_search(values, question, default_results)
+    if assistant is None:
+        return retrieval
+    if retrieval is not None:
+        return replace(retrieval, searches_handbook=True)
+    if not question.strip() or is_small_talk(question):
+        return None
+    return RetrievalRequest(
+        store_ids=(),
+        query=question,
+        max_results=default_results,
+        max_added_tokens=max_added_tokens(default_results),
+        searches_handbook=True,
+    )
+
+
+def _extract_file_search(
+    values: dict[str, msgspec.Raw], question: str, default_results: int
+) -> RetrievalRequest | None:
     """Parse the `file_search` tool and remove it from the request's fields, in place.
 
     Returns None if the request has no such tool. Raises ParameterInvalid.
@@ -88,11 +103,12 @@ def extract_file_search(values: dict[str, msgspec.Raw], question: str) -> Retrie
     _set_other_tools(values, other_tools)
     ranking = file_search.ranking_options or RankingOptions()
     hybrid = ranking.hybrid_search or HybridSearchWeights()
+    max_results = file_search.max_num_results or default_results
     return RetrievalRequest(
         store_ids=tuple(file_search.vector_store_ids),
         query=question,
-        max_results=file_search.max_num_results,
-        max_added_tokens=max_added_tokens(file_search.max_num_results),
+        max_results=max_results,
+        max_added_tokens=max_added_tokens(max_results),
         filter=file_search.filters,
         min_score=ranking.score_threshold,
         embedding_weight=hybrid.embedding_weight,
@@ -103,144 +119,23 @@ def extract_file_search(values: dict[str, msgspec.Raw], question: str) -> Retrie
 def insert_passages(body: bytes, question: str, sources: Sequence[RetrievedPassage]) -> bytes:
     """Return a chat body without its `file_search` tool, with passages before the question."""
     values = bodies.decode_fields(body)
-    extract_file_search(values, question)
-    messages = _MESSAGES.decode(values["messages"])
-    last = max(
-        index
-        for index, message in enumerate(messages)
-        if bytes(message.get("role", b"")) == b'"user"'
-    )
+    _extract_file_search(values, question, _DEFAULT_RESULTS)
     passages = [(source.filename, source.text) for source in sources]
-    messages[last]["content"] = _prepend_text(
-        messages[last]["content"], render_preface(question, passages)
+    preface = render_preface(question, passages)
+    values["messages"] = _change_question(
+        values["messages"], lambda content: _add_text(content, preface, "")
     )
-    values["messages"] = msgspec.Raw(msgspec.json.encode(messages))
     return bodies.encode_body(values)
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerCitations:
-    """The passages that were given to the model, and the citations of them in its answer.
-
-    Citations become OpenAI's `annotations`; all passages are listed in the field `file_search`.
-    """
-
-    question: str
-    sources: tuple[RetrievedPassage, ...]
-
-    def annotate_body(self, body: bytes) -> bytes:
-        """Return a non-streamed answer with its annotations and the list of passages."""
-        answer = _OBJECT.decode(body)
-        texts: list[str] = []
-        for choice in answer.get("choices") or []:
-            message = choice.get("message")
-            if isinstance(message, dict):
-                texts.append(message.get("content") or "")
-                message["annotations"] = self.find_citations(texts[-1])
-        answer[FILE_SEARCH] = self.search_results(texts)
-        return msgspec.json.encode(answer)
-
-    def stream_collector(self) -> "StreamCitations":
-        """Return a new collector of the citations in one stream."""
-        return StreamCitations(self)
-
-    def find_citations(self, text: str) -> list[dict[str, Any]]:
-        """Return OpenAI's `file_citation` annotations for the citation marks (`[1, 2]`) in a text.
-
-        Numbers without a passage are ignored.
-        """
-        annotations = []
-        for mark in _CITATION.finditer(text):
-            for number in map(int, re.findall(r"\d+", mark[1])):
-                if 1 <= number <= len(self.sources):
-                    source = self.sources[number - 1]
-                    annotations.append(
-                        {
-                            "type": "file_citation",
-                            "index": mark.start(),
-                            "file_id": source.file_id,
-                            "filename": source.filename,
-                            "passage": number,
-                        }
-                    )
-        return annotations
-
-    def search_results(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Return the query and all passages, with a flag for those that the texts cite."""
-        cited = {one["passage"] for text in texts for one in self.find_citations(text)}
-        results = [
-            {
-                "passage": number,
-                "file_id": source.file_id,
-                "filename": source.filename,
-                "score": source.score,
-                "attributes": dict(source.attributes),
-                "text": source.text,
-                "cited": number in cited,
-            }
-            for number, source in enumerate(self.sources, start=1)
-        ]
-        return {"queries": [self.question], "results": results}
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: _Delta = msgspec.field(default_factory=_Delta)
-
-
-class _Chunk(msgspec.Struct):
-    id: str = ""
-    created: int = 0
-    model: str = ""
-    choices: list[_Choice] = []
-
-
-_CHUNK = msgspec.json.Decoder(_Chunk)
-
-
-@dataclass(slots=True)
-class StreamCitations:
-    """Collects the texts of a stream, for a final chunk with their citations."""
-
-    citations: AnswerCitations
-    texts: dict[int, list[str]] = field(default_factory=dict)
-    last: _Chunk = field(default_factory=_Chunk)
-
-    def feed(self, events: bytes) -> None:
-        """Collect the answer's texts from complete events of the client's stream."""
-        for event in events.split(b"\n\n"):
-            if event.startswith(b"data: {"):
-                try:
-                    self.last = _CHUNK.decode(event[6:])
-                except (msgspec.MsgspecError, RecursionError, ValueError):
-                    continue
-                for choice in self.last.choices:
-                    self.texts.setdefault(choice.index, []).append(choice.delta.content or "")
-
-    def event(self) -> bytes:
-        """Return the final chunk: the annotations of each choice and the list of passages."""
-        texts = {index: "".join(parts) for index, parts in sorted(self.texts.items())}
-        choices = [
-            {
-                "index": index,
-                "delta": {"annotations": self.citations.find_citations(text)},
-                "finish_reason": None,
-            }
-            for index, text in texts.items()
-        ]
-        chunk = {
-            "id": self.last.id,
-            "object": "chat.completion.chunk",
-            "created": self.last.created,
-            "model": self.last.model,
-            "choices": choices,
-            FILE_SEARCH: self.citations.search_results(list(texts.values())),
-        }
-        return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+def append_correction(
+    fields: Mapping[str, msgspec.Raw], question: str, claims: Sequence[str]
+) -> msgspec.Raw:
+    """Return the messages of a grounded chat with the claims of a first answer to leave out."""
+    return _change_question(
+        fields["messages"],
+        lambda content: _add_text(content, "", render_correction(question, claims)),
+    )
 
 
 def _parse_tool(value: dict[str, Any], location: str) -> FileSearchTool:
@@ -270,10 +165,24 @@ def _set_other_tools(values: dict[str, msgspec.Raw], other_tools: list[dict[str,
         values.pop(name, None)
 
 
-def _prepend_text(raw: msgspec.Raw, text: str) -> msgspec.Raw:
-    """Return a message's content, a string or a list of parts, with a text before it."""
+def _change_question(
+    messages: msgspec.Raw, change: Callable[[msgspec.Raw], msgspec.Raw]
+) -> msgspec.Raw:
+    """Return the messages with a change of the last user message's content."""
+    decoded = _MESSAGES.decode(messages)
+    last = max(
+        index
+        for index, message in enumerate(decoded)
+        if bytes(message.get("role", b"")) == b'"user"'
+    )
+    decoded[last]["content"] = change(decoded[last]["content"])
+    return msgspec.Raw(msgspec.json.encode(decoded))
+
+
+def _add_text(raw: msgspec.Raw, before: str, after: str) -> msgspec.Raw:
+    """Return a message's content, a string or a list of parts, with texts before and after it."""
     content: Any = msgspec.json.decode(raw)
     if isinstance(content, str):
-        return msgspec.Raw(msgspec.json.encode(text + content))
-    parts = [{"type": "text", "text": text}, *(content or [])]
-    return msgspec.Raw(msgspec.json.encode(parts))
+        return msgspec.Raw(msgspec.json.encode(before + content + after))
+    first, last = ([{"type": "text", "text": text}] if text else [] for text in (before, after))
+    return msgspec.Raw(msgspec.json.encode([*first, *(content or []), *last]))

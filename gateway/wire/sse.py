@@ -155,21 +155,37 @@ class StreamTransformer:
         chunk came before.
         """
         self._drop_withheld()
-        try:
-            last = encode_chunk_event(self._last_chunk[5:], False, self._identity)
-            chunk = msgspec.json.decode(last[5:], type=dict[str, Any])
-            is_text_completion = "text" in chunk["choices"][0]
-        except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, ValueError):
-            raise UpstreamFailed(ANSWER_INTERRUPTED) from None
+        chunk = self._end_early()
+        is_text_completion = "text" in chunk["choices"][0]
         content: dict[str, Any] = {"text": ""} if is_text_completion else {"delta": {}}
         ended = {**content, "logprobs": None, "finish_reason": "length"}
         indices = [index for index in sorted(self._usage_by_choice) if index >= 0]
         choices = [{"index": index, **ended} for index in indices]
+        return b"data: " + msgspec.json.encode({**chunk, "choices": choices}) + b"\n\n"
+
+    def end_early(self) -> bool:
+        """End the stream before the engine does. Returns False if its usage so far is not known."""
+        if self.is_withholding or not self._usage_by_choice:
+            return False
+        self._end_early()
+        return True
+
+    def _end_early(self) -> dict[str, Any]:
+        """Mark the stream as done, with the usage event so far. Returns the last chunk.
+
+        Raises UpstreamFailed if there is no valid chunk.
+        """
+        try:
+            last = encode_chunk_event(self._last_chunk[5:], False, self._identity)
+            chunk = msgspec.json.decode(last[5:], type=dict[str, Any])
+            chunk["choices"][0].get("index")
+        except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, ValueError):
+            raise UpstreamFailed(ANSWER_INTERRUPTED) from None
         if self._usage_option is not StreamUsageOption.NONE:
             total = {**chunk, "choices": [], "usage": _usage_object(self.quantities())}
             self.usage_event = b"data: " + msgspec.json.encode(total)
         self.done = True
-        return b"data: " + msgspec.json.encode({**chunk, "choices": choices}) + b"\n\n"
+        return chunk
 
     def _drop_withheld(self) -> None:
         """Drop the withheld chunk. If it is the first, count the prompt, which was processed."""

@@ -83,6 +83,7 @@ class Metrics:
     units: Mapping[str, Counter]
     included: Counter
     reasoning_tokens: Counter
+    grounding: Counter
     running: Gauge
     request_duration: Histogram
     first_token: Histogram
@@ -171,6 +172,11 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_reasoning_tokens",
             "Tokens that models reasoned with, a part of the billable output tokens.",
             ("model",),
+        ),
+        "grounding": counter(
+            "maas_grounding",
+            "Answers from passages by outcome: verified, quoted, not_found or unchecked.",
+            ("model", "outcome"),
         ),
         "running": Gauge(
             "maas_calls_running",

@@ -109,6 +109,16 @@ class Retrieval:
 
 
 @dataclass(frozen=True, slots=True)
+class Assistant:
+    """A model that answers from the handbook (models/handbook), and from documents of the account.
+
+    `max_passages` is how many passages a prompt has by default.
+    """
+
+    max_passages: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model in the catalog.
 
@@ -119,7 +129,8 @@ class Model:
     `route` is only used by name. `latency_ms` is typical for one row, or for the first token of a
     short prompt; None if not measured. `fallbacks` are substitute models in order. The first model
     with `retrieval` computes the embeddings of vector stores. `reasoning` are the most tokens that
-    it reasons with, by effort; empty if it cannot reason.
+    it reasons with, by effort; empty if it cannot reason. `assistant` is set for a model that
+    answers from the handbook.
     """
 
     id: str
@@ -140,6 +151,7 @@ class Model:
     reasoning: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     cost: Prices = field(default_factory=lambda: MappingProxyType({}))
+    assistant: Assistant | None = None
 
     def __post_init__(self) -> None:
         if self.id == AUTO:
@@ -154,6 +166,8 @@ class Model:
             raise ValueError(
                 "retrieval is only allowed for an embedding model with a context length"
             )
+        if self.assistant is not None and self.task is not Task.TEXT_GENERATION:
+            raise ValueError("assistant is only allowed for a text model")
 
     @property
     def engine_id(self) -> str:

@@ -12,6 +12,7 @@ from infra.secrets.named_secrets import is_secret_name
 from models.catalog.entries import (
     EXTERNAL,
     WEIGHT_KINDS,
+    Assistant,
     Model,
     Prices,
     Retrieval,
@@ -113,6 +114,7 @@ def _build_model(
         reasoning=parse_budgets(fields["reasoning"]) if "reasoning" in fields else _NO_BUDGETS,
         engine=MappingProxyType(dict(fields.get("engine", {}))),
         cost=cost,
+        assistant=Assistant(**fields["assistant"]) if "assistant" in fields else None,
     )
 
 

@@ -118,6 +118,7 @@ _TABLE_FIELDS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
         | dict.fromkeys(("kind", "source", "sha256", "chat_template"), _any_text),
         "route": {"task": _text, "inputs": _texts, "optional": _texts},
         "retrieval": {"query": _any_text, "passage": _any_text},
+        "assistant": {"max_passages": _whole_number(1, 10)},
     }
 )
 MODEL_FIELDS: Mapping[str, Check] = MappingProxyType(
@@ -139,6 +140,7 @@ MODEL_FIELDS: Mapping[str, Check] = MappingProxyType(
         "fallbacks": _texts,
         "retrieval": _table,
         "reasoning": _reasoning,
+        "assistant": _table,
         "engine": _table,
     }
 )
@@ -164,6 +166,7 @@ REMOVABLE_FIELDS = frozenset(
         "latency_ms",
         "retrieval",
         "reasoning",
+        "assistant",
         "cost",
     }
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.grounding.check import CheckedSentence
+from models.grounding.figures import find_figures
 from models.grounding.sentences import CITATION
 
 # What the model is trained to write if the passages do not answer the question, and what models
@@ -28,14 +29,20 @@ class Grounding(StrEnum):
     VERIFIED = "verified"
     QUOTED = "quoted"
     NOT_FOUND = "not_found"
+    UNCHECKED = "unchecked"
 
 
 @dataclass(frozen=True, slots=True)
 class GroundedAnswer:
-    """The text for the customer, with verified citation marks, and how it came about."""
+    """The text for the customer, with verified citation marks, and how it came about.
+
+    `quote_start` is where a quoted passage begins, None without one. Of the marks from there on,
+    only the last is a citation; others are of the passage.
+    """
 
     text: str
     grounding: Grounding
+    quote_start: int | None = None
 
 
 def is_not_found(text: str) -> bool:
@@ -48,28 +55,75 @@ def not_found_text(question: str) -> str:
     return NOT_FOUND_TEXTS["zh" if _HAN.search(question) else "en"]
 
 
-def verify(question: str, sentences: Sequence[CheckedSentence]) -> GroundedAnswer | None:
-    """Return the answer with verified citations; None if a sentence is not supported.
+@dataclass(slots=True)
+class DraftAnswer:
+    """An answer of a model, sentence by sentence, as far as a passage supports it.
 
-    An answer that starts by stating that the documents do not answer is reported as such; of the
-    sentences that follow, the supported ones stay.
+    A sentence without a claim waits for a supported one. An answer that starts by stating that the
+    documents do not answer becomes that statement; of the sentences that follow, the supported
+    ones stay. `unsupported` is the sentence that ended the draft, None while there is none.
     """
-    if sentences and is_not_found(sentences[0].sentence.bare):
-        rest = "".join(render(one) for one in sentences[1:] if one.supported_by)
-        text = f"{not_found_text(question)} {rest}".strip()
-        return GroundedAnswer(text, Grounding.NOT_FOUND)
-    if not any(one.supported_by for one in sentences):
-        return None
-    if not all(one.is_supported for one in sentences):
-        return None
-    return GroundedAnswer("".join(map(render, sentences)).strip(), Grounding.VERIFIED)
+
+    question: str
+    grounding: Grounding | None = None
+    unsupported: CheckedSentence | None = None
+    _waiting: str = ""
+
+    def take(self, checked: CheckedSentence) -> str:
+        """Return the text that the next sentence adds to the verified answer, which may be none."""
+        if self.unsupported is not None:
+            return ""
+        if self.grounding is Grounding.NOT_FOUND:
+            return _after_statement(checked) if checked.supported_by else ""
+        if self.grounding is None and is_not_found(checked.sentence.bare):
+            self.grounding, self._waiting = Grounding.NOT_FOUND, ""
+            return not_found_text(self.question)
+        if not checked.is_supported and not _is_gap(checked):
+            self.unsupported = checked
+            return ""
+        if checked.supported_by:
+            self.grounding = Grounding.VERIFIED
+        text = self._waiting + render(checked)
+        self._waiting = text if self.grounding is None else ""
+        return "" if self.grounding is None else text
+
+    def take_rest(self) -> str:
+        """Return the sentences that still wait: nothing in them could be checked."""
+        waiting, self._waiting = self._waiting, ""
+        return waiting
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether a passage supports the answer so far, or it states that there is none."""
+        return self.unsupported is None and self.grounding is not None
 
 
-def quote(question: str, passages: Sequence[str]) -> GroundedAnswer:
-    """Return the best passage itself as the answer, or the statement that there is none."""
+def _after_statement(checked: CheckedSentence) -> str:
+    """Return a sentence that follows the statement that the documents do not answer."""
+    text = render(checked).strip()
+    return text if _HAN.search(text) else f" {text}"
+
+
+def _is_gap(checked: CheckedSentence) -> bool:
+    """Whether a sentence says that a part of the question is not answered, and no figure."""
+    bare = checked.sentence.bare
+    return is_not_found(bare) and not find_figures(bare)
+
+
+def verify(question: str, sentences: Sequence[CheckedSentence]) -> GroundedAnswer | None:
+    """Return the answer with verified citations; None if a sentence is not supported."""
+    draft = DraftAnswer(question)
+    text = "".join(map(draft.take, sentences)).strip()
+    if draft.grounding is None or not draft.is_verified:
+        return None
+    return GroundedAnswer(text, draft.grounding)
+
+
+def quote(question: str, passages: Sequence[str], number: int = 1) -> GroundedAnswer:
+    """Return a passage itself as the answer, or the statement that there is none."""
     if not passages:
         return GroundedAnswer(not_found_text(question), Grounding.NOT_FOUND)
-    return GroundedAnswer(f"{passages[0].strip()} [1]", Grounding.QUOTED)
+    return GroundedAnswer(f"{passages[number - 1].strip()} [{number}]", Grounding.QUOTED, 0)
 
 
 def render(checked: CheckedSentence) -> str:

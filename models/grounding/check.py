@@ -12,7 +12,7 @@ from models.grounding.figures import (
     normalize,
     remove_figures,
 )
-from models.grounding.sentences import Sentence, split_sentences
+from models.grounding.sentences import CITATION, Sentence, split_sentences
 
 _HAN = r"\u3400-\u9fff"
 _ACRONYM = re.compile(r"(?<![A-Za-z])[A-Z][A-Z&]+[a-z]?(?![a-z])")
@@ -24,8 +24,13 @@ _TERM = re.compile(rf"[a-z]{{4,}}|[{_HAN}]{{2,}}")
 _DIGITS = re.compile(r"\d+")
 _STEM_LENGTH = 5
 _SEPARATORS = re.compile(r"[\s\-–—·./]+")
+_HAN_CHARACTER = re.compile(f"[{_HAN}]")
 # Share of a sentence's words that must occur in the passage or the question.
 MIN_SHARED_WORDS = 0.4
+# A longer sentence before a colon may state something.
+MAX_INTRODUCTION_LENGTH = 60
+# How many words a shared figure or name counts for, when the nearest passage is looked for.
+_CLAIM_WEIGHT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class _Passage:
     numbers: frozenset[str]
     compact: str
     terms: frozenset[str]
+    is_chinese: bool
 
     @classmethod
     def of(cls, text: str) -> "_Passage":
@@ -72,6 +78,7 @@ class _Passage:
             | frozenset(number for code in find_codes(text) for number in _DIGITS.findall(code)),
             _compact(text),
             _terms(text),
+            _is_chinese(text),
         )
 
     def has_figure(self, figure: Figure) -> bool:
@@ -80,6 +87,34 @@ class _Passage:
             return False
         units = {unit for number, unit in self.figures if number == figure.number}
         return figure.unit is None or not units or None in units or figure.unit in units
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """What a sentence states: figures, names with their form for comparison, and words."""
+
+    text: str
+    figures: tuple[Figure, ...]
+    names: tuple[tuple[str, str], ...]
+    terms: frozenset[str]
+    is_chinese: bool
+
+    @classmethod
+    def of(cls, text: str) -> "_Claims":
+        """Find the claims of a sentence without citation marks."""
+        names = tuple((name, _compact(name)) for name in _names(text))
+        return cls(text, find_figures(text), names, _terms(text), _is_chinese(text))
+
+    @property
+    def has_any(self) -> bool:
+        """Whether the sentence has a figure or a name."""
+        return bool(self.figures or self.names)
+
+    @property
+    def is_introduction(self) -> bool:
+        """Whether the sentence only introduces a list, such as `Check the following:`."""
+        is_short = len(self.text) <= MAX_INTRODUCTION_LENGTH
+        return is_short and self.text.endswith((":", "：")) and not self.has_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,53 +136,77 @@ class AnswerChecker:
 
     def check_sentence(self, sentence: Sentence) -> CheckedSentence:
         """Compare a sentence with each passage."""
+        claims = _Claims.of(sentence.bare)
+        if (not claims.terms and not claims.figures) or claims.is_introduction:
+            return CheckedSentence(sentence, (), ())
         lacking = [
-            self._missing(sentence.bare, passage, number in sentence.cited)
+            self._missing(claims, passage, number in sentence.cited)
             for number, passage in enumerate(self._prepared, 1)
         ]
         supporting = tuple(number for number, missing in enumerate(lacking, 1) if not missing)
-        if not _terms(sentence.bare) and not find_figures(sentence.bare):
-            return CheckedSentence(sentence, (), ())
         missing = () if supporting else min(lacking, key=len, default=(sentence.bare,))
-        return CheckedSentence(sentence, self._ordered(sentence, supporting), missing)
+        return CheckedSentence(sentence, self._ordered(claims, supporting), missing)
 
-    def _ordered(self, sentence: Sentence, supporting: tuple[int, ...]) -> tuple[int, ...]:
+    def nearest(self, answer: str) -> int | None:
+        """Return the passage that shares most of an answer's claims and words, None if none does.
+
+        Of equal ones the first.
+        """
+        claims = _Claims.of(CITATION.sub("", answer))
+        shared = [self._shared(claims, passage) for passage in self._prepared]
+        best = max(shared, default=0)
+        return shared.index(best) + 1 if best else None
+
+    def is_on_topic(self, number: int) -> bool:
+        """Whether a passage shares a word with the question, as far as they can be compared."""
+        passage, asked = self._prepared[number - 1], self._asked
+        if passage.is_chinese != asked.is_chinese or not asked.terms:
+            return True
+        return not passage.terms.isdisjoint(asked.terms)
+
+    def _shared(self, claims: _Claims, passage: _Passage) -> int:
+        """Return how much of an answer is in a passage: its words, and its claims several times."""
+        figures = sum(map(passage.has_figure, claims.figures))
+        names = sum(compact in passage.compact for _, compact in claims.names)
+        return _CLAIM_WEIGHT * (figures + names) + len(claims.terms & passage.terms)
+
+    def _ordered(self, claims: _Claims, supporting: tuple[int, ...]) -> tuple[int, ...]:
         """Return the passages that share most of the sentence's words first."""
-        terms = _terms(sentence.bare)
         return tuple(
-            sorted(supporting, key=lambda number: -len(terms & self._prepared[number - 1].terms))
+            sorted(
+                supporting,
+                key=lambda number: -len(claims.terms & self._prepared[number - 1].terms),
+            )
         )
 
-    def _missing(self, text: str, passage: _Passage, is_cited: bool) -> tuple[str, ...]:
+    def _missing(self, claims: _Claims, passage: _Passage, is_cited: bool) -> tuple[str, ...]:
         """Return the claims of a sentence that neither the passage nor the question contains.
 
         A sentence without such claims must share many words with the passage, one with claims at
         least one. Words cannot be compared between languages; there, the sentence must share a
         claim or cite the passage.
         """
-        figures, names = find_figures(text), _names(text)
         missing = [
             figure.text
-            for figure in figures
+            for figure in claims.figures
             if not passage.has_figure(figure) and figure.number not in self._asked.numbers
         ]
-        missing += [name for name in names if not self._is_known(name, passage)]
-        if not missing and not self._is_about(text, passage, bool(figures or names), is_cited):
-            missing.append(text)
+        missing += [
+            name
+            for name, compact in claims.names
+            if compact not in passage.compact and compact not in self._asked.compact
+        ]
+        if not missing and not self._is_about(claims, passage, is_cited):
+            missing.append(claims.text)
         return tuple(dict.fromkeys(missing))
 
-    def _is_about(self, text: str, passage: _Passage, shares_claims: bool, is_cited: bool) -> bool:
+    def _is_about(self, claims: _Claims, passage: _Passage, is_cited: bool) -> bool:
         """Whether a sentence is about the passage: by shared words, claims or citation."""
-        if not _same_script(text, passage):
-            return shares_claims or is_cited
-        terms = _terms(text)
-        shared = len(terms & (passage.terms | self._asked.terms))
-        return shared >= (min(1, len(terms)) if shares_claims else MIN_SHARED_WORDS * len(terms))
-
-    def _is_known(self, name: str, passage: _Passage) -> bool:
-        """Whether a name occurs in the passage or the question, in any case and spacing."""
-        compact = _compact(name)
-        return compact in passage.compact or compact in self._asked.compact
+        terms = claims.terms
+        shared = sum(term in passage.terms or term in self._asked.terms for term in terms)
+        if shared >= (min(1, len(terms)) if claims.has_any else MIN_SHARED_WORDS * len(terms)):
+            return True
+        return claims.is_chinese != passage.is_chinese and (claims.has_any or is_cited)
 
 
 def _names(text: str) -> list[str]:
@@ -155,7 +214,7 @@ def _names(text: str) -> list[str]:
     codes = find_codes(text)
     text = remove_figures(text)
     names = [*codes, *_ACRONYM.findall(text), *_QUOTED.findall(text)]
-    latin = _LATIN_WORD if re.search(f"[{_HAN}]", text) else _PROPER_NAME
+    latin = _LATIN_WORD if _is_chinese(text) else _PROPER_NAME
     return [*names, *latin.findall(text)]
 
 
@@ -175,6 +234,6 @@ def _compact(text: str) -> str:
     return _SEPARATORS.sub("", normalize(text))
 
 
-def _same_script(text: str, passage: _Passage) -> bool:
-    """Whether sentence and passage are both Chinese or both not, so that words can be compared."""
-    return bool(re.search(f"[{_HAN}]", text)) == bool(re.search(f"[{_HAN}]", passage.compact))
+def _is_chinese(text: str) -> bool:
+    """Whether a text has Chinese characters: words of other texts cannot be compared with it."""
+    return _HAN_CHARACTER.search(text) is not None

@@ -8,6 +8,7 @@ CITATION = re.compile(r"[\[【]\s*(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\s*[\]】]
 # A full stop ends a sentence unless it is part of a number, an abbreviation or a list marker.
 _END = re.compile(
     r"(?:(?<!\be\.g)(?<!\bi\.e)(?<!\bapprox)(?<!\bmax)(?<!\bmin)(?<!\bno)(?<!^\d)(?<!\s\d)"
+    r"(?<!^\d\d)(?<!\s\d\d)"
     r"[.!?](?=\s|$|[\[【])|[。！？!?]|\n)",
     re.IGNORECASE,
 )

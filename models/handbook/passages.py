@@ -12,7 +12,7 @@ public page from which a figure or clause was taken.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 TEXTS = Path(__file__).with_name("texts")
@@ -28,7 +28,10 @@ class HandbookInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class HandbookPassage:
-    """A passage: its id within a language, area, titles, text, and the source of its figures."""
+    """A passage: its id within a language, area, titles, text, and the source of its figures.
+
+    `area_id` is the name of the area's files, the same in both languages.
+    """
 
     id: str
     language: str
@@ -36,6 +39,12 @@ class HandbookPassage:
     title: str
     text: str
     source: str | None = None
+    area_id: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the id of the passage in any language, such as `pumps/pump-cavitation`."""
+        return f"{self.area_id}/{self.id}"
 
     @property
     def name(self) -> str:
@@ -56,14 +65,15 @@ def read_handbook(folder: Path = TEXTS) -> tuple[HandbookPassage, ...]:
 
 def parse_area(file_name: str, content: str) -> tuple[HandbookPassage, ...]:
     """Parse the file `AREA.LANGUAGE.md`. Raises HandbookInvalid."""
-    language = file_name.removesuffix(".md").rpartition(".")[2]
+    area_id, _, language = file_name.removesuffix(".md").rpartition(".")
     if language not in LANGUAGES:
         raise HandbookInvalid(f"{file_name}: the name must end in .en.md or .zh.md.")
     paragraphs = _numbered_paragraphs(content)
     title = _AREA.fullmatch(paragraphs[0][1]) if paragraphs else None
     if title is None:
         raise HandbookInvalid(f"{file_name}, line 1: expected '# ' and the title of the area.")
-    return tuple(_parse_passages(file_name, language, title["title"], paragraphs[1:]))
+    passages = _parse_passages(file_name, language, title["title"], paragraphs[1:])
+    return tuple(replace(passage, area_id=area_id) for passage in passages)
 
 
 def _numbered_paragraphs(content: str) -> list[tuple[int, str]]:

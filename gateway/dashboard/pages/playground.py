@@ -43,6 +43,8 @@ from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.quotes import Quotes
+from gateway.retrieval.vector_stores import PREFIX as STORE_PREFIX
+from gateway.retrieval.vector_stores import list_stores
 from gateway.upstream.availability import Availability
 from gateway.upstream.model_metadata import ModelMetadata
 from infra import ids
@@ -53,6 +55,7 @@ from infra.translations import gettext_noop
 from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
 
 _TAGS = {TAGS_HEADER: b"source=playground"}
+_MAX_STORES = 100
 # Forms have no image upload.
 _SUPPORTED_TASKS = {Task.TEXT_GENERATION, *SPECIALIST_TASKS} - {Task.IMAGE_CLASSIFICATION}
 
@@ -115,6 +118,7 @@ class PlaygroundPages(Controller):
             silent=unavailable,
             keys=keys,
             keys_shown=[(ids.format_id(KEY_PREFIX, key.id), key.name) for key in keys],
+            stores_shown=await _vector_stores(database, page.account_id) if is_chat(chosen) else [],
             pairs=lambda values: [(one, one or "–") for one in values],
             input=INPUT_PREFIX,
             form=EMPTY_FORM,
@@ -273,6 +277,14 @@ def _playground_models(catalog: Catalog) -> list[Model]:
     """Return the models that a form can call, chat models first."""
     models = [model for model in catalog.models.values() if model.task in _SUPPORTED_TASKS]
     return sorted(models, key=lambda model: (not is_chat(model), model.id))
+
+
+async def _vector_stores(database: Database, account_id: UUID) -> list[tuple[str, str]]:
+    """Return the ids and names of the account's vector stores, the newest first."""
+    async with database.transaction() as session:
+        stores = await list_stores(session, account_id, _MAX_STORES, False, None)
+    named = ((ids.format_id(STORE_PREFIX, store.id), store.name) for store in stores)
+    return [(store_id, name or store_id) for store_id, name in named]
 
 
 async def _active_keys(database: Database, clock: Clock, account_id: UUID) -> list[ApiKey]:

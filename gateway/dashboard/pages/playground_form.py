@@ -9,6 +9,7 @@ import msgspec
 from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.wire.citations import FILE_SEARCH
 from infra.errors import AppError
 from infra.translations import gettext_noop
 from models.catalog import Model, Task
@@ -80,6 +81,8 @@ def chat_request(
         body["temperature"] = _parse_number(fields["temperature"], "temperature")
     if (effort := fields.get("reasoning_effort", "none")) != "none":
         body["reasoning_effort"] = effort
+    if store := fields.get("vector_store"):
+        body["tools"] = [{"type": FILE_SEARCH, "vector_store_ids": [store]}]
     body |= {"stream": True, "stream_options": {"include_usage": True}}
     return PlaygroundRequest(CHAT, body)
 

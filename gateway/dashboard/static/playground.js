@@ -25,6 +25,22 @@
     one("p", shown).textContent += text;
   }
 
+  // The passages of an answer, folded below it, and whether they support it.
+  function showSources(answer, searched) {
+    const texts = one("#grounding");
+    const shown = one("#sources").content.cloneNode(true).firstElementChild;
+    one("summary", shown).textContent = texts.getAttribute(`data-${searched.grounding.replace("_", "-")}`);
+    for (const passage of searched.results) {
+      const item = one("#source").content.cloneNode(true).firstElementChild;
+      item.value = passage.passage;
+      one("strong", item).textContent = passage.filename;
+      one("small", item).textContent = passage.cited ? texts.dataset.cited : "";
+      one("p", item).textContent = passage.text;
+      one("ol", shown).append(item);
+    }
+    answer.after(shown);
+  }
+
   // What was said goes with the next question, as the model remembers nothing.
   function keep(form, text) {
     const said = document.createElement("input");
@@ -67,6 +83,7 @@
       const delta = chunk.choices?.[0]?.delta;
       if (delta?.reasoning_content) think(shown, delta.reasoning_content);
       shown.textContent += delta?.content || "";
+      if (chunk.file_search) showSources(shown, chunk.file_search);
       one("#talk").scrollTop = one("#talk").scrollHeight;
       cost = chunk.x_maas_cost || cost;
       currency = chunk.x_maas_currency || currency;

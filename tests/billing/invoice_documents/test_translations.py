@@ -64,6 +64,7 @@ class TestTranslations:
             Settlement.PLATFORM_FAULT: "platform error",
             Settlement.REPLAYED: "replayed",
             Settlement.UNKNOWN: "usage is unknown",
+            Settlement.WAIVED: "waived",
         }
         assert set(told) == set(Settlement)
         billed, not_billed = rule.split("; ")

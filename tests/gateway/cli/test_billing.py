@@ -11,8 +11,9 @@ from billing.cycle import bill_accounts
 from billing.invoice_documents.builder import build_invoice_document
 from billing.tables import QuotaKind
 from infra.clock import SystemClock
+from models.catalog import Task
 from tests.support.billing.making import sql
-from tests.support.builders import CATALOG, CHAT, INDUSTRIAL
+from tests.support.builders import CATALOG
 from tests.support.gateway.commands import PLAIN, Maas
 
 CAPPED = PLAIN.replace("plain", "capped") + 'spend_cap = "20.00"\n'
@@ -25,7 +26,8 @@ class TestPlansCommand:
         again = await maas.say("plans", "publish", str(GROWTH))
         assert (plan["plan"], plan["number"], plan["version"]) == ("growth", 1, again["version"])
         assert plan["fixed_fee"] == "299.00"
-        tiers = {f"{model}@priority" for model in (INDUSTRIAL, CHAT)}
+        texts = CATALOG.with_task(Task.TEXT_GENERATION)
+        tiers = {f"{model.id}@priority" for model in texts}
         assert {price["model"] for price in plan["prices"]} == set(CATALOG.models) | tiers
         assert (await maas.say("plans", "show", "growth"))["version"] == plan["version"]
         shown = await maas.tell("plans", "show", "growth", "--currency", "cny", "--version", "1")

@@ -12,7 +12,7 @@ import gateway.cli.up
 from gateway.cli.output import Output
 from gateway.cli.served_model import ModelNotObtainable, find_served_model, render_catalog_file
 from infra.settings import Settings
-from models.catalog import load_catalog, load_configured_catalog
+from models.catalog import Task, load_catalog, load_configured_catalog
 from tests.support.builders import CATALOG, CHAT, INDUSTRIAL
 from tests.support.gateway.commands import invoke, leave_logs_alone
 
@@ -56,12 +56,12 @@ def test_written_file_is_a_valid_catalog(tmp_path: Path, profile: str, context: 
 
 def test_other_language_models_are_removed_on_request(tmp_path: Path) -> None:
     model = find_served_model("org/m", answers(200, json.dumps(QWEN)))
-    prices, texts = CATALOG.models[CHAT].prices, [CATALOG.models[CHAT], CATALOG.models[INDUSTRIAL]]
+    prices, texts = CATALOG.models[CHAT].prices, CATALOG.with_task(Task.TEXT_GENERATION)
     file = tmp_path / "served.toml"
     file.write_text(render_catalog_file(model, "cpu", prices, texts))
     models = load_catalog("cpu", operator_files=[file]).models
     assert "m" in models
-    assert not {CHAT, INDUSTRIAL} & set(models)
+    assert not {text.id for text in texts} & set(models)
 
 
 def test_hub_id_in_the_local_cache_needs_no_hub(tmp_path: Path) -> None:

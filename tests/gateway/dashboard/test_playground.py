@@ -16,6 +16,7 @@ from gateway.dashboard.pages.playground_form import (
 )
 from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
+from models.grounding.answer import Grounding
 from tests.gateway.dashboard.chat_form import chat, key_of
 from tests.support.builders import CATALOG, INDUSTRIAL, SPECIALIST
 from tests.support.dashboard.firm import Firm
@@ -62,6 +63,24 @@ class TestReasoningChoice:
 
     async def test_model_that_cannot_reason_has_no_choice(self, firm: Firm) -> None:
         assert "reasoning_effort" not in await firm.owner.page(PAGE)
+
+
+class TestVectorStoreChoice:
+    async def test_chosen_store_is_searched(self, firm: Firm, upstream: FakeUpstream) -> None:
+        made = await firm.gateway.http.post("/v1/vector_stores", json={"name": "Line 3 <manual>"})
+        assert "Line 3 &lt;manual&gt;" in await firm.owner.page(PAGE)
+        upstream.says = "I do not know."
+        fields = chat(firm, vector_store=made.json()["id"])
+        answer = await firm.owner.send(f"{PAGE}/call", **fields)
+        assert '"grounding":"not_found"' in answer.text
+
+    async def test_account_without_a_store_has_no_choice(self, firm: Firm) -> None:
+        assert 'name="vector_store"' not in await firm.owner.page(PAGE)
+
+    async def test_page_has_the_texts_of_each_grounding(self, firm: Firm) -> None:
+        page = await firm.owner.page(PAGE)
+        for one in Grounding:
+            assert f'data-{one.value.replace("_", "-")}="' in page
 
 
 class TestPlaygroundPage:

@@ -220,6 +220,7 @@ async def test_stream_cut_by_credit_includes_file_search_results(
     async with limited(terms) as gateway, client(gateway.url, gateway.key.secret) as openai:
         firm = Firm(gateway, openai)
         store = await firm.store("grease", name="a.txt")
+        upstream.says = "The grease is grease. " * 400
         stream = await ask(firm, "endless grease", tool(store), stream=True)
         chunks = [chunk async for chunk in stream]
     assert chunks[-1].file_search["results"][0]["filename"] == "a.txt"

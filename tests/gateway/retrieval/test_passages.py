@@ -132,19 +132,22 @@ class TestFileSearchCitations:
         self, firm: Firm, upstream: FakeUpstream
     ) -> None:
         store = await firm.store(MANUAL, "F30001 again")
-        upstream.says = "Overcurrent [1], see also 【2】 and [9][0] and a[1]."
+        upstream.says = "Overcurrent of the power unit [9]. Again F30001【0】."
         answer = await ask(firm, "F30001", tool(store, max_num_results=2), max_tokens=5)
-        made = answer.choices[0].message.annotations
+        message, results = answer.choices[0].message, answer.file_search["results"]
+        first = next(one for one in results if "overcurrent" in one["text"])["passage"]
+        second = 3 - first
+        assert message.content == (
+            f"Overcurrent of the power unit [{first}]. Again F30001 [{second}]."
+        )
+        made = message.annotations
         assert [(one.type, one.index, one.passage) for one in made] == [
-            ("file_citation", 12, 1),
-            ("file_citation", 26, 2),
-            ("file_citation", 46, 1),
+            ("file_citation", 30, first),
+            ("file_citation", 48, second),
         ]
         assert {one.filename for one in made} == {"manual.md"}
-        results = answer.file_search["results"]
         assert [one["cited"] for one in results] == [True, True]
-        assert "F30001" in results[0]["text"]
-        assert results[0]["file_id"] == made[0].file_id
+        assert results[first - 1]["file_id"] == made[0].file_id
 
     async def test_uncited_passages_are_listed_as_not_cited(
         self, firm: Firm, manual: str, upstream: FakeUpstream
@@ -160,7 +163,7 @@ class TestFileSearchCitations:
     async def test_last_stream_chunk_has_annotations_and_results(
         self, firm: Firm, manual: str, upstream: FakeUpstream, usage: bool
     ) -> None:
-        upstream.says = "It is [1]."
+        upstream.says = "It means overcurrent [2]."
         options: Any = {"stream_options": {"include_usage": True}} if usage else {}
         stream = await ask(
             firm, "F30001", tool(manual, max_num_results=1), stream=True, max_tokens=5, **options
@@ -172,4 +175,4 @@ class TestFileSearchCitations:
         assert (told.id, told.model) == (chunks[0].id, CHAT)
         assert (chunks[-1].usage is not None) == usage
         text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-        assert text == "It is [1]."
+        assert text == "It means overcurrent [1]."

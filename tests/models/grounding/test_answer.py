@@ -73,9 +73,14 @@ def test_prohibitions_are_not_taken_for_missing_information(text: str) -> None:
 
 def test_quote_is_the_best_passage_with_its_mark() -> None:
     assert quote("How often?", PASSAGES[1:]) == GroundedAnswer(
-        f"{PASSAGES[1]} [1]", Grounding.QUOTED
+        f"{PASSAGES[1]} [1]", Grounding.QUOTED, 0
     )
 
 
 def test_quote_without_passages_states_that_nothing_was_found() -> None:
     assert quote("多久？", ()) == GroundedAnswer("您的资料中没有这项信息。", Grounding.NOT_FOUND)
+
+
+def test_quote_names_the_chosen_passage() -> None:
+    quoted = quote("How often?", PASSAGES, 2)
+    assert (quoted.text, quoted.quote_start) == (f"{PASSAGES[1]} [2]", 0)

@@ -74,6 +74,11 @@ def test_claims_of_one_sentence_must_be_in_the_same_passage(checker: AnswerCheck
     assert not sentence.is_supported
 
 
+def test_passage_in_both_languages_supports_sentences_in_each() -> None:
+    checker = AnswerChecker("F3?", ("Check the motor cable for a short circuit. 先检查电机电缆。",))
+    assert all(one.supported_by for one in checker.check("Check the motor cable. 检查电机电缆。"))
+
+
 def test_sentence_in_words_of_no_passage_is_not_supported(checker: AnswerChecker) -> None:
     (sentence,) = checker.check("The moon consists of green cheese.")
     assert sentence.missing == ("The moon consists of green cheese.",)
@@ -85,12 +90,52 @@ def test_correct_citation_is_kept_and_wrong_one_is_replaced(checker: AnswerCheck
     assert wrong.citations == (2,)
 
 
-def test_sentence_without_a_claim_needs_no_passage(checker: AnswerChecker) -> None:
-    (sentence,) = checker.check("OK:")
+@pytest.mark.parametrize("text", ["OK:", "Proceed as follows:", "可能的原因有以下几点："])
+def test_sentence_without_a_claim_needs_no_passage(checker: AnswerChecker, text: str) -> None:
+    (sentence,) = checker.check(text)
     assert sentence.is_supported
     assert sentence.citations == ()
+
+
+@pytest.mark.parametrize("text", ["After 600 h proceed as follows:", "Call Wang Wei for help:"])
+def test_introduction_with_a_claim_needs_a_passage(checker: AnswerChecker, text: str) -> None:
+    (sentence,) = checker.check(text)
+    assert not sentence.is_supported
 
 
 def test_no_sentence_is_supported_without_passages() -> None:
     (sentence,) = AnswerChecker(QUESTION, ()).check("Every 500 h.")
     assert not sentence.is_supported
+
+
+@pytest.mark.parametrize(
+    ("answer", "nearest"),
+    [
+        ("Replace the return filter every 600 h.", 2),
+        ("The suction needs a level of 7 m [2].", 1),
+        ("每三周检查滤芯。", 3),
+        ("Green cheese.", None),
+        ("", None),
+    ],
+)
+def test_nearest_passage_shares_most_words_and_claims(
+    checker: AnswerChecker, answer: str, nearest: int | None
+) -> None:
+    assert checker.nearest(answer) == nearest
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How often is the filter changed?", [False, True, True]),
+        ("滤芯多久换？", [True, True, True]),
+        ("氧化铝？", [True, True, False]),
+        ("F3?", [True, True, True]),
+    ],
+    ids=["word of a passage", "word and other language", "no word", "question without words"],
+)
+def test_passage_is_on_topic_if_it_may_share_a_word_with_the_question(
+    question: str, expected: list[bool]
+) -> None:
+    checker = AnswerChecker(question, PASSAGES)
+    assert [checker.is_on_topic(number) for number in (1, 2, 3)] == expected

@@ -13,6 +13,7 @@ from models.grounding.sentences import complete_length, split_sentences
         ("每500小时更换[1]。高温停机[2]。", [("每500小时更换。", (1,)), ("高温停机。", (2,))]),
         ("Use 1.5 bar, e.g. at start.", [("Use 1.5 bar, e.g. at start.", ())]),
         ("1. Lock out. 2. Open.", [("1. Lock out.", ()), ("2. Open.", ())]),
+        ("10. Lock out. 11. Open.", [("10. Lock out.", ()), ("11. Open.", ())]),
         ("Both [1, 2][2].", [("Both.", (1, 2))]),
         ("both 【3】", [("both", (3,))]),
         ("", []),

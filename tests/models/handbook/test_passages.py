@@ -51,7 +51,9 @@ class TestParseArea:
             "Cavitation",
             "It sounds as if the pump moves gravel.",
             "A guide, https://example.org/guide",
+            "pumps",
         )
+        assert first.key == "pumps/pump-cavitation"
         assert second.source is None
 
     @pytest.mark.parametrize(

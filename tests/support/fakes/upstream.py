@@ -189,7 +189,8 @@ class _Handlers:
         refusal = _refusal("not-loaded" if name is None else verb)
         if refusal is not None:
             return refusal
-        body = {**body, "model": name}
+        body, replies = {**body, "model": name}, self._fake.replies
+        says = self._fake.says if replies is None else replies(str(name), prompt)
         self._fake.running += 1
         self._fake.most_running = max(self._fake.most_running, self._fake.running)
         try:
@@ -203,10 +204,8 @@ class _Handlers:
             if verb == "huge":
                 return web.Response(body=b" " * (33 << 20))
             if body.get("stream"):
-                return await _Stream(self._fake, request, body, prompt, chat).run(verb)
+                return await _Stream(self._fake, request, body, prompt, chat, says).run(verb)
             await asyncio.sleep(self._fake.delay_s)
-            replies = self._fake.replies
-            says = self._fake.says if replies is None else replies(str(name), prompt)
             answer = _answer(body, prompt, chat, says)
             if self._fake.claims_prompt:
                 answer["usage"]["prompt_tokens"] = self._fake.claims_prompt
@@ -226,9 +225,10 @@ class _Stream:
         body: dict[str, Any],
         prompt: str,
         chat: bool,
+        says: str,
     ) -> None:
         self._fake, self._request, self._body = fake, request, body
-        self._prompt, self._chat = prompt, chat
+        self._prompt, self._chat, self._says = prompt, chat, says
         self._response = web.StreamResponse(
             headers={"content-type": "text/event-stream; charset=utf-8"}
         )
@@ -285,11 +285,12 @@ class _Stream:
 
     def _chunk(self, count: int, index: int = 0) -> dict[str, Any]:
         content = f' "usage":{{{count}}}'  # a text that must not be taken for the usage
-        if self._fake.says:
-            tokens = self._tokens()
-            each = -(-len(self._fake.says) // tokens)
-            content = self._fake.says[(count - 1) * each : count * each]
         ended = "length" if count == self._body.get("max_tokens") else None
+        if self._says:
+            tokens = self._tokens()
+            each = -(-len(self._says) // tokens)
+            content = self._says[(count - 1) * each : count * each]
+            ended = "stop" if count == tokens else None
         choice: dict[str, Any] = {"index": index, "finish_reason": ended}
         thinks = count <= _thoughts(self._body)
         delta = {"reasoning": "thought "} if thinks else {"content": content}
@@ -336,7 +337,7 @@ def _usage(prompt: str, tokens: int, thoughts: int = 0) -> dict[str, Any]:
 
 def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[str, Any]:
     tokens = _length(body, prompt)
-    choice: dict[str, Any] = {"index": 0, "finish_reason": "length"}
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "stop" if says else "length"}
     text = says or "word " * tokens
     thoughts = min(_thoughts(body), tokens)
     message = {"role": "assistant", "content": text}

@@ -1,0 +1,126 @@
+"""Check an answer while it is generated: only sentences that a passage supports are released."""
+
+import re
+from dataclasses import dataclass, field
+
+from models.grounding.answer import DraftAnswer, Grounding
+from models.grounding.check import AnswerChecker, CheckedSentence
+from models.grounding.sentences import CITATION, complete_length, split_sentences
+
+# A longer text without an end of a sentence is checked in parts, so that each check stays short.
+MAX_SENTENCE_LENGTH = 1_000
+_LAST_WHITE_SPACE = re.compile(r"\s(?=\S*$)")
+_ENDS_SENTENCE = re.compile(rf"[.!?。！？]\s*(?:{CITATION.pattern}\s*)*$")
+
+
+@dataclass(slots=True)
+class GrowingDraft:
+    """One answer of a model as it grows.
+
+    `question` decides the language of statements; `released` is the verified text so far, with
+    verified citations. Text of a draft without a check is released as it is.
+    """
+
+    question: str
+    checker: AnswerChecker
+    released: str = ""
+    is_unchecked: bool = False
+    _sentences: list[CheckedSentence] = field(default_factory=list)
+    _draft: DraftAnswer = field(init=False)
+    _incomplete: str = ""
+    _held: str = ""
+    _has_no_claim: bool = False
+
+    def __post_init__(self) -> None:
+        self._draft = DraftAnswer(self.question)
+
+    @property
+    def text(self) -> str:
+        """Return the text of the model, released or not."""
+        return "".join(one.sentence.text for one in self._sentences) + self._incomplete
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether no passage supports a sentence, or the draft ended without a claim."""
+        return not self.is_unchecked and (self._has_no_claim or self._draft.unsupported is not None)
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether text is held back that may still be released."""
+        return bool(self._held or self._incomplete) and not self.is_rejected
+
+    @property
+    def grounding(self) -> Grounding | None:
+        """Return how the released text relates to the passages; None before the first claim."""
+        return Grounding.UNCHECKED if self.is_unchecked else self._draft.grounding
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the claims of all checked sentences that are in no passage, each once."""
+        claims = (claim for one in self._sentences for claim in one.missing)
+        return tuple(dict.fromkeys(claims))
+
+    def feed(self, text: str) -> str:
+        """Take the next text of the model and return what may be released."""
+        if self.is_unchecked:
+            return self._release(text)
+        self._incomplete += text
+        length = complete_length(self._incomplete) or _part_length(self._incomplete)
+        complete, self._incomplete = self._incomplete[:length], self._incomplete[length:]
+        return self._release(self._check(complete))
+
+    def finish(self, is_cut: bool = False) -> str:
+        """Return what may be released of the rest, once the model has ended.
+
+        `is_cut`: a limit ended the answer. Its last sentence is then incomplete, and is released
+        without a check and without citations.
+        """
+        rest, self._incomplete = self._incomplete, ""
+        if self.is_unchecked:
+            return ""
+        if is_cut and self._is_open(rest):
+            released = self._draft.take_rest() + CITATION.sub("", rest)
+            self.is_unchecked = self._draft.grounding is None
+            return self._release(released)
+        released = self._check(rest)
+        self._has_no_claim = self._draft.grounding is None
+        return self._release(released)
+
+    def release_unchecked(self) -> str:
+        """End the checks and return all text that was held back."""
+        held, self._held, self._incomplete = self._held + self._incomplete, "", ""
+        self.is_unchecked = True
+        return self._release(held)
+
+    def withdraw(self) -> None:
+        """Forget the released text of a rejected draft of which nothing was sent."""
+        self.released = ""
+
+    def _is_open(self, rest: str) -> bool:
+        """Whether the rest of a cut answer is an incomplete sentence that may be released."""
+        is_answer = self._draft.grounding is not Grounding.NOT_FOUND and not self.is_rejected
+        return is_answer and _ENDS_SENTENCE.search(rest) is None
+
+    def _check(self, text: str) -> str:
+        """Check the sentences of a text and return what may be released."""
+        released = ""
+        for sentence in split_sentences(text):
+            checked = self.checker.check_sentence(sentence)
+            self._sentences.append(checked)
+            part = self._draft.take(checked)
+            self._held = "" if part else self._held + sentence.text
+            released += part
+        return released
+
+    def _release(self, text: str) -> str:
+        """Record and return released text."""
+        self.released += text
+        return text
+
+
+def _part_length(text: str) -> int:
+    """Return how much of a text without an end of a sentence to check: none until it is long."""
+    if len(text) <= MAX_SENTENCE_LENGTH:
+        return 0
+    space = _LAST_WHITE_SPACE.search(text)
+    return space.end() if space else len(text)

@@ -1,0 +1,345 @@
+"""Answers from passages through the official client: verified, generated again, quoted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from billing.money import nano_from_text
+from gateway.retrieval import ingestion
+from tests.gateway.retrieval.asking import ask, chats, tool
+from tests.gateway.retrieval.firm import Firm, cut_here
+from tests.gateway.retrieval.rows import newest
+from tests.support.builders import CHAT, Emptying
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.lasting import Lasting, run_lasting
+
+TEXT = "Replace the return filter every 500 h; stop at 80 °C."
+CHINESE = "回油滤芯每500 h更换一次，80 °C停机。"
+QUESTION, CHINESE_QUESTION = "How often is the return filter replaced?", "回油滤芯多久更换一次？"
+RIGHT, WRONG = "Every 500 h [1].", "Every 600 h [1]."
+CHINESE_WRONG = "每600 h更换[1]。"
+
+
+@pytest.fixture(scope="module")
+async def served(postgres: str, emptying: Emptying, lasting: object) -> AsyncIterator[Lasting]:
+    """One gateway for the module, which chunks files without subprocesses."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ingestion, "chunk_in_subprocess", cut_here)
+        async with run_lasting(postgres, emptying) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def firm(served: Lasting) -> Firm:
+    return Firm(served.gateway, served.openai)
+
+
+@pytest.fixture(scope="module")
+async def store(firm: Firm) -> str:
+    return await firm.store(TEXT, name="filter.txt")
+
+
+@pytest.fixture(scope="module")
+async def chinese_store(firm: Firm) -> str:
+    return await firm.store(CHINESE, name="滤芯.txt")
+
+
+@pytest.fixture
+def upstream(served: Lasting, store: str, chinese_store: str) -> FakeUpstream:
+    """The fake model server, without the requests of earlier tests."""
+    served.upstream.received.clear()
+    served.upstream.says, served.upstream.replies, served.upstream.delay_s = "", None, 0.0
+    return served.upstream
+
+
+def in_order(*texts: str) -> Callable[[str, str], str]:
+    """Answers in this order; none left is an error of the server."""
+    left = list(texts)
+    return lambda _model, _prompt: left.pop(0)
+
+
+async def streamed(firm: Firm, *tools: Any, **more: Any) -> tuple[str, list[Any]]:
+    """The text of a streamed answer, and its chunks."""
+    stream = await ask(firm, more.pop("question", QUESTION), *tools, stream=True, **more)
+    chunks = [chunk async for chunk in stream]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    return text, chunks
+
+
+def told(chunks: list[Any]) -> dict[str, Any]:
+    return next(chunk.file_search for chunk in chunks if getattr(chunk, "file_search", None))
+
+
+class TestPlainAnswer:
+    async def test_verified_answer_is_one_call_with_its_search(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.says = "Every 500 h [3]."
+        answer = await ask(firm, QUESTION, tool(store))
+        assert answer.choices[0].message.content == RIGHT
+        assert [one.passage for one in answer.choices[0].message.annotations] == [1]
+        assert answer.file_search["grounding"] == "verified"
+        assert len(chats(upstream)) == 1
+
+    @pytest.mark.parametrize(
+        ("question", "wrong", "right", "claim"),
+        [
+            (QUESTION, WRONG, RIGHT, "The passages do not state the following: 600 h."),
+            (
+                CHINESE_QUESTION,
+                "每600 h更换[1]。",
+                "每500 h更换[1]。",
+                "段落中没有以下内容：600 h。",
+            ),
+        ],
+        ids=["English", "Chinese"],
+    )
+    async def test_wrong_figure_is_generated_again_at_the_operators_expense(
+        self,
+        firm: Firm,
+        store: str,
+        chinese_store: str,
+        upstream: FakeUpstream,
+        question: str,
+        wrong: str,
+        right: str,
+        claim: str,
+    ) -> None:
+        upstream.replies = in_order(wrong, right)
+        used = store if question == QUESTION else chinese_store
+        answer = await ask(firm, question, tool(used), max_tokens=700)
+        assert answer.choices[0].message.content == right
+        assert answer.choices[0].finish_reason == "stop"
+        assert answer.file_search["grounding"] == "verified"
+        first, second = chats(upstream)
+        assert first["messages"][-1]["content"] in second["messages"][-1]["content"]
+        assert claim in second["messages"][-1]["content"]
+        assert (second["max_tokens"], second.get("stream")) == (512, None)
+        again, _search, row = await newest(firm, 3)
+        assert again["parent_id"] == row["request_id"]
+        assert (again["settlement"], again["cost"]) == ("waived", "0.000000000")
+        assert again["output_tokens"] == 512
+        assert row["settlement"] == "complete"
+        assert row["output_tokens"] == answer.usage.completion_tokens == 700
+        assert (await firm.gateway.reconciled()).differences == ()
+
+    async def test_cost_header_is_the_cost_of_the_first_answer(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        message = {"role": "user", "content": QUESTION}
+        body = {"model": CHAT, "messages": [message], "tools": [tool(store)], "max_tokens": 5}
+        costs = []
+        for texts in ([RIGHT], [WRONG, RIGHT]):
+            upstream.replies = in_order(*texts)
+            answer = await firm.gateway.http.post("/v1/chat/completions", json=body)
+            costs.append(answer.headers["x-maas-cost"])
+        assert costs[0] == costs[1] != "0.000000000"
+        assert nano_from_text(costs[0]) > 0
+
+    @pytest.mark.parametrize(
+        ("question", "wrong", "quotation"),
+        [
+            (QUESTION, WRONG, f"{TEXT} [1]"),
+            (CHINESE_QUESTION, CHINESE_WRONG, f"{CHINESE} [1]"),
+        ],
+        ids=["English", "Chinese"],
+    )
+    async def test_passage_is_quoted_if_the_second_answer_is_wrong_too(
+        self,
+        firm: Firm,
+        store: str,
+        chinese_store: str,
+        upstream: FakeUpstream,
+        question: str,
+        wrong: str,
+        quotation: str,
+    ) -> None:
+        upstream.replies = in_order(wrong, wrong)
+        used = store if question == QUESTION else chinese_store
+        answer = await ask(firm, question, tool(used))
+        assert answer.choices[0].message.content == quotation
+        assert answer.file_search["grounding"] == "quoted"
+        assert answer.file_search["results"][0]["cited"]
+        assert len(chats(upstream)) == 2
+
+    async def test_passage_is_quoted_if_the_model_fails_meanwhile(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.replies = in_order(WRONG)  # the second request gets a 500
+        answer = await ask(firm, QUESTION, tool(store))
+        assert answer.file_search["grounding"] == "quoted"
+        failed, _search, answered = await newest(firm, 3)
+        assert failed["settlement"] == "platform_fault"
+        assert failed["parent_id"] == answered["request_id"]
+        assert float(answered["cost"]) > 0
+
+    @pytest.mark.parametrize(
+        ("question", "said", "text"),
+        [
+            (QUESTION, "I do not know.", "This is not in your documents."),
+            (CHINESE_QUESTION, "文档中没有提到。", "您的资料中没有这项信息。"),
+        ],
+        ids=["English", "Chinese"],
+    )
+    async def test_refusal_is_reported_as_not_found(
+        self,
+        firm: Firm,
+        store: str,
+        upstream: FakeUpstream,
+        question: str,
+        said: str,
+        text: str,
+    ) -> None:
+        upstream.says = said
+        answer = await ask(firm, question, tool(store))
+        assert answer.choices[0].message.content == text
+        assert answer.choices[0].message.annotations == []
+        assert answer.file_search["grounding"] == "not_found"
+        assert len(chats(upstream)) == 1
+
+    async def test_answer_without_a_passage_is_not_generated_again(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
+        empty = (await firm.openai.vector_stores.create()).id
+        upstream.says = WRONG
+        answer = await ask(firm, QUESTION, tool(empty))
+        assert answer.choices[0].message.content == "This is not in your documents."
+        assert answer.file_search["grounding"] == "not_found"
+        assert len(chats(upstream)) == 1
+
+    async def test_json_answer_is_unchecked(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.says = '{"hours": 600}'
+        answer = await ask(firm, QUESTION, tool(store), response_format={"type": "json_object"})
+        assert answer.choices[0].message.content == '{"hours": 600}'
+        assert answer.file_search["grounding"] == "unchecked"
+
+    async def test_outcomes_are_counted_by_model(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.replies = in_order(WRONG, WRONG, RIGHT)
+        await ask(firm, QUESTION, tool(store))
+        await ask(firm, QUESTION, tool(store))
+        firm.gateway.parts.call_metrics.flush()
+        metrics = (await firm.gateway.http.get("/metrics")).text
+        for outcome in ("quoted", "verified"):
+            assert f'maas_grounding_total{{model="{CHAT}",outcome="{outcome}"}}' in metrics
+
+
+class TestStreamedAnswer:
+    async def test_verified_sentences_are_streamed_with_their_citations(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.says = "Every 500 h. Stop at 80 °C [2]."
+        text, chunks = await streamed(
+            firm, tool(store), max_tokens=20, stream_options={"include_usage": True}
+        )
+        assert text == "Every 500 h [1]. Stop at 80 °C [1]."
+        assert told(chunks)["grounding"] == "verified"
+        assert chunks[-1].usage.completion_tokens == 20
+        assert {chunk.id for chunk in chunks} == {"c"}
+        ends = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
+        assert [end for end in ends if end] == ["stop"]
+
+    async def test_wrong_first_sentence_is_generated_again_in_the_same_stream(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.replies = in_order(f"{WRONG} {'Then stop. ' * 30}", RIGHT)
+        text, chunks = await streamed(
+            firm, tool(store), max_tokens=100, stream_options={"include_usage": True}
+        )
+        assert text == RIGHT
+        assert told(chunks)["grounding"] == "verified"
+        assert {chunk.id for chunk in chunks} == {"c"}
+        again, _search, row = await newest(firm, 3)
+        # The model was stopped: the rest of its draft is not billed.
+        assert row["output_tokens"] == chunks[-1].usage.completion_tokens < 100
+        assert (row["settlement"], row["error_code"]) == ("complete", "answer_corrected")
+        assert (again["settlement"], again["streamed"]) == ("waived", False)
+        assert again["parent_id"] == row["request_id"]
+        assert (await firm.gateway.reconciled()).differences == ()
+
+    async def test_quotation_continues_after_sent_sentences(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.replies = in_order(f"Stop at 80 °C. {WRONG}")
+        text, chunks = await streamed(firm, tool(store), max_tokens=20)
+        assert text == f"Stop at 80 °C [1]. \n\n{TEXT} [1]"
+        assert told(chunks)["grounding"] == "quoted"
+        assert len(chats(upstream)) == 1
+
+    async def test_twice_wrong_answer_is_quoted(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.replies = in_order(WRONG, WRONG)
+        text, chunks = await streamed(firm, tool(store), max_tokens=20)
+        assert text == f"{TEXT} [1]"
+        assert told(chunks)["results"][0]["cited"]
+
+    async def test_refusal_is_reported_as_not_found(
+        self, firm: Firm, chinese_store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.says = "我不知道。"
+        text, chunks = await streamed(firm, tool(chinese_store), question=CHINESE_QUESTION)
+        assert text == "您的资料中没有这项信息。"
+        assert told(chunks)["grounding"] == "not_found"
+
+    async def test_stream_is_billed_if_the_client_leaves_during_the_second_answer(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        answers = [f"Stop at {WRONG} Now.", RIGHT]
+
+        def reply(_model: str, _prompt: str) -> str:
+            """The second answer takes a minute."""
+            upstream.delay_s = 60.0 if len(answers) == 1 else 0.0
+            return answers.pop(0)
+
+        upstream.replies = reply
+        body = {
+            "model": CHAT,
+            "messages": [{"role": "user", "content": QUESTION}],
+            "tools": [tool(store)],
+            "stream": True,
+            "max_tokens": 10,
+        }
+        calling = asyncio.create_task(firm.gateway.http.post("/v1/chat/completions", json=body))
+        async with asyncio.timeout(30):
+            while len(chats(upstream)) < 2:  # noqa: ASYNC110  # no event
+                await asyncio.sleep(0.01)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        left, _search, row = await _aborted(firm)
+        assert row["error_code"] == "client_closed_request"
+        assert float(row["cost"]) > 0
+        assert (left["settlement"], left["cost"]) == ("client_abort", "0.000000000")
+
+    async def test_answer_is_stored_for_its_idempotency_key(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.replies = in_order(WRONG, RIGHT)
+        body = {
+            "model": CHAT,
+            "messages": [{"role": "user", "content": QUESTION}],
+            "tools": [tool(store)],
+            "stream": True,
+            "max_tokens": 10,
+        }
+        headers = {"idempotency-key": "grounded"}
+        first, again = [
+            await firm.gateway.http.post("/v1/chat/completions", json=body, headers=headers)
+            for _ in range(2)
+        ]
+        assert first.content == again.content
+        assert len(chats(upstream)) == 2
+
+
+async def _aborted(firm: Firm) -> list[dict[str, Any]]:
+    """The rows of an aborted call, once they are written."""
+    async with asyncio.timeout(30):
+        while (rows := await newest(firm, 3))[-1]["settlement"] != "client_abort":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return rows
