@@ -126,6 +126,7 @@ def declare_metrics() -> Metrics:
         registry=registry,
         platform_gauges=declare_platform_gauges(registry),
         **_call_metrics(registry),
+        **_answer_metrics(registry),
         **_genai_metrics(registry),
         **_usage_recording_metrics(registry),
         **_configuration_metrics(registry),
@@ -141,7 +142,7 @@ def _remove_dead_processes(folder: Path) -> None:
 
 
 def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
-    """Create the metrics of calls: counts, cost, billable units, feedback."""
+    """Create the metrics of calls: counts, cost, billable units."""
     counter = partial(Counter, registry=registry)
     return {
         "calls": counter(
@@ -173,16 +174,27 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "Tokens that models reasoned with, a part of the billable output tokens.",
             ("model",),
         ),
-        "grounding": counter(
-            "maas_grounding",
-            "Answers from passages by outcome: verified, quoted, not_found or unchecked.",
-            ("model", "outcome"),
-        ),
         "running": Gauge(
             "maas_calls_running",
             "Calls in progress.",
             registry=registry,
             multiprocess_mode="livesum",
+        ),
+        "calls_unknown": counter(
+            "maas_calls_settled_unknown",
+            "Calls of lost processes, settled as unknown and not billed.",
+        ),
+    }
+
+
+def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
+    """Create the metrics of the quality of answers: grounding, feedback, evaluations."""
+    counter = partial(Counter, registry=registry)
+    return {
+        "grounding": counter(
+            "maas_grounding",
+            "Answers from passages by outcome: verified, quoted, not_found or unchecked.",
+            ("model", "outcome"),
         ),
         "feedback": counter(
             "maas_feedback",
@@ -198,10 +210,6 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_evaluation_answers",
             "Questions of evaluation runs by result: correct, wrong or error.",
             ("result",),
-        ),
-        "calls_unknown": counter(
-            "maas_calls_settled_unknown",
-            "Calls of lost processes, settled as unknown and not billed.",
         ),
     }
 
