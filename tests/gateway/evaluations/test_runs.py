@@ -21,7 +21,7 @@ class TestResults:
         assert (result["model"], result["correct"], result["finished"]) == (CHAT, 3, 4)
         assert result["share_correct"] == 0.75
         assert result["share_interval_95"] == [0.300642, 0.954413]
-        assert (result["refusals"], result["truncated"], result["errors"]) == (1, 4, 0)
+        assert (result["refusals"], result["truncated"], result["errors"]) == (1, 0, 0)
         assert result["latency_ms"]["p95"] >= result["latency_ms"]["median"] > 0
         rows = await evaluator.gateway.rows(4)
         assert float(run["cost"]) == pytest.approx(sum(float(row["cost"]) for row in rows))
@@ -29,6 +29,12 @@ class TestResults:
         assert result["output_tokens"] == 32
         assert {row["tags"]["evaluation"] for row in rows} == {run["id"]}
         assert run["comparison"] is None
+
+    async def test_answers_that_the_token_limit_cut_are_counted(self, evaluator: Evaluator) -> None:
+        # Without a text the fake upstream generates words up to the limit.
+        evaluator.upstream.replies = lambda _model, _prompt: ""
+        (result,) = (await evaluator.evaluate())["results"]
+        assert (result["finished"], result["truncated"]) == (3, 3)
 
     async def test_items_have_question_expected_answer_and_usage(
         self, evaluator: Evaluator
