@@ -1,7 +1,7 @@
 """Search the handbook by keywords, where no embedding model is served, and beside embeddings.
 
 Words weigh as in BM25 without the term frequency, since passages are about equally long. A word of
-the title counts twice: the title names the subject.
+the title counts more: the title names the subject.
 """
 
 import math
@@ -16,7 +16,7 @@ from models.handbook.passages import HandbookPassage
 _HAN = r"\u3400-\u9fff"
 _WORD = re.compile(rf"[a-z][a-z0-9]+|[{_HAN}]+|\d+")
 _STEM_LENGTH = 5
-_TITLE_WEIGHT = 2.0
+_TITLE_WEIGHT = 1.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from models.handbook.index import HandbookIndex, load_index
 from models.handbook.keywords import find_words, index_keywords
 from models.handbook.passages import HandbookPassage
-from models.handbook.ranking import MAX_SIMILARITY_GAP, rank_passages
+from models.handbook.ranking import MAX_GAP, MIN_SCORE, rank_passages
 from models.handbook.small_talk import is_small_talk
 
 # Loaded once: tests only read it.
@@ -19,6 +19,19 @@ def ranked(question: str, vector: list[float] | None = None, limit: int = 3) -> 
     index = handbook()
     found = rank_passages(index_keywords(index.passages), index, question, vector, limit)
     return [passage.key for passage, _ in found]
+
+
+QUERY = [1.0, 0.0]
+
+
+def index_with(similarities: tuple[float, ...], titles: tuple[str, ...]) -> HandbookIndex:
+    """An index of passages with these similarities to the query, and these titles."""
+    vectors = np.array([[one, (1 - one**2) ** 0.5] for one in similarities], dtype=np.float32)
+    passages = tuple(
+        HandbookPassage(str(number), "en", "Area", title, "text", area_id="area")
+        for number, title in enumerate(titles)
+    )
+    return HandbookIndex(passages, vectors, "model")
 
 
 class TestKeywords:
@@ -69,15 +82,26 @@ class TestEmbeddings:
         vector = index.vectors[at].tolist()
         assert ranked("是什么意思？", vector)[0] == "pumps/pump-npsh"
 
-    def test_passages_less_similar_than_the_gap_are_left_out(self) -> None:
-        vectors = np.eye(3, dtype=np.float32)
-        passages = tuple(
-            HandbookPassage(str(number), "en", "Area", "Title", "text") for number in range(3)
-        )
-        index = HandbookIndex(passages, vectors, "model")
-        near = 1.0 - MAX_SIMILARITY_GAP / 2
-        found = rank_passages(index_keywords(passages), index, "x", [1.0, near, 0.5], 3)
-        assert [passage.id for passage, _ in found] == ["0", "1"]
+    @pytest.mark.parametrize(
+        ("similarities", "found"),
+        [
+            ((0.95, 0.95 - MAX_GAP / 2, 0.95 - 2 * MAX_GAP), ["0", "1"]),
+            ((0.9, 0.95, 0.94), ["1", "2"]),
+            ((MIN_SCORE - 0.01, 0.5, 0.1), []),
+        ],
+        ids=["far below the best", "order", "another subject"],
+    )
+    def test_passages_near_the_question_are_left(
+        self, similarities: tuple[float, ...], found: list[str]
+    ) -> None:
+        index = index_with(similarities, ("a", "b", "c"))
+        ranked = rank_passages(index_keywords(index.passages), index, "x", QUERY, 3)
+        assert [passage.id for passage, _ in ranked] == found
+
+    def test_keywords_decide_between_similar_passages(self) -> None:
+        index = index_with((0.95, 0.925, 0.9), ("noise", "seal leaks", "other"))
+        ranked = rank_passages(index_keywords(index.passages), index, "seal leaks", QUERY, 3)
+        assert [passage.id for passage, _ in ranked] == ["1", "0"]
 
     def test_vector_of_another_model_is_not_used(self) -> None:
         assert ranked("What does NPSH mean?", [1.0, 0.0])[0] == "pumps/pump-npsh"
