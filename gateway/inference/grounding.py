@@ -95,7 +95,7 @@ class AnswerVerifier:
         corrections: Corrections = {}
         if rejected := stream.rejected():
             try:
-                async with _KeepAlive(answered.client, result.stream_started):
+                async with KeepAlive(answered.client, result.stream_started):
                     corrections = await self._correct(answered, citations, rejected)
                 result = await self._send(answered.client, result, stream.last_events(corrections))
             except ClientDisconnected:
@@ -172,12 +172,15 @@ class AnswerVerifier:
             self._call_metrics.record_grounding(model, grounding.value)
 
 
-class _KeepAlive:
+class KeepAlive:
     """Sends comments while a started stream waits for a correction; a context manager."""
 
-    def __init__(self, client: ClientExchange, is_started: bool) -> None:
+    def __init__(
+        self, client: ClientExchange, is_started: bool, interval_s: float = KEEP_ALIVE_S
+    ) -> None:
         self._client = client
         self._is_started = is_started
+        self._interval_s = interval_s
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
@@ -198,7 +201,7 @@ class _KeepAlive:
     async def _send_comments(self) -> None:
         """Send a comment whenever the client has received nothing for some seconds."""
         while not self._client.disconnected:
-            await asyncio.sleep(KEEP_ALIVE_S)
+            await asyncio.sleep(self._interval_s)
             await self._client.write(KEEP_ALIVE)
 
 
