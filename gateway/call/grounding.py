@@ -45,8 +45,8 @@ class GroundedStream(VerifiedAnswer, Protocol):
         ...
 
     @property
-    def is_over(self) -> bool:
-        """Whether no choice can have more text because a draft of each was rejected or ended."""
+    def is_futile(self) -> bool:
+        """Whether the model goes on, but only with choices whose drafts were rejected."""
         ...
 
     @property

@@ -189,7 +189,7 @@ class _StreamRelay:
                 deadline.extend(relay._idle_timeout_s)
                 if not await self._send_reserved(reader.feed(received)):
                     return
-                if self._is_draft_rejected() and reader.end_early():
+                if self._is_futile() and reader.end_early():
                     self._early_end = ANSWER_CORRECTED
                     return
                 await self._keep_alive()
@@ -245,15 +245,13 @@ class _StreamRelay:
                     return False
         return True
 
-    def _is_draft_rejected(self) -> bool:
+    def _is_futile(self) -> bool:
         """Whether no more of the stream would be sent, so that it can end before the engine ends.
 
         An upstream of the catalog reports its usage at the end only: its streams are not ended.
         """
-        grounded = self._grounded
-        if grounded is None or self._target.response_model is not None:
-            return False
-        return grounded.is_over and bool(grounded.rejected())
+        is_own_server = self._target.response_model is None
+        return self._grounded is not None and is_own_server and self._grounded.is_futile
 
     async def _keep_alive(self) -> None:
         """Send a comment if nothing was sent for some time because text is held back."""

@@ -65,12 +65,11 @@ class GroundedChunks:
         return b"".join(events)
 
     @property
-    def is_over(self) -> bool:
-        """Whether no choice can have more text because a draft of each was rejected or ended."""
-        return all(
-            index in self._ended or (draft.is_rejected and not self._may_call_tools)
-            for index, draft in self._drafts.items()
-        )
+    def is_futile(self) -> bool:
+        """Whether the model goes on, but only with choices whose drafts were rejected."""
+        open_drafts = [draft for index, draft in self._drafts.items() if index not in self._ended]
+        are_rejected = all(draft.is_rejected for draft in open_drafts)
+        return bool(open_drafts) and are_rejected and not self._may_call_tools
 
     @property
     def is_holding(self) -> bool:

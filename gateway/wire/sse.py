@@ -164,8 +164,12 @@ class StreamTransformer:
         return b"data: " + msgspec.json.encode({**chunk, "choices": choices}) + b"\n\n"
 
     def end_early(self) -> bool:
-        """End the stream before the engine does. Returns False if its usage so far is not known."""
-        if self.is_withholding or not self._usage_by_choice:
+        """End the stream before the engine does.
+
+        Returns False if the engine has ended it, or if the usage so far is not known.
+        """
+        is_known = bool(self._usage_by_choice) and not self.is_withholding
+        if self.done or not is_known or _TOTAL_INDEX in self._usage_by_choice:
             return False
         self._end_early()
         return True

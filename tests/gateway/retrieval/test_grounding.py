@@ -51,6 +51,7 @@ def upstream(served: Lasting, store: str, chinese_store: str) -> FakeUpstream:
     """The fake model server, without the requests of earlier tests."""
     served.upstream.received.clear()
     served.upstream.says, served.upstream.replies, served.upstream.delay_s = "", None, 0.0
+    served.upstream.untold = False
     return served.upstream
 
 
@@ -209,6 +210,25 @@ class TestPlainAnswer:
         assert answer.file_search["grounding"] == "not_found"
         assert len(chats(upstream)) == 1
 
+    async def test_answer_that_a_limit_cut_keeps_its_last_sentence(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        answer = await ask(firm, QUESTION, tool(store), max_tokens=3)
+        assert answer.choices[0].message.content == "word " * 3
+        assert answer.choices[0].finish_reason == "length"
+        assert answer.file_search["grounding"] == "unchecked"
+
+    async def test_second_answer_is_asked_without_tools(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        function: Any = {"type": "function", "function": {"name": "stop", "parameters": {}}}
+        upstream.replies = in_order(WRONG, RIGHT)
+        answer = await ask(firm, QUESTION, function, tool(store))
+        assert answer.choices[0].message.content == RIGHT
+        first, second = chats(upstream)
+        assert first["tools"] == [function]
+        assert "tools" not in second
+
     async def test_json_answer_is_unchecked(
         self, firm: Firm, store: str, upstream: FakeUpstream
     ) -> None:
@@ -261,6 +281,17 @@ class TestStreamedAnswer:
         assert (again["settlement"], again["streamed"]) == ("waived", False)
         assert again["parent_id"] == row["request_id"]
         assert (await firm.gateway.reconciled()).differences == ()
+
+    async def test_draft_is_read_to_its_end_if_only_the_end_reports_usage(
+        self, firm: Firm, store: str, upstream: FakeUpstream
+    ) -> None:
+        upstream.untold = True
+        upstream.replies = in_order(f"{WRONG} {'Then stop. ' * 30}", RIGHT)
+        text, chunks = await streamed(firm, tool(store), max_tokens=100)
+        assert text == RIGHT
+        assert told(chunks)["grounding"] == "verified"
+        _again, _search, row = await newest(firm, 3)
+        assert (row["output_tokens"], row["error_code"]) == (100, None)
 
     async def test_quotation_continues_after_sent_sentences(
         self, firm: Firm, store: str, upstream: FakeUpstream

@@ -56,7 +56,7 @@ class TestHeldText:
         last = decoded(stream.feed(chunk(" at 80 °C.", "stop")))
         assert last[0]["choices"][0]["finish_reason"] == "stop"
         assert last[0]["choices"][0]["delta"] == {"content": "Stop at 80 °C [1]."}
-        assert stream.is_over
+        assert not stream.is_futile
         assert not stream.rejected()
 
     def test_comments_and_thoughts_are_sent(self) -> None:
@@ -91,9 +91,9 @@ class TestRejectedDraft:
         assert texts(stream.feed(chunk("Stop at 80 °C. Every 600 h. Now"))) == [
             "Stop at 80 °C [1]. "
         ]
-        assert stream.is_over
-        (sent,) = (stream.feed(chunk(" stop.", "stop")),)
-        assert sent == b""
+        assert stream.is_futile
+        assert stream.feed(chunk(" stop.", "stop")) == b""
+        assert not stream.is_futile
         assert list(stream.rejected()) == [0]
 
     def test_quotation_follows_the_sent_sentences(self) -> None:
@@ -142,9 +142,10 @@ class TestRejectedDraft:
     def test_choices_are_checked_each_for_itself(self) -> None:
         stream = citations().open_stream(2)
         stream.feed(chunk("Every 500 h.", "stop"))
-        assert not stream.is_over
-        stream.feed(chunk("Every 600 h.", "stop", index=1))
-        assert stream.is_over
+        assert not stream.is_futile
+        stream.feed(chunk("Every 600 h. Now", index=1))
+        assert stream.is_futile
+        stream.feed(chunk("", "stop", index=1))
         assert list(stream.rejected()) == [1]
         correction = GroundedAnswer(QUOTATION, Grounding.QUOTED, 0)
         told = decoded(stream.last_events({1: correction}))[-1]
@@ -156,7 +157,7 @@ class TestToolCalls:
     def test_text_before_a_tool_call_is_sent_unchecked(self) -> None:
         stream = citations(AnswerFormat(may_call_tools=True)).open_stream(1)
         assert stream.feed(chunk("I halt the conveyor. Now")) == b""
-        assert not stream.is_over
+        assert not stream.is_futile
         (sent,) = decoded(stream.feed(chunk(tool_calls=[{"index": 0}])))
         assert sent["choices"][0]["delta"]["content"] == "I halt the conveyor. Now"
         stream.feed(chunk(None, "tool_calls"))
