@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from models.catalog import CATALOG_FILE, CatalogInvalid, Meter, Route, Task, load_catalog
+from models.catalog import (
+    CATALOG_FILE,
+    Assistant,
+    CatalogInvalid,
+    Meter,
+    Route,
+    Task,
+    load_catalog,
+)
 
 ENTRY = """
 [[model]]
@@ -281,3 +289,47 @@ class TestCatalogLoading:
                 text = file.read_text(encoding="utf-8")
                 found = {model for model in ids if f'"{model}"' in text or f"'{model}'" in text}
                 assert not found, f"{file.name} spells {found}"
+
+
+class TestAssistants:
+    @pytest.mark.parametrize("profile", ["cpu", "gpu"])
+    def test_assistant_costs_what_the_industrial_model_costs(self, profile: str) -> None:
+        models = load_catalog(profile).models
+        (assistant,) = (one for one in models.values() if one.assistant is not None)
+        industrial = load_catalog(profile).with_task(Task.TEXT_GENERATION)[0]
+        tokens = {"input_tokens", "cached_input_tokens", "output_tokens"}
+        for currency, prices in assistant.prices.items():
+            assert set(prices) == tokens
+            assert prices.items() <= industrial.prices[currency].items()
+        assert (assistant.engine_id, assistant.route) == (industrial.engine_id, None)
+
+    def test_assistant_has_three_passages_by_default(self, tmp_path: Path) -> None:
+        text = TEXT.format(
+            id="a",
+            profiles='["cpu"]',
+            more='weights = { kind = "hub", source = "x" }\nassistant = {}',
+        )
+        model = load_catalog("cpu", write(tmp_path, text)).models["a"]
+        assert model.assistant == Assistant(max_passages=3)
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            ("assistant = { max_passages = 0 }", "whole number from 1 to 10"),
+            ("assistant = { max_passages = true }", "whole number from 1 to 10"),
+            ("assistant = { handbook = 1 }", "unknown field"),
+            ("assistant = 3", "must be a table"),
+        ],
+    )
+    def test_invalid_assistant_is_rejected(self, tmp_path: Path, more: str, message: str) -> None:
+        hub = 'weights = { kind = "hub", source = "x" }'
+        text = TEXT.format(id="a", profiles='["cpu"]', more=f"{hub}\n{more}")
+        with pytest.raises(CatalogInvalid, match=message):
+            load_catalog("cpu", write(tmp_path, text))
+
+    def test_only_a_text_model_can_be_an_assistant(self, tmp_path: Path) -> None:
+        hub = 'weights = { kind = "hub", source = "x" }'
+        text = TEXT.format(id="a", profiles='["cpu"]', more=f"{hub}\nassistant = {{}}")
+        text = text.replace("text-generation", "embedding")
+        with pytest.raises(CatalogInvalid, match="only allowed for a text model"):
+            load_catalog("cpu", write(tmp_path, text))

@@ -233,3 +233,25 @@ class TestReasoningTokens:
         stream.truncate()
         used = stream.quantities()
         assert (used.input_tokens, used.output_tokens, used.reasoning_tokens) == (13, 0, 0)
+
+
+class TestEarlyEnd:
+    def test_stream_that_ends_early_has_the_usage_of_its_chunks(self) -> None:
+        stream = tee(StreamUsageOption.LAST, choices_each=4)
+        stream.feed(chunk(0, 3) + chunk(1, 4))
+        assert stream.end_early()
+        assert stream.done
+        assert stream.quantities() == Quantities(input_tokens=13, output_tokens=7)
+        usage = json.loads((stream.usage_event or b"")[6:])
+        assert usage["choices"] == []
+        assert usage["usage"]["completion_tokens"] == 7
+
+    @pytest.mark.parametrize(
+        "events",
+        [b"", chunk(0, 3).replace(b'"usage"', b'"other"'), STREAM, chunk(0, 3) + chunk(None, 3)],
+        ids=["no chunk", "no usage", "ended", "total known"],
+    )
+    def test_stream_without_usage_or_at_its_end_does_not_end_early(self, events: bytes) -> None:
+        stream = tee()
+        stream.feed(events)
+        assert not stream.end_early()
