@@ -19,8 +19,7 @@ from tests.gateway.retrieval.firm import RETRIEVING, Firm, cut_here
 from tests.gateway.retrieval.rows import newest
 from tests.support.builders import CATALOG, INDUSTRIAL, Emptying, Gateway
 from tests.support.fakes.upstream import FakeUpstream
-from tests.support.gateway.customers import another, client
-from tests.support.gateway.errors import error_of
+from tests.support.gateway.customers import another, client, code_of
 from tests.support.gateway.lasting import Lasting, run_lasting
 
 ASSISTANT = next(one for one in CATALOG.models.values() if one.assistant is not None)
@@ -192,7 +191,7 @@ class TestNamedStores:
         async with another(firm.gateway) as openai:
             with pytest.raises(APIStatusError) as caught:
                 await asked(Firm(firm.gateway, openai), QUESTION, tool(store))
-        assert error_of(caught.value.response)["code"] == "vector_store_not_found"
+        assert code_of(caught.value) == "vector_store_not_found"
         assert chats(upstream) == []
 
     async def test_stores_that_are_not_named_are_not_searched(

@@ -91,9 +91,9 @@ class TestRejectedDraft:
         assert texts(stream.feed(chunk("Stop at 80 °C. Every 600 h. Now"))) == [
             "Stop at 80 °C [1]. "
         ]
-        assert stream.is_futile
+        is_futile = [stream.is_futile]
         assert stream.feed(chunk(" stop.", "stop")) == b""
-        assert not stream.is_futile
+        assert [*is_futile, stream.is_futile] == [True, False]
         assert list(stream.rejected()) == [0]
 
     def test_quotation_follows_the_sent_sentences(self) -> None:
@@ -141,11 +141,15 @@ class TestRejectedDraft:
 
     def test_choices_are_checked_each_for_itself(self) -> None:
         stream = citations().open_stream(2)
-        stream.feed(chunk("Every 500 h.", "stop"))
-        assert not stream.is_futile
-        stream.feed(chunk("Every 600 h. Now", index=1))
-        assert stream.is_futile
-        stream.feed(chunk("", "stop", index=1))
+        is_futile = []
+        for event in (
+            chunk("Every 500 h.", "stop"),
+            chunk("Every 600 h. Now", index=1),
+            chunk("", "stop", index=1),
+        ):
+            stream.feed(event)
+            is_futile.append(stream.is_futile)
+        assert is_futile == [False, True, False]
         assert list(stream.rejected()) == [1]
         correction = GroundedAnswer(QUOTATION, Grounding.QUOTED, 0)
         told = decoded(stream.last_events({1: correction}))[-1]

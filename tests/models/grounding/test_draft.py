@@ -97,9 +97,8 @@ class TestUncheckedDraft:
         assert (growing.grounding, growing.is_rejected) == (Grounding.UNCHECKED, False)
 
     def test_text_is_held_only_while_it_may_be_released(self) -> None:
-        growing = draft()
-        assert not growing.is_holding
-        growing.feed("Every 600")
-        assert growing.is_holding
-        growing.feed(" h. And")
-        assert not growing.is_holding
+        growing, is_holding = draft(), []
+        for text in ("", "Every 600", " h. And"):
+            growing.feed(text)
+            is_holding.append(growing.is_holding)
+        assert is_holding == [False, True, False]
