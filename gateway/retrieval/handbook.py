@@ -57,7 +57,10 @@ class HandbookSearcher:
         """
         loaded = await self._load()
         index = None if vector is None else loaded.index
-        ranked = rank_passages(loaded.keywords, index, question, vector, limit)
+        # In a thread: a question may be long.
+        ranked = await asyncio.to_thread(
+            rank_passages, loaded.keywords, index, question, vector, limit
+        )
         return [_retrieved(passage, score) for passage, score in ranked]
 
     async def _load(self) -> _LoadedHandbook:
