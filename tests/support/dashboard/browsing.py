@@ -72,6 +72,11 @@ class Windows:
             await page.close()
 
 
+# htmx aborts a request that a newer one replaces (`hx-sync`), as on a slow machine, and logs that
+# as an error. It logs requests that fail by other names too: sendError, responseError, timeout.
+_REPLACED_REQUEST = ("htmx:sendAbort,", "htmx:afterRequest,")
+
+
 @dataclass
 class Looked:
     """A page in a browser, and the browser's errors."""
@@ -125,7 +130,8 @@ async def looked(
 
         def complain(message: Any) -> None:
             # A page that says 404 does so in the console too.
-            if message.type in ("error", "warning") and "status of 4" not in message.text:
+            is_fault = message.type in ("error", "warning") and "status of 4" not in message.text
+            if is_fault and not message.text.startswith(_REPLACED_REQUEST):
                 seen.complaints.append(message.text)
 
         page.on("console", complain)
