@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
+from models.languages import language_of
+
 # Special tokens of chat templates. In a document's text they must not take effect.
 _CONTROL = re.compile(
     r"<(?=\|[^<>|]{1,40}\|>|/?(?:start_of_turn|end_of_turn|bos|eos|pad|unk|s|think)>)"
@@ -57,7 +58,7 @@ def render_correction(question: str, claims: Sequence[str]) -> str:
     `claims` are statements of the first answer that are in no passage; without any, it had no
     statement at all.
     """
-    start, separator, end = _CORRECTION["zh" if _HAN.search(question) else "en"]
+    start, separator, end = _CORRECTION[language_of(question)]
     shown = [_escape_control_tokens(claim[:_MAX_CLAIM_LENGTH]) for claim in claims[:_MAX_CLAIMS]]
     return f"{start}{separator.join(shown)}{end}" if shown else ""
 
@@ -67,7 +68,7 @@ def render_preface(question: str, passages: Sequence[tuple[str, str]]) -> str:
 
     Each passage is a file name and a text, numbered from 1 in the given order.
     """
-    language = "zh" if _HAN.search(question) else "en"
+    language = language_of(question)
     numbered = [
         f"[{number}] {_escape_control_tokens(name)}\n{_escape_control_tokens(text)}"
         for number, (name, text) in enumerate(passages, start=1)

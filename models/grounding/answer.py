@@ -8,6 +8,7 @@ from enum import StrEnum
 from models.grounding.check import CheckedSentence
 from models.grounding.figures import find_figures
 from models.grounding.sentences import CITATION
+from models.languages import is_chinese, language_of
 
 # What the model is trained to write if the passages do not answer the question, and what models
 # without this training write instead.
@@ -20,7 +21,6 @@ _NOT_FOUND = re.compile(
     r"资料中没有|(?:段落|资料|文档|文件|文中)(?:中|里)?(?:没有|未|并未|并没有)|我?不知道|(?:未|没有)(?:提及|提到|说明|给出)",
     re.IGNORECASE,
 )
-_HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 class Grounding(StrEnum):
@@ -52,7 +52,7 @@ def is_not_found(text: str) -> bool:
 
 def not_found_text(question: str) -> str:
     """Return the statement that the documents do not answer, in the question's language."""
-    return NOT_FOUND_TEXTS["zh" if _HAN.search(question) else "en"]
+    return NOT_FOUND_TEXTS[language_of(question)]
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ class DraftAnswer:
 def _after_statement(checked: CheckedSentence) -> str:
     """Return a sentence that follows the statement that the documents do not answer."""
     text = render(checked).strip()
-    return text if _HAN.search(text) else f" {text}"
+    return text if is_chinese(text) else f" {text}"
 
 
 def _is_gap(checked: CheckedSentence) -> bool:
@@ -136,5 +136,5 @@ def render(checked: CheckedSentence) -> str:
     space = text[len(text.rstrip()) :]
     stop = bare[-1] if bare[-1:] in ".。!！?？;；" else ""
     body = bare.removesuffix(stop) if stop else bare
-    gap = "" if _HAN.search(bare) else " "
+    gap = "" if is_chinese(bare) else " "
     return f"{body}{gap}{marks}{stop}{space}"

@@ -13,18 +13,17 @@ from models.grounding.figures import (
     remove_figures,
 )
 from models.grounding.sentences import CITATION, Sentence, split_sentences
+from models.languages import HAN, is_chinese
 
-_HAN = r"\u3400-\u9fff"
 _ACRONYM = re.compile(r"(?<![A-Za-z])[A-Z][A-Z&]+[a-z]?(?![a-z])")
 # English: a capital that does not start a sentence. In Chinese text: every Latin word.
 _PROPER_NAME = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z-]{2,}")
 _QUOTED = re.compile(r"[“「『‘\"]([^”」』’\"]{2,40})[”」』’\"]")
-_TERM = re.compile(rf"[a-z]{{4,}}|[{_HAN}]{{2,}}")
+_TERM = re.compile(rf"[a-z]{{4,}}|[{HAN}]{{2,}}")
 _DIGITS = re.compile(r"\d+")
 _STEM_LENGTH = 5
 _SEPARATORS = re.compile(r"[\s\-–—·./]+")
-_HAN_CHARACTER = re.compile(f"[{_HAN}]")
 # Share of a sentence's words that must occur in the passage or the question.
 MIN_SHARED_WORDS = 0.4
 # A longer sentence before a colon may state something.
@@ -78,7 +77,7 @@ class _Passage:
             | frozenset(number for code in find_codes(text) for number in _DIGITS.findall(code)),
             _compact(text),
             _terms(text),
-            _is_chinese(text),
+            is_chinese(text),
         )
 
     def has_figure(self, figure: Figure) -> bool:
@@ -103,7 +102,7 @@ class _Claims:
     def of(cls, text: str) -> "_Claims":
         """Find the claims of a sentence without citation marks."""
         names = tuple((name, _compact(name)) for name in _names(text))
-        return cls(text, find_figures(text), names, _terms(text), _is_chinese(text))
+        return cls(text, find_figures(text), names, _terms(text), is_chinese(text))
 
     @property
     def has_any(self) -> bool:
@@ -214,7 +213,7 @@ def _names(text: str) -> list[str]:
     codes = find_codes(text)
     text = remove_figures(text)
     names = [*codes, *_ACRONYM.findall(text), *_QUOTED.findall(text)]
-    latin = _LATIN_WORD if _is_chinese(text) else _PROPER_NAME
+    latin = _LATIN_WORD if is_chinese(text) else _PROPER_NAME
     return [*names, *latin.findall(text)]
 
 
@@ -232,8 +231,3 @@ def _terms(text: str) -> frozenset[str]:
 def _compact(text: str) -> str:
     """Return the text for comparing names: one case, without spaces and separators."""
     return _SEPARATORS.sub("", normalize(text))
-
-
-def _is_chinese(text: str) -> bool:
-    """Whether a text has Chinese characters: words of other texts cannot be compared with it."""
-    return _HAN_CHARACTER.search(text) is not None

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.handbook.passages import HandbookPassage
+from models.languages import HAN
 
-_HAN = r"\u3400-\u9fff"
-_WORD = re.compile(rf"[a-z][a-z0-9]+|[{_HAN}]+|\d+")
+_WORD = re.compile(rf"[a-z][a-z0-9]+|[{HAN}]+|\d+")
 _STEM_LENGTH = 5
 _TITLE_WEIGHT = 1.5
 

@@ -1,13 +1,12 @@
 """Rank the handbook's passages for a question: by embeddings and keywords, or by keywords alone."""
 
-import re
 from collections.abc import Sequence
 
 from models.handbook.index import HandbookIndex
 from models.handbook.keywords import KeywordIndex
 from models.handbook.passages import HandbookPassage
+from models.languages import language_of
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
 # What a passage with the question's rarest words gains over one without any. The passage that
 # answers is first for .80 (English) and .77 (Chinese) of 493 questions, by similarity alone for .70
 # and .64 (models/handbook/evaluation/search.py).
@@ -25,11 +24,6 @@ MIN_RELATIVE_WEIGHT = 0.7
 RankedPassage = tuple[HandbookPassage, float]
 
 
-def question_language(question: str) -> str:
-    """Return the language of the passages that answer a question: `zh` or `en`."""
-    return "zh" if _HAN.search(question) else "en"
-
-
 def rank_passages(
     keywords: KeywordIndex,
     index: HandbookIndex | None,
@@ -42,7 +36,7 @@ def rank_passages(
     The score is the cosine similarity with a gain for keywords; without `vector`, or with one of
     another model, the share of the best passage's weight.
     """
-    language = question_language(question)
+    language = language_of(question)
     if index is None or vector is None or len(vector) != index.vectors.shape[1]:
         return _by_keywords(keywords, question, language, limit)
     count = len(index.passages)
