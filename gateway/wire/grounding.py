@@ -12,7 +12,7 @@ from gateway.wire.grounded_answer import CheckedChoices
 from gateway.wire.grounded_stream import GroundedChunks
 from models.grounding.answer import GroundedAnswer, Grounding, not_found_text, quote
 from models.grounding.check import AnswerChecker
-from models.grounding.draft import GrowingDraft
+from models.grounding.draft import GrowingDraft, verify
 
 # What the user and the system said before is known, as the question is: of it, the last part.
 _MAX_CONTEXT_LENGTH = 8_000
@@ -100,11 +100,9 @@ class AnswerCitations:
         The second text is used if it is verified and nothing of the draft was sent.
         """
         if second_text and not draft.released:
-            second = GrowingDraft(self.passages.question, self.checker)
-            second.feed(second_text)
-            second.finish()
-            if second.grounding is not None and not second.is_rejected:
-                return GroundedAnswer(second.released.strip(), second.grounding)
+            second = verify(self.passages.question, self.checker, second_text)
+            if second is not None:
+                return second
         return self._quote(draft)
 
     def _quote(self, draft: GrowingDraft) -> GroundedAnswer:

@@ -92,11 +92,6 @@ class DraftAnswer:
         waiting, self._waiting = self._waiting, ""
         return waiting
 
-    @property
-    def is_verified(self) -> bool:
-        """Whether a passage supports the answer so far, or it states that there is none."""
-        return self.unsupported is None and self.grounding is not None
-
 
 def _after_statement(checked: CheckedSentence) -> str:
     """Return a sentence that follows the statement that the documents do not answer."""
@@ -108,15 +103,6 @@ def _is_gap(checked: CheckedSentence) -> bool:
     """Whether a sentence says that a part of the question is not answered, and no figure."""
     bare = checked.sentence.bare
     return is_not_found(bare) and not find_figures(bare)
-
-
-def verify(question: str, sentences: Sequence[CheckedSentence]) -> GroundedAnswer | None:
-    """Return the answer with verified citations; None if a sentence is not supported."""
-    draft = DraftAnswer(question)
-    text = "".join(map(draft.take, sentences)).strip()
-    if draft.grounding is None or not draft.is_verified:
-        return None
-    return GroundedAnswer(text, draft.grounding)
 
 
 def quote(question: str, passages: Sequence[str], number: int = 1) -> GroundedAnswer:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from models.grounding.answer import DraftAnswer, Grounding
+from models.grounding.answer import DraftAnswer, GroundedAnswer, Grounding
 from models.grounding.check import AnswerChecker, CheckedSentence
 from models.grounding.sentences import CITATION, complete_length, split_sentences
 
@@ -116,6 +116,16 @@ class GrowingDraft:
         """Record and return released text."""
         self.released += text
         return text
+
+
+def verify(question: str, checker: AnswerChecker, text: str) -> GroundedAnswer | None:
+    """Return a complete answer with verified citations; None if a sentence is not supported."""
+    draft = GrowingDraft(question, checker)
+    draft.feed(text)
+    draft.finish()
+    if draft.grounding is None or draft.is_rejected:
+        return None
+    return GroundedAnswer(draft.released.strip(), draft.grounding)
 
 
 def _part_length(text: str) -> int:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from models.grounding.answer import GroundedAnswer, Grounding, is_not_found, quote, verify
+from models.grounding.answer import GroundedAnswer, Grounding, is_not_found, quote
 from models.grounding.check import AnswerChecker
+from models.grounding.draft import verify
 
 PASSAGES = (
     "Keep the level at least 1.5 m above the suction.",
@@ -14,7 +15,7 @@ ZH_PASSAGES = ("液位至少高于吸入口1.5 m。", "回油滤芯每500 h更�
 
 def verified(question: str, answer: str) -> GroundedAnswer | None:
     passages = PASSAGES if question.isascii() else ZH_PASSAGES
-    return verify(question, AnswerChecker(question, passages).check(answer))
+    return verify(question, AnswerChecker(question, passages), answer)
 
 
 @pytest.mark.parametrize(
