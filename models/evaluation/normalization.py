@@ -7,6 +7,8 @@ of a number, and `%`, `/`, `#`, `&` and `@`, are kept: `-5`, `0.5` and `5 %` are
 import re
 import unicodedata
 
+from models.grounding.sentences import CITATION
+
 # Punctuation by its Unicode category, but with a meaning of its own.
 _KEPT_PUNCTUATION = frozenset("%‰/\\#&@")
 # Not punctuation by its category, but only markup.
@@ -16,13 +18,11 @@ _THOUSANDS_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _HAN = "\u3400-\u9fff\uf900-\ufaff"
 _SPACE_BESIDE_HAN = re.compile(rf"(?<=[{_HAN}]) | (?=[{_HAN}])")
 _IS_HAN = re.compile(rf"[{_HAN}]")
-# The numbers of cited passages, as `[1]` or `【1, 2】`.
-_CITATION = re.compile(r"[\[【]\s*\d{1,2}(?:\s*[,，、]\s*\d{1,2})*\s*[\]】]")
 
 
 def remove_citations(text: str) -> str:
     """Return the text without citation marks such as `[1]`, which an answer from files has."""
-    return _CITATION.sub("", text)
+    return CITATION.sub("", text)
 
 
 def normalize(text: str) -> str:

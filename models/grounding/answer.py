@@ -9,10 +9,9 @@ from models.grounding.check import CheckedSentence
 from models.grounding.figures import find_figures
 from models.grounding.sentences import CITATION
 from models.languages import is_chinese, language_of
+from models.passages import NOT_FOUND_TEXTS
 
-# What the model is trained to write if the passages do not answer the question, and what models
-# without this training write instead.
-NOT_FOUND_TEXTS = {"en": "This is not in your documents.", "zh": "您的资料中没有这项信息。"}
+# What models without the prompt's statement (NOT_FOUND_TEXTS) write instead.
 _NOT_FOUND = re.compile(
     r"not in (?:your|the) documents|(?:passages?|documents?|text) (?:do(?:es)? not|don't|doesn't) "
     r"(?:say|state|mention|contain|specify|give|provide|include)|"

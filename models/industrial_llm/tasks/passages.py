@@ -16,7 +16,6 @@ from types import MappingProxyType
 
 import msgspec
 
-from models.grounding.answer import NOT_FOUND_TEXTS
 from models.industrial_llm.examples import (
     CHINESE,
     ENGLISH,
@@ -26,7 +25,7 @@ from models.industrial_llm.examples import (
     instructions_by_language,
     other_language,
 )
-from models.passages import render_preface
+from models.passages import NOT_FOUND_TEXTS, render_preface
 
 FACTS = Path(__file__).with_name("passages.toml")
 SOURCE = "own_passages"
