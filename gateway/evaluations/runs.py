@@ -25,6 +25,7 @@ from gateway.tables import (
 )
 from infra import ids
 from infra.clock import Clock
+from infra.database.paging import page_of
 from infra.work_queue import OwnedQueue, RetryPolicy
 
 RUN_ID_PREFIX = "evalrun"
@@ -63,9 +64,7 @@ async def list_runs(
 ) -> Sequence[EvaluationRun]:
     """Return a page of the account's runs, newest first."""
     query = select(EvaluationRun).where(col(EvaluationRun.account_id) == account_id)
-    if after is not None:
-        query = query.where(col(EvaluationRun.id) < after)
-    return (await session.scalars(query.order_by(col(EvaluationRun.id).desc()).limit(limit))).all()
+    return (await session.scalars(page_of(query, col(EvaluationRun.id), limit, after))).all()
 
 
 async def cancel_run(

@@ -14,6 +14,7 @@ from gateway.call.errors import BadRequest
 from gateway.tables import Adaptation, AdaptationEvent, AdaptationStatus
 from infra import ids
 from infra.clock import Clock
+from infra.database.paging import page_of
 from infra.errors import AppError, error_object
 from infra.work_queue import OwnedQueue, RetryPolicy
 
@@ -169,9 +170,7 @@ async def list_jobs(
 ) -> Sequence[Adaptation]:
     """Return a page of the account's jobs, newest first."""
     query = select(Adaptation).where(col(Adaptation.account_id) == account_id)
-    if after is not None:
-        query = query.where(col(Adaptation.id) < after)
-    return (await session.scalars(query.order_by(col(Adaptation.id).desc()).limit(limit))).all()
+    return (await session.scalars(page_of(query, col(Adaptation.id), limit, after))).all()
 
 
 async def list_events(
@@ -182,10 +181,8 @@ async def list_events(
         col(AdaptationEvent.adaptation_id) == job.id,
         col(AdaptationEvent.account_id) == job.account_id,
     )
-    if after is not None:
-        query = query.where(col(AdaptationEvent.id) < after)
-    query = query.order_by(col(AdaptationEvent.id).desc()).limit(limit)
-    return (await session.scalars(query)).all()
+    page = page_of(query, col(AdaptationEvent.id), limit, after)
+    return (await session.scalars(page)).all()
 
 
 async def find_last_metrics(session: AsyncSession, job: Adaptation) -> Mapping[str, Any] | None:

@@ -17,6 +17,7 @@ from gateway.call.errors import BadRequest, ParameterInvalid
 from gateway.tables import TrainingFile
 from infra import ids
 from infra.clock import Clock
+from infra.database.paging import page_of
 from infra.errors import AppError
 
 PREFIX = "file"
@@ -85,12 +86,10 @@ async def list_files(
     if purpose is not None and purpose not in PURPOSES:
         return []  # an unknown purpose may hold characters that PostgreSQL text cannot hold
     query = select(TrainingFile).where(col(TrainingFile.account_id) == account_id)
-    if after is not None:
-        query = query.where(col(TrainingFile.id) < after)
     if purpose is not None:
         query = query.where(col(TrainingFile.purpose) == purpose)
-    query = query.options(_WITHOUT_CONTENT).order_by(col(TrainingFile.id).desc()).limit(limit)
-    return (await session.scalars(query)).all()
+    page = page_of(query.options(_WITHOUT_CONTENT), col(TrainingFile.id), limit, after)
+    return (await session.scalars(page)).all()
 
 
 async def find_file(session: AsyncSession, account_id: UUID, file_id: str) -> TrainingFile:

@@ -21,6 +21,7 @@ from gateway.wire.vector_stores import (
 )
 from infra import ids
 from infra.clock import Clock
+from infra.database.paging import page_of
 from infra.errors import AppError
 from models.catalog import Model
 
@@ -156,19 +157,16 @@ async def list_files(
     batch_id: UUID | None = None,
 ) -> Sequence[VectorStoreFile]:
     """Return a page of the store's files after the cursor, newest first unless `ascending`."""
-    key = col(VectorStoreFile.id)
     query = select(VectorStoreFile).where(
         col(VectorStoreFile.account_id) == store.account_id,
         col(VectorStoreFile.vector_store_id) == store.id,
     )
-    if cursor is not None:
-        query = query.where(key > cursor if ascending else key < cursor)
     if status is not None:
         query = query.where(col(VectorStoreFile.status) == status)
     if batch_id is not None:
         query = query.where(col(VectorStoreFile.batch_id) == batch_id)
-    query = query.order_by(key if ascending else key.desc()).limit(limit)
-    return (await session.scalars(query)).all()
+    page = page_of(query, col(VectorStoreFile.id), limit, cursor, ascending)
+    return (await session.scalars(page)).all()
 
 
 async def update_attributes(

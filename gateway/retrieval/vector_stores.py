@@ -21,6 +21,7 @@ from gateway.wire.vector_stores import (
 )
 from infra import ids
 from infra.clock import Clock
+from infra.database.paging import page_of
 from infra.errors import AppError
 from models.catalog import Catalog, Model
 
@@ -177,12 +178,9 @@ async def list_stores(
     session: AsyncSession, account_id: UUID, limit: int, ascending: bool, cursor: UUID | None
 ) -> Sequence[VectorStore]:
     """Return a page of the account's stores after the cursor, newest first unless `ascending`."""
-    key = col(VectorStore.id)
     query = select(VectorStore).where(col(VectorStore.account_id) == account_id)
-    if cursor is not None:
-        query = query.where(key > cursor if ascending else key < cursor)
-    query = query.order_by(key if ascending else key.desc()).limit(limit)
-    return (await session.scalars(query)).all()
+    page = page_of(query, col(VectorStore.id), limit, cursor, ascending)
+    return (await session.scalars(page)).all()
 
 
 async def update_store(

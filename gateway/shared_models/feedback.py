@@ -23,6 +23,7 @@ from gateway.tables import Feedback, Rating
 from gateway.wire.feedback import FeedbackRequest, TrainingExample, training_example_of
 from infra import ids
 from infra.clock import Clock
+from infra.database.paging import page_of
 from infra.errors import AppError
 
 FEEDBACK_ID_PREFIX = "fb"
@@ -87,9 +88,7 @@ async def list_feedback(
 ) -> Sequence[Feedback]:
     """Return a page of the account's feedback, newest first."""
     query = select(Feedback).where(col(Feedback.account_id) == account_id)
-    if after is not None:
-        query = query.where(col(Feedback.id) < after)
-    return (await session.scalars(query.order_by(col(Feedback.id).desc()).limit(limit))).all()
+    return (await session.scalars(page_of(query, col(Feedback.id), limit, after))).all()
 
 
 async def delete_feedback(session: AsyncSession, account_id: UUID, feedback_id: str) -> None:

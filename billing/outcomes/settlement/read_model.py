@@ -19,6 +19,7 @@ from billing.outcomes.settlement.amounts import (
 )
 from billing.outcomes.settlement.bundle import EvidenceBundle, parse_bundle
 from billing.tables import Dispute, Outcome, OutcomeSettlement
+from infra.database.paging import page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,7 @@ async def list_account_disputes(
 ) -> Sequence[Dispute]:
     """List up to `limit` disputes of the account older than `after`, newest first."""
     query = select(Dispute).where(col(Dispute.account_id) == account_id)
-    if after is not None:
-        query = query.where(col(Dispute.id) < after)
-    return (await session.scalars(query.order_by(col(Dispute.id).desc()).limit(limit))).all()
+    return (await session.scalars(page_of(query, col(Dispute.id), limit, after))).all()
 
 
 def outcome_status(outcome: Outcome) -> str:

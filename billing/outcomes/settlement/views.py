@@ -37,6 +37,7 @@ from billing.tables import (
     OutcomeVersion,
 )
 from infra import ids
+from infra.database.paging import page_of
 
 _Row = TypeVar("_Row", Outcome, OutcomeSettlement)
 
@@ -160,9 +161,7 @@ async def _fetch_page(
     after: UUID | None,
 ) -> Sequence[_Row]:
     """Fetch up to `limit` rows older than `after`, newest first; `query` filters by account_id."""
-    if after is not None:
-        query = query.where(col(table.id) < after)
-    rows = (await session.scalars(query.order_by(col(table.id).desc()).limit(limit))).all()
+    rows = (await session.scalars(page_of(query, col(table.id), limit, after))).all()
     return rows
 
 
