@@ -15,7 +15,6 @@ from gateway.tables import AnswerStatus, EvaluationAnswer, EvaluationQuestion, E
 from models.evaluation.scoring import Expectation, Score
 
 _MAX_ANSWER_LENGTH = 20_000
-_EXPECTATION_TYPE = Expectation
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ async def list_pending(
             answer.attempts,
             answer.quoted_nano,
             question.request,
-            msgspec.convert(question.expected, _EXPECTATION_TYPE),
+            msgspec.convert(question.expected, Expectation),
         )
         for answer, question in (await session.execute(query)).all()
     ]

@@ -6,6 +6,7 @@ written is not applied: two polls in a row must read the same content.
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class CatalogReloader:
         if not self._source.files:
             return
         self._handled = self._seen = self._source.digest(self._catalog)
-        with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread
+        if threading.current_thread() is threading.main_thread():  # the only one with signals
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._wake.set)
         self._task = asyncio.create_task(self._run(), name="catalog-reloader")
 
@@ -70,7 +71,7 @@ class CatalogReloader:
         """Stop polling."""
         if self._task is None:
             return
-        with suppress(ValueError, RuntimeError, NotImplementedError):
+        if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
         self._task.cancel()
         with suppress(asyncio.CancelledError):
