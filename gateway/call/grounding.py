@@ -46,7 +46,7 @@ class GroundedStream(VerifiedAnswer, Protocol):
 
     @property
     def is_futile(self) -> bool:
-        """Whether the model goes on, but only with choices whose drafts were rejected."""
+        """Whether all text that is still to come belongs to rejected drafts."""
         ...
 
     @property

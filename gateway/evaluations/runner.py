@@ -48,7 +48,7 @@ class EvaluationDependencies:
 
 
 class EvaluationRunner(Poller):
-    """Polls for evaluation runs and takes turns of them in one gateway process."""
+    """Polls for evaluation runs and asks some questions of one at a time, in a gateway process."""
 
     def __init__(self, dependencies: EvaluationDependencies) -> None:
         super().__init__("evaluations", self._run_next, dependencies.timing)

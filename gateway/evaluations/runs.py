@@ -187,7 +187,7 @@ def stop(
 def _end(
     clock: Clock, row: EvaluationRun, status: EvaluationStatus, error: dict[str, Any] | None
 ) -> None:
-    """Set a run's final status and free it."""
+    """Set a run's final status and release its claim."""
     row.status, row.error, row.finished_at = status, error, clock.now()
     row.process_id = None
 

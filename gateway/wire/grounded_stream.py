@@ -66,7 +66,7 @@ class GroundedChunks:
 
     @property
     def is_futile(self) -> bool:
-        """Whether the model goes on, but only with choices whose drafts were rejected."""
+        """Whether all text that is still to come belongs to rejected drafts."""
         open_drafts = [draft for index, draft in self._drafts.items() if index not in self._ended]
         are_rejected = all(draft.is_rejected for draft in open_drafts)
         return bool(open_drafts) and are_rejected and not self._may_call_tools
