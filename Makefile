@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Modules are compiled on first import: of the 40,000 installed a tenth is ever imported.
 INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
-SERVED := $(VENV)/installed-$(PROFILE)
+SERVED := $(VENV)/installed-$(firstword $(subst -, ,$(PROFILE)))
 TESTED := $(VENV)/installed-dev
 
 .PHONY: run test test-all test-unit check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean

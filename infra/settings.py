@@ -68,8 +68,10 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="number of gateway processes"
     )
-    profile: Literal["cpu", "gpu"] = Field(
-        "cpu", description="which models of the catalog are served"
+    profile: Literal["cpu", "cpu-small", "cpu-tiny", "gpu"] = Field(
+        "cpu",
+        description="which models of the catalog are served; `cpu-small` and `cpu-tiny`: as `cpu`, "
+        "with smaller language models",
     )
     catalog: Annotated[tuple[Path, ...], NoDecode] = Field(
         (),
@@ -79,6 +81,11 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("maas"),
         description="directory of the weights, the embedded database and the secret key",
+    )
+    weights_dir: Path | None = Field(
+        None,
+        description="directory with GGUF files of language models, by their names in the hub; "
+        "a file that is there is not downloaded",
     )
     secrets_dir: Path | None = Field(
         None,

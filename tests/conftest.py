@@ -1,6 +1,7 @@
 """Fixtures of several test packages: a real PostgreSQL, a model server, a gateway."""
 
 import gc
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -20,9 +21,13 @@ from tests.support import builders
 from tests.support.builders import Gateway, Limited, run_gateway
 from tests.support.connecting import POOLS, close_if_used
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.profile import PROFILE
 from tests.support.serving import APPLICATIONS
 from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import StripeStory, run_stripe_story
+
+# Of the programs that tests start.
+os.environ["MAAS_PROFILE"] = PROFILE
 
 pytest_plugins = (
     "tests.support.engine.plugin",

@@ -13,22 +13,23 @@ import httpx
 
 from infra.errors import AppError
 from models.catalog import Model, Prices, Task
+from models.catalog.profiles import Hardware, hardware_of
 
 _DEFAULT_HUB = "https://huggingface.co"
 _TIMEOUT_S = 20.0
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _UNUSABLE_IN_ID = re.compile(r"[^a-z0-9._-]+")
-# The longest context by profile: key-value memory grows with it.
-_MAX_CONTEXT: Mapping[str, int] = MappingProxyType({"cpu": 8192, "gpu": 32768})
+# The longest context by hardware: key-value memory grows with it.
+_MAX_CONTEXT: Mapping[Hardware, int] = MappingProxyType({Hardware.CPU: 8192, Hardware.GPU: 32768})
 _DEFAULT_CONTEXT = 4096
 _GENERATING = ("ForCausalLM", "ForConditionalGeneration")
-_ENGINE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+_ENGINE: Mapping[Hardware, Mapping[str, Any]] = MappingProxyType(
     {
-        "cpu": {"dtype": "bfloat16", "max_num_seqs": 16},
-        "gpu": {"tensor_parallel_size": 1, "gpu_memory_utilization": 0.85},
+        Hardware.CPU: {"dtype": "bfloat16", "max_num_seqs": 16},
+        Hardware.GPU: {"tensor_parallel_size": 1, "gpu_memory_utilization": 0.85},
     }
 )
-_CONCURRENCY: Mapping[str, int] = MappingProxyType({"cpu": 16, "gpu": 256})
+_CONCURRENCY: Mapping[Hardware, int] = MappingProxyType({Hardware.CPU: 16, Hardware.GPU: 256})
 # vLLM's parsers of tool calls by the beginning of the architecture's name.
 _TOOL_PARSERS: Mapping[str, str] = MappingProxyType(
     {"Qwen2": "hermes", "Qwen3": "hermes", "Llama": "llama3_json", "Mistral": "mistral"}
@@ -68,7 +69,9 @@ class ServedModel:
         own = self.config.get("max_position_embeddings") or text_config.get(
             "max_position_embeddings"
         )
-        return min(own if isinstance(own, int) else _DEFAULT_CONTEXT, _MAX_CONTEXT[profile])
+        return min(
+            own if isinstance(own, int) else _DEFAULT_CONTEXT, _MAX_CONTEXT[hardware_of(profile)]
+        )
 
 
 def find_served_model(name: str, fetch: Fetch | None = None) -> ServedModel:
@@ -165,7 +168,7 @@ def render_catalog_file(
     model: ServedModel, profile: str, prices: Prices, replaced: Iterable[Model] = ()
 ) -> str:
     """Return the catalog file that serves the model, in place of the `replaced` models if any."""
-    engine = dict(_ENGINE[profile])
+    engine = dict(_ENGINE[hardware_of(profile)])
     for prefix, parser in _TOOL_PARSERS.items():
         if model.architecture.startswith(prefix):
             engine |= {"enable_auto_tool_choice": True, "tool_call_parser": parser}
@@ -178,7 +181,7 @@ def render_catalog_file(
         f"description = {_text(f'{Path(model.source).name}, served by this machine')}",
         'licence = "see the model"',
         f"context_length = {model.context_length(profile)}",
-        f"concurrency = {_CONCURRENCY[profile]}",
+        f"concurrency = {_CONCURRENCY[hardware_of(profile)]}",
         'route = { task = "language" }',
         f'weights = {{ kind = "hub", source = {_text(model.source)} }}',
         "[model.engine]",

@@ -1,14 +1,14 @@
-"""Which models are shared models: those served with an adapter that can be trained.
+"""Which models are shared models: language models that can be trained.
 
 Cheap to import, unlike training.
 """
 
 from infra.errors import AppError
-from models.catalog import Catalog, Model
+from models.catalog import Catalog, Model, Task
 
 
 class ModelNotShared(AppError):
-    """The model is not served with an adapter that can be trained."""
+    """The model is not a language model that can be trained."""
 
     status = 400
     type = "invalid_request_error"
@@ -24,5 +24,5 @@ def get_shared_model(catalog: Catalog, name: str) -> Model:
 
 
 def is_shared(model: Model) -> bool:
-    """Whether the model is an adapter on a base model and can be trained."""
-    return model.base is not None and model.adapter is not None
+    """Whether the model is a language model that can be trained."""
+    return model.task is Task.TEXT_GENERATION and model.adapter is not None

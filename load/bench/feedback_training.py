@@ -22,7 +22,7 @@ from typing import Any
 from openai import AsyncOpenAI
 
 from load.deployment.service import DeploymentSettings, link_weights, run_deployment
-from models.catalog import Task, load_catalog
+from models.catalog import DEFAULT_PROFILE, Task, load_catalog
 
 FIRMS = ("acme", "boltz", "cantor")
 _CORRECTIONS_PER_FIRM, _TEST_QUESTIONS = 80, 40
@@ -113,7 +113,7 @@ class FeedbackTraining:
     """One run; each step reports its duration."""
 
     def __init__(self, url: str, keys: Sequence[str], environment: Mapping[str, str]) -> None:
-        sold = load_catalog("cpu").with_task(Task.TEXT_GENERATION)
+        sold = load_catalog(DEFAULT_PROFILE).with_task(Task.TEXT_GENERATION)
         self._model = next(one.id for one in sold if one.base)
         self._clients = [
             AsyncOpenAI(base_url=f"{url}/v1", api_key=key, timeout=600) for key in keys

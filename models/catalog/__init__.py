@@ -16,12 +16,14 @@ from models.catalog.entries import (
 from models.catalog.files import CATALOG_FILE
 from models.catalog.loading import load_catalog, load_configured_catalog
 from models.catalog.problems import CatalogInvalid, Problem
+from models.catalog.profiles import DEFAULT_PROFILE
 from models.catalog.snapshot import Catalog
 from models.catalog.upstreams import Upstream
 
 __all__ = [
     "AUTO",
     "CATALOG_FILE",
+    "DEFAULT_PROFILE",
     "EXTERNAL",
     "SPECIALIST_TASKS",
     "Assistant",

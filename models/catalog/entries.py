@@ -10,9 +10,11 @@ from typing import Any
 AUTO = "auto"
 # The kind of weights of a model that only upstreams serve (models/catalog/upstreams.py).
 EXTERNAL = "external"
+# The kind of weights that are a GGUF file, which is downloaded and converted.
+GGUF = "gguf"
 WEIGHT_KINDS = frozenset(
     {
-        *("gguf-package", "hub", "artefact", "adapter", "base", "mechanism", "fitted"),
+        *(GGUF, "gguf-package", "hub", "artefact", "adapter", "base", "mechanism", "fitted"),
         *("vision-package", "encoder-package", EXTERNAL),
     }
 )
@@ -66,20 +68,33 @@ class Meter(StrEnum):
 class Weights:
     """Where a model's weights come from.
 
-    kind: `gguf-package` (a Python package with a GGUF file in parts), `hub` (a Hugging Face id or a
-    local path), `artefact` (a file below `models/`), `adapter` (a folder below `models/` with a
-    LoRA adapter for the engine of its `base`), `base` (the weights of its `base`), `mechanism` (a
+    kind: `gguf` (a GGUF file of a hub, of Python packages or of this machine, which is converted),
+    `gguf-package` (an installed Python package with a GGUF file in parts), `hub` (a Hugging Face id
+    or a local path), `artefact` (a file below `models/`), `adapter` (a folder below `models/` with
+    a LoRA adapter for the engine of its `base`), `base` (the weights of its `base`), `mechanism` (a
     formula of `models/mechanisms/`, without weights), `fitted` (each customer fits its own),
     `vision-package` (an optional Python package with a backbone, for which each customer fits a
     head), `encoder-package` (an optional Python package with an encoder and its tokenizer,
     models/multilingual.py), `external` (served by upstreams only). Optional models are served
     where their package is installed. `source` is empty for `base`, `fitted` and `external`.
+
+    Of a `gguf`, `source` is `maker/repository/file.gguf` or a local path, `revision` the commit or
+    branch in the hub, and `packages` names the Python packages whose data files are the parts of
+    the same file, `name{1..22}==version`, for machines that reach no hub. `adapter` is the folder
+    below `models/` of a LoRA adapter that is merged into the weights, `quantization` is `int8` or
+    absent for 16 bits, and `base_name` the public name of the model, by which its training settings
+    are found (models/industrial_llm/recipes.py).
     """
 
     kind: str
     source: str
     sha256: str | None = None
     chat_template: str | None = None
+    revision: str | None = None
+    packages: str | None = None
+    adapter: str | None = None
+    quantization: str | None = None
+    base_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 from models.catalog.files import CatalogFile
 from models.catalog.problems import ProblemList
-from models.catalog.schema import MODEL_FIELDS, PROFILES, check_fields
+from models.catalog.profiles import PROFILES
+from models.catalog.schema import MODEL_FIELDS, check_fields
 
 _PRICE_TABLES = frozenset({"meters", "cost"})
 

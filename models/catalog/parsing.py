@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from infra.secrets.named_secrets import is_secret_name
 from models.catalog.entries import (
     EXTERNAL,
+    GGUF,
     WEIGHT_KINDS,
     Assistant,
     Model,
@@ -24,8 +25,10 @@ from models.catalog.files import CatalogFile
 from models.catalog.merging import ModelEntry
 from models.catalog.pricing import parse_prices
 from models.catalog.problems import ProblemList, advice
-from models.catalog.schema import PROFILES, UPSTREAM_FIELDS, check_fields
+from models.catalog.profiles import PROFILES
+from models.catalog.schema import UPSTREAM_FIELDS, check_fields
 from models.catalog.upstreams import DEFAULT_PRIORITY, Upstream
+from models.catalog.weight_packages import WeightPackages
 from models.reasoning import parse_budgets
 
 _REQUIRED = ("task", "description", "meters")
@@ -36,6 +39,8 @@ _OWN_HEADERS = frozenset(
     traceparent""".split()
 )
 _MAX_UPSTREAM_NAME = 200
+_GGUF_FIELDS = frozenset({"revision", "packages", "adapter", "quantization", "base_name"})
+_QUANTIZATIONS = ("int8",)
 _NO_BUDGETS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -130,7 +135,25 @@ def _parse_weights(entry: ModelEntry, problems: ProblemList) -> Weights:
     if table["kind"] not in WEIGHT_KINDS:
         text = f"has the value {table['kind']!r:.60}. {advice(table['kind'], WEIGHT_KINDS)}"
         problems.add(entry.file, text, entry.label, "weights.kind")
+    _check_gguf(table, entry, problems)
     return Weights(**table)
+
+
+def _check_gguf(table: Mapping[str, Any], entry: ModelEntry, problems: ProblemList) -> None:
+    """Report fields of weights that only GGUF files have, or with wrong values."""
+    for name in _GGUF_FIELDS & table.keys():
+        if table["kind"] != GGUF:
+            text = f"is only allowed for weights of the kind {GGUF!r}."
+            problems.add(entry.file, text, entry.label, f"weights.{name}")
+    quantization = table.get("quantization", _QUANTIZATIONS[0])
+    if quantization not in _QUANTIZATIONS:
+        text = f"has the value {quantization!r:.60}. {advice(quantization, _QUANTIZATIONS)}"
+        problems.add(entry.file, text, entry.label, "weights.quantization")
+    if "packages" in table:
+        try:
+            WeightPackages.parse(table["packages"])
+        except ValueError as error:
+            problems.add(entry.file, f"{error}.", entry.label, "weights.packages")
 
 
 def _parse_route(route: Mapping[str, Any]) -> Route:

@@ -7,10 +7,10 @@ from typing import Any
 
 from models.catalog.entries import Task, Weights
 from models.catalog.problems import ProblemList, advice
+from models.catalog.profiles import PROFILES
 from models.catalog.upstreams import MAX_PRIORITY, OWN_SERVERS
 from models.reasoning import parse_budgets
 
-PROFILES = ("cpu", "gpu")
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _MAX_TEXT = 500
@@ -78,7 +78,7 @@ def _texts(value: Any) -> str | None:
 
 def _profiles(value: Any) -> str | None:
     """Check the profiles of a model."""
-    is_valid = isinstance(value, list) and all(item in PROFILES for item in value)
+    is_valid = isinstance(value, list) and all(item in list(PROFILES) for item in value)
     return None if is_valid else f"must be a list of {', '.join(PROFILES)}"
 
 
@@ -114,8 +114,7 @@ def _reasoning(value: Any) -> str | None:
 
 _TABLE_FIELDS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
     {
-        "weights": dict.fromkeys(Weights.__dataclass_fields__, _any)
-        | dict.fromkeys(("kind", "source", "sha256", "chat_template"), _any_text),
+        "weights": dict.fromkeys(Weights.__dataclass_fields__, _any_text),
         "route": {"task": _text, "inputs": _texts, "optional": _texts},
         "retrieval": {"query": _any_text, "passage": _any_text},
         "assistant": {"max_passages": _whole_number(1, 10)},

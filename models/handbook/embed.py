@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 from models.catalog import load_catalog
+from models.catalog.profiles import DEFAULT_PROFILE
 from models.handbook.index import (
     VECTORS_FILE,
     Vectors,
@@ -23,7 +24,8 @@ _BATCH = 16
 def main() -> None:
     """Embed all passages with the catalog's embedding model for vector stores."""
     passages = read_handbook()
-    model = next(one for one in load_catalog("cpu").models.values() if one.retrieval is not None)
+    catalog = load_catalog(DEFAULT_PROFILE).models.values()
+    model = next(one for one in catalog if one.retrieval is not None)
     encoder = load_encoder(threads=2)
     save_vectors(passages, _embed(encoder, passages), model.id)
     sys.stdout.write(f"{len(passages)} passages in {VECTORS_FILE}\n")

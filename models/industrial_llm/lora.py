@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import Linear
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from models.industrial_llm.int8 import is_quantized, load_dequantized
 from models.industrial_llm.recipes import Recipe
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -45,11 +46,15 @@ def load_model(base: Path, recipe: Recipe, device: str) -> PeftModel:
     The new adapter does not change the base model's output yet.
     """
     torch.manual_seed(recipe.seed)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        base,
-        dtype=torch.bfloat16,
-        attn_implementation=recipe.attention,
-        local_files_only=True,
+    model: Any = (
+        load_dequantized(base, recipe.attention)
+        if is_quantized(base)
+        else AutoModelForCausalLM.from_pretrained(
+            base,
+            dtype=torch.bfloat16,
+            attn_implementation=recipe.attention,
+            local_files_only=True,
+        )
     )
     if recipe.recompute:
         model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -111,6 +116,15 @@ def copy_adapter_weights(model: PeftModel) -> dict[str, Tensor]:
     return {
         name: weight.detach().clone() for name, weight in get_peft_model_state_dict(model).items()
     }
+
+
+def merge_adapter(model: Any, folder: Path) -> Any:
+    """Return the model with a saved adapter merged into its weights. Raises AdapterMismatch."""
+    try:
+        merged: Any = PeftModel.from_pretrained(model, str(folder))
+    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
+        raise AdapterMismatch(f"The adapter in {folder.name} cannot be merged.") from error
+    return merged.merge_and_unload()
 
 
 def interpolate_adapter(model: PeftModel, start: Mapping[str, Tensor], mixing: float) -> None:

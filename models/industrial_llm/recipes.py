@@ -99,6 +99,18 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             examples=EXAMPLES_OF_LARGE_BASE,
             micro_tokens=1024,
         ),
+        # For customers' adapters only: the base is served without an industry adapter.
+        "cpu-small": Recipe(
+            "Qwen/Qwen2.5-Coder-0.5B-Instruct",
+            MappingProxyType(dict.fromkeys(EPOCHS_BY_TASK, 1)),
+            learning_rate=3e-4,
+            averaged=0.25,
+            alpha=16,
+            rank=8,
+            limit=1536,
+            examples=EXAMPLES_OF_LARGE_BASE,
+            micro_tokens=1024,
+        ),
         # On a CPU, eager attention takes a fifth less time for short texts, and dropout would cost
         # an eighth.
         "cpu-tiny": Recipe(

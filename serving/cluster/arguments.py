@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.catalog.profiles import DEFAULT_PROFILE, PROFILES
 from serving.scaling import Scaling, ScalingSettings, engine_scaling, specialist_scaling
 
 DEFAULT_PORT = 8000
@@ -25,29 +26,7 @@ class Arguments:
 
 def parse_arguments(argv: Sequence[str]) -> Arguments:
     """Parse the command line; on an error print it and exit with status 2."""
-    parser = argparse.ArgumentParser(
-        prog="python -m serving", description="Serve the models of the catalog over HTTP."
-    )
-    parser.add_argument(
-        "--data-dir", type=Path, required=True, help="directory for weights, caches and logs"
-    )
-    parser.add_argument(
-        "--profile", choices=["cpu", "gpu"], default="cpu", help="hardware profile (default: cpu)"
-    )
-    parser.add_argument(
-        "--host", default=LOOPBACK, help=f"address to listen on (default: {LOOPBACK})"
-    )
-    parser.add_argument(
-        "--port",
-        type=int,
-        default=DEFAULT_PORT,
-        help=f"port to listen on (default: {DEFAULT_PORT})",
-    )
-    parser.add_argument(
-        "--exit-with-parent", action="store_true", help="stop when the parent process ends"
-    )
-    _add_specialist_options(parser)
-    _add_engine_options(parser)
+    parser = _parser()
     options = parser.parse_args(argv)
     specialists = specialist_scaling(
         options.specialist_min_replicas,
@@ -81,6 +60,37 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         exit_with_parent=options.exit_with_parent,
         scaling=ScalingSettings(specialists, engines, options.training_gpus),
     )
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return the command line parser."""
+    parser = argparse.ArgumentParser(
+        prog="python -m serving", description="Serve the models of the catalog over HTTP."
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, help="directory for weights, caches and logs"
+    )
+    parser.add_argument(
+        "--profile",
+        choices=list(PROFILES),
+        default=DEFAULT_PROFILE,
+        help=f"hardware profile (default: {DEFAULT_PROFILE})",
+    )
+    parser.add_argument(
+        "--host", default=LOOPBACK, help=f"address to listen on (default: {LOOPBACK})"
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help=f"port to listen on (default: {DEFAULT_PORT})",
+    )
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="stop when the parent process ends"
+    )
+    _add_specialist_options(parser)
+    _add_engine_options(parser)
+    return parser
 
 
 def _has_valid_bounds(scaling: Scaling) -> bool:

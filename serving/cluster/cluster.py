@@ -12,6 +12,7 @@ from ray import serve
 from ray.serve.schema import ApplicationStatus
 
 from infra.processes import adopt_orphans, kill_descendants
+from models.catalog.profiles import Hardware, hardware_of
 from serving.cluster.arguments import LOOPBACK, Arguments
 from serving.cluster.environment import NODE_START_TIMEOUT_S
 from serving.cluster.slow_start import allow_slow_start
@@ -19,7 +20,7 @@ from serving.errors import ServingFailed
 from serving.folders import Folders
 
 # A fine-tuned adapter passes through it as one line: 116 MB for a base of 9 billion parameters.
-_OBJECT_STORE_BYTES = {"cpu": 100 << 20, "gpu": 1 << 30}
+_OBJECT_STORE_BYTES = {Hardware.CPU: 100 << 20, Hardware.GPU: 1 << 30}
 # Each `serve.status` call takes 0.2 s of CPU, which the loading models need. The polling interval
 # therefore grows with the start-up time; progress is late by a twentieth of that time at most.
 _POLL_S, _POLL_FRACTION = 2.0, 0.05
@@ -34,7 +35,7 @@ def start(arguments: Arguments, folders: Folders) -> None:
     _require_free_port(arguments)
     adopt_orphans()
     with allow_slow_start(NODE_START_TIMEOUT_S):
-        _start_ray(folders, _OBJECT_STORE_BYTES[arguments.profile])
+        _start_ray(folders, _OBJECT_STORE_BYTES[hardware_of(arguments.profile)])
     # Ray binds the replicas' ports to this address too, so it is always loopback; haproxy.py
     # rewrites HAProxy's own address to the public one.
     serve.start(http_options={"host": LOOPBACK, "port": arguments.port})

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ray.serve import RunTarget
 
 from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
+from models.catalog.profiles import Hardware, hardware_of
 from serving.cluster.operations_app import operations_app
 from serving.embeddings.app import EmbeddingApp, EncoderSource, embedding_app
 from serving.errors import ServingFailed
@@ -16,7 +17,6 @@ from serving.specialists.app import SpecialistApp, specialist_app
 from serving.specialists.loader import ModelSource
 from serving.text.app import text_generation_app
 from serving.text.engine import (
-    CPU,
     SharedEngineSettings,
     deployment_name,
     engine_models,
@@ -44,7 +44,8 @@ def plan_applications(
     application is deployed even without specialists because it serves the readiness of all models.
     """
     sources = _specialist_sources(catalog, weights)
-    language_models = _language_model_sources(catalog, weights, profile, scaling)
+    hardware = hardware_of(profile)
+    language_models = _language_model_sources(catalog, weights, hardware, scaling)
     trainable_sources = sources | language_models
     models = locate_models(catalog, scaling.specialists)
     operations = operations_app(trainable_sources, models, folders)
@@ -55,13 +56,14 @@ def plan_applications(
     if embedding := catalog.with_task(Task.EMBEDDING):
         applications.append(_embedding_application(embedding))
     if texts := catalog.with_task(Task.TEXT_GENERATION):
+        has_own_gpus = hardware is Hardware.CPU or not language_models
         shared = SharedEngineSettings(
-            profile,
+            hardware,
             folders.adapters,
             folders.counts,
             scaling.engines,
             traces,
-            engine_gpus=scaling.engine_gpus if profile != CPU and language_models else 1.0,
+            engine_gpus=1.0 if has_own_gpus else scaling.engine_gpus,
         )
         applications.append(_text_application(texts, weights, shared))
     return applications
@@ -113,17 +115,32 @@ def _specialist_sources(
 
 
 def _language_model_sources(
-    catalog: Catalog, weights: Mapping[str, ObtainedWeights], profile: str, scaling: ScalingSettings
+    catalog: Catalog,
+    weights: Mapping[str, ObtainedWeights],
+    hardware: Hardware,
+    scaling: ScalingSettings,
 ) -> dict[str, ModelSource]:
     """Return how each fine-tunable language model is trained, by model id."""
+    training_gpus = 0.0 if hardware is Hardware.CPU else scaling.training_gpus
     return {
         model.id: replace(
-            ModelSource.for_model(model, weights[model.id].source, weights[model.base].source),
-            training_gpus=0.0 if profile == CPU else scaling.training_gpus,
+            _language_model_source(catalog, model, weights), training_gpus=training_gpus
         )
         for model in catalog.with_task(Task.TEXT_GENERATION)
-        if model.adapter is not None and model.base is not None
+        if model.adapter is not None
     }
+
+
+def _language_model_source(
+    catalog: Catalog, model: Model, weights: Mapping[str, ObtainedWeights]
+) -> ModelSource:
+    """Return the adapter that training continues, if any, and the base weights below it."""
+    engine = catalog.models[model.engine_id]
+    location = weights[model.id].source if model.base is not None else ""
+    return replace(
+        ModelSource.for_model(model, location, weights[engine.id].source),
+        base_name=engine.weights.base_name,
+    )
 
 
 def _embedding_application(models: tuple[Model, ...]) -> RunTarget:

@@ -18,13 +18,15 @@ class ModelSource:
     `location` is an artefact's path or a mechanism's name, empty if each customer fits the model.
     `adapter` names the training function (serving/training/fine_tune_task.py), None if there is
     none. `base` is the folder or hub id of the base weights of a language model's adapter,
-    `training_gpus` the share of a GPU that the training gets (0: it runs on the CPU).
+    `base_name` the public name of that base where the folder is not named like it, `training_gpus`
+    the share of a GPU that the training gets (0: it runs on the CPU).
     """
 
     task: Task
     location: str
     adapter: str | None = None
     base: str | None = None
+    base_name: str | None = None
     training_gpus: float = 0.0
 
     @classmethod

@@ -20,7 +20,7 @@ import msgspec
 
 from serving.errors import InputInvalid, ModelFailed
 from serving.variant_folder import MAX_UNUSED_S
-from serving.weights.weights import ADAPTER_FILES
+from serving.weights.conversion import ADAPTER_FILES
 
 MAX_BYTES = 8 << 30
 # The file with the adapter's public name, beside the engine's two files.

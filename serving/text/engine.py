@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import Model
+from models.catalog.profiles import Hardware
 from serving.health import DRAIN_POLL_S, HEALTH_PERIOD_S
 from serving.scaling import Scaling
 
-CPU = "cpu"
 # Keys of `experimental_configs`, by which settings reach TextServer. The folders of the catalog's
 # adapters, by model name:
 ADAPTERS_KEY = "adapters"
@@ -19,8 +19,9 @@ BASE_NAMES_KEY = "base_names"
 CUSTOMER_ADAPTERS_KEY = "customers_adapters"
 # The folder for the final counters of a stopping engine:
 COUNTERS_KEY = "counts"
-# Whether the model writes an enum answer as the bare value (enum_answers.py):
-ENUM_ANSWERS_KEY = "enum_answers"
+# The text before the value in an enum answer of a model that writes the bare value, as in the
+# catalog's table `engine` (enum_answers.py). Without it, enum answers are JSON as all others:
+ENUM_PREFIX_KEY = "enum_prefix"
 # Name of the tool call parser for models whose tool calls are constrained by a JSON schema.
 CHOICE_PARSER = "choice"
 # Name of the reasoning parser that counts tokens exactly (reasoning_parser.py).
@@ -43,7 +44,7 @@ class SharedEngineSettings:
     each of its GPUs that an engine gets; below 1 fine-tuning gets the rest.
     """
 
-    profile: str
+    hardware: Hardware
     customer_adapters: Path
     counts: Path
     scaling: Scaling
@@ -80,7 +81,7 @@ def engine_settings(
 
     `source` is the path or hub id of its weights, `models` what its engine serves beside it.
     """
-    profile, traces = shared.profile, shared.traces
+    hardware, traces = shared.hardware, shared.traces
     customers = {
         ADAPTERS_KEY: dict(models.adapters),
         CUSTOMER_ADAPTERS_KEY: str(shared.customer_adapters),
@@ -101,7 +102,7 @@ def engine_settings(
         "experimental_configs": {
             "stream_batching_interval_ms": 0,
             COUNTERS_KEY: str(shared.counts),
-            ENUM_ANSWERS_KEY: model.engine.get("tool_call_parser") == CHOICE_PARSER,
+            ENUM_PREFIX_KEY: model.engine.get(ENUM_PREFIX_KEY),
         }
         | ({BASE_NAMES_KEY: list(models.base_names)} if models.base_names else {})
         | (customers if models.needs_lora else {}),
@@ -110,7 +111,7 @@ def engine_settings(
         # A dotted name, because this module imports neither Ray nor vLLM.
         "server_cls": "serving.text.server:TextServer",
     }
-    if profile == CPU:
+    if hardware is Hardware.CPU:
         settings["placement_group_config"] = {"bundles": [{"CPU": 1}] * _worker_count(model)}
         # No CPU for the replica besides its worker: two cores have to suffice for everything.
         settings["deployment_config"]["ray_actor_options"] = {"num_cpus": 0}
@@ -125,7 +126,8 @@ def engine_models(
 ) -> EngineModels:
     """Return the models that the engine of a model serves beside it.
 
-    `sources` are the weights by model id, for an adapter its folder.
+    `sources` are the weights by model id, for an adapter its folder. Customers' adapters are taken
+    if they adapt one of these models or the engine's own.
     """
     served = [model for model in models if model.base == engine.id]
     return EngineModels(
@@ -133,7 +135,7 @@ def engine_models(
             model.id: sources[model.id] for model in served if model.weights.kind == "adapter"
         },
         base_names=tuple(model.id for model in served if model.weights.kind == "base"),
-        takes_customer_adapters=any(model.adapter is not None for model in served),
+        takes_customer_adapters=any(model.adapter is not None for model in (engine, *served)),
     )
 
 
@@ -168,9 +170,10 @@ def _engine_arguments(model: Model, shared: SharedEngineSettings) -> dict[str, A
         # On a CPU vLLM recompiles at every start because it cannot load its cache: measured 55 s
         # more until the first response, for 10 to 20 % more tokens per second. Without compilation
         # the second start takes 80 s. A catalog entry can enable it.
-        "enforce_eager": shared.profile == CPU,
+        "enforce_eager": shared.hardware is Hardware.CPU,
     }
     arguments = {**defaults, **model.engine}
+    arguments.pop(ENUM_PREFIX_KEY, None)
     if shared.engine_gpus < 1:
         # vLLM takes a share of the whole card, whatever share Ray gives to the engine.
         share = float(arguments.get("gpu_memory_utilization", shared.engine_gpus))

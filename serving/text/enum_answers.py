@@ -3,10 +3,10 @@
     {"failure_mode": {"enum": ["Leaking", …]}}  ->  the engine chooses " Leaking"
                                                 ->  the client gets {"failure_mode": "Leaking"}
 
-Such a model was never trained on an enum value inside JSON, and every answer in its training data
-begins with a space, which is part of the first token. Constrained to JSON it has to write untrained
-tokens and its accuracy drops (figures in models/industrial_llm/card.md). So decoding is constrained
-to the values, each after a space, and this module puts the JSON around the value.
+Such a model was never trained on an enum value inside JSON. Constrained to JSON it has to write
+untrained tokens and its accuracy drops (figures in models/industrial_llm/card.md). So decoding is
+constrained to the values, and this module puts the JSON around the value. Where the chat template
+lets every answer begin with a space, which is part of the first token, that is the prefix.
 
 Imports neither Ray nor vLLM.
 """
@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SPACE = " "
 _DATA = "data: "
 _STOP = "stop"
 
@@ -25,16 +24,18 @@ _STOP = "stop"
 class EnumAnswer:
     """An enum JSON schema: the allowed values and the name of the object's only property.
 
-    `name` is None if the schema asks for the value itself and not for an object.
+    `name` is None if the schema asks for the value itself and not for an object. `prefix` precedes
+    the value as the model writes it.
     """
 
     values: tuple[str, ...]
     name: str | None = None
+    prefix: str = ""
 
     @property
     def choices(self) -> list[str]:
         """The texts to which decoding is constrained."""
-        return [f"{_SPACE}{value}" for value in self.values]
+        return [f"{self.prefix}{value}" for value in self.values]
 
     @property
     def opening(self) -> str:
@@ -49,19 +50,19 @@ class EnumAnswer:
     def render(self, text: str, *, is_complete: bool) -> str:
         """Return the JSON answer of the model's `text`, unclosed if generation was cut off."""
         closing = self.closing if is_complete else ""
-        return f"{self.opening}{_json_escaped(text.removeprefix(_SPACE))}{closing}"
+        return f"{self.opening}{_json_escaped(text.removeprefix(self.prefix))}{closing}"
 
 
-def parse_enum_schema(schema: Any) -> EnumAnswer | None:
+def parse_enum_schema(schema: Any, prefix: str = "") -> EnumAnswer | None:
     """Parse a JSON schema of an enum value or of an object with an enum as its only property.
 
-    Returns None for any other schema.
+    `prefix` precedes the value as the model writes it. Returns None for any other schema.
     """
     if not isinstance(schema, Mapping):
         return None
     values = _enum_values(schema)
     if values is not None:
-        return EnumAnswer(values)
+        return EnumAnswer(values, prefix=prefix)
     properties = schema.get("properties")
     if schema.get("type") != "object" or not isinstance(properties, Mapping):
         return None
@@ -71,7 +72,7 @@ def parse_enum_schema(schema: Any) -> EnumAnswer | None:
     if any(required != name for required in schema.get("required", ())):
         return None
     values = _enum_values(inner) if isinstance(inner, Mapping) else None
-    return None if values is None else EnumAnswer(values, name)
+    return None if values is None else EnumAnswer(values, name, prefix)
 
 
 class EnumStream:
@@ -99,7 +100,7 @@ class EnumStream:
         text, content = delta.get("content") or "", ""
         if text and index not in self._started:
             self._started.add(index)
-            text, content = text.removeprefix(_SPACE), self._answer.opening
+            text, content = text.removeprefix(self._answer.prefix), self._answer.opening
         content += _json_escaped(text)
         if choice.get("finish_reason") == _STOP and index in self._started:
             content += self._answer.closing

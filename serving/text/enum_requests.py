@@ -8,10 +8,11 @@ from vllm.sampling_params import StructuredOutputsParams
 from serving.text.enum_answers import EnumAnswer, EnumStream, parse_enum_schema
 
 
-def restrict_to_enum(request: Any) -> EnumAnswer | None:
+def restrict_to_enum(request: Any, prefix: str) -> EnumAnswer | None:
     """Restrict a chat request's answer to the enum values of its JSON schema.
 
-    Changes the request and returns the enum. Returns None without a change if the schema is no
+    `prefix` precedes the value as the model writes it. Changes the request and returns the enum.
+    Returns None without a change if the schema is no
     single enum, if tools are offered or if the answer continues a message.
     """
     response_format = request.response_format
@@ -23,7 +24,7 @@ def restrict_to_enum(request: Any) -> EnumAnswer | None:
         return None
     if request.tools or not request.add_generation_prompt or request.continue_final_message:
         return None
-    enum = parse_enum_schema(response_format.json_schema.json_schema)
+    enum = parse_enum_schema(response_format.json_schema.json_schema, prefix)
     if enum is not None:
         request.structured_outputs = StructuredOutputsParams(choice=enum.choices)
         request.response_format = None

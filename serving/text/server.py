@@ -24,7 +24,7 @@ from serving.text.engine import (
     BASE_NAMES_KEY,
     COUNTERS_KEY,
     CUSTOMER_ADAPTERS_KEY,
-    ENUM_ANSWERS_KEY,
+    ENUM_PREFIX_KEY,
     customer_adapter_id,
     own_weights_name,
 )
@@ -50,7 +50,7 @@ class TextServer(LLMServer):
         register_parser()
         settings: Mapping[str, Any] = self._llm_config.experimental_configs
         self._replica_counters = ReplicaCounters(REGISTRY, Path(settings[COUNTERS_KEY]))
-        self._wraps_enum_answers = bool(settings.get(ENUM_ANSWERS_KEY))
+        self._enum_prefix: str | None = settings.get(ENUM_PREFIX_KEY)
         self._base_names = frozenset(settings.get(BASE_NAMES_KEY, ()))
         await super().start()  # type: ignore[no-untyped-call]
         self._adapter_store = AdapterStore(Path(settings.get(CUSTOMER_ADAPTERS_KEY, "")))
@@ -94,8 +94,8 @@ class TextServer(LLMServer):
                 request.model, self._llm_config.model_id, self._base_names
             )
         enum = (
-            restrict_to_enum(request)
-            if self._wraps_enum_answers and engine_method == "chat"
+            restrict_to_enum(request, self._enum_prefix)
+            if self._enum_prefix is not None and engine_method == "chat"
             else None
         )
         responses = await super()._run_request(

@@ -62,7 +62,7 @@ def required_settings(source: ModelSource) -> AdapterSettings:
     """
     if source.location:
         return read_adapter_settings(Path(source.location))
-    recipe = find_recipe(source.base or "")
+    recipe = find_recipe(source.base_name or source.base or "")
     return AdapterSettings(recipe.base, recipe.rank, None)
 
 

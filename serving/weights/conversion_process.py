@@ -2,28 +2,25 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
-from pathlib import Path
 
 from infra.processes import start_module, stop_process
 from serving.errors import WeightsBroken
-from serving.weights.weights import ReportProgress
+from serving.weights.conversion import GgufConversion
+from serving.weights.files import ReportProgress
 
 _STOP_TIMEOUT_S = 2.0
 # Disables the libraries' progress bars and logs, which would mix with the progress lines.
 _QUIET_ENVIRONMENT = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
 
 
-def convert_in_child_process(
-    gguf: Path, folder: Path, turn_ends: Sequence[str], report: ReportProgress
-) -> None:
-    """Convert a GGUF file into `folder` for vLLM, in a child process that is stopped on errors.
+def convert_in_child_process(conversion: GgufConversion, report: ReportProgress) -> None:
+    """Convert a GGUF file for vLLM in a child process that is stopped on errors.
 
-    `turn_ends` are the turn end strings of the chat template. Raises WeightsBroken.
+    Raises WeightsBroken.
     """
     child = start_module(
         "serving.weights.gguf_conversion",
-        [str(gguf), str(folder), *turn_ends],
+        _arguments(conversion),
         _QUIET_ENVIRONMENT,
         subprocess.PIPE,
     )
@@ -36,6 +33,18 @@ def convert_in_child_process(
         raise WeightsBroken("The disk is full. Free some space for the weights.")
     if status != 0:
         raise WeightsBroken("The weights cannot be converted. See the log.")
+
+
+def _arguments(conversion: GgufConversion) -> list[str]:
+    """Return the child's command line."""
+    arguments = [str(conversion.gguf), str(conversion.folder)]
+    for end in conversion.turn_ends:
+        arguments.append(f"--turn-end={end}")
+    if conversion.adapter is not None:
+        arguments.append(f"--adapter={conversion.adapter}")
+    if conversion.quantize:
+        arguments.append("--int8")
+    return arguments
 
 
 def _forward_progress(child: subprocess.Popen[bytes], report: ReportProgress) -> str | None:

@@ -129,7 +129,13 @@ class TestDeploySettings:
             name
             for name in VARIABLES
             if name.startswith(
-                ("MAAS_SERVING_", "MAAS_SPECIALIST_", "MAAS_ENGINE_", "MAAS_TRAINING_")
+                (
+                    "MAAS_SERVING_",
+                    "MAAS_SPECIALIST_",
+                    "MAAS_ENGINE_",
+                    "MAAS_TRAINING_",
+                    "MAAS_WEIGHTS_",
+                )
             )
         }
         wanted = VARIABLES - SECRETS - ours - places - serving

@@ -9,7 +9,8 @@ from infra.settings import SettingsInvalid, load_settings
 
 class TestLoadSettings:
     def test_defaults_are_used_without_variables(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("MAAS_DATABASE_URL", raising=False)
+        for name in ("MAAS_DATABASE_URL", "MAAS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
         settings = load_settings()
         assert (settings.host, settings.port, settings.profile) == ("127.0.0.1", 8080, "cpu")
         assert settings.database_url is None

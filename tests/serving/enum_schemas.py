@@ -13,7 +13,8 @@ OBJECT = {
     "additionalProperties": False,
 }
 
-WRAPPED = EnumAnswer(tuple(MODES), "failure_mode")
+PREFIX = " "
+WRAPPED = EnumAnswer(tuple(MODES), "failure_mode", PREFIX)
 
 
 def event(text: str | None, finish: str | None = None, index: int = 0) -> str:

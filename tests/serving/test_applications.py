@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.support.engine.process import WEIGHTS
+from tests.support.profile import PROFILE
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "infra" / "deploy" / "helm" / "maas" / "serve.yaml"
@@ -58,7 +59,7 @@ def test_serve_config_applications_match_single_machine_plan() -> None:
         (Path(folder) / "weights").symlink_to(WEIGHTS)
         done = subprocess.run(
             [sys.executable, "-c", _BUILD, *(one["import_path"] for one in named)],
-            env={**os.environ, "MAAS_DATA_DIR": folder, "MAAS_PROFILE": "cpu"},
+            env={**os.environ, "MAAS_DATA_DIR": folder, "MAAS_PROFILE": PROFILE},
             capture_output=True,
             text=True,
             check=True,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -31,10 +31,11 @@ from infra.settings import Settings
 from infra.timing import Timing
 from models.catalog import Catalog, Meter, Task, load_catalog
 from tests.support.fakes import names
+from tests.support.profile import PROFILE
 from tests.support.serving import build_parts as build_parts
 from tests.support.serving import serve as serve
 
-CATALOG = load_catalog("cpu")
+CATALOG = load_catalog(PROFILE)
 # Sold first, and answered by an adapter on the engine of the other.
 INDUSTRIAL = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
 CHAT = CATALOG.models[INDUSTRIAL].engine_id
@@ -182,6 +183,8 @@ def impatient(database_url: str, data_dir: Path, serving_url: str, timing: Timin
 class GivenSettings(Settings):
     """What a test says, and else the defaults, whatever the environment holds: to look there for
     each of a hundred settings takes as long as some tests."""
+
+    profile: Literal["cpu", "cpu-small", "cpu-tiny", "gpu"] = PROFILE
 
     @classmethod
     def settings_customise_sources(

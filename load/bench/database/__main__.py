@@ -19,7 +19,7 @@ from load.bench.database.write_throughput import WriteThroughput, measure_write_
 from load.bench.gateways.processes import cpu_s, postmaster_of
 from load.soak.clients import Clients
 from load.soak.fleet import Fleet, run_fleet
-from models.catalog import Task, load_catalog
+from models.catalog import DEFAULT_PROFILE, Task, load_catalog
 
 _FIRMS = ("acme", "boltz", "cantor", "dietz")
 # By then the worker has aggregated the calls.
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--writers", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--groups", type=int, nargs="+", default=[1, 8, 64, 256])
     options = parser.parse_args()
-    model = load_catalog("cpu").with_task(Task.TEXT_GENERATION)[0].id
+    model = load_catalog(DEFAULT_PROFILE).with_task(Task.TEXT_GENERATION)[0].id
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as name:
         with run_fleet(Path(name), _FIRMS) as fleet:
             cost = asyncio.run(_measure_cost(fleet, options.rate, options.seconds))

@@ -22,7 +22,7 @@ from infra.database.database import Database
 from infra.database.embedded_postgres import start_postgres
 from infra.database.migrate import migrate
 from load.bench.billing.seed import seed_firms
-from models.catalog import load_catalog
+from models.catalog import DEFAULT_PROFILE, load_catalog
 
 _CALLS = """
     insert into usage (request_id, account_id, key_id, operation, model, streamed, settlement,
@@ -69,7 +69,9 @@ async def _publish_list_prices(url: str) -> None:
     """Publish the list prices, as a gateway does before its first call."""
     database = Database(url)
     async with database.transaction() as session:
-        await publish_plan(session, SystemClock(), catalog_price_terms(load_catalog("cpu"), "CNY"))
+        await publish_plan(
+            session, SystemClock(), catalog_price_terms(load_catalog(DEFAULT_PROFILE), "CNY")
+        )
     await database.close()
 
 

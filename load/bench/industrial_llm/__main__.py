@@ -29,7 +29,7 @@ from load.bench.industrial_llm.training import (
 from load.bench.servers import lift_limits, run_maas
 from load.bench.streamed_calls import Server
 from load.deployment.service import link_weights
-from models.catalog import CATALOG_FILE, Model, Task, load_catalog
+from models.catalog import CATALOG_FILE, DEFAULT_PROFILE, Model, Task, load_catalog
 from models.industrial_llm import evaluate
 
 _WORK = Path("build", "industrial_llm")
@@ -40,7 +40,8 @@ _REPORTED = "told"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is missing, evaluate everything, and print a table in Markdown."""
     options = _options(arguments)
-    sold = next(one for one in load_catalog("cpu").with_task(Task.TEXT_GENERATION) if one.base)
+    texts = load_catalog(DEFAULT_PROFILE).with_task(Task.TEXT_GENERATION)
+    sold = next(one for one in texts if one.base)
     extra_runs = () if options.sold_alone else EXTRA_RUNS
     artefact = CATALOG_FILE.parent / sold.weights.source
     base = base_folder(sold.engine_id, options.weights)

@@ -16,8 +16,9 @@ from gateway.demo.dates import at_hour
 from gateway.demo.machining import MACHINING
 from gateway.demo.pumping import PUMPING
 from models.catalog import Task, load_catalog
+from tests.support.profile import PROFILE
 
-CPU = load_catalog("cpu")
+CPU = load_catalog(PROFILE)
 WORKS = call_types_with_models(CPU, MACHINING.call_types)
 MONDAY = date(2026, 9, 7)
 

@@ -21,6 +21,7 @@ from serving.specialists.tag_alignment import (
     TagAlignmentSpecialist,
     load_tag_alignment,
 )
+from tests.support.profile import PROFILE
 
 ROOM = "https://brickschema.org/schema/Brick#Room_Air_Temperature_Sensor"
 SUPPLY = "https://brickschema.org/schema/Brick#Supply_Air_Temperature_Sensor"
@@ -48,7 +49,7 @@ def infer(
 
 class TestTagAlignment:
     def test_catalog_lists_alignment_model(self) -> None:
-        (model,) = load_catalog("cpu").with_task(Task.ALIGNMENT)
+        (model,) = load_catalog(PROFILE).with_task(Task.ALIGNMENT)
         assert model.weights.source == "tag_align/vocabulary.json"
 
     def test_concepts_are_ranked_by_score(self, tags: TagAlignmentSpecialist) -> None:

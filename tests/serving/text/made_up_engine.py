@@ -20,9 +20,10 @@ import httpx
 
 from infra.processes import stop_process
 from models.catalog import Catalog, Model, Task, load_catalog
+from models.catalog.profiles import Hardware
 from serving.cluster.environment import reserve_port
 from serving.scaling import Scaling
-from serving.text.engine import CPU, SharedEngineSettings, engine_models, engine_settings
+from serving.text.engine import SharedEngineSettings, engine_models, engine_settings
 from tests.support.engine.process import CACHE, START_S
 
 BUDGETS = {"low": 12, "medium": 24, "high": 48}
@@ -99,7 +100,7 @@ def _arguments(weights: Path) -> dict[str, Any]:
     engine = catalog.models[industrial(catalog).engine_id]
     changed = replace(engine, engine=MappingProxyType({**engine.engine, **_CHANGED}))
     one = Scaling(1, 1, 16.0, 600.0)
-    shared = SharedEngineSettings(CPU, weights, weights, one)
+    shared = SharedEngineSettings(Hardware.CPU, weights, weights, one)
     sources = dict.fromkeys((model.id for model in models), "")
     settings = engine_settings(
         changed, str(weights), shared, engine_models(engine, models, sources)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from models.catalog import Model, Task, Weights
+from models.catalog.profiles import Hardware
 from models.industrial_llm.recipes import RANK
 from serving.scaling import Scaling
 from serving.text.engine import (
@@ -15,7 +16,7 @@ from serving.text.engine import (
     BASE_NAMES_KEY,
     COUNTERS_KEY,
     CUSTOMER_ADAPTERS_KEY,
-    ENUM_ANSWERS_KEY,
+    ENUM_PREFIX_KEY,
     EngineModels,
     SharedEngineSettings,
     deployment_name,
@@ -25,8 +26,8 @@ from serving.text.engine import (
 )
 
 ONE = Scaling(min_replicas=1, max_replicas=1, target_requests=16.0, idle_s=600.0)
-CPU = SharedEngineSettings("cpu", Path("/adapters"), Path("/counts"), ONE)
-GPU = replace(CPU, profile="gpu")
+CPU = SharedEngineSettings(Hardware.CPU, Path("/adapters"), Path("/counts"), ONE)
+GPU = replace(CPU, hardware=Hardware.GPU)
 
 
 def model(**engine: Any) -> Model:
@@ -63,7 +64,7 @@ class TestCpuEngineSettings:
         assert told == {
             "stream_batching_interval_ms": 0,
             COUNTERS_KEY: "/counts",
-            ENUM_ANSWERS_KEY: False,
+            ENUM_PREFIX_KEY: None,
         }
 
     def test_traces_endpoint_is_set_if_configured(self) -> None:
@@ -152,6 +153,16 @@ class TestEngineAdapters:
         assert found == EngineModels({"plant": "/plant"}, ("same",), takes_customer_adapters=True)
         assert found.needs_lora
         assert not engine_models(engine, (engine, other), sources).needs_lora
+
+    def test_engine_takes_customer_adapters_of_its_own_model(self) -> None:
+        engine = replace(model(), adapter="industrial_llm")
+        found = engine_models(engine, (engine,), {engine.id: "/weights"})
+        assert found == EngineModels(takes_customer_adapters=True)
+
+    def test_enum_prefix_reaches_the_server_and_not_the_engine(self) -> None:
+        settings = engine_settings(model(enum_prefix=""), "/weights", CPU)
+        assert settings["experimental_configs"][ENUM_PREFIX_KEY] == ""
+        assert ENUM_PREFIX_KEY not in settings["engine_kwargs"]
 
     def test_engine_that_customers_adapt_has_lora_without_industry_adapter(self) -> None:
         models = EngineModels(base_names=("same",), takes_customer_adapters=True)

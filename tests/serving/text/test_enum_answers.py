@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.text.enum_answers import EnumAnswer, EnumStream, parse_enum_schema
-from tests.serving.enum_schemas import MODES, OBJECT, VALUE, WRAPPED, event
+from tests.serving.enum_schemas import MODES, OBJECT, PREFIX, VALUE, WRAPPED, event
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,13 @@ from tests.serving.enum_schemas import MODES, OBJECT, VALUE, WRAPPED, event
         (OBJECT, WRAPPED),
         ({"type": "object", "properties": {"failure_mode": {"enum": MODES}}}, WRAPPED),
         ({**OBJECT, "title": "Mode", "$schema": "x"}, WRAPPED),
-        (VALUE, EnumAnswer(tuple(MODES))),
-        ({"const": "Leaking"}, EnumAnswer(("Leaking",))),
-        ({"enum": ["泄漏", "泄漏", "堵塞"]}, EnumAnswer(("泄漏", "堵塞"))),
+        (VALUE, EnumAnswer(tuple(MODES), prefix=PREFIX)),
+        ({"const": "Leaking"}, EnumAnswer(("Leaking",), prefix=PREFIX)),
+        ({"enum": ["泄漏", "泄漏", "堵塞"]}, EnumAnswer(("泄漏", "堵塞"), prefix=PREFIX)),
     ],
 )
 def test_enum_schema_is_recognised(schema: Any, found: EnumAnswer) -> None:
-    assert parse_enum_schema(schema) == found
+    assert parse_enum_schema(schema, PREFIX) == found
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,14 @@ def test_complete_enum_response_is_valid_against_schema() -> None:
         text = WRAPPED.render(f" {mode}", is_complete=True)
         assert json.loads(text) == {"failure_mode": mode}
         jsonschema.validate(json.loads(text), OBJECT)
-    assert json.loads(EnumAnswer(("Leaking",)).render(" Leaking", is_complete=True)) == "Leaking"
+    bare = EnumAnswer(("Leaking",), prefix=PREFIX)
+    assert json.loads(bare.render(" Leaking", is_complete=True)) == "Leaking"
+
+
+def test_value_of_a_model_without_prefix_is_kept() -> None:
+    bare = EnumAnswer(("Leaking",))
+    assert bare.choices == ["Leaking"]
+    assert json.loads(bare.render("Leaking", is_complete=True)) == "Leaking"
 
 
 def test_truncated_enum_response_is_unclosed_json() -> None:
@@ -115,7 +122,7 @@ class TestEnumStream:
     ) -> None:
         value = value.strip() or "x"
         cut = data.draw(st.integers(0, len(value)))
-        answer = EnumAnswer((value,), name)
+        answer = EnumAnswer((value,), name, PREFIX)
         stream = EnumStream(answer)
         events = [event(f" {value[:cut]}"), event(value[cut:]), event("", "stop")]
         assert json.loads(said([stream.wrap_event(one) for one in events])) == {name: value}

@@ -8,7 +8,7 @@ import pytest
 
 from infra.lazy_import import LazyModule
 from serving.text.enum_answers import EnumAnswer
-from tests.serving.enum_schemas import OBJECT, WRAPPED, event
+from tests.serving.enum_schemas import OBJECT, PREFIX, WRAPPED, event
 from tests.support.heavy import NEEDS_VLLM
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def asked(schema: Any = OBJECT, **more: Any) -> Any:
 
 def test_enum_request_is_restricted_to_schema_values() -> None:
     request = asked()
-    assert enum_requests.restrict_to_enum(request) == WRAPPED
+    assert enum_requests.restrict_to_enum(request, PREFIX) == WRAPPED
     assert request.response_format is None
     assert request.structured_outputs.choice == WRAPPED.choices
     assert request.structured_outputs.json is None
@@ -54,7 +54,7 @@ def test_enum_request_is_restricted_to_schema_values() -> None:
 def test_non_enum_request_is_unchanged(more: dict[str, Any]) -> None:
     request_ = asked(**more)
     before = request_.model_dump()
-    assert enum_requests.restrict_to_enum(request_) is None
+    assert enum_requests.restrict_to_enum(request_, PREFIX) is None
     assert request_.model_dump() == before
 
 

@@ -26,6 +26,7 @@ from tests.support.models.made_up_mill import (
     operating_points,
     training_file,
 )
+from tests.support.profile import PROFILE
 
 
 def learn(training_file: bytes, progress: ProgressCallback) -> Adaptation:
@@ -121,7 +122,7 @@ def test_training_threads_are_half_of_many_processors(processors: int, number: i
 
 class TestAdapterLookup:
     def test_every_adapter_of_catalog_is_registered(self) -> None:
-        models = load_catalog("cpu").models.values()
+        models = load_catalog(PROFILE).models.values()
         named = {model.adapter for model in models if model.adapter is not None}
         assert named == ADAPTERS.keys()
 

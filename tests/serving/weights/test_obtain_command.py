@@ -8,14 +8,17 @@ from models.catalog import CATALOG_FILE
 from serving.errors import WeightsBroken
 from serving.weights import obtain_command
 from tests.support.builders import BEARING_LIFE, INDUSTRIAL
+from tests.support.profile import PROFILE
+
+TINY = ("--profile", PROFILE)
 
 
 def test_weights_command_prints_location(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert obtain_command.main([INDUSTRIAL, "--data-dir", str(tmp_path)]) == 0
+    assert obtain_command.main([INDUSTRIAL, *TINY, "--data-dir", str(tmp_path)]) == 0
     folder = Path(capsys.readouterr().out.strip())
-    assert folder == CATALOG_FILE.parent / "industrial_llm" / "adapter"
+    assert folder == CATALOG_FILE.parent / "industrial_llm" / "adapter_tiny"
     assert (folder / "adapter_config.json").is_file()
     assert obtain_command.main([BEARING_LIFE, "--data-dir", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "bearing_life\n"
@@ -36,7 +39,7 @@ def test_weights_command_prints_error_if_weights_are_broken(
         raise WeightsBroken("The digest differs.")
 
     monkeypatch.setattr(obtain_command, "obtain_weights", broken)
-    assert obtain_command.main([INDUSTRIAL, "--data-dir", str(tmp_path)]) == 1
+    assert obtain_command.main([INDUSTRIAL, *TINY, "--data-dir", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "The digest differs.\n"
 
 

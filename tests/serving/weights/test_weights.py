@@ -4,7 +4,6 @@ import errno
 import fcntl
 import hashlib
 import multiprocessing
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,15 +13,13 @@ import pytest
 from models.catalog import Model, Task, Weights, load_catalog
 from models.extras import is_installed
 from serving.errors import WeightsBroken
+from serving.weights import conversion as conversion_module
 from serving.weights import weights as subject
+from serving.weights.conversion import GgufConversion, weights_folder
+from serving.weights.files import ReportProgress, create_folder_once, join_parts
 from serving.weights.packages import gguf_parts, package_file, package_folder
-from serving.weights.weights import (
-    ReportProgress,
-    create_folder_once,
-    join_parts,
-    obtain_weights,
-    weights_folder,
-)
+from serving.weights.weights import obtain_weights
+from tests.support.profile import PROFILE
 
 PIECES = (b"first ", b"second ", b"third")
 DIGEST = hashlib.sha256(b"".join(PIECES)).hexdigest()
@@ -49,15 +46,17 @@ class Conversion:
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.read: list[bytes] = []
-        self.ends: list[Sequence[str]] = []
+        self.conversions: list[GgufConversion] = []
         self.failure = failure
 
-    def __call__(
-        self, gguf: Path, folder: Path, ends: Sequence[str], report: ReportProgress
-    ) -> None:
-        self.read.append(gguf.read_bytes())
-        self.ends.append(ends)
-        (folder / "model.safetensors").write_bytes(b"converted")
+    @property
+    def ends(self) -> list[tuple[str, ...]]:
+        return [conversion.turn_ends for conversion in self.conversions]
+
+    def __call__(self, conversion: GgufConversion, report: ReportProgress) -> None:
+        self.read.append(conversion.gguf.read_bytes())
+        self.conversions.append(conversion)
+        (conversion.folder / "model.safetensors").write_bytes(b"converted")
         if self.failure is not None:
             raise self.failure
         report("converted", 1.0)
@@ -150,7 +149,7 @@ class TestGgufConversion:
     def test_chat_template_and_turn_ends_are_applied(
         self, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(subject, "MODELS_FOLDER", tmp_path)
+        monkeypatch.setattr(conversion_module, "MODELS_FOLDER", tmp_path)
         (tmp_path / "talk.jinja").write_text("{{ bos_token }}")
         (tmp_path / "talk.json").write_text('{"turn_ends": ["\\n\\n"]}')
         conversion = Conversion()
@@ -271,7 +270,7 @@ class TestVisionBackbone:
 
     @pytest.mark.usefixtures("processes")
     def test_backbone_is_converted_once(self, tmp_path: Path) -> None:
-        (sold,) = load_catalog("cpu").with_task(Task.IMAGE_CLASSIFICATION)
+        (sold,) = load_catalog(PROFILE).with_task(Task.IMAGE_CLASSIFICATION)
         if not is_installed(sold):
             pytest.skip("needs the vision extra")
         convert = Conversion()
@@ -291,6 +290,6 @@ class TestVisionBackbone:
         assert not weights_folder(package, tmp_path).exists()
 
     def test_catalog_filter_removes_vision_model(self) -> None:
-        whole = load_catalog("cpu")
+        whole = load_catalog(PROFILE)
         rest = whole.filter(lambda one: one.task is not Task.IMAGE_CLASSIFICATION)
         assert len(rest.models) == len(whole.models) - 1

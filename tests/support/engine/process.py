@@ -18,6 +18,7 @@ import psutil
 
 from infra.processes import stop_process
 from serving.cluster.environment import reserve_port
+from tests.support.profile import PROFILE
 
 # Kept between runs: converting the weights again would test nothing.
 WEIGHTS = Path(__file__).parents[3] / "build" / "weights"
@@ -118,7 +119,7 @@ class EngineProcess:
         (self._data / "weights").symlink_to(WEIGHTS)
         with reserve_port() as held:
             port = held.getsockname()[1]
-        arguments = ["--data-dir", str(self._data), "--profile", "cpu", "--port", str(port)]
+        arguments = ["--data-dir", str(self._data), "--profile", PROFILE, "--port", str(port)]
         # Coverage of all that Ray and vLLM import would take nine minutes of their start.
         inherited = {k: v for k, v in os.environ.items() if k != "COVERAGE_PROCESS_CONFIG"}
         traced = {} if traces_url is None else {"MAAS_OTLP_ENDPOINT": traces_url}

@@ -17,7 +17,7 @@ TEXTS = Catalog(
         INDUSTRY: replace(
             CATALOG.models[CHAT],
             id=INDUSTRY,
-            weights=Weights(kind="adapter", source="industrial_llm/adapter"),
+            weights=Weights(kind="adapter", source="industrial_llm/adapter_tiny"),
             prices={"CNY": _CNY},
             base=CHAT,
             adapter="industrial_llm",

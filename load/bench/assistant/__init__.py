@@ -1,0 +1,1 @@
+"""Answers to technicians' questions and to questions about documents, scored by the fixed rule."""
