@@ -170,7 +170,8 @@ def _require_encodable(trainer: Trainer, dialogues: Sequence[Dialogue]) -> None:
 
 def _train(trainer: Trainer, dialogues: DialogueSplit, progress: ProgressCallback) -> int:
     """Train for as many epochs as suit the file. Returns the number of trained tokens."""
-    repeated = list(dialogues.train) * epoch_count(len(dialogues.train))
+    epochs = epoch_count(len(dialogues.train), trainer.recipe.target_passes)
+    repeated = list(dialogues.train) * epochs
     generator = random.Random(trainer.recipe.seed)  # noqa: S311
     batches = shuffle_into_batches(repeated, trainer.recipe.batch, trainer.token_count, generator)
 

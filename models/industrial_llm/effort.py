@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from models.industrial_llm.dialogues import Dialogue, DialogueSplit
+from models.industrial_llm.recipes import RECIPES
 
-# The number of training examples over all epochs, and the maximum number of epochs.
-TARGET_PASSES, MAX_EPOCHS = 1_600, 6
+MAX_EPOCHS = 6
 # Each message adds tokens for its role and its end.
 _BYTES_PER_TOKEN, _TOKENS_PER_MESSAGE = 3, 3
 # Forward passes over the held-out dialogues, and their cost relative to training.
@@ -22,9 +22,12 @@ _TOKENS_PER_SECOND: Mapping[str, float] = MappingProxyType(
 _STARTUP_S = 8.0
 
 
-def epoch_count(dialogue_count: int) -> int:
-    """Return the number of epochs for so many training dialogues: more for a small file."""
-    return min(MAX_EPOCHS, max(1, round(TARGET_PASSES / dialogue_count)))
+def epoch_count(dialogue_count: int, target_passes: int) -> int:
+    """Return the number of epochs for so many training dialogues: more for a small file.
+
+    `target_passes` is the number of examples over all epochs (Recipe.target_passes).
+    """
+    return min(MAX_EPOCHS, max(1, round(target_passes / dialogue_count)))
 
 
 def estimate_seconds(dialogues: DialogueSplit, profile: str) -> int | None:
@@ -32,7 +35,8 @@ def estimate_seconds(dialogues: DialogueSplit, profile: str) -> int | None:
     tokens_per_second = _TOKENS_PER_SECOND.get(profile)
     if tokens_per_second is None:
         return None
-    trained_tokens = epoch_count(len(dialogues.train)) * _estimate_tokens(dialogues.train)
+    epochs = epoch_count(len(dialogues.train), RECIPES[profile].target_passes)
+    trained_tokens = epochs * _estimate_tokens(dialogues.train)
     evaluated_tokens = _EVALUATION_PASSES * _EVALUATION_COST * _estimate_tokens(dialogues.held_out)
     return math.ceil(_STARTUP_S + (trained_tokens + evaluated_tokens) / tokens_per_second)
 
