@@ -4,9 +4,9 @@
                                                 ->  the client gets {"failure_mode": "Leaking"}
 
 Such a model was never trained on an enum value inside JSON. Constrained to JSON it has to write
-untrained tokens and its accuracy drops (figures in models/industrial_llm/card_tiny.md). So decoding is
-constrained to the values, and this module puts the JSON around the value. Where the chat template
-lets every answer begin with a space, which is part of the first token, that is the prefix.
+untrained tokens and its accuracy drops (figures in models/industrial_llm/card_tiny.md). So decoding
+is constrained to the values, and this module puts the JSON around the value. Where the chat
+template lets every answer begin with a space, which is part of the first token, that is the prefix.
 
 Imports neither Ray nor vLLM.
 """

@@ -18,9 +18,13 @@ _MAX_TOKENS = 400
 
 @dataclass(frozen=True, slots=True)
 class AskedAnswer:
-    """An answer with the passages that it cites, its grounding and the seconds that it took."""
+    """An answer with the passages that it cites, its grounding and the seconds that it took.
+
+    `passages` are the texts that the model was given, in order.
+    """
 
     answer: Answer
+    passages: tuple[str, ...]
     grounding: str
     seconds: float
 
@@ -45,9 +49,15 @@ class GatewayClient:
         response = await self._send("POST", "/chat/completions", json=body)
         seconds = time.perf_counter() - started
         found = response.get("file_search") or {}
-        cited = tuple(one["text"] for one in found.get("results", ()) if one["cited"])
+        results = sorted(found.get("results", ()), key=lambda one: int(one["passage"]))
+        cited = tuple(one["text"] for one in results if one["cited"])
         text = str(response["choices"][0]["message"]["content"] or "")
-        return AskedAnswer(Answer(text, cited), str(found.get("grounding", "")), seconds)
+        return AskedAnswer(
+            Answer(text, cited),
+            tuple(one["text"] for one in results),
+            str(found.get("grounding", "")),
+            seconds,
+        )
 
     async def store_document(self, name: str, content: bytes) -> str:
         """Put a document into a vector store of its own and return the store's id, once indexed."""

@@ -97,11 +97,11 @@ def _is_correct(question: DocumentQuestion, answer: Answer) -> bool:
     return (
         has_all
         and not contains_any(answer.text, question.wrong)
-        and any(_has_evidence(passage, question.evidence) for passage in answer.cited)
+        and any(has_evidence(passage, question.evidence) for passage in answer.cited)
     )
 
 
-def _has_evidence(passage: str, evidence: str) -> bool:
+def has_evidence(passage: str, evidence: str) -> bool:
     """Whether a passage contains most of the evidence, from its beginning or its end."""
     compared, wanted = normalize(passage), normalize(evidence)
     length = max(1, round(_EVIDENCE_SHARE * len(wanted)))
