@@ -57,7 +57,7 @@ def split_lines(
     """Return the non-empty lines in UTF-8 with their numbers; format problems are added."""
     lines = [
         (number, line)
-        for number, line in enumerate(_to_utf8(content, problems).splitlines(), 1)
+        for number, line in enumerate(to_utf8(content, problems).splitlines(), 1)
         if line.strip()
     ]
     if len(lines) > MAX_LINES:
@@ -78,11 +78,11 @@ def split_lines(
 def encoding_notes(content: bytes) -> tuple[str, ...]:
     """Return notes on how a file in another encoding than UTF-8 was read; empty for UTF-8."""
     problems = Problems()
-    _to_utf8(content, problems)
+    to_utf8(content, problems)
     return tuple(problems.notes)
 
 
-def _to_utf8(content: bytes, problems: Problems) -> bytes:
+def to_utf8(content: bytes, problems: Problems) -> bytes:
     """Convert a file to UTF-8 from UTF-16 or GB 18030."""
     content = content.removeprefix(_UTF8_BOM)
     utf16_encoding = _UTF16_BOMS.get(content[:2])

@@ -1,0 +1,137 @@
+"""The type of a column, inferred from its cells, and its values of that type."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from models.tables.dates import date_share, epoch_unit, parse_dates
+from models.tables.headers import split_unit
+from models.tables.numbers import is_missing, number_share, parse_numbers
+from models.tables.table import Numbers, RawColumn, Texts
+
+# Cells of a column by which its type is found.
+_SAMPLE = 5_000
+# A column is of a type if so many of its cells are; the others are reported as invalid.
+_MIN_SHARE = 0.9
+# More different texts than this, and more than half as many as rows, are free text or serial
+# numbers, which no model can learn from.
+_MAX_CATEGORIES = 1_000
+_MAX_CATEGORY_SHARE = 0.5
+_TIME_WORDS = frozenset("time date timestamp datetime ts 时间 日期 时刻".split())
+
+
+class Kind(StrEnum):
+    """The type of a column."""
+
+    NUMBER = "number"
+    CATEGORY = "category"
+    TIME = "time"
+    TEXT = "text"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column with its type.
+
+    `numbers` are the values of a number column, or the seconds since 1970 of a time column, NaN
+    where missing. `texts` are the values of a category or text column, empty where missing. `unit`
+    is from the header, the row below it or the cells. `invalid` are positions of cells that are
+    not of the type; `notes` say what was assumed.
+    """
+
+    name: str
+    kind: Kind
+    numbers: Numbers | None = None
+    texts: Texts | None = None
+    unit: str | None = None
+    invalid: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def missing_count(self) -> int:
+        """The number of missing values."""
+        if self.numbers is not None:
+            return int(np.isnan(self.numbers).sum())
+        return 0 if self.texts is None else int((self.texts == "").sum())
+
+
+def infer_column(raw: RawColumn, unit: str | None = None, kind: Kind | None = None) -> Column:
+    """Return a column with its type; `kind` and `unit` override what its cells and header say."""
+    header_unit = split_unit(raw.name)[1]
+    found = kind or _infer_kind(raw)
+    stated = unit or header_unit
+    match found:
+        case Kind.NUMBER:
+            return _number_column(raw, stated)
+        case Kind.TIME:
+            return _time_column(raw)
+        case Kind.CATEGORY | Kind.TEXT:
+            return Column(raw.name, found, texts=_clean_texts(raw.as_texts()))
+        case Kind.EMPTY:
+            return Column(raw.name, found, texts=_clean_texts(raw.as_texts()))
+
+
+def _infer_kind(raw: RawColumn) -> Kind:
+    """Return the type that most cells of the column have."""
+    if raw.numbers is not None:
+        if not np.isfinite(raw.numbers).any():
+            return Kind.EMPTY
+        return Kind.TIME if _is_time_name(raw.name) and epoch_unit(raw.numbers) else Kind.NUMBER
+    texts = raw.as_texts()
+    sample = _sample_cells(texts)
+    if not sample:
+        return Kind.EMPTY
+    if date_share(sample) >= _MIN_SHARE:
+        return Kind.TIME
+    if number_share(sample) >= _MIN_SHARE:
+        return Kind.NUMBER
+    distinct = len(set(texts) - {""})
+    if distinct > _MAX_CATEGORIES or distinct > max(20, _MAX_CATEGORY_SHARE * len(texts)):
+        return Kind.TEXT
+    return Kind.CATEGORY
+
+
+def _sample_cells(texts: Texts) -> list[str]:
+    """Return cells that are not missing, from the whole column."""
+    step = max(1, len(texts) // _SAMPLE)
+    sample = [text for text in texts[::step] if not is_missing(text)]
+    return sample or [text for text in texts if not is_missing(text)][:_SAMPLE]
+
+
+def _is_time_name(name: str) -> bool:
+    """Return whether a header says that the column has times."""
+    words = {word.strip("_-.[]()").lower() for word in split_unit(name)[0].split()}
+    return bool(words & _TIME_WORDS) or any(word in name for word in ("时间", "日期"))
+
+
+def _number_column(raw: RawColumn, stated_unit: str | None) -> Column:
+    """Return a column of numbers. The unit of the cells counts less than the stated one."""
+    if raw.numbers is not None:
+        return Column(raw.name, Kind.NUMBER, raw.numbers, unit=stated_unit)
+    parsed = parse_numbers(raw.as_texts())
+    return Column(
+        raw.name,
+        Kind.NUMBER,
+        parsed.values,
+        unit=parsed.unit or stated_unit,
+        invalid=parsed.invalid,
+        notes=parsed.notes,
+    )
+
+
+def _time_column(raw: RawColumn) -> Column:
+    """Return a column of times."""
+    if raw.numbers is not None and (scale := epoch_unit(raw.numbers)) is not None:
+        return Column(raw.name, Kind.TIME, raw.numbers / scale)
+    parsed = parse_dates(raw.as_texts())
+    return Column(raw.name, Kind.TIME, parsed.seconds, invalid=parsed.invalid, notes=parsed.notes)
+
+
+def _clean_texts(texts: Texts) -> Texts:
+    """Return texts with one spelling of a missing value: empty."""
+    counts = Counter(texts)
+    missing = {text for text in counts if is_missing(str(text))}
+    return np.array(["" if text in missing else text for text in texts], dtype=object)

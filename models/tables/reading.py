@@ -1,0 +1,198 @@
+"""Read a table from the bytes of a file: CSV in any usual dialect, Excel, or JSON lines."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from models.adaptation import require_no_problems
+from models.problems import Problem, Problems
+from models.tables.assembling import Cell, ColumnBuilder, assemble
+from models.tables.headers import find_header
+from models.tables.table import RawTable
+from models.tables.workbooks import is_workbook, read_workbook_rows
+from models.training_text import to_utf8
+
+MAX_ROWS = 1_000_000
+MAX_COLUMNS = 1_000
+_MAX_CELL_CHARACTERS = 10_000
+_DELIMITERS = (",", ";", "\t", "|")
+# Lines by which the delimiter is found.
+_SAMPLE_LINES = 50
+_SPLIT_FIX = "Train on a part of the rows, for example the newest."
+
+NumberedRow = tuple[int, Sequence[Cell]]
+
+
+def read_table(content: bytes) -> RawTable:
+    """Return the table of a file. Raises TrainingFileInvalid with all problems found."""
+    problems = Problems()
+    if is_workbook(content):
+        rows: Iterable[NumberedRow] = read_workbook_rows(content, problems)
+        table = _read_rows(rows, problems)
+    else:
+        text = to_utf8(content, problems).decode("utf-8", "replace")
+        require_no_problems(problems)
+        table = _read_text(text, problems)
+    require_no_problems(problems)
+    return table
+
+
+def _read_text(text: str, problems: Problems) -> RawTable:
+    """Return the table of a text: JSON lines if its first line is an object, else CSV."""
+    start = text.lstrip()[:1]
+    if start == "{":
+        return _read_json_lines(text, problems)
+    delimiter = detect_delimiter(text.splitlines()[:_SAMPLE_LINES])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return _read_rows(_csv_rows(reader, problems), problems)
+
+
+def detect_delimiter(lines: Sequence[str]) -> str:
+    """Return the delimiter that splits most of the lines into the same number of cells.
+
+    A comma is the default, and the last choice where numbers may have decimal commas.
+    """
+    best, best_score = ",", 0.0
+    for delimiter in _DELIMITERS:
+        widths = _row_widths(lines, delimiter)
+        if not widths or max(widths) == 1:
+            continue
+        common = max(set(widths), key=lambda width: (widths.count(width), width))
+        score = widths.count(common) / len(widths) * (common > 1)
+        # Decimal commas split rows evenly too, but a header has none.
+        if score > best_score or (score == best_score and best == ","):
+            best, best_score = delimiter, score
+    return best
+
+
+def _row_widths(lines: Sequence[str], delimiter: str) -> list[int]:
+    """Return the number of cells of each line that is not empty; none if they cannot be split."""
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error:
+        return []
+    return [len(row) for row in rows if any(map(str.strip, row))]
+
+
+def _csv_rows(reader: "csv._reader", problems: Problems) -> Iterator[NumberedRow]:
+    """Yield the rows of a CSV file with their line numbers."""
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        problems.add(
+            Problem(
+                "invalid_csv",
+                f"Line {reader.line_num}: {error}.",
+                "Check the quotation marks of this line and the line before.",
+                reader.line_num,
+            )
+        )
+
+
+def _read_rows(rows: Iterable[NumberedRow], problems: Problems) -> RawTable:
+    """Return the table of rows of cells, of which the first full one is the header."""
+    iterator = ((number, row) for number, row in rows if not is_empty(row))
+    header = find_header(iterator, problems)
+    if header is None:
+        return assemble([], [], {}, ())
+    if len(header.names) > MAX_COLUMNS:
+        problems.add(_too_many("columns", len(header.names), MAX_COLUMNS, "Remove columns."))
+        return assemble([], [], {}, ())
+    builders = [ColumnBuilder(name) for name in header.names]
+    numbers: list[int] = []
+    for number, row in header.rest:
+        if len(numbers) >= MAX_ROWS:
+            problems.add(_too_many("rows", None, MAX_ROWS, _SPLIT_FIX))
+            break
+        if _is_wrong_width(number, row, len(builders), problems):
+            continue
+        numbers.append(number)
+        for position, builder in enumerate(builders):
+            builder.append(
+                row[header.first + position] if header.first + position < len(row) else ""
+            )
+    return assemble(builders, numbers, header.units, (*problems.notes, *header.notes))
+
+
+def is_empty(row: Sequence[Cell]) -> bool:
+    """Return whether all cells of a row are empty."""
+    return not any(cell != "" and str(cell).strip() for cell in row)
+
+
+def _is_wrong_width(number: int, row: Sequence[Cell], width: int, problems: Problems) -> bool:
+    """Report a row with more cells than the header, or with a cell that is too long."""
+    if any(isinstance(cell, str) and len(cell) > _MAX_CELL_CHARACTERS for cell in row):
+        message = f"Line {number}: a cell has more than {_MAX_CELL_CHARACTERS} characters."
+        problems.add(Problem("cell_too_long", message, "Shorten or remove the text.", number))
+        return True
+    if len(row) <= width or is_empty(row[width:]):
+        return False
+    message = f"Line {number} has {len(row)} cells, but the header has {width}."
+    fix = "Put texts that contain the separator in quotation marks, or add a header."
+    problems.add(Problem("too_many_cells", message, fix, number))
+    return True
+
+
+def _too_many(what: str, count: int | None, limit: int, fix: str) -> Problem:
+    """Return the problem of a table that is too large."""
+    found = f"{count} {what}" if count is not None else f"more than {limit} {what}"
+    return Problem(f"too_many_{what}", f"The table has {found}; at most {limit} are read.", fix)
+
+
+def _read_json_lines(text: str, problems: Problems) -> RawTable:
+    """Return the table of JSON lines: one object of plain values per line."""
+    builders: dict[str, ColumnBuilder] = {}
+    numbers: list[int] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        if len(numbers) >= MAX_ROWS:
+            problems.add(_too_many("rows", None, MAX_ROWS, _SPLIT_FIX))
+            break
+        row = _parse_json_row(number, line, problems)
+        if row is None:
+            continue
+        for name in row.keys() - builders.keys():
+            builders[name] = ColumnBuilder(name, empty=len(numbers))
+        for name, builder in builders.items():
+            builder.append(row.get(name, ""))
+        numbers.append(number)
+        if len(builders) > MAX_COLUMNS:
+            problems.add(_too_many("columns", len(builders), MAX_COLUMNS, "Remove columns."))
+            break
+    return assemble(list(builders.values()), numbers, {}, tuple(problems.notes))
+
+
+def _parse_json_row(number: int, line: str, problems: Problems) -> dict[str, Cell] | None:
+    """Return the cells of a JSON line, or None after reporting why it is invalid."""
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        problems.add(
+            Problem("invalid_json", f"Line {number}: {error}.", "Write valid JSON.", number)
+        )
+        return None
+    if not isinstance(row, dict):
+        message = f"Line {number} is not a JSON object."
+        problems.add(Problem("wrong_form", message, 'Write {"column": value, …}.', number))
+        return None
+    cells: dict[str, Cell] = {}
+    for name, value in row.items():
+        if isinstance(value, dict | list):
+            message = f"Line {number}: {name[:64]!r} is not a plain value."
+            fix = "Give one number or text per column."
+            problems.add(Problem("wrong_type", message, fix, number, name[:64]))
+            return None
+        cells[name] = _plain_cell(value)
+    return cells
+
+
+def _plain_cell(value: object) -> Cell:
+    """Return a JSON value as a cell."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return float(value) if isinstance(value, int | float) else str(value)

@@ -1,0 +1,272 @@
+"""The schema of a table: types, units and roles of its columns, inferred and then confirmed.
+
+A customer sees the inferred schema before anything is charged, and confirms or changes it with the
+job: which column is the target, which names the machine, which is the time, which are left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from models.adaptation import TrainingFileInvalid
+from models.problems import Problem, Problems
+from models.tables.columns import Column, Kind, infer_column
+from models.tables.headers import is_unit, split_unit
+from models.tables.table import RawTable
+
+_TARGET_WORDS = frozenset(
+    """target label class failure failed fault defect rul quality result y wear output
+    目标 标签 类别 故障 失效 缺陷 质量 结果 磨损 剩余寿命""".split()
+)
+_MACHINE_WORDS = frozenset(
+    """machine unit asset device engine equipment line cutter bearing pump motor run series id
+    设备 机台 机器 编号 产线 刀具 轴承 批次""".split()
+)
+_STEP_WORDS = frozenset("cycle step cycles index hour hours 周期 步 次数".split())
+_MAX_MACHINE_SHARE = 0.5
+_MAX_INVALID_REPORTED = 5
+
+
+class Role(StrEnum):
+    """What a column is used for."""
+
+    INPUT = "input"
+    TARGET = "target"
+    MACHINE = "machine"
+    TIME = "time"
+    IGNORED = "ignored"
+
+
+class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a customer states about the columns of a file.
+
+    `machine` and `time` may be empty texts: there is no such column. `kinds` and `units` override
+    what was inferred.
+    """
+
+    target: str | None = None
+    machine: str | None = None
+    time: str | None = None
+    ignored: tuple[str, ...] = ()
+    kinds: dict[str, Kind] = {}
+    units: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaColumn:
+    """A column with its role."""
+
+    column: Column
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """The columns of a table with types and roles. `notes` say what was assumed."""
+
+    columns: tuple[SchemaColumn, ...]
+    row_count: int
+    notes: tuple[str, ...] = ()
+
+    def with_role(self, role: Role) -> tuple[Column, ...]:
+        """Return the columns of a role, in order."""
+        return tuple(one.column for one in self.columns if one.role is role)
+
+    def single(self, role: Role) -> Column | None:
+        """Return the column of a role that only one column has, or None."""
+        return next(iter(self.with_role(role)), None)
+
+
+def infer_schema(
+    table: RawTable, request: SchemaRequest, *, needs_target: bool = True
+) -> TableSchema:
+    """Return the schema of a table, with what the customer stated and the rest inferred.
+
+    Raises TrainingFileInvalid for stated columns that the table lacks, unknown units, and cells
+    that are not of their column's type.
+    """
+    problems = Problems()
+    _check_request(table, request, problems)
+    columns = {
+        raw.name: infer_column(
+            raw,
+            request.units.get(raw.name) or table.units.get(raw.name),
+            request.kinds.get(raw.name),
+        )
+        for raw in table.columns
+    }
+    _raise(problems)
+    roles = _assign_roles(columns, request, needs_target=needs_target)
+    for name, column in columns.items():
+        if roles[name] is not Role.IGNORED:
+            _report_invalid_cells(column, table, problems)
+    _raise(problems)
+    return TableSchema(
+        tuple(SchemaColumn(columns[name], roles[name]) for name in table.names),
+        len(table),
+        (*table.notes, *_role_notes(roles, request)),
+    )
+
+
+def describe_schema(schema: TableSchema) -> dict[str, Any]:
+    """Return the schema as JSON for its confirmation."""
+    return {
+        "object": "table.schema",
+        "rows": schema.row_count,
+        "columns": [_describe_column(one) for one in schema.columns],
+        "notes": list(schema.notes),
+    }
+
+
+def _raise(problems: Problems) -> None:
+    """Raise TrainingFileInvalid if there are problems."""
+    if problems.count:
+        raise TrainingFileInvalid(problems.summary, problems=problems)
+
+
+def _check_request(table: RawTable, request: SchemaRequest, problems: Problems) -> None:
+    """Report stated columns that the table lacks, and unknown units."""
+    stated = {
+        "target": request.target,
+        "machine": request.machine,
+        "time": request.time,
+        **{f"ignored[{position}]": name for position, name in enumerate(request.ignored)},
+        **{f"kinds.{name}": name for name in request.kinds},
+        **{f"units.{name}": name for name in request.units},
+    }
+    for field, name in stated.items():
+        if name and name not in table.names:
+            message = f"`schema.{field}` names {name[:64]!r}, which is no column of the file."
+            fix = f"Name one of: {', '.join(table.names[:20])}."
+            problems.add(Problem("unknown_column", message, fix, field=name[:64]))
+    for name, unit in request.units.items():
+        if not is_unit(unit):
+            message = f"`schema.units.{name[:64]}` is {unit[:24]!r}, which is not a known unit."
+            problems.add(Problem("unit", message, "Give a known unit, or none.", field=name[:64]))
+
+
+def _assign_roles(
+    columns: Mapping[str, Column], request: SchemaRequest, *, needs_target: bool
+) -> Mapping[str, Role]:
+    """Return the role of each column: as stated, else as its name and values suggest."""
+    roles = {name: _default_role(column) for name, column in columns.items()}
+    for name in request.ignored:
+        roles[name] = Role.IGNORED
+    target = request.target or (_suggest_target(columns, roles) if needs_target else None)
+    machine = _stated(request.machine, _suggest_machine(columns, roles, target))
+    time = _stated(request.time, _suggest_time(columns, roles, target))
+    for name, role in ((machine, Role.MACHINE), (time, Role.TIME), (target, Role.TARGET)):
+        if name:
+            roles[name] = role
+    return MappingProxyType(roles)
+
+
+def _stated(stated: str | None, suggested: str | None) -> str | None:
+    """Return what the customer stated, else the suggestion; an empty text states that none is."""
+    return suggested if stated is None else stated or None
+
+
+def _default_role(column: Column) -> Role:
+    """Return the role of a column that is neither target nor machine nor time."""
+    if column.kind in (Kind.TEXT, Kind.EMPTY, Kind.TIME):
+        return Role.IGNORED
+    return Role.INPUT
+
+
+def _suggest_target(columns: Mapping[str, Column], roles: Mapping[str, Role]) -> str | None:
+    """Return the column whose name is that of a target, else the last one that can be."""
+    usable = [name for name in columns if roles[name] is Role.INPUT]
+    named = [name for name in usable if _words(name) & _TARGET_WORDS]
+    return (named or usable)[-1] if usable else None
+
+
+def _suggest_machine(
+    columns: Mapping[str, Column], roles: Mapping[str, Role], target: str | None
+) -> str | None:
+    """Return the column whose name is that of a machine and whose values repeat."""
+    for name, column in columns.items():
+        if name == target or roles[name] is not Role.INPUT or not _words(name) & _MACHINE_WORDS:
+            continue
+        values = column.texts if column.numbers is None else column.numbers
+        if values is None:
+            continue
+        is_whole = column.numbers is None or bool(
+            np.all(np.isnan(column.numbers) | (column.numbers % 1 == 0))
+        )
+        distinct = len(set(values.tolist()))
+        if is_whole and 2 <= distinct <= _MAX_MACHINE_SHARE * len(values):
+            return name
+    return None
+
+
+def _suggest_time(
+    columns: Mapping[str, Column], roles: Mapping[str, Role], target: str | None
+) -> str | None:
+    """Return the first column of times, else a number column that counts steps."""
+    for name, column in columns.items():
+        if column.kind is Kind.TIME and name != target:
+            return name
+    for name, column in columns.items():
+        if name != target and roles[name] is Role.INPUT and _words(name) & _STEP_WORDS:
+            return name if column.kind is Kind.NUMBER else None
+    return None
+
+
+def _words(name: str) -> frozenset[str]:
+    """Return the words of a header in lower case; a Chinese header is searched as a whole."""
+    text = split_unit(name)[0].lower()
+    words = {word for word in text.replace("_", " ").replace("-", " ").split()}
+    known = _TARGET_WORDS | _MACHINE_WORDS | _STEP_WORDS
+    return frozenset(words | {word for word in known if not word.isascii() and word in text})
+
+
+def _report_invalid_cells(column: Column, table: RawTable, problems: Problems) -> None:
+    """Report cells that are not of their column's type."""
+    for position in column.invalid[:_MAX_INVALID_REPORTED]:
+        line = int(table.row_numbers[position])
+        raw = next(one for one in table.columns if one.name == column.name)
+        cell = str(raw.as_texts()[position])[:40]
+        message = f"Line {line}: {cell!r} in {column.name!r} is not a {column.kind}."
+        fix = "Correct or empty the cell, state another type, or leave the column out."
+        problems.add(Problem("wrong_type", message, fix, line, column.name))
+    problems.count += max(0, len(column.invalid) - _MAX_INVALID_REPORTED)
+
+
+def _role_notes(roles: Mapping[str, Role], request: SchemaRequest) -> Sequence[str]:
+    """Return which roles were assumed."""
+    stated = {
+        Role.TARGET: request.target,
+        Role.MACHINE: request.machine,
+        Role.TIME: request.time,
+    }
+    return [
+        f"{name!r} was taken for the {role}."
+        for name, role in roles.items()
+        if role in stated and stated[role] is None
+    ]
+
+
+def _describe_column(one: SchemaColumn) -> dict[str, Any]:
+    """Return a column as JSON: type, role, unit, range or values, missing cells."""
+    column = one.column
+    described: dict[str, Any] = {
+        "name": column.name,
+        "type": column.kind.value,
+        "role": one.role.value,
+        "unit": column.unit,
+        "missing": column.missing_count,
+        "notes": list(column.notes),
+    }
+    if column.numbers is not None:
+        present = column.numbers[np.isfinite(column.numbers)]
+        bounds = (float(present.min()), float(present.max())) if len(present) else (None, None)
+        described["minimum"], described["maximum"] = bounds
+    elif column.texts is not None:
+        values = sorted(set(column.texts) - {""})
+        described["distinct"], described["examples"] = len(values), values[:10]
+    return described

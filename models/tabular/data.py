@@ -1,0 +1,246 @@
+"""The rows of a table as a model is trained on them: inputs, target, machines and time order."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.adaptation import TrainingFileInvalid
+from models.problems import Problem, Problems
+from models.tables.columns import Column, Kind
+from models.tables.schema import Role, TableSchema
+
+MIN_ROWS = 30
+MIN_ROWS_PER_CLASS = 5
+MAX_CLASSES = 50
+# Rows of the same inputs with other targets: more than this share cannot be told apart.
+_MAX_CONTRADICTIONS = 0.2
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Texts = NDArray[np.object_]
+
+
+class Goal(StrEnum):
+    """What is predicted of a row."""
+
+    CLASS = "class"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The target of each row.
+
+    values: the numbers, or the index of the class in `classes`, [rows].
+    """
+
+    name: str
+    goal: Goal
+    values: Floats
+    unit: str | None = None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def indices(self) -> Indices:
+        """The class of each row as an index."""
+        return self.values.astype(np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class TabularData:
+    """The rows that have a target.
+
+    inputs: columns of numbers and categories. machines: index of the machine of each row, None if
+    the file names none. times: the order of the rows, None if it has no time. rows: positions in
+    the file's table. notes: what was left out.
+    """
+
+    inputs: tuple[Column, ...]
+    target: Target
+    machines: Indices | None
+    times: Floats | None
+    rows: Indices
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.target.values)
+
+
+def build_data(schema: TableSchema, goal: Goal) -> TabularData:
+    """Return the training rows of a table. Raises TrainingFileInvalid with all problems."""
+    target_column = schema.single(Role.TARGET)
+    if target_column is None:
+        raise _invalid("missing_target", "The file has no column that can be the target.")
+    has_target = _has_value(target_column)
+    rows = np.flatnonzero(has_target)
+    target = _build_target(_take(target_column, rows), goal)
+    inputs, notes = _usable_inputs(schema, rows)
+    machine, time = schema.single(Role.MACHINE), schema.single(Role.TIME)
+    data = TabularData(
+        inputs,
+        target,
+        None if machine is None else _machine_indices(_take(machine, rows)),
+        None if time is None or time.numbers is None else time.numbers[rows],
+        rows,
+        (*_missing_target_note(len(has_target) - len(rows), target.name), *notes),
+    )
+    _require_learnable(data)
+    return data
+
+
+def _has_value(column: Column) -> NDArray[np.bool_]:
+    """Return which rows have a value in a column."""
+    if column.numbers is not None:
+        return np.isfinite(column.numbers)
+    texts = column.texts if column.texts is not None else np.empty(0, dtype=object)
+    return np.asarray(texts != "", dtype=np.bool_)
+
+
+def _take(column: Column, rows: Indices) -> Column:
+    """Return a column with some of its rows."""
+    return Column(
+        column.name,
+        column.kind,
+        None if column.numbers is None else column.numbers[rows],
+        None if column.texts is None else column.texts[rows],
+        column.unit,
+    )
+
+
+def _build_target(column: Column, goal: Goal) -> Target:
+    """Return the target of the rows. Raises TrainingFileInvalid if the column cannot be one."""
+    if goal is Goal.NUMBER:
+        if column.numbers is None:
+            message = f"The target {column.name!r} has texts; a regressor predicts numbers."
+            raise _invalid("wrong_type", message, column.name)
+        return Target(column.name, goal, column.numbers, column.unit)
+    labels = _labels(column)
+    classes = tuple(sorted(set(labels)))
+    if len(classes) > MAX_CLASSES:
+        message = (
+            f"The target {column.name!r} has {len(classes)} different values; a classifier has at "
+            f"most {MAX_CLASSES} classes."
+        )
+        raise _invalid("too_many_classes", message, column.name)
+    position = {label: index for index, label in enumerate(classes)}
+    values = np.array([position[label] for label in labels], dtype=np.float64)
+    return Target(column.name, goal, values, classes=classes)
+
+
+def _labels(column: Column) -> list[str]:
+    """Return the class of each row as a text; whole numbers without a decimal point."""
+    if column.texts is not None:
+        return [str(text) for text in column.texts]
+    numbers = column.numbers if column.numbers is not None else np.empty(0)
+    return [f"{number:.6g}" for number in numbers]
+
+
+def _usable_inputs(schema: TableSchema, rows: Indices) -> tuple[tuple[Column, ...], list[str]]:
+    """Return the inputs that change, and notes on those that are left out."""
+    inputs, notes = [], []
+    for column in schema.with_role(Role.INPUT):
+        taken = _take(column, rows)
+        if column.kind is Kind.NUMBER or column.kind is Kind.CATEGORY:
+            if _is_constant(taken):
+                notes.append(f"{column.name!r} never changes and was left out.")
+            else:
+                inputs.append(taken)
+    return tuple(inputs), notes
+
+
+def _is_constant(column: Column) -> bool:
+    """Return whether a column has one value in all rows."""
+    values = column.texts if column.numbers is None else column.numbers
+    if values is None or not len(values):
+        return True
+    if column.numbers is not None:
+        present = column.numbers[np.isfinite(column.numbers)]
+        all_present = len(present) == len(column.numbers)
+        return len(present) == 0 or (all_present and bool(np.ptp(present) == 0))
+    return len(set(values)) == 1
+
+
+def _machine_indices(column: Column) -> Indices:
+    """Return the machine of each row as an index."""
+    labels = _labels(column)
+    position = {label: index for index, label in enumerate(dict.fromkeys(labels))}
+    return np.array([position[label] for label in labels], dtype=np.intp)
+
+
+def _missing_target_note(count: int, name: str) -> tuple[str, ...]:
+    """Return a note on rows without a target."""
+    return (f"{count} rows without {name!r} were left out.",) if count else ()
+
+
+def _require_learnable(data: TabularData) -> None:
+    """Raise TrainingFileInvalid if nothing can be learned from the rows, with all reasons."""
+    problems, name = Problems(), data.target.name
+    if not data.inputs:
+        message = "No column is left as an input: they are constant, texts or left out."
+        problems.add(Problem("no_inputs", message, "Add columns with readings or categories."))
+    if len(data) < MIN_ROWS:
+        message = f"{len(data)} rows have a target; at least {MIN_ROWS} are needed."
+        problems.add(Problem("too_few_rows", message, "Add labelled rows."))
+    if len(set(data.target.values.tolist())) < 2:
+        message = f"The target {name!r} is the same in all rows."
+        problems.add(Problem("constant_target", message, "Add rows with other values.", field=name))
+    elif data.target.goal is Goal.CLASS:
+        _report_rare_classes(data.target, problems)
+    if data.inputs and len(data) >= MIN_ROWS:
+        _report_contradictions(data, problems)
+    if problems.count:
+        raise TrainingFileInvalid(problems.summary, problems=problems)
+
+
+def _report_rare_classes(target: Target, problems: Problems) -> None:
+    """Report classes with too few rows to learn and to evaluate them."""
+    counts = Counter(target.indices.tolist())
+    for index, label in enumerate(target.classes):
+        if counts[index] < MIN_ROWS_PER_CLASS:
+            message = (
+                f"The class {label[:40]!r} has {counts[index]} rows; each needs at least "
+                f"{MIN_ROWS_PER_CLASS}."
+            )
+            fix = "Add rows of it, join it with another class, or remove its rows."
+            problems.add(Problem("too_few_rows", message, fix, field=target.name))
+
+
+def _report_contradictions(data: TabularData, problems: Problems) -> None:
+    """Report rows of the same inputs with different classes, if there are many."""
+    if data.target.goal is not Goal.CLASS:
+        return
+    keys = row_keys(data)
+    classes: dict[bytes, Counter[int]] = {}
+    for key, index in zip(keys, data.target.indices.tolist(), strict=True):
+        classes.setdefault(key, Counter())[index] += 1
+    contradicting = sum(counts.total() - counts.most_common(1)[0][1] for counts in classes.values())
+    if contradicting > _MAX_CONTRADICTIONS * len(data):
+        message = (
+            f"{contradicting} of {len(data)} rows have the same inputs as a row with another "
+            f"{data.target.name!r}."
+        )
+        fix = "Add the columns that tell them apart, or correct the labels."
+        problems.add(Problem("contradicting_rows", message, fix, field=data.target.name))
+
+
+def row_keys(data: TabularData) -> list[bytes]:
+    """Return a key of each row's inputs: equal for rows with the same inputs."""
+    parts = []
+    for column in data.inputs:
+        if column.numbers is not None:
+            parts.append(column.numbers)
+        elif column.texts is not None:
+            codes = {text: code for code, text in enumerate(dict.fromkeys(column.texts))}
+            parts.append(np.array([codes[text] for text in column.texts], dtype=np.float64))
+    return [row.tobytes() for row in np.stack(parts, axis=1)]
+
+
+def _invalid(code: str, message: str, field: str | None = None) -> TrainingFileInvalid:
+    """Return the error of one problem."""
+    problems = Problems()
+    problems.add(Problem(code, message, "State another target in `schema.target`.", field=field))
+    return TrainingFileInvalid(message, problems=problems)

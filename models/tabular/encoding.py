@@ -1,0 +1,122 @@
+"""Encode the inputs of rows as the numbers that trees are trained on and called with."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.tables.columns import Column
+
+# The most frequent values of a category have a feature each; all others are `other`.
+MAX_VALUES = 20
+
+Features = NDArray[np.float32]
+"""[rows, features]"""
+
+
+class NumberEncoding(msgspec.Struct, frozen=True, tag="number"):
+    """A number column: one feature. `missing` stands for a missing value, below all others."""
+
+    name: str
+    unit: str | None
+    minimum: float
+    maximum: float
+    missing: float
+
+    @property
+    def feature_count(self) -> int:
+        """The number of features."""
+        return 1
+
+    def encode(self, values: NDArray[np.generic]) -> Features:
+        """Return the feature of numbers, NaN where missing."""
+        numbers = np.asarray(values, dtype=np.float32)
+        return np.where(np.isnan(numbers), np.float32(self.missing), numbers)[:, np.newaxis]
+
+    def is_outside(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """Return which values lie outside the range that the model was trained on."""
+        numbers = np.asarray(values, dtype=np.float64)
+        margin = 1e-6 * max(abs(self.minimum), abs(self.maximum))
+        with np.errstate(invalid="ignore"):
+            return (numbers < self.minimum - margin) | (numbers > self.maximum + margin)
+
+
+class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
+    """A category column: a feature for each frequent value. `values` are all that occurred."""
+
+    name: str
+    frequent: tuple[str, ...]
+    values: tuple[str, ...]
+
+    @property
+    def feature_count(self) -> int:
+        """The number of features."""
+        return len(self.frequent)
+
+    def encode(self, values: NDArray[np.generic]) -> Features:
+        """Return the features: 1 in the column of a row's value."""
+        texts = np.asarray(values, dtype=object)
+        return np.stack([texts == value for value in self.frequent], axis=1).astype(np.float32)
+
+    def is_outside(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """Return which values did not occur in training; a missing one is not outside."""
+        known = {*self.values, ""}
+        return np.array([value not in known for value in values], dtype=np.bool_)
+
+
+ColumnEncoding = NumberEncoding | CategoryEncoding
+
+
+class RowEncoding(msgspec.Struct, frozen=True):
+    """The encodings of all inputs, in order."""
+
+    columns: tuple[ColumnEncoding, ...]
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The index of the column of each feature."""
+        return tuple(
+            index for index, column in enumerate(self.columns) for _ in range(column.feature_count)
+        )
+
+    def encode(self, inputs: Mapping[str, NDArray[np.generic]]) -> Features:
+        """Return the features of rows, [rows, features]."""
+        parts = [column.encode(inputs[column.name]) for column in self.columns]
+        return np.concatenate(parts, axis=1)
+
+    def outside(self, inputs: Mapping[str, NDArray[np.generic]]) -> NDArray[np.bool_]:
+        """Return which inputs of which rows training did not cover, [rows, columns]."""
+        flags = [column.is_outside(inputs[column.name]) for column in self.columns]
+        return np.stack(flags, axis=1)
+
+
+def fit_encoding(inputs: Sequence[Column]) -> RowEncoding:
+    """Return the encoding of the columns, from their values in training."""
+    return RowEncoding(tuple(_fit_column(column) for column in inputs))
+
+
+def column_values(inputs: Sequence[Column]) -> dict[str, NDArray[np.generic]]:
+    """Return the values of columns by name, as `RowEncoding.encode` takes them."""
+    return {
+        column.name: column.numbers if column.numbers is not None else _texts(column)
+        for column in inputs
+    }
+
+
+def _fit_column(column: Column) -> ColumnEncoding:
+    """Return the encoding of one column."""
+    if column.numbers is None:
+        counts = Counter(str(text) for text in _texts(column) if text)
+        frequent = tuple(sorted(value for value, _ in counts.most_common(MAX_VALUES)))
+        return CategoryEncoding(column.name, frequent, tuple(sorted(counts)))
+    present = column.numbers[np.isfinite(column.numbers)]
+    minimum, maximum = float(present.min()), float(present.max())
+    missing = float(np.float32(minimum - (maximum - minimum) - 1.0))
+    return NumberEncoding(column.name, column.unit, minimum, maximum, missing)
+
+
+def _texts(column: Column) -> NDArray[np.object_]:
+    """Return the texts of a column."""
+    return column.texts if column.texts is not None else np.empty(0, dtype=object)

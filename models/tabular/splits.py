@@ -1,0 +1,125 @@
+"""Splits of rows for evaluation: repeated, by machine, or in the order of time.
+
+Rows of one machine resemble each other, and so do neighbours in time: a random split would score a
+model by rows that it has nearly seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from models.tabular.data import Goal, Indices, TabularData
+
+FOLDS = 5
+MIN_MACHINES = 3
+# Repetitions of the random splits: the fewer machines, the more the score depends on the draw.
+_MAX_REPETITIONS = 4
+_ROWS_PER_REPETITION = 20_000
+
+
+class SplitKind(StrEnum):
+    """How rows are held out."""
+
+    BY_MACHINE = "by machine"
+    BY_TIME = "by time"
+    BY_ROW = "by row"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The rows that a model is fitted on, and those that it is evaluated on."""
+
+    training: Indices
+    held_out: Indices
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """All splits of an evaluation.
+
+    clusters: the machine, block of time or row to which each row belongs; the score's uncertainty
+    is that of clusters, not of rows.
+    """
+
+    kind: SplitKind
+    splits: tuple[Split, ...]
+    clusters: Indices
+
+
+def plan_splits(data: TabularData, seed: int = 7) -> SplitPlan:
+    """Return the splits that suit the rows: by machine, else by time, else by row."""
+    machines = data.machines
+    if machines is not None and len(np.unique(machines)) >= MIN_MACHINES:
+        return _by_machine(machines, _repetitions(len(data)), seed)
+    if data.times is not None and np.isfinite(data.times).all():
+        return _by_time(data.times, data)
+    return _by_row(data, _repetitions(len(data)), seed)
+
+
+def _repetitions(rows: int) -> int:
+    """Return how often the rows are split: less often if there are many."""
+    return max(1, min(_MAX_REPETITIONS, _ROWS_PER_REPETITION // max(1, rows)))
+
+
+def _by_machine(machines: Indices, repetitions: int, seed: int) -> SplitPlan:
+    """Hold out whole machines, in folds of about as many rows."""
+    sizes = np.bincount(machines)
+    folds = min(FOLDS, len(sizes))
+    generator = np.random.default_rng(seed)
+    splits: list[Split] = []
+    for _ in range(repetitions):
+        fold_of_machine = _balanced_folds(sizes, folds, generator)
+        splits.extend(_fold_splits(fold_of_machine[machines], folds))
+    return SplitPlan(SplitKind.BY_MACHINE, tuple(splits), machines)
+
+
+def _balanced_folds(sizes: Indices, folds: int, generator: np.random.Generator) -> Indices:
+    """Assign machines to folds at random, each to the fold with the fewest rows so far."""
+    assigned = np.zeros(len(sizes), dtype=np.intp)
+    filled = np.zeros(folds)
+    for machine in generator.permutation(len(sizes)):
+        fold = int(np.argmin(filled + generator.random(folds) * 1e-3))
+        assigned[machine] = fold
+        filled[fold] += sizes[machine]
+    return assigned
+
+
+def _by_time(times: Sequence[float] | np.ndarray, data: TabularData) -> SplitPlan:
+    """Hold out each later block of time from a model of the blocks before it."""
+    order = np.argsort(np.asarray(times), kind="stable")
+    blocks = np.array_split(order, FOLDS + 1)
+    splits = [
+        Split(np.sort(np.concatenate(blocks[:number])), np.sort(blocks[number]))
+        for number in range(1, FOLDS + 1)
+    ]
+    clusters = np.empty(len(data), dtype=np.intp)
+    # Finer blocks than the splits: neighbours in time belong together.
+    for number, rows in enumerate(np.array_split(order, min(len(data), 10 * FOLDS))):
+        clusters[rows] = number
+    return SplitPlan(SplitKind.BY_TIME, tuple(splits), clusters)
+
+
+def _by_row(data: TabularData, repetitions: int, seed: int) -> SplitPlan:
+    """Hold out rows at random, each class in equal shares."""
+    generator = np.random.default_rng(seed)
+    is_class = data.target.goal is Goal.CLASS
+    strata = data.target.indices if is_class else np.zeros(len(data), dtype=np.intp)
+    splits: list[Split] = []
+    for _ in range(repetitions):
+        folds = np.empty(len(data), dtype=np.intp)
+        for stratum in np.unique(strata):
+            rows = generator.permutation(np.flatnonzero(strata == stratum))
+            folds[rows] = np.arange(len(rows)) % FOLDS
+        splits.extend(_fold_splits(folds, FOLDS))
+    return SplitPlan(SplitKind.BY_ROW, tuple(splits), np.arange(len(data), dtype=np.intp))
+
+
+def _fold_splits(folds: Indices, count: int) -> list[Split]:
+    """Return one split per fold: its rows are held out."""
+    return [
+        Split(np.flatnonzero(folds != number), np.flatnonzero(folds == number))
+        for number in range(count)
+        if np.any(folds == number)
+    ]

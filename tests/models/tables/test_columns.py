@@ -1,0 +1,138 @@
+"""Types, units and values of columns."""
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from models.tables.columns import Column, Kind, infer_column
+from models.tables.headers import split_unit
+from models.tables.table import RawColumn
+
+
+def of(*texts: str, name: str = "x", kind: Kind | None = None) -> Column:
+    return infer_column(RawColumn(name, None, np.array(texts, dtype=object)), kind=kind)
+
+
+def numbers(column: Column) -> list[float]:
+    assert column.numbers is not None
+    return column.numbers.tolist()
+
+
+def times(column: Column) -> list[str]:
+    return [
+        dt.datetime.fromtimestamp(second, dt.UTC).isoformat()[:19] for second in numbers(column)
+    ]
+
+
+class TestUnits:
+    @pytest.mark.parametrize(
+        ("header", "name", "unit"),
+        [
+            ("Temperature [°C]", "Temperature", "°C"),
+            ("Druck (bar)", "Druck", "bar"),
+            ("压力（MPa）", "压力", "MPa"),
+            ("温度/℃", "温度", "°C"),
+            ("power_kW", "power", "kW"),
+            ("speed in rpm", "speed", "rpm"),
+            ("flow, L/min", "flow, L/min", None),
+            ("type_s", "type_s", None),
+            ("Room (north)", "Room (north)", None),
+            ("T24", "T24", None),
+        ],
+    )
+    def test_unit_of_a_header(self, header: str, name: str, unit: str | None) -> None:
+        assert split_unit(header) == (name, unit)
+
+    def test_units_in_cells_are_converted_to_the_most_frequent(self) -> None:
+        column = of("5 bar", "6 bar", "0.7 MPa", "")
+        assert column.unit == "bar"
+        assert numbers(column)[:3] == pytest.approx([5, 6, 7])
+        assert column.notes == ("1 cells in MPa were converted to bar.",)
+
+    def test_cell_in_a_unit_of_another_quantity_is_invalid(self) -> None:
+        assert of("5 bar", "6 bar", "70 °C").invalid == (2,)
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("texts", "values"),
+        [
+            (("1,5", "2,25"), [1.5, 2.25]),
+            (("1.234,5", "10,0"), [1234.5, 10]),
+            (("0,123", "0,456"), [0.123, 0.456]),
+            (("1,234.5", "10.0"), [1234.5, 10]),
+            (("1,234", "5,678"), [1234, 5678]),
+            (("1 234,5", "7,0"), [1234.5, 7]),
+            (("1e-3", "2E4"), [0.001, 20000]),
+            (("-5", "+6"), [-5, 6]),
+            (("12 %", "13 %"), [12, 13]),
+            (("１２", "３"), [12, 3]),
+        ],
+    )
+    def test_written_form_is_understood(self, texts: tuple[str, ...], values: list[float]) -> None:
+        column = of(*texts)
+        assert column.kind is Kind.NUMBER
+        assert numbers(column) == pytest.approx(values)
+
+    @pytest.mark.parametrize("text", ["", "NA", "N/A", "nan", "-", "#DIV/0!", "无", "null"])
+    def test_missing_cells_are_missing(self, text: str) -> None:
+        column = of("1,5", text, "2,5")
+        assert (column.kind, column.missing_count, column.invalid) == (Kind.NUMBER, 1, ())
+
+    def test_few_cells_that_are_no_numbers_are_invalid(self) -> None:
+        assert of(*["1.5"] * 20, "broken").invalid == (20,)
+
+
+class TestDates:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "2026-03-25 08:15:00",
+            "2026-03-25T08:15:00Z",
+            "2026/3/25 8:15",
+            "2026年3月25日 8时15分",
+            "25.03.2026 08:15",
+            "25/03/2026 08:15",
+            "03/25/2026 8:15 AM",
+            "20260325T0815",
+            "2026-03-25T10:15+02:00",
+        ],
+    )
+    def test_form_is_read(self, text: str) -> None:
+        column = of(text, text)
+        assert column.kind is Kind.TIME
+        assert times(column)[0] == "2026-03-25T08:15:00"
+
+    def test_order_of_day_and_month_is_that_in_which_the_column_ascends(self) -> None:
+        column = of("01/30/2026", "02/01/2026", "03/01/2026")
+        assert times(column)[1] == "2026-02-01T00:00:00"
+        ambiguous = of("01/02/2026", "01/03/2026", "02/01/2026")
+        assert times(ambiguous)[0] == "2026-01-02T00:00:00"
+        assert ambiguous.notes
+
+    def test_impossible_date_is_invalid(self) -> None:
+        assert of(*["2026-01-05"] * 20, "2026-02-30").invalid == (20,)
+
+    def test_epoch_numbers_are_times_if_the_header_says_so(self) -> None:
+        raw = RawColumn("timestamp", np.array([1_700_000_000_000.0, 1_700_000_060_000.0]), None)
+        assert numbers(infer_column(raw)) == [1_700_000_000.0, 1_700_000_060.0]
+        other = RawColumn("serial", raw.numbers, None)
+        assert infer_column(other).kind is Kind.NUMBER
+
+
+class TestKinds:
+    def test_few_repeated_texts_are_a_category(self) -> None:
+        assert of("a", "b", "a", "b").kind is Kind.CATEGORY
+
+    def test_many_different_texts_are_free_text(self) -> None:
+        assert of(*(f"serial {number}" for number in range(100))).kind is Kind.TEXT
+
+    def test_column_without_values_is_empty(self) -> None:
+        assert of("", "NA", "-").kind is Kind.EMPTY
+        assert infer_column(RawColumn("x", np.array([np.nan]), None)).kind is Kind.EMPTY
+
+    def test_stated_type_wins(self) -> None:
+        column = infer_column(RawColumn("grade", np.array([1.0, 2.0]), None), kind=Kind.CATEGORY)
+        assert column.texts is not None
+        assert column.texts.tolist() == ["1", "2"]

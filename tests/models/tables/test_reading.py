@@ -1,0 +1,188 @@
+"""Tables of customers' files: dialects, encodings, headers, workbooks."""
+
+import io
+import time
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.adaptation import TrainingFileInvalid
+from models.tables.reading import MAX_COLUMNS, detect_delimiter, read_table
+from models.tables.table import RawTable
+
+
+def cells(table: RawTable) -> dict[str, list[Any]]:
+    return {
+        column.name: (column.texts if column.numbers is None else column.numbers).tolist()  # type: ignore[union-attr]
+        for column in table.columns
+    }
+
+
+def codes(content: bytes) -> set[str]:
+    with pytest.raises(TrainingFileInvalid) as caught:
+        read_table(content)
+    return {problem.code for problem in caught.value.problems.shown}
+
+
+def workbook(rows: list[list[Any]], merged: str = "") -> bytes:
+    """A minimal xlsx with inline texts and numbers."""
+
+    def cell(row: int, column: int, value: Any) -> str:
+        place = f"{chr(65 + column)}{row}"
+        if isinstance(value, str):
+            return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
+        return f'<c r="{place}"><v>{value}</v></c>'
+
+    body = "".join(
+        f'<row r="{number}">'
+        + "".join(cell(number, at, value) for at, value in enumerate(row) if value is not None)
+        + "</row>"
+        for number, row in enumerate(rows, start=1)
+    )
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006/relationships"
+    types = "http://schemas.openxmlformats.org/package/2006/content-types"
+    spreadsheet = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    merges = f'<mergeCells count="1"><mergeCell ref="{merged}"/></mergeCells>' if merged else ""
+    files = {
+        "[Content_Types].xml": f'<Types xmlns="{types}"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{spreadsheet}.sheet.main+xml"/>'
+        '<Override PartName="/xl/worksheets/sheet1.xml" '
+        f'ContentType="{spreadsheet}.worksheet+xml"/>'
+        "</Types>",
+        "_rels/.rels": f'<Relationships xmlns="{package}"><Relationship Id="r1" '
+        f'Type="{relations}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{space}" xmlns:r="{relations}"><sheets>'
+        '<sheet name="Data" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}"><Relationship Id="r1" '
+        f'Type="{relations}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{space}"><sheetData>{body}</sheetData>'
+        f"{merges}</worksheet>",
+    }
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{text}')
+    return output.getvalue()
+
+
+class TestCsv:
+    def test_numbers_and_texts_are_told_apart(self) -> None:
+        table = read_table(b"a,b\n1,x\n2.5,\n,z\n")
+        found = cells(table)
+        assert found["b"] == ["x", "", "z"]
+        assert found["a"][:2] == [1.0, 2.5]
+        assert np.isnan(found["a"][2])
+        assert table.row_numbers.tolist() == [2, 3, 4]
+
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+    def test_delimiter_is_found(self, delimiter: str) -> None:
+        lines = [delimiter.join(row) for row in (["time", "p"], ["1", "2"], ["3", "4"])]
+        assert cells(read_table("\n".join(lines).encode())) == {"time": [1, 3], "p": [2, 4]}
+
+    def test_semicolons_win_over_decimal_commas(self) -> None:
+        assert detect_delimiter(["t;p;q", "1,5;2,5;3,5", "1,6;2,6;3,6"]) == ";"
+        assert detect_delimiter(["t;p", "1,5;2,5", "1,6;2,6"]) == ";"
+
+    def test_single_column_is_a_table(self) -> None:
+        assert cells(read_table(b"p\n1\n2\n")) == {"p": [1, 2]}
+
+    def test_quoted_cells_may_contain_delimiters_and_line_breaks(self) -> None:
+        table = read_table(b'name,note\n"a, b","x\ny"\nc,d\n')
+        assert cells(table) == {"name": ["a, b", "c"], "note": ["x\ny", "d"]}
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+    def test_chinese_headers_are_read_in_each_encoding(self, encoding: str) -> None:
+        table = read_table("温度,压力\n80,1.2\n".encode(encoding))
+        assert cells(table) == {"温度": [80], "压力": [1.2]}
+
+    def test_title_rows_above_the_header_are_left_out(self) -> None:
+        table = read_table(b"Line 3 export\n2026-11-29\n\nt,p\n1,2\n")
+        assert cells(table) == {"t": [1], "p": [2]}
+        assert "2 rows above the header were left out." in table.notes
+
+    def test_unit_row_below_the_header_is_read(self) -> None:
+        table = read_table("time,temp,speed\n,°C,rpm\n1,80,1500\n".encode())
+        assert dict(table.units) == {"temp": "°C", "speed": "rpm"}
+        assert cells(table)["temp"] == [80]
+
+    def test_empty_rows_and_columns_beside_the_table_are_left_out(self) -> None:
+        table = read_table(b"a,b,,\n1,2,,\n,,,\n3,4,,\n")
+        assert cells(table) == {"a": [1, 3], "b": [2, 4]}
+
+    def test_hundred_thousand_rows_are_read_in_seconds(self) -> None:
+        row = ",".join(f"{value}.5" for value in range(20))
+        content = (",".join(f"c{at}" for at in range(20)) + "\n" + f"{row}\n" * 20_000).encode()
+        started = time.process_time()
+        assert len(read_table(content)) == 20_000
+        assert time.process_time() - started < 10
+
+
+class TestInvalidCsv:
+    @pytest.mark.parametrize(
+        ("content", "code"),
+        [
+            (b"", "empty_file"),
+            (b"\n\n", "empty_file"),
+            (b"1,2\n3,4\n", "no_header"),
+            (b"a,a\n1,2\n", "duplicate_header"),
+            (b"a,,c\n1,2,3\n", "missing_header"),
+            (b"a,b\n1,2,3\n", "too_many_cells"),
+            (b"a," + b"b" * 65 + b"\n1,2\n", "invalid_name"),
+            (b'a,b\n1,"' + b"x" * 200_000, "invalid_csv"),
+            (b"a,b\n1," + b"x" * 20_000 + b"\n", "cell_too_long"),
+            (b"\xff\xfe\x00", "encoding"),
+        ],
+    )
+    def test_problem_is_named(self, content: bytes, code: str) -> None:
+        assert code in codes(content)
+
+    def test_too_many_columns_are_rejected(self) -> None:
+        names = ",".join(f"c{at}" for at in range(MAX_COLUMNS + 1))
+        assert codes(f"{names}\n{names}\n".encode()) == {"too_many_columns"}
+
+    def test_too_many_rows_are_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("models.tables.reading.MAX_ROWS", 2)
+        assert codes(b"a\n1\n2\n3\n") == {"too_many_rows"}
+        assert codes(b'{"a": 1}\n{"a": 2}\n{"a": 3}\n') == {"too_many_rows"}
+
+
+class TestJsonLines:
+    def test_columns_are_the_union_of_the_objects(self) -> None:
+        found = cells(read_table(b'{"a": 1}\n{"a": 2, "b": "x"}\n{"b": null, "a": true}\n'))
+        assert found["b"] == ["", "x", ""]
+        assert found["a"] == ["1", "2", "true"]
+
+    @pytest.mark.parametrize(
+        ("content", "code"),
+        [
+            (b'{"a": 1}\n{"a": \n', "invalid_json"),
+            (b'{"a": 1}\n[1]\n', "wrong_form"),
+            (b'{"a": [1]}\n', "wrong_type"),
+        ],
+    )
+    def test_invalid_line_is_named(self, content: bytes, code: str) -> None:
+        assert codes(content) == {code}
+
+
+class TestWorkbooks:
+    def test_first_sheet_is_read(self) -> None:
+        table = read_table(workbook([["machine", "temp"], ["M1", 80], ["M2", 81.5]]))
+        assert cells(table) == {"machine": ["M1", "M2"], "temp": [80, 81.5]}
+
+    def test_merged_cells_repeat_their_value(self) -> None:
+        rows = [["machine", "temp"], ["M1", 80], [None, 81]]
+        assert cells(read_table(workbook(rows, "A2:A3")))["machine"] == ["M1", "M1"]
+
+    def test_damaged_workbook_is_named(self) -> None:
+        assert codes(b"PK\x03\x04 no workbook") == {"invalid_workbook"}
+
+    def test_workbook_that_unpacks_to_gigabytes_is_rejected(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("models.tables.workbooks._MAX_UNPACKED_BYTES", 100)
+        assert "file_too_large" in codes(workbook([["a"], [1]]))

@@ -1,0 +1,107 @@
+"""Roles of columns: inferred, stated, and described for confirmation."""
+
+import pytest
+
+from models.adaptation import TrainingFileInvalid
+from models.tables.columns import Kind
+from models.tables.reading import read_table
+from models.tables.schema import Role, SchemaRequest, TableSchema, describe_schema, infer_schema
+
+FILE = (
+    "machine,timestamp,temp [°C],speed_rpm,grade,comment,failure\n"
+    "M1,2026-01-01 00:00,80,1500,A,first remark,0\n"
+    "M1,2026-01-01 01:00,81,1500,B,second remark,0\n"
+    "M2,2026-01-01 00:00,90,1400,A,third remark,1\n"
+    "M2,2026-01-01 01:00,91,1450,A,fourth remark,1\n"
+).encode()
+
+
+def schema(**stated: object) -> TableSchema:
+    return infer_schema(read_table(FILE), SchemaRequest(**stated))  # type: ignore[arg-type]
+
+
+def roles(found: TableSchema) -> dict[str, str]:
+    return {one.column.name: one.role.value for one in found.columns}
+
+
+def problem_codes(**stated: object) -> set[str]:
+    with pytest.raises(TrainingFileInvalid) as caught:
+        schema(**stated)
+    return {problem.code for problem in caught.value.problems.shown}
+
+
+def test_roles_are_inferred_from_names_and_values() -> None:
+    found = schema(kinds={"comment": Kind.TEXT})
+    assert roles(found) == {
+        "machine": "machine",
+        "timestamp": "time",
+        "temp [°C]": "input",
+        "speed_rpm": "input",
+        "grade": "input",
+        "comment": "ignored",
+        "failure": "target",
+    }
+    assert "'failure' was taken for the target." in found.notes
+
+
+def test_chinese_names_are_understood() -> None:
+    rows = "A,2026-01-01,80,0\nA,2026-01-02,81,1\nB,2026-01-01,80,0\nB,2026-01-02,81,1\n"
+    table = read_table(f"设备编号,时间,温度/℃,故障\n{rows}".encode())
+    found = infer_schema(table, SchemaRequest())
+    assert roles(found) == {
+        "设备编号": "machine",
+        "时间": "time",
+        "温度/℃": "input",
+        "故障": "target",
+    }
+    assert found.columns[2].column.unit == "°C"
+
+
+def test_stated_roles_win() -> None:
+    found = schema(target="grade", machine="", time="", ignored=("comment", "failure"))
+    assert roles(found)["grade"] == "target"
+    assert found.single(Role.MACHINE) is None
+    assert roles(found)["machine"] == "input"
+    assert roles(found)["timestamp"] == "ignored"
+    assert roles(found)["failure"] == "ignored"
+
+
+def test_stated_unit_wins() -> None:
+    found = schema(units={"temp [°C]": "°F"})
+    assert found.with_role(Role.INPUT)[0].unit == "°F"
+
+
+def test_unknown_column_and_unit_are_reported() -> None:
+    assert problem_codes(target="nothing") == {"unknown_column"}
+    assert problem_codes(units={"grade": "parsec"}) == {"unit"}
+
+
+def test_cell_of_another_type_is_reported_with_its_line() -> None:
+    rows = "".join(f"{value}.5,x\n" for value in range(30))
+    table = read_table(f"temp,grade\n{rows}broken,x\n".encode())
+    with pytest.raises(TrainingFileInvalid, match="Line 32: 'broken' in 'temp'"):
+        infer_schema(table, SchemaRequest(target="grade"))
+    found = infer_schema(table, SchemaRequest(target="grade", ignored=("temp",)))
+    assert roles(found)["temp"] == "ignored"
+
+
+def test_schema_is_described_for_confirmation() -> None:
+    described = describe_schema(schema())
+    assert (described["object"], described["rows"]) == ("table.schema", 4)
+    by_name = {column["name"]: column for column in described["columns"]}
+    assert by_name["temp [°C]"] == {
+        "name": "temp [°C]",
+        "type": "number",
+        "role": "input",
+        "unit": "°C",
+        "missing": 0,
+        "notes": [],
+        "minimum": 80.0,
+        "maximum": 91.0,
+    }
+    assert by_name["grade"]["examples"] == ["A", "B"]
+
+
+def test_detector_of_anomalies_has_no_target() -> None:
+    found = infer_schema(read_table(FILE), SchemaRequest(), needs_target=False)
+    assert found.single(Role.TARGET) is None

@@ -1,0 +1,150 @@
+"""Models of made-up machines: held-out scores, leaks, intervals."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from models.tabular.boosting import raw_scores
+from models.tabular.data import Goal, TabularData
+from models.tabular.encoding import column_values, fit_encoding
+from models.tabular.fitting import FittedModel, fit_model
+from models.tabular.intervals import LEVELS, calibrate_intervals
+from models.tabular.leakage import find_leaks
+from models.tabular.splits import SplitKind, plan_splits
+from tests.models.tabular.rows import data_of, machines
+
+
+@cache
+def fitted(goal: Goal) -> tuple[TabularData, FittedModel]:
+    ignored = ("wear",) if goal is Goal.CLASS else ("failure",)
+    target = "failure" if goal is Goal.CLASS else "wear"
+    data = data_of(machines(), goal, target=target, ignored=ignored)
+    return data, fit_model(data, 1, lambda number, of: None)
+
+
+class TestSplits:
+    def test_rows_of_one_machine_are_on_one_side(self) -> None:
+        data = data_of(machines(), Goal.CLASS, target="failure")
+        plan = plan_splits(data)
+        assert plan.kind is SplitKind.BY_MACHINE
+        assert data.machines is not None
+        for split in plan.splits:
+            on_both = set(data.machines[split.training]) & set(data.machines[split.held_out])
+            assert not on_both
+        assert {len(split.training) + len(split.held_out) for split in plan.splits} == {len(data)}
+
+    def test_later_rows_are_held_out_from_earlier_ones(self) -> None:
+        columns = machines()
+        del columns["machine"]
+        columns["cycle"] = list(range(len(columns["wear"])))[::-1]
+        data = data_of(columns, Goal.NUMBER, target="wear")
+        plan = plan_splits(data)
+        assert plan.kind is SplitKind.BY_TIME
+        assert data.times is not None
+        for split in plan.splits:
+            assert data.times[split.training].max() < data.times[split.held_out].min()
+
+    def test_classes_are_in_equal_shares_without_machines_and_time(self) -> None:
+        columns = machines()
+        del columns["machine"]
+        data = data_of(columns, Goal.CLASS, target="failure")
+        plan = plan_splits(data)
+        assert plan.kind is SplitKind.BY_ROW
+        share = data.target.values.mean()
+        for split in plan.splits:
+            assert data.target.values[split.held_out].mean() == pytest.approx(share, abs=0.05)
+
+
+class TestHeldOutScores:
+    @pytest.mark.parametrize("goal", [Goal.CLASS, Goal.NUMBER])
+    def test_model_is_better_than_the_baseline(self, goal: Goal) -> None:
+        _, model = fitted(goal)
+        comparison = model.comparison
+        assert comparison.is_better
+        assert comparison.model.low <= comparison.model.value <= comparison.model.high
+        if goal is Goal.CLASS:
+            assert comparison.model.value > 0.85
+            assert comparison.metric == "macro-F1"
+        else:
+            assert comparison.model.value < 0.7 * comparison.baseline.value
+
+    def test_noise_is_neither_better_nor_worse_than_the_baseline(self) -> None:
+        generator = np.random.default_rng(4)
+        columns: dict[str, list[object]] = {
+            "a": list(generator.normal(0, 1, 120).round(3)),
+            "b": list(generator.normal(0, 1, 120).round(3)),
+            "y": list(generator.normal(0, 1, 120).round(3)),
+        }
+        model = fit_model(data_of(columns, Goal.NUMBER, target="y"), 1, lambda number, of: None)
+        assert not model.comparison.is_better
+
+    def test_same_file_gives_the_same_model(self) -> None:
+        data, model = fitted(Goal.NUMBER)
+        again = fit_model(data, 1, lambda number, of: None)
+        features = model.encoding.encode(column_values(data.inputs))
+        assert np.array_equal(
+            raw_scores(model.booster, features), raw_scores(again.booster, features)
+        )
+
+
+class TestEncoding:
+    def test_unseen_values_and_ranges_are_outside(self) -> None:
+        data, _ = fitted(Goal.CLASS)
+        encoding = fit_encoding(data.inputs)
+        rows = {
+            "temperature [°C]": np.array([80.0, 500.0, np.nan]),
+            "torque": np.array([40.0, 40.0, 40.0]),
+            "grade": np.array(["A", "Z", ""], dtype=object),
+            "noise": np.zeros(3),
+        }
+        assert encoding.outside(rows).tolist() == [
+            [False, False, False, False],
+            [True, False, True, False],
+            [False, False, False, False],
+        ]
+        features = encoding.encode(rows)
+        assert features.shape == (3, len(encoding.owners))
+        assert np.isfinite(features).all()
+
+
+class TestLeaks:
+    def test_column_that_reveals_the_target_is_named(self) -> None:
+        columns = machines()
+        columns["repair_code"] = [f"R{len(str(value))}" for value in columns["failure"]]
+        data = data_of(columns, Goal.CLASS, target="failure", ignored=("wear",))
+        leaks = find_leaks(data, plan_splits(data).splits[0])
+        assert [leak.column for leak in leaks] == ["repair_code"]
+        assert "'repair_code' alone predicts 100.0%" in leaks[0].sentence
+
+    def test_copy_of_a_number_is_named(self) -> None:
+        columns = machines()
+        columns["wear_inch"] = [float(str(value)) / 25.4 for value in columns["wear"]]
+        data = data_of(columns, Goal.NUMBER, target="wear", ignored=("failure",))
+        leaks = find_leaks(data, plan_splits(data).splits[0])
+        assert [leak.column for leak in leaks] == ["wear_inch"]
+
+    def test_good_inputs_are_no_leaks(self) -> None:
+        data, model = fitted(Goal.CLASS)
+        assert find_leaks(data, model.plan.splits[0]) == ()
+
+
+class TestIntervals:
+    def test_intervals_cover_their_level(self) -> None:
+        data, model = fitted(Goal.NUMBER)
+        rows = model.held_out.rows
+        predicted, truth = model.held_out.scores[rows], data.target.values[rows]
+        table = calibrate_intervals(predicted, truth, model.plan.clusters[rows])
+        for level in (0.5, 0.8):
+            width = table.half_width(predicted, np.full(len(predicted), level))
+            covered = np.mean(np.abs(predicted - truth) <= width)
+            assert level - 0.05 <= covered <= level + 0.15
+
+    def test_wider_levels_have_wider_intervals(self) -> None:
+        generator = np.random.default_rng(2)
+        predicted = generator.normal(0, 1, 400)
+        truth = predicted + generator.normal(0, 1, 400)
+        table = calibrate_intervals(predicted, truth, np.arange(400))
+        widths = table.half_width(np.zeros(len(LEVELS)), np.array(LEVELS))
+        assert np.all(np.diff(widths) > 0)
+        assert widths[4] == pytest.approx(1.64, abs=0.4)
