@@ -39,8 +39,10 @@ class NumberEncoding(msgspec.Struct, frozen=True, tag="number"):
         """Return which values lie outside the range that the model was trained on."""
         numbers = np.asarray(values, dtype=np.float64)
         margin = 1e-6 * max(abs(self.minimum), abs(self.maximum))
+        is_missing = numbers == np.float64(np.float32(self.missing))
         with np.errstate(invalid="ignore"):
-            return (numbers < self.minimum - margin) | (numbers > self.maximum + margin)
+            is_outside = (numbers < self.minimum - margin) | (numbers > self.maximum + margin)
+        return is_outside & ~is_missing
 
 
 class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
