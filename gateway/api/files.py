@@ -15,14 +15,20 @@ from gateway.call.values import Principal
 from gateway.fine_tuning.offers import JobOffers
 from gateway.registry import files
 from gateway.wire.body import decode_body_strict
+from gateway.wire.fine_tuning import parse_schema
 from infra.clock import Clock
 from infra.database.database import Database
+from models.tables.schema import NO_SCHEMA
 
 
 class CheckRequest(msgspec.Struct):
-    """`POST /v1/files/{file}/check`: the model to fine-tune with the file."""
+    """`POST /v1/files/{file}/check`: the model to fine-tune with the file.
+
+    `schema` states the columns of a table, as in a fine-tuning job.
+    """
 
     model: str
+    schema: dict[str, Any] | None = None
 
 
 BODIES = {"/v1/files/{file}/check": CheckRequest}
@@ -112,7 +118,10 @@ class FileRoutes(Controller):
     ) -> dict[str, Any]:
         """Validate a training file for a model and return all problems as JSON."""
         check_request = decode_body_strict(_CHECK_DECODER, await request.body())
-        return await offers.render_file_check(principal.account_id, check_request.model, file)
+        schema = parse_schema(check_request.schema) or NO_SCHEMA
+        return await offers.render_file_check(
+            principal.account_id, check_request.model, file, schema
+        )
 
     @delete(
         "/{file:str}",

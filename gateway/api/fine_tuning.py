@@ -28,6 +28,7 @@ from gateway.registry.variants import find_live_version_of_job
 from gateway.wire.body import decode_body_strict
 from gateway.wire.fine_tuning import (
     CONSENT_DECODER,
+    SCHEMA,
     SENSITIVITY,
     ConsentRequest,
     JobRequest,
@@ -187,6 +188,7 @@ async def _create_job(
         "seed": job_request.seed,
         "scrub": job_request.scrub or None,
         SENSITIVITY: sensitivity_of(job_request),
+        SCHEMA: job_request.schema,
         "seconds": offer.seconds if offer.seconds < max_duration_s(offer.model) else None,
     }
     file_check = offer.file_check

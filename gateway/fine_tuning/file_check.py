@@ -19,6 +19,9 @@ from models.anomaly.settings import RELIABLE_ROWS
 from models.catalog import Model, Task
 from models.industrial_llm.dialogues import parse_training_file
 from models.industrial_llm.effort import estimate_seconds
+from models.tables.reading import read_table
+from models.tables.schema import NO_SCHEMA, SchemaRequest, describe_schema, infer_schema
+from models.tabular.data import TABULAR_GOALS, Goal, build_data, require_free_names
 from models.training_text import encoding_notes
 
 
@@ -42,6 +45,7 @@ class TrainingFileCheck:
 
     `held_out` is None if the specialist chooses its hold-out set during training. `pii_counts` is
     the number of removed items by kind of personal data. `estimated_seconds` is None if unknown.
+    `schema` describes the columns of a table, None for other files.
     """
 
     training_examples: int
@@ -49,6 +53,7 @@ class TrainingFileCheck:
     warnings: tuple[str, ...] = ()
     pii_counts: Mapping[str, int] = field(default_factory=dict)
     estimated_seconds: int | None = None
+    schema: Mapping[str, Any] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -68,15 +73,23 @@ class TrainingFileCheck:
 
 
 def check_training_file(
-    model: Model, content: bytes, account_id: UUID, profile: str, scrub_pii: bool
+    model: Model,
+    content: bytes,
+    account_id: UUID,
+    profile: str,
+    scrub_pii: bool,
+    schema: SchemaRequest = NO_SCHEMA,
 ) -> TrainingFileCheck:
     """Check a training file for a model; `scrub_pii` removes personal data of dialogues first.
 
-    Raises TrainingFileRejected with all problems.
+    `schema` is what the customer stated about the columns of a table. Raises TrainingFileRejected
+    with all problems.
     """
     try:
         if model.task is Task.TEXT_GENERATION:
             return _check_dialogues(content, account_id, profile, scrub_pii)
+        if (goal := TABULAR_GOALS.get(model.adapter or "")) is not None:
+            return _check_table(content, goal, schema)
         count = EXAMPLE_COUNTERS[model.adapter or ""](content)
         return TrainingFileCheck(
             count, None, (*encoding_notes(content), *_row_count_warnings(model, count))
@@ -97,9 +110,20 @@ def render_file_check(
         "valid": valid,
         "examples": result.training_examples if isinstance(result, TrainingFileCheck) else None,
         "warnings": list(result.warnings) if isinstance(result, TrainingFileCheck) else [],
+        "schema": result.schema if isinstance(result, TrainingFileCheck) else None,
         "problem_count": details.get("problem_count", 0),
         "problems": details.get("problems", []),
     }
+
+
+def _check_table(content: bytes, goal: Goal, request: SchemaRequest) -> TrainingFileCheck:
+    """Check a table and describe its columns for confirmation. Raises TrainingFileInvalid."""
+    schema = infer_schema(read_table(content), request)
+    data = build_data(schema, goal)
+    require_free_names(data)
+    return TrainingFileCheck(
+        len(data), None, (*schema.notes, *data.notes), schema=describe_schema(schema)
+    )
 
 
 def _row_count_warnings(model: Model, row_count: int) -> tuple[str, ...]:

@@ -28,12 +28,14 @@ from gateway.wire.fine_tuning import (
     build_fine_tuning_request,
     max_duration_s,
     parse_job_request,
+    parse_schema,
     sensitivity_of,
 )
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Meter, Model, Task
+from models.tables.schema import NO_SCHEMA, SchemaRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class JobOffers:
 
         Raises the errors that would reject the job if it started now.
         """
-        model = self._get_tunable_model(request.model, sensitivity_of(request))
+        model = self._get_requested_model(request)
         file_check = await self.check_requested_file(principal.account_id, model, request)
         return JobOffer(
             model, await self._time_limit_s(principal, model, file_check, headers), file_check
@@ -92,25 +94,33 @@ class JobOffers:
             raise ParameterInvalid(
                 "`scrub` is only supported for models that are trained on dialogues.", param="scrub"
             )
-        return await self.check_file(account_id, model, request.training_file, request.scrub)
+        schema = parse_schema(request.schema) or NO_SCHEMA
+        return await self.check_file(
+            account_id, model, request.training_file, request.scrub, schema
+        )
 
     async def check_file(
-        self, account_id: UUID, model: Model, file_id: str, scrub: bool = False
+        self,
+        account_id: UUID,
+        model: Model,
+        file_id: str,
+        scrub: bool = False,
+        schema: SchemaRequest = NO_SCHEMA,
     ) -> TrainingFileCheck:
         """Check one of the account's files for a model; `scrub` removes personal data first.
 
-        Raises FileNotFound, TrainingFileRejected.
+        `schema` states the columns of a table. Raises FileNotFound, TrainingFileRejected.
         """
         async with self._check_semaphore:
             async with self._database.transaction() as session:
                 file = await find_file(session, account_id, file_id)
                 content = await read_content(session, account_id, file.id)
             return await asyncio.to_thread(
-                check_training_file, model, content, account_id, self._profile, scrub
+                check_training_file, model, content, account_id, self._profile, scrub, schema
             )
 
     async def render_file_check(
-        self, account_id: UUID, model_id: str, file_id: str
+        self, account_id: UUID, model_id: str, file_id: str, schema: SchemaRequest = NO_SCHEMA
     ) -> dict[str, Any]:
         """Check a file for a model and return the result as JSON, valid or not.
 
@@ -119,7 +129,8 @@ class JobOffers:
         """
         model = self._get_tunable_model(model_id)
         try:
-            return render_file_check(model, await self.check_file(account_id, model, file_id))
+            checked = await self.check_file(account_id, model, file_id, schema=schema)
+            return render_file_check(model, checked)
         except TrainingFileRejected as error:
             return render_file_check(model, error)
 
@@ -129,7 +140,7 @@ class JobOffers:
         Raises the errors of `check_requested_file`.
         """
         request = parse_job_request(body)
-        model = self._get_tunable_model(request.model, sensitivity_of(request))
+        model = self._get_requested_model(request)
         file_check = await self.check_requested_file(principal.account_id, model, request)
         estimated, model_prices = file_check.estimated_seconds, principal.model_prices.get(model.id)
         price = None if model_prices is None else model_prices.prices.get(Meter.ADAPTATION_SECONDS)
@@ -138,19 +149,31 @@ class JobOffers:
             "examples": file_check.training_examples,
             "held_out": file_check.held_out,
             "warnings": list(file_check.warnings),
+            "schema": file_check.schema,
             "scrubbed": dict(file_check.pii_counts),
             "likely_seconds": estimated,
             "likely_cost": nano_text((estimated or 0) * (price or 0)) if has_cost else None,
         }
 
-    def _get_tunable_model(self, name: str, sensitivity: float | None = None) -> Model:
-        """Return a served model that can be fine-tuned and accepts `sensitivity`, if that is given.
+    def _get_requested_model(self, request: JobRequest) -> Model:
+        """Return the served model of a job, which accepts the settings that the job has.
+
+        Raises ModelNotFound, ModelNotInstalled, ParameterInvalid.
+        """
+        model = self._get_tunable_model(request.model)
+        build_fine_tuning_request(
+            model, b"", sensitivity=sensitivity_of(request), schema=request.schema
+        )
+        return model
+
+    def _get_tunable_model(self, name: str) -> Model:
+        """Return a served model that can be fine-tuned.
 
         Raises ModelNotFound, ModelNotInstalled, ParameterInvalid.
         """
         model = find_catalog_model(self._catalog, name)
         self._availability.require_served(model)
-        build_fine_tuning_request(model, b"", sensitivity=sensitivity)
+        build_fine_tuning_request(model, b"")
         return model
 
     async def _time_limit_s(

@@ -45,7 +45,12 @@ from gateway.tables import Adaptation
 from gateway.upstream.availability import find_catalog_model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
-from gateway.wire.fine_tuning import MAX_TEXT_DURATION_S, SENSITIVITY, build_fine_tuning_request
+from gateway.wire.fine_tuning import (
+    MAX_TEXT_DURATION_S,
+    SCHEMA,
+    SENSITIVITY,
+    build_fine_tuning_request,
+)
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -122,8 +127,12 @@ class FineTuningRunner(Poller):
         deps, call = self._deps, create_job_call(self._deps.clock, ids.new_id())
         principal, content = await self._load_input(job, call.request_id)
         model = find_catalog_model(deps.catalog, job.model)
-        seconds, sensitivity = (job.settings.get(name) for name in ("seconds", SENSITIVITY))
-        request = build_fine_tuning_request(model, content, seconds, sensitivity=sensitivity)
+        seconds, sensitivity, schema = (
+            job.settings.get(name) for name in ("seconds", SENSITIVITY, SCHEMA)
+        )
+        request = build_fine_tuning_request(
+            model, content, seconds, sensitivity=sensitivity, schema=schema
+        )
         request = _with_variant_tag(request, job)
 
         async def train_and_store(admitted: AdmittedCall) -> CallResult:

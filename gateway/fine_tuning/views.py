@@ -10,7 +10,7 @@ from gateway.fine_tuning.jobs import EVENT_ID_PREFIX, JOB_ID_PREFIX
 from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.registry.variants import pinned_id, public_id
 from gateway.tables import Adaptation, AdaptationEvent, AdaptationStatus, Variant
-from gateway.wire.fine_tuning import SENSITIVITY
+from gateway.wire.fine_tuning import SCHEMA, SENSITIVITY
 from infra import ids
 
 CHECKPOINT_ID_PREFIX = "ftckpt"
@@ -44,6 +44,7 @@ def render_job(job: Adaptation) -> dict[str, Any]:
         "metadata": job.settings.get("metadata"),
         "suffix": job.name,
         "error": job.error,
+        "schema": job.settings.get(SCHEMA),
         "scrub": bool(job.settings.get("scrub")),
         "share_for_improvement": job.shared_at is not None,
         "shared_at": None if job.shared_at is None else _unix_seconds(job.shared_at),

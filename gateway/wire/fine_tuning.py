@@ -17,6 +17,8 @@ from gateway.call.values import OutputBounds, ParsedRequest
 from gateway.wire import body as bodies
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Model, Task
+from models.tables.schema import SchemaRequest
+from models.tabular.data import TABULAR_GOALS
 
 # Maximum training seconds, as in serving/training/fine_tune_task.py. A job's price is reserved for
 # this time.
@@ -25,14 +27,15 @@ MAX_DURATION_S = 300
 MAX_TEXT_DURATION_S = 1800
 _SUFFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _DEFAULT_VALUES = ("auto", None)
-SENSITIVITY = "sensitivity"
+SENSITIVITY, SCHEMA = "sensitivity", "schema"
 
 
 class JobRequest(msgspec.Struct):
     """`POST /v1/fine_tuning/jobs`.
 
     `suffix` is the name of the fine-tuned model; a job with an existing name trains its next
-    version. `scrub` removes personal data from dialogues before training.
+    version. `schema` states the columns of a table: target, machine, time, ignored ones, types and
+    units. `scrub` removes personal data from dialogues before training.
     `share_for_improvement` allows training the shared model on them.
     """
 
@@ -45,6 +48,7 @@ class JobRequest(msgspec.Struct):
     integrations: list[Any] | None = None
     metadata: dict[str, Annotated[str, Meta(max_length=512)]] | None = None
     seed: int | None = None
+    schema: dict[str, Any] | None = None
     scrub: bool = False
     share_for_improvement: bool = False
 
@@ -82,9 +86,20 @@ def parse_job_request(body: bytes) -> JobRequest:
     _require_defaults("hyperparameters", request.hyperparameters or {})
     _require_method(request.method or {})
     sensitivity_of(request)
+    parse_schema(request.schema)
     if len(request.metadata or {}) > 16:
         raise ParameterInvalid("`metadata` can have at most 16 entries.", param="metadata")
     return request
+
+
+def parse_schema(schema: Mapping[str, Any] | None) -> SchemaRequest | None:
+    """Return what a customer states about the columns of a table. Raises ParameterInvalid."""
+    if schema is None:
+        return None
+    try:
+        return msgspec.convert(schema, SchemaRequest)
+    except msgspec.ValidationError as error:
+        raise ParameterInvalid(f"`schema`: {error}.", param="schema") from error
 
 
 def sensitivity_of(request: JobRequest) -> float | None:
@@ -127,14 +142,15 @@ def build_fine_tuning_request(
     seconds: int | None = None,
     mixing: float | None = None,
     sensitivity: float | None = None,
+    schema: Mapping[str, Any] | None = None,
 ) -> ParsedRequest:
     """Build the upstream request to fine-tune a model; `mixing` is the weight of the new training.
 
     `seconds` limits the training time (the model's maximum if None). `mixing` is the weight of the
     new training against the version it continues from, above 0 to 1; None is 1. `sensitivity` is
-    for anomaly detectors.
+    for anomaly detectors, `schema` for models of tables.
 
-    Raises ParameterInvalid if the model cannot be fine-tuned or has no sensitivity.
+    Raises ParameterInvalid if the model cannot be fine-tuned, or has no sensitivity or schema.
     """
     if model.adapter is None:
         raise ParameterInvalid(
@@ -147,15 +163,21 @@ def build_fine_tuning_request(
             f"{model.id!r} is not an anomaly detector.",
             param="hyperparameters",
         )
+    if schema is not None and model.adapter not in TABULAR_GOALS:
+        raise ParameterInvalid(
+            f"`schema` applies to models of tables only; {model.id!r} is none.", param="schema"
+        )
     max_seconds = max_duration_s(model)
     seconds = max_seconds if seconds is None else min(seconds, max_seconds)
     query = [("most_s", str(seconds))] if seconds < max_seconds else []
     query += [("mixing", f"{mixing:.2f}")] if mixing is not None else []
     query += [(SENSITIVITY, f"{sensitivity:.6f}")] if sensitivity is not None else []
+    stated = b"" if schema is None else msgspec.json.encode(schema)
+    query += [("schema_length", str(len(stated)))] if stated else []
     return ParsedRequest(
         model=model,
         path=f"/v2/adaptations/{model.id}" + (f"?{urlencode(query)}" if query else ""),
-        body=training_file,
+        body=stated + training_file,
         headers={"content-type": "application/jsonl"},
         measure=lambda _: NO_USAGE,
         output_bounds=OutputBounds(adaptation_seconds=seconds),

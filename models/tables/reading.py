@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
@@ -75,7 +76,7 @@ def _row_widths(lines: Sequence[str], delimiter: str) -> list[int]:
     return [len(row) for row in rows if any(map(str.strip, row))]
 
 
-def _csv_rows(reader: "csv._reader", problems: Problems) -> Iterator[NumberedRow]:
+def _csv_rows(reader: Any, problems: Problems) -> Iterator[NumberedRow]:
     """Yield the rows of a CSV file with their line numbers."""
     try:
         for row in reader:

@@ -57,6 +57,10 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     units: dict[str, str] = {}
 
 
+NO_SCHEMA = SchemaRequest()
+"""Nothing is stated: all is inferred."""
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaColumn:
     """A column with its role."""
@@ -131,23 +135,23 @@ def _raise(problems: Problems) -> None:
 
 def _check_request(table: RawTable, request: SchemaRequest, problems: Problems) -> None:
     """Report stated columns that the table lacks, and unknown units."""
-    stated = {
-        "target": request.target,
-        "machine": request.machine,
-        "time": request.time,
-        **{f"ignored[{position}]": name for position, name in enumerate(request.ignored)},
-        **{f"kinds.{name}": name for name in request.kinds},
-        **{f"units.{name}": name for name in request.units},
-    }
-    for field, name in stated.items():
+    stated: list[tuple[str, str | None]] = [
+        ("target", request.target),
+        ("machine", request.machine),
+        ("time", request.time),
+        *((f"ignored[{position}]", name) for position, name in enumerate(request.ignored)),
+        *((f"kinds.{name}", name) for name in request.kinds),
+        *((f"units.{name}", name) for name in request.units),
+    ]
+    for field, name in stated:
         if name and name not in table.names:
             message = f"`schema.{field}` names {name[:64]!r}, which is no column of the file."
             fix = f"Name one of: {', '.join(table.names[:20])}."
             problems.add(Problem("unknown_column", message, fix, field=name[:64]))
-    for name, unit in request.units.items():
+    for column, unit in request.units.items():
         if not is_unit(unit):
-            message = f"`schema.units.{name[:64]}` is {unit[:24]!r}, which is not a known unit."
-            problems.add(Problem("unit", message, "Give a known unit, or none.", field=name[:64]))
+            message = f"`schema.units.{column[:64]}` is {unit[:24]!r}, which is not a known unit."
+            problems.add(Problem("unit", message, "Give a known unit, or none.", field=column[:64]))
 
 
 def _assign_roles(
@@ -160,9 +164,9 @@ def _assign_roles(
     target = request.target or (_suggest_target(columns, roles) if needs_target else None)
     machine = _stated(request.machine, _suggest_machine(columns, roles, target))
     time = _stated(request.time, _suggest_time(columns, roles, target))
-    for name, role in ((machine, Role.MACHINE), (time, Role.TIME), (target, Role.TARGET)):
-        if name:
-            roles[name] = role
+    for chosen, role in ((machine, Role.MACHINE), (time, Role.TIME), (target, Role.TARGET)):
+        if chosen:
+            roles[chosen] = role
     return MappingProxyType(roles)
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import TensorProto, helper
 
-from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
+from models.adaptation import Adaptation, ProgressCallback, Score
 from models.calibration import Calibration, CalibrationFailed, calibration_metrics, fit_calibration
 from models.contributing_trees import build_contributing_trees
 from models.onnx_graph import ExportMismatch, tensor_info, to_model
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from models.tabular.boosting import raw_scores
-from models.tabular.data import Goal, TabularData, build_data
+from models.tabular.data import Goal, TabularData, build_data, require_free_names
 from models.tabular.encoding import column_values
 from models.tabular.evaluation import Comparison
 from models.tabular.fitting import FittedModel, fit_model
@@ -22,7 +22,6 @@ from models.tabular.leakage import find_leaks
 from models.tabular.variant import (
     CONTRIBUTIONS,
     FEATURES,
-    RESERVED,
     VERSION,
     TabularDocument,
     load,
@@ -73,9 +72,7 @@ class TabularAdapter:
 def read_training_rows(training_file: bytes, goal: Goal, schema: SchemaRequest) -> TabularData:
     """Return the training rows of a file. Raises TrainingFileInvalid with all problems."""
     data = build_data(infer_schema(read_table(training_file), schema), goal)
-    reserved = [column.name for column in data.inputs if column.name in RESERVED]
-    if reserved:
-        raise TrainingFileInvalid(f"No input can be named {reserved[0]!r}. Rename the column.")
+    require_free_names(data)
     return data
 
 

@@ -1,8 +1,10 @@
 """The rows of a table as a model is trained on them: inputs, target, machines and time order."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ MIN_ROWS_PER_CLASS = 5
 MAX_CLASSES = 50
 # Rows of the same inputs with other targets: more than this share cannot be told apart.
 _MAX_CONTRADICTIONS = 0.2
+_OTHER_TARGET = "State another target in `schema.target`."
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -28,6 +31,14 @@ class Goal(StrEnum):
 
     CLASS = "class"
     NUMBER = "number"
+
+
+# By the catalog's `adapter`.
+TABULAR_GOALS: Mapping[str, Goal] = MappingProxyType(
+    {"tabular_classifier": Goal.CLASS, "tabular_regressor": Goal.NUMBER}
+)
+# Names of a model's own inputs, which no column can have.
+RESERVED_NAMES = frozenset({"level"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,14 @@ def build_data(schema: TableSchema, goal: Goal) -> TabularData:
     )
     _require_learnable(data)
     return data
+
+
+def require_free_names(data: TabularData) -> None:
+    """Raise TrainingFileInvalid if a column has the name of an input that models have anyway."""
+    for column in data.inputs:
+        if column.name in RESERVED_NAMES:
+            message = f"No input can be named {column.name!r}."
+            raise _invalid("invalid_name", message, column.name, fix="Rename the column.")
 
 
 def _has_value(column: Column) -> NDArray[np.bool_]:
@@ -239,8 +258,10 @@ def row_keys(data: TabularData) -> list[bytes]:
     return [row.tobytes() for row in np.stack(parts, axis=1)]
 
 
-def _invalid(code: str, message: str, field: str | None = None) -> TrainingFileInvalid:
+def _invalid(
+    code: str, message: str, field: str | None = None, fix: str = _OTHER_TARGET
+) -> TrainingFileInvalid:
     """Return the error of one problem."""
     problems = Problems()
-    problems.add(Problem(code, message, "State another target in `schema.target`.", field=field))
+    problems.add(Problem(code, message, fix, field=field))
     return TrainingFileInvalid(message, problems=problems)

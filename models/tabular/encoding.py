@@ -42,7 +42,7 @@ class NumberEncoding(msgspec.Struct, frozen=True, tag="number"):
         is_missing = numbers == np.float64(np.float32(self.missing))
         with np.errstate(invalid="ignore"):
             is_outside = (numbers < self.minimum - margin) | (numbers > self.maximum + margin)
-        return is_outside & ~is_missing
+        return np.asarray(is_outside & ~is_missing, dtype=np.bool_)
 
 
 class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):

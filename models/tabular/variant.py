@@ -19,7 +19,6 @@ from models.tabular.intervals import DEFAULT_LEVEL, LEVELS, IntervalTable
 
 VERSION = 1
 LEVEL = "level"
-RESERVED = (LEVEL,)
 FEATURES, CONTRIBUTIONS = "features", "contributions"
 REASON_COUNT = 3
 _SEPARATOR = "; "

@@ -34,8 +34,10 @@ from serving.training.fine_tune_task import (
     find_adapter,
     max_training_seconds,
     parse_max_seconds,
+    split_schema,
     stream_fine_tuning,
     with_mixing,
+    with_schema,
     with_sensitivity,
 )
 from serving.training.language_model import required_settings
@@ -50,6 +52,7 @@ MAX_SECONDS_PARAM = "most_s"
 MIXING_PARAM = "mixing"
 # Query parameter: divisor of an anomaly detector's threshold, default 1.
 SENSITIVITY_PARAM = "sensitivity"
+SCHEMA_LENGTH_PARAM = "schema_length"
 _SERVER = {"name": "maas-serving", "version": version("maas-gateway")}
 _EXTENSIONS = ["binary_tensor_data"]
 
@@ -105,7 +108,9 @@ class OperationsApp:
         query = request.query_params
         adapter = with_mixing(find_adapter(name, source), query.get(MIXING_PARAM))
         adapter = with_sensitivity(adapter, query.get(SENSITIVITY_PARAM))
-        training_file = await read_body(request, MAX_TRAINING_FILE_BYTES)
+        body = await read_body(request, MAX_TRAINING_FILE_BYTES)
+        schema, training_file = split_schema(body, query.get(SCHEMA_LENGTH_PARAM))
+        adapter = with_schema(adapter, schema)
         max_seconds = parse_max_seconds(query.get(MAX_SECONDS_PARAM), max_training_seconds(source))
         lines = self._stream_in_turn(adapter, training_file, max_seconds)
         return StreamingResponse(lines, media_type=NDJSON)

@@ -7,6 +7,7 @@ import msgspec
 
 from models.anomaly import variant as anomaly
 from models.signature import Columns, InputInvalid, Signature
+from models.tabular import variant as tabular
 from serving.errors import ModelNotFitted, WeightsBroken
 from serving.specialists.specialist import Specialist
 
@@ -87,3 +88,38 @@ def load_anomaly(name: str, version: str, artefact: bytes) -> AnomalySpecialist:
         raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
     signature = msgspec.structs.replace(variant.signature, version=version)
     return AnomalySpecialist(name, variant, signature)
+
+
+@dataclass(frozen=True, slots=True)
+class TabularSpecialist:
+    """A classifier or regressor of rows, trained on a customer's table."""
+
+    name: str
+    variant: tabular.TabularVariant
+    signature: Signature
+
+    @property
+    def platform(self) -> str:
+        """The `platform` of the Open Inference model metadata."""
+        return "onnxruntime_onnx"
+
+    def check(self, columns: Columns) -> None:
+        """Accept all columns that fit the signature."""
+
+    def run(self, columns: Columns) -> Columns:
+        """Run the model on validated columns; return one array for each output."""
+        return self.variant.run(columns)
+
+    def load_variant(self, name: str, version: str, artefact: bytes) -> Specialist:
+        """Raise InputInvalid: a fine-tuned model has no variants."""
+        raise InputInvalid(f"{self.name!r} is itself a fine-tuned model.", param="model")
+
+
+def load_tabular(name: str, version: str, artefact: bytes) -> TabularSpecialist:
+    """Load a model of rows from its artefact. Raises WeightsBroken."""
+    try:
+        variant = tabular.load(artefact)
+    except tabular.VariantBroken as error:
+        raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
+    signature = msgspec.structs.replace(variant.signature, version=version)
+    return TabularSpecialist(name, variant, signature)

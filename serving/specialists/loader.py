@@ -1,14 +1,30 @@
 """Load a specialist from its catalog entry."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from models.catalog import Model, Task
-from serving.specialists.fitted import UnfittedSpecialist, load_anomaly
+from serving.specialists.fitted import (
+    LoadVariant,
+    UnfittedSpecialist,
+    load_anomaly,
+    load_tabular,
+)
 from serving.specialists.image import load_image_classifier
 from serving.specialists.mechanism import load_mechanism
 from serving.specialists.specialist import Specialist, load_onnx_specialist
 from serving.specialists.tag_alignment import load_tag_alignment
+
+# How variants are loaded of models that only customers train, by the catalog's `adapter`.
+FITTED: Mapping[str, LoadVariant] = MappingProxyType(
+    {
+        "anomaly": load_anomaly,
+        "tabular_classifier": load_tabular,
+        "tabular_regressor": load_tabular,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +53,14 @@ class ModelSource:
 
 def load_specialist(name: str, source: ModelSource) -> Specialist:
     """Load the specialist that serves the model `name`. Raises WeightsBroken."""
+    load_fitted = FITTED.get(source.adapter or "")
+    if load_fitted is not None:
+        return UnfittedSpecialist(name, load_fitted)
     match source.task:
         case Task.CALCULATION:
             return load_mechanism(name, source.location)
         case Task.ALIGNMENT:
             return load_tag_alignment(name, Path(source.location))
-        case Task.ANOMALY_DETECTION:
-            return UnfittedSpecialist(name, load_anomaly)
         case Task.IMAGE_CLASSIFICATION:
             return load_image_classifier(name, Path(source.location))
         case _:

@@ -31,6 +31,9 @@ from models.catalog import Task
 from models.failure_class import adapt as failure_class
 from models.rul import adapt as rul
 from models.surface_defect.adapt import SurfaceAdapter
+from models.tables.schema import SchemaRequest
+from models.tabular.adapt import TabularAdapter
+from models.tabular.data import Goal
 from models.tag_align import adapt as tag_align
 from serving.errors import InputInvalid, ModelFailed
 from serving.specialists.loader import ModelSource
@@ -44,6 +47,8 @@ ADAPTERS: Mapping[str, Callable[[ModelSource], AdaptFunction]] = MappingProxyTyp
         "industrial_llm": LanguageModelAdapter.for_source,
         "remaining_life": lambda source: rul.adapt,
         "surface_defect": lambda source: SurfaceAdapter(Path(source.location)),
+        "tabular_classifier": lambda source: TabularAdapter(Goal.CLASS),
+        "tabular_regressor": lambda source: TabularAdapter(Goal.NUMBER),
         "tag_align": lambda source: tag_align.adapt,
     }
 )
@@ -111,6 +116,34 @@ def with_mixing(adapter: AdaptFunction, mixing: str | None) -> AdaptFunction:
             param="mixing",
         )
     return replace(adapter, mixing=float(mixing))
+
+
+def split_schema(body: bytes, length: str | None) -> tuple[bytes | None, bytes]:
+    """Return the schema and the training file of a request's body.
+
+    The schema is JSON in the first `length` bytes; there is none without a length. Raises
+    InputInvalid.
+    """
+    if length is None:
+        return None, body
+    if not length.isdecimal() or len(length) > _MAX_DIGITS or int(length) > len(body):
+        raise InputInvalid("`schema_length` must be a number of bytes.", param="schema_length")
+    return body[: int(length)], body[int(length) :]
+
+
+def with_schema(adapter: AdaptFunction, schema: bytes | None) -> AdaptFunction:
+    """Return the training function for the columns that a customer confirmed.
+
+    `schema` is the JSON of a SchemaRequest, None for the inferred one. Raises InputInvalid.
+    """
+    if schema is None:
+        return adapter
+    if not isinstance(adapter, TabularAdapter):
+        raise InputInvalid("`schema` is only allowed for models of tables.", param="schema")
+    try:
+        return replace(adapter, schema=msgspec.json.decode(schema, type=SchemaRequest))
+    except msgspec.DecodeError as error:
+        raise InputInvalid(f"`schema`: {error}.", param="schema") from error
 
 
 def with_sensitivity(adapter: AdaptFunction, sensitivity: str | None) -> AdaptFunction:

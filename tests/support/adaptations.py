@@ -11,10 +11,14 @@ def lines(*each: Any) -> bytes:
     return "\n".join(json.dumps(one) for one in each).encode()
 
 
-async def adapted(openai: AsyncOpenAI, model: str, content: bytes) -> Any:
-    """Run a job until it succeeds and the gateway serves its variant; returns the job."""
+async def adapted(openai: AsyncOpenAI, model: str, content: bytes, **more: Any) -> Any:
+    """Run a job until it succeeds and the gateway serves its variant; returns the job.
+
+    `more` are fields of the job that only this platform has."""
     file = await openai.files.create(file=("line.jsonl", content), purpose="fine-tune")
-    job = await openai.fine_tuning.jobs.create(model=model, training_file=file.id, suffix="line-3")
+    job = await openai.fine_tuning.jobs.create(
+        model=model, training_file=file.id, suffix="line-3", extra_body=more or None
+    )
     while job.status in ("queued", "running"):
         await asyncio.sleep(0.3)
         job = await openai.fine_tuning.jobs.retrieve(job.id)

@@ -24,7 +24,12 @@ from serving.http import run_handler
 from serving.specialists.app import RunBatched, SpecialistApp
 from serving.specialists.inference import QueuedRequest, run_batch
 from serving.specialists.loader import ModelSource
-from serving.training.fine_tune_task import find_adapter, run_fine_tuning
+from serving.training.fine_tune_task import (
+    find_adapter,
+    run_fine_tuning,
+    split_schema,
+    with_schema,
+)
 from serving.weights.conversion_process import convert_in_child_process
 from serving.weights.weights import obtain_weights
 from tests.support.builders import CATALOG
@@ -66,7 +71,9 @@ def _app(replica: SpecialistApp, sources: Mapping[str, ModelSource]) -> Starlett
         async def begun(_request: Request) -> Response:
             name = request.path_params["name"]
             adapter = find_adapter(name, sources[name])
-            lines = run_fine_tuning(adapter, await request.body())
+            length = request.query_params.get("schema_length")
+            schema, training_file = split_schema(await request.body(), length)
+            lines = run_fine_tuning(with_schema(adapter, schema), training_file)
             return StreamingResponse(lines, media_type=NDJSON)
 
         return await run_handler(request, begun)

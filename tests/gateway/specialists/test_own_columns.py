@@ -1,0 +1,89 @@
+"""Models of a customer's own columns: file, confirmed schema, training, calls, bill."""
+
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, BadRequestError
+
+from tests.models.tabular.rows import csv, machines
+from tests.support.adaptations import adapted
+from tests.support.builders import CATALOG, SPECIALIST, Gateway
+
+BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
+CLASSIFIER, REGRESSOR = BY_ADAPTER["tabular_classifier"], BY_ADAPTER["tabular_regressor"]
+SCHEMA = {"target": "failure", "machine": "machine", "ignored": ["wear"]}
+ROW = {"temperature [°C]": 95.0, "torque": 60.0, "grade": "C", "noise": 0.0}
+
+
+async def checked(real: Gateway, openai: AsyncOpenAI, model: str, **schema: Any) -> dict[str, Any]:
+    """The result of checking a file of machines."""
+    file = await openai.files.create(file=("line.csv", csv(machines())), purpose="fine-tune")
+    body = {"model": model, **({"schema": schema} if schema else {})}
+    answer = await real.http.post(f"/v1/files/{file.id}/check", json=body)
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_schema_of_a_file_is_shown_before_a_job(real: Gateway, openai: AsyncOpenAI) -> None:
+    found = await checked(real, openai, CLASSIFIER)
+    assert (found["valid"], found["examples"]) == (True, 320)
+    roles = {column["name"]: column["role"] for column in found["schema"]["columns"]}
+    assert (roles["machine"], roles["failure"]) == ("machine", "target")
+    units = {column["name"]: column["unit"] for column in found["schema"]["columns"]}
+    assert units["temperature [°C]"] == "°C"
+    wrong = await checked(real, openai, CLASSIFIER, target="nothing")
+    assert (wrong["valid"], wrong["problems"][0]["code"]) == (False, "unknown_column")
+
+
+async def test_classifier_of_own_columns_is_trained_called_and_billed(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
+    job = await adapted(openai, CLASSIFIER, csv(machines()), schema=SCHEMA)
+    assert job.model_extra["schema"] == SCHEMA
+    assert job.model_extra["score"]["adapted"] > 0.85
+    events = await openai.fine_tuning.jobs.list_events(job.id)
+    assert any("better than that" in event.message for event in events.data)
+    body = {"model": job.fine_tuned_model, "instances": [ROW, {**ROW, "torque": 4000.0}]}
+    answer = (await real.http.post("/v1/predictions", json=body)).json()
+    first, second = answer["predictions"]
+    assert first["class"] == "yes"
+    assert 0.5 < first["probability"] <= 1
+    assert (first["outside"], second["outside"]) == ("", "torque")
+    assert set(first["reasons"]) <= set(ROW)
+    row = (await real.rows(2))[0]
+    assert (row["model"], row["rows"]) == (CLASSIFIER, 2)
+
+
+async def test_regressor_answers_with_an_interval_at_the_asked_level(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
+    schema = {"target": "wear", "ignored": ["failure"]}
+    job = await adapted(openai, REGRESSOR, csv(machines()), schema=schema)
+    widths = []
+    for level in (0.5, 0.95):
+        body = {"model": job.fine_tuned_model, "instances": [{**ROW, "level": level}]}
+        (found,) = (await real.http.post("/v1/predictions", json=body)).json()["predictions"]
+        assert found["lower"] < found["value"] < found["upper"]
+        widths.append(found["upper"] - found["lower"])
+    assert widths[0] < widths[1]
+
+
+async def test_model_without_training_names_what_to_do(real: Gateway) -> None:
+    answer = await real.http.post("/v1/predictions", json={"model": CLASSIFIER, "instances": [ROW]})
+    assert answer.json()["error"]["code"] == "model_not_fitted"
+
+
+@pytest.mark.parametrize(
+    ("model", "schema"),
+    [(SPECIALIST, SCHEMA), (CLASSIFIER, {"goal": "x"}), (CLASSIFIER, {"target": 3})],
+    ids=["of another model", "unknown field", "wrong type"],
+)
+async def test_invalid_schema_is_rejected_with_its_field(
+    real: Gateway, openai: AsyncOpenAI, model: str, schema: dict[str, Any]
+) -> None:
+    file = await openai.files.create(file=("line.csv", csv(machines())), purpose="fine-tune")
+    with pytest.raises(BadRequestError) as caught:
+        await openai.fine_tuning.jobs.create(
+            model=model, training_file=file.id, extra_body={"schema": schema}
+        )
+    assert caught.value.param == "schema"
