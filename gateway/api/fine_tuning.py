@@ -15,6 +15,7 @@ from gateway.call.tags import TAGS_HEADER, parse_tags
 from gateway.call.values import Principal
 from gateway.fine_tuning import jobs
 from gateway.fine_tuning.call import JOBS_PATH
+from gateway.fine_tuning.new_jobs import create_offered_job
 from gateway.fine_tuning.offers import JobOffer, JobOffers
 from gateway.fine_tuning.runner import FineTuningRunner
 from gateway.fine_tuning.views import (
@@ -23,18 +24,13 @@ from gateway.fine_tuning.views import (
     render_event,
     render_job,
 )
-from gateway.registry.files import find_file
 from gateway.registry.variants import find_live_version_of_job
 from gateway.wire.body import decode_body_strict
 from gateway.wire.fine_tuning import (
     CONSENT_DECODER,
-    SCHEMA,
-    SENSITIVITY,
     ConsentRequest,
     JobRequest,
-    max_duration_s,
     parse_job_request,
-    sensitivity_of,
 )
 from infra.clock import Clock
 from infra.database.database import Database
@@ -182,26 +178,7 @@ async def _create_job(
     session: AsyncSession,
 ) -> dict[str, Any]:
     """Create the fine-tuning job and return OpenAI's job object."""
-    file = await find_file(session, principal.account_id, job_request.training_file)
-    settings = {
-        "metadata": job_request.metadata,
-        "seed": job_request.seed,
-        "scrub": job_request.scrub or None,
-        SENSITIVITY: sensitivity_of(job_request),
-        SCHEMA: job_request.schema,
-        "seconds": offer.seconds if offer.seconds < max_duration_s(offer.model) else None,
-    }
-    file_check = offer.file_check
-    new = jobs.NewFineTuningJob(
-        account_id=principal.account_id,
-        key_id=principal.key_id,
-        model=job_request.model,
-        name=job_request.suffix,
-        training_file_id=file.id,
-        tags=tags,
-        settings={key: value for key, value in settings.items() if value is not None},
-        shared=job_request.share_for_improvement,
-        notes=file_check.notes,
-        warnings=file_check.warnings,
+    account_id, key_id = principal.account_id, principal.key_id
+    return render_job(
+        await create_offered_job(session, clock, account_id, key_id, job_request, offer, tags)
     )
-    return render_job(await jobs.create_job(session, clock, new))

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from billing.collection.collectors import COLLECTORS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
+from gateway.dashboard.own_model_labels import OWN_MODEL_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -59,6 +60,7 @@ _COLLECTION_ACTIONS: Mapping[str, str] = MappingProxyType(
 LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         **EVALUATION_LABELS,
+        **OWN_MODEL_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),
             "client_abort": gettext_noop("Client disconnected"),
@@ -207,6 +209,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "line": gettext_noop("Disputed lines"),
             "playground": gettext_noop("Playground"),
             "evaluation": gettext_noop("Evaluations"),
+            "model": gettext_noop("Your models"),
         },
         "action": {
             "key.created": gettext_noop("Created a key"),
@@ -246,6 +249,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.canceled": gettext_noop("Canceled an evaluation"),
             "evaluation.resumed": gettext_noop("Continued an evaluation"),
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
+            "model.trained": gettext_noop("Started to train a model"),
+            "model.canceled": gettext_noop("Cancelled the training of a model"),
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {

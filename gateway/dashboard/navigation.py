@@ -24,6 +24,7 @@ ACCOUNT_PAGES = (
     NavigationEntry(
         "playground", gettext_noop("Playground"), "/dashboard/playground", "play", Permission.CALL
     ),
+    NavigationEntry("models", gettext_noop("Your models"), "/dashboard/models", "gear"),
     NavigationEntry("evaluations", gettext_noop("Evaluations"), "/dashboard/evaluations", "check"),
     NavigationEntry("keys", gettext_noop("API keys"), "/dashboard/keys", "key"),
     NavigationEntry("plan", gettext_noop("Plan"), "/dashboard/plan", "plan"),

@@ -24,6 +24,9 @@ from gateway.dashboard.pages.login import SignInPages
 from gateway.dashboard.pages.new_evaluation import NewEvaluationPages
 from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import show_overview
+from gateway.dashboard.pages.own_models.job import OwnModelJobPages
+from gateway.dashboard.pages.own_models.listing import OwnModelPages
+from gateway.dashboard.pages.own_models.new_model import NewModelPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
@@ -59,6 +62,9 @@ HANDLERS = (
     ProfilePages,
     SecondFactorPages,
     PlaygroundPages,
+    NewModelPages,
+    OwnModelJobPages,
+    OwnModelPages,
     NewEvaluationPages,
     EvaluationPages,
     PlanPages,

@@ -13,12 +13,11 @@ from litestar.di import NamedDependency
 from billing.money import nano_from_text
 from billing.tables import ApiKey
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
-from gateway.access.api_keys import list_keys
 from gateway.access.authenticator import Authenticator
-from gateway.call.values import Principal, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
-from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.active_keys import list_active_keys, load_principal
 from gateway.dashboard.pages.evaluations import EVALUATIONS_URL, run_name
 from gateway.evaluations.errors import QuestionFileRejected
 from gateway.evaluations.new_runs import create_run
@@ -170,7 +169,7 @@ async def _quote(
 ) -> _Quoted:
     """Validate the form and quote the run. Raises PageNotFound and the errors of an offer."""
     request = _parse_form(fields)
-    principal = await _load_principal(page, database, clock, authenticator, fields)
+    principal = await load_principal(page, database, clock, authenticator, fields.get("key", ""))
     offer = await offers.create_offer(principal, request)
     return _Quoted(fields, offer, await offers.render_quote(offer))
 
@@ -189,24 +188,6 @@ def _parse_form(fields: Mapping[str, str]) -> RunRequest:
     return parse_run_request(msgspec.json.encode(values))
 
 
-async def _load_principal(
-    page: PageRequest,
-    database: Database,
-    clock: Clock,
-    authenticator: Authenticator,
-    fields: Mapping[str, str],
-) -> Principal:
-    """Return the principal of the chosen key. Raises PageNotFound for another account's key."""
-    key_id = ids.parse_id(KEY_PREFIX, fields.get("key", ""))
-    if key_id is None or key_id not in {
-        key.id for key in await _active_keys(database, clock, page.account_id)
-    }:
-        raise PageNotFound("The account has no such key.")
-    caller = SignedInCaller(page.account_id, key_id)
-    key_record = await authenticator.identify_key(caller, clock.now())
-    return authenticator.require_active(key_record, client_origin(page.request).address)
-
-
 async def _load_choices(
     database: Database, clock: Clock, catalog: Catalog, account_id: UUID
 ) -> _Choices:
@@ -217,21 +198,9 @@ async def _load_choices(
         )
         variants = await list_live_variants(session, account_id)
     shared = [model.id for model in catalog.with_task(Task.TEXT_GENERATION)]
-    keys = await _active_keys(database, clock, account_id)
+    keys = await list_active_keys(database, clock, account_id)
     bases = [name for name, variant in variants.items() if variant.base_model_id in shared]
     return _Choices(stored, [*shared, *sorted(bases)], keys)
-
-
-async def _active_keys(database: Database, clock: Clock, account_id: UUID) -> list[ApiKey]:
-    """Return the account's keys that are neither revoked nor expired."""
-    async with database.transaction() as session:
-        keys = await list_keys(session, account_id)
-    now = clock.now()
-    return [
-        key
-        for key in keys
-        if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-    ]
 
 
 def _render_error(

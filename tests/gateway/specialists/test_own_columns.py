@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI, BadRequestError
 
-from tests.models.tabular.rows import csv, machines
 from tests.support.adaptations import adapted
 from tests.support.builders import CATALOG, SPECIALIST, Gateway
+from tests.support.models.tables import csv, machines
 
 BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
 CLASSIFIER, REGRESSOR = BY_ADAPTER["tabular_classifier"], BY_ADAPTER["tabular_regressor"]

@@ -5,7 +5,7 @@ import pytest
 
 from models.adaptation import TrainingFileInvalid
 from models.tabular.data import MIN_ROWS, Goal
-from tests.models.tabular.rows import data_of, machines
+from tests.support.models.tables import data_of, machines
 
 
 def problem_codes(columns: dict[str, list[object]], goal: Goal, **stated: object) -> set[str]:

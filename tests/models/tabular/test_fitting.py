@@ -12,7 +12,7 @@ from models.tabular.fitting import FittedModel, fit_model
 from models.tabular.intervals import LEVELS, calibrate_intervals
 from models.tabular.leakage import find_leaks
 from models.tabular.splits import SplitKind, plan_splits
-from tests.models.tabular.rows import data_of, machines
+from tests.support.models.tables import data_of, machines
 
 
 @cache

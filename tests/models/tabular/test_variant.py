@@ -12,7 +12,7 @@ from models.tables.schema import SchemaRequest
 from models.tabular.adapt import TabularAdapter
 from models.tabular.data import Goal
 from models.tabular.variant import TabularVariant, VariantBroken, load
-from tests.models.tabular.rows import csv, machines
+from tests.support.models.tables import csv, machines
 
 CLASSIFIER = TabularAdapter(Goal.CLASS, SchemaRequest(target="failure", ignored=("wear",)), 1)
 REGRESSOR = TabularAdapter(Goal.NUMBER, SchemaRequest(target="wear", ignored=("failure",)), 1)

@@ -1,0 +1,84 @@
+"""Labels of models that customers train: uses and types of columns, statuses, problems of tables.
+
+The texts are English and marked for extraction to the translation catalogs.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from infra.translations import gettext_noop
+
+OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "training": {
+            "queued": gettext_noop("Queued"),
+            "running": gettext_noop("Running"),
+            "succeeded": gettext_noop("Succeeded"),
+            "failed": gettext_noop("Failed"),
+            "cancelled": gettext_noop("Cancelled"),
+        },
+        "log_level": {
+            "warn": gettext_noop("Warning"),
+            "error": gettext_noop("Error"),
+        },
+        # By the catalog's `adapter`.
+        "own_model": {
+            "tabular_classifier": gettext_noop("A class, such as good or faulty"),
+            "tabular_regressor": gettext_noop("A number, such as wear in mm"),
+        },
+        "column_role": {
+            "input": gettext_noop("Input"),
+            "target": gettext_noop("Result to predict"),
+            "machine": gettext_noop("Machine"),
+            "time": gettext_noop("Time"),
+            "ignored": gettext_noop("Not used"),
+        },
+        "column_type": {
+            "number": gettext_noop("Numbers"),
+            "category": gettext_noop("Categories"),
+            "time": gettext_noop("Time"),
+            "text": gettext_noop("Text"),
+            "empty": gettext_noop("Empty"),
+        },
+        # By the problem's code (models/tables/, models/tabular/data.py).
+        "table_problem": {
+            "empty_file": gettext_noop("The file has no rows."),
+            "no_header": gettext_noop("Write the name of each column in the first row."),
+            "duplicate_header": gettext_noop("Two columns have the same name."),
+            "missing_header": gettext_noop("A column has no name."),
+            "invalid_name": gettext_noop("This name cannot be used. Rename the column."),
+            "too_many_cells": gettext_noop("The row has more cells than the header."),
+            "invalid_csv": gettext_noop("The quotation marks of this line do not match."),
+            "cell_too_long": gettext_noop("A cell has more than 10,000 characters."),
+            "encoding": gettext_noop("The text encoding is not known. Save the file as UTF-8."),
+            "mixed_encodings": gettext_noop(
+                "The file mixes text encodings. Save the file as UTF-8."
+            ),
+            "too_many_columns": gettext_noop("The table has more than 1,000 columns."),
+            "too_many_rows": gettext_noop("The table has more than 1,000,000 rows."),
+            "invalid_json": gettext_noop("The line is not valid JSON."),
+            "wrong_form": gettext_noop("The line does not have the documented form."),
+            "wrong_type": gettext_noop(
+                "A cell is not of the column's type. Correct it, or choose another type or use."
+            ),
+            "file_too_large": gettext_noop("The workbook is too large. Save the sheet as CSV."),
+            "invalid_workbook": gettext_noop("The workbook cannot be read. Save it again."),
+            "unknown_column": gettext_noop("The file has no such column."),
+            "unit": gettext_noop("This unit is not known."),
+            "missing_target": gettext_noop("Choose the column with the result to predict."),
+            "too_many_classes": gettext_noop(
+                "The result has more than 50 different values. Predict a number instead."
+            ),
+            "no_inputs": gettext_noop("No column is left as an input."),
+            "too_few_rows": gettext_noop(
+                "There are too few rows: at least 30, and 5 of each class."
+            ),
+            "constant_target": gettext_noop("The result is the same in all rows."),
+            "contradicting_rows": gettext_noop(
+                "Many rows have the same inputs and different results. Add columns that tell them "
+                "apart."
+            ),
+            "unsuitable_file": gettext_noop("The file cannot be used for this model."),
+        },
+    }
+)

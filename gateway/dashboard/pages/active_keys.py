@@ -1,0 +1,39 @@
+"""The account's active keys in forms that start paid work, and the principal of the chosen one."""
+
+from uuid import UUID
+
+from billing.tables import ApiKey
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
+from gateway.access.api_keys import list_keys
+from gateway.access.authenticator import Authenticator
+from gateway.call.values import Principal, SignedInCaller
+from gateway.dashboard.errors import PageNotFound
+from gateway.dashboard.page_request import PageRequest, client_origin
+from infra import ids
+from infra.clock import Clock
+from infra.database.database import Database
+
+
+async def list_active_keys(database: Database, clock: Clock, account_id: UUID) -> list[ApiKey]:
+    """Return the account's keys that are neither revoked nor expired."""
+    async with database.transaction() as session:
+        keys = await list_keys(session, account_id)
+    now = clock.now()
+    return [
+        key
+        for key in keys
+        if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+    ]
+
+
+async def load_principal(
+    page: PageRequest, database: Database, clock: Clock, authenticator: Authenticator, key: str
+) -> Principal:
+    """Return the principal of a chosen key. Raises PageNotFound for another account's key."""
+    key_id = ids.parse_id(KEY_PREFIX, key)
+    known = {row.id for row in await list_active_keys(database, clock, page.account_id)}
+    if key_id is None or key_id not in known:
+        raise PageNotFound("The account has no such key.")
+    caller = SignedInCaller(page.account_id, key_id)
+    key_record = await authenticator.identify_key(caller, clock.now())
+    return authenticator.require_active(key_record, client_origin(page.request).address)

@@ -1,0 +1,1 @@
+"""Pages on models that an account trains on its own data."""

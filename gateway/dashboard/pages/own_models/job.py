@@ -1,0 +1,112 @@
+"""The page of a training job: progress, result, how to call the model, cancellation."""
+
+from typing import Any
+
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.profiles import get_profile
+from billing.dates import parse_time_zone
+from gateway.dashboard.errors import PageNotFound
+from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.own_models.listing import MODELS_URL
+from gateway.fine_tuning import jobs
+from gateway.fine_tuning.views import render_job
+from gateway.identity.audit_log import record_audit_event
+from gateway.identity.roles import Permission
+from gateway.tables import Adaptation, AdaptationStatus
+from infra.clock import Clock
+from infra.database.database import Database
+
+_SHOWN_EVENTS = 100
+
+
+class OwnModelJobPages(Controller):
+    """Handlers of `/dashboard/models/jobs/{job}`."""
+
+    path = "/models/jobs/{job:str}"
+
+    @get("/", name="dashboard:model-job")
+    async def show_job(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        job: FromPath[str],
+    ) -> Response[str]:
+        """Show a job."""
+        return await _render_job(page, database, job, EMPTY_FORM)
+
+    @get("/progress", name="dashboard:model-job-progress")
+    async def show_progress(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        job: FromPath[str],
+    ) -> Response[str]:
+        """Return the part of the page with the events; reload the page when the job has ended."""
+        async with database.transaction() as session:
+            context = await _job_context(session, page, job)
+        response = page.render("parts/own_model_progress.html", **context)
+        if not context["is_open"]:
+            response.headers["hx-refresh"] = "true"
+        return response
+
+    @post("/cancel", permission=Permission.CALL)
+    async def cancel(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        job: FromPath[str],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Cancel a job that has not ended."""
+        fields, account_id = await read_form_fields(request), page.account_id
+        try:
+            async with database.transaction() as session:
+                row = await jobs.cancel_job(session, clock, account_id, job)
+                await record_audit_event(
+                    session, clock, page.actor, account_id, "model.canceled", row.name, {}
+                )
+        except jobs.FineTuningJobNotFound as error:
+            raise PageNotFound(error.message) from error
+        except jobs.FineTuningJobAlreadyEnded as error:
+            form = with_errors(page, fields, error)
+            return await _render_job(page, database, job, form, UNPROCESSABLE)
+        return page.redirect(f"{MODELS_URL}/jobs/{job}")
+
+
+async def _render_job(
+    page: PageRequest, database: Database, job: str, form: FormState, status: int = 200
+) -> Response[str]:
+    """Render the page of a job. Raises PageNotFound for another account's job."""
+    async with database.transaction() as session:
+        profile = await get_profile(session, page.account_id)
+        context = await _job_context(session, page, job)
+    return page.render(
+        "own_model.html",
+        status=status,
+        **context,
+        form=form,
+        may=page.viewer.has_permission(Permission.CALL),
+        zone=parse_time_zone(profile.time_zone),
+    )
+
+
+async def _job_context(session: AsyncSession, page: PageRequest, job: str) -> dict[str, Any]:
+    """Return the template context of a job and its events. Raises PageNotFound."""
+    try:
+        row: Adaptation = await jobs.find_job(session, page.account_id, job)
+    except jobs.FineTuningJobNotFound as error:
+        raise PageNotFound(error.message) from error
+    events = await jobs.list_events(session, row, _SHOWN_EVENTS, None)
+    return {
+        "job": row,
+        "shown": render_job(row),
+        "name": job,
+        "events": list(reversed(events)),
+        "is_open": not AdaptationStatus(row.status).over,
+    }

@@ -1,0 +1,64 @@
+"""The part of a form in which the columns of a table get their roles, types and units."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.tables.columns import Kind
+from models.tables.schema import Role
+
+ROLES = tuple(role.value for role in Role)
+KINDS = (Kind.NUMBER.value, Kind.CATEGORY.value, Kind.TIME.value, Kind.TEXT.value)
+_SINGLE_ROLES = (Role.TARGET, Role.MACHINE, Role.TIME)
+
+
+def schema_from_fields(fields: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the schema that a form's fields state, or None if it has none yet.
+
+    The fields are `column0`, `role0`, `type0`, `unit0`, and so on. Of several columns with a role
+    that one column has, the last counts; the others are inputs.
+    """
+    names = _column_names(fields)
+    if not names:
+        return None
+    schema: dict[str, Any] = {"machine": "", "time": "", "ignored": [], "kinds": {}, "units": {}}
+    for position, name in enumerate(names):
+        role = fields.get(f"role{position}", "")
+        if role in _SINGLE_ROLES:
+            schema[role] = name
+        elif role == Role.IGNORED:
+            schema["ignored"].append(name)
+        kind = fields.get(f"type{position}", "")
+        if kind and kind != fields.get(f"found{position}", ""):
+            schema["kinds"][name] = kind
+        unit = fields.get(f"unit{position}", "").strip()
+        if unit and unit != fields.get(f"stated{position}", ""):
+            schema["units"][name] = unit
+    return schema
+
+
+def column_rows(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the columns of a described schema as rows of the form."""
+    return [
+        {
+            **column,
+            "position": position,
+            "about": _describe_values(column),
+        }
+        for position, column in enumerate(schema["columns"])
+    ]
+
+
+def _column_names(fields: Mapping[str, str]) -> list[str]:
+    """Return the names of the columns in the form, in order."""
+    names = []
+    while (name := fields.get(f"column{len(names)}")) is not None:
+        names.append(name)
+    return names
+
+
+def _describe_values(column: Mapping[str, Any]) -> str:
+    """Return the range or some values of a column."""
+    if "minimum" in column:
+        low, high = column["minimum"], column["maximum"]
+        return "" if low is None else f"{low:.6g} – {high:.6g}"
+    return ", ".join(column.get("examples", ())[:5])

@@ -1,0 +1,126 @@
+"""Pages on own models: the table is checked, its columns confirmed, the job started and shown."""
+
+import httpx
+import pytest
+
+from gateway.identity.audit_log import list_account_entries
+from gateway.identity.roles import Role
+from tests.support.builders import CATALOG
+from tests.support.dashboard.firm import Firm
+from tests.support.dashboard.looking import looker, words
+from tests.support.models.tables import csv, machines
+
+PAGE = "/dashboard/models"
+BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
+CLASSIFIER = BY_ADAPTER["tabular_classifier"]
+
+
+class Office:
+    """An account whose owner trains models on the pages."""
+
+    def __init__(self, firm: Firm) -> None:
+        self.firm = firm
+        self.key = f"key_{firm.gateway.key.row.id.hex}"
+
+    async def check(self, content: bytes, **fields: str) -> httpx.Response:
+        """Submit the form with a file."""
+        values = {"model": CLASSIFIER, "name": "line-3", "key": self.key, **fields}
+        return await self.firm.owner.http.post(
+            f"{PAGE}/new/check",
+            data={"csrf": self.firm.owner.csrf, **values},
+            files={"upload": ("line.csv", content)},
+        )
+
+    async def stored(self, content: bytes) -> str:
+        """Check a file and return its id."""
+        text = (await self.check(content)).text
+        return text.partition('name="file" value="')[2].partition('"')[0]
+
+
+@pytest.fixture
+def desk(office: Firm) -> Office:
+    return Office(office)
+
+
+def roles(names: list[str], **chosen: str) -> dict[str, str]:
+    """The fields of columns, as inputs unless another role is chosen."""
+    fields = {}
+    for position, name in enumerate(names):
+        fields[f"column{position}"] = name
+        fields[f"role{position}"] = chosen.get(name, "input")
+    return fields
+
+
+class TestCheckedTable:
+    async def test_columns_and_price_are_shown_before_training(self, desk: Office) -> None:
+        answer = await desk.check(csv(machines()))
+        said = words(answer.text)
+        assert answer.status_code == 200
+        assert "Result to predict" in said
+        assert "320 rows can be used for training." in said
+        assert "Maximum cost" in said
+        assert "Start training" in said
+        assert "No models yet" in await desk.firm.owner.page(PAGE)
+
+    async def test_problems_of_the_file_are_listed(self, desk: Office) -> None:
+        answer = await desk.check(b"a,a\n1,2\n")
+        said = words(answer.text)
+        assert answer.status_code == 422
+        assert "The file has 1 problem." in said
+        assert "Two columns have the same name." in said
+
+    async def test_missing_file_is_named(self, desk: Office) -> None:
+        answer = await desk.firm.owner.send(
+            f"{PAGE}/new/check", model=CLASSIFIER, key=desk.key, file=""
+        )
+        assert answer.status_code == 422
+
+    async def test_chosen_roles_are_checked_again(self, desk: Office) -> None:
+        file = await desk.stored(csv(machines()))
+        fields = roles(list(machines()), wear="target", machine="machine")
+        answer = await desk.firm.owner.send(
+            f"{PAGE}/new/check", model=CLASSIFIER, key=desk.key, file=file, **fields
+        )
+        assert answer.status_code == 422
+        assert "more than 50 different values" in words(answer.text)
+
+
+class TestTraining:
+    async def test_confirmed_schema_starts_the_job(self, desk: Office) -> None:
+        file = await desk.stored(csv(machines()))
+        fields = roles(list(machines()), failure="target", machine="machine", wear="ignored")
+        answer = await desk.firm.owner.send(
+            f"{PAGE}/new", model=CLASSIFIER, key=desk.key, file=file, name="line-3", **fields
+        )
+        assert answer.status_code == 303, words(answer.text)
+        job = answer.headers["location"]
+        said = words(await desk.firm.owner.page(job))
+        assert "The job is queued." in said
+        listed = await desk.firm.owner.page(PAGE)
+        assert job in listed
+        async with desk.firm.gateway.parts.database.transaction() as session:
+            entries = await list_account_entries(session, desk.firm.gateway.account.id, limit=50)
+        assert "model.trained" in {entry.action for entry in entries}
+
+    async def test_job_can_be_cancelled_once(self, desk: Office) -> None:
+        file = await desk.stored(csv(machines()))
+        answer = await desk.firm.owner.send(
+            f"{PAGE}/new", model=CLASSIFIER, key=desk.key, file=file, name="line-3"
+        )
+        job = answer.headers["location"]
+        statuses = [(await desk.firm.owner.send(f"{job}/cancel")).status_code for _ in range(2)]
+        assert statuses[1] == 422
+
+    async def test_job_of_another_account_is_not_found(self, desk: Office) -> None:
+        answer = await desk.firm.owner.http.get(f"{PAGE}/jobs/ftjob_{'0' * 32}")
+        assert answer.status_code == 404
+
+
+class TestPermissions:
+    async def test_viewer_sees_models_and_cannot_train(self, desk: Office) -> None:
+        gateway = desk.firm.gateway
+        account_id = gateway.account.id
+        async with looker(gateway.url, gateway.parts, account_id, Role.VIEWER) as viewer:
+            assert "can train a model" in words(await viewer.page(PAGE))
+            answer = await viewer.http.get(f"{PAGE}/new")
+            assert answer.status_code == 403
