@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT
-from types import MappingProxyType
 from typing import Any
 
 from load.bench.streamed_calls import Server
@@ -24,13 +23,10 @@ _GATEWAY, _SERVE, _BARE = 18080, 18000, 18001
 
 
 @contextmanager
-def run_maas(
-    data_dir: Path, settings: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[tuple[Server, Server]]:
-    """Run `maas up` with settings by variable; yields the gateway and the Ray Serve behind it."""
+def run_maas(data_dir: Path) -> Iterator[tuple[Server, Server]]:
+    """Run `maas up`; yields the gateway and the Ray Serve behind it."""
     environment = {
         **os.environ,
-        **settings,
         "MAAS_DATA_DIR": str(data_dir),
         "MAAS_PORT": str(_GATEWAY),
         "MAAS_SERVING_PORT": str(_SERVE),

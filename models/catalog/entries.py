@@ -80,10 +80,9 @@ class Weights:
 
     Of a `gguf`, `source` is `maker/repository/file.gguf` or a local path, `revision` the commit or
     branch in the hub, and `packages` names the Python packages whose data files are the parts of
-    the same file, `name{1..22}==version`, for machines that reach no hub. `adapter` is the folder
-    below `models/` of a LoRA adapter that is merged into the weights, `quantization` is `int8` or
-    absent for 16 bits, and `base_name` the public name of the model, by which its training settings
-    are found (models/industrial_llm/recipes.py).
+    the same file, `name{1..22}==version`, for machines that reach no hub. `quantization` is `int8`
+    or absent for 16 bits, and `base_name` the public name of the model, by which its training
+    settings are found (models/industrial_llm/recipes.py).
     """
 
     kind: str
@@ -92,7 +91,6 @@ class Weights:
     chat_template: str | None = None
     revision: str | None = None
     packages: str | None = None
-    adapter: str | None = None
     quantization: str | None = None
     base_name: str | None = None
 

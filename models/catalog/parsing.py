@@ -39,7 +39,7 @@ _OWN_HEADERS = frozenset(
     traceparent""".split()
 )
 _MAX_UPSTREAM_NAME = 200
-_GGUF_FIELDS = frozenset({"revision", "packages", "adapter", "quantization", "base_name"})
+_GGUF_FIELDS = frozenset({"revision", "packages", "quantization", "base_name"})
 _QUANTIZATIONS = ("int8",)
 _NO_BUDGETS: Mapping[str, int] = MappingProxyType({})
 

@@ -62,7 +62,7 @@ def quantization_settings() -> dict[str, Any]:
         "ignore": [],
         "config_groups": {
             "group_0": {
-                "targets": ["Linear"],
+                "targets": ["Linear", _OUTPUT_LAYER],
                 "weights": {**per_row, "dynamic": False},
                 "input_activations": {**per_token, "dynamic": True},
             }

@@ -118,15 +118,6 @@ def copy_adapter_weights(model: PeftModel) -> dict[str, Tensor]:
     }
 
 
-def merge_adapter(model: Any, folder: Path) -> Any:
-    """Return the model with a saved adapter merged into its weights. Raises AdapterMismatch."""
-    try:
-        merged: Any = PeftModel.from_pretrained(model, str(folder))
-    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
-        raise AdapterMismatch(f"The adapter in {folder.name} cannot be merged.") from error
-    return merged.merge_and_unload()
-
-
 def interpolate_adapter(model: PeftModel, start: Mapping[str, Tensor], mixing: float) -> None:
     """Set the adapter's weights between `start` (mixing 0) and the current ones (mixing 1).
 

@@ -13,14 +13,13 @@ from serving.errors import WeightsBroken
 from serving.weights.files import (
     ReportProgress,
     create_folder_once,
-    file_digest,
     join_parts,
     scale_progress,
 )
 from serving.weights.gguf_download import obtain_gguf
 from serving.weights.packages import gguf_parts
 
-# The folder of the catalog's files: adapters, chat templates, artefacts.
+# The folder of the catalog's files: chat templates, adapters, artefacts.
 MODELS_FOLDER = CATALOG_FILE.parent
 # The files that peft writes and vLLM loads.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -36,14 +35,12 @@ class GgufConversion:
     """A conversion: a GGUF file and the folder to write.
 
     `turn_ends` are turn ends of the chat template, beside the model's own end-of-sequence token.
-    `adapter` is the folder of a LoRA adapter to merge. With `quantize`, weights are written in 8
-    bits, else in 16.
+    With `quantize`, weights are written in 8 bits, else in 16.
     """
 
     gguf: Path
     folder: Path
     turn_ends: tuple[str, ...] = ()
-    adapter: Path | None = None
     quantize: bool = False
 
 
@@ -70,7 +67,6 @@ def convert_gguf_weights(
                 gguf,
                 scratch,
                 read_turn_ends(weights),
-                _adapter_folder(weights),
                 weights.quantization is not None,
             )
             convert(conversion, scale_progress(report, converted_from, 1))
@@ -102,7 +98,7 @@ def _provide_gguf(
 def weights_folder(model: Model, data_dir: Path) -> Path:
     """Return the folder of a model's converted weights; its name has a digest of all inputs.
 
-    Raises WeightsBroken if a file that is converted with them is missing.
+    Raises WeightsBroken if the chat template is missing.
     """
     weights = model.weights
     digest = hashlib.sha256(f"{_CONVERSION_VERSION} {weights.sha256}".encode())
@@ -111,8 +107,6 @@ def weights_folder(model: Model, data_dir: Path) -> Path:
         digest.update(repr(read_turn_ends(weights)).encode())
     if weights.kind == GGUF:
         digest.update(f"{weights.source} {weights.revision} {weights.quantization}".encode())
-    if (adapter := _adapter_folder(weights)) is not None:
-        digest.update(file_digest(adapter / ADAPTER_FILES[1]).encode())
     return data_dir / "weights" / f"{model.id.replace('/', '--')}-{digest.hexdigest()[:8]}"
 
 
@@ -132,17 +126,6 @@ def read_turn_ends(weights: Weights) -> tuple[str, ...]:
     if not settings.is_file():
         return ()
     return tuple(json.loads(settings.read_text(encoding="utf-8"))["turn_ends"])
-
-
-def _adapter_folder(weights: Weights) -> Path | None:
-    """Return the folder of the adapter to merge, or None. Raises WeightsBroken if incomplete."""
-    if weights.adapter is None:
-        return None
-    folder = MODELS_FOLDER / weights.adapter
-    for name in ADAPTER_FILES:
-        if not (folder / name).is_file():
-            raise WeightsBroken(f"The adapter {weights.adapter} has no {name}.")
-    return folder
 
 
 def _download_folder(model: Model, data_dir: Path) -> Path:

@@ -10,7 +10,12 @@ from serving.weights.files import ReportProgress
 
 _STOP_TIMEOUT_S = 2.0
 # Disables the libraries' progress bars and logs, which would mix with the progress lines.
-_QUIET_ENVIRONMENT = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
+_QUIET_ENVIRONMENT = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_OFFLINE": "1",
+    "TQDM_DISABLE": "1",
+    "PYTHONWARNINGS": "ignore",
+}
 
 
 def convert_in_child_process(conversion: GgufConversion, report: ReportProgress) -> None:
@@ -40,8 +45,6 @@ def _arguments(conversion: GgufConversion) -> list[str]:
     arguments = [str(conversion.gguf), str(conversion.folder)]
     for end in conversion.turn_ends:
         arguments.append(f"--turn-end={end}")
-    if conversion.adapter is not None:
-        arguments.append(f"--adapter={conversion.adapter}")
     if conversion.quantize:
         arguments.append("--int8")
     return arguments

@@ -1,10 +1,10 @@
 """Convert a GGUF file to a folder that vLLM loads.
 
-`python -m serving.weights.gguf_conversion GGUF FOLDER [--turn-end TEXT]… [--adapter DIR] [--int8]`
+`python -m serving.weights.gguf_conversion GGUF FOLDER [--turn-end TEXT]… [--int8]`
 
-Dequantises to bfloat16, merges the adapter, quantises to 8 bits if asked, and saves weights,
-tokenizer and generation settings. conversion_process.py starts it as a child process, so that its
-gigabytes of memory are released and the caller need not import torch.
+Dequantises to bfloat16, quantises to 8 bits if asked, and saves weights, tokenizer and generation
+settings. conversion_process.py starts it as a child process, so that its gigabytes of memory are
+released and the caller need not import torch.
 
 Output: JSON lines {"message", "fraction"}, or {"failed"} and exit status 1.
 """
@@ -22,7 +22,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from infra.processes import exit_with_parent
 from models.industrial_llm.int8 import SETTINGS_KEY, quantization_settings, quantized_tensors
-from models.industrial_llm.lora import merge_adapter
 from serving.weights.conversion import GgufConversion
 
 _DISK_FULL = ("No space left", "os error 28")
@@ -42,9 +41,6 @@ def convert_gguf(conversion: GgufConversion) -> None:
         **load_options,
     )
     model.generation_config.eos_token_id = _turn_end_token_ids(tokenizer, conversion.turn_ends)
-    if conversion.adapter is not None:
-        _report_progress("Merging the adapter", 0.6)
-        model = merge_adapter(model, conversion.adapter)
     _report_progress("Saving the weights", 0.7)
     if conversion.quantize:
         _save_quantized(model, folder)
@@ -73,12 +69,9 @@ def _parse_arguments(arguments: Sequence[str]) -> GgufConversion:
     parser.add_argument("gguf", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--turn-end", action="append", default=[])
-    parser.add_argument("--adapter", type=Path)
     parser.add_argument("--int8", action="store_true")
     options = parser.parse_args(arguments)
-    return GgufConversion(
-        options.gguf, options.folder, tuple(options.turn_end), options.adapter, options.int8
-    )
+    return GgufConversion(options.gguf, options.folder, tuple(options.turn_end), options.int8)
 
 
 def _save_quantized(model: Any, folder: Path) -> None:

@@ -7,7 +7,6 @@ without internet access.
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from infra.errors import AppError
@@ -45,11 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"hardware profile (default: {DEFAULT_PROFILE})",
     )
     parser.add_argument(
-        "--for-training",
-        action="store_true",
-        help="weights in 16 bits without the industry adapter, to train an adapter for them",
-    )
-    parser.add_argument(
         "--download-only",
         action="store_true",
         help="download the GGUF file into the directory, for MAAS_WEIGHTS_DIR of another machine",
@@ -58,8 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model = _find_model(options.profile, options.model)
     if model is None:
         parser.error(f"the profile {options.profile!r} has no model {options.model!r}")
-    if options.for_training:
-        model = replace(model, weights=replace(model.weights, adapter=None, quantization=None))
     try:
         sys.stdout.write(f"{_obtain(model, options.data_dir.resolve(), options.download_only)}\n")
     except AppError as error:

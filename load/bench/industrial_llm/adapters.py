@@ -29,7 +29,7 @@ class AdapterSpeed:
 
 
 async def upload_adapter(
-    session: aiohttp.ClientSession, serving: str, sold: str, folder: Path
+    session: aiohttp.ClientSession, serving: str, sold: str, engine: str, folder: Path
 ) -> str:
     """Upload an adapter as a customer's fine-tuned model. Returns its name for calls."""
     adapter = f"var_{uuid.uuid4().hex[:22]}"
@@ -45,14 +45,17 @@ async def upload_adapter(
         headers={"content-type": "application/json"},
     ) as answer:  # fmt: skip
         answer.raise_for_status()
-    return f"{sold}:{adapter}"
+    return f"{engine}:{adapter}"
 
 
-async def measure_speed(serving: str, sold: str, folder: Path, rounds: int) -> AdapterSpeed:
-    """Measure the sold model, one and eight customers' adapters, eight streams each, in turn."""
+async def measure_speed(
+    serving: str, sold: str, engine: str, folder: Path, rounds: int
+) -> AdapterSpeed:
+    """Measure the base, the sold adapter and eight customers' adapters, eight streams each, in
+    turn."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600)) as session:
-        eight = [await upload_adapter(session, serving, sold, folder) for _ in range(8)]
-        mixes = {"no adapter": [sold] * 8, "one adapter": eight[:1] * 8, "eight adapters": eight}
+        eight = [await upload_adapter(session, serving, sold, engine, folder) for _ in range(8)]
+        mixes = {"base": [engine] * 8, "one adapter": [sold] * 8, "eight adapters": eight}
         for models in mixes.values():
             await _throughput(session, serving, models)
         rates: dict[str, list[float]] = {name: [] for name in mixes}
@@ -62,7 +65,7 @@ async def measure_speed(serving: str, sold: str, folder: Path, rounds: int) -> A
                 rates[name].append(await _throughput(session, serving, mixes[name]))
         cold, warm = [], []
         for _ in range(rounds):
-            one = await upload_adapter(session, serving, sold, folder)
+            one = await upload_adapter(session, serving, sold, engine, folder)
             cold.append(await _first_token_s(session, serving, one))
             warm.append(await _first_token_s(session, serving, one))
     return AdapterSpeed(rates, cold, warm)
@@ -71,7 +74,7 @@ async def measure_speed(serving: str, sold: str, folder: Path, rounds: int) -> A
 def render_rows(measurements: AdapterSpeed) -> list[str]:
     """Render table rows with the ratios within each round."""
     lines = []
-    for name in ("no adapter", "one adapter"):
+    for name in ("base", "one adapter"):
         pairs = zip(
             measurements.tokens_s["eight adapters"], measurements.tokens_s[name], strict=True
         )

@@ -16,6 +16,8 @@ from load.bench.industrial_llm.adapters import FILES
 
 FOLDS = 10
 INDUSTRY = "industry"
+# The training settings of the base that the catalog's CPU profile serves.
+_PROFILE = "cpu"
 # glibc keeps freed memory: a fifth faster, with more memory (Linux).
 _ALLOCATION: Mapping[str, str] = MappingProxyType(
     {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
@@ -24,11 +26,7 @@ _ALLOCATION: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
-    """An adapter: arguments of `train` and `evaluate`.
-
-    One that `starts_from_industry` is a customer's layer on the sold model; the others are trained
-    on the base.
-    """
+    """An adapter: arguments of `train` and `evaluate`, and whether it extends the sold one."""
 
     name: str
     train_arguments: tuple[str, ...]
@@ -50,7 +48,7 @@ UNSEEN = tuple(
         ("--only", "plain_text", "--leave-out", f"maintnorm/{company}"),
         ("--only", "plain_text", "--source", f"maintnorm/{company}"),
     )
-    for company in ("b",)
+    for company in ("b", "a")
 )
 FAULT_FOLDS = tuple(
     TrainingRun(
@@ -63,19 +61,29 @@ FAULT_FOLDS = tuple(
 EXTRA_RUNS = (WITH_FMC, *UNSEEN, *FAULT_FOLDS)
 
 
-def obtain_folder(model: str, data_dir: Path, *options: str) -> Path:
-    """Return the folder of a model's converted weights, with options of the command."""
-    command = [sys.executable, "-m", "serving.weights.obtain_command", model, *options]
-    completed = subprocess.run(
-        [*command, "--data-dir", str(data_dir)], check=True, stdout=subprocess.PIPE, text=True
-    )
+def base_folder(engine: str, data_dir: Path) -> Path:
+    """Return the folder of the base model's converted weights."""
+    command = [
+        sys.executable,
+        "-m",
+        "serving.weights.obtain_command",
+        engine,
+        "--data-dir",
+        str(data_dir),
+    ]
+    completed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Path(completed.stdout.strip().splitlines()[-1])
 
 
-def train_adapter(run: TrainingRun, base: Path, work: Path, output: Path) -> None:
+def train_adapter(run: TrainingRun, base: Path, work: Path, output: Path, start: Path) -> None:
     """Train an adapter into `output` unless it exists; an interrupted training is resumed."""
     if all((output / name).is_file() for name in FILES):
         return
     command = [sys.executable, "-m", "models.industrial_llm.train", "--base", str(base)]
+    command += ["--profile", _PROFILE]
     command += ["--work", str(work / f"learning-{run.name}"), "--output", str(output)]
-    subprocess.run([*command, *run.train_arguments], check=True, env={**_ALLOCATION, **os.environ})
+    command += [
+        *run.train_arguments,
+        *(("--start", str(start)) if run.starts_from_industry else ()),
+    ]
+    subprocess.run(command, check=True, env={**_ALLOCATION, **os.environ})

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from load.bench.industrial_llm.quality import render_table
+from load.bench.industrial_llm.quality import BASE, render_table
 from load.bench.industrial_llm.training import FAULT_FOLDS
 
 SOLD = "sold"
@@ -26,14 +26,14 @@ def tools(accuracy: float) -> dict[str, dict[str, dict[str, float]]]:
 
 def test_quality_table_reports_whether_the_required_accuracy_is_met(tmp_path: Path) -> None:
     for accuracy, held in ((0.95, "yes"), (0.945, "**no**")):
-        measurements = lines(tmp_path, {SOLD: tools(accuracy)})
-        assert measurements["tool of 200 requests"] == [f"{accuracy:.1%}", "95%", held]
+        measurements = lines(tmp_path, {SOLD: tools(accuracy), BASE: tools(0.125)})
+        assert measurements["tool of 200 requests"] == [f"{accuracy:.1%}", "12.5%", "95%", held]
 
 
 def test_quality_table_shows_a_dash_for_missing_measurements(tmp_path: Path) -> None:
     measurements = lines(tmp_path, {SOLD: tools(0.97)})
-    assert measurements["tool of 200 requests"] == ["97.0%", "95%", "yes"]
-    assert measurements["MaintIE's entities, five classes"] == ["–", "70%", "–"]
+    assert measurements["tool of 200 requests"] == ["97.0%", "–", "95%", "yes"]
+    assert measurements["MaintIE's entities, five classes"] == ["–", "–", "70%", "–"]
 
 
 def test_quality_table_averages_folds_only_when_complete(tmp_path: Path) -> None:
@@ -41,6 +41,6 @@ def test_quality_table_averages_folds_only_when_complete(tmp_path: Path) -> None
         return {"fault_system": {"camb_faults": {"examples": 10, "accuracy": right}}}
 
     metrics = {one.name: of(0.4 if place % 2 else 0.7) for place, one in enumerate(FAULT_FOLDS)}
-    assert lines(tmp_path, metrics)["fault to system, ten folds"] == ["55.0%", "50%", "yes"]
+    assert lines(tmp_path, metrics)["fault to system, ten folds"] == ["55.0%", "–", "50%", "yes"]
     del metrics[FAULT_FOLDS[0].name]
-    assert lines(tmp_path, metrics)["fault to system, ten folds"] == ["–", "50%", "–"]
+    assert lines(tmp_path, metrics)["fault to system, ten folds"] == ["–", "–", "50%", "–"]

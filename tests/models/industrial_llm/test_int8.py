@@ -99,26 +99,3 @@ def test_adapter_is_trained_on_quantised_weights(tmp_path: Path) -> None:
     gradients = [p.grad for p in model.parameters() if p.requires_grad]
     assert gradients
     assert all(gradient is not None for gradient in gradients)
-
-
-def test_merged_adapter_answers_as_the_adapter(tmp_path: Path) -> None:
-    model = lora.add_adapter(made_up_model(tied=False), RECIPES["cpu"])
-    generator = torch.Generator().manual_seed(1)
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            weight.data = torch.randn(weight.shape, generator=generator) * 0.3
-    lora.save_adapter(model, tmp_path / "adapter", "maker/model")
-    with torch.inference_mode():
-        adapted = model.eval()(TOKENS).logits.float()
-        merged = lora.merge_adapter(made_up_model(tied=False), tmp_path / "adapter").eval()
-        found = merged(TOKENS).logits.float()
-        plain = made_up_model(tied=False)(TOKENS).logits.float()
-    assert (adapted - plain).abs().max() > 0.1
-    assert (adapted - found).abs().max() < 0.1 * (adapted - plain).abs().max()
-
-
-def test_adapter_of_another_model_cannot_be_merged(tmp_path: Path) -> None:
-    (tmp_path / "adapter").mkdir()
-    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
-    with pytest.raises(lora.AdapterMismatch):
-        lora.merge_adapter(made_up_model(tied=False), tmp_path / "adapter")

@@ -32,6 +32,8 @@ _NICENESS = 5
 _WANTED, _STARTED, _OUTPUT = "wanted", "engine.json", "output"
 _SERVING = {
     "NO_PROXY": "127.0.0.1",
+    # One core for the engine: the tests need the other.
+    "VLLM_CPU_NUM_OF_RESERVED_CPU": "1",
     # What vLLM finds out about its models is kept, as the weights are.
     "VLLM_CACHE_ROOT": str(CACHE),
     # Ray's workers have the priority of the engine, not 15 below it: it is raised when tests wait.
