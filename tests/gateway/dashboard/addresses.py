@@ -4,11 +4,12 @@ from infra import ids
 from tests.support.dashboard.firm import Firm
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.subscribing import SMALL, offer
+from tests.support.gateway.trainings import create_training
 
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
-# rows, `{run}` is a new evaluation, `{plan}` is an available plan.
+# rows, `{run}` is a new evaluation, `{job}` a new training, `{plan}` is an available plan.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -16,6 +17,9 @@ PAGES = (
     "/dashboard/usage/calls",
     "/dashboard/usage/calls/{call}",
     "/dashboard/playground",
+    "/dashboard/models",
+    "/dashboard/models/new",
+    "/dashboard/models/jobs/{job}",
     "/dashboard/evaluations",
     "/dashboard/evaluations/new",
     "/dashboard/evaluations/{run}",
@@ -67,4 +71,5 @@ async def addresses(firm: Firm) -> list[str]:
     member = ids.format_id("person", firm.owner.person_id)
     known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
     known["run"] = await create_run(firm.gateway)
+    known["job"] = await create_training(firm.gateway)
     return [page.format(**known) for page in PAGES]

@@ -15,6 +15,7 @@ from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 from tests.support.gateway.evaluator import create_run
+from tests.support.gateway.trainings import create_training
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "invitation": invitation[1],
         "ended": ids.format_id("session", opened),
         "run": await create_run(gateway),
+        "job": await create_training(gateway),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -55,7 +57,7 @@ class TestTenantIsolation:
         """A new page with a new path parameter must be listed here."""
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
-        assert found - NO_ROWS - OUTCOMES == rows
+        assert found - NO_ROWS - OUTCOMES == {*rows, "job"}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
         values = await known(firm)

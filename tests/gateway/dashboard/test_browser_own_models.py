@@ -1,0 +1,45 @@
+"""A model in headless Chromium: choose a table, confirm its columns, start the training."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.dashboard.widths import too_wide
+from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
+from tests.support.dashboard.firm import Firm
+from tests.support.models.tables import csv, machines
+
+pytestmark = NEEDS_BROWSER
+
+
+@pytest.mark.parametrize(
+    ("look", "check", "start", "queued"),
+    [
+        (("en-US", "light", 1440), "Check the table", "Start training", "The job is queued."),
+        (("zh-CN", "dark", 390), "检查表格", "开始训练", "The job is queued."),
+    ],
+    ids=["English", "Chinese phone"],
+)
+async def test_table_is_confirmed_and_its_training_starts(
+    office: Firm,
+    browser: Windows,
+    tmp_path: Path,
+    look: tuple[str, str, int],
+    check: str,
+    start: str,
+    queued: str,
+) -> None:
+    file = tmp_path / "line 3.csv"
+    file.write_bytes(csv(machines(4, 20)))
+    async with looked(browser, office.gateway.url, look, office.owner) as seen:
+        await seen.opens("/dashboard/models/new")
+        await seen.page.set_input_files("#upload", file)
+        await seen.page.click(f"text={check}")
+        await seen.page.wait_for_selector("select[name=role0]")
+        assert await seen.page.input_value("select[name=role0]") == "machine"
+        await seen.page.select_option("select[name=role5]", "ignored")
+        assert [*await seen.faults(), *await too_wide(seen)] == []
+        await seen.page.click(f"text={start}")
+        await seen.page.wait_for_selector("#progress")
+        assert queued in await seen.page.inner_text("#progress")
+        assert await seen.faults() == []
