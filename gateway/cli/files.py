@@ -1,7 +1,7 @@
 """`maas files`: check a training file locally."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -17,6 +17,7 @@ from gateway.upstream.availability import find_catalog_model
 from gateway.wire.fine_tuning import build_fine_tuning_request
 from infra.settings import Settings
 from models.catalog import load_configured_catalog
+from models.tables.schema import SchemaRequest
 
 files_app = typer.Typer(no_args_is_help=True)
 # Belongs to no account, so that any account's ids in a language model's file are reported.
@@ -36,6 +37,13 @@ def files_check(
     model: Annotated[
         str, typer.Option(help="ID of the model to fine-tune, as `maas models` lists it.")
     ],
+    target: Annotated[
+        str | None, typer.Option(help="Column to predict, of a table with your own columns.")
+    ] = None,
+    machine: Annotated[str | None, typer.Option(help="Column with the machine.")] = None,
+    ignored: Annotated[
+        list[str] | None, typer.Option("--ignore", help="Column that is not used; repeatable.")
+    ] = None,
 ) -> Report:
     """Check a training file and list its problems.
 
@@ -45,12 +53,28 @@ def files_check(
     build_fine_tuning_request(catalog_model, b"")
     try:
         checked = check_training_file(
-            catalog_model, file.read_bytes(), _NO_ACCOUNT, settings.profile, False
+            catalog_model,
+            file.read_bytes(),
+            _NO_ACCOUNT,
+            settings.profile,
+            False,
+            SchemaRequest(target=target, machine=machine, ignored=tuple(ignored or ())),
         )
     except TrainingFileRejected as error:
         report = render_file_check(catalog_model, error)
         rows = [{**problem, "line": problem["line"] or ""} for problem in report["problems"]]
         table = Table(rows, ("line", "field", "code", "message", "fix"))
         return Report(report, (table,), exit_code=1)
-    report = render_file_check(catalog_model, checked)
-    return Report(report, (Record("The file is valid.", report),))
+    return _show_valid_file(render_file_check(catalog_model, checked))
+
+
+def _show_valid_file(report: dict[str, Any]) -> Report:
+    """Return the report on a valid file; of a table with its columns."""
+    summary = Record(
+        "The file is valid.", {key: value for key, value in report.items() if key != "schema"}
+    )
+    if report["schema"] is None:
+        return Report(report, (summary,))
+    columns = [{**column, "unit": column["unit"] or ""} for column in report["schema"]["columns"]]
+    shown = ("name", "type", "role", "unit", "missing")
+    return Report(report, (summary, Table(columns, shown)))

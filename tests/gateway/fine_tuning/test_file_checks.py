@@ -16,8 +16,10 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.commands import Maas
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.machines import CYCLES, lines_of, machine, machines
+from tests.support.models import tables
 
 MODELS = {one.adapter: one for one in CATALOG.models.values() if one.adapter is not None}
+CLASSIFIER = MODELS["tabular_classifier"].id
 ANOMALY, FAILURE, LIFE, SURFACE, TAGS = (
     MODELS[name]
     for name in ("anomaly", "failure_class", "remaining_life", "surface_defect", "tag_align")
@@ -279,6 +281,23 @@ class TestFileCheckEndpoints:
         code, out = await maas.run("files", "check", str(bad), "--model", SPECIALIST)
         assert code == 1
         assert "out_of_range" in out
+
+    async def test_check_command_shows_the_columns_of_a_table(
+        self, maas: Maas, tmp_path: Path
+    ) -> None:
+        table = tmp_path / "line 3.csv"
+        table.write_bytes(tables.csv(tables.machines(4, 20)))
+        options = ("--target", "failure", "--machine", "machine", "--ignore", "wear")
+        said = await maas.say("files", "check", str(table), "--model", CLASSIFIER, *options)
+        roles = {column["name"]: column["role"] for column in said["schema"]["columns"]}
+        assert (roles["failure"], roles["machine"], roles["wear"]) == (
+            "target",
+            "machine",
+            "ignored",
+        )
+        code, out = await maas.run("files", "check", str(table), "--model", CLASSIFIER)
+        assert code == 0
+        assert "temperature" in out
 
     async def _check(self, customer: Customer, file: str, model: str) -> httpx.Response:
         return await customer.gateway.http.post(f"/v1/files/{file}/check", json={"model": model})
