@@ -50,7 +50,7 @@ def column_rows(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def _column_names(fields: Mapping[str, str]) -> list[str]:
     """Return the names of the columns in the form, in order."""
-    names = []
+    names: list[str] = []
     while (name := fields.get(f"column{len(names)}")) is not None:
         names.append(name)
     return names
