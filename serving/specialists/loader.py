@@ -20,7 +20,6 @@ from serving.specialists.tag_alignment import load_tag_alignment
 # How variants are loaded of models that only customers train, by the catalog's `adapter`.
 FITTED: Mapping[str, LoadVariant] = MappingProxyType(
     {
-        "anomaly": load_anomaly,
         "tabular_classifier": load_tabular,
         "tabular_regressor": load_tabular,
     }
@@ -61,6 +60,8 @@ def load_specialist(name: str, source: ModelSource) -> Specialist:
             return load_mechanism(name, source.location)
         case Task.ALIGNMENT:
             return load_tag_alignment(name, Path(source.location))
+        case Task.ANOMALY_DETECTION:
+            return UnfittedSpecialist(name, load_anomaly)
         case Task.IMAGE_CLASSIFICATION:
             return load_image_classifier(name, Path(source.location))
         case _:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from models.catalog import load_catalog
+from models.catalog.profiles import PROFILES
 from tests.support.builders import INDUSTRIAL
 from tests.support.fakes.provider import run_fake_provider
 from tests.support.gateway.commands import invoke, leave_logs_alone
@@ -61,13 +63,23 @@ async def check(
     return found
 
 
+# Of the same model in each profile.
+BUILT_IN_LATENCIES = {
+    profile: load_catalog(profile).models[INDUSTRIAL].latency_ms for profile in PROFILES
+}
+
+
 async def test_changes_are_listed(environment: Mapping[str, str], tmp_path: Path) -> None:
     changes = (await check(environment, tmp_path, FILE))["changes"]
     assert [(one["entry"], one["field"], one["before"], one["after"]) for one in changes] == [
-        (f"the model '{INDUSTRIAL}' (cpu)", "prices.CNY.input_tokens", 800, 900),
-        (f"the model '{INDUSTRIAL}' (cpu)", "latency_ms", 55, 60),
-        (f"the model '{INDUSTRIAL}' (gpu)", "prices.CNY.input_tokens", 800, 900),
-        (f"the model '{INDUSTRIAL}' (gpu)", "latency_ms", None, 60),
+        *(
+            change
+            for profile, latency in BUILT_IN_LATENCIES.items()
+            for change in (
+                (f"the model '{INDUSTRIAL}' ({profile})", "prices.CNY.input_tokens", 800, 900),
+                (f"the model '{INDUSTRIAL}' ({profile})", "latency_ms", latency, 60),
+            )
+        ),
         ("the model 'bought'", "", None, "d"),
         ("the alias 'small'", "", None, INDUSTRIAL),
         ("the upstream 'provider'", "", None, "https://api.example.com/v1"),

@@ -37,7 +37,7 @@ percent = 150
 
 [[allowance]]
 meter = "output_tokens"
-quantity = 100
+quantity = 1000000
 """
 
 
