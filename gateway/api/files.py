@@ -18,7 +18,6 @@ from gateway.wire.body import decode_body_strict
 from gateway.wire.fine_tuning import parse_schema
 from infra.clock import Clock
 from infra.database.database import Database
-from models.tables.schema import NO_SCHEMA
 
 
 class CheckRequest(msgspec.Struct):
@@ -118,7 +117,7 @@ class FileRoutes(Controller):
     ) -> dict[str, Any]:
         """Validate a training file for a model and return all problems as JSON."""
         check_request = decode_body_strict(_CHECK_DECODER, await request.body())
-        schema = parse_schema(check_request.schema) or NO_SCHEMA
+        schema = parse_schema(check_request.schema)
         return await offers.render_file_check(
             principal.account_id, check_request.model, file, schema
         )

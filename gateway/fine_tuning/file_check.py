@@ -21,7 +21,7 @@ from models.industrial_llm.dialogues import parse_training_file
 from models.industrial_llm.effort import estimate_seconds
 from models.tables.reading import read_table
 from models.tables.schema import NO_SCHEMA, SchemaRequest, describe_schema, infer_schema
-from models.tabular.data import TABULAR_GOALS, Goal, build_data, require_free_names
+from models.tabular.data import TABULAR_GOALS, Goal, build_data
 from models.training_text import encoding_notes
 
 
@@ -120,7 +120,6 @@ def _check_table(content: bytes, goal: Goal, request: SchemaRequest) -> Training
     """Check a table and describe its columns for confirmation. Raises TrainingFileInvalid."""
     schema = infer_schema(read_table(content), request)
     data = build_data(schema, goal)
-    require_free_names(data)
     return TrainingFileCheck(
         len(data), None, (*schema.notes, *data.notes), schema=describe_schema(schema)
     )

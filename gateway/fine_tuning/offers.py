@@ -94,7 +94,7 @@ class JobOffers:
             raise ParameterInvalid(
                 "`scrub` is only supported for models that are trained on dialogues.", param="scrub"
             )
-        schema = parse_schema(request.schema) or NO_SCHEMA
+        schema = parse_schema(request.schema)
         return await self.check_file(
             account_id, model, request.training_file, request.scrub, schema
         )

@@ -17,7 +17,7 @@ from gateway.call.values import OutputBounds, ParsedRequest
 from gateway.wire import body as bodies
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Model, Task
-from models.tables.schema import SchemaRequest
+from models.tables.schema import NO_SCHEMA, SchemaRequest
 from models.tabular.data import TABULAR_GOALS
 
 # Maximum training seconds, as in serving/training/fine_tune_task.py. A job's price is reserved for
@@ -92,10 +92,10 @@ def parse_job_request(body: bytes) -> JobRequest:
     return request
 
 
-def parse_schema(schema: Mapping[str, Any] | None) -> SchemaRequest | None:
+def parse_schema(schema: Mapping[str, Any] | None) -> SchemaRequest:
     """Return what a customer states about the columns of a table. Raises ParameterInvalid."""
     if schema is None:
-        return None
+        return NO_SCHEMA
     try:
         return msgspec.convert(schema, SchemaRequest)
     except msgspec.ValidationError as error:

@@ -13,7 +13,7 @@ from models.onnx_graph import ExportMismatch, tensor_info, to_model
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from models.tabular.boosting import raw_scores
-from models.tabular.data import Goal, TabularData, build_data, require_free_names
+from models.tabular.data import Goal, TabularData, build_data
 from models.tabular.encoding import column_values
 from models.tabular.evaluation import Comparison
 from models.tabular.fitting import FittedModel, fit_model
@@ -71,9 +71,7 @@ class TabularAdapter:
 
 def read_training_rows(training_file: bytes, goal: Goal, schema: SchemaRequest) -> TabularData:
     """Return the training rows of a file. Raises TrainingFileInvalid with all problems."""
-    data = build_data(infer_schema(read_table(training_file), schema), goal)
-    require_free_names(data)
-    return data
+    return build_data(infer_schema(read_table(training_file), schema), goal)
 
 
 def describe_data(data: TabularData) -> Sequence[str]:

@@ -100,10 +100,11 @@ def build_data(schema: TableSchema, goal: Goal) -> TabularData:
         (*_missing_target_note(len(has_target) - len(rows), target.name), *notes),
     )
     _require_learnable(data)
+    _require_free_names(data)
     return data
 
 
-def require_free_names(data: TabularData) -> None:
+def _require_free_names(data: TabularData) -> None:
     """Raise TrainingFileInvalid if a column has the name of an input that models have anyway."""
     for column in data.inputs:
         if column.name in RESERVED_NAMES:

@@ -17,9 +17,7 @@ from litestar.params import FromQuery
 from litestar.types import ASGIApp
 
 from billing.money import nano_from_text
-from billing.tables import ApiKey
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
-from gateway.access.api_keys import list_keys
 from gateway.access.authenticator import Authenticator
 from gateway.asgi.exchange import ClientExchange
 from gateway.asgi.timeouts import TimeoutWheel
@@ -28,6 +26,7 @@ from gateway.call.values import Call, ResolvedModel, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
+from gateway.dashboard.pages.active_keys import list_active_keys
 from gateway.dashboard.pages.playground_code import code_samples
 from gateway.dashboard.pages.playground_form import (
     INPUT_PREFIX,
@@ -108,7 +107,7 @@ class PlaygroundPages(Controller):
         models = _playground_models(availability.catalog)
         chosen = next((one for one in models if one.id == model), models[0])
         inputs, unavailable = await _declared_inputs(model_metadata, chosen, page.account_id)
-        keys = await _active_keys(database, clock, page.account_id)
+        keys = await list_active_keys(database, clock, page.account_id)
         return page.render(
             "playground.html",
             models=models,
@@ -233,7 +232,7 @@ async def _prepare_call(
     """
     fields, account_id = await read_form_fields(request), page.account_id
     key_id = ids.parse_id(KEY_PREFIX, fields.get("key", ""))
-    if key_id not in {key.id for key in await _active_keys(database, clock, account_id)}:
+    if key_id not in {key.id for key in await list_active_keys(database, clock, account_id)}:
         raise PageNotFound("The account has no such key.")
     model = next(
         (
@@ -285,15 +284,3 @@ async def _vector_stores(database: Database, account_id: UUID) -> list[tuple[str
         stores = await list_stores(session, account_id, _MAX_STORES, False, None)
     named = ((ids.format_id(STORE_PREFIX, store.id), store.name) for store in stores)
     return [(store_id, name or store_id) for store_id, name in named]
-
-
-async def _active_keys(database: Database, clock: Clock, account_id: UUID) -> list[ApiKey]:
-    """Return the account's keys that are neither revoked nor expired."""
-    async with database.transaction() as session:
-        keys = await list_keys(session, account_id)
-    now = clock.now()
-    return [
-        key
-        for key in keys
-        if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-    ]
