@@ -9,6 +9,8 @@ from models.grounding.sentences import CITATION, complete_length, split_sentence
 
 # A longer text without an end of a sentence is checked in parts, so that each check stays short.
 MAX_SENTENCE_LENGTH = 1_000
+# Shorter ones, such as `Yes.` or a row of a list, may be meant twice.
+MIN_REPEATED_LENGTH = 8
 _LAST_WHITE_SPACE = re.compile(r"\s(?=\S*$)")
 _ENDS_SENTENCE = re.compile(rf"[.!?。！？]\s*(?:{CITATION.pattern}\s*)*$")
 
@@ -18,11 +20,13 @@ class GrowingDraft:
     """One answer of a model as it grows.
 
     `question` decides the language of statements; `released` is the verified text so far, with
-    verified citations. Text of a draft without a check is released as it is.
+    verified citations. Text of a draft without a check is released as it is. After
+    `max_statements` supported sentences, the rest is left out.
     """
 
     question: str
     checker: AnswerChecker
+    max_statements: int | None = None
     released: str = ""
     is_unchecked: bool = False
     _sentences: list[CheckedSentence] = field(default_factory=list)
@@ -30,6 +34,8 @@ class GrowingDraft:
     _incomplete: str = ""
     _held: str = ""
     _has_no_claim: bool = False
+    _written: set[str] = field(default_factory=set)
+    _statements: int = 0
 
     def __post_init__(self) -> None:
         self._draft = DraftAnswer(self.question)
@@ -96,18 +102,33 @@ class GrowingDraft:
         """Forget the released text of a rejected draft of which nothing was sent."""
         self.released = ""
 
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the draft has all statements that it may have."""
+        return self.max_statements is not None and self._statements >= self.max_statements
+
     def _is_open(self, rest: str) -> bool:
         """Whether the rest of a cut answer is an incomplete sentence that may be released."""
         is_answer = self._draft.grounding is not Grounding.NOT_FOUND and not self.is_rejected
+        is_answer = is_answer and not self._is_whole
         return is_answer and _ENDS_SENTENCE.search(rest) is None
 
     def _check(self, text: str) -> str:
-        """Check the sentences of a text and return what may be released."""
+        """Check the sentences of a text and return what may be released.
+
+        Small models repeat sentences: each is released once.
+        """
         released = ""
         for sentence in split_sentences(text):
+            if self._is_whole:
+                break
+            if len(sentence.bare) >= MIN_REPEATED_LENGTH and sentence.bare in self._written:
+                continue
+            self._written.add(sentence.bare)
             checked = self.checker.check_sentence(sentence)
             self._sentences.append(checked)
             part = self._draft.take(checked)
+            self._statements += bool(checked.supported_by) and checked.is_supported
             self._held = "" if part else self._held + sentence.text
             released += part
         return released
@@ -118,9 +139,11 @@ class GrowingDraft:
         return text
 
 
-def verify(question: str, checker: AnswerChecker, text: str) -> GroundedAnswer | None:
+def verify(
+    question: str, checker: AnswerChecker, text: str, max_statements: int | None = None
+) -> GroundedAnswer | None:
     """Return a complete answer with verified citations; None if a sentence is not supported."""
-    draft = GrowingDraft(question, checker)
+    draft = GrowingDraft(question, checker, max_statements)
     draft.feed(text)
     draft.finish()
     if draft.grounding is None or draft.is_rejected:
