@@ -101,6 +101,22 @@ async def test_margin_counts_the_cost_of_a_waived_call_and_no_revenue(
             assert (found.margin_nano, found.margin_ppm) == (60_000, 300_000)
 
 
+async def test_correction_of_a_stream_without_usage_is_waived_and_sent(
+    start: Start, provider: FakeProvider
+) -> None:
+    async with start() as gateway:
+        body = await body_of(gateway, stream=True)
+        provider.says, provider.untold, provider.pauses_from = [WRONG, RIGHT], True, 2
+        provider.resumed.clear()
+        calling = asyncio.create_task(gateway.http.post("/v1/chat/completions", json=body))
+        await until(lambda: len(provider.received) == 2)
+        provider.untold = False
+        provider.resumed.set()
+        answer = await calling
+        assert RIGHT in answer.text
+        assert await calls_of(gateway) == [(BOUGHT, "provider", None, 0, "unknown"), WAIVED]
+
+
 async def test_error_of_the_upstream_in_the_second_answer_leads_to_a_quotation(
     start: Start, provider: FakeProvider
 ) -> None:

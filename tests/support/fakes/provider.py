@@ -37,7 +37,7 @@ class FakeProvider:
     resumed: asyncio.Event = field(default_factory=asyncio.Event)
     pauses_from: int = 1
     says: list[str] = field(default_factory=list)  # one each, then something made up
-    untold: bool = False  # streams do not report usage, whatever the request says
+    untold: bool = False  # it reports no usage, whatever the request says
 
 
 @asynccontextmanager
@@ -73,7 +73,7 @@ async def run_fake_provider() -> AsyncIterator[FakeProvider]:
             return web.json_response({"error": {"message": f"unknown {unknown}"}}, status=400)
         if body.get("stream"):
             return await _stream(request, body, fake)
-        return web.json_response(_answer(body, _next_text(fake)))
+        return web.json_response(_answer(body, fake))
 
     app.router.add_get("/api/v3/models", models)
     app.router.add_post("/api/v3/chat/completions", chat)
@@ -91,11 +91,12 @@ def _next_text(fake: FakeProvider) -> str:
     return fake.says.pop(0) if fake.says else "from the provider"
 
 
-def _answer(body: dict[str, Any], text: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text}
+def _answer(body: dict[str, Any], fake: FakeProvider) -> dict[str, Any]:
+    message = {"role": "assistant", "content": _next_text(fake)}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     head = {"id": "p", "object": "chat.completion", "model": body["model"]}
-    return {**head, "choices": [choice], "usage": USAGE}
+    usage = {} if fake.untold else {"usage": USAGE}
+    return {**head, "choices": [choice], **usage}
 
 
 async def _stream(
