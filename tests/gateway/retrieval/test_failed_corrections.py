@@ -6,10 +6,10 @@ import pytest
 
 from billing.money import nano_from_text
 from tests.gateway.retrieval.asking import ask, chats, tool
-from tests.gateway.retrieval.drafts import QUESTION, QUOTATION, RIGHT, TEXT, WRONG, in_order
 from tests.gateway.retrieval.firm import Firm
 from tests.gateway.retrieval.rows import added, newest
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.drafts import QUESTION, QUOTATION, RIGHT, TEXT, WRONG, in_order
 from tests.support.gateway.faults import nothing_is_held
 from tests.support.gateway.lasting import Lasting
 

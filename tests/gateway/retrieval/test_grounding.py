@@ -6,11 +6,11 @@ import pytest
 
 from billing.money import nano_from_text
 from tests.gateway.retrieval.asking import ask, chats, tool
-from tests.gateway.retrieval.drafts import QUESTION, QUOTATION, RIGHT, TEXT, WRONG, in_order
 from tests.gateway.retrieval.firm import Firm
 from tests.gateway.retrieval.rows import newest
 from tests.support.builders import CHAT
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.drafts import QUESTION, QUOTATION, RIGHT, TEXT, WRONG, in_order
 from tests.support.gateway.lasting import Lasting
 
 CHINESE = "回油滤芯每500 h更换一次，80 °C停机。"

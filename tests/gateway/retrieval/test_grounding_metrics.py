@@ -6,9 +6,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.gateway.retrieval.asking import ask, tool
-from tests.gateway.retrieval.drafts import QUESTION, RIGHT, TEXT, WRONG, in_order
 from tests.gateway.retrieval.firm import Firm
 from tests.support.builders import CHAT
+from tests.support.gateway.drafts import QUESTION, RIGHT, TEXT, WRONG, in_order
 from tests.support.gateway.lasting import Lasting
 
 ATTEMPTS = "gen_ai_client_operation_duration_seconds_count"

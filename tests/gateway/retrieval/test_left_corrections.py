@@ -8,11 +8,11 @@ import pytest
 from billing.money import nano_from_text
 from models.catalog import Meter
 from tests.gateway.retrieval.asking import chats, tool
-from tests.gateway.retrieval.drafts import QUESTION, RIGHT, TEXT, WRONG, in_order
 from tests.gateway.retrieval.firm import Firm
 from tests.gateway.retrieval.rows import added, newest
 from tests.support.builders import CATALOG, CHAT
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.drafts import QUESTION, RIGHT, TEXT, WRONG, in_order
 from tests.support.gateway.faults import nothing_is_held
 from tests.support.gateway.lasting import Lasting
 from tests.support.waiting import until_true

@@ -9,16 +9,16 @@ import pytest
 
 from billing.reports.margin import Margin, MarginDimension, MarginFilter, list_margins
 from gateway.retrieval import ingestion
-from tests.gateway.retrieval.asking import tool
-from tests.gateway.retrieval.drafts import QUESTION, QUOTATION, RIGHT, TEXT, WRONG
-from tests.gateway.retrieval.firm import Firm, cut_here
+from gateway.retrieval.chunker_process import ChunkRequest, chunk_file
 from tests.gateway.upstream.bought_model import BOUGHT, Start, stored, until
 from tests.support.billing.making import count_all_usage
 from tests.support.builders import EMBEDDING, Gateway
 from tests.support.fakes.provider import FakeProvider
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import client
+from tests.support.gateway.drafts import QUESTION, QUOTATION, RIGHT, TEXT, WRONG
 from tests.support.gateway.faults import nothing_is_held
+from tests.support.waiting import until_true
 
 WAIVED = (BOUGHT, "provider", 70_000, 0, "waived")
 
@@ -26,16 +26,33 @@ WAIVED = (BOUGHT, "provider", 70_000, 0, "waived")
 @pytest.fixture(autouse=True)
 def embeddings(upstream: FakeUpstream, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The own server has the embedding model, and files are chunked without subprocesses."""
-    monkeypatch.setattr(ingestion, "chunk_in_subprocess", cut_here)
+
+    async def chunk_here(request: ChunkRequest) -> list[str]:
+        return chunk_file(request)
+
+    monkeypatch.setattr(ingestion, "chunk_in_subprocess", chunk_here)
     upstream.listed.append(EMBEDDING)
+
+
+async def store_of(gateway: Gateway) -> str:
+    """A vector store with a text."""
+    async with client(gateway.url, gateway.key.secret) as openai:
+        file = ("filter.txt", TEXT.encode())
+        file_id = (await openai.files.create(file=file, purpose="user_data")).id
+        store_id = (await openai.vector_stores.create(file_ids=[file_id])).id
+
+        async def is_indexed() -> bool:
+            return (await openai.vector_stores.retrieve(store_id)).file_counts.completed == 1
+
+        await until_true(is_indexed)
+    return store_id
 
 
 async def body_of(gateway: Gateway, **values: Any) -> dict[str, Any]:
     """A chat about a text, which the gateway has in a vector store."""
-    async with client(gateway.url, gateway.key.secret) as openai:
-        store = await Firm(gateway, openai).store(TEXT, name="filter.txt")
+    tool = {"type": "file_search", "vector_store_ids": [await store_of(gateway)]}
     message = {"role": "user", "content": QUESTION}
-    body = {"model": BOUGHT, "messages": [message], "tools": [tool(store)], "max_tokens": 50}
+    body = {"model": BOUGHT, "messages": [message], "tools": [tool], "max_tokens": 50}
     return {**body, **values}
 
 
