@@ -112,13 +112,13 @@ class AnswerCitations:
     def _quote(self, draft: GrowingDraft) -> GroundedAnswer:
         """Return what was sent of a draft and the passage nearest to it.
 
-        If nothing was sent and no word of the question is in that passage, the documents do not
-        answer it.
+        If nothing was sent, and no word of the question is in that passage or the model found no
+        amount that is asked for, the documents do not answer it.
         """
         question, sent = self.passages.question, draft.released
         number = self.checker.nearest(draft.text) or 1
         texts = [source.text for source in self.passages.sources]
-        if not sent and not (texts and self.checker.is_on_topic(number)):
+        if not sent and (draft.lacks_answer or not (texts and self.checker.is_on_topic(number))):
             return GroundedAnswer(not_found_text(question), Grounding.NOT_FOUND)
         quoted = quote(question, texts, number)
         if not sent:

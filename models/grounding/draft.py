@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from models.grounding.answer import DraftAnswer, GroundedAnswer, Grounding
 from models.grounding.check import AnswerChecker, CheckedSentence
-from models.grounding.sentences import CITATION, complete_length, split_sentences
+from models.grounding.expectation import asks_for_several, lacks_asked_figure
+from models.grounding.sentences import CITATION, Sentence, complete_length, split_sentences
 
 # A longer text without an end of a sentence is checked in parts, so that each check stays short.
 MAX_SENTENCE_LENGTH = 1_000
@@ -20,8 +21,10 @@ class GrowingDraft:
     """One answer of a model as it grows.
 
     `question` decides the language of statements; `released` is the verified text so far, with
-    verified citations. Text of a draft without a check is released as it is. After
-    `max_statements` supported sentences, the rest is left out.
+    verified citations, `lacks_answer` whether no sentence states the amount that is asked for. Text
+    of a draft without a check is released as it is. After
+    `max_statements` supported sentences, one more if the question asks for several things, the rest
+    is left out; the last of them must state an amount if the question asks for one.
     """
 
     question: str
@@ -29,6 +32,7 @@ class GrowingDraft:
     max_statements: int | None = None
     released: str = ""
     is_unchecked: bool = False
+    lacks_answer: bool = False
     _sentences: list[CheckedSentence] = field(default_factory=list)
     _draft: DraftAnswer = field(init=False)
     _incomplete: str = ""
@@ -38,6 +42,8 @@ class GrowingDraft:
     _statements: int = 0
 
     def __post_init__(self) -> None:
+        if self.max_statements is not None and asks_for_several(self.question):
+            self.max_statements += 1
         self._draft = DraftAnswer(self.question)
 
     @property
@@ -125,13 +131,23 @@ class GrowingDraft:
             if len(sentence.bare) >= MIN_REPEATED_LENGTH and sentence.bare in self._written:
                 continue
             self._written.add(sentence.bare)
-            checked = self.checker.check_sentence(sentence)
+            checked = self._check_sentence(sentence)
             self._sentences.append(checked)
             part = self._draft.take(checked)
             self._statements += bool(checked.supported_by) and checked.is_supported
             self._held = "" if part else self._held + sentence.text
             released += part
         return released
+
+    def _check_sentence(self, sentence: Sentence) -> CheckedSentence:
+        """Check a sentence; the last one of a short answer must hold the amount that is asked."""
+        checked = self.checker.check_sentence(sentence)
+        is_last = self.max_statements is not None and self._statements + 1 >= self.max_statements
+        text = "".join(one.sentence.bare for one in self._sentences) + sentence.bare
+        if is_last and checked.supported_by and lacks_asked_figure(self.question, text):
+            self.lacks_answer = True
+            return CheckedSentence(sentence, (), (sentence.bare,))
+        return checked
 
     def _release(self, text: str) -> str:
         """Record and return released text."""
