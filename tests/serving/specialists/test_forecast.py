@@ -12,7 +12,7 @@ from serving.specialists.loader import ModelSource, load_specialist
 from serving.specialists.specialist import Specialist, model_metadata
 from tests.support.models.series import TARGET, load_curve, trained_forecaster
 
-BASE = load_specialist("forecaster", ModelSource(Task.REGRESSION, "", "series_forecaster"))
+BASE = load_specialist("base", ModelSource(Task.REGRESSION, "", "series_forecaster"))
 
 
 @pytest.fixture(scope="module")
