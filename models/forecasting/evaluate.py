@@ -5,7 +5,6 @@ and its artefact is called from rolling origins in the last fifth.
 """
 
 import gzip
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,11 +93,9 @@ def read_columns(directory: Path) -> Iterator[Column]:
 
 def evaluate_column(column: Column) -> list[dict[str, Any]]:
     """Train on one column and return its figures by number of steps ahead."""
-    started = time.monotonic()
     adapter = ForecastAdapter(SchemaRequest(target=column.name, time=TIME), threads=1)
     said: list[str] = []
     artefact = adapter(column.training_file(), lambda sentence: said.append(str(sentence))).artefact
-    seconds = time.monotonic() - started
     found = call_from_origins(load(artefact), column)
     return [
         {
@@ -107,7 +104,6 @@ def evaluate_column(column: Column) -> list[dict[str, Any]]:
             "steps": steps,
             **_figures(found, column, steps),
             "methods": said[-1],
-            "training_seconds": round(seconds),
             "artefact_bytes": len(artefact),
         }
         for steps in HORIZONS
