@@ -41,6 +41,7 @@ def files_check(
         str | None, typer.Option(help="Column to predict, of a table with your own columns.")
     ] = None,
     machine: Annotated[str | None, typer.Option(help="Column with the machine.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column with the time, for forecasts.")] = None,
     ignored: Annotated[
         list[str] | None, typer.Option("--ignore", help="Column that is not used; repeatable.")
     ] = None,
@@ -58,7 +59,7 @@ def files_check(
             _NO_ACCOUNT,
             settings.profile,
             False,
-            SchemaRequest(target=target, machine=machine, ignored=tuple(ignored or ())),
+            SchemaRequest(target=target, machine=machine, time=time, ignored=tuple(ignored or ())),
         )
     except TrainingFileRejected as error:
         report = render_file_check(catalog_model, error)

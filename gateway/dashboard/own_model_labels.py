@@ -25,6 +25,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "own_model": {
             "tabular_classifier": gettext_noop("A class, such as good or faulty"),
             "tabular_regressor": gettext_noop("A number, such as wear in mm"),
+            "series_forecaster": gettext_noop("A forecast, such as the load of the next days"),
         },
         "column_role": {
             "input": gettext_noop("Input"),
@@ -40,7 +41,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "text": gettext_noop("Text"),
             "empty": gettext_noop("Empty"),
         },
-        # By the problem's code (models/tables/, models/tabular/data.py).
+        # By the problem's code (models/tables/, models/*/data.py).
         "table_problem": {
             "empty_file": gettext_noop("The file has no rows."),
             "no_header": gettext_noop("Write the name of each column in the first row."),
@@ -77,6 +78,18 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "contradicting_rows": gettext_noop(
                 "Many rows have the same inputs and different results. Add columns that tell them "
                 "apart."
+            ),
+            "missing_time": gettext_noop("Choose the column with the time of each row."),
+            "irregular_times": gettext_noop(
+                "The times are not equally spaced, or one is mistyped. Average the readings in "
+                "equal steps."
+            ),
+            "duplicate_times": gettext_noop(
+                "Many rows have the same time. If they are of different machines, choose the "
+                "machine column."
+            ),
+            "too_short_series": gettext_noop(
+                "The series is too short: at least 60 steps without a long gap."
             ),
             "unsuitable_file": gettext_noop("The file cannot be used for this model."),
         },

@@ -21,7 +21,7 @@ JSON_LENGTH_HEADER = b"inference-header-content-length"
 MAX_ROWS = 100_000
 
 
-ColumnValue = float | str | bool | list[float] | None
+ColumnValue = float | str | bool | list[float | str] | None
 
 
 class InputTensor(msgspec.Struct):
@@ -52,7 +52,8 @@ class InferResponse(msgspec.Struct):
 
 
 class PredictionRequest(msgspec.Struct):
-    """`POST /v1/predictions`: rows with named columns. A list is a series in one row.
+    """`POST /v1/predictions`: rows with named columns. A list is a series in one row, of numbers or
+    of texts.
 
     `units` gives the unit of each column that is not in the model's unit. `task` describes the task
     in words, for `model: "auto"` if several models have these columns.
@@ -170,10 +171,11 @@ def _tensor(
     """Return a column of the rows as an Open Inference Protocol tensor."""
     values = _column(rows, name)
     first = values[0]
+    example = next(iter(first), None) if isinstance(first, list) else first
     tensor = {
         "name": name,
         "shape": [len(values), len(first)] if isinstance(first, list) else [len(values)],
-        "datatype": _DATATYPES.get(type(first), number_type),
+        "datatype": _DATATYPES.get(type(example), number_type),
         "data": values,
     }
     return tensor if unit is None else {**tensor, "parameters": {"unit": unit}}
@@ -193,6 +195,8 @@ def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[Column
             raise _instance_error(
                 number, name, f"has {len(value)} values, the first row {len(first)}"
             )
+        if isinstance(value, list) and len(set(map(type, value))) > 1:
+            raise _instance_error(number, name, "mixes numbers and texts")
         values.append(value)
     return values
 

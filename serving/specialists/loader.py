@@ -12,6 +12,7 @@ from serving.specialists.fitted import (
     load_anomaly,
     load_tabular,
 )
+from serving.specialists.forecast import load_forecaster
 from serving.specialists.image import load_image_classifier
 from serving.specialists.mechanism import load_mechanism
 from serving.specialists.specialist import Specialist, load_onnx_specialist
@@ -20,6 +21,7 @@ from serving.specialists.tag_alignment import load_tag_alignment
 # How variants are loaded of models that only customers train, by the catalog's `adapter`.
 FITTED: Mapping[str, LoadVariant] = MappingProxyType(
     {
+        "series_forecaster": load_forecaster,
         "tabular_classifier": load_tabular,
         "tabular_regressor": load_tabular,
     }

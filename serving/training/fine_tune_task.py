@@ -29,6 +29,7 @@ from models.anomaly.adapt import AnomalyAdapter
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Task
 from models.failure_class import adapt as failure_class
+from models.forecasting.adapt import ForecastAdapter
 from models.rul import adapt as rul
 from models.surface_defect.adapt import SurfaceAdapter
 from models.tables.schema import SchemaRequest
@@ -44,6 +45,7 @@ ADAPTERS: Mapping[str, Callable[[ModelSource], AdaptFunction]] = MappingProxyTyp
     {
         "anomaly": lambda source: AnomalyAdapter(),
         "failure_class": lambda source: failure_class.adapt,
+        "series_forecaster": lambda source: ForecastAdapter(),
         "industrial_llm": LanguageModelAdapter.for_source,
         "remaining_life": lambda source: rul.adapt,
         "surface_defect": lambda source: SurfaceAdapter(Path(source.location)),
@@ -138,7 +140,7 @@ def with_schema(adapter: AdaptFunction, schema: bytes | None) -> AdaptFunction:
     """
     if schema is None:
         return adapter
-    if not isinstance(adapter, TabularAdapter):
+    if not isinstance(adapter, TabularAdapter | ForecastAdapter):
         raise InputInvalid("`schema` is only allowed for models of tables.", param="schema")
     try:
         return replace(adapter, schema=msgspec.json.decode(schema, type=SchemaRequest))

@@ -4,7 +4,7 @@ import pytest
 
 from models.catalog import CATALOG_FILE, SPECIALIST_TASKS, Model
 from models.routing.classifier import LANGUAGE, RouteClassifier
-from models.tabular.data import TABULAR_GOALS
+from models.table_models import TABLE_ADAPTERS
 from serving.specialists.loader import ModelSource, load_specialist
 from tests.support.builders import CATALOG
 
@@ -14,7 +14,7 @@ FITTED = ("fitted", "vision-package")
 SPECIALISTS = [
     one
     for one in CATALOG.models.values()
-    if one.task in SPECIALIST_TASKS and one.adapter not in TABULAR_GOALS
+    if one.task in SPECIALIST_TASKS and one.adapter not in TABLE_ADAPTERS
 ]
 
 

@@ -39,7 +39,7 @@ from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
 from models.catalog import Catalog, Meter, Model
-from models.tabular.data import TABULAR_GOALS
+from models.table_models import TABLE_ADAPTERS
 
 _FORM_OVERHEAD_BYTES = 1 << 20
 _MAX_SHOWN_FILES = 50
@@ -202,7 +202,7 @@ async def _load_choices(
         stored = await files.list_files(
             session, account_id, _MAX_SHOWN_FILES, None, files.FINE_TUNE_PURPOSE
         )
-    models = [model for model in catalog.models.values() if model.adapter in TABULAR_GOALS]
+    models = [model for model in catalog.models.values() if model.adapter in TABLE_ADAPTERS]
     return _Choices(stored, models, await list_active_keys(database, clock, account_id))
 
 
