@@ -11,7 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from models.tag_align.naming import TagInvalid, Words, mask_numbers, split_words, validate_tag
+from models.tag_align.naming import TagInvalid, Words, validate_tag
+from models.tag_align.parsing.name import read_name
 
 # Fitting compares each confirmed pattern with every other: this many take seconds.
 MAX_CONFIRMATIONS = 3_000
@@ -96,7 +97,7 @@ def group_by_pattern(
     """Group confirmed tags by pattern and find the conflicts within each pattern."""
     groups: dict[Words, list[str]] = defaultdict(list)
     for tag in concept_by_tag:
-        groups[mask_numbers(split_words(tag))].append(tag)
+        groups[read_name(tag).pattern].append(tag)
     patterns = tuple(
         _weigh_concepts(tags, concept_by_tag) for words, tags in groups.items() if words
     )

@@ -12,15 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.tag_align.confirmations import ConfirmedPattern
-from models.tag_align.features import (
-    Features,
-    Floats,
-    Index,
-    Weighting,
-    build_index,
-    extract_features,
-)
-from models.tag_align.naming import Lexicon, Words, mask_numbers
+from models.tag_align.features import Features, Floats, Index, build_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +50,3 @@ class ScoreCorrections:
     def score_changes(self, tag: Features) -> Floats:
         """Return the correction to add to each concept's score for one tag, [concepts]."""
         return np.asarray(self.patterns.similarities(tag) @ self.weights, dtype=np.float64)
-
-
-def tag_features(words: Words, lexicon: Lexicon, weighting: Weighting) -> Features:
-    """Return the features by which a tag is compared with other tags; numbers are masked.
-
-    Contains raw and expanded words: among the tags of one building an abbreviation is as good a
-    feature as its expansion, and remains right if the lexicon is wrong.
-    """
-    return extract_features((mask_numbers(words), mask_numbers(lexicon.expand(words))), weighting)

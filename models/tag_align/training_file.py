@@ -8,7 +8,8 @@ import msgspec
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
 from models.tag_align.confirmations import MAX_CONFIRMATIONS, Confirmation
-from models.tag_align.naming import TagInvalid, Words, mask_numbers, split_words, validate_tag
+from models.tag_align.naming import TagInvalid, Words, validate_tag
+from models.tag_align.parsing.name import read_name
 from models.tag_align.vocabulary import Scheme, Vocabulary
 from models.training_text import decode_lines
 
@@ -52,7 +53,7 @@ def positions_by_pattern(confirmations: Sequence[Confirmation]) -> Mapping[Words
     """Group the positions of confirmations by pattern: their tags differ in numbers only."""
     positions: dict[Words, list[int]] = defaultdict(list)
     for position, confirmation in enumerate(confirmations):
-        positions[mask_numbers(split_words(confirmation.tag))].append(position)
+        positions[read_name(confirmation.tag).pattern].append(position)
     return positions
 
 

@@ -1,6 +1,7 @@
 """Tag alignment as a specialist: maps a plant's tag names to ranked concepts of a vocabulary."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +19,6 @@ from models.tag_align.confirmations import TooManyConfirmations, VariantBroken
 from models.tag_align.naming import (
     MAX_TAG_LENGTH,
     TagInvalid,
-    Words,
-    mask_numbers,
-    split_words,
     validate_tag,
 )
 from models.tag_align.vocabulary import ArtefactBroken, ConceptUnknown, Scheme
@@ -89,7 +87,7 @@ class TagAlignmentSpecialist:
 
     def run(self, columns: Columns) -> Columns:
         """Align each row's tag; return the best concept, its basis and the candidates."""
-        answers = self._align_tags(zip(columns["tag"], columns["scheme"], strict=True))
+        answers = self._align_tags(list(columns["tag"]), list(columns["scheme"]))
         ranked = [answer.candidates for answer in answers]
         ids = _pad_candidates([[one.concept.id for one in row] for row in ranked], "")
         scores = _pad_candidates([[one.score for one in row] for row in ranked], 0.0)
@@ -102,20 +100,18 @@ class TagAlignmentSpecialist:
             "candidate_scores": scores.astype(np.float32),
         }
 
-    def _align_tags(self, rows: Iterable[tuple[str, str]]) -> list[TagAlignment]:
-        """Align each (tag, scheme); embeddings are used for at most MAX_BY_MEANING tag patterns."""
-        answers: list[TagAlignment] = []
-        by_meaning: set[Words] = set()
-        for tag, scheme in rows:
-            kind = mask_numbers(split_words(tag))
-            may_use_meaning = len(by_meaning) < MAX_BY_MEANING or kind in by_meaning
-            answer = self.schemes[scheme or self.default_scheme].align_tag(
-                tag, TOP, use_embeddings=may_use_meaning
-            )
-            if answer.basis is Basis.MEANING:
-                by_meaning.add(kind)
-            answers.append(answer)
-        return answers
+    def _align_tags(self, tags: Sequence[str], schemes: Sequence[str]) -> list[TagAlignment]:
+        """Align each tag in its scheme; at most MAX_BY_MEANING kinds of tags by meaning."""
+        rows_by_scheme: dict[str, list[int]] = defaultdict(list)
+        for row, scheme in enumerate(schemes):
+            rows_by_scheme[scheme or self.default_scheme].append(row)
+        alignments: dict[int, TagAlignment] = {}
+        budget = MAX_BY_MEANING
+        for scheme, rows in rows_by_scheme.items():
+            aligned = self.schemes[scheme].align_all([tags[row] for row in rows], TOP, budget)
+            budget -= len({id(one) for one in aligned if one.basis is Basis.MEANING})
+            alignments.update(zip(rows, aligned, strict=True))
+        return [alignments[row] for row in range(len(tags))]
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> "TagAlignmentSpecialist":
         """Load a customer's confirmations of tags. Raises WeightsBroken."""
