@@ -12,7 +12,8 @@ from models.tag_align.aligner import ARTEFACT, TagAligner
 from models.tag_align.comparing import compare_held_out
 from models.tag_align.confirmations import Confirmation, TooManyConfirmations
 from models.tag_align.encoder import Encoder
-from models.tag_align.training_file import read_confirmations
+from models.tag_align.own_concepts import OWN_SCHEME
+from models.tag_align.training_file import read_confirmed_tags
 from models.tag_align.vectors import load_cached_encoder
 from models.tag_align.vocabulary import ConceptUnknown, Scheme, Vocabulary, read
 
@@ -37,19 +38,31 @@ def aligners(path: Path = ARTEFACT) -> Mapping[str, TagAligner]:
 def load_variant_aligner(bases: Mapping[str, TagAligner], variant: bytes) -> tuple[str, TagAligner]:
     """Return a variant's scheme, and the base aligner of this scheme fitted on the variant.
 
-    bases: base aligner by scheme. Raises VariantBroken, ConceptUnknown.
+    bases: base aligner by scheme. The scheme of own concepts is OWN_SCHEME. Raises VariantBroken,
+    ConceptUnknown.
     """
-    scheme = _find_scheme(bases, confirming.parse_variant(variant))
+    parsed = confirming.parse_variant(variant)
+    if parsed.concepts:
+        return OWN_SCHEME, bases[Scheme.BRICK].with_variant(variant)
+    scheme = _find_scheme(bases, parsed.confirmations)
     return scheme, bases[scheme].with_variant(variant)
 
 
 def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
     """Fit a variant on lines of `{"tag": …, "concept": …}`; all concept ids must be of one scheme.
 
+    With lines of `{"concept": …, "name": …}`, the concepts are the customer's own.
+
     The score is computed by cross-validation over patterns. Raises TrainingFileInvalid.
     """
-    confirmations = read_confirmations(training_file, read(ARTEFACT))
-    base = _select_base(aligners(), confirmations)
+    confirmed = read_confirmed_tags(training_file, read(ARTEFACT))
+    confirmations = confirmed.confirmations
+    bases = aligners()
+    base = (
+        bases[Scheme.BRICK].over(confirmed.concepts)
+        if confirmed.concepts
+        else _select_base(bases, confirmations)
+    )
     progress(f"Read {len(confirmations)} confirmations.")
     held_out = compare_held_out(base, confirmations)
     low, high = held_out.improvement

@@ -20,6 +20,7 @@ import numpy as np
 
 from models.tag_align import confirmations as confirming
 from models.tag_align.confirmations import Confirmation, Conflict, ReplacedConfirmation
+from models.tag_align.describing import TagDescription, describe_tag
 from models.tag_align.encoder import Encoder
 from models.tag_align.features import Features, Floats, Index
 from models.tag_align.learning import ScoreCorrections
@@ -32,6 +33,7 @@ from models.tag_align.naming import (
     is_word,
     split_words,
     validate_tag,
+    with_known_words,
 )
 from models.tag_align.parsing.name import read_name
 from models.tag_align.proposing import (
@@ -93,7 +95,8 @@ class LearningResult:
 class TagAligner:
     """An immutable tag aligner; a tenant's variant is an aligner with confirmations.
 
-    positions: index of each concept in `names`, by concept id. confirmed: concept id by tag.
+    positions: index of each concept in `names`, by concept id. confirmed: concept id by tag. own:
+    the concepts, if they are a customer's own and belong into the variant.
     """
 
     names: ConceptNameIndex
@@ -102,6 +105,7 @@ class TagAligner:
     settings: Settings
     confirmed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     corrections: ScoreCorrections | None = None
+    own: tuple[Concept, ...] = ()
 
     @classmethod
     def load(
@@ -142,6 +146,16 @@ class TagAligner:
         )
         words = {word for concept in concepts for word in split_words(concept.name)}
         return cls(names, build_lexicon(vocabulary.abbreviations, words), positions, settings)
+
+    def over(self, concepts: Sequence[Concept]) -> "TagAligner":
+        """Return an aligner over a customer's own concepts, with this one's lexicon and settings.
+
+        It compares by spelling only: encoding the names would take 20 ms each. Raises ValueError
+        if `concepts` is empty or contains a duplicate id.
+        """
+        own = TagAligner.from_concepts(concepts, Vocabulary((), ()), settings=self.settings)
+        words = {word for concept in concepts for word in split_words(concept.name)}
+        return replace(own, lexicon=with_known_words(self.lexicon, words), own=tuple(concepts))
 
     def align(self, tags: Sequence[str], top: int = 5) -> list[tuple[Candidate, ...]]:
         """Return the `top` best concepts of each tag, best first; scores of 0 are left out.
@@ -196,14 +210,16 @@ class TagAligner:
 
     def variant(self) -> bytes:
         """Serialize the confirmations as the file of a customer's variant."""
-        return confirming.render_variant(self.confirmed)
+        return confirming.render_variant(self.confirmed, self.own)
 
     def with_variant(self, variant: bytes) -> "TagAligner":
         """Return a new aligner fitted on a variant's confirmations too.
 
-        Raises VariantBroken and ConceptUnknown.
+        A variant with own concepts aligns with those. Raises VariantBroken and ConceptUnknown.
         """
-        return self.learn(confirming.parse_variant(variant)).aligner
+        parsed = confirming.parse_variant(variant)
+        base = self.over(parsed.concepts) if parsed.concepts else self
+        return base.learn(parsed.confirmations).aligner
 
     def propose(self, tags: Sequence[str], count: int) -> tuple[str, ...]:
         """Return up to `count` of `tags` to confirm next, the most informative first.
@@ -226,6 +242,13 @@ class TagAligner:
             first_tag[frequent[at]]
             for at in select_for_confirmation(similarities, weights, confirmed_similarities, count)
         )
+
+    def describe(self, tag: str, value_range: tuple[float, float] | None = None) -> TagDescription:
+        """Return what the structure of a tag says. Raises TagInvalid.
+
+        value_range: the lowest and highest value of the point, to infer its unit.
+        """
+        return describe_tag(read_tag(validate_tag(tag), self.lexicon), value_range)
 
     def _align_tag(self, tag: str, read: ReadTag, top: int, use_embeddings: bool) -> TagAlignment:
         """Return the candidates of a valid tag; `use_embeddings` allows encoding the tag."""

@@ -1,11 +1,16 @@
 """Read a tag in English words: its point, its equipment, and the medium that the point implies."""
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 
-from models.tag_align.features import Features, Weighting, extract_features
+from models.tag_align.features import Features, Weighting, extract_features, word_feature
 from models.tag_align.naming import Lexicon, Words, mask_numbers, without_numbers
 from models.tag_align.parsing.equipment import default_medium, is_equipment, is_point
 from models.tag_align.parsing.name import TagName, read_name
+
+# Letters before the number of a room.
+_ROOM = re.compile(r"rm[a-z]{0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +18,15 @@ class ReadTag:
     """A tag in English words, as far as the lexicon has them.
 
     leaf: words of the point. parents: words of each segment above it, outermost first. implied:
-    medium or place of a point that names none, by its equipment.
+    medium or place of a point that names none, by its equipment. equipment_text: words of the
+    equipment that a flat name begins with.
     """
 
     name: TagName
     leaf: Words
     parents: tuple[Words, ...]
     implied: Words
+    equipment_text: str = ""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -32,28 +39,34 @@ class PathWeights:
     """How much the words above a point weigh, beside 1 for the point's own.
 
     parent, implied: for comparing a tag with a concept's name. context: for comparing two tags.
+    literal: how much more a word weighs that the tag itself has than one that the lexicon gives it:
+    a zone is a zone before it is a room.
     """
 
     parent: float
     implied: float
     context: float
+    literal: float = 0.3
 
 
 def read_tag(tag: str, lexicon: Lexicon) -> ReadTag:
     """Read a valid tag."""
     name = read_name(tag)
+    equipment: Words = ()
     if name.meaning:
         leaf, kinds = name.meaning, name.parent_kinds
     elif name.parents:
         leaf, kinds = lexicon.expand(name.leaf), name.parent_kinds
     else:
-        leaf, kinds = _split_equipment(name.leaf, lexicon)
+        leaf, equipment = _split_equipment(name.leaf, lexicon)
+        kinds = (without_numbers(equipment),) if equipment else ()
     parents = tuple(without_numbers(lexicon.expand(words)) for words in kinds)
-    return ReadTag(name, leaf, parents, default_medium(leaf, parents) if parents else ())
+    implied = default_medium(leaf, parents) if parents else ()
+    return ReadTag(name, leaf, parents, implied, " ".join(equipment))
 
 
-def _split_equipment(words: Words, lexicon: Lexicon) -> tuple[Words, tuple[Words, ...]]:
-    """Return the point of a flat name in English words, and its equipment if it begins with that.
+def _split_equipment(words: Words, lexicon: Lexicon) -> tuple[Words, Words]:
+    """Return the point of a flat name in English words, and the equipment that it begins with.
 
     `ahu 3 supply temp` begins with a numbered equipment, `zone temp 3` does not.
     """
@@ -62,9 +75,9 @@ def _split_equipment(words: Words, lexicon: Lexicon) -> tuple[Words, tuple[Words
         if not words[at].isdigit():
             continue
         start = at + 1 + _is_suffix(words[at + 1])
-        equipment, point = lexicon.expand(words[:at]), lexicon.expand(words[start:])
-        if is_equipment(equipment) and is_point(point):
-            return point, (without_numbers(words[:at]),)
+        named, point = lexicon.expand(words[:at]), lexicon.expand(words[start:])
+        if is_equipment(named) and is_point(point):
+            return point, words[:start]
     return expanded, ()
 
 
@@ -76,6 +89,8 @@ def _is_suffix(word: str) -> bool:
 def query_features(tag: ReadTag, weighting: Weighting, weights: PathWeights) -> Features:
     """Return the features by which a tag is compared with the names of concepts."""
     features = dict(extract_features([without_numbers(tag.leaf)], weighting))
+    for word in _literal_words(tag.name) & set(without_numbers(tag.leaf)):
+        features[word_feature(word)] += weighting.word * weights.literal
     for words, weight in ((tag.implied, weights.implied), *_weighted(tag.parents, weights.parent)):
         for feature, value in extract_features([words], weighting).items():
             features.setdefault(feature, value * weight)
@@ -94,6 +109,17 @@ def tag_features(tag: ReadTag, weighting: Weighting, weights: PathWeights) -> Fe
     for parent in tag.name.parent_kinds:
         features[f"u {' '.join(parent)}"] = weights.context
     return features
+
+
+def _literal_words(name: TagName) -> set[str]:
+    """Return the words of a point as written, and `room` for one that is in a room.
+
+    `RMI209 zone temp` and `room 209 / zone temp` are temperatures of a room.
+    """
+    is_room = any("room" in parent for parent in name.parent_kinds) or any(
+        _ROOM.fullmatch(word) and number.isdigit() for word, number in pairwise(name.leaf)
+    )
+    return {*name.leaf, "room"} if is_room else set(name.leaf)
 
 
 def _weighted(parents: tuple[Words, ...], weight: float) -> list[tuple[Words, float]]:
