@@ -21,7 +21,6 @@ from models.tag_align.comparing import compare_held_out
 from models.tag_align.confirmations import Confirmation
 from models.tag_align.kinds import KindFactors
 from models.tag_align.path_data import PATH_BUILDINGS, PathBuilding, path_building
-from models.tag_align.reading import PathWeights
 from models.tag_align.settings import SETTINGS, Settings
 from models.tag_align.vocabulary import Vocabulary, read
 from models.training_data import TrainingDataMissing, default_directory
@@ -35,7 +34,7 @@ DIGITS = 4
 GRID = tuple(
     replace(
         SETTINGS,
-        path_weights=PathWeights(parent, implied, SETTINGS.path_weights.context),
+        path_weights=replace(SETTINGS.path_weights, parent=parent, implied=implied),
         kind_factors=KindFactors(0.4, other_kind, unsaid_kind),
     )
     for parent in (0.1, 0.2, 0.3)

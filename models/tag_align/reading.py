@@ -1,16 +1,11 @@
 """Read a tag in English words: its point, its equipment, and the medium that the point implies."""
 
-import re
 from dataclasses import dataclass
-from itertools import pairwise
 
 from models.tag_align.features import Features, Weighting, extract_features, word_feature
 from models.tag_align.naming import Lexicon, Words, mask_numbers, without_numbers
 from models.tag_align.parsing.equipment import default_medium, is_equipment, is_point
 from models.tag_align.parsing.name import TagName, read_name
-
-# Letters before the number of a room.
-_ROOM = re.compile(r"rm[a-z]{0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class PathWeights:
     parent: float
     implied: float
     context: float
-    literal: float = 0.3
+    literal: float
 
 
 def read_tag(tag: str, lexicon: Lexicon) -> ReadTag:
@@ -112,13 +107,14 @@ def tag_features(tag: ReadTag, weighting: Weighting, weights: PathWeights) -> Fe
 
 
 def _literal_words(name: TagName) -> set[str]:
-    """Return the words of a point as written, and `room` for one that is in a room.
+    """Return the words of a path's point as written, and `room` for one that is in a room.
 
-    `RMI209 zone temp` and `room 209 / zone temp` are temperatures of a room.
+    `vav 109 / zone temp` is of a zone, `room 209 / zone temp` of a room. A flat name has no place
+    that would tell, and the lexicon decides.
     """
-    is_room = any("room" in parent for parent in name.parent_kinds) or any(
-        _ROOM.fullmatch(word) and number.isdigit() for word, number in pairwise(name.leaf)
-    )
+    if not name.parents:
+        return set()
+    is_room = any("room" in parent for parent in name.parent_kinds)
     return {*name.leaf, "room"} if is_room else set(name.leaf)
 
 

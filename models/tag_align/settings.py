@@ -16,7 +16,7 @@ ALWAYS_SEMANTIC = math.inf  # a `min_spelling_score` that encodes every tag with
 
 # Chosen on path-style names of three buildings; the accuracy on each is nearly the same with the
 # settings that are best for the other two (metrics.json, `paths`).
-PATH_WEIGHTS = PathWeights(parent=0.2, implied=0.5, context=0.5)
+PATH_WEIGHTS = PathWeights(parent=0.2, implied=0.5, context=0.5, literal=2.0)
 KIND_FACTORS = KindFactors(no_point=0.4, other_kind=0.9, unsaid_kind=0.9)
 
 

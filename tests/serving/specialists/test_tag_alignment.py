@@ -10,6 +10,7 @@ import pytest
 from models import multilingual
 from models.catalog import Task, load_catalog
 from models.multilingual import Vectors
+from models.signature import validate_columns
 from models.tag_align import adapt
 from models.tag_align.aligner import ARTEFACT
 from models.tag_align.confirmations import render_variant
@@ -199,6 +200,6 @@ class TestAlignmentByMeaning:
 
 
 def test_tag_alignment_output_columns_match_signature(tags: TagAlignmentSpecialist) -> None:
-    row = {"tag": "Zone Temp", "scheme": ""}
-    results = tags.run({name: np.array([text], dtype=object) for name, text in row.items()})
+    row = {"tag": np.array(["Zone Temp"], dtype=object)}
+    results = tags.run(validate_columns(tags.signature, row, {}))
     assert results.keys() == {field.name for field in tags.signature.outputs}
