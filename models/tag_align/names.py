@@ -89,9 +89,10 @@ class ConceptNameIndex:
             + EXPANDED_TAG_WEIGHT * expanded_similarities
             + SPELLING_WEIGHT * self._spelling_similarities(tag)
         )
-        return self._best_per_concept(
+        best = self._best_per_concept(
             weighted / (RAW_TAG_WEIGHT + EXPANDED_TAG_WEIGHT + SPELLING_WEIGHT)
         )
+        return np.asarray(best * self.kinds.factors(tag, self.kind_factors))
 
     def unknown_letter_share(self, expanded: Words, lexicon: Lexicon) -> float:
         """Return which share of a tag's letters is in long words of no concept name or lexicon."""
