@@ -78,8 +78,9 @@ class Score:
     """The metric of base and fine-tuned variant on held-out examples.
 
     `metric` is its name with the unit. `base` is None if the base answers nothing before
-    fine-tuning. `exact` has the exact matches of a language model. `improvement` is a 95 %
-    interval of how much better the variant is, positive where it is better; None if not computed.
+    fine-tuning. `exact` has the exact matches of a language model. `improvement` is a
+    confidence interval of how much better the variant is, positive where it is better; None if not
+    computed.
     """
 
     metric: str

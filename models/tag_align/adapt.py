@@ -9,7 +9,7 @@ from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileI
 from models.multilingual import EncoderMissing
 from models.tag_align import confirmations as confirming
 from models.tag_align.aligner import ARTEFACT, TagAligner
-from models.tag_align.comparing import compare_held_out
+from models.tag_align.comparing import LEVEL, compare_held_out
 from models.tag_align.confirmations import Confirmation, TooManyConfirmations
 from models.tag_align.encoder import Encoder
 from models.tag_align.own_concepts import OWN_SCHEME
@@ -69,7 +69,7 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
     progress(
         f"Correct on {held_out.tags} held-out tags: {held_out.base:.1%} before training, "
         f"{held_out.variant:.1%} after. Kinds of tags better less worse: {low:+.1%} to {high:+.1%} "
-        "(95 % interval)."
+        f"({LEVEL:.0%} interval)."
     )
     result = base.learn(confirmations)
     for conflict in result.conflicts:

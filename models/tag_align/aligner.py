@@ -268,10 +268,10 @@ class TagAligner:
         return TagAlignment(self._top_candidates(scores, top), Basis.MEANING)
 
     def _is_spelling_sufficient(self, spelling: Floats, corrections: Floats, tag: ReadTag) -> bool:
-        """Whether the spelling scores and corrections suffice without encoding the tag.
+        """Whether spelling and the corrections of the scores suffice without encoding the tag.
 
-        Spelling scores are discounted by the share of letters in unknown words. A tag without any
-        word cannot be encoded.
+        The best similarity is discounted by the share of letters in unknown words. A tag without
+        any word cannot be encoded.
         """
         words = tag.name.leaf
         if not any(map(is_word, words)):
@@ -280,7 +280,9 @@ class TagAligner:
         required = self.settings.min_spelling_score * (
             1 if all(map(str.isascii, words)) else NON_ASCII_FACTOR
         )
-        return bool(np.max(known_share * spelling + corrections) >= required)
+        if np.max(known_share * spelling + corrections) >= required:
+            return True
+        return known_share * self.names.best_similarity(tag) >= required
 
     def _score_corrections(self, tag: ReadTag) -> Floats:
         """Return the correction from confirmations to add to each concept's score, [concepts]."""

@@ -77,6 +77,10 @@ class ConceptNameIndex:
         best = self._best_per_concept(self._spelling_similarities(tag))
         return np.asarray(best * self.kinds.factors(tag, self.kind_factors))
 
+    def best_similarity(self, tag: ReadTag) -> float:
+        """Return the highest spelling similarity of any name, whatever its kind."""
+        return float(np.max(self._spelling_similarities(tag)))
+
     def semantic_scores(self, embeddings: NameEmbeddings, tag: ReadTag) -> Floats:
         """Return the best weighted similarity of each concept by embeddings, [concepts]."""
         text = tag.name.leaf_text
