@@ -1,0 +1,73 @@
+"""Features of whole windows: statistics of each column, and MiniRocket's."""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.series.minirocket import MiniRocket, Windows
+from models.series.series import Floats
+
+Features = NDArray[np.float32]
+STATISTICS = (
+    *("mean", "deviation", "minimum", "maximum", "median", "rise", "change", "roughness"),
+)
+_SMALLEST = 1e-12
+
+
+class WindowRecipe(msgspec.Struct, frozen=True):
+    """How features of windows of `steps` steps are computed.
+
+    centre, spread: of each column in training. rocket: None for the statistics alone.
+    """
+
+    steps: int
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+    rocket: MiniRocket | None = None
+
+    def standardize(self, readings: Floats) -> Windows:
+        """Return readings [..., columns] in standard deviations; missing ones get the mean, 0."""
+        deviations = (readings - np.array(self.centre)) / np.array(self.spread)
+        return np.nan_to_num(deviations.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+    def features(self, windows: Windows) -> Features:
+        """Return the features of standardized windows, [windows, features]."""
+        statistics = window_statistics(windows)
+        if self.rocket is None:
+            return statistics
+        return np.concatenate([statistics, self.rocket.transform(windows)], axis=1)
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The column of each feature."""
+        columns = tuple(range(len(self.centre)))
+        of_statistics = columns * len(STATISTICS)
+        return of_statistics if self.rocket is None else (*of_statistics, *self.rocket.owners)
+
+
+def fit_scale(readings: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each column, [steps, columns], without missing ones."""
+    centre, spread = np.nanmean(readings, axis=0), np.nanstd(readings, axis=0)
+    floor = np.maximum(np.abs(centre) * np.finfo(np.float32).eps, _SMALLEST)
+    return tuple(centre.tolist()), tuple(np.maximum(spread, floor).tolist())
+
+
+def window_statistics(windows: Windows) -> Features:
+    """Return STATISTICS of windows, [windows, statistics × columns]."""
+    steps = windows.shape[1]
+    place = np.arange(steps, dtype=np.float32) - np.float32((steps - 1) / 2)
+    rise = np.einsum("t,ntc->nc", place, windows) / max(float(place @ place), 1.0) * steps
+    part = max(1, steps // 4)
+    change = windows[:, -part:].mean(axis=1) - windows[:, :part].mean(axis=1)
+    roughness = np.abs(np.diff(windows, axis=1)).mean(axis=1)
+    parts = (
+        windows.mean(axis=1),
+        windows.std(axis=1),
+        windows.min(axis=1),
+        windows.max(axis=1),
+        np.median(windows, axis=1),
+        rise,
+        change,
+        roughness,
+    )
+    return np.concatenate(parts, axis=1).astype(np.float32)
