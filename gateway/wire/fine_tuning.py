@@ -17,8 +17,8 @@ from gateway.call.values import OutputBounds, ParsedRequest
 from gateway.wire import body as bodies
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Model, Task
+from models.own_columns import OWN_COLUMNS
 from models.tables.schema import NO_SCHEMA, SchemaRequest
-from models.tabular.data import TABULAR_GOALS
 
 # Maximum training seconds, as in serving/training/fine_tune_task.py. A job's price is reserved for
 # this time.
@@ -163,7 +163,7 @@ def build_fine_tuning_request(
             f"{model.id!r} is not an anomaly detector.",
             param="hyperparameters",
         )
-    if schema is not None and model.adapter not in TABULAR_GOALS:
+    if schema is not None and model.adapter not in OWN_COLUMNS:
         raise ParameterInvalid(
             f"`schema` applies to models of tables only; {model.id!r} is none.", param="schema"
         )

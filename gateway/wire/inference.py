@@ -21,7 +21,7 @@ JSON_LENGTH_HEADER = b"inference-header-content-length"
 MAX_ROWS = 100_000
 
 
-ColumnValue = float | str | bool | list[float] | None
+ColumnValue = float | str | bool | list[float | str | None] | None
 
 
 class InputTensor(msgspec.Struct):
@@ -173,10 +173,17 @@ def _tensor(
     tensor = {
         "name": name,
         "shape": [len(values), len(first)] if isinstance(first, list) else [len(values)],
-        "datatype": _DATATYPES.get(type(first), number_type),
+        "datatype": _datatype(first, number_type),
         "data": values,
     }
     return tensor if unit is None else {**tensor, "parameters": {"unit": unit}}
+
+
+def _datatype(value: ColumnValue, number_type: str) -> str:
+    """Return the datatype of a column by its value in the first row; of a series by its items."""
+    if isinstance(value, list):
+        value = next((item for item in value if item is not None), None)
+    return _DATATYPES.get(type(value), number_type)
 
 
 def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[ColumnValue]:

@@ -30,6 +30,8 @@ from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Task
 from models.failure_class import adapt as failure_class
 from models.rul import adapt as rul
+from models.series.class_adapt import ClassAdapter
+from models.series.life_adapt import LifeAdapter
 from models.surface_defect.adapt import SurfaceAdapter
 from models.tables.schema import SchemaRequest
 from models.tabular.adapt import TabularAdapter
@@ -46,6 +48,8 @@ ADAPTERS: Mapping[str, Callable[[ModelSource], AdaptFunction]] = MappingProxyTyp
         "failure_class": lambda source: failure_class.adapt,
         "industrial_llm": LanguageModelAdapter.for_source,
         "remaining_life": lambda source: rul.adapt,
+        "series_classifier": lambda source: ClassAdapter(),
+        "series_life": lambda source: LifeAdapter(),
         "surface_defect": lambda source: SurfaceAdapter(Path(source.location)),
         "tabular_classifier": lambda source: TabularAdapter(Goal.CLASS),
         "tabular_regressor": lambda source: TabularAdapter(Goal.NUMBER),
@@ -138,7 +142,7 @@ def with_schema(adapter: AdaptFunction, schema: bytes | None) -> AdaptFunction:
     """
     if schema is None:
         return adapter
-    if not isinstance(adapter, TabularAdapter):
+    if not isinstance(adapter, TabularAdapter | ClassAdapter | LifeAdapter):
         raise InputInvalid("`schema` is only allowed for models of tables.", param="schema")
     try:
         return replace(adapter, schema=msgspec.json.decode(schema, type=SchemaRequest))

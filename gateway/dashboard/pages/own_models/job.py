@@ -20,6 +20,8 @@ from gateway.identity.roles import Permission
 from gateway.tables import Adaptation, AdaptationStatus
 from infra.clock import Clock
 from infra.database.database import Database
+from models.catalog import Catalog
+from models.own_columns import SERIES
 
 _SHOWN_EVENTS = 100
 
@@ -34,10 +36,11 @@ class OwnModelJobPages(Controller):
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
+        catalog: NamedDependency[Catalog],
         job: FromPath[str],
     ) -> Response[str]:
         """Show a job."""
-        return await _render_job(page, database, job, EMPTY_FORM)
+        return await _render_job(page, database, catalog, job, EMPTY_FORM)
 
     @get("/progress", name="dashboard:model-job-progress")
     async def show_progress(
@@ -60,6 +63,7 @@ class OwnModelJobPages(Controller):
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
+        catalog: NamedDependency[Catalog],
         job: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
@@ -75,22 +79,29 @@ class OwnModelJobPages(Controller):
             raise PageNotFound(error.message) from error
         except jobs.FineTuningJobAlreadyEnded as error:
             form = with_errors(page, fields, error)
-            return await _render_job(page, database, job, form, UNPROCESSABLE)
+            return await _render_job(page, database, catalog, job, form, UNPROCESSABLE)
         return page.redirect(f"{MODELS_URL}/jobs/{job}")
 
 
 async def _render_job(
-    page: PageRequest, database: Database, job: str, form: FormState, status: int = 200
+    page: PageRequest,
+    database: Database,
+    catalog: Catalog,
+    job: str,
+    form: FormState,
+    status: int = 200,
 ) -> Response[str]:
     """Render the page of a job. Raises PageNotFound for another account's job."""
     async with database.transaction() as session:
         profile = await get_profile(session, page.account_id)
         context = await _job_context(session, page, job)
+    model = catalog.models.get(context["job"].model)
     return page.render(
         "own_model.html",
         status=status,
         **context,
         form=form,
+        is_series=model is not None and model.adapter in SERIES,
         may=page.viewer.has_permission(Permission.CALL),
         zone=parse_time_zone(profile.time_zone),
     )
