@@ -27,6 +27,10 @@ def read_series(schema: TableSchema) -> SeriesSet:
         message = "No column with numbers that change is left as an input."
         problems.add(Problem("no_inputs", message, "Add columns with readings."))
     require_free_names([column.name for column in inputs])
+    if time is not None and time.numbers is None:
+        message = f"The time column {time.name!r} has neither numbers nor dates."
+        fix = "Correct it, or state that there is no time column: the rows are in order."
+        problems.add(Problem("wrong_type", message, fix, field=time.name))
     times = _times(time, schema.row_count)
     labels = _machine_labels(machine, schema.row_count, problems)
     _report_missing_times(times, time, problems)

@@ -69,6 +69,13 @@ class TestSeries:
         columns[column][5] = value
         assert code in problem_codes(columns, machine="machine", time="cycle")
 
+    def test_time_that_is_a_text_is_rejected(self) -> None:
+        columns = histories(4)
+        columns["cycle"] = ["early", "late"] * (len(columns["cycle"]) // 2) + ["late"] * (
+            len(columns["cycle"]) % 2
+        )
+        assert problem_codes(columns, time="cycle") == {"wrong_type"}
+
 
 class TestLives:
     def test_life_is_counted_to_the_last_row(self) -> None:
