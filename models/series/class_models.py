@@ -15,7 +15,8 @@ from models.series.window_features import Features
 from models.tabular.boosting import class_scores, raw_scores
 from models.tabular.tree_graph import CONTRIBUTIONS, FEATURES, TreeGraph, build_tree_graph
 
-_SMALLEST = 1e-6
+# Features that vary less, in shares or standard deviations, would get weights without bounds.
+_SMALLEST_SPREAD = 1e-3
 _ROUNDS = 60
 _TREES = {
     "objective": "multiclass",
@@ -109,7 +110,7 @@ def fit_linear(features: Features, classes: Indices, count: int, penalty: float)
     Without windows of a class its weights are 0 and its score is the lowest.
     """
     centre = features.mean(axis=0)
-    spread = np.maximum(features.std(axis=0), _SMALLEST)
+    spread = np.maximum(features.std(axis=0), _SMALLEST_SPREAD)
     scaled = ((features - centre) / spread).astype(np.float64)
     targets = np.where(np.eye(count)[classes] > 0, 1.0, -1.0)
     base = targets.mean(axis=0)

@@ -8,9 +8,7 @@ from models.series.minirocket import MiniRocket, Windows
 from models.series.series import Floats
 
 Features = NDArray[np.float32]
-STATISTICS = (
-    *("mean", "deviation", "minimum", "maximum", "median", "rise", "change", "roughness"),
-)
+STATISTICS = ("mean", "deviation", "minimum", "maximum", "median", "rise", "change", "roughness")
 _SMALLEST = 1e-12
 
 

@@ -9,6 +9,7 @@ import pytest
 from models.adaptation import Adaptation, TrainingFileInvalid
 from models.series.class_adapt import ClassAdapter
 from models.series.class_data import ClassData, build_classes, cut_windows
+from models.series.class_fitting import choose_window
 from models.series.class_models import fit_linear, fit_trees
 from models.series.class_variant import ClassVariant, load
 from models.signature import Columns, InputInvalid, validate_columns
@@ -20,6 +21,7 @@ from tests.support.models.courses import CLASSES, course, courses
 from tests.support.models.tables import csv
 
 SCHEMA = SchemaRequest(target="state", machine="run", time="step")
+TRAINED = msgspec.structs.replace(SCHEMA, window=40)
 OTHERS = courses(18, seed=9)
 
 
@@ -31,7 +33,7 @@ def data_of(table: dict[str, list[object]], **stated: object) -> ClassData:
 @cache
 def trained() -> tuple[Adaptation, ClassVariant, tuple[str, ...]]:
     told: list[str] = []
-    adaptation = ClassAdapter(SCHEMA, 1)(csv(courses()), lambda one: told.append(str(one)))
+    adaptation = ClassAdapter(TRAINED, 1)(csv(courses()), lambda one: told.append(str(one)))
     return adaptation, load(adaptation.artefact), tuple(told)
 
 
@@ -52,7 +54,7 @@ class TestTraining:
         assert any(one.startswith("The class is told by 40 steps") for one in told), told
 
     def test_same_file_gives_the_same_model(self) -> None:
-        again = ClassAdapter(SCHEMA, 1)(csv(courses()), lambda one: None)
+        again = ClassAdapter(TRAINED, 1)(csv(courses()), lambda one: None)
         assert again.artefact == trained()[0].artefact
 
     @pytest.mark.parametrize("kind", ["linear", "trees"])
@@ -70,6 +72,21 @@ class TestTraining:
 
 
 class TestWindows:
+    @pytest.mark.parametrize(("is_whole", "steps"), [(True, 40), (False, 16)])
+    def test_longest_window_is_chosen_for_whole_series_else_the_shortest(
+        self, is_whole: bool, steps: int
+    ) -> None:
+        table = courses()
+        if not is_whole:
+            table["state"] = ["ok" if int(str(at)) < 20 else "worn" for at in table["step"]]
+        table["x"] = [
+            10 * CLASSES.index(str(state)) + float(str(x))
+            for state, x in zip(table["state"], table["x"], strict=True)
+        ]
+        data = data_of(table)
+        assert data.is_whole is is_whole
+        assert choose_window(data) == steps
+
     def test_window_has_the_class_at_its_end(self) -> None:
         table = courses(3, 60)
         table["state"] = (["ok"] * 30 + ["worn"] * 30) * 3
