@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from scipy.linalg import solve
 
-from models.onnx_graph import make, tensor_info, to_model
+from models.onnx_graph import Constants, make, tensor_info, to_model
 from models.series.series import Floats, Indices
 from models.series.window_features import Features
 from models.tabular.boosting import class_scores, raw_scores
@@ -71,7 +71,7 @@ class LinearModel:
         output = helper.make_tensor_value_info(
             CONTRIBUTIONS, TensorProto.FLOAT, ["batch", classes * features]
         )
-        constants = {
+        constants: Constants = {
             "centre": self.centre[np.newaxis],
             "weights": self.weights[np.newaxis],
             "class_axis": np.array([1], dtype=np.int64),

@@ -26,7 +26,8 @@ class WindowRecipe(msgspec.Struct, frozen=True):
     def standardize(self, readings: Floats) -> Windows:
         """Return readings [..., columns] in standard deviations; missing ones get the mean, 0."""
         deviations = (readings - np.array(self.centre)) / np.array(self.spread)
-        return np.nan_to_num(deviations.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        filled = np.nan_to_num(deviations.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        return np.asarray(filled, dtype=np.float32)
 
     def features(self, windows: Windows) -> Features:
         """Return the features of standardized windows, [windows, features]."""
@@ -68,4 +69,4 @@ def window_statistics(windows: Windows) -> Features:
         change,
         roughness,
     )
-    return np.concatenate(parts, axis=1).astype(np.float32)
+    return np.asarray(np.concatenate(parts, axis=1), dtype=np.float32)

@@ -79,10 +79,11 @@ class TestWindows:
         table = courses()
         if not is_whole:
             table["state"] = ["ok" if int(str(at)) < 20 else "worn" for at in table["step"]]
-        table["x"] = [
-            10 * CLASSES.index(str(state)) + float(str(x))
-            for state, x in zip(table["state"], table["x"], strict=True)
-        ]
+        for name, marked in (("x", "loose"), ("y", "worn")):
+            table[name] = [
+                10.0 * (state == marked) + float(str(value))
+                for state, value in zip(table["state"], table[name], strict=True)
+            ]
         data = data_of(table)
         assert data.is_whole is is_whole
         assert choose_window(data) == steps
