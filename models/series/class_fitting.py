@@ -23,8 +23,8 @@ from models.tabular.evaluation import Comparison, compare, macro_f1, majority_or
 from models.tabular.fitting import HeldOutPredictions, ReportFold
 from models.tabular.splits import Split, SplitPlan, plan_splits
 
-PENALTIES = (10.0, 100.0, 1000.0)
-_PENALTY_OF_WINDOWS = 100.0
+PENALTIES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
+_PENALTY_OF_WINDOWS = 0.01
 _CHOICE_SPLITS = 2
 _CHOICE_WINDOWS = 1_000
 # A window is about as good as the best one if its macro-F1 is lower by at most the largest standard
@@ -34,23 +34,25 @@ _STANDARD_ERROR = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ClassSettings:
-    """The kind of model: ridge regression with a penalty, or trees if it is None."""
+    """The kind of model: linear discriminants with a penalty, or trees if it is None."""
 
     penalty: float | None
+    with_rocket: bool = False
 
     @property
     def description(self) -> str:
         """Return the kind of model in words."""
         if self.penalty is None:
             return "boosted trees on statistics of the columns"
-        return "a linear model on statistics of the columns and MiniRocket features"
+        more = " and MiniRocket features" if self.with_rocket else ""
+        return f"linear discriminants on statistics of the columns{more}"
 
 
 @dataclass(frozen=True, slots=True)
 class WindowRows:
     """Windows with their features.
 
-    statistics: features of the trees. features: the same and MiniRocket's, of the linear model.
+    statistics: features of the columns. features: the same and MiniRocket's.
     """
 
     windows: WindowSet
@@ -63,17 +65,20 @@ class WindowRows:
         classes, count = self.windows.target.indices[rows], len(self.windows.target.classes)
         if settings.penalty is None:
             return fit_trees(self.statistics[rows], classes, count, threads)
-        return fit_linear(self.features[rows], classes, count, settings.penalty)
+        return fit_linear(self.of(settings)[rows], classes, count, settings.penalty)
 
     def of(self, settings: ClassSettings) -> Features:
         """Return the features that a kind of model takes."""
-        return self.statistics if settings.penalty is None else self.features
+        return self.features if settings.with_rocket else self.statistics
 
     def recipe_of(self, settings: ClassSettings) -> WindowRecipe:
         """Return the recipe of the features that a kind of model takes."""
-        if settings.penalty is None:
-            return msgspec.structs.replace(self.recipe, rocket=None)
-        return self.recipe
+        return self.recipe if settings.with_rocket else self.recipe_of_statistics
+
+    @property
+    def recipe_of_statistics(self) -> WindowRecipe:
+        """The recipe of the statistics alone."""
+        return msgspec.structs.replace(self.recipe, rocket=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,8 @@ def choose_settings(rows: WindowRows, plan: SplitPlan, threads: int) -> ClassSet
     Held-out rows must not choose the model that they score.
     """
     splits = [inner_split(rows.windows, split.training) for split in plan.splits[-_CHOICE_SPLITS:]]
-    candidates = [*(ClassSettings(penalty) for penalty in PENALTIES), ClassSettings(None)]
+    linear = [ClassSettings(one, rocket) for rocket in (True, False) for one in PENALTIES]
+    candidates = [*linear, ClassSettings(None)]
     scores = [_score(rows, splits, settings, threads) for settings in candidates]
     return candidates[int(np.argmax(scores))]
 

@@ -1,4 +1,4 @@
-"""Classifiers of windows: a linear one (ridge regression), or boosted trees (LightGBM)."""
+"""Classifiers of windows: linear discriminants, or boosted trees (LightGBM)."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +17,8 @@ from models.tabular.tree_graph import CONTRIBUTIONS, FEATURES, TreeGraph, build_
 
 # Features that vary less, in shares or standard deviations, would get weights without bounds.
 _SMALLEST_SPREAD = 1e-3
+# The score of a class that training lacks: far below all others.
+_ABSENT_SCORE = -1e3
 _ROUNDS = 60
 _TREES = {
     "objective": "multiclass",
@@ -105,18 +107,24 @@ class TreeModel:
 
 
 def fit_linear(features: Features, classes: Indices, count: int, penalty: float) -> LinearModel:
-    """Fit ridge regression on targets of 1 for a window's class and -1 for all others.
+    """Fit linear discriminants with a penalty on the covariance within classes.
 
-    Without windows of a class its weights are 0 and its score is the lowest.
+    Ridge regression on class indicators would mask classes that lie between others, such as levels
+    of wear. A class without windows gets the lowest score.
     """
     centre = features.mean(axis=0)
     spread = np.maximum(features.std(axis=0), _SMALLEST_SPREAD)
     scaled = ((features - centre) / spread).astype(np.float64)
-    targets = np.where(np.eye(count)[classes] > 0, 1.0, -1.0)
-    base = targets.mean(axis=0)
-    weights = _solve_ridge(scaled, targets - base, penalty) / spread[:, np.newaxis]
+    present = np.bincount(classes, minlength=count) > 0
+    means = np.zeros((count, scaled.shape[1]))
+    for number in np.flatnonzero(present):
+        means[number] = scaled[classes == number].mean(axis=0)
+    weights = _solve_within(scaled - means[classes], means.T, penalty)
+    base = np.where(present, -0.5 * np.sum(means * weights.T, axis=1), _ABSENT_SCORE)
     return LinearModel(
-        weights.T.astype(np.float32), centre.astype(np.float32), base.astype(np.float32)
+        (weights / spread[:, np.newaxis]).T.astype(np.float32),
+        centre.astype(np.float32),
+        base.astype(np.float32),
     )
 
 
@@ -126,11 +134,15 @@ def fit_trees(features: Features, classes: Indices, count: int, threads: int) ->
     return TreeModel(lgb.train(parameters, lgb.Dataset(features, classes), _ROUNDS))
 
 
-def _solve_ridge(inputs: Floats, targets: Floats, penalty: float) -> Floats:
-    """Return the ridge weights, [features, targets], from the smaller of the two systems."""
-    rows, features = inputs.shape
+def _solve_within(deviations: Floats, means: Floats, penalty: float) -> Floats:
+    """Return (covariance + penalty)⁻¹ · means, [features, classes], by the smaller of two systems.
+
+    deviations: of rows from their class's mean, [rows, features].
+    """
+    rows, features = deviations.shape
     if features <= rows:
-        normal = inputs.T @ inputs + penalty * np.eye(features)
-        return np.asarray(solve(normal, inputs.T @ targets, assume_a="pos"))
-    gram = inputs @ inputs.T + penalty * np.eye(rows)
-    return np.asarray(inputs.T @ solve(gram, targets, assume_a="pos"))
+        covariance = deviations.T @ deviations / rows + penalty * np.eye(features)
+        return np.asarray(solve(covariance, means, assume_a="pos"))
+    gram = deviations @ deviations.T + rows * penalty * np.eye(rows)
+    inner = solve(gram, deviations @ means, assume_a="pos")
+    return np.asarray((means - deviations.T @ inner) / penalty)

@@ -8,6 +8,9 @@ from models.series.minirocket import MiniRocket, Windows
 from models.series.series import Floats
 
 Features = NDArray[np.float32]
+# Parts of a window with statistics of their own: each step of a load cycle lies in one of them.
+_PHASES = 6
+_MIN_PHASE_STEPS = 2
 STATISTICS = ("mean", "deviation", "minimum", "maximum", "median", "rise", "change", "roughness")
 _SMALLEST = 1e-12
 
@@ -40,7 +43,7 @@ class WindowRecipe(msgspec.Struct, frozen=True):
     def owners(self) -> tuple[int, ...]:
         """The column of each feature."""
         columns = tuple(range(len(self.centre)))
-        of_statistics = columns * len(STATISTICS)
+        of_statistics = columns * (len(STATISTICS) + 3 * phase_count(self.steps))
         return of_statistics if self.rocket is None else (*of_statistics, *self.rocket.owners)
 
 
@@ -51,11 +54,17 @@ def fit_scale(readings: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(centre.tolist()), tuple(np.maximum(spread, floor).tolist())
 
 
+def phase_count(steps: int) -> int:
+    """Return the number of phases of a window of so many steps."""
+    return max(1, min(_PHASES, steps // _MIN_PHASE_STEPS))
+
+
 def window_statistics(windows: Windows) -> Features:
-    """Return STATISTICS of windows, [windows, statistics × columns]."""
+    """Return statistics of windows, [windows, statistics × columns]: a block for each statistic.
+
+    First STATISTICS, then mean, deviation and rise of each phase.
+    """
     steps = windows.shape[1]
-    place = np.arange(steps, dtype=np.float32) - np.float32((steps - 1) / 2)
-    rise = np.einsum("t,ntc->nc", place, windows) / max(float(place @ place), 1.0) * steps
     part = max(1, steps // 4)
     change = windows[:, -part:].mean(axis=1) - windows[:, :part].mean(axis=1)
     roughness = np.abs(np.diff(windows, axis=1)).mean(axis=1)
@@ -65,8 +74,21 @@ def window_statistics(windows: Windows) -> Features:
         windows.min(axis=1),
         windows.max(axis=1),
         np.median(windows, axis=1),
-        rise,
+        _rise(windows),
         change,
         roughness,
+        *(
+            statistic
+            for phase in np.array_split(windows, phase_count(steps), axis=1)
+            for statistic in (phase.mean(axis=1), phase.std(axis=1), _rise(phase))
+        ),
     )
     return np.asarray(np.concatenate(parts, axis=1), dtype=np.float32)
+
+
+def _rise(windows: Windows) -> Features:
+    """Return the least-squares slope of each column times the number of steps."""
+    steps = windows.shape[1]
+    place = np.arange(steps, dtype=np.float32) - np.float32((steps - 1) / 2)
+    slope = np.einsum("t,ntc->nc", place, windows) / max(float(place @ place), 0.5)
+    return np.asarray(slope * steps, dtype=np.float32)
