@@ -23,7 +23,7 @@ from models.tabular.evaluation import Comparison, compare, macro_f1, majority_or
 from models.tabular.fitting import HeldOutPredictions, ReportFold
 from models.tabular.splits import Split, SplitPlan, plan_splits
 
-PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 0.1)
+PENALTIES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
 _PENALTY_OF_WINDOWS = 0.01
 _CHOICE_SPLITS = 2
 _CHOICE_WINDOWS = 1_000
