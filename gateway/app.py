@@ -39,6 +39,7 @@ from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline, Stages
 from gateway.inference.pipeline_client import PipelineClient
+from gateway.inference.quotations import QuotationSender
 from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
 from gateway.inference.token_count import PromptTokenCounter
@@ -58,6 +59,7 @@ from gateway.quota.request_limits import RequestLimits
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
+from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.model_metadata import ModelMetadata
@@ -278,11 +280,16 @@ def _build_stages(
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
         grounder=Grounder(
-            parser, searcher, HandbookSearcher(catalog, shared.availability), counter
+            parser,
+            searcher,
+            HandbookSearcher(catalog, shared.availability),
+            counter,
+            HandbookQuoter(counter),
         ),
         admission=admission,
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
+        quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,

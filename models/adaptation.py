@@ -78,7 +78,9 @@ class Score:
     """The metric of base and fine-tuned variant on held-out examples.
 
     `metric` is its name with the unit. `base` is None if the base answers nothing before
-    fine-tuning. `exact` has the exact matches of a language model.
+    fine-tuning. `exact` has the exact matches of a language model. `improvement` is a
+    confidence interval of how much better the variant is, positive where it is better; None if not
+    computed.
     """
 
     metric: str
@@ -86,12 +88,18 @@ class Score:
     adapted: float
     higher_is_better: bool
     exact: ExactMatches | None = None
+    improvement: tuple[float, float] | None = None
 
     @property
     def worse(self) -> bool:
-        """Whether the variant scores worse than its base; equal is not worse."""
+        """Whether the variant is worse than its base; equal is not worse.
+
+        With an interval, only a difference that chance does not explain counts.
+        """
         if self.base is None:
             return False
+        if self.improvement is not None:
+            return self.improvement[1] < 0
         return self.adapted < self.base if self.higher_is_better else self.adapted > self.base
 
 

@@ -6,6 +6,8 @@ from functools import partial
 from types import MappingProxyType
 
 from models.adaptation import require_no_problems
+from models.forecasting.data import build_forecast_data
+from models.forecasting.planning import describe_form, held_out_start, plan_form
 from models.problems import Problem, Problems
 from models.series.class_data import build_classes
 from models.series.life_data import build_lives
@@ -51,6 +53,15 @@ def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
     return TableCheck(schema, int(data.series.lengths.sum()), (*schema.notes, *data.notes))
 
 
+def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
+    """Check a table of series to forecast; the remarks say how a call is to be made."""
+    _refuse(request, "window", "cap", "censored")
+    schema = infer_schema(read_table(content), request)
+    data = build_forecast_data(schema)
+    form = plan_form(data, held_out_start(data))
+    return TableCheck(schema, len(data), (*schema.notes, *data.notes, *describe_form(data, form)))
+
+
 def _refuse(request: SchemaRequest, *fields: str) -> None:
     """Raise TrainingFileInvalid for settings that the kind of model does not have."""
     problems = Problems()
@@ -61,13 +72,11 @@ def _refuse(request: SchemaRequest, *fields: str) -> None:
     require_no_problems(problems)
 
 
-# Models of which a call sends the last steps of each column, by the catalog's `adapter`.
-SERIES = frozenset({"series_classifier", "series_life"})
-
 # By the catalog's `adapter`, like serving/training/fine_tune_task.py.
 OWN_COLUMNS: Mapping[str, CheckTable] = MappingProxyType(
     {
         "series_classifier": _check_classes,
+        "series_forecaster": _check_forecasts,
         "series_life": _check_lives,
         "tabular_classifier": partial(_check_rows, Goal.CLASS),
         "tabular_regressor": partial(_check_rows, Goal.NUMBER),

@@ -230,6 +230,7 @@ _RECORDED_USAGE = f"""
                    as has_tokens,
                settlement in ('client_abort', 'platform_fault', 'unknown')
                    or (streamed and settlement = 'complete' and error_code is not null)
+                   or (settlement = 'waived' and error_code is not null)
                    as ended_early
         from usage where model = any(:models) and {_BY_OWN_SERVERS}
     ) calls

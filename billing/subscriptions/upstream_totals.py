@@ -21,7 +21,10 @@ _ADD_ROWS = """
     from usage u
     where u.written_in >= :since and u.written_in < :cut
       and u.account_id is not null and u.model is not null and u.currency is not null
-      and (u.upstream is not null or u.settlement in ('complete', 'client_abort', 'unknown'))
+      and (
+          u.upstream is not null
+          or u.settlement in ('complete', 'client_abort', 'unknown', 'waived')
+      )
     group by 1, 2, 3, 4, 5
     order by 1, 2, 3, 4, 5
     on conflict (hour, account_id, model, upstream, currency) do update set

@@ -4,6 +4,7 @@ Implemented in gateway/wire: grounded_answer.py for a whole answer, grounded_str
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from models.grounding.answer import GroundedAnswer, Grounding
@@ -11,6 +12,18 @@ from models.grounding.draft import GrowingDraft
 
 Corrections = Mapping[int, GroundedAnswer]
 """The answers in place of rejected drafts, by choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """A passage that answers a question in place of the model, with the tokens to be charged.
+
+    The question is charged as input, the passage as output, both counted by the model's tokenizer.
+    """
+
+    answer: GroundedAnswer
+    input_tokens: int
+    output_tokens: int
 
 
 class VerifiedAnswer(Protocol):

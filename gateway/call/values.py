@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
-from gateway.call.grounding import Citations, GroundedStream
+from gateway.call.grounding import Citations, GroundedStream, Quotation
 from gateway.call.reservation import Reservation
 from gateway.call.stream_reader import StreamReaderFactory
 from infra.errors import AppError
@@ -209,7 +209,8 @@ class ParsedRequest:
     `stream_reader` creates what converts and measures the stream; None unless `stream`.
     `request_fields` are the raw JSON fields by name. `with_max_tokens` returns the body limited to
     that many tokens per choice. `selection` is set if the gateway selected the model, `retrieval`
-    if passages must be retrieved before the request is sent, `citations` once they were.
+    if passages must be retrieved before the request is sent, `citations` once they were. With a
+    `quotation`, the request is answered by it and not sent.
     """
 
     model: Model
@@ -229,6 +230,7 @@ class ParsedRequest:
     selection: ModelSelection | None = None
     retrieval: RetrievalRequest | None = None
     citations: Citations | None = None
+    quotation: Quotation | None = None
 
 
 class OutputReservation(Protocol):

@@ -31,6 +31,7 @@ COMMANDS = (
         "List models and prices, or manage versions of shared models.",
     ),
     Command("files", "gateway.cli.files:files_app", "Check training files."),
+    Command("tags", "gateway.cli.tags:tags_app", "Align a plant's tags with concepts."),
     Command("usage", "gateway.cli.usage:usage_list", "List calls with usage and cost."),
     Command(
         "margin",

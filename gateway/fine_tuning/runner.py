@@ -8,7 +8,6 @@ called. A job whose process was lost continues in another process and is not bil
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -57,6 +56,7 @@ from infra.database.database import Database
 from infra.errors import AppError
 from infra.poller import Poller
 from infra.timing import DEFAULT_TIMING, Timing
+from models.adaptation import Score
 from models.catalog import Catalog
 
 # The serving process limits the training itself; the rest is time in its queue.
@@ -272,11 +272,10 @@ def _to_call_result(seconds: int) -> CallResult:
 
 def _require_not_worse(variant: TrainedVariant) -> TrainedVariant:
     """Return the fine-tuned variant. Raises VariantWorseThanBase if its base scores better."""
-    score: dict[str, Any] = variant.score
-    base, adapted = score.get("base"), score["adapted"]
-    if base is None or (adapted >= base if score["higher_is_better"] else adapted <= base):
+    score = msgspec.convert({"base": None, **variant.score}, Score, strict=False)
+    if not score.worse:
         return variant
     raise VariantWorseThanBase(
         "The fine-tuned model is worse than its base model on held-out examples ("
-        f"{score['metric']}: {adapted:.4g} against {base:.4g}), so it was discarded."
+        f"{score.metric}: {score.adapted:.4g} against {score.base:.4g}), so it was discarded."
     )

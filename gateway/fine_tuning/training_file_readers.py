@@ -41,7 +41,7 @@ def _count_labelled_images(content: bytes) -> int:
 
 def _count_tag_confirmations(content: bytes) -> int:
     """Count the confirmed pairs of tag and concept. Raises TrainingFileInvalid."""
-    return len(training_file.read_confirmations(content, vocabulary.read(ARTEFACT)))
+    return len(training_file.read_confirmed_tags(content, vocabulary.read(ARTEFACT)).confirmations)
 
 
 # Keyed by the catalog's `adapter`, like serving/training/fine_tune_task.py.

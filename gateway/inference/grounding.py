@@ -71,13 +71,23 @@ class AnswerVerifier:
     async def verify(self, answered: AnsweredCall, result: CallResult) -> CallResult:
         """Return the result with a verified or corrected answer; sends the rest of a stream.
 
-        Raises ClientDisconnected, and an AppError only if nothing was sent to the client.
+        If the client leaves meanwhile, the result is a client abort with the usage of the answer.
+        Raises an AppError only if nothing was sent to the client.
         """
         citations = answered.admitted.request.citations
         if citations is None or result.settlement not in _ANSWERED:
             return result
-        if result.grounded_stream is not None:
+        try:
+            if result.grounded_stream is None:
+                return await self._verify_body(answered, citations, result)
             return await self._verify_stream(answered, citations, result, result.grounded_stream)
+        except ClientDisconnected:
+            return _as_aborted(result)
+
+    async def _verify_body(
+        self, answered: AnsweredCall, citations: Citations, result: CallResult
+    ) -> CallResult:
+        """Return the result of a call that is not streamed, with its verified answer."""
         # In a thread: checking a long answer would delay other calls.
         checked = await asyncio.to_thread(citations.check_body, result.tail)
         corrections = await self._correct(answered, citations, checked.rejected())
@@ -94,12 +104,9 @@ class AnswerVerifier:
         """Send the corrections of rejected drafts and return the result of the stream."""
         corrections: Corrections = {}
         if rejected := stream.rejected():
-            try:
-                async with KeepAlive(answered.client, result.stream_started):
-                    corrections = await self._correct(answered, citations, rejected)
-                result = await self._send(answered.client, result, stream.last_events(corrections))
-            except ClientDisconnected:
-                return _as_aborted(result)
+            async with KeepAlive(answered.client, result.stream_started):
+                corrections = await self._correct(answered, citations, rejected)
+            result = await self._send(answered.client, result, stream.last_events(corrections))
         self._count(answered, stream, corrections)
         return result
 
@@ -158,9 +165,11 @@ class AnswerVerifier:
             result = failed_result(call, error)
         except ClientDisconnected:
             result = CLIENT_CLOSED
-            raise
         finally:
             answered.linked.add_waived(call, admitted, result, intent)
+        # An upstream of the catalog answers to the end also after a disconnect.
+        if result.settlement is Settlement.CLIENT_ABORT:
+            raise ClientDisconnected
         return read_texts(result.tail) if result.settlement is Settlement.COMPLETE else []
 
     def _count(
@@ -220,7 +229,10 @@ def _waived_call(
 
 
 def _as_aborted(result: CallResult) -> CallResult:
-    """Return the result of a stream whose client left before the correction was sent."""
+    """Return the result of an answer whose client left before the correction was sent.
+
+    Its usage is known, so it is billed, as all that was generated until a client left.
+    """
     return replace(
         result,
         settlement=Settlement.CLIENT_ABORT,

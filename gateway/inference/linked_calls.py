@@ -79,8 +79,11 @@ class LinkedCalls:
     def add_waived(
         self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
     ) -> None:
-        """Add the usage row of a call that the operator pays for, however it ended."""
-        if result.settlement is Settlement.COMPLETE:
+        """Add the usage row of a call that the operator pays for, however it ended.
+
+        Also a call whose client left is waived: as a client abort, it would be billed.
+        """
+        if result.settlement.billable:
             result = replace(result, settlement=Settlement.WAIVED)
         principal, request = admitted.principal, admitted.request
         record = build_usage_record(call, principal, request, admitted, result, self._clock)

@@ -42,6 +42,7 @@ from gateway.inference.linked_calls import LinkedCalls
 from gateway.inference.model_selection import selection_headers
 from gateway.inference.parsing import Parser
 from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
+from gateway.inference.quotations import QuotationSender
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.retrieval_port import Grounder
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
@@ -84,6 +85,7 @@ class Stages:
     admission: Admission
     dispatcher: Dispatcher
     verifier: AnswerVerifier
+    quotations: QuotationSender
     writer: UsageWriter
     call_metrics: CallMetrics
     internal_calls: InternalCalls
@@ -224,8 +226,9 @@ class Pipeline:
             with state.trace.stage("admit"):
                 state.admitted = await self._admit(call, client, principal, request, state)
         admitted = state.admitted
-        is_overflow = stages.dispatcher.overflows(admitted)
-        if not is_overflow:
+        is_quoted = admitted.request.quotation is not None
+        is_overflow = not is_quoted and stages.dispatcher.overflows(admitted)
+        if not is_overflow and not is_quoted:
             await self._wait_for_slot(admitted, client, state)
         build_intent_row = partial(build_intent, call, admitted)
         if state.intent is None:
@@ -234,6 +237,8 @@ class Pipeline:
             # The intent is written once: if it was written already, it names the first model.
             state.intent.build_record = build_intent_row
         client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
+        if is_quoted:
+            return await stages.quotations.send(call, admitted, client)
         if is_overflow:
             try:
                 return await self._send(call, admitted, client, state, True)

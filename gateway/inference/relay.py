@@ -24,7 +24,7 @@ from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
 
-_EVENT_STREAM = {
+EVENT_STREAM = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
     # Without this header, nginx and similar proxies buffer the events.
@@ -282,7 +282,7 @@ class _StreamRelay:
         if not chunk:
             return
         if self._first_chunk is None:
-            await self._client.start(200, _EVENT_STREAM)
+            await self._client.start(200, EVENT_STREAM)
             self._first_chunk = self._relay._clock.monotonic()
         await self._client.write(chunk)
         self._last_write = self._relay._clock.monotonic()
@@ -319,7 +319,7 @@ class _StreamRelay:
             settlement=settlement,
             status=499 if settlement is Settlement.CLIENT_ABORT else 200,
             tail=tail,
-            headers=_EVENT_STREAM,
+            headers=EVENT_STREAM,
             quantities=quantities,
             error_code=code,
             stream_started=self._first_chunk is not None,

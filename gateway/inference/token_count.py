@@ -171,6 +171,11 @@ class PromptTokenCounter:
             return await asyncio.to_thread(tokenizer.count, prompt, fields)
         return tokenizer.count(prompt, fields) if tokenizer else None
 
+    async def count_text(self, model: Model, text: str) -> int | None:
+        """Return the tokens of a text that the model could write. Returns None if not known."""
+        tokenizer = await self._get_tokenizer(model)
+        return None if tokenizer is None else tokenizer.count_text(text)
+
     async def _get_tokenizer(self, model: Model) -> "_LoadedTokenizer | None":
         """Return the model's tokenizer, loading it once. Returns None without a weights folder."""
         name = model.engine_id  # an adapter uses the tokenizer of its base model
@@ -203,6 +208,10 @@ class _LoadedTokenizer:
             return self._count_inputs(_INPUTS.decode(fields[prompt.field]), special_tokens)
         except _DECODE_ERRORS:
             return None
+
+    def count_text(self, text: str) -> int:
+        """Return the tokens of a text without special tokens."""
+        return self._count_encoded([text], add_special_tokens=False)
 
     def _count_chat(
         self, messages: list[_Message] | None, options: Mapping[str, Any]

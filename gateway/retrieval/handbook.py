@@ -17,6 +17,7 @@ from models.catalog import Catalog, Model
 from models.handbook.index import HandbookIndex, load_index, passage_text
 from models.handbook.keywords import KeywordIndex, index_keywords
 from models.handbook.passages import HandbookInvalid, HandbookPassage, read_handbook
+from models.handbook.plant_facts import PlantFactClassifier, load_classifier
 from models.handbook.ranking import rank_passages
 
 FILE_ID_PREFIX = "handbook:"
@@ -28,7 +29,14 @@ class _LoadedHandbook:
 
     keywords: KeywordIndex
     index: HandbookIndex | None
+    classifier: PlantFactClassifier | None = None
     problem: str = ""
+
+    def asks_for_plant_facts(self, question: str, vector: Sequence[float] | None) -> bool:
+        """Whether the question asks for facts of the plant; without its embedding not known."""
+        if self.classifier is None or vector is None:
+            return False
+        return self.classifier.is_plant_fact(question, vector)
 
 
 class HandbookSearcher:
@@ -53,9 +61,12 @@ class HandbookSearcher:
     ) -> list[RetrievedPassage]:
         """Return the best passages in the question's language, best first.
 
-        `vector` is the question's embedding; without it, keywords decide.
+        `vector` is the question's embedding; without it, keywords decide. A question on facts of
+        the plant has no passage.
         """
         loaded = await self._load()
+        if loaded.asks_for_plant_facts(question, vector):
+            return []
         index = None if vector is None else loaded.index
         # In a thread: a question may be long.
         ranked = await asyncio.to_thread(
@@ -81,10 +92,11 @@ class HandbookSearcher:
 def _load() -> _LoadedHandbook:
     """Read the handbook and its embeddings."""
     try:
-        index = load_index()
+        index, classifier = load_index(), load_classifier()
     except (HandbookInvalid, OSError, KeyError, ValueError) as error:
-        return _LoadedHandbook(index_keywords(read_handbook()), None, str(error))
-    return _LoadedHandbook(index_keywords(index.passages), index)
+        return _LoadedHandbook(index_keywords(read_handbook()), None, problem=str(error))
+    fits = classifier.fits(index)
+    return _LoadedHandbook(index_keywords(index.passages), index, classifier if fits else None)
 
 
 def _retrieved(passage: HandbookPassage, score: float) -> RetrievedPassage:

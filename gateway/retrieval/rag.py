@@ -1,6 +1,7 @@
 """Retrieval-augmented generation: insert passages before the question of a chat.
 
-    remove the tool -> search stores, handbook -> drop passages that do not fit -> insert the rest
+    remove the tool -> search stores, handbook -> quote the handbook, or
+    drop passages that do not fit -> insert the rest
 
 The prompt and the answer must fit into the model's context together.
 """
@@ -19,6 +20,7 @@ from gateway.inference.token_count import PromptTokenCounter
 from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.hybrid_search import Passage, SearchOptions
+from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.search import FoundPassages, VectorStoreQuery, VectorStoreSearcher
 from gateway.retrieval.token_length import estimate_tokens
 from gateway.wire.citations import RetrievedPassage
@@ -41,11 +43,13 @@ class Grounder:
         searcher: VectorStoreSearcher,
         handbook: HandbookSearcher,
         counter: PromptTokenCounter,
+        quoter: HandbookQuoter,
     ) -> None:
         self._parser = parser
         self._searcher = searcher
         self._handbook = handbook
         self._counter = counter
+        self._quoter = quoter
 
     async def list_search_requests(
         self, principal: Principal, request: ParsedRequest
@@ -78,19 +82,16 @@ class Grounder:
         query = await self._build_query(principal, retrieval, request.tags)
         sources = await self._find_sources(principal, retrieval, query, caller)
         context = conversation_text(bytes(request.request_fields["messages"]))
+        quotation = await self._quoter.quote(call, request, retrieval, sources)
+        if quotation is not None:
+            citations = await _prepare_citations(retrieval, context, sources, request)
+            return body, replace(request, retrieval=None, citations=citations, quotation=quotation)
         max_tokens = await self._prompt_tokens(call, request) + retrieval.max_added_tokens
         while True:
             grounded_body = insert_passages(body, retrieval.query, sources)
             grounded_request = self._parser.parse(call, grounded_body, principal)
             if not sources or await self._fits(call, grounded_request, max_tokens):
-                # In a thread: preparing many passages would delay other calls.
-                citations = await asyncio.to_thread(
-                    AnswerCitations.prepare,
-                    retrieval.query,
-                    context,
-                    sources,
-                    answer_format(grounded_request.request_fields),
-                )
+                citations = await _prepare_citations(retrieval, context, sources, grounded_request)
                 return grounded_body, replace(grounded_request, retrieval=None, citations=citations)
             sources = sources[:-1]
 
@@ -174,6 +175,23 @@ class Grounder:
         if count is not None:
             return count
         return estimate_tokens(bytes(request.request_fields["messages"]).decode(errors="replace"))
+
+
+async def _prepare_citations(
+    retrieval: RetrievalRequest,
+    context: str,
+    sources: tuple[RetrievedPassage, ...],
+    request: ParsedRequest,
+) -> AnswerCitations:
+    """Prepare the passages, in a thread: preparing many would delay other calls."""
+    return await asyncio.to_thread(
+        AnswerCitations.prepare,
+        retrieval.query,
+        context,
+        sources,
+        answer_format(request.request_fields),
+        request.model.file_search.max_statements,
+    )
 
 
 def _alternate(

@@ -47,7 +47,7 @@ def build_chat_request(
     Raises ParameterUnsupported if the model cannot reason and the request asks for it.
     """
     values = select_upstream_fields(CHAT_PARAMETERS, bodies.decode_fields(body))
-    retrieval = parse_retrieval(values, question_text(request), resolved.model.assistant)
+    retrieval = parse_retrieval(values, question_text(request), resolved.model)
     values |= reasoning_fields(
         resolved.model, requested_effort(request), requested_max_tokens(request)
     )

@@ -22,11 +22,10 @@ from gateway.wire.vector_stores import (
     parse_filter,
 )
 from infra.validation_errors import parse_validation_error
-from models.catalog import Assistant
+from models.catalog import Model
 from models.handbook.small_talk import is_small_talk
 from models.passages import render_correction, render_preface
 
-_DEFAULT_RESULTS = 5
 # Upper bounds in tokens of the language model: of one passage with its heading, and of the
 # instructions for all passages.
 _PASSAGE_TOKENS, _INSTRUCTION_TOKENS = 700, 200
@@ -53,14 +52,15 @@ def max_added_tokens(passages: int) -> int:
 
 
 def parse_retrieval(
-    values: dict[str, msgspec.Raw], question: str, assistant: Assistant | None
+    values: dict[str, msgspec.Raw], question: str, model: Model
 ) -> RetrievalRequest | None:
     """Return what is searched for a chat, and remove the `file_search` tool from its fields.
 
     An assistant also searches the handbook, unless the question asks nothing. Returns None if
     nothing is searched. Raises ParameterInvalid.
     """
-    default_results = _DEFAULT_RESULTS if assistant is None else assistant.max_passages
+    assistant, documents = model.assistant, model.file_search
+    default_results = documents.max_passages if assistant is None else assistant.max_passages
     retrieval = _extract_file_search(values, question, default_results)
     if assistant is None:
         return retrieval
@@ -119,7 +119,7 @@ def _extract_file_search(
 def insert_passages(body: bytes, question: str, sources: Sequence[RetrievedPassage]) -> bytes:
     """Return a chat body without its `file_search` tool, with passages before the question."""
     values = bodies.decode_fields(body)
-    _extract_file_search(values, question, _DEFAULT_RESULTS)
+    _extract_file_search(values, question, len(sources))
     passages = [(source.filename, source.text) for source in sources]
     preface = render_preface(question, passages)
     values["messages"] = _change_question(

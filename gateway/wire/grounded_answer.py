@@ -27,7 +27,12 @@ class CheckedChoices:
 
     @classmethod
     def check(
-        cls, body: bytes, passages: CitedPassages, checker: AnswerChecker, is_checked: bool
+        cls,
+        body: bytes,
+        passages: CitedPassages,
+        checker: AnswerChecker,
+        is_checked: bool,
+        max_statements: int | None = None,
     ) -> "CheckedChoices":
         """Decode an answer and check its choices. Raises UpstreamFailed.
 
@@ -39,7 +44,9 @@ class CheckedChoices:
             raise UpstreamFailed("The model's response could not be parsed.") from None
         for choice, message in _messages(checked.answer):
             is_answer = is_checked and not message.get("tool_calls")
-            draft = GrowingDraft(passages.question, checker, is_unchecked=not is_answer)
+            draft = GrowingDraft(
+                passages.question, checker, max_statements, is_unchecked=not is_answer
+            )
             draft.feed(message.get("content") or "")
             draft.finish(choice.get("finish_reason") == CUT)
             if draft.is_rejected:

@@ -35,11 +35,14 @@ class GroundedChunks:
         choices: int,
         is_checked: bool,
         may_call_tools: bool,
+        max_statements: int | None = None,
     ) -> None:
         self._passages = passages
         self._may_call_tools = may_call_tools
         self._drafts = {
-            index: GrowingDraft(passages.question, checker, is_unchecked=not is_checked)
+            index: GrowingDraft(
+                passages.question, checker, max_statements, is_unchecked=not is_checked
+            )
             for index in range(choices)
         }
         self._ended: set[int] = set()

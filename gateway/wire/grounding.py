@@ -49,6 +49,7 @@ class AnswerCitations:
     passages: CitedPassages
     checker: AnswerChecker
     answer_format: AnswerFormat = AnswerFormat()
+    max_statements: int | None = None
 
     @classmethod
     def prepare(
@@ -57,6 +58,7 @@ class AnswerCitations:
         context: str,
         sources: Sequence[RetrievedPassage],
         answer_format: AnswerFormat,
+        max_statements: int | None = None,
     ) -> Self:
         """Prepare the passages for the checks. Takes milliseconds per passage.
 
@@ -66,7 +68,8 @@ class AnswerCitations:
         known = f"{context[-_MAX_CONTEXT_LENGTH:]}\n{question[-_MAX_CONTEXT_LENGTH:]}"
         shown = [f"{source.filename}\n{source.text}" for source in sources]
         checker = AnswerChecker(known, shown)
-        return cls(CitedPassages(question, tuple(sources)), checker, answer_format)
+        passages = CitedPassages(question, tuple(sources))
+        return cls(passages, checker, answer_format, max_statements)
 
     @property
     def question(self) -> str:
@@ -81,7 +84,7 @@ class AnswerCitations:
     def check_body(self, body: bytes) -> CheckedBody:
         """Check an answer that is not streamed. Takes milliseconds per thousand tokens."""
         is_text = self.answer_format.is_text
-        return CheckedChoices.check(body, self.passages, self.checker, is_text)
+        return CheckedChoices.check(body, self.passages, self.checker, is_text, self.max_statements)
 
     def open_stream(self, choices: int) -> GroundedStream:
         """Return what checks a stream with this number of choices."""
@@ -92,6 +95,7 @@ class AnswerCitations:
             choices,
             answer_format.is_text,
             answer_format.may_call_tools,
+            self.max_statements,
         )
 
     def correct(self, draft: GrowingDraft, second_text: str | None) -> GroundedAnswer:
@@ -100,7 +104,7 @@ class AnswerCitations:
         The second text is used if it is verified and nothing of the draft was sent.
         """
         if second_text and not draft.released:
-            second = verify(self.passages.question, self.checker, second_text)
+            second = verify(self.passages.question, self.checker, second_text, self.max_statements)
             if second is not None:
                 return second
         return self._quote(draft)
@@ -108,13 +112,13 @@ class AnswerCitations:
     def _quote(self, draft: GrowingDraft) -> GroundedAnswer:
         """Return what was sent of a draft and the passage nearest to it.
 
-        If nothing was sent and no word of the question is in that passage, the documents do not
-        answer it.
+        If nothing was sent, and no word of the question is in that passage or the model found no
+        amount that is asked for, the documents do not answer it.
         """
         question, sent = self.passages.question, draft.released
         number = self.checker.nearest(draft.text) or 1
         texts = [source.text for source in self.passages.sources]
-        if not sent and not (texts and self.checker.is_on_topic(number)):
+        if not sent and (draft.lacks_answer or not (texts and self.checker.is_on_topic(number))):
             return GroundedAnswer(not_found_text(question), Grounding.NOT_FOUND)
         quoted = quote(question, texts, number)
         if not sent:
@@ -130,6 +134,12 @@ def answer_format(fields: Mapping[str, msgspec.Raw]) -> AnswerFormat:
     has_logprobs = bytes(fields.get("logprobs", _NULL)) == b"true"
     has_tools = "tools" in fields and bytes(fields.get("tool_choice", _NULL)) != b'"none"'
     return AnswerFormat(not is_structured and not has_logprobs, has_tools)
+
+
+def is_first_question(messages: bytes) -> bool:
+    """Whether a chat has one message of the user, and no answer yet."""
+    roles = [message.role for message in _MESSAGES.decode(messages)]
+    return roles.count("user") == 1 and not {"assistant", "tool"}.intersection(roles)
 
 
 def conversation_text(messages: bytes) -> str:

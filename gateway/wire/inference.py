@@ -52,7 +52,8 @@ class InferResponse(msgspec.Struct):
 
 
 class PredictionRequest(msgspec.Struct):
-    """`POST /v1/predictions`: rows with named columns. A list is a series in one row.
+    """`POST /v1/predictions`: rows with named columns. A list is a series in one row, of numbers or
+    of texts; a null in it is a missing number, which few models accept.
 
     `units` gives the unit of each column that is not in the model's unit. `task` describes the task
     in words, for `model: "auto"` if several models have these columns.
@@ -200,6 +201,8 @@ def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[Column
             raise _instance_error(
                 number, name, f"has {len(value)} values, the first row {len(first)}"
             )
+        if isinstance(value, list) and len({type(one) for one in value if one is not None}) > 1:
+            raise _instance_error(number, name, "mixes numbers and texts")
         values.append(value)
     return values
 

@@ -125,10 +125,29 @@ class Retrieval:
 class Assistant:
     """A model that answers from the handbook (models/handbook), and from documents of the account.
 
-    `max_passages` is how many passages a prompt has by default.
+    `max_passages` is how many passages a prompt has by default. With `quotes`, a question that the
+    handbook answers is answered by its best passage instead of by the model: for models too small
+    to be trusted with a summary.
     """
 
     max_passages: int = 3
+    quotes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileSearch:
+    """How a text model answers from vector stores.
+
+    `max_passages` is how many passages a prompt has by default. `max_statements` is how many
+    sentences that a passage supports an answer has; the rest is left out. Small models are right
+    more often with few of both.
+    """
+
+    max_passages: int = 5
+    max_statements: int | None = None
+
+
+_FILE_SEARCH = FileSearch()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +162,7 @@ class Model:
     short prompt; None if not measured. `fallbacks` are substitute models in order. The first model
     with `retrieval` computes the embeddings of vector stores. `reasoning` are the most tokens that
     it reasons with, by effort; empty if it cannot reason. `assistant` is set for a model that
-    answers from the handbook.
+    answers from the handbook, `file_search` says how a text model answers from documents.
     """
 
     id: str
@@ -165,6 +184,7 @@ class Model:
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     cost: Prices = field(default_factory=lambda: MappingProxyType({}))
     assistant: Assistant | None = None
+    file_search: FileSearch = _FILE_SEARCH
 
     def __post_init__(self) -> None:
         if self.id == AUTO:

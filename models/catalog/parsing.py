@@ -14,6 +14,7 @@ from models.catalog.entries import (
     GGUF,
     WEIGHT_KINDS,
     Assistant,
+    FileSearch,
     Model,
     Prices,
     Retrieval,
@@ -120,6 +121,7 @@ def _build_model(
         engine=MappingProxyType(dict(fields.get("engine", {}))),
         cost=cost,
         assistant=Assistant(**fields["assistant"]) if "assistant" in fields else None,
+        file_search=FileSearch(**fields.get("file_search", {})),
     )
 
 

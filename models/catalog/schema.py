@@ -8,11 +8,12 @@ from typing import Any
 from models.catalog.entries import Task, Weights
 from models.catalog.problems import ProblemList, advice
 from models.catalog.profiles import PROFILES
-from models.catalog.upstreams import MAX_PRIORITY, OWN_SERVERS
+from models.catalog.upstreams import HANDBOOK, MAX_PRIORITY, OWN_SERVERS
 from models.reasoning import parse_budgets
 
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_RESERVED_NAMES = (OWN_SERVERS, HANDBOOK)
 _MAX_TEXT = 500
 
 Check = Callable[[Any], str | None]
@@ -52,9 +53,10 @@ def _matching(pattern: re.Pattern[str], form: str) -> Check:
 def _upstream_name(value: Any) -> str | None:
     """Check the name of an upstream, which usage rows have for the upstream that answered."""
     is_valid = isinstance(value, str) and _UPSTREAM_NAME.fullmatch(value) is not None
-    if is_valid and value != OWN_SERVERS:
+    if is_valid and value not in _RESERVED_NAMES:
         return None
-    return f"must be lower-case letters, digits and hyphens, at most 40, and not `{OWN_SERVERS}`"
+    reserved = " or ".join(f"`{name}`" for name in _RESERVED_NAMES)
+    return f"must be lower-case letters, digits and hyphens, at most 40, and not {reserved}"
 
 
 def _whole_number(lowest: int, highest: int) -> Check:
@@ -80,6 +82,11 @@ def _profiles(value: Any) -> str | None:
     """Check the profiles of a model."""
     is_valid = isinstance(value, list) and all(item in list(PROFILES) for item in value)
     return None if is_valid else f"must be a list of {', '.join(PROFILES)}"
+
+
+def _boolean(value: Any) -> str | None:
+    """Check `true` or `false`."""
+    return None if isinstance(value, bool) else "must be true or false"
 
 
 def _table(value: Any) -> str | None:
@@ -117,7 +124,11 @@ _TABLE_FIELDS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
         "weights": dict.fromkeys(Weights.__dataclass_fields__, _any_text),
         "route": {"task": _text, "inputs": _texts, "optional": _texts},
         "retrieval": {"query": _any_text, "passage": _any_text},
-        "assistant": {"max_passages": _whole_number(1, 10)},
+        "assistant": {"max_passages": _whole_number(1, 10), "quotes": _boolean},
+        "file_search": {
+            "max_passages": _whole_number(1, 20),
+            "max_statements": _whole_number(1, 100),
+        },
     }
 )
 MODEL_FIELDS: Mapping[str, Check] = MappingProxyType(
@@ -140,6 +151,7 @@ MODEL_FIELDS: Mapping[str, Check] = MappingProxyType(
         "retrieval": _table,
         "reasoning": _reasoning,
         "assistant": _table,
+        "file_search": _table,
         "engine": _table,
     }
 )

@@ -12,6 +12,8 @@ OWN_SERVERS_PRIORITY = 0
 DEFAULT_PRIORITY = 1
 # The name, on usage rows, of the servers in MAAS_SERVING_URL.
 OWN_SERVERS = "own"
+# The name of what answers a question by a passage of the handbook, without a server.
+HANDBOOK = "handbook"
 MAX_PRIORITY = 100
 
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 from models.grounding.answer import DraftAnswer, GroundedAnswer, Grounding
 from models.grounding.check import AnswerChecker, CheckedSentence
-from models.grounding.sentences import CITATION, complete_length, split_sentences
+from models.grounding.expectation import asks_for_several, lacks_asked_figure
+from models.grounding.sentences import CITATION, Sentence, complete_length, split_sentences
 
 # A longer text without an end of a sentence is checked in parts, so that each check stays short.
 MAX_SENTENCE_LENGTH = 1_000
+# Shorter ones, such as `Yes.` or a row of a list, may be meant twice.
+MIN_REPEATED_LENGTH = 8
 _LAST_WHITE_SPACE = re.compile(r"\s(?=\S*$)")
 _ENDS_SENTENCE = re.compile(rf"[.!?。！？]\s*(?:{CITATION.pattern}\s*)*$")
 
@@ -18,20 +21,29 @@ class GrowingDraft:
     """One answer of a model as it grows.
 
     `question` decides the language of statements; `released` is the verified text so far, with
-    verified citations. Text of a draft without a check is released as it is.
+    verified citations, `lacks_answer` whether no sentence states the amount that is asked for. Text
+    of a draft without a check is released as it is. After
+    `max_statements` supported sentences, one more if the question asks for several things, the rest
+    is left out; the last of them must state an amount if the question asks for one.
     """
 
     question: str
     checker: AnswerChecker
+    max_statements: int | None = None
     released: str = ""
     is_unchecked: bool = False
+    lacks_answer: bool = False
     _sentences: list[CheckedSentence] = field(default_factory=list)
     _draft: DraftAnswer = field(init=False)
     _incomplete: str = ""
     _held: str = ""
     _has_no_claim: bool = False
+    _written: set[str] = field(default_factory=set)
+    _statements: int = 0
 
     def __post_init__(self) -> None:
+        if self.max_statements is not None and asks_for_several(self.question):
+            self.max_statements += 1
         self._draft = DraftAnswer(self.question)
 
     @property
@@ -96,21 +108,46 @@ class GrowingDraft:
         """Forget the released text of a rejected draft of which nothing was sent."""
         self.released = ""
 
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the draft has all statements that it may have."""
+        return self.max_statements is not None and self._statements >= self.max_statements
+
     def _is_open(self, rest: str) -> bool:
         """Whether the rest of a cut answer is an incomplete sentence that may be released."""
         is_answer = self._draft.grounding is not Grounding.NOT_FOUND and not self.is_rejected
+        is_answer = is_answer and not self._is_whole
         return is_answer and _ENDS_SENTENCE.search(rest) is None
 
     def _check(self, text: str) -> str:
-        """Check the sentences of a text and return what may be released."""
+        """Check the sentences of a text and return what may be released.
+
+        Small models repeat sentences: each is released once.
+        """
         released = ""
         for sentence in split_sentences(text):
-            checked = self.checker.check_sentence(sentence)
+            if self._is_whole:
+                break
+            if len(sentence.bare) >= MIN_REPEATED_LENGTH and sentence.bare in self._written:
+                continue
+            self._written.add(sentence.bare)
+            checked = self._check_sentence(sentence)
             self._sentences.append(checked)
             part = self._draft.take(checked)
+            self._statements += bool(checked.supported_by) and checked.is_supported
             self._held = "" if part else self._held + sentence.text
             released += part
         return released
+
+    def _check_sentence(self, sentence: Sentence) -> CheckedSentence:
+        """Check a sentence; the last one of a short answer must hold the amount that is asked."""
+        checked = self.checker.check_sentence(sentence)
+        is_last = self.max_statements is not None and self._statements + 1 >= self.max_statements
+        text = "".join(one.sentence.bare for one in self._sentences) + sentence.bare
+        if is_last and checked.supported_by and lacks_asked_figure(self.question, text):
+            self.lacks_answer = True
+            return CheckedSentence(sentence, (), (sentence.bare,))
+        return checked
 
     def _release(self, text: str) -> str:
         """Record and return released text."""
@@ -118,9 +155,11 @@ class GrowingDraft:
         return text
 
 
-def verify(question: str, checker: AnswerChecker, text: str) -> GroundedAnswer | None:
+def verify(
+    question: str, checker: AnswerChecker, text: str, max_statements: int | None = None
+) -> GroundedAnswer | None:
     """Return a complete answer with verified citations; None if a sentence is not supported."""
-    draft = GrowingDraft(question, checker)
+    draft = GrowingDraft(question, checker, max_statements)
     draft.feed(text)
     draft.finish()
     if draft.grounding is None or draft.is_rejected:

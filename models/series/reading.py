@@ -92,7 +92,7 @@ def _machine_labels(machine: Column | None, rows: int, problems: Problems) -> Se
     missing = [position for position, label in enumerate(labels) if label in ("", "nan")]
     if missing:
         message = f"{len(missing)} rows have no {machine.name!r}."
-        problems.add(Problem("missing_machine", message, "Fill them in.", field=machine.name))
+        problems.add(Problem("empty_machine", message, "Fill them in.", field=machine.name))
     return labels
 
 
@@ -102,7 +102,7 @@ def _report_missing_times(times: Floats, time: Column | None, problems: Problems
     if missing and time is not None:
         message = f"{missing} rows have no {time.name!r}."
         fix = "Fill the times in, or state that there is no time column: the rows are in order."
-        problems.add(Problem("missing_time", message, fix, field=time.name))
+        problems.add(Problem("empty_time", message, fix, field=time.name))
 
 
 def _split(labels: Sequence[str], times: Floats, readings: Floats) -> list[Series]:

@@ -54,6 +54,7 @@ class TabularAdapter:
             comparison.baseline.value,
             comparison.model.value,
             comparison.higher_is_better,
+            improvement=(comparison.difference.low, comparison.difference.high),
         )
         return Adaptation(artefact, score, len(data), len(model.held_out.rows))
 

@@ -5,23 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
 from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
 from models.multilingual import EncoderMissing
 from models.tag_align import confirmations as confirming
 from models.tag_align.aligner import ARTEFACT, TagAligner
+from models.tag_align.comparing import LEVEL, compare_held_out
 from models.tag_align.confirmations import Confirmation, TooManyConfirmations
 from models.tag_align.encoder import Encoder
-from models.tag_align.training_file import (
-    HELD_OUT_DIVISOR,
-    positions_by_pattern,
-    read_confirmations,
-)
+from models.tag_align.own_concepts import OWN_SCHEME
+from models.tag_align.training_file import read_confirmed_tags
 from models.tag_align.vectors import load_cached_encoder
 from models.tag_align.vocabulary import ConceptUnknown, Scheme, Vocabulary, read
-
-SEED = 20_170
 
 log = logging.getLogger(__name__)
 
@@ -44,29 +38,38 @@ def aligners(path: Path = ARTEFACT) -> Mapping[str, TagAligner]:
 def load_variant_aligner(bases: Mapping[str, TagAligner], variant: bytes) -> tuple[str, TagAligner]:
     """Return a variant's scheme, and the base aligner of this scheme fitted on the variant.
 
-    bases: base aligner by scheme. Raises VariantBroken, ConceptUnknown.
+    bases: base aligner by scheme. The scheme of own concepts is OWN_SCHEME. Raises VariantBroken,
+    ConceptUnknown.
     """
-    scheme = _find_scheme(bases, confirming.parse_variant(variant))
+    parsed = confirming.parse_variant(variant)
+    if parsed.concepts:
+        return OWN_SCHEME, bases[Scheme.BRICK].with_variant(variant)
+    scheme = _find_scheme(bases, parsed.confirmations)
     return scheme, bases[scheme].with_variant(variant)
 
 
 def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
     """Fit a variant on lines of `{"tag": …, "concept": …}`; all concept ids must be of one scheme.
 
-    The score is computed on held-out patterns: tags that differ in numbers only are either all
-    fitted on or all held out. Raises TrainingFileInvalid.
+    With lines of `{"concept": …, "name": …}`, the concepts are the customer's own.
+
+    The score is computed by cross-validation over patterns. Raises TrainingFileInvalid.
     """
-    confirmations = read_confirmations(training_file, read(ARTEFACT))
-    base = _select_base(aligners(), confirmations)
-    progress(f"Read {len(confirmations)} confirmations.")
-    held_out, training_positions = _split(confirmations)
-    before, after = (
-        _accuracy(aligner, held_out)
-        for aligner in (base, base.learn([confirmations[at] for at in training_positions]).aligner)
+    confirmed = read_confirmed_tags(training_file, read(ARTEFACT))
+    confirmations = confirmed.confirmations
+    bases = aligners()
+    base = (
+        bases[Scheme.BRICK].over(confirmed.concepts)
+        if confirmed.concepts
+        else _select_base(bases, confirmations)
     )
+    progress(f"Read {len(confirmations)} confirmations.")
+    held_out = compare_held_out(base, confirmations)
+    low, high = held_out.improvement
     progress(
-        f"Correct on {len(held_out)} held-out tags: {before:.1%} before training, "
-        f"{after:.1%} after."
+        f"Correct on {held_out.tags} held-out tags: {held_out.base:.1%} before training, "
+        f"{held_out.variant:.1%} after. Kinds of tags better less worse: {low:+.1%} to {high:+.1%} "
+        f"({LEVEL:.0%} interval)."
     )
     result = base.learn(confirmations)
     for conflict in result.conflicts:
@@ -76,9 +79,13 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
             f"{conflict.leading!r}."
         )
     score = Score(
-        "share of tags with the correct first concept", before, after, higher_is_better=True
+        "share of tags with the correct first concept",
+        held_out.base,
+        held_out.variant,
+        higher_is_better=True,
+        improvement=held_out.improvement,
     )
-    return Adaptation(result.aligner.variant(), score, len(confirmations), len(held_out))
+    return Adaptation(result.aligner.variant(), score, len(confirmations), held_out.tags)
 
 
 def _load_encoder(path: Path, vocabulary: Vocabulary) -> Encoder | None:
@@ -108,27 +115,3 @@ def _find_scheme(bases: Mapping[str, TagAligner], confirmations: Sequence[Confir
         if all(confirmation.concept in base.positions for confirmation in confirmations):
             return scheme
     raise ConceptUnknown(f"The concepts belong to several schemes; use one of {', '.join(bases)}.")
-
-
-def _split(confirmations: Sequence[Confirmation]) -> tuple[list[Confirmation], list[int]]:
-    """Return the held-out confirmations and the positions of the others, split by pattern."""
-    positions_by_group = list(positions_by_pattern(confirmations).values())
-    order = np.random.default_rng(SEED).permutation(len(positions_by_group))
-    held_out = {
-        position
-        for group in order[: len(positions_by_group) // HELD_OUT_DIVISOR]
-        for position in positions_by_group[group]
-    }
-    return [confirmations[position] for position in sorted(held_out)], [
-        position for position in range(len(confirmations)) if position not in held_out
-    ]
-
-
-def _accuracy(aligner: TagAligner, held_out: Sequence[Confirmation]) -> float:
-    """Return the share of held-out tags whose first candidate is the confirmed concept."""
-    candidates = [aligner.align([confirmation.tag], top=1)[0] for confirmation in held_out]
-    is_correct = [
-        bool(each) and each[0].concept.id == confirmation.concept
-        for each, confirmation in zip(candidates, held_out, strict=True)
-    ]
-    return float(np.mean(is_correct))

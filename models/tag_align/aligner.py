@@ -8,9 +8,8 @@ correct the spelling scores only: a variant therefore loads without the encoder,
 the same result with and without one.
 """
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,9 +20,10 @@ import numpy as np
 
 from models.tag_align import confirmations as confirming
 from models.tag_align.confirmations import Confirmation, Conflict, ReplacedConfirmation
+from models.tag_align.describing import TagDescription, describe_tag
 from models.tag_align.encoder import Encoder
-from models.tag_align.features import Features, Floats, Index, Weighting
-from models.tag_align.learning import ScoreCorrections, tag_features
+from models.tag_align.features import Features, Floats, Index
+from models.tag_align.learning import ScoreCorrections
 from models.tag_align.names import ConceptNameIndex
 from models.tag_align.naming import (
     Lexicon,
@@ -31,54 +31,28 @@ from models.tag_align.naming import (
     Words,
     build_lexicon,
     is_word,
-    mask_numbers,
     split_words,
     validate_tag,
+    with_known_words,
 )
+from models.tag_align.parsing.name import read_name
 from models.tag_align.proposing import (
     MAX_PATTERNS,
     pattern_similarities,
     select_for_confirmation,
     sharpened_similarities,
 )
+from models.tag_align.reading import ReadTag, read_tag, tag_features
+from models.tag_align.settings import NON_ASCII_FACTOR, SETTINGS, Settings
 from models.tag_align.vocabulary import Concept, ConceptUnknown, Scheme, Vocabulary, read
 
 MAX_TAGS = 10_000
 ARTEFACT = Path(__file__).with_name("vocabulary.json")
 _CONFIRMED_SCORE = 2.0  # above every other score, so that a tag's confirmed concept ranks first
-# The best spelling score from which a tag is not encoded, and its factor for tags with non-ASCII
-# letters. Chosen on half of the German pairs and two buildings: higher values make the
-# accuracy on the buildings' tags worse than spelling alone.
-MIN_SPELLING_SCORE, NON_ASCII_FACTOR = 0.4, 1.5
-ALWAYS_SEMANTIC = math.inf  # a `min_spelling_score` that encodes every tag with a word
 
 
 class TooManyTags(ValueError):
     """Raised if one call has more than MAX_TAGS tags."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Hyperparameters of an aligner.
-
-    name_weights: feature weights for comparing a tag with a concept's name. tag_weights: feature
-    weights for comparing two tags. ridge: regularization of the corrections that confirmations
-    give. min_spelling_score: the best score below which a tag is encoded, if there is an encoder.
-    """
-
-    name_weights: Weighting
-    tag_weights: Weighting
-    ridge: float
-    min_spelling_score: float = MIN_SPELLING_SCORE
-
-
-# A whole word shared with a concept's name is far stronger evidence than shared letter n-grams;
-# between two tags of one building letter n-grams are the stronger evidence.
-SETTINGS = Settings(
-    name_weights=Weighting(word=3.0, pair=0.0, gram=0.3, min_gram=3, max_gram=5),
-    tag_weights=Weighting(word=1.0, pair=1.0, gram=0.3, min_gram=2, max_gram=4),
-    ridge=0.1,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +95,8 @@ class LearningResult:
 class TagAligner:
     """An immutable tag aligner; a tenant's variant is an aligner with confirmations.
 
-    positions: index of each concept in `names`, by concept id. confirmed: concept id by tag.
+    positions: index of each concept in `names`, by concept id. confirmed: concept id by tag. own:
+    the concepts, if they are a customer's own and belong into the variant.
     """
 
     names: ConceptNameIndex
@@ -130,6 +105,7 @@ class TagAligner:
     settings: Settings
     confirmed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     corrections: ScoreCorrections | None = None
+    own: tuple[Concept, ...] = ()
 
     @classmethod
     def load(
@@ -161,25 +137,61 @@ class TagAligner:
         positions = {concept.id: position for position, concept in enumerate(concepts)}
         if not concepts or len(positions) < len(concepts):
             raise ValueError("Give at least one concept, and each id once.")
-        names = ConceptNameIndex.build(concepts, settings.name_weights, encoder)
+        names = ConceptNameIndex.build(
+            concepts,
+            settings.name_weights,
+            encoder,
+            settings.path_weights,
+            settings.kind_factors,
+        )
         words = {word for concept in concepts for word in split_words(concept.name)}
         return cls(names, build_lexicon(vocabulary.abbreviations, words), positions, settings)
+
+    def over(self, concepts: Sequence[Concept]) -> "TagAligner":
+        """Return an aligner over a customer's own concepts, with this one's lexicon and settings.
+
+        It compares by spelling only: encoding the names would take 20 ms each. Raises ValueError
+        if `concepts` is empty or contains a duplicate id.
+        """
+        own = TagAligner.from_concepts(concepts, Vocabulary((), ()), settings=self.settings)
+        words = {word for concept in concepts for word in split_words(concept.name)}
+        return replace(own, lexicon=with_known_words(self.lexicon, words), own=tuple(concepts))
 
     def align(self, tags: Sequence[str], top: int = 5) -> list[tuple[Candidate, ...]]:
         """Return the `top` best concepts of each tag, best first; scores of 0 are left out.
 
         Raises TagInvalid, TooManyTags.
         """
-        return [
-            self._align_tag(tag, top, use_embeddings=True).candidates for tag in validate_tags(tags)
-        ]
+        return [alignment.candidates for alignment in self.align_all(tags, top)]
+
+    def align_all(
+        self, tags: Sequence[str], top: int = 5, max_by_meaning: int = MAX_TAGS
+    ) -> list[TagAlignment]:
+        """Return the candidates of each tag with their basis.
+
+        Encoding takes tens of milliseconds: at most `max_by_meaning` kinds of tags are. Tags of
+        one kind are aligned once. Raises TagInvalid, TooManyTags.
+        """
+        by_kind: dict[Hashable, TagAlignment] = {}
+        by_meaning: set[Words] = set()
+        alignments = []
+        for tag in validate_tags(tags):
+            read = read_tag(tag, self.lexicon)
+            kind, pattern = (tag if tag in self.confirmed else read.key), read.name.pattern
+            if kind not in by_kind:
+                may_encode = len(by_meaning) < max_by_meaning or pattern in by_meaning
+                by_kind[kind] = self._align_tag(tag, read, top, may_encode)
+            if by_kind[kind].basis is Basis.MEANING:
+                by_meaning.add(pattern)
+            alignments.append(by_kind[kind])
+        return alignments
 
     def align_tag(self, tag: str, top: int = 5, use_embeddings: bool = True) -> TagAlignment:
         """Return the candidates of one tag with their basis; `use_embeddings` allows encoding it.
 
-        Encoding takes tens of milliseconds. Raises TagInvalid.
+        Raises TagInvalid.
         """
-        return self._align_tag(validate_tag(tag), top, use_embeddings)
+        return self.align_all([tag], top, MAX_TAGS if use_embeddings else 0)[0]
 
     def learn(self, confirmations: Iterable[Confirmation]) -> LearningResult:
         """Return a new aligner fitted on the earlier and the new confirmations.
@@ -198,14 +210,16 @@ class TagAligner:
 
     def variant(self) -> bytes:
         """Serialize the confirmations as the file of a customer's variant."""
-        return confirming.render_variant(self.confirmed)
+        return confirming.render_variant(self.confirmed, self.own)
 
     def with_variant(self, variant: bytes) -> "TagAligner":
         """Return a new aligner fitted on a variant's confirmations too.
 
-        Raises VariantBroken and ConceptUnknown.
+        A variant with own concepts aligns with those. Raises VariantBroken and ConceptUnknown.
         """
-        return self.learn(confirming.parse_variant(variant)).aligner
+        parsed = confirming.parse_variant(variant)
+        base = self.over(parsed.concepts) if parsed.concepts else self
+        return base.learn(parsed.confirmations).aligner
 
     def propose(self, tags: Sequence[str], count: int) -> tuple[str, ...]:
         """Return up to `count` of `tags` to confirm next, the most informative first.
@@ -216,24 +230,29 @@ class TagAligner:
         first_tag: dict[Words, str] = {}
         tag_counts: Counter[Words] = Counter()
         for tag in validate_tags(tags):
-            words = mask_numbers(split_words(tag))
-            first_tag.setdefault(words, tag)
-            tag_counts[words] += 1
-        frequent = [words for words, _ in tag_counts.most_common(MAX_PATTERNS)]
-        pattern_features = [self._tag_features(split_words(first_tag[words])) for words in frequent]
-        pattern_index, similarities = pattern_similarities(pattern_features)
+            pattern = read_name(tag).pattern
+            first_tag.setdefault(pattern, tag)
+            tag_counts[pattern] += 1
+        frequent = [pattern for pattern, _ in tag_counts.most_common(MAX_PATTERNS)]
+        read = [read_tag(first_tag[pattern], self.lexicon) for pattern in frequent]
+        pattern_index, similarities = pattern_similarities([self._tag_features(r) for r in read])
         confirmed_similarities = self._confirmed_similarities(pattern_index)
-        weights = np.array([tag_counts[words] for words in frequent], dtype=np.float64)
+        weights = np.array([tag_counts[pattern] for pattern in frequent], dtype=np.float64)
         return tuple(
             first_tag[frequent[at]]
             for at in select_for_confirmation(similarities, weights, confirmed_similarities, count)
         )
 
-    def _align_tag(self, tag: str, top: int, use_embeddings: bool) -> TagAlignment:
+    def describe(self, tag: str, value_range: tuple[float, float] | None = None) -> TagDescription:
+        """Return what the structure of a tag says. Raises TagInvalid.
+
+        value_range: the lowest and highest value of the point, to infer its unit.
+        """
+        return describe_tag(read_tag(validate_tag(tag), self.lexicon), value_range)
+
+    def _align_tag(self, tag: str, read: ReadTag, top: int, use_embeddings: bool) -> TagAlignment:
         """Return the candidates of a valid tag; `use_embeddings` allows encoding the tag."""
-        words = split_words(tag)
-        expanded, corrections = self.lexicon.expand(words), self._score_corrections(words)
-        spelling = self.names.spelling_scores(expanded)
+        spelling, corrections = self.names.spelling_scores(read), self._score_corrections(read)
         scores = spelling + corrections
         embeddings = self.names.embeddings
         if tag in self.confirmed:
@@ -242,33 +261,34 @@ class TagAligner:
         if (
             embeddings is None
             or not use_embeddings
-            or self._is_spelling_sufficient(spelling, corrections, words, expanded)
+            or self._is_spelling_sufficient(spelling, corrections, read)
         ):
             return TagAlignment(self._top_candidates(scores, top), Basis.LETTERS)
-        scores = self.names.semantic_scores(embeddings, tag, expanded) + corrections
+        scores = self.names.semantic_scores(embeddings, read) + corrections
         return TagAlignment(self._top_candidates(scores, top), Basis.MEANING)
 
-    def _is_spelling_sufficient(
-        self, spelling: Floats, corrections: Floats, words: Words, expanded: Words
-    ) -> bool:
-        """Whether the spelling scores and corrections suffice without encoding the tag.
+    def _is_spelling_sufficient(self, spelling: Floats, corrections: Floats, tag: ReadTag) -> bool:
+        """Whether spelling and the corrections of the scores suffice without encoding the tag.
 
-        Spelling scores are discounted by the share of letters in unknown words. A tag without any
-        word cannot be encoded.
+        The best similarity is discounted by the share of letters in unknown words. A tag without
+        any word cannot be encoded.
         """
+        words = tag.name.leaf
         if not any(map(is_word, words)):
             return True
-        known_share = 1 - self.names.unknown_letter_share(expanded, self.lexicon)
+        known_share = 1 - self.names.unknown_letter_share(tag.leaf, self.lexicon)
         required = self.settings.min_spelling_score * (
             1 if all(map(str.isascii, words)) else NON_ASCII_FACTOR
         )
-        return bool(np.max(known_share * spelling + corrections) >= required)
+        if np.max(known_share * spelling + corrections) >= required:
+            return True
+        return known_share * self.names.best_similarity(tag) >= required
 
-    def _score_corrections(self, words: Words) -> Floats:
+    def _score_corrections(self, tag: ReadTag) -> Floats:
         """Return the correction from confirmations to add to each concept's score, [concepts]."""
         if self.corrections is None:
             return np.zeros(len(self.names.concepts))
-        return self.corrections.score_changes(self._tag_features(words))
+        return self.corrections.score_changes(self._tag_features(tag))
 
     def _top_candidates(self, scores: Floats, top: int) -> tuple[Candidate, ...]:
         """Return the `top` concepts with the highest positive scores, capped at 1."""
@@ -281,10 +301,9 @@ class TagAligner:
 
     def _fit(self, patterns: Sequence[confirming.ConfirmedPattern]) -> ScoreCorrections:
         """Fit the corrections of the spelling scores on confirmed patterns."""
-        words = [split_words(confirmed.tag) for confirmed in patterns]
-        expanded = [self.lexicon.expand(each) for each in words]
-        scores = [self.names.spelling_scores(each) for each in expanded]
-        pattern_features = [self._tag_features(each) for each in words]
+        read = [read_tag(confirmed.tag, self.lexicon) for confirmed in patterns]
+        scores = [self.names.spelling_scores(each) for each in read]
+        pattern_features = [self._tag_features(each) for each in read]
         return ScoreCorrections.fit(
             patterns, pattern_features, np.array(scores), self.positions, self.settings.ridge
         )
@@ -292,17 +311,14 @@ class TagAligner:
     def _confirmed_similarities(self, pattern_index: Index) -> Floats:
         """Return the highest similarity of each indexed pattern to a confirmed one, [N]."""
         similarities = np.zeros(pattern_index.size)
-        for words in {
-            mask_numbers(split_words(tag)): split_words(tag) for tag in self.confirmed
-        }.values():
-            similarities = np.maximum(
-                similarities, sharpened_similarities(pattern_index, self._tag_features(words))
-            )
+        for tag in {read_name(tag).pattern: tag for tag in self.confirmed}.values():
+            features = self._tag_features(read_tag(tag, self.lexicon))
+            similarities = np.maximum(similarities, sharpened_similarities(pattern_index, features))
         return similarities
 
-    def _tag_features(self, words: Words) -> Features:
+    def _tag_features(self, tag: ReadTag) -> Features:
         """Return the features by which a tag is compared with other tags."""
-        return tag_features(words, self.lexicon, self.settings.tag_weights)
+        return tag_features(tag, self.settings.tag_weights, self.settings.path_weights)
 
     def _require_concepts(self, confirmations: Iterable[Confirmation]) -> None:
         """Raise ConceptUnknown if a confirmed concept is not in the vocabulary."""

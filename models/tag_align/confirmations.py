@@ -8,15 +8,20 @@ reported as conflicts.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from models.tag_align.naming import TagInvalid, Words, mask_numbers, split_words, validate_tag
+from models.tag_align.naming import TagInvalid, Words, validate_tag
+from models.tag_align.own_concepts import OwnConcept, build_own_concepts
+from models.tag_align.parsing.name import read_name
+from models.tag_align.vocabulary import Concept
 
 # Fitting compares each confirmed pattern with every other: this many take seconds.
 MAX_CONFIRMATIONS = 3_000
 OUTVOTED_RATIO = 4
-VERSION = 1
+# A file with the customer's own concepts has OWN_VERSION; files without are as before.
+VERSION, OWN_VERSION = 1, 2
 
 
 class TooManyConfirmations(ValueError):
@@ -33,6 +38,14 @@ class Confirmation:
 
     tag: str
     concept: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The content of a variant's file; `concepts` are the customer's own, if it has some."""
+
+    confirmations: tuple[Confirmation, ...]
+    concepts: tuple[Concept, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +109,7 @@ def group_by_pattern(
     """Group confirmed tags by pattern and find the conflicts within each pattern."""
     groups: dict[Words, list[str]] = defaultdict(list)
     for tag in concept_by_tag:
-        groups[mask_numbers(split_words(tag))].append(tag)
+        groups[read_name(tag).pattern].append(tag)
     patterns = tuple(
         _weigh_concepts(tags, concept_by_tag) for words, tags in groups.items() if words
     )
@@ -109,24 +122,37 @@ def group_by_pattern(
     return patterns, conflicts
 
 
-def render_variant(concept_by_tag: Mapping[str, str]) -> bytes:
-    """Render confirmations as a variant's file, in JSON."""
-    payload = {"version": VERSION, "confirmations": list(concept_by_tag.items())}
+def render_variant(concept_by_tag: Mapping[str, str], own: Sequence[Concept] = ()) -> bytes:
+    """Render confirmations, and a customer's own concepts, as a variant's file, in JSON."""
+    payload: dict[str, Any] = {"version": VERSION, "confirmations": list(concept_by_tag.items())}
+    if own:
+        payload["version"] = OWN_VERSION
+        payload["concepts"] = [[one.id, one.name, *one.aliases] for one in own]
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def parse_variant(variant: bytes) -> tuple[Confirmation, ...]:
+def parse_variant(variant: bytes) -> Variant:
     """Parse a variant's file. Raises VariantBroken."""
     try:
         payload = json.loads(variant)
-        if payload["version"] != VERSION:
-            raise ValueError(payload["version"])
         pairs = [(tag, concept) for tag, concept in payload["confirmations"]]
+        own = _parse_concepts(payload)
     except (KeyError, TypeError, ValueError) as error:
         raise VariantBroken(f"The artefact is not a variant of version {VERSION}.") from error
     if not all(isinstance(part, str) for pair in pairs for part in pair):
         raise VariantBroken("A variant's tags and concepts must be strings.")
-    return tuple(Confirmation(tag, concept) for tag, concept in pairs)
+    return Variant(tuple(Confirmation(tag, concept) for tag, concept in pairs), own)
+
+
+def _parse_concepts(payload: Mapping[str, Any]) -> tuple[Concept, ...]:
+    """Parse the own concepts of a variant's document, which only one of OWN_VERSION has."""
+    if payload["version"] == VERSION:
+        return ()
+    if payload["version"] != OWN_VERSION:
+        raise ValueError(payload["version"])
+    return build_own_concepts(
+        [OwnConcept(id, name, tuple(aliases)) for id, name, *aliases in payload["concepts"]]
+    )
 
 
 def _validate_tag(tag: str, number: int) -> str:

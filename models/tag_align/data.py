@@ -22,6 +22,9 @@ POINTS = Path("tags_brick", "tags.csv")
 BRICK = Path("tags_brick", "definitions.csv.gz")
 SHELLS = Path("aas_dict", "aas_dict.json.gz")
 TERMS = Path("camb_zh", "bitextmine.xlsx")
+# Read by path_data.py: the rooms of one building, and a third building as a Brick model.
+ROOMS = Path("tags_brick", "uva_cse_point_map.csv")
+SODA = Path("tags_brick", "soda_brick.ttl.gz")
 LEXICON = Path(__file__).with_name("lexicon.tsv")
 BUILDINGS = ("SDH", "UVA")
 MAX_TERM_LENGTH = 200
@@ -114,7 +117,7 @@ def abbreviations() -> tuple[tuple[str, str], ...]:
 
 def digests(directory: Path) -> dict[str, str]:
     """Return the SHA-256 digest of each data set file by its path. Raises TrainingDataMissing."""
-    files = (POINTS, BRICK, SHELLS, TERMS)
+    files = (POINTS, BRICK, SHELLS, TERMS, ROOMS, SODA)
     return {
         str(file): hashlib.sha256(read_training_set(directory, file)).hexdigest() for file in files
     }

@@ -13,14 +13,7 @@ from random import Random
 from typing import Any
 
 from models.multilingual import EncoderMissing, load_encoder
-from models.tag_align.aligner import (
-    ALWAYS_SEMANTIC,
-    ARTEFACT,
-    SETTINGS,
-    Basis,
-    Settings,
-    TagAligner,
-)
+from models.tag_align.aligner import ARTEFACT, Basis, TagAligner
 from models.tag_align.confirmations import Confirmation
 from models.tag_align.data import (
     BUILDINGS,
@@ -32,7 +25,9 @@ from models.tag_align.data import (
     german_pairs,
 )
 from models.tag_align.encoder import Encoder
+from models.tag_align.evaluate_paths import load_benchmark, path_figures
 from models.tag_align.features import Weighting
+from models.tag_align.settings import ALWAYS_SEMANTIC, SETTINGS, Settings
 from models.tag_align.vectors import cached_encoder
 from models.tag_align.vocabulary import Concept, Scheme, Vocabulary, read
 from models.training_data import TrainingDataMissing, record_metrics
@@ -99,6 +94,7 @@ def evaluate(directory: Path, artefact: Path, encoder: Encoder | None) -> Figure
         "chinese": translation_figures(chinese, vocabulary, caching_encoder),
         "variant": variant_figures(bench),
         "milliseconds_a_tag": spelling_latency(bench),
+        "paths": path_figures(load_benchmark(directory, artefact)),
     }
     if encoder is not None and caching_encoder is not None:
         figures["served_with_encoder"] = {

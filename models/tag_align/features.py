@@ -13,6 +13,7 @@ from models.tag_align.naming import NUMBER, Words
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 Features = Mapping[str, float]
+MISSING_WEIGHT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,28 @@ class Index:
         Features missing from the index are left out of the query's norm: equipment names and room
         numbers must not lower the similarity.
         """
+        return self._similarities(features, 0.0)
+
+    def kernel(self, features: Features) -> Floats:
+        """Return the cosine similarity to each name with missing features in the norm, [size].
+
+        Names that share one word of many are not alike, however few words the index has. Missing
+        features count MISSING_WEIGHT of indexed ones, as some are names of places.
+        """
+        missing = _log_scaled([value for name, value in features.items() if name not in self])
+        idf_of_missing = np.log(1 + self.size) + 1
+        square = MISSING_WEIGHT * float(missing @ missing) * idf_of_missing**2
+        return self._similarities(features, square)
+
+    def _similarities(self, features: Features, missing_square: float) -> Floats:
+        """Return the cosines of the indexed features, with a further square in the norm, [size]."""
         shared = [(self.columns[name], value) for name, value in features.items() if name in self]
         columns = np.array([column for column, _ in shared], dtype=np.intp)
         query = _log_scaled([value for _, value in shared]) * self.idf[columns]
         cosines = np.zeros(self.size)
         if not shared:
             return cosines
-        query /= np.linalg.norm(query)
+        query /= np.sqrt(query @ query + missing_square)
         for column, value in zip(columns.tolist(), query.tolist(), strict=True):
             span = slice(self.starts[column], self.starts[column + 1])
             cosines[self.rows[span]] += value * self.values[span]

@@ -12,15 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.tag_align.confirmations import ConfirmedPattern
-from models.tag_align.features import (
-    Features,
-    Floats,
-    Index,
-    Weighting,
-    build_index,
-    extract_features,
-)
-from models.tag_align.naming import Lexicon, Words, mask_numbers
+from models.tag_align.features import Features, Floats, Index, build_index
+
+# Exponent of the similarities. A few confirmations must not change what letters say of tags that
+# are only somewhat alike: with 1, ten confirmations made two of three buildings worse. Any power
+# of a positive semidefinite kernel is one.
+SHARPNESS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +48,16 @@ class ScoreCorrections:
             for concept, share in one.shares.items():
                 target[row, concepts[concept]] = share
         pattern_index = build_index(features_by_pattern)
-        similarities = np.array([pattern_index.similarities(one) for one in features_by_pattern])
+        similarities = np.array([_kernel(pattern_index, one) for one in features_by_pattern])
         similarities += ridge * np.eye(len(patterns))
         return cls(pattern_index, np.linalg.solve(similarities, target - scores).astype(np.float32))
 
     def score_changes(self, tag: Features) -> Floats:
         """Return the correction to add to each concept's score for one tag, [concepts]."""
-        return np.asarray(self.patterns.similarities(tag) @ self.weights, dtype=np.float64)
+        return np.asarray(_kernel(self.patterns, tag) @ self.weights, dtype=np.float64)
 
 
-def tag_features(words: Words, lexicon: Lexicon, weighting: Weighting) -> Features:
-    """Return the features by which a tag is compared with other tags; numbers are masked.
-
-    Contains raw and expanded words: among the tags of one building an abbreviation is as good a
-    feature as its expansion, and remains right if the lexicon is wrong.
-    """
-    return extract_features((mask_numbers(words), mask_numbers(lexicon.expand(words))), weighting)
+def _kernel(patterns: Index, tag: Features) -> Floats:
+    """Return the similarity of a tag to each pattern, [patterns]."""
+    similarities: Floats = patterns.kernel(tag) ** SHARPNESS
+    return similarities

@@ -17,7 +17,9 @@ from models.tag_align.features import (
     extract_features,
     word_feature,
 )
+from models.tag_align.kinds import ConceptKinds, KindFactors
 from models.tag_align.naming import Lexicon, Words, is_long_word, split_words, without_numbers
+from models.tag_align.reading import PathWeights, ReadTag, query_features
 from models.tag_align.vocabulary import Concept
 
 # Weights of a semantic score: cosine of the raw tag, cosine of the expanded tag, spelling score.
@@ -34,10 +36,18 @@ class ConceptNameIndex:
     starts: Rows
     weighting: Weighting
     embeddings: NameEmbeddings | None
+    path_weights: PathWeights
+    kinds: ConceptKinds
+    kind_factors: KindFactors
 
     @classmethod
     def build(
-        cls, concepts: Sequence[Concept], weighting: Weighting, encoder: Encoder | None
+        cls,
+        concepts: Sequence[Concept],
+        weighting: Weighting,
+        encoder: Encoder | None,
+        path_weights: PathWeights,
+        kind_factors: KindFactors,
     ) -> Self:
         """Index the names and aliases of concepts, and encode them if there is an encoder."""
         names_by_concept = [(one.name, *one.aliases) for one in concepts]
@@ -50,26 +60,43 @@ class ConceptNameIndex:
             ]
         )
         embeddings = None if encoder is None else NameEmbeddings.build(encoder, all_names)
-        return cls(tuple(concepts), name_index, starts, weighting, embeddings)
+        kinds = ConceptKinds.build(concepts)
+        return cls(
+            tuple(concepts),
+            name_index,
+            starts,
+            weighting,
+            embeddings,
+            path_weights,
+            kinds,
+            kind_factors,
+        )
 
-    def spelling_scores(self, expanded: Words) -> Floats:
-        """Return the best spelling similarity of each concept to an expanded tag, [concepts]."""
-        return self._best_per_concept(self._spelling_similarities(expanded))
+    def spelling_scores(self, tag: ReadTag) -> Floats:
+        """Return the best spelling similarity of each concept to a tag, [concepts]."""
+        best = self._best_per_concept(self._spelling_similarities(tag))
+        return np.asarray(best * self.kinds.factors(tag, self.kind_factors))
 
-    def semantic_scores(self, embeddings: NameEmbeddings, tag: str, expanded: Words) -> Floats:
+    def best_similarity(self, tag: ReadTag) -> float:
+        """Return the highest spelling similarity of any name, whatever its kind."""
+        return float(np.max(self._spelling_similarities(tag)))
+
+    def semantic_scores(self, embeddings: NameEmbeddings, tag: ReadTag) -> Floats:
         """Return the best weighted similarity of each concept by embeddings, [concepts]."""
-        spelling = " ".join(without_numbers(expanded))
+        text = tag.name.leaf_text
+        spelling = " ".join(without_numbers(tag.leaf))
         raw_similarities, expanded_similarities = embeddings.similarities(
-            [_without_digits(tag) or tag, spelling or tag]
+            [_without_digits(text) or text, spelling or text]
         )
         weighted = (
             RAW_TAG_WEIGHT * raw_similarities
             + EXPANDED_TAG_WEIGHT * expanded_similarities
-            + SPELLING_WEIGHT * self._spelling_similarities(expanded)
+            + SPELLING_WEIGHT * self._spelling_similarities(tag)
         )
-        return self._best_per_concept(
+        best = self._best_per_concept(
             weighted / (RAW_TAG_WEIGHT + EXPANDED_TAG_WEIGHT + SPELLING_WEIGHT)
         )
+        return np.asarray(best * self.kinds.factors(tag, self.kind_factors))
 
     def unknown_letter_share(self, expanded: Words, lexicon: Lexicon) -> float:
         """Return which share of a tag's letters is in long words of no concept name or lexicon."""
@@ -79,11 +106,9 @@ class ConceptNameIndex:
         )
         return sum(map(len, unknown)) / max(1, sum(map(len, words)))
 
-    def _spelling_similarities(self, expanded: Words) -> Floats:
-        """Return the cosine similarity of an expanded tag to each name, [names]."""
-        return self.index.similarities(
-            extract_features([without_numbers(expanded)], self.weighting)
-        )
+    def _spelling_similarities(self, tag: ReadTag) -> Floats:
+        """Return the cosine similarity of a tag to each name, [names]."""
+        return self.index.similarities(query_features(tag, self.weighting, self.path_weights))
 
     def _best_per_concept(self, scores: Floats) -> Floats:
         """Return the maximum over each concept's names, [concepts]."""

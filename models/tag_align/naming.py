@@ -72,6 +72,12 @@ class Lexicon:
         )
 
 
+def with_known_words(lexicon: Lexicon, words: Iterable[str]) -> Lexicon:
+    """Return a lexicon whose compounds may consist of further words too."""
+    parts = lexicon.compound_parts | frozenset(filter(_is_compound_part, words))
+    return Lexicon(lexicon.expansions, parts)
+
+
 def build_lexicon(entries: Iterable[tuple[str, str]], known_words: Iterable[str] = ()) -> Lexicon:
     """Build a lexicon of (abbreviation, meaning) pairs.
 

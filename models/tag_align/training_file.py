@@ -2,14 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
 from models.tag_align.confirmations import MAX_CONFIRMATIONS, Confirmation
-from models.tag_align.naming import TagInvalid, Words, mask_numbers, split_words, validate_tag
-from models.tag_align.vocabulary import Scheme, Vocabulary
+from models.tag_align.naming import TagInvalid, Words, validate_tag
+from models.tag_align.own_concepts import OwnConcept, OwnConceptsInvalid, build_own_concepts
+from models.tag_align.parsing.name import read_name
+from models.tag_align.vocabulary import Concept, Scheme, Vocabulary
 from models.training_text import decode_lines
 
 MIN_TAGS = 10
@@ -17,42 +20,82 @@ HELD_OUT_DIVISOR = 5  # one in five patterns is held out for the score
 _MAX_SHOWN_LENGTH = 80
 
 
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    """A line of the training file."""
+class _Line(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A line of the training file: a confirmed tag, or one of the customer's own concepts."""
 
-    tag: str
     concept: str
+    tag: str | msgspec.UnsetType = msgspec.UNSET
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    aliases: tuple[str, ...] = ()
 
 
-def read_confirmations(training_file: bytes, vocabulary: Vocabulary) -> list[Confirmation]:
-    """Parse lines of `{"tag": …, "concept": …}`; all concept ids must be of one scheme.
+@dataclass(frozen=True, slots=True)
+class ConfirmedTags:
+    """The content of a training file; `concepts` are the customer's own, if it has some."""
 
-    Raises TrainingFileInvalid with all problems.
+    confirmations: tuple[Confirmation, ...]
+    concepts: tuple[Concept, ...]
+
+
+def read_confirmed_tags(training_file: bytes, vocabulary: Vocabulary) -> ConfirmedTags:
+    """Parse lines of `{"tag": …, "concept": …}` and of `{"concept": …, "name": …}`.
+
+    All concept ids must be of one scheme, or of the file's own concepts if it has some. Raises
+    TrainingFileInvalid with all problems.
     """
     problems = Problems()
     lines = decode_lines(training_file, _Line, problems)
     invalid_lines, confirmations = problems.count, []
     line_numbers: list[int] = []
+    concept_lines: list[OwnConcept] = []
     for number, line in lines:
+        if isinstance(line.name, str) and not isinstance(line.tag, str):
+            concept_lines.append(OwnConcept(line.concept, line.name, line.aliases))
+            continue
         try:
-            confirmations.append(Confirmation(validate_tag(line.tag), line.concept))
+            confirmations.append(Confirmation(_tag_of(line), line.concept))
             line_numbers.append(number)
         except TagInvalid as error:
             message = f"Line {number}, `tag`: {error}"
             problems.add(Problem("invalid_tag", message, "Give the tag's text.", number, "tag"))
             invalid_lines += 1
-    _check_concepts(confirmations, line_numbers, vocabulary, problems)
+    own = _own_concepts(concept_lines, problems)
+    if concept_lines:
+        known = {concept.id for concept in own}
+        for number, confirmation in zip(line_numbers, confirmations, strict=True):
+            if own and confirmation.concept not in known:
+                problems.add(_unknown_concept(confirmation, number))
+    else:
+        _check_concepts(confirmations, line_numbers, vocabulary, problems)
     if lines or not invalid_lines:
         _check_counts(confirmations, invalid_lines, problems)
     require_no_problems(problems)
-    return confirmations
+    return ConfirmedTags(tuple(confirmations), own)
+
+
+def _tag_of(line: _Line) -> str:
+    """Return the valid tag of a line. Raises TagInvalid."""
+    if not isinstance(line.tag, str) or isinstance(line.name, str):
+        raise TagInvalid("a line needs `tag` and `concept`, or `concept` and `name`.")
+    return validate_tag(line.tag)
+
+
+def _own_concepts(lines: Sequence[OwnConcept], problems: Problems) -> tuple[Concept, ...]:
+    """Return the customer's own concepts; reports why they cannot be used."""
+    if not lines:
+        return ()
+    try:
+        return build_own_concepts(lines)
+    except OwnConceptsInvalid as error:
+        problems.add(Problem("invalid_concept", str(error), "Correct the concepts.", field="name"))
+        return ()
 
 
 def positions_by_pattern(confirmations: Sequence[Confirmation]) -> Mapping[Words, list[int]]:
     """Group the positions of confirmations by pattern: their tags differ in numbers only."""
     positions: dict[Words, list[int]] = defaultdict(list)
     for position, confirmation in enumerate(confirmations):
-        positions[mask_numbers(split_words(confirmation.tag))].append(position)
+        positions[read_name(confirmation.tag).pattern].append(position)
     return positions
 
 
@@ -69,10 +112,7 @@ def _check_concepts(
     known_concepts = set().union(*schemes.values())
     for number, confirmation in zip(line_numbers, confirmations, strict=True):
         if confirmation.concept not in known_concepts:
-            shown = confirmation.concept[:_MAX_SHOWN_LENGTH]
-            message = f"Line {number}: the vocabulary has no concept {shown!r}."
-            fix = "Give the concept's id as returned by `/v1/predictions`."
-            problems.add(Problem("unknown_label", message, fix, number, "concept"))
+            problems.add(_unknown_concept(confirmation, number))
     with_known_concept = [
         (n, confirmation)
         for n, confirmation in zip(line_numbers, confirmations, strict=True)
@@ -93,6 +133,14 @@ def _check_concepts(
             )
             fix = "Use concepts of one scheme only."
             problems.add(Problem("other_scheme", message, fix, number, "concept"))
+
+
+def _unknown_concept(confirmation: Confirmation, number: int) -> Problem:
+    """Return the problem of a line whose concept is not in the vocabulary."""
+    shown = confirmation.concept[:_MAX_SHOWN_LENGTH]
+    message = f"Line {number}: the vocabulary has no concept {shown!r}."
+    fix = "Give the concept's id as returned by `/v1/predictions`."
+    return Problem("unknown_label", message, fix, number, "concept")
 
 
 def _check_counts(

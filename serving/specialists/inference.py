@@ -1,10 +1,11 @@
 """Inference requests of specialists: parse and validate, run as a batch, render the response."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from models.signature import Columns
 from serving.specialists.fitted import UnfittedSpecialist
+from serving.specialists.forecast import ForecastSpecialist
 from serving.specialists.open_inference import (
     InferRequest,
     RenderedResponse,
@@ -46,11 +47,12 @@ def parse_inference(
 def run_batch(requests: Sequence[QueuedRequest]) -> list[Columns]:
     """Run each model once for all its requests; return the outputs in the requests' order.
 
-    Only series of equal length can be concatenated, so each length is a run of its own.
+    Only series of equal length can be concatenated, so each length of inputs and of outputs is a
+    run of its own.
     """
-    groups: dict[tuple[int, RowShapes], list[int]] = defaultdict(list)
+    groups: dict[Hashable, list[int]] = defaultdict(list)
     for index, (model, columns, _) in enumerate(requests):
-        groups[id(model), _row_shapes(columns)].append(index)
+        groups[id(model), _row_shapes(columns), _output_length(model, columns)].append(index)
     outputs: dict[int, Columns] = {}
     for indices in groups.values():
         model = requests[indices[0]][0]
@@ -66,6 +68,13 @@ def render_inference(
     """Render the inference response with the outputs that the request selected."""
     outputs = select_outputs(request, model.signature, results)
     return render_response(model.name, model.signature.version, request, outputs)
+
+
+def _output_length(model: Specialist, columns: Columns) -> int | None:
+    """Return the length of the output series that a request chooses, None if it chooses none."""
+    if isinstance(model, ForecastSpecialist):
+        return model.variant.horizon_of(columns)
+    return None
 
 
 def _row_shapes(columns: Columns) -> RowShapes:

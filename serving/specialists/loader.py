@@ -14,6 +14,7 @@ from serving.specialists.fitted import (
     load_series_life,
     load_tabular,
 )
+from serving.specialists.forecast import load_forecaster
 from serving.specialists.image import load_image_classifier
 from serving.specialists.mechanism import load_mechanism
 from serving.specialists.specialist import Specialist, load_onnx_specialist
@@ -23,6 +24,7 @@ from serving.specialists.tag_alignment import load_tag_alignment
 FITTED: Mapping[str, LoadVariant] = MappingProxyType(
     {
         "series_classifier": load_series_class,
+        "series_forecaster": load_forecaster,
         "series_life": load_series_life,
         "tabular_classifier": load_tabular,
         "tabular_regressor": load_tabular,

@@ -1,6 +1,7 @@
 """Tag alignment as a specialist: maps a plant's tag names to ranked concepts of a vocabulary."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,20 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.multilingual import EXTRA
-from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
+from models.signature import BYTES, Columns, InputField, OutputField, Signature
 from models.tag_align.adapt import aligners, load_variant_aligner
 from models.tag_align.aligner import Basis, Candidate, TagAligner, TagAlignment
 from models.tag_align.confirmations import TooManyConfirmations, VariantBroken
-from models.tag_align.naming import (
-    MAX_TAG_LENGTH,
-    TagInvalid,
-    Words,
-    mask_numbers,
-    split_words,
-    validate_tag,
-)
+from models.tag_align.naming import MAX_TAG_LENGTH, TagInvalid
+from models.tag_align.own_concepts import MAX_CONCEPTS, OWN_SCHEME
+from models.tag_align.parsing.name import Notation
 from models.tag_align.vocabulary import ArtefactBroken, ConceptUnknown, Scheme
 from serving.errors import WeightsBroken
+from serving.specialists.tag_rows import NEW, SAME, check_rows, own_aligners, rank_lists
 
 TOP = 5
 # Aligning by meaning takes tens of milliseconds and delays all other requests. In one run at most
@@ -39,9 +36,35 @@ SIGNATURE = Signature(
             "scheme",
             BYTES,
             description="Whose concepts to answer with; left out, a variant's confirmations say "
-            f"it, and without a variant it is {Scheme.BRICK}",
-            values=tuple(str(one) for one in Scheme),
+            f"it, and without a variant it is {Scheme.BRICK}. {OWN_SCHEME}: those in `concepts` "
+            "or of the variant",
+            values=(*(str(one) for one in Scheme), OWN_SCHEME),
             optional=True,
+        ),
+        InputField(
+            "concepts",
+            BYTES,
+            description="Your own concepts, as JSON: a list of `id`, `name` and, if you like, "
+            f"`aliases`, {MAX_CONCEPTS:,} at most. Empty: those of the row before",
+            optional=True,
+        ),
+        InputField(
+            "list",
+            BYTES,
+            description=f"{NEW} on the first tag of a plant and {SAME} on its others: the answer "
+            "then has `confirm_rank`",
+            values=("", NEW, SAME),
+            optional=True,
+        ),
+        InputField(
+            "low",
+            "FP32",
+            description="Lowest value of the point, to infer its unit; equal to `high`: not known",
+            optional=True,
+            default=0.0,
+        ),
+        InputField(
+            "high", "FP32", description="Highest value of the point", optional=True, default=0.0
         ),
     ),
     outputs=(
@@ -56,8 +79,22 @@ SIGNATURE = Signature(
         ),
         OutputField("candidates", BYTES, description=f"The {TOP} likeliest ids", series=True),
         OutputField("candidate_scores", "FP32", description="Their scores", series=True),
+        OutputField(
+            "notation",
+            BYTES,
+            description="How the tag is written: " + ", ".join(str(one) for one in Notation),
+        ),
+        OutputField("kind", BYTES, description="point, equipment or place; empty where unknown"),
+        OutputField("equipment", BYTES, description="The nearest equipment in the tag, as written"),
+        OutputField("unit", BYTES, description="The unit, where the name or the range shows it"),
+        OutputField("unit_basis", BYTES, description="What the unit rests on: name or range"),
+        OutputField(
+            "confirm_rank",
+            "INT32",
+            description="With `list`: 1 is the tag to confirm first; 0: another tag covers it",
+        ),
     ),
-    version="2",
+    version="3",
 )
 
 
@@ -80,19 +117,18 @@ class TagAlignmentSpecialist:
         return "tag_align"
 
     def check(self, columns: Columns) -> None:
-        """Raise InputInvalid for the first row that is not a valid tag."""
-        for row, tag in enumerate(columns["tag"]):
-            try:
-                validate_tag(tag)
-            except TagInvalid as error:
-                raise InputInvalid(f"'tag' in row {row}: {error}", param="tag") from error
+        """Raise InputInvalid for the first row that is not valid."""
+        check_rows(columns, OWN_SCHEME in self.schemes)
 
     def run(self, columns: Columns) -> Columns:
         """Align each row's tag; return the best concept, its basis and the candidates."""
-        answers = self._align_tags(zip(columns["tag"], columns["scheme"], strict=True))
+        tags = list(columns["tag"])
+        aligners = self._aligners(columns)
+        answers = _align_tags(tags, aligners)
         ranked = [answer.candidates for answer in answers]
         ids = _pad_candidates([[one.concept.id for one in row] for row in ranked], "")
         scores = _pad_candidates([[one.score for one in row] for row in ranked], 0.0)
+        ranks = rank_lists(tags, list(columns["list"]), aligners)
         return {
             "concept": ids[:, 0],
             "name": np.array([_top_name(row) for row in ranked], dtype=object),
@@ -100,22 +136,19 @@ class TagAlignmentSpecialist:
             "basis": np.array([str(answer.basis) for answer in answers], dtype=object),
             "candidates": ids,
             "candidate_scores": scores.astype(np.float32),
+            **_describe_tags(columns, aligners),
+            "confirm_rank": np.array(ranks, dtype=np.int32),
         }
 
-    def _align_tags(self, rows: Iterable[tuple[str, str]]) -> list[TagAlignment]:
-        """Align each (tag, scheme); embeddings are used for at most MAX_BY_MEANING tag patterns."""
-        answers: list[TagAlignment] = []
-        by_meaning: set[Words] = set()
-        for tag, scheme in rows:
-            kind = mask_numbers(split_words(tag))
-            may_use_meaning = len(by_meaning) < MAX_BY_MEANING or kind in by_meaning
-            answer = self.schemes[scheme or self.default_scheme].align_tag(
-                tag, TOP, use_embeddings=may_use_meaning
-            )
-            if answer.basis is Basis.MEANING:
-                by_meaning.add(kind)
-            answers.append(answer)
-        return answers
+    def _aligners(self, columns: Columns) -> list[TagAligner]:
+        """Return the aligner of each row."""
+        schemes = [scheme or self.default_scheme for scheme in columns["scheme"]]
+        with_default = {**columns, "scheme": np.array(schemes, dtype=object)}
+        own = own_aligners(with_default, self.schemes[Scheme.BRICK], self.schemes.get(OWN_SCHEME))
+        return [
+            aligner if scheme == OWN_SCHEME else self.schemes[scheme]
+            for scheme, aligner in zip(schemes, own, strict=True)
+        ]
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> "TagAlignmentSpecialist":
         """Load a customer's confirmations of tags. Raises WeightsBroken."""
@@ -135,6 +168,38 @@ def load_tag_alignment(name: str, path: Path) -> TagAlignmentSpecialist:
     except (OSError, ArtefactBroken) as error:
         raise WeightsBroken(f"The artefact of {name!r} cannot be loaded.") from error
     return TagAlignmentSpecialist(name, Scheme.BRICK, schemes)
+
+
+def _align_tags(tags: Sequence[str], aligners: Sequence[TagAligner]) -> list[TagAlignment]:
+    """Align each tag with its aligner; at most MAX_BY_MEANING kinds of tags by meaning."""
+    rows_by_aligner: dict[int, list[int]] = defaultdict(list)
+    for row, aligner in enumerate(aligners):
+        rows_by_aligner[id(aligner)].append(row)
+    alignments: dict[int, TagAlignment] = {}
+    budget = MAX_BY_MEANING
+    for rows in rows_by_aligner.values():
+        aligned = aligners[rows[0]].align_all([tags[row] for row in rows], TOP, budget)
+        budget -= len({id(one) for one in aligned if one.basis is Basis.MEANING})
+        alignments.update(zip(rows, aligned, strict=True))
+    return [alignments[row] for row in range(len(tags))]
+
+
+def _describe_tags(columns: Columns, aligners: Sequence[TagAligner]) -> Columns:
+    """Return what the structure of each tag says: notation, kind, equipment and unit."""
+    described = [
+        aligner.describe(tag, None if low >= high else (float(low), float(high)))
+        for tag, aligner, low, high in zip(
+            columns["tag"], aligners, columns["low"], columns["high"], strict=True
+        )
+    ]
+    texts = {
+        "notation": [str(one.notation) for one in described],
+        "kind": [str(one.kind) for one in described],
+        "equipment": [one.equipment for one in described],
+        "unit": [one.unit.unit for one in described],
+        "unit_basis": [str(one.unit.basis) for one in described],
+    }
+    return {name: np.array(values, dtype=object) for name, values in texts.items()}
 
 
 def _top_name(candidates: tuple[Candidate, ...]) -> str:

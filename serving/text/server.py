@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import REGISTRY
-from ray.llm._internal.serve.core.configs.llm_config import DiskMultiplexConfig
+from ray.llm._internal.serve.core.configs.llm_config import DiskMultiplexConfig, LLMConfig
 from ray.llm._internal.serve.core.configs.openai_api_models import ErrorInfo, ErrorResponse
 from ray.llm._internal.serve.core.protocol import RawRequestInfo
 from ray.serve.llm.deployment import LLMServer
@@ -52,6 +52,7 @@ class TextServer(LLMServer):
         self._replica_counters = ReplicaCounters(REGISTRY, Path(settings[COUNTERS_KEY]))
         self._enum_prefix: str | None = settings.get(ENUM_PREFIX_KEY)
         self._base_names = frozenset(settings.get(BASE_NAMES_KEY, ()))
+        _skip_downloads(self._llm_config)
         await super().start()  # type: ignore[no-untyped-call]
         self._adapter_store = AdapterStore(Path(settings.get(CUSTOMER_ADAPTERS_KEY, "")))
         self._loaded_adapters: OrderedDict[str, str] = OrderedDict()
@@ -141,6 +142,16 @@ class TextServer(LLMServer):
         engine: Any = self.engine
         del self._loaded_adapters[name]
         await engine._oai_models.unload_lora_adapter(UnloadLoRAAdapterRequest(lora_name=name))
+
+
+def _skip_downloads(config: LLMConfig) -> None:
+    """Let the engine start at once if its weights are in a folder of this machine.
+
+    Ray otherwise starts a worker that imports vLLM only to find that nothing is to be downloaded:
+    about 20 s of the start on two cores.
+    """
+    if Path(config.get_engine_config().actual_hf_model_id).is_dir():
+        config.get_or_create_callback().ctx.run_init_node = False
 
 
 async def _variant_not_loaded() -> AsyncGenerator[Any, None]:

@@ -8,6 +8,7 @@ from models.catalog import (
     CATALOG_FILE,
     Assistant,
     CatalogInvalid,
+    FileSearch,
     Meter,
     Route,
     Task,
@@ -317,6 +318,7 @@ class TestAssistants:
         [
             ("assistant = { max_passages = 0 }", "whole number from 1 to 10"),
             ("assistant = { max_passages = true }", "whole number from 1 to 10"),
+            ("assistant = { quotes = 1 }", "must be true or false"),
             ("assistant = { handbook = 1 }", "unknown field"),
             ("assistant = 3", "must be a table"),
         ],
@@ -325,6 +327,21 @@ class TestAssistants:
         hub = 'weights = { kind = "hub", source = "x" }'
         text = TEXT.format(id="a", profiles='["cpu"]', more=f"{hub}\n{more}")
         with pytest.raises(CatalogInvalid, match=message):
+            load_catalog("cpu", write(tmp_path, text))
+
+    def test_answers_from_documents_are_as_short_as_the_catalog_says(self, tmp_path: Path) -> None:
+        hub = 'weights = { kind = "hub", source = "x" }'
+        more = f"{hub}\nfile_search = {{ max_statements = 2 }}"
+        text = TEXT.format(id="a", profiles='["cpu"]', more=more)
+        model = load_catalog("cpu", write(tmp_path, text)).models["a"]
+        assert model.file_search == FileSearch(max_passages=5, max_statements=2)
+
+    @pytest.mark.parametrize("value", ["0", "101", "true"])
+    def test_invalid_number_of_statements_is_rejected(self, tmp_path: Path, value: str) -> None:
+        hub = 'weights = { kind = "hub", source = "x" }'
+        more = f"{hub}\nfile_search = {{ max_statements = {value} }}"
+        text = TEXT.format(id="a", profiles='["cpu"]', more=more)
+        with pytest.raises(CatalogInvalid, match="whole number from 1 to 100"):
             load_catalog("cpu", write(tmp_path, text))
 
     def test_only_a_text_model_can_be_an_assistant(self, tmp_path: Path) -> None:

@@ -78,6 +78,32 @@ class TestTagAlignmentFineTuning:
         assert variant.positions == bases["aas"].positions
 
 
+class TestOwnConceptsInTrainingFile:
+    OWN = (
+        *({"concept": id, "name": name} for id, name in (("RT", "Room"), ("SAT", "Supply air"))),
+        *(
+            {"tag": f"{place} {('qx', 'zy')[at % 2]}", "concept": ("RT", "SAT")[at % 2]}
+            for place in PLACES
+            for at in range(2)
+        ),
+    )
+
+    def test_variant_aligns_with_own_concepts(self, bases: Mapping[str, TagAligner]) -> None:
+        made = adapt(file(*self.OWN), lambda _: None)
+        assert made.score.improvement is not None
+        scheme, variant = load_variant_aligner(bases, made.artefact)
+        assert (scheme, set(variant.positions)) == ("own", {"RT", "SAT"})
+
+    def test_concept_that_is_not_among_own_ones_is_rejected(self) -> None:
+        foreign = {"tag": "A", "concept": WORDS["OTTO"]}
+        with pytest.raises(TrainingFileInvalid, match="Line 19: the vocabulary has no concept"):
+            adapt(file(*self.OWN, foreign), lambda _: None)
+
+    def test_concept_listed_twice_is_rejected(self) -> None:
+        with pytest.raises(TrainingFileInvalid, match="twice"):
+            adapt(file(self.OWN[0], *self.OWN), lambda _: None)
+
+
 class TestTrainingFileValidation:
     @pytest.mark.parametrize(
         ("bad", "said"),

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from models.multilingual import Vectors
-from models.tag_align.aligner import ALWAYS_SEMANTIC, SETTINGS, Basis, TagAligner
+from models.tag_align.aligner import Basis, TagAligner
 from models.tag_align.confirmations import Confirmation
+from models.tag_align.settings import ALWAYS_SEMANTIC, SETTINGS
 from models.tag_align.vocabulary import Concept, Vocabulary
 
 CONCEPTS = tuple(Concept("plant", name, name) for name in ("alarm", "damper position sensor"))

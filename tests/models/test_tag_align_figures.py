@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models.tag_align.aligner import ARTEFACT, SETTINGS
+from models.tag_align.aligner import ARTEFACT
 from models.tag_align.data import (
     BUILDINGS,
     abbreviations,
@@ -27,6 +27,7 @@ from models.tag_align.evaluate import (
     variant_figures,
     zero_shot_figures,
 )
+from models.tag_align.settings import SETTINGS
 from models.tag_align.train import build
 from models.tag_align.vocabulary import (
     ArtefactBroken,

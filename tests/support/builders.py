@@ -127,10 +127,10 @@ def without_syncing(database_url: str) -> None:
     engine.dispose()
 
 
-def word_tokenizer(data_dir: Path) -> None:
-    """A tokenizer with a token a word for the chat model, as the model server of the tests counts:
+def word_tokenizer(data_dir: Path, engine: str = CHAT) -> None:
+    """A tokenizer with a token a word for a chat model, as the model server of the tests counts:
     so prompts are counted before a call, as they are where the real weights lie."""
-    folder = data_dir / "weights" / f"{CHAT}-0"
+    folder = data_dir / "weights" / f"{engine}-0"
     folder.mkdir(parents=True)
     tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()

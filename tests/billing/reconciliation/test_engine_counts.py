@@ -188,9 +188,10 @@ class TestRecordedUsageComparison:
         await calls.add(100)
         await calls.add(5, settlement=Settlement.CLIENT_ABORT)
         await calls.add(7, settlement=Settlement.PLATFORM_FAULT)
+        await calls.add(3, settlement=Settlement.WAIVED)
         await calls.add(1000, model="another")
-        found = await calls.compare(count(112, prompt=224))
-        assert found == EngineComparison(MODEL, 112, 112, 0, 0, ())
+        found = await calls.compare(count(115, prompt=230))
+        assert found == EngineComparison(MODEL, 115, 115, 0, 0, ())
 
     async def test_calls_that_a_provider_answered_are_left_out(self, calls: Calls) -> None:
         await calls.add(100, upstream="own")
@@ -244,6 +245,7 @@ class TestRecordedUsageComparison:
             (None, {"settlement": Settlement.UNKNOWN}),
             (None, {"settlement": Settlement.CLIENT_ABORT}),
             (None, {"settlement": Settlement.PLATFORM_FAULT}),
+            (None, {"settlement": Settlement.WAIVED, "error_code": "client_closed_request"}),
             (5, {"settlement": Settlement.CLIENT_ABORT, "streamed": True}),
             (5, {"settlement": Settlement.PLATFORM_FAULT, "streamed": True}),
             (5, {"streamed": True, "error_code": "hold_exceeded"}),
@@ -270,6 +272,7 @@ class TestRecordedUsageComparison:
         [
             (5, {}),
             (5, {"streamed": True}),
+            (5, {"settlement": Settlement.WAIVED}),
             (None, {"settlement": Settlement.REFUSED}),
             (None, {"settlement": Settlement.REPLAYED}),
             (None, {"settlement": Settlement.UNKNOWN, "model": "another"}),

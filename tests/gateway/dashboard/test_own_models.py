@@ -9,11 +9,14 @@ from tests.support.builders import CATALOG
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 from tests.support.models.histories import histories
+from tests.support.models.series import load_curve
 from tests.support.models.tables import csv, machines
 
 PAGE = "/dashboard/models"
 BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
-CLASSIFIER, LIFE = BY_ADAPTER["tabular_classifier"], BY_ADAPTER["series_life"]
+CLASSIFIER, FORECASTER, LIFE = (
+    BY_ADAPTER[name] for name in ("tabular_classifier", "series_forecaster", "series_life")
+)
 
 
 class Office:
@@ -69,6 +72,16 @@ class TestCheckedTable:
         assert answer.status_code == 422
         assert "The file has 1 problem." in said
         assert "Two columns have the same name." in said
+
+    async def test_forecast_is_offered_and_its_problems_are_listed(self, desk: Office) -> None:
+        page = words(await desk.firm.owner.page(f"{PAGE}/new"))
+        assert "A forecast, such as the load of the next days" in page
+        curve = load_curve(days=2)
+        answer = await desk.check(csv(curve), model=FORECASTER)
+        assert answer.status_code == 422
+        assert "The series is too short: at least 60 steps" in words(answer.text)
+        answer = await desk.check(csv(load_curve()), model=FORECASTER)
+        assert "504 rows can be used for training." in words(answer.text)
 
     async def test_missing_file_is_named(self, desk: Office) -> None:
         answer = await desk.firm.owner.send(

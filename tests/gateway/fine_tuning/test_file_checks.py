@@ -18,9 +18,10 @@ from tests.support.gateway.customers import Customer
 from tests.support.gateway.machines import CYCLES, lines_of, machine, machines
 from tests.support.models import tables
 from tests.support.models.histories import histories
+from tests.support.models.series import load_curve
 
 MODELS = {one.adapter: one for one in CATALOG.models.values() if one.adapter is not None}
-CLASSIFIER = MODELS["tabular_classifier"].id
+CLASSIFIER, FORECASTER = MODELS["tabular_classifier"].id, MODELS["series_forecaster"].id
 ANOMALY, FAILURE, LIFE, SURFACE, TAGS = (
     MODELS[name]
     for name in ("anomaly", "failure_class", "remaining_life", "surface_defect", "tag_align")
@@ -296,6 +297,12 @@ class TestFileCheckEndpoints:
             "machine",
             "ignored",
         )
+        curve = tmp_path / "load.csv"
+        curve.write_bytes(tables.csv(load_curve()))
+        options = ("--target", "outdoor", "--time", "time")
+        said = await maas.say("files", "check", str(curve), "--model", FORECASTER, *options)
+        roles = {column["name"]: column["role"] for column in said["schema"]["columns"]}
+        assert (said["examples"], roles["outdoor"], roles["time"]) == (504, "target", "time")
         code, out = await maas.run("files", "check", str(table), "--model", CLASSIFIER)
         assert code == 0
         assert "temperature" in out

@@ -1,34 +1,21 @@
 """Answers from passages through the official client: verified, generated again, quoted."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from billing.money import nano_from_text
-from gateway.retrieval import ingestion
 from tests.gateway.retrieval.asking import ask, chats, tool
-from tests.gateway.retrieval.firm import Firm, cut_here
+from tests.gateway.retrieval.firm import Firm
 from tests.gateway.retrieval.rows import newest
-from tests.support.builders import CHAT, Emptying
+from tests.support.builders import CHAT
 from tests.support.fakes.upstream import FakeUpstream
-from tests.support.gateway.lasting import Lasting, run_lasting
+from tests.support.gateway.drafts import QUESTION, QUOTATION, RIGHT, TEXT, WRONG, in_order
+from tests.support.gateway.lasting import Lasting
 
-TEXT = "Replace the return filter every 500 h; stop at 80 °C."
 CHINESE = "回油滤芯每500 h更换一次，80 °C停机。"
-QUESTION, CHINESE_QUESTION = "How often is the return filter replaced?", "回油滤芯多久更换一次？"
-RIGHT, WRONG = "Every 500 h [1].", "Every 600 h [1]."
+CHINESE_QUESTION = "回油滤芯多久更换一次？"
 CHINESE_WRONG = "每600 h更换[1]。"
-
-
-@pytest.fixture(scope="module")
-async def served(postgres: str, emptying: Emptying, lasting: object) -> AsyncIterator[Lasting]:
-    """One gateway for the module, which chunks files without subprocesses."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(ingestion, "chunk_in_subprocess", cut_here)
-        async with run_lasting(postgres, emptying) as running:
-            yield running
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +40,6 @@ def upstream(served: Lasting, store: str, chinese_store: str) -> FakeUpstream:
     served.upstream.says, served.upstream.replies, served.upstream.delay_s = "", None, 0.0
     served.upstream.untold = False
     return served.upstream
-
-
-def in_order(*texts: str) -> Callable[[str, str], str]:
-    """Answers in this order; none left is an error of the server."""
-    left = list(texts)
-    return lambda _model, _prompt: left.pop(0)
 
 
 async def streamed(firm: Firm, *tools: Any, **more: Any) -> tuple[str, list[Any]]:
@@ -142,7 +123,7 @@ class TestPlainAnswer:
     @pytest.mark.parametrize(
         ("question", "wrong", "quotation"),
         [
-            (QUESTION, WRONG, f"{TEXT} [1]"),
+            (QUESTION, WRONG, QUOTATION),
             (CHINESE_QUESTION, CHINESE_WRONG, f"{CHINESE} [1]"),
         ],
         ids=["English", "Chinese"],
@@ -164,17 +145,6 @@ class TestPlainAnswer:
         assert answer.file_search["grounding"] == "quoted"
         assert answer.file_search["results"][0]["cited"]
         assert len(chats(upstream)) == 2
-
-    async def test_passage_is_quoted_if_the_model_fails_meanwhile(
-        self, firm: Firm, store: str, upstream: FakeUpstream
-    ) -> None:
-        upstream.replies = in_order(WRONG)  # the second request gets a 500
-        answer = await ask(firm, QUESTION, tool(store))
-        assert answer.file_search["grounding"] == "quoted"
-        failed, _search, answered = await newest(firm, 3)
-        assert failed["settlement"] == "platform_fault"
-        assert failed["parent_id"] == answered["request_id"]
-        assert float(answered["cost"]) > 0
 
     @pytest.mark.parametrize(
         ("question", "said", "text"),
@@ -237,17 +207,6 @@ class TestPlainAnswer:
         assert answer.choices[0].message.content == '{"hours": 600}'
         assert answer.file_search["grounding"] == "unchecked"
 
-    async def test_outcomes_are_counted_by_model(
-        self, firm: Firm, store: str, upstream: FakeUpstream
-    ) -> None:
-        upstream.replies = in_order(WRONG, WRONG, RIGHT)
-        await ask(firm, QUESTION, tool(store))
-        await ask(firm, QUESTION, tool(store))
-        firm.gateway.parts.call_metrics.flush()
-        metrics = (await firm.gateway.http.get("/metrics")).text
-        for outcome in ("quoted", "verified"):
-            assert f'maas_grounding_total{{model="{CHAT}",outcome="{outcome}"}}' in metrics
-
 
 class TestStreamedAnswer:
     async def test_verified_sentences_are_streamed_with_their_citations(
@@ -307,7 +266,7 @@ class TestStreamedAnswer:
     ) -> None:
         upstream.replies = in_order(WRONG, WRONG)
         text, chunks = await streamed(firm, tool(store), max_tokens=20)
-        assert text == f"{TEXT} [1]"
+        assert text == QUOTATION
         assert told(chunks)["results"][0]["cited"]
 
     async def test_refusal_is_reported_as_not_found(
@@ -317,36 +276,6 @@ class TestStreamedAnswer:
         text, chunks = await streamed(firm, tool(chinese_store), question=CHINESE_QUESTION)
         assert text == "您的资料中没有这项信息。"
         assert told(chunks)["grounding"] == "not_found"
-
-    async def test_stream_is_billed_if_the_client_leaves_during_the_second_answer(
-        self, firm: Firm, store: str, upstream: FakeUpstream
-    ) -> None:
-        answers = [f"Stop at {WRONG} Now.", RIGHT]
-
-        def reply(_model: str, _prompt: str) -> str:
-            """The second answer takes a minute."""
-            upstream.delay_s = 60.0 if len(answers) == 1 else 0.0
-            return answers.pop(0)
-
-        upstream.replies = reply
-        body = {
-            "model": CHAT,
-            "messages": [{"role": "user", "content": QUESTION}],
-            "tools": [tool(store)],
-            "stream": True,
-            "max_tokens": 10,
-        }
-        calling = asyncio.create_task(firm.gateway.http.post("/v1/chat/completions", json=body))
-        async with asyncio.timeout(30):
-            while len(chats(upstream)) < 2:  # noqa: ASYNC110  # no event
-                await asyncio.sleep(0.01)
-        calling.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await calling
-        left, _search, row = await _aborted(firm)
-        assert row["error_code"] == "client_closed_request"
-        assert float(row["cost"]) > 0
-        assert (left["settlement"], left["cost"]) == ("client_abort", "0.000000000")
 
     async def test_answer_is_stored_for_its_idempotency_key(
         self, firm: Firm, store: str, upstream: FakeUpstream
@@ -366,11 +295,3 @@ class TestStreamedAnswer:
         ]
         assert first.content == again.content
         assert len(chats(upstream)) == 2
-
-
-async def _aborted(firm: Firm) -> list[dict[str, Any]]:
-    """The rows of an aborted call, once they are written."""
-    async with asyncio.timeout(30):
-        while (rows := await newest(firm, 3))[-1]["settlement"] != "client_abort":  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    return rows

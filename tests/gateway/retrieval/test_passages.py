@@ -1,28 +1,17 @@
 """`file_search` in chats through the official client: passages in the prompt, and citations in
 plain and streamed responses."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from gateway.retrieval import ingestion
 from tests.gateway.retrieval.asking import ask, chats, tool
-from tests.gateway.retrieval.firm import MANUAL, SMALL, Firm, cut_here
-from tests.support.builders import CATALOG, CHAT, Emptying
+from tests.gateway.retrieval.firm import MANUAL, SMALL, Firm
+from tests.support.builders import CATALOG, CHAT
 from tests.support.fakes.upstream import FakeUpstream
-from tests.support.gateway.lasting import Lasting, run_lasting
+from tests.support.gateway.lasting import Lasting
 
 FUNCTION: Any = {"type": "function", "function": {"name": "stop_line", "parameters": {}}}
-
-
-@pytest.fixture(scope="module")
-async def served(postgres: str, emptying: Emptying, lasting: object) -> AsyncIterator[Lasting]:
-    """One gateway for the module, which chunks files without subprocesses."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(ingestion, "chunk_in_subprocess", cut_here)
-        async with run_lasting(postgres, emptying) as running:
-            yield running
 
 
 @pytest.fixture(scope="module")

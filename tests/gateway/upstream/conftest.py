@@ -1,5 +1,6 @@
 """Fixtures for tests of upstreams of a catalog file."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.asgi.exchange import ClientExchange
 from models.catalog import load_configured_catalog
 from tests.gateway.upstream.bought_model import CATALOG_TEXT, Start
 from tests.support import builders
@@ -20,6 +22,19 @@ from tests.support.fakes.upstream import FakeUpstream
 async def provider() -> AsyncIterator[FakeProvider]:
     async with run_fake_provider() as fake:
         yield fake
+
+
+@pytest.fixture
+def noticed(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when the gateway has noticed that a client disconnected."""
+    event, wait = asyncio.Event(), ClientExchange.wait_for_disconnect
+
+    async def notice(client: ClientExchange) -> None:
+        await wait(client)
+        event.set()
+
+    monkeypatch.setattr(ClientExchange, "wait_for_disconnect", notice)
+    return event
 
 
 @pytest.fixture

@@ -2,27 +2,11 @@
 
 import asyncio
 
-import pytest
-
-from gateway.asgi.exchange import ClientExchange
 from tests.gateway.upstream.bought_model import BOUGHT, Start, stored, until, with_second
 from tests.support.builders import Gateway
 from tests.support.fakes.provider import FakeProvider, run_fake_provider
 
 ABORTED = (BOUGHT, "provider", 70_000, 200_000, "client_abort")
-
-
-@pytest.fixture
-def noticed(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Set when the gateway has noticed that a client disconnected."""
-    event, wait = asyncio.Event(), ClientExchange.wait_for_disconnect
-
-    async def notice(client: ClientExchange) -> None:
-        await wait(client)
-        event.set()
-
-    monkeypatch.setattr(ClientExchange, "wait_for_disconnect", notice)
-    return event
 
 
 async def leave(gateway: Gateway, provider: FakeProvider, noticed: asyncio.Event) -> None:

@@ -102,3 +102,17 @@ class TestUncheckedDraft:
             growing.feed(text)
             is_holding.append(growing.is_holding)
         assert is_holding == [False, True, False]
+
+
+class TestShortAnswers:
+    def test_repeated_sentence_is_released_once(self) -> None:
+        growing, _ = fed("Stop at 80 °C [2]. ", "Stop at 80 °C [2]. ", "Stop at 80 °C [2].")
+        assert growing.released == "Stop at 80 °C [2]. "
+        assert growing.grounding is Grounding.VERIFIED
+
+    def test_answer_ends_after_the_allowed_statements_whatever_follows(self) -> None:
+        growing = GrowingDraft("How often?", CHECKER, max_statements=1)
+        growing.feed("Stop at 80 °C [2]. Then add 99 litres of paint.")
+        growing.finish()
+        assert growing.released == "Stop at 80 °C [2]. "
+        assert not growing.is_rejected

@@ -64,7 +64,7 @@ class TestTraining:
 
     def test_copy_of_the_life_is_named_as_a_leak(self) -> None:
         columns = histories(with_life=True)
-        columns["copy"] = [float(str(value)) * 2 for value in columns["rul"]]
+        columns["copy"] = [float(str(value)) * 2 for value in columns["RUL"]]
         told: list[str] = []
         LifeAdapter(SchemaRequest(), 1)(csv(columns), lambda one: told.append(str(one)))
         assert any("'copy' alone predicts" in sentence for sentence in told)

@@ -58,8 +58,8 @@ class TestSeries:
         ("column", "value", "code"),
         [
             ("cycle", 1, "repeated_time"),
-            ("cycle", "", "missing_time"),
-            ("machine", "", "missing_machine"),
+            ("cycle", "", "empty_time"),
+            ("machine", "", "empty_machine"),
         ],
     )
     def test_rows_without_their_place_are_rejected(
@@ -95,12 +95,12 @@ class TestLives:
 
     def test_column_of_remaining_life_is_the_target(self) -> None:
         columns = histories(3, with_life=True)
-        columns["rul"] = [float(str(value)) * 10 for value in columns["rul"]]
+        columns["RUL"] = [float(str(value)) * 10 for value in columns["RUL"]]
         assert lives_of(columns).lives[0][-2] == 10
 
     def test_ignored_column_of_remaining_life_is_no_input(self) -> None:
-        found = lives_of(histories(3, with_life=True), ignored=("rul",))
-        assert "rul" not in found.histories.names
+        found = lives_of(histories(3, with_life=True), ignored=("RUL",))
+        assert "RUL" not in found.histories.names
         assert found.name == "remaining life"
 
     def test_machine_that_still_runs_is_censored(self) -> None:
@@ -124,5 +124,5 @@ class TestLives:
 
     def test_negative_life_is_rejected(self) -> None:
         columns = histories(4, with_life=True)
-        columns["rul"][3] = -1
+        columns["RUL"][3] = -1
         assert problem_codes(columns) == {"negative_life"}

@@ -10,9 +10,11 @@ import pytest
 from models import multilingual
 from models.catalog import Task, load_catalog
 from models.multilingual import Vectors
+from models.signature import validate_columns
 from models.tag_align import adapt
 from models.tag_align.aligner import ARTEFACT
 from models.tag_align.confirmations import render_variant
+from models.tag_align.own_concepts import parse_own_concepts
 from serving.errors import InputInvalid, WeightsBroken
 from serving.specialists.inference import parse_inference, render_inference, run_batch
 from serving.specialists.tag_alignment import (
@@ -33,9 +35,18 @@ def tags() -> TagAlignmentSpecialist:
 
 
 def infer(
-    model: TagAlignmentSpecialist, *given: str, schemes: Sequence[str] = ()
+    model: TagAlignmentSpecialist,
+    *given: str,
+    schemes: Sequence[str] = (),
+    concepts: Sequence[str] = (),
+    places: Sequence[str] = (),
 ) -> dict[str, Any]:
-    texts = {"tag": list(given), "scheme": list(schemes)}
+    texts = {
+        "tag": list(given),
+        "scheme": list(schemes),
+        "concepts": list(concepts),
+        "list": list(places),
+    }
     tensors = [
         {"name": name, "datatype": "BYTES", "shape": [len(column)], "data": column}
         for name, column in texts.items()
@@ -105,6 +116,57 @@ class TestTagAlignment:
     def test_missing_artefact_raises_weights_broken(self, tmp_path: Any) -> None:
         with pytest.raises(WeightsBroken):
             load_tag_alignment("tags", tmp_path / "nothing.json")
+
+
+OWN = '[{"id": "RT", "name": "Room temperature"}, {"id": "SAT", "name": "Supply air temperature"}]'
+LIST = ("vav 1 / dmpr pos", "vav 2 / dmpr pos", "vav 1 / room temp", "ahu 1 / sat")
+
+
+class TestOwnConceptsAndLists:
+    def test_own_concepts_apply_to_the_rows_that_follow(self, tags: TagAlignmentSpecialist) -> None:
+        answer = infer(tags, "R1 room temp", "AHU1_SAT", schemes=["own", "own"], concepts=[OWN, ""])
+        assert answer["concept"] == ["RT", "SAT"]
+
+    def test_own_scheme_without_concepts_is_rejected(self, tags: TagAlignmentSpecialist) -> None:
+        with pytest.raises(InputInvalid, match="row 0") as caught:
+            infer(tags, "room temp", schemes=["own"])
+        assert caught.value.param == "concepts"
+
+    def test_invalid_own_concepts_are_rejected(self, tags: TagAlignmentSpecialist) -> None:
+        with pytest.raises(InputInvalid, match=r"row 0: .*JSON"):
+            infer(tags, "room temp", schemes=["own"], concepts=["{"])
+
+    def test_list_is_ranked_by_what_to_confirm_first(self, tags: TagAlignmentSpecialist) -> None:
+        answer = infer(tags, *LIST, places=["new", "same", "same", "same"])
+        assert answer["confirm_rank"][:2] == [1, 0]
+        assert sorted(answer["confirm_rank"]) == [0, 1, 2, 3]
+        assert infer(tags, *LIST)["confirm_rank"] == [0, 0, 0, 0]
+
+    def test_list_must_begin_within_the_request(self, tags: TagAlignmentSpecialist) -> None:
+        with pytest.raises(InputInvalid, match="row 0") as caught:
+            infer(tags, "room temp", places=["same"])
+        assert caught.value.param == "list"
+
+    def test_lists_of_requests_in_one_batch_are_ranked_apart(
+        self, tags: TagAlignmentSpecialist
+    ) -> None:
+        row = {"tag": np.array(LIST[:2], dtype=object), "list": np.array(["new", "same"], object)}
+        columns = validate_columns(tags.signature, row, {})
+        first, second = run_batch([(tags, columns, 2), (tags, columns, 2)])
+        assert first["confirm_rank"].tolist() == second["confirm_rank"].tolist() == [1, 0]
+
+    def test_variant_with_own_concepts_uses_them_by_default(
+        self, tags: TagAlignmentSpecialist
+    ) -> None:
+        own = parse_own_concepts(OWN)
+        variant = tags.load_variant("v", "1", render_variant({"QX 1": "RT"}, own))
+        assert infer(variant, "QX 7", "AHU1_SAT")["concept"] == ["RT", "SAT"]
+        assert infer(variant, "Zone Temp", schemes=["brick"]) == infer(tags, "Zone Temp")
+
+    def test_answer_describes_the_tag(self, tags: TagAlignmentSpecialist) -> None:
+        answer = infer(tags, "site / ahu 3 / vav 109 / zone temp [°C]")
+        described = [answer[name][0] for name in ("notation", "kind", "equipment", "unit")]
+        assert described == ["path", "point", "vav 109", "degC"]
 
 
 class TestTagAlignmentVariant:
@@ -199,6 +261,6 @@ class TestAlignmentByMeaning:
 
 
 def test_tag_alignment_output_columns_match_signature(tags: TagAlignmentSpecialist) -> None:
-    row = {"tag": "Zone Temp", "scheme": ""}
-    results = tags.run({name: np.array([text], dtype=object) for name, text in row.items()})
+    row = {"tag": np.array(["Zone Temp"], dtype=object)}
+    results = tags.run(validate_columns(tags.signature, row, {}))
     assert results.keys() == {field.name for field in tags.signature.outputs}

@@ -58,6 +58,7 @@ class TestFineTuningOutput:
                     "adapted": 0.75,
                     "higher_is_better": True,
                     "exact": None,
+                    "improvement": None,
                 },
                 "examples": 4,
                 "held_out": 1,

@@ -23,7 +23,8 @@ _EFFORTS = frozenset({"low", "medium", "high"})
 class FakeProvider:
     """The base URL, what was received, and what is answered.
 
-    `status` other than 200 is answered to calls, `check_status` to the listing of models.
+    `status` other than 200 is answered to calls, `check_status` to the listing of models. Responses
+    pause until `resumed` is set, from the request with the number `pauses_from` on.
     """
 
     url: str = ""
@@ -33,7 +34,10 @@ class FakeProvider:
     received: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     checks: int = 0
-    resumed: asyncio.Event = field(default_factory=asyncio.Event)  # responses pause until it is set
+    resumed: asyncio.Event = field(default_factory=asyncio.Event)
+    pauses_from: int = 1
+    says: list[str] = field(default_factory=list)  # one each, then something made up
+    untold: bool = False  # it reports no usage, whatever the request says
 
 
 @asynccontextmanager
@@ -56,7 +60,7 @@ async def run_fake_provider() -> AsyncIterator[FakeProvider]:
         fake.received.append(body)
         fake.headers.append({name.lower(): value for name, value in request.headers.items()})
         if not body.get("stream"):
-            await fake.resumed.wait()
+            await _pause(fake)
         status = fake.status if is_authorized(request) else 401
         if status != 200:
             location = {"location": f"{fake.url}/elsewhere"} if status == 302 else {}
@@ -68,8 +72,8 @@ async def run_fake_provider() -> AsyncIterator[FakeProvider]:
         if unknown or body.get("stream_options", {}).keys() - {"include_usage"}:
             return web.json_response({"error": {"message": f"unknown {unknown}"}}, status=400)
         if body.get("stream"):
-            return await _stream(request, body, fake.resumed)
-        return web.json_response(_answer(body))
+            return await _stream(request, body, fake)
+        return web.json_response(_answer(body, fake))
 
     app.router.add_get("/api/v3/models", models)
     app.router.add_post("/api/v3/chat/completions", chat)
@@ -78,23 +82,35 @@ async def run_fake_provider() -> AsyncIterator[FakeProvider]:
         yield fake
 
 
-def _answer(body: dict[str, Any]) -> dict[str, Any]:
-    message = {"role": "assistant", "content": "from the provider"}
+async def _pause(fake: FakeProvider) -> None:
+    if len(fake.received) >= fake.pauses_from:
+        await fake.resumed.wait()
+
+
+def _next_text(fake: FakeProvider) -> str:
+    return fake.says.pop(0) if fake.says else "from the provider"
+
+
+def _answer(body: dict[str, Any], fake: FakeProvider) -> dict[str, Any]:
+    message = {"role": "assistant", "content": _next_text(fake)}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     head = {"id": "p", "object": "chat.completion", "model": body["model"]}
-    return {**head, "choices": [choice], "usage": USAGE}
+    usage = {} if fake.untold else {"usage": USAGE}
+    return {**head, "choices": [choice], **usage}
 
 
 async def _stream(
-    request: web.Request, body: dict[str, Any], resumed: asyncio.Event
+    request: web.Request, body: dict[str, Any], fake: FakeProvider
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await response.prepare(request)
     head = {"id": "p", "object": "chat.completion.chunk", "model": body["model"]}
-    for word in ("from ", "the ", "provider"):
-        chunk = {**head, "choices": [{"index": 0, "delta": {"content": word}}]}
+    for word in _next_text(fake).split():
+        chunk = {**head, "choices": [{"index": 0, "delta": {"content": f"{word} "}}]}
         await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
-        await resumed.wait()
-    usage = {**head, "choices": [], "usage": USAGE}
-    await response.write(f"data: {json.dumps(usage)}\n\ndata: [DONE]\n\n".encode())
+        await _pause(fake)
+    if not fake.untold:
+        usage = {**head, "choices": [], "usage": USAGE}
+        await response.write(f"data: {json.dumps(usage)}\n\n".encode())
+    await response.write(b"data: [DONE]\n\n")
     return response

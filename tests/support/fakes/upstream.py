@@ -19,14 +19,11 @@ from aiohttp import web
 
 from tests.support.fakes.learner import Learner
 from tests.support.fakes.listening import listening
+from tests.support.fakes.upstream_refusals import refusal_of, unfit
 
 _DIMENSIONS = 256
+_ROLE = [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]
 _WORDS = re.compile(r"[\u4e00-\u9fff]|\w+")
-CONTEXT_TOO_LONG = (
-    "Message: This model's maximum context length is 4096 tokens. However, you requested 4 output "
-    "tokens and your prompt contains at least 4093 input tokens (parameter=input_tokens, "
-    "value=4093) (Request ID: 1), Internal exception: ray.llm._internal.Foo, original exception: "
-)
 
 
 @dataclass
@@ -52,6 +49,8 @@ class FakeUpstream:
     generates: int = 0  # so many tokens, whatever max_tokens says
     claims_prompt: int = 0  # tokens that it says a plain answer's prompt had
     untold: bool = False  # chunks do not tell their usage, only the stream's end does
+    does: list[str] = field(default_factory=list)  # next, one each, in place of the first word
+    names_role: bool = False  # a stream begins with a chunk of the role alone, as vLLM's
     learner: Learner = field(default_factory=Learner)
     models: dict[str, bool] = field(default_factory=dict)  # as our serving says what it has
     listed: list[str] = field(default_factory=list)  # as other servers do
@@ -105,7 +104,7 @@ class _Handlers:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await self._take(request)
         if "content" not in body["messages"][-1]:
-            return _unfit("A message has no content.")
+            return unfit("A message has no content.")
         return await self._generate(request, body, str(body["messages"][-1]["content"]), True)
 
     async def completions(self, request: web.Request) -> web.StreamResponse:
@@ -162,7 +161,7 @@ class _Handlers:
         if refusal is not None:
             return refusal
         if not header["inputs"]:
-            return _unfit("There are no inputs.")
+            return unfit("There are no inputs.")
         rows = header["inputs"][0]["shape"][0]
         if rows == 13:
             error = {
@@ -184,9 +183,9 @@ class _Handlers:
     async def _generate(
         self, request: web.Request, body: dict[str, Any], prompt: str, chat: bool
     ) -> web.StreamResponse:
-        verb = prompt.split()[0] if prompt.split() else ""
+        verb = self._fake.does.pop(0) if self._fake.does else (prompt.split() or [""])[0]
         name = self._fake.learner.adapter(body["model"])
-        refusal = _refusal("not-loaded" if name is None else verb)
+        refusal = refusal_of("not-loaded" if name is None else verb)
         if refusal is not None:
             return refusal
         body, replies = {**body, "model": name}, self._fake.replies
@@ -209,6 +208,10 @@ class _Handlers:
             answer = _answer(body, prompt, chat, says)
             if self._fake.claims_prompt:
                 answer["usage"]["prompt_tokens"] = self._fake.claims_prompt
+            if verb == "no-usage":
+                del answer["usage"]
+            if verb == "no-choices":
+                answer["choices"] = []
             return web.json_response(_leaking(answer, self._fake.internals))
         except asyncio.CancelledError:
             self._fake.cancelled += 1
@@ -241,6 +244,9 @@ class _Stream:
             await response.write(b"data: [DONE]\n\n")
             return response
         tokens, choices = self._tokens(), range(self._body.get("n") or 1)
+        if self._fake.names_role:
+            head = {"id": "c", "model": self._body["model"], "usage": _usage(self._prompt, 0)}
+            await self._data({**head, "choices": _ROLE})
         stride = self._fake.stride
         for count in [*range(stride, tokens, stride), tokens] if tokens else []:
             if verb == "drip":
@@ -369,31 +375,3 @@ def _length(body: dict[str, Any], prompt: str) -> int:
     unlimited = 3000 if prompt.startswith("endless") else 8
     tokens: int = body.get("max_tokens") or unlimited
     return min(tokens, 20) if prompt.startswith("brief") else tokens
-
-
-def _unfit(message: str) -> web.Response:
-    error = {"message": message, "type": "BadRequestError", "param": None, "code": 400}
-    return web.json_response({"error": error}, status=400)
-
-
-def _refusal(verb: str) -> web.Response | None:
-    match verb:
-        case "too-long":
-            error = {"message": CONTEXT_TOO_LONG, "type": "OpenAIHTTPException", "param": None}
-            return web.json_response({"error": {**error, "code": 400}}, status=400)
-        case "not-loaded":
-            message = "Message: variant_not_loaded (Request ID: 1), Internal exception: None"
-            error = {"message": message, "type": "OpenAIHTTPException", "param": None, "code": 404}
-            return web.json_response({"error": error}, status=404)
-        case "unknown-fault":
-            return web.json_response(
-                {"error": {"message": "secret /srv/x", "code": 400}}, status=400
-            )
-        case "unserved":
-            return web.json_response({"detail": 'Could not find "nope".'}, status=404)
-        case "busy":
-            return web.Response(status=503, text="<html>no server</html>")
-        case "fault":
-            return web.Response(status=500, text="Traceback (most recent call last): secret")
-        case _:
-            return None

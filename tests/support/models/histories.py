@@ -24,7 +24,7 @@ def histories(
         columns["pressure"] += [round(value, 3) for value in pressure]
         columns["hum"] += [round(value, 3) for value in generator.normal(50, 1, length)]
         lives += life.tolist()
-    return {**columns, "rul": lives} if with_life else columns
+    return {**columns, "RUL": lives} if with_life else columns
 
 
 def last_steps(

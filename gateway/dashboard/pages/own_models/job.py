@@ -21,7 +21,6 @@ from gateway.tables import Adaptation, AdaptationStatus
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog
-from models.own_columns import SERIES
 
 _SHOWN_EVENTS = 100
 
@@ -100,8 +99,8 @@ async def _render_job(
         "own_model.html",
         status=status,
         **context,
+        adapter=None if model is None else model.adapter,
         form=form,
-        is_series=model is not None and model.adapter in SERIES,
         may=page.viewer.has_permission(Permission.CALL),
         zone=parse_time_zone(profile.time_zone),
     )

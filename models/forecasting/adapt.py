@@ -1,0 +1,96 @@
+"""Train a forecaster on a customer's file with a time and a target column."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
+from models.forecasting.blending import blend
+from models.forecasting.data import build_forecast_data
+from models.forecasting.fitting import (
+    FittedForecaster,
+    TooFewValues,
+    fit_forecaster,
+)
+from models.forecasting.grid import Floats
+from models.forecasting.methods import LINEAR, TREES, Methods, forecast_by
+from models.forecasting.sentences import describe_data, describe_model
+from models.forecasting.trees import export_trees
+from models.forecasting.variant import VERSION, ForecastDocument, load, render
+from models.onnx_graph import ExportMismatch
+from models.problems import single_problem
+from models.tables.reading import read_table
+from models.tables.schema import SchemaRequest, infer_schema
+
+# The mean difference between the fitted methods and the artefact, in parts of a window's scale.
+_EXPORT_TOLERANCE = 1e-3
+_CHECKED_WINDOWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastAdapter:
+    """The training function of a forecaster, with the schema that was confirmed."""
+
+    schema: SchemaRequest = field(default_factory=SchemaRequest)
+    threads: int = 1
+
+    def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
+        """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
+        data = build_forecast_data(infer_schema(read_table(training_file), self.schema))
+        for sentence in describe_data(data):
+            progress(sentence)
+        try:
+            model = fit_forecaster(data, self.threads, progress)
+        except TooFewValues as error:
+            problems = single_problem("too_short_series", str(error), "Add earlier rows.")
+            raise TrainingFileInvalid(str(error), problems=problems) from error
+        for sentence in describe_model(model):
+            progress(sentence)
+        artefact = render(build_document(model))
+        _require_same_forecasts(artefact, model)
+        steps = model.form.horizon
+        comparison = model.comparisons[steps]
+        score = Score(
+            f"MASE, {steps} steps ahead, rolling origins",
+            comparison.naive.value,
+            comparison.model.value,
+            higher_is_better=False,
+        )
+        return Adaptation(artefact, score, len(data), model.origins)
+
+
+def build_document(model: FittedForecaster) -> ForecastDocument:
+    """Return the variant's content: the methods that have a weight, intervals, trained ranges."""
+    data, kept = model.data, np.flatnonzero(model.weights.sum(axis=0) > 0)
+    names = tuple(model.names[index] for index in kept)
+    linear = model.linear.weights if LINEAR in names else np.empty((0, model.form.horizon))
+    return ForecastDocument(
+        VERSION,
+        data.time,
+        data.target,
+        data.unit,
+        data.others,
+        data.low,
+        data.high,
+        model.form,
+        names,
+        model.edges,
+        tuple(tuple(map(float, row)) for row in model.weights[:, kept]),
+        model.intervals,
+        linear.astype("<f4").tobytes(),
+        export_trees(model.trees) if TREES in names else b"",
+    )
+
+
+def _require_same_forecasts(artefact: bytes, model: FittedForecaster) -> None:
+    """Raise ExportMismatch if the artefact does not forecast as the fitted methods do."""
+    stride = max(1, len(model.samples) // _CHECKED_WINDOWS)
+    windows = model.samples.take(np.arange(0, len(model.samples), stride, dtype=np.intp)).windows
+    methods = Methods(model.linear, model.trees.predict_changes)
+    forecasts: list[Floats] = [
+        forecast_by(name, methods, windows, model.form) for name in model.names
+    ]
+    expected = blend(forecasts, model.weights, model.edges)
+    found = load(artefact).forecast(windows)
+    if np.mean(np.abs(found - expected) / windows.scale[:, np.newaxis]) > _EXPORT_TOLERANCE:
+        raise ExportMismatch("The exported methods give other forecasts than the fitted ones.")

@@ -1,0 +1,304 @@
+"""The series of a customer's table: one target over time, of one machine or of several."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from models.adaptation import TrainingFileInvalid
+from models.forecasting.grid import Floats, Gridded, Indices, fill_gaps, infer_step, to_grid
+from models.forecasting.windows import Series
+from models.problems import Problem, Problems
+from models.tables.columns import Column, Kind
+from models.tables.schema import Role, TableSchema
+
+HORIZON, LEVEL = "horizon", "level"
+RESERVED_NAMES = frozenset({HORIZON, LEVEL})
+MIN_STEPS = 60
+MAX_OTHERS = 50
+# Gaps of at most so many steps are filled by a straight line; longer ones divide a series.
+MAX_FILLED_STEPS = 6
+_MAX_OFF_GRID_SHARE = 0.05
+_MAX_REPEATED_SHARE = 0.1
+_MAX_MISSING_SHARE = 0.2
+_MAX_STEPS_PER_ROW, _MAX_FREE_STEPS = 20, 10_000
+
+
+class OtherColumn(msgspec.Struct, frozen=True):
+    """A further column: its mean and spread in training, and its smallest and largest value."""
+
+    name: str
+    unit: str | None
+    mean: float
+    spread: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastData:
+    """The series of a table.
+
+    series: gapless parts with standardised further columns. time: name of the time column. low,
+    high: smallest and largest value of the target. steps: with a value, of all series.
+    """
+
+    target: str
+    unit: str | None
+    time: str
+    step: float
+    others: tuple[OtherColumn, ...]
+    series: tuple[Series, ...]
+    machines: int
+    low: float
+    high: float
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of steps of all series."""
+        return sum(map(len, self.series))
+
+    @property
+    def longest(self) -> Series:
+        """The longest gapless part."""
+        return max(self.series, key=len)
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The columns of the rows that have a time. machines: index of each row's machine."""
+
+    target: Column
+    time: Column
+    others: tuple[Column, ...]
+    machines: Indices
+    rows: Indices
+    notes: tuple[str, ...]
+
+    def values(self, rows: Indices) -> Floats:
+        """Return target and further columns of rows, [rows, 1 + columns]."""
+        columns = (self.target, *self.others)
+        return np.stack([_numbers(column)[rows] for column in columns], axis=1)
+
+
+def build_forecast_data(schema: TableSchema) -> ForecastData:
+    """Return the series of a table. Raises TrainingFileInvalid with all problems."""
+    columns = _select_columns(schema)
+    times = _numbers(columns.time)
+    members = [columns.rows[columns.machines == machine] for machine in np.unique(columns.machines)]
+    step = _require_step([times[rows] for rows in members], columns.time.name)
+    _require_close([times[rows] for rows in members], columns.time.name, step)
+    grids = [to_grid(times[rows], columns.values(rows), step) for rows in members]
+    _require_regular(grids, len(columns.rows), columns.time.name, step)
+    others, notes = _describe_others(columns, np.concatenate([grid.values for grid in grids]))
+    chosen = [1 + columns.others.index(column) for column in columns.others
+              if column.name in {one.name for one in others}]  # fmt: skip
+    series = [
+        part
+        for machine, grid in enumerate(grids)
+        for part in _gapless_parts(grid, chosen, others, machine)
+    ]
+    _require_enough(series, columns.target.name)
+    values = np.concatenate([part.values for part in series])
+    return ForecastData(
+        columns.target.name,
+        columns.target.unit,
+        columns.time.name,
+        step,
+        tuple(others),
+        tuple(series),
+        len(members),
+        float(values.min()),
+        float(values.max()),
+        (*columns.notes, *notes, *_grid_notes(grids, series, columns.target.name)),
+    )
+
+
+def _numbers(column: Column) -> Floats:
+    """Return the numbers of a column that has numbers."""
+    return column.numbers if column.numbers is not None else np.empty(0)
+
+
+def _select_columns(schema: TableSchema) -> _Columns:
+    """Return the columns by their roles. Raises TrainingFileInvalid for those that are unsuitable.
+
+    Rows without a time are left out.
+    """
+    target, time = schema.single(Role.TARGET), schema.single(Role.TIME)
+    if time is None or time.kind is not Kind.TIME:
+        raise _invalid("missing_time", "The file has no column with times.",
+                       "State the column with the time of each row in `schema.time`.")  # fmt: skip
+    if target is None or target.numbers is None:
+        name = "" if target is None else f": {target.name!r} has texts"
+        raise _invalid("wrong_type", f"The file has no column of numbers to forecast{name}.",
+                       "State a column of numbers in `schema.target`.")  # fmt: skip
+    inputs = schema.with_role(Role.INPUT)
+    others = tuple(column for column in inputs if column.kind is Kind.NUMBER)
+    _require_free_names((time, target, *others))
+    rows = np.flatnonzero(np.isfinite(_numbers(time)))
+    texts = [column.name for column in inputs if column.kind is not Kind.NUMBER]
+    notes = [f"{name!r} has texts and is not used." for name in texts]
+    if len(rows) < schema.row_count:
+        notes.append(f"{schema.row_count - len(rows)} rows without a time were left out.")
+    machine = schema.single(Role.MACHINE)
+    machines = _machine_indices(machine, rows)
+    return _Columns(target, time, others[:MAX_OTHERS], machines, rows, tuple(notes))
+
+
+def _machine_indices(column: Column | None, rows: Indices) -> Indices:
+    """Return the machine of each row as an index; 0 if the file names none."""
+    if column is None:
+        return np.zeros(len(rows), dtype=np.intp)
+    values = column.texts if column.numbers is None else np.nan_to_num(column.numbers, nan=-1.0)
+    _, indices = np.unique(np.asarray(values)[rows].astype(str), return_inverse=True)
+    return indices.astype(np.intp)
+
+
+def _require_free_names(columns: Sequence[Column]) -> None:
+    """Raise TrainingFileInvalid if a column has the name of an input that all models have."""
+    for column in columns:
+        if column.name in RESERVED_NAMES:
+            raise _invalid("invalid_name", f"No column can be named {column.name!r}.",
+                           "Rename the column.", column.name)  # fmt: skip
+
+
+def _require_step(times: Sequence[Floats], name: str) -> float:
+    """Return the step of the series in seconds. Raises TrainingFileInvalid without one."""
+    steps = [step for one in times if (step := infer_step(one)) is not None]
+    if not steps:
+        raise _invalid("missing_time", f"{name!r} has the same time in all rows.",
+                       "Give each row its time, and name the machine column.", name)  # fmt: skip
+    return float(np.median(steps))
+
+
+def _require_close(times: Sequence[Floats], name: str, step: float) -> None:
+    """Raise TrainingFileInvalid if the times span far more steps than there are rows.
+
+    One mistyped year would otherwise need a grid of many gigabytes.
+    """
+    rows = sum(map(len, times))
+    steps = sum(float(np.ptp(one)) / step for one in times)
+    if steps > _MAX_STEPS_PER_ROW * rows + _MAX_FREE_STEPS:
+        message = (
+            f"The times in {name!r} span {steps:.0f} steps of {describe_step(step)}, but there "
+            f"are {rows} rows."
+        )
+        fix = "Correct mistyped times, and name the machine column if there are several."
+        raise _invalid("irregular_times", message, fix, name)
+
+
+def _require_regular(grids: Sequence[Gridded], rows: int, name: str, step: float) -> None:
+    """Raise TrainingFileInvalid if many rows are between the steps, or have the same time."""
+    problems = Problems()
+    off_grid = sum(grid.off_grid for grid in grids)
+    repeated = sum(grid.repeated for grid in grids)
+    if off_grid > _MAX_OFF_GRID_SHARE * rows:
+        message = (
+            f"{off_grid} of {rows} times in {name!r} are not a multiple of {describe_step(step)} "
+            "apart, which most are."
+        )
+        fix = "Average the readings in equal steps, for example per hour."
+        problems.add(Problem("irregular_times", message, fix, field=name))
+    elif repeated > _MAX_REPEATED_SHARE * rows:
+        message = f"{repeated} of {rows} rows have the same time in {name!r} as another row."
+        fix = "If they are of different machines, name the column in `schema.machine`."
+        problems.add(Problem("duplicate_times", message, fix, field=name))
+    if problems.count:
+        raise TrainingFileInvalid(problems.summary, problems=problems)
+
+
+def _describe_others(columns: _Columns, values: Floats) -> tuple[list[OtherColumn], list[str]]:
+    """Return the further columns that can be used, and notes on the others."""
+    used, notes = [], []
+    for position, column in enumerate(columns.others, start=1):
+        present = values[np.isfinite(values[:, position]), position]
+        if not len(present) or np.ptp(present) == 0:
+            notes.append(f"{column.name!r} never changes and was left out.")
+        elif len(present) < (1 - _MAX_MISSING_SHARE) * np.isfinite(values[:, 0]).sum():
+            notes.append(f"{column.name!r} is missing in many rows and was left out.")
+        else:
+            used.append(
+                OtherColumn(
+                    column.name,
+                    column.unit,
+                    float(present.mean()),
+                    float(present.std()),
+                    float(present.min()),
+                    float(present.max()),
+                )
+            )
+    return used, notes
+
+
+def _gapless_parts(
+    grid: Gridded, chosen: Sequence[int], others: Sequence[OtherColumn], machine: int
+) -> Iterator[Series]:
+    """Yield the parts of a series between its long gaps."""
+    target = fill_gaps(grid.values[:, 0], MAX_FILLED_STEPS)
+    further = standardize_others(grid.values[:, list(chosen)], others)
+    is_present = np.isfinite(target)
+    bounds = np.flatnonzero(np.diff(np.concatenate([[False], is_present, [False]]).astype(int)))
+    for start, end in bounds.reshape(-1, 2):
+        yield Series(grid.times[start:end], target[start:end], further[start:end], machine)
+
+
+def standardize_others(values: Floats, others: Sequence[OtherColumn]) -> Floats:
+    """Return further columns, [steps, columns], without gaps, by their mean and spread."""
+    filled = np.zeros_like(values)
+    steps = np.arange(len(values))
+    for position, column in enumerate(others):
+        present = np.flatnonzero(np.isfinite(values[:, position]))
+        if len(present):
+            numbers = np.interp(steps, present, values[present, position])
+            filled[:, position] = (numbers - column.mean) / column.spread
+    return filled
+
+
+def _require_enough(series: Sequence[Series], name: str) -> None:
+    """Raise TrainingFileInvalid if the longest gapless part is short, or never changes."""
+    longest = max(series, key=len, default=None)
+    length = 0 if longest is None else len(longest)
+    if longest is None or length < MIN_STEPS:
+        message = f"{name!r} has at most {length} steps without a long gap."
+        raise _invalid("too_short_series", f"{message} At least {MIN_STEPS} are needed.",
+                       "Add earlier rows, or fill the gaps.", name)  # fmt: skip
+    if np.ptp(longest.values) == 0:
+        message = f"The target {name!r} is the same in all rows."
+        raise _invalid("constant_target", message, "Add rows with other values.", name)
+
+
+def _grid_notes(grids: Sequence[Gridded], series: Sequence[Series], name: str) -> list[str]:
+    """Return what was assumed of repeated times, times between steps and gaps."""
+    repeated, off_grid = (
+        sum(getattr(grid, field) for grid in grids) for field in ("repeated", "off_grid")
+    )
+    present = sum(int(np.isfinite(grid.values[:, 0]).sum()) for grid in grids)
+    filled = sum(map(len, series)) - present
+    notes = []
+    if repeated:
+        notes.append(f"{repeated} rows have the time of another row: their mean is used.")
+    if off_grid:
+        notes.append(f"{off_grid} rows between two steps were left out.")
+    if filled:
+        notes.append(f"{filled} missing steps of {name!r} in short gaps were filled by lines.")
+    if len(series) > len(grids):
+        notes.append(f"Gaps of more than {MAX_FILLED_STEPS} steps divide {name!r} into "
+                     f"{len(series)} parts.")  # fmt: skip
+    return notes
+
+
+def describe_step(seconds: float) -> str:
+    """Return a number of seconds in the largest unit of which it is a whole number."""
+    for unit, size in (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0)):
+        if seconds >= size and abs(seconds / size - round(seconds / size)) < 1e-6:
+            count = round(seconds / size)
+            return f"{count} {unit if count > 1 else unit[:-1]}"
+    return f"{seconds:g} s"
+
+
+def _invalid(code: str, message: str, fix: str, field: str | None = None) -> TrainingFileInvalid:
+    """Return the error of one problem."""
+    problems = Problems()
+    problems.add(Problem(code, message, fix, field=field))
+    return TrainingFileInvalid(message, problems=problems)

@@ -1,0 +1,95 @@
+"""The history that a call sends, on the grid of the trained model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.forecasting.data import OtherColumn, describe_step, standardize_others
+from models.forecasting.grid import Floats, to_grid
+from models.forecasting.windows import Form, Windows, make_windows, summarize_others
+from models.signature import InputInvalid
+from models.tables.dates import parse_dates
+
+# The most steps of a history that may be missing; they are filled by straight lines.
+MAX_FILLED_SHARE = 0.2
+_MAX_OFF_GRID_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The last steps of each row of a call.
+
+    windows: one for each row. filled: steps without a value, [rows].
+    """
+
+    windows: Windows
+    filled: NDArray[np.int64]
+
+
+def least_rows(form: Form) -> int:
+    """Return the number of rows that a history needs."""
+    return int(np.ceil((1 - MAX_FILLED_SHARE) * form.lookback))
+
+
+def parse_times(texts: NDArray[np.object_], name: str) -> Floats:
+    """Return times as seconds since 1970, [rows, length]. Raises InputInvalid for other texts."""
+    parsed = parse_dates(texts.reshape(-1))
+    missing = np.flatnonzero(~np.isfinite(parsed.seconds))
+    if len(missing):
+        row, value = divmod(int(missing[0]), texts.shape[1])
+        text = str(texts[row, value])[:40]
+        raise InputInvalid(f"{name!r} in row {row}, value {value} ({text!r}) is no time.",
+                           param=name)  # fmt: skip
+    return parsed.seconds.reshape(texts.shape)
+
+
+def read_history(
+    times: Floats, values: Floats, form: Form, others: tuple[OtherColumn, ...], name: str
+) -> History:
+    """Return the histories of rows as windows.
+
+    times: [rows, length]. values: target and further columns, [rows, length, 1 + columns]. name: of
+    the time column. Raises InputInvalid with the row for histories that are too short, irregular or
+    have too many gaps.
+    """
+    rows = [
+        _last_steps(times[row], values[row], form, f"{name!r} in row {row}", name)
+        for row in range(len(times))
+    ]
+    filled = np.array([count for _, count in rows], dtype=np.int64)
+    targets = np.stack([steps[:, 0] for steps, _ in rows])
+    further = [standardize_others(steps[:, 1:], others) for steps, _ in rows]
+    last = np.array([form.lookback - 1])
+    summaries = np.concatenate([summarize_others(one, last, form) for one in further])
+    return History(make_windows(targets, summaries, times.max(axis=1), form), filled)
+
+
+def _last_steps(
+    times: Floats, values: Floats, form: Form, place: str, name: str
+) -> tuple[Floats, int]:
+    """Return the last steps of one history, [lookback, columns], and how many were filled."""
+    oldest = times.max() - (form.lookback - 0.5) * form.step
+    recent = times >= oldest
+    gridded = to_grid(times[recent], values[recent], form.step)
+    step = describe_step(form.step)
+    if gridded.off_grid > _MAX_OFF_GRID_SHARE * recent.sum():
+        raise InputInvalid(f"{place} has times that are not {step} apart.", param=name)
+    missing = form.lookback - int(np.isfinite(gridded.values[:, 0]).sum())
+    if missing > MAX_FILLED_SHARE * form.lookback:
+        raise InputInvalid(
+            f"{place}: {missing} of the last {form.lookback} steps of {step} are missing; at most "
+            f"{int(MAX_FILLED_SHARE * form.lookback)} may be.",
+            param=name,
+        )
+    return _fill(gridded.values, form.lookback), missing
+
+
+def _fill(values: Floats, lookback: int) -> Floats:
+    """Return columns with `lookback` steps, filled by straight lines; the first value is held."""
+    steps = np.arange(len(values) - lookback, len(values))
+    columns = []
+    for column in values.T:
+        present = np.flatnonzero(np.isfinite(column))
+        columns.append(np.interp(steps, present, column[present]))
+    return np.stack(columns, axis=1)

@@ -1,0 +1,257 @@
+"""Variant artefact of a forecaster: render and load it, and run it on columns of tensors.
+
+The trees are an ONNX graph, the linear method a matrix. All else is computed here with numpy.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from models.forecasting.blending import blend
+from models.forecasting.data import HORIZON, LEVEL, OtherColumn, describe_step
+from models.forecasting.error_units import error_units
+from models.forecasting.grid import Floats
+from models.forecasting.history import MAX_FILLED_SHARE, least_rows, parse_times, read_history
+from models.forecasting.intervals import DEFAULT_LEVEL, LEVELS, HorizonIntervals
+from models.forecasting.linear import LinearModel
+from models.forecasting.methods import Methods, forecast_by
+from models.forecasting.tree_inputs import Inputs
+from models.forecasting.windows import Form, Windows
+from models.onnx_graph import open_session
+from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
+
+VERSION = 1
+INPUTS, OUTPUT = "inputs", "changes"
+# Longer histories are accepted, and only their last steps are used.
+MAX_ROWS_OF_HISTORY = 10_000
+_SEPARATOR = "; "
+_MARGIN = 1e-6
+
+
+class VariantBroken(ValueError):
+    """Bytes that are not a variant of this version."""
+
+
+class ForecastDocument(msgspec.Struct, frozen=True):
+    """The content of a variant.
+
+    time, target: names of the columns. low, high: smallest and largest value of the target in
+    training. names: of the averaged methods. edges, weights: of the bands of steps, [bands]
+    [methods]. linear: matrix of float32, [inputs, horizon]. trees: the ONNX graph; both are empty
+    if the method has no weight.
+    """
+
+    version: int
+    time: str
+    target: str
+    unit: str | None
+    others: tuple[OtherColumn, ...]
+    low: float
+    high: float
+    form: Form
+    names: tuple[str, ...]
+    edges: tuple[int, ...]
+    weights: tuple[tuple[float, ...], ...]
+    intervals: HorizonIntervals
+    linear: bytes
+    trees: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastVariant:
+    """A loaded artefact."""
+
+    document: ForecastDocument
+    methods: Methods
+    signature: Signature
+
+    def check(self, columns: Columns) -> None:
+        """Validate columns that fit the signature, as a whole. Raises InputInvalid."""
+        self.horizon_of(columns)
+        names = [self.document.target, *(one.name for one in self.document.others)]
+        length = columns[self.document.time].shape[1]
+        for name in names:
+            if columns[name].shape[1] != length:
+                raise InputInvalid(
+                    f"{name!r} has {columns[name].shape[1]} values in each row, but "
+                    f"{self.document.time!r} has {length}.",
+                    param=name,
+                )
+        self._read(columns)
+
+    def horizon_of(self, columns: Columns) -> int:
+        """Return the number of steps ahead, the same for all rows. Raises InputInvalid."""
+        horizons = np.asarray(columns[HORIZON])
+        if np.any(horizons != horizons[0]) or horizons[0] % 1:
+            raise InputInvalid(
+                f"{HORIZON!r} must be a whole number, the same in all rows.", param=HORIZON
+            )
+        return int(horizons[0])
+
+    def run(self, columns: Columns) -> Columns:
+        """Return the forecasts of columns of the signature; one array for each output."""
+        document, horizon = self.document, self.horizon_of(columns)
+        history, values = self._read(columns)
+        forecast = self.forecast(history.windows)[:, :horizon]
+        unit = error_units(history.windows, document.form)
+        level = np.asarray(columns[LEVEL], dtype=np.float64)
+        width = document.intervals.half_width(level, unit, horizon)
+        return {
+            "time": _format_times(history.windows.times, document.form.step, horizon),
+            "forecast": forecast.astype(np.float32),
+            "lower": (forecast - width).astype(np.float32),
+            "upper": (forecast + width).astype(np.float32),
+            "filled": history.filled,
+            "outside": self._outside_names(values),
+        }
+
+    def forecast(self, windows: Windows) -> Floats:
+        """Return the averaged forecasts of all steps ahead, [windows, horizon]."""
+        document = self.document
+        forecasts = [
+            forecast_by(name, self.methods, windows, document.form) for name in document.names
+        ]
+        return blend(forecasts, np.array(document.weights), document.edges)
+
+    def _read(self, columns: Columns) -> Any:
+        """Return the histories of rows and their values, [rows, length, columns]."""
+        document = self.document
+        times = parse_times(columns[document.time], document.time)
+        names = [document.target, *(one.name for one in document.others)]
+        values = np.stack([columns[name] for name in names], axis=2).astype(np.float64)
+        history = read_history(times, values, document.form, document.others, document.time)
+        return history, values
+
+    def _outside_names(self, values: Floats) -> NDArray[np.object_]:
+        """Return the names of the columns that leave the trained range, one text per row."""
+        document = self.document
+        bounds = [(document.low, document.high), *((one.low, one.high) for one in document.others)]
+        names = np.array([document.target, *(one.name for one in document.others)], dtype=object)
+        low, high = np.array(bounds).T
+        margin = _MARGIN * np.maximum(np.abs(low), np.abs(high))
+        flags = ((values < low - margin) | (values > high + margin)).any(axis=1)
+        return np.array([_SEPARATOR.join(names[row]) for row in flags], dtype=object)
+
+
+def render(document: ForecastDocument) -> bytes:
+    """Render a variant's artefact."""
+    return msgspec.msgpack.encode(document)
+
+
+def load(artefact: bytes) -> ForecastVariant:
+    """Load a variant from its artefact. Raises VariantBroken."""
+    try:
+        document = msgspec.msgpack.decode(artefact, type=ForecastDocument)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise VariantBroken(f"The artefact is not a fine-tuned model: {error}.") from error
+    if document.version != VERSION:
+        raise VariantBroken(f"The variant is of version {document.version}, not {VERSION}.")
+    return ForecastVariant(document, _load_methods(document), build_signature(document))
+
+
+def _load_methods(document: ForecastDocument) -> Methods:
+    """Return the fitted methods of a document. Raises VariantBroken."""
+    try:
+        weights = np.frombuffer(document.linear, dtype="<f4").astype(np.float64)
+        linear = LinearModel(weights.reshape(-1, document.form.horizon))
+        session = open_session(document.trees) if document.trees else None
+    except Exception as error:  # ONNX Runtime raises several unrelated exception classes
+        raise VariantBroken("The variant's methods cannot be loaded.") from error
+    return Methods(linear, _TreeSession(session))
+
+
+@dataclass(frozen=True, slots=True)
+class _TreeSession:
+    """The trees on ONNX Runtime."""
+
+    session: onnxruntime.InferenceSession | None
+
+    def __call__(self, inputs: Inputs) -> Floats:
+        """Return the trees' output for each row of inputs, [rows]."""
+        if self.session is None:
+            return np.zeros(len(inputs))
+        (changes,) = self.session.run([OUTPUT], {INPUTS: inputs})
+        return np.asarray(changes, dtype=np.float64).reshape(-1)
+
+
+def build_signature(document: ForecastDocument) -> Signature:
+    """Return the inputs and outputs of a variant."""
+    form = document.form
+    length = (least_rows(form), MAX_ROWS_OF_HISTORY)
+    step = describe_step(form.step)
+    time = InputField(
+        document.time,
+        BYTES,
+        description=f"Times of the history, {step} apart: the last {form.lookback} steps, of which "
+        f"{MAX_FILLED_SHARE:.0%} may be missing. The forecast begins one step after the latest",
+        length=length,
+    )
+    target = InputField(
+        document.target,
+        "FP32",
+        document.unit,
+        "Its values at these times",
+        trained=(document.low, document.high),
+        length=length,
+    )
+    others = [
+        InputField(one.name, "FP32", one.unit, trained=(one.low, one.high), length=length)
+        for one in document.others
+    ]
+    return Signature(
+        (time, target, *others, *_settings(form)), _outputs(document, step), str(VERSION)
+    )
+
+
+def _settings(form: Form) -> tuple[InputField, InputField]:
+    """Return the inputs that choose steps ahead and level."""
+    horizon = InputField(
+        HORIZON,
+        "FP32",
+        description="Steps ahead, the same in all rows",
+        minimum=1,
+        maximum=form.horizon,
+        optional=True,
+        default=form.horizon,
+    )
+    level = InputField(
+        LEVEL,
+        "FP32",
+        "1",
+        "Share of intervals that contain the true value",
+        minimum=LEVELS[0],
+        maximum=LEVELS[-1],
+        optional=True,
+        default=DEFAULT_LEVEL,
+    )
+    return horizon, level
+
+
+def _outputs(document: ForecastDocument, step: str) -> tuple[OutputField, ...]:
+    """Return the outputs of a variant."""
+    unit = document.unit
+    return (
+        OutputField("time", BYTES, None, f"Time of each step ahead, {step} apart", series=True),
+        OutputField("forecast", "FP32", unit, f"Expected {document.target}", series=True),
+        OutputField("lower", "FP32", unit, f"Lower bound at `{LEVEL}`", series=True),
+        OutputField("upper", "FP32", unit, f"Upper bound at `{LEVEL}`", series=True),
+        OutputField("filled", "INT64", None, "Missing steps of the history that were filled"),
+        OutputField(
+            "outside",
+            BYTES,
+            None,
+            "Columns whose history leaves the trained range, separated by semicolons; then do not "
+            "rely on it",
+        ),
+    )
+
+
+def _format_times(last: Floats, step: float, horizon: int) -> NDArray[np.object_]:
+    """Return the times of the steps ahead in ISO 8601, [rows, horizon]."""
+    seconds = last[:, np.newaxis] + step * np.arange(1, horizon + 1)
+    times = np.round(seconds).astype("datetime64[s]")
+    return np.datetime_as_string(times).astype(object)

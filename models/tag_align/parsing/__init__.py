@@ -1,0 +1,1 @@
+"""Read plant tags as names with a structure: paths, loop names and designations."""
