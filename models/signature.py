@@ -33,7 +33,8 @@ class InputField(msgspec.Struct, frozen=True):
 
     `length` makes the column a series with that many values per row, from minimum to maximum; all
     rows of a request have the same length. An `optional` column may be omitted; each row then gets
-    the `default`, or an empty text without one. Series cannot be optional.
+    the `default`, or an empty text without one. NaN (JSON null) means a missing value where
+    `nullable`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class InputField(msgspec.Struct, frozen=True):
     length: tuple[int, int] | None = None
     optional: bool = False
     default: float | None = None
+    nullable: bool = False
 
 
 class OutputField(msgspec.Struct, frozen=True):
@@ -99,14 +101,18 @@ def validate_columns(signature: Signature, columns: Columns, units: Mapping[str,
     for field in present_fields:
         _require_valid_values(field, converted[field.name])
     absent = (field for field in signature.inputs if field.name not in columns)
-    return {**converted, **{field.name: _default_column(field, rows) for field in absent}}
+    steps = next((column.shape[1] for column in converted.values() if column.ndim == 2), 1)
+    return {**converted, **{field.name: _default_column(field, rows, steps) for field in absent}}
 
 
-def _default_column(field: InputField, rows: int) -> NDArray[Any]:
-    """Return the default values of an omitted optional column."""
-    if field.default is None:
-        return np.full(rows, "", dtype=object)
-    return np.full(rows, field.default, dtype=np.float32)
+def _default_column(field: InputField, rows: int, steps: int) -> NDArray[Any]:
+    """Return the default values of an omitted optional column, of a series in `steps` steps."""
+    shape = (rows,) if field.length is None else (rows, steps)
+    if field.default is not None:
+        return np.full(shape, field.default, dtype=np.float32)
+    if field.nullable:
+        return np.full(shape, np.nan, dtype=np.float32)
+    return np.full(shape, "", dtype=object)
 
 
 def describe_index(index: Iterable[int]) -> str:
@@ -204,7 +210,8 @@ def find_invalid_values(
             reasons.append((is_invalid, f"is not one of {', '.join(allowed)}"))
     elif np.issubdtype(column.dtype, np.floating):
         is_finite = np.isfinite(column)
-        reasons.append((~is_finite, "is not a finite number"))
+        is_missing = np.isnan(column) & field.nullable
+        reasons.append((~is_finite & ~is_missing, "is not a finite number"))
     if field.minimum is not None:
         is_low = is_finite & (column < field.minimum)
         reasons.append((is_low, f"is below {_format_limit(field, field.minimum)}"))

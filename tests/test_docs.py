@@ -27,7 +27,7 @@ from gateway.wire.parameters import Handling
 from infra.errors import AppError
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
-from models.table_models import TABLE_ADAPTERS
+from models.own_columns import OWN_COLUMNS
 
 # Kinds of weights that run on ONNX Runtime, although their files do not end in .onnx.
 _ONNX = ("vision-package",)
@@ -143,7 +143,7 @@ class TestReadmes:
             for model in kinds
             if model.weights.kind in _ONNX
             or model.weights.source.endswith(".onnx")
-            or model.adapter in TABLE_ADAPTERS
+            or model.adapter in OWN_COLUMNS
         ]
         figure = text(name)
         assert f"ONNX Runtime: {len(onnx) // 2} specialists" in figure

@@ -41,7 +41,15 @@ def files_check(
         str | None, typer.Option(help="Column to predict, of a table with your own columns.")
     ] = None,
     machine: Annotated[str | None, typer.Option(help="Column with the machine.")] = None,
-    time: Annotated[str | None, typer.Option(help="Column with the time, for forecasts.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column with the time.")] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Steps by which a class of series is told.")
+    ] = None,
+    cap: Annotated[float | None, typer.Option(help="Highest remaining life told apart.")] = None,
+    censored: Annotated[
+        list[str] | None,
+        typer.Option("--censored", help="Machine that has not failed yet; repeatable."),
+    ] = None,
     ignored: Annotated[
         list[str] | None, typer.Option("--ignore", help="Column that is not used; repeatable.")
     ] = None,
@@ -59,7 +67,15 @@ def files_check(
             _NO_ACCOUNT,
             settings.profile,
             False,
-            SchemaRequest(target=target, machine=machine, time=time, ignored=tuple(ignored or ())),
+            SchemaRequest(
+                target=target,
+                machine=machine,
+                time=time,
+                ignored=tuple(ignored or ()),
+                window=window,
+                cap=cap,
+                censored=tuple(censored or ()),
+            ),
         )
     except TrainingFileRejected as error:
         report = render_file_check(catalog_model, error)

@@ -23,9 +23,11 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         # By the catalog's `adapter`.
         "own_model": {
+            "series_classifier": gettext_noop("A class of a course of readings, such as a fault"),
+            "series_forecaster": gettext_noop("A forecast, such as the load of the next days"),
+            "series_life": gettext_noop("Remaining life, from histories up to the failure"),
             "tabular_classifier": gettext_noop("A class, such as good or faulty"),
             "tabular_regressor": gettext_noop("A number, such as wear in mm"),
-            "series_forecaster": gettext_noop("A forecast, such as the load of the next days"),
         },
         "column_role": {
             "input": gettext_noop("Input"),
@@ -41,7 +43,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "text": gettext_noop("Text"),
             "empty": gettext_noop("Empty"),
         },
-        # By the problem's code (models/tables/, models/*/data.py).
+        # By the problem's code (models/tables/, models/*/data.py, models/series/).
         "table_problem": {
             "empty_file": gettext_noop("The file has no rows."),
             "no_header": gettext_noop("Write the name of each column in the first row."),
@@ -79,6 +81,21 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "Many rows have the same inputs and different results. Add columns that tell them "
                 "apart."
             ),
+            "unsupported_setting": gettext_noop("This setting has no meaning for this model."),
+            "empty_machine": gettext_noop("Rows have no machine. Fill it in."),
+            "empty_time": gettext_noop("Rows have no time. Fill it in, or use no time column."),
+            "repeated_time": gettext_noop(
+                "A machine has several rows with the same time. Give each series its own name in "
+                "the machine column."
+            ),
+            "too_few_machines": gettext_noop(
+                "Too few machines ran to failure: at least 3, each with 10 rows."
+            ),
+            "too_few_series": gettext_noop(
+                "There are too few series or windows: at least 30, and 5 of each class."
+            ),
+            "unknown_machine": gettext_noop("The file has no such machine."),
+            "negative_life": gettext_noop("A remaining life cannot be negative."),
             "missing_time": gettext_noop("Choose the column with the time of each row."),
             "irregular_times": gettext_noop(
                 "The times are not equally spaced, or one is mistyped. Average the readings in "

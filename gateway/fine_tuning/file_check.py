@@ -19,9 +19,8 @@ from models.anomaly.settings import RELIABLE_ROWS
 from models.catalog import Model, Task
 from models.industrial_llm.dialogues import parse_training_file
 from models.industrial_llm.effort import estimate_seconds
-from models.table_models import TABLE_ADAPTERS, summarize_table
-from models.tables.reading import read_table
-from models.tables.schema import NO_SCHEMA, SchemaRequest, describe_schema, infer_schema
+from models.own_columns import OWN_COLUMNS, CheckTable
+from models.tables.schema import NO_SCHEMA, SchemaRequest, describe_schema
 from models.training_text import encoding_notes
 
 
@@ -88,8 +87,8 @@ def check_training_file(
     try:
         if model.task is Task.TEXT_GENERATION:
             return _check_dialogues(content, account_id, profile, scrub_pii)
-        if model.adapter in TABLE_ADAPTERS:
-            return _check_table(content, model.adapter, schema)
+        if (check := OWN_COLUMNS.get(model.adapter or "")) is not None:
+            return _check_table(check, content, schema)
         count = EXAMPLE_COUNTERS[model.adapter or ""](content)
         return TrainingFileCheck(
             count, None, (*encoding_notes(content), *_row_count_warnings(model, count))
@@ -116,12 +115,11 @@ def render_file_check(
     }
 
 
-def _check_table(content: bytes, adapter: str, request: SchemaRequest) -> TrainingFileCheck:
+def _check_table(check: CheckTable, content: bytes, request: SchemaRequest) -> TrainingFileCheck:
     """Check a table and describe its columns for confirmation. Raises TrainingFileInvalid."""
-    schema = infer_schema(read_table(content), request)
-    summary = summarize_table(adapter, schema)
+    found = check(content, request)
     return TrainingFileCheck(
-        summary.rows, None, (*schema.notes, *summary.notes), schema=describe_schema(schema)
+        found.examples, None, found.notes, schema=describe_schema(found.schema)
     )
 
 

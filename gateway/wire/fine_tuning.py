@@ -17,7 +17,7 @@ from gateway.call.values import OutputBounds, ParsedRequest
 from gateway.wire import body as bodies
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Model, Task
-from models.table_models import TABLE_ADAPTERS
+from models.own_columns import OWN_COLUMNS
 from models.tables.schema import NO_SCHEMA, SchemaRequest
 
 # Maximum training seconds, as in serving/training/fine_tune_task.py. A job's price is reserved for
@@ -163,7 +163,7 @@ def build_fine_tuning_request(
             f"{model.id!r} is not an anomaly detector.",
             param="hyperparameters",
         )
-    if schema is not None and model.adapter not in TABLE_ADAPTERS:
+    if schema is not None and model.adapter not in OWN_COLUMNS:
         raise ParameterInvalid(
             f"`schema` applies to models of tables only; {model.id!r} is none.", param="schema"
         )

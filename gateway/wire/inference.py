@@ -21,7 +21,7 @@ JSON_LENGTH_HEADER = b"inference-header-content-length"
 MAX_ROWS = 100_000
 
 
-ColumnValue = float | str | bool | list[float | str] | None
+ColumnValue = float | str | bool | list[float | str | None] | None
 
 
 class InputTensor(msgspec.Struct):
@@ -53,7 +53,7 @@ class InferResponse(msgspec.Struct):
 
 class PredictionRequest(msgspec.Struct):
     """`POST /v1/predictions`: rows with named columns. A list is a series in one row, of numbers or
-    of texts.
+    of texts; a null in it is a missing number, which few models accept.
 
     `units` gives the unit of each column that is not in the model's unit. `task` describes the task
     in words, for `model: "auto"` if several models have these columns.
@@ -171,14 +171,20 @@ def _tensor(
     """Return a column of the rows as an Open Inference Protocol tensor."""
     values = _column(rows, name)
     first = values[0]
-    example = next(iter(first), None) if isinstance(first, list) else first
     tensor = {
         "name": name,
         "shape": [len(values), len(first)] if isinstance(first, list) else [len(values)],
-        "datatype": _DATATYPES.get(type(example), number_type),
+        "datatype": _datatype(first, number_type),
         "data": values,
     }
     return tensor if unit is None else {**tensor, "parameters": {"unit": unit}}
+
+
+def _datatype(value: ColumnValue, number_type: str) -> str:
+    """Return the datatype of a column by its value in the first row; of a series by its items."""
+    if isinstance(value, list):
+        value = next((item for item in value if item is not None), None)
+    return _DATATYPES.get(type(value), number_type)
 
 
 def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[ColumnValue]:
@@ -195,7 +201,7 @@ def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[Column
             raise _instance_error(
                 number, name, f"has {len(value)} values, the first row {len(first)}"
             )
-        if isinstance(value, list) and len(set(map(type, value))) > 1:
+        if isinstance(value, list) and len({type(one) for one in value if one is not None}) > 1:
             raise _instance_error(number, name, "mixes numbers and texts")
         values.append(value)
     return values

@@ -13,8 +13,6 @@ from models.problems import Problem, Problems
 from models.tables.columns import Column, Kind
 from models.tables.schema import Role, TableSchema
 
-# The catalog's `adapter` of forecasters.
-FORECASTER = "series_forecaster"
 HORIZON, LEVEL = "horizon", "level"
 RESERVED_NAMES = frozenset({HORIZON, LEVEL})
 MIN_STEPS = 60

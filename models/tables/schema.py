@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from models.adaptation import TrainingFileInvalid
 from models.problems import Problem, Problems
@@ -23,13 +24,20 @@ _TARGET_WORDS = frozenset(
     """target label class failure failed fault defect rul quality result y wear output
     目标 标签 类别 故障 失效 缺陷 质量 结果 磨损 剩余寿命""".split()
 )
+LIFE_WORDS = frozenset("rul ttf remaining 剩余寿命 剩余 余寿".split())
+"""Words of a header that says how long a machine still runs."""
+
 _MACHINE_WORDS = frozenset(
     """machine unit asset device engine equipment line cutter bearing pump motor run series id
     设备 机台 机器 编号 产线 刀具 轴承 批次""".split()
 )
-_STEP_WORDS = frozenset("cycle step cycles index hour hours 周期 步 次数".split())
+_STEP_WORDS = frozenset("cycle step cycles sample index hour hours 周期 步 次数".split())
 _MAX_MACHINE_SHARE = 0.5
 _MAX_INVALID_REPORTED = 5
+
+
+# Steps of a window: longer courses are told by fewer rows, for example means of ten.
+MAX_WINDOW = 1_000
 
 
 class Role(StrEnum):
@@ -46,7 +54,8 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What a customer states about the columns of a file.
 
     `machine` and `time` may be empty texts: there is no such column. `kinds` and `units` override
-    what was inferred.
+    what was inferred. Of series: `window` is the number of steps that a class is told by, `cap` the
+    highest remaining life that is told apart, `censored` names machines that have not failed yet.
     """
 
     target: str | None = None
@@ -55,6 +64,9 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ignored: tuple[str, ...] = ()
     kinds: dict[str, Kind] = {}
     units: dict[str, str] = {}
+    window: Annotated[int, Meta(ge=2, le=MAX_WINDOW)] | None = None
+    cap: Annotated[float, Meta(gt=0)] | None = None
+    censored: tuple[str, ...] = ()
 
 
 NO_SCHEMA = SchemaRequest()
@@ -87,9 +99,12 @@ class TableSchema:
 
 
 def infer_schema(
-    table: RawTable, request: SchemaRequest, *, needs_target: bool = True
+    table: RawTable, request: SchemaRequest, *, target_words: frozenset[str] | None = None
 ) -> TableSchema:
     """Return the schema of a table, with what the customer stated and the rest inferred.
+
+    `target_words` are those of headers of a target that may be absent; without them there is one:
+    the column with the name of a result, else the last one.
 
     Raises TrainingFileInvalid for stated columns that the table lacks, unknown units, and cells
     that are not of their column's type.
@@ -105,7 +120,7 @@ def infer_schema(
         for raw in table.columns
     }
     _raise(problems)
-    roles = _assign_roles(columns, request, needs_target=needs_target)
+    roles = _assign_roles(columns, request, target_words)
     for name, column in columns.items():
         if roles[name] is not Role.IGNORED:
             _report_invalid_cells(column, table, problems)
@@ -155,13 +170,14 @@ def _check_request(table: RawTable, request: SchemaRequest, problems: Problems) 
 
 
 def _assign_roles(
-    columns: Mapping[str, Column], request: SchemaRequest, *, needs_target: bool
+    columns: Mapping[str, Column], request: SchemaRequest, target_words: frozenset[str] | None
 ) -> Mapping[str, Role]:
     """Return the role of each column: as stated, else as its name and values suggest."""
     roles = {name: _default_role(column) for name, column in columns.items()}
     for name in request.ignored:
         roles[name] = Role.IGNORED
-    target = request.target or (_suggest_target(columns, roles) if needs_target else None)
+    suggested = _suggest_target(columns, roles, target_words)
+    target = _stated(request.target, suggested) if target_words else request.target or suggested
     machine = _stated(request.machine, _suggest_machine(columns, roles, target))
     time = _stated(request.time, _suggest_time(columns, roles, target))
     for chosen, role in ((machine, Role.MACHINE), (time, Role.TIME), (target, Role.TARGET)):
@@ -182,10 +198,14 @@ def _default_role(column: Column) -> Role:
     return Role.INPUT
 
 
-def _suggest_target(columns: Mapping[str, Column], roles: Mapping[str, Role]) -> str | None:
-    """Return the column whose name is that of a target, else the last one that can be."""
+def _suggest_target(
+    columns: Mapping[str, Column], roles: Mapping[str, Role], words: frozenset[str] | None
+) -> str | None:
+    """Return the column whose name is that of a target; without `words`, else the last one."""
     usable = [name for name in columns if roles[name] is Role.INPUT]
-    named = [name for name in usable if _words(name) & _TARGET_WORDS]
+    named = [name for name in usable if _words(name) & (words or _TARGET_WORDS)]
+    if words is not None:
+        return named[-1] if named else None
     return (named or usable)[-1] if usable else None
 
 
@@ -225,7 +245,7 @@ def _words(name: str) -> frozenset[str]:
     """Return the words of a header in lower case; a Chinese header is searched as a whole."""
     text = split_unit(name)[0].lower()
     words = {word for word in text.replace("_", " ").replace("-", " ").split()}
-    known = _TARGET_WORDS | _MACHINE_WORDS | _STEP_WORDS
+    known = _TARGET_WORDS | _MACHINE_WORDS | _STEP_WORDS | LIFE_WORDS
     return frozenset(words | {word for word in known if not word.isascii() and word in text})
 
 

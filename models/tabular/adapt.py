@@ -4,32 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from onnx import TensorProto, helper
 
 from models.adaptation import Adaptation, ProgressCallback, Score
 from models.calibration import Calibration, CalibrationFailed, calibration_metrics, fit_calibration
-from models.contributing_trees import build_contributing_trees
-from models.onnx_graph import ExportMismatch, tensor_info, to_model
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from models.tabular.boosting import raw_scores
-from models.tabular.data import Goal, TabularData, build_data
+from models.tabular.data import Floats, Goal, Indices, TabularData, build_data
 from models.tabular.encoding import column_values
 from models.tabular.evaluation import Comparison
 from models.tabular.fitting import FittedModel, fit_model
 from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable, calibrate_intervals
 from models.tabular.leakage import find_leaks
-from models.tabular.variant import (
-    CONTRIBUTIONS,
-    FEATURES,
-    VERSION,
-    TabularDocument,
-    load,
-    render,
-)
+from models.tabular.tree_graph import build_tree_graph, require_same_scores
+from models.tabular.variant import VERSION, TabularDocument, load, render
 
-# The largest difference of scores between LightGBM and the exported graph, in parts of their range.
-_EXPORT_TOLERANCE = 1e-3
 _CHECKED_ROWS = 200
 _UNIT_CALIBRATION = Calibration(1.0, np.zeros(2))
 
@@ -103,23 +92,14 @@ def _build_document(
     data: TabularData, model: FittedModel, progress: ProgressCallback
 ) -> TabularDocument:
     """Return the variant's content: trees, calibration or intervals."""
-    trees = build_contributing_trees(model.booster, FEATURES, CONTRIBUTIONS)
-    feature_count = len(model.encoding.owners)
-    graph = to_model(
-        "tabular",
-        [trees.node],
-        [tensor_info(FEATURES, feature_count)],
-        [
-            helper.make_tensor_value_info(
-                CONTRIBUTIONS, TensorProto.FLOAT, ["batch", len(trees.base) * feature_count]
-            )
-        ],
-        {},
-        producer="models.tabular",
-        signature="",
-    )
+    graph = build_tree_graph(model.booster, "models.tabular")
     is_class = data.target.goal is Goal.CLASS
-    calibration = _calibrate(data, model, progress) if is_class else _UNIT_CALIBRATION
+    rows = model.held_out.rows
+    calibration = (
+        calibrate(model.held_out.scores[rows], data.target.indices[rows], progress)
+        if is_class
+        else _UNIT_CALIBRATION
+    )
     return TabularDocument(
         version=VERSION,
         goal=data.target.goal,
@@ -127,18 +107,16 @@ def _build_document(
         unit=data.target.unit,
         classes=data.target.classes,
         encoding=model.encoding,
-        base=tuple(float(value) for value in trees.base),
+        base=graph.base,
         slope=calibration.slope,
         shifts=tuple(float(shift) for shift in calibration.shifts),
         intervals=None if is_class else _calibrate_intervals(data, model, progress),
-        trees=graph.SerializeToString(),
+        trees=graph.model,
     )
 
 
-def _calibrate(data: TabularData, model: FittedModel, progress: ProgressCallback) -> Calibration:
-    """Return the calibration of class scores, fitted on held-out rows."""
-    rows = model.held_out.rows
-    scores, truth = model.held_out.scores[rows], data.target.indices[rows]
+def calibrate(scores: Floats, truth: Indices, progress: ProgressCallback) -> Calibration:
+    """Return the calibration of class scores [rows, classes], fitted on held-out rows."""
     neutral = Calibration(1.0, np.zeros(scores.shape[1]))
     if len(np.unique(truth)) < scores.shape[1]:
         return neutral
@@ -170,10 +148,6 @@ def _require_same_scores(artefact: bytes, data: TabularData, model: FittedModel)
     variant = load(artefact)
     inputs = {name: values[:_CHECKED_ROWS] for name, values in column_values(data.inputs).items()}
     features = model.encoding.encode(inputs)
-    expected = raw_scores(model.booster, features).reshape(len(features), -1)
-    (flat,) = variant.session.run([CONTRIBUTIONS], {FEATURES: features})
-    found = np.asarray(flat).reshape(len(features), len(variant.document.base), -1).sum(axis=2)
-    found = found + np.array(variant.document.base)
-    limit = _EXPORT_TOLERANCE * max(1.0, float(np.ptp(expected)))
-    if float(np.abs(found - expected).max()) > limit:
-        raise ExportMismatch("The exported trees give other scores than the trained ones.")
+    session = variant.session
+    expected = raw_scores(model.booster, features)
+    require_same_scores(session, expected, features, variant.document.base)

@@ -1,10 +1,9 @@
 """The rows of a table as a model is trained on them: inputs, target, machines and time order."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +32,6 @@ class Goal(StrEnum):
     NUMBER = "number"
 
 
-# By the catalog's `adapter`.
-TABULAR_GOALS: Mapping[str, Goal] = MappingProxyType(
-    {"tabular_classifier": Goal.CLASS, "tabular_regressor": Goal.NUMBER}
-)
 # Names of a model's own inputs, which no column can have.
 RESERVED_NAMES = frozenset({"level"})
 
@@ -100,16 +95,16 @@ def build_data(schema: TableSchema, goal: Goal) -> TabularData:
         (*_missing_target_note(len(has_target) - len(rows), target.name), *notes),
     )
     _require_learnable(data)
-    _require_free_names(data)
+    require_free_names(column.name for column in data.inputs)
     return data
 
 
-def _require_free_names(data: TabularData) -> None:
+def require_free_names(names: Iterable[str]) -> None:
     """Raise TrainingFileInvalid if a column has the name of an input that models have anyway."""
-    for column in data.inputs:
-        if column.name in RESERVED_NAMES:
-            message = f"No input can be named {column.name!r}."
-            raise _invalid("invalid_name", message, column.name, fix="Rename the column.")
+    for name in names:
+        if name in RESERVED_NAMES:
+            message = f"No input can be named {name!r}."
+            raise _invalid("invalid_name", message, name, fix="Rename the column.")
 
 
 def _has_value(column: Column) -> NDArray[np.bool_]:
@@ -138,7 +133,7 @@ def _build_target(column: Column, goal: Goal) -> Target:
             message = f"The target {column.name!r} has texts; a regressor predicts numbers."
             raise _invalid("wrong_type", message, column.name)
         return Target(column.name, goal, column.numbers, column.unit)
-    labels = _labels(column)
+    labels = column_labels(column)
     classes = tuple(sorted(set(labels)))
     if len(classes) > MAX_CLASSES:
         message = (
@@ -151,7 +146,7 @@ def _build_target(column: Column, goal: Goal) -> Target:
     return Target(column.name, goal, values, classes=classes)
 
 
-def _labels(column: Column) -> list[str]:
+def column_labels(column: Column) -> list[str]:
     """Return the class of each row as a text; whole numbers without a decimal point."""
     if column.texts is not None:
         return [str(text) for text in column.texts]
@@ -186,7 +181,7 @@ def _is_constant(column: Column) -> bool:
 
 def _machine_indices(column: Column) -> Indices:
     """Return the machine of each row as an index."""
-    labels = _labels(column)
+    labels = column_labels(column)
     position = {label: index for index, label in enumerate(dict.fromkeys(labels))}
     return np.array([position[label] for label in labels], dtype=np.intp)
 

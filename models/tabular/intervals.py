@@ -41,7 +41,7 @@ def calibrate_intervals(predicted: Floats, truth: Floats, clusters: Indices) -> 
     bins = int(np.clip(len(predicted) // _MIN_ROWS_PER_BIN, 1, _MAX_BINS))
     edges = np.unique(np.quantile(predicted, np.linspace(0, 1, bins + 1)[1:-1]))
     errors = np.abs(predicted - truth)
-    weights = _cluster_weights(clusters)
+    weights = cluster_weights(clusters)
     bin_of_row = np.digitize(predicted, edges)
     rows = [np.flatnonzero(bin_of_row == number) for number in range(len(edges) + 1)]
     table = tuple(
@@ -54,7 +54,7 @@ def calibrate_intervals(predicted: Floats, truth: Floats, clusters: Indices) -> 
     return IntervalTable(tuple(float(edge) for edge in edges), table)
 
 
-def _cluster_weights(clusters: Indices) -> Floats:
+def cluster_weights(clusters: Indices) -> Floats:
     """Return the weight of each row: one divided by the rows of its cluster."""
     counts = np.bincount(clusters)
     return np.asarray(1.0 / counts[clusters])

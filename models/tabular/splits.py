@@ -68,6 +68,8 @@ def _by_machine(machines: Indices, repetitions: int, seed: int) -> SplitPlan:
     sizes = np.bincount(machines)
     folds = min(FOLDS, len(sizes))
     generator = np.random.default_rng(seed)
+    if folds == len(sizes):
+        repetitions = 1  # each machine is a fold: all repetitions would be the same
     splits: list[Split] = []
     for _ in range(repetitions):
         fold_of_machine = _balanced_folds(sizes, folds, generator)

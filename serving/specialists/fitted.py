@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
 from models.anomaly import variant as anomaly
+from models.series import class_variant, life_variant
 from models.signature import Columns, InputInvalid, Signature
 from models.tabular import variant as tabular
+from models.tabular.answers import VariantBroken
 from serving.errors import ModelNotFitted, WeightsBroken
 from serving.specialists.specialist import Specialist
 
@@ -90,12 +93,29 @@ def load_anomaly(name: str, version: str, artefact: bytes) -> AnomalySpecialist:
     return AnomalySpecialist(name, variant, signature)
 
 
+class TableVariant(Protocol):
+    """A loaded model of a customer's own columns."""
+
+    @property
+    def signature(self) -> Signature:
+        """The inputs and outputs."""
+        ...
+
+    def check(self, columns: Columns) -> None:
+        """Validate across columns what the signature cannot express. Raises InputInvalid."""
+        ...
+
+    def run(self, columns: Columns) -> Columns:
+        """Run the model on validated columns; return one array for each output."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class TabularSpecialist:
-    """A classifier or regressor of rows, trained on a customer's table."""
+class TableSpecialist:
+    """A model of rows or series, trained on a customer's table."""
 
     name: str
-    variant: tabular.TabularVariant
+    variant: TableVariant
     signature: Signature
 
     @property
@@ -104,7 +124,8 @@ class TabularSpecialist:
         return "onnxruntime_onnx"
 
     def check(self, columns: Columns) -> None:
-        """Accept all columns that fit the signature."""
+        """Validate the columns without running the model. Raises InputInvalid."""
+        self.variant.check(columns)
 
     def run(self, columns: Columns) -> Columns:
         """Run the model on validated columns; return one array for each output."""
@@ -115,11 +136,28 @@ class TabularSpecialist:
         raise InputInvalid(f"{self.name!r} is itself a fine-tuned model.", param="model")
 
 
-def load_tabular(name: str, version: str, artefact: bytes) -> TabularSpecialist:
+def load_tabular(name: str, version: str, artefact: bytes) -> TableSpecialist:
     """Load a model of rows from its artefact. Raises WeightsBroken."""
+    return _load_table(name, version, artefact, tabular.load)
+
+
+def load_series_class(name: str, version: str, artefact: bytes) -> TableSpecialist:
+    """Load a classifier of series from its artefact. Raises WeightsBroken."""
+    return _load_table(name, version, artefact, class_variant.load)
+
+
+def load_series_life(name: str, version: str, artefact: bytes) -> TableSpecialist:
+    """Load a model of remaining life from its artefact. Raises WeightsBroken."""
+    return _load_table(name, version, artefact, life_variant.load)
+
+
+def _load_table(
+    name: str, version: str, artefact: bytes, load: Callable[[bytes], TableVariant]
+) -> TableSpecialist:
+    """Load a model of own columns from its artefact. Raises WeightsBroken."""
     try:
-        variant = tabular.load(artefact)
-    except tabular.VariantBroken as error:
+        variant = load(artefact)
+    except VariantBroken as error:
         raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
     signature = msgspec.structs.replace(variant.signature, version=version)
-    return TabularSpecialist(name, variant, signature)
+    return TableSpecialist(name, variant, signature)

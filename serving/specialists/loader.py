@@ -10,6 +10,8 @@ from serving.specialists.fitted import (
     LoadVariant,
     UnfittedSpecialist,
     load_anomaly,
+    load_series_class,
+    load_series_life,
     load_tabular,
 )
 from serving.specialists.forecast import load_forecaster
@@ -21,7 +23,9 @@ from serving.specialists.tag_alignment import load_tag_alignment
 # How variants are loaded of models that only customers train, by the catalog's `adapter`.
 FITTED: Mapping[str, LoadVariant] = MappingProxyType(
     {
+        "series_classifier": load_series_class,
         "series_forecaster": load_forecaster,
+        "series_life": load_series_life,
         "tabular_classifier": load_tabular,
         "tabular_regressor": load_tabular,
     }

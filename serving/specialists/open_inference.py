@@ -275,7 +275,8 @@ def _allowed_json_types(datatype: str) -> tuple[type, ...]:
         return (str,)
     if datatype == "BOOL":
         return (bool,)
-    return (int, float) if datatype.startswith("FP") else (int,)
+    # A null is a missing number, which the signature of few models allows.
+    return (int, float, type(None)) if datatype.startswith("FP") else (int,)
 
 
 def _json_type_name(value: Any) -> str:

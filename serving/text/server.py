@@ -150,8 +150,10 @@ def _skip_downloads(config: LLMConfig) -> None:
     Ray otherwise starts a worker that imports vLLM only to find that nothing is to be downloaded:
     about 20 s of the start on two cores.
     """
-    if Path(config.get_engine_config().actual_hf_model_id).is_dir():
-        config.get_or_create_callback().ctx.run_init_node = False
+    engine: Any = config.get_engine_config()
+    if Path(engine.actual_hf_model_id).is_dir():
+        callback: Any = config.get_or_create_callback()
+        callback.ctx.run_init_node = False
 
 
 async def _variant_not_loaded() -> AsyncGenerator[Any, None]:

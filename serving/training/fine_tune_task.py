@@ -31,6 +31,8 @@ from models.catalog import Task
 from models.failure_class import adapt as failure_class
 from models.forecasting.adapt import ForecastAdapter
 from models.rul import adapt as rul
+from models.series.class_adapt import ClassAdapter
+from models.series.life_adapt import LifeAdapter
 from models.surface_defect.adapt import SurfaceAdapter
 from models.tables.schema import SchemaRequest
 from models.tabular.adapt import TabularAdapter
@@ -45,9 +47,11 @@ ADAPTERS: Mapping[str, Callable[[ModelSource], AdaptFunction]] = MappingProxyTyp
     {
         "anomaly": lambda source: AnomalyAdapter(),
         "failure_class": lambda source: failure_class.adapt,
-        "series_forecaster": lambda source: ForecastAdapter(),
         "industrial_llm": LanguageModelAdapter.for_source,
         "remaining_life": lambda source: rul.adapt,
+        "series_classifier": lambda source: ClassAdapter(),
+        "series_forecaster": lambda source: ForecastAdapter(),
+        "series_life": lambda source: LifeAdapter(),
         "surface_defect": lambda source: SurfaceAdapter(Path(source.location)),
         "tabular_classifier": lambda source: TabularAdapter(Goal.CLASS),
         "tabular_regressor": lambda source: TabularAdapter(Goal.NUMBER),
@@ -140,7 +144,7 @@ def with_schema(adapter: AdaptFunction, schema: bytes | None) -> AdaptFunction:
     """
     if schema is None:
         return adapter
-    if not isinstance(adapter, TabularAdapter | ForecastAdapter):
+    if not isinstance(adapter, TabularAdapter | ClassAdapter | ForecastAdapter | LifeAdapter):
         raise InputInvalid("`schema` is only allowed for models of tables.", param="schema")
     try:
         return replace(adapter, schema=msgspec.json.decode(schema, type=SchemaRequest))

@@ -8,12 +8,15 @@ from gateway.identity.roles import Role
 from tests.support.builders import CATALOG
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
+from tests.support.models.histories import histories
 from tests.support.models.series import load_curve
 from tests.support.models.tables import csv, machines
 
 PAGE = "/dashboard/models"
 BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
-CLASSIFIER, FORECASTER = BY_ADAPTER["tabular_classifier"], BY_ADAPTER["series_forecaster"]
+CLASSIFIER, FORECASTER, LIFE = (
+    BY_ADAPTER[name] for name in ("tabular_classifier", "series_forecaster", "series_life")
+)
 
 
 class Office:
@@ -94,6 +97,31 @@ class TestCheckedTable:
         )
         assert answer.status_code == 422
         assert "more than 50 different values" in words(answer.text)
+
+
+class TestHistories:
+    async def test_histories_are_checked_with_their_cap(self, desk: Office) -> None:
+        answer = await desk.check(csv(histories(4)), model=LIFE, cap="30")
+        said = words(answer.text)
+        assert answer.status_code == 200, said
+        assert "Highest remaining life" in said
+        file = answer.text.partition('name="file" value="')[2].partition('"')[0]
+        fields = roles(list(histories(1)), machine="machine", cycle="time")
+        answer = await desk.firm.owner.send(
+            f"{PAGE}/new", model=LIFE, key=desk.key, file=file, name="pump", cap="30", **fields
+        )
+        assert answer.status_code == 303, words(answer.text)
+        job = answer.headers["location"].rpartition("/")[2]
+        found = (await desk.firm.gateway.http.get(f"/v1/fine_tuning/jobs/{job}")).json()
+        assert (found["schema"]["cap"], found["schema"]["target"]) == (30, "")
+
+    async def test_cap_that_is_no_number_is_named(self, desk: Office) -> None:
+        file = await desk.stored(csv(machines()))
+        fields = roles(list(histories(1)), machine="machine")
+        answer = await desk.firm.owner.send(
+            f"{PAGE}/new", model=LIFE, key=desk.key, file=file, cap="soon", **fields
+        )
+        assert answer.status_code == 422
 
 
 class TestTraining:

@@ -17,6 +17,7 @@ from tests.support.gateway.commands import Maas
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.machines import CYCLES, lines_of, machine, machines
 from tests.support.models import tables
+from tests.support.models.histories import histories
 from tests.support.models.series import load_curve
 
 MODELS = {one.adapter: one for one in CATALOG.models.values() if one.adapter is not None}
@@ -305,6 +306,20 @@ class TestFileCheckEndpoints:
         code, out = await maas.run("files", "check", str(table), "--model", CLASSIFIER)
         assert code == 0
         assert "temperature" in out
+
+    async def test_check_command_takes_the_settings_of_histories(
+        self, maas: Maas, tmp_path: Path
+    ) -> None:
+        table = tmp_path / "lives.csv"
+        table.write_bytes(tables.csv(histories(4)))
+        check = ("files", "check", str(table), "--model", MODELS["series_life"].id)
+        options = ("--machine", "machine", "--time", "cycle", "--cap", "30", "--censored", "M3")
+        said = await maas.say(*check, *options)
+        roles = {column["name"]: column["role"] for column in said["schema"]["columns"]}
+        assert (said["valid"], roles["cycle"]) == (True, "time")
+        code, out = await maas.run(*check, "--window", "5")
+        assert code == 1
+        assert "unsupported_setting" in out
 
     async def _check(self, customer: Customer, file: str, model: str) -> httpx.Response:
         return await customer.gateway.http.post(f"/v1/files/{file}/check", json={"model": model})

@@ -5,7 +5,14 @@ import pytest
 from models.adaptation import TrainingFileInvalid
 from models.tables.columns import Kind
 from models.tables.reading import read_table
-from models.tables.schema import Role, SchemaRequest, TableSchema, describe_schema, infer_schema
+from models.tables.schema import (
+    LIFE_WORDS,
+    Role,
+    SchemaRequest,
+    TableSchema,
+    describe_schema,
+    infer_schema,
+)
 
 FILE = (
     "machine,timestamp,temp [°C],speed_rpm,grade,comment,failure\n"
@@ -102,6 +109,6 @@ def test_schema_is_described_for_confirmation() -> None:
     assert by_name["grade"]["examples"] == ["A", "B"]
 
 
-def test_detector_of_anomalies_has_no_target() -> None:
-    found = infer_schema(read_table(FILE), SchemaRequest(), needs_target=False)
+def test_file_of_lives_without_remaining_life_has_no_target() -> None:
+    found = infer_schema(read_table(FILE), SchemaRequest(), target_words=LIFE_WORDS)
     assert found.single(Role.TARGET) is None

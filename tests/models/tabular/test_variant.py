@@ -10,8 +10,9 @@ from models.adaptation import Adaptation, TrainingFileInvalid
 from models.signature import validate_columns
 from models.tables.schema import SchemaRequest
 from models.tabular.adapt import TabularAdapter
+from models.tabular.answers import VariantBroken
 from models.tabular.data import Goal
-from models.tabular.variant import TabularVariant, VariantBroken, load
+from models.tabular.variant import TabularVariant, load
 from tests.support.models.tables import csv, machines
 
 CLASSIFIER = TabularAdapter(Goal.CLASS, SchemaRequest(target="failure", ignored=("wear",)), 1)

@@ -53,6 +53,10 @@ class TestJsonRequest:
         assert read.values.dtype == np.float32
         assert read.values.tolist() == [1.0, 2.0]
 
+    def test_null_is_a_missing_number(self) -> None:
+        (read,) = parse_request(body(tensor(data=[None, 2]))).inputs
+        assert np.isnan(read.values[0])
+
     def test_nested_data_is_flattened(self) -> None:
         (read,) = parse_request(body(tensor(shape=[2, 1], data=[[1], [2]]))).inputs
         assert read.shape == (2, 1)
@@ -80,7 +84,6 @@ class TestJsonRequest:
             tensor(data=[1]),
             tensor(data=[True, 1]),
             tensor(data=["1", "2"]),
-            tensor(data=[None, 1]),
             tensor(data=[[1], [2]]),
             tensor(parameters={"unit": 1}),
             tensor(shape=[2, 1], data=[[1], 2]),

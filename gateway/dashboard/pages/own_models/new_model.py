@@ -21,6 +21,7 @@ from gateway.dashboard.pages.own_models.listing import MODELS_URL
 from gateway.dashboard.pages.own_models.schema_form import (
     KINDS,
     ROLES,
+    SETTINGS,
     column_rows,
     schema_from_fields,
 )
@@ -39,7 +40,7 @@ from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
 from models.catalog import Catalog, Meter, Model
-from models.table_models import TABLE_ADAPTERS
+from models.own_columns import OWN_COLUMNS
 
 _FORM_OVERHEAD_BYTES = 1 << 20
 _MAX_SHOWN_FILES = 50
@@ -202,7 +203,7 @@ async def _load_choices(
         stored = await files.list_files(
             session, account_id, _MAX_SHOWN_FILES, None, files.FINE_TUNE_PURPOSE
         )
-    models = [model for model in catalog.models.values() if model.adapter in TABLE_ADAPTERS]
+    models = [model for model in catalog.models.values() if model.adapter in OWN_COLUMNS]
     return _Choices(stored, models, await list_active_keys(database, clock, account_id))
 
 
@@ -239,6 +240,7 @@ def _render_form(
         fields={name: form.value(name) for name in _FIELDS},
         offered=offered,
         currency=None if offered is None else offered.currency,
+        settings={name: form.value(name) for name in SETTINGS},
         columns=[] if schema is None else column_rows(schema),
         roles=ROLES,
         kinds=KINDS,

@@ -8,6 +8,8 @@ from models.tables.schema import Role
 
 ROLES = tuple(role.value for role in Role)
 KINDS = (Kind.NUMBER.value, Kind.CATEGORY.value, Kind.TIME.value, Kind.TEXT.value)
+# Settings of series, as numbers in a field of their own.
+SETTINGS = ("cap", "window")
 _SINGLE_ROLES = (Role.TARGET, Role.MACHINE, Role.TIME)
 
 
@@ -20,7 +22,13 @@ def schema_from_fields(fields: Mapping[str, str]) -> dict[str, Any] | None:
     names = _column_names(fields)
     if not names:
         return None
-    schema: dict[str, Any] = {"machine": "", "time": "", "ignored": [], "kinds": {}, "units": {}}
+    schema: dict[str, Any] = {
+        **{role.value: "" for role in _SINGLE_ROLES},
+        "ignored": [],
+        "kinds": {},
+        "units": {},
+        **_settings(fields),
+    }
     for position, name in enumerate(names):
         role = fields.get(f"role{position}", "")
         if role in _SINGLE_ROLES:
@@ -34,6 +42,20 @@ def schema_from_fields(fields: Mapping[str, str]) -> dict[str, Any] | None:
         if unit and unit != fields.get(f"stated{position}", ""):
             schema["units"][name] = unit
     return schema
+
+
+def _settings(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that are filled in; a text that is no number is left to be reported."""
+    stated = {name: fields.get(name, "").strip() for name in SETTINGS}
+    return {name: _number(text) for name, text in stated.items() if text}
+
+
+def _number(text: str) -> int | float | str:
+    """Return a text as a number, a whole one if it can be; else the text."""
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return text
 
 
 def column_rows(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

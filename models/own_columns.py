@@ -1,0 +1,84 @@
+"""Kinds of models that customers train on tables with their own columns, and their file checks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+from models.adaptation import require_no_problems
+from models.forecasting.data import build_forecast_data
+from models.forecasting.planning import describe_form, held_out_start, plan_form
+from models.problems import Problem, Problems
+from models.series.class_data import build_classes
+from models.series.life_data import build_lives
+from models.tables.reading import read_table
+from models.tables.schema import LIFE_WORDS, SchemaRequest, TableSchema, infer_schema
+from models.tabular.data import Goal, build_data
+
+
+@dataclass(frozen=True, slots=True)
+class TableCheck:
+    """A table that a model can be trained on: its schema, number of examples, and remarks."""
+
+    schema: TableSchema
+    examples: int
+    notes: tuple[str, ...]
+
+
+CheckTable = Callable[[bytes, SchemaRequest], TableCheck]
+"""Checks a file for a kind of model. Raises TrainingFileInvalid with all problems."""
+
+
+def _check_rows(goal: Goal, content: bytes, request: SchemaRequest) -> TableCheck:
+    """Check a table of single rows."""
+    _refuse(request, "window", "cap", "censored")
+    schema = infer_schema(read_table(content), request)
+    data = build_data(schema, goal)
+    return TableCheck(schema, len(data), (*schema.notes, *data.notes))
+
+
+def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:
+    """Check a table of run-to-failure histories."""
+    _refuse(request, "window")
+    schema = infer_schema(read_table(content), request, target_words=LIFE_WORDS)
+    data = build_lives(schema, request)
+    return TableCheck(schema, int(data.histories.lengths.sum()), (*schema.notes, *data.notes))
+
+
+def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
+    """Check a table of series with classes."""
+    _refuse(request, "cap", "censored")
+    schema = infer_schema(read_table(content), request)
+    data = build_classes(schema, request)
+    return TableCheck(schema, int(data.series.lengths.sum()), (*schema.notes, *data.notes))
+
+
+def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
+    """Check a table of series to forecast; the remarks say how a call is to be made."""
+    _refuse(request, "window", "cap", "censored")
+    schema = infer_schema(read_table(content), request)
+    data = build_forecast_data(schema)
+    form = plan_form(data, held_out_start(data))
+    return TableCheck(schema, len(data), (*schema.notes, *data.notes, *describe_form(data, form)))
+
+
+def _refuse(request: SchemaRequest, *fields: str) -> None:
+    """Raise TrainingFileInvalid for settings that the kind of model does not have."""
+    problems = Problems()
+    for field in fields:
+        if getattr(request, field):
+            message = f"`schema.{field}` has no meaning for this model."
+            problems.add(Problem("unsupported_setting", message, "Leave it out.", field=field))
+    require_no_problems(problems)
+
+
+# By the catalog's `adapter`, like serving/training/fine_tune_task.py.
+OWN_COLUMNS: Mapping[str, CheckTable] = MappingProxyType(
+    {
+        "series_classifier": _check_classes,
+        "series_forecaster": _check_forecasts,
+        "series_life": _check_lives,
+        "tabular_classifier": partial(_check_rows, Goal.CLASS),
+        "tabular_regressor": partial(_check_rows, Goal.NUMBER),
+    }
+)

@@ -1,0 +1,90 @@
+"""Train a classifier of series on a customer's long table with the customer's own columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from models.adaptation import Adaptation, ProgressCallback, Score
+from models.series.calls import ColumnRange, TimeColumn
+from models.series.class_data import ClassData, build_classes, reading_columns
+from models.series.class_fitting import FittedClasses, fit_classes
+from models.series.class_variant import VERSION, ClassDocument, load, render
+from models.tables.reading import read_table
+from models.tables.schema import SchemaRequest, infer_schema
+from models.tabular.adapt import calibrate, describe_comparison
+from models.tabular.leakage import find_leaks
+from models.tabular.tree_graph import require_same_scores
+
+_CHECKED_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ClassAdapter:
+    """The training function of a classifier of series, with the schema that was confirmed."""
+
+    schema: SchemaRequest = field(default_factory=SchemaRequest)
+    threads: int = 2
+
+    def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
+        """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
+        schema = infer_schema(read_table(training_file), self.schema)
+        data = build_classes(schema, self.schema)
+        for sentence in describe_series(data):
+            progress(sentence)
+
+        def report(number: int, of: int) -> None:
+            """Report the evaluated splits."""
+            progress(f"Evaluated split {number} of {of}.")
+
+        fitted = fit_classes(data, self.threads, report)
+        windows = fitted.rows.windows
+        progress(f"The class is told by {windows.steps} steps, with {fitted.settings.description}.")
+        table = windows.as_table(reading_columns(data, windows))
+        for leak in find_leaks(table, fitted.plan.splits[0]):
+            progress(leak.sentence)
+        artefact = render(_build_document(data, fitted, progress))
+        features = fitted.rows.of(fitted.settings)[:_CHECKED_ROWS]
+        loaded = load(artefact)
+        expected = fitted.model.scores(features)
+        require_same_scores(loaded.session, expected, features, loaded.document.base)
+        progress(describe_comparison(fitted.comparison, fitted.plan.kind.value))
+        comparison = fitted.comparison
+        score = Score(
+            f"{comparison.metric}, {fitted.plan.kind.value}",
+            comparison.baseline.value,
+            comparison.model.value,
+            comparison.higher_is_better,
+        )
+        return Adaptation(artefact, score, len(windows), len(fitted.held_out.rows))
+
+
+def describe_series(data: ClassData) -> Sequence[str]:
+    """Return sentences on the series that the training uses."""
+    inputs = ", ".join(data.series.names)
+    steps = int(data.series.lengths.sum())
+    return [
+        f"Read {len(data.labels)} series with {steps} rows, {len(data.classes)} classes and the "
+        f"inputs {inputs}.",
+        *data.notes,
+    ]
+
+
+def _build_document(
+    data: ClassData, fitted: FittedClasses, progress: ProgressCallback
+) -> ClassDocument:
+    """Return the variant's content."""
+    rows = fitted.held_out.rows
+    truth = fitted.rows.windows.target.indices[rows]
+    calibration = calibrate(fitted.held_out.scores[rows], truth, progress)
+    graph = fitted.model.graph()
+    return ClassDocument(
+        version=VERSION,
+        target=data.name,
+        classes=data.classes,
+        columns=tuple(ColumnRange.of(column) for column in data.series.columns),
+        time=TimeColumn.of(data.series),
+        recipe=fitted.rows.recipe_of(fitted.settings),
+        base=graph.base,
+        slope=calibration.slope,
+        shifts=tuple(float(shift) for shift in calibration.shifts),
+        graph=graph.model,
+    )

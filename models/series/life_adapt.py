@@ -1,0 +1,115 @@
+"""Train remaining life on a customer's run-to-failure histories with the customer's own columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.adaptation import Adaptation, ProgressCallback, Score
+from models.series.calls import ColumnRange, TimeColumn
+from models.series.life_data import LifeData, build_lives
+from models.series.life_fitting import FittedLife, fit_life
+from models.series.life_intervals import calibrate_life_intervals
+from models.series.life_rows import LifeRows, build_rows, reading_columns
+from models.series.life_variant import VERSION, LifeDocument, load, render
+from models.tables.reading import read_table
+from models.tables.schema import LIFE_WORDS, SchemaRequest, infer_schema
+from models.tabular.adapt import describe_comparison
+from models.tabular.boosting import raw_scores
+from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable
+from models.tabular.leakage import find_leaks
+from models.tabular.tree_graph import build_tree_graph, require_same_scores
+
+_CHECKED_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LifeAdapter:
+    """The training function of remaining life, with the schema that was confirmed."""
+
+    schema: SchemaRequest = field(default_factory=SchemaRequest)
+    threads: int = 2
+
+    def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
+        """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
+        schema = infer_schema(read_table(training_file), self.schema, target_words=LIFE_WORDS)
+        data = build_lives(schema, self.schema)
+        for sentence in describe_lives(data):
+            progress(sentence)
+        rows = build_rows(data)
+
+        def report(number: int, of: int) -> None:
+            """Report the evaluated splits."""
+            progress(f"Evaluated split {number} of {of}.")
+
+        fitted = fit_life(rows, data.name, data.unit, self.schema.cap, self.threads, report)
+        table = rows.as_table(fitted.target, reading_columns(data, rows))
+        for leak in find_leaks(table, fitted.plan.splits[0]):
+            progress(leak.sentence)
+        artefact = render(_build_document(data, rows, fitted, progress))
+        features = fitted.model.features(rows)[:_CHECKED_ROWS]
+        loaded = load(artefact)
+        expected = raw_scores(fitted.model.booster, features)
+        require_same_scores(loaded.session, expected, features, loaded.document.base)
+        progress(describe_comparison(fitted.comparison, fitted.plan.kind.value))
+        comparison = fitted.comparison
+        score = Score(
+            f"{comparison.metric}, {fitted.plan.kind.value}",
+            comparison.baseline.value,
+            comparison.model.value,
+            comparison.higher_is_better,
+        )
+        return Adaptation(artefact, score, len(data.lives), data.failed_count)
+
+
+def describe_lives(data: LifeData) -> Sequence[str]:
+    """Return sentences on the histories that the training uses."""
+    inputs = ", ".join(data.histories.names)
+    steps = int(data.histories.lengths.sum())
+    censored = len(data.lives) - data.failed_count
+    running = f", {censored} of which still run," if censored else ""
+    return [
+        f"Read {len(data.lives)} machines{running} with {steps} rows and the inputs {inputs}.",
+        *data.notes,
+    ]
+
+
+def _build_document(
+    data: LifeData, rows: LifeRows, fitted: FittedLife, progress: ProgressCallback
+) -> LifeDocument:
+    """Return the variant's content."""
+    model = fitted.model
+    graph = build_tree_graph(model.booster, "models.series")
+    unit = f" {data.unit}" if data.unit else ""
+    progress(
+        f"Lives above {model.settings.cap:g}{unit} are not told apart; the prediction is then "
+        f"{model.settings.cap:g}."
+    )
+    return LifeDocument(
+        version=VERSION,
+        target=data.name,
+        unit=data.unit,
+        columns=tuple(ColumnRange.of(column) for column in data.histories.columns),
+        time=TimeColumn.of(data.histories),
+        recipe=rows.recipe,
+        weights=tuple(float(weight) for weight in model.weights),
+        with_columns=model.settings.with_columns,
+        fills=tuple(float(value) for value in model.fills),
+        cap=model.settings.cap,
+        longest=float(rows.life.max()),
+        base=graph.base,
+        intervals=_calibrate(rows, fitted, unit, progress),
+        trees=graph.model,
+    )
+
+
+def _calibrate(
+    rows: LifeRows, fitted: FittedLife, unit: str, progress: ProgressCallback
+) -> IntervalTable:
+    """Return the interval widths, from machines that were left out."""
+    held = fitted.held_out.rows
+    predicted = fitted.held_out.scores[held]
+    table = calibrate_life_intervals(predicted, fitted.target.values[held], rows.machines[held])
+    width = np.median(table.half_width(predicted, np.full(len(held), DEFAULT_LEVEL)))
+    progress(f"At {DEFAULT_LEVEL:.0%}, half an interval is {width:.3g}{unit} wide (median).")
+    return table

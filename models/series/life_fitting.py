@@ -1,0 +1,220 @@
+"""Fit the remaining life of machines: settings, held-out predictions, then all machines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import lightgbm as lgb
+import numpy as np
+
+from models.series.life_features import Features, fit_index
+from models.series.life_rows import LifeRows
+from models.series.series import Floats, Indices
+from models.tabular.data import Target
+from models.tabular.evaluation import Comparison, compare
+from models.tabular.fitting import HeldOutPredictions, ReportFold
+from models.tabular.splits import Split, SplitPlan, plan_splits
+
+ROUNDS = 100
+# Adjacent steps are nearly identical rows: few features and rows for each tree, and random split
+# points, keep the trees from learning single machines.
+_PARAMETERS = {
+    "objective": "regression",
+    "learning_rate": 0.05,
+    "extra_trees": True,
+    "min_data_in_leaf": 30,
+    "feature_fraction": 0.3,
+    "bagging_fraction": 0.6,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "use_missing": False,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+    "seed": 7,
+}
+# Caps in parts of the median life: a new machine shows no wear yet, so no column tells apart the
+# lives that are longer. The first one is kept unless another explains so much more: what five
+# machines explain varies by chance, and a cap that varies with it would mislead.
+CAP_SHARES = (0.6, 0.4, 0.8)
+_MIN_CAP_GAIN = 0.1
+# The columns are used beside the index only if they explain so much more.
+_MIN_COLUMNS_GAIN = 0.01
+# More rows than these at the highest life: the file's lives are capped already.
+_PLATEAU_SHARE = 0.05
+_ROWS_OF_LARGE_TREES = 10_000
+# Rows that settings are chosen by, over all fits: fewer fits for more rows.
+_ROWS_OF_CHOICE = 20_000
+_MAX_CHOICE_FITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class LifeSettings:
+    """The cap on lives, and whether the trees see the columns beside the health index."""
+
+    cap: float
+    with_columns: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LifeModel:
+    """Trees with the weights of the health index; `fills` stand for missing features."""
+
+    settings: LifeSettings
+    weights: Floats
+    fills: Floats
+    booster: lgb.Booster
+
+    def features(self, rows: LifeRows) -> Features:
+        """Return the features of all rows, [rows, features]."""
+        return fill_missing(_raw_features(rows, self.weights, self.settings), self.fills)
+
+    def predict(self, features: Features) -> Floats:
+        """Return remaining lives, from 0 to the cap, [rows]."""
+        return np.clip(np.asarray(self.booster.predict(features)), 0.0, self.settings.cap)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedLife:
+    """A model of all machines, with what is known of it from machines that it was not fitted on."""
+
+    model: LifeModel
+    target: Target
+    plan: SplitPlan
+    held_out: HeldOutPredictions
+    comparison: Comparison
+
+
+def fit_life(
+    rows: LifeRows, name: str, unit: str | None, cap: float | None, threads: int, report: ReportFold
+) -> FittedLife:
+    """Fit a model on all machines, and evaluate it on machines that were left out."""
+    plan = plan_splits(rows.as_table(rows.capped(name, unit, float(rows.life.max()))))
+    settings = choose_settings(rows, plan, cap, threads)
+    target = rows.capped(name, unit, settings.cap)
+    usable = rows.usable(settings.cap)
+    sums, counts = np.zeros(len(rows)), np.zeros(len(rows))
+    baseline = np.full(len(rows), np.nan)
+    for number, split in enumerate(plan.splits, start=1):
+        training = np.intersect1d(split.training, usable)
+        held_out = np.intersect1d(split.held_out, usable)
+        model = fit_model(rows, training, settings, threads)
+        sums[held_out] += model.predict(model.features(rows)[held_out])
+        counts[held_out] += 1
+        baseline[held_out] = target.values[training].mean()
+        report(number, len(plan.splits))
+    with np.errstate(invalid="ignore"):
+        held = HeldOutPredictions(sums / counts, baseline)
+    comparison = compare(target, held.scores, held.baseline, plan.clusters)
+    return FittedLife(fit_model(rows, usable, settings, threads), target, plan, held, comparison)
+
+
+def choose_settings(
+    rows: LifeRows, plan: SplitPlan, cap: float | None, threads: int
+) -> LifeSettings:
+    """Choose cap and features by machines within the training rows of the last splits.
+
+    Held-out rows must not choose the model that they score.
+    """
+    splits = _inner_splits(rows, plan)
+    highest = float(rows.life.max())
+    if cap is None and np.mean(rows.life == highest) > _PLATEAU_SHARE:
+        cap = highest
+    if cap is None:
+        cap = _choose_cap(rows, splits, threads)
+    alone = LifeSettings(min(cap, highest), False)
+    beside = replace(alone, with_columns=True)
+    gain = _explained(rows, splits, beside, threads) - _explained(rows, splits, alone, threads)
+    return beside if gain > _MIN_COLUMNS_GAIN else alone
+
+
+def _choose_cap(rows: LifeRows, splits: Sequence[Split], threads: int) -> float:
+    """Return the cap below which the columns tell lives apart."""
+    median = float(np.median(_longest_lives(rows)))
+    explained = [
+        _explained(rows, splits, LifeSettings(share * median, False), threads)
+        for share in CAP_SHARES
+    ]
+    best = int(np.argmax(explained))
+    share = CAP_SHARES[best if explained[best] - explained[0] > _MIN_CAP_GAIN else 0]
+    return _round_to_two_digits(share * median)
+
+
+def fit_model(rows: LifeRows, training: Indices, settings: LifeSettings, threads: int) -> LifeModel:
+    """Fit index and trees on some of the rows."""
+    life = np.minimum(rows.life[training], settings.cap)
+    weights = fit_index(rows.recent_means[training], life)
+    raw = _raw_features(rows, weights, settings)[training]
+    minimum, maximum = _range(raw)
+    fills = minimum - (maximum - minimum) - 1.0
+    parameters = {
+        **_PARAMETERS,
+        "num_leaves": 15 if len(training) < _ROWS_OF_LARGE_TREES else 31,
+        "num_threads": threads,
+    }
+    booster = lgb.train(
+        parameters, lgb.Dataset(fill_missing(raw, fills), life), num_boost_round=ROUNDS
+    )
+    return LifeModel(settings, weights, fills, booster)
+
+
+def fill_missing(raw: Floats, fills: Floats) -> Features:
+    """Return features with a value below all others where they are missing."""
+    return np.where(np.isnan(raw), fills, raw).astype(np.float32)
+
+
+def _raw_features(rows: LifeRows, weights: Floats, settings: LifeSettings) -> Floats:
+    """Return the features of all rows, NaN where missing: the index, then the columns."""
+    index = rows.index_features(weights)
+    return np.hstack([index, rows.columns]) if settings.with_columns else index
+
+
+def _range(raw: Floats) -> tuple[Floats, Floats]:
+    """Return the smallest and the largest value of each feature, 0 where it has none."""
+    present = np.isfinite(raw)
+    low = np.where(present, raw, np.inf).min(axis=0)
+    high = np.where(present, raw, -np.inf).max(axis=0)
+    has_values = present.any(axis=0)
+    return np.where(has_values, low, 0.0), np.where(has_values, high, 0.0)
+
+
+def _inner_splits(rows: LifeRows, plan: SplitPlan) -> Sequence[Split]:
+    """Return splits that leave one machine, or a group, out of the training rows of a split."""
+    fits = int(np.clip(_ROWS_OF_CHOICE // max(1, len(rows)), 2, _MAX_CHOICE_FITS))
+    splits: list[Split] = []
+    for split in plan.splits[-3:]:
+        machines = rows.machines[split.training]
+        for group in np.array_split(np.unique(machines), min(4, len(np.unique(machines)))):
+            is_held_out = np.isin(machines, group)
+            splits.append(Split(split.training[~is_held_out], split.training[is_held_out]))
+    return splits[:: max(1, len(splits) // fits)][:fits]
+
+
+def _explained(
+    rows: LifeRows, splits: Sequence[Split], settings: LifeSettings, threads: int
+) -> float:
+    """Return which share of the variance of capped lives is explained on left-out machines."""
+    usable = rows.usable(settings.cap)
+    errors, truths = [], []
+    for split in splits:
+        training = np.intersect1d(split.training, usable)
+        held_out = np.intersect1d(split.held_out, usable)
+        if not len(training) or not len(held_out):
+            continue
+        model = fit_model(rows, training, settings, threads)
+        truth = np.minimum(rows.life[held_out], settings.cap)
+        errors.append(model.predict(model.features(rows)[held_out]) - truth)
+        truths.append(truth)
+    variance = float(np.var(np.concatenate(truths))) if truths else 0.0
+    return 1.0 - float(np.mean(np.concatenate(errors) ** 2)) / variance if variance else 0.0
+
+
+def _longest_lives(rows: LifeRows) -> Floats:
+    """Return the longest life of each machine."""
+    longest = np.full(int(rows.machines.max()) + 1, -np.inf)
+    np.maximum.at(longest, rows.machines, rows.life)
+    return np.asarray(longest[np.isfinite(longest)])
+
+
+def _round_to_two_digits(value: float) -> float:
+    """Return a number rounded to two significant digits."""
+    return float(f"{value:.2g}")

@@ -1,0 +1,176 @@
+"""Remaining life of made-up machines: error, intervals, reasons, ranges, and invalid calls."""
+
+from functools import cache
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.adaptation import Adaptation
+from models.series.life_adapt import LifeAdapter
+from models.series.life_intervals import calibrate_life_intervals
+from models.series.life_variant import LifeVariant, load
+from models.signature import Columns, InputInvalid, validate_columns
+from models.tables.schema import SchemaRequest
+from models.tabular.answers import VariantBroken
+from models.tabular.intervals import LEVELS
+from tests.support.models.histories import histories, last_steps
+from tests.support.models.tables import csv
+
+OTHERS = histories(12, seed=8)
+
+
+@cache
+def trained(**stated: object) -> tuple[Adaptation, LifeVariant, tuple[str, ...]]:
+    told: list[str] = []
+    request = SchemaRequest(**stated)  # type: ignore[arg-type]
+    adaptation = LifeAdapter(request, 1)(csv(histories()), lambda one: told.append(str(one)))
+    return adaptation, load(adaptation.artefact), tuple(told)
+
+
+def call(inputs: dict[str, list[float]], level: float = 0.9) -> Columns:
+    _, variant, _ = trained()
+    given = {name: np.array([values], dtype=np.float32) for name, values in inputs.items()}
+    given["level"] = np.array([level], dtype=np.float32)
+    columns = validate_columns(variant.signature, given, {})
+    variant.check(columns)
+    return variant.run(columns)
+
+
+def before_failure(steps: int, machine: str = "M0") -> dict[str, list[float]]:
+    """The last 30 steps, so many steps before the machine failed."""
+    return {
+        name: values[: len(values) - steps]
+        for name, values in last_steps(OTHERS, machine, 30 + steps).items()
+    }
+
+
+class TestTraining:
+    def test_score_is_next_to_that_of_the_mean(self) -> None:
+        adaptation, _, told = trained()
+        assert adaptation.score.metric == "RMSE, by machine"
+        assert adaptation.score.adapted < 0.5 * (adaptation.score.base or 0)
+        assert adaptation.examples == 6
+        assert any("the model is better than that" in sentence for sentence in told)
+        assert any("Lives above" in sentence for sentence in told)
+
+    def test_stated_cap_is_the_highest_life(self) -> None:
+        _, variant, _ = trained(cap=25)
+        assert variant.document.cap == 25
+
+    def test_same_file_gives_the_same_model(self) -> None:
+        again = LifeAdapter(SchemaRequest(), 1)(csv(histories()), lambda one: None)
+        assert again.artefact == trained()[0].artefact
+
+    def test_copy_of_the_life_is_named_as_a_leak(self) -> None:
+        columns = histories(with_life=True)
+        columns["copy"] = [float(str(value)) * 2 for value in columns["RUL"]]
+        told: list[str] = []
+        LifeAdapter(SchemaRequest(), 1)(csv(columns), lambda one: told.append(str(one)))
+        assert any("'copy' alone predicts" in sentence for sentence in told)
+
+    def test_machine_that_still_runs_adds_its_early_steps(self) -> None:
+        request = SchemaRequest(cap=30, censored=("M5",))
+        adaptation = LifeAdapter(request, 1)(csv(histories()), lambda one: None)
+        assert (adaptation.examples, adaptation.held_out) == (6, 5)
+
+
+class TestCalls:
+    def test_life_of_unseen_machines_is_told(self) -> None:
+        found = [
+            (float(call(before_failure(left, f"M{number}"))["value"][0]), left)
+            for number in range(12)
+            for left in (0, 10, 20)
+        ]
+        errors = [value - left for value, left in found]
+        assert np.sqrt(np.mean(np.square(errors))) < 6
+
+    def test_interval_contains_most_lives_and_grows_with_the_level(self) -> None:
+        inside = []
+        for number in range(12):
+            found = call(before_failure(8, f"M{number}"))
+            inside.append(found["lower"][0] <= 8 <= found["upper"][0])
+        assert np.mean(inside) >= 0.75
+        narrow, wide = (call(before_failure(8), level) for level in (0.5, 0.99))
+        assert wide["upper"] - wide["lower"] > narrow["upper"] - narrow["lower"]
+
+    def test_upper_bound_of_a_new_machine_is_the_longest_life(self) -> None:
+        _, variant, _ = trained()
+        found = call(before_failure(40))
+        assert found["upper"][0] == variant.document.longest > variant.document.cap
+
+    def test_worn_columns_are_the_reasons(self) -> None:
+        found = call(before_failure(0))
+        assert found["reasons"].shape == (1, 3)
+        assert found["reasons"][0][2] == "hum"
+        assert found["contributions"][0][0] < 0
+
+    def test_values_beyond_the_trained_range_are_named(self) -> None:
+        inputs = before_failure(5)
+        assert call(inputs)["outside"].tolist() == [""]
+        assert call({**inputs, "pressure": [99.0] * 30})["outside"].tolist() == ["pressure"]
+
+    def test_only_the_last_steps_count(self) -> None:
+        inputs = before_failure(5)
+        longer = {name: [values[0]] * 50 + values for name, values in inputs.items()}
+        assert call(longer)["value"] == call(inputs)["value"]
+
+    def test_missing_values_and_columns_are_allowed(self) -> None:
+        inputs = before_failure(3)
+        inputs["hum"][4] = np.nan
+        del inputs["pressure"]
+        assert 0 <= call(inputs)["value"][0] < 20
+
+    def test_times_in_order_change_nothing(self) -> None:
+        inputs = before_failure(3)
+        assert call({**inputs, "cycle": list(range(30))})["value"] == call(inputs)["value"]
+
+
+class TestInvalidCalls:
+    @pytest.mark.parametrize(
+        ("changes", "param", "reason"),
+        [
+            ({"cycle": [*range(29), 3]}, "cycle", "value 29 is earlier"),
+            ({"site": [1.0] * 30}, "site", "no input 'site'"),
+            ({"hum": [1.0] * 20}, "hum", "20 values in each row"),
+            ({"hum": [np.inf] * 30}, "hum", "not a finite number"),
+        ],
+    )
+    def test_error_names_the_column(
+        self, changes: dict[str, list[float]], param: str, reason: str
+    ) -> None:
+        with pytest.raises(InputInvalid, match=reason) as caught:
+            call({**before_failure(3), **changes})
+        assert caught.value.param == param
+
+    def test_fewer_steps_than_the_windows_are_rejected(self) -> None:
+        short = {name: values[-3:] for name, values in before_failure(0).items()}
+        with pytest.raises(InputInvalid, match="a list of 8 to 10000 values per row"):
+            call(short)
+
+    def test_series_without_any_value_is_rejected(self) -> None:
+        with pytest.raises(InputInvalid, match="has no value"):
+            call({name: [np.nan] * 30 for name in before_failure(0)})
+
+
+class TestIntervals:
+    def test_machine_counts_as_one_however_many_rows_it_has(self) -> None:
+        machines = np.repeat([0, 1, 2, 3, 4], [400, 20, 20, 20, 20])
+        errors = np.where(machines == 0, 1.0, 10.0)
+        table = calibrate_life_intervals(np.zeros(len(machines)), errors, machines)
+        assert table.half_width(np.zeros(1), np.array([0.5]))[0] == 10
+
+    def test_wider_levels_have_wider_intervals(self) -> None:
+        generator = np.random.default_rng(2)
+        errors = generator.normal(0, 1, 400)
+        table = calibrate_life_intervals(np.zeros(400), errors, np.arange(400) % 5)
+        widths = table.half_width(np.zeros(len(LEVELS)), np.array(LEVELS))
+        assert np.all(np.diff(widths) > 0)
+
+
+def test_broken_artefacts_are_rejected() -> None:
+    document = msgspec.msgpack.decode(trained()[0].artefact)
+    changed = [{**document, **change} for change in ({"version": 9}, {"trees": b"no graph"})]
+    for artefact in (b"", b"{}", *map(msgspec.msgpack.encode, changed)):
+        with pytest.raises(VariantBroken):
+            load(artefact)
