@@ -45,6 +45,15 @@ async def test_file_without_equal_steps_is_rejected(real: Gateway, openai: Async
     assert (found["valid"], found["problems"][0]["code"]) == (False, "duplicate_times")
 
 
+async def test_setting_of_another_kind_is_a_problem_of_the_file(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
+    file = await openai.files.create(file=("load.csv", csv(load_curve())), purpose="fine-tune")
+    body = {"model": FORECASTER, "schema": {**SCHEMA, "window": 24}}
+    found = (await real.http.post(f"/v1/files/{file.id}/check", json=body)).json()
+    assert (found["valid"], found["problems"][0]["code"]) == (False, "unsupported_setting")
+
+
 async def test_forecaster_is_trained_called_and_billed(real: Gateway, openai: AsyncOpenAI) -> None:
     job = await adapted(openai, FORECASTER, csv(load_curve()), schema=SCHEMA)
     score = job.model_extra["score"]
@@ -66,6 +75,8 @@ async def test_forecaster_is_trained_called_and_billed(real: Gateway, openai: As
     assert refused["error"]["param"] == "time"
     mixed = await predicted(real, job.fine_tuned_model, {**instance(), "time": ["x", 1.0]})
     assert mixed["error"]["param"] == "instances[0].time"
+    gap = await predicted(real, job.fine_tuned_model, {**instance(), TARGET: [None] + [1.0] * 83})
+    assert (gap["error"]["code"], gap["error"]["param"]) == ("invalid_value", TARGET)
 
 
 async def test_model_without_training_names_what_to_do(real: Gateway) -> None:
