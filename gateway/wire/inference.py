@@ -66,6 +66,8 @@ class PredictionRequest(msgspec.Struct):
 
 
 _DATATYPES: Mapping[type, str] = MappingProxyType({bool: "BOOL", str: "BYTES"})
+# Models of a customer's own columns decide themselves which values may be missing.
+_FITTED = "fitted"
 _INFER = msgspec.json.Decoder(InferRequest)
 _RESPONSE = msgspec.json.Decoder(InferResponse)
 _PREDICTION = msgspec.json.Decoder(PredictionRequest)
@@ -126,6 +128,8 @@ def build_prediction_request(
             f"`units` names {name[:60]!r}, which is not a column of the rows.", param="units"
         )
     # Formulas keep the precision of their inputs.
+    if resolved.model.weights.kind != _FITTED:
+        _require_no_nulls(rows)
     number_type = "FP64" if resolved.model.task is Task.CALCULATION else "FP32"
     inputs = [_tensor(rows, name, number_type, units.get(name)) for name in rows[0]]
     for number, row in enumerate(rows):
@@ -205,6 +209,18 @@ def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[Column
             raise _instance_error(number, name, "mixes numbers and texts")
         values.append(value)
     return values
+
+
+def _require_no_nulls(rows: Sequence[Mapping[str, ColumnValue]]) -> None:
+    """Raise ParameterInvalid for a null in a series."""
+    for number, row in enumerate(rows):
+        for name, value in row.items():
+            if isinstance(value, list) and None in value:
+                index = value.index(None)
+                raise ParameterInvalid(
+                    f"`{name}` of row {number} has no value at position {index}.",
+                    param=f"instances[{number}][][{index}]",
+                )
 
 
 def _instance_error(row: int, name: str, reason: str) -> ParameterInvalid:
