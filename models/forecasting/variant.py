@@ -22,6 +22,7 @@ from models.forecasting.methods import Methods, forecast_by
 from models.forecasting.tree_inputs import Inputs
 from models.forecasting.windows import Form, Windows
 from models.onnx_graph import open_session
+from models.own_artefact import VariantBroken, decode_document
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
 
 VERSION = 1
@@ -30,10 +31,6 @@ INPUTS, OUTPUT = "inputs", "changes"
 MAX_ROWS_OF_HISTORY = 10_000
 _SEPARATOR = "; "
 _MARGIN = 1e-6
-
-
-class VariantBroken(ValueError):
-    """Bytes that are not a variant of this version."""
 
 
 class ForecastDocument(msgspec.Struct, frozen=True):
@@ -144,12 +141,7 @@ def render(document: ForecastDocument) -> bytes:
 
 def load(artefact: bytes) -> ForecastVariant:
     """Load a variant from its artefact. Raises VariantBroken."""
-    try:
-        document = msgspec.msgpack.decode(artefact, type=ForecastDocument)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise VariantBroken(f"The artefact is not a fine-tuned model: {error}.") from error
-    if document.version != VERSION:
-        raise VariantBroken(f"The variant is of version {document.version}, not {VERSION}.")
+    document = decode_document(artefact, ForecastDocument, VERSION)
     return ForecastVariant(document, _load_methods(document), build_signature(document))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from models.own_artefact import VariantBroken, decode_document
 from models.series.calls import (
     ColumnRange,
     TimeColumn,
@@ -18,7 +19,6 @@ from models.series.series import Floats
 from models.series.window_features import WindowRecipe
 from models.signature import Columns, Signature
 from models.tabular.answers import (
-    VariantBroken,
     answer_class,
     answer_outside,
     answer_reasons,
@@ -100,12 +100,7 @@ def render(document: ClassDocument) -> bytes:
 
 def load(artefact: bytes) -> ClassVariant:
     """Load a variant from its artefact. Raises VariantBroken."""
-    try:
-        document = msgspec.msgpack.decode(artefact, type=ClassDocument)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise VariantBroken(f"The artefact is not a fine-tuned model: {error}.") from error
-    if document.version != VERSION:
-        raise VariantBroken(f"The variant is of version {document.version}, not {VERSION}.")
+    document = decode_document(artefact, ClassDocument, VERSION)
     try:
         session = open_trees(document.graph)
     except Exception as error:  # ONNX Runtime raises several unrelated exception classes

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from models.own_artefact import VariantBroken, decode_document
 from models.series.calls import (
     ColumnRange,
     TimeColumn,
@@ -20,7 +21,6 @@ from models.series.windows import CumulativeSums
 from models.signature import Columns, Signature
 from models.tabular.answers import (
     LEVEL,
-    VariantBroken,
     answer_outside,
     answer_reasons,
     level_field,
@@ -140,12 +140,7 @@ def render(document: LifeDocument) -> bytes:
 
 def load(artefact: bytes) -> LifeVariant:
     """Load a variant from its artefact. Raises VariantBroken."""
-    try:
-        document = msgspec.msgpack.decode(artefact, type=LifeDocument)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise VariantBroken(f"The artefact is not a fine-tuned model: {error}.") from error
-    if document.version != VERSION:
-        raise VariantBroken(f"The variant is of version {document.version}, not {VERSION}.")
+    document = decode_document(artefact, LifeDocument, VERSION)
     try:
         session = open_trees(document.trees)
     except Exception as error:  # ONNX Runtime raises several unrelated exception classes

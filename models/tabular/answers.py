@@ -18,10 +18,6 @@ REASON_COUNT = 3
 _SEPARATOR = "; "
 
 
-class VariantBroken(ValueError):
-    """Bytes that are not a variant of this version."""
-
-
 def open_trees(trees: bytes) -> onnxruntime.InferenceSession:
     """Open the graph of the trees on one thread."""
     options = onnxruntime.SessionOptions()

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.own_artefact import VariantBroken, decode_document
 from models.signature import BYTES, Columns, InputField, Signature
 from models.tabular.answers import (
     LEVEL,
-    VariantBroken,
     answer_class,
     answer_outside,
     answer_reasons,
@@ -126,12 +126,7 @@ def render(document: TabularDocument) -> bytes:
 
 def load(artefact: bytes) -> TabularVariant:
     """Load a variant from its artefact. Raises VariantBroken."""
-    try:
-        document = msgspec.msgpack.decode(artefact, type=TabularDocument)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise VariantBroken(f"The artefact is not a fine-tuned model: {error}.") from error
-    if document.version != VERSION:
-        raise VariantBroken(f"The variant is of version {document.version}, not {VERSION}.")
+    document = decode_document(artefact, TabularDocument, VERSION)
     try:
         session = open_trees(document.trees)
     except Exception as error:  # ONNX Runtime raises several unrelated exception classes

@@ -7,10 +7,10 @@ from typing import Protocol
 import msgspec
 
 from models.anomaly import variant as anomaly
+from models.own_artefact import VariantBroken
 from models.series import class_variant, life_variant
 from models.signature import Columns, InputInvalid, Signature
 from models.tabular import variant as tabular
-from models.tabular.answers import VariantBroken
 from serving.errors import ModelNotFitted, WeightsBroken
 from serving.specialists.specialist import Specialist
 

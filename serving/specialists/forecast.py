@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from models.forecasting import variant as forecasting
+from models.own_artefact import VariantBroken
 from models.signature import Columns, InputInvalid, Signature
 from serving.errors import WeightsBroken
 from serving.specialists.specialist import Specialist
@@ -40,7 +41,7 @@ def load_forecaster(name: str, version: str, artefact: bytes) -> ForecastSpecial
     """Load a forecaster from its artefact. Raises WeightsBroken."""
     try:
         variant = forecasting.load(artefact)
-    except forecasting.VariantBroken as error:
+    except VariantBroken as error:
         raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
     signature = msgspec.structs.replace(variant.signature, version=version)
     return ForecastSpecialist(name, variant, signature)

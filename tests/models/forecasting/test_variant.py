@@ -9,7 +9,8 @@ import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
 from models.forecasting.adapt import ForecastAdapter
-from models.forecasting.variant import ForecastVariant, VariantBroken, load
+from models.forecasting.variant import ForecastVariant, load
+from models.own_artefact import VariantBroken
 from models.signature import InputInvalid, validate_columns
 from models.tables.schema import SchemaRequest
 from tests.support.models.series import load_curve, times

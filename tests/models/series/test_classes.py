@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
+from models.own_artefact import VariantBroken
 from models.series.class_adapt import ClassAdapter
 from models.series.class_data import ClassData, build_classes, cut_windows
 from models.series.class_fitting import choose_window
@@ -15,7 +16,7 @@ from models.series.class_variant import ClassVariant, load
 from models.signature import Columns, InputInvalid, validate_columns
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
-from models.tabular.answers import VariantBroken, open_trees
+from models.tabular.answers import open_trees
 from models.tabular.tree_graph import run_trees
 from tests.support.models.courses import CLASSES, course, courses
 from tests.support.models.tables import csv

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from models.adaptation import Adaptation
+from models.own_artefact import VariantBroken
 from models.series.life_adapt import LifeAdapter
 from models.series.life_intervals import calibrate_life_intervals
 from models.series.life_variant import LifeVariant, load
 from models.signature import Columns, InputInvalid, validate_columns
 from models.tables.schema import SchemaRequest
-from models.tabular.answers import VariantBroken
 from models.tabular.intervals import LEVELS
 from tests.support.models.histories import histories, last_steps
 from tests.support.models.tables import csv

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
+from models.own_artefact import VariantBroken
 from models.signature import validate_columns
 from models.tables.schema import SchemaRequest
 from models.tabular.adapt import TabularAdapter
-from models.tabular.answers import VariantBroken
 from models.tabular.data import Goal
 from models.tabular.variant import TabularVariant, load
 from tests.support.models.tables import csv, machines
