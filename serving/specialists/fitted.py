@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from models.anomaly import variant as anomaly
+from models.forecasting import variant as forecasting
 from models.own_artefact import VariantBroken
 from models.series import class_variant, life_variant
 from models.signature import Columns, InputInvalid, Signature
@@ -149,6 +150,11 @@ def load_series_class(name: str, version: str, artefact: bytes) -> TableSpeciali
 def load_series_life(name: str, version: str, artefact: bytes) -> TableSpecialist:
     """Load a model of remaining life from its artefact. Raises WeightsBroken."""
     return _load_table(name, version, artefact, life_variant.load)
+
+
+def load_forecaster(name: str, version: str, artefact: bytes) -> TableSpecialist:
+    """Load a forecaster of series from its artefact. Raises WeightsBroken."""
+    return _load_table(name, version, artefact, forecasting.load)
 
 
 def _load_table(

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
+from models.forecasting.variant import ForecastVariant
 from models.signature import Columns
-from serving.specialists.fitted import UnfittedSpecialist
-from serving.specialists.forecast import ForecastSpecialist
+from serving.specialists.fitted import TableSpecialist, UnfittedSpecialist
 from serving.specialists.open_inference import (
     InferRequest,
     RenderedResponse,
@@ -72,7 +72,7 @@ def render_inference(
 
 def _output_length(model: Specialist, columns: Columns) -> int | None:
     """Return the length of the output series that a request chooses, None if it chooses none."""
-    if isinstance(model, ForecastSpecialist):
+    if isinstance(model, TableSpecialist) and isinstance(model.variant, ForecastVariant):
         return model.variant.horizon_of(columns)
     return None
 

@@ -10,11 +10,11 @@ from serving.specialists.fitted import (
     LoadVariant,
     UnfittedSpecialist,
     load_anomaly,
+    load_forecaster,
     load_series_class,
     load_series_life,
     load_tabular,
 )
-from serving.specialists.forecast import load_forecaster
 from serving.specialists.image import load_image_classifier
 from serving.specialists.mechanism import load_mechanism
 from serving.specialists.specialist import Specialist, load_onnx_specialist
