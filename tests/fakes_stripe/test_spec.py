@@ -13,8 +13,8 @@ from tests.fakes_stripe.spec import WHEEL, fetch, schemas
 from tests.fakes_stripe.walkthrough import objects, walk
 from tests.support.fakes.stripe.account import Obj
 from tests.support.fakes.stripe.running import FakeStripe
+from tests.support.json_schemas import jsonschema
 
-jsonschema: Any = pytest.importorskip("jsonschema")
 pytestmark = pytest.mark.usefixtures("network", "processes")
 
 # Members of release endive (the SDK) that release dahlia (the definitions) does not have.

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from models.industrial_llm.data import (
     TASKS,
@@ -21,6 +20,7 @@ from models.industrial_llm.splitting import near_duplicate_matrix
 from models.industrial_llm.tasks import extraction, failure_mode, plain_text, severity, unknown
 from models.industrial_llm.tasks.files import ExamplesInvalid, read_pairs
 from models.training_data import TrainingDataMissing, default_directory
+from tests.support.json_schemas import jsonschema
 
 OWN = ("tool_choice", "unknown", "passages", "grounded")
 WITHOUT_SETS = {"failure_mode", "fault_system", *OWN}
@@ -161,7 +161,7 @@ class TestTasks:
 
     @pytest.mark.parametrize("task", [name for name, one in TASKS.items() if one.schema])
     def test_task_schema_is_valid_json_schema(self, task: str) -> None:
-        Draft202012Validator.check_schema(dict(TASKS[task].schema or {}))
+        jsonschema.Draft202012Validator.check_schema(dict(TASKS[task].schema or {}))
 
 
 @needs_data
@@ -184,7 +184,7 @@ class TestRealData:
     def test_answers_are_valid_against_schema(
         self, corpus: Mapping[str, DatasetSplit], task: str
     ) -> None:
-        validator = Draft202012Validator(dict(TASKS[task].schema or {}))
+        validator = jsonschema.Draft202012Validator(dict(TASKS[task].schema or {}))
         for one in corpus[task].train + corpus[task].validation + corpus[task].test:
             assert validator.is_valid(json.loads(one.answer)), one
 

@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.text.enum_answers import EnumAnswer, EnumStream, parse_enum_schema
 from tests.serving.enum_schemas import MODES, OBJECT, PREFIX, VALUE, WRAPPED, event
+from tests.support.json_schemas import jsonschema
 
 
 @pytest.mark.parametrize(

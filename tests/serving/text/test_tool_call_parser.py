@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
 from infra.lazy_import import LazyModule
 from tests.support.heavy import NEEDS_VLLM
+from tests.support.json_schemas import jsonschema
 
 if TYPE_CHECKING:
     from vllm.entrypoints.openai.chat_completion import protocol

@@ -22,7 +22,7 @@ _WORKER_INPUT = "engine_folder"
 # Folders of tests that wait for programs, or for services that are slow or away.
 _WAITING = frozenset({"processes", "stories"})
 # The part of the other tests that comes before those that use the engine.
-_BEFORE = 0.75
+_BEFORE = 0.85
 
 
 class Leading:
@@ -87,7 +87,7 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the engine, and put them into the middle of the last worker's part.
+    """Mark the tests that use the engine, and put them late into the last worker's part.
 
     When it comes there the engine is ready, and while it waits for the engine the others go on with
     their parts, and then with the end of its own. First come those that wait for others most of the

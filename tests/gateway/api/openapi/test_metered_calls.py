@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from jsonschema import Draft202012Validator
 
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.errors import AppError
 from tests.support.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
 from tests.support.gateway.decoded import decoded
+from tests.support.json_schemas import jsonschema
 
 OPERATIONS = {
     endpoint.path.replace(":str", ""): endpoint.operation
@@ -26,8 +26,8 @@ async def document_of(gateway: Gateway) -> dict[str, Any]:
     return document
 
 
-def resolved(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
-    return Draft202012Validator({**schema, "components": document["components"]})
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator({**schema, "components": document["components"]})
 
 
 class TestOpenApiOrder:
