@@ -3,18 +3,17 @@
 Imports Ray, so __main__.py sets the environment before it imports this module.
 """
 
-import importlib
 import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
 
 from models.catalog import Catalog
 from serving.cluster import cluster
 from serving.cluster.arguments import Arguments
 from serving.cluster.environment import traces_endpoint
+from serving.cluster.plan import plan_applications
 from serving.cluster.signals import raise_on_stop_signals
 from serving.folders import Folders
 from serving.progress import Progress, Stage
@@ -23,9 +22,6 @@ from serving.weights.weights import ObtainedWeights
 
 # Between two deletions of unused variants; needed even if no new variant arrives.
 _CLEANUP_INTERVAL_S = 3600.0
-# Two thirds of what Ray's API of language models imports, and nothing of Ray.
-_VLLM = "vllm.entrypoints.openai.chat_completion.protocol"
-_PLAN = "serving.cluster.plan"
 
 
 def run_serving(
@@ -38,8 +34,6 @@ def run_serving(
     """Serve until SIGTERM or SIGINT. Raises ServingFailed if the start fails."""
     try:
         progress.report(Stage.RAY, "Starting Ray Serve")
-        # Ray's processes take as long to start as vLLM to be imported: both at once.
-        threading.Thread(target=_import_vllm, name="import-vllm", daemon=True).start()
         cluster.start(arguments, folders)
         raise_on_stop_signals(KeyboardInterrupt)  # Ray replaced our signal handlers
         variants = VariantFolder(folders.variants)
@@ -62,7 +56,7 @@ def _deploy(
     """Deploy all applications and report the progress."""
     progress.report(Stage.DEPLOY, "Preparing the models", 0.0)
     traces = traces_endpoint(os.environ)
-    applications = importlib.import_module(_PLAN).plan_applications(
+    applications = plan_applications(
         catalog, weights, arguments.profile, folders, arguments.scaling, traces
     )
 
@@ -71,12 +65,6 @@ def _deploy(
         progress.report(Stage.DEPLOY, f"Loading: {', '.join(waiting) or 'done'}", fraction)
 
     cluster.deploy(applications, report)
-
-
-def _import_vllm() -> None:
-    """Import vLLM; if it is missing, the plan's own import reports it."""
-    with suppress(ImportError):
-        importlib.import_module(_VLLM)
 
 
 def _wait_for_stop_signal(remove_unused: Callable[[], None]) -> None:

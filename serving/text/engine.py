@@ -10,7 +10,7 @@ from models.catalog.profiles import Hardware
 from serving.health import DRAIN_POLL_S, HEALTH_PERIOD_S
 from serving.scaling import Scaling
 
-# Keys of `experimental_configs`, by which settings reach TextServer. The folders of the catalog's
+# Keys of `experimental_configs`, by which settings reach EngineServer. The folders of the catalog's
 # adapters, by model name:
 ADAPTERS_KEY = "adapters"
 # The names of models that answer with the engine's own weights, beside the engine's own name:
@@ -108,17 +108,30 @@ def engine_settings(
         | (customers if models.needs_lora else {}),
         # vLLM's metrics stay in the process; Ray would export them on a port of its own.
         "log_engine_metrics": False,
-        # A dotted name, because this module imports neither Ray nor vLLM.
-        "server_cls": "serving.text.server:TextServer",
     }
     if hardware is Hardware.CPU:
-        settings["placement_group_config"] = {"bundles": [{"CPU": 1}] * _worker_count(model)}
+        settings["placement_group_config"] = {"bundles": [{"CPU": 1}] * _worker_count(model.engine)}
         # No CPU for the replica besides its worker: two cores have to suffice for everything.
         settings["deployment_config"]["ray_actor_options"] = {"num_cpus": 0}
     elif shared.engine_gpus < 1:
         bundle = {"CPU": 1, "GPU": shared.engine_gpus}
-        settings["placement_group_config"] = {"bundles": [bundle] * _worker_count(model)}
+        settings["placement_group_config"] = {"bundles": [bundle] * _worker_count(model.engine)}
     return settings
+
+
+def placement_bundles(settings: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Return the resources of an engine with the given settings, a bundle for each worker.
+
+    The first one also has the processor cores of the replica, which starts the workers. Without a
+    `placement_group_config` each worker has a GPU.
+    """
+    arguments = settings["engine_kwargs"]
+    given = settings.get("placement_group_config", {}).get("bundles")
+    workers = _worker_count(arguments)
+    first, *others = [dict(one) for one in given] if given else [{"GPU": 1.0}] * workers
+    actor = settings["deployment_config"].get("ray_actor_options", {})
+    first = {**first, "CPU": first.get("CPU", 0) + actor.get("num_cpus", 1)}
+    return [first, *others]
 
 
 def engine_models(
@@ -155,7 +168,7 @@ def own_weights_name(name: str, engine_id: str, base_names: Collection[str]) -> 
 
 
 def deployment_name(model_id: str) -> str:
-    """Return a model's Ray Serve deployment name, without Ray's prefix `TextServer:`."""
+    """Return a model's Ray Serve deployment name, without the prefix `TextServer:`."""
     return model_id.replace("/", "--").replace(".", "_")
 
 
@@ -181,10 +194,10 @@ def _engine_arguments(model: Model, shared: SharedEngineSettings) -> dict[str, A
     return arguments
 
 
-def _worker_count(model: Model) -> int:
+def _worker_count(arguments: Mapping[str, Any]) -> int:
     """Return the number of vLLM workers: tensor times pipeline parallel size."""
-    tensor = int(model.engine.get("tensor_parallel_size", 1))
-    return tensor * int(model.engine.get("pipeline_parallel_size", 1))
+    tensor = int(arguments.get("tensor_parallel_size", 1))
+    return tensor * int(arguments.get("pipeline_parallel_size", 1))
 
 
 # Ray detects a dead engine after three failed checks, with its default period of 10 s after half a

@@ -1,163 +1,48 @@
-"""Ray's server of one text model, extended by LoRA adapters and by the engine's token counters.
+"""The Ray Serve deployment of one text engine; only its replicas import vLLM.
 
-Runs in the process that talks to the engine, where vLLM keeps its counters. The server knows which
-adapters are registered; which of them are in memory is managed by the engine.
+The process that deploys and the ingress refer to this class. An import of vLLM would take each of
+them ten seconds of a core and 600 MB.
 """
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import REGISTRY
-from ray.llm._internal.serve.core.configs.llm_config import DiskMultiplexConfig, LLMConfig
-from ray.llm._internal.serve.core.configs.openai_api_models import ErrorInfo, ErrorResponse
-from ray.llm._internal.serve.core.protocol import RawRequestInfo
-from ray.serve.llm.deployment import LLMServer
-from vllm.entrypoints.serve.lora.protocol import UnloadLoRAAdapterRequest
+from infra.lazy_import import LazyModule
+from serving.text.messages import ResponseStart, TextRequest
 
-from serving.errors import VariantNotLoaded
-from serving.text.adapter_store import AdapterStore, StoredAdapter
-from serving.text.engine import (
-    ADAPTERS_KEY,
-    BASE_NAMES_KEY,
-    COUNTERS_KEY,
-    CUSTOMER_ADAPTERS_KEY,
-    ENUM_PREFIX_KEY,
-    customer_adapter_id,
-    own_weights_name,
-)
-from serving.text.enum_requests import restrict_to_enum, wrap_enum_answers
-from serving.text.replica_counters import ReplicaCounters
-from serving.text.tool_call_parser import register_parser
-
-# Ray's configuration requires an id, but the engine assigns its own.
-_UNUSED_LORA_ID = 0
-# Maximum number of registered customers' adapters; the engine keeps a few of them in memory.
-_MAX_LOADED_ADAPTERS = 1_000
+if TYPE_CHECKING:
+    from serving.text import engine_server, responses
+else:
+    engine_server = LazyModule("serving.text.engine_server")
+    responses = LazyModule("serving.text.responses")
 
 
-class TextServer(LLMServer):
-    """Ray's LLM server with adapters and counters.
+class TextServer:
+    """A replica: its engine, and the responses to requests.
 
-    The engine selects the adapter by the request's `model`, so no code of this class runs per
-    token, except for enum answers (enum_answers.py).
+    `settings` are the arguments of Ray's LLMConfig (serving/text/engine.py).
     """
 
-    async def start(self) -> None:
-        """Start the engine and load the catalog's adapters, so that no first call waits for one."""
-        register_parser()
-        settings: Mapping[str, Any] = self._llm_config.experimental_configs
-        self._replica_counters = ReplicaCounters(REGISTRY, Path(settings[COUNTERS_KEY]))
-        self._enum_prefix: str | None = settings.get(ENUM_PREFIX_KEY)
-        self._base_names = frozenset(settings.get(BASE_NAMES_KEY, ()))
-        _skip_downloads(self._llm_config)
-        await super().start()  # type: ignore[no-untyped-call]
-        self._adapter_store = AdapterStore(Path(settings.get(CUSTOMER_ADAPTERS_KEY, "")))
-        self._loaded_adapters: OrderedDict[str, str] = OrderedDict()
-        self._adapter_lock = asyncio.Lock()
-        for name, folder in settings.get(ADAPTERS_KEY, {}).items():
-            await self._load_adapter(StoredAdapter(name, Path(folder)))
+    async def __init__(self, settings: Mapping[str, Any]) -> None:  # type: ignore[misc]
+        self._engine = await engine_server.start_engine(settings)
+
+    async def respond(self, request: TextRequest) -> AsyncIterator[ResponseStart | str]:
+        """Yield the start of the response, then the further events of a stream."""
+        async with aclosing(responses.respond(self._engine, request)) as parts:
+            async for part in parts:
+                yield part
 
     async def counters(self) -> str:
         """Return the engine's metrics since its start as Prometheus text."""
-        return self._replica_counters.render()
+        counters: str = await self._engine.counters()
+        return counters
+
+    async def check_health(self) -> None:
+        """Raise the engine's error if it ended; Ray then restarts the replica."""
+        await self._engine.check_health()
 
     async def __del__(self) -> None:
-        """Save the final counters; Ray awaits this after the last response has ended."""
-        if hasattr(self, "_replica_counters"):
-            self._replica_counters.save_final()
-        await super().__del__()
-
-    async def _run_request(
-        self,
-        request: Any,
-        *,
-        engine_method: str,
-        batch_output_stream: bool = False,
-        raw_request_info: RawRequestInfo | None = None,
-    ) -> AsyncGenerator[Any, None]:
-        """Run a request; load the customer's adapter if its model is `engine:adapter_id`.
-
-        The request's model is then replaced by the adapter's public name, or by the engine's own
-        name for a model that answers with the engine's own weights.
-        """
-        adapter_id = customer_adapter_id(request.model)
-        if adapter_id is not None:
-            adapter = await asyncio.to_thread(self._adapter_store.find, adapter_id)
-            if adapter is None:
-                return _variant_not_loaded()
-            await self._ensure_adapter_loaded(adapter_id, adapter)
-            request.model = adapter.name
-        else:
-            request.model = own_weights_name(
-                request.model, self._llm_config.model_id, self._base_names
-            )
-        enum = (
-            restrict_to_enum(request, self._enum_prefix)
-            if self._enum_prefix is not None and engine_method == "chat"
-            else None
-        )
-        responses = await super()._run_request(
-            request,
-            engine_method=engine_method,
-            batch_output_stream=batch_output_stream,
-            raw_request_info=raw_request_info,
-        )
-        return responses if enum is None else wrap_enum_answers(responses, enum)
-
-    async def _ensure_adapter_loaded(self, adapter_id: str, adapter: StoredAdapter) -> None:
-        """Load a customer's adapter unless it is loaded; one version per name.
-
-        Running requests keep the version with which they started.
-        """
-        if self._loaded_adapters.get(adapter.name) == adapter_id:
-            self._loaded_adapters.move_to_end(adapter.name)
-            return
-        async with self._adapter_lock:
-            if self._loaded_adapters.get(adapter.name) == adapter_id:
-                return
-            if adapter.name in self._loaded_adapters:
-                await self._unload_adapter(adapter.name)
-            elif len(self._loaded_adapters) >= _MAX_LOADED_ADAPTERS:
-                await self._unload_adapter(next(iter(self._loaded_adapters)))
-            await self._load_adapter(adapter)
-            self._loaded_adapters[adapter.name] = adapter_id
-
-    async def _load_adapter(self, adapter: StoredAdapter) -> None:
-        """Load an adapter into the engine under its name."""
-        engine: Any = self.engine
-        await engine.resolve_lora(
-            DiskMultiplexConfig(
-                model_id=adapter.name,
-                local_path=str(adapter.folder),
-                lora_assigned_int_id=_UNUSED_LORA_ID,
-                max_total_tokens=None,
-            )
-        )
-
-    async def _unload_adapter(self, name: str) -> None:
-        """Unload a customer's adapter from the engine."""
-        engine: Any = self.engine
-        del self._loaded_adapters[name]
-        await engine._oai_models.unload_lora_adapter(UnloadLoRAAdapterRequest(lora_name=name))
-
-
-def _skip_downloads(config: LLMConfig) -> None:
-    """Let the engine start at once if its weights are in a folder of this machine.
-
-    Ray otherwise starts a worker that imports vLLM only to find that nothing is to be downloaded:
-    about 20 s of the start on two cores.
-    """
-    engine: Any = config.get_engine_config()
-    if Path(engine.actual_hf_model_id).is_dir():
-        callback: Any = config.get_or_create_callback()
-        callback.ctx.run_init_node = False
-
-
-async def _variant_not_loaded() -> AsyncGenerator[Any, None]:
-    """Yield the error response by which the gateway knows that it has to upload the adapter."""
-    # Ray keeps only the message and replaces the other fields.
-    error = ErrorInfo(message=VariantNotLoaded.code, type="", code=VariantNotLoaded.status)
-    yield ErrorResponse(error=error)
+        """Stop the engine; Ray awaits this after the last response has ended."""
+        if hasattr(self, "_engine"):
+            await self._engine.stop()

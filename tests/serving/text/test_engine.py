@@ -78,11 +78,10 @@ class TestCpuEngineSettings:
         assert engine["enable_prompt_tokens_details"] is True
         assert engine["max_model_len"] == 2048
 
-    def test_engine_counters_are_served_by_text_server(self) -> None:
+    def test_engine_counters_are_kept_in_the_process(self) -> None:
         settings = engine_settings(model(), "/weights", CPU)
         assert settings["engine_kwargs"]["disable_log_stats"] is False
         assert settings["log_engine_metrics"] is False  # Ray's own metrics would need another port
-        assert settings["server_cls"] == "serving.text.server:TextServer"
 
     def test_eager_mode_is_default_unless_catalog_disables_it(self) -> None:
         quick = engine_settings(model(), "/weights", CPU)["engine_kwargs"]
