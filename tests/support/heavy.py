@@ -19,6 +19,7 @@ NEEDS_PEFT = [
     # peft asks transformers by a name that it is about to drop.
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
 ]
+NEEDS_RAY = _needs("ray")
 NEEDS_VLLM = [
     _needs("vllm"),
     pytest.mark.usefixtures("processes"),  # vLLM starts programs when it is imported

@@ -23,6 +23,7 @@ from serving.text.engine import (
     engine_models,
     engine_settings,
     own_weights_name,
+    placement_bundles,
 )
 
 ONE = Scaling(min_replicas=1, max_replicas=1, target_requests=16.0, idle_s=600.0)
@@ -88,8 +89,23 @@ class TestCpuEngineSettings:
         fast = engine_settings(model(enforce_eager=False), "/weights", CPU)["engine_kwargs"]
         assert (quick["enforce_eager"], fast["enforce_eager"]) == (True, False)
 
+    @pytest.mark.parametrize(("workers", "bundles"), [(1, [{"CPU": 1}]), (2, [{"CPU": 1}] * 2)])
+    def test_workers_have_a_core_each_and_the_replica_none(
+        self, workers: int, bundles: list[dict[str, float]]
+    ) -> None:
+        settings = engine_settings(model(tensor_parallel_size=workers), "/weights", CPU)
+        assert placement_bundles(settings) == bundles
+
 
 class TestGpuEngineSettings:
+    def test_workers_have_a_gpu_each_and_the_replica_a_core(self) -> None:
+        settings = engine_settings(model(tensor_parallel_size=2), "maker/model", GPU)
+        assert placement_bundles(settings) == [{"GPU": 1.0, "CPU": 1}, {"GPU": 1.0}]
+
+    def test_worker_beside_training_has_a_share_of_the_gpu(self) -> None:
+        settings = engine_settings(model(), "maker/model", replace(GPU, engine_gpus=0.6))
+        assert placement_bundles(settings) == [{"GPU": 0.6, "CPU": 2}]
+
     def test_worker_placement_is_left_to_ray(self) -> None:
         settings = engine_settings(model(tensor_parallel_size=4), "maker/model", GPU)
         assert "placement_group_config" not in settings
