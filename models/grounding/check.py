@@ -4,56 +4,42 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from models.grounding.figures import (
-    Figure,
-    find_codes,
-    find_figures,
-    find_number_words,
-    normalize,
-    remove_figures,
+from models.grounding.citing import (
+    CLAIM_WEIGHT,
+    Statement,
+    choose_citations,
+    nearness,
+    split_statements,
 )
+from models.grounding.figures import Figure, find_codes, find_figures, find_number_words
 from models.grounding.sentences import CITATION, Sentence, split_sentences
-from models.languages import HAN, is_chinese
+from models.grounding.words import compact, find_names, find_terms
+from models.languages import is_chinese
 
-_ACRONYM = re.compile(r"(?<![A-Za-z])[A-Z][A-Z&]+[a-z]?(?![a-z])")
-# English: a capital that does not start a sentence. In Chinese text: every Latin word.
-_PROPER_NAME = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")
-_LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z-]{2,}")
-_QUOTED = re.compile(r"[“「『‘\"]([^”」』’\"]{2,40})[”」』’\"]")
-_TERM = re.compile(rf"[a-z]{{4,}}|[{HAN}]{{2,}}")
 _DIGITS = re.compile(r"\d+")
-_STEM_LENGTH = 5
-_SEPARATORS = re.compile(r"[\s\-–—·./]+")
 # Share of a sentence's words that must occur in the passage or the question.
 MIN_SHARED_WORDS = 0.4
 # A longer sentence before a colon may state something.
 MAX_INTRODUCTION_LENGTH = 60
-# How many words a shared figure or name counts for, when the nearest passage is looked for.
-_CLAIM_WEIGHT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedSentence:
     """A sentence, the passages (from 1) that support it, and what the best one of them lacks.
 
-    A sentence without a claim, such as `Proceed as follows:`, is supported by no passage and lacks
-    nothing.
+    `citations` are the supporting passages to cite. A sentence without a claim, such as `Proceed as
+    follows:`, is supported by no passage and lacks nothing.
     """
 
     sentence: Sentence
     supported_by: tuple[int, ...]
     missing: tuple[str, ...]
+    citations: tuple[int, ...] = ()
 
     @property
     def is_supported(self) -> bool:
         """Whether a passage has everything that the sentence states."""
         return not self.missing
-
-    @property
-    def citations(self) -> tuple[int, ...]:
-        """Return the passages to cite: the cited ones that support the sentence, else the first."""
-        kept = tuple(number for number in self.sentence.cited if number in self.supported_by)
-        return kept or self.supported_by[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +51,7 @@ class _Passage:
     compact: str
     terms: frozenset[str]
     is_chinese: bool
+    statements: tuple[Statement, ...]
 
     @classmethod
     def of(cls, text: str) -> "_Passage":
@@ -75,9 +62,10 @@ class _Passage:
             frozenset(figure.number for figure in figures)
             | find_number_words(text)
             | frozenset(number for code in find_codes(text) for number in _DIGITS.findall(code)),
-            _compact(text),
-            _terms(text),
+            compact(text),
+            find_terms(text),
             is_chinese(text),
+            split_statements(text),
         )
 
     def has_figure(self, figure: Figure) -> bool:
@@ -101,8 +89,8 @@ class _Claims:
     @classmethod
     def of(cls, text: str) -> "_Claims":
         """Find the claims of a sentence without citation marks."""
-        names = tuple((name, _compact(name)) for name in _names(text))
-        return cls(text, find_figures(text), names, _terms(text), is_chinese(text))
+        names = tuple((name, compact(name)) for name in find_names(text))
+        return cls(text, find_figures(text), names, find_terms(text), is_chinese(text))
 
     @property
     def has_any(self) -> bool:
@@ -144,7 +132,8 @@ class AnswerChecker:
         ]
         supporting = tuple(number for number, missing in enumerate(lacking, 1) if not missing)
         missing = () if supporting else min(lacking, key=len, default=(sentence.bare,))
-        return CheckedSentence(sentence, self._ordered(claims, supporting), missing)
+        supporting = self._ordered(claims, supporting)
+        return CheckedSentence(sentence, supporting, missing, self._cite(sentence, supporting))
 
     def nearest(self, answer: str) -> int | None:
         """Return the passage that shares most of an answer's claims and words, None if none does.
@@ -167,7 +156,7 @@ class AnswerChecker:
         """Return how much of an answer is in a passage: its words, and its claims several times."""
         figures = sum(map(passage.has_figure, claims.figures))
         names = sum(compact in passage.compact for _, compact in claims.names)
-        return _CLAIM_WEIGHT * (figures + names) + len(claims.terms & passage.terms)
+        return CLAIM_WEIGHT * (figures + names) + len(claims.terms & passage.terms)
 
     def _ordered(self, claims: _Claims, supporting: tuple[int, ...]) -> tuple[int, ...]:
         """Return the passages that share most of the sentence's words first."""
@@ -177,6 +166,14 @@ class AnswerChecker:
                 key=lambda number: -len(claims.terms & self._prepared[number - 1].terms),
             )
         )
+
+    def _cite(self, sentence: Sentence, supporting: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the supporting passages to cite."""
+        near = {
+            number: nearness(self.question, sentence.bare, self._prepared[number - 1].statements)
+            for number in supporting
+        }
+        return choose_citations(sentence.cited, supporting, near)
 
     def _missing(self, claims: _Claims, passage: _Passage, is_cited: bool) -> tuple[str, ...]:
         """Return the claims of a sentence that neither the passage nor the question contains.
@@ -206,28 +203,3 @@ class AnswerChecker:
         if shared >= (min(1, len(terms)) if claims.has_any else MIN_SHARED_WORDS * len(terms)):
             return True
         return claims.is_chinese != passage.is_chinese and (claims.has_any or is_cited)
-
-
-def _names(text: str) -> list[str]:
-    """Return the codes, acronyms, proper names and quoted words of a sentence."""
-    codes = find_codes(text)
-    text = remove_figures(text)
-    names = [*codes, *_ACRONYM.findall(text), *_QUOTED.findall(text)]
-    latin = _LATIN_WORD if is_chinese(text) else _PROPER_NAME
-    return [*names, *latin.findall(text)]
-
-
-def _terms(text: str) -> frozenset[str]:
-    """Return the words of a text that carry meaning: English stems, Chinese pairs of characters."""
-    terms: set[str] = set()
-    for run in _TERM.findall(normalize(text)):
-        if run.isascii():
-            terms.add(run[:_STEM_LENGTH])
-        else:
-            terms.update(run[start : start + 2] for start in range(len(run) - 1))
-    return frozenset(terms)
-
-
-def _compact(text: str) -> str:
-    """Return the text for comparing names: one case, without spaces and separators."""
-    return _SEPARATORS.sub("", normalize(text))
