@@ -250,6 +250,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.resumed": gettext_noop("Continued an evaluation"),
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
             "model.trained": gettext_noop("Started to train a model"),
+            "model.predicted": gettext_noop("Predicted a table with a model"),
             "model.canceled": gettext_noop("Cancelled the training of a model"),
             "demo.filled": gettext_noop("Added sample data"),
         },

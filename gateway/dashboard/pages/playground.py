@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
@@ -27,10 +26,10 @@ from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
 from gateway.dashboard.pages.active_keys import list_active_keys
+from gateway.dashboard.pages.declared_inputs import DeclaredInput, fetch_declared_inputs
 from gateway.dashboard.pages.playground_code import code_samples
 from gateway.dashboard.pages.playground_form import (
     INPUT_PREFIX,
-    DeclaredInput,
     PlaygroundInputInvalid,
     PlaygroundRequest,
     chat_request,
@@ -57,27 +56,6 @@ _TAGS = {TAGS_HEADER: b"source=playground"}
 _MAX_STORES = 100
 # Forms have no image upload.
 _SUPPORTED_TASKS = {Task.TEXT_GENERATION, *SPECIALIST_TASKS} - {Task.IMAGE_CLASSIFICATION}
-
-
-class _Signature(msgspec.Struct, frozen=True):
-    """The input signature in a model's metadata."""
-
-    inputs: tuple[DeclaredInput, ...] = ()
-
-
-class _Parameters(msgspec.Struct, frozen=True):
-    """The parameters in a model's metadata."""
-
-    signature: _Signature = _Signature()
-
-
-class _ModelMetadata(msgspec.Struct, frozen=True):
-    """The part of a specialist model's metadata (Open Inference Protocol) that its form needs."""
-
-    parameters: _Parameters = _Parameters()
-
-
-_METADATA_DECODER = msgspec.json.Decoder(_ModelMetadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +241,9 @@ async def _declared_inputs(
     """Fetch a specialist model's declared inputs, and whether the model is unavailable."""
     if is_chat(model):
         return (), False
-    try:
-        status, body = await model_metadata.fetch(
-            ResolvedModel(model, model.id, model.id), account_id, ""
-        )
-        return _METADATA_DECODER.decode(body).parameters.signature.inputs, status != 200
-    except (AppError, msgspec.DecodeError, UnicodeDecodeError):
-        return (), True
+    resolved = ResolvedModel(model, model.id, model.id)
+    inputs = await fetch_declared_inputs(model_metadata, resolved, account_id)
+    return inputs or (), inputs is None
 
 
 def _playground_models(catalog: Catalog) -> list[Model]:

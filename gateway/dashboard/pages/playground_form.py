@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.dashboard.pages.declared_inputs import BYTES, DeclaredInput
 from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
@@ -14,7 +15,6 @@ from infra.errors import AppError
 from infra.translations import gettext_noop
 from models.catalog import Model, Task
 
-BYTES = "BYTES"
 INPUT_PREFIX = "input."  # name prefix of the form fields for declared inputs
 _MAX_TURNS = 20
 
@@ -25,26 +25,6 @@ class PlaygroundInputInvalid(AppError):
     status = 422
     type = "invalid_request_error"
     code = "wish_invalid"
-
-
-class DeclaredInput(msgspec.Struct, frozen=True):
-    """An input that a specialist declares (models/signature.py), with its limits; `length` is the
-    allowed number of values of a series."""
-
-    name: str
-    datatype: str
-    unit: str | None = None
-    description: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    values: tuple[str, ...] | None = None
-    length: tuple[int, int] | None = None
-    optional: bool = False
-
-    @property
-    def is_number(self) -> bool:
-        """Whether the input is a single number per row."""
-        return self.length is None and self.datatype not in (BYTES, "BOOL")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ PAGES = (
     "/dashboard/playground",
     "/dashboard/models",
     "/dashboard/models/new",
+    "/dashboard/models/predict",
     "/dashboard/models/jobs/{job}",
     "/dashboard/evaluations",
     "/dashboard/evaluations/new",

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from gateway.access.api_keys import revoke_key
+from gateway.dashboard.pages.declared_inputs import DeclaredInput
 from gateway.dashboard.pages.playground_code import code_samples
 from gateway.dashboard.pages.playground_form import (
-    DeclaredInput,
     PlaygroundInputInvalid,
     chat_request,
     prediction_request,

@@ -1,0 +1,64 @@
+"""The inputs that a specialist model declares in its Open Inference Protocol metadata."""
+
+from uuid import UUID
+
+import msgspec
+
+from gateway.call.values import ResolvedModel
+from gateway.upstream.model_metadata import ModelMetadata
+from infra.errors import AppError
+
+BYTES = "BYTES"
+
+
+class DeclaredInput(msgspec.Struct, frozen=True):
+    """An input that a specialist declares (models/signature.py), with its limits; `length` is the
+    allowed number of values of a series."""
+
+    name: str
+    datatype: str
+    unit: str | None = None
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] | None = None
+    length: tuple[int, int] | None = None
+    optional: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the input is a single number per row."""
+        return self.length is None and self.datatype not in (BYTES, "BOOL")
+
+
+class _Signature(msgspec.Struct, frozen=True):
+    """The input signature in a model's metadata."""
+
+    inputs: tuple[DeclaredInput, ...] = ()
+
+
+class _Parameters(msgspec.Struct, frozen=True):
+    """The parameters in a model's metadata."""
+
+    signature: _Signature = _Signature()
+
+
+class _ModelMetadata(msgspec.Struct, frozen=True):
+    """The part of a specialist model's metadata (Open Inference Protocol) that a form needs."""
+
+    parameters: _Parameters = _Parameters()
+
+
+_METADATA_DECODER = msgspec.json.Decoder(_ModelMetadata)
+
+
+async def fetch_declared_inputs(
+    model_metadata: ModelMetadata, resolved: ResolvedModel, account_id: UUID
+) -> tuple[DeclaredInput, ...] | None:
+    """Fetch a specialist model's declared inputs; None if the model does not respond."""
+    try:
+        status, body = await model_metadata.fetch(resolved, account_id, "")
+        inputs = _METADATA_DECODER.decode(body).parameters.signature.inputs
+    except (AppError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return inputs if status == 200 else None

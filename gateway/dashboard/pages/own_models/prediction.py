@@ -1,0 +1,207 @@
+"""Predictions for a table: choose a model, upload the table, download the predictions.
+
+The rows are one call of `/v1/predictions`, billed to one of the account's keys.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Controller, Request, Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+
+from billing.tables import ApiKey
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
+from gateway.access.authenticator import Authenticator
+from gateway.call.tags import TAGS_HEADER
+from gateway.call.values import Principal, SignedInCaller
+from gateway.dashboard.errors import PageNotFound
+from gateway.dashboard.forms import FormState, read_form_fields, with_errors
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.active_keys import list_active_keys, load_principal
+from gateway.dashboard.pages.declared_inputs import fetch_declared_inputs
+from gateway.dashboard.pages.own_models.prediction_table import (
+    HORIZON,
+    TableNotPredicted,
+    read_instances,
+    read_predictions,
+    render_predictions,
+    render_request,
+)
+from gateway.identity.audit_log import record_audit_event
+from gateway.identity.roles import Permission
+from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.parsing import Parser
+from gateway.inference.pipeline import Pipeline
+from gateway.inference.pipeline_client import PipelineClient
+from gateway.upstream.model_metadata import ModelMetadata
+from infra import ids
+from infra.clock import Clock
+from infra.database.database import Database
+from infra.errors import AppError
+from infra.translations import gettext_noop
+from models.adaptation import TrainingFileInvalid
+from models.catalog import SPECIALIST_TASKS, Catalog, Task
+from models.own_columns import OWN_COLUMNS
+
+MAX_TABLE_BYTES = 8 << 20
+_FORM_OVERHEAD_BYTES = 1 << 20
+_TAGS = {TAGS_HEADER: b"source=table"}
+# A table has no images, and no texts to align.
+_TABLE_TASKS = SPECIALIST_TASKS - {Task.IMAGE_CLASSIFICATION}
+_FIELDS = ("model", "machine", HORIZON, "key")
+
+
+class PredictionPages(Controller):
+    """Handlers of `/dashboard/models/predict`."""
+
+    path = "/models/predict"
+
+    @get("/", name="dashboard:model-predict", permission=Permission.CALL)
+    async def show_form(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        catalog: NamedDependency[Catalog],
+        authenticator: NamedDependency[Authenticator],
+        model: FromQuery[str | None] = None,
+    ) -> Response[str]:
+        """Show the form, with the model of the address chosen."""
+        form = FormState({"model": model or ""})
+        return await _render_form(page, database, clock, catalog, authenticator, form)
+
+    @post(
+        "/",
+        status_code=200,
+        permission=Permission.CALL,
+        request_max_body_size=MAX_TABLE_BYTES + _FORM_OVERHEAD_BYTES,
+    )
+    async def predict(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        catalog: NamedDependency[Catalog],
+        authenticator: NamedDependency[Authenticator],
+        parser: NamedDependency[Parser],
+        model_metadata: NamedDependency[ModelMetadata],
+        pipeline: NamedDependency[Pipeline],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Predict the uploaded table and return the predictions as CSV."""
+        fields = await read_form_fields(request)
+        try:
+            content = await _read_upload(request)
+            principal = await load_principal(
+                page, database, clock, authenticator, fields.get("key", "")
+            )
+            client = PipelineClient(pipeline, clock)
+            csv = await _predict(client, parser, model_metadata, principal, fields, content)
+        except PageNotFound:
+            raise
+        except AppError as error:
+            if error.status >= 500:
+                raise
+            form = with_errors(page, {name: fields.get(name, "") for name in _FIELDS}, error)
+            return await _render_form(
+                page, database, clock, catalog, authenticator, form, UNPROCESSABLE
+            )
+        async with database.transaction() as session:
+            details = {"model": fields["model"]}
+            subject = ids.format_id(KEY_PREFIX, principal.key_id)
+            await record_audit_event(
+                session, clock, page.actor, page.account_id, "model.predicted", subject, details
+            )
+        headers = {"content-disposition": 'attachment; filename="predictions.csv"'}
+        return Response(csv, media_type="text/csv", headers=headers)
+
+
+async def _read_upload(request: Request[Any, Any, Any]) -> bytes:
+    """Return the uploaded table. Raises TableNotPredicted without one or if it is too large."""
+    upload = (await request.form()).get("upload")
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        raise TableNotPredicted(gettext_noop("Choose a table."), param="upload")
+    content = await upload.read()
+    if len(content) > MAX_TABLE_BYTES:
+        raise TableNotPredicted(gettext_noop("The table is larger than 8 MiB."), param="upload")
+    return content
+
+
+async def _predict(
+    client: PipelineClient,
+    parser: Parser,
+    model_metadata: ModelMetadata,
+    principal: Principal,
+    fields: Mapping[str, str],
+    content: bytes,
+) -> bytes:
+    """Return the predictions as CSV. Raises the errors of table, model and call."""
+    model, machine = fields.get("model", ""), fields.get("machine", "").strip()
+    resolved = parser.resolve_model(model, None, PREDICTIONS, principal)
+    inputs = await fetch_declared_inputs(model_metadata, resolved, principal.account_id)
+    if inputs is None:
+        raise TableNotPredicted(
+            gettext_noop("The model is not responding. Try again in a moment."), param="model"
+        )
+    try:
+        found = await asyncio.to_thread(
+            read_instances, content, inputs, machine, fields.get(HORIZON, "").strip()
+        )
+    except TrainingFileInvalid as error:
+        raise TableNotPredicted(str(error), param="upload") from error
+    caller = SignedInCaller(principal.account_id, principal.key_id)
+    response = await client.post(PREDICTIONS, caller, _TAGS, render_request(model, found))
+    label = machine or ("line" if found.labels[0] else "series")
+    return render_predictions(label, found.labels, read_predictions(response.status, response.body))
+
+
+async def _render_form(
+    page: PageRequest,
+    database: Database,
+    clock: Clock,
+    catalog: Catalog,
+    authenticator: Authenticator,
+    form: FormState,
+    status: int = 200,
+) -> Response[str]:
+    """Render the form with the account's own models first, and its keys."""
+    keys = await list_active_keys(database, clock, page.account_id)
+    own = await _own_models(page, database, clock, authenticator, catalog, keys)
+    ready = [model.id for model in catalog.models.values() if _takes_tables(catalog, model.id)]
+    return page.render(
+        "own_model_predict.html",
+        status=status,
+        form=form,
+        models=[(name, name) for name in (*own, *sorted(ready))],
+        keys=[(ids.format_id(KEY_PREFIX, key.id), key.name) for key in keys],
+    )
+
+
+async def _own_models(
+    page: PageRequest,
+    database: Database,
+    clock: Clock,
+    authenticator: Authenticator,
+    catalog: Catalog,
+    keys: list[ApiKey],
+) -> list[str]:
+    """Return the names of the account's models of its own columns."""
+    if not keys:
+        return []
+    key = ids.format_id(KEY_PREFIX, keys[0].id)
+    principal = await load_principal(page, database, clock, authenticator, key)
+    bases = {name: variant.base_model_id for name, variant in principal.variants.items()}
+    return sorted(
+        name
+        for name, base in bases.items()
+        if base in catalog.models and catalog.models[base].adapter in OWN_COLUMNS
+    )
+
+
+def _takes_tables(catalog: Catalog, model_id: str) -> bool:
+    """Return whether a ready-made model predicts rows of a table."""
+    model = catalog.models[model_id]
+    return model.task in _TABLE_TASKS and model.adapter not in OWN_COLUMNS

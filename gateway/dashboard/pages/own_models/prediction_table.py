@@ -1,0 +1,132 @@
+"""Tables of predictions: a table and a form as a request, and its response as CSV."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from billing.invoice_documents.rendering.csv import BYTE_ORDER_MARK, format_csv_rows
+from gateway.dashboard.pages.declared_inputs import BYTES, DeclaredInput
+from infra.errors import AppError
+from infra.translations import gettext_noop
+from models.signature import InputInvalid
+from models.tables.instances import ModelInput, TableInstances, build_instances
+from models.tables.reading import read_table
+
+# A call with more would keep the browser waiting for minutes.
+MAX_INSTANCES = 20_000
+# The input of a forecaster that is no column: how many steps to forecast.
+HORIZON = "horizon"
+_LIST_SEPARATOR = "; "
+_DIGITS = 7
+
+
+class TableNotPredicted(AppError):
+    """A table for which no predictions were made; nothing was billed."""
+
+    status = 422
+    type = "invalid_request_error"
+    code = "table_not_predicted"
+
+
+def read_instances(
+    content: bytes, inputs: Sequence[DeclaredInput], machine: str, horizon: str
+) -> TableInstances:
+    """Return the instances of an uploaded table.
+
+    Raises TrainingFileInvalid for a file that is no table, and InputInvalid for one that does not
+    fit the model or has more than MAX_INSTANCES.
+    """
+    constants = _constants(inputs, horizon)
+    wanted = [_model_input(one) for one in inputs]
+    found = build_instances(read_table(content), wanted, machine=machine, constants=constants)
+    if len(found.instances) > MAX_INSTANCES:
+        raise InputInvalid(gettext_noop("The table has more than 20,000 rows. Split it."))
+    return found
+
+
+def render_request(model: str, found: TableInstances) -> bytes:
+    """Return the body of `/v1/predictions`."""
+    return msgspec.json.encode(
+        {"model": model, "instances": found.instances, "units": dict(found.units)}
+    )
+
+
+def read_predictions(status: int, body: bytes) -> list[Mapping[str, Any]]:
+    """Return the predictions of a response. Raises TableNotPredicted with the API's error."""
+    content = msgspec.json.decode(body)
+    if status != HTTPStatus.OK:
+        raise TableNotPredicted(str(content["error"]["message"]))
+    predictions: list[Mapping[str, Any]] = content["predictions"]
+    return predictions
+
+
+def render_predictions(
+    label: str, labels: Sequence[str], predictions: Sequence[Mapping[str, Any]]
+) -> bytes:
+    """Return predictions as CSV, one line for each instance, or for each step of its forecast.
+
+    `label` is the header of the labels.
+    """
+    names = list(predictions[0]) if predictions else []
+    lines = (
+        [text, *cells]
+        for text, prediction in zip(labels, predictions, strict=True)
+        for cells in _lines(prediction, names)
+    )
+    step = ["step"] if predictions and _steps(predictions[0]) else []
+    return BYTE_ORDER_MARK + format_csv_rows([[label, *step, *names], *lines])
+
+
+def _constants(inputs: Iterable[DeclaredInput], horizon: str) -> dict[str, float]:
+    """Return the forecast's number of steps, if the model has one. Raises InputInvalid."""
+    if not any(one.name == HORIZON and one.length is None for one in inputs):
+        return {}
+    if not horizon.isdecimal() or not 1 <= int(horizon) <= 10_000:
+        raise InputInvalid(gettext_noop("Enter how many steps to forecast."), param=HORIZON)
+    return {HORIZON: float(horizon)}
+
+
+def _model_input(declared: DeclaredInput) -> ModelInput:
+    """Return a declared input as an input of a table."""
+    return ModelInput(
+        declared.name,
+        is_text=declared.datatype == BYTES,
+        steps=declared.length,
+        is_optional=declared.optional,
+        unit=declared.unit,
+    )
+
+
+def _steps(prediction: Mapping[str, Any]) -> int:
+    """Return the number of steps of a forecast, 0 for another prediction."""
+    forecast = prediction.get("forecast")
+    return len(forecast) if isinstance(forecast, list) else 0
+
+
+def _lines(prediction: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
+    """Return the cells of a prediction: a line, or for a forecast a line for each step."""
+    steps = _steps(prediction)
+    if not steps:
+        return [[_cell(prediction.get(name)) for name in names]]
+    return [
+        [str(step + 1), *(_cell(_at(prediction.get(name), step, steps)) for name in names)]
+        for step in range(steps)
+    ]
+
+
+def _at(value: Any, step: int, steps: int) -> Any:
+    """Return the value of a step of a list with as many values, else the value itself."""
+    return value[step] if isinstance(value, list) and len(value) == steps else value
+
+
+def _cell(value: Any) -> str:
+    """Return a value as the text of a cell."""
+    if isinstance(value, list):
+        return _LIST_SEPARATOR.join(_cell(one) for one in value)
+    if isinstance(value, float):
+        # Without an exponent: spreadsheets take `-1e-05` for a formula.
+        return np.format_float_positional(value, _DIGITS, fractional=False, trim="-")
+    return "" if value is None else str(value)

@@ -1,0 +1,185 @@
+"""Rows of a table as the instances of a prediction request.
+
+A model of rows gets an instance for each row of the table. A model of series gets one for each
+machine: the last steps of its columns, in the order of time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signature import InputInvalid
+from models.tables.columns import Column, Kind, infer_column
+from models.tables.dates import parse_dates
+from models.tables.table import RawColumn, RawTable, Texts
+
+Cell = float | str | None
+Value = Cell | list[Cell]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """An input of a model, by the name of its column.
+
+    steps: the least and the largest number of steps of a series, None for a single value.
+    """
+
+    name: str
+    is_text: bool = False
+    steps: tuple[int, int] | None = None
+    is_optional: bool = False
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableInstances:
+    """Instances with their labels: the number of the row in the file, or the machine.
+
+    units: by input, where the file states another unit than the model's.
+    """
+
+    instances: tuple[Mapping[str, Value], ...]
+    units: Mapping[str, str]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rows of the table, in order, that make one instance."""
+
+    label: str
+    rows: Rows
+
+
+def build_instances(
+    table: RawTable,
+    inputs: Sequence[ModelInput],
+    *,
+    machine: str = "",
+    constants: Mapping[str, float] | None = None,
+) -> TableInstances:
+    """Return the instances of a table for a model with these inputs.
+
+    `machine` names the column that tells the machines of series apart; without it the table is one
+    series. `constants` are values of inputs that are no columns, such as a forecast's horizon.
+
+    Raises InputInvalid for missing columns, cells of the wrong type and too short series.
+    """
+    fixed = constants or {}
+    columns = {column.name: column for column in table.columns}
+    wanted = [one for one in inputs if one.name in columns and one.name not in fixed]
+    _require_columns(table, inputs, [*columns, *fixed], machine)
+    cells = {one.name: _read_cells(table, columns[one.name], one) for one in wanted}
+    units = {one.name: unit for one in wanted if (unit := _other_unit(table, columns, one))}
+    series = [one for one in wanted if one.steps is not None]
+    groups = _series_groups(table, columns, series, machine) if series else _row_groups(table)
+    length = _common_length(groups, series)
+    instances = tuple(
+        {
+            **{one.name: _value(cells[one.name], one, group.rows, length) for one in wanted},
+            **fixed,
+        }
+        for group in groups
+    )
+    return TableInstances(instances, units, tuple(group.label for group in groups))
+
+
+def _require_columns(
+    table: RawTable, inputs: Iterable[ModelInput], given: Sequence[str], machine: str
+) -> None:
+    """Raise InputInvalid if the table is empty or lacks a column."""
+    if not len(table):
+        raise InputInvalid("The table has no rows below its header.")
+    missing = [one.name for one in inputs if not one.is_optional and one.name not in given]
+    if machine and machine not in table.names:
+        missing.append(machine)
+    if missing:
+        names = ", ".join(repr(name) for name in missing[:10])
+        raise InputInvalid(f"The table has no column {names}. The names must be those of training.")
+
+
+def _read_cells(table: RawTable, raw: RawColumn, wanted: ModelInput) -> list[Cell]:
+    """Return the cells of a column, None where a number is missing. Raises InputInvalid."""
+    if wanted.is_text:
+        return [str(text) for text in raw.as_texts()]
+    column = infer_column(raw, kind=Kind.NUMBER)
+    if column.invalid:
+        position = column.invalid[0]
+        line, text = int(table.row_numbers[position]), str(raw.as_texts()[position])[:40]
+        raise InputInvalid(
+            f"Line {line}: {text!r} in the column {wanted.name!r} is not a number.",
+            param=wanted.name,
+        )
+    return [None if np.isnan(number) else float(number) for number in _numbers(column)]
+
+
+def _numbers(column: Column) -> NDArray[np.float64]:
+    """Return the numbers of a column of numbers."""
+    return np.empty(0) if column.numbers is None else column.numbers
+
+
+def _other_unit(
+    table: RawTable, columns: Mapping[str, RawColumn], wanted: ModelInput
+) -> str | None:
+    """Return the unit that the file states for an input, if it is not the model's."""
+    if wanted.is_text or wanted.unit is None:
+        return None
+    stated = infer_column(columns[wanted.name], table.units.get(wanted.name), Kind.NUMBER).unit
+    return stated if stated != wanted.unit else None
+
+
+def _row_groups(table: RawTable) -> list[_Group]:
+    """Return a group for each row, labelled with its line in the file."""
+    return [
+        _Group(str(int(line)), np.array([position]))
+        for position, line in enumerate(table.row_numbers)
+    ]
+
+
+def _series_groups(
+    table: RawTable,
+    columns: Mapping[str, RawColumn],
+    series: Sequence[ModelInput],
+    machine: str,
+) -> list[_Group]:
+    """Return the rows of each machine, machines in order of appearance, rows in order of time."""
+    labels: Texts = (
+        columns[machine].as_texts() if machine else np.full(len(table), "", dtype=object)
+    )
+    order = _time_order(columns, series, len(table))
+    members: dict[str, list[int]] = {str(label): [] for label in labels}
+    for position in order:
+        members[str(labels[position])].append(int(position))
+    return [_Group(label, np.array(rows, dtype=np.intp)) for label, rows in members.items()]
+
+
+def _time_order(columns: Mapping[str, RawColumn], series: Sequence[ModelInput], rows: int) -> Rows:
+    """Return the order of the rows by the text input of a series, its time; else as they are."""
+    times = next((one for one in series if one.is_text), None)
+    if times is None:
+        return np.arange(rows)
+    seconds = parse_dates(columns[times.name].as_texts()).seconds
+    return np.argsort(seconds, kind="stable")
+
+
+def _common_length(groups: Sequence[_Group], series: Sequence[ModelInput]) -> int:
+    """Return the number of steps of all series of the request. Raises InputInvalid."""
+    bounds = [one.steps for one in series if one.steps is not None]
+    if not bounds:
+        return 1
+    least, most = max(low for low, _ in bounds), min(high for _, high in bounds)
+    shortest = min(groups, key=lambda group: len(group.rows))
+    if len(shortest.rows) < least:
+        of = f"The machine {shortest.label[:60]!r}" if shortest.label else "The table"
+        raise InputInvalid(f"{of} has {len(shortest.rows)} rows; the model needs the last {least}.")
+    return min(most, len(shortest.rows))
+
+
+def _value(cells: Sequence[Cell], wanted: ModelInput, rows: Rows, length: int) -> Value:
+    """Return an instance's value: the last steps of a series, or the cell of the last row."""
+    if wanted.steps is None:
+        return cells[rows[-1]]
+    return [cells[row] for row in rows[-length:]]

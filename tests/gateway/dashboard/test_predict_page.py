@@ -1,0 +1,91 @@
+"""The page that predicts a table: one billed call, a CSV file, and errors in the form."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.identity.audit_log import list_account_entries
+from gateway.identity.roles import Role
+from tests.gateway.dashboard.chat_form import key_of
+from tests.support.builders import SPECIALIST
+from tests.support.dashboard.firm import Firm
+from tests.support.dashboard.looking import Looker, looker, words
+from tests.support.fakes.upstream import FakeUpstream
+
+PAGE = "/dashboard/models/predict"
+INPUTS = [
+    {"name": "type", "datatype": "BYTES"},
+    {"name": "torque", "datatype": "FP32", "unit": "N·m"},
+]
+TABLE = b"type;torque;note\nL;65,5;a\nM;40;b\n"
+
+
+@pytest.fixture
+def firm(office: Firm, upstream: FakeUpstream) -> Firm:
+    upstream.inputs[SPECIALIST] = INPUTS
+    return office
+
+
+async def predict(
+    firm: Firm, content: bytes | None = TABLE, who: Looker | None = None, **fields: Any
+) -> httpx.Response:
+    one = who or firm.owner
+    values = {"csrf": one.csrf, "model": SPECIALIST, "key": key_of(firm), **fields}
+    files = None if content is None else {"upload": ("line.csv", content)}
+    return await one.http.post(PAGE, data=values, files=files)
+
+
+async def test_table_is_one_billed_call_and_a_file(firm: Firm, upstream: FakeUpstream) -> None:
+    response = await predict(firm)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/csv")
+    header, *lines = response.content.decode("utf-8-sig").splitlines()
+    assert header.startswith("line,")
+    assert [line.partition(",")[0] for line in lines] == ["2", "3"]
+    sent = {one["name"]: one["data"] for one in upstream.received[-1]["inputs"]}
+    assert sent == {"type": ["L", "M"], "torque": [65.5, 40.0]}
+    (row,) = (await firm.gateway.http.get("/v1/usage")).json()["data"]
+    assert (row["settlement"], row["key_id"]) == ("complete", key_of(firm))
+    assert row["tags"] == {"source": "table"}
+    assert row["rows"] == 2
+    async with firm.gateway.parts.database.transaction() as session:
+        entry, *_ = await list_account_entries(session, firm.gateway.account.id)
+    assert entry.action == "model.predicted"
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "message"),
+    [
+        (None, {}, "Choose a table."),
+        (b"type;note\nL;1\nM;2\n", {}, "has no column"),
+        (b"", {}, "The file"),
+        (b"type;torque\nL;hot\nM;1\nL;2\nM;3\n", {}, "Line 2"),
+        (TABLE, {"machine": "pump"}, "has no column"),
+        (TABLE, {"model": "none"}, "does not exist"),
+    ],
+)
+async def test_problem_is_shown_in_the_form_and_nothing_is_billed(
+    firm: Firm, content: bytes | None, fields: dict[str, Any], message: str
+) -> None:
+    response = await predict(firm, content, **fields)
+    assert response.status_code == 422
+    assert message in words(response.text)
+    assert (await firm.gateway.http.get("/v1/usage")).json()["data"] == []
+
+
+async def test_model_of_the_address_is_chosen(firm: Firm) -> None:
+    page = await firm.owner.page(f"{PAGE}?model={SPECIALIST}")
+    assert f'<option value="{SPECIALIST}" selected>' in page
+
+
+async def test_key_of_another_account_returns_404(firm: Firm) -> None:
+    assert (await predict(firm, who=firm.stranger)).status_code == 404
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.VIEWER, 403), (Role.DEVELOPER, 200)])
+async def test_roles_that_may_call_can_predict(firm: Firm, role: Role, status: int) -> None:
+    gateway = firm.gateway
+    async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
+        await one.page(PAGE, status)
+        assert (await predict(firm, who=one)).status_code == status

@@ -1,0 +1,98 @@
+"""Tables as instances of a prediction request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from models.signature import InputInvalid
+from models.tables.instances import ModelInput, TableInstances, build_instances
+from models.tables.reading import read_table
+
+ROWS = (ModelInput("temperature"), ModelInput("grade", is_text=True, is_optional=True))
+SERIES = (ModelInput("vibration", steps=(2, 3)),)
+
+
+def build(text: str, inputs: Any = ROWS, **options: Any) -> TableInstances:
+    return build_instances(read_table(text.encode()), inputs, **options)
+
+
+def values(found: TableInstances, name: str) -> list[Any]:
+    return [instance[name] for instance in found.instances]
+
+
+class TestRows:
+    def test_each_row_is_an_instance_with_its_line_in_the_file(self) -> None:
+        found = build("temperature,grade,note\n80.5,A,x\n,B,y\n")
+        assert found.instances == (
+            {"temperature": 80.5, "grade": "A"},
+            {"temperature": None, "grade": "B"},
+        )
+        assert found.labels == ("2", "3")
+
+    def test_optional_column_may_be_absent(self) -> None:
+        assert build("temperature\n1\n").instances == ({"temperature": 1.0},)
+
+    def test_decimal_commas_are_read(self) -> None:
+        found = build("temperature;grade\n80,5;A\n81,25;A\n")
+        assert values(found, "temperature") == [80.5, 81.25]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("grade,other\nA,1\nB,2\n", "no column 'temperature'"),
+            ("temperature,grade\n1,A\nhot,A\n3,B\n4,B\n", "Line 3: 'hot'"),
+        ],
+    )
+    def test_table_that_does_not_fit_is_rejected(self, text: str, message: str) -> None:
+        with pytest.raises(InputInvalid, match=message):
+            build(text)
+
+    @pytest.mark.parametrize(
+        ("header", "units"),
+        [
+            ("temperature [degF]", {"temperature [degF]": "degF"}),
+            ("temperature [°C]", {}),
+        ],
+    )
+    def test_unit_of_the_file_is_stated_if_it_is_another(
+        self, header: str, units: Mapping[str, str]
+    ) -> None:
+        found = build(f"{header}\n80\n", (ModelInput(header, unit="°C"),))
+        assert found.units == units
+
+
+class TestSeries:
+    def test_last_steps_of_each_machine_are_one_instance(self) -> None:
+        text = "machine,vibration\na,1\nb,5\na,2\nb,6\na,3\nb,7\na,4\nb,8\n"
+        found = build(text, SERIES, machine="machine")
+        assert found.labels == ("a", "b")
+        assert values(found, "vibration") == [[2.0, 3.0, 4.0], [6.0, 7.0, 8.0]]
+
+    def test_table_without_machines_is_one_series(self) -> None:
+        found = build("vibration\n1\n2\n", SERIES)
+        assert (found.labels, values(found, "vibration")) == (("",), [[1.0, 2.0]])
+
+    def test_rows_are_in_the_order_of_time(self) -> None:
+        inputs = (*SERIES, ModelInput("time", is_text=True, steps=(2, 3)))
+        text = "time,vibration\n2026-03-02,2\n2026-03-01,1\n2026-03-03,3\n"
+        found = build(text, inputs)
+        assert values(found, "vibration") == [[1.0, 2.0, 3.0]]
+        assert values(found, "time") == [["2026-03-01", "2026-03-02", "2026-03-03"]]
+
+    def test_all_machines_get_as_many_steps_as_the_shortest_has(self) -> None:
+        found = build("m,vibration\na,1\na,2\na,3\nb,4\nb,5\n", SERIES, machine="m")
+        assert values(found, "vibration") == [[2.0, 3.0], [4.0, 5.0]]
+
+    def test_too_short_machine_is_named(self) -> None:
+        with pytest.raises(InputInvalid, match=r"The machine 'b' has 1 rows; .* last 2"):
+            build("m,vibration\na,1\na,2\nb,3\n", SERIES, machine="m")
+
+    def test_unknown_machine_column_is_named(self) -> None:
+        with pytest.raises(InputInvalid, match="no column 'pump'"):
+            build("vibration\n1\n2\n", SERIES, machine="pump")
+
+    def test_constant_is_in_every_instance(self) -> None:
+        inputs = (*SERIES, ModelInput("horizon"))
+        found = build("vibration\n1\n2\n", inputs, constants={"horizon": 24.0})
+        assert found.instances[0]["horizon"] == 24.0
