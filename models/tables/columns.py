@@ -9,6 +9,7 @@ import numpy as np
 from models.tables.dates import date_share, epoch_unit, parse_dates
 from models.tables.headers import split_unit
 from models.tables.numbers import is_missing, number_share, parse_numbers
+from models.tables.scale_jumps import ScaleJump, find_scale_jump
 from models.tables.table import Numbers, RawColumn, Texts
 
 # Cells of a column by which its type is found.
@@ -39,7 +40,8 @@ class Column:
     `numbers` are the values of a number column, or the seconds since 1970 of a time column, NaN
     where missing. `texts` are the values of a category or text column, empty where missing. `unit`
     is from the header, the row below it or the cells. `invalid` are positions of cells that are
-    not of the type; `notes` say what was assumed.
+    not of the type; `notes` say what was assumed. `scale_jump`: where the unit of a number column
+    seems to change.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Column:
     unit: str | None = None
     invalid: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    scale_jump: ScaleJump | None = None
 
     @property
     def missing_count(self) -> int:
@@ -110,7 +113,8 @@ def _is_time_name(name: str) -> bool:
 def _number_column(raw: RawColumn, stated_unit: str | None) -> Column:
     """Return a column of numbers. The unit of the cells counts less than the stated one."""
     if raw.numbers is not None:
-        return Column(raw.name, Kind.NUMBER, raw.numbers, unit=stated_unit)
+        jump = find_scale_jump(raw.numbers)
+        return Column(raw.name, Kind.NUMBER, raw.numbers, unit=stated_unit, scale_jump=jump)
     parsed = parse_numbers(raw.as_texts())
     return Column(
         raw.name,
@@ -119,6 +123,7 @@ def _number_column(raw: RawColumn, stated_unit: str | None) -> Column:
         unit=parsed.unit or stated_unit,
         invalid=parsed.invalid,
         notes=parsed.notes,
+        scale_jump=find_scale_jump(parsed.values),
     )
 
 

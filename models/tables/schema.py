@@ -261,6 +261,12 @@ def _report_invalid_cells(column: Column, table: RawTable, problems: Problems) -
     problems.count += max(0, len(column.invalid) - _MAX_INVALID_REPORTED)
 
 
+def _describe_jump(column: Column) -> dict[str, Any] | None:
+    """Return from which row on, from 1, a column has another scale, and its factor, or None."""
+    jump = column.scale_jump
+    return None if jump is None else {"row": jump.row + 1, "factor": float(f"{jump.factor:.3g}")}
+
+
 def _role_notes(roles: Mapping[str, Role], request: SchemaRequest) -> Sequence[str]:
     """Return which roles were assumed."""
     stated = {
@@ -285,6 +291,7 @@ def _describe_column(one: SchemaColumn) -> dict[str, Any]:
         "unit": column.unit,
         "missing": column.missing_count,
         "notes": list(column.notes),
+        "scale_change": _describe_jump(column),
     }
     if column.numbers is not None:
         present = column.numbers[np.isfinite(column.numbers)]

@@ -66,6 +66,13 @@ class TestCheckedTable:
         assert "Start training" in said
         assert "No models yet" in await desk.firm.owner.page(PAGE)
 
+    async def test_column_whose_unit_seems_to_change_is_marked(self, desk: Office) -> None:
+        rows = [f"{(5 + i % 3) * (1 if i < 40 else 100)},{int(i % 3 == 2)}" for i in range(80)]
+        content = "\n".join(["pressure,fault", *rows, ""]).encode()
+        said = words((await desk.check(content)).text)
+        assert "From row 41 on, values are" in said
+        assert "Has the unit changed?" in said
+
     async def test_problems_of_the_file_are_listed(self, desk: Office) -> None:
         answer = await desk.check(b"a,a\n1,2\n")
         said = words(answer.text)

@@ -103,6 +103,7 @@ def test_schema_is_described_for_confirmation() -> None:
         "unit": "°C",
         "missing": 0,
         "notes": [],
+        "scale_change": None,
         "minimum": 80.0,
         "maximum": 91.0,
     }
