@@ -181,5 +181,5 @@ def _common_length(groups: Sequence[_Group], series: Sequence[ModelInput]) -> in
 def _value(cells: Sequence[Cell], wanted: ModelInput, rows: Rows, length: int) -> Value:
     """Return an instance's value: the last steps of a series, or the cell of the last row."""
     if wanted.steps is None:
-        return cells[rows[-1]]
-    return [cells[row] for row in rows[-length:]]
+        return cells[int(rows[-1])]
+    return [cells[int(row)] for row in rows[-length:]]
