@@ -1,8 +1,9 @@
 """Task: answer from numbered passages with citations, or state that the documents do not answer.
 
-Reads own documents with questions (grounded_manuals.jsonl) and questions to the handbook
-(grounded_handbook.jsonl). In both, `[*]` in an answer stands for the number of the passage. The
-order of the passages differs by example, so that no position is learned.
+Reads own documents with questions (grounded_manuals.jsonl), more questions to them in the other
+language (grounded_cross_language.jsonl) and questions to the handbook (grounded_handbook.jsonl).
+In all, `[*]` in an answer stands for the number of the passage. The order of the passages differs
+by example, so that no position is learned.
 """
 
 import random
@@ -14,9 +15,11 @@ import msgspec
 from models.handbook.index import passage_text
 from models.handbook.passages import HandbookPassage, read_handbook
 from models.industrial_llm.examples import DatasetSplit, Example, Task, instructions_by_language
+from models.languages import language_of
 from models.passages import render_preface
 
 MANUALS_FILE = Path(__file__).with_name("grounded_manuals.jsonl")
+CROSS_LANGUAGE_FILE = Path(__file__).with_name("grounded_cross_language.jsonl")
 HANDBOOK_FILE = Path(__file__).with_name("grounded_handbook.jsonl")
 SOURCE = "own_documents"
 _MARK = "[*]"
@@ -53,6 +56,12 @@ class Manual(msgspec.Struct, frozen=True):
     questions: list[ManualQuestion]
 
 
+class CrossLanguageQuestion(ManualQuestion, frozen=True, kw_only=True):
+    """A question in the other language than the document's; `id` is the document's."""
+
+    id: str
+
+
 class HandbookQuestion(msgspec.Struct, frozen=True):
     """A question that a passage of the handbook answers; `id` is the passage's."""
 
@@ -66,9 +75,12 @@ def load(_directory: Path, _fold: int) -> DatasetSplit:
     """Build all examples. No training sets are needed."""
     train: list[Example] = []
     validation: list[Example] = []
+    asked_across = read_cross_language_questions()
     for number, manual in enumerate(read_manuals()):
         part = validation if number % _VALIDATION_PERIOD == 0 else train
-        part.extend(_manual_examples(manual))
+        part.extend(_manual_examples(manual, manual.questions))
+        more = [question for question in asked_across if question.id == manual.id]
+        part.extend(_manual_examples(manual, more))
     for number, example in enumerate(_handbook_examples(read_handbook())):
         (validation if number % _VALIDATION_PERIOD == 0 else train).append(example)
     return DatasetSplit(tuple(train), tuple(validation))
@@ -80,19 +92,24 @@ def read_manuals() -> tuple[Manual, ...]:
     return tuple(msgspec.json.decode(line, type=Manual) for line in lines)
 
 
+def read_cross_language_questions() -> tuple[CrossLanguageQuestion, ...]:
+    """Read the questions in the other language. Raises msgspec.ValidationError."""
+    lines = CROSS_LANGUAGE_FILE.read_text(encoding="utf-8").splitlines()
+    return tuple(msgspec.json.decode(line, type=CrossLanguageQuestion) for line in lines)
+
+
 def read_handbook_questions() -> tuple[HandbookQuestion, ...]:
     """Read the questions to the handbook. Raises msgspec.ValidationError."""
     lines = HANDBOOK_FILE.read_text(encoding="utf-8").splitlines()
     return tuple(msgspec.json.decode(line, type=HandbookQuestion) for line in lines)
 
 
-def _manual_examples(manual: Manual) -> Iterator[Example]:
-    """Yield an example for each question to a document."""
+def _manual_examples(manual: Manual, questions: Sequence[ManualQuestion]) -> Iterator[Example]:
+    """Yield an example for each question to a document, in the question's language."""
     named = [(manual.document, text) for text in manual.passages]
-    for question in manual.questions:
-        yield _build_example(
-            question.question, question.answer, named, question.cited, manual.language
-        )
+    for question in questions:
+        language = language_of(question.question)
+        yield _build_example(question.question, question.answer, named, question.cited, language)
 
 
 def _handbook_examples(passages: Sequence[HandbookPassage]) -> Iterator[Example]:
