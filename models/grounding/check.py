@@ -11,7 +11,13 @@ from models.grounding.citing import (
     nearness,
     split_statements,
 )
-from models.grounding.figures import Figure, find_codes, find_figures, find_number_words
+from models.grounding.figures import (
+    Figure,
+    find_codes,
+    find_figures,
+    find_final_numbers,
+    find_number_words,
+)
 from models.grounding.sentences import CITATION, Sentence, split_sentences
 from models.grounding.words import compact, find_names, find_terms
 from models.languages import is_chinese
@@ -61,6 +67,7 @@ class _Passage:
             frozenset((figure.number, figure.unit) for figure in figures),
             frozenset(figure.number for figure in figures)
             | find_number_words(text)
+            | find_final_numbers(text)
             | frozenset(number for code in find_codes(text) for number in _DIGITS.findall(code)),
             compact(text),
             find_terms(text),

@@ -80,6 +80,8 @@ _CODE = re.compile(
 _FIGURE = re.compile(rf"(?<![a-z0-9_.])(?P<number>{_NUMBER})\s*(?:(?P<unit>{_UNIT})(?![a-z0-9]))?")
 _RANGE_END = re.compile(rf"\s*(?:-|–|—|~|～|to|至|到|and|与|或|or|/)\s*{_NUMBER}\s*(?:{_UNIT})")
 _LIST_MARKER = re.compile(r"(?:^|(?<=[\s;；。:：,，(（]))\(?\d{1,2}(?:[)）、]|\.(?=\s))")
+_FIRST_STEP = re.compile(r"(?:^|[\s;；。:：])\(?1[.)）、]\s?")
+_FINAL_NUMBER = re.compile(r"(?<=[A-Za-z] )(\d{1,2})(?=\.\s+[A-Z])")
 _WORDS: Mapping[str, str] = MappingProxyType(
     {
         **{
@@ -143,6 +145,16 @@ def remove_figures(text: str) -> str:
 def find_codes(text: str) -> tuple[str, ...]:
     """Return the part numbers and codes of a text, such as `6205-2rs`, in lower case."""
     return tuple(match[0] for match in _CODE.finditer(_LIST_MARKER.sub(" ", normalize(text))))
+
+
+def find_final_numbers(text: str) -> frozenset[str]:
+    """Return numbers of two digits at most at the end of a sentence, such as `4` in `gate 4. The`.
+
+    They look like the markers of numbered steps. A text with a step 1 has none.
+    """
+    if _FIRST_STEP.search(text):
+        return frozenset()
+    return frozenset(_FINAL_NUMBER.findall(unicodedata.normalize("NFKC", text)))
 
 
 def find_number_words(text: str) -> frozenset[str]:

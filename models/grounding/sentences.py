@@ -9,6 +9,8 @@ CITATION = re.compile(r"[\[【]\s*(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\s*[\]】]
 _END = re.compile(
     r"(?:(?<!\be\.g)(?<!\bi\.e)(?<!\bapprox)(?<!\bmax)(?<!\bmin)(?<!\bno)(?<!^\d)(?<!\s\d)"
     r"(?<!^\d\d)(?<!\s\d\d)"
+    # Initials, as in `J. Abernathy`.
+    r"(?-i:(?<!\s[A-Z])(?<!^[A-Z])(?<![\u3400-\u9fff][A-Z]))"
     r"[.!?](?=\s|$|[\[【])|[。！？!?]|\n)",
     re.IGNORECASE,
 )

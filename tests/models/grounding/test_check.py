@@ -139,3 +139,31 @@ def test_passage_is_on_topic_if_it_may_share_a_word_with_the_question(
 ) -> None:
     checker = AnswerChecker(question, PASSAGES)
     assert [checker.is_on_topic(number) for number in (1, 2, 3)] == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "answer"),
+    [
+        ("Who signs?", "由乙班保全工鲁志刚签字确认。", "The fitter of shift B, 鲁志刚, signs [1]."),
+        ("When is it drained?", "每周五排污。", "It is drained every Friday [1]."),
+        ("从哪个门进？", "Use gate 4. The guard opens it.", "从 4 号门进[1]。"),
+        ("谁批准？", "J. Abernathy approves it.", "由 J. Abernathy 批准[1]。"),
+    ],
+)
+def test_answer_in_another_language_than_the_passage_is_supported(
+    question: str, passage: str, answer: str
+) -> None:
+    found = AnswerChecker(question, (passage,)).check(answer)
+    assert [one.is_supported for one in found] == [True]
+
+
+@pytest.mark.parametrize(
+    ("passage", "answer"),
+    [
+        ("由乙班保全工鲁志刚签字确认。", "The fitter Miller of shift B, 鲁志刚, signs [1]."),
+        ("1. Close the valve. Then turn pump 2. Open it.", "It takes 3 h [1]."),
+    ],
+)
+def test_name_or_figure_that_the_passage_lacks_is_not_supported(passage: str, answer: str) -> None:
+    (found,) = AnswerChecker("How?", (passage,)).check(answer)
+    assert not found.is_supported
