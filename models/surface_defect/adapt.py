@@ -70,9 +70,13 @@ def _extract_views(
 
 
 def _require_better_than_chance(held_out: HeldOutPredictions, classes: int) -> None:
-    """Raise TrainingFileInvalid if held-out accuracy is no better than guessing."""
+    """Raise TrainingFileInvalid if held-out accuracy is no better than guessing.
+
+    The accuracy is a mean over labels, so few images of one label make it uncertain.
+    """
     chance = 1 / classes
-    error = math.sqrt(chance * (1 - chance) / len(held_out.truth))
+    by_label = chance * (1 - chance) / np.bincount(held_out.truth)
+    error = math.sqrt(by_label.sum()) / classes
     if held_out.accuracy <= chance + _MIN_Z_SCORE * error:
         raise TrainingFileInvalid(
             "The labels cannot be predicted from the images: accuracy on held-out images "
