@@ -65,6 +65,16 @@ class OutputField(msgspec.Struct, frozen=True):
     series: bool = False
 
 
+class GridField(OutputField, frozen=True):
+    """An output column with an array of values in each row.
+
+    `shape` is the array's, without the row. A class of its own, because artefacts of other models
+    contain their output fields as JSON, which a further key would change.
+    """
+
+    shape: tuple[int, ...] = ()
+
+
 class Signature(msgspec.Struct, frozen=True):
     """The input and output columns of a model, with the model's version."""
 

@@ -26,6 +26,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "series_classifier": gettext_noop("A class of a course of readings, such as a fault"),
             "series_forecaster": gettext_noop("A forecast, such as the load of the next days"),
             "series_life": gettext_noop("Remaining life, from histories up to the failure"),
+            "surface_defect": gettext_noop("A class of an image, such as a surface defect"),
             "tabular_classifier": gettext_noop("A class, such as good or faulty"),
             "tabular_regressor": gettext_noop("A number, such as wear in mm"),
         },
@@ -107,6 +108,24 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             ),
             "too_short_series": gettext_noop(
                 "The series is too short: at least 60 steps without a long gap."
+            ),
+            # Of images (models/surface_defect/).
+            "contradiction": gettext_noop("The same image is in two classes. Keep the right one."),
+            "invalid_image": gettext_noop(
+                "The image is damaged, or of a kind that cannot be read. Replace it."
+            ),
+            "invalid_label": gettext_noop("The name of the class cannot be used."),
+            "invalid_zip": gettext_noop("The ZIP is damaged. Create it again."),
+            "no_folder": gettext_noop(
+                "The image is in no folder. Put it into a folder named after its class."
+            ),
+            "no_images": gettext_noop("The ZIP has no images. Add a folder for each class."),
+            "too_few_classes": gettext_noop("There are too few classes: at least 2."),
+            "too_few_of_a_class": gettext_noop("A class has too few different images: at least 5."),
+            "too_many_images": gettext_noop("There are more than 2,000 images."),
+            "too_many_labels": gettext_noop("There are more than 100 classes."),
+            "zip_too_large": gettext_noop(
+                "The ZIP has too many files, or they are too large. Scale the images down."
             ),
             "unsuitable_file": gettext_noop("The file cannot be used for this model."),
         },

@@ -20,6 +20,7 @@ from models.catalog import Model, Task
 from models.industrial_llm.dialogues import parse_training_file
 from models.industrial_llm.effort import estimate_seconds
 from models.own_columns import OWN_COLUMNS, CheckTable
+from models.own_images import OWN_IMAGES
 from models.tables.schema import NO_SCHEMA, SchemaRequest, describe_schema
 from models.training_text import encoding_notes
 
@@ -44,7 +45,8 @@ class TrainingFileCheck:
 
     `held_out` is None if the specialist chooses its hold-out set during training. `pii_counts` is
     the number of removed items by kind of personal data. `estimated_seconds` is None if unknown.
-    `schema` describes the columns of a table, None for other files.
+    `schema` describes the columns of a table, None for other files. `labels` has the number of
+    images by label; it is empty for other files.
     """
 
     training_examples: int
@@ -53,6 +55,7 @@ class TrainingFileCheck:
     pii_counts: Mapping[str, int] = field(default_factory=dict)
     estimated_seconds: int | None = None
     schema: Mapping[str, Any] | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -89,6 +92,9 @@ def check_training_file(
             return _check_dialogues(content, account_id, profile, scrub_pii)
         if (check := OWN_COLUMNS.get(model.adapter or "")) is not None:
             return _check_table(check, content, schema)
+        if (check_images := OWN_IMAGES.get(model.adapter or "")) is not None:
+            images = check_images(content)
+            return TrainingFileCheck(images.examples, None, images.notes, labels=images.labels)
         count = EXAMPLE_COUNTERS[model.adapter or ""](content)
         return TrainingFileCheck(
             count, None, (*encoding_notes(content), *_row_count_warnings(model, count))

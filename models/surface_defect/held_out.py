@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.surface_defect import discriminant
 from models.surface_defect.backbone import Features
 from models.surface_defect.discriminant import Classes, Discriminant, FloatArray
+from models.surface_defect.similar_pictures import Groups
 
 FOLDS = 5
 # Quantile of the held-out departures that counts as a nonconformity score of 1.
@@ -58,6 +59,18 @@ class HeldOutPredictions:
             np.mean([right[self.truth == label].mean() for label in np.unique(self.truth)])
         )
 
+    @property
+    def expected_accuracy(self) -> float:
+        """Return the accuracy to expect of the next picture (Laplace): n of n gives less than 1."""
+        count = len(self.truth)
+        return (self.accuracy * count + 1) / (count + 2)
+
+    @property
+    def accuracy_error(self) -> float:
+        """Return the standard error of the accuracy."""
+        expected = self.expected_accuracy
+        return float(np.sqrt(expected * (1 - expected) / len(self.truth)))
+
     def fit_temperature(self) -> float:
         """Fit the softmax temperature that calibrates probabilities on held-out pictures.
 
@@ -65,8 +78,7 @@ class HeldOutPredictions:
         right, the next one is right with probability (n + 1) / (n + 2) (Laplace); a likelihood fit
         would become infinitely confident.
         """
-        count = len(self.truth)
-        expected = (self.accuracy * count + 1) / (count + 2)
+        expected = self.expected_accuracy
         low, high = _MIN_TEMPERATURE, _MAX_TEMPERATURE
         for _ in range(_BISECTION_STEPS):
             middle = float(np.sqrt(low * high))
@@ -86,13 +98,15 @@ class HeldOutPredictions:
         return to_class + _TINY, size + _TINY
 
 
-def cross_validate(views: Features, truth: Classes) -> HeldOutPredictions:
+def cross_validate(
+    views: Features, truth: Classes, groups: Groups | None = None
+) -> HeldOutPredictions:
     """Cross-validate discriminants and return the held-out results of every picture.
 
-    views: features of each picture's mirror images [pictures, views, features], the picture itself
-    first. truth: class indices [pictures], two pictures or more of each class.
+    views: features of each picture's views [pictures, views, features], the picture itself first.
+    truth: class indices [pictures], two pictures or more of each class. groups: near copies.
     """
-    folds = assign_folds(truth)
+    folds = assign_folds(truth, groups)
     distances = np.empty((len(truth), truth.max() + 1))
     to_class, size = np.empty(len(truth)), np.empty(len(truth))
     for fold in range(folds.max() + 1):
@@ -111,17 +125,32 @@ def fit_discriminant(views: Features, truth: Classes) -> Discriminant:
     return discriminant.fit(views.reshape(-1, width), np.repeat(truth, count))
 
 
-def assign_folds(truth: Classes) -> NDArray[np.intp]:
+def assign_folds(truth: Classes, groups: Groups | None = None) -> NDArray[np.intp]:
     """Assign each picture to a fold, [pictures], in contiguous stretches of each class.
 
-    Consecutive pictures are alike; a random split would leak between folds.
+    Consecutive pictures are alike; a random split would leak between folds. Near copies are in one
+    fold, unless a class would then have no picture to learn from.
     """
-    folds = np.empty(len(truth), dtype=np.intp)
-    count = min(FOLDS, int(np.bincount(truth).min()))
+    alone = np.arange(len(truth), dtype=np.intp)
+    if groups is None:
+        return _stretches(truth, alone)
+    folds = _stretches(truth, groups)[groups]
+    learnable = all(len(np.unique(folds[truth == label])) > 1 for label in np.unique(truth))
+    return folds if learnable else _stretches(truth, alone)
+
+
+def _stretches(truth: Classes, groups: Groups) -> NDArray[np.intp]:
+    """Divide each class into stretches of its groups, in order; return their numbers, [pictures].
+
+    A class with a single group is in the first stretch as a whole.
+    """
+    places = np.empty(len(truth), dtype=np.intp)
+    sizes = np.empty(len(truth), dtype=np.intp)
     for label in np.unique(truth):
         rows = np.flatnonzero(truth == label)
-        folds[rows] = np.arange(len(rows)) * count // len(rows)
-    return folds
+        found, places[rows] = np.unique(groups[rows], return_inverse=True)
+        sizes[rows] = len(found)
+    return np.asarray(places * min(FOLDS, int(sizes.min())) // sizes)
 
 
 def probabilities(distances: FloatArray, temperature: float) -> FloatArray:

@@ -1,8 +1,8 @@
-"""Parse and validate a customer's training file of labelled pictures, one per line."""
+"""Validate a customer's training file of labelled pictures: JSON lines, or a ZIP of folders."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,12 +10,23 @@ import msgspec
 from models.adaptation import require_no_problems
 from models.problems import EMPTY_FILE, Problem, Problems
 from models.surface_defect.picture import MAX_BYTES, Picture, PictureInvalid, decode_base64
-from models.training_text import decode_lines
+from models.surface_defect.picture_place import (
+    LabelledPicture,
+    PicturePlace,
+    is_valid_label,
+    label_problem,
+    picture_problem,
+)
+from models.surface_defect.similar_pictures import Groups, find_near_copies
+from models.surface_defect.zipped_pictures import is_zip, read_zip
+from models.training_text import decode_lines, encoding_notes
 
 MIN_PICTURES_PER_LABEL = 5
 MAX_PICTURES = 2_000
 MAX_CLASSES = 100
-MAX_LABEL_LENGTH = 100
+# From as many times the pictures of the rarest label on, the imbalance is reported.
+_MAX_IMBALANCE = 5
+_MAX_NAMED = 10
 # Bytes of a line: a picture in base64 and its label.
 _MAX_LINE_BYTES = MAX_BYTES * 4 // 3 + 4096
 
@@ -28,48 +39,63 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledPicture:
-    """A distinct labelled picture with its line number, counted from 1."""
+class TrainingPictures:
+    """The distinct pictures of a training file, in its order.
 
-    line: int
-    label: str
-    picture: Picture
+    groups: near copies, [pictures]. notes: remarks for the customer.
+    """
+
+    pictures: tuple[LabelledPicture, ...]
+    groups: Groups
+    notes: tuple[str, ...]
 
 
-def read_training_file(content: bytes) -> list[LabelledPicture]:
-    """Parse the training file and return its distinct pictures, in the file's order.
+def read_training_file(content: bytes) -> TrainingPictures:
+    """Parse a training file and return its distinct pictures.
 
     Raises TrainingFileInvalid with all problems.
     """
     problems = Problems()
+    zipped = is_zip(content)
+    examples = read_zip(content, problems) if zipped else _read_lines(content, problems)
+    distinct: dict[str, LabelledPicture] = {}
+    repeated = 0
+    for example in examples:
+        first = distinct.setdefault(_digest(example.picture), example)
+        repeated += first is not example
+        _find_contradiction(example, first, problems)
+    pictures = tuple(distinct.values())
+    _find_wrong_counts(pictures, problems)
+    require_no_problems(problems)
+    groups = find_near_copies([one.picture for one in pictures])
+    notes = () if zipped else encoding_notes(content)
+    own = (*_count_notes(pictures, repeated), *_near_copy_notes(pictures, groups))
+    return TrainingPictures(pictures, groups, (*notes, *problems.notes, *own))
+
+
+def _read_lines(content: bytes, problems: Problems) -> Iterator[LabelledPicture]:
+    """Yield the valid pictures of JSON lines; add what is wrong with the others."""
     lines = decode_lines(content, _Line, problems, _MAX_LINE_BYTES)
     if not lines and not problems.count:
         problems.add(EMPTY_FILE)
-    distinct: dict[str, LabelledPicture] = {}
     for number, line in lines:
-        example = _parse_line(number, line, problems)
+        example = _parse_line(PicturePlace(line=number), line, problems)
         if example is not None:
-            first = distinct.setdefault(_digest(example.picture), example)
-            _find_contradiction(example, first, problems)
-    _find_wrong_counts(list(distinct.values()), problems)
-    require_no_problems(problems)
-    return list(distinct.values())
+            yield example
 
 
-def _parse_line(number: int, line: _Line, problems: Problems) -> LabelledPicture | None:
+def _parse_line(place: PicturePlace, line: _Line, problems: Problems) -> LabelledPicture | None:
     """Parse one line; report its problems and return None if it is invalid."""
     label = line.label.strip()
-    problems_before = problems.count
-    if not label or len(label) > MAX_LABEL_LENGTH or not label.isprintable():
-        message = f"Line {number}: 'label' must have 1 to {MAX_LABEL_LENGTH} printable characters."
-        problems.add(Problem("invalid_label", message, "Name the defect.", number, "label"))
+    valid = is_valid_label(label)
+    if not valid:
+        problems.add(label_problem(place))
     try:
         picture = decode_base64(line.image)
     except PictureInvalid as error:
-        message = f"Line {number}: 'image' {error}."
-        problems.add(Problem("invalid_image", message, "Replace the image.", number, "image"))
+        problems.add(picture_problem(place, error))
         return None
-    return LabelledPicture(number, label, picture) if problems.count == problems_before else None
+    return LabelledPicture(place, label, picture) if valid else None
 
 
 def _find_contradiction(
@@ -77,12 +103,12 @@ def _find_contradiction(
 ) -> None:
     """Report a picture that repeats an earlier one under another label."""
     if first.label != example.label:
-        message = (
-            f"Line {example.line}: the image is the same as in line {first.line}, but its "
-            f"label is {example.label!r} instead of {first.label!r}."
+        reason = (
+            f"the image is the same as in {first.place}, but its label is {example.label!r} "
+            f"instead of {first.label!r}."
         )
-        fix = "Keep the line with the correct label."
-        problems.add(Problem("contradiction", message, fix, example.line, "label"))
+        fix = "Keep the one with the correct label."
+        problems.add(example.place.problem("contradiction", reason, fix, "label"))
 
 
 def _digest(picture: Picture) -> str:
@@ -91,25 +117,67 @@ def _digest(picture: Picture) -> str:
 
 
 def _find_wrong_counts(examples: Sequence[LabelledPicture], problems: Problems) -> None:
-    """Report too many pictures or labels; if all lines are valid, also too few."""
+    """Report too many pictures or labels; if all are valid, also too few."""
     counts = Counter(example.label for example in examples)
     if len(examples) > MAX_PICTURES:
         message = f"There are {len(examples)} images; at most {MAX_PICTURES} are allowed."
-        problems.add(Problem("too_many_rows", message, "Remove images."))
+        problems.add(Problem("too_many_images", message, "Remove images."))
     if len(counts) > MAX_CLASSES:
         message = f"There are {len(counts)} labels; at most {MAX_CLASSES} are allowed."
-        problems.add(Problem("too_many_classes", message, "Join labels.", field="label"))
+        problems.add(Problem("too_many_labels", message, "Join labels.", field="label"))
     if problems.count:
         return
     if len(counts) < 2:
         message = f"There are images with {len(counts)} labels; at least 2 labels are needed."
         problems.add(Problem("too_few_classes", message, "Add another label.", field="label"))
-    lines = {example.label: example.line for example in reversed(examples)}
+    places = {example.label: example.place for example in reversed(examples)}
     for label, count in counts.items():
         if count < MIN_PICTURES_PER_LABEL:
             message = (
-                f"The label {label!r}, first in line {lines[label]}, has {count} different "
+                f"The label {label!r}, first in {places[label]}, has {count} different "
                 f"images; at least {MIN_PICTURES_PER_LABEL} are needed."
             )
             fix = "Add images with this label."
-            problems.add(Problem("too_few_of_a_class", message, fix, lines[label], "label"))
+            line = places[label].line
+            problems.add(Problem("too_few_of_a_class", message, fix, line, "label"))
+
+
+def _count_notes(pictures: Sequence[LabelledPicture], repeated: int) -> Iterator[str]:
+    """Yield remarks on the numbers of pictures: of each label, of repeated ones, of few."""
+    counts = Counter(one.label for one in pictures)
+    named = ", ".join(f"{label}: {count}" for label, count in counts.most_common(_MAX_NAMED))
+    more = len(counts) - _MAX_NAMED
+    yield f"Images by label: {named}{f' and {more} more labels' if more > 0 else ''}."
+    if repeated:
+        yield f"Images that repeat another one count once: {repeated}."
+    rarest = min(counts.values())
+    if max(counts.values()) > _MAX_IMBALANCE * rarest:
+        yield (
+            f"Some labels have {rarest} images, others {max(counts.values())}. All labels have the "
+            "same weight; add images of the rare ones."
+        )
+
+
+def _near_copy_notes(pictures: Sequence[LabelledPicture], groups: Groups) -> Iterator[str]:
+    """Yield remarks on near copies of pictures: their number, and those of different labels."""
+    copies = [row for row in range(len(pictures)) if groups[row] != row]
+    if not copies:
+        return
+    pairs = [(pictures[groups[row]], pictures[row]) for row in copies]
+    named = _name_pairs(pairs)
+    yield (
+        f"Images that are nearly the same as another one: {len(copies)} ({named}). They are "
+        "tested together, but tell the model little."
+    )
+    mixed = [(one, other) for one, other in pairs if one.label != other.label]
+    if mixed:
+        yield (
+            f"Nearly the same images have different labels: {_name_pairs(mixed)}. Check which "
+            "label is correct."
+        )
+
+
+def _name_pairs(pairs: Sequence[tuple[LabelledPicture, LabelledPicture]]) -> str:
+    """Name the places of some pairs of pictures."""
+    shown = "; ".join(f"{one.place} and {other.place}" for one, other in pairs[:_MAX_NAMED])
+    return shown + (" and more" if len(pairs) > _MAX_NAMED else "")

@@ -28,6 +28,9 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _OPAQUE = frozenset({"1", "L", "RGB"})
 _TRANSPARENT = frozenset({"P", "PA", "LA", "RGBA"})
 _OPAQUE_ALPHA = 255
+# Number of views before those turned by a quarter (training_views).
+UPRIGHT_VIEWS = 5
+_COARSE_QUALITY = 40
 # Pillow's reducing_gap: fast downscaling stops at this multiple of the target size.
 _REDUCING_GAP = 2.0
 
@@ -75,12 +78,35 @@ def resize(image: Image.Image) -> Picture:
     return np.array(scaled)
 
 
-def mirror_images(picture: Picture) -> tuple[Picture, ...]:
-    """Return the picture and its three mirror images.
+def training_views(picture: Picture) -> tuple[Picture, ...]:
+    """Return the views that a head learns a picture from; the picture itself is the first.
 
-    Quarter turns are excluded: they would mix up what runs along and what runs across the strip.
+    The first UPRIGHT_VIEWS are its mirror images and a coarse copy, the others the mirror images
+    turned by a quarter. Turns are apart because they mix up what runs along a strip and across it.
     """
+    turned = mirror_images(np.rot90(picture))
+    return (*mirror_images(picture), coarse_copy(picture), *turned)
+
+
+def mirror_images(picture: Picture) -> tuple[Picture, ...]:
+    """Return the picture and its three mirror images."""
     return picture, picture[:, ::-1], picture[::-1], picture[::-1, ::-1]
+
+
+def coarse_copy(picture: Picture) -> Picture:
+    """Return the picture at half its size in a low JPEG quality, scaled up again.
+
+    Fine texture is the first that compression takes away, and heads that never saw it missing
+    mistake a compressed picture for another label.
+    """
+    image = Image.fromarray(picture)
+    small = image.resize(
+        (max(image.width // 2, 1), max(image.height // 2, 1)), Image.Resampling.BOX
+    )
+    file = BytesIO()
+    small.save(file, "JPEG", quality=_COARSE_QUALITY)
+    with Image.open(file, formats=("JPEG",)) as coarse:
+        return np.array(coarse.convert("RGB").resize(image.size, Image.Resampling.BILINEAR))
 
 
 def _load_checked(image: Image.Image) -> Picture:

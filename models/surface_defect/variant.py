@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.signature import (
     BYTES,
     Columns,
+    GridField,
     InputField,
     InputInvalid,
     OutputField,
@@ -17,6 +18,7 @@ from models.signature import (
 )
 from models.surface_defect import head as heads
 from models.surface_defect.backbone import Backbone
+from models.surface_defect.evidence import GRID, find_evidence
 from models.surface_defect.head import Head
 from models.surface_defect.picture import FORMATS, Picture, PictureInvalid, decode_base64
 
@@ -38,6 +40,23 @@ _OUTPUTS = (
         "1",
         "Share of the pictures learned from that are as far from what is known, or farther; below "
         "0.05 the picture may be of none of the labels",
+    ),
+    GridField(
+        "heatmap",
+        "FP32",
+        None,
+        f"Where the evidence for the label is: {GRID} rows from the top of {GRID} cells from the "
+        "left. The mean of all cells is the log-odds against the mean of the other labels; cells "
+        "below 0 speak against the label",
+        shape=(GRID, GRID),
+    ),
+    GridField(
+        "box",
+        "FP32",
+        "1",
+        "The strongest region of the heat map: left, top, right and bottom, as shares of the "
+        "picture's width and height",
+        shape=(4,),
     ),
 )
 
@@ -65,16 +84,24 @@ class Variant:
             _decode_row(row, text)
 
     def run(self, columns: Columns) -> Columns:
-        """Predict label, probability, second label and familiarity. Raises InputInvalid."""
-        pictures = (_decode_row(row, text) for row, text in enumerate(columns[IMAGE]))
-        predictions = self.head.predict(self.backbone.extract_features(pictures))
+        """Predict labels, and where in the picture the evidence is. Raises InputInvalid."""
+        examined = [
+            self.backbone.examine(_decode_row(row, text)) for row, text in enumerate(columns[IMAGE])
+        ]
+        predictions = self.head.predict(np.stack([one.features for one in examined]))
         order = np.argsort(-predictions.probabilities, axis=1, kind="stable")
         labels = np.array(self.head.labels, dtype=object)
+        found = [
+            find_evidence(self.head, one, int(label))
+            for one, label in zip(examined, order[:, 0], strict=True)
+        ]
         return {
             "label": labels[order[:, 0]],
             "probability": _to_float32(predictions.probabilities.max(axis=1)),
             "second": labels[order[:, 1]],
             "familiarity": _to_float32(predictions.familiarity),
+            "heatmap": _to_float32(np.stack([one.heatmap for one in found])),
+            "box": _to_float32(np.stack([one.box for one in found])),
         }
 
 

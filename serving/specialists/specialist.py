@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.signature import (
     BYTES,
     Columns,
+    GridField,
     InputField,
     OutputField,
     Signature,
@@ -117,8 +118,13 @@ def model_metadata(model: Specialist) -> dict[str, Any]:
         "name": model.name,
         "versions": [signature.version],
         "platform": model.platform,
-        "inputs": [_tensor_metadata(field, field.length is not None) for field in signature.inputs],
-        "outputs": [_tensor_metadata(field, field.series) for field in signature.outputs],
+        "inputs": [
+            _tensor_metadata(field, () if field.length is None else (-1,))
+            for field in signature.inputs
+        ],
+        "outputs": [
+            _tensor_metadata(field, _output_row_shape(field)) for field in signature.outputs
+        ],
         "parameters": {"signature": msgspec.to_builtins(signature)},
     }
 
@@ -232,10 +238,16 @@ def _output_column(field: OutputField, result: Any) -> NDArray[Any]:
     return column if field.series else column.reshape(-1)
 
 
-def _tensor_metadata(field: InputField | OutputField, is_series: bool) -> dict[str, Any]:
-    """Return name, datatype and shape of a tensor for the metadata; `is_series` adds an axis."""
-    shape = [-1, -1] if is_series else [-1]
-    return {"name": field.name, "datatype": field.datatype, "shape": shape}
+def _output_row_shape(field: OutputField) -> tuple[int, ...]:
+    """Return the shape of an output's values in one row; -1 is any length."""
+    if isinstance(field, GridField):
+        return field.shape
+    return (-1,) if field.series else ()
+
+
+def _tensor_metadata(field: InputField | OutputField, row_shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return name, datatype and shape of a tensor for the metadata; -1 is any length."""
+    return {"name": field.name, "datatype": field.datatype, "shape": [-1, *row_shape]}
 
 
 def _require_same_names(name: str, signature_names: list[str], nodes: Sequence[Any]) -> None:

@@ -16,6 +16,7 @@ from models.surface_defect.adapt import SurfaceAdapter
 from models.surface_defect.backbone import Backbone, BackboneBroken, open_backbone
 from models.surface_defect.head import HeadBroken
 from models.surface_defect.held_out import assign_folds, cross_validate, probabilities
+from models.surface_defect.picture import UPRIGHT_VIEWS
 from models.surface_defect.variant import VERSION, Variant, load
 from tests.support.models.made_up_surfaces import (
     LABELS,
@@ -74,7 +75,8 @@ class TestSurfaceVariant:
         assert [one.name for one in variant.signature.inputs] == ["image"]
         assert variant.signature.inputs[0].datatype == "BYTES"
         outputs = {one.name: one for one in variant.signature.outputs}
-        assert list(outputs) == ["label", "probability", "second", "familiarity"]
+        names = ["label", "probability", "second", "familiarity", "heatmap", "box"]
+        assert list(outputs) == names
         assert "brushed, pitted, rough" in outputs["label"].description
 
     def test_outputs_match_signature(self, variant: Variant) -> None:
@@ -94,7 +96,7 @@ class TestSurfaceVariant:
         together = ask(variant, images(*files))
         for at, file in enumerate(files):
             for name, column in ask(variant, images(file)).items():
-                assert column[0] == together[name][at]
+                np.testing.assert_array_equal(column[0], together[name][at])
 
     def test_invalid_image_is_rejected_with_row(self, variant: Variant) -> None:
         good = file_of(surface("rough", 82))
@@ -186,6 +188,28 @@ class TestBackbone:
             open_backbone(write_backbone(tmp_path / "backbone.onnx", identity=""))
 
 
+class TestQuarterTurns:
+    """Views of an image: five upright ones, then four turned by a quarter."""
+
+    def views(self, turned_apart: float) -> tuple[Any, Any]:
+        views, truth = clouds(12, 4.0, seed=3)
+        turned = np.repeat(views[:, :1], 4, axis=1).copy()
+        turned[:, :, :3] += turned_apart * np.roll(np.eye(3), 1, axis=0)[truth][:, np.newaxis]
+        turned[:, :, :3] -= turned_apart * np.eye(3)[truth][:, np.newaxis]
+        upright = np.repeat(views[:, :1], UPRIGHT_VIEWS, axis=1)
+        return np.concatenate([upright, turned], axis=1), truth
+
+    def test_turns_are_learned_where_labels_do_not_depend_on_them(self) -> None:
+        views, truth = self.views(turned_apart=0.0)
+        assert heads.fit(views, truth, LABELS, "made up").turned
+
+    def test_turns_are_left_out_where_they_look_like_another_label(self) -> None:
+        views, truth = self.views(turned_apart=4.0)
+        fitted = heads.fit(views, truth, LABELS, "made up")
+        assert not fitted.turned
+        assert fitted.held_out.accuracy > 0.9
+
+
 class TestDiscriminant:
     def test_projected_classes_have_unit_deviation(self) -> None:
         views, truth = clouds(400, 4.0, seed=1, width=6)
@@ -215,6 +239,19 @@ class TestCrossValidation:
     def test_folds_are_consecutive_within_each_class(self) -> None:
         truth = np.array([0] * 10 + [1] * 5)
         assert assign_folds(truth).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 0, 1, 2, 3, 4]
+
+    def test_near_copies_are_in_one_fold(self) -> None:
+        truth, groups = np.repeat([0, 1], [8, 6]), np.arange(14)
+        groups[[3, 6, 10]] = 2  # two of the same class, one of the other
+        folds = assign_folds(truth, groups)
+        assert len(set(folds[[2, 3, 6, 10]].tolist())) == 1
+        assert all(len(set(folds[truth == label].tolist())) == 5 for label in (0, 1))
+
+    def test_class_of_copies_of_one_image_is_divided(self) -> None:
+        truth, groups = np.repeat([0, 1], [5, 6]), np.arange(11)
+        groups[:5] = 0
+        folds = assign_folds(truth, groups)
+        assert folds[:5].tolist() == [0, 1, 2, 3, 4]
 
     def test_accuracy_equals_accuracy_on_new_images(self) -> None:
         """The classes overlap; accuracy on the training images themselves would be 1."""

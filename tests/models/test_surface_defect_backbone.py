@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from infra.lazy_import import LazyModule
+from models.catalog import Task, load_catalog
 from models.surface_defect import conversion
 from models.surface_defect.adapt import SurfaceAdapter
-from models.surface_defect.backbone import Backbone, BackboneBroken, open_backbone
+from models.surface_defect.backbone import Backbone, BackboneBroken, Maps, open_backbone
 from models.surface_defect.conversion import (
     BackboneMissing,
     build_graph,
@@ -113,6 +114,12 @@ def in_torch(weights: Mapping[str, Any], picture: Any) -> Any:
     return torch.cat(features, dim=1)[0].numpy()
 
 
+def moments(maps: Maps) -> Any:
+    """Means and deviations of the channels of each map."""
+    parts = [one.reshape(len(one), -1) for one in maps]
+    return np.concatenate([of for one in parts for of in (one.mean(axis=1), one.std(axis=1))])
+
+
 class TestBackboneGraph:
     @pytest.mark.parametrize(("height", "width"), [(160, 160), (96, 131), (75, 200)])
     def test_graph_features_equal_torch_features(
@@ -125,6 +132,8 @@ class TestBackboneGraph:
         picture = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
         opened = open_backbone(path)
         features = opened.extract_features([picture])
+        maps = opened.examine(picture).maps
+        np.testing.assert_allclose(features[0], moments(maps), rtol=1e-3, atol=1e-3)
         assert features.shape == (1, opened.width) == (1, 2 * (6 + 7 + 4 + 8))
         np.testing.assert_allclose(features[0], in_torch(weights, picture), rtol=1e-3, atol=1e-3)
 
@@ -171,6 +180,10 @@ def backbone(path: Path) -> Backbone:
 
 
 class TestRealBackbone:
+    def test_catalog_has_the_digest_of_the_weights(self) -> None:
+        (sold,) = load_catalog("cpu").with_task(Task.IMAGE_CLASSIFICATION)
+        assert sold.weights.sha256 == conversion.WEIGHTS_SHA256
+
     def test_identity_and_width_match_recorded_metrics(self, backbone: Backbone) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))["backbone"]
         assert {"identity": backbone.identity, "features": backbone.width} == recorded

@@ -15,8 +15,8 @@ pytestmark = NEEDS_BROWSER
 @pytest.mark.parametrize(
     ("look", "check", "start", "queued"),
     [
-        (("en-US", "light", 1440), "Check the table", "Start training", "The job is queued."),
-        (("zh-CN", "dark", 390), "检查表格", "开始训练", "The job is queued."),
+        (("en-US", "light", 1440), "Check the file", "Start training", "The job is queued."),
+        (("zh-CN", "dark", 390), "检查文件", "开始训练", "The job is queued."),
     ],
     ids=["English", "Chinese phone"],
 )

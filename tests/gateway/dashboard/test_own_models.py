@@ -9,13 +9,15 @@ from tests.support.builders import CATALOG
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 from tests.support.models.histories import histories
+from tests.support.models.made_up_surfaces import folders, zip_of
 from tests.support.models.series import load_curve
 from tests.support.models.tables import csv, machines
 
 PAGE = "/dashboard/models"
 BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
-CLASSIFIER, FORECASTER, LIFE = (
-    BY_ADAPTER[name] for name in ("tabular_classifier", "series_forecaster", "series_life")
+CLASSIFIER, FORECASTER, LIFE, IMAGES = (
+    BY_ADAPTER[name]
+    for name in ("tabular_classifier", "series_forecaster", "series_life", "surface_defect")
 )
 
 
@@ -104,6 +106,31 @@ class TestCheckedTable:
         )
         assert answer.status_code == 422
         assert "more than 50 different values" in words(answer.text)
+
+
+class TestImages:
+    async def test_folders_are_counted_and_the_training_starts(self, desk: Office) -> None:
+        answer = await desk.check(zip_of(folders(6)), model=IMAGES)
+        said = words(answer.text)
+        assert answer.status_code == 200, said
+        assert "18 images can be used for training." in said
+        assert "brushed" in said
+        assert "Maximum cost" in said
+        file = answer.text.partition('name="file" value="')[2].partition('"')[0]
+        answer = await desk.firm.owner.send(
+            f"{PAGE}/new", model=IMAGES, key=desk.key, file=file, name="camera-2"
+        )
+        assert answer.status_code == 303, words(answer.text)
+        page = words(await desk.firm.owner.page(answer.headers["location"]))
+        assert "Images by label: brushed: 6, pitted: 6, rough: 6." in page
+
+    async def test_damaged_images_are_named_by_their_path(self, desk: Office) -> None:
+        content = zip_of(folders(6) | {"rough/broken.png": b"no picture"})
+        answer = await desk.check(content, model=IMAGES)
+        assert answer.status_code == 422
+        said = words(answer.text)
+        assert "rough/broken.png" in said
+        assert "The image is damaged, or of a kind that cannot be read." in said
 
 
 class TestHistories:

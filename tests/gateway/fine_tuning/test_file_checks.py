@@ -18,6 +18,7 @@ from tests.support.gateway.customers import Customer
 from tests.support.gateway.machines import CYCLES, lines_of, machine, machines
 from tests.support.models import tables
 from tests.support.models.histories import histories
+from tests.support.models.made_up_surfaces import folders, zip_of
 from tests.support.models.series import load_curve
 
 MODELS = {one.adapter: one for one in CATALOG.models.values() if one.adapter is not None}
@@ -178,6 +179,18 @@ class TestFileCheckBySpecialist:
             (3, "image", "missing_field"),
             (3, "label", "wrong_type"),
         }
+
+
+class TestImageFileCheck:
+    def test_zip_of_folders_is_counted_by_label(self) -> None:
+        found = check_training_file(SURFACE, zip_of(folders(6)), UUID(int=1), "cpu", False)
+        assert found.training_examples == 18
+        assert found.labels == {"brushed": 6, "pitted": 6, "rough": 6}
+        assert found.warnings == ("Images by label: brushed: 6, pitted: 6, rough: 6.",)
+
+    def test_damaged_file_of_a_zip_is_named(self) -> None:
+        content = zip_of(folders(6) | {"rough/broken.jpg": b"\xff\xd8\xff"})
+        assert told(SURFACE, content) == {(None, "rough/broken.jpg", "invalid_image")}
 
 
 class TestFileCheckEncoding:

@@ -1,4 +1,4 @@
-"""The form for a new model: upload a table, confirm its columns, see the price, start."""
+"""The form for a new model: upload a table or images, confirm, see the price, start."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +41,7 @@ from infra.database.database import Database
 from infra.errors import AppError
 from models.catalog import Catalog, Meter, Model
 from models.own_columns import OWN_COLUMNS
+from models.own_images import OWN_IMAGES
 
 _FORM_OVERHEAD_BYTES = 1 << 20
 _MAX_SHOWN_FILES = 50
@@ -104,7 +105,7 @@ class NewModelPages(Controller):
         offers: NamedDependency[JobOffers],
         request: Request[Any, Any, Any],
     ) -> Response[str]:
-        """Store an uploaded file, check the table, and show its columns and the price."""
+        """Store an uploaded file, check it, and show its columns or images and the price."""
         fields = await read_form_fields(request)
         choices = await _load_choices(database, clock, catalog, page.account_id)
         try:
@@ -203,7 +204,8 @@ async def _load_choices(
         stored = await files.list_files(
             session, account_id, _MAX_SHOWN_FILES, None, files.FINE_TUNE_PURPOSE
         )
-    models = [model for model in catalog.models.values() if model.adapter in OWN_COLUMNS]
+    kinds = {*OWN_COLUMNS, *OWN_IMAGES}
+    models = [model for model in catalog.models.values() if model.adapter in kinds]
     return _Choices(stored, models, await list_active_keys(database, clock, account_id))
 
 
