@@ -9,8 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 
 from models.surface_defect.picture import Picture
 
@@ -40,9 +38,20 @@ def find_near_copies(pictures: Sequence[Picture]) -> Groups:
     alike = np.eye(count, dtype=np.bool_)
     for turned in _orientations(details):
         alike |= flat @ turned.reshape(count, -1).T >= _MIN_CORRELATION
-    _, component = connected_components(csr_matrix(alike), directed=False)
-    _, first = np.unique(component, return_index=True)
-    return np.asarray(first[component], dtype=np.intp)
+    return _first_of_group(alike)
+
+
+def _first_of_group(alike: NDArray[np.bool_]) -> Groups:
+    """Return the first picture that each one is linked to, over any number of others.
+
+    `alike` is symmetric, [pictures, pictures]. Without SciPy, which the gateway does not import.
+    """
+    first = np.arange(len(alike))
+    while True:
+        linked = np.where(alike | alike.T, first, len(alike)).min(axis=1)
+        if np.array_equal(linked, first):
+            return np.asarray(first, dtype=np.intp)
+        first = linked
 
 
 def _details(picture: Picture) -> _Details:

@@ -46,7 +46,7 @@ class EngineServer(LLMServer):
     token, except for enum answers (enum_answers.py).
     """
 
-    _default_engine_cls = OneProcessEngine
+    _default_engine_cls: Any = OneProcessEngine
 
     async def start(self) -> None:
         """Start the engine and load the catalog's adapters, so that no first call waits for one."""
