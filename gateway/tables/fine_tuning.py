@@ -61,6 +61,10 @@ class Adaptation(SQLModel, table=True):
     `request_id` is the usage row that bills the job, `process_id` the gateway process that runs it.
     `training_file_id` may refer to a deleted file. `shared_at` is set while the customer consents
     to training the shared model on the file. `seconds` is the training time.
+
+    A model that is worse than its base is a candidate: the customer can accept it until
+    `candidate_until`. `accepted_by` is the public id of the person or API key that did; None with
+    `accepted_at` if the operator did.
     """
 
     __tablename__ = "adaptation"
@@ -68,6 +72,11 @@ class Adaptation(SQLModel, table=True):
         Index("ix_adaptation_open", "id", postgresql_where=text("status in ('queued', 'running')")),
         CheckConstraint("seconds is null or seconds >= 0", name="seconds"),
         CheckConstraint("trained_tokens >= 0", name="trained_tokens"),
+        Index(
+            "ix_adaptation_candidate",
+            "candidate_until",
+            postgresql_where=text("candidate_until is not null"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -89,6 +98,9 @@ class Adaptation(SQLModel, table=True):
     shared_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     score: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    candidate_until: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    accepted_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    accepted_by: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class AdaptationEvent(SQLModel, table=True):

@@ -8,6 +8,7 @@ from gateway.identity.roles import Role
 from tests.support.builders import CATALOG
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
+from tests.support.gateway.trainings import reject
 from tests.support.models.histories import histories
 from tests.support.models.series import load_curve
 from tests.support.models.tables import csv, machines
@@ -163,3 +164,37 @@ class TestPermissions:
             assert "can train a model" in words(await viewer.page(PAGE))
             answer = await viewer.http.get(f"{PAGE}/new")
             assert answer.status_code == 403
+
+
+class TestAcceptance:
+    async def test_owner_accepts_a_rejected_model_and_is_named(self, desk: Office) -> None:
+        job = await self._rejected(desk)
+        said = words(await desk.firm.owner.page(job))
+        assert "it was rejected. Nothing was billed." in said
+        assert "Accept the model anyway" in said
+        answer = await desk.firm.owner.send(f"{job}/accept", key=desk.key)
+        assert answer.status_code == 303, words(answer.text)
+        said = words(await desk.firm.owner.page(job))
+        assert "Accepted despite its score" in said
+        assert "Li Xuemei" in said
+        assert "Accept the model anyway" not in said
+        assert (await desk.firm.owner.send(f"{job}/accept", key=desk.key)).status_code == 422
+
+    async def test_viewer_and_other_accounts_cannot_accept(self, desk: Office) -> None:
+        job = await self._rejected(desk)
+        gateway = desk.firm.gateway
+        assert (await desk.firm.stranger.send(f"{job}/accept", key=desk.key)).status_code == 404
+        async with looker(gateway.url, gateway.parts, gateway.account.id, Role.VIEWER) as viewer:
+            assert "Accept the model anyway" not in words(await viewer.page(job))
+            assert (await viewer.send(f"{job}/accept", key=desk.key)).status_code == 403
+
+    async def _rejected(self, desk: Office) -> str:
+        """Create a job on the pages, and leave it as a runner does whose model is worse."""
+        await desk.firm.gateway.parts.fine_tuning_runner.stop()
+        file = await desk.stored(csv(machines()))
+        answer = await desk.firm.owner.send(
+            f"{PAGE}/new", model=CLASSIFIER, key=desk.key, file=file, name="line-3"
+        )
+        address: str = answer.headers["location"]
+        await reject(desk.firm.gateway, address.rpartition("/")[2])
+        return address
