@@ -215,7 +215,7 @@ async def _accept_job(
 ) -> dict[str, Any]:
     """Accept a rejected job, record it and return the job object; the request's key pays."""
     account_id, key_id = principal.account_id, principal.key_id
-    row = await acceptance.accept_job(session, clock, account_id, job, actor.key, key_id)
+    row = await acceptance.accept_job(session, clock, account_id, job, actor.public_id, key_id)
     await offers.require_acceptance_affordable(principal, row)
     details = acceptance.audit_details(row)
     await record_audit_event(session, clock, actor, account_id, "model.accepted", row.name, details)

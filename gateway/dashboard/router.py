@@ -27,6 +27,7 @@ from gateway.dashboard.pages.overview import show_overview
 from gateway.dashboard.pages.own_models.job import OwnModelJobPages
 from gateway.dashboard.pages.own_models.listing import OwnModelPages
 from gateway.dashboard.pages.own_models.new_model import NewModelPages
+from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
@@ -65,6 +66,7 @@ HANDLERS = (
     NewModelPages,
     OwnModelJobPages,
     OwnModelPages,
+    VariantPages,
     NewEvaluationPages,
     EvaluationPages,
     PlanPages,

@@ -156,3 +156,59 @@ class Variant(SQLModel, table=True):
     created_at: datetime = Field(sa_column=moment())
     live_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     withdrawn_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+
+
+class ActivationReason(StrEnum):
+    """Why a version of a fine-tuned model became the one that answers calls."""
+
+    TRAINED = "trained"
+    CHOSEN = "chosen"
+    ROLLBACK = "rollback"
+
+
+class VariantActivation(SQLModel, table=True):
+    """A version of a variant became current in place of `previous`; None if there was none.
+
+    `activated_by` is the public id of a person or API key, None for the operator and for a
+    training.
+    """
+
+    __tablename__ = "variant_activation"
+    __table_args__ = (
+        Index("ix_variant_activation_account_id_base_name_id", "account_id", "base", "name", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    base: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    version: int
+    previous: int | None = None
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    activated_by: str | None = Field(default=None, sa_column=Column(Text))
+    at: datetime = Field(sa_column=moment())
+
+
+class VariantDeletion(SQLModel, table=True):
+    """What the deletion of a variant erased.
+
+    `versions` have `version`, `fine_tuning_job`, `sha256` and `bytes`; `files` have `id`,
+    `filename`, `sha256` and `bytes`. `servers_confirmed` of `servers_asked` model servers deleted
+    their copies; both are None until they were asked.
+    """
+
+    __tablename__ = "variant_deletion"
+    __table_args__ = (
+        Index("ix_variant_deletion_account_id_base_name_id", "account_id", "base", "name", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    base: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    versions: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    files: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    deleted_by: str | None = Field(default=None, sa_column=Column(Text))
+    at: datetime = Field(sa_column=moment())
+    servers_asked: int | None = None
+    servers_confirmed: int | None = None

@@ -14,15 +14,13 @@ from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.active_keys import list_active_keys, load_principal
 from gateway.fine_tuning import acceptance
 from gateway.fine_tuning.offers import JobOffers
-from gateway.identity.audit_log import record_audit_event
+from gateway.identity.audit_log import PERSON_ID_PREFIX, record_audit_event
 from gateway.identity.people import get_person_names
 from gateway.tables import Adaptation, AdaptationStatus
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Meter
-
-_PERSON_PREFIX = "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +73,13 @@ async def accept_model(
     Raises PageNotFound for another account's key, and the errors of an acceptance.
     """
     account_id, key = page.account_id, fields.get("key", "")
-    person = ids.format_id(_PERSON_PREFIX, page.viewer.person_id)
     async with database.transaction() as session:
         await acceptance.find_candidate(session, clock, account_id, job)
     principal = await load_principal(page, database, clock, authenticator, key)
     async with database.transaction() as session:
-        row = await acceptance.accept_job(session, clock, account_id, job, person, principal.key_id)
+        row = await acceptance.accept_job(
+            session, clock, account_id, job, page.actor.public_id, principal.key_id
+        )
         await offers.require_acceptance_affordable(principal, row)
         details = acceptance.audit_details(row)
         await record_audit_event(
@@ -90,7 +89,7 @@ async def accept_model(
 
 async def actor_name(session: AsyncSession, account_id: UUID, actor: str | None) -> str | None:
     """Return the name of the person or API key with a public id; None for the operator."""
-    person_id = ids.parse_id(_PERSON_PREFIX, actor or "")
+    person_id = ids.parse_id(PERSON_ID_PREFIX, actor or "")
     if person_id is not None:
         return (await get_person_names(session, [person_id])).get(person_id, actor)
     key_id = ids.parse_id(KEY_PREFIX, actor or "")
