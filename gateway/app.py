@@ -25,6 +25,7 @@ from gateway.dashboard.router import dashboard_router
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationDependencies, EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
+from gateway.fine_tuning.removal import VariantRemoval
 from gateway.fine_tuning.runner import FineTuningDependencies, FineTuningRunner
 from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
@@ -136,7 +137,7 @@ def build_components(
         evaluation_offers=EvaluationOffers(database, quotes),
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
-        variant_loader=shared.variant_loader,
+        variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
         offers=_build_offers(shared, settings, clock, catalog, stages.admission),
         pipeline=pipeline,
         tracer=stages.tracer,

@@ -12,6 +12,7 @@ from gateway.api.usage import provide_principal
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
+from gateway.fine_tuning.removal import VariantRemoval
 from gateway.fine_tuning.runner import FineTuningRunner
 from gateway.identity.services import IdentityServices
 from gateway.inference.admission import Admission
@@ -35,7 +36,6 @@ from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
 from gateway.upstream.model_metadata import ModelMetadata
 from gateway.upstream.upstream_monitor import UpstreamMonitor
-from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.outbound.webhook_post import SignedPoster
@@ -72,7 +72,7 @@ class Components:
     model_metadata: ModelMetadata
     document_queue: DocumentQueue
     request_limits: RequestLimits
-    variant_loader: VariantLoader
+    variant_removal: VariantRemoval
     fine_tuning_runner: FineTuningRunner
     propagation: Propagation
     searcher: VectorStoreSearcher
@@ -105,7 +105,7 @@ _INJECTABLE = (
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     *("propagation", "quotes", "request_limits", "router", "searcher", "secure", "settings"),
-    *("upstream", "upstream_monitor", "variant_loader", "webhook_poster", "catalog_reloader"),
+    *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
 
 

@@ -1,5 +1,6 @@
 """A folder cache of customers' fine-tuned models (variants), shared by a machine's replicas.
 
+A deleted variant leaves an empty marker, by which other replicas know to drop it from memory.
 Files are written atomically. Least recently stat files are deleted above a size limit, and every
 file after a day without use. The database has the originals, so an I/O error is a cache miss and
 never an error.
@@ -21,6 +22,8 @@ MAX_UNUSED_S = 86_400.0
 # A process checks the folder size only after it wrote 1/16 of the limit, because listing thousands
 # of files takes time.
 _CHECK_DIVISOR = 16
+# Ends the name of the marker of a deleted variant.
+_DELETED = ".deleted"
 _DIGEST = hashlib.sha256().digest_size
 # Valid ids are used as file names.
 _ID = re.compile(r"var_[0-9A-Za-z]{1,64}")
@@ -73,6 +76,17 @@ class VariantFolder:
         """Delete the file of a variant if it exists."""
         with suppress(OSError):
             (self._path / variant_id).unlink()
+
+    def mark_deleted(self, variant_id: str) -> None:
+        """Delete a variant's file and mark the variant as deleted, for other replicas."""
+        self.remove(variant_id)
+        with suppress(OSError):
+            (self._path / f"{variant_id}{_DELETED}").touch()
+
+    def list_deleted(self) -> frozenset[str]:
+        """Return the ids of the variants that were marked as deleted within about a day."""
+        names = (name for name, _ in self._list_files())
+        return frozenset(name.removesuffix(_DELETED) for name in names if name.endswith(_DELETED))
 
     def remove_unused(self) -> None:
         """Delete files unused for MAX_UNUSED_S, then the least recently used above the limit.

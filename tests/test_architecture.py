@@ -144,6 +144,7 @@ class TestTenantIsolation:
             *("Usage", "ApiKey", "OutcomeContract", "OutcomeVersion", "Attester", "Evidence"),
             *("Outcome", "OutcomeCall", "OutcomeSettlement", "OutcomeCredit", "Dispute", "Charge"),
             *("TrainingFile", "Adaptation", "AdaptationEvent", "Variant"),
+            *("VariantActivation", "VariantDeletion"),
             *("VectorStore", "VectorStoreFile", "VectorPiece"),
             *("EvaluationRun", "EvaluationQuestion", "EvaluationAnswer"),
             *("Feedback", "ModelVersionExample"),
@@ -159,6 +160,7 @@ class TestTenantIsolation:
             ("claim_job", "a gateway process takes up the oldest job of whichever account"),
             ("claim", "a gateway process takes up the oldest job of whichever account"),
             ("delete_expired_files", "what is in expired stores goes, of whichever account"),
+            ("erase_expired_candidates", "what has expired goes, of whichever account"),
             ("count_ratings", "the operator sees how a model does with everybody"),
         }
     )

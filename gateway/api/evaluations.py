@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.access.api_keys import PREFIX as KEY_PREFIX
+from gateway.api.actors import key_actor
 from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
 from gateway.call.values import Principal
@@ -210,9 +210,7 @@ class _AuditLog:
 
 def _audit(principal: Principal, request: Request[Any, Any, Any], clock: Clock) -> _AuditLog:
     """Return the audit log for a request, whose actor is its API key."""
-    address = "" if request.client is None else request.client.host
-    key = ids.format_id(KEY_PREFIX, principal.key_id)
-    return _AuditLog(principal, Actor.from_api_key(key, address), clock)
+    return _AuditLog(principal, key_actor(principal, request), clock)
 
 
 async def _create_run(

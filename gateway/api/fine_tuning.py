@@ -9,11 +9,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.api.actors import key_actor
 from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
 from gateway.call.tags import TAGS_HEADER, parse_tags
 from gateway.call.values import Principal
-from gateway.fine_tuning import jobs
+from gateway.fine_tuning import acceptance, jobs
 from gateway.fine_tuning.call import JOBS_PATH
 from gateway.fine_tuning.new_jobs import create_offered_job
 from gateway.fine_tuning.offers import JobOffer, JobOffers
@@ -24,6 +25,7 @@ from gateway.fine_tuning.views import (
     render_event,
     render_job,
 )
+from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.registry.variants import find_live_version_of_job
 from gateway.wire.body import decode_body_strict
 from gateway.wire.fine_tuning import (
@@ -127,6 +129,25 @@ class FineTuningRoutes(Controller):
         async with database.transaction() as session:
             return render_job(await jobs.cancel_job(session, clock, principal.account_id, job))
 
+    @post("/{job:str}/accept", status_code=200, summary="Accept the model of a rejected job")
+    async def accept(
+        self,
+        principal: NamedDependency[Principal],
+        offers: NamedDependency[JobOffers],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        fine_tuning_runner: NamedDependency[FineTuningRunner],
+        request: Request[Any, Any, Any],
+        job: FromPath[str],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[bytes]:
+        """Queue a job whose model was worse than its base: the model is billed and published."""
+        actor = key_actor(principal, request)
+        change = partial(_accept_job, clock, principal, actor, offers, job)
+        answer = await idempotent_response(database, principal, request, idempotency_key, change)
+        fine_tuning_runner.wake()
+        return answer
+
     @get("/{job:str}/checkpoints", summary="List the checkpoints of a job, newest first")
     async def checkpoints(
         self,
@@ -182,3 +203,20 @@ async def _create_job(
     return render_job(
         await create_offered_job(session, clock, account_id, key_id, job_request, offer, tags)
     )
+
+
+async def _accept_job(
+    clock: Clock,
+    principal: Principal,
+    actor: Actor,
+    offers: JobOffers,
+    job: str,
+    session: AsyncSession,
+) -> dict[str, Any]:
+    """Accept a rejected job, record it and return the job object; the request's key pays."""
+    account_id, key_id = principal.account_id, principal.key_id
+    row = await acceptance.accept_job(session, clock, account_id, job, actor.public_id, key_id)
+    await offers.require_acceptance_affordable(principal, row)
+    details = acceptance.audit_details(row)
+    await record_audit_event(session, clock, actor, account_id, "model.accepted", row.name, details)
+    return render_job(row)

@@ -3,45 +3,35 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import msgspec
-from litestar import Controller, Request, Response, delete, get, put
+from litestar import Controller, Request, Response, delete, get
 from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
-from litestar.params import FromPath
-from msgspec import Meta
+from litestar.params import FromPath, QueryParameter
 
 from billing.metering.key_epoch import read_epoch
 from billing.rating.products import TIERS, product_name
 from gateway.access.propagation import Propagation
+from gateway.api.actors import key_actor
 from gateway.call.values import AccountVariant, Principal
-from gateway.registry.variants import delete_variant, set_current_version
+from gateway.fine_tuning import deletion
+from gateway.fine_tuning.removal import VariantRemoval
 from gateway.upstream.availability import Availability, find_catalog_model
-from gateway.upstream.load_balancer import Router
-from gateway.upstream.variant_loader import VariantLoader
-from gateway.wire.body import decode_body_strict
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Model
 
 # OpenAI's clients require the field, and the catalog has no creation dates (2026-01-01 UTC).
 _CREATED = 1_767_225_600
-_MAX_BODY_BYTES = 64 << 10
-
-
-class CurrentVersionRequest(msgspec.Struct):
-    """The version that serves calls without a version."""
-
-    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
-
-
-_DECODER = msgspec.json.Decoder(CurrentVersionRequest)
+_WithFiles = Annotated[
+    bool,
+    QueryParameter(description="Also delete the training files that no other model was trained on"),
+]
 
 
 class ModelRoutes(Controller):
     """Models and variants; a variant of another account is reported as not found."""
 
     path = "/v1/models"
-    request_max_body_size = _MAX_BODY_BYTES
 
     @get("/", summary="List models with their prices")
     async def models(
@@ -90,44 +80,27 @@ class ModelRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        catalog: NamedDependency[Catalog],
-        router: NamedDependency[Router],
-        variant_loader: NamedDependency[VariantLoader],
         propagation: NamedDependency[Propagation],
+        variant_removal: NamedDependency[VariantRemoval],
+        request: Request[Any, Any, Any],
         name: FromPath[str],
+        training_files: _WithFiles = False,
     ) -> Response[dict[str, Any]]:
         """Delete a fine-tuned variant on all gateways, then unload it from the model servers."""
+        actor, account_id = key_actor(principal, request), principal.account_id
         async with database.transaction() as session:
-            base, deleted_versions = await delete_variant(
-                session, clock, principal.account_id, name
+            deleted = await deletion.delete_model(
+                session, clock, actor, account_id, name, training_files
             )
             epoch = await read_epoch(session)
         await propagation.wait(epoch)
-        model = catalog.find(base)
-        servers = () if model is None else router.server_urls(base)
-        removal = (
-            None
-            if model is None
-            else BackgroundTask(variant_loader.unload, servers, model, deleted_versions)
-        )
-        return Response({"id": name, "object": "model", "deleted": True}, background=removal)
-
-    @put("/{name:str}/current", summary="Set the version of a fine-tuned model that serves calls")
-    async def current(
-        self,
-        principal: NamedDependency[Principal],
-        database: NamedDependency[Database],
-        propagation: NamedDependency[Propagation],
-        request: Request[Any, Any, Any],
-        name: FromPath[str],
-    ) -> dict[str, Any]:
-        """Set which version of a fine-tuned variant answers calls, and wait for all gateways."""
-        version_request = decode_body_strict(_DECODER, await request.body())
-        async with database.transaction() as session:
-            await set_current_version(session, principal.account_id, name, version_request.version)
-            epoch = await read_epoch(session)
-        await propagation.wait(epoch)
-        return {"id": name, "object": "model", "version": version_request.version}
+        answer = {
+            "id": name,
+            "object": "model",
+            "deleted": True,
+            "deletion": deletion.render_deletion(deleted.record),
+        }
+        return Response(answer, background=BackgroundTask(variant_removal.remove, deleted))
 
 
 def _may_call(principal: Principal, model: Model) -> bool:

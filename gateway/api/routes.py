@@ -24,6 +24,7 @@ from gateway.api.payment_pages import payment_page
 from gateway.api.root import front
 from gateway.api.subscription import SubscriptionRoutes
 from gateway.api.usage import LimitRoutes, QuoteRoutes, UsageRoutes
+from gateway.api.variants import VariantRoutes
 from gateway.api.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
 from gateway.api.vector_stores import VectorStoreRoutes
 
@@ -31,6 +32,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     UsageRoutes,
     LimitRoutes,
     ModelRoutes,
+    VariantRoutes,
     FileRoutes,
     VectorStoreRoutes,
     VectorStoreFileRoutes,

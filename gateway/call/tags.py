@@ -1,7 +1,7 @@
 """Parse a call's tags from the header `X-Maas-Tags: order=A-17,machine=M3`.
 
-Values may be percent-encoded UTF-8, since HTTP headers are ASCII. The tag `variant` is set by the
-gateway only.
+Values may be percent-encoded UTF-8, since HTTP headers are ASCII. The tags `variant` and
+`variant_version` are set by the gateway only.
 """
 
 import re
@@ -14,6 +14,8 @@ from gateway.call.errors import ParameterInvalid
 TAGS_HEADER = b"x-maas-tags"
 # Set by the gateway: the account's variant that answered or was trained.
 VARIANT_TAG = "variant"
+# Set by the gateway: the number of the version of that variant which responded.
+VERSION_TAG = "variant_version"
 MAX_TAGS = 8
 _MAX_HEADER_BYTES = 2_048
 _MAX_VALUE_LENGTH = 128
@@ -46,10 +48,9 @@ def _parse_pair(part: str) -> tuple[str, str]:
             "X-Maas-Tags must be comma-separated `name=value` pairs, for example "
             "`order=A-17,machine=M3`."
         )
-    if name == VARIANT_TAG:
+    if name in (VARIANT_TAG, VERSION_TAG):
         raise _tags_error(
-            f"The tag {VARIANT_TAG!r} is reserved: the gateway sets it to the model that "
-            "served the call."
+            f"The tag {name!r} is reserved: the gateway sets it to the model that served the call."
         )
     if not 0 < len(value) <= _MAX_VALUE_LENGTH or not value.isprintable():
         raise _tags_error(

@@ -78,13 +78,15 @@ class ResolvedModel:
     """The model that answers a call: a catalog model, a promoted version or an account's variant.
 
     `upstream_name` is the model's name on its server, `public_name` the name in the API.
-    `variant_id` is the id of the files that the server may have to load first.
+    `variant_id` is the id of the files that the server may have to load first. `version` is the
+    version of an account's variant.
     """
 
     model: Model
     upstream_name: str
     public_name: str
     variant_id: UUID | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

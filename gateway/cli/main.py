@@ -30,6 +30,11 @@ COMMANDS = (
         "gateway.cli.models:models_app",
         "List models and prices, or manage versions of shared models.",
     ),
+    Command(
+        "variants",
+        "gateway.cli.variants:variants_app",
+        "Manage customers' fine-tuned models.",
+    ),
     Command("files", "gateway.cli.files:files_app", "Check training files."),
     Command("tags", "gateway.cli.tags:tags_app", "Align a plant's tags with concepts."),
     Command("usage", "gateway.cli.usage:usage_list", "List calls with usage and cost."),

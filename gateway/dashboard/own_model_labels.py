@@ -17,6 +17,11 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "failed": gettext_noop("Failed"),
             "cancelled": gettext_noop("Cancelled"),
         },
+        "activation": {
+            "trained": gettext_noop("New version trained"),
+            "chosen": gettext_noop("Chosen"),
+            "rollback": gettext_noop("Rolled back"),
+        },
         "log_level": {
             "warn": gettext_noop("Warning"),
             "error": gettext_noop("Error"),

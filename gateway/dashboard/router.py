@@ -28,6 +28,7 @@ from gateway.dashboard.pages.own_models.job import OwnModelJobPages
 from gateway.dashboard.pages.own_models.listing import OwnModelPages
 from gateway.dashboard.pages.own_models.new_model import NewModelPages
 from gateway.dashboard.pages.own_models.prediction import PredictionPages
+from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
@@ -67,6 +68,7 @@ HANDLERS = (
     OwnModelJobPages,
     OwnModelPages,
     PredictionPages,
+    VariantPages,
     NewEvaluationPages,
     EvaluationPages,
     PlanPages,

@@ -97,15 +97,7 @@ async def create_job(
     session: AsyncSession, clock: Clock, job_request: NewFineTuningJob
 ) -> Adaptation:
     """Insert a queued job with its first events. Raises TooManyFineTuningJobs."""
-    query = select(func.count()).where(
-        col(Adaptation.account_id) == job_request.account_id,
-        col(Adaptation.status).in_(_OPEN_STATUSES),
-    )
-    if (await session.execute(query)).scalar_one() >= MAX_OPEN_JOBS:
-        raise TooManyFineTuningJobs(
-            f"{MAX_OPEN_JOBS} jobs of this account are already waiting. Try again when "
-            "one of them has ended."
-        )
+    await require_open_slot(session, job_request.account_id)
     job = Adaptation(
         id=ids.new_id(),
         account_id=job_request.account_id,
@@ -129,6 +121,18 @@ async def create_job(
     return job
 
 
+async def require_open_slot(session: AsyncSession, account_id: UUID) -> None:
+    """Raise TooManyFineTuningJobs if the account can have no further open job."""
+    query = select(func.count()).where(
+        col(Adaptation.account_id) == account_id, col(Adaptation.status).in_(_OPEN_STATUSES)
+    )
+    if (await session.execute(query)).scalar_one() >= MAX_OPEN_JOBS:
+        raise TooManyFineTuningJobs(
+            f"{MAX_OPEN_JOBS} jobs of this account are already waiting. Try again when "
+            "one of them has ended."
+        )
+
+
 async def claim_job(session: AsyncSession, clock: Clock, process_id: UUID) -> Adaptation | None:
     """Claim the oldest job that is queued or whose process was lost. Returns None if there is none.
 
@@ -146,7 +150,7 @@ async def claim_job(session: AsyncSession, clock: Clock, process_id: UUID) -> Ad
 
 async def requeue_job(session: AsyncSession, clock: Clock, job: Adaptation, reason: str) -> None:
     """Put a running job back in the queue, for another attempt by any process."""
-    job = await _lock_job(session, job)
+    job = await lock_job(session, job)
     if not AdaptationStatus(job.status).over:
         job.status, job.process_id = AdaptationStatus.QUEUED, None
         await session.flush()
@@ -212,7 +216,7 @@ async def cancel_job(
         raise FineTuningJobAlreadyEnded(
             "The job has finished training and is about to end; it cannot be cancelled."
         )
-    await _end_job(session, clock, job, AdaptationStatus.CANCELLED, "The job was cancelled.")
+    await end_job(session, clock, job, AdaptationStatus.CANCELLED, "The job was cancelled.")
     return job
 
 
@@ -239,18 +243,23 @@ async def set_sharing_consent(
 
 
 async def fail_job(session: AsyncSession, clock: Clock, job: Adaptation, error: AppError) -> None:
-    """Mark a job as failed; it is not billed. Does nothing if it has ended already."""
-    job = await _lock_job(session, job)
+    """Mark a job as failed; it is not billed. Does nothing if it has ended already.
+
+    If it was accepted, as when credit is exhausted since, the model can be accepted again.
+    """
+    job = await lock_job(session, job)
     if not AdaptationStatus(job.status).over:
         job.error = error_object(error)
+        job.accepted_at = job.accepted_by = None
         message = f"{error.message} The job is not billed."
-        await _end_job(session, clock, job, AdaptationStatus.FAILED, message, "error")
+        await end_job(session, clock, job, AdaptationStatus.FAILED, message, "error")
 
 
 async def complete_job(session: AsyncSession, clock: Clock, job: Adaptation, message: str) -> None:
     """Mark a job as succeeded; its fine-tuned model can be called."""
-    job = await _lock_job(session, job)
-    await _end_job(session, clock, job, AdaptationStatus.SUCCEEDED, message)
+    job = await lock_job(session, job)
+    job.candidate_until = None
+    await end_job(session, clock, job, AdaptationStatus.SUCCEEDED, message)
 
 
 async def require_not_cancelled(session: AsyncSession, job: Adaptation) -> None:
@@ -265,12 +274,16 @@ async def require_not_cancelled(session: AsyncSession, job: Adaptation) -> None:
 async def set_usage_request(session: AsyncSession, job: Adaptation, request_id: UUID) -> None:
     """Set the request id under which this attempt is metered; clear an earlier attempt's score.
 
+    An accepted job keeps its score, because it is not trained again.
+
     Raises FineTuningJobCancelled.
     """
-    row = await _lock_job(session, job)
+    row = await lock_job(session, job)
     if AdaptationStatus(row.status).over:
         raise FineTuningJobCancelled("The job was cancelled.")
-    row.request_id, row.score = request_id, None
+    row.request_id = request_id
+    if row.accepted_at is None:
+        row.score = None
     await session.flush()
 
 
@@ -285,7 +298,7 @@ async def record_score(
 
     Raises FineTuningJobCancelled.
     """
-    row = await _lock_job(session, job)
+    row = await lock_job(session, job)
     if AdaptationStatus(row.status).over:
         raise FineTuningJobCancelled("The job was cancelled.")
     row.score, row.seconds, row.trained_tokens = dict(score), seconds, trained_tokens
@@ -315,7 +328,7 @@ async def add_event(
     await session.flush()
 
 
-async def _lock_job(session: AsyncSession, job: Adaptation) -> Adaptation:
+async def lock_job(session: AsyncSession, job: Adaptation) -> Adaptation:
     """Lock a job's row for update and return it."""
     query = select(Adaptation).where(
         col(Adaptation.id) == job.id, col(Adaptation.account_id) == job.account_id
@@ -323,7 +336,7 @@ async def _lock_job(session: AsyncSession, job: Adaptation) -> Adaptation:
     return (await session.scalars(query.with_for_update())).one()
 
 
-async def _end_job(
+async def end_job(
     session: AsyncSession,
     clock: Clock,
     job: Adaptation,

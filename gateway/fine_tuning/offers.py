@@ -22,6 +22,7 @@ from gateway.fine_tuning.file_check import (
 from gateway.inference.admission import Admission, parse_max_cost
 from gateway.quota.leaser import QuotaLeaser
 from gateway.registry.files import find_file, read_content
+from gateway.tables import Adaptation
 from gateway.upstream.availability import Availability, find_catalog_model
 from gateway.wire.fine_tuning import (
     JobRequest,
@@ -154,6 +155,11 @@ class JobOffers:
             "likely_seconds": estimated,
             "likely_cost": nano_text((estimated or 0) * (price or 0)) if has_cost else None,
         }
+
+    async def require_acceptance_affordable(self, principal: Principal, job: Adaptation) -> None:
+        """Raise unless the account can pay for the training of a job whose model is accepted."""
+        model = self._get_tunable_model(job.model)
+        await self._require_affordable(principal, model, job.seconds or 0, {})
 
     def _get_requested_model(self, request: JobRequest) -> Model:
         """Return the served model of a job, which accepts the settings that the job has.

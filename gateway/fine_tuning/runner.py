@@ -3,7 +3,8 @@
     claim -> authenticate -> reserve -> train -> store -> bill -> make live -> await propagation
 
 A job is billed by a usage row like any call, and that row is durable before the variant can be
-called. A job whose process was lost continues in another process and is not billed twice.
+called. A job whose process was lost continues in another process and is not billed twice. A job
+whose rejected model was accepted is billed and published without training.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from gateway.call.errors import (
 )
 from gateway.call.tags import VARIANT_TAG
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
-from gateway.fine_tuning import jobs
+from gateway.fine_tuning import acceptance, jobs
 from gateway.fine_tuning.call import create_job_call
 from gateway.fine_tuning.pii_scrubber import scrub_training_file
 from gateway.fine_tuning.progress_stream import (
@@ -61,6 +62,7 @@ from models.catalog import Catalog
 
 # The serving process limits the training itself; the rest is time in its queue.
 _TRAINING_TIMEOUT_S = 4.0 * MAX_TEXT_DURATION_S
+_EXPIRY_CHECK_PERIOD_S = 60.0
 
 
 class VariantWorseThanBase(AppError):
@@ -93,12 +95,14 @@ class FineTuningRunner(Poller):
     def __init__(self, deps: FineTuningDependencies) -> None:
         super().__init__("adaptations", self._run_next, deps.timing)
         self._deps = deps
+        self._next_expiry_check = float("-inf")
 
     async def _run_next(self) -> bool:
         """Claim and run one job. Returns whether there was one."""
         deps = self._deps
         if not deps.heartbeat.is_alive:
             return False
+        await self._erase_expired_candidates()
         async with deps.database.transaction() as session:
             job = await jobs.claim_job(session, deps.clock, deps.heartbeat.process_id)
         if job is None:
@@ -118,6 +122,14 @@ class FineTuningRunner(Poller):
             await self._fail(job, UpstreamFailed("Something went wrong on our side."))
         return True
 
+    async def _erase_expired_candidates(self) -> None:
+        """Erase rejected models that were not accepted in time, once per period."""
+        now = self._deps.clock.monotonic()
+        if now >= self._next_expiry_check:
+            self._next_expiry_check = now + _EXPIRY_CHECK_PERIOD_S
+            async with self._deps.database.transaction() as session:
+                await acceptance.erase_expired_candidates(session, self._deps.clock)
+
     async def _run_job(self, job: Adaptation) -> None:
         """Run one attempt of a job. Raises the error that the job fails with."""
         if job.attempts > 1 and await self._is_billed(job):
@@ -125,27 +137,50 @@ class FineTuningRunner(Poller):
         if jobs.QUEUE.retry.is_exceeded_by(job.attempts):
             raise jobs.FineTuningJobInterrupted("The job was interrupted several times.")
         deps, call = self._deps, create_job_call(self._deps.clock, ids.new_id())
-        principal, content = await self._load_input(job, call.request_id)
-        model = find_catalog_model(deps.catalog, job.model)
-        seconds, sensitivity, schema = (
-            job.settings.get(name) for name in ("seconds", SENSITIVITY, SCHEMA)
-        )
-        request = build_fine_tuning_request(
-            model, content, seconds, sensitivity=sensitivity, schema=schema
-        )
-        request = _with_variant_tag(request, job)
+        principal = await self._load_principal(job, call.request_id)
+        if job.accepted_at is not None:
+            return await self._bill_accepted(job, principal, call)
+        content = await self._load_training_file(job)
+        request = self._build_request(job, content, job.settings.get("seconds"))
 
         async def train_and_store(admitted: AdmittedCall) -> CallResult:
             """Train, store the variant and return the call's result, billed by time."""
             variant, seconds = await self._train_unless_cancelled(job, admitted, call)
             await self._store_variant(job, variant, seconds)
+            _require_not_worse(variant)
             return _to_call_result(seconds)
 
         await deps.stages.internal_calls.execute(call, principal, request, train_and_store)
         await self._publish(job)
 
-    async def _load_input(self, job: Adaptation, request_id: UUID) -> tuple[Principal, bytes]:
-        """Return the job's current principal and its training file, scrubbed if requested.
+    async def _bill_accepted(self, job: Adaptation, principal: Principal, call: Call) -> None:
+        """Bill the training of an accepted model as if it had not been rejected, and publish it."""
+        seconds = job.seconds or 0
+        request = self._build_request(job, b"", seconds)
+
+        async def take_over(_admitted: AdmittedCall) -> CallResult:
+            """Return the call's result, billed by the time of the training."""
+            return _to_call_result(seconds)
+
+        await self._deps.stages.internal_calls.execute(call, principal, request, take_over)
+        await self._publish(job)
+
+    def _build_request(
+        self, job: Adaptation, content: bytes, max_seconds: int | None
+    ) -> ParsedRequest:
+        """Return the job's metered request, with a tag that names the fine-tuned model."""
+        request = build_fine_tuning_request(
+            find_catalog_model(self._deps.catalog, job.model),
+            content,
+            max_seconds,
+            sensitivity=job.settings.get(SENSITIVITY),
+            schema=job.settings.get(SCHEMA),
+        )
+        variant_id = variants.public_id(job.model, job.account_id, job.name)
+        return replace(request, tags={**(job.tags or {}), VARIANT_TAG: variant_id})
+
+    async def _load_principal(self, job: Adaptation, request_id: UUID) -> Principal:
+        """Return the job's current principal; the attempt is metered as `request_id`.
 
         Raises KeyRevoked and the errors of an account or key that may not make calls.
         """
@@ -157,11 +192,16 @@ class FineTuningRunner(Poller):
                 raise KeyRevoked("The API key that created the job no longer exists.")
             principal = deps.stages.authenticator.require_active(key)
             deps.stages.authenticator.require_not_suspended(key)
-            content = await read_content(session, account_id, job.training_file_id)
             await jobs.set_usage_request(session, job, request_id)
+        return principal
+
+    async def _load_training_file(self, job: Adaptation) -> bytes:
+        """Return the job's training file, scrubbed if requested. Raises FileNotFound."""
+        async with self._deps.database.transaction() as session:
+            content = await read_content(session, job.account_id, job.training_file_id)
         if job.settings.get("scrub"):
             content, _ = await asyncio.to_thread(scrub_training_file, content)
-        return principal, content
+        return content
 
     async def _train_unless_cancelled(
         self, job: Adaptation, admitted: AdmittedCall, call: Call
@@ -194,7 +234,7 @@ class FineTuningRunner(Poller):
                         if line.error is not None:
                             raise to_specialist_error(line.error)
                         if line.variant is not None:
-                            return _require_not_worse(line.variant), line.seconds
+                            return line.variant, line.seconds
                         await self._add_progress_event(job, line)
         except TimeoutError:
             raise UpstreamTimeout("Training exceeded its time limit.") from None
@@ -241,9 +281,11 @@ class FineTuningRunner(Poller):
             )
 
     async def _fail(self, job: Adaptation, error: AppError) -> None:
-        """Mark the job as failed with the error."""
+        """Mark the job as failed with the error; a model that is worse can still be accepted."""
+        is_rejected = isinstance(error, VariantWorseThanBase)
+        end_job = acceptance.reject_job if is_rejected else jobs.fail_job
         async with self._deps.database.transaction() as session:
-            await jobs.fail_job(session, self._deps.clock, job, error)
+            await end_job(session, self._deps.clock, job, error)
 
     async def _requeue(self, job: Adaptation, reason: str) -> None:
         """Requeue the job, or fail it after its last attempt."""
@@ -251,12 +293,6 @@ class FineTuningRunner(Poller):
             return await self._fail(job, Unavailable(reason))
         async with self._deps.database.transaction() as session:
             await jobs.requeue_job(session, self._deps.clock, job, reason)
-
-
-def _with_variant_tag(request: ParsedRequest, job: Adaptation) -> ParsedRequest:
-    """Return the job's metered request with a tag that names the fine-tuned model."""
-    variant_id = variants.public_id(job.model, job.account_id, job.name)
-    return replace(request, tags={**(job.tags or {}), VARIANT_TAG: variant_id})
 
 
 def _to_call_result(seconds: int) -> CallResult:
@@ -270,12 +306,11 @@ def _to_call_result(seconds: int) -> CallResult:
     )
 
 
-def _require_not_worse(variant: TrainedVariant) -> TrainedVariant:
-    """Return the fine-tuned variant. Raises VariantWorseThanBase if its base scores better."""
+def _require_not_worse(variant: TrainedVariant) -> None:
+    """Raise VariantWorseThanBase if the base of the fine-tuned variant scores better."""
     score = msgspec.convert({"base": None, **variant.score}, Score, strict=False)
-    if not score.worse:
-        return variant
-    raise VariantWorseThanBase(
-        "The fine-tuned model is worse than its base model on held-out examples ("
-        f"{score.metric}: {score.adapted:.4g} against {score.base:.4g}), so it was discarded."
-    )
+    if score.worse:
+        raise VariantWorseThanBase(
+            "The fine-tuned model is worse than its base model on held-out examples ("
+            f"{score.metric}: {score.adapted:.4g} against {score.base:.4g}), so it was rejected."
+        )

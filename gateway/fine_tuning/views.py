@@ -20,7 +20,7 @@ def render_job(job: Adaptation) -> dict[str, Any]:
     """Return OpenAI's fine-tuning job object.
 
     `score` compares base and variant on held-out examples; `usage_id` is the usage row that bills
-    the job.
+    the job. A rejected model can be accepted until `candidate_expires_at`.
     """
     done = job.status == AdaptationStatus.SUCCEEDED
     return {
@@ -28,7 +28,7 @@ def render_job(job: Adaptation) -> dict[str, Any]:
         "object": "fine_tuning.job",
         "model": job.model,
         "created_at": _unix_seconds(job.created_at),
-        "finished_at": None if job.finished_at is None else _unix_seconds(job.finished_at),
+        "finished_at": _optional_unix_seconds(job.finished_at),
         "fine_tuned_model": public_id(job.model, job.account_id, job.name) if done else None,
         "organization_id": ids.format_id(ACCOUNT_PREFIX, job.account_id),
         "status": job.status,
@@ -47,9 +47,12 @@ def render_job(job: Adaptation) -> dict[str, Any]:
         "schema": job.settings.get(SCHEMA),
         "scrub": bool(job.settings.get("scrub")),
         "share_for_improvement": job.shared_at is not None,
-        "shared_at": None if job.shared_at is None else _unix_seconds(job.shared_at),
+        "shared_at": _optional_unix_seconds(job.shared_at),
         "score": job.score,
         "adaptation_seconds": job.seconds,
+        "candidate_expires_at": _optional_unix_seconds(job.candidate_until),
+        "accepted_at": _optional_unix_seconds(job.accepted_at),
+        "accepted_by": job.accepted_by,
         "usage_id": ids.format_id(REQUEST_ID_PREFIX, job.request_id) if done else None,
     }
 
@@ -89,6 +92,11 @@ def render_checkpoint(
         "step_number": step or 0,
         "metrics": {key: value for key, value in (metrics or {}).items() if key != "total_steps"},
     }
+
+
+def _optional_unix_seconds(moment: datetime | None) -> int | None:
+    """Return a moment as whole Unix seconds; None without one."""
+    return None if moment is None else _unix_seconds(moment)
 
 
 def _unix_seconds(moment: datetime) -> int:

@@ -20,6 +20,7 @@ from gateway.tables import AuditEntry, Person
 from infra import ids
 from infra.clock import Clock
 
+PERSON_ID_PREFIX = "person"
 _MAX_TEXT_LENGTH = 300
 _MAX_PAGE_SIZE = 500
 _KEY_DETAIL = "key"
@@ -36,6 +37,13 @@ class Actor:
     address: str
     impersonated: bool = False
     key: str | None = None
+
+    @property
+    def public_id(self) -> str | None:
+        """The public id of the person or API key; None for the CLI."""
+        if self.person_id is not None:
+            return ids.format_id(PERSON_ID_PREFIX, self.person_id)
+        return self.key
 
     @classmethod
     def from_viewer(cls, viewer: Viewer, address: str) -> "Actor":

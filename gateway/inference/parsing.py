@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from gateway.call.errors import ModelNotFound, WrongEndpoint
-from gateway.call.tags import VARIANT_TAG, parse_tags
+from gateway.call.tags import VARIANT_TAG, VERSION_TAG, parse_tags
 from gateway.call.values import (
     AccountVariant,
     Call,
@@ -83,7 +83,7 @@ class Parser:
         request = decoded.for_model(resolved)
         if resolved.public_name not in principal.variants:
             return request
-        return replace(request, tags={VARIANT_TAG: resolved.public_name})
+        return replace(request, tags=_variant_tags(resolved))
 
     def _select(
         self, call: Call, endpoint: Endpoint, decoded: DecodedRequest, principal: Principal
@@ -183,7 +183,16 @@ def resolve_variant(
     version_id = variant.versions.get(number)
     if version_id is None:
         raise _version_not_found(name)
-    return ResolvedModel(model, _variant_upstream_name(model, version_id), name, version_id)
+    upstream_name = _variant_upstream_name(model, version_id)
+    return ResolvedModel(model, upstream_name, name, version_id, number)
+
+
+def _variant_tags(resolved: ResolvedModel) -> dict[str, str]:
+    """Return the tags that name the variant which responds, and its version."""
+    tags = {VARIANT_TAG: resolved.public_name}
+    if resolved.version is not None:
+        tags[VERSION_TAG] = str(resolved.version)
+    return tags
 
 
 def _parse_version_number(version: str) -> int:

@@ -4,6 +4,7 @@ Limits the number and the total size of an account's files.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -43,6 +44,16 @@ class TooManyFiles(BadRequest):
     """The account has reached the limit on the number or the total size of its files."""
 
     code = "too_many_files"
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedFile:
+    """A deleted file: its content's SHA-256 in hexadecimal and size in bytes."""
+
+    id: UUID
+    filename: str
+    sha256: str
+    size: int
 
 
 async def create_file(
@@ -125,6 +136,27 @@ async def delete_file(session: AsyncSession, account_id: UUID, file_id: str) -> 
     deleted = await session.execute(statement.returning(col(TrainingFile.id)))
     if deleted.one_or_none() is None:
         raise _not_found(file_id)
+
+
+async def erase_training_files(
+    session: AsyncSession, account_id: UUID, file_ids: Sequence[UUID]
+) -> Sequence[ErasedFile]:
+    """Delete the files for fine-tuning among `file_ids`; files of other purposes stay."""
+    statement = (
+        delete(TrainingFile)
+        .where(
+            col(TrainingFile.account_id) == account_id,
+            col(TrainingFile.id).in_(file_ids),
+            col(TrainingFile.purpose) == FINE_TUNE_PURPOSE,
+        )
+        .returning(
+            col(TrainingFile.id),
+            col(TrainingFile.filename),
+            func.encode(func.sha256(col(TrainingFile.content)), "hex"),
+            col(TrainingFile.size),
+        )
+    )
+    return [ErasedFile(*row) for row in (await session.execute(statement)).all()]
 
 
 def parse_file_id(text: str) -> UUID:

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, update
+from sqlalchemy import ColumnElement, delete, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col, select
@@ -19,7 +20,13 @@ from billing.metering.key_epoch import advance_epoch
 from billing.tables import Account
 from gateway.call.errors import ModelNotFound
 from gateway.call.values import AccountVariant
-from gateway.tables import Adaptation, Variant
+from gateway.tables import (
+    ActivationReason,
+    Adaptation,
+    AdaptationStatus,
+    Variant,
+    VariantActivation,
+)
 from infra import ids
 from infra.clock import Clock
 
@@ -29,6 +36,16 @@ PUBLIC_ID_PREFIX = "ft:"
 MAX_VERSIONS = 10
 _NO_VARIANTS: Mapping[str, AccountVariant] = MappingProxyType({})
 _WITHOUT_ARTEFACT = defer(Variant.artefact, raiseload=True)  # type: ignore[arg-type]
+# More columns than SQLAlchemy's overloads of `select` have.
+_ERASED: tuple[Any, ...] = (
+    col(Variant.id),
+    col(Variant.base),
+    col(Variant.name),
+    col(Variant.version),
+    col(Variant.adaptation_id),
+    func.encode(func.sha256(col(Variant.artefact)), "hex"),
+    func.octet_length(col(Variant.artefact)),
+)
 _IS_LIVE = (col(Variant.live_at).is_not(None), col(Variant.withdrawn_at).is_(None))
 
 
@@ -43,6 +60,19 @@ class StoredVersion:
     public_name: str
     version: int
     artefact: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedVersion:
+    """A version whose weights were erased: their SHA-256 in hexadecimal and size in bytes."""
+
+    id: UUID
+    base: str
+    name: str
+    version: int
+    job_id: UUID
+    sha256: str
+    size: int
 
 
 def public_id(base: str, account_id: UUID, name: str) -> str:
@@ -168,7 +198,7 @@ async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int
         return row.version
     row.live_at = clock.now()
     await session.flush()
-    await _set_current(session, row)
+    await make_current(session, clock, row, ActivationReason.TRAINED, None)
     await _delete_versions(
         session,
         clock,
@@ -179,65 +209,125 @@ async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int
     return row.version
 
 
-async def set_current_version(
-    session: AsyncSession, account_id: UUID, model: str, version: int
-) -> None:
-    """Set the version that answers calls to a variant's public id. Raises ModelNotFound."""
-    query = select(Variant).where(
-        col(Variant.account_id) == account_id,
-        col(Variant.version) == version,
-        *_public_id_conditions(account_id, model),
-        *_IS_LIVE,
-    )
-    row = (await session.scalars(query.with_for_update())).one_or_none()
-    if row is None:
-        raise ModelNotFound(f"The model {model[:200]!r} has no version {version}.", param="version")
-    await _set_current(session, row)
+async def list_live_versions(
+    session: AsyncSession, account_id: UUID, model: str, *, for_update: bool = False
+) -> Sequence[Variant]:
+    """Return the callable versions of a variant, without weights, in their order.
 
-
-async def delete_variant(
-    session: AsyncSession, clock: Clock, account_id: UUID, model: str
-) -> tuple[str, Sequence[UUID]]:
-    """Delete all versions of a variant and erase their weights.
-
-    Returns the base model's id and the ids of the versions. Raises ModelNotFound.
+    `model` is the variant's public id; `for_update` locks the rows. Raises ModelNotFound if there
+    is none.
     """
-    conditions = _public_id_conditions(account_id, model)
-    deleted = await _delete_versions(session, clock, account_id, *conditions)
-    if not deleted:
-        raise ModelNotFound(f"The model {model[:200]!r} does not exist.", param="model")
-    return deleted[0].base, [version.id for version in deleted]
-
-
-async def _delete_versions(
-    session: AsyncSession, clock: Clock, account_id: UUID, *conditions: ColumnElement[bool]
-) -> Sequence[Row[UUID, str]]:
-    """Delete callable versions and erase their weights. Returns ids and base models."""
-    statement = (
-        update(Variant)
-        .where(col(Variant.account_id) == account_id, *conditions, *_IS_LIVE)
-        .values(artefact=None, current=False, withdrawn_at=clock.now())
-        .returning(col(Variant.id), col(Variant.base))
+    query = (
+        select(Variant)
+        .where(
+            col(Variant.account_id) == account_id,
+            *_variant_conditions(*parse_public_id(account_id, model)),
+            *_IS_LIVE,
+        )
+        .options(_WITHOUT_ARTEFACT)
+        .order_by(col(Variant.version))
     )
-    deleted = (await session.execute(statement)).all()
-    if deleted:
-        await advance_epoch(session, account_id)
-    return deleted
+    rows = (await session.scalars(query.with_for_update() if for_update else query)).all()
+    if not rows:
+        raise not_found(model)
+    return rows
 
 
-async def _set_current(session: AsyncSession, row: Variant) -> None:
-    """Make a version current in place of its variant's current version."""
-    previous = update(Variant).where(
-        col(Variant.account_id) == row.account_id,
-        *_variant_conditions(row.base, row.name),
-        col(Variant.current),
-    )
-    await session.execute(previous.values(current=False))
+async def make_current(
+    session: AsyncSession,
+    clock: Clock,
+    row: Variant,
+    reason: ActivationReason,
+    activated_by: str | None,
+) -> int | None:
+    """Make a version current in place of its variant's current version, which is returned.
+
+    The change is kept as an activation.
+    """
+    previous = await _clear_current(session, row)
     current = update(Variant).where(
         col(Variant.account_id) == row.account_id, col(Variant.id) == row.id
     )
     await session.execute(current.values(current=True))
+    activation = VariantActivation(
+        id=ids.new_id(),
+        account_id=row.account_id,
+        base=row.base,
+        name=row.name,
+        version=row.version,
+        previous=previous,
+        reason=reason,
+        activated_by=activated_by,
+        at=clock.now(),
+    )
+    session.add(activation)
+    await session.flush()
     await advance_epoch(session, row.account_id)
+    return previous
+
+
+async def erase_variant(
+    session: AsyncSession, clock: Clock, account_id: UUID, model: str
+) -> Sequence[ErasedVersion]:
+    """Erase all versions of a variant, also rejected candidates, and their weights.
+
+    Versions of a job that still runs stay. Raises ModelNotFound if there is nothing to erase.
+    """
+    conditions = _variant_conditions(*parse_public_id(account_id, model))
+    ended = select(col(Adaptation.id)).where(
+        col(Adaptation.account_id) == account_id,
+        col(Adaptation.status).not_in((AdaptationStatus.QUEUED, AdaptationStatus.RUNNING)),
+    )
+    candidates = (
+        delete(Variant)
+        .where(
+            col(Variant.account_id) == account_id,
+            *conditions,
+            col(Variant.live_at).is_(None),
+            col(Variant.adaptation_id).in_(ended),
+        )
+        .returning(*_ERASED)
+        .execution_options(synchronize_session=False)
+    )
+    found = select(*_ERASED).where(col(Variant.account_id) == account_id, *conditions, *_IS_LIVE)
+    live = [ErasedVersion(*row) for row in (await session.execute(found)).all()]
+    rejected = [ErasedVersion(*row) for row in (await session.execute(candidates)).all()]
+    if not live and not rejected:
+        raise not_found(model)
+    # By id: a version that a job publishes meanwhile must not vanish without a record.
+    live_ids = [version.id for version in live]
+    await _delete_versions(session, clock, account_id, col(Variant.id).in_(live_ids))
+    return sorted([*live, *rejected], key=lambda version: version.version)
+
+
+async def _delete_versions(
+    session: AsyncSession, clock: Clock, account_id: UUID, *conditions: ColumnElement[bool]
+) -> None:
+    """Delete callable versions and erase their weights."""
+    statement = (
+        update(Variant)
+        .where(col(Variant.account_id) == account_id, *conditions, *_IS_LIVE)
+        .values(artefact=None, current=False, withdrawn_at=clock.now())
+        .returning(col(Variant.id))
+    )
+    deleted = (await session.execute(statement)).all()
+    if deleted:
+        await advance_epoch(session, account_id)
+
+
+async def _clear_current(session: AsyncSession, row: Variant) -> int | None:
+    """Let no version of the variant be current. Returns the one that was."""
+    statement = (
+        update(Variant)
+        .where(
+            col(Variant.account_id) == row.account_id,
+            *_variant_conditions(row.base, row.name),
+            col(Variant.current),
+        )
+        .values(current=False)
+        .returning(col(Variant.version))
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
 
 
 def _variant_conditions(base: str, name: str) -> tuple[ColumnElement[bool], ...]:
@@ -245,13 +335,19 @@ def _variant_conditions(base: str, name: str) -> tuple[ColumnElement[bool], ...]
     return col(Variant.base) == base, col(Variant.name) == name
 
 
-def _public_id_conditions(account_id: UUID, model: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the query conditions for a variant's public id.
+def parse_public_id(account_id: UUID, model: str) -> tuple[str, str]:
+    """Return the base model and the name of a variant's public id.
 
     Raises ModelNotFound if the id cannot be one of the account's.
     """
     separator = f":{ids.format_id(ACCOUNT_PREFIX, account_id)}:"
     base, found, name = model.removeprefix(PUBLIC_ID_PREFIX).partition(separator)
-    if not found or not model.startswith(PUBLIC_ID_PREFIX):
-        raise ModelNotFound(f"The model {model[:200]!r} does not exist.", param="model")
-    return _variant_conditions(base, name)
+    # PostgreSQL text cannot hold NUL.
+    if not found or not model.startswith(PUBLIC_ID_PREFIX) or "\x00" in model:
+        raise not_found(model)
+    return base, name
+
+
+def not_found(model: str) -> ModelNotFound:
+    """Return the error for a variant that the account does not have."""
+    return ModelNotFound(f"The model {model[:200]!r} does not exist.", param="model")

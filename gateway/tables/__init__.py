@@ -11,11 +11,14 @@ from gateway.tables.evaluations import (
     EvaluationStatus,
 )
 from gateway.tables.fine_tuning import (
+    ActivationReason,
     Adaptation,
     AdaptationEvent,
     AdaptationStatus,
     TrainingFile,
     Variant,
+    VariantActivation,
+    VariantDeletion,
 )
 from gateway.tables.identity import (
     Attempts,
@@ -36,6 +39,7 @@ from gateway.tables.shared_models import (
 )
 
 __all__ = [
+    "ActivationReason",
     "Adaptation",
     "AdaptationEvent",
     "AdaptationStatus",
@@ -58,6 +62,8 @@ __all__ = [
     "Rating",
     "TrainingFile",
     "Variant",
+    "VariantActivation",
+    "VariantDeletion",
     "VectorPiece",
     "VectorStore",
     "VectorStoreFile",

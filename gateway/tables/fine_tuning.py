@@ -61,6 +61,10 @@ class Adaptation(SQLModel, table=True):
     `request_id` is the usage row that bills the job, `process_id` the gateway process that runs it.
     `training_file_id` may refer to a deleted file. `shared_at` is set while the customer consents
     to training the shared model on the file. `seconds` is the training time.
+
+    A model that is worse than its base is a candidate: the customer can accept it until
+    `candidate_until`. `accepted_by` is the public id of the person or API key that did; None with
+    `accepted_at` if the operator did.
     """
 
     __tablename__ = "adaptation"
@@ -68,6 +72,11 @@ class Adaptation(SQLModel, table=True):
         Index("ix_adaptation_open", "id", postgresql_where=text("status in ('queued', 'running')")),
         CheckConstraint("seconds is null or seconds >= 0", name="seconds"),
         CheckConstraint("trained_tokens >= 0", name="trained_tokens"),
+        Index(
+            "ix_adaptation_candidate",
+            "candidate_until",
+            postgresql_where=text("candidate_until is not null"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -89,6 +98,9 @@ class Adaptation(SQLModel, table=True):
     shared_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     score: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    candidate_until: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    accepted_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    accepted_by: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class AdaptationEvent(SQLModel, table=True):
@@ -144,3 +156,59 @@ class Variant(SQLModel, table=True):
     created_at: datetime = Field(sa_column=moment())
     live_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     withdrawn_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+
+
+class ActivationReason(StrEnum):
+    """Why a version of a fine-tuned model became the one that answers calls."""
+
+    TRAINED = "trained"
+    CHOSEN = "chosen"
+    ROLLBACK = "rollback"
+
+
+class VariantActivation(SQLModel, table=True):
+    """A version of a variant became current in place of `previous`; None if there was none.
+
+    `activated_by` is the public id of a person or API key, None for the operator and for a
+    training.
+    """
+
+    __tablename__ = "variant_activation"
+    __table_args__ = (
+        Index("ix_variant_activation_account_id_base_name_id", "account_id", "base", "name", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    base: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    version: int
+    previous: int | None = None
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    activated_by: str | None = Field(default=None, sa_column=Column(Text))
+    at: datetime = Field(sa_column=moment())
+
+
+class VariantDeletion(SQLModel, table=True):
+    """What the deletion of a variant erased.
+
+    `versions` have `version`, `fine_tuning_job`, `sha256` and `bytes`; `files` have `id`,
+    `filename`, `sha256` and `bytes`. `servers_confirmed` of `servers_asked` model servers deleted
+    their copies; both are None until they were asked.
+    """
+
+    __tablename__ = "variant_deletion"
+    __table_args__ = (
+        Index("ix_variant_deletion_account_id_base_name_id", "account_id", "base", "name", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    base: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    versions: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    files: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    deleted_by: str | None = Field(default=None, sa_column=Column(Text))
+    at: datetime = Field(sa_column=moment())
+    servers_asked: int | None = None
+    servers_confirmed: int | None = None

@@ -45,17 +45,19 @@ class VariantLoader:
 
     async def unload(
         self, servers: Iterable[str], model: Model, variant_ids: Iterable[UUID]
-    ) -> None:
-        """Remove deleted variants from the servers, ignoring servers that do not answer.
+    ) -> int:
+        """Remove deleted variants from the servers. Returns how many servers confirmed it.
 
-        A variant that stays loaded cannot be called, and the server drops it after a day without
-        calls.
+        A variant that stays loaded on a server that does not answer cannot be called, and the
+        server drops it after a day without calls.
         """
         paths = [variant_path(model, variant_id) for variant_id in variant_ids]
+        confirmed = 0
         for server in servers:
             with suppress(AppError):
-                for path in paths:
-                    await self._upstream.delete(server, path, _TIMEOUT_S)
+                statuses = [await self._upstream.delete(server, path, _TIMEOUT_S) for path in paths]
+                confirmed += all(status < 300 for status in statuses)
+        return confirmed
 
     async def _load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
         """Send a variant's weights to a server. Raises ModelNotFound if deleted, Unavailable."""

@@ -77,6 +77,10 @@ class SpecialistApp:
     async def __call__(self, request: Request) -> Response:
         return await run_handler(request, self._route)
 
+    async def check_health(self) -> None:
+        """Drop deleted variants; Ray calls this on every replica every HEALTH_PERIOD_S seconds."""
+        await self._variants.drop_deleted()
+
     async def _route(self, request: Request) -> Response:
         """Dispatch a request by its path. Raises RouteNotFound."""
         match path_segments(request):

@@ -57,9 +57,15 @@ class VariantStore:
         return upload.name
 
     async def remove(self, variant_id: str) -> None:
-        """Delete a variant; other replicas keep it in memory for at most a day."""
+        """Delete a variant; other replicas drop it with their next `drop_deleted`."""
         self._memory.remove(variant_id)
-        await asyncio.to_thread(self._folder.remove, variant_id)
+        await asyncio.to_thread(self._folder.mark_deleted, variant_id)
+
+    async def drop_deleted(self) -> None:
+        """Drop variants from memory that another replica of this machine was told to delete."""
+        if len(self._memory):
+            for variant_id in await asyncio.to_thread(self._folder.list_deleted):
+                self._memory.remove(variant_id)
 
     async def _read_through(self, variant_id: str) -> LoadedVariant | None:
         """Load a variant from the folder in a thread and cache it."""

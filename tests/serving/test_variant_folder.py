@@ -135,3 +135,21 @@ class TestStorageFailure:
 )  # fmt: skip
 def test_variant_id_must_be_a_valid_file_name(text: str, good: bool) -> None:
     assert is_variant_id(text) is good
+
+
+class TestDeletion:
+    def test_other_instance_lists_deleted_variant(self, tmp_path: Path) -> None:
+        folder = VariantFolder(tmp_path)
+        folder.write(ONE, b"some")
+        folder.mark_deleted(ONE)
+        other = VariantFolder(tmp_path)
+        assert other.read(ONE) is None
+        assert other.list_deleted() == {ONE}
+
+    def test_marker_is_removed_after_a_day(self, folder: VariantFolder, tmp_path: Path) -> None:
+        folder.mark_deleted(ONE)
+        old = time.time() - MAX_UNUSED_S - 1
+        (marker,) = tmp_path.iterdir()
+        os.utime(marker, (old, old))
+        folder.remove_unused()
+        assert folder.list_deleted() == frozenset()

@@ -4,12 +4,12 @@ from infra import ids
 from tests.support.dashboard.firm import Firm
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.subscribing import SMALL, offer
-from tests.support.gateway.trainings import create_training
+from tests.support.gateway.trainings import create_training, create_variant
 
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
-# rows, `{run}` is a new evaluation, `{job}` a new training, `{plan}` is an available plan.
+# rows, `{run}` is a new evaluation, `{job}` a new training, `{variant}` a model, `{plan}` a plan.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -21,6 +21,7 @@ PAGES = (
     "/dashboard/models/new",
     "/dashboard/models/predict",
     "/dashboard/models/jobs/{job}",
+    "/dashboard/models/variants/{variant}",
     "/dashboard/evaluations",
     "/dashboard/evaluations/new",
     "/dashboard/evaluations/{run}",
@@ -73,4 +74,5 @@ async def addresses(firm: Firm) -> list[str]:
     known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
     known["run"] = await create_run(firm.gateway)
     known["job"] = await create_training(firm.gateway)
+    known["variant"] = await create_variant(firm.gateway, 2)
     return [page.format(**known) for page in PAGES]

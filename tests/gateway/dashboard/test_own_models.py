@@ -1,5 +1,7 @@
 """Pages on own models: the table is checked, its columns confirmed, the job started and shown."""
 
+import hashlib
+
 import httpx
 import pytest
 
@@ -8,6 +10,7 @@ from gateway.identity.roles import Role
 from tests.support.builders import CATALOG
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
+from tests.support.gateway.trainings import create_rejected, create_variant
 from tests.support.models.histories import histories
 from tests.support.models.made_up_surfaces import folders, zip_of
 from tests.support.models.series import load_curve
@@ -197,3 +200,61 @@ class TestPermissions:
             assert "can train a model" in words(await viewer.page(PAGE))
             answer = await viewer.http.get(f"{PAGE}/new")
             assert answer.status_code == 403
+
+
+class TestVariantPage:
+    async def test_versions_are_shown_chosen_and_rolled_back(self, desk: Office) -> None:
+        address = f"{PAGE}/variants/{await create_variant(desk.firm.gateway, 3)}"
+        owner = desk.firm.owner
+        assert "Roll back to version 2" in words(await owner.page(address))
+        assert (await owner.send(f"{address}/rollback")).status_code == 303
+        said = words(await owner.page(address))
+        assert "3 → 2" in said
+        assert "Roll back to version 1" in said
+        assert (await owner.send(f"{address}/current", version="1")).status_code == 303
+        assert "Li Xuemei" in words(await owner.page(address))
+        assert (await owner.send(f"{address}/current", version="9")).status_code == 404
+
+    async def test_deletion_is_shown_with_hashes(self, desk: Office) -> None:
+        address = f"{PAGE}/variants/{await create_variant(desk.firm.gateway)}"
+        answer = await desk.firm.owner.send(f"{address}/delete", training_files="yes")
+        assert answer.status_code == 303, words(answer.text)
+        said = words(await desk.firm.owner.page(address))
+        assert hashlib.sha256(b"weights").hexdigest() in said
+        assert "line.csv" in said
+        assert "Delete model" not in said
+
+    async def test_viewer_can_change_nothing(self, desk: Office) -> None:
+        gateway = desk.firm.gateway
+        address = f"{PAGE}/variants/{await create_variant(gateway, 2)}"
+        async with looker(gateway.url, gateway.parts, gateway.account.id, Role.VIEWER) as viewer:
+            assert "Roll back" not in words(await viewer.page(address))
+            for action in ("rollback", "current", "delete"):
+                assert (await viewer.send(f"{address}/{action}")).status_code == 403
+
+
+class TestAcceptance:
+    async def test_owner_accepts_a_rejected_model_and_is_named(self, desk: Office) -> None:
+        job = await self._rejected(desk)
+        said = words(await desk.firm.owner.page(job))
+        assert "it was rejected. Nothing was billed." in said
+        assert "Accept the model anyway" in said
+        answer = await desk.firm.owner.send(f"{job}/accept", key=desk.key)
+        assert answer.status_code == 303, words(answer.text)
+        said = words(await desk.firm.owner.page(job))
+        assert "Accepted despite its score" in said
+        assert "Li Xuemei" in said
+        assert "Accept the model anyway" not in said
+        assert (await desk.firm.owner.send(f"{job}/accept", key=desk.key)).status_code == 422
+
+    async def test_viewer_and_other_accounts_cannot_accept(self, desk: Office) -> None:
+        job = await self._rejected(desk)
+        gateway = desk.firm.gateway
+        assert (await desk.firm.stranger.send(f"{job}/accept", key=desk.key)).status_code == 404
+        async with looker(gateway.url, gateway.parts, gateway.account.id, Role.VIEWER) as viewer:
+            assert "Accept the model anyway" not in words(await viewer.page(job))
+            assert (await viewer.send(f"{job}/accept", key=desk.key)).status_code == 403
+
+    async def _rejected(self, desk: Office) -> str:
+        """The address of a job whose model was rejected."""
+        return f"{PAGE}/jobs/{await create_rejected(desk.firm.gateway)}"

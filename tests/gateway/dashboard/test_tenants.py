@@ -15,7 +15,7 @@ from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 from tests.support.gateway.evaluator import create_run
-from tests.support.gateway.trainings import create_training
+from tests.support.gateway.trainings import create_training, create_variant
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "ended": ids.format_id("session", opened),
         "run": await create_run(gateway),
         "job": await create_training(gateway),
+        "variant": await create_variant(gateway),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -57,7 +58,7 @@ class TestTenantIsolation:
         """A new page with a new path parameter must be listed here."""
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
-        assert found - NO_ROWS - OUTCOMES == {*rows, "job"}
+        assert found - NO_ROWS - OUTCOMES == {*rows, "job", "variant"}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
         values = await known(firm)

@@ -64,7 +64,8 @@ class TestLanguageVariantCalls:
         await streamed(talker, name)
         rows = await talker.gateway.rows(3)
         assert {row["model"] for row in rows} == {INDUSTRY}
-        assert [row["tags"] for row in rows] == [{"variant": name}] * 3
+        called = {"variant": name, "variant_version": "1"}
+        assert [row["tags"] for row in rows] == [called, called, {"variant": name}]
         assert [row["streamed"] for row in rows] == [True, False, False]
 
     async def test_concurrent_calls_upload_the_adapter_once(

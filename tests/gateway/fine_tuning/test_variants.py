@@ -28,9 +28,10 @@ class TestVariantCalls:
         (given,) = upstream.learner.variants.values()
         assert (given["base"], given["name"], given["version"]) == (REMAINING_LIFE, name, "1")
         rows = await customer.gateway.rows(6)
-        # Calls are billed as calls of the base model; the training row has the tag too.
+        # Calls are billed as calls of the base model; the training row has the variant's tag too.
         assert {row["model"] for row in rows} == {REMAINING_LIFE}
-        assert [row["tags"] for row in rows] == [{"variant": name}] * 6
+        called = {"variant": name, "variant_version": "1"}
+        assert [row["tags"] for row in rows] == [*([called] * 5), {"variant": name}]
 
     async def test_variant_is_uploaded_again_after_the_server_loses_it(
         self, customer: Customer, upstream: FakeUpstream

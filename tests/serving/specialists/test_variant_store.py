@@ -106,6 +106,18 @@ class TestVariantStore:
         assert await one.shelf.find(ONE) is None
         assert await other.shelf.find(ONE) is None
 
+    async def test_variant_deleted_by_one_replica_is_dropped_by_others(
+        self, replicas: tuple[Replica, Replica], artefact: bytes
+    ) -> None:
+        one, other = replicas
+        for variant_id in (ONE, TWO):
+            await one.shelf.put(variant_id, body(artefact))
+            assert await other.shelf.find(variant_id) is not None
+        await one.shelf.remove(ONE)
+        await other.shelf.drop_deleted()
+        assert await other.shelf.find(ONE) is None
+        assert await other.shelf.find(TWO) is not None
+
     async def test_missing_folder_limits_variant_to_its_replica(
         self, replicas: tuple[Replica, Replica], artefact: bytes, variants: Path
     ) -> None:

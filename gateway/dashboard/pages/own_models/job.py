@@ -1,4 +1,4 @@
-"""The page of a training job: progress, result, how to call the model, cancellation."""
+"""The page of a training job: progress, result, call, cancellation, acceptance if rejected."""
 
 from typing import Any
 
@@ -9,17 +9,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_profile
 from billing.dates import parse_time_zone
+from gateway.access.authenticator import Authenticator
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.own_models.acceptance import (
+    accept_model,
+    actor_name,
+    load_candidate,
+)
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
 from gateway.fine_tuning import jobs
+from gateway.fine_tuning.offers import JobOffers
+from gateway.fine_tuning.runner import FineTuningRunner
 from gateway.fine_tuning.views import render_job
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.tables import Adaptation, AdaptationStatus
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.errors import AppError
 from models.catalog import Catalog
 
 _SHOWN_EVENTS = 100
@@ -35,11 +44,42 @@ class OwnModelJobPages(Controller):
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
+        authenticator: NamedDependency[Authenticator],
         job: FromPath[str],
     ) -> Response[str]:
         """Show a job."""
-        return await _render_job(page, database, catalog, job, EMPTY_FORM)
+        return await _render_job(page, database, clock, catalog, authenticator, job, EMPTY_FORM)
+
+    @post("/accept", permission=Permission.CALL)
+    async def accept(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        catalog: NamedDependency[Catalog],
+        authenticator: NamedDependency[Authenticator],
+        offers: NamedDependency[JobOffers],
+        fine_tuning_runner: NamedDependency[FineTuningRunner],
+        job: FromPath[str],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Accept the rejected model of a job, billed to the chosen key."""
+        fields = await read_form_fields(request)
+        try:
+            await accept_model(page, database, clock, authenticator, offers, job, fields)
+        except jobs.FineTuningJobNotFound as error:
+            raise PageNotFound(error.message) from error
+        except PageNotFound:
+            raise
+        except AppError as error:
+            form = with_errors(page, fields, error)
+            return await _render_job(
+                page, database, clock, catalog, authenticator, job, form, UNPROCESSABLE
+            )
+        fine_tuning_runner.wake()
+        return page.redirect(f"{MODELS_URL}/jobs/{job}")
 
     @get("/progress", name="dashboard:model-job-progress")
     async def show_progress(
@@ -63,6 +103,7 @@ class OwnModelJobPages(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
+        authenticator: NamedDependency[Authenticator],
         job: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
@@ -78,14 +119,18 @@ class OwnModelJobPages(Controller):
             raise PageNotFound(error.message) from error
         except jobs.FineTuningJobAlreadyEnded as error:
             form = with_errors(page, fields, error)
-            return await _render_job(page, database, catalog, job, form, UNPROCESSABLE)
+            return await _render_job(
+                page, database, clock, catalog, authenticator, job, form, UNPROCESSABLE
+            )
         return page.redirect(f"{MODELS_URL}/jobs/{job}")
 
 
 async def _render_job(
     page: PageRequest,
     database: Database,
+    clock: Clock,
     catalog: Catalog,
+    authenticator: Authenticator,
     job: str,
     form: FormState,
     status: int = 200,
@@ -94,6 +139,7 @@ async def _render_job(
     async with database.transaction() as session:
         profile = await get_profile(session, page.account_id)
         context = await _job_context(session, page, job)
+    candidate = await load_candidate(page, database, clock, authenticator, context["job"])
     model = catalog.models.get(context["job"].model)
     return page.render(
         "own_model.html",
@@ -101,6 +147,7 @@ async def _render_job(
         **context,
         adapter=None if model is None else model.adapter,
         form=form,
+        candidate=candidate,
         may=page.viewer.has_permission(Permission.CALL),
         zone=parse_time_zone(profile.time_zone),
     )
@@ -113,10 +160,12 @@ async def _job_context(session: AsyncSession, page: PageRequest, job: str) -> di
     except jobs.FineTuningJobNotFound as error:
         raise PageNotFound(error.message) from error
     events = await jobs.list_events(session, row, _SHOWN_EVENTS, None)
+    accepted_by = await actor_name(session, page.account_id, row.accepted_by)
     return {
         "job": row,
         "shown": render_job(row),
         "name": job,
+        "accepted_by": accepted_by,
         "events": list(reversed(events)),
         "is_open": not AdaptationStatus(row.status).over,
     }
