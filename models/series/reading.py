@@ -14,19 +14,25 @@ from models.tabular.data import column_labels, require_free_names
 _MAX_REPORTED = 5
 
 
-def read_series(schema: TableSchema) -> SeriesSet:
+def read_series(
+    schema: TableSchema, *, other_kinds: bool = False, any_names: bool = False
+) -> SeriesSet:
     """Return the series of a table, each in the order of its times.
+
+    other_kinds: whether the caller uses columns without numbers; else notes say they are left out.
+    any_names: whether the caller has no inputs of its own, whose names columns cannot have.
 
     Without a machine column all rows are one series, without a time column the order is that of the
     file. Raises TrainingFileInvalid with all problems.
     """
-    inputs, notes = _number_inputs(schema)
+    inputs, notes = _number_inputs(schema, other_kinds)
     machine, time = schema.single(Role.MACHINE), schema.single(Role.TIME)
     problems = Problems()
     if not inputs:
         message = "No column with numbers that change is left as an input."
         problems.add(Problem("no_inputs", message, "Add columns with readings."))
-    require_free_names([column.name for column in inputs])
+    if not any_names:
+        require_free_names([column.name for column in inputs])
     if time is not None and time.numbers is None:
         message = f"The time column {time.name!r} has neither numbers nor dates."
         fix = "Correct it, or state that there is no time column: the rows are in order."
@@ -49,12 +55,13 @@ def read_series(schema: TableSchema) -> SeriesSet:
     )
 
 
-def _number_inputs(schema: TableSchema) -> tuple[list[Column], list[str]]:
+def _number_inputs(schema: TableSchema, other_kinds: bool) -> tuple[list[Column], list[str]]:
     """Return the inputs with numbers that change, and notes on those that are left out."""
     inputs, notes = [], []
     for column in schema.with_role(Role.INPUT):
         if column.kind is not Kind.NUMBER:
-            notes.append(f"{column.name!r} has no numbers and was left out.")
+            if not other_kinds:
+                notes.append(f"{column.name!r} has no numbers and was left out.")
             continue
         present = _numbers(column)[np.isfinite(_numbers(column))]
         if len(present) == 0 or np.ptp(present) == 0:
