@@ -68,9 +68,12 @@ def fit_components(readings: Floats, least_spread: Floats) -> Components:
     """
     present = np.isfinite(readings)
     counts = np.maximum(present.sum(axis=0), 1)
+    is_absent = ~present.any(axis=0)
     centre = np.where(present, readings, 0.0).sum(axis=0) / counts
     squares = np.where(present, readings - centre, 0.0) ** 2
     spread = np.maximum(np.sqrt(squares.sum(axis=0) / counts), least_spread)
+    # A column without a value says nothing of rows in which it has one.
+    spread = np.where(is_absent, np.inf, spread)
     deviations = np.where(present, (readings - centre) / spread, 0.0)
     found = _decompose(deviations, centre, spread)
     return found if present.all() else _decompose(found.standardize(readings), centre, spread)

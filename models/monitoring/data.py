@@ -11,7 +11,6 @@ from models.monitoring.labels import split_labels
 from models.problems import Problem, Problems
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.reading import read_series
-from models.series.series import SeriesSet
 from models.tables.columns import Column, Kind
 from models.tables.reading import read_table
 from models.tables.schema import (
@@ -70,7 +69,7 @@ def build_data(schema: TableSchema, request: SchemaRequest) -> MonitorData:
 
     Without a target all rows are taken as normal.
     """
-    found = read_series(schema, other_kinds=True, any_names=True)
+    found = read_series(schema, left_out_notes=False, any_names=True)
     rows = np.concatenate([one.rows for one in found.series])
     target = schema.single(Role.TARGET)
     if target is None:
@@ -79,7 +78,7 @@ def build_data(schema: TableSchema, request: SchemaRequest) -> MonitorData:
     else:
         is_normal, is_fault = (flags[rows] for flags in split_labels(target, request.normal))
         notes = _describe_labels(target.name, is_normal, is_fault)
-    inputs, left_out = _describe_inputs(schema, found, rows, is_normal)
+    inputs, left_out = _describe_inputs(schema, rows, is_normal)
     _require_learnable(inputs, int(is_normal.sum()), request.window or 1)
     readings = inputs.encode(_columns(schema, rows))
     series = np.repeat(np.arange(len(found.series)), found.lengths)
@@ -110,10 +109,11 @@ def _describe_labels(name: str, is_normal: Flags, is_fault: Flags) -> list[str]:
 
 
 def _describe_inputs(
-    schema: TableSchema, found: SeriesSet, rows: Indices, is_normal: Flags
+    schema: TableSchema, rows: Indices, is_normal: Flags
 ) -> tuple[MonitoredInputs, list[str]]:
     """Return the inputs with their ranges in normal rows, and notes on those left out."""
     numbers: list[ColumnRange] = []
+    constants: list[ColumnRange] = []
     categories: list[CategoryRange] = []
     notes: list[str] = []
     for column in schema.with_role(Role.INPUT):
@@ -123,28 +123,26 @@ def _describe_inputs(
                 categories.append(category)
             else:
                 notes.append(_left_out(column.name, "has no two values that repeat"))
-        elif column.name in found.names and column.numbers is not None:
+        elif column.kind is Kind.NUMBER and column.numbers is not None:
             values = column.numbers[rows][is_normal]
-            reason = _unusable(values)
-            if reason:
-                notes.append(_left_out(column.name, reason))
-            else:
-                low, high = float(np.nanmin(values)), float(np.nanmax(values))
-                numbers.append(ColumnRange(column.name, column.unit, low, high))
-    return MonitoredInputs(tuple(numbers), tuple(categories)), notes
+            present = values[np.isfinite(values)]
+            if len(present) < max(1, (1 - _MAX_MISSING) * len(values)):
+                notes.append(_left_out(column.name, "is mostly empty"))
+                continue
+            low, high = float(present.min()), float(present.max())
+            (numbers if low < high else constants).append(
+                ColumnRange(column.name, column.unit, low, high)
+            )
+    notes += [
+        f"{one.name!r} never changes in normal operation: another value is only named in `outside`."
+        for one in constants
+    ]
+    return MonitoredInputs(tuple(numbers), tuple(categories), tuple(constants)), notes
 
 
 def _left_out(name: str, reason: str) -> str:
     """Return the note on a column that is left out."""
     return f"{name!r} {reason} in normal operation and was left out."
-
-
-def _unusable(values: Floats) -> str:
-    """Return why numbers cannot be monitored, empty if they can."""
-    present = values[np.isfinite(values)]
-    if len(present) < (1 - _MAX_MISSING) * len(values):
-        return "is mostly empty"
-    return "never changes" if len(present) == 0 or np.ptp(present) == 0 else ""
 
 
 def _category_range(column: Column, texts: np.ndarray) -> CategoryRange:

@@ -28,6 +28,10 @@ MIN_WINDOWS = 40
 _ROWS_PER_STEP = 100
 # Averaging must halve the variance of a component, else it finds no smaller departures.
 _MAX_VARIANCE_RATIO = 0.5
+# Rows that are left out beside a block of time at most, so that enough are left to fit on.
+_ROWS_PER_GAP = 20
+# A column that hardly changes outside a held-out block has at least this part of its deviation.
+_LEAST_SHARE_OF_SPREAD = 0.1
 _MAX_FITTED_NUMBERS = 20_000_000
 # The level at which Student's t replaces the normal distribution, and the largest factor.
 _STUDENT_LEVEL = 0.995
@@ -81,15 +85,17 @@ class FittedMonitor:
 
 def fit_monitor(data: MonitorData, window: int, rate: float, report: ReportFold) -> FittedMonitor:
     """Fit a monitor on the normal rows, with limits that a share `rate` of them exceeds."""
-    plan = plan_folds(data.series, data.is_normal, window)
+    gap = min(window, data.normal_count // _ROWS_PER_GAP)
+    plan = plan_folds(data.series, data.is_normal, gap)
     stretches = number_stretches(data.series * (len(plan.numbers) + 1) + plan.folds, data.is_normal)
     scales = choose_scales(stretches, window)
+    least_spread = _least_spread(data)
     held_out = []
     for number, fold in enumerate(plan.numbers, start=1):
-        held_out.append(_hold_out(data, plan, stretches, fold, scales[-1]))
+        held_out.append(_hold_out(data, plan, stretches, fold, scales[-1], least_spread))
         report(number, len(plan.numbers))
     held = tuple(fold for fold in held_out if len(fold.ends))
-    components = fit_components(_thinned(data, np.flatnonzero(data.is_normal)), _floor(data))
+    components = fit_components(_thinned(data, np.flatnonzero(data.is_normal)), least_spread)
     variances = _held_out_variances(held, scales)
     factors = _student_factors(data, plan, held, variances, scales)
     weights = _weigh(variances, factors, scales)
@@ -130,10 +136,15 @@ def fit_tails(ratios: Floats, scales: Sequence[int], rows: int) -> tuple[Tail, .
 
 
 def _hold_out(
-    data: MonitorData, plan: FoldPlan, stretches: Indices, fold: int, steps: int
+    data: MonitorData,
+    plan: FoldPlan,
+    stretches: Indices,
+    fold: int,
+    steps: int,
+    least_spread: Floats,
 ) -> HeldOutFold:
     """Fit components without a fold, and apply them to its windows."""
-    components = fit_components(_thinned(data, plan.training(fold)), _floor(data))
+    components = fit_components(_thinned(data, plan.training(fold)), least_spread)
     ends = stretch_ends(np.where(plan.folds == fold, stretches, -1), steps)
     ends = thin_out(ends, steps, data.readings.shape[1])
     scores = components.scores(cut_windows(data.readings, ends, steps))
@@ -146,9 +157,10 @@ def _thinned(data: MonitorData, rows: Indices) -> Floats:
     return np.asarray(data.readings[spread_over(rows, most)])
 
 
-def _floor(data: MonitorData) -> Floats:
-    """Return the least deviation of each feature."""
-    return data.inputs.least_spread
+def _least_spread(data: MonitorData) -> Floats:
+    """Return the least deviation of each feature in any fit."""
+    of_all = np.nanstd(_thinned(data, np.flatnonzero(data.is_normal)), axis=0)
+    return np.asarray(np.maximum(_LEAST_SHARE_OF_SPREAD * of_all, data.inputs.least_spread))
 
 
 def _held_out_variances(held: Sequence[HeldOutFold], scales: Sequence[int]) -> Floats:

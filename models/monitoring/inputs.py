@@ -25,16 +25,26 @@ class CategoryRange(msgspec.Struct, frozen=True):
 
 
 class MonitoredInputs(msgspec.Struct, frozen=True):
-    """The columns of a monitor: numbers first."""
+    """The columns of a monitor.
+
+    constants: numbers that never change in normal operation. They have no features: another value
+    is named, but how far it is from normal is unknown.
+    """
 
     numbers: tuple[ColumnRange, ...]
     categories: tuple[CategoryRange, ...] = ()
+    constants: tuple[ColumnRange, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the columns, numbers first."""
+        """The names of the columns with features, numbers first."""
         numbers = tuple(column.name for column in self.numbers)
         return (*numbers, *(column.name for column in self.categories))
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """The names of all columns, constants last."""
+        return (*self.names, *(column.name for column in self.constants))
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -66,9 +76,10 @@ class MonitoredInputs(msgspec.Struct, frozen=True):
         return np.concatenate(parts, axis=-1)
 
     def outside(self, columns: Mapping[str, NDArray[np.generic]]) -> Flags:
-        """Return which values of the last step training did not cover, [rows, columns]."""
+        """Return which values of the last step training did not cover, [rows, all columns]."""
         flags = [_is_beyond(one, _last(columns[one.name])) for one in self.numbers]
         flags += [_is_unknown(one, _last(columns[one.name])) for one in self.categories]
+        flags += [_is_beyond(one, _last(columns[one.name])) for one in self.constants]
         return np.stack(flags, axis=1)
 
 

@@ -69,7 +69,9 @@ class MonitorVariant:
         are used, with limits of their own.
         """
         document = self.document
-        given = {name: columns[name][:, -document.scales[-1] :] for name in document.inputs.names}
+        given = {
+            name: columns[name][:, -document.scales[-1] :] for name in document.inputs.all_names
+        }
         scores = self.components.scores(document.inputs.encode(given))
         measured = self.measure(scores)
         scale = max(at for at, steps in enumerate(document.scales) if steps <= scores.shape[1])
@@ -80,7 +82,7 @@ class MonitorVariant:
             "is_anomaly": distance > self.limits[scale],
             "p_value": document.tails[scale].exceeded(distance).astype(np.float32),
             **self._reasons(scores, measured),
-            "outside": answer_outside(document.inputs.outside(given), document.inputs.names),
+            "outside": answer_outside(document.inputs.outside(given), document.inputs.all_names),
         }
 
     def measure(self, scores: Floats) -> Floats:
@@ -161,8 +163,9 @@ def load(artefact: bytes) -> MonitorVariant:
 
 def build_signature(document: MonitorDocument) -> Signature:
     """Return the inputs and outputs of a variant."""
-    fields = input_fields(document.inputs.numbers, document.time, 1)
-    count = len(document.inputs.numbers)
+    numbers = (*document.inputs.numbers, *document.inputs.constants)
+    fields = input_fields(numbers, document.time, 1)
+    count = len(numbers)
     categories = tuple(
         InputField(
             one.name,

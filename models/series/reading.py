@@ -15,17 +15,17 @@ _MAX_REPORTED = 5
 
 
 def read_series(
-    schema: TableSchema, *, other_kinds: bool = False, any_names: bool = False
+    schema: TableSchema, *, left_out_notes: bool = True, any_names: bool = False
 ) -> SeriesSet:
     """Return the series of a table, each in the order of its times.
 
-    other_kinds: whether the caller uses columns without numbers; else notes say they are left out.
+    left_out_notes: whether notes name columns without numbers and those that never change.
     any_names: whether the caller has no inputs of its own, whose names columns cannot have.
 
     Without a machine column all rows are one series, without a time column the order is that of the
     file. Raises TrainingFileInvalid with all problems.
     """
-    inputs, notes = _number_inputs(schema, other_kinds)
+    inputs, notes = _number_inputs(schema)
     machine, time = schema.single(Role.MACHINE), schema.single(Role.TIME)
     problems = Problems()
     if not inputs:
@@ -51,17 +51,16 @@ def read_series(
         tuple(series),
         None if time is None else time.name,
         None if time is None else time.kind,
-        tuple(notes),
+        tuple(notes) if left_out_notes else (),
     )
 
 
-def _number_inputs(schema: TableSchema, other_kinds: bool) -> tuple[list[Column], list[str]]:
+def _number_inputs(schema: TableSchema) -> tuple[list[Column], list[str]]:
     """Return the inputs with numbers that change, and notes on those that are left out."""
     inputs, notes = [], []
     for column in schema.with_role(Role.INPUT):
         if column.kind is not Kind.NUMBER:
-            if not other_kinds:
-                notes.append(f"{column.name!r} has no numbers and was left out.")
+            notes.append(f"{column.name!r} has no numbers and was left out.")
             continue
         present = _numbers(column)[np.isfinite(_numbers(column))]
         if len(present) == 0 or np.ptp(present) == 0:

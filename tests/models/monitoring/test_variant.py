@@ -78,6 +78,21 @@ class TestTraining:
         _, variant, _ = trained(5, machines=30)
         assert variant.document.scales == (1, 2, 4)
 
+    def test_smallest_file_with_a_long_window_is_trained(self) -> None:
+        adaptation, variant, _ = trained(60, window=1000)
+        assert variant.document.scales[-1] < 12
+        assert adaptation.examples == 60
+
+    def test_column_that_starts_later_or_changes_once_widens_no_other_limit(self) -> None:
+        table = process()
+        table["late"] = [""] * 240 + table["pressure"][240:]
+        table["valve"] = [1.0] * 500 + [2.0] * 100
+        artefact = MonitorAdapter()(csv(table), lambda one: None).artefact
+        faulty = last_rows(process(100, seed=9, fault_rows=20), 16)
+        variant = load(artefact)
+        columns = validate_columns(variant.signature, as_columns(faulty), {})
+        assert variant.run(columns)["is_anomaly"].tolist() == [True]
+
 
 class TestAlarms:
     def test_normal_rows_rarely_raise_an_alarm(self) -> None:
@@ -145,6 +160,17 @@ class TestCalls:
         row["level"][-1] = 99.0
         row["grade"][-1] = "Z"
         assert call(row)["outside"].tolist() == ["level; grade"]
+
+    def test_other_value_of_a_constant_column_is_named(self) -> None:
+        table = process(120) | {"setpoint": [5.0] * 120}
+        artefact = MonitorAdapter()(csv(table), lambda one: None).artefact
+        variant = load(artefact)
+        row = as_columns(last_rows(process(120, seed=9), 4))
+        for value, outside in ((5.0, False), (6.0, True), (np.nan, False)):
+            given = {**row, "setpoint": np.full((1, 4), value, dtype=np.float32)}
+            found = variant.run(validate_columns(variant.signature, given, {}))
+            assert ("setpoint" in found["outside"][0]) is outside
+            assert "setpoint" not in found["reasons"][0]
 
     def test_inputs_have_units_ranges_and_lengths(self) -> None:
         _, variant, _ = trained()
