@@ -14,10 +14,13 @@ ADAPTER = "anomaly"
 """The name of the catalog's `adapter` of anomaly detectors."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def is_table(training_file: bytes) -> bool:
     """Return whether a file is a table: no JSON lines, or JSON lines with one value per column."""
+    if training_file.startswith(_UTF_16_MARKS):
+        training_file = training_file.decode("utf-16", "replace").encode()
     text = training_file.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if not text or not text.startswith(b"{"):
         return bool(text)

@@ -20,6 +20,7 @@ HOURS = json.dumps({"sensors": {"flow": [1.0, 2.0] * 200, "heat": [3.0, 4.5] * 2
     [
         (HOURS, False),
         (b"\xef\xbb\xbf " + HOURS, False),
+        (HOURS.decode().encode("utf-16"), False),
         (b'{"sensors": ', False),
         (b"", False),
         (b"flow,heat\n1,2\n", True),
