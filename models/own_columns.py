@@ -6,8 +6,12 @@ from functools import partial
 from types import MappingProxyType
 
 from models.adaptation import require_no_problems
+from models.anomaly_files import ADAPTER as ANOMALY
+from models.anomaly_files import is_table
 from models.forecasting.data import build_forecast_data
 from models.forecasting.planning import describe_form, held_out_start, plan_form
+from models.monitoring.data import build_data as build_monitor_data
+from models.monitoring.data import infer_monitor_schema
 from models.problems import Problem, Problems
 from models.series.class_data import build_classes
 from models.series.life_data import build_lives
@@ -25,13 +29,16 @@ class TableCheck:
     notes: tuple[str, ...]
 
 
+# Settings of anomaly detectors only.
+_OF_ANOMALIES = ("normal", "false_alarms")
+
 CheckTable = Callable[[bytes, SchemaRequest], TableCheck]
 """Checks a file for a kind of model. Raises TrainingFileInvalid with all problems."""
 
 
 def _check_rows(goal: Goal, content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of single rows."""
-    _refuse(request, "window", "cap", "censored")
+    _refuse(request, "window", "cap", "censored", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request)
     data = build_data(schema, goal)
     return TableCheck(schema, len(data), (*schema.notes, *data.notes))
@@ -39,7 +46,7 @@ def _check_rows(goal: Goal, content: bytes, request: SchemaRequest) -> TableChec
 
 def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of run-to-failure histories."""
-    _refuse(request, "window")
+    _refuse(request, "window", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request, target_words=LIFE_WORDS)
     data = build_lives(schema, request)
     return TableCheck(schema, int(data.histories.lengths.sum()), (*schema.notes, *data.notes))
@@ -47,7 +54,7 @@ def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:
 
 def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of series with classes."""
-    _refuse(request, "cap", "censored")
+    _refuse(request, "cap", "censored", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request)
     data = build_classes(schema, request)
     return TableCheck(schema, int(data.series.lengths.sum()), (*schema.notes, *data.notes))
@@ -55,11 +62,19 @@ def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
 
 def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of series to forecast; the remarks say how a call is to be made."""
-    _refuse(request, "window", "cap", "censored")
+    _refuse(request, "window", "cap", "censored", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request)
     data = build_forecast_data(schema)
     form = plan_form(data, held_out_start(data))
     return TableCheck(schema, len(data), (*schema.notes, *data.notes, *describe_form(data, form)))
+
+
+def _check_anomalies(content: bytes, request: SchemaRequest) -> TableCheck:
+    """Check a table of normal operation."""
+    _refuse(request, "cap", "censored")
+    schema = infer_monitor_schema(content, request)
+    data = build_monitor_data(schema, request)
+    return TableCheck(schema, data.normal_count, (*schema.notes, *data.notes))
 
 
 def _refuse(request: SchemaRequest, *fields: str) -> None:
@@ -75,6 +90,7 @@ def _refuse(request: SchemaRequest, *fields: str) -> None:
 # By the catalog's `adapter`, like serving/training/fine_tune_task.py.
 OWN_COLUMNS: Mapping[str, CheckTable] = MappingProxyType(
     {
+        ANOMALY: _check_anomalies,
         "series_classifier": _check_classes,
         "series_forecaster": _check_forecasts,
         "series_life": _check_lives,
@@ -82,3 +98,10 @@ OWN_COLUMNS: Mapping[str, CheckTable] = MappingProxyType(
         "tabular_regressor": partial(_check_rows, Goal.NUMBER),
     }
 )
+
+
+def find_table_check(adapter: str | None, content: bytes) -> CheckTable | None:
+    """Return the check of a file for a kind of model, None if it is no table of own columns."""
+    if adapter == ANOMALY and not is_table(content):
+        return None
+    return OWN_COLUMNS.get(adapter or "")

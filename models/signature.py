@@ -32,7 +32,8 @@ class InputField(msgspec.Struct, frozen=True):
     """An input column of a model. Limits are inclusive; `values` lists the allowed strings.
 
     `length` makes the column a series with that many values per row, from minimum to maximum; all
-    rows of a request have the same length. An `optional` column may be omitted; each row then gets
+    rows of a request have the same length. One value per row is a series of one step where the
+    minimum is 1. An `optional` column may be omitted; each row then gets
     the `default`, or an empty text without one. NaN (JSON null) means a missing value where
     `nullable`.
     """
@@ -101,6 +102,7 @@ def validate_columns(signature: Signature, columns: Columns, units: Mapping[str,
     """
     require_names(signature, columns)
     present_fields = [field for field in signature.inputs if field.name in columns]
+    columns = {field.name: _as_series(field, columns[field.name]) for field in present_fields}
     for field in present_fields:
         _require_shape(field, columns[field.name].shape)
     rows = _require_equal_row_counts({name: len(column) for name, column in columns.items()})
@@ -135,6 +137,12 @@ def describe_index(index: Iterable[int]) -> str:
 def first_true_index(mask: NDArray[np.bool_]) -> tuple[int, ...]:
     """Return the index of the first true value."""
     return tuple(int(position) for position in np.argwhere(mask)[0])
+
+
+def _as_series(field: InputField, column: NDArray[Any]) -> NDArray[Any]:
+    """Return single values as series of one step, [rows, 1], where the field allows one step."""
+    is_single = field.length is not None and field.length[0] == 1 and column.ndim == 1
+    return column[:, np.newaxis] if is_single else column
 
 
 def _require_shape(field: InputField, shape: tuple[int, ...]) -> None:

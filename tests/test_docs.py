@@ -143,7 +143,7 @@ class TestReadmes:
             for model in kinds
             if model.weights.kind in _ONNX
             or model.weights.source.endswith(".onnx")
-            or model.adapter in OWN_COLUMNS
+            or (model.adapter in OWN_COLUMNS and model.route is None)
         ]
         figure = text(name)
         assert f"ONNX Runtime: {len(onnx) // 2} specialists" in figure

@@ -43,12 +43,19 @@ def files_check(
     machine: Annotated[str | None, typer.Option(help="Column with the machine.")] = None,
     time: Annotated[str | None, typer.Option(help="Column with the time.")] = None,
     window: Annotated[
-        int | None, typer.Option(help="Steps by which a class of series is told.")
+        int | None,
+        typer.Option(help="Steps by which a class of series is told, or an anomaly at most."),
     ] = None,
     cap: Annotated[float | None, typer.Option(help="Highest remaining life told apart.")] = None,
     censored: Annotated[
         list[str] | None,
         typer.Option("--censored", help="Machine that has not failed yet; repeatable."),
+    ] = None,
+    normal: Annotated[
+        str | None, typer.Option(help="Label of normal operation in the target column.")
+    ] = None,
+    false_alarms: Annotated[
+        float | None, typer.Option(help="Share of normal rows that may raise an alarm.")
     ] = None,
     ignored: Annotated[
         list[str] | None, typer.Option("--ignore", help="Column that is not used; repeatable.")
@@ -75,6 +82,8 @@ def files_check(
                 window=window,
                 cap=cap,
                 censored=tuple(censored or ()),
+                normal=normal,
+                false_alarms=false_alarms,
             ),
         )
     except TrainingFileRejected as error:

@@ -28,6 +28,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         # By the catalog's `adapter`.
         "own_model": {
+            "anomaly": gettext_noop("Anomalies, from rows of normal operation"),
             "series_classifier": gettext_noop("A class of a course of readings, such as a fault"),
             "series_forecaster": gettext_noop("A forecast, such as the load of the next days"),
             "series_life": gettext_noop("Remaining life, from histories up to the failure"),
@@ -99,6 +100,13 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             ),
             "too_few_series": gettext_noop(
                 "There are too few series or windows: at least 30, and 5 of each class."
+            ),
+            "no_normal_label": gettext_noop(
+                "No label says normal operation. Name the label, or use no result column: then all "
+                "rows are taken as normal."
+            ),
+            "too_few_normal_rows": gettext_noop(
+                "There are too few rows of normal operation: at least 60."
             ),
             "unknown_machine": gettext_noop("The file has no such machine."),
             "negative_life": gettext_noop("A remaining life cannot be negative."),

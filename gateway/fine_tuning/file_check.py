@@ -16,10 +16,11 @@ from gateway.fine_tuning.secret_scan import require_no_secrets
 from gateway.fine_tuning.training_file_readers import EXAMPLE_COUNTERS
 from models.adaptation import TrainingFileInvalid
 from models.anomaly.settings import RELIABLE_ROWS
+from models.anomaly_files import require_no_schema
 from models.catalog import Model, Task
 from models.industrial_llm.dialogues import parse_training_file
 from models.industrial_llm.effort import estimate_seconds
-from models.own_columns import OWN_COLUMNS, CheckTable
+from models.own_columns import CheckTable, find_table_check
 from models.own_images import OWN_IMAGES
 from models.tables.schema import NO_SCHEMA, SchemaRequest, describe_schema
 from models.training_text import encoding_notes
@@ -90,11 +91,12 @@ def check_training_file(
     try:
         if model.task is Task.TEXT_GENERATION:
             return _check_dialogues(content, account_id, profile, scrub_pii)
-        if (check := OWN_COLUMNS.get(model.adapter or "")) is not None:
+        if (check := find_table_check(model.adapter, content)) is not None:
             return _check_table(check, content, schema)
         if (check_images := OWN_IMAGES.get(model.adapter or "")) is not None:
             images = check_images(content)
             return TrainingFileCheck(images.examples, None, images.notes, labels=images.labels)
+        require_no_schema(schema)
         count = EXAMPLE_COUNTERS[model.adapter or ""](content)
         return TrainingFileCheck(
             count, None, (*encoding_notes(content), *_row_count_warnings(model, count))

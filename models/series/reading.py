@@ -14,8 +14,13 @@ from models.tabular.data import column_labels, require_free_names
 _MAX_REPORTED = 5
 
 
-def read_series(schema: TableSchema) -> SeriesSet:
+def read_series(
+    schema: TableSchema, *, left_out_notes: bool = True, any_names: bool = False
+) -> SeriesSet:
     """Return the series of a table, each in the order of its times.
+
+    left_out_notes: whether notes name columns without numbers and those that never change.
+    any_names: whether the caller has no inputs of its own, whose names columns cannot have.
 
     Without a machine column all rows are one series, without a time column the order is that of the
     file. Raises TrainingFileInvalid with all problems.
@@ -26,7 +31,8 @@ def read_series(schema: TableSchema) -> SeriesSet:
     if not inputs:
         message = "No column with numbers that change is left as an input."
         problems.add(Problem("no_inputs", message, "Add columns with readings."))
-    require_free_names([column.name for column in inputs])
+    if not any_names:
+        require_free_names([column.name for column in inputs])
     if time is not None and time.numbers is None:
         message = f"The time column {time.name!r} has neither numbers nor dates."
         fix = "Correct it, or state that there is no time column: the rows are in order."
@@ -45,7 +51,7 @@ def read_series(schema: TableSchema) -> SeriesSet:
         tuple(series),
         None if time is None else time.name,
         None if time is None else time.kind,
-        tuple(notes),
+        tuple(notes) if left_out_notes else (),
     )
 
 

@@ -27,6 +27,12 @@ _TARGET_WORDS = frozenset(
 LIFE_WORDS = frozenset("rul ttf remaining 剩余寿命 剩余 余寿".split())
 """Words of a header that says how long a machine still runs."""
 
+FAULT_WORDS = frozenset(
+    """target label fault faulty failure failed anomaly anomalous outlier abnormal
+    目标 标签 故障 异常 失效""".split()
+)
+"""Words of a header that says whether a row is normal operation or a fault."""
+
 _MACHINE_WORDS = frozenset(
     """machine unit asset device engine equipment line cutter bearing pump motor run series id
     设备 机台 机器 编号 产线 刀具 轴承 批次""".split()
@@ -56,6 +62,8 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     `machine` and `time` may be empty texts: there is no such column. `kinds` and `units` override
     what was inferred. Of series: `window` is the number of steps that a class is told by, `cap` the
     highest remaining life that is told apart, `censored` names machines that have not failed yet.
+    Of anomaly detectors: `window` is the most steps that are averaged, `normal` the label of normal
+    operation, `false_alarms` the share of normal rows that may raise an alarm.
     """
 
     target: str | None = None
@@ -67,6 +75,8 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     window: Annotated[int, Meta(ge=2, le=MAX_WINDOW)] | None = None
     cap: Annotated[float, Meta(gt=0)] | None = None
     censored: tuple[str, ...] = ()
+    normal: str | None = None
+    false_alarms: Annotated[float, Meta(ge=0.0001, le=0.2)] | None = None
 
 
 NO_SCHEMA = SchemaRequest()
@@ -245,7 +255,7 @@ def _words(name: str) -> frozenset[str]:
     """Return the words of a header in lower case; a Chinese header is searched as a whole."""
     text = split_unit(name)[0].lower()
     words = {word for word in text.replace("_", " ").replace("-", " ").split()}
-    known = _TARGET_WORDS | _MACHINE_WORDS | _STEP_WORDS | LIFE_WORDS
+    known = _TARGET_WORDS | _MACHINE_WORDS | _STEP_WORDS | LIFE_WORDS | FAULT_WORDS
     return frozenset(words | {word for word in known if not word.isascii() and word in text})
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from models.anomaly import variant as anomaly
 from models.forecasting import variant as forecasting
+from models.monitoring import variant as monitoring
 from models.own_artefact import VariantBroken
 from models.series import class_variant, life_variant
 from models.signature import Columns, InputInvalid, Signature
@@ -84,8 +85,13 @@ class AnomalySpecialist:
         raise InputInvalid(f"{self.name!r} is itself a fine-tuned model.", param="model")
 
 
-def load_anomaly(name: str, version: str, artefact: bytes) -> AnomalySpecialist:
-    """Load a fitted anomaly detector from its artefact. Raises WeightsBroken."""
+def load_anomaly(name: str, version: str, artefact: bytes) -> Specialist:
+    """Load a fitted anomaly detector from its artefact. Raises WeightsBroken.
+
+    That of a detector trained on hours is JSON, that of one trained on a table is MessagePack.
+    """
+    if not artefact.startswith(b"{"):
+        return _load_table(name, version, artefact, monitoring.load, platform="numpy")
     try:
         variant = anomaly.load(artefact)
     except anomaly.VariantBroken as error:
@@ -113,16 +119,15 @@ class TableVariant(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TableSpecialist:
-    """A model of rows or series, trained on a customer's table."""
+    """A model of rows or series, trained on a customer's table.
+
+    platform: the `platform` of the Open Inference model metadata.
+    """
 
     name: str
     variant: TableVariant
     signature: Signature
-
-    @property
-    def platform(self) -> str:
-        """The `platform` of the Open Inference model metadata."""
-        return "onnxruntime_onnx"
+    platform: str = "onnxruntime_onnx"
 
     def check(self, columns: Columns) -> None:
         """Validate the columns without running the model. Raises InputInvalid."""
@@ -158,7 +163,11 @@ def load_forecaster(name: str, version: str, artefact: bytes) -> TableSpecialist
 
 
 def _load_table(
-    name: str, version: str, artefact: bytes, load: Callable[[bytes], TableVariant]
+    name: str,
+    version: str,
+    artefact: bytes,
+    load: Callable[[bytes], TableVariant],
+    platform: str = "onnxruntime_onnx",
 ) -> TableSpecialist:
     """Load a model of own columns from its artefact. Raises WeightsBroken."""
     try:
@@ -166,4 +175,4 @@ def _load_table(
     except VariantBroken as error:
         raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
     signature = msgspec.structs.replace(variant.signature, version=version)
-    return TableSpecialist(name, variant, signature)
+    return TableSpecialist(name, variant, signature, platform)

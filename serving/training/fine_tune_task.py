@@ -25,8 +25,8 @@ import ray
 
 from infra.errors import AppError, error_object
 from models.adaptation import AdaptFunction, Metrics
-from models.anomaly.adapt import AnomalyAdapter
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
+from models.anomaly_adapt import AnomalyFileAdapter
 from models.catalog import Task
 from models.failure_class import adapt as failure_class
 from models.forecasting.adapt import ForecastAdapter
@@ -45,7 +45,7 @@ from serving.training.language_model import LanguageModelAdapter, required_gpus
 # By the name of the adapter in the catalog.
 ADAPTERS: Mapping[str, Callable[[ModelSource], AdaptFunction]] = MappingProxyType(
     {
-        "anomaly": lambda source: AnomalyAdapter(),
+        "anomaly": lambda source: AnomalyFileAdapter(),
         "failure_class": lambda source: failure_class.adapt,
         "industrial_llm": LanguageModelAdapter.for_source,
         "remaining_life": lambda source: rul.adapt,
@@ -58,6 +58,7 @@ ADAPTERS: Mapping[str, Callable[[ModelSource], AdaptFunction]] = MappingProxyTyp
         "tag_align": lambda source: tag_align.adapt,
     }
 )
+_OF_TABLES = AnomalyFileAdapter | ClassAdapter | ForecastAdapter | LifeAdapter | TabularAdapter
 # Training time limits in seconds; the gateway reserves the price of this time beforehand.
 MAX_SECONDS, MAX_TEXT_SECONDS = 300, 1800
 _MAX_DIGITS = 6
@@ -144,7 +145,7 @@ def with_schema(adapter: AdaptFunction, schema: bytes | None) -> AdaptFunction:
     """
     if schema is None:
         return adapter
-    if not isinstance(adapter, TabularAdapter | ClassAdapter | ForecastAdapter | LifeAdapter):
+    if not isinstance(adapter, _OF_TABLES):
         raise InputInvalid("`schema` is only allowed for models of tables.", param="schema")
     try:
         return replace(adapter, schema=msgspec.json.decode(schema, type=SchemaRequest))
@@ -160,7 +161,10 @@ def with_sensitivity(adapter: AdaptFunction, sensitivity: str | None) -> AdaptFu
     if sensitivity is None:
         return adapter
     value = float(sensitivity) if _SENSITIVITY_PATTERN.fullmatch(sensitivity) else 0.0
-    if not isinstance(adapter, AnomalyAdapter) or not MIN_SENSITIVITY <= value <= MAX_SENSITIVITY:
+    if (
+        not isinstance(adapter, AnomalyFileAdapter)
+        or not MIN_SENSITIVITY <= value <= MAX_SENSITIVITY
+    ):
         raise InputInvalid(
             f"`sensitivity` must be {MIN_SENSITIVITY:g} to {MAX_SENSITIVITY:g} and is only allowed "
             "for anomaly detectors.",

@@ -88,6 +88,11 @@ class TestSeriesInput:
         with pytest.raises(InputInvalid, match="list of 2 to 4 values"):
             check(points=np.ones(shape))
 
+    def test_single_values_are_series_of_one_step_where_one_is_allowed(self) -> None:
+        signature = Signature((InputField("flow", "FP32", length=(1, 4)),), (), "1")
+        columns = validate_columns(signature, {"flow": np.array([1.0, 2.0])}, {})
+        assert columns["flow"].tolist() == [[1.0], [2.0]]
+
     def test_series_for_scalar_field_is_rejected(self) -> None:
         with pytest.raises(InputInvalid, match="one value per row"):
             check(heat=np.full((2, 2), 300.0))

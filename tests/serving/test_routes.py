@@ -3,8 +3,8 @@
 import pytest
 
 from models.catalog import CATALOG_FILE, SPECIALIST_TASKS, Model
-from models.own_columns import OWN_COLUMNS
 from models.routing.classifier import LANGUAGE, RouteClassifier
+from serving.specialists.loader import FITTED as TRAINED_ONLY
 from serving.specialists.loader import ModelSource, load_specialist
 from tests.support.builders import CATALOG
 
@@ -14,7 +14,7 @@ FITTED = ("fitted", "vision-package")
 SPECIALISTS = [
     one
     for one in CATALOG.models.values()
-    if one.task in SPECIALIST_TASKS and one.adapter not in OWN_COLUMNS
+    if one.task in SPECIALIST_TASKS and one.adapter not in TRAINED_ONLY
 ]
 
 

@@ -13,14 +13,21 @@ from tests.support.dashboard.looking import looker, words
 from tests.support.gateway.trainings import create_rejected, create_variant
 from tests.support.models.histories import histories
 from tests.support.models.made_up_surfaces import folders, zip_of
+from tests.support.models.processes import process
 from tests.support.models.series import load_curve
 from tests.support.models.tables import csv, machines
 
 PAGE = "/dashboard/models"
 BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
-CLASSIFIER, FORECASTER, LIFE, IMAGES = (
+CLASSIFIER, FORECASTER, LIFE, IMAGES, ANOMALY = (
     BY_ADAPTER[name]
-    for name in ("tabular_classifier", "series_forecaster", "series_life", "surface_defect")
+    for name in (
+        "tabular_classifier",
+        "series_forecaster",
+        "series_life",
+        "surface_defect",
+        "anomaly",
+    )
 )
 
 
@@ -159,6 +166,33 @@ class TestHistories:
             f"{PAGE}/new", model=LIFE, key=desk.key, file=file, cap="soon", **fields
         )
         assert answer.status_code == 422
+
+
+class TestAnomalies:
+    async def test_normal_operation_is_checked_with_its_settings(self, desk: Office) -> None:
+        table = process(120, fault_rows=20, label=True)
+        answer = await desk.check(csv(table), model=ANOMALY)
+        said = words(answer.text)
+        assert answer.status_code == 200, said
+        assert "Share of false alarms" in said
+        assert "120 rows can be used for training." in said
+        file = answer.text.partition('name="file" value="')[2].partition('"')[0]
+        fields = roles(list(table), machine="machine", step="time", state="target")
+        answer = await desk.firm.owner.send(
+            f"{PAGE}/new", model=ANOMALY, key=desk.key, file=file, name="pump", normal="normal",
+            false_alarms="0.005", **fields,
+        )  # fmt: skip
+        assert answer.status_code == 303, words(answer.text)
+        job = answer.headers["location"].rpartition("/")[2]
+        found = (await desk.firm.gateway.http.get(f"/v1/fine_tuning/jobs/{job}")).json()
+        assert (found["schema"]["false_alarms"], found["schema"]["normal"]) == (0.005, "normal")
+
+    async def test_labels_without_a_normal_one_are_named(self, desk: Office) -> None:
+        table = process(120)
+        table["fault"] = ["leak", "clog"] * 60
+        answer = await desk.check(csv(table), model=ANOMALY)
+        assert answer.status_code == 422
+        assert "No label says normal operation." in words(answer.text)
 
 
 class TestTraining:

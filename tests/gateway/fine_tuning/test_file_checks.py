@@ -19,6 +19,7 @@ from tests.support.gateway.machines import CYCLES, lines_of, machine, machines
 from tests.support.models import tables
 from tests.support.models.histories import histories
 from tests.support.models.made_up_surfaces import folders, zip_of
+from tests.support.models.processes import process
 from tests.support.models.series import load_curve
 
 MODELS = {one.adapter: one for one in CATALOG.models.values() if one.adapter is not None}
@@ -333,6 +334,19 @@ class TestFileCheckEndpoints:
         code, out = await maas.run(*check, "--window", "5")
         assert code == 1
         assert "unsupported_setting" in out
+
+    async def test_check_command_takes_the_settings_of_anomalies(
+        self, maas: Maas, tmp_path: Path
+    ) -> None:
+        table = tmp_path / "pump.csv"
+        table.write_bytes(tables.csv(process(120, fault_rows=20, label=True)))
+        check = ("files", "check", str(table), "--model", ANOMALY.id, "--target", "state")
+        said = await maas.say(*check, "--false-alarms", "0.005", "--normal", "normal")
+        roles = {column["name"]: column["role"] for column in said["schema"]["columns"]}
+        assert (said["examples"], roles["state"], roles["grade"]) == (100, "target", "input")
+        code, out = await maas.run(*check, "--normal", "fine")
+        assert code == 1
+        assert "no_normal_label" in out
 
     async def _check(self, customer: Customer, file: str, model: str) -> httpx.Response:
         return await customer.gateway.http.post(f"/v1/files/{file}/check", json={"model": model})

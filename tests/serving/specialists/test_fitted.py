@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.anomaly.adapt import adapt as fit_detector
 from models.catalog import Task
+from models.monitoring.adapt import MonitorAdapter
 from models.surface_defect.adapt import SurfaceAdapter
 from serving.errors import InputInvalid, ModelNotFitted, WeightsBroken
 from serving.specialists.inference import parse_inference, render_inference, run_batch
@@ -15,6 +17,8 @@ from serving.specialists.loader import ModelSource, load_specialist
 from serving.specialists.specialist import Specialist, model_metadata
 from tests.support.models.made_up_rig import hours, leaking
 from tests.support.models.made_up_surfaces import line, lines, training_file, write_backbone
+from tests.support.models.processes import last_rows, process
+from tests.support.models.tables import csv
 
 NAMES = ("pressure", "flow", "current", "room")
 
@@ -55,6 +59,26 @@ class TestUnfittedModel:
             load_specialist(
                 "quiet", ModelSource(Task.IMAGE_CLASSIFICATION, str(tmp_path / "nothing.onnx"))
             )
+
+
+class TestMonitorVariant:
+    def test_detector_of_a_table_is_loaded_by_its_artefact(self) -> None:
+        base = load_specialist("quiet", ModelSource(Task.ANOMALY_DETECTION, ""))
+        artefact = MonitorAdapter()(csv(process(120)), lambda _: None).artefact
+        model = base.load_variant("quiet:pump", "3", artefact)
+        metadata = model_metadata(model)
+        assert (metadata["platform"], metadata["versions"]) == ("numpy", ["3"])
+        row = last_rows(process(120, seed=9, fault_rows=20), 4)
+        tensors = [
+            {"name": name, "datatype": "BYTES" if name == "grade" else "FP32",
+             "shape": [1, 4], "data": values}
+            for name, values in row.items()
+        ]  # fmt: skip
+        answer = infer(model, *tensors)
+        assert answer["is_anomaly"] == [True]
+        assert "power [kW]" in np.array(answer["reasons"]).ravel()
+        with pytest.raises(WeightsBroken):
+            base.load_variant("quiet:pump", "3", b"\x80")
 
 
 class TestAnomalyVariant:

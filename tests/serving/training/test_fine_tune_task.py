@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from models.adaptation import Adaptation, Metrics, ProgressCallback, Score, TrainingFileInvalid
+from models.anomaly_adapt import AnomalyFileAdapter
 from models.catalog import Task, load_catalog
 from models.failure_class.train import ARTEFACT
+from models.tables.schema import SchemaRequest
 from serving.errors import InputInvalid
 from serving.specialists.loader import ModelSource
 from serving.specialists.specialist import load_onnx_specialist
@@ -18,6 +20,8 @@ from serving.training.fine_tune_task import (
     parse_max_seconds,
     run_fine_tuning,
     with_mixing,
+    with_schema,
+    with_sensitivity,
 )
 from serving.training.language_model import LanguageModelAdapter, training_threads
 from tests.support.models.made_up_mill import (
@@ -119,6 +123,17 @@ class TestAdapterMixing:
 @pytest.mark.parametrize(("processors", "number"), [(1, 1), (2, 2), (3, 2), (16, 8)])
 def test_training_threads_are_half_of_many_processors(processors: int, number: int) -> None:
     assert training_threads(processors) == number
+
+
+class TestAnomalySettings:
+    def test_schema_and_sensitivity_are_taken_by_anomaly_detectors(self) -> None:
+        adapter = find_adapter("m", ModelSource(Task.ANOMALY_DETECTION, "", "anomaly"))
+        stated = with_schema(adapter, b'{"target": "", "false_alarms": 0.002}')
+        assert stated == AnomalyFileAdapter(SchemaRequest(target="", false_alarms=0.002))
+        assert with_sensitivity(adapter, "2.0") == AnomalyFileAdapter(sensitivity=2.0)
+        for schema in (b'{"false_alarms": 0.5}', b'{"false_alarms": "few"}', b"["):
+            with pytest.raises(InputInvalid):
+                with_schema(adapter, schema)
 
 
 class TestAdapterLookup:

@@ -8,8 +8,10 @@ from models.tables.schema import Role
 
 ROLES = tuple(role.value for role in Role)
 KINDS = (Kind.NUMBER.value, Kind.CATEGORY.value, Kind.TIME.value, Kind.TEXT.value)
-# Settings of series, as numbers in a field of their own.
-SETTINGS = ("cap", "window")
+# Settings of kinds of models, in a field of their own.
+_NUMBER_SETTINGS = ("cap", "window", "false_alarms")
+_TEXT_SETTINGS = ("normal",)
+SETTINGS = (*_NUMBER_SETTINGS, *_TEXT_SETTINGS)
 _SINGLE_ROLES = (Role.TARGET, Role.MACHINE, Role.TIME)
 
 
@@ -47,7 +49,11 @@ def schema_from_fields(fields: Mapping[str, str]) -> dict[str, Any] | None:
 def _settings(fields: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that are filled in; a text that is no number is left to be reported."""
     stated = {name: fields.get(name, "").strip() for name in SETTINGS}
-    return {name: _number(text) for name, text in stated.items() if text}
+    return {
+        name: text if name in _TEXT_SETTINGS else _number(text)
+        for name, text in stated.items()
+        if text
+    }
 
 
 def _number(text: str) -> int | float | str:

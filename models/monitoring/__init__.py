@@ -1,0 +1,1 @@
+"""Monitoring of a process with own columns: departures from its normal operation."""
