@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
+import numpy as np
+
 from models.adaptation import require_no_problems
+from models.decisions.costs import Side
+from models.decisions.planning import plan_class_decider, require_limit_costs
 from models.forecasting.data import build_forecast_data
 from models.forecasting.planning import describe_form, held_out_start, plan_form
 from models.problems import Problem, Problems
@@ -34,6 +38,10 @@ def _check_rows(goal: Goal, content: bytes, request: SchemaRequest) -> TableChec
     _refuse(request, "window", "cap", "censored")
     schema = infer_schema(read_table(content), request)
     data = build_data(schema, goal)
+    if goal is Goal.CLASS:
+        plan_class_decider(request.costs, data.target.classes, data.target.indices)
+    else:
+        require_limit_costs(request.costs, Side.ABOVE)
     return TableCheck(schema, len(data), (*schema.notes, *data.notes))
 
 
@@ -42,6 +50,7 @@ def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:
     _refuse(request, "window")
     schema = infer_schema(read_table(content), request, target_words=LIFE_WORDS)
     data = build_lives(schema, request)
+    require_limit_costs(request.costs, Side.BELOW, request.cap)
     return TableCheck(schema, int(data.histories.lengths.sum()), (*schema.notes, *data.notes))
 
 
@@ -50,12 +59,14 @@ def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
     _refuse(request, "cap", "censored")
     schema = infer_schema(read_table(content), request)
     data = build_classes(schema, request)
+    labels = np.concatenate(data.labels)
+    plan_class_decider(request.costs, data.classes, labels[labels >= 0])
     return TableCheck(schema, int(data.series.lengths.sum()), (*schema.notes, *data.notes))
 
 
 def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of series to forecast; the remarks say how a call is to be made."""
-    _refuse(request, "window", "cap", "censored")
+    _refuse(request, "window", "cap", "censored", "costs")
     schema = infer_schema(read_table(content), request)
     data = build_forecast_data(schema)
     form = plan_form(data, held_out_start(data))

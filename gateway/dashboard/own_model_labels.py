@@ -81,6 +81,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "Many rows have the same inputs and different results. Add columns that tell them "
                 "apart."
             ),
+            "invalid_costs": gettext_noop("The costs cannot be used. See the name of the field."),
             "unsupported_setting": gettext_noop("This setting has no meaning for this model."),
             "empty_machine": gettext_noop("Rows have no machine. Fill it in."),
             "empty_time": gettext_noop("Rows have no time. Fill it in, or use no time column."),

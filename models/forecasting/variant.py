@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.decisions.decider import Decider
 from models.forecasting.blending import blend
 from models.forecasting.data import HORIZON, LEVEL, OtherColumn, describe_step
 from models.forecasting.error_units import error_units
@@ -65,6 +66,11 @@ class ForecastVariant:
     document: ForecastDocument
     methods: Methods
     signature: Signature
+
+    @property
+    def decider(self) -> Decider | None:
+        """None: forecasts are not decided on by costs."""
+        return None
 
     def check(self, columns: Columns) -> None:
         """Validate columns that fit the signature, as a whole. Raises InputInvalid."""

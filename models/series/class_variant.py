@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from models.decisions.decider import ClassDecider, Decider, decision_outputs
 from models.own_artefact import VariantBroken, decode_document
 from models.series.calls import (
     ColumnRange,
@@ -35,7 +36,8 @@ class ClassDocument(msgspec.Struct, frozen=True):
     """The content of a variant.
 
     base: score of each class before any feature. slope, shifts: calibration of the scores. graph:
-    the ONNX graph of contributions, [batch, features] to [batch, classes × features].
+    the ONNX graph of contributions, [batch, features] to [batch, classes × features]. decider: how
+    decisions follow from costs, None in artefacts of earlier releases.
     """
 
     version: int
@@ -48,6 +50,7 @@ class ClassDocument(msgspec.Struct, frozen=True):
     slope: float
     shifts: tuple[float, ...]
     graph: bytes
+    decider: ClassDecider | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,11 @@ class ClassVariant:
     document: ClassDocument
     session: Any
     signature: Signature
+
+    @property
+    def decider(self) -> Decider | None:
+        """How decisions follow from costs; None if they cannot."""
+        return self.document.decider
 
     def check(self, columns: Columns) -> None:
         """Validate across columns what the signature cannot express. Raises InputInvalid."""
@@ -111,4 +119,5 @@ def load(artefact: bytes) -> ClassVariant:
 def build_signature(document: ClassDocument) -> Signature:
     """Return the inputs and outputs of a variant."""
     inputs = input_fields(document.columns, document.time, document.recipe.steps)
-    return Signature(inputs, class_outputs(document.target, document.classes), str(VERSION))
+    outputs = class_outputs(document.target, document.classes)
+    return Signature(inputs, (*outputs, *decision_outputs(document.decider)), str(VERSION))

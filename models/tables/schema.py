@@ -56,6 +56,7 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     `machine` and `time` may be empty texts: there is no such column. `kinds` and `units` override
     what was inferred. Of series: `window` is the number of steps that a class is told by, `cap` the
     highest remaining life that is told apart, `censored` names machines that have not failed yet.
+    `costs` are those of false alarms and misses (models/decisions/costs.py).
     """
 
     target: str | None = None
@@ -67,6 +68,7 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     window: Annotated[int, Meta(ge=2, le=MAX_WINDOW)] | None = None
     cap: Annotated[float, Meta(gt=0)] | None = None
     censored: tuple[str, ...] = ()
+    costs: dict[str, Any] | None = None
 
 
 NO_SCHEMA = SchemaRequest()

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.decisions.decider import ClassDecider, Decider, LimitDecider, decision_outputs
 from models.own_artefact import VariantBroken, decode_document
 from models.signature import BYTES, Columns, InputField, Signature
 from models.tabular.answers import (
@@ -37,7 +38,8 @@ class TabularDocument(msgspec.Struct, frozen=True):
 
     base: raw score of each class (one for numbers and two classes) before any split. slope, shifts:
     calibration of class scores. intervals: of numbers. trees: the ONNX graph, [batch, features] to
-    [batch, scores × features].
+    [batch, scores × features]. decider: how decisions follow from costs, None in artefacts of
+    earlier releases.
     """
 
     version: int
@@ -51,6 +53,7 @@ class TabularDocument(msgspec.Struct, frozen=True):
     shifts: tuple[float, ...]
     intervals: IntervalTable | None
     trees: bytes
+    decider: ClassDecider | LimitDecider | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,11 @@ class TabularVariant:
     document: TabularDocument
     session: Any
     signature: Signature
+
+    @property
+    def decider(self) -> Decider | None:
+        """How decisions follow from costs; None if they cannot."""
+        return self.document.decider
 
     def check(self, columns: Columns) -> None:
         """Accept all columns that fit the signature."""
@@ -137,12 +145,14 @@ def load(artefact: bytes) -> TabularVariant:
 def build_signature(document: TabularDocument) -> Signature:
     """Return the inputs and outputs of a variant."""
     inputs = tuple(_input_field(column) for column in document.encoding.columns)
+    decided = decision_outputs(document.decider)
     if document.goal is Goal.CLASS:
-        return Signature(inputs, class_outputs(document.target, document.classes), str(VERSION))
+        outputs = class_outputs(document.target, document.classes)
+        return Signature(inputs, (*outputs, *decided), str(VERSION))
     names = {field.name for field in inputs}
     settings = () if LEVEL in names else (level_field(),)
     outputs = number_outputs(document.target, document.unit)
-    return Signature((*inputs, *settings), outputs, str(VERSION))
+    return Signature((*inputs, *settings), (*outputs, *decided), str(VERSION))
 
 
 def _input_field(column: ColumnEncoding) -> InputField:

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from models.anomaly import variant as anomaly
+from models.decisions.decider import Decider
 from models.forecasting import variant as forecasting
 from models.own_artefact import VariantBroken
 from models.series import class_variant, life_variant
@@ -100,6 +101,11 @@ class TableVariant(Protocol):
     @property
     def signature(self) -> Signature:
         """The inputs and outputs."""
+        ...
+
+    @property
+    def decider(self) -> Decider | None:
+        """How decisions follow from costs; None if they cannot."""
         ...
 
     def check(self, columns: Columns) -> None:
