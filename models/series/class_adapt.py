@@ -10,13 +10,16 @@ from models.calibration import Calibration
 from models.decisions.cross_fitting import measure_class_costs
 from models.decisions.decider import ClassDecider
 from models.decisions.planning import plan_class_decider
+from models.drift.fitting import fit_means
+from models.drift.reference import Reference
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.class_data import ClassData, build_classes, reading_columns
 from models.series.class_fitting import FittedClasses, fit_classes
 from models.series.class_variant import VERSION, ClassDocument, load, render
+from models.series.windows import CumulativeSums
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
-from models.tabular.adapt import calibrate, describe_comparison, report_costs
+from models.tabular.adapt import calibrate, class_bins, describe_comparison, report_costs
 from models.tabular.leakage import find_leaks
 from models.tabular.tree_graph import require_same_scores
 
@@ -92,6 +95,22 @@ def _measure_costs(document: ClassDocument, fitted: FittedClasses) -> DecisionCo
     )
 
 
+def _fit_reference(data: ClassData, fitted: FittedClasses, calibration: Calibration) -> Reference:
+    """Return the distributions of window means, and of predictions on held-out windows."""
+    windows = fitted.rows.windows
+    means = np.full((len(windows), len(data.series.columns)), np.nan)
+    for number, series in enumerate(data.series.series):
+        rows = np.flatnonzero(windows.series == number)
+        sums = CumulativeSums(series.readings)
+        means[rows] = sums.statistics(windows.ends[rows], windows.steps).mean
+    names = [(column.name, column.unit) for column in data.series.columns]
+    scores = fitted.held_out.scores[fitted.held_out.rows]
+    return Reference(
+        fit_means(names, means, [1.0] * len(names)),
+        class_bins(data.name, data.classes, scores, calibration),
+    )
+
+
 def _build_document(
     data: ClassData, fitted: FittedClasses, decider: ClassDecider, progress: ProgressCallback
 ) -> ClassDocument:
@@ -112,4 +131,5 @@ def _build_document(
         shifts=tuple(float(shift) for shift in calibration.shifts),
         graph=graph.model,
         decider=decider,
+        reference=_fit_reference(data, fitted, calibration),
     )

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from models.decisions.decider import ClassDecider, Decider, decision_outputs
+from models.drift.reference import Counts, Reference
 from models.own_artefact import VariantBroken, decode_document
 from models.series.calls import (
     ColumnRange,
@@ -37,7 +38,8 @@ class ClassDocument(msgspec.Struct, frozen=True):
 
     base: score of each class before any feature. slope, shifts: calibration of the scores. graph:
     the ONNX graph of contributions, [batch, features] to [batch, classes × features]. decider: how
-    decisions follow from costs, None in artefacts of earlier releases.
+    decisions follow from costs. reference: distributions in training, of the means of windows. Both
+    are None in artefacts of earlier releases.
     """
 
     version: int
@@ -51,6 +53,7 @@ class ClassDocument(msgspec.Struct, frozen=True):
     shifts: tuple[float, ...]
     graph: bytes
     decider: ClassDecider | None = None
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,16 @@ class ClassVariant:
             **answer_reasons(self._by_column(chosen), names),
             "outside": answer_outside(outside_flags(_means(readings), document.columns), names),
         }
+
+    def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
+        """Return how many rows of a call fall into each slot of the reference."""
+        document = self.document
+        if document.reference is None:
+            return None
+        means = _means(stack_readings(columns, document.columns, document.recipe.steps))
+        names = [column.name for column in document.columns]
+        inputs = dict(zip(names, means.T, strict=True))
+        return document.reference.count(inputs, results["class"])
 
     def _by_column(self, by_feature: Floats) -> Floats:
         """Return the contributions of the columns, [rows, columns]."""

@@ -11,12 +11,15 @@ from models.decisions.cross_fitting import measure_limit_costs
 from models.decisions.decider import LimitDecider
 from models.decisions.error_distribution import fit_errors
 from models.decisions.planning import plan_limit_decider
+from models.drift.fitting import fit_means
+from models.drift.reference import Reference, fit_numbers
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.life_data import LifeData, build_lives
 from models.series.life_fitting import FittedLife, fit_life
 from models.series.life_intervals import calibrate_life_intervals
 from models.series.life_rows import LifeRows, build_rows, reading_columns
 from models.series.life_variant import VERSION, LifeDocument, load, render
+from models.series.windows import CumulativeSums
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, SchemaRequest, infer_schema
 from models.tabular.adapt import describe_comparison, report_costs
@@ -113,6 +116,23 @@ def _measure_costs(
     )
 
 
+def _fit_reference(data: LifeData, rows: LifeRows, fitted: FittedLife) -> Reference:
+    """Return the distributions of recent means, and of predictions for machines left out."""
+    width = rows.recipe.windows[1]
+    means = np.vstack(
+        [
+            CumulativeSums(one.readings).statistics(ends, width).mean
+            for one, ends in zip(data.histories.series, rows.ends, strict=True)
+        ]
+    )
+    names = [(column.name, column.unit) for column in data.histories.columns]
+    held = fitted.held_out.rows
+    return Reference(
+        fit_means(names, means, np.abs(fitted.model.weights).tolist()),
+        fit_numbers(data.name, data.unit, fitted.held_out.scores[held]),
+    )
+
+
 def _build_document(
     data: LifeData,
     rows: LifeRows,
@@ -144,6 +164,7 @@ def _build_document(
         intervals=_calibrate(rows, fitted, unit, progress),
         trees=graph.model,
         decider=decider,
+        reference=_fit_reference(data, rows, fitted),
     )
 
 

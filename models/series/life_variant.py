@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from models.decisions.decider import Decider, LimitDecider, decision_outputs
+from models.drift.reference import Counts, Reference
 from models.own_artefact import VariantBroken, decode_document
 from models.series.calls import (
     ColumnRange,
@@ -41,7 +42,8 @@ class LifeDocument(msgspec.Struct, frozen=True):
     follow those of the index. fills: stand for missing features. cap: the highest life that is
     told apart. longest: the longest life in training, the upper bound of capped lives. base: the
     life before any split. trees: the ONNX graph of contributions. decider: how decisions follow
-    from costs, None in artefacts of earlier releases.
+    from costs. reference: distributions in training, of recent means. Both are None in artefacts of
+    earlier releases.
     """
 
     version: int
@@ -59,6 +61,7 @@ class LifeDocument(msgspec.Struct, frozen=True):
     intervals: IntervalTable
     trees: bytes
     decider: LimitDecider | None = None
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,19 @@ class LifeVariant:
                 outside_flags(means * spread + centre, document.columns), names
             ),
         }
+
+    def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
+        """Return how many rows of a call fall into each slot of the reference."""
+        document = self.document
+        if document.reference is None:
+            return None
+        width = document.recipe.windows[1]
+        readings = stack_readings(columns, document.columns, width)
+        end = np.array([readings.shape[1]])
+        means = np.vstack([CumulativeSums(one).statistics(end, width).mean for one in readings])
+        names = [column.name for column in document.columns]
+        inputs = dict(zip(names, means.T, strict=True))
+        return document.reference.count(inputs, results["value"])
 
     def _describe(self, readings: Floats) -> tuple[Features, Floats]:
         """Return the features of one series, [1, features], and its recent means in deviations."""

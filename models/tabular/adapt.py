@@ -13,6 +13,8 @@ from models.decisions.cross_fitting import measure_class_costs, measure_limit_co
 from models.decisions.decider import ClassDecider, LimitDecider
 from models.decisions.error_distribution import fit_errors
 from models.decisions.planning import plan_class_decider, plan_limit_decider
+from models.drift.fitting import fit_columns
+from models.drift.reference import CategoryBins, Reference, fit_categories, fit_numbers
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from models.tabular.boosting import raw_scores
@@ -172,7 +174,30 @@ def _build_document(
         intervals=None if is_class else _calibrate_intervals(data, model, progress),
         trees=graph.model,
         decider=decider,
+        reference=_fit_reference(data, model, calibration),
     )
+
+
+def _fit_reference(data: TabularData, model: FittedModel, calibration: Calibration) -> Reference:
+    """Return the distributions of the inputs, and of predictions on held-out rows."""
+    gains = np.bincount(
+        model.encoding.owners,
+        weights=model.booster.feature_importance("gain"),
+        minlength=len(data.inputs),
+    )
+    target, scores = data.target, model.held_out.scores[model.held_out.rows]
+    inputs = fit_columns(data.inputs, gains.tolist())
+    if target.goal is Goal.CLASS:
+        return Reference(inputs, class_bins(target.name, target.classes, scores, calibration))
+    return Reference(inputs, fit_numbers(target.name, target.unit, scores))
+
+
+def class_bins(
+    name: str, classes: Sequence[str], scores: Floats, calibration: Calibration
+) -> CategoryBins:
+    """Return the distribution of predicted classes from held-out scores, [rows, classes]."""
+    best = calibration.probabilities(scores).argmax(axis=1)
+    return fit_categories(name, np.array(classes, dtype=object)[best])
 
 
 def calibrate(scores: Floats, truth: Indices, progress: ProgressCallback) -> Calibration:

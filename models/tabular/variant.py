@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.decisions.decider import ClassDecider, Decider, LimitDecider, decision_outputs
+from models.drift.reference import Counts, Reference
 from models.own_artefact import VariantBroken, decode_document
 from models.signature import BYTES, Columns, InputField, Signature
 from models.tabular.answers import (
@@ -38,8 +39,8 @@ class TabularDocument(msgspec.Struct, frozen=True):
 
     base: raw score of each class (one for numbers and two classes) before any split. slope, shifts:
     calibration of class scores. intervals: of numbers. trees: the ONNX graph, [batch, features] to
-    [batch, scores × features]. decider: how decisions follow from costs, None in artefacts of
-    earlier releases.
+    [batch, scores × features]. decider: how decisions follow from costs. reference: distributions
+    in training. Both are None in artefacts of earlier releases.
     """
 
     version: int
@@ -54,6 +55,7 @@ class TabularDocument(msgspec.Struct, frozen=True):
     intervals: IntervalTable | None
     trees: bytes
     decider: ClassDecider | LimitDecider | None = None
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,19 @@ class TabularVariant:
         if document.goal is Goal.CLASS:
             return {**self._classify(scores, contributions), "outside": outside}
         return {**self._predict(scores[:, 0], contributions, columns), "outside": outside}
+
+    def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
+        """Return how many rows of a call fall into each slot of the reference."""
+        reference = self.document.reference
+        if reference is None:
+            return None
+        encodings = {column.name: column for column in self.document.encoding.columns}
+        inputs = {
+            variable.name: encodings[variable.name].without_fill(columns[variable.name])
+            for variable in reference.inputs
+        }
+        output = "class" if self.document.goal is Goal.CLASS else "value"
+        return reference.count(inputs, results[output])
 
     def _classify(self, scores: Floats, contributions: Floats) -> Columns:
         """Return class, calibrated probabilities and reasons."""

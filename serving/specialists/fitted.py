@@ -8,6 +8,7 @@ import msgspec
 
 from models.anomaly import variant as anomaly
 from models.decisions.decider import Decider
+from models.drift.reference import Counts
 from models.forecasting import variant as forecasting
 from models.own_artefact import VariantBroken
 from models.series import class_variant, life_variant
@@ -114,6 +115,10 @@ class TableVariant(Protocol):
 
     def run(self, columns: Columns) -> Columns:
         """Run the model on validated columns; return one array for each output."""
+        ...
+
+    def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
+        """Return how many rows fall into each slot of the reference; None without a reference."""
         ...
 
 
