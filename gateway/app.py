@@ -22,6 +22,7 @@ from gateway.api.routes import API_ROUTES
 from gateway.asgi.log_context import bind_request
 from gateway.components import Components, dependencies
 from gateway.dashboard.router import dashboard_router
+from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationDependencies, EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
@@ -116,6 +117,7 @@ def build_components(
         heartbeat=shared.heartbeat,
         quota_leaser=shared.quota_leaser,
         writer=stages.writer,
+        input_counter=stages.input_counter,
         authenticator=stages.authenticator,
         admission=stages.admission,
         call_metrics=stages.call_metrics,
@@ -293,6 +295,9 @@ def _build_stages(
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,
+        input_counter=InputCounter(
+            connections.handlers, clock, metrics.input_counts_dropped, timing
+        ),
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
@@ -346,6 +351,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.upstream_monitor,
         components.quota_leaser,
         components.writer,
+        components.input_counter,
         components.authenticator,
         components.call_metrics,
         components.gauges,

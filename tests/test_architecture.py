@@ -144,6 +144,7 @@ class TestTenantIsolation:
             *("Usage", "ApiKey", "OutcomeContract", "OutcomeVersion", "Attester", "Evidence"),
             *("Outcome", "OutcomeCall", "OutcomeSettlement", "OutcomeCredit", "Dispute", "Charge"),
             *("TrainingFile", "Adaptation", "AdaptationEvent", "Variant"),
+            *("VariantCount", "VariantDrift"),
             *("VectorStore", "VectorStoreFile", "VectorPiece"),
             *("EvaluationRun", "EvaluationQuestion", "EvaluationAnswer"),
             *("Feedback", "ModelVersionExample"),
@@ -160,6 +161,8 @@ class TestTenantIsolation:
             ("claim", "a gateway process takes up the oldest job of whichever account"),
             ("delete_expired_files", "what is in expired stores goes, of whichever account"),
             ("count_ratings", "the operator sees how a model does with everybody"),
+            ("count_levels", "a metric counts the models of all accounts"),
+            ("delete_old_counts", "what no window reaches goes, of whichever account"),
         }
     )
 

@@ -29,6 +29,12 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "tabular_classifier": gettext_noop("A class, such as good or faulty"),
             "tabular_regressor": gettext_noop("A number, such as wear in mm"),
         },
+        # By models/drift/psi.py.
+        "drift_level": {
+            "none": gettext_noop("No drift"),
+            "moderate": gettext_noop("Moderate drift"),
+            "significant": gettext_noop("Significant drift"),
+        },
         "column_role": {
             "input": gettext_noop("Input"),
             "target": gettext_noop("Result to predict"),

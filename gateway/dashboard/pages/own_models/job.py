@@ -13,10 +13,13 @@ from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
+from gateway.drift.counts import MIN_ROWS
+from gateway.drift.report import load_drift
 from gateway.fine_tuning import jobs
 from gateway.fine_tuning.views import render_job
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
+from gateway.registry.variants import find_live_version_of_job
 from gateway.tables import Adaptation, AdaptationStatus
 from infra.clock import Clock
 from infra.database.database import Database
@@ -35,11 +38,12 @@ class OwnModelJobPages(Controller):
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
         job: FromPath[str],
     ) -> Response[str]:
         """Show a job."""
-        return await _render_job(page, database, catalog, job, EMPTY_FORM)
+        return await _render_job(page, database, clock, catalog, job, EMPTY_FORM)
 
     @get("/progress", name="dashboard:model-job-progress")
     async def show_progress(
@@ -78,13 +82,14 @@ class OwnModelJobPages(Controller):
             raise PageNotFound(error.message) from error
         except jobs.FineTuningJobAlreadyEnded as error:
             form = with_errors(page, fields, error)
-            return await _render_job(page, database, catalog, job, form, UNPROCESSABLE)
+            return await _render_job(page, database, clock, catalog, job, form, UNPROCESSABLE)
         return page.redirect(f"{MODELS_URL}/jobs/{job}")
 
 
 async def _render_job(
     page: PageRequest,
     database: Database,
+    clock: Clock,
     catalog: Catalog,
     job: str,
     form: FormState,
@@ -94,16 +99,31 @@ async def _render_job(
     async with database.transaction() as session:
         profile = await get_profile(session, page.account_id)
         context = await _job_context(session, page, job)
+        version = await find_live_version_of_job(session, context["job"])
+        drift = (
+            None
+            if version is None
+            else await load_drift(session, page.account_id, version.id, clock.now())
+        )
     model = catalog.models.get(context["job"].model)
     return page.render(
         "own_model.html",
         status=status,
         **context,
         adapter=None if model is None else model.adapter,
+        drift=drift,
+        thresholds=_thresholds(context["job"]),
+        min_rows=MIN_ROWS,
         form=form,
         may=page.viewer.has_permission(Permission.CALL),
         zone=parse_time_zone(profile.time_zone),
     )
+
+
+def _thresholds(job: Adaptation) -> str:
+    """Return the thresholds of the job's decisions as a text; empty without costs."""
+    decision = (job.score or {}).get("decision") or {}
+    return ", ".join(f"{threshold:.1%}" for threshold in decision.get("thresholds", ()))
 
 
 async def _job_context(session: AsyncSession, page: PageRequest, job: str) -> dict[str, Any]:

@@ -1,0 +1,24 @@
+"""A reference of one input and one prediction, and counts of calls by its bins."""
+
+import numpy as np
+
+from models.drift.counts_text import format_counts
+from models.drift.reference import Reference, fit_categories, fit_numbers
+
+PRESSURES = np.linspace(0, 100, 1_000)
+REFERENCE = Reference(
+    (fit_numbers("pressure", "bar", PRESSURES),),
+    fit_categories("failure", np.array(["no"] * 900 + ["yes"] * 100)),
+)
+
+
+def counts(rows: int, shift: float = 0.0) -> list[int]:
+    """The counts of rows whose pressure is that of the training, but for a shift."""
+    pressures = np.linspace(0, 100, rows) + shift
+    failures = np.array((["no"] * 9 + ["yes"]) * rows)[:rows]
+    return REFERENCE.count({"pressure": pressures}, failures).tolist()
+
+
+def bins(rows: int, shift: float = 0.0) -> str:
+    """The header of a response to a call with such rows."""
+    return format_counts(counts(rows, shift))
