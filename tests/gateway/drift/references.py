@@ -16,7 +16,8 @@ def counts(rows: int, shift: float = 0.0) -> list[int]:
     """The counts of rows whose pressure is that of the training, but for a shift."""
     pressures = np.linspace(0, 100, rows) + shift
     failures = np.array((["no"] * 9 + ["yes"]) * rows)[:rows]
-    return REFERENCE.count({"pressure": pressures}, failures).tolist()
+    counted: list[int] = REFERENCE.count({"pressure": pressures}, failures).tolist()
+    return counted
 
 
 def bins(rows: int, shift: float = 0.0) -> str:
