@@ -101,9 +101,7 @@ def build_components(
     model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
-    ingestion = _ingestion_dependencies(shared, clock, catalog, stages, embedder)
     propagation = Propagation(database, clock, settings.timing)
-    fine_tuning = _fine_tuning_dependencies(shared, clock, catalog, stages, propagation)
     pepper, links = secret_key(settings), Links.from_settings(settings)
     pipeline = Pipeline(stages, clock, settings)
     quotes = _build_quotes(settings, clock, stages, database)
@@ -130,10 +128,10 @@ def build_components(
         parser=stages.parser,
         model_selector=model_selector,
         model_metadata=ModelMetadata(router, upstream, shared.variant_loader),
-        fine_tuning_runner=FineTuningRunner(fine_tuning),
+        fine_tuning_runner=_fine_tuning_runner(shared, clock, catalog, stages, propagation),
         propagation=propagation,
         searcher=searcher,
-        ingestion_runner=IngestionRunner(ingestion),
+        ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
         document_queue=DocumentQueue(),
@@ -167,11 +165,11 @@ def _build_reloader(
     return CatalogReloader(source, catalog, clock, metrics, timing, [updates.apply])
 
 
-def _ingestion_dependencies(
+def _ingestion_runner(
     shared: SharedComponents, clock: Clock, catalog: Catalog, stages: Stages, embedder: Embedder
-) -> IngestionDependencies:
-    """Return the components that the ingestion of vector store files uses."""
-    return IngestionDependencies(
+) -> IngestionRunner:
+    """Build the runner that ingests files of vector stores."""
+    dependencies = IngestionDependencies(
         catalog=catalog,
         clock=clock,
         database=shared.connections.handlers,
@@ -181,17 +179,18 @@ def _ingestion_dependencies(
         embedder=embedder,
         timing=shared.timing,
     )
+    return IngestionRunner(dependencies)
 
 
-def _fine_tuning_dependencies(
+def _fine_tuning_runner(
     shared: SharedComponents,
     clock: Clock,
     catalog: Catalog,
     stages: Stages,
     propagation: Propagation,
-) -> FineTuningDependencies:
-    """Return the components that the fine-tuning runner uses."""
-    return FineTuningDependencies(
+) -> FineTuningRunner:
+    """Build the runner of fine-tuning jobs."""
+    dependencies = FineTuningDependencies(
         catalog=catalog,
         clock=clock,
         database=shared.connections.handlers,
@@ -203,6 +202,7 @@ def _fine_tuning_dependencies(
         propagation=propagation,
         timing=shared.timing,
     )
+    return FineTuningRunner(dependencies)
 
 
 def _build_evaluation_runner(

@@ -9,10 +9,10 @@ from gateway.drift.counts import add_counts
 from gateway.fine_tuning.jobs import JOB_ID_PREFIX
 from gateway.tables import Adaptation, AdaptationStatus, Variant, VariantDrift
 from infra import ids
-from tests.gateway.drift.references import REFERENCE, counts
 from tests.support.builders import CATALOG
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import words
+from tests.support.gateway.drift_references import REFERENCE, counts
 
 CLASSIFIER = next(one.id for one in CATALOG.models.values() if one.adapter == "tabular_classifier")
 COSTS = {

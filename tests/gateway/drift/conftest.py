@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from infra.timing import Timing
-from tests.gateway.drift.references import REFERENCE
 from tests.support import builders
 from tests.support.builders import Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, client
+from tests.support.gateway.drift_references import REFERENCE
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from billing.notifications.alert_targets import update_alert_target
 from gateway.drift.check import DriftCheck, count_levels
 from gateway.drift.counts import WINDOW, add_counts, read_window
 from infra.database.database import Database
-from tests.gateway.drift.references import REFERENCE, counts
-from tests.gateway.fine_tuning.variants import adapted
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.customers import Customer
+from tests.support.gateway.drift_references import REFERENCE, adapted, counts
 
 
 class Watched:

@@ -12,11 +12,10 @@ from infra.clock import SystemClock
 from infra.database.database import Database, DatabaseUnavailable
 from infra.telemetry.metrics import declare_metrics
 from models.catalog import Task
-from tests.gateway.drift.references import bins
-from tests.gateway.fine_tuning.variants import adapted
 from tests.support.builders import CATALOG, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, another
+from tests.support.gateway.drift_references import adapted, bins
 
 
 async def called(customer: Customer, upstream: FakeUpstream, name: str, header: str) -> Any:

@@ -4,6 +4,7 @@ import numpy as np
 
 from models.drift.counts_text import format_counts
 from models.drift.reference import Reference, fit_categories, fit_numbers
+from tests.support.gateway.customers import Customer
 
 PRESSURES = np.linspace(0, 100, 1_000)
 REFERENCE = Reference(
@@ -23,3 +24,11 @@ def counts(rows: int, shift: float = 0.0) -> list[int]:
 def bins(rows: int, shift: float = 0.0) -> str:
     """The header of a response to a call with such rows."""
     return format_counts(counts(rows, shift))
+
+
+async def adapted(customer: Customer) -> str:
+    """The name of a model that was trained and is called by it."""
+    job = await customer.adapts()
+    assert job.status == "succeeded", job.error
+    name: str = job.fine_tuned_model
+    return name
