@@ -47,7 +47,8 @@ class Worker:
     """The background jobs of one worker process, with their dependencies.
 
     `collector` is None if none is configured. `measure` computes measured effects; `improve`
-    trains new versions of shared models from customers' feedback.
+    trains new versions of shared models from customers' feedback, `check_inputs` compares the
+    inputs of customers' models with those of their training.
     """
 
     database: Database
@@ -59,6 +60,7 @@ class Worker:
     collector: Collector | None = None
     measure: MeasureFunction = measure_effect
     improve: Callable[[], Awaitable[None]] | None = None
+    check_inputs: Callable[[], Awaitable[None]] | None = None
 
     async def aggregate_usage(self) -> int:
         """Aggregate new usage. Returns the number of accounts whose credit must be refreshed."""
@@ -118,6 +120,11 @@ class Worker:
         if self.improve is not None:
             await self.improve()
 
+    async def check_drift(self) -> None:
+        """Find the drift of customers' models, and alert where it has risen."""
+        if self.check_inputs is not None:
+            await self.check_inputs()
+
 
 # Job name -> cron expression (a sixth field is seconds) and function.
 _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
@@ -128,6 +135,7 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "dun": ("*/15 * * * *", Worker.run_dunning),
     # At night in China.
     "check": ("17 19 * * *", Worker.check_records),
+    "drift": ("*/5 * * * *", Worker.check_drift),
     "improve": ("*/10 * * * *", Worker.improve_models),
 }
 _AGGREGATION_CRON = "* * * * * */10"

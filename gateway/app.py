@@ -22,6 +22,7 @@ from gateway.api.routes import API_ROUTES
 from gateway.asgi.log_context import bind_request
 from gateway.components import Components, dependencies
 from gateway.dashboard.router import dashboard_router
+from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationDependencies, EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
@@ -101,9 +102,7 @@ def build_components(
     model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
-    ingestion = _ingestion_dependencies(shared, clock, catalog, stages, embedder)
     propagation = Propagation(database, clock, settings.timing)
-    fine_tuning = _fine_tuning_dependencies(shared, clock, catalog, stages, propagation)
     pepper, links = secret_key(settings), Links.from_settings(settings)
     pipeline = Pipeline(stages, clock, settings)
     quotes = _build_quotes(settings, clock, stages, database)
@@ -117,6 +116,7 @@ def build_components(
         heartbeat=shared.heartbeat,
         quota_leaser=shared.quota_leaser,
         writer=stages.writer,
+        input_counter=stages.input_counter,
         authenticator=stages.authenticator,
         admission=stages.admission,
         call_metrics=stages.call_metrics,
@@ -129,10 +129,10 @@ def build_components(
         parser=stages.parser,
         model_selector=model_selector,
         model_metadata=ModelMetadata(router, upstream, shared.variant_loader),
-        fine_tuning_runner=FineTuningRunner(fine_tuning),
+        fine_tuning_runner=_fine_tuning_runner(shared, clock, catalog, stages, propagation),
         propagation=propagation,
         searcher=searcher,
-        ingestion_runner=IngestionRunner(ingestion),
+        ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
         document_queue=DocumentQueue(),
@@ -166,11 +166,11 @@ def _build_reloader(
     return CatalogReloader(source, catalog, clock, metrics, timing, [updates.apply])
 
 
-def _ingestion_dependencies(
+def _ingestion_runner(
     shared: SharedComponents, clock: Clock, catalog: Catalog, stages: Stages, embedder: Embedder
-) -> IngestionDependencies:
-    """Return the components that the ingestion of vector store files uses."""
-    return IngestionDependencies(
+) -> IngestionRunner:
+    """Build the runner that ingests files of vector stores."""
+    dependencies = IngestionDependencies(
         catalog=catalog,
         clock=clock,
         database=shared.connections.handlers,
@@ -180,17 +180,18 @@ def _ingestion_dependencies(
         embedder=embedder,
         timing=shared.timing,
     )
+    return IngestionRunner(dependencies)
 
 
-def _fine_tuning_dependencies(
+def _fine_tuning_runner(
     shared: SharedComponents,
     clock: Clock,
     catalog: Catalog,
     stages: Stages,
     propagation: Propagation,
-) -> FineTuningDependencies:
-    """Return the components that the fine-tuning runner uses."""
-    return FineTuningDependencies(
+) -> FineTuningRunner:
+    """Build the runner of fine-tuning jobs."""
+    dependencies = FineTuningDependencies(
         catalog=catalog,
         clock=clock,
         database=shared.connections.handlers,
@@ -202,6 +203,7 @@ def _fine_tuning_dependencies(
         propagation=propagation,
         timing=shared.timing,
     )
+    return FineTuningRunner(dependencies)
 
 
 def _build_evaluation_runner(
@@ -294,6 +296,9 @@ def _build_stages(
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,
+        input_counter=InputCounter(
+            connections.handlers, clock, metrics.input_counts_dropped, timing
+        ),
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
@@ -347,6 +352,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.upstream_monitor,
         components.quota_leaser,
         components.writer,
+        components.input_counter,
         components.authenticator,
         components.call_metrics,
         components.gauges,

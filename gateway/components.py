@@ -9,6 +9,7 @@ from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.organization_usage import provide_usage_parameters
 from gateway.api.usage import provide_principal
+from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
@@ -58,6 +59,7 @@ class Components:
     heartbeat: ProcessHeartbeat
     quota_leaser: QuotaLeaser
     writer: UsageWriter
+    input_counter: InputCounter
     authenticator: Authenticator
     admission: Admission
     call_metrics: CallMetrics

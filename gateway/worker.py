@@ -14,6 +14,7 @@ import structlog
 from procrastinate.exceptions import ConnectorException
 
 from billing.schedule import Worker, create_job_app
+from gateway.drift.check import DriftCheck
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.integrations import create_collector, create_mailer, create_webhook_poster
 from gateway.shared_models.factory import create_proposer
@@ -31,7 +32,7 @@ from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
 
 # More than there are kinds of periodic jobs, so that no kind waits for a slow job of another kind.
-_CONCURRENCY = 8
+_CONCURRENCY = 10
 _POOL_SIZE = 12
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RESTART_DELAY_S = 1.0
@@ -55,6 +56,7 @@ async def run_worker(settings: Settings) -> None:
                 sealer=Sealer(secret_key(settings)),
                 collector=collector,
                 improve=nightly_job,
+                check_inputs=DriftCheck(database, SystemClock()),
             )
             app = create_job_app(url, worker)
             async with app.open_async():

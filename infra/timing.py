@@ -58,6 +58,8 @@ class Timing:
     gauges_s: float = 1.0
     platform_gauges_s: float = 15.0
     counters_s: float = 0.25
+    # Writing of the binned inputs of calls (gateway/drift/counter.py): what a killed process loses.
+    input_counts_s: float = 2.0
 
     def __post_init__(self) -> None:
         invalid = [

@@ -74,13 +74,30 @@ class ExactMatches:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionCosts:
+    """What 100 decisions would have cost on held-out examples, in the unit of the stated costs.
+
+    thresholds: the probability of each event with costs above which it is acted on.
+    at_thresholds: by these. at_half: acting from a probability of one half. always, never: acting
+    on all examples or on none, without the model.
+    """
+
+    decisions: int
+    thresholds: tuple[float, ...]
+    at_thresholds: float
+    at_half: float
+    always: float
+    never: float
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """The metric of base and fine-tuned variant on held-out examples.
 
     `metric` is its name with the unit. `base` is None if the base answers nothing before
     fine-tuning. `exact` has the exact matches of a language model. `improvement` is a
     confidence interval of how much better the variant is, positive where it is better; None if not
-    computed.
+    computed. `decision` is what decisions by the customer's costs cost; None without costs.
     """
 
     metric: str
@@ -89,6 +106,7 @@ class Score:
     higher_is_better: bool
     exact: ExactMatches | None = None
     improvement: tuple[float, float] | None = None
+    decision: DecisionCosts | None = None
 
     @property
     def worse(self) -> bool:

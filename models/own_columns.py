@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
+import numpy as np
+
 from models.adaptation import require_no_problems
 from models.anomaly_files import ADAPTER as ANOMALY
 from models.anomaly_files import is_table
+from models.decisions.costs import Side
+from models.decisions.planning import plan_class_decider, require_limit_costs
 from models.forecasting.data import build_forecast_data
 from models.forecasting.planning import describe_form, held_out_start, plan_form
 from models.monitoring.data import build_data as build_monitor_data
@@ -41,6 +45,10 @@ def _check_rows(goal: Goal, content: bytes, request: SchemaRequest) -> TableChec
     _refuse(request, "window", "cap", "censored", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request)
     data = build_data(schema, goal)
+    if goal is Goal.CLASS:
+        plan_class_decider(request.costs, data.target.classes, data.target.indices)
+    else:
+        require_limit_costs(request.costs, Side.ABOVE)
     return TableCheck(schema, len(data), (*schema.notes, *data.notes))
 
 
@@ -49,6 +57,7 @@ def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:
     _refuse(request, "window", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request, target_words=LIFE_WORDS)
     data = build_lives(schema, request)
+    require_limit_costs(request.costs, Side.BELOW, request.cap)
     return TableCheck(schema, int(data.histories.lengths.sum()), (*schema.notes, *data.notes))
 
 
@@ -57,12 +66,14 @@ def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
     _refuse(request, "cap", "censored", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request)
     data = build_classes(schema, request)
+    labels = np.concatenate(data.labels)
+    plan_class_decider(request.costs, data.classes, labels[labels >= 0])
     return TableCheck(schema, int(data.series.lengths.sum()), (*schema.notes, *data.notes))
 
 
 def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of series to forecast; the remarks say how a call is to be made."""
-    _refuse(request, "window", "cap", "censored", *_OF_ANOMALIES)
+    _refuse(request, "window", "cap", "censored", "costs", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request)
     data = build_forecast_data(schema)
     form = plan_form(data, held_out_start(data))
@@ -71,7 +82,7 @@ def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
 
 def _check_anomalies(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of normal operation."""
-    _refuse(request, "cap", "censored")
+    _refuse(request, "cap", "censored", "costs")
     schema = infer_monitor_schema(content, request)
     data = build_monitor_data(schema, request)
     return TableCheck(schema, data.normal_count, (*schema.notes, *data.notes))

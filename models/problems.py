@@ -59,10 +59,10 @@ class Problems:
         return f"{self.shown[0].message} There {counted}."
 
 
-def single_problem(code: str, message: str, fix: str) -> Problems:
-    """Return a collection with one problem of the whole file."""
+def single_problem(code: str, message: str, fix: str, field: str | None = None) -> Problems:
+    """Return a collection with one problem of the whole file, or of a `field`."""
     problems = Problems()
-    problems.add(Problem(code, message, fix))
+    problems.add(Problem(code, message, fix, field=field))
     return problems
 
 

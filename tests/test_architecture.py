@@ -145,6 +145,7 @@ class TestTenantIsolation:
             *("Outcome", "OutcomeCall", "OutcomeSettlement", "OutcomeCredit", "Dispute", "Charge"),
             *("TrainingFile", "Adaptation", "AdaptationEvent", "Variant"),
             *("VariantActivation", "VariantDeletion"),
+            *("VariantCount", "VariantDrift"),
             *("VectorStore", "VectorStoreFile", "VectorPiece"),
             *("EvaluationRun", "EvaluationQuestion", "EvaluationAnswer"),
             *("Feedback", "ModelVersionExample"),
@@ -162,6 +163,8 @@ class TestTenantIsolation:
             ("delete_expired_files", "what is in expired stores goes, of whichever account"),
             ("erase_expired_candidates", "what has expired goes, of whichever account"),
             ("count_ratings", "the operator sees how a model does with everybody"),
+            ("count_levels", "a metric counts the models of all accounts"),
+            ("delete_old_counts", "what no window reaches goes, of whichever account"),
         }
     )
 

@@ -42,6 +42,23 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "mailbox.\n"
         ),
     ),
+    "drift_moderate": (
+        gettext_noop("Model drift: {model}"),
+        gettext_noop(
+            "Hello,\n\nThe data that {model} is called with differs moderately from the data it "
+            "was trained on. The largest change is in {variable} (PSI {psi}, last {rows} rows).\n"
+            "Check the input, and consider training the model again.\n"
+        ),
+    ),
+    "drift_significant": (
+        gettext_noop("Significant model drift: {model}"),
+        gettext_noop(
+            "Hello,\n\nThe data that {model} is called with differs significantly from the data it "
+            "was trained on. The largest change is in {variable} (PSI {psi}, last {rows} rows).\n"
+            "Do not rely on its predictions until you have checked the input or trained the model "
+            "again.\n"
+        ),
+    ),
     "line_credited": (
         gettext_noop("Dispute answered: line {line} of invoice {number} credited"),
         gettext_noop(

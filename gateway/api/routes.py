@@ -7,6 +7,7 @@ from litestar.types import ControllerRouterHandler
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
 from gateway.api.collector_webhooks import webhook_routes
+from gateway.api.drift import DriftRoutes
 from gateway.api.evaluations import EvaluationRoutes
 from gateway.api.feedback import FeedbackRoutes
 from gateway.api.files import FileRoutes
@@ -33,6 +34,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     LimitRoutes,
     ModelRoutes,
     VariantRoutes,
+    DriftRoutes,
     FileRoutes,
     VectorStoreRoutes,
     VectorStoreFileRoutes,

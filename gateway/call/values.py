@@ -327,8 +327,9 @@ class CallResult:
     `tail` is the whole body, or the end of a stream. `stream_started` is True if `status` and
     `headers` were sent already. `usage_event` is the last chunk of a stream, with the usage that
     the client requested. `first_chunk_monotonic` is in monotonic seconds. `upstream` is what
-    answered; None if no upstream did. `grounded_stream` is set for a stream with passages; its
-    rejected drafts are still to be corrected.
+    answered; None if no upstream did. `input_bins` are the binned inputs of a fine-tuned model that
+    is watched for drift. `grounded_stream` is set for a stream with passages; its rejected drafts
+    are still to be corrected.
     """
 
     settlement: Settlement
@@ -342,4 +343,5 @@ class CallResult:
     first_chunk_monotonic: float | None = None
     usage_event: bytes | None = None
     upstream: UpstreamTarget | None = None
+    input_bins: bytes | None = None
     grounded_stream: GroundedStream | None = None

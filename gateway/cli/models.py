@@ -62,6 +62,11 @@ _LAZY_COMMANDS = (
         "Validate catalog files and show what they change.",
     ),
     Command(
+        "drift",
+        "gateway.cli.model_drift:models_drift",
+        "Show how far the inputs of a fine-tuned model have moved since training.",
+    ),
+    Command(
         "propose",
         "gateway.cli.model_training:models_propose",
         "Train a version of a shared model, and promote it if it is better.",

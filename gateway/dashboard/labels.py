@@ -349,6 +349,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "ask": gettext_noop("Poll Stripe"),
             "notify": gettext_noop("Send e-mails and alerts"),
             "check": gettext_noop("Reconcile all records"),
+            "drift": gettext_noop("Check customers' models for drift"),
             "improve": gettext_noop("Improve shared models"),
             "tidy": gettext_noop("Clean up after lost workers"),
         },

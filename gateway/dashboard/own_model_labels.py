@@ -36,6 +36,12 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "tabular_classifier": gettext_noop("A class, such as good or faulty"),
             "tabular_regressor": gettext_noop("A number, such as wear in mm"),
         },
+        # By models/drift/psi.py.
+        "drift_level": {
+            "none": gettext_noop("No drift"),
+            "moderate": gettext_noop("Moderate drift"),
+            "significant": gettext_noop("Significant drift"),
+        },
         "column_role": {
             "input": gettext_noop("Input"),
             "target": gettext_noop("Result to predict"),
@@ -88,6 +94,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "Many rows have the same inputs and different results. Add columns that tell them "
                 "apart."
             ),
+            "invalid_costs": gettext_noop("The costs cannot be used. See the name of the field."),
             "unsupported_setting": gettext_noop("This setting has no meaning for this model."),
             "empty_machine": gettext_noop("Rows have no machine. Fill it in."),
             "empty_time": gettext_noop("Rows have no time. Fill it in, or use no time column."),

@@ -27,6 +27,7 @@ from gateway.call.errors import (
 )
 from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
+from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission, with_request
 from gateway.inference.call_metrics import CallMetrics, headers_as_fields, span_name_and_attributes
 from gateway.inference.dispatch import Dispatcher
@@ -89,6 +90,7 @@ class Stages:
     writer: UsageWriter
     call_metrics: CallMetrics
     internal_calls: InternalCalls
+    input_counter: InputCounter
     tracer: Tracer
 
 
@@ -331,6 +333,7 @@ class Pipeline:
                 error_event = render_error_event(error) if result.stream_started else None
                 result = failed_result(call, error, result.stream_started, error_event)
                 tail = result.tail
+        self._count_inputs(state, result)
         error_type = self._stages.call_metrics.record_call(record, result)
         client.before_first_byte = None
         client.extra_headers.update(cost_headers)
@@ -339,6 +342,15 @@ class Pipeline:
         finally:
             if state.trace.id is not None:
                 state.trace.end(*span_name_and_attributes(record, result), error_type)
+
+    def _count_inputs(self, state: CallState, result: CallResult) -> None:
+        """Count the binned inputs of a fine-tuned model that answered."""
+        if result.input_bins is None or state.principal is None or state.request is None:
+            return
+        variant_id = state.request.variant_id
+        if variant_id is not None:
+            account_id = state.principal.account_id
+            self._stages.input_counter.add(account_id, variant_id, result.input_bins)
 
     def _enqueue(
         self,

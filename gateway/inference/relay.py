@@ -23,6 +23,7 @@ from gateway.wire.sse import StreamBroken
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
+from models.drift.counts_text import HEADER as BINS_HEADER
 
 EVENT_STREAM = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -37,6 +38,7 @@ ANSWER_CORRECTED = "answer_corrected"
 # The longest time without a byte for the client while text is held back: proxies wait longer.
 KEEP_ALIVE_S = 5.0
 KEEP_ALIVE = b": keep-alive\n\n"
+_BINS = BINS_HEADER.encode()
 CLIENT_CLOSED = CallResult(
     Settlement.CLIENT_ABORT, 499, b"", {}, error_code="client_closed_request"
 )
@@ -84,6 +86,7 @@ class Relay:
         ):
             body = await response.read_all(self._max_response_bytes)
             headers = _response_headers(response.headers)
+            bins = None if request.variant_id is None else response.headers.get(_BINS)
         if body is None:
             raise UpstreamFailed("The model's response is too large.")
         tail = request.convert_response(body) if request.convert_response else body
@@ -95,6 +98,7 @@ class Relay:
             quantities=request.measure(body),
             tail=tail,
             headers=headers,
+            input_bins=bins,
         )
 
 

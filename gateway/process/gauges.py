@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Gauge
 
 from billing.reports.platform_status import LabelledCount, PlatformStatus, read_platform_status
+from gateway.drift.check import count_levels
 from gateway.inference.usage_writer import UsageWriter
 from gateway.process.database_pools import DatabaseConnections
 from gateway.upstream.circuit_breaker import CircuitState
@@ -23,6 +24,7 @@ from infra.errors import AppError
 from infra.telemetry.metrics import Metrics
 from infra.timing import DEFAULT_TIMING, Timing
 from models.catalog import Catalog
+from models.drift.psi import DriftLevel
 
 
 class Gauges:
@@ -110,7 +112,10 @@ class Gauges:
         self._platform_due = now + self._timing.platform_gauges_s
         async with self._connections.handlers.transaction() as session:
             status = await read_platform_status(session, self._clock.now())
+            drift_levels = await count_levels(session)
         self._set_platform_gauges(status)
+        for level in DriftLevel:
+            self._gauges.drifting.labels(level).set(drift_levels.get(level, 0))
 
     def _set_platform_gauges(self, status: PlatformStatus) -> None:
         """Set job, outbox, inbox, invoice and reconciliation gauges from the platform status."""

@@ -20,6 +20,7 @@ from billing.metering.key_epoch import advance_epoch
 from billing.tables import Account
 from gateway.call.errors import ModelNotFound
 from gateway.call.values import AccountVariant
+from gateway.registry.drift_references import delete_drift, store_reference
 from gateway.tables import (
     ActivationReason,
     Adaptation,
@@ -166,6 +167,7 @@ async def create_version(
         )
     )
     await session.flush()
+    await store_reference(session, job, artefact)
 
 
 async def find_live_version_of_job(session: AsyncSession, job: Adaptation) -> Variant | None:
@@ -312,6 +314,7 @@ async def _delete_versions(
     )
     deleted = (await session.execute(statement)).all()
     if deleted:
+        await delete_drift(session, account_id, [version.id for version in deleted])
         await advance_epoch(session, account_id)
 
 

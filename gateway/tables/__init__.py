@@ -1,8 +1,10 @@
-"""Tables that only the gateway uses: identity, retrieval, fine-tuning, evaluations, shared models.
+"""Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
+shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
+from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
     AnswerStatus,
     EvaluationAnswer,
@@ -63,7 +65,9 @@ __all__ = [
     "TrainingFile",
     "Variant",
     "VariantActivation",
+    "VariantCount",
     "VariantDeletion",
+    "VariantDrift",
     "VectorPiece",
     "VectorStore",
     "VectorStoreFile",

@@ -15,6 +15,7 @@ from billing.rating.quantities import NO_USAGE
 from gateway.call.errors import ParameterInvalid
 from gateway.call.values import OutputBounds, ParsedRequest
 from gateway.wire import body as bodies
+from gateway.wire.costs import COSTS, require_costs
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Model, Task
 from models.own_columns import OWN_COLUMNS
@@ -34,9 +35,9 @@ class JobRequest(msgspec.Struct):
     """`POST /v1/fine_tuning/jobs`.
 
     `suffix` is the name of the fine-tuned model; a job with an existing name trains its next
-    version. `schema` states the columns of a table: target, machine, time, ignored ones, types and
-    units. `scrub` removes personal data from dialogues before training.
-    `share_for_improvement` allows training the shared model on them.
+    version. `schema` states the columns of a table: target, machine, time, ignored ones, types,
+    units, and the costs of wrong decisions. `scrub` removes personal data from dialogues before
+    training. `share_for_improvement` allows training the shared model on them.
     """
 
     model: str
@@ -97,9 +98,12 @@ def parse_schema(schema: Mapping[str, Any] | None) -> SchemaRequest:
     if schema is None:
         return NO_SCHEMA
     try:
-        return msgspec.convert(schema, SchemaRequest)
+        request = msgspec.convert(schema, SchemaRequest)
     except msgspec.ValidationError as error:
         raise ParameterInvalid(f"`schema`: {error}.", param="schema") from error
+    if request.costs is not None:
+        require_costs(request.costs, f"{SCHEMA}.{COSTS}")
+    return request
 
 
 def sensitivity_of(request: JobRequest) -> float | None:

@@ -15,7 +15,9 @@ from billing.rating.quantities import Quantities
 from gateway.call.errors import ParameterInvalid, UpstreamFailed
 from gateway.call.values import OutputBounds, ParsedRequest, ResolvedModel
 from gateway.wire import body as bodies
+from gateway.wire.costs import require_parameters
 from models.catalog import Model, Task
+from models.own_columns import OWN_COLUMNS
 
 JSON_LENGTH_HEADER = b"inference-header-content-length"
 MAX_ROWS = 100_000
@@ -56,13 +58,15 @@ class PredictionRequest(msgspec.Struct):
     of texts; a null in it is a missing number, which few models accept.
 
     `units` gives the unit of each column that is not in the model's unit. `task` describes the task
-    in words, for `model: "auto"` if several models have these columns.
+    in words, for `model: "auto"` if several models have these columns. `parameters.costs` are the
+    costs by which models of an account's own tables decide.
     """
 
     model: str
     instances: Annotated[list[dict[str, ColumnValue]], Meta(min_length=1, max_length=MAX_ROWS)]
     units: dict[str, str] = {}
     task: str = ""
+    parameters: dict[str, Any] = {}
 
 
 _DATATYPES: Mapping[type, str] = MappingProxyType({bool: "BOOL", str: "BYTES"})
@@ -123,6 +127,7 @@ def build_prediction_request(
     `public_id` is the id of the response. Raises ParameterInvalid naming the row and column.
     """
     rows, units = request.instances, request.units
+    require_parameters(request.parameters, resolved.model.adapter in OWN_COLUMNS)
     for name in units.keys() - rows[0].keys():
         raise ParameterInvalid(
             f"`units` names {name[:60]!r}, which is not a column of the rows.", param="units"
@@ -145,13 +150,18 @@ def build_prediction_request(
     return ParsedRequest(
         model=resolved.model,
         path=f"/v2/models/{resolved.upstream_name}/infer",
-        body=bodies.encode_body({"inputs": inputs}),
+        body=bodies.encode_body(_with_parameters({"inputs": inputs}, request.parameters)),
         headers={"content-type": "application/json"},
         measure=lambda _: Quantities(**metered),
         output_bounds=OutputBounds(**metered),
         convert_response=convert_response,
         variant_id=resolved.variant_id,
     )
+
+
+def _with_parameters(content: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request's content with its parameters, if it has any."""
+    return {**content, "parameters": parameters} if parameters else content
 
 
 def _metered_units(model: Model, rows: int) -> dict[str, Any]:

@@ -101,6 +101,7 @@ class Metrics:
     feedback: Counter
     evaluation_runs: Counter
     evaluation_answers: Counter
+    input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
     upstream_rejections: Counter
@@ -210,6 +211,10 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_evaluation_answers",
             "Questions of evaluation runs by result: correct, wrong or error.",
             ("result",),
+        ),
+        "input_counts_dropped": counter(
+            "maas_input_counts_dropped",
+            "Calls of customers' models whose inputs were not counted for drift.",
         ),
     }
 

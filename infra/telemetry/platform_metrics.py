@@ -26,6 +26,7 @@ class PlatformGauges:
     outbox: Gauge
     inbox: Gauge
     invoices: Gauge
+    drifting: Gauge
     differences: Gauge
     checked: Gauge
 
@@ -68,6 +69,9 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
         outbox=shared("maas_outbox", "Undelivered outbox items by state.", ("action", "state")),
         inbox=shared("maas_inbox", "Unprocessed Stripe events by state.", ("state",)),
         invoices=shared("maas_invoices_open", "Open invoices.", ("currency", "overdue")),
+        drifting=shared(
+            "maas_model_drift", "Customers' models by drift level of their last check.", ("level",)
+        ),
         differences=shared(
             "maas_check_differences", "Differences found by the last reconciliation."
         ),

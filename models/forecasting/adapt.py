@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
+from models.drift.fitting import fit_means
+from models.drift.reference import Reference, fit_numbers
 from models.forecasting.blending import blend
-from models.forecasting.data import build_forecast_data
+from models.forecasting.data import build_forecast_data, history_means
 from models.forecasting.fitting import (
     FittedForecaster,
     TooFewValues,
@@ -79,6 +81,18 @@ def build_document(model: FittedForecaster) -> ForecastDocument:
         model.intervals,
         linear.astype("<f4").tobytes(),
         export_trees(model.trees) if TREES in names else b"",
+        _fit_reference(model),
+    )
+
+
+def _fit_reference(model: FittedForecaster) -> Reference:
+    """Return the distributions of the means of histories, and of what followed them."""
+    data, samples = model.data, model.samples
+    columns = [(data.target, data.unit), *((one.name, one.unit) for one in data.others)]
+    means = history_means(samples.windows, data.others)
+    return Reference(
+        fit_means(columns, means, [1.0] * len(columns)),
+        fit_numbers(data.target, data.unit, samples.future.mean(axis=1)),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.adaptation import TrainingFileInvalid
 from models.forecasting.grid import Floats, Gridded, Indices, fill_gaps, infer_step, to_grid
-from models.forecasting.windows import Series
+from models.forecasting.windows import Series, Windows
 from models.problems import Problem, Problems
 from models.tables.columns import Column, Kind
 from models.tables.schema import Role, TableSchema
@@ -241,6 +241,17 @@ def _gapless_parts(
     bounds = np.flatnonzero(np.diff(np.concatenate([[False], is_present, [False]]).astype(int)))
     for start, end in bounds.reshape(-1, 2):
         yield Series(grid.times[start:end], target[start:end], further[start:end], machine)
+
+
+def history_means(windows: Windows, others: Sequence[OtherColumn]) -> Floats:
+    """Return the mean of the target over each history, and recent means of the further columns.
+
+    [windows, 1 + columns], in the units of the columns.
+    """
+    spreads = np.array([column.spread for column in others])
+    means = np.array([column.mean for column in others])
+    recent = windows.others[:, len(others) :] * spreads + means
+    return np.hstack([windows.history.mean(axis=1, keepdims=True), recent])
 
 
 def standardize_others(values: Floats, others: Sequence[OtherColumn]) -> Floats:

@@ -11,8 +11,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.decisions.decider import Decider
+from models.drift.reference import Counts, Reference
 from models.forecasting.blending import blend
-from models.forecasting.data import HORIZON, LEVEL, OtherColumn, describe_step
+from models.forecasting.data import HORIZON, LEVEL, OtherColumn, describe_step, history_means
 from models.forecasting.error_units import error_units
 from models.forecasting.grid import Floats
 from models.forecasting.history import MAX_FILLED_SHARE, least_rows, parse_times, read_history
@@ -39,7 +41,8 @@ class ForecastDocument(msgspec.Struct, frozen=True):
     time, target: names of the columns. low, high: smallest and largest value of the target in
     training. names: of the averaged methods. edges, weights: of the bands of steps, [bands]
     [methods]. linear: matrix of float32, [inputs, horizon]. trees: the ONNX graph; both are empty
-    if the method has no weight.
+    if the method has no weight. reference: distributions in training, of the means of histories;
+    None in artefacts of earlier releases.
     """
 
     version: int
@@ -56,6 +59,7 @@ class ForecastDocument(msgspec.Struct, frozen=True):
     intervals: HorizonIntervals
     linear: bytes
     trees: bytes
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,11 @@ class ForecastVariant:
     document: ForecastDocument
     methods: Methods
     signature: Signature
+
+    @property
+    def decider(self) -> Decider | None:
+        """None: forecasts are not decided on by costs."""
+        return None
 
     def check(self, columns: Columns) -> None:
         """Validate columns that fit the signature, as a whole. Raises InputInvalid."""
@@ -105,6 +114,16 @@ class ForecastVariant:
             "filled": history.filled,
             "outside": self._outside_names(values),
         }
+
+    def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
+        """Return how many rows of a call fall into each slot of the reference."""
+        document = self.document
+        if document.reference is None:
+            return None
+        history, _ = self._read(columns)
+        names = [document.target, *(one.name for one in document.others)]
+        inputs = dict(zip(names, history_means(history.windows, document.others).T, strict=True))
+        return document.reference.count(inputs, np.asarray(results["forecast"]).mean(axis=1))
 
     def forecast(self, windows: Windows) -> Floats:
         """Return the averaged forecasts of all steps ahead, [windows, horizon]."""

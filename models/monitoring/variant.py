@@ -62,6 +62,13 @@ class MonitorVariant:
         document = self.document
         check_series(columns, document.inputs.numbers, document.time, document.scales[-1])
 
+    @property
+    def decider(self) -> None:
+        """None: the limit follows from the rate of false alarms, not from costs."""
+
+    def count_inputs(self, columns: Columns, results: Columns) -> None:
+        """Return None: a distance from normal operation is what this model reports itself."""
+
     def run(self, columns: Columns) -> Columns:
         """Run the monitor on columns of the signature; return one array for each output.
 

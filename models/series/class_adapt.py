@@ -3,14 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from models.adaptation import Adaptation, ProgressCallback, Score
+import numpy as np
+
+from models.adaptation import Adaptation, DecisionCosts, ProgressCallback, Score
+from models.calibration import Calibration
+from models.decisions.cross_fitting import measure_class_costs
+from models.decisions.decider import ClassDecider
+from models.decisions.planning import plan_class_decider
+from models.drift.fitting import fit_means
+from models.drift.reference import Reference
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.class_data import ClassData, build_classes, reading_columns
 from models.series.class_fitting import FittedClasses, fit_classes
 from models.series.class_variant import VERSION, ClassDocument, load, render
+from models.series.windows import CumulativeSums
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
-from models.tabular.adapt import calibrate, describe_comparison
+from models.tabular.adapt import calibrate, class_bins, describe_comparison, report_costs
 from models.tabular.leakage import find_leaks
 from models.tabular.tree_graph import require_same_scores
 
@@ -41,7 +50,9 @@ class ClassAdapter:
         table = windows.as_table(reading_columns(data, windows))
         for leak in find_leaks(table, fitted.plan.splits[0]):
             progress(leak.sentence)
-        artefact = render(_build_document(data, fitted, progress))
+        decider = plan_class_decider(self.schema.costs, data.classes, windows.target.indices)
+        document = _build_document(data, fitted, decider, progress)
+        artefact = render(document)
         features = fitted.rows.of(fitted.settings)[:_CHECKED_ROWS]
         loaded = load(artefact)
         expected = fitted.model.scores(features)
@@ -53,7 +64,9 @@ class ClassAdapter:
             comparison.baseline.value,
             comparison.model.value,
             comparison.higher_is_better,
+            decision=_measure_costs(document, fitted),
         )
+        report_costs(decider, score, progress)
         return Adaptation(artefact, score, len(windows), len(fitted.held_out.rows))
 
 
@@ -68,8 +81,38 @@ def describe_series(data: ClassData) -> Sequence[str]:
     ]
 
 
+def _measure_costs(document: ClassDocument, fitted: FittedClasses) -> DecisionCosts | None:
+    """Return what decisions by the stated costs cost on held-out windows, None without costs."""
+    rows = fitted.held_out.rows
+    if document.decider is None:
+        return None
+    return measure_class_costs(
+        document.decider,
+        fitted.held_out.scores[rows],
+        fitted.rows.windows.target.indices[rows],
+        fitted.plan.clusters[rows],
+        Calibration(document.slope, np.array(document.shifts)).probabilities,
+    )
+
+
+def _fit_reference(data: ClassData, fitted: FittedClasses, calibration: Calibration) -> Reference:
+    """Return the distributions of window means, and of predictions on held-out windows."""
+    windows = fitted.rows.windows
+    means = np.full((len(windows), len(data.series.columns)), np.nan)
+    for number, series in enumerate(data.series.series):
+        rows = np.flatnonzero(windows.series == number)
+        sums = CumulativeSums(series.readings)
+        means[rows] = sums.statistics(windows.ends[rows], windows.steps).mean
+    names = [(column.name, column.unit) for column in data.series.columns]
+    scores = fitted.held_out.scores[fitted.held_out.rows]
+    return Reference(
+        fit_means(names, means, [1.0] * len(names)),
+        class_bins(data.name, data.classes, scores, calibration),
+    )
+
+
 def _build_document(
-    data: ClassData, fitted: FittedClasses, progress: ProgressCallback
+    data: ClassData, fitted: FittedClasses, decider: ClassDecider, progress: ProgressCallback
 ) -> ClassDocument:
     """Return the variant's content."""
     rows = fitted.held_out.rows
@@ -87,4 +130,6 @@ def _build_document(
         slope=calibration.slope,
         shifts=tuple(float(shift) for shift in calibration.shifts),
         graph=graph.model,
+        decider=decider,
+        reference=_fit_reference(data, fitted, calibration),
     )

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from models.decisions.decider import ClassDecider, Decider, decision_outputs
+from models.drift.reference import Counts, Reference
 from models.own_artefact import VariantBroken, decode_document
 from models.series.calls import (
     ColumnRange,
@@ -35,7 +37,9 @@ class ClassDocument(msgspec.Struct, frozen=True):
     """The content of a variant.
 
     base: score of each class before any feature. slope, shifts: calibration of the scores. graph:
-    the ONNX graph of contributions, [batch, features] to [batch, classes × features].
+    the ONNX graph of contributions, [batch, features] to [batch, classes × features]. decider: how
+    decisions follow from costs. reference: distributions in training, of the means of windows. Both
+    are None in artefacts of earlier releases.
     """
 
     version: int
@@ -48,6 +52,8 @@ class ClassDocument(msgspec.Struct, frozen=True):
     slope: float
     shifts: tuple[float, ...]
     graph: bytes
+    decider: ClassDecider | None = None
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,11 @@ class ClassVariant:
     document: ClassDocument
     session: Any
     signature: Signature
+
+    @property
+    def decider(self) -> Decider | None:
+        """How decisions follow from costs; None if they cannot."""
+        return self.document.decider
 
     def check(self, columns: Columns) -> None:
         """Validate across columns what the signature cannot express. Raises InputInvalid."""
@@ -78,6 +89,16 @@ class ClassVariant:
             **answer_reasons(self._by_column(chosen), names),
             "outside": answer_outside(outside_flags(_means(readings), document.columns), names),
         }
+
+    def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
+        """Return how many rows of a call fall into each slot of the reference."""
+        document = self.document
+        if document.reference is None:
+            return None
+        means = _means(stack_readings(columns, document.columns, document.recipe.steps))
+        names = [column.name for column in document.columns]
+        inputs = dict(zip(names, means.T, strict=True))
+        return document.reference.count(inputs, results["class"])
 
     def _by_column(self, by_feature: Floats) -> Floats:
         """Return the contributions of the columns, [rows, columns]."""
@@ -111,4 +132,5 @@ def load(artefact: bytes) -> ClassVariant:
 def build_signature(document: ClassDocument) -> Signature:
     """Return the inputs and outputs of a variant."""
     inputs = input_fields(document.columns, document.time, document.recipe.steps)
-    return Signature(inputs, class_outputs(document.target, document.classes), str(VERSION))
+    outputs = class_outputs(document.target, document.classes)
+    return Signature(inputs, (*outputs, *decision_outputs(document.decider)), str(VERSION))

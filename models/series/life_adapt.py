@@ -5,18 +5,26 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.adaptation import Adaptation, ProgressCallback, Score
+from models.adaptation import Adaptation, DecisionCosts, ProgressCallback, Score
+from models.decisions.costs import Side
+from models.decisions.cross_fitting import measure_limit_costs
+from models.decisions.decider import LimitDecider
+from models.decisions.error_distribution import fit_errors
+from models.decisions.planning import plan_limit_decider
+from models.drift.fitting import fit_means
+from models.drift.reference import Reference, fit_numbers
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.life_data import LifeData, build_lives
 from models.series.life_fitting import FittedLife, fit_life
 from models.series.life_intervals import calibrate_life_intervals
 from models.series.life_rows import LifeRows, build_rows, reading_columns
 from models.series.life_variant import VERSION, LifeDocument, load, render
+from models.series.windows import CumulativeSums
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, SchemaRequest, infer_schema
-from models.tabular.adapt import describe_comparison
+from models.tabular.adapt import describe_comparison, report_costs
 from models.tabular.boosting import raw_scores
-from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable
+from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable, cluster_weights
 from models.tabular.leakage import find_leaks
 from models.tabular.tree_graph import build_tree_graph, require_same_scores
 
@@ -46,7 +54,8 @@ class LifeAdapter:
         table = rows.as_table(fitted.target, reading_columns(data, rows))
         for leak in find_leaks(table, fitted.plan.splits[0]):
             progress(leak.sentence)
-        artefact = render(_build_document(data, rows, fitted, progress))
+        decider = _plan_decider(self.schema, data, rows, fitted)
+        artefact = render(_build_document(data, rows, fitted, decider, progress))
         features = fitted.model.features(rows)[:_CHECKED_ROWS]
         loaded = load(artefact)
         expected = raw_scores(fitted.model.booster, features)
@@ -58,7 +67,9 @@ class LifeAdapter:
             comparison.baseline.value,
             comparison.model.value,
             comparison.higher_is_better,
+            decision=_measure_costs(decider, rows, fitted),
         )
+        report_costs(decider, score, progress)
         return Adaptation(artefact, score, len(data.lives), data.failed_count)
 
 
@@ -74,8 +85,60 @@ def describe_lives(data: LifeData) -> Sequence[str]:
     ]
 
 
+def _plan_decider(
+    schema: SchemaRequest, data: LifeData, rows: LifeRows, fitted: FittedLife
+) -> LimitDecider:
+    """Return how the model decides. Raises TrainingFileInvalid for invalid costs."""
+    held = fitted.held_out.rows
+    machines = rows.machines[held]
+    errors = fit_errors(
+        fitted.held_out.scores[held],
+        fitted.target.values[held],
+        cluster_weights(machines),
+        len(np.unique(machines)),
+    )
+    cap = fitted.model.settings.cap
+    return plan_limit_decider(schema.costs, errors, Side.BELOW, data.unit, cap)
+
+
+def _measure_costs(
+    decider: LimitDecider, rows: LifeRows, fitted: FittedLife
+) -> DecisionCosts | None:
+    """Return what decisions by the stated costs cost on machines left out, None without costs."""
+    held = fitted.held_out.rows
+    machines = rows.machines[held]
+    return measure_limit_costs(
+        decider,
+        fitted.held_out.scores[held],
+        fitted.target.values[held],
+        cluster_weights(machines),
+        machines,
+    )
+
+
+def _fit_reference(data: LifeData, rows: LifeRows, fitted: FittedLife) -> Reference:
+    """Return the distributions of recent means, and of predictions for machines left out."""
+    width = rows.recipe.windows[1]
+    means = np.vstack(
+        [
+            CumulativeSums(one.readings).statistics(ends, width).mean
+            for one, ends in zip(data.histories.series, rows.ends, strict=True)
+        ]
+    )
+    names = [(column.name, column.unit) for column in data.histories.columns]
+    held = fitted.held_out.rows
+    return Reference(
+        fit_means(names, means, np.abs(fitted.model.weights).tolist()),
+        fit_numbers(data.name, data.unit, fitted.held_out.scores[held]),
+    )
+
+
 def _build_document(
-    data: LifeData, rows: LifeRows, fitted: FittedLife, progress: ProgressCallback
+    data: LifeData,
+    rows: LifeRows,
+    fitted: FittedLife,
+    decider: LimitDecider,
+    progress: ProgressCallback,
 ) -> LifeDocument:
     """Return the variant's content."""
     model = fitted.model
@@ -100,6 +163,8 @@ def _build_document(
         base=graph.base,
         intervals=_calibrate(rows, fitted, unit, progress),
         trees=graph.model,
+        decider=decider,
+        reference=_fit_reference(data, rows, fitted),
     )
 
 

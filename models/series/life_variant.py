@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from models.decisions.decider import Decider, LimitDecider, decision_outputs
+from models.drift.reference import Counts, Reference
 from models.own_artefact import VariantBroken, decode_document
 from models.series.calls import (
     ColumnRange,
@@ -39,7 +41,9 @@ class LifeDocument(msgspec.Struct, frozen=True):
     weights: of the columns in the health index. with_columns: whether the columns' own features
     follow those of the index. fills: stand for missing features. cap: the highest life that is
     told apart. longest: the longest life in training, the upper bound of capped lives. base: the
-    life before any split. trees: the ONNX graph of contributions.
+    life before any split. trees: the ONNX graph of contributions. decider: how decisions follow
+    from costs. reference: distributions in training, of recent means. Both are None in artefacts of
+    earlier releases.
     """
 
     version: int
@@ -56,6 +60,8 @@ class LifeDocument(msgspec.Struct, frozen=True):
     base: tuple[float, ...]
     intervals: IntervalTable
     trees: bytes
+    decider: LimitDecider | None = None
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,11 @@ class LifeVariant:
     document: LifeDocument
     session: Any
     signature: Signature
+
+    @property
+    def decider(self) -> Decider | None:
+        """How decisions follow from costs; None if they cannot."""
+        return self.document.decider
 
     def check(self, columns: Columns) -> None:
         """Validate across columns what the signature cannot express. Raises InputInvalid."""
@@ -89,6 +100,19 @@ class LifeVariant:
                 outside_flags(means * spread + centre, document.columns), names
             ),
         }
+
+    def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
+        """Return how many rows of a call fall into each slot of the reference."""
+        document = self.document
+        if document.reference is None:
+            return None
+        width = document.recipe.windows[1]
+        readings = stack_readings(columns, document.columns, width)
+        end = np.array([readings.shape[1]])
+        means = np.vstack([CumulativeSums(one).statistics(end, width).mean for one in readings])
+        names = [column.name for column in document.columns]
+        inputs = dict(zip(names, means.T, strict=True))
+        return document.reference.count(inputs, results["value"])
 
     def _describe(self, readings: Floats) -> tuple[Features, Floats]:
         """Return the features of one series, [1, features], and its recent means in deviations."""
@@ -152,4 +176,5 @@ def build_signature(document: LifeDocument) -> Signature:
     """Return the inputs and outputs of a variant."""
     inputs = input_fields(document.columns, document.time, document.recipe.min_steps)
     outputs = number_outputs(document.target, document.unit)
-    return Signature((*inputs, level_field()), outputs, str(VERSION))
+    decided = decision_outputs(document.decider)
+    return Signature((*inputs, level_field()), (*outputs, *decided), str(VERSION))

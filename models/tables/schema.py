@@ -64,6 +64,7 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     highest remaining life that is told apart, `censored` names machines that have not failed yet.
     Of anomaly detectors: `window` is the most steps that are averaged, `normal` the label of normal
     operation, `false_alarms` the share of normal rows that may raise an alarm.
+    `costs` are those of false alarms and misses (models/decisions/costs.py).
     """
 
     target: str | None = None
@@ -77,6 +78,7 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     censored: tuple[str, ...] = ()
     normal: str | None = None
     false_alarms: Annotated[float, Meta(ge=0.0001, le=0.2)] | None = None
+    costs: dict[str, Any] | None = None
 
 
 NO_SCHEMA = SchemaRequest()

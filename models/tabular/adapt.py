@@ -5,8 +5,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.adaptation import Adaptation, ProgressCallback, Score
+from models.adaptation import Adaptation, DecisionCosts, ProgressCallback, Score
 from models.calibration import Calibration, CalibrationFailed, calibration_metrics, fit_calibration
+from models.decisions.comparison import describe_costs
+from models.decisions.costs import Side
+from models.decisions.cross_fitting import measure_class_costs, measure_limit_costs
+from models.decisions.decider import ClassDecider, LimitDecider
+from models.decisions.error_distribution import fit_errors
+from models.decisions.planning import plan_class_decider, plan_limit_decider
+from models.drift.fitting import fit_columns
+from models.drift.reference import CategoryBins, Reference, fit_categories, fit_numbers
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from models.tabular.boosting import raw_scores
@@ -14,7 +22,12 @@ from models.tabular.data import Floats, Goal, Indices, TabularData, build_data
 from models.tabular.encoding import column_values
 from models.tabular.evaluation import Comparison
 from models.tabular.fitting import FittedModel, fit_model
-from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable, calibrate_intervals
+from models.tabular.intervals import (
+    DEFAULT_LEVEL,
+    IntervalTable,
+    calibrate_intervals,
+    cluster_weights,
+)
 from models.tabular.leakage import find_leaks
 from models.tabular.tree_graph import build_tree_graph, require_same_scores
 from models.tabular.variant import VERSION, TabularDocument, load, render
@@ -44,7 +57,8 @@ class TabularAdapter:
         model = fit_model(data, self.threads, report)
         for leak in find_leaks(data, model.plan.splits[0]):
             progress(leak.sentence)
-        document = _build_document(data, model, progress)
+        decider = _plan_decider(self.schema, data, model)
+        document = _build_document(data, model, decider, progress)
         artefact = render(document)
         _require_same_scores(artefact, data, model)
         progress(describe_comparison(model.comparison, model.plan.kind.value))
@@ -55,7 +69,9 @@ class TabularAdapter:
             comparison.model.value,
             comparison.higher_is_better,
             improvement=(comparison.difference.low, comparison.difference.high),
+            decision=_measure_costs(decider, document, data, model),
         )
+        report_costs(decider, score, progress)
         return Adaptation(artefact, score, len(data), len(model.held_out.rows))
 
 
@@ -88,10 +104,55 @@ def describe_comparison(comparison: Comparison, held_out: str) -> str:
     )
 
 
+def report_costs(
+    decider: ClassDecider | LimitDecider, score: Score, progress: ProgressCallback
+) -> None:
+    """Report what decisions by the stated costs cost on held-out rows, if costs were stated."""
+    if score.decision is not None:
+        progress(describe_costs(decider.event_names, score.decision))
+
+
+def _plan_decider(
+    schema: SchemaRequest, data: TabularData, model: FittedModel
+) -> ClassDecider | LimitDecider:
+    """Return how the model decides. Raises TrainingFileInvalid for invalid costs."""
+    if data.target.goal is Goal.CLASS:
+        return plan_class_decider(schema.costs, data.target.classes, data.target.indices)
+    rows = model.held_out.rows
+    clusters = model.plan.clusters[rows]
+    errors = fit_errors(
+        model.held_out.scores[rows],
+        data.target.values[rows],
+        cluster_weights(clusters),
+        len(np.unique(clusters)),
+    )
+    return plan_limit_decider(schema.costs, errors, Side.ABOVE, data.target.unit)
+
+
+def _measure_costs(
+    decider: ClassDecider | LimitDecider,
+    document: TabularDocument,
+    data: TabularData,
+    model: FittedModel,
+) -> DecisionCosts | None:
+    """Return what decisions by the stated costs cost on held-out rows, None without costs."""
+    rows = model.held_out.rows
+    scores, clusters = model.held_out.scores[rows], model.plan.clusters[rows]
+    if isinstance(decider, ClassDecider):
+        calibrated = Calibration(document.slope, np.array(document.shifts)).probabilities
+        truth = data.target.indices[rows]
+        return measure_class_costs(decider, scores, truth, clusters, calibrated)
+    weights = cluster_weights(clusters)
+    return measure_limit_costs(decider, scores, data.target.values[rows], weights, clusters)
+
+
 def _build_document(
-    data: TabularData, model: FittedModel, progress: ProgressCallback
+    data: TabularData,
+    model: FittedModel,
+    decider: ClassDecider | LimitDecider,
+    progress: ProgressCallback,
 ) -> TabularDocument:
-    """Return the variant's content: trees, calibration or intervals."""
+    """Return the variant's content: trees, calibration or intervals, costs."""
     graph = build_tree_graph(model.booster, "models.tabular")
     is_class = data.target.goal is Goal.CLASS
     rows = model.held_out.rows
@@ -112,7 +173,31 @@ def _build_document(
         shifts=tuple(float(shift) for shift in calibration.shifts),
         intervals=None if is_class else _calibrate_intervals(data, model, progress),
         trees=graph.model,
+        decider=decider,
+        reference=_fit_reference(data, model, calibration),
     )
+
+
+def _fit_reference(data: TabularData, model: FittedModel, calibration: Calibration) -> Reference:
+    """Return the distributions of the inputs, and of predictions on held-out rows."""
+    gains = np.bincount(
+        model.encoding.owners,
+        weights=model.booster.feature_importance("gain"),
+        minlength=len(data.inputs),
+    )
+    target, scores = data.target, model.held_out.scores[model.held_out.rows]
+    inputs = fit_columns(data.inputs, gains.tolist())
+    if target.goal is Goal.CLASS:
+        return Reference(inputs, class_bins(target.name, target.classes, scores, calibration))
+    return Reference(inputs, fit_numbers(target.name, target.unit, scores))
+
+
+def class_bins(
+    name: str, classes: Sequence[str], scores: Floats, calibration: Calibration
+) -> CategoryBins:
+    """Return the distribution of predicted classes from held-out scores, [rows, classes]."""
+    best = calibration.probabilities(scores).argmax(axis=1)
+    return fit_categories(name, np.array(classes, dtype=object)[best])
 
 
 def calibrate(scores: Floats, truth: Indices, progress: ProgressCallback) -> Calibration:

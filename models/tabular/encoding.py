@@ -35,6 +35,11 @@ class NumberEncoding(msgspec.Struct, frozen=True, tag="number"):
         numbers = np.asarray(values, dtype=np.float32)
         return np.where(np.isnan(numbers), np.float32(self.missing), numbers)[:, np.newaxis]
 
+    def without_fill(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return numbers with NaN where they are missing."""
+        numbers = np.asarray(values, dtype=np.float64)
+        return np.where(numbers == np.float64(np.float32(self.missing)), np.nan, numbers)
+
     def is_outside(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Return which values lie outside the range that the model was trained on."""
         numbers = np.asarray(values, dtype=np.float64)
@@ -61,6 +66,10 @@ class CategoryEncoding(msgspec.Struct, frozen=True, tag="category"):
         """Return the features: 1 in the column of a row's value."""
         texts = np.asarray(values, dtype=object)
         return np.stack([texts == value for value in self.frequent], axis=1).astype(np.float32)
+
+    def without_fill(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return the texts unchanged: empty ones are missing."""
+        return values
 
     def is_outside(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Return which values did not occur in training; a missing one is not outside."""

@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.decisions.decider import ClassDecider, Decider, LimitDecider, decision_outputs
+from models.drift.reference import Counts, Reference
 from models.own_artefact import VariantBroken, decode_document
 from models.signature import BYTES, Columns, InputField, Signature
 from models.tabular.answers import (
@@ -37,7 +39,8 @@ class TabularDocument(msgspec.Struct, frozen=True):
 
     base: raw score of each class (one for numbers and two classes) before any split. slope, shifts:
     calibration of class scores. intervals: of numbers. trees: the ONNX graph, [batch, features] to
-    [batch, scores × features].
+    [batch, scores × features]. decider: how decisions follow from costs. reference: distributions
+    in training. Both are None in artefacts of earlier releases.
     """
 
     version: int
@@ -51,6 +54,8 @@ class TabularDocument(msgspec.Struct, frozen=True):
     shifts: tuple[float, ...]
     intervals: IntervalTable | None
     trees: bytes
+    decider: ClassDecider | LimitDecider | None = None
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,11 @@ class TabularVariant:
     document: TabularDocument
     session: Any
     signature: Signature
+
+    @property
+    def decider(self) -> Decider | None:
+        """How decisions follow from costs; None if they cannot."""
+        return self.document.decider
 
     def check(self, columns: Columns) -> None:
         """Accept all columns that fit the signature."""
@@ -75,6 +85,19 @@ class TabularVariant:
         if document.goal is Goal.CLASS:
             return {**self._classify(scores, contributions), "outside": outside}
         return {**self._predict(scores[:, 0], contributions, columns), "outside": outside}
+
+    def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
+        """Return how many rows of a call fall into each slot of the reference."""
+        reference = self.document.reference
+        if reference is None:
+            return None
+        encodings = {column.name: column for column in self.document.encoding.columns}
+        inputs = {
+            variable.name: encodings[variable.name].without_fill(columns[variable.name])
+            for variable in reference.inputs
+        }
+        output = "class" if self.document.goal is Goal.CLASS else "value"
+        return reference.count(inputs, results[output])
 
     def _classify(self, scores: Floats, contributions: Floats) -> Columns:
         """Return class, calibrated probabilities and reasons."""
@@ -137,12 +160,14 @@ def load(artefact: bytes) -> TabularVariant:
 def build_signature(document: TabularDocument) -> Signature:
     """Return the inputs and outputs of a variant."""
     inputs = tuple(_input_field(column) for column in document.encoding.columns)
+    decided = decision_outputs(document.decider)
     if document.goal is Goal.CLASS:
-        return Signature(inputs, class_outputs(document.target, document.classes), str(VERSION))
+        outputs = class_outputs(document.target, document.classes)
+        return Signature(inputs, (*outputs, *decided), str(VERSION))
     names = {field.name for field in inputs}
     settings = () if LEVEL in names else (level_field(),)
     outputs = number_outputs(document.target, document.unit)
-    return Signature((*inputs, *settings), outputs, str(VERSION))
+    return Signature((*inputs, *settings), (*outputs, *decided), str(VERSION))
 
 
 def _input_field(column: ColumnEncoding) -> InputField:

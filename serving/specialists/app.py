@@ -13,6 +13,7 @@ from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
 
+from models.drift.counts_text import HEADER as BINS_HEADER
 from models.signature import Columns
 from serving.errors import (
     InputInvalid,
@@ -30,8 +31,9 @@ from serving.specialists.inference import (
     render_inference,
     run_batch,
 )
+from serving.specialists.input_bins import describe_bins
 from serving.specialists.loader import ModelSource, load_specialist
-from serving.specialists.open_inference import HEADER_LENGTH, RenderedResponse
+from serving.specialists.open_inference import HEADER_LENGTH, InferRequest
 from serving.specialists.specialist import Specialist, model_metadata
 from serving.specialists.variant_store import VariantStore
 from serving.variant_folder import VariantFolder, is_variant_id
@@ -119,9 +121,7 @@ class SpecialistApp:
         infer_request, columns = await asyncio.to_thread(parse_inference, model, body, length)
         rows = len(next(iter(columns.values())))
         results = await run((model, columns, rows))
-        return _inference_response(
-            await asyncio.to_thread(render_inference, model, infer_request, results)
-        )
+        return await asyncio.to_thread(_respond, model, infer_request, columns, results)
 
     async def _update_variant(self, request: Request, variant_id: str) -> Response:
         """Load (PUT) or delete (DELETE) a customer's variant."""
@@ -174,11 +174,19 @@ def specialist_app(
     return deployment.bind(dict(sources), variants)
 
 
-def _inference_response(rendered: RenderedResponse) -> Response:
-    """Return the HTTP response of an inference; the length header is set for binary tensors."""
+def _respond(
+    model: Specialist, request: InferRequest, columns: Columns, results: Columns
+) -> Response:
+    """Return the HTTP response of an inference, with the counts of its inputs in a header.
+
+    The length header is set for binary tensors.
+    """
+    rendered = render_inference(model, request, results)
+    bins = describe_bins(model, columns, results)
+    headers = {} if bins is None else {BINS_HEADER: bins}
     if rendered.header_length is None:
-        return Response(rendered.body, media_type=JSON)
-    headers = {HEADER_LENGTH: str(rendered.header_length)}
+        return Response(rendered.body, headers=headers, media_type=JSON)
+    headers[HEADER_LENGTH] = str(rendered.header_length)
     return Response(rendered.body, headers=headers, media_type="application/octet-stream")
 
 

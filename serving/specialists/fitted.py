@@ -7,6 +7,8 @@ from typing import Protocol
 import msgspec
 
 from models.anomaly import variant as anomaly
+from models.decisions.decider import Decider
+from models.drift.reference import Counts
 from models.forecasting import variant as forecasting
 from models.monitoring import variant as monitoring
 from models.own_artefact import VariantBroken
@@ -108,12 +110,21 @@ class TableVariant(Protocol):
         """The inputs and outputs."""
         ...
 
+    @property
+    def decider(self) -> Decider | None:
+        """How decisions follow from costs; None if they cannot."""
+        ...
+
     def check(self, columns: Columns) -> None:
         """Validate across columns what the signature cannot express. Raises InputInvalid."""
         ...
 
     def run(self, columns: Columns) -> Columns:
         """Run the model on validated columns; return one array for each output."""
+        ...
+
+    def count_inputs(self, columns: Columns, results: Columns) -> Counts | None:
+        """Return how many rows fall into each slot of the reference; None without a reference."""
         ...
 
 

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 
 from models.forecasting.variant import ForecastVariant
 from models.signature import Columns
+from serving.specialists.decisions import add_decisions, decided_signature, find_decider
 from serving.specialists.fitted import TableSpecialist, UnfittedSpecialist
 from serving.specialists.open_inference import (
     InferRequest,
@@ -40,7 +41,7 @@ def parse_inference(
     request = parse_request(body, header_length)
     columns = parse_columns(request, model.signature)
     model.check(columns)
-    require_outputs(request, model.signature)
+    require_outputs(request, decided_signature(model.signature, find_decider(model, request)))
     return request, columns
 
 
@@ -66,7 +67,9 @@ def render_inference(
     model: Specialist, request: InferRequest, results: Columns
 ) -> RenderedResponse:
     """Render the inference response with the outputs that the request selected."""
-    outputs = select_outputs(request, model.signature, results)
+    decider = find_decider(model, request)
+    signature = decided_signature(model.signature, decider)
+    outputs = select_outputs(request, signature, add_decisions(results, decider))
     return render_response(model.name, model.signature.version, request, outputs)
 
 

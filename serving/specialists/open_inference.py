@@ -6,7 +6,7 @@ Supports JSON and the binary tensor extension (`Inference-Header-Content-Length`
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -58,12 +58,14 @@ class InferRequest:
     """A parsed inference request.
 
     `outputs` maps each requested output to whether it is returned as binary; empty selects all.
+    `parameters` are those of the whole request.
     """
 
     id: str | None
     inputs: tuple[Tensor, ...]
     outputs: Mapping[str, bool]
     binary_by_default: bool
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ def parse_request(body: bytes, header_length: int | None = None) -> InferRequest
             f"The binary part has {len(tail)} bytes, but the inputs declare {offset}."
         )
     default = bool(wire.parameters.get("binary_data_output", False))
-    return InferRequest(wire.id, tuple(inputs), _requested_outputs(wire, default), default)
+    outputs, parameters = _requested_outputs(wire, default), MappingProxyType(wire.parameters)
+    return InferRequest(wire.id, tuple(inputs), outputs, default, parameters)
 
 
 def render_response(

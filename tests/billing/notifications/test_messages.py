@@ -8,13 +8,21 @@ from tests.support.billing.making import sql
 from tests.support.stories.story import Firm, Story
 
 INVOICE = {"number": "MAAS-000001", "owed": "30.00 CNY", "due": "2026-11-01"}
+MOVED = {"model": "ft:x:acct_1:line-3", "variable": "torque", "psi": "0.31", "rows": "1200"}
 USED = {"subject": "the credit", "percent": "80", "used": "80.00 CNY", "amount": "100.00 CNY"}
 
 
 class TestEmailText:
     @pytest.mark.parametrize("locale", ["zh", "en"])
     @pytest.mark.parametrize(
-        ("kind", "values"), [("reminder", INVOICE), ("suspended", INVOICE), ("alert", USED)]
+        ("kind", "values"),
+        [
+            ("reminder", INVOICE),
+            ("suspended", INVOICE),
+            ("alert", USED),
+            ("drift_moderate", MOVED),
+            ("drift_significant", MOVED),
+        ],
     )
     def test_every_value_is_in_subject_or_text(
         self, kind: str, values: dict[str, str], locale: str

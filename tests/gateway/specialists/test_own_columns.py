@@ -87,3 +87,49 @@ async def test_invalid_schema_is_rejected_with_its_field(
             model=model, training_file=file.id, extra_body={"schema": schema}
         )
     assert caught.value.param == "schema"
+
+
+async def test_costs_of_job_and_call_decide(real: Gateway, openai: AsyncOpenAI) -> None:
+    pair = {"false_alarm": 100, "miss": 1900}
+    schema = {**SCHEMA, "costs": {"yes": pair}}
+    job = await adapted(openai, CLASSIFIER, csv(machines()), schema=schema)
+    decision = job.model_extra["score"]["decision"]
+    assert decision["thresholds"] == [pytest.approx(0.05)]
+    assert decision["at_thresholds"] < min(decision["always"], decision["never"])
+    body = {"model": job.fine_tuned_model, "instances": [ROW]}
+    (found,) = (await real.http.post("/v1/predictions", json=body)).json()["predictions"]
+    assert (found["decision"], found["act_on"]) == ("act", "yes")
+    dear = {"costs": {"yes": {"false_alarm": 1e9, "miss": 1}}}
+    answer = await real.http.post("/v1/predictions", json={**body, "parameters": dear})
+    assert answer.json()["predictions"][0]["decision"] == "no_action"
+    for costs, param in (
+        ({"maybe": pair}, "parameters.costs.maybe"),
+        ({"yes": {**pair, "miss": -1}}, "parameters.costs.yes.miss"),
+    ):
+        wrong = await real.http.post(
+            "/v1/predictions", json={**body, "parameters": {"costs": costs}}
+        )
+        assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, param)
+
+
+async def test_costs_of_other_models_and_unknown_parameters_are_rejected(real: Gateway) -> None:
+    body = {"model": SPECIALIST, "instances": [{"torque": 1.0}]}
+    for parameters, param in (({"costs": {}}, "parameters.costs"), ({"x": 1}, "parameters.x")):
+        answer = await real.http.post("/v1/predictions", json={**body, "parameters": parameters})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+async def test_inputs_of_calls_are_compared_with_the_training(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
+    job = await adapted(openai, CLASSIFIER, csv(machines()), schema=SCHEMA)
+    hot = {"model": job.fine_tuned_model, "instances": [{**ROW, "torque": 300.0}] * 250}
+    answer = await real.http.post("/v1/predictions", json=hot)
+    assert "x-maas-input-bins" not in answer.headers
+    await real.parts.input_counter.flush()
+    drift = (await real.http.get(f"/v1/models/{job.fine_tuned_model}/drift")).json()
+    assert (drift["level"], drift["rows"]) == ("significant", 250)
+    by_name = {variable["name"]: variable for variable in drift["variables"]}
+    assert by_name["torque"]["serving"]["outside"] == 1
+    assert by_name["grade"]["serving"]["shares"]["C"] == 1
+    assert by_name["failure"]["role"] == "prediction"

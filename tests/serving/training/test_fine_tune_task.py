@@ -63,6 +63,7 @@ class TestFineTuningOutput:
                     "higher_is_better": True,
                     "exact": None,
                     "improvement": None,
+                    "decision": None,
                 },
                 "examples": 4,
                 "held_out": 1,

@@ -17,6 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
+from models.drift.counts_text import HEADER as BINS_HEADER
 from tests.support.fakes.learner import Learner
 from tests.support.fakes.listening import listening
 from tests.support.fakes.upstream_refusals import refusal_of, unfit
@@ -172,7 +173,9 @@ class _Handlers:
             }
             return web.json_response({"error": error}, status=400, headers={"x-maas-error": "1"})
         output = {"name": "failure", "datatype": "INT64", "shape": [rows], "data": [0] * rows}
-        return web.json_response({"model_name": request.match_info["name"], "outputs": [output]})
+        content = {"model_name": request.match_info["name"], "outputs": [output]}
+        bins = self._fake.learner.bins
+        return web.json_response(content, headers=None if bins is None else {BINS_HEADER: bins})
 
     async def _take(self, request: web.Request) -> dict[str, Any]:
         body: dict[str, Any] = json.loads(await request.read())

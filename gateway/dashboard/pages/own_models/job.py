@@ -19,12 +19,15 @@ from gateway.dashboard.pages.own_models.acceptance import (
     load_candidate,
 )
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
+from gateway.drift.counts import MIN_ROWS
+from gateway.drift.report import load_drift
 from gateway.fine_tuning import jobs
 from gateway.fine_tuning.offers import JobOffers
 from gateway.fine_tuning.runner import FineTuningRunner
 from gateway.fine_tuning.views import render_job
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
+from gateway.registry.variants import find_live_version_of_job
 from gateway.tables import Adaptation, AdaptationStatus
 from infra.clock import Clock
 from infra.database.database import Database
@@ -139,6 +142,12 @@ async def _render_job(
     async with database.transaction() as session:
         profile = await get_profile(session, page.account_id)
         context = await _job_context(session, page, job)
+        version = await find_live_version_of_job(session, context["job"])
+        drift = (
+            None
+            if version is None
+            else await load_drift(session, page.account_id, version.id, clock.now())
+        )
     candidate = await load_candidate(page, database, clock, authenticator, context["job"])
     model = catalog.models.get(context["job"].model)
     return page.render(
@@ -146,11 +155,20 @@ async def _render_job(
         status=status,
         **context,
         adapter=None if model is None else model.adapter,
+        drift=drift,
+        thresholds=_thresholds(context["job"]),
+        min_rows=MIN_ROWS,
         form=form,
         candidate=candidate,
         may=page.viewer.has_permission(Permission.CALL),
         zone=parse_time_zone(profile.time_zone),
     )
+
+
+def _thresholds(job: Adaptation) -> str:
+    """Return the thresholds of the job's decisions as a text; empty without costs."""
+    decision = (job.score or {}).get("decision") or {}
+    return ", ".join(f"{threshold:.1%}" for threshold in decision.get("thresholds", ()))
 
 
 async def _job_context(session: AsyncSession, page: PageRequest, job: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Decisions by the costs of false alarms and misses, from calibrated probabilities."""
