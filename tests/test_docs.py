@@ -15,8 +15,7 @@ import gateway.call.errors
 import gateway.evaluations
 import gateway.fine_tuning
 import gateway.identity
-import gateway.registry.files
-import gateway.registry.versions
+import gateway.registry
 import gateway.retrieval
 import gateway.shared_models
 import infra.database.database
@@ -36,11 +35,11 @@ ROOT = Path(__file__).parent.parent
 
 def facts() -> Iterator[type[AppError]]:
     """All errors that the gateway and billing declare."""
-    modules = [gateway.call.errors, gateway.registry.files, gateway.registry.versions]
+    modules = [gateway.call.errors]
     modules += [infra.database.database]
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
-        gateway.evaluations,
+        gateway.evaluations, gateway.registry,
     )  # fmt: skip
     found = [
         one

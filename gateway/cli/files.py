@@ -87,11 +87,15 @@ def files_check(
             ),
         )
     except TrainingFileRejected as error:
-        report = render_file_check(catalog_model, error)
-        rows = [{**problem, "line": problem["line"] or ""} for problem in report["problems"]]
-        table = Table(rows, ("line", "field", "code", "message", "fix"))
-        return Report(report, (table,), exit_code=1)
+        return _show_rejected_file(render_file_check(catalog_model, error))
     return _show_valid_file(render_file_check(catalog_model, checked))
+
+
+def _show_rejected_file(report: dict[str, Any]) -> Report:
+    """Return the report on a file with problems."""
+    rows = [{**problem, "line": problem["line"] or ""} for problem in report["problems"]]
+    table = Table(rows, ("line", "field", "code", "message", "fix"))
+    return Report(report, (table,), exit_code=1)
 
 
 def _show_valid_file(report: dict[str, Any]) -> Report:

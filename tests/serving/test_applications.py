@@ -49,6 +49,7 @@ def test_serve_config_import_paths_are_application_builders() -> None:
     assert {one["import_path"] for one in named} <= builders
 
 
+@pytest.mark.usefixtures("network", "processes")
 @pytest.mark.skipif("MAAS_CHAOS" not in os.environ, reason="imports vLLM: only in `make chaos`")
 def test_serve_config_applications_match_single_machine_plan() -> None:
     if find_spec("vllm") is None or find_spec("ray") is None:

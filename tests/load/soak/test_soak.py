@@ -18,6 +18,7 @@ from tests.support.chaos import in_full
 SECONDS = 180
 
 
+@pytest.mark.usefixtures("network", "processes")
 @pytest.mark.skipif(not in_full(1, 0), reason="takes minutes: `make chaos`")
 async def test_short_soak_records_every_answered_call_once(tmp_path: Path) -> None:
     arguments = ("--minutes", str(SECONDS / 60), "--saturation-seconds", "2", "--most-rate", "20")

@@ -133,6 +133,7 @@ serve.shutdown()
 """
 
 
+@pytest.mark.usefixtures("network", "processes")
 @pytest.mark.skipif(not in_full(1, 0), reason="starts Ray Serve: `make chaos`")
 def test_engine_counters_of_ray_replicas_are_complete_or_marked_incomplete(tmp_path: Path) -> None:
     if find_spec("ray") is None:
