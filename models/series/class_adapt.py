@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from models.adaptation import Adaptation, ProgressCallback, Score
+from models.adaptation import Adaptation, ProgressCallback
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.class_data import ClassData, build_classes, reading_columns
 from models.series.class_fitting import FittedClasses, fit_classes
@@ -47,13 +47,7 @@ class ClassAdapter:
         expected = fitted.model.scores(features)
         require_same_scores(loaded.session, expected, features, loaded.document.base)
         progress(describe_comparison(fitted.comparison, fitted.plan.kind.value))
-        comparison = fitted.comparison
-        score = Score(
-            f"{comparison.metric}, {fitted.plan.kind.value}",
-            comparison.baseline.value,
-            comparison.model.value,
-            comparison.higher_is_better,
-        )
+        score = fitted.comparison.as_score(fitted.plan.kind.value)
         return Adaptation(artefact, score, len(windows), len(fitted.held_out.rows))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.adaptation import Adaptation, ProgressCallback, Score
+from models.adaptation import Adaptation, ProgressCallback
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.life_data import LifeData, build_lives
 from models.series.life_fitting import FittedLife, fit_life
@@ -52,13 +52,7 @@ class LifeAdapter:
         expected = raw_scores(fitted.model.booster, features)
         require_same_scores(loaded.session, expected, features, loaded.document.base)
         progress(describe_comparison(fitted.comparison, fitted.plan.kind.value))
-        comparison = fitted.comparison
-        score = Score(
-            f"{comparison.metric}, {fitted.plan.kind.value}",
-            comparison.baseline.value,
-            comparison.model.value,
-            comparison.higher_is_better,
-        )
+        score = fitted.comparison.as_score(fitted.plan.kind.value)
         return Adaptation(artefact, score, len(data.lives), data.failed_count)
 
 

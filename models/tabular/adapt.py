@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.adaptation import Adaptation, ProgressCallback, Score
+from models.adaptation import Adaptation, ProgressCallback
 from models.calibration import Calibration, CalibrationFailed, calibration_metrics, fit_calibration
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
@@ -48,14 +48,7 @@ class TabularAdapter:
         artefact = render(document)
         _require_same_scores(artefact, data, model)
         progress(describe_comparison(model.comparison, model.plan.kind.value))
-        comparison = model.comparison
-        score = Score(
-            f"{comparison.metric}, {model.plan.kind.value}",
-            comparison.baseline.value,
-            comparison.model.value,
-            comparison.higher_is_better,
-            improvement=(comparison.difference.low, comparison.difference.high),
-        )
+        score = model.comparison.as_score(model.plan.kind.value)
         return Adaptation(artefact, score, len(data), len(model.held_out.rows))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import f1_score
 
+from models.adaptation import Score
 from models.tabular.data import Floats, Goal, Indices, Target
 
 LEVEL = 0.95
@@ -48,6 +49,19 @@ class Comparison:
     def is_better(self) -> bool:
         """Whether the model is better than the baseline by more than chance explains."""
         return self.difference.low > 0
+
+    def as_score(self, held_out: str) -> Score:
+        """Return the score of a training, with what was held out in the metric's name.
+
+        Its interval is that of the difference: chance alone must not reject a model.
+        """
+        return Score(
+            f"{self.metric}, {held_out}",
+            self.baseline.value,
+            self.model.value,
+            self.higher_is_better,
+            improvement=(self.difference.low, self.difference.high),
+        )
 
 
 Metric = Callable[[Floats, Floats], float]
