@@ -6,6 +6,7 @@ the file lacks. The models beside it are fitted on the same rows.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -180,12 +181,14 @@ def measure_speed(_directory: Path) -> dict[str, Any]:
     }
 
 
-PARTS: Mapping[str, Part] = {
-    "steel_plates": evaluate_plates,
-    "mill": evaluate_failures,
-    "engines_left_out": evaluate_lives,
-    "speed": measure_speed,
-}
+PARTS: Mapping[str, Part] = MappingProxyType(
+    {
+        "steel_plates": evaluate_plates,
+        "mill": evaluate_failures,
+        "engines_left_out": evaluate_lives,
+        "speed": measure_speed,
+    }
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
