@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(firstword $(subst -, ,$(PROFILE)))
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test test-all test-unit check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
+.PHONY: run test test-all test-unit check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-own-columns bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
 # MODEL=<hub id or folder> serves one more language model, ONLY=1 no other (docs/operators-guide.md).
 run: $(SERVED)
@@ -143,6 +143,10 @@ bench-improving: $(TESTED)
 bench-specialists: $(TESTED)
 	$(INSTALL) --editable '.[multilingual,vision]'
 	$(BIN)/python -m load.bench.specialists --key $(KEY) --serving $(SERVING)
+
+# The same for models of customers' own columns, which it trains and deletes.
+bench-own-columns: $(TESTED)
+	$(BIN)/python -m load.bench.own_columns --key $(KEY) $(if $(URL),--url $(URL))
 
 # Retrains every specialist from the data beside the repository, measures it and prints the table.
 specialists: $(TESTED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.adaptation import Adaptation, DecisionCosts, ProgressCallback, Score
+from models.adaptation import Adaptation, DecisionCosts, ProgressCallback
 from models.calibration import Calibration
 from models.decisions.cross_fitting import measure_class_costs
 from models.decisions.decider import ClassDecider
@@ -58,14 +58,7 @@ class ClassAdapter:
         expected = fitted.model.scores(features)
         require_same_scores(loaded.session, expected, features, loaded.document.base)
         progress(describe_comparison(fitted.comparison, fitted.plan.kind.value))
-        comparison = fitted.comparison
-        score = Score(
-            f"{comparison.metric}, {fitted.plan.kind.value}",
-            comparison.baseline.value,
-            comparison.model.value,
-            comparison.higher_is_better,
-            decision=_measure_costs(document, fitted),
-        )
+        score = fitted.comparison.as_score(fitted.plan.kind.value, _measure_costs(document, fitted))
         report_costs(decider, score, progress)
         return Adaptation(artefact, score, len(windows), len(fitted.held_out.rows))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.adaptation import Adaptation, DecisionCosts, ProgressCallback, Score
+from models.adaptation import Adaptation, DecisionCosts, ProgressCallback
 from models.decisions.costs import Side
 from models.decisions.cross_fitting import measure_limit_costs
 from models.decisions.decider import LimitDecider
@@ -61,13 +61,8 @@ class LifeAdapter:
         expected = raw_scores(fitted.model.booster, features)
         require_same_scores(loaded.session, expected, features, loaded.document.base)
         progress(describe_comparison(fitted.comparison, fitted.plan.kind.value))
-        comparison = fitted.comparison
-        score = Score(
-            f"{comparison.metric}, {fitted.plan.kind.value}",
-            comparison.baseline.value,
-            comparison.model.value,
-            comparison.higher_is_better,
-            decision=_measure_costs(decider, rows, fitted),
+        score = fitted.comparison.as_score(
+            fitted.plan.kind.value, _measure_costs(decider, rows, fitted)
         )
         report_costs(decider, score, progress)
         return Adaptation(artefact, score, len(data.lives), data.failed_count)

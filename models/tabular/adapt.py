@@ -62,14 +62,8 @@ class TabularAdapter:
         artefact = render(document)
         _require_same_scores(artefact, data, model)
         progress(describe_comparison(model.comparison, model.plan.kind.value))
-        comparison = model.comparison
-        score = Score(
-            f"{comparison.metric}, {model.plan.kind.value}",
-            comparison.baseline.value,
-            comparison.model.value,
-            comparison.higher_is_better,
-            improvement=(comparison.difference.low, comparison.difference.high),
-            decision=_measure_costs(decider, document, data, model),
+        score = model.comparison.as_score(
+            model.plan.kind.value, _measure_costs(decider, document, data, model)
         )
         report_costs(decider, score, progress)
         return Adaptation(artefact, score, len(data), len(model.held_out.rows))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import f1_score
 
+from models.adaptation import DecisionCosts, Score
 from models.tabular.data import Floats, Goal, Indices, Target
 
 LEVEL = 0.95
@@ -48,6 +49,21 @@ class Comparison:
     def is_better(self) -> bool:
         """Whether the model is better than the baseline by more than chance explains."""
         return self.difference.low > 0
+
+    def as_score(self, held_out: str, decision: DecisionCosts | None = None) -> Score:
+        """Return the score of a training, with what was held out in the metric's name.
+
+        `decision`: what decisions would have cost, if costs were stated. The score's interval is
+        that of the difference: chance alone must not reject a model.
+        """
+        return Score(
+            f"{self.metric}, {held_out}",
+            self.baseline.value,
+            self.model.value,
+            self.higher_is_better,
+            improvement=(self.difference.low, self.difference.high),
+            decision=decision,
+        )
 
 
 Metric = Callable[[Floats, Floats], float]

@@ -54,6 +54,12 @@ class TestTraining:
         assert any("the model is better than that" in sentence for sentence in told)
         assert any(one.startswith("The class is told by 40 steps") for one in told), told
 
+    def test_improvement_is_the_interval_of_the_difference(self) -> None:
+        score = trained()[0].score
+        assert score.improvement is not None
+        low, high = score.improvement
+        assert 0 < low < score.adapted - (score.base or 0) < high
+
     def test_same_file_gives_the_same_model(self) -> None:
         again = ClassAdapter(TRAINED, 1)(csv(courses()), lambda one: None)
         assert again.artefact == trained()[0].artefact

@@ -54,6 +54,12 @@ class TestTraining:
         assert any("the model is better than that" in sentence for sentence in told)
         assert any("Lives above" in sentence for sentence in told)
 
+    def test_improvement_is_the_interval_of_the_difference(self) -> None:
+        score = trained()[0].score
+        assert score.improvement is not None
+        low, high = score.improvement
+        assert 0 < low < (score.base or 0) - score.adapted < high
+
     def test_stated_cap_is_the_highest_life(self) -> None:
         _, variant, _ = trained(cap=25)
         assert variant.document.cap == 25

@@ -8,6 +8,7 @@ import pytest
 from models.tabular.boosting import raw_scores
 from models.tabular.data import Goal, TabularData
 from models.tabular.encoding import column_values, fit_encoding
+from models.tabular.evaluation import Comparison, ScoreInterval
 from models.tabular.fitting import FittedModel, fit_model
 from models.tabular.intervals import LEVELS, calibrate_intervals
 from models.tabular.leakage import find_leaks
@@ -86,6 +87,18 @@ class TestHeldOutScores:
         assert np.array_equal(
             raw_scores(model.booster, features), raw_scores(again.booster, features)
         )
+
+
+class TestScore:
+    @pytest.mark.parametrize(("high", "is_worse"), [(0.1, False), (-0.1, True)])
+    def test_only_the_interval_of_the_difference_rejects_a_model(
+        self, high: float, is_worse: bool
+    ) -> None:
+        model, baseline = ScoreInterval(9.4, 9.0, 9.8), ScoreInterval(9.0, 8.6, 9.4)
+        difference = ScoreInterval(-0.4, -0.9, high)
+        score = Comparison("RMSE", False, model, baseline, difference).as_score("by machine")
+        assert (score.metric, score.base, score.adapted) == ("RMSE, by machine", 9.0, 9.4)
+        assert score.worse is is_worse
 
 
 class TestEncoding:
