@@ -101,22 +101,6 @@ _LARGE_BASE = Recipe(
     # 200 examples of 60 tokens take ten minutes beside the engine.
     target_passes=400,
 )
-# The second stage continues from the first with the tasks that it learns too little of, and a few
-# examples of the others, so that they are not forgotten: 160,000 tokens.
-EXAMPLES_OF_SECOND_STAGE: Mapping[str, int] = MappingProxyType(
-    {
-        "failure_mode": 120,
-        "plain_text": 200,
-        "extraction": 40,
-        "fault_system": 80,
-        "terms": 60,
-        "severity": 40,
-        "tool_choice": 480,
-        "unknown": 50,
-        "passages": 0,
-        "grounded": 150,
-    }
-)
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "cpu": _LARGE_BASE,
@@ -150,10 +134,6 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
     }
 )
-SECOND_STAGES: Mapping[str, Recipe] = MappingProxyType(
-    {"cpu": replace(_LARGE_BASE, examples=EXAMPLES_OF_SECOND_STAGE, learning_rate=2e-4, seed=11)}
-)
-"""Recipes of a training that continues from a profile's adapter."""
 
 
 def find_recipe(base: str) -> Recipe:

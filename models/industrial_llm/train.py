@@ -19,7 +19,7 @@ from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, load
 from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder
 from models.industrial_llm.examples import DatasetSplit
 from models.industrial_llm.learning import Trainer, TrainingIntervals, TrainingProgress
-from models.industrial_llm.recipes import RECIPES, SECOND_STAGES, Recipe
+from models.industrial_llm.recipes import RECIPES, Recipe
 from models.training_data import TrainingDataMissing, default_directory
 
 ARTEFACT = Path(__file__).with_name("adapter")
@@ -68,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train an adapter and save it."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    recipe = _recipe(parser, options)
+    recipe = RECIPES[options.profile]
+    if options.rounds:
+        recipe = replace(recipe, rounds=dict.fromkeys(TASKS, options.rounds))
     selection = Selection(tuple(options.only), frozenset(options.leave_out), options.fold)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -92,19 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.stdout.write(f"{options.output}: {size} bytes\n")
 
 
-def _recipe(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Recipe:
-    """Return the chosen recipe; a second stage needs an adapter to continue from."""
-    recipes = RECIPES if options.stage == 1 else SECOND_STAGES
-    if options.profile not in recipes:
-        parser.error(f"The profile {options.profile} has no second stage.")
-    if options.stage > 1 and options.start is None:
-        parser.error("A second stage continues from an adapter: name it with --start.")
-    recipe = recipes[options.profile]
-    return (
-        replace(recipe, rounds=dict.fromkeys(TASKS, options.rounds)) if options.rounds else recipe
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
     """Return the command line parser."""
     parser = argparse.ArgumentParser(description="Train a LoRA adapter of the industrial model.")
@@ -115,13 +104,6 @@ def _parser() -> argparse.ArgumentParser:
         choices=RECIPES,
         default="cpu",
         help="hardware profile whose training settings to use (default: cpu)",
-    )
-    add(
-        "--stage",
-        type=int,
-        choices=(1, 2),
-        default=1,
-        help="2 continues from --start with the tasks that the first stage learns too little of",
     )
     add("--data", type=Path, default=default_directory(), help="directory of the training sets")
     add(

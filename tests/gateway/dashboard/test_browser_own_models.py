@@ -34,12 +34,12 @@ async def test_table_is_confirmed_and_its_training_starts(
     async with looked(browser, office.gateway.url, look, office.owner) as seen:
         await seen.opens("/dashboard/models/new")
         await seen.page.set_input_files("#upload", file)
-        await seen.page.click(f"text={check}")
+        await seen.page.click(f"button:has-text('{check}')")
         await seen.page.wait_for_selector("select[name=role0]")
         assert await seen.page.input_value("select[name=role0]") == "machine"
         await seen.page.select_option("select[name=role5]", "ignored")
         assert [*await seen.faults(), *await too_wide(seen)] == []
-        await seen.page.click(f"text={start}")
+        await seen.page.click(f"button:has-text('{start}')")
         await seen.page.wait_for_selector("#progress")
         assert queued in await seen.page.inner_text("#progress")
         assert await seen.faults() == []

@@ -31,7 +31,7 @@ async def test_table_is_trained_called_and_billed(real: Gateway, openai: AsyncOp
     found = (await predict(real, job.fine_tuned_model, leaking, normal))["predictions"]
     assert [one["is_anomaly"] for one in found] == [True, False]
     assert found[0]["p_value"] < 0.005 < found[1]["p_value"]
-    assert (found[0]["reasons"][0], found[0]["outside"]) == ("power [kW]", "")
+    assert (found[0]["reasons"][0], found[1]["outside"]) == ("power [kW]", "")
     row = (await real.rows(2))[0]
     assert (row["model"], row["rows"]) == (ANOMALY, 2)
 
