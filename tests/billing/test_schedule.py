@@ -131,17 +131,21 @@ class TestPeriodicTasks:
         assert await queued(story) == []
         assert await firm.credit() == "999"
 
-    async def test_improve_task_calls_the_configured_function(
-        self, worker: Worker, database_url: str
+    @pytest.mark.parametrize(
+        ("task", "setting"), [("improve", "improve"), ("drift", "check_inputs")]
+    )
+    async def test_task_calls_the_configured_function(
+        self, worker: Worker, database_url: str, task: str, setting: str
     ) -> None:
         called = []
 
-        async def improve() -> None:
+        async def work() -> None:
             called.append(1)
 
-        app = create_job_app(database_url, replace(worker, improve=improve))
+        configured: dict[str, Any] = {setting: work}
+        app = create_job_app(database_url, replace(worker, **configured))
         async with app.open_async():
-            await app.tasks["improve"].defer_async(timestamp=0)
+            await app.tasks[task].defer_async(timestamp=0)
             await run(app)
         # Once for this, and maybe once for the minute that it is.
         assert called

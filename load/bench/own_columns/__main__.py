@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import aiohttp
 
 from load.bench.own_columns.examples import EXAMPLES
-from load.bench.own_columns.report import Measured, render
+from load.bench.own_columns.report import CallTimes, render
 from load.bench.own_columns.training import TrainedModel, delete, train
 from load.bench.specialists.client import Row, SpecialistClient, example_row, metadata
 from models.catalog import DEFAULT_PROFILE, load_catalog
@@ -52,8 +52,8 @@ async def _compare(
             seconds = await client.predict(model, [row])
             if number >= _WARM_UP:
                 took[name].append(1000 * seconds)
-    own = [Measured(base, one.seconds, took[base]) for base, one in trained.items()]
-    return render(Measured(ready_made, None, took[ready_made]), own)
+    own = [CallTimes(base, one.seconds, took[base]) for base, one in trained.items()]
+    return render(CallTimes(ready_made, None, took[ready_made]), own)
 
 
 def own_models() -> Mapping[str, str]:

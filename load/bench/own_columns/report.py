@@ -9,7 +9,7 @@ P50_TARGET_MS, P99_TARGET_MS = 8, 25
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CallTimes:
     """The seconds of a training (None: ready-made) and the milliseconds of single calls."""
 
     name: str
@@ -28,7 +28,7 @@ class Measured:
         return ordered[math.ceil(0.99 * len(ordered)) - 1]
 
 
-def render(ready_made: Measured, own: Sequence[Measured]) -> str:
+def render(ready_made: CallTimes, own: Sequence[CallTimes]) -> str:
     """Render the models of own columns below the ready-made one that they are compared with."""
     lines = [
         "| model | training, s | one row, p50 ms | p99 ms | p50 to the ready-made one's | target |",
@@ -39,7 +39,7 @@ def render(ready_made: Measured, own: Sequence[Measured]) -> str:
     return "\n".join([*lines, "", f"{calls} calls of each model, one at a time, in turns."]) + "\n"
 
 
-def _line(one: Measured, ratio: float) -> str:
+def _line(one: CallTimes, ratio: float) -> str:
     """Return the line of a model."""
     training = "ready-made" if one.training_s is None else f"{one.training_s:.1f}"
     is_met = one.p50_ms <= P50_TARGET_MS and one.p99_ms <= P99_TARGET_MS

@@ -2,8 +2,10 @@
 
 from load.bench.own_columns.__main__ import measure, own_models, ready_made_model
 from tests.support.builders import Gateway
+from tests.support.nightly import nightly
 
 
+@nightly
 async def test_each_kind_is_trained_called_and_deleted(real: Gateway) -> None:
     table = await measure(real.url, real.key.secret, 2)
     for name in (ready_made_model(), *own_models()):

@@ -4,7 +4,7 @@ import pytest
 
 from load.bench.own_columns.__main__ import own_models, ready_made_model
 from load.bench.own_columns.examples import EXAMPLES
-from load.bench.own_columns.report import Measured, render
+from load.bench.own_columns.report import CallTimes, render
 from models.own_columns import OWN_COLUMNS
 from models.tables.schema import SchemaRequest
 
@@ -23,8 +23,8 @@ def test_each_kind_has_a_model_and_none_is_the_ready_made_one() -> None:
 
 
 def test_table_compares_with_the_ready_made_model_and_states_missed_targets() -> None:
-    ready_made = Measured("ready", None, [2.0] * 99 + [30.0])
-    own = [Measured("quick", 3.25, [3.0] * 100), Measured("slow", 1.0, [4.0] * 98 + [26.0] * 2)]
+    ready_made = CallTimes("ready", None, [2.0] * 99 + [30.0])
+    own = [CallTimes("quick", 3.25, [3.0] * 100), CallTimes("slow", 1.0, [4.0] * 98 + [26.0] * 2)]
     lines = render(ready_made, own).splitlines()
     assert lines[2] == "| ready | ready-made | 2.0 | 2.0 | 1.00 | p50 8, p99 25: met |"
     assert lines[3] == "| quick | 3.2 | 3.0 | 3.0 | 1.50 | p50 8, p99 25: met |"
