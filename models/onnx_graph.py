@@ -116,13 +116,6 @@ def nan_guard_nodes(features: str) -> Iterator[NodeProto]:
     yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
 
 
-def open_session(artefact: bytes) -> ort.InferenceSession:
-    """Open a serialized graph on the CPU with one thread."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    return ort.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
-
-
 def read_signature(session: ort.InferenceSession) -> Signature:
     """Read the signature from an artefact's metadata."""
     text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]

@@ -26,7 +26,8 @@ from models.condition.export import to_onnx
 from models.condition.features import Doubles, compute_features
 from models.condition.levels import FitMoments, LevelModel, fit
 from models.condition.signature import render_signature
-from models.onnx_graph import ExportMismatch, open_session
+from models.onnx_graph import ExportMismatch
+from models.onnx_session import open_session
 from models.training_data import write_artefact
 
 ARTEFACT = Path(__file__).with_name("model.onnx")

@@ -15,7 +15,8 @@ from models.calibration import FloatArray
 from models.contributing_trees import ContributingTrees
 from models.failure_class.data import Flags, OperatingPoints
 from models.failure_class.export import LOG_ODDS, threshold_of, trees_of
-from models.onnx_graph import open_session, read_signature, tensor_info
+from models.onnx_graph import read_signature, tensor_info
+from models.onnx_session import open_session
 from models.signature import Signature
 
 

@@ -26,7 +26,8 @@ from models.failure_class.data import (
 from models.failure_class.export import DecisionRule, to_onnx
 from models.failure_class.features import MONOTONE_CONSTRAINTS, compute_features
 from models.failure_class.signature import build_signature
-from models.onnx_graph import ExportMismatch, open_session
+from models.onnx_graph import ExportMismatch
+from models.onnx_session import open_session
 from models.training_data import write_artefact
 
 ARTEFACT = Path(__file__).with_name("model.onnx")

@@ -23,7 +23,7 @@ from models.forecasting.linear import LinearModel
 from models.forecasting.methods import Methods, forecast_by
 from models.forecasting.tree_inputs import Inputs
 from models.forecasting.windows import Form, Windows
-from models.onnx_graph import open_session
+from models.onnx_session import open_session
 from models.own_artefact import VariantBroken, decode_document
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
 

@@ -14,7 +14,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedKFold
 
 from models.calibration import Calibration, FloatArray, fit_calibration
-from models.onnx_graph import ExportMismatch, open_session
+from models.onnx_graph import ExportMismatch
+from models.onnx_session import open_session
 from models.plate_fault.data import FAULTS, MEASURES, ClassIndices, Dataset, Floats, load
 from models.plate_fault.export import MIN_VOTE_SHARE, to_onnx
 from models.plate_fault.signature import build_signature

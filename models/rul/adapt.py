@@ -9,7 +9,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models.adaptation import Adaptation, ProgressCallback, Score
-from models.onnx_graph import open_session, read_signature
+from models.onnx_graph import read_signature
+from models.onnx_session import open_session
 from models.rul.data import Engine, Floats
 from models.rul.export import to_onnx
 from models.rul.features import MIN_CYCLES, Scaling, compute_features, training_rows

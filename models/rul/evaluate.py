@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from models.onnx_graph import open_session
+from models.onnx_session import open_session
 from models.rul.data import (
     CAP,
     Dataset,

@@ -15,7 +15,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from models.onnx_graph import ExportMismatch, open_session
+from models.onnx_graph import ExportMismatch
+from models.onnx_session import open_session
 from models.rul.data import (
     CAP,
     SENSORS,

@@ -13,7 +13,8 @@ from models.onnx_graph import Constants, make, tensor_info, to_model
 from models.series.series import Floats, Indices
 from models.series.window_features import Features
 from models.tabular.boosting import class_scores, raw_scores
-from models.tabular.tree_graph import CONTRIBUTIONS, FEATURES, TreeGraph, build_tree_graph
+from models.tabular.tree_graph import TreeGraph, build_tree_graph
+from models.tabular.tree_session import CONTRIBUTIONS, FEATURES
 
 # Features that vary less, in shares or standard deviations, would get weights without bounds.
 _SMALLEST_SPREAD = 1e-3

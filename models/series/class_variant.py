@@ -8,7 +8,7 @@ import numpy as np
 
 from models.decisions.decider import ClassDecider, Decider, decision_outputs
 from models.drift.reference import Counts, Reference
-from models.own_artefact import VariantBroken, decode_document
+from models.own_artefact import decode_document
 from models.series.calls import (
     ColumnRange,
     TimeColumn,
@@ -26,9 +26,8 @@ from models.tabular.answers import (
     answer_reasons,
     class_outputs,
     of_best_class,
-    open_trees,
 )
-from models.tabular.tree_graph import run_trees
+from models.tabular.tree_session import open_trees, run_trees
 
 VERSION = 1
 
@@ -122,10 +121,7 @@ def render(document: ClassDocument) -> bytes:
 def load(artefact: bytes) -> ClassVariant:
     """Load a variant from its artefact. Raises VariantBroken."""
     document = decode_document(artefact, ClassDocument, VERSION)
-    try:
-        session = open_trees(document.graph)
-    except Exception as error:  # ONNX Runtime raises several unrelated exception classes
-        raise VariantBroken("The variant's graph cannot be loaded.") from error
+    session = open_trees(document.graph)
     return ClassVariant(document, session, build_signature(document))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.decisions.decider import Decider, LimitDecider, decision_outputs
 from models.drift.reference import Counts, Reference
-from models.own_artefact import VariantBroken, decode_document
+from models.own_artefact import decode_document
 from models.series.calls import (
     ColumnRange,
     TimeColumn,
@@ -27,10 +27,9 @@ from models.tabular.answers import (
     answer_reasons,
     level_field,
     number_outputs,
-    open_trees,
 )
 from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable
-from models.tabular.tree_graph import run_trees
+from models.tabular.tree_session import open_trees, run_trees
 
 VERSION = 1
 
@@ -165,10 +164,7 @@ def render(document: LifeDocument) -> bytes:
 def load(artefact: bytes) -> LifeVariant:
     """Load a variant from its artefact. Raises VariantBroken."""
     document = decode_document(artefact, LifeDocument, VERSION)
-    try:
-        session = open_trees(document.trees)
-    except Exception as error:  # ONNX Runtime raises several unrelated exception classes
-        raise VariantBroken("The variant's trees cannot be loaded.") from error
+    session = open_trees(document.trees)
     return LifeVariant(document, session, build_signature(document))
 
 

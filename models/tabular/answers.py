@@ -6,7 +6,6 @@ Shared by models of rows and of series.
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from models.signature import BYTES, Columns, InputField, OutputField
@@ -16,16 +15,6 @@ from models.tabular.intervals import DEFAULT_LEVEL, LEVELS
 LEVEL = "level"
 REASON_COUNT = 3
 _SEPARATOR = "; "
-
-
-def open_trees(trees: bytes) -> onnxruntime.InferenceSession:
-    """Open the graph of the trees on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # One memory arena for each of thousands of variants would take most of their memory.
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(trees, options, providers=["CPUExecutionProvider"])
 
 
 def answer_class(logits: Floats, classes: Sequence[str]) -> Columns:

@@ -11,8 +11,8 @@ from models.contributing_trees import build_contributing_trees
 from models.onnx_graph import ExportMismatch, tensor_info, to_model
 from models.tabular.data import Floats
 from models.tabular.encoding import Features
+from models.tabular.tree_session import CONTRIBUTIONS, FEATURES, run_trees
 
-FEATURES, CONTRIBUTIONS = "features", "contributions"
 # The largest difference of scores between LightGBM and the exported graph, in parts of their range.
 _EXPORT_TOLERANCE = 1e-3
 
@@ -45,12 +45,6 @@ def build_tree_graph(booster: lgb.Booster, producer: str) -> TreeGraph:
         signature="",
     )
     return TreeGraph(graph.SerializeToString(), tuple(float(value) for value in trees.base))
-
-
-def run_trees(session: Any, features: Features, scores: int) -> Floats:
-    """Return the contributions of features to so many scores, [rows, scores, features]."""
-    (flat,) = session.run([CONTRIBUTIONS], {FEATURES: features})
-    return np.asarray(flat, dtype=np.float64).reshape(len(features), scores, -1)
 
 
 def require_same_scores(

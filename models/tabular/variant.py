@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.decisions.decider import ClassDecider, Decider, LimitDecider, decision_outputs
 from models.drift.reference import Counts, Reference
-from models.own_artefact import VariantBroken, decode_document
+from models.own_artefact import decode_document
 from models.signature import BYTES, Columns, InputField, Signature
 from models.tabular.answers import (
     LEVEL,
@@ -24,12 +24,11 @@ from models.tabular.answers import (
     level_field,
     number_outputs,
     of_best_class,
-    open_trees,
 )
 from models.tabular.data import Floats, Goal
 from models.tabular.encoding import ColumnEncoding, NumberEncoding, RowEncoding
 from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable
-from models.tabular.tree_graph import run_trees
+from models.tabular.tree_session import open_trees, run_trees
 
 VERSION = 1
 
@@ -150,10 +149,7 @@ def render(document: TabularDocument) -> bytes:
 def load(artefact: bytes) -> TabularVariant:
     """Load a variant from its artefact. Raises VariantBroken."""
     document = decode_document(artefact, TabularDocument, VERSION)
-    try:
-        session = open_trees(document.trees)
-    except Exception as error:  # ONNX Runtime raises several unrelated exception classes
-        raise VariantBroken("The variant's trees cannot be loaded.") from error
+    session = open_trees(document.trees)
     return TabularVariant(document, session, build_signature(document))
 
 

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from models.onnx_session import open_session
 from models.signature import (
     BYTES,
     Columns,
@@ -155,14 +155,8 @@ def _load_onnx(name: str, artefact: str | bytes) -> OnnxSpecialist:
 
 def _create_session(name: str, artefact: str | bytes) -> Any:
     """Create a single-threaded ONNX Runtime session. Raises WeightsBroken."""
-    options = onnxruntime.SessionOptions()
-    # These models run for milliseconds; a thread pool would only compete with the language model.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # One memory arena for each of thousands of variants would take most of their memory.
-    options.enable_cpu_mem_arena = False
     try:
-        return onnxruntime.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
+        return open_session(artefact)
     except Exception as error:  # ONNX Runtime raises several unrelated exception classes
         raise WeightsBroken(f"The artefact of {name!r} cannot be loaded.") from error
 

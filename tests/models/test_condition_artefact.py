@@ -11,7 +11,8 @@ from models.condition.data import SECONDS, SENSORS, TARGETS, Dataset, Floats, lo
 from models.condition.evaluate import METRICS
 from models.condition.signature import CONDITION_SPECS, NOT_APPLICABLE
 from models.condition.train import ARTEFACT, predict_with_graph, train
-from models.onnx_graph import METADATA_KEY, open_session
+from models.onnx_graph import METADATA_KEY
+from models.onnx_session import open_session
 from models.reason_fields import REASON_COUNT
 from models.training_data import TrainingDataMissing, default_directory
 from models.units import unit_conversion

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from models.contributing_trees import ContributingTrees, build_contributing_trees, combine_ensembles
-from models.onnx_graph import open_session, tensor_info, to_model
+from models.onnx_graph import tensor_info, to_model
+from models.onnx_session import open_session
 from models.reason_fields import REASON_COUNT
 from models.reasons import reason_constants, reason_nodes
 

@@ -19,7 +19,8 @@ from models.failure_class.other_machines import DRAWS, HEAT_MACHINE, heat_failur
 from models.failure_class.pooling import fit_weights, log_loss
 from models.failure_class.signature import REASONS
 from models.failure_class.train import ARTEFACT, run_artefact
-from models.onnx_graph import METADATA_KEY, open_session
+from models.onnx_graph import METADATA_KEY
+from models.onnx_session import open_session
 from models.signature import Signature
 from models.training_data import TrainingDataMissing, default_directory
 from serving.specialists.specialist import OnnxSpecialist, load_onnx_specialist

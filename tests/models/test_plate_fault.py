@@ -9,7 +9,8 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from models.onnx_graph import METADATA_KEY, open_session
+from models.onnx_graph import METADATA_KEY
+from models.onnx_session import open_session
 from models.plate_fault.data import FAULTS, FILE, MEASURES, Dataset, Floats, load
 from models.plate_fault.evaluate import METRICS
 from models.plate_fault.export import to_onnx

@@ -8,7 +8,8 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from models.onnx_graph import METADATA_KEY, open_session
+from models.onnx_graph import METADATA_KEY
+from models.onnx_session import open_session
 from models.rul.data import (
     CAP,
     FOLDER,

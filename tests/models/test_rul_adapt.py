@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
-from models.onnx_graph import open_session
+from models.onnx_session import open_session
 from models.rul.adapt import adapt
 from models.rul.data import CAP, SENSORS
 from models.rul.features import NAMES, Scaling

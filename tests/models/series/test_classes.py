@@ -16,8 +16,7 @@ from models.series.class_variant import ClassVariant, load
 from models.signature import Columns, InputInvalid, validate_columns
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
-from models.tabular.answers import open_trees
-from models.tabular.tree_graph import run_trees
+from models.tabular.tree_session import open_trees, run_trees
 from tests.support.models.courses import CLASSES, course, courses
 from tests.support.models.tables import csv
 
