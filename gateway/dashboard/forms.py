@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from litestar import Request
+from litestar.datastructures import UploadFile
 
 from gateway.dashboard.error_messages import ERROR_MESSAGES
 from gateway.dashboard.page_request import PageRequest, PublicPageRequest
@@ -49,6 +50,22 @@ async def read_form_fields(request: Request[Any, Any, Any]) -> dict[str, str]:
         for name, value in form.multi_items()
         if isinstance(value, str)
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was sent with a form."""
+
+    filename: str
+    content: bytes
+
+
+async def read_upload(request: Request[Any, Any, Any]) -> Upload | None:
+    """Read the file of the form's field `upload`; None if none was chosen."""
+    upload = (await request.form()).get("upload")
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        return None
+    return Upload(upload.filename, await upload.read())
 
 
 def with_errors(page: PublicPageRequest, values: Mapping[str, str], error: AppError) -> FormState:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from models.grounding.citing import (
     CLAIM_WEIGHT,
+    Sought,
     Statement,
     choose_citations,
-    nearness,
     split_statements,
 )
 from models.grounding.figures import (
@@ -119,10 +119,12 @@ class AnswerChecker:
     passages: Sequence[str]
     _prepared: tuple[_Passage, ...] = field(init=False)
     _asked: _Passage = field(init=False)
+    _sought: Sought = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_prepared", tuple(map(_Passage.of, self.passages)))
         object.__setattr__(self, "_asked", _Passage.of(self.question))
+        object.__setattr__(self, "_sought", Sought.of(self.question))
 
     def check(self, answer: str) -> tuple[CheckedSentence, ...]:
         """Return the sentences of an answer with the passages that support them."""
@@ -176,9 +178,11 @@ class AnswerChecker:
 
     def _cite(self, sentence: Sentence, supporting: tuple[int, ...]) -> tuple[int, ...]:
         """Return the supporting passages to cite."""
+        if len(supporting) < 2:
+            return supporting
+        sought = self._sought | Sought.of(sentence.bare)
         near = {
-            number: nearness(self.question, sentence.bare, self._prepared[number - 1].statements)
-            for number in supporting
+            number: sought.nearness(self._prepared[number - 1].statements) for number in supporting
         }
         return choose_citations(sentence.cited, supporting, near)
 

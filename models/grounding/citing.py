@@ -38,23 +38,36 @@ def split_statements(passage: str) -> tuple[Statement, ...]:
     return tuple(Statement.of(text) for text in bare if text)
 
 
-def nearness(question: str, sentence: str, statements: Iterable[Statement]) -> int:
-    """Return how many words and claims the nearest statement shares with sentence and question.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a passage is to have in common with a question and a sentence of its answer."""
 
-    Claims of the sentence and of the question count several times.
-    """
-    asked, said = Statement.of(question), Statement.of(sentence)
-    names = {compact(name) for text in (question, sentence) for name in find_names(text)}
-    numbers, terms = asked.numbers | said.numbers, asked.terms | said.terms
-    return max(
-        (
-            CLAIM_WEIGHT
-            * (len(numbers & statement.numbers) + sum(name in statement.compact for name in names))
-            + len(terms & statement.terms)
-            for statement in statements
-        ),
-        default=0,
-    )
+    numbers: frozenset[str]
+    names: frozenset[str]
+    terms: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> "Sought":
+        """Prepare a text."""
+        statement = Statement.of(text)
+        names = frozenset(compact(name) for name in find_names(text))
+        return cls(statement.numbers, names, statement.terms)
+
+    def __or__(self, other: "Sought") -> "Sought":
+        """Return what one of both has."""
+        return Sought(
+            self.numbers | other.numbers, self.names | other.names, self.terms | other.terms
+        )
+
+    def nearness(self, statements: Iterable[Statement]) -> int:
+        """Return the words and claims that the nearest statement has, each claim as several."""
+        return max(map(self._shared, statements), default=0)
+
+    def _shared(self, statement: Statement) -> int:
+        """Return how many words and claims a statement has."""
+        names = sum(name in statement.compact for name in self.names)
+        claims = len(self.numbers & statement.numbers) + names
+        return CLAIM_WEIGHT * claims + len(self.terms & statement.terms)
 
 
 def choose_citations(

@@ -47,8 +47,9 @@ def _first_of_group(alike: NDArray[np.bool_]) -> Groups:
     `alike` is symmetric, [pictures, pictures]. Without SciPy, which the gateway does not import.
     """
     first = np.arange(len(alike))
+    alike = alike | alike.T
     while True:
-        linked = np.where(alike | alike.T, first, len(alike)).min(axis=1)
+        linked = np.where(alike, first, len(alike)).min(axis=1)
         if np.array_equal(linked, first):
             return np.asarray(first, dtype=np.intp)
         first = linked

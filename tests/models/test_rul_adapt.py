@@ -119,6 +119,8 @@ class TestFleetFileParsing:
 
 
 class TestPrototypes:
+    # joblib asks a program for the number of cores.
+    @pytest.mark.usefixtures("processes")
     def test_prototypes_represent_all_rows_and_round_trip(self) -> None:
         fleet = [engine(seed, 100) for seed in range(4)]
         made = build_prototypes(fleet, Scaling.fit(fleet), 50)

@@ -1,5 +1,6 @@
 """The account's active keys in forms that start paid work, and the principal of the chosen one."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from billing.tables import ApiKey
@@ -24,6 +25,11 @@ async def list_active_keys(database: Database, clock: Clock, account_id: UUID) -
         for key in keys
         if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
     ]
+
+
+def key_choices(keys: Iterable[ApiKey]) -> list[tuple[str, str]]:
+    """Return keys as the values and texts of a form's choice."""
+    return [(ids.format_id(KEY_PREFIX, key.id), key.name) for key in keys]
 
 
 async def load_principal(

@@ -7,17 +7,21 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 
 from billing.money import nano_from_text
 from billing.tables import ApiKey
-from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.authenticator import Authenticator
 from gateway.dashboard.errors import PageNotFound
-from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
+from gateway.dashboard.forms import (
+    EMPTY_FORM,
+    FormState,
+    read_form_fields,
+    read_upload,
+    with_errors,
+)
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.active_keys import list_active_keys, load_principal
+from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
 from gateway.dashboard.pages.evaluations import EVALUATIONS_URL, run_name
 from gateway.evaluations.errors import QuestionFileRejected
 from gateway.evaluations.new_runs import create_run
@@ -148,13 +152,12 @@ async def _store_upload(
     database: Database, clock: Clock, account_id: UUID, request: Request[Any, Any, Any]
 ) -> str | None:
     """Store the file of the form and return its id; None if none was chosen."""
-    upload = (await request.form()).get("upload")
-    if not isinstance(upload, UploadFile) or not upload.filename:
+    upload = await read_upload(request)
+    if upload is None:
         return None
-    content = await upload.read()
     async with database.transaction() as session:
         row = await files.create_file(
-            session, clock, account_id, upload.filename, content, files.EVALS_PURPOSE
+            session, clock, account_id, upload.filename, upload.content, files.EVALS_PURPOSE
         )
     return ids.format_id(files.PREFIX, row.id)
 
@@ -231,7 +234,7 @@ def _render_form(
         form=form,
         files=[(ids.format_id(files.PREFIX, file.id), file.filename) for file in choices.files],
         models=choices.models,
-        keys=[(ids.format_id(KEY_PREFIX, key.id), key.name) for key in choices.keys],
+        keys=key_choices(choices.keys),
         fields=_FIELDS,
         max_tokens=DEFAULT_MAX_TOKENS,
         quote=quote,

@@ -25,7 +25,7 @@ from gateway.call.values import Call, ResolvedModel, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
-from gateway.dashboard.pages.active_keys import list_active_keys
+from gateway.dashboard.pages.active_keys import key_choices, list_active_keys
 from gateway.dashboard.pages.declared_inputs import DeclaredInput, fetch_declared_inputs
 from gateway.dashboard.pages.playground_code import code_samples
 from gateway.dashboard.pages.playground_form import (
@@ -94,7 +94,7 @@ class PlaygroundPages(Controller):
             inputs=inputs,
             silent=unavailable,
             keys=keys,
-            keys_shown=[(ids.format_id(KEY_PREFIX, key.id), key.name) for key in keys],
+            keys_shown=key_choices(keys),
             stores_shown=await _vector_stores(database, page.account_id) if is_chat(chosen) else [],
             pairs=lambda values: [(one, one or "–") for one in values],
             input=INPUT_PREFIX,

@@ -3,7 +3,7 @@
 import pytest
 
 from models.grounding.check import AnswerChecker
-from models.grounding.citing import choose_citations, nearness, split_statements
+from models.grounding.citing import Sought, choose_citations, split_statements
 from models.grounding.sentences import split_sentences
 
 ORDERS = (
@@ -35,8 +35,8 @@ def test_unsupported_sentence_has_no_citation() -> None:
 def test_nearness_counts_one_statement_and_not_the_whole_passage() -> None:
     apart = split_statements("The filter is cleaned. Belts are changed after 500 h.")
     together = split_statements("The filter is changed after 500 h.")
-    asked = "When must the filter be changed?", "500 h"
-    assert nearness(*asked, together) > nearness(*asked, apart)
+    sought = Sought.of("When must the filter be changed?") | Sought.of("500 h")
+    assert sought.nearness(together) > sought.nearness(apart)
 
 
 @pytest.mark.parametrize(

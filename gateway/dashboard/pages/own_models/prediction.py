@@ -8,19 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
-from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from billing.tables import ApiKey
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.authenticator import Authenticator
 from gateway.call.tags import TAGS_HEADER
 from gateway.call.values import Principal, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
-from gateway.dashboard.forms import FormState, read_form_fields, with_errors
+from gateway.dashboard.forms import FormState, read_form_fields, read_upload, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.active_keys import list_active_keys, load_principal
+from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
 from gateway.dashboard.pages.declared_inputs import fetch_declared_inputs
 from gateway.dashboard.pages.own_models.prediction_table import (
     HORIZON,
@@ -36,6 +34,7 @@ from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
+from gateway.registry.variants import list_live_variants
 from gateway.upstream.model_metadata import ModelMetadata
 from infra import ids
 from infra.clock import Clock
@@ -66,12 +65,11 @@ class PredictionPages(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
-        authenticator: NamedDependency[Authenticator],
         model: FromQuery[str | None] = None,
     ) -> Response[str]:
         """Show the form, with the model of the address chosen."""
         form = FormState({"model": model or ""})
-        return await _render_form(page, database, clock, catalog, authenticator, form)
+        return await _render_form(page, database, clock, catalog, form)
 
     @post(
         "/",
@@ -106,9 +104,7 @@ class PredictionPages(Controller):
             if error.status >= 500:
                 raise
             form = with_errors(page, {name: fields.get(name, "") for name in _FIELDS}, error)
-            return await _render_form(
-                page, database, clock, catalog, authenticator, form, UNPROCESSABLE
-            )
+            return await _render_form(page, database, clock, catalog, form, UNPROCESSABLE)
         async with database.transaction() as session:
             details = {"model": fields["model"]}
             subject = ids.format_id(KEY_PREFIX, principal.key_id)
@@ -121,13 +117,12 @@ class PredictionPages(Controller):
 
 async def _read_upload(request: Request[Any, Any, Any]) -> bytes:
     """Return the uploaded table. Raises TableNotPredicted without one or if it is too large."""
-    upload = (await request.form()).get("upload")
-    if not isinstance(upload, UploadFile) or not upload.filename:
+    upload = await read_upload(request)
+    if upload is None:
         raise TableNotPredicted(gettext_noop("Choose a table."), param="upload")
-    content = await upload.read()
-    if len(content) > MAX_TABLE_BYTES:
+    if len(upload.content) > MAX_TABLE_BYTES:
         raise TableNotPredicted(gettext_noop("The table is larger than 8 MiB."), param="upload")
-    return content
+    return upload.content
 
 
 async def _predict(
@@ -163,45 +158,20 @@ async def _render_form(
     database: Database,
     clock: Clock,
     catalog: Catalog,
-    authenticator: Authenticator,
     form: FormState,
     status: int = 200,
 ) -> Response[str]:
     """Render the form with the account's own models first, and its keys."""
     keys = await list_active_keys(database, clock, page.account_id)
-    own = await _own_models(page, database, clock, authenticator, catalog, keys)
-    ready = [model.id for model in catalog.models.values() if _takes_tables(catalog, model.id)]
+    async with database.transaction() as session:
+        variants = await list_live_variants(session, page.account_id)
+    trained = {model.id for model in catalog.models.values() if model.adapter in OWN_COLUMNS}
+    own = sorted(name for name, one in variants.items() if one.base_model_id in trained)
+    ready = [model.id for model in catalog.models.values() if model.task in _TABLE_TASKS]
     return page.render(
         "own_model_predict.html",
         status=status,
         form=form,
-        models=[(name, name) for name in (*own, *sorted(ready))],
-        keys=[(ids.format_id(KEY_PREFIX, key.id), key.name) for key in keys],
+        models=[(name, name) for name in (*own, *sorted({*ready} - trained))],
+        keys=key_choices(keys),
     )
-
-
-async def _own_models(
-    page: PageRequest,
-    database: Database,
-    clock: Clock,
-    authenticator: Authenticator,
-    catalog: Catalog,
-    keys: list[ApiKey],
-) -> list[str]:
-    """Return the names of the account's models of its own columns."""
-    if not keys:
-        return []
-    key = ids.format_id(KEY_PREFIX, keys[0].id)
-    principal = await load_principal(page, database, clock, authenticator, key)
-    bases = {name: variant.base_model_id for name, variant in principal.variants.items()}
-    return sorted(
-        name
-        for name, base in bases.items()
-        if base in catalog.models and catalog.models[base].adapter in OWN_COLUMNS
-    )
-
-
-def _takes_tables(catalog: Catalog, model_id: str) -> bool:
-    """Return whether a ready-made model predicts rows of a table."""
-    model = catalog.models[model_id]
-    return model.task in _TABLE_TASKS and model.adapter not in OWN_COLUMNS
