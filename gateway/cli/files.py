@@ -44,9 +44,9 @@ def files_check(
     time: Annotated[str | None, typer.Option(help="Column with the time.")] = None,
     window: Annotated[
         int | None,
-        typer.Option(help="Steps by which a class of series is told, or an anomaly at most."),
+        typer.Option(help="Steps per window of a classifier, or most steps that are averaged."),
     ] = None,
-    cap: Annotated[float | None, typer.Option(help="Highest remaining life told apart.")] = None,
+    cap: Annotated[float | None, typer.Option(help="Longer remaining lives count as this.")] = None,
     censored: Annotated[
         list[str] | None,
         typer.Option("--censored", help="Machine that has not failed yet; repeatable."),

@@ -29,7 +29,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         # By the catalog's `adapter`.
         "own_model": {
             "anomaly": gettext_noop("Anomalies, from rows of normal operation"),
-            "series_classifier": gettext_noop("A class of a course of readings, such as a fault"),
+            "series_classifier": gettext_noop("A class of a time series, such as a fault"),
             "series_forecaster": gettext_noop("A forecast, such as the load of the next days"),
             "series_life": gettext_noop("Remaining life, from histories up to the failure"),
             "surface_defect": gettext_noop("A class of an image, such as a surface defect"),

@@ -1,1 +1,1 @@
-"""Models of series with own columns: class of a course, remaining life of a machine."""
+"""Models of series with own columns: class of a time series, remaining life of a machine."""

@@ -33,6 +33,8 @@ _TEXT_SUFFIXES = frozenset(
     {".csv", ".html", ".json", ".md", ".pdf", ".txt", ".xlsx", ".xml", ".yaml", ".yml"}
 )
 _MAX_NAMED = 5
+# What zipfile raises of a damaged archive: of its directory, of a version or method that it does
+# not know, and of its compressed bytes.
 _BROKEN = (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError, zlib.error)
 
 
