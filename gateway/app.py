@@ -41,6 +41,7 @@ from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline, Stages
 from gateway.inference.pipeline_client import PipelineClient
+from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
@@ -140,6 +141,7 @@ def build_components(
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
         offers=_build_offers(shared, settings, clock, catalog, stages.admission),
         pipeline=pipeline,
+        prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
         tracer=stages.tracer,
         identity=build_identity(database, clock, pepper, links, Passwords()),
         pepper=pepper,
@@ -290,6 +292,7 @@ def _build_stages(
             HandbookQuoter(counter),
         ),
         admission=admission,
+        counter=counter,
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
