@@ -24,6 +24,7 @@ from gateway.inference.pipeline import Pipeline
 from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotes import Quotes
 from gateway.inference.usage_writer import UsageWriter
+from gateway.mcp.toolbox import Toolbox
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
@@ -85,6 +86,7 @@ class Components:
     offers: JobOffers
     pipeline: Pipeline
     prompt_counts: PromptCounts
+    toolbox: Toolbox
     tracer: Tracer
     identity: IdentityServices
     pepper: bytes
