@@ -24,6 +24,7 @@ from gateway.api import (
     model_selection,
     subscription,
 )
+from gateway.api.openapi.mcp import mcp_paths
 from gateway.api.openapi.metered_calls import metered_paths
 from gateway.api.openapi.responses import ERROR_SCHEMAS, REF_TEMPLATE, with_error_responses
 from gateway.api.openapi.tags import TAGS, with_tags
@@ -140,7 +141,11 @@ def build_document(document: dict[str, Any], catalog: Catalog) -> dict[str, Any]
         paths[path] = {**paths[path], "post": operation}
     components = document.get("components", {})
     schemas = {**metered_schemas, **components.get("schemas", {}), **body_schemas, **ERROR_SCHEMAS}
-    ordered = {**metered, **with_error_responses(with_tags(paths))}
+    ordered = {
+        **metered,
+        **with_error_responses(with_tags(paths)),
+        **with_error_responses(mcp_paths()),
+    }
     return {**document, "paths": ordered, "components": {**components, "schemas": schemas}}
 
 

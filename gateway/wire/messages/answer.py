@@ -1,5 +1,6 @@
 """Convert a chat completion to a message."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -8,15 +9,17 @@ from msgspec import UNSET, Meta, UnsetType
 from gateway.call.errors import UpstreamFailed
 from gateway.wire.usage import UsageObject
 
+StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
 MESSAGE_ID_PREFIX = "msg_"
-TOOL_USE, _END_TURN = "tool_use", "end_turn"
-STOP_REASONS = {
+TOOL_USE: StopReason = "tool_use"
+STOP_SEQUENCE: StopReason = "stop_sequence"
+_END_TURN: StopReason = "end_turn"
+STOP_REASONS: Mapping[str, StopReason] = {
     "stop": _END_TURN,
     "length": "max_tokens",
     "tool_calls": TOOL_USE,
     "content_filter": "refusal",
 }
-StopReason = Literal["end_turn", "max_tokens", "tool_use", "refusal"]
 
 
 class MessageText(msgspec.Struct, tag="text"):
@@ -65,7 +68,7 @@ class Message(msgspec.Struct, kw_only=True):
     model: str
     content: list[MessageText | MessageThinking | MessageToolUse]
     stop_reason: StopReason | None = None
-    stop_sequence: None = None
+    stop_sequence: str | None = None
     usage: MessageUsage
     file_search: Annotated[Any, Meta(description="As in a chat completion")] = UNSET
 
@@ -97,6 +100,7 @@ class _ChatCompletion(msgspec.Struct):
     choices: Annotated[list[_Choice], Meta(min_length=1)]
     usage: UsageObject
     model: str = ""
+    stop_sequence: str | None = None
     file_search: msgspec.Raw | UnsetType = UNSET
 
 
@@ -124,17 +128,24 @@ def convert_completion(body: bytes, message_id: str) -> bytes:
         role="assistant",
         model=completion.model,
         content=_content(choice.message),
-        stop_reason=stop_reason(choice.finish_reason, bool(choice.message.tool_calls)),
+        stop_reason=stop_reason(
+            choice.finish_reason, bool(choice.message.tool_calls), completion.stop_sequence
+        ),
+        stop_sequence=completion.stop_sequence,
         usage=message_usage(completion.usage),
         file_search=completion.file_search,
     )
     return msgspec.json.encode(message)
 
 
-def stop_reason(finish_reason: str | None, has_tool_calls: bool) -> StopReason | None:
+def stop_reason(
+    finish_reason: str | None, has_tool_calls: bool, stop_sequence: str | None
+) -> StopReason:
     """Return why a message ended. Engines end a call of a named tool with `stop`."""
-    reason: Any = STOP_REASONS.get(finish_reason or "", _END_TURN)
-    return TOOL_USE if has_tool_calls and reason == _END_TURN else reason  # type: ignore[return-value]
+    if stop_sequence is not None:
+        return STOP_SEQUENCE
+    reason = STOP_REASONS.get(finish_reason or "", _END_TURN)
+    return TOOL_USE if has_tool_calls and reason == _END_TURN else reason
 
 
 def message_usage(usage: UsageObject) -> MessageUsage:
