@@ -21,6 +21,7 @@ from gateway.api import (
     files,
     fine_tuning,
     line_disputes,
+    messages,
     model_selection,
     subscription,
 )
@@ -36,6 +37,7 @@ from models.catalog import Catalog
 
 _REQUEST_BODIES = {
     **files.BODIES,
+    **messages.BODIES,
     **subscription.BODIES,
     **alerts.BODIES,
     **model_selection.BODIES,
@@ -144,7 +146,7 @@ def build_document(document: dict[str, Any], catalog: Catalog) -> dict[str, Any]
     ordered = {
         **metered,
         **with_error_responses(with_tags(paths)),
-        **with_error_responses(mcp_paths()),
+        **mcp_paths(),
     }
     return {**document, "paths": ordered, "components": {**components, "schemas": schemas}}
 

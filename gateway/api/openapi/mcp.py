@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.api.mcp import MAX_BODY_BYTES, PATH
+from gateway.api.openapi.responses import ERROR_DESCRIPTIONS
 from gateway.api.openapi.tags import INFERENCE
 
 _MESSAGE = {
@@ -21,6 +22,7 @@ _EXAMPLE = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 def mcp_paths() -> dict[str, Any]:
     """Return the path of the MCP server."""
     answer = {"application/json": {"schema": {"type": "object"}}}
+    refusal = {**answer, "text/plain": {"schema": {"type": "string"}}}
     operation = {
         "operationId": "mcp",
         "summary": "Model Context Protocol (streamable HTTP, stateless)",
@@ -36,6 +38,11 @@ def mcp_paths() -> dict[str, Any]:
         "responses": {
             "200": {"description": "The response of the method", "content": answer},
             "202": {"description": "A notification was accepted"},
+            "4XX": {
+                "description": "An error of the gateway or of the protocol",
+                "content": refusal,
+            },
+            "5XX": {"description": ERROR_DESCRIPTIONS["5XX"], "content": answer},
         },
     }
     return {PATH: {"post": operation}}
