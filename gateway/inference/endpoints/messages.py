@@ -21,7 +21,7 @@ from gateway.inference.model_selection import ModelSelector
 from gateway.inference.token_count import PromptFormat
 from gateway.wire import chat
 from gateway.wire.messages.answer import Message, require_convertible
-from gateway.wire.messages.conversion import chat_fields, parse_messages_request, with_effort
+from gateway.wire.messages.conversion import chat_fields, fields_for_model, parse_messages_request
 from gateway.wire.messages.errors import message_error
 from gateway.wire.messages.parameters import MESSAGES_PARAMETERS
 from gateway.wire.messages.requests import MessagesRequest
@@ -44,7 +44,7 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
 
     def for_model(resolved: ResolvedModel) -> ParsedRequest:
         """Return the parsed chat request for the resolved model."""
-        return _build_request(with_effort(fields, request, resolved.model), resolved)
+        return _build_request(fields_for_model(fields, request, resolved.model), resolved)
 
     if request.model != AUTO:
         return DecodedRequest(request.model, for_model)
