@@ -17,6 +17,7 @@ from gateway.api.exception_handlers import (
     handle_unexpected_error,
 )
 from gateway.api.inference import inference_routes
+from gateway.api.mcp import mcp_route
 from gateway.api.openapi.document import assets_router, document_route, openapi_config
 from gateway.api.routes import API_ROUTES
 from gateway.asgi.log_context import bind_request
@@ -41,11 +42,14 @@ from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline, Stages
 from gateway.inference.pipeline_client import PipelineClient
+from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
+from gateway.mcp.factory import ToolDependencies, build_toolbox
+from gateway.mcp.toolbox import Toolbox
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.catalog_updates import CatalogUpdates
 from gateway.process.database_pools import (
@@ -103,9 +107,8 @@ def build_components(
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
     propagation = Propagation(database, clock, settings.timing)
-    pepper, links = secret_key(settings), Links.from_settings(settings)
-    pipeline = Pipeline(stages, clock, settings)
-    quotes = _build_quotes(settings, clock, stages, database)
+    pepper, pipeline = secret_key(settings), Pipeline(stages, clock, settings)
+    links, quotes = Links.from_settings(settings), _build_quotes(settings, clock, stages, database)
     return Components(
         settings=settings,
         clock=clock,
@@ -140,6 +143,8 @@ def build_components(
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
         offers=_build_offers(shared, settings, clock, catalog, stages.admission),
         pipeline=pipeline,
+        prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
+        toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
         tracer=stages.tracer,
         identity=build_identity(database, clock, pepper, links, Passwords()),
         pepper=pepper,
@@ -223,6 +228,28 @@ def _build_evaluation_runner(
     )
 
 
+def _build_toolbox(
+    shared: SharedComponents,
+    clock: Clock,
+    stages: Stages,
+    pipeline: Pipeline,
+    quotes: Quotes,
+    searcher: VectorStoreSearcher,
+) -> Toolbox:
+    """Build the tools of the MCP server."""
+    dependencies = ToolDependencies(
+        availability=shared.availability,
+        quotes=quotes,
+        searcher=searcher,
+        model_metadata=ModelMetadata(shared.router, shared.upstream, shared.variant_loader),
+        client=PipelineClient(pipeline, clock),
+        database=shared.connections.handlers,
+        clock=clock,
+        calls=shared.metrics.mcp_tool_calls,
+    )
+    return build_toolbox(stages, dependencies)
+
+
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
     """Build the component that quotes the maximum cost of calls."""
     parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
@@ -290,6 +317,7 @@ def _build_stages(
             HandbookQuoter(counter),
         ),
         admission=admission,
+        counter=counter,
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
@@ -323,6 +351,7 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
         route_handlers=[
             *inference_routes(components),
             *API_ROUTES,
+            mcp_route(components),
             document_route(components.catalog),
             assets_router(),
             *([dashboard_router(components)] if components.settings.dashboard else []),

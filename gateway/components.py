@@ -21,8 +21,10 @@ from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
+from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotes import Quotes
 from gateway.inference.usage_writer import UsageWriter
+from gateway.mcp.toolbox import Toolbox
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
@@ -83,6 +85,8 @@ class Components:
     evaluation_offers: EvaluationOffers
     offers: JobOffers
     pipeline: Pipeline
+    prompt_counts: PromptCounts
+    toolbox: Toolbox
     tracer: Tracer
     identity: IdentityServices
     pepper: bytes
@@ -106,6 +110,7 @@ _INJECTABLE = (
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
+    "prompt_counts",
     *("propagation", "quotes", "request_limits", "router", "searcher", "secure", "settings"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )

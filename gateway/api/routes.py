@@ -14,6 +14,7 @@ from gateway.api.files import FileRoutes
 from gateway.api.fine_tuning import FineTuningRoutes
 from gateway.api.invoices import InvoiceRoutes
 from gateway.api.line_disputes import LineDisputeRoutes
+from gateway.api.messages import MessageRoutes
 from gateway.api.model_selection import AutoRoutes
 from gateway.api.models import ModelRoutes
 from gateway.api.organization_usage import OrganizationRoutes
@@ -32,6 +33,7 @@ from gateway.api.vector_stores import VectorStoreRoutes
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     UsageRoutes,
     LimitRoutes,
+    MessageRoutes,
     ModelRoutes,
     VariantRoutes,
     DriftRoutes,

@@ -33,6 +33,7 @@ class Operation(StrEnum):
     EMBEDDINGS = "embeddings"
     PREDICTIONS = "predictions"
     INFER = "infer"
+    MESSAGES = "messages"
     ADAPTATION = "adaptation"
     UNSUPPORTED = "unsupported"
 

@@ -28,6 +28,8 @@ from gateway.upstream.availability import Availability, find_catalog_model, mode
 from infra import ids
 from models.catalog import AUTO, Catalog, Model, Task
 
+# More would make an error unreadable.
+_MAX_NAMED_MODELS = 6
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -159,13 +161,29 @@ class Parser:
 
     def _find_model(self, name: str, endpoint: Endpoint) -> Model:
         """Return a model that the endpoint serves. Raises ModelNotFound, WrongEndpoint."""
-        model = find_catalog_model(self._catalog, name)
+        try:
+            model = find_catalog_model(self._catalog, name)
+        except ModelNotFound as error:
+            raise self._with_served_models(error, endpoint) from None
         if model.task not in endpoint.tasks:
             raise WrongEndpoint(
                 f"The model {model.id!r} is for {model.task} and not available at this endpoint.",
                 param="model",
             )
         return model
+
+    def _with_served_models(self, error: ModelNotFound, endpoint: Endpoint) -> ModelNotFound:
+        """Return the error with the models of the endpoint, if they are few."""
+        names = [
+            model.id
+            for model in self._catalog.models.values()
+            if model.task in endpoint.tasks and self._availability.is_served(model)
+        ]
+        if not 0 < len(names) <= _MAX_NAMED_MODELS:
+            return error
+        return ModelNotFound(
+            f"{error.message} This endpoint serves {', '.join(names)}.", param=error.param
+        )
 
 
 def _resolve_shared_model(model: Model, principal: Principal) -> ResolvedModel:

@@ -46,6 +46,7 @@ from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.retrieval_port import Grounder
+from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
 from gateway.inference.usage_writer import UsageWriter
 from gateway.upstream.concurrency import Slot
@@ -84,6 +85,7 @@ class Stages:
     replayer: IdempotencyReplayer
     grounder: Grounder
     admission: Admission
+    counter: PromptTokenCounter
     dispatcher: Dispatcher
     verifier: AnswerVerifier
     quotations: QuotationSender

@@ -101,6 +101,7 @@ class Metrics:
     feedback: Counter
     evaluation_runs: Counter
     evaluation_answers: Counter
+    mcp_tool_calls: Counter
     input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
@@ -211,6 +212,11 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_evaluation_answers",
             "Questions of evaluation runs by result: correct, wrong or error.",
             ("result",),
+        ),
+        "mcp_tool_calls": counter(
+            "maas_mcp_tool_calls",
+            "Calls of MCP tools by kind of tool (model, search, account, unknown) and outcome.",
+            ("tool", "outcome"),
         ),
         "input_counts_dropped": counter(
             "maas_input_counts_dropped",

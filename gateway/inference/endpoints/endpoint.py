@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from gateway.asgi.exchange import ClientExchange
+from gateway.call.errors import render_error
 from gateway.call.values import (
     Call,
     ModelSelection,
@@ -18,6 +20,7 @@ from gateway.call.values import (
 from gateway.inference.model_selection import ModelSelector, SelectionCriteria
 from gateway.inference.token_count import PromptFormat
 from gateway.wire.parameters import Parameter
+from infra.errors import AppError
 from models.catalog import Task
 
 
@@ -70,6 +73,23 @@ class Documentation:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorFormat:
+    """The shape of an endpoint's errors: its schema in the OpenAPI document, and an error's status
+    and body in it."""
+
+    schema: str
+    render: Callable[[AppError], tuple[int, bytes]]
+
+
+def _openai_error(error: AppError) -> tuple[int, bytes]:
+    """Return status and body of an error in OpenAI's shape."""
+    return error.status, render_error(error)
+
+
+OPENAI_ERRORS = ErrorFormat("Error", _openai_error)
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A metered endpoint: everything in which it differs from the others.
 
@@ -86,6 +106,8 @@ class Endpoint:
     `parameters` are the request fields with their handling, if the endpoint rejects all others.
     `quote_field` is the request field by which a quote recognizes the endpoint; None if it cannot
     be quoted. `documentation` is None if the OpenAPI document has the endpoint from elsewhere.
+    `exchange` is the exchange with its clients; one of its own converts responses to the form that
+    they expect. `error_format` documents the errors that clients get.
     `is_job` is True if calls start jobs: these have routes of their own and name a catalog model.
     """
 
@@ -102,4 +124,6 @@ class Endpoint:
     usage_group: UsageGroup | None = None
     documentation: Documentation | None = None
     open_inference_errors: bool = False
+    exchange: type[ClientExchange] = ClientExchange
+    error_format: ErrorFormat = OPENAI_ERRORS
     is_job: bool = False
