@@ -33,6 +33,7 @@ class Operation(StrEnum):
     EMBEDDINGS = "embeddings"
     PREDICTIONS = "predictions"
     INFER = "infer"
+    RESPONSES = "responses"
     ADAPTATION = "adaptation"
     UNSUPPORTED = "unsupported"
 

@@ -14,6 +14,7 @@ from gateway.inference.endpoints.endpoint import Endpoint, UsageGroup
 from gateway.inference.endpoints.fine_tuning import FINE_TUNING
 from gateway.inference.endpoints.infer import INFER
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.endpoints.responses import RESPONSES
 from gateway.inference.endpoints.text_completion import TEXT_COMPLETION
 
 _ENDPOINTS = (
@@ -22,6 +23,7 @@ _ENDPOINTS = (
     EMBEDDINGS,
     PREDICTIONS,
     INFER,
+    RESPONSES,
     FINE_TUNING,
 )
 ENDPOINTS: Mapping[Operation, Endpoint] = MappingProxyType(
