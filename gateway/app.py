@@ -50,6 +50,7 @@ from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
 from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
+from gateway.process.background_responses import create_background_runner
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.catalog_updates import CatalogUpdates
 from gateway.process.database_pools import (
@@ -62,6 +63,7 @@ from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.quota.request_limits import RequestLimits
+from gateway.responses.translator import ResponseTranslator
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
@@ -138,6 +140,7 @@ def build_components(
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
+        background_runner=create_background_runner(shared, pipeline),
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
@@ -309,6 +312,7 @@ def _build_stages(
         ),
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
+        translator=ResponseTranslator(shared.responses),
         grounder=Grounder(
             parser,
             searcher,
@@ -388,6 +392,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.fine_tuning_runner,
         components.ingestion_runner,
         components.evaluation_runner,
+        components.background_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

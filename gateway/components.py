@@ -32,6 +32,8 @@ from gateway.process.gauges import Gauges
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.quota.request_limits import RequestLimits
+from gateway.responses.runner import BackgroundRunner
+from gateway.responses.store import ResponseStore
 from gateway.retrieval.ingestion import IngestionRunner
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.availability import Availability
@@ -83,6 +85,7 @@ class Components:
     ingestion_runner: IngestionRunner
     evaluation_runner: EvaluationRunner
     evaluation_offers: EvaluationOffers
+    background_runner: BackgroundRunner
     offers: JobOffers
     pipeline: Pipeline
     prompt_counts: PromptCounts
@@ -99,6 +102,11 @@ class Components:
         return self.connections.handlers
 
     @property
+    def response_store(self) -> ResponseStore:
+        """The stored responses of the Responses API."""
+        return self.background_runner.store
+
+    @property
     def secure(self) -> bool:
         """Whether the dashboard's URL is HTTPS; its cookies then have the Secure attribute."""
         return self.identity.links.base.startswith("https://")
@@ -111,7 +119,8 @@ _INJECTABLE = (
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     "prompt_counts",
-    *("propagation", "quotes", "request_limits", "router", "searcher", "secure", "settings"),
+    *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
+    *("secure", "settings"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
 

@@ -39,7 +39,7 @@ def facts() -> Iterator[type[AppError]]:
     modules += [infra.database.database]
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
-        gateway.evaluations, gateway.registry,
+        gateway.evaluations, gateway.registry, gateway.responses,
     )  # fmt: skip
     found = [
         one

@@ -23,6 +23,7 @@ from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.api.outcomes.outcomes import OutcomeRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
 from gateway.api.payment_pages import payment_page
+from gateway.api.responses import ResponseRoutes
 from gateway.api.root import front
 from gateway.api.subscription import SubscriptionRoutes
 from gateway.api.usage import LimitRoutes, QuoteRoutes, UsageRoutes
@@ -44,6 +45,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     FineTuningRoutes,
     EvaluationRoutes,
     FeedbackRoutes,
+    ResponseRoutes,
     QuoteRoutes,
     AutoRoutes,
     InvoiceRoutes,

@@ -34,6 +34,7 @@ class Operation(StrEnum):
     PREDICTIONS = "predictions"
     INFER = "infer"
     MESSAGES = "messages"
+    RESPONSES = "responses"
     ADAPTATION = "adaptation"
     UNSUPPORTED = "unsupported"
 

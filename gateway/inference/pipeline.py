@@ -5,7 +5,6 @@ after the row is durable.
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,8 +28,9 @@ from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission, with_request
-from gateway.inference.call_metrics import CallMetrics, headers_as_fields, span_name_and_attributes
+from gateway.inference.call_metrics import CallMetrics, span_name_and_attributes
 from gateway.inference.dispatch import Dispatcher
+from gateway.inference.endpoints.table import find_endpoint
 from gateway.inference.error_report import KnownWords, build_error_report
 from gateway.inference.grounding import AnsweredCall, AnswerVerifier
 from gateway.inference.idempotency import (
@@ -47,10 +47,10 @@ from gateway.inference.quotations import QuotationSender
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.retrieval_port import Grounder
 from gateway.inference.token_count import PromptTokenCounter
+from gateway.inference.translation import RequestTranslator, TranslatedCall, render_tail
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
 from gateway.inference.usage_writer import UsageWriter
 from gateway.upstream.concurrency import Slot
-from gateway.wire.sse import add_event_fields
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
@@ -73,6 +73,7 @@ class CallState:
     slot: Slot | None = None
     intent: PendingIntent | None = None
     linked: LinkedCalls | None = None
+    translated: TranslatedCall | None = None
     trace: Trace = NOOP_TRACE
 
 
@@ -83,6 +84,7 @@ class Stages:
     authenticator: Authenticator
     parser: Parser
     replayer: IdempotencyReplayer
+    translator: RequestTranslator
     grounder: Grounder
     admission: Admission
     counter: PromptTokenCounter
@@ -158,8 +160,13 @@ class Pipeline:
         principal = stages.authenticator.require_active(key_record, call.client_address)
         stages.authenticator.require_not_suspended(key_record)
         body = state.body = await client.read_body(settings.max_body_bytes, settings.body_timeout_s)
+        received, translated = body, None
+        prepare = find_endpoint(call.operation).prepare
+        if prepare is not None:
+            translated = await prepare(stages.translator, call, principal, body)
+            body = translated.chat_body
         state.request = stages.parser.parse(call, body, principal)
-        claim = await stages.replayer.claim_or_replay(call, principal, body)
+        claim = await stages.replayer.claim_or_replay(call, principal, received)
         if isinstance(claim, CallResult):
             client.extra_headers.update(stages.call_metrics.rate_limit_headers(principal))
             return claim
@@ -167,13 +174,19 @@ class Pipeline:
             state.claim = claim
             client.detached = True
             client.response_copy = ResponseCopy(MAX_STORED_ANSWER_BYTES)
+        if translated is not None:
+            deferred = await translated.defer(state.request)
+            if deferred is not None:
+                return deferred
+            state.translated, client.translate = translated, translated.translate
         if state.request.retrieval is not None:
             body, state.request = await self._retrieve(
                 call, body, client, principal, state.request, state
             )
         while True:
             try:
-                return await self._attempt(call, client, principal, state.request, state)
+                result = await self._attempt(call, client, principal, state.request, state)
+                return result if translated is None else translated.convert(result)
             except (UpstreamUnreachable, ModelServerNotFound):
                 fallback = stages.parser.fallback_request(call, body, principal, state.request)
                 if fallback is None:
@@ -241,6 +254,9 @@ class Pipeline:
             # The intent is written once: if it was written already, it names the first model.
             state.intent.build_record = build_intent_row
         client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
+        if state.translated is not None:
+            before = partial(state.translated.before_first_byte, client.before_first_byte)
+            client.before_first_byte = before
         if is_quoted:
             return await stages.quotations.send(call, admitted, client)
         if is_overflow:
@@ -313,7 +329,7 @@ class Pipeline:
         linked_usages = () if state.linked is None else state.linked.settle(record)
         linked_cost = sum(usage.record.cost_nano for usage in linked_usages)
         cost_headers = self._stages.call_metrics.cost_headers(state.principal, record, linked_cost)
-        tail = _render_tail(result, cost_headers)
+        tail = render_tail(result, cost_headers, state.translated)
         answer = (
             answer_to_store(result, client.response_copy, tail)
             if client.response_copy is not None
@@ -334,7 +350,9 @@ class Pipeline:
                 record, cost_headers = as_unbilled(record, error.code), {}
                 error_event = render_error_event(error) if result.stream_started else None
                 result = failed_result(call, error, result.stream_started, error_event)
-                tail = result.tail
+                tail = render_tail(result, cost_headers, state.translated)
+        if state.translated is not None:
+            await state.translated.ended(result)
         self._count_inputs(state, result)
         error_type = self._stages.call_metrics.record_call(record, result)
         client.before_first_byte = None
@@ -379,10 +397,3 @@ class Pipeline:
 def _is_delivering(result: CallResult) -> bool:
     """Return whether the client gets an answer, which requires a durable usage row first."""
     return result.stream_started or result.status == 200
-
-
-def _render_tail(result: CallResult, cost_headers: Mapping[str, str]) -> bytes:
-    """Return the bytes left to send; the usage chunk of a stream also gets the cost fields."""
-    if result.usage_event is None:
-        return result.tail
-    return add_event_fields(result.usage_event, headers_as_fields(cost_headers)) + result.tail

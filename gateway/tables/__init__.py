@@ -1,5 +1,5 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-shared models.
+stored responses, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
@@ -31,6 +31,7 @@ from gateway.tables.identity import (
     OneTimeToken,
     Person,
 )
+from gateway.tables.responses import SavedResponse
 from gateway.tables.retrieval import FileStatus, VectorPiece, VectorStore, VectorStoreFile
 from gateway.tables.shared_models import (
     Feedback,
@@ -62,6 +63,7 @@ __all__ = [
     "OneTimeToken",
     "Person",
     "Rating",
+    "SavedResponse",
     "TrainingFile",
     "Variant",
     "VariantActivation",

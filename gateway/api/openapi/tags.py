@@ -14,7 +14,7 @@ INFERENCE = "Inference"
 _OPERATIONS = "Health and metrics"
 # By path prefix; the first match applies.
 _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
-    INFERENCE: ("/v1/messages",),
+    INFERENCE: ("/v1/messages", "/v1/responses"),
     "Models": ("/v1/models", "/v2/models", "/v2/health"),
     "Usage and cost": ("/v1/usage", "/v1/quote", "/v1/route", "/v1/organization"),
     "Files and vector stores": ("/v1/files", "/v1/vector_stores"),

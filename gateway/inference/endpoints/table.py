@@ -15,6 +15,7 @@ from gateway.inference.endpoints.fine_tuning import FINE_TUNING
 from gateway.inference.endpoints.infer import INFER
 from gateway.inference.endpoints.messages import MESSAGES
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.endpoints.responses import RESPONSES
 from gateway.inference.endpoints.text_completion import TEXT_COMPLETION
 
 _ENDPOINTS = (
@@ -24,6 +25,7 @@ _ENDPOINTS = (
     PREDICTIONS,
     INFER,
     MESSAGES,
+    RESPONSES,
     FINE_TUNING,
 )
 ENDPOINTS: Mapping[Operation, Endpoint] = MappingProxyType(
