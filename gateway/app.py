@@ -46,6 +46,7 @@ from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
+from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.catalog_updates import CatalogUpdates
 from gateway.process.database_pools import (
@@ -106,6 +107,7 @@ def build_components(
     pepper, links = secret_key(settings), Links.from_settings(settings)
     pipeline = Pipeline(stages, clock, settings)
     quotes = _build_quotes(settings, clock, stages, database)
+    batch_processing = build_batch_processing(shared, settings, clock, stages, pipeline)
     return Components(
         settings=settings,
         clock=clock,
@@ -135,6 +137,9 @@ def build_components(
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
+        batch_runner=batch_processing.runner,
+        batch_offers=batch_processing.offers,
+        batch_creation=batch_processing.creation,
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
@@ -359,6 +364,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.fine_tuning_runner,
         components.ingestion_runner,
         components.evaluation_runner,
+        components.batch_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

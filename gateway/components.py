@@ -9,6 +9,9 @@ from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.organization_usage import provide_usage_parameters
 from gateway.api.usage import provide_principal
+from gateway.batches.creation import BatchCreation
+from gateway.batches.offers import BatchOffers
+from gateway.batches.runner import BatchRunner
 from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationRunner
@@ -81,6 +84,9 @@ class Components:
     ingestion_runner: IngestionRunner
     evaluation_runner: EvaluationRunner
     evaluation_offers: EvaluationOffers
+    batch_runner: BatchRunner
+    batch_offers: BatchOffers
+    batch_creation: BatchCreation
     offers: JobOffers
     pipeline: Pipeline
     tracer: Tracer
@@ -102,6 +108,7 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
+    *("batch_creation", "batch_offers", "batch_runner"),
     *("authenticator", "availability", "call_metrics", "catalog", "clock", "collector", "database"),
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
     *("identity", "ingestion_runner", "metrics"),

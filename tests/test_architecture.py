@@ -148,6 +148,7 @@ class TestTenantIsolation:
             *("VariantCount", "VariantDrift"),
             *("VectorStore", "VectorStoreFile", "VectorPiece"),
             *("EvaluationRun", "EvaluationQuestion", "EvaluationAnswer"),
+            *("Batch", "BatchLine"),
             *("Feedback", "ModelVersionExample"),
             *("Membership", "AuditEntry"),
         }

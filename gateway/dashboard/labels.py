@@ -376,6 +376,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "default": gettext_noop("default"),
             "priority": gettext_noop("priority"),
             "flex": gettext_noop("flex"),
+            "batch": gettext_noop("batch"),
         },
         "task": {
             "text-generation": gettext_noop("Text generation"),

@@ -1,9 +1,16 @@
-"""Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
+"""Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations, batches,
 shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
+from gateway.tables.batches import (
+    OPEN_BATCH_STATUSES,
+    Batch,
+    BatchLine,
+    BatchStatus,
+    LineOutcome,
+)
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
     AnswerStatus,
@@ -41,6 +48,7 @@ from gateway.tables.shared_models import (
 )
 
 __all__ = [
+    "OPEN_BATCH_STATUSES",
     "ActivationReason",
     "Adaptation",
     "AdaptationEvent",
@@ -48,6 +56,9 @@ __all__ = [
     "AnswerStatus",
     "Attempts",
     "AuditEntry",
+    "Batch",
+    "BatchLine",
+    "BatchStatus",
     "EvaluationAnswer",
     "EvaluationQuestion",
     "EvaluationRun",
@@ -55,6 +66,7 @@ __all__ = [
     "Feedback",
     "FileStatus",
     "KeptInput",
+    "LineOutcome",
     "LoginSession",
     "Membership",
     "ModelVersion",

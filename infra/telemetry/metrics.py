@@ -101,6 +101,8 @@ class Metrics:
     feedback: Counter
     evaluation_runs: Counter
     evaluation_answers: Counter
+    batches: Counter
+    batch_lines: Counter
     input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
@@ -211,6 +213,12 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_evaluation_answers",
             "Questions of evaluation runs by result: correct, wrong or error.",
             ("result",),
+        ),
+        "batches": counter("maas_batches", "Batches that ended, by status.", ("status",)),
+        "batch_lines": counter(
+            "maas_batch_lines",
+            "Lines of batches with a result, by outcome: completed or failed.",
+            ("outcome",),
         ),
         "input_counts_dropped": counter(
             "maas_input_counts_dropped",

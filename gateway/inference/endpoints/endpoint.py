@@ -87,6 +87,7 @@ class Endpoint:
     `quote_field` is the request field by which a quote recognizes the endpoint; None if it cannot
     be quoted. `documentation` is None if the OpenAPI document has the endpoint from elsewhere.
     `is_job` is True if calls start jobs: these have routes of their own and name a catalog model.
+    `in_batches` is True if a batch can have calls of the endpoint.
     """
 
     operation: Operation
@@ -103,3 +104,4 @@ class Endpoint:
     documentation: Documentation | None = None
     open_inference_errors: bool = False
     is_job: bool = False
+    in_batches: bool = False

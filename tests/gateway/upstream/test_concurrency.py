@@ -16,6 +16,7 @@ from infra.settings import Settings
 from tests.support.builders import CATALOG, CHAT, EMBEDDING
 
 P, D, F = ServiceTier.PRIORITY, ServiceTier.DEFAULT, ServiceTier.FLEX
+B = ServiceTier.BATCH
 
 
 class Crowd:
@@ -107,8 +108,8 @@ class TestSlots:
         crowd.start(*[D] * 7)
         await crowd.settle()
         assert crowd.served == [0, 1, 2]
-        assert crowd.scheduler.running == {P: 0, D: 3, F: 0}
-        assert crowd.scheduler.waiting == {P: 0, D: 4, F: 0}
+        assert crowd.scheduler.running == {P: 0, D: 3, F: 0, B: 0}
+        assert crowd.scheduler.waiting == {P: 0, D: 4, F: 0, B: 0}
         await crowd.finish()
         assert crowd.peak[None] == 3
 
@@ -277,6 +278,29 @@ class TestFlexReserve:
         await crowd.finish()
 
 
+class TestBatchTier:
+    async def test_batch_calls_are_served_after_all_others(self) -> None:
+        crowd = Crowd(2)
+        crowd.start(D, D, B, F, D)
+        await crowd.settle()
+        assert await crowd.order(2) == [D, F]
+        await crowd.finish()
+
+    async def test_batch_tier_gets_one_of_32_slots(self) -> None:
+        crowd = Crowd(2)
+        crowd.start(D, D, B, D)
+        await crowd.settle()
+        assert await crowd.order(32, refill=[D]) == [D] * 31 + [B]
+        await crowd.finish()
+
+    async def test_flex_and_batch_together_never_occupy_the_reserve(self) -> None:
+        crowd = Crowd(8)
+        crowd.start(*[F, B] * 8)
+        await crowd.settle()
+        assert len(crowd.running) == 7
+        await crowd.finish()
+
+
 class TestCancellation:
     async def test_cancelled_waiting_call_is_removed_from_queue(self) -> None:
         crowd = Crowd(1)
@@ -284,7 +308,7 @@ class TestCancellation:
         await crowd.settle()
         crowd.tasks[1].cancel()
         await crowd.settle()
-        assert crowd.scheduler.waiting == {P: 0, D: 1, F: 0}
+        assert crowd.scheduler.waiting == {P: 0, D: 1, F: 0, B: 0}
         assert await crowd.order(1) == [D]
         await crowd.finish()
 
