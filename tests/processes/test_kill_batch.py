@@ -17,7 +17,7 @@ from tests.support import builders
 from tests.support.billing.making import sql
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import Member, run_fleet
-from tests.support.gateway.batching import CHAT_URL, chat_lines, ended, jsonl, nano, parsed
+from tests.support.gateway.batching import create_batch, ended, nano, parsed
 
 _LINES = 30
 _PATIENCE_S = 180
@@ -34,21 +34,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 def configured(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Settings:
     timing = replace(builders.TIMING, process_ttl_s=5.0, process_renew_s=1.0)
     return builders.settings(database_url, tmp_path, upstream.url, timing=timing)
-
-
-async def _create_batch(http: httpx.AsyncClient) -> str:
-    upload = await http.post(
-        "/v1/files",
-        data={"purpose": "batch"},
-        files={"file": ("in.jsonl", jsonl(chat_lines(_LINES)))},
-    )
-    body = {
-        "input_file_id": upload.json()["id"],
-        "endpoint": CHAT_URL,
-        "completion_window": "24h",
-    }
-    batch_id: str = (await http.post("/v1/batches", json=body)).json()["id"]
-    return batch_id
 
 
 async def _until(database: Database, query: str) -> None:
@@ -74,7 +59,7 @@ async def test_batch_survives_two_killed_gateways_with_each_line_once_in_order(
     async with run_fleet(configured, 1) as fleet:
         (member,) = fleet.members
         async with httpx.AsyncClient(base_url=member.url, headers=headers, timeout=60) as http:
-            batch_id = await _create_batch(http)
+            batch_id = await create_batch(http, _LINES)
         for completed in (1, 10):
             await _kill_when(database, member, completed)
             fleet.members.remove(member)

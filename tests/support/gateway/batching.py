@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+import httpx
 from openai import AsyncOpenAI
 from openai.types import Batch as ClientBatch
 
 from billing.tables import QuotaLease
 from gateway.batches.batches import BATCH_ID_PREFIX
-from gateway.tables import Batch
+from gateway.tables import Batch, BatchStatus
 from infra import ids
 from infra.database.database import Database
 from tests.support.builders import CHAT, Gateway
@@ -39,6 +42,24 @@ def jsonl(lines: Sequence[Any]) -> bytes:
 
 def parsed(content: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in content.splitlines()]
+
+
+async def create_batch(http: httpx.AsyncClient, count: int = 3) -> str:
+    """Upload a file of chat calls and create a batch of it; returns its id."""
+    upload = await http.post(
+        "/v1/files",
+        data={"purpose": "batch"},
+        files={"file": ("in.jsonl", jsonl(chat_lines(count)))},
+    )
+    body = {
+        "input_file_id": upload.json()["id"],
+        "endpoint": CHAT_URL,
+        "completion_window": "24h",
+    }
+    answer = await http.post("/v1/batches", json=body)
+    assert answer.status_code == 200, answer.text
+    batch_id: str = answer.json()["id"]
+    return batch_id
 
 
 async def ended(database: Database, batch_id: str) -> None:
@@ -117,3 +138,24 @@ def extra(batch: ClientBatch, name: str) -> str:
     assert batch.model_extra is not None
     value: str = batch.model_extra[f"x_maas_{name}"]
     return value
+
+
+async def stored_batch(database: Database, account_id: UUID, key_id: UUID, **values: Any) -> Batch:
+    """A row of a batch of the chat model in progress, without lines and hold."""
+    now = datetime.now(UTC)
+    fields = {
+        "endpoint": CHAT_URL,
+        "model": CHAT,
+        "input_file_id": ids.new_id(),
+        "status": BatchStatus.IN_PROGRESS,
+        "total": 10,
+        "held_nano": 100,
+        "currency": "CNY",
+        "created_at": now,
+        "expires_at": now + timedelta(hours=24),
+        **values,
+    }
+    row = Batch(id=ids.new_id(), account_id=account_id, key_id=key_id, **fields)
+    async with database.transaction() as session:
+        session.add(row)
+    return row
