@@ -107,7 +107,6 @@ def build_components(
     pepper, links = secret_key(settings), Links.from_settings(settings)
     pipeline = Pipeline(stages, clock, settings)
     quotes = _build_quotes(settings, clock, stages, database)
-    batch_processing = build_batch_processing(shared, settings, clock, stages, pipeline)
     return Components(
         settings=settings,
         clock=clock,
@@ -137,9 +136,7 @@ def build_components(
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
-        batch_runner=batch_processing.runner,
-        batch_offers=batch_processing.offers,
-        batch_creation=batch_processing.creation,
+        batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),

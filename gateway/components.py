@@ -26,6 +26,7 @@ from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.quotes import Quotes
 from gateway.inference.usage_writer import UsageWriter
+from gateway.process.batch_processing import BatchProcessing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
@@ -84,9 +85,7 @@ class Components:
     ingestion_runner: IngestionRunner
     evaluation_runner: EvaluationRunner
     evaluation_offers: EvaluationOffers
-    batch_runner: BatchRunner
-    batch_offers: BatchOffers
-    batch_creation: BatchCreation
+    batch_processing: BatchProcessing
     offers: JobOffers
     pipeline: Pipeline
     tracer: Tracer
@@ -94,6 +93,21 @@ class Components:
     pepper: bytes
     upstream_monitor: UpstreamMonitor
     catalog_reloader: CatalogReloader
+
+    @property
+    def batch_runner(self) -> BatchRunner:
+        """The background runner of batches."""
+        return self.batch_processing.runner
+
+    @property
+    def batch_offers(self) -> BatchOffers:
+        """What checks and prices batches."""
+        return self.batch_processing.offers
+
+    @property
+    def batch_creation(self) -> BatchCreation:
+        """What creates batches."""
+        return self.batch_processing.creation
 
     @property
     def database(self) -> Database:

@@ -278,29 +278,6 @@ class TestFlexReserve:
         await crowd.finish()
 
 
-class TestBatchTier:
-    async def test_batch_calls_are_served_after_all_others(self) -> None:
-        crowd = Crowd(2)
-        crowd.start(D, D, B, F, D)
-        await crowd.settle()
-        assert await crowd.order(2) == [D, F]
-        await crowd.finish()
-
-    async def test_batch_tier_gets_one_of_32_slots(self) -> None:
-        crowd = Crowd(2)
-        crowd.start(D, D, B, D)
-        await crowd.settle()
-        assert await crowd.order(32, refill=[D]) == [D] * 31 + [B]
-        await crowd.finish()
-
-    async def test_flex_and_batch_together_never_occupy_the_reserve(self) -> None:
-        crowd = Crowd(8)
-        crowd.start(*[F, B] * 8)
-        await crowd.settle()
-        assert len(crowd.running) == 7
-        await crowd.finish()
-
-
 class TestCancellation:
     async def test_cancelled_waiting_call_is_removed_from_queue(self) -> None:
         crowd = Crowd(1)
