@@ -51,6 +51,7 @@ from gateway.inference.usage_writer import UsageWriter
 from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
 from gateway.process.background_responses import create_background_runner
+from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.catalog_updates import CatalogUpdates
 from gateway.process.database_pools import (
@@ -141,6 +142,7 @@ def build_components(
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
         background_runner=create_background_runner(shared, pipeline),
+        batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
@@ -393,6 +395,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.ingestion_runner,
         components.evaluation_runner,
         components.background_runner,
+        components.batch_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

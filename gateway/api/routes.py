@@ -6,6 +6,7 @@ from litestar.types import ControllerRouterHandler
 
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
+from gateway.api.batches import BatchRoutes
 from gateway.api.collector_webhooks import webhook_routes
 from gateway.api.drift import DriftRoutes
 from gateway.api.evaluations import EvaluationRoutes
@@ -44,6 +45,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     VectorStoreBatchRoutes,
     FineTuningRoutes,
     EvaluationRoutes,
+    BatchRoutes,
     FeedbackRoutes,
     ResponseRoutes,
     QuoteRoutes,

@@ -44,11 +44,23 @@ class SignedInCaller:
     """A caller who uses an API key of the account without its secret: a signed-in person, or a job.
 
     Only dashboard pages create one, after they have checked the session and its permissions, and
-    background jobs that were started with the key.
+    background jobs that were started with the key. With `may_be_cached` the key is looked up like
+    that of a client, for jobs of many calls.
     """
 
     account_id: UUID
     key_id: UUID
+    may_be_cached: bool = False
+
+
+class HeldMoney(Protocol):
+    """Money that was reserved for a job before it started, from which its calls are paid."""
+
+    def admit(
+        self, call: "Call", principal: "Principal", request: "ParsedRequest"
+    ) -> "AdmittedCall":
+        """Admit a call of the job without waiting. Raises the errors of admission."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,8 @@ class Call:
     `started_at` is UTC; `started_monotonic` is in monotonic seconds, for durations only.
     `credentials` is the Authorization header; calls from the dashboard have `signed_in_caller`.
     `client_address` is None for work that goes on after its request; networks are not checked then.
-    `open_inference_errors` is True if errors have the shape of the Open Inference Protocol.
+    `open_inference_errors` is True if errors have the shape of the Open Inference Protocol. The
+    calls of a batch are paid from its `held_money`, at a `service_tier` that no body can name.
     """
 
     request_id: UUID
@@ -73,6 +86,8 @@ class Call:
     client_address: str | None = ""
     signed_in_caller: SignedInCaller | None = None
     open_inference_errors: bool = False
+    held_money: HeldMoney | None = None
+    service_tier: "ServiceTier | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +155,15 @@ class Principal:
 
 
 class ServiceTier(StrEnum):
-    """OpenAI's `service_tier`: the order in which queued calls get an upstream slot."""
+    """OpenAI's `service_tier`: the order in which queued calls get an upstream slot.
+
+    `batch` is the tier of calls in batches.
+    """
 
     PRIORITY = "priority"
     DEFAULT = "default"
     FLEX = "flex"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True, slots=True)

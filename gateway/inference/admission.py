@@ -50,7 +50,7 @@ class Admission:
 
         Raises ModelNotAllowed, ModelNotPriced, ServiceTierNotAvailable.
         """
-        model_prices = _model_prices(principal, request)
+        model_prices = model_prices_of(principal, request)
         bounds = request.output_bounds
         tokens_per_choice = bounds.max_tokens_per_choice
         if request.stream and not bounds.is_client_limited:
@@ -183,7 +183,7 @@ class Admission:
         max_cost: int | None = None,
     ) -> AdmittedCall:
         """Build the admitted call, limiting the answer to what is or can be reserved."""
-        model_prices, choices = _model_prices(principal, request), request.output_bounds.choices
+        model_prices, choices = model_prices_of(principal, request), request.output_bounds.choices
         max_output_tokens = request.output_bounds.max_tokens_per_choice * choices
         if demand.output_tokens >= max_output_tokens or request.with_max_tokens is None:
             return AdmittedCall(principal, request, model_prices, reservation)
@@ -325,7 +325,7 @@ def parse_max_cost(headers: Mapping[bytes, bytes]) -> int | None:
         ) from None
 
 
-def _model_prices(principal: Principal, request: ParsedRequest) -> ModelPrices:
+def model_prices_of(principal: Principal, request: ParsedRequest) -> ModelPrices:
     """Return the prices of the call. Raises ModelNotAllowed, ModelNotPriced."""
     contract_prices = _outcome_contract_prices(principal, request)
     prices = contract_prices if request.model.id in contract_prices else principal.model_prices

@@ -72,6 +72,11 @@ class CallMetrics:
             counter.inc(number)
         self._metrics.running.set(self._running_calls)
 
+    @property
+    def running_calls(self) -> int:
+        """The calls that run in this process."""
+        return self._running_calls
+
     def call_started(self) -> None:
         """Count a running call until `call_ended`."""
         self._change_running_calls(1)

@@ -50,6 +50,8 @@ class Parser:
         EndpointUnsupported, and ModelNotPriced if the model must be selected.
         """
         tags, request = parse_tags(call.headers), self._parse_untagged(call, body, principal)
+        if call.service_tier is not None:
+            request = replace(request, service_tier=call.service_tier)
         return request if tags is None else replace(request, tags={**tags, **(request.tags or {})})
 
     def fallback_request(

@@ -311,7 +311,10 @@ class Pipeline:
         admission = self._stages.admission
         linked_cost_nano = 0 if state.linked is None else state.linked.max_cost_nano
         try:
-            admitted = admission.try_admit(call, principal, request)
+            if call.held_money is None:
+                admitted = admission.try_admit(call, principal, request)
+            else:
+                admitted = call.held_money.admit(call, principal, request)
             if admitted is None:
                 async with client.deadline(self._settings.first_byte_timeout_s):
                     admitted = await admission.admit(call, principal, request, linked_cost_nano)

@@ -1,9 +1,16 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-stored responses, shared models.
+batches, stored responses, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
+from gateway.tables.batches import (
+    OPEN_BATCH_STATUSES,
+    Batch,
+    BatchLine,
+    BatchStatus,
+    LineOutcome,
+)
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
     AnswerStatus,
@@ -42,6 +49,7 @@ from gateway.tables.shared_models import (
 )
 
 __all__ = [
+    "OPEN_BATCH_STATUSES",
     "ActivationReason",
     "Adaptation",
     "AdaptationEvent",
@@ -49,6 +57,9 @@ __all__ = [
     "AnswerStatus",
     "Attempts",
     "AuditEntry",
+    "Batch",
+    "BatchLine",
+    "BatchStatus",
     "EvaluationAnswer",
     "EvaluationQuestion",
     "EvaluationRun",
@@ -56,6 +67,7 @@ __all__ = [
     "Feedback",
     "FileStatus",
     "KeptInput",
+    "LineOutcome",
     "LoginSession",
     "Membership",
     "ModelVersion",

@@ -102,6 +102,8 @@ class Metrics:
     evaluation_runs: Counter
     evaluation_answers: Counter
     mcp_tool_calls: Counter
+    batches: Counter
+    batch_lines: Counter
     input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
@@ -217,6 +219,12 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_mcp_tool_calls",
             "Calls of MCP tools by kind of tool (model, search, account, unknown) and outcome.",
             ("tool", "outcome"),
+        ),
+        "batches": counter("maas_batches", "Batches that ended, by status.", ("status",)),
+        "batch_lines": counter(
+            "maas_batch_lines",
+            "Lines of batches with a result, by outcome: completed or failed.",
+            ("outcome",),
         ),
         "input_counts_dropped": counter(
             "maas_input_counts_dropped",

@@ -113,6 +113,7 @@ class Endpoint:
     `exchange` is the exchange with its clients; one of its own converts responses to the form that
     they expect. `error_format` documents the errors that clients get.
     `is_job` is True if calls start jobs: these have routes of their own and name a catalog model.
+    `in_batches` is True if a batch can have calls of the endpoint.
     """
 
     operation: Operation
@@ -134,3 +135,4 @@ class Endpoint:
     exchange: type[ClientExchange] = ClientExchange
     error_format: ErrorFormat = OPENAI_ERRORS
     is_job: bool = False
+    in_batches: bool = False
