@@ -7,6 +7,7 @@ from litestar.types import ControllerRouterHandler
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
 from gateway.api.collector_webhooks import webhook_routes
+from gateway.api.decision_records import DecisionRecordRoutes
 from gateway.api.drift import DriftRoutes
 from gateway.api.evaluations import EvaluationRoutes
 from gateway.api.feedback import FeedbackRoutes
@@ -42,6 +43,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     FineTuningRoutes,
     EvaluationRoutes,
     FeedbackRoutes,
+    DecisionRecordRoutes,
     QuoteRoutes,
     AutoRoutes,
     InvoiceRoutes,

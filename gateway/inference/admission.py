@@ -88,14 +88,29 @@ class Admission:
         return None
 
     async def admit_internal(
-        self, call: Call, principal: Principal, request: ParsedRequest
+        self, call: Call, principal: Principal, request: ParsedRequest, more_tokens: int = 0
     ) -> AdmittedCall:
         """Admit an internal call that serves another call; it does not count as a request.
 
-        Raises the errors of `admit`.
+        `more_tokens` are reserved for what will be added to the prompt. Raises the errors of
+        `admit`.
         """
         demand = replace(self.compute_demand(call, principal, request), requests=0)
+        if more_tokens:
+            demand = replace(demand, input_tokens=demand.input_tokens + more_tokens)
         return await self._admit(call, principal, request, demand, None)
+
+    def try_admit_internal(
+        self, call: Call, principal: Principal, request: ParsedRequest
+    ) -> AdmittedCall | None:
+        """Admit an internal call with quota leased to this process, or return None.
+
+        Does not wait, so that no other call can take what was released right before. Raises the
+        errors of `compute_demand` and MeteringUnavailable.
+        """
+        demand = replace(self.compute_demand(call, principal, request), requests=0)
+        reserved = self._leaser.try_reserve(demand)
+        return None if reserved is None else self._admitted_call(principal, request, *reserved)
 
     async def admit(
         self, call: Call, principal: Principal, request: ParsedRequest, linked_cost_nano: int = 0

@@ -33,6 +33,7 @@ from gateway.inference.call_metrics import CallMetrics, headers_as_fields, span_
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.error_report import KnownWords, build_error_report
 from gateway.inference.grounding import AnsweredCall, AnswerVerifier
+from gateway.inference.hosted_tools import HostedCall, HostedToolRunner
 from gateway.inference.idempotency import (
     MAX_STORED_ANSWER_BYTES,
     IdempotencyReplayer,
@@ -48,7 +49,9 @@ from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.retrieval_port import Grounder
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
 from gateway.inference.usage_writer import UsageWriter
+from gateway.registry.decision_records import DecisionLog, RecordContext, SignedRecord
 from gateway.upstream.concurrency import Slot
+from gateway.wire.hosted_tools.steps import without_usage
 from gateway.wire.sse import add_event_fields
 from infra import ids
 from infra.clock import Clock
@@ -72,6 +75,7 @@ class CallState:
     slot: Slot | None = None
     intent: PendingIntent | None = None
     linked: LinkedCalls | None = None
+    decision_records: tuple[SignedRecord, ...] = ()
     trace: Trace = NOOP_TRACE
 
 
@@ -87,6 +91,8 @@ class Stages:
     dispatcher: Dispatcher
     verifier: AnswerVerifier
     quotations: QuotationSender
+    hosted_tools: HostedToolRunner
+    decision_log: DecisionLog
     writer: UsageWriter
     call_metrics: CallMetrics
     internal_calls: InternalCalls
@@ -169,6 +175,10 @@ class Pipeline:
             body, state.request = await self._retrieve(
                 call, body, client, principal, state.request, state
             )
+        if state.request.hosted_tools is not None:
+            hosted_result = await self._decide(call, client, principal, state.request, state)
+            if hosted_result is not None:
+                return hosted_result
         while True:
             try:
                 return await self._attempt(call, client, principal, state.request, state)
@@ -211,6 +221,43 @@ class Pipeline:
         else:
             self._release_attempt(client, state)  # the passages changed the selected model
         return body, grounded
+
+    async def _decide(
+        self,
+        call: Call,
+        client: ClientExchange,
+        principal: Principal,
+        request: ParsedRequest,
+        state: CallState,
+    ) -> CallResult | None:
+        """Answer a chat by a language model and specialists; None if none has anything to do.
+
+        All steps are held together with the parent before anything is sent.
+        """
+        stages, hosted = self._stages, request.hosted_tools
+        async with client.deadline(self._settings.first_byte_timeout_s):
+            read = await stages.hosted_tools.read(principal, request)
+        if hosted is None or read is None:
+            return None
+        state.linked = linked = LinkedCalls(call, stages.admission, self._clock)
+        if request.selection is not None:
+            client.extra_headers.update(selection_headers(request.selection))
+        with state.trace.stage("admit"):
+            async with client.deadline(self._settings.first_byte_timeout_s):
+                await stages.hosted_tools.hold(linked, principal, request, read, call.headers)
+            parent = without_usage(request)
+            state.admitted = await self._admit(call, client, principal, parent, state)
+        state.intent = stages.writer.open_intent(partial(build_intent, call, state.admitted))
+        client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
+        hosted_call = HostedCall(
+            call, state.admitted, request, hosted, read, client, linked, state.trace
+        )
+        answered = await stages.hosted_tools.run(hosted_call)
+        context = RecordContext(
+            principal.account_id, call.request_id, hosted.subject, read.question.texts[-1]
+        )
+        state.decision_records = stages.decision_log.sign(context, answered.decisions)
+        return answered.result
 
     async def _attempt(
         self,
@@ -325,6 +372,8 @@ class Pipeline:
                     await self._stages.writer.write(
                         record, reservation, state.intent, answer, linked_usages
                     )
+                if state.decision_records:
+                    await self._stages.decision_log.write(state.decision_records)
             else:
                 self._enqueue(record, state, answer, linked_usages)
         except MeteringUnavailable as error:

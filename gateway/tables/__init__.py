@@ -1,9 +1,10 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-shared models.
+shared models, decision records.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
+from gateway.tables.decision_records import DecisionRecord
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
     AnswerStatus,
@@ -48,6 +49,7 @@ __all__ = [
     "AnswerStatus",
     "Attempts",
     "AuditEntry",
+    "DecisionRecord",
     "EvaluationAnswer",
     "EvaluationQuestion",
     "EvaluationRun",

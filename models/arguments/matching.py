@@ -84,7 +84,9 @@ def match_quantities(
     used |= _assign_pairs(fields, quantities, readings, used)
     used |= _assign_ordered(fields, quantities, readings, used)
     used |= _assign_only_ones(fields, quantities, readings, used)
-    problems += _unit_problems(fields, near, quantities, readings, used)
+    for index, problem in _unit_problems(fields, near, quantities, readings, used):
+        problems.append(problem)
+        used.add(index)
     return Matched(readings, tuple(problems), frozenset(used))
 
 
@@ -351,7 +353,7 @@ def _unit_problems(
     quantities: Sequence[Quantity],
     readings: Mapping[str, Reading],
     used: set[int],
-) -> list[Problem]:
+) -> list[tuple[int, Problem]]:
     """Return the columns whose word stands right before a quantity in a unit of another kind."""
     problems = []
     for field in fields:
@@ -362,5 +364,5 @@ def _unit_problems(
             is_beside = nearness > 2.5 and strength is not Strength.WEAK
             if is_beside and index not in used and quantity.units and field.unit is not None:
                 if convert(quantity.value, quantity.units, field) is None:
-                    problems.append(Problem(field.name, ProblemKind.UNIT, quantity.text))
+                    problems.append((index, Problem(field.name, ProblemKind.UNIT, quantity.text)))
     return problems

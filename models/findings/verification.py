@@ -120,22 +120,25 @@ def _known_of_texts(texts: Iterable[str]) -> Iterator[Known]:
 
 def _is_same(quantity: Quantity, known: Known) -> bool:
     """Return whether a quantity of an answer is a known number, rounded to its own digits."""
-    kind = kind_of(known.unit)
     if not quantity.units:
-        scales = (1.0,)
-        return any(_rounds_to(known.value * scale, quantity) for scale in scales)
-    for one_kind, unit in quantity.units:
-        if one_kind == "share":
-            values = (known.value * 100.0,) if known.unit in ("1", None) else (known.value,)
-            if (known.unit in ("1", None, "%")) and any(_rounds_to(v, quantity) for v in values):
-                return True
-        elif kind is not None and one_kind == kind:
-            converted = _converted(known, unit)
-            if converted is not None and _rounds_to(converted, quantity):
-                return True
-        elif kind is None and known.unit not in (None, "1") and _rounds_to(known.value, quantity):
-            return True
-    return False
+        return _rounds_to(known.value, quantity)
+    return any(_is_same_in(kind, unit, quantity, known) for kind, unit in quantity.units)
+
+
+def _is_same_in(kind: str, unit: str, quantity: Quantity, known: Known) -> bool:
+    """Return whether a known number is the quantity's in one of the units that it may have."""
+    known_kind = kind_of(known.unit)
+    if kind == "share":
+        scale = 1.0 if known.unit == "%" else 100.0
+        return known.unit in (None, "1", "%") and _rounds_to(known.value * scale, quantity)
+    if kind == "pieces" and known.unit in (None, "1"):
+        return _rounds_to(known.value, quantity)  # `45 个循环`
+    if known_kind is None:
+        return known.unit not in (None, "1") and _rounds_to(known.value, quantity)
+    if known_kind != kind:
+        return False
+    converted = _converted(known, unit)
+    return converted is not None and _rounds_to(converted, quantity)
 
 
 def _converted(known: Known, unit: str) -> float | None:
