@@ -15,7 +15,7 @@ from models.findings import Finding, compose, name_of
 from models.passages import escape_control
 
 # Of one result in the prompt, in bytes of UTF-8.
-MAX_RESULT_BYTES = 4_000
+MAX_RESULT_BYTES = 3_000
 _MAX_ROWS = 10
 _encode = msgspec.json.Encoder().encode
 

@@ -55,7 +55,12 @@ class Steps(Protocol):
 
     @property
     def can_go_on(self) -> bool:
-        """Whether deadline and reservation allow a further step."""
+        """Whether the deadline allows a further step."""
+        ...
+
+    @property
+    def texts_left(self) -> int:
+        """How many steps of the language model are still paid for; waived ones are not counted."""
         ...
 
     async def generate(
@@ -74,13 +79,17 @@ class Steps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a conversation ended: the answer's text, the calls for the client, the decisions."""
+    """How a conversation ended: the answer's text, the calls for the client, the decisions.
+
+    `missing` are the columns that the client is asked for.
+    """
 
     ending: Ending
     text: str
     decisions: tuple[Decision, ...] = ()
     calls: tuple[ToolCall, ...] = ()
     finish_reason: str = "stop"
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -113,14 +122,15 @@ class Conversation:
     async def _let_model_choose(self) -> Outcome:
         """Let the language model call tools until it answers or a bound is reached."""
         while True:
-            reply = await self._generate(self.question.tools if self._may_call else ())
+            may_call = self._may_call and self.steps.texts_left > 1  # one is left to answer
+            reply = await self._generate(self.question.tools if may_call else ())
             if reply is None:
                 return self._composed()
             mine = tuple(call for call in reply.calls if call.name in self.client_functions)
             if mine:
                 decisions = tuple(self._decisions)
                 return Outcome(Ending.CLIENT_CALL, reply.text, decisions, mine, "tool_calls")
-            if not reply.calls or not self._may_call:
+            if not reply.calls or not may_call:
                 return await self._answer(reply)
             self._added.append(call_message(reply.calls, reply.text))
             for call in reply.calls:
@@ -225,7 +235,7 @@ class Conversation:
         """Return an answer that no specialist contributed to."""
         if self._decisions:  # all of them failed: a model's own guess must not take their place
             return self._composed()
-        if reply.text.strip() in ("", NO_TOOL_TEXT) and self.question.tools:
+        if reply.text.strip() in ("", NO_TOOL_TEXT) and self.steps.texts_left:
             plain = await self._generate(())
             reply = reply if plain is None else plain
         return Outcome(Ending.PLAIN, reply.text, finish_reason=reply.finish_reason)
@@ -238,7 +248,8 @@ class Conversation:
         self, tools: Sequence[SpecialistTool], waived: bool = False
     ) -> Reply | None:
         """Ask the language model; None if it fails and there are decisions to report."""
-        if self._decisions and not self.steps.can_go_on:
+        is_over = not self.steps.can_go_on or (self.steps.texts_left == 0 and not waived)
+        if self._decisions and is_over:
             return None
         try:
             return await self.steps.generate(self._added, tools, waived)
@@ -250,7 +261,8 @@ class Conversation:
     def _ask(self, tool: SpecialistTool, extraction: Extraction) -> Outcome:
         """Return the question for a tool's missing inputs."""
         text = question_for_inputs(self.question, tool, extraction)
-        return Outcome(Ending.ASKED, text, tuple(self._decisions))
+        missing = tuple(one.name for one in self.question.missing(tool, extraction))
+        return Outcome(Ending.ASKED, text, tuple(self._decisions), missing=missing)
 
     def _composed(self) -> Outcome:
         """Return the answer in the gateway's own words."""

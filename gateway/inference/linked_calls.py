@@ -71,9 +71,17 @@ class LinkedCalls:
         held = await self._admission.admit_internal(call, principal, request, more_tokens)
         self._held.append(held)
 
-    def release_last(self) -> None:
-        """Release the step that was held last."""
-        self._admission.release(self._held.pop())
+    def held_count(self, is_text: bool | None = None) -> int:
+        """Return how many steps are held: of the language model, of specialists, or all."""
+        texts = sum(one.request.model.task is Task.TEXT_GENERATION for one in self._held)
+        if is_text is None:
+            return len(self._held)
+        return texts if is_text else len(self._held) - texts
+
+    def release_held(self, count: int) -> None:
+        """Release held steps, the last ones first, until `count` are left."""
+        while len(self._held) > count:
+            self._admission.release(self._held.pop())
 
     async def admit_step(
         self, call: Call, principal: Principal, request: ParsedRequest, is_text: bool

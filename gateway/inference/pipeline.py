@@ -6,16 +6,13 @@ after the row is durable.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from billing.metering.idempotency_keys import IdempotencyClaim
 from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
 from billing.metering.usage_log import StoredResponse
-from gateway.access.authenticator import Authenticator
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange, ResponseCopy
 from gateway.call.errors import (
     InternalError,
@@ -27,77 +24,29 @@ from gateway.call.errors import (
 )
 from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
-from gateway.drift.counter import InputCounter
-from gateway.inference.admission import Admission, with_request
-from gateway.inference.call_metrics import CallMetrics, headers_as_fields, span_name_and_attributes
-from gateway.inference.dispatch import Dispatcher
+from gateway.inference.admission import with_request
+from gateway.inference.call_metrics import headers_as_fields, span_name_and_attributes
 from gateway.inference.error_report import KnownWords, build_error_report
-from gateway.inference.grounding import AnsweredCall, AnswerVerifier
-from gateway.inference.hosted_tools import HostedCall, HostedToolRunner
+from gateway.inference.grounding import AnsweredCall
+from gateway.inference.hosted_tools import HostedRequest
 from gateway.inference.idempotency import (
     MAX_STORED_ANSWER_BYTES,
-    IdempotencyReplayer,
     answer_to_store,
 )
-from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.linked_calls import LinkedCalls
 from gateway.inference.model_selection import selection_headers
-from gateway.inference.parsing import Parser
-from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
-from gateway.inference.quotations import QuotationSender
+from gateway.inference.pending_writes import InternalCallUsage
 from gateway.inference.relay import CLIENT_CLOSED
-from gateway.inference.retrieval_port import Grounder
+from gateway.inference.stages import CallState, Stages
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
-from gateway.inference.usage_writer import UsageWriter
-from gateway.registry.decision_records import DecisionLog, RecordContext, SignedRecord
-from gateway.upstream.concurrency import Slot
-from gateway.wire.hosted_tools.steps import without_usage
 from gateway.wire.sse import add_event_fields
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
-from infra.telemetry.tracing import NOOP_TRACE, Trace, Tracer
 
 # Response header: the tokens per choice to which a quota limit reduced the answer.
 _MAX_TOKENS_HEADER = "x-maas-max-tokens"
-
-
-@dataclass(slots=True)
-class CallState:
-    """The progress of one call: the data for its usage row and the resources to release."""
-
-    principal: Principal | None = None
-    request: ParsedRequest | None = None
-    body: bytes | None = None
-    claim: IdempotencyClaim | None = None
-    admitted: AdmittedCall | None = None
-    slot: Slot | None = None
-    intent: PendingIntent | None = None
-    linked: LinkedCalls | None = None
-    decision_records: tuple[SignedRecord, ...] = ()
-    trace: Trace = NOOP_TRACE
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """The pipeline stages of one gateway process."""
-
-    authenticator: Authenticator
-    parser: Parser
-    replayer: IdempotencyReplayer
-    grounder: Grounder
-    admission: Admission
-    dispatcher: Dispatcher
-    verifier: AnswerVerifier
-    quotations: QuotationSender
-    hosted_tools: HostedToolRunner
-    decision_log: DecisionLog
-    writer: UsageWriter
-    call_metrics: CallMetrics
-    internal_calls: InternalCalls
-    input_counter: InputCounter
-    tracer: Tracer
 
 
 class Pipeline:
@@ -230,33 +179,25 @@ class Pipeline:
         request: ParsedRequest,
         state: CallState,
     ) -> CallResult | None:
-        """Answer a chat by a language model and specialists; None if none has anything to do.
-
-        All steps are held together with the parent before anything is sent.
-        """
-        stages, hosted = self._stages, request.hosted_tools
-        async with client.deadline(self._settings.first_byte_timeout_s):
-            read = await stages.hosted_tools.read(principal, request)
-        if hosted is None or read is None:
-            return None
+        """Answer a chat by a language model and specialists; None if these have nothing to do."""
+        stages = self._stages
         state.linked = linked = LinkedCalls(call, stages.admission, self._clock)
-        if request.selection is not None:
-            client.extra_headers.update(selection_headers(request.selection))
-        with state.trace.stage("admit"):
-            async with client.deadline(self._settings.first_byte_timeout_s):
-                await stages.hosted_tools.hold(linked, principal, request, read, call.headers)
-            parent = without_usage(request)
-            state.admitted = await self._admit(call, client, principal, parent, state)
-        state.intent = stages.writer.open_intent(partial(build_intent, call, state.admitted))
-        client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
-        hosted_call = HostedCall(
-            call, state.admitted, request, hosted, read, client, linked, state.trace
-        )
-        answered = await stages.hosted_tools.run(hosted_call)
-        context = RecordContext(
-            principal.account_id, call.request_id, hosted.subject, read.question.texts[-1]
-        )
-        state.decision_records = stages.decision_log.sign(context, answered.decisions)
+
+        async def admit(parent: ParsedRequest) -> AdmittedCall:
+            """Admit the client's call once its steps are held."""
+            with state.trace.stage("admit"):
+                admitted = await self._admit(call, client, principal, parent, state)
+            state.admitted = admitted
+            state.intent = stages.writer.open_intent(partial(build_intent, call, admitted))
+            client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
+            return admitted
+
+        hosted = HostedRequest(call, principal, request, client, linked, state.trace)
+        answered = await stages.hosted_tools.answer(hosted, admit)
+        if answered is None:
+            state.linked = None
+            return None
+        state.decision_records = stages.decision_log.sign(answered.context, answered.decisions)
         return answered.result
 
     async def _attempt(

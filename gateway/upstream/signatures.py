@@ -19,6 +19,8 @@ from models.signature import InputField, OutputField, Signature
 
 _MAX_REMEMBERED = 512
 _FRESH_S = 300.0
+# A server that does not tell a signature is asked again after this time.
+_RETRY_S = 30.0
 _NOTHING = Signature((), (), "")
 
 
@@ -60,19 +62,22 @@ class Signatures:
         key = (None if resolved.variant_id is None else account_id, resolved.upstream_name)
         known = self._known.get(key)
         is_fixed = resolved.variant_id is not None
-        if known is not None and (is_fixed or self._clock.monotonic() - known.read_at < _FRESH_S):
-            return known.signature
+        if known is not None:
+            age = self._clock.monotonic() - known.read_at
+            if known.signature is _NOTHING:
+                if age < _RETRY_S:
+                    return None
+            elif is_fixed or age < _FRESH_S:
+                return known.signature
 
         async def read() -> Signature:
             return await self._read(resolved, account_id)
 
         signature = await self._reading.run(key, read)
-        if signature is _NOTHING:
-            return None
         self._known[key] = _Remembered(signature, self._clock.monotonic())
         while len(self._known) > _MAX_REMEMBERED:
             self._known.popitem(last=False)
-        return signature
+        return None if signature is _NOTHING else signature
 
     async def _read(self, resolved: ResolvedModel, account_id: UUID) -> Signature:
         """Read a signature from the server; one without columns if it cannot be read."""

@@ -76,6 +76,8 @@ class SpecialistTools:
         texts = user_texts(request)
         newest = texts[-1] if texts else ""
         prediction = self._selector.predict_task(newest)
+        if prediction.specialist_task is None and len(texts) > 1:
+            prediction = self._selector.predict_task("\n".join(texts))  # an answer to a question
         names = hosted.models or self._names_for(principal)
         found = await asyncio.gather(
             *(self._candidate(principal, name, bool(hosted.models)) for name in names)

@@ -126,6 +126,11 @@ class ConversationSteps:
         """Whether the deadline allows a further step."""
         return self._sender.clock.monotonic() < self._deadline
 
+    @property
+    def texts_left(self) -> int:
+        """How many steps of the language model are still held."""
+        return self._hosted.linked.held_count(is_text=True)
+
     async def generate(
         self, added: Sequence[Mapping[str, Any]], tools: Sequence[SpecialistTool], waived: bool
     ) -> Reply:

@@ -62,8 +62,9 @@ def step_request(
     """
     kept = {name: raw for name, raw in request.request_fields.items() if name not in _LEFT_OUT}
     bounds = request.output_bounds
-    limit = bounds.max_tokens_per_choice
-    tokens = limit if bounds.is_client_limited else min(limit, DEFAULT_STEP_TOKENS)
+    tokens = bounds.max_tokens_per_choice
+    if tools or not bounds.is_client_limited:  # a client's limit is for the answer alone
+        tokens = min(request.model.context_length or DEFAULT_STEP_TOKENS, DEFAULT_STEP_TOKENS)
     values = {
         **limit_reasoning(kept, tokens),
         "messages": _encode([*_MESSAGES.decode(kept["messages"]), *added]),

@@ -51,12 +51,17 @@ class Steps:
     replies: list[Reply | AppError] = field(default_factory=list)
     outputs: list[Mapping[str, Any] | str] = field(default_factory=list)
     patience: int = 100
+    texts: int = 100
     asked: list[tuple[list[Mapping[str, Any]], list[str], bool]] = field(default_factory=list)
     predicted: list[tuple[str, tuple[Row, ...]]] = field(default_factory=list)
 
     @property
     def can_go_on(self) -> bool:
         return len(self.asked) + len(self.predicted) < self.patience
+
+    @property
+    def texts_left(self) -> int:
+        return self.texts - len(self.asked)
 
     async def generate(
         self, added: Sequence[Mapping[str, Any]], tools: Sequence[SpecialistTool], waived: bool
