@@ -40,7 +40,7 @@ from models.industrial_llm.choices import NO_TOOL_TEXT
 _MAX_REPEATS = 1
 
 
-class Ending(StrEnum):
+class AnswerOrigin(StrEnum):
     """How a conversation ends."""
 
     VERIFIED = "verified"  # the language model's words, with the specialists' figures only
@@ -84,7 +84,7 @@ class Outcome:
     `missing` are the columns that the client is asked for.
     """
 
-    ending: Ending
+    origin: AnswerOrigin
     text: str
     decisions: tuple[Decision, ...] = ()
     calls: tuple[ToolCall, ...] = ()
@@ -129,7 +129,7 @@ class Conversation:
             mine = tuple(call for call in reply.calls if call.name in self.client_functions)
             if mine:
                 decisions = tuple(self._decisions)
-                return Outcome(Ending.CLIENT_CALL, reply.text, decisions, mine, "tool_calls")
+                return Outcome(AnswerOrigin.CLIENT_CALL, reply.text, decisions, mine, "tool_calls")
             if not reply.calls or not may_call:
                 return await self._answer(reply)
             self._added.append(call_message(reply.calls, reply.text))
@@ -229,7 +229,7 @@ class Conversation:
             return self._composed()
         note = conflict_note(self._decisions, self.question.language)
         text = f"{reply.text}\n{note}" if note else reply.text
-        return Outcome(Ending.VERIFIED, text, tuple(self._decisions))
+        return Outcome(AnswerOrigin.VERIFIED, text, tuple(self._decisions))
 
     async def _without_findings(self, reply: Reply) -> Outcome:
         """Return an answer that no specialist contributed to."""
@@ -238,7 +238,7 @@ class Conversation:
         if reply.text.strip() in ("", NO_TOOL_TEXT) and self.steps.texts_left:
             plain = await self._generate(())
             reply = reply if plain is None else plain
-        return Outcome(Ending.PLAIN, reply.text, finish_reason=reply.finish_reason)
+        return Outcome(AnswerOrigin.PLAIN, reply.text, finish_reason=reply.finish_reason)
 
     def _problems(self, text: str) -> tuple[str, ...]:
         """Return why a text about the decisions may not be used."""
@@ -262,12 +262,12 @@ class Conversation:
         """Return the question for a tool's missing inputs."""
         text = question_for_inputs(self.question, tool, extraction)
         missing = tuple(one.name for one in self.question.missing(tool, extraction))
-        return Outcome(Ending.ASKED, text, tuple(self._decisions), missing=missing)
+        return Outcome(AnswerOrigin.ASKED, text, tuple(self._decisions), missing=missing)
 
     def _composed(self) -> Outcome:
         """Return the answer in the gateway's own words."""
         text = composed_answer(self._decisions, self.question.language)
-        return Outcome(Ending.COMPOSED, text, tuple(self._decisions))
+        return Outcome(AnswerOrigin.COMPOSED, text, tuple(self._decisions))
 
 
 def _same(first: tuple[Row, ...], second: tuple[Row, ...]) -> bool:

@@ -76,13 +76,6 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "service": gettext_noop("Service"),
             "row": gettext_noop("Other"),
         },
-        "verdict": {
-            "yes": gettext_noop("Yes"),
-            "no": gettext_noop("No"),
-            "label": gettext_noop("Classified"),
-            "value": gettext_noop("Figures only"),
-            "uncertain": gettext_noop("Uncertain"),
-        },
         "settlement_rule": {
             "complete": gettext_noop("Complete response: billed in full."),
             "client_abort": gettext_noop(

@@ -136,9 +136,9 @@ class CallMetrics:
         """Count an answer from passages: verified, quoted, not found or unchecked."""
         self._inc(self._metrics.grounding, model, outcome)
 
-    def record_hosted_answer(self, model: str, ending: str) -> None:
+    def record_hosted_answer(self, model: str, origin: str) -> None:
         """Count an answer with hosted tools: verified, composed, asked, client call or plain."""
-        self._inc(self._metrics.hosted_answers, model, ending)
+        self._inc(self._metrics.hosted_answers, model, origin)
 
     def record_decision(self, model: str, verdict: str) -> None:
         """Count a specialist's decision for a chat, by its verdict or `failed`."""

@@ -201,8 +201,8 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
         ),
         "hosted_answers": counter(
             "maas_hosted_answers",
-            "Chats with specialists by ending: verified, composed, asked, client_call or plain.",
-            ("model", "ending"),
+            "Chats with specialists by origin: verified, composed, asked, client_call or plain.",
+            ("model", "origin"),
         ),
         "decisions": counter(
             "maas_decisions",

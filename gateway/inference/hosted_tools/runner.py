@@ -137,7 +137,7 @@ class HostedToolRunner:
         return result, outcome.decisions
 
     async def _converse(self, hosted: HostedCall) -> tuple[Outcome, ConversationSteps]:
-        """Run the conversation; counts its ending and its decisions."""
+        """Run the conversation; counts the origin of its answer and its decisions."""
         steps = ConversationSteps(self._sender, hosted, self._clock.monotonic() + self._timeout_s)
         functions = frozenset(
             str(one.get("function", {}).get("name")) for one in client_functions(hosted.request)
@@ -145,7 +145,7 @@ class HostedToolRunner:
         max_calls = min(hosted.hosted.max_calls, hosted.linked.held_count(is_text=False))
         conversation = Conversation(hosted.read.question, steps, max_calls, functions)
         outcome = await conversation.run()
-        self._call_metrics.record_hosted_answer(hosted.request.model.id, outcome.ending.value)
+        self._call_metrics.record_hosted_answer(hosted.request.model.id, outcome.origin.value)
         for decision in outcome.decisions:
             verdict = "failed" if decision.prediction.error else decision.verdict.value
             self._call_metrics.record_decision(_metric_model(hosted, decision), verdict)

@@ -15,7 +15,7 @@ from gateway.collaboration.loop import Outcome
 from gateway.wire.hosted_tools.decisions import decision_json
 
 DECISIONS = "x_maas_decisions"
-_ENDING = "x_maas_answer"
+_ORIGIN = "x_maas_answer"
 _MISSING = "x_maas_missing"
 # A stream's text comes in parts of this size, so that clients show it as it arrives.
 _PART_LENGTH = 200
@@ -76,7 +76,7 @@ def _decision_fields(head: AnswerHead, outcome: Outcome) -> dict[str, Any]:
     """Return the machine-readable part of an answer."""
     decisions = [decision_json(one, head.currency) for one in outcome.decisions]
     missing = {_MISSING: list(outcome.missing)} if outcome.missing else {}
-    return {_ENDING: outcome.ending.value, DECISIONS: decisions, **missing}
+    return {_ORIGIN: outcome.origin.value, DECISIONS: decisions, **missing}
 
 
 def _calls(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:

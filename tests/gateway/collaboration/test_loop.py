@@ -10,7 +10,7 @@ import pytest
 from gateway.call.errors import UpstreamFailed
 from gateway.collaboration.conversation import MAX_RESULT_BYTES, Reply, ToolCall, cut
 from gateway.collaboration.decisions import Prediction
-from gateway.collaboration.loop import Conversation, Ending, Outcome
+from gateway.collaboration.loop import AnswerOrigin, Conversation, Outcome
 from gateway.collaboration.plan import Question
 from gateway.collaboration.tools import SpecialistTool, rank_tools
 from infra import ids
@@ -103,7 +103,7 @@ async def converse(
 async def test_specialist_with_all_inputs_is_called_before_the_model_is_asked() -> None:
     steps = Steps([GOOD], [FAILS])
     outcome = await converse(steps, TEXT)
-    assert (outcome.ending, outcome.text) == (Ending.VERIFIED, GOOD.text)
+    assert (outcome.origin, outcome.text) == (AnswerOrigin.VERIFIED, GOOD.text)
     assert [model for model, _ in steps.predicted] == ["mill"]
     added, tools, waived = steps.asked[0]
     assert [message["role"] for message in added] == ["assistant", "tool"]
@@ -114,14 +114,14 @@ async def test_specialist_with_all_inputs_is_called_before_the_model_is_asked() 
 async def test_second_wrong_answer_is_replaced_by_a_composed_one_and_the_second_is_waived() -> None:
     steps = Steps([Reply("It will fail in 12 minutes.")], [FAILS])
     outcome = await converse(steps, TEXT)
-    assert outcome.ending is Ending.COMPOSED
+    assert outcome.origin is AnswerOrigin.COMPOSED
     assert "probability 93.0 %" in outcome.text
     assert [waived for _, _, waived in steps.asked] == [False, True]
 
 
 async def test_model_that_fails_after_the_specialist_leaves_a_composed_answer() -> None:
     steps = Steps([UpstreamFailed("gone")], [FAILS])
-    assert (await converse(steps, TEXT)).ending is Ending.COMPOSED
+    assert (await converse(steps, TEXT)).origin is AnswerOrigin.COMPOSED
 
 
 async def test_model_that_fails_before_any_specialist_fails_the_conversation() -> None:
@@ -134,7 +134,7 @@ async def test_model_that_fails_before_any_specialist_fails_the_conversation() -
 async def test_missing_inputs_are_asked_for_in_the_language_without_any_step() -> None:
     steps = Steps([GOOD])
     outcome = await converse(steps, "转速1300转，会坏吗？", recognised=True)
-    assert outcome.ending is Ending.ASKED
+    assert outcome.origin is AnswerOrigin.ASKED
     assert "扭矩" in outcome.text
     assert (steps.asked, steps.predicted) == ([], [])
 
@@ -143,7 +143,7 @@ async def test_model_chooses_the_column_of_a_number_and_invents_none() -> None:
     text = "1300 rpm and 65 at the spindle. Fail?"
     steps = Steps([calls({"torque": 65, "rotational_speed": 9}), GOOD], [FAILS])
     outcome = await converse(steps, text, recognised=True)
-    assert outcome.ending is Ending.VERIFIED
+    assert outcome.origin is AnswerOrigin.VERIFIED
     assert {name: one.value for name, one in steps.predicted[0][1][0].items()} == {
         "torque": 65.0, "rotational_speed": 1300.0,
     }  # fmt: skip
@@ -152,7 +152,7 @@ async def test_model_chooses_the_column_of_a_number_and_invents_none() -> None:
 async def test_invented_argument_leads_to_a_question() -> None:
     steps = Steps([calls({"torque": 50})], [FAILS])
     outcome = await converse(steps, "1300 rpm and 65 at the spindle. Fail?", recognised=True)
-    assert (outcome.ending, steps.predicted) == (Ending.ASKED, [])
+    assert (outcome.origin, steps.predicted) == (AnswerOrigin.ASKED, [])
 
 
 async def test_repeated_identical_calls_are_answered_once_and_cut() -> None:
@@ -162,7 +162,7 @@ async def test_repeated_identical_calls_are_answered_once_and_cut() -> None:
     steps = Steps([again, again, again, GOOD], [FAILS])
     outcome = await converse(steps, text, tools=(tool(), motor))
     assert len(steps.predicted) == 1
-    assert outcome.ending in (Ending.VERIFIED, Ending.COMPOSED)
+    assert outcome.origin in (AnswerOrigin.VERIFIED, AnswerOrigin.COMPOSED)
     assert len(steps.asked) <= 4
 
 
@@ -181,7 +181,7 @@ async def test_calls_of_a_model_without_end_are_bounded_by_max_calls() -> None:
 async def test_deadline_ends_the_steps_with_a_composed_answer() -> None:
     steps = Steps([GOOD], [FAILS], patience=1)
     outcome = await converse(steps, TEXT)
-    assert (outcome.ending, steps.asked) == (Ending.COMPOSED, [])
+    assert (outcome.origin, steps.asked) == (AnswerOrigin.COMPOSED, [])
 
 
 async def test_specialist_that_fails_mid_loop_becomes_a_result_with_its_error() -> None:
@@ -209,8 +209,8 @@ async def test_disagreement_reports_both_results() -> None:
 async def test_function_of_the_client_is_returned_to_it() -> None:
     mine = Reply("", (ToolCall("c1", "order_tool", "{}"),), "tool_calls")
     outcome = await converse(Steps([mine]), "Order a tool", functions=frozenset({"order_tool"}))
-    assert (outcome.ending, outcome.calls, outcome.finish_reason) == (
-        Ending.CLIENT_CALL, mine.calls, "tool_calls",
+    assert (outcome.origin, outcome.calls, outcome.finish_reason) == (
+        AnswerOrigin.CLIENT_CALL, mine.calls, "tool_calls",
     )  # fmt: skip
 
 
@@ -220,13 +220,13 @@ async def test_instruction_in_the_text_cannot_call_another_model() -> None:
     outcome = await converse(steps, text, tools=(tool("a", None), tool("b", None)))
     assert steps.predicted == []
     assert "no such tool" in steps.asked[1][0][-1]["content"]
-    assert outcome.ending is Ending.PLAIN
+    assert outcome.origin is AnswerOrigin.PLAIN
 
 
 async def test_answer_that_no_tool_fits_is_asked_for_once_more_without_tools() -> None:
     steps = Steps([Reply("None of the tools matches this request."), Reply("Grease it.")])
     outcome = await converse(steps, "How do I grease 3 bearings?")
-    assert (outcome.ending, outcome.text) == (Ending.PLAIN, "Grease it.")
+    assert (outcome.origin, outcome.text) == (AnswerOrigin.PLAIN, "Grease it.")
     assert [tools for _, tools, _ in steps.asked] == [["mill"], []]
 
 
