@@ -36,16 +36,18 @@ from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
+from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
-from gateway.inference.pipeline import Pipeline, Stages
+from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
+from gateway.inference.stages import Stages
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
 from gateway.mcp.factory import ToolDependencies, build_toolbox
@@ -64,6 +66,7 @@ from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.quota.request_limits import RequestLimits
+from gateway.registry.decision_records import PURPOSE, DecisionLog
 from gateway.responses.translator import ResponseTranslator
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
@@ -72,10 +75,12 @@ from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.model_metadata import ModelMetadata
+from gateway.upstream.signatures import Signatures
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.secrets.secret_key import secret_key
+from infra.secrets.signing_key import SigningKey
 from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
 from infra.telemetry.tracer_factory import create_tracer
@@ -327,6 +332,15 @@ def _build_stages(
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
+        hosted_tools=HostedToolRunner(
+            _build_specialist_tools(shared, clock, catalog, parser, selector),
+            StepSender(dispatcher, writer, clock),
+            call_metrics,
+            clock,
+            timeout_s=settings.first_byte_timeout_s,
+            write_timeout_s=settings.idle_timeout_s,
+        ),
+        decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,
@@ -336,6 +350,19 @@ def _build_stages(
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
+
+
+def _build_specialist_tools(
+    shared: SharedComponents,
+    clock: Clock,
+    catalog: Catalog,
+    parser: Parser,
+    selector: ModelSelector,
+) -> SpecialistTools:
+    """Build the component that finds the specialists that a chat may call."""
+    metadata = ModelMetadata(shared.router, shared.upstream, shared.variant_loader)
+    signatures = Signatures(metadata, clock)
+    return SpecialistTools(catalog, parser, shared.availability, signatures, selector)
 
 
 def _build_dispatcher(

@@ -8,6 +8,7 @@ from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
 from gateway.api.batches import BatchRoutes
 from gateway.api.collector_webhooks import webhook_routes
+from gateway.api.decision_records import DecisionRecordRoutes
 from gateway.api.drift import DriftRoutes
 from gateway.api.evaluations import EvaluationRoutes
 from gateway.api.feedback import FeedbackRoutes
@@ -48,6 +49,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     BatchRoutes,
     FeedbackRoutes,
     ResponseRoutes,
+    DecisionRecordRoutes,
     QuoteRoutes,
     AutoRoutes,
     InvoiceRoutes,

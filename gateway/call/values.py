@@ -18,6 +18,7 @@ from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
 from gateway.call.grounding import Citations, GroundedStream, Quotation
+from gateway.call.hosted_tools import HostedTools
 from gateway.call.reservation import Reservation
 from gateway.call.stream_reader import StreamReaderFactory
 from infra.errors import AppError
@@ -233,7 +234,8 @@ class ParsedRequest:
     `request_fields` are the raw JSON fields by name. `with_max_tokens` returns the body limited to
     that many tokens per choice. `selection` is set if the gateway selected the model, `retrieval`
     if passages must be retrieved before the request is sent, `citations` once they were. With a
-    `quotation`, the request is answered by it and not sent.
+    `quotation`, the request is answered by it and not sent. `hosted_tools` are the specialists that
+    may be called for it.
     """
 
     model: Model
@@ -254,6 +256,7 @@ class ParsedRequest:
     retrieval: RetrievalRequest | None = None
     citations: Citations | None = None
     quotation: Quotation | None = None
+    hosted_tools: HostedTools | None = None
 
 
 class OutputReservation(Protocol):

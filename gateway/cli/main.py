@@ -40,6 +40,11 @@ COMMANDS = (
     Command("tags", "gateway.cli.tags:tags_app", "Align a plant's tags with concepts."),
     Command("usage", "gateway.cli.usage:usage_list", "List calls with usage and cost."),
     Command(
+        "decision-records",
+        "gateway.cli.decision_records:decision_records_app",
+        "List, show and verify signed decision records.",
+    ),
+    Command(
         "margin",
         "gateway.cli.margin:margin",
         "Show usage charges, upstream costs and margins.",

@@ -11,11 +11,7 @@ from dataclasses import replace
 from billing.money import nano_from_text
 from billing.outcomes.contracts.attribution import CONTRACT_TAG
 from billing.rating.quantities import NO_USAGE
-from gateway.call.errors import (
-    ModelNotAllowed,
-    ModelNotPriced,
-    ParameterInvalid,
-)
+from gateway.call.errors import ModelNotAllowed, ModelNotPriced, ParameterInvalid
 from gateway.call.reservation import Reservation
 from gateway.call.values import AdmittedCall, Call, ModelPrices, ParsedRequest, Principal
 from gateway.inference.endpoints.table import ENDPOINTS
@@ -88,14 +84,23 @@ class Admission:
         return None
 
     async def admit_internal(
-        self, call: Call, principal: Principal, request: ParsedRequest
+        self, call: Call, principal: Principal, request: ParsedRequest, more_tokens: int = 0
     ) -> AdmittedCall:
         """Admit an internal call that serves another call; it does not count as a request.
 
-        Raises the errors of `admit`.
+        `more_tokens` will be added to the prompt. Raises the errors of `admit`.
         """
-        demand = replace(self.compute_demand(call, principal, request), requests=0)
+        demand = self.compute_demand(call, principal, request)
+        demand = replace(demand, requests=0, input_tokens=demand.input_tokens + more_tokens)
         return await self._admit(call, principal, request, demand, None)
+
+    def try_admit_internal(
+        self, call: Call, principal: Principal, request: ParsedRequest
+    ) -> AdmittedCall | None:
+        """Admit an internal call like `try_admit`, so that no other call gets what was released."""
+        demand = replace(self.compute_demand(call, principal, request), requests=0)
+        reserved = self._leaser.try_reserve(demand)
+        return None if reserved is None else self._admitted_call(principal, request, *reserved)
 
     async def admit(
         self, call: Call, principal: Principal, request: ParsedRequest, linked_cost_nano: int = 0

@@ -141,6 +141,14 @@ class CallMetrics:
         """Count an answer from passages: verified, quoted, not found or unchecked."""
         self._inc(self._metrics.grounding, model, outcome)
 
+    def record_hosted_answer(self, model: str, origin: str) -> None:
+        """Count an answer with hosted tools: verified, composed, asked, client call or plain."""
+        self._inc(self._metrics.hosted_answers, model, origin)
+
+    def record_decision(self, model: str, verdict: str) -> None:
+        """Count a specialist's decision for a chat, by its verdict or `failed`."""
+        self._inc(self._metrics.decisions, model, verdict)
+
     def record_upstream_attempt(
         self, operation: str, model: str, started: float, finished: float, outcome: "AttemptOutcome"
     ) -> None:

@@ -13,7 +13,7 @@ from gateway.call.errors import ModelNotFound, ModelNotPriced, ParameterInvalid
 from gateway.call.values import ModelPrices, ModelSelection
 from models.catalog import SPECIALIST_TASKS, Catalog, CatalogInvalid, Model, Route, Task
 from models.catalog.problems import advice
-from models.routing.classifier import RouteClassifier
+from models.routing.classifier import RouteClassifier, TaskPrediction
 
 LATENCY_HEADER = b"x-maas-latency-ms"
 FALLBACK_HEADER = b"x-maas-fallback"
@@ -149,6 +149,10 @@ class ModelSelector:
         """Return the selection of a model requested by name, with its fallbacks."""
         criteria = SelectionCriteria(prices, needs_reasoning=needs_reasoning)
         return self._selection(model, "requested by name", criteria, {})
+
+    def predict_task(self, text: str) -> TaskPrediction:
+        """Return the probabilities of the tasks that a text may ask for."""
+        return self._classifier.predict(text)
 
     def specialists_for_task(self, task: str) -> list[Model]:
         """Return the served specialists for a task."""

@@ -10,6 +10,7 @@ from gateway.call.values import (
     AccountVariant,
     Call,
     ModelSelection,
+    Operation,
     ParsedRequest,
     Principal,
     ResolvedModel,
@@ -25,6 +26,7 @@ from gateway.inference.model_selection import (
 from gateway.registry.variants import PREFIX as VARIANT_PREFIX
 from gateway.registry.variants import parse_pinned_id
 from gateway.upstream.availability import Availability, find_catalog_model, model_not_served
+from gateway.wire.hosted_tools import offer_specialist
 from infra import ids
 from models.catalog import AUTO, Catalog, Model, Task
 
@@ -82,7 +84,10 @@ class Parser:
         if selection is not None:
             selection = self._require_served_selection(selection)
             resolved = _resolve_shared_model(selection.model, principal)
-            return replace(decoded.for_model(resolved), selection=selection)
+            request = replace(decoded.for_model(resolved), selection=selection)
+            if selection.suggested_model_id is None or call.operation is not Operation.CHAT:
+                return request
+            return offer_specialist(request, selection.suggested_model_id, call.headers)
         resolved = self.resolve_model(decoded.name, decoded.version, endpoint, principal)
         request = decoded.for_model(resolved)
         if resolved.public_name not in principal.variants:

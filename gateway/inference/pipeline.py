@@ -5,16 +5,13 @@ after the row is durable.
 """
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from billing.metering.idempotency_keys import IdempotencyClaim
 from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
 from billing.metering.usage_log import StoredResponse
-from gateway.access.authenticator import Authenticator
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange, ResponseCopy
 from gateway.call.errors import (
     InternalError,
@@ -26,76 +23,30 @@ from gateway.call.errors import (
 )
 from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
-from gateway.drift.counter import InputCounter
-from gateway.inference.admission import Admission, with_request
-from gateway.inference.call_metrics import CallMetrics, span_name_and_attributes
-from gateway.inference.dispatch import Dispatcher
+from gateway.inference.admission import with_request
+from gateway.inference.call_metrics import span_name_and_attributes
 from gateway.inference.endpoints.table import find_endpoint
 from gateway.inference.error_report import KnownWords, build_error_report
-from gateway.inference.grounding import AnsweredCall, AnswerVerifier
+from gateway.inference.grounding import AnsweredCall
+from gateway.inference.hosted_tools import HostedRequest
 from gateway.inference.idempotency import (
     MAX_STORED_ANSWER_BYTES,
-    IdempotencyReplayer,
     answer_to_store,
 )
-from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.linked_calls import LinkedCalls
 from gateway.inference.model_selection import selection_headers
-from gateway.inference.parsing import Parser
 from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
-from gateway.inference.quotations import QuotationSender
 from gateway.inference.relay import CLIENT_CLOSED
-from gateway.inference.retrieval_port import Grounder
-from gateway.inference.token_count import PromptTokenCounter
-from gateway.inference.translation import RequestTranslator, TranslatedCall, render_tail
+from gateway.inference.stages import CallState, Stages
+from gateway.inference.translation import render_tail
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
-from gateway.inference.usage_writer import UsageWriter
-from gateway.upstream.concurrency import Slot
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
-from infra.telemetry.tracing import NOOP_TRACE, Trace, Tracer
 
 # Response header: the tokens per choice to which a quota limit reduced the answer.
 _MAX_TOKENS_HEADER = "x-maas-max-tokens"
-
-
-@dataclass(slots=True)
-class CallState:
-    """The progress of one call: the data for its usage row and the resources to release."""
-
-    principal: Principal | None = None
-    request: ParsedRequest | None = None
-    body: bytes | None = None
-    claim: IdempotencyClaim | None = None
-    admitted: AdmittedCall | None = None
-    slot: Slot | None = None
-    intent: PendingIntent | None = None
-    linked: LinkedCalls | None = None
-    translated: TranslatedCall | None = None
-    trace: Trace = NOOP_TRACE
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """The pipeline stages of one gateway process."""
-
-    authenticator: Authenticator
-    parser: Parser
-    replayer: IdempotencyReplayer
-    translator: RequestTranslator
-    grounder: Grounder
-    admission: Admission
-    counter: PromptTokenCounter
-    dispatcher: Dispatcher
-    verifier: AnswerVerifier
-    quotations: QuotationSender
-    writer: UsageWriter
-    call_metrics: CallMetrics
-    internal_calls: InternalCalls
-    input_counter: InputCounter
-    tracer: Tracer
 
 
 class Pipeline:
@@ -183,6 +134,10 @@ class Pipeline:
             body, state.request = await self._retrieve(
                 call, body, client, principal, state.request, state
             )
+        if state.request.hosted_tools is not None:
+            hosted = await self._use_tools(call, client, principal, state.request, state)
+            if hosted is not None:
+                return hosted if translated is None else translated.convert(hosted)
         while True:
             try:
                 result = await self._attempt(call, client, principal, state.request, state)
@@ -227,6 +182,35 @@ class Pipeline:
             self._release_attempt(client, state)  # the passages changed the selected model
         return body, grounded
 
+    async def _use_tools(
+        self,
+        call: Call,
+        client: ClientExchange,
+        principal: Principal,
+        request: ParsedRequest,
+        state: CallState,
+    ) -> CallResult | None:
+        """Answer a chat by a language model and specialists; None if these have nothing to do."""
+        stages = self._stages
+        state.linked = linked = LinkedCalls(call, stages.admission, self._clock)
+
+        async def admit(parent: ParsedRequest) -> AdmittedCall:
+            """Admit the client's call once its steps are held."""
+            with state.trace.stage("admit"):
+                admitted = await self._admit(call, client, principal, parent, state)
+            state.admitted = admitted
+            state.intent = stages.writer.open_intent(partial(build_intent, call, admitted))
+            self._write_before_first_byte(client, state.intent, state)
+            return admitted
+
+        hosted = HostedRequest(call, principal, request, client, linked, state.trace)
+        answered = await stages.hosted_tools.answer(hosted, admit)
+        if answered is None:
+            state.linked = None
+            return None
+        state.decision_records = stages.decision_log.sign(answered.context, answered.decisions)
+        return answered.result
+
     async def _attempt(
         self,
         call: Call,
@@ -253,10 +237,7 @@ class Pipeline:
         else:
             # The intent is written once: if it was written already, it names the first model.
             state.intent.build_record = build_intent_row
-        client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
-        if state.translated is not None:
-            before = partial(state.translated.before_first_byte, client.before_first_byte)
-            client.before_first_byte = before
+        self._write_before_first_byte(client, state.intent, state)
         if is_quoted:
             return await stages.quotations.send(call, admitted, client)
         if is_overflow:
@@ -282,6 +263,15 @@ class Pipeline:
         answered = AnsweredCall(call, admitted, client, state.linked, only_upstreams, trace)
         with trace.stage("verify"):
             return await stages.verifier.verify(answered, result)
+
+    def _write_before_first_byte(
+        self, client: ClientExchange, intent: PendingIntent, state: CallState
+    ) -> None:
+        """Make the intent durable, and what else a stream needs, before it starts."""
+        client.before_first_byte = partial(self._stages.writer.flush_intent, intent)
+        if state.translated is not None:
+            before = partial(state.translated.before_first_byte, client.before_first_byte)
+            client.before_first_byte = before
 
     async def _wait_for_slot(
         self, admitted: AdmittedCall, client: ClientExchange, state: CallState
@@ -346,6 +336,8 @@ class Pipeline:
                     await self._stages.writer.write(
                         record, reservation, state.intent, answer, linked_usages
                     )
+                if state.decision_records:
+                    await self._stages.decision_log.write(state.decision_records)
             else:
                 self._enqueue(record, state, answer, linked_usages)
         except MeteringUnavailable as error:

@@ -1,5 +1,5 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-batches, stored responses, shared models.
+batches, stored responses, decision records, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
@@ -11,6 +11,7 @@ from gateway.tables.batches import (
     BatchStatus,
     LineOutcome,
 )
+from gateway.tables.decision_records import DecisionRecord
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
     AnswerStatus,
@@ -60,6 +61,7 @@ __all__ = [
     "Batch",
     "BatchLine",
     "BatchStatus",
+    "DecisionRecord",
     "EvaluationAnswer",
     "EvaluationQuestion",
     "EvaluationRun",

@@ -84,6 +84,8 @@ class Metrics:
     included: Counter
     reasoning_tokens: Counter
     grounding: Counter
+    hosted_answers: Counter
+    decisions: Counter
     running: Gauge
     request_duration: Histogram
     first_token: Histogram
@@ -199,6 +201,16 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_grounding",
             "Answers from passages by outcome: verified, quoted, not_found or unchecked.",
             ("model", "outcome"),
+        ),
+        "hosted_answers": counter(
+            "maas_hosted_answers",
+            "Chats with specialists by origin: verified, composed, asked, client_call or plain.",
+            ("model", "origin"),
+        ),
+        "decisions": counter(
+            "maas_decisions",
+            "Decisions of specialists for chats, by verdict; `failed` for a failed call.",
+            ("model", "verdict"),
         ),
         "feedback": counter(
             "maas_feedback",

@@ -55,6 +55,7 @@ class FakeUpstream:
     learner: Learner = field(default_factory=Learner)
     models: dict[str, bool] = field(default_factory=dict)  # as our serving says what it has
     listed: list[str] = field(default_factory=list)  # as other servers do
+    calls: list[tuple[str, str]] = field(default_factory=list)  # of functions, one per offer
     internals: dict[str, Any] = field(default_factory=dict)  # put at every level of an answer
 
 
@@ -213,6 +214,8 @@ class _Handlers:
                 answer["usage"]["prompt_tokens"] = self._fake.claims_prompt
             if verb == "no-usage":
                 del answer["usage"]
+            if self._fake.calls and body.get("tools"):
+                _call_function(answer, *self._fake.calls.pop(0))
             if verb == "no-choices":
                 answer["choices"] = []
             return web.json_response(_leaking(answer, self._fake.internals))
@@ -361,6 +364,14 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[st
         "choices": [choice],
         "usage": _usage(prompt, tokens, thoughts),
     }
+
+
+def _call_function(answer: dict[str, Any], name: str, arguments: str) -> None:
+    """Make an answer call a function in place of its text."""
+    function = {"name": name, "arguments": arguments}
+    message = {"role": "assistant", "content": None}
+    message["tool_calls"] = [{"id": "call_1", "type": "function", "function": function}]  # type: ignore[assignment]
+    answer["choices"][0] |= {"message": message, "finish_reason": "tool_calls"}
 
 
 def _leaking(answer: dict[str, Any], internals: dict[str, Any]) -> dict[str, Any]:
