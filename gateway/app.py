@@ -33,6 +33,9 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.decisions.planning import DecisionPlanner
+from gateway.inference.decisions.sending import PartSender
+from gateway.inference.decisions.stage import DecisionStage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.idempotency import IdempotencyReplayer
@@ -74,6 +77,7 @@ from infra.telemetry.log import configure_logging
 from infra.telemetry.tracer_factory import create_tracer
 from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
+from models.decision_calibration.calibration import load_calibrations
 from models.routing.classifier import RouteClassifier
 
 
@@ -105,7 +109,7 @@ def build_components(
     propagation = Propagation(database, clock, settings.timing)
     pepper, links = secret_key(settings), Links.from_settings(settings)
     pipeline = Pipeline(stages, clock, settings)
-    quotes = _build_quotes(settings, clock, stages, database)
+    quotes = _build_quotes(settings, clock, stages, database, model_selector)
     return Components(
         settings=settings,
         clock=clock,
@@ -223,10 +227,13 @@ def _build_evaluation_runner(
     )
 
 
-def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
+def _build_quotes(
+    settings: Settings, clock: Clock, stages: Stages, database: Database, selector: ModelSelector
+) -> Quotes:
     """Build the component that quotes the maximum cost of calls."""
     parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
-    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes)
+    planner = DecisionPlanner(parser, selector)
+    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes, planner)
 
 
 def _build_offers(
@@ -293,6 +300,14 @@ def _build_stages(
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
+        decisions=DecisionStage(
+            DecisionPlanner(parser, selector),
+            PartSender(dispatcher),
+            call_metrics,
+            catalog,
+            load_calibrations(),
+            settings.first_byte_timeout_s,
+        ),
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,

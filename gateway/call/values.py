@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
+from gateway.call.decisions import DecisionRequest
 from gateway.call.grounding import Citations, GroundedStream, Quotation
 from gateway.call.reservation import Reservation
 from gateway.call.stream_reader import StreamReaderFactory
@@ -33,6 +34,7 @@ class Operation(StrEnum):
     EMBEDDINGS = "embeddings"
     PREDICTIONS = "predictions"
     INFER = "infer"
+    DECISIONS = "decisions"
     ADAPTATION = "adaptation"
     UNSUPPORTED = "unsupported"
 
@@ -212,7 +214,8 @@ class ParsedRequest:
     `request_fields` are the raw JSON fields by name. `with_max_tokens` returns the body limited to
     that many tokens per choice. `selection` is set if the gateway selected the model, `retrieval`
     if passages must be retrieved before the request is sent, `citations` once they were. With a
-    `quotation`, the request is answered by it and not sent.
+    `quotation`, the request is answered by it and not sent. A `decision` stands for several
+    requests.
     """
 
     model: Model
@@ -233,6 +236,7 @@ class ParsedRequest:
     retrieval: RetrievalRequest | None = None
     citations: Citations | None = None
     quotation: Quotation | None = None
+    decision: DecisionRequest | None = None
 
 
 class OutputReservation(Protocol):

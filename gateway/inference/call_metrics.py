@@ -136,6 +136,10 @@ class CallMetrics:
         """Count an answer from passages: verified, quoted, not found or unchecked."""
         self._inc(self._metrics.grounding, model, outcome)
 
+    def record_decision_answer(self, answered_by: str) -> None:
+        """Count the answer to a typed question by what answered it, or as a refusal."""
+        self._inc(self._metrics.decision_answers, answered_by)
+
     def record_upstream_attempt(
         self, operation: str, model: str, started: float, finished: float, outcome: "AttemptOutcome"
     ) -> None:

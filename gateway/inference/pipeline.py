@@ -5,7 +5,6 @@ after the row is durable.
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,7 +28,9 @@ from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission, with_request
-from gateway.inference.call_metrics import CallMetrics, headers_as_fields, span_name_and_attributes
+from gateway.inference.call_metrics import CallMetrics, span_name_and_attributes
+from gateway.inference.decisions.stage import DecisionCall, DecisionStage
+from gateway.inference.delivery import is_delivering, render_tail
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.error_report import KnownWords, build_error_report
 from gateway.inference.grounding import AnsweredCall, AnswerVerifier
@@ -49,7 +50,6 @@ from gateway.inference.retrieval_port import Grounder
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
 from gateway.inference.usage_writer import UsageWriter
 from gateway.upstream.concurrency import Slot
-from gateway.wire.sse import add_event_fields
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
@@ -87,6 +87,7 @@ class Stages:
     dispatcher: Dispatcher
     verifier: AnswerVerifier
     quotations: QuotationSender
+    decisions: DecisionStage
     writer: UsageWriter
     call_metrics: CallMetrics
     internal_calls: InternalCalls
@@ -169,9 +170,10 @@ class Pipeline:
             body, state.request = await self._retrieve(
                 call, body, client, principal, state.request, state
             )
+        attempt = self._attempt if state.request.decision is None else self._decide
         while True:
             try:
-                return await self._attempt(call, client, principal, state.request, state)
+                return await attempt(call, client, principal, state.request, state)
             except (UpstreamUnreachable, ModelServerNotFound):
                 fallback = stages.parser.fallback_request(call, body, principal, state.request)
                 if fallback is None:
@@ -232,13 +234,7 @@ class Pipeline:
         is_overflow = not is_quoted and stages.dispatcher.overflows(admitted)
         if not is_overflow and not is_quoted:
             await self._wait_for_slot(admitted, client, state)
-        build_intent_row = partial(build_intent, call, admitted)
-        if state.intent is None:
-            state.intent = stages.writer.open_intent(build_intent_row)
-        else:
-            # The intent is written once: if it was written already, it names the first model.
-            state.intent.build_record = build_intent_row
-        client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
+        self._open_intent(call, admitted, client, state)
         if is_quoted:
             return await stages.quotations.send(call, admitted, client)
         if is_overflow:
@@ -247,6 +243,36 @@ class Pipeline:
             except (UpstreamUnreachable, UpstreamBusy, ModelServerNotFound):
                 await self._wait_for_slot(admitted, client, state)
         return await self._send(call, admitted, client, state, False)
+
+    async def _decide(
+        self,
+        call: Call,
+        client: ClientExchange,
+        principal: Principal,
+        request: ParsedRequest,
+        state: CallState,
+    ) -> CallResult:
+        """Answer the questions of a decision, which is admitted together with its linked calls."""
+        stages = self._stages
+        state.linked = linked = state.linked or LinkedCalls(call, stages.admission, self._clock)
+        with state.trace.stage("admit"):
+            plan = await stages.decisions.reserve(call, client, principal, request, linked)
+            state.request = plan.request
+            state.admitted = await self._admit(call, client, principal, plan.request, state)
+        self._open_intent(call, state.admitted, client, state)
+        asked = DecisionCall(call, state.admitted, client, linked, plan)
+        return await stages.decisions.answer(asked)
+
+    def _open_intent(
+        self, call: Call, admitted: AdmittedCall, client: ClientExchange, state: CallState
+    ) -> None:
+        """Open the call's intent, which is durable before its first byte is sent."""
+        writer, build_intent_row = self._stages.writer, partial(build_intent, call, admitted)
+        if state.intent is None:
+            state.intent = writer.open_intent(build_intent_row)
+        # The intent is written once: if it was written already, it names the first model.
+        state.intent.build_record = build_intent_row
+        client.before_first_byte = partial(writer.flush_intent, state.intent)
 
     async def _send(
         self,
@@ -311,7 +337,7 @@ class Pipeline:
         linked_usages = () if state.linked is None else state.linked.settle(record)
         linked_cost = sum(usage.record.cost_nano for usage in linked_usages)
         cost_headers = self._stages.call_metrics.cost_headers(state.principal, record, linked_cost)
-        tail = _render_tail(result, cost_headers)
+        tail = render_tail(result, cost_headers)
         answer = (
             answer_to_store(result, client.response_copy, tail)
             if client.response_copy is not None
@@ -319,7 +345,7 @@ class Pipeline:
         )
         try:
             # An Idempotency-Key must be released, durably, before its client can retry.
-            if _is_delivering(result) or answer is not None:
+            if is_delivering(result) or answer is not None:
                 reservation = None if state.admitted is None else state.admitted.reservation
                 with state.trace.stage("meter"):
                     await self._stages.writer.write(
@@ -328,7 +354,7 @@ class Pipeline:
             else:
                 self._enqueue(record, state, answer, linked_usages)
         except MeteringUnavailable as error:
-            if _is_delivering(result):
+            if is_delivering(result):
                 record, cost_headers = as_unbilled(record, error.code), {}
                 error_event = render_error_event(error) if result.stream_started else None
                 result = failed_result(call, error, result.stream_started, error_event)
@@ -372,15 +398,3 @@ class Pipeline:
         return build_usage_record(
             call, state.principal, state.request, state.admitted, result, self._clock, report
         )
-
-
-def _is_delivering(result: CallResult) -> bool:
-    """Return whether the client gets an answer, which requires a durable usage row first."""
-    return result.stream_started or result.status == 200
-
-
-def _render_tail(result: CallResult, cost_headers: Mapping[str, str]) -> bytes:
-    """Return the bytes left to send; the usage chunk of a stream also gets the cost fields."""
-    if result.usage_event is None:
-        return result.tail
-    return add_event_fields(result.usage_event, headers_as_fields(cost_headers)) + result.tail

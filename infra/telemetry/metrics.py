@@ -84,6 +84,7 @@ class Metrics:
     included: Counter
     reasoning_tokens: Counter
     grounding: Counter
+    decision_answers: Counter
     running: Gauge
     request_duration: Histogram
     first_token: Histogram
@@ -196,6 +197,11 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_grounding",
             "Answers from passages by outcome: verified, quoted, not_found or unchecked.",
             ("model", "outcome"),
+        ),
+        "decision_answers": counter(
+            "maas_decision_answers",
+            "Answers to typed questions by what answered: specialist, language_model or refusal.",
+            ("answered_by",),
         ),
         "feedback": counter(
             "maas_feedback",

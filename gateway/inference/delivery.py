@@ -1,0 +1,19 @@
+"""What is left to send of a response when its usage row is durable."""
+
+from collections.abc import Mapping
+
+from gateway.call.values import CallResult
+from gateway.inference.call_metrics import headers_as_fields
+from gateway.wire.sse import add_event_fields
+
+
+def is_delivering(result: CallResult) -> bool:
+    """Return whether the client gets an answer, which requires a durable usage row first."""
+    return result.stream_started or result.status == 200
+
+
+def render_tail(result: CallResult, cost_headers: Mapping[str, str]) -> bytes:
+    """Return the bytes left to send; the usage chunk of a stream also gets the cost fields."""
+    if result.usage_event is None:
+        return result.tail
+    return add_event_fields(result.usage_event, headers_as_fields(cost_headers)) + result.tail
