@@ -33,6 +33,7 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.decisions.calibrations import ModelCalibrations
 from gateway.inference.decisions.planning import DecisionPlanner
 from gateway.inference.decisions.sending import PartSender
 from gateway.inference.decisions.stage import DecisionStage
@@ -109,7 +110,7 @@ def build_components(
     propagation = Propagation(database, clock, settings.timing)
     pepper, links = secret_key(settings), Links.from_settings(settings)
     pipeline = Pipeline(stages, clock, settings)
-    quotes = _build_quotes(settings, clock, stages, database, model_selector)
+    quotes = _build_quotes(settings, clock, stages, database)
     return Components(
         settings=settings,
         clock=clock,
@@ -227,12 +228,10 @@ def _build_evaluation_runner(
     )
 
 
-def _build_quotes(
-    settings: Settings, clock: Clock, stages: Stages, database: Database, selector: ModelSelector
-) -> Quotes:
+def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
     """Build the component that quotes the maximum cost of calls."""
     parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
-    planner = DecisionPlanner(parser, selector)
+    planner = stages.decisions.planner
     return Quotes(parser, grounder, stages.admission, database, clock, max_bytes, planner)
 
 
@@ -283,6 +282,7 @@ def _build_stages(
     )
     parser = Parser(catalog, selector, shared.availability)
     dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
+    calibrations = ModelCalibrations(catalog, load_calibrations())
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
@@ -301,11 +301,10 @@ def _build_stages(
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
         decisions=DecisionStage(
-            DecisionPlanner(parser, selector),
+            DecisionPlanner(parser, selector, calibrations),
             PartSender(dispatcher),
             call_metrics,
-            catalog,
-            load_calibrations(),
+            calibrations,
             settings.first_byte_timeout_s,
         ),
         writer=writer,

@@ -1,7 +1,9 @@
 """Fitted calibrations of language models for typed questions, and their use.
 
-probability = softmax(scores / temperature), for predicates with a bias for `true`. One file of
-`fitted/` per model, written by `python -m models.decision_calibration.calibrate`.
+probability = softmax((scores - prior_weight * prior) / temperature), for predicates with a bias for
+`true`. The prior are the scores of the same question about an empty input: what the model answers
+whatever the input says (Zhao et al. 2021, Calibrate Before Use). One file of `fitted/` per model,
+written by `python -m models.decision_calibration.calibrate`.
 """
 
 import math
@@ -21,12 +23,14 @@ FITTED = Path(__file__).with_name("fitted")
 class TypeCalibration(msgspec.Struct, frozen=True):
     """The calibration of one type of question, fitted on `questions` labelled ones.
 
-    `bias` is added to the log-odds of a predicate and is 0 for other types.
+    `bias` is added to the log-odds of a predicate and is 0 for other types. The prior need not be
+    asked for with a `prior_weight` of 0.
     """
 
     temperature: float
     bias: float = 0.0
     questions: int = 0
+    prior_weight: float = 0.0
 
 
 class ModelCalibration(msgspec.Struct, frozen=True):
@@ -90,12 +94,19 @@ def find_calibration(
     return model.by_kind.get(kind) or model.by_kind.get(fallback)
 
 
-def probabilities(scores: Scores, calibration: TypeCalibration) -> tuple[float, ...]:
+def probabilities(
+    scores: Scores, calibration: TypeCalibration, prior: Scores | None = None
+) -> tuple[float, ...]:
     """Return the calibrated probability of each option; they sum to 1.
 
-    The bias applies to the first option, which is `true` in a predicate.
+    `prior` are the scores without an input, None if they were not asked for. The bias applies to
+    the first option, which is `true` in a predicate.
     """
-    logits = [score / calibration.temperature for score in scores]
+    weight = 0.0 if prior is None else calibration.prior_weight
+    logits = [
+        (score - weight * before) / calibration.temperature
+        for score, before in zip(scores, prior or scores, strict=True)
+    ]
     logits[0] += calibration.bias
     highest = max(logits)
     weights = [math.exp(logit - highest) for logit in logits]

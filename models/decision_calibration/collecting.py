@@ -15,12 +15,14 @@ import msgspec
 from models.decision_calibration.ballots import Order, both_orders, split_into_groups
 from models.decision_calibration.fitting import ScoredQuestion
 from models.decision_calibration.logprobs import decode_first_token, first_token_request
-from models.decision_calibration.prompts import build_messages
+from models.decision_calibration.prompts import CONTENT_FREE, build_messages
+from models.decision_calibration.questions import TypedQuestion
 from models.decision_calibration.scoring import (
     NoOptionChosen,
     Scores,
     average_orders,
     best_option,
+    equal_scores,
     join_rounds,
     letter_scores,
 )
@@ -35,11 +37,15 @@ class CollectionFailed(RuntimeError):
 
 
 class StoredScores(msgspec.Struct, frozen=True):
-    """A line of the file: the scores of one question; None if the model chose no option."""
+    """A line of the file: the scores of one question; None if the model chose no option.
+
+    `prior` are the scores without an input.
+    """
 
     id: str
     model: str
     scores: Scores | None
+    prior: Scores
 
 
 _LINE = msgspec.json.Decoder(StoredScores)
@@ -72,28 +78,28 @@ class ScoreCollector:
         if missing:
             asyncio.run(self._ask_all(missing, stored, len(questions), report))
         return [
-            ScoredQuestion(one.question.kind, scores, one.truth)
+            ScoredQuestion(one.question.kind, scores, one.truth, stored[one.id].prior)
             for one in questions
-            if (scores := stored[one.id]) is not None
+            if (scores := stored[one.id].scores) is not None
         ]
 
-    def _read(self) -> dict[str, Scores | None]:
+    def _read(self) -> dict[str, StoredScores]:
         """Return the stored scores of this model by question."""
         if not self.file.is_file():
             return {}
         lines = [_LINE.decode(line) for line in self.file.read_bytes().splitlines() if line]
-        return {line.id: line.scores for line in lines if line.model == self.model}
+        return {line.id: line for line in lines if line.model == self.model}
 
     async def _ask_all(
         self,
         questions: Sequence[LabelledQuestion],
-        stored: dict[str, Scores | None],
+        stored: dict[str, StoredScores],
         total: int,
         report: Report,
     ) -> None:
         """Ask all questions, a few at a time, and store the scores of each."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        pending = iter(questions)
+        pending, priors = iter(questions), dict[TypedQuestion, Scores]()
         async with httpx.AsyncClient(
             headers=headers, timeout=_TIMEOUT_S, transport=self.transport
         ) as client:
@@ -101,9 +107,11 @@ class ScoreCollector:
             async def work() -> None:
                 """Ask one question after another until none is left."""
                 for question in pending:
-                    scores = await self._ask(client, question)
-                    stored[question.id] = scores
-                    self._append(StoredScores(question.id, self.model, scores))
+                    scores = await self._ask(client, question.context, question.question)
+                    prior = await self._ask_prior(client, question.question, priors)
+                    line = StoredScores(question.id, self.model, scores, prior)
+                    stored[question.id] = line
+                    self._append(line)
                     report(len(stored), total)
 
             await asyncio.gather(*(work() for _ in range(self.concurrency)))
@@ -114,28 +122,42 @@ class ScoreCollector:
         with self.file.open("ab") as file:
             file.write(msgspec.json.encode(line) + b"\n")
 
-    async def _ask(self, client: httpx.AsyncClient, question: LabelledQuestion) -> Scores | None:
+    async def _ask_prior(
+        self,
+        client: httpx.AsyncClient,
+        question: TypedQuestion,
+        priors: dict[TypedQuestion, Scores],
+    ) -> Scores:
+        """Return the scores of a question without an input, asked once for equal questions."""
+        if question not in priors:
+            scores = await self._ask(client, CONTENT_FREE, question)
+            priors[question] = scores or equal_scores(len(question.options))
+        return priors[question]
+
+    async def _ask(
+        self, client: httpx.AsyncClient, context: str, question: TypedQuestion
+    ) -> Scores | None:
         """Return the scores of a question; None if the model chose no option."""
         try:
             groups = [
-                await self._ask_group(client, question, group)
-                for group in split_into_groups(len(question.question.options))
+                await self._ask_group(client, context, question, group)
+                for group in split_into_groups(len(question.options))
             ]
             final: dict[int, float] = {}
             if len(groups) > 1:
                 winners = tuple(best_option(group) for group in groups)
-                final = await self._ask_group(client, question, winners)
+                final = await self._ask_group(client, context, question, winners)
             return join_rounds(groups, final)
         except NoOptionChosen:
             return None
 
     async def _ask_group(
-        self, client: httpx.AsyncClient, question: LabelledQuestion, group: Order
+        self, client: httpx.AsyncClient, context: str, question: TypedQuestion, group: Order
     ) -> dict[int, float]:
         """Return the scores of a group's options, asked in both orders. Raises NoOptionChosen."""
         scores = {}
         for order in both_orders(group):
-            messages = build_messages(question.context, question.question, order)
+            messages = build_messages(context, question, order)
             body = first_token_request(self.model, messages)
             tokens = decode_first_token(await self._post(client, body))
             if tokens is None:

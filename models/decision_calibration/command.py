@@ -42,7 +42,7 @@ def new_parser(description: str) -> argparse.ArgumentParser:
     add("--model", required=True, help="model ID on the service")
     add("--profile", default="cpu", help="profile of the catalog that the service runs")
     add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="default: all")
-    add("--per-task", type=int, default=150, help="questions per task and part (default: 150)")
+    add("--per-task", type=int, default=100, help="questions per task and part (default: 100)")
     add("--data", type=Path, default=default_directory(), help="directory of the training sets")
     add(
         "--scores",

@@ -3,7 +3,8 @@
 python -m models.decision_calibration.evaluate --url http://127.0.0.1:8080/v1 --key KEY --model ID
 
 Prints, for each of three tasks, accuracy, expected calibration error and log loss, with and without
-the fitted calibration of `fitted/`.
+the fitted calibration of `fitted/`. `by chance` is the calibration error that perfectly calibrated
+answers to so few questions would show on average.
 """
 
 import sys
@@ -30,8 +31,9 @@ from models.decision_calibration.metrics import Reliability, measure_reliability
 from models.training_data import TrainingDataMissing
 
 _HEAD = (
-    "| task | type | calibration | questions | accuracy | calibration error | log loss |\n"
-    "|---|---|---|---|---|---|---|"
+    "| task | type | calibration | questions | accuracy | calibration error | by chance "
+    "| log loss |\n"
+    "|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -64,7 +66,7 @@ def _line(task: str, kind: str, calibration: str, figures: Reliability) -> str:
     """Return one line of the table."""
     return (
         f"| {task} | {kind} | {calibration} | {figures.questions} | {figures.accuracy:.3f} "
-        f"| {figures.calibration_error:.3f} | {figures.log_loss:.3f} |"
+        f"| {figures.calibration_error:.3f} | {figures.chance_error:.3f} | {figures.log_loss:.3f} |"
     )
 
 

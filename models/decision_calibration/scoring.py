@@ -70,6 +70,11 @@ def best_option(group: Mapping[int, float]) -> int:
     return max(group, key=lambda index: group[index])
 
 
+def equal_scores(count: int) -> Scores:
+    """Return the scores of options of which none is preferred."""
+    return normalise([0.0] * count)
+
+
 def normalise(logs: Sequence[float]) -> Scores:
     """Return the logarithms less that of their sum, so that the probabilities sum to 1."""
     total = _log_sum(logs)

@@ -5,7 +5,7 @@ for a specialist's output goes to it too, if its readings have exactly the speci
 Each specialist predicts all its rows at once; equal rows are predicted once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -14,6 +14,7 @@ from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.call.decisions import AskedQuestion, Refusal, SpecialistReference
 from gateway.call.tags import parse_tags
 from gateway.call.values import Call, ParsedRequest, Principal, ResolvedModel
+from gateway.inference.decisions.calibrations import ModelCalibrations
 from gateway.inference.decisions.matching import Match, choose_output, choose_readings, find_match
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.model_selection import ModelSelector
@@ -24,6 +25,7 @@ from infra import ids
 from infra.errors import AppError
 from models.catalog import SPECIALIST_TASKS
 from models.decision_calibration.outputs import NotAnswerable, Output
+from models.decision_calibration.questions import QuestionKind
 
 Row = dict[str, ColumnValue]
 
@@ -69,9 +71,12 @@ class DecisionPlan:
 class DecisionPlanner:
     """Plans the decisions of one gateway process."""
 
-    def __init__(self, parser: Parser, selector: ModelSelector) -> None:
+    def __init__(
+        self, parser: Parser, selector: ModelSelector, calibrations: ModelCalibrations
+    ) -> None:
         self._parser = parser
         self._selector = selector
+        self._calibrations = calibrations
 
     def plan(self, call: Call, principal: Principal, request: ParsedRequest) -> DecisionPlan:
         """Return the plan of a parsed decision.
@@ -92,7 +97,8 @@ class DecisionPlanner:
                 draft.open.append(number)
             else:
                 draft.assign(number, asked, *found)
-        return draft.finish(request)
+        fitted = self._calibrations.of(request)
+        return draft.finish(request, {kind for kind, one in fitted.items() if one.prior_weight})
 
     def _find_specialist(
         self, principal: Principal, request: ParsedRequest, asked: AskedQuestion
@@ -159,8 +165,11 @@ class _Draft:
         place = group.place(row)
         group.questions.append(SpecialistQuestion(number, reference, output, place))
 
-    def finish(self, request: ParsedRequest) -> DecisionPlan:
-        """Return the plan, with the requests of all predictions."""
+    def finish(self, request: ParsedRequest, with_prior: Container[QuestionKind]) -> DecisionPlan:
+        """Return the plan, with the requests of all predictions.
+
+        Types `with_prior` are also asked without the input.
+        """
         decision = request.decision
         if decision is None:
             raise ValueError("The request is no decision.")
@@ -176,7 +185,7 @@ class _Draft:
             )
         else:
             questions = [decision.questions[number] for number in self.open]
-            request = with_text_questions(request, questions)
+            request = with_text_questions(request, questions, with_prior)
         return DecisionPlan(
             request, decision.questions, tuple(self.open), own, linked, self.refusals
         )

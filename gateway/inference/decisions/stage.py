@@ -24,6 +24,7 @@ from gateway.call.values import (
     UpstreamTarget,
 )
 from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.decisions.calibrations import ModelCalibrations
 from gateway.inference.decisions.planning import DecisionPlan, DecisionPlanner, PlannedPrediction
 from gateway.inference.decisions.sending import PartSender
 from gateway.inference.decisions.specialist_answers import (
@@ -45,14 +46,6 @@ from gateway.wire.decisions.answers import (
 )
 from gateway.wire.generation import JSON_HEADERS
 from infra import ids
-from models.catalog import Catalog
-from models.decision_calibration.calibration import (
-    UNCALIBRATED,
-    Calibrations,
-    find_calibration,
-    probabilities,
-    weights_key,
-)
 from models.decision_calibration.outputs import NotAnswerable
 
 _NO_UNITS = Quantities(input_tokens=0, output_tokens=0)
@@ -77,15 +70,13 @@ class DecisionStage:
         planner: DecisionPlanner,
         sender: PartSender,
         call_metrics: CallMetrics,
-        catalog: Catalog,
-        calibrations: Calibrations,
+        calibrations: ModelCalibrations,
         timeout_s: float,
     ) -> None:
         """`timeout_s` is how long nothing may be answered."""
-        self._planner = planner
+        self.planner = planner
         self._sender = sender
         self._call_metrics = call_metrics
-        self._catalog = catalog
         self._calibrations = calibrations
         self._timeout_s = timeout_s
 
@@ -103,7 +94,7 @@ class DecisionStage:
         """
         if request.selection is not None:
             client.extra_headers.update(selection_headers(request.selection))
-        plan = self._planner.plan(call, principal, request)
+        plan = self.planner.plan(call, principal, request)
         if plan.linked:
             async with client.deadline(self._timeout_s):
                 requests = [planned.request for planned in plan.linked]
@@ -127,6 +118,7 @@ class DecisionStage:
                 self._sender,
                 decision.call,
                 decision.admitted,
+                self._calibrations.of(decision.admitted.request),
                 lambda: deadline.extend(self._timeout_s),
             )
             texts = await asker.ask_all(plan)
@@ -184,19 +176,15 @@ class DecisionStage:
     def _add_text_answers(
         self, decision: DecisionCall, texts: TextAnswers, answers: dict[int, Answer]
     ) -> None:
-        """Add the language model's answers with calibrated probabilities."""
+        """Add the language model's answers."""
         request, plan = decision.admitted.request, decision.plan
-        # Nobody has fitted a customer's or a promoted version, which answers with other weights.
-        weights = (
-            weights_key(request.model, self._catalog.find) if request.variant_id is None else None
-        )
+        fitted = self._calibrations.of(request)
         for number, refusal in texts.refusals.items():
             answers[number] = build_refusal(plan.questions[number], refusal)
-        for number, scores in texts.scores.items():
+        for number, chances in texts.chances.items():
             asked = plan.questions[number]
-            fitted = find_calibration(self._calibrations, weights, asked.typed.kind)
-            source = Source("language_model", _public_name(request), fitted is not None)
-            chances = probabilities(scores, fitted or UNCALIBRATED)
+            is_calibrated = asked.typed.kind in fitted
+            source = Source("language_model", _public_name(request), is_calibrated)
             answers[number] = build_answer(asked, chances, source)
 
     def _result(

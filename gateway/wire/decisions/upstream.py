@@ -4,7 +4,7 @@ A decision is admitted as a whole, by the texts of all its prompts; the body of 
 when it is sent.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -22,7 +22,7 @@ from models.decision_calibration.prompts import (
     render_input,
     render_question,
 )
-from models.decision_calibration.questions import TypedQuestion
+from models.decision_calibration.questions import QuestionKind, TypedQuestion
 
 CHAT_PATH = "/v1/chat/completions"
 
@@ -50,13 +50,20 @@ def text_request(
 
 
 def with_text_questions(
-    request: ParsedRequest, questions: Sequence[AskedQuestion]
+    request: ParsedRequest,
+    questions: Sequence[AskedQuestion],
+    with_prior: Container[QuestionKind] = (),
 ) -> ParsedRequest:
-    """Return the request with the prompts and bounds of these questions; there may be none."""
+    """Return the request with the prompts and bounds of these questions; there may be none.
+
+    Questions of a type in `with_prior` are also asked without the input, in shorter prompts.
+    """
     decision = request.decision
     if decision is None:
         raise ValueError("The request is no decision.")
-    ends = tuple(end for asked in questions for end in _prompt_ends(asked.typed))
+    typed = [asked.typed for asked in questions]
+    typed += [question for question in typed if question.kind in with_prior]
+    ends = tuple(end for question in typed for end in _prompt_ends(question))
     prompts = DecisionPrompts(render_input(decision.context), ends)
     bounds = OutputBounds(
         max_tokens_per_choice=1 if ends else 0, choices=len(ends) or 1, is_client_limited=True
@@ -65,13 +72,16 @@ def with_text_questions(
 
 
 def ballot_request(
-    request: ParsedRequest, question: TypedQuestion, order: Sequence[int]
+    request: ParsedRequest, shared: str, question: TypedQuestion, order: Sequence[int]
 ) -> ParsedRequest:
-    """Return the chat that asks a question of the decision with its options in this order."""
+    """Return the chat that asks a question of the decision with its options in this order.
+
+    `shared` is the start of the prompt with the input.
+    """
     decision = request.decision
     if decision is None:
         raise ValueError("The request is no decision.")
-    messages = prompt_messages(decision.prompts.shared, render_question(question, order))
+    messages = prompt_messages(shared, render_question(question, order))
     body = bodies.encode_body(first_token_request(decision.upstream_name, messages))
     return replace(request, body=body, output_bounds=OutputBounds(1), decision=None)
 

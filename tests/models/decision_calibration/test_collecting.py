@@ -1,6 +1,7 @@
 """Scores are collected from a service in both orders, stored, and not asked for twice."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -59,15 +60,23 @@ class TestScoreCollector:
         service = Service()
         again = collector(service, tmp_path).collect(QUESTIONS, ignore)
         assert again[0] == first[0]
-        assert all("The fan hums." in prompt for prompt in service.asked)
-        # Three groups and a final round, each in both orders.
-        assert len(service.asked) == 8
+        # Three groups and a final round, each in both orders, about the input and about none.
+        assert sum("The fan hums." in prompt for prompt in service.asked) == 8
+        assert sum("Input:\n\nN/A" in prompt for prompt in service.asked) == 8
+        assert len(service.asked) == 16
 
     def test_scores_of_another_model_are_not_used(self, tmp_path: Path) -> None:
         collector(Service(), tmp_path).collect(QUESTIONS[:1], ignore)
         service = Service()
         collector(service, tmp_path, "other").collect(QUESTIONS[:1], ignore)
-        assert len(service.asked) == 2
+        assert len(service.asked) == 4
+
+    def test_equal_questions_are_asked_once_without_an_input(self, tmp_path: Path) -> None:
+        service = Service()
+        questions = [replace(QUESTIONS[0], id=str(n), context=f"Pump {n}.") for n in range(5)]
+        found = replace(collector(service, tmp_path), concurrency=1).collect(questions, ignore)
+        assert len(service.asked) == 2 * 5 + 2
+        assert len({one.prior for one in found}) == 1
 
     def test_error_of_the_service_ends_the_collection(self, tmp_path: Path) -> None:
         with pytest.raises(CollectionFailed, match="500"):
