@@ -14,6 +14,8 @@ _SUBJECTS = {
     "fault": r"\bfault|\bdefect|缺陷|故障",
     "remaining_life": r"\blife\b|\blifetime\b|\bRUL\b|寿命",
 }
+# A plain statement is short.
+_MAX_LENGTH = 300
 # Negation, a state of good order, a condition, a cause, or a second statement.
 _QUALIFIED = re.compile(
     r"\b(not|no|never|without|neither|nor|cannot|unlikely|normal|healthy|sound|fine|ok|okay"
@@ -28,12 +30,14 @@ _QUALIFIED = re.compile(
 def asks_for(output: Output, instructions: str) -> bool:
     """Return whether a question is about an output and has no further condition or negation."""
     subject = _SUBJECTS.get(output.name)
-    if subject is None or _QUALIFIED.search(instructions):
+    if subject is None or len(instructions) > _MAX_LENGTH or _QUALIFIED.search(instructions):
         return False
     return re.search(subject, instructions, re.IGNORECASE) is not None
 
 
 def mentions(output: Output, instructions: str) -> bool:
-    """Return whether a question is about an output, however it is put."""
+    """Return whether a short question is about an output, however it is put."""
     subject = _SUBJECTS.get(output.name)
-    return subject is not None and re.search(subject, instructions, re.IGNORECASE) is not None
+    if subject is None or len(instructions) > _MAX_LENGTH:
+        return False
+    return re.search(subject, instructions, re.IGNORECASE) is not None

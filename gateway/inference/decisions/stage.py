@@ -46,7 +46,7 @@ from gateway.wire.decisions.answers import (
 )
 from gateway.wire.generation import JSON_HEADERS
 from infra import ids
-from models.decision_calibration.outputs import NotAnswerable
+from models.decision_calibration.outputs import NotAnswerable, OutputForm
 
 _NO_UNITS = Quantities(input_tokens=0, output_tokens=0)
 
@@ -160,8 +160,9 @@ class DecisionStage:
         answers: dict[int, Answer],
     ) -> None:
         """Add the answers that a specialist's predictions give."""
-        source = Source("specialist", planned.resolved.public_name, True)
         for question in planned.questions:
+            is_calibrated = question.output.form is not OutputForm.NUMBER
+            source = Source("specialist", planned.resolved.public_name, is_calibrated)
             asked, row = plan.questions[question.number], predicted.rows[question.row]
             if isinstance(row, Refusal):
                 answers[question.number] = build_refusal(asked, row)

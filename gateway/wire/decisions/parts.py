@@ -15,6 +15,8 @@ from gateway.call.errors import ParameterInvalid, ParameterUnsupported
 MAX_JSON_BYTES = 256 << 10
 MAX_JSON_VALUES = 10_000
 MAX_JSON_DEPTH = 32
+# Of many objects only the last ones are offered to specialists: each question tries all of them.
+MAX_READINGS = 8
 
 
 class CacheBreakpoint(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,14 +76,15 @@ def has_image(content: Content) -> bool:
 
 
 def readings_of(content: Content) -> list[dict[str, Any]]:
-    """Return the JSON objects of the content, in order."""
+    """Return the last JSON objects of the content, in order."""
     if isinstance(content, str):
         return []
     found: list[dict[str, Any]] = []
     for part in content:
         if isinstance(part, JsonPart):
-            found += [part.data] if isinstance(part.data, dict) else part.data
-    return found
+            data = part.data
+            found += [data] if isinstance(data, dict) else data[-MAX_READINGS:]
+    return found[-MAX_READINGS:]
 
 
 def _render_part(part: Part, path: str) -> str:

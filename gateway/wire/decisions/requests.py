@@ -23,7 +23,11 @@ MAX_CHOICES = 255
 _MAX_INSTRUCTIONS = 100_000
 Name = Annotated[str, Meta(max_length=256)]
 Text = Annotated[str, Meta(max_length=_MAX_INSTRUCTIONS)]
-Instructions = Text | Annotated[list[QuestionPart], Meta(min_length=1)]
+Label = Annotated[str, Meta(min_length=1, max_length=2_000)]
+Instructions = (
+    Annotated[str, Meta(min_length=1, max_length=_MAX_INSTRUCTIONS)]
+    | Annotated[list[QuestionPart], Meta(min_length=1)]
+)
 
 
 class InputItem(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,7 +81,7 @@ class Predicate(msgspec.Struct, tag="predicate", forbid_unknown_fields=True, kw_
 class Choice(msgspec.Struct, forbid_unknown_fields=True):
     """One option. A text and a boolean are different values."""
 
-    value: bool | Annotated[str, Meta(max_length=2_000)]
+    value: bool | Label
     description: Text | None = None
 
 
@@ -93,7 +97,7 @@ class ChoiceQuestion(msgspec.Struct, tag="choice", forbid_unknown_fields=True, k
 class Level(msgspec.Struct, forbid_unknown_fields=True):
     """A level of a score. `minimum` is its lowest number, to place a specialist's prediction."""
 
-    label: Annotated[str, Meta(max_length=2_000)]
+    label: Label
     description: Text | None = None
     minimum: float | None = None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.call.errors import ParameterInvalid
-from gateway.wire.decisions.parts import readings_of, render_content
+from gateway.wire.decisions.parts import MAX_READINGS, readings_of, render_content
 from gateway.wire.decisions.requests import InputItem
 
 
@@ -30,7 +30,7 @@ def read_input(items: str | Sequence[InputItem]) -> Transcript:
     readings = [row for item in items for row in readings_of(item.content or "")]
     is_single = len(items) == 1 and items[0].role == "user"
     text = blocks[0][1] if is_single else "\n\n".join(f"[{head}]\n{body}" for head, body in blocks)
-    return Transcript(text, tuple(reversed(readings)))
+    return Transcript(text, tuple(reversed(readings[-MAX_READINGS:])))
 
 
 def _render_item(item: InputItem, path: str, calls: dict[str, str]) -> tuple[str, str]:

@@ -128,6 +128,7 @@ class TestSpecialistAsModel:
         assert below["probability"] == pytest.approx(0.05)
         assert rated["score"] == pytest.approx(1.5)
         assert rated["prediction"]["upper"] == 90.0
+        assert rated["source"]["calibrated"] is False
 
     async def test_question_without_readings_is_refused(self, gateway: Gateway) -> None:
         decision = await decide(gateway, FAILS, model=SPECIALIST, input="It rattles.")
@@ -177,6 +178,13 @@ class TestAuto:
     ) -> None:
         decision = await decide(gateway, FAILS, model="auto", input=readings({"a": 1}))
         assert fields(decision.answers[0])["source"]["type"] == "language_model"
+
+    async def test_only_the_last_objects_are_readings(self, gateway: Gateway) -> None:
+        rows = [EXAMPLE_ROW, *({"a": number} for number in range(8))]
+        decision = await decide(gateway, FAILS, model="auto", input=readings(rows))
+        assert fields(decision.answers[0])["source"]["type"] == "language_model"
+        decision = await decide(gateway, FAILS, model="auto", input=readings(rows[:8]))
+        assert fields(decision.answers[0])["source"]["type"] == "specialist"
 
     async def test_named_language_model_is_not_replaced(self, gateway: Gateway) -> None:
         (answer,) = (await decide(gateway, FAILS, input=readings())).answers

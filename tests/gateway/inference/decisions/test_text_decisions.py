@@ -282,6 +282,7 @@ class TestValidation:
             ({"questions": [{**FAULT, "choices": [{"value": "a"}] * 2}]}, "questions[0].choices"),
             ({"questions": [{**URGENCY, "levels": [{"label": "a"}] * 2}]}, "questions[0].levels"),
             ({"questions": [{**LEAK, "why": 1}]}, "questions[0].why"),
+            ({"questions": [{**LEAK, "instructions": ""}]}, "questions[0].instructions"),
             ({"questions": [{**LEAK, "type": "essay"}]}, "questions[0].type"),
             ({"input": []}, "input"),
             ({"input": [{"role": "user"}]}, "input[0].content"),
