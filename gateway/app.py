@@ -34,6 +34,10 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.decisions.calibrations import ModelCalibrations
+from gateway.inference.decisions.planning import DecisionPlanner
+from gateway.inference.decisions.sending import PartSender
+from gateway.inference.decisions.stage import DecisionStage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
@@ -86,6 +90,7 @@ from infra.telemetry.log import configure_logging
 from infra.telemetry.tracer_factory import create_tracer
 from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
+from models.decision_calibration.calibration import load_calibrations
 from models.routing.classifier import RouteClassifier
 
 
@@ -263,7 +268,8 @@ def _build_toolbox(
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
     """Build the component that quotes the maximum cost of calls."""
     parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
-    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes)
+    planner = stages.decisions.planner
+    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes, planner)
 
 
 def _build_offers(
@@ -313,6 +319,7 @@ def _build_stages(
     )
     parser = Parser(catalog, selector, shared.availability)
     dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
+    calibrations = ModelCalibrations(catalog, load_calibrations())
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
@@ -341,6 +348,13 @@ def _build_stages(
             write_timeout_s=settings.idle_timeout_s,
         ),
         decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
+        decisions=DecisionStage(
+            DecisionPlanner(parser, selector, calibrations),
+            PartSender(dispatcher),
+            call_metrics,
+            calibrations,
+            settings.first_byte_timeout_s,
+        ),
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,

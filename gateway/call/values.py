@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
+from gateway.call.decisions import DecisionRequest
 from gateway.call.grounding import Citations, GroundedStream, Quotation
 from gateway.call.hosted_tools import HostedTools
 from gateway.call.reservation import Reservation
@@ -36,6 +37,7 @@ class Operation(StrEnum):
     INFER = "infer"
     MESSAGES = "messages"
     RESPONSES = "responses"
+    DECISIONS = "decisions"
     ADAPTATION = "adaptation"
     UNSUPPORTED = "unsupported"
 
@@ -235,7 +237,7 @@ class ParsedRequest:
     that many tokens per choice. `selection` is set if the gateway selected the model, `retrieval`
     if passages must be retrieved before the request is sent, `citations` once they were. With a
     `quotation`, the request is answered by it and not sent. `hosted_tools` are the specialists that
-    may be called for it.
+    may be called for it. A `decision` stands for several requests.
     """
 
     model: Model
@@ -257,6 +259,7 @@ class ParsedRequest:
     citations: Citations | None = None
     quotation: Quotation | None = None
     hosted_tools: HostedTools | None = None
+    decision: DecisionRequest | None = None
 
 
 class OutputReservation(Protocol):

@@ -149,6 +149,10 @@ class CallMetrics:
         """Count a specialist's decision for a chat, by its verdict or `failed`."""
         self._inc(self._metrics.decisions, model, verdict)
 
+    def record_decision_answer(self, answered_by: str) -> None:
+        """Count the answer to a typed question by what answered it, or as a refusal."""
+        self._inc(self._metrics.decision_answers, answered_by)
+
     def record_upstream_attempt(
         self, operation: str, model: str, started: float, finished: float, outcome: "AttemptOutcome"
     ) -> None:

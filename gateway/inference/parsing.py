@@ -92,7 +92,7 @@ class Parser:
         request = decoded.for_model(resolved)
         if resolved.public_name not in principal.variants:
             return request
-        return replace(request, tags=_variant_tags(resolved))
+        return replace(request, tags=variant_tags(resolved))
 
     def _select(
         self, call: Call, endpoint: Endpoint, decoded: DecodedRequest, principal: Principal
@@ -212,7 +212,7 @@ def resolve_variant(
     return ResolvedModel(model, upstream_name, name, version_id, number)
 
 
-def _variant_tags(resolved: ResolvedModel) -> dict[str, str]:
+def variant_tags(resolved: ResolvedModel) -> dict[str, str]:
     """Return the tags that name the variant which responds, and its version."""
     tags = {VARIANT_TAG: resolved.public_name}
     if resolved.version is not None:

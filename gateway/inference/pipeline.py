@@ -25,6 +25,8 @@ from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.inference.admission import with_request
 from gateway.inference.call_metrics import span_name_and_attributes
+from gateway.inference.decisions.stage import DecisionCall
+from gateway.inference.delivery import is_delivering, render_tail
 from gateway.inference.endpoints.table import find_endpoint
 from gateway.inference.error_report import KnownWords, build_error_report
 from gateway.inference.grounding import AnsweredCall
@@ -35,10 +37,9 @@ from gateway.inference.idempotency import (
 )
 from gateway.inference.linked_calls import LinkedCalls
 from gateway.inference.model_selection import selection_headers
-from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
+from gateway.inference.pending_writes import InternalCallUsage
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.stages import CallState, Stages
-from gateway.inference.translation import render_tail
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
 from infra import ids
 from infra.clock import Clock
@@ -138,9 +139,10 @@ class Pipeline:
             hosted = await self._use_tools(call, client, principal, state.request, state)
             if hosted is not None:
                 return hosted if translated is None else translated.convert(hosted)
+        attempt = self._attempt if state.request.decision is None else self._decide
         while True:
             try:
-                result = await self._attempt(call, client, principal, state.request, state)
+                result = await attempt(call, client, principal, state.request, state)
                 return result if translated is None else translated.convert(result)
             except (UpstreamUnreachable, ModelServerNotFound):
                 fallback = stages.parser.fallback_request(call, body, principal, state.request)
@@ -199,8 +201,7 @@ class Pipeline:
             with state.trace.stage("admit"):
                 admitted = await self._admit(call, client, principal, parent, state)
             state.admitted = admitted
-            state.intent = stages.writer.open_intent(partial(build_intent, call, admitted))
-            self._write_before_first_byte(client, state.intent, state)
+            self._open_intent(call, admitted, client, state)
             return admitted
 
         hosted = HostedRequest(call, principal, request, client, linked, state.trace)
@@ -231,13 +232,7 @@ class Pipeline:
         is_overflow = not is_quoted and stages.dispatcher.overflows(admitted)
         if not is_overflow and not is_quoted:
             await self._wait_for_slot(admitted, client, state)
-        build_intent_row = partial(build_intent, call, admitted)
-        if state.intent is None:
-            state.intent = stages.writer.open_intent(build_intent_row)
-        else:
-            # The intent is written once: if it was written already, it names the first model.
-            state.intent.build_record = build_intent_row
-        self._write_before_first_byte(client, state.intent, state)
+        self._open_intent(call, admitted, client, state)
         if is_quoted:
             return await stages.quotations.send(call, admitted, client)
         if is_overflow:
@@ -246,6 +241,38 @@ class Pipeline:
             except (UpstreamUnreachable, UpstreamBusy, ModelServerNotFound):
                 await self._wait_for_slot(admitted, client, state)
         return await self._send(call, admitted, client, state, False)
+
+    async def _decide(
+        self,
+        call: Call,
+        client: ClientExchange,
+        principal: Principal,
+        request: ParsedRequest,
+        state: CallState,
+    ) -> CallResult:
+        """Answer the questions of a decision, which is admitted together with its linked calls."""
+        stages = self._stages
+        state.linked = linked = state.linked or LinkedCalls(call, stages.admission, self._clock)
+        with state.trace.stage("admit"):
+            plan = await stages.decisions.reserve(call, client, principal, request, linked)
+            state.request = plan.request
+            state.admitted = await self._admit(call, client, principal, plan.request, state)
+        self._open_intent(call, state.admitted, client, state)
+        asked = DecisionCall(call, state.admitted, client, linked, plan)
+        return await stages.decisions.answer(asked)
+
+    def _open_intent(
+        self, call: Call, admitted: AdmittedCall, client: ClientExchange, state: CallState
+    ) -> None:
+        """Open the call's intent, which is durable before its first byte is sent."""
+        writer, build_intent_row = self._stages.writer, partial(build_intent, call, admitted)
+        if state.intent is None:
+            state.intent = writer.open_intent(build_intent_row)
+        # The intent is written once: if it was written already, it names the first model.
+        state.intent.build_record = build_intent_row
+        client.before_first_byte = before = partial(writer.flush_intent, state.intent)
+        if state.translated is not None:
+            client.before_first_byte = partial(state.translated.before_first_byte, before)
 
     async def _send(
         self,
@@ -263,15 +290,6 @@ class Pipeline:
         answered = AnsweredCall(call, admitted, client, state.linked, only_upstreams, trace)
         with trace.stage("verify"):
             return await stages.verifier.verify(answered, result)
-
-    def _write_before_first_byte(
-        self, client: ClientExchange, intent: PendingIntent, state: CallState
-    ) -> None:
-        """Make the intent durable, and what else a stream needs, before it starts."""
-        client.before_first_byte = partial(self._stages.writer.flush_intent, intent)
-        if state.translated is not None:
-            before = partial(state.translated.before_first_byte, client.before_first_byte)
-            client.before_first_byte = before
 
     async def _wait_for_slot(
         self, admitted: AdmittedCall, client: ClientExchange, state: CallState
@@ -330,7 +348,7 @@ class Pipeline:
         )
         try:
             # An Idempotency-Key must be released, durably, before its client can retry.
-            if _is_delivering(result) or answer is not None:
+            if is_delivering(result) or answer is not None:
                 reservation = None if state.admitted is None else state.admitted.reservation
                 with state.trace.stage("meter"):
                     await self._stages.writer.write(
@@ -341,14 +359,16 @@ class Pipeline:
             else:
                 self._enqueue(record, state, answer, linked_usages)
         except MeteringUnavailable as error:
-            if _is_delivering(result):
+            if is_delivering(result):
                 record, cost_headers = as_unbilled(record, error.code), {}
                 error_event = render_error_event(error) if result.stream_started else None
                 result = failed_result(call, error, result.stream_started, error_event)
                 tail = render_tail(result, cost_headers, state.translated)
         if state.translated is not None:
             await state.translated.ended(result)
-        self._count_inputs(state, result)
+        if result.input_bins is not None:
+            counter = self._stages.input_counter
+            counter.add_call(state.principal, state.request, result.input_bins)
         error_type = self._stages.call_metrics.record_call(record, result)
         client.before_first_byte = None
         client.extra_headers.update(cost_headers)
@@ -357,15 +377,6 @@ class Pipeline:
         finally:
             if state.trace.id is not None:
                 state.trace.end(*span_name_and_attributes(record, result), error_type)
-
-    def _count_inputs(self, state: CallState, result: CallResult) -> None:
-        """Count the binned inputs of a fine-tuned model that answered."""
-        if result.input_bins is None or state.principal is None or state.request is None:
-            return
-        variant_id = state.request.variant_id
-        if variant_id is not None:
-            account_id = state.principal.account_id
-            self._stages.input_counter.add(account_id, variant_id, result.input_bins)
 
     def _enqueue(
         self,
@@ -387,8 +398,3 @@ class Pipeline:
         return build_usage_record(
             call, state.principal, state.request, state.admitted, result, self._clock, report
         )
-
-
-def _is_delivering(result: CallResult) -> bool:
-    """Return whether the client gets an answer, which requires a durable usage row first."""
-    return result.stream_started or result.status == 200

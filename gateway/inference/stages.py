@@ -8,6 +8,7 @@ from gateway.call.values import AdmittedCall, ParsedRequest, Principal
 from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.decisions.stage import DecisionStage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.hosted_tools import HostedToolRunner
@@ -59,6 +60,7 @@ class Stages:
     quotations: QuotationSender
     hosted_tools: HostedToolRunner
     decision_log: DecisionLog
+    decisions: DecisionStage
     writer: UsageWriter
     call_metrics: CallMetrics
     internal_calls: InternalCalls

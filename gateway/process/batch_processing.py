@@ -6,8 +6,9 @@ from functools import partial
 from gateway.batches.creation import BatchCreation
 from gateway.batches.offers import BatchOffers
 from gateway.batches.runner import BatchDependencies, BatchRunner
-from gateway.inference.pipeline import Pipeline, Stages
+from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
+from gateway.inference.stages import Stages
 from gateway.process.shared_components import SharedComponents
 from infra.clock import Clock
 from infra.database.database import Database

@@ -86,6 +86,7 @@ class Metrics:
     grounding: Counter
     hosted_answers: Counter
     decisions: Counter
+    decision_answers: Counter
     running: Gauge
     request_duration: Histogram
     first_token: Histogram
@@ -211,6 +212,11 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_decisions",
             "Decisions of specialists for chats, by verdict; `failed` for a failed call.",
             ("model", "verdict"),
+        ),
+        "decision_answers": counter(
+            "maas_decision_answers",
+            "Answers to typed questions by what answered: specialist, language_model or refusal.",
+            ("answered_by",),
         ),
         "feedback": counter(
             "maas_feedback",

@@ -30,6 +30,7 @@ class UsageGroup(Enum):
 
     COMPLETIONS = "completions"
     EMBEDDINGS = "embeddings"
+    DECISIONS = "decisions"
 
 
 @dataclass(frozen=True, slots=True)

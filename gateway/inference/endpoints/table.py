@@ -9,6 +9,7 @@ from types import MappingProxyType
 from gateway.call.errors import EndpointUnsupported
 from gateway.call.values import Operation
 from gateway.inference.endpoints.chat import CHAT
+from gateway.inference.endpoints.decisions import DECISIONS
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.endpoints.endpoint import Endpoint, UsageGroup
 from gateway.inference.endpoints.fine_tuning import FINE_TUNING
@@ -26,6 +27,7 @@ _ENDPOINTS = (
     INFER,
     MESSAGES,
     RESPONSES,
+    DECISIONS,
     FINE_TUNING,
 )
 ENDPOINTS: Mapping[Operation, Endpoint] = MappingProxyType(
