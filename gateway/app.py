@@ -34,22 +34,27 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.decisions.factory import build_decision_stage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
+from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
-from gateway.inference.pipeline import Pipeline, Stages
+from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
+from gateway.inference.stages import Stages
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
 from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
+from gateway.process.background_responses import create_background_runner
+from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.catalog_updates import CatalogUpdates
 from gateway.process.database_pools import (
@@ -62,6 +67,8 @@ from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.quota.request_limits import RequestLimits
+from gateway.registry.decision_records import PURPOSE, DecisionLog
+from gateway.responses.translator import ResponseTranslator
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
@@ -69,10 +76,12 @@ from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.model_metadata import ModelMetadata
+from gateway.upstream.signatures import Signatures
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.secrets.secret_key import secret_key
+from infra.secrets.signing_key import SigningKey
 from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
 from infra.telemetry.tracer_factory import create_tracer
@@ -138,6 +147,8 @@ def build_components(
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
+        background_runner=create_background_runner(shared, pipeline),
+        batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
@@ -253,7 +264,8 @@ def _build_toolbox(
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
     """Build the component that quotes the maximum cost of calls."""
     parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
-    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes)
+    planner = stages.decisions.planner
+    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes, planner)
 
 
 def _build_offers(
@@ -309,6 +321,7 @@ def _build_stages(
         ),
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
+        translator=ResponseTranslator(shared.responses),
         grounder=Grounder(
             parser,
             searcher,
@@ -321,6 +334,18 @@ def _build_stages(
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
+        hosted_tools=HostedToolRunner(
+            _build_specialist_tools(shared, clock, catalog, parser, selector),
+            StepSender(dispatcher, writer, clock),
+            call_metrics,
+            clock,
+            timeout_s=settings.first_byte_timeout_s,
+            write_timeout_s=settings.idle_timeout_s,
+        ),
+        decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
+        decisions=build_decision_stage(
+            parser, selector, dispatcher, call_metrics, settings.first_byte_timeout_s
+        ),
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,
@@ -330,6 +355,19 @@ def _build_stages(
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
+
+
+def _build_specialist_tools(
+    shared: SharedComponents,
+    clock: Clock,
+    catalog: Catalog,
+    parser: Parser,
+    selector: ModelSelector,
+) -> SpecialistTools:
+    """Build the component that finds the specialists that a chat may call."""
+    metadata = ModelMetadata(shared.router, shared.upstream, shared.variant_loader)
+    signatures = Signatures(metadata, clock)
+    return SpecialistTools(catalog, parser, shared.availability, signatures, selector)
 
 
 def _build_dispatcher(
@@ -388,6 +426,8 @@ def lifespan_of(components: Components) -> Lifespan:
         components.fine_tuning_runner,
         components.ingestion_runner,
         components.evaluation_runner,
+        components.background_runner,
+        components.batch_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

@@ -9,6 +9,9 @@ from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.organization_usage import provide_usage_parameters
 from gateway.api.usage import provide_principal
+from gateway.batches.creation import BatchCreation
+from gateway.batches.offers import BatchOffers
+from gateway.batches.runner import BatchRunner
 from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationRunner
@@ -25,6 +28,7 @@ from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotes import Quotes
 from gateway.inference.usage_writer import UsageWriter
 from gateway.mcp.toolbox import Toolbox
+from gateway.process.batch_processing import BatchProcessing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
@@ -32,6 +36,8 @@ from gateway.process.gauges import Gauges
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.quota.request_limits import RequestLimits
+from gateway.responses.runner import BackgroundRunner
+from gateway.responses.store import ResponseStore
 from gateway.retrieval.ingestion import IngestionRunner
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.availability import Availability
@@ -83,6 +89,8 @@ class Components:
     ingestion_runner: IngestionRunner
     evaluation_runner: EvaluationRunner
     evaluation_offers: EvaluationOffers
+    background_runner: BackgroundRunner
+    batch_processing: BatchProcessing
     offers: JobOffers
     pipeline: Pipeline
     prompt_counts: PromptCounts
@@ -94,9 +102,29 @@ class Components:
     catalog_reloader: CatalogReloader
 
     @property
+    def batch_runner(self) -> BatchRunner:
+        """The background runner of batches."""
+        return self.batch_processing.runner
+
+    @property
+    def batch_offers(self) -> BatchOffers:
+        """What checks and prices batches."""
+        return self.batch_processing.offers
+
+    @property
+    def batch_creation(self) -> BatchCreation:
+        """What creates batches."""
+        return self.batch_processing.creation
+
+    @property
     def database(self) -> Database:
         """The connection pool of the HTTP handlers."""
         return self.connections.handlers
+
+    @property
+    def response_store(self) -> ResponseStore:
+        """The stored responses of the Responses API."""
+        return self.background_runner.store
 
     @property
     def secure(self) -> bool:
@@ -106,12 +134,14 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
+    *("batch_creation", "batch_offers", "batch_runner"),
     *("authenticator", "availability", "call_metrics", "catalog", "clock", "collector", "database"),
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     "prompt_counts",
-    *("propagation", "quotes", "request_limits", "router", "searcher", "secure", "settings"),
+    *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
+    *("secure", "settings"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
 

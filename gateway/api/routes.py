@@ -6,7 +6,9 @@ from litestar.types import ControllerRouterHandler
 
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
+from gateway.api.batches import BatchRoutes
 from gateway.api.collector_webhooks import webhook_routes
+from gateway.api.decision_records import DecisionRecordRoutes
 from gateway.api.drift import DriftRoutes
 from gateway.api.evaluations import EvaluationRoutes
 from gateway.api.feedback import FeedbackRoutes
@@ -23,6 +25,7 @@ from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.api.outcomes.outcomes import OutcomeRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
 from gateway.api.payment_pages import payment_page
+from gateway.api.responses import ResponseRoutes
 from gateway.api.root import front
 from gateway.api.subscription import SubscriptionRoutes
 from gateway.api.usage import LimitRoutes, QuoteRoutes, UsageRoutes
@@ -43,7 +46,10 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     VectorStoreBatchRoutes,
     FineTuningRoutes,
     EvaluationRoutes,
+    BatchRoutes,
     FeedbackRoutes,
+    ResponseRoutes,
+    DecisionRecordRoutes,
     QuoteRoutes,
     AutoRoutes,
     InvoiceRoutes,

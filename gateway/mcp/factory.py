@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter
 
-from gateway.inference.pipeline import Stages
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.quotes import Quotes
+from gateway.inference.stages import Stages
 from gateway.mcp.account_tools import AccountTools
 from gateway.mcp.model_tools import ModelTools
 from gateway.mcp.search_tool import SearchTool

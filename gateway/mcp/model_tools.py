@@ -93,7 +93,7 @@ class ModelTools:
             SignedInCaller(principal.account_id, principal.key_id),
             caller.headers,
             msgspec.json.encode(body),
-            caller.credentials,
+            credentials=caller.credentials,
         )
         return _answer(response, signature)
 

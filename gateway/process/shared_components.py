@@ -7,6 +7,9 @@ from gateway.process.catalog_updates import UpstreamUpdates
 from gateway.process.database_pools import ConnectionFactory, DatabaseConnections
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
+from gateway.responses.background import BackgroundQueue
+from gateway.responses.call import ResponseServices
+from gateway.responses.store import ResponseStore
 from gateway.upstream.availability import Availability, parse_model_servers
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.concurrency import Schedulers, slots_per_model
@@ -15,6 +18,8 @@ from gateway.upstream.upstream_monitor import UpstreamMonitor
 from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock
 from infra.secrets.named_secrets import NamedSecrets
+from infra.secrets.sealer import Sealer
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, SettingsInvalid
 from infra.telemetry.metrics import Metrics, declare_metrics
 from infra.timing import Timing
@@ -42,6 +47,7 @@ class SharedComponents:
     secrets: NamedSecrets
     monitor: UpstreamMonitor
     upstream_updates: UpstreamUpdates
+    responses: ResponseServices
 
 
 def build_shared(
@@ -78,4 +84,14 @@ def build_shared(
         secrets=secrets,
         monitor=monitor,
         upstream_updates=upstream_updates,
+        responses=_build_responses(settings, clock, connections, heartbeat),
     )
+
+
+def _build_responses(
+    settings: Settings, clock: Clock, connections: DatabaseConnections, heartbeat: ProcessHeartbeat
+) -> ResponseServices:
+    """Build what calls of the Responses API use beside the pipeline's stages."""
+    database, days = connections.calls, settings.response_retention_days
+    store = ResponseStore(database, heartbeat, Sealer(secret_key(settings)), clock, days)
+    return ResponseServices(store, BackgroundQueue(database, store, clock), clock)

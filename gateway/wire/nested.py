@@ -33,6 +33,9 @@ _PART_KEYS = frozenset({"type", *PART_FIELDS})
 # Compiling a schema blocks the engine for other calls; tools are also part of the prompt.
 _MAX_BYTES = {"response_format": 64 << 10, "tools": 256 << 10}
 
+# Tools that the gateway executes; their own modules validate them.
+_HOSTED = frozenset({FILE_SEARCH, "specialist"})
+
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUE = msgspec.json.Decoder()
@@ -85,11 +88,11 @@ def validate_nested_objects(request: ChatRequest, values: Mapping[str, msgspec.R
     for number, message in enumerate(_OBJECTS.decode(values["messages"])):
         _validate_message(message, f"messages[{number}]")
     for number, tool in enumerate(request.tools or []):
-        if tool.get("type") != FILE_SEARCH:
-            _convert(tool, _Tool, f"tools[{number}]")
+        if tool.get("type") not in _HOSTED:
+            convert_nested(tool, _Tool, f"tools[{number}]")
     choice = request.tool_choice
     if isinstance(choice, dict) and choice != {"type": FILE_SEARCH}:
-        _convert(choice, _NamedToolChoice, "tool_choice")
+        convert_nested(choice, _NamedToolChoice, "tool_choice")
 
 
 def _validate_message(message: Mapping[str, msgspec.Raw], path: str) -> None:
@@ -102,7 +105,7 @@ def _validate_message(message: Mapping[str, msgspec.Raw], path: str) -> None:
                 _validate_part(part, f"{path}.content[{number}]")
     calls = message.get("tool_calls")
     if calls is not None and bytes(calls) != b"null":
-        _convert(_VALUE.decode(calls), list[_ToolCall], f"{path}.tool_calls")
+        convert_nested(_VALUE.decode(calls), list[_ToolCall], f"{path}.tool_calls")
 
 
 def _validate_part(part: Mapping[str, Any], path: str) -> None:
@@ -126,7 +129,7 @@ def _require_known_fields(value: Mapping[str, Any], known: frozenset[str], path:
         raise ParameterUnknown.for_name(f"{path}.{min(unknown)}")
 
 
-def _convert(value: object, shape: type[_Shape], path: str) -> _Shape:
+def convert_nested(value: object, shape: type[_Shape], path: str) -> _Shape:
     """Convert a JSON value to a struct. Raises ParameterUnknown, ParameterInvalid."""
     try:
         return msgspec.convert(value, shape)

@@ -1,6 +1,6 @@
 """The entry of a metered endpoint in the endpoint table (gateway/inference/endpoints/table.py)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -19,6 +19,7 @@ from gateway.call.values import (
 )
 from gateway.inference.model_selection import ModelSelector, SelectionCriteria
 from gateway.inference.token_count import PromptFormat
+from gateway.inference.translation import RequestTranslator, TranslatedCall
 from gateway.wire.parameters import Parameter
 from infra.errors import AppError
 from models.catalog import Task
@@ -29,6 +30,7 @@ class UsageGroup(Enum):
 
     COMPLETIONS = "completions"
     EMBEDDINGS = "embeddings"
+    DECISIONS = "decisions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ class Endpoint:
     measure the response (`measure`, `convert_response`, `stream_reader`). `select_model` selects
     the model for `auto`; None if the endpoint does not support `auto`.
 
+    `prepare` converts a request in another format than chat, before it is decoded; None if the
+    endpoint needs no such step.
+
     `prompt` is the prompt's field and how its tokens are counted; None if tokens are not metered.
     `parameters` are the request fields with their handling, if the endpoint rejects all others.
     `quote_field` is the request field by which a quote recognizes the endpoint; None if it cannot
@@ -109,6 +114,7 @@ class Endpoint:
     `exchange` is the exchange with its clients; one of its own converts responses to the form that
     they expect. `error_format` documents the errors that clients get.
     `is_job` is True if calls start jobs: these have routes of their own and name a catalog model.
+    `in_batches` is True if a batch can have calls of the endpoint.
     """
 
     operation: Operation
@@ -118,6 +124,9 @@ class Endpoint:
     decode: Callable[[Call, bytes, Principal], DecodedRequest]
     version_path: str | None = None
     select_model: Callable[[ModelSelector, SelectionCriteria], ModelSelection] | None = None
+    prepare: (
+        Callable[[RequestTranslator, Call, Principal, bytes], Awaitable[TranslatedCall]] | None
+    ) = None
     prompt: PromptFormat | None = None
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     quote_field: str | None = None
@@ -127,3 +136,4 @@ class Endpoint:
     exchange: type[ClientExchange] = ClientExchange
     error_format: ErrorFormat = OPENAI_ERRORS
     is_job: bool = False
+    in_batches: bool = False
