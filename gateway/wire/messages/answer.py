@@ -7,10 +7,14 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.call.errors import UpstreamFailed
+from gateway.wire.body import decode_fields
+from gateway.wire.citations import FILE_SEARCH
 from gateway.wire.usage import UsageObject
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
 MESSAGE_ID_PREFIX = "msg_"
+# Cost, balance, and decisions of specialists.
+EXTENSION_PREFIX = "x_maas_"
 TOOL_USE: StopReason = "tool_use"
 STOP_SEQUENCE: StopReason = "stop_sequence"
 _END_TURN: StopReason = "end_turn"
@@ -101,7 +105,6 @@ class _ChatCompletion(msgspec.Struct):
     usage: UsageObject
     model: str = ""
     stop_sequence: str | None = None
-    file_search: msgspec.Raw | UnsetType = UNSET
 
 
 _COMPLETION = msgspec.json.Decoder(_ChatCompletion)
@@ -133,9 +136,20 @@ def convert_completion(body: bytes, message_id: str) -> bytes:
         ),
         stop_sequence=completion.stop_sequence,
         usage=message_usage(completion.usage),
-        file_search=completion.file_search,
     )
-    return msgspec.json.encode(message)
+    return _with_extensions(msgspec.json.encode(message), body)
+
+
+def _with_extensions(message: bytes, completion: bytes) -> bytes:
+    """Return a message with the fields that this gateway adds to a chat completion."""
+    fields = decode_fields(completion)
+    added = {name: fields[name] for name in fields if is_extension(name)}
+    return message[:-1] + b"," + msgspec.json.encode(added)[1:] if added else message
+
+
+def is_extension(field: str) -> bool:
+    """Return whether a field of a chat response is one of this gateway's own."""
+    return field == FILE_SEARCH or field.startswith(EXTENSION_PREFIX)
 
 
 def stop_reason(

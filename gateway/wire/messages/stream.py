@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 
-from gateway.wire.messages.answer import STOP_SEQUENCE, message_usage, stop_reason
+from gateway.wire.messages.answer import STOP_SEQUENCE, is_extension, message_usage, stop_reason
 from gateway.wire.messages.errors import convert_error_event
 from gateway.wire.usage import UsageObject
 
-_COST_PREFIX = "x_maas_"
 _DATA, _DONE = b"data:", b"[DONE]"
 _CHUNK = msgspec.json.Decoder(dict[str, Any])
 _NO_USAGE = UsageObject(prompt_tokens=0, completion_tokens=0)
@@ -61,7 +60,7 @@ class MessageStream:
         if chunk.get("usage") is not None:
             self._usage = msgspec.convert(chunk["usage"], UsageObject)
         for name, value in chunk.items():
-            if name.startswith(_COST_PREFIX) or name == "file_search":
+            if is_extension(name):
                 self._extensions[name] = value
         self._stop_sequence = chunk.get(STOP_SEQUENCE, self._stop_sequence)
         events = [self._start(chunk.get("model") or "")]
