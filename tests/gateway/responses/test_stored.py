@@ -7,6 +7,7 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from sqlalchemy import text
 
+from gateway.responses import rows, store
 from tests.support.builders import CHAT, Gateway, customer
 from tests.support.builders import client as http_client
 from tests.support.fakes.upstream import FakeUpstream
@@ -53,12 +54,24 @@ class TestConversation:
         await client.responses.create(model=CHAT, input=[reference, again])
         assert upstream.received[-1]["messages"][0] == {"role": "assistant", "content": "3 bar"}
 
-    async def test_conversation_has_a_maximum_size(self, gateway: Gateway) -> None:
-        body = {**ASKED, "input": "x" * (1 << 20), "store": True}
-        gateway_limit = gateway.parts.settings.max_body_bytes
-        assert gateway_limit < 1 << 20  # the test gateway refuses larger bodies
-        answer = await gateway.http.post(PATH, json=body)
-        assert answer.status_code == 413
+    async def test_stored_conversation_has_a_maximum_size(
+        self, gateway: Gateway, client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store, "MAX_CONVERSATION_BYTES", 1_000)
+        long: dict[str, Any] = {**ASKED, "input": "brief " * 200}
+        assert (await client.responses.create(**long)).status == "incomplete"
+        answer = await gateway.http.post(PATH, json={**long, "store": True})
+        assert (answer.status_code, error_of(answer)["param"]) == (400, "input")
+
+    async def test_stored_responses_of_an_account_are_limited(
+        self, gateway: Gateway, client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rows, "MAX_STORED", 1)
+        first = await client.responses.create(**ASKED, store=True)
+        answer = await gateway.http.post(PATH, json={**ASKED, "store": True})
+        assert error_of(answer)["code"] == "too_many_responses"
+        await client.responses.delete(first.id)
+        await client.responses.create(**ASKED, store=True)
 
 
 class TestRetrieval:
