@@ -221,8 +221,8 @@ class ResponseStream:
 
 def _total_chunk(tail: bytes) -> Mapping[str, Any]:
     """Return the chunk with usage and cost at the end of a chat's stream; empty without one."""
-    for event in tail.split(b"\n\n"):
-        if event.startswith(b"data: {"):
-            total: Mapping[str, Any] = _CHUNK.decode(event[6:])
-            return total
-    return {}
+    event = tail.split(b"\n\n", 1)[0]
+    try:
+        return _CHUNK.decode(event[6:]) if event.startswith(b"data: {") else {}
+    except UNREADABLE:
+        return {}  # the call has ended and was settled: its text is complete
