@@ -213,10 +213,15 @@ class ResponseStream:
 
     def _render_one(self, event: Event) -> bytes:
         """Return an event as a server-sent event with the next sequence number."""
-        number, kind = self._sequence, str(event["type"])
+        number = self._sequence
         self._sequence += 1
-        data = _encode({**event, "sequence_number": number})
-        return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+        return render_event(event, number)
+
+
+def render_event(event: Event, number: int) -> bytes:
+    """Return an event as a server-sent event with its sequence number."""
+    kind, data = str(event["type"]), _encode({**event, "sequence_number": number})
+    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
 
 
 def _total_chunk(tail: bytes) -> Mapping[str, Any]:

@@ -52,6 +52,7 @@ class TestQueuedResponse:
         billed, acknowledged = await gateway.rows(2)
         assert billed["cost"] == found.model_extra["x_maas_cost"] != "0.000000000"
         assert (acknowledged["cost"], acknowledged["output_tokens"]) == ("0.000000000", 0)
+        assert (await gateway.reconciled()).differences == ()
 
     async def test_conversation_goes_on_in_the_background(
         self, client: AsyncOpenAI, upstream: FakeUpstream

@@ -92,6 +92,17 @@ class TestRetrieval:
         assert (found.status, found.usage) == (made.status, made.usage)
         assert [item.id for item in found.output] == [item.id for item in made.output]
 
+    async def test_stored_response_is_streamed_again(
+        self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        upstream.says = "3 bar"
+        made = await client.responses.create(**ASKED, store=True)
+        stream = await client.responses.retrieve(made.id, stream=True, starting_after=1)
+        events: list[Any] = [event async for event in stream]
+        assert [events[0].sequence_number, events[-1].type] == [2, "response.completed"]
+        assert events[-1].response.output_text == "3 bar"
+        assert len(await gateway.rows(1)) == 1
+
     async def test_input_items_are_listed_in_both_orders(
         self, client: AsyncOpenAI, upstream: FakeUpstream
     ) -> None:
@@ -178,6 +189,21 @@ class TestDeletion:
         assert last.type == "response.failed"
         found = await client.responses.retrieve(last.response.id)
         assert (found.status, found.error is not None) == ("failed", True)
+
+    async def test_stream_that_its_client_left_is_stored_as_cancelled(
+        self, gateway: Gateway, client: AsyncOpenAI
+    ) -> None:
+        stream = await client.responses.create(
+            model=CHAT, input="drip two", max_output_tokens=1000, stream=True, store=True
+        )
+        async for event in stream:
+            if event.type == "response.output_text.delta":
+                break
+        await stream.close()
+        row = await gateway.row()
+        assert row["settlement"] == "client_abort"
+        found = await client.responses.retrieve(row["request_id"].replace("req_", "resp_"))
+        assert found.status == "cancelled"
 
     async def test_response_that_is_not_in_the_background_cannot_be_cancelled(
         self, client: AsyncOpenAI
