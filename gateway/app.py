@@ -17,6 +17,7 @@ from gateway.api.exception_handlers import (
     handle_unexpected_error,
 )
 from gateway.api.inference import inference_routes
+from gateway.api.mcp import mcp_route
 from gateway.api.openapi.document import assets_router, document_route, openapi_config
 from gateway.api.routes import API_ROUTES
 from gateway.asgi.log_context import bind_request
@@ -33,20 +34,30 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.decisions.calibrations import ModelCalibrations
+from gateway.inference.decisions.planning import DecisionPlanner
+from gateway.inference.decisions.sending import PartSender
+from gateway.inference.decisions.stage import DecisionStage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
+from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
-from gateway.inference.pipeline import Pipeline, Stages
+from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
+from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
+from gateway.inference.stages import Stages
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
+from gateway.mcp.factory import ToolDependencies, build_toolbox
+from gateway.mcp.toolbox import Toolbox
 from gateway.process.background_responses import create_background_runner
+from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.catalog_updates import CatalogUpdates
 from gateway.process.database_pools import (
@@ -59,6 +70,7 @@ from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.quota.request_limits import RequestLimits
+from gateway.registry.decision_records import PURPOSE, DecisionLog
 from gateway.responses.translator import ResponseTranslator
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
@@ -67,15 +79,18 @@ from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.model_metadata import ModelMetadata
+from gateway.upstream.signatures import Signatures
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.secrets.secret_key import secret_key
+from infra.secrets.signing_key import SigningKey
 from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
 from infra.telemetry.tracer_factory import create_tracer
 from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
+from models.decision_calibration.calibration import load_calibrations
 from models.routing.classifier import RouteClassifier
 
 
@@ -105,9 +120,8 @@ def build_components(
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
     propagation = Propagation(database, clock, settings.timing)
-    pepper, links = secret_key(settings), Links.from_settings(settings)
-    pipeline = Pipeline(stages, clock, settings)
-    quotes = _build_quotes(settings, clock, stages, database)
+    pepper, pipeline = secret_key(settings), Pipeline(stages, clock, settings)
+    links, quotes = Links.from_settings(settings), _build_quotes(settings, clock, stages, database)
     return Components(
         settings=settings,
         clock=clock,
@@ -138,11 +152,14 @@ def build_components(
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
         background_runner=create_background_runner(shared, pipeline),
+        batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
         offers=_build_offers(shared, settings, clock, catalog, stages.admission),
         pipeline=pipeline,
+        prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
+        toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
         tracer=stages.tracer,
         identity=build_identity(database, clock, pepper, links, Passwords()),
         pepper=pepper,
@@ -226,10 +243,33 @@ def _build_evaluation_runner(
     )
 
 
+def _build_toolbox(
+    shared: SharedComponents,
+    clock: Clock,
+    stages: Stages,
+    pipeline: Pipeline,
+    quotes: Quotes,
+    searcher: VectorStoreSearcher,
+) -> Toolbox:
+    """Build the tools of the MCP server."""
+    dependencies = ToolDependencies(
+        availability=shared.availability,
+        quotes=quotes,
+        searcher=searcher,
+        model_metadata=ModelMetadata(shared.router, shared.upstream, shared.variant_loader),
+        client=PipelineClient(pipeline, clock),
+        database=shared.connections.handlers,
+        clock=clock,
+        calls=shared.metrics.mcp_tool_calls,
+    )
+    return build_toolbox(stages, dependencies)
+
+
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
     """Build the component that quotes the maximum cost of calls."""
     parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
-    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes)
+    planner = stages.decisions.planner
+    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes, planner)
 
 
 def _build_offers(
@@ -279,6 +319,7 @@ def _build_stages(
     )
     parser = Parser(catalog, selector, shared.availability)
     dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
+    calibrations = ModelCalibrations(catalog, load_calibrations())
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
@@ -294,9 +335,26 @@ def _build_stages(
             HandbookQuoter(counter),
         ),
         admission=admission,
+        counter=counter,
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
+        hosted_tools=HostedToolRunner(
+            _build_specialist_tools(shared, clock, catalog, parser, selector),
+            StepSender(dispatcher, writer, clock),
+            call_metrics,
+            clock,
+            timeout_s=settings.first_byte_timeout_s,
+            write_timeout_s=settings.idle_timeout_s,
+        ),
+        decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
+        decisions=DecisionStage(
+            DecisionPlanner(parser, selector, calibrations),
+            PartSender(dispatcher),
+            call_metrics,
+            calibrations,
+            settings.first_byte_timeout_s,
+        ),
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,
@@ -306,6 +364,19 @@ def _build_stages(
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
+
+
+def _build_specialist_tools(
+    shared: SharedComponents,
+    clock: Clock,
+    catalog: Catalog,
+    parser: Parser,
+    selector: ModelSelector,
+) -> SpecialistTools:
+    """Build the component that finds the specialists that a chat may call."""
+    metadata = ModelMetadata(shared.router, shared.upstream, shared.variant_loader)
+    signatures = Signatures(metadata, clock)
+    return SpecialistTools(catalog, parser, shared.availability, signatures, selector)
 
 
 def _build_dispatcher(
@@ -327,6 +398,7 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
         route_handlers=[
             *inference_routes(components),
             *API_ROUTES,
+            mcp_route(components),
             document_route(components.catalog),
             assets_router(),
             *([dashboard_router(components)] if components.settings.dashboard else []),
@@ -364,6 +436,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.ingestion_runner,
         components.evaluation_runner,
         components.background_runner,
+        components.batch_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

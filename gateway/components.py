@@ -9,6 +9,9 @@ from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.organization_usage import provide_usage_parameters
 from gateway.api.usage import provide_principal
+from gateway.batches.creation import BatchCreation
+from gateway.batches.offers import BatchOffers
+from gateway.batches.runner import BatchRunner
 from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationRunner
@@ -21,8 +24,11 @@ from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
+from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotes import Quotes
 from gateway.inference.usage_writer import UsageWriter
+from gateway.mcp.toolbox import Toolbox
+from gateway.process.batch_processing import BatchProcessing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
@@ -84,13 +90,31 @@ class Components:
     evaluation_runner: EvaluationRunner
     evaluation_offers: EvaluationOffers
     background_runner: BackgroundRunner
+    batch_processing: BatchProcessing
     offers: JobOffers
     pipeline: Pipeline
+    prompt_counts: PromptCounts
+    toolbox: Toolbox
     tracer: Tracer
     identity: IdentityServices
     pepper: bytes
     upstream_monitor: UpstreamMonitor
     catalog_reloader: CatalogReloader
+
+    @property
+    def batch_runner(self) -> BatchRunner:
+        """The background runner of batches."""
+        return self.batch_processing.runner
+
+    @property
+    def batch_offers(self) -> BatchOffers:
+        """What checks and prices batches."""
+        return self.batch_processing.offers
+
+    @property
+    def batch_creation(self) -> BatchCreation:
+        """What creates batches."""
+        return self.batch_processing.creation
 
     @property
     def database(self) -> Database:
@@ -110,20 +134,14 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
+    *("batch_creation", "batch_offers", "batch_runner"),
     *("authenticator", "availability", "call_metrics", "catalog", "clock", "collector", "database"),
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
-    *(
-        "response_store",
-        "propagation",
-        "quotes",
-        "request_limits",
-        "router",
-        "searcher",
-        "secure",
-        "settings",
-    ),
+    "prompt_counts",
+    *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
+    *("secure", "settings"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
 

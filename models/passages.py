@@ -63,7 +63,7 @@ def render_correction(question: str, claims: Sequence[str]) -> str:
     statement at all.
     """
     start, separator, end = _CORRECTION[language_of(question)]
-    shown = [_escape_control_tokens(claim[:_MAX_CLAIM_LENGTH]) for claim in claims[:_MAX_CLAIMS]]
+    shown = [escape_control(claim[:_MAX_CLAIM_LENGTH]) for claim in claims[:_MAX_CLAIMS]]
     return f"{start}{separator.join(shown)}{end}" if shown else ""
 
 
@@ -74,13 +74,13 @@ def render_preface(question: str, passages: Sequence[tuple[str, str]]) -> str:
     """
     language = language_of(question)
     numbered = [
-        f"[{number}] {_escape_control_tokens(name)}\n{_escape_control_tokens(text)}"
+        f"[{number}] {escape_control(name)}\n{escape_control(text)}"
         for number, (name, text) in enumerate(passages, start=1)
     ]
     shown = "\n\n".join(numbered) or _NO_PASSAGES[language]
     return f"{_INSTRUCTIONS[language]}\n\n{shown}\n\n{_QUESTION[language]}"
 
 
-def _escape_control_tokens(text: str) -> str:
+def escape_control(text: str) -> str:
     """Replace the `<` of chat template tokens, so that document text cannot end a turn."""
     return _CONTROL.sub("‹", text)

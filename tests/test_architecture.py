@@ -149,6 +149,7 @@ class TestTenantIsolation:
             *("VectorStore", "VectorStoreFile", "VectorPiece"),
             *("EvaluationRun", "EvaluationQuestion", "EvaluationAnswer"),
             "SavedResponse",
+            *("Batch", "BatchLine"),
             *("Feedback", "ModelVersionExample"),
             *("Membership", "AuditEntry"),
         }

@@ -11,6 +11,7 @@ from pkgutil import walk_packages
 import pytest
 
 import billing
+import gateway.batches
 import gateway.call.errors
 import gateway.evaluations
 import gateway.fine_tuning
@@ -39,7 +40,7 @@ def facts() -> Iterator[type[AppError]]:
     modules += [infra.database.database]
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
-        gateway.evaluations, gateway.registry, gateway.responses,
+        gateway.evaluations, gateway.registry, gateway.responses, gateway.batches,
     )  # fmt: skip
     found = [
         one

@@ -6,7 +6,9 @@ from litestar.types import ControllerRouterHandler
 
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
+from gateway.api.batches import BatchRoutes
 from gateway.api.collector_webhooks import webhook_routes
+from gateway.api.decision_records import DecisionRecordRoutes
 from gateway.api.drift import DriftRoutes
 from gateway.api.evaluations import EvaluationRoutes
 from gateway.api.feedback import FeedbackRoutes
@@ -14,6 +16,7 @@ from gateway.api.files import FileRoutes
 from gateway.api.fine_tuning import FineTuningRoutes
 from gateway.api.invoices import InvoiceRoutes
 from gateway.api.line_disputes import LineDisputeRoutes
+from gateway.api.messages import MessageRoutes
 from gateway.api.model_selection import AutoRoutes
 from gateway.api.models import ModelRoutes
 from gateway.api.organization_usage import OrganizationRoutes
@@ -33,6 +36,7 @@ from gateway.api.vector_stores import VectorStoreRoutes
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     UsageRoutes,
     LimitRoutes,
+    MessageRoutes,
     ModelRoutes,
     VariantRoutes,
     DriftRoutes,
@@ -42,8 +46,10 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     VectorStoreBatchRoutes,
     FineTuningRoutes,
     EvaluationRoutes,
+    BatchRoutes,
     FeedbackRoutes,
     ResponseRoutes,
+    DecisionRecordRoutes,
     QuoteRoutes,
     AutoRoutes,
     InvoiceRoutes,

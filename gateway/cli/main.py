@@ -35,9 +35,15 @@ COMMANDS = (
         "gateway.cli.variants:variants_app",
         "Manage customers' fine-tuned models.",
     ),
+    Command("batches", "gateway.cli.batches:batches_app", "Manage batches of calls."),
     Command("files", "gateway.cli.files:files_app", "Check training files."),
     Command("tags", "gateway.cli.tags:tags_app", "Align a plant's tags with concepts."),
     Command("usage", "gateway.cli.usage:usage_list", "List calls with usage and cost."),
+    Command(
+        "decision-records",
+        "gateway.cli.decision_records:decision_records_app",
+        "List, show and verify signed decision records.",
+    ),
     Command(
         "margin",
         "gateway.cli.margin:margin",

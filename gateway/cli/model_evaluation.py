@@ -208,7 +208,9 @@ async def _find_key(
 async def _require_gateway(parts: Components) -> None:
     """Raise Unavailable unless a gateway process runs, which would execute the run."""
     query = select(func.count()).where(
-        col(GatewayProcess.ended_at).is_(None), col(GatewayProcess.expires_at) > func.now()
+        col(GatewayProcess.ended_at).is_(None),
+        col(GatewayProcess.expires_at) > func.now(),
+        col(GatewayProcess.pid) > 0,  # holds of batches have none
     )
     async with parts.database.transaction() as session:
         running = (await session.execute(query)).scalar_one()

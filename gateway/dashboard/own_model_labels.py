@@ -26,6 +26,14 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "warn": gettext_noop("Warning"),
             "error": gettext_noop("Error"),
         },
+        # Of decision records, by models/findings.
+        "verdict": {
+            "yes": gettext_noop("Yes"),
+            "no": gettext_noop("No"),
+            "label": gettext_noop("Classified"),
+            "value": gettext_noop("Figures only"),
+            "uncertain": gettext_noop("Uncertain"),
+        },
         # By the catalog's `adapter`.
         "own_model": {
             "anomaly": gettext_noop("Anomalies, from rows of normal operation"),

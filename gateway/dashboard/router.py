@@ -12,6 +12,7 @@ from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.page_request import provide_page, provide_public_page
 from gateway.dashboard.pages.account_switch import show_account_switch, submit_account_switch
 from gateway.dashboard.pages.audit import AuditPages
+from gateway.dashboard.pages.batches import BatchPages
 from gateway.dashboard.pages.calls import CallPages
 from gateway.dashboard.pages.evaluations import EvaluationPages
 from gateway.dashboard.pages.invitation import InvitationPages
@@ -71,6 +72,7 @@ HANDLERS = (
     VariantPages,
     NewEvaluationPages,
     EvaluationPages,
+    BatchPages,
     PlanPages,
     InvoicePages,
     LineDisputePages,

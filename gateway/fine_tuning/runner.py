@@ -37,7 +37,7 @@ from gateway.fine_tuning.progress_stream import (
     read_progress_lines,
     to_specialist_error,
 )
-from gateway.inference.pipeline import Stages
+from gateway.inference.stages import Stages
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.registry import variants
 from gateway.registry.files import read_content

@@ -13,7 +13,7 @@ from gateway.call.errors import ModelNotFound, ModelNotPriced, ParameterInvalid
 from gateway.call.values import ModelPrices, ModelSelection
 from models.catalog import SPECIALIST_TASKS, Catalog, CatalogInvalid, Model, Route, Task
 from models.catalog.problems import advice
-from models.routing.classifier import RouteClassifier
+from models.routing.classifier import RouteClassifier, TaskPrediction
 
 LATENCY_HEADER = b"x-maas-latency-ms"
 FALLBACK_HEADER = b"x-maas-fallback"
@@ -150,9 +150,23 @@ class ModelSelector:
         criteria = SelectionCriteria(prices, needs_reasoning=needs_reasoning)
         return self._selection(model, "requested by name", criteria, {})
 
+    def predict_task(self, text: str) -> TaskPrediction:
+        """Return the probabilities of the tasks that a text may ask for."""
+        return self._classifier.predict(text)
+
     def specialists_for_task(self, task: str) -> list[Model]:
         """Return the served specialists for a task."""
         return [model for model, route in self._specialists if route.task == task]
+
+    def specialists_for_columns(
+        self, columns: frozenset[str], prices: Mapping[str, ModelPrices]
+    ) -> list[Model]:
+        """Return the served, priced specialists that accept exactly these columns."""
+        return [
+            model
+            for model, route in self._specialists
+            if model.id in prices and route.accepts(columns)
+        ]
 
     def _classify(self, criteria: SelectionCriteria) -> tuple[Mapping[str, float], list[Model]]:
         """Return the task probabilities of the text, and the specialists of a task if certain."""

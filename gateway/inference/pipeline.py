@@ -5,16 +5,13 @@ after the row is durable.
 """
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from billing.metering.idempotency_keys import IdempotencyClaim
 from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
 from billing.metering.usage_log import StoredResponse
-from gateway.access.authenticator import Authenticator
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange, ResponseCopy
 from gateway.call.errors import (
     InternalError,
@@ -26,74 +23,31 @@ from gateway.call.errors import (
 )
 from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
-from gateway.drift.counter import InputCounter
-from gateway.inference.admission import Admission, with_request
-from gateway.inference.call_metrics import CallMetrics, span_name_and_attributes
-from gateway.inference.dispatch import Dispatcher
+from gateway.inference.admission import with_request
+from gateway.inference.call_metrics import span_name_and_attributes
+from gateway.inference.decisions.stage import DecisionCall
+from gateway.inference.delivery import is_delivering, render_tail
 from gateway.inference.endpoints.table import find_endpoint
 from gateway.inference.error_report import KnownWords, build_error_report
-from gateway.inference.grounding import AnsweredCall, AnswerVerifier
+from gateway.inference.grounding import AnsweredCall
+from gateway.inference.hosted_tools import HostedRequest
 from gateway.inference.idempotency import (
     MAX_STORED_ANSWER_BYTES,
-    IdempotencyReplayer,
     answer_to_store,
 )
-from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.linked_calls import LinkedCalls
 from gateway.inference.model_selection import selection_headers
-from gateway.inference.parsing import Parser
-from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
-from gateway.inference.quotations import QuotationSender
+from gateway.inference.pending_writes import InternalCallUsage
 from gateway.inference.relay import CLIENT_CLOSED
-from gateway.inference.retrieval_port import Grounder
-from gateway.inference.translation import RequestTranslator, TranslatedCall, render_tail
+from gateway.inference.stages import CallState, Stages
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
-from gateway.inference.usage_writer import UsageWriter
-from gateway.upstream.concurrency import Slot
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
-from infra.telemetry.tracing import NOOP_TRACE, Trace, Tracer
 
 # Response header: the tokens per choice to which a quota limit reduced the answer.
 _MAX_TOKENS_HEADER = "x-maas-max-tokens"
-
-
-@dataclass(slots=True)
-class CallState:
-    """The progress of one call: the data for its usage row and the resources to release."""
-
-    principal: Principal | None = None
-    request: ParsedRequest | None = None
-    body: bytes | None = None
-    claim: IdempotencyClaim | None = None
-    admitted: AdmittedCall | None = None
-    slot: Slot | None = None
-    intent: PendingIntent | None = None
-    linked: LinkedCalls | None = None
-    translated: TranslatedCall | None = None
-    trace: Trace = NOOP_TRACE
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """The pipeline stages of one gateway process."""
-
-    authenticator: Authenticator
-    parser: Parser
-    replayer: IdempotencyReplayer
-    translator: RequestTranslator
-    grounder: Grounder
-    admission: Admission
-    dispatcher: Dispatcher
-    verifier: AnswerVerifier
-    quotations: QuotationSender
-    writer: UsageWriter
-    call_metrics: CallMetrics
-    internal_calls: InternalCalls
-    input_counter: InputCounter
-    tracer: Tracer
 
 
 class Pipeline:
@@ -181,9 +135,14 @@ class Pipeline:
             body, state.request = await self._retrieve(
                 call, body, client, principal, state.request, state
             )
+        if state.request.hosted_tools is not None:
+            hosted = await self._use_tools(call, client, principal, state.request, state)
+            if hosted is not None:
+                return hosted if translated is None else translated.convert(hosted)
+        attempt = self._attempt if state.request.decision is None else self._decide
         while True:
             try:
-                result = await self._attempt(call, client, principal, state.request, state)
+                result = await attempt(call, client, principal, state.request, state)
                 return result if translated is None else translated.convert(result)
             except (UpstreamUnreachable, ModelServerNotFound):
                 fallback = stages.parser.fallback_request(call, body, principal, state.request)
@@ -225,6 +184,34 @@ class Pipeline:
             self._release_attempt(client, state)  # the passages changed the selected model
         return body, grounded
 
+    async def _use_tools(
+        self,
+        call: Call,
+        client: ClientExchange,
+        principal: Principal,
+        request: ParsedRequest,
+        state: CallState,
+    ) -> CallResult | None:
+        """Answer a chat by a language model and specialists; None if these have nothing to do."""
+        stages = self._stages
+        state.linked = linked = LinkedCalls(call, stages.admission, self._clock)
+
+        async def admit(parent: ParsedRequest) -> AdmittedCall:
+            """Admit the client's call once its steps are held."""
+            with state.trace.stage("admit"):
+                admitted = await self._admit(call, client, principal, parent, state)
+            state.admitted = admitted
+            self._open_intent(call, admitted, client, state)
+            return admitted
+
+        hosted = HostedRequest(call, principal, request, client, linked, state.trace)
+        answered = await stages.hosted_tools.answer(hosted, admit)
+        if answered is None:
+            state.linked = None
+            return None
+        state.decision_records = stages.decision_log.sign(answered.context, answered.decisions)
+        return answered.result
+
     async def _attempt(
         self,
         call: Call,
@@ -245,16 +232,7 @@ class Pipeline:
         is_overflow = not is_quoted and stages.dispatcher.overflows(admitted)
         if not is_overflow and not is_quoted:
             await self._wait_for_slot(admitted, client, state)
-        build_intent_row = partial(build_intent, call, admitted)
-        if state.intent is None:
-            state.intent = stages.writer.open_intent(build_intent_row)
-        else:
-            # The intent is written once: if it was written already, it names the first model.
-            state.intent.build_record = build_intent_row
-        client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
-        if state.translated is not None:
-            before = partial(state.translated.before_first_byte, client.before_first_byte)
-            client.before_first_byte = before
+        self._open_intent(call, admitted, client, state)
         if is_quoted:
             return await stages.quotations.send(call, admitted, client)
         if is_overflow:
@@ -263,6 +241,38 @@ class Pipeline:
             except (UpstreamUnreachable, UpstreamBusy, ModelServerNotFound):
                 await self._wait_for_slot(admitted, client, state)
         return await self._send(call, admitted, client, state, False)
+
+    async def _decide(
+        self,
+        call: Call,
+        client: ClientExchange,
+        principal: Principal,
+        request: ParsedRequest,
+        state: CallState,
+    ) -> CallResult:
+        """Answer the questions of a decision, which is admitted together with its linked calls."""
+        stages = self._stages
+        state.linked = linked = state.linked or LinkedCalls(call, stages.admission, self._clock)
+        with state.trace.stage("admit"):
+            plan = await stages.decisions.reserve(call, client, principal, request, linked)
+            state.request = plan.request
+            state.admitted = await self._admit(call, client, principal, plan.request, state)
+        self._open_intent(call, state.admitted, client, state)
+        asked = DecisionCall(call, state.admitted, client, linked, plan)
+        return await stages.decisions.answer(asked)
+
+    def _open_intent(
+        self, call: Call, admitted: AdmittedCall, client: ClientExchange, state: CallState
+    ) -> None:
+        """Open the call's intent, which is durable before its first byte is sent."""
+        writer, build_intent_row = self._stages.writer, partial(build_intent, call, admitted)
+        if state.intent is None:
+            state.intent = writer.open_intent(build_intent_row)
+        # The intent is written once: if it was written already, it names the first model.
+        state.intent.build_record = build_intent_row
+        client.before_first_byte = before = partial(writer.flush_intent, state.intent)
+        if state.translated is not None:
+            client.before_first_byte = partial(state.translated.before_first_byte, before)
 
     async def _send(
         self,
@@ -309,7 +319,10 @@ class Pipeline:
         admission = self._stages.admission
         linked_cost_nano = 0 if state.linked is None else state.linked.max_cost_nano
         try:
-            admitted = admission.try_admit(call, principal, request)
+            if call.held_money is None:
+                admitted = admission.try_admit(call, principal, request)
+            else:
+                admitted = call.held_money.admit(call, principal, request)
             if admitted is None:
                 async with client.deadline(self._settings.first_byte_timeout_s):
                     admitted = await admission.admit(call, principal, request, linked_cost_nano)
@@ -335,23 +348,27 @@ class Pipeline:
         )
         try:
             # An Idempotency-Key must be released, durably, before its client can retry.
-            if _is_delivering(result) or answer is not None:
+            if is_delivering(result) or answer is not None:
                 reservation = None if state.admitted is None else state.admitted.reservation
                 with state.trace.stage("meter"):
                     await self._stages.writer.write(
                         record, reservation, state.intent, answer, linked_usages
                     )
+                if state.decision_records:
+                    await self._stages.decision_log.write(state.decision_records)
             else:
                 self._enqueue(record, state, answer, linked_usages)
         except MeteringUnavailable as error:
-            if _is_delivering(result):
+            if is_delivering(result):
                 record, cost_headers = as_unbilled(record, error.code), {}
                 error_event = render_error_event(error) if result.stream_started else None
                 result = failed_result(call, error, result.stream_started, error_event)
                 tail = render_tail(result, cost_headers, state.translated)
         if state.translated is not None:
             await state.translated.ended(result)
-        self._count_inputs(state, result)
+        if result.input_bins is not None:
+            counter = self._stages.input_counter
+            counter.add_call(state.principal, state.request, result.input_bins)
         error_type = self._stages.call_metrics.record_call(record, result)
         client.before_first_byte = None
         client.extra_headers.update(cost_headers)
@@ -360,15 +377,6 @@ class Pipeline:
         finally:
             if state.trace.id is not None:
                 state.trace.end(*span_name_and_attributes(record, result), error_type)
-
-    def _count_inputs(self, state: CallState, result: CallResult) -> None:
-        """Count the binned inputs of a fine-tuned model that answered."""
-        if result.input_bins is None or state.principal is None or state.request is None:
-            return
-        variant_id = state.request.variant_id
-        if variant_id is not None:
-            account_id = state.principal.account_id
-            self._stages.input_counter.add(account_id, variant_id, result.input_bins)
 
     def _enqueue(
         self,
@@ -390,8 +398,3 @@ class Pipeline:
         return build_usage_record(
             call, state.principal, state.request, state.admitted, result, self._clock, report
         )
-
-
-def _is_delivering(result: CallResult) -> bool:
-    """Return whether the client gets an answer, which requires a durable usage row first."""
-    return result.stream_started or result.status == 200

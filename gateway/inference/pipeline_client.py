@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.asgi.exchange import ClientExchange
 from gateway.asgi.timeouts import TimeoutWheel
-from gateway.call.values import Call, SignedInCaller
+from gateway.call.values import Call, HeldMoney, ServiceTier, SignedInCaller
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.pipeline import Pipeline
 from infra import ids
@@ -42,11 +42,14 @@ class PipelineClient:
         caller: SignedInCaller,
         headers: Mapping[bytes, bytes],
         body: bytes,
+        held_money: HeldMoney | None = None,
+        service_tier: ServiceTier | None = None,
     ) -> PipelineResponse:
         """Send a request that is not streamed, billed to the caller's key; return its response.
 
         Errors are responses too. The key's networks are not checked: the work goes on after the
-        request that started it.
+        request that started it. With `held_money` the call is paid from it, and has no limits of
+        requests and tokens; `service_tier` replaces the tier of the body.
         """
         call = Call(
             request_id=ids.new_id(),
@@ -59,6 +62,8 @@ class PipelineClient:
             started_monotonic=self._clock.monotonic(),
             signed_in_caller=caller,
             client_address=None,
+            held_money=held_money,
+            service_tier=service_tier,
         )
         exchange = _MemoryExchange(body)
         client = ClientExchange(headers, exchange.receive, exchange.send, self._deadlines)

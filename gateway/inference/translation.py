@@ -4,12 +4,10 @@ A request is converted into a chat before it is parsed, and the chat's answer is
 client's format last, after verification, corrections and cost. Implemented in gateway/responses/.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateway.call.values import Call, CallResult, ParsedRequest, Principal
-from gateway.inference.call_metrics import headers_as_fields
-from gateway.wire.sse import add_event_fields
 
 
 class TranslatedCall(Protocol):
@@ -57,13 +55,3 @@ class RequestTranslator(Protocol):
         Raises the errors of validation, and DatabaseUnavailable.
         """
         ...
-
-
-def render_tail(
-    result: CallResult, cost_headers: Mapping[str, str], translated: TranslatedCall | None
-) -> bytes:
-    """Return the bytes left to send; the usage chunk of a stream also gets the cost fields."""
-    tail = result.tail
-    if result.usage_event is not None:
-        tail = add_event_fields(result.usage_event, headers_as_fields(cost_headers)) + tail
-    return tail if translated is None else translated.end(result, tail)

@@ -1,9 +1,17 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-stored responses, shared models.
+batches, stored responses, decision records, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
+from gateway.tables.batches import (
+    OPEN_BATCH_STATUSES,
+    Batch,
+    BatchLine,
+    BatchStatus,
+    LineOutcome,
+)
+from gateway.tables.decision_records import DecisionRecord
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
     AnswerStatus,
@@ -42,6 +50,7 @@ from gateway.tables.shared_models import (
 )
 
 __all__ = [
+    "OPEN_BATCH_STATUSES",
     "ActivationReason",
     "Adaptation",
     "AdaptationEvent",
@@ -49,6 +58,10 @@ __all__ = [
     "AnswerStatus",
     "Attempts",
     "AuditEntry",
+    "Batch",
+    "BatchLine",
+    "BatchStatus",
+    "DecisionRecord",
     "EvaluationAnswer",
     "EvaluationQuestion",
     "EvaluationRun",
@@ -56,6 +69,7 @@ __all__ = [
     "Feedback",
     "FileStatus",
     "KeptInput",
+    "LineOutcome",
     "LoginSession",
     "Membership",
     "ModelVersion",

@@ -85,6 +85,41 @@ class ChatChoice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+AnswerSource = Literal["verified", "composed", "asked", "client_call", "plain"]
+
+
+class FigureObject(msgspec.Struct):
+    """A figure of a decision with its unit and interval."""
+
+    name: str
+    value: float | str | list[float]
+    unit: str | None
+    interval: tuple[float, float] | None
+
+
+class DecisionObject(msgspec.Struct, kw_only=True):
+    """What a specialist decided for a chat (docs/hosted-tools.md); several rows are in `rows`."""
+
+    object: Literal["decision"]
+    id: str | None
+    model: str
+    version: str
+    task: str | None
+    request_id: str
+    cost: str
+    currency: str
+    status: Literal["completed", "failed"]
+    verdict: Literal["yes", "no", "label", "value", "uncertain"] | None
+    decided: str | UnsetType = UNSET
+    probability: float | UnsetType | None = UNSET
+    figures: list[FigureObject] | UnsetType = UNSET
+    reasons: list[str] | UnsetType = UNSET
+    outside_trained_range: list[dict[str, Any]] | UnsetType = UNSET
+    inputs: dict[str, Any] | UnsetType = UNSET
+    rows: list[dict[str, Any]] | UnsetType = UNSET
+    error: dict[str, Any] | UnsetType = UNSET
+
+
 class ChatCompletion(MeteredResponse, kw_only=True):
     """The response of `/v1/chat/completions` without `stream`."""
 
@@ -94,6 +129,11 @@ class ChatCompletion(MeteredResponse, kw_only=True):
     model: str
     choices: list[ChatChoice]
     file_search: FileSearchResults | UnsetType = UNSET
+    x_maas_answer: AnswerSource | UnsetType = UNSET
+    x_maas_decisions: list[DecisionObject] | UnsetType = UNSET
+    x_maas_missing: list[str] | UnsetType = UNSET
+    x_maas_cost: str | UnsetType = UNSET
+    x_maas_currency: str | UnsetType = UNSET
 
 
 class TextChoice(msgspec.Struct):

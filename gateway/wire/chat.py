@@ -1,12 +1,17 @@
 """Validate requests of `/v1/chat/completions` and build their upstream requests."""
 
+from dataclasses import replace
+
 import msgspec
 
+from gateway.call.errors import ParameterInvalid
+from gateway.call.hosted_tools import HostedTools
 from gateway.call.values import ParsedRequest, ResolvedModel
 from gateway.wire import body as bodies
 from gateway.wire import nested
 from gateway.wire.file_search import parse_retrieval
 from gateway.wire.generation import build_generation_request, output_bounds, require_stream
+from gateway.wire.hosted_tools import extract_specialist_tool
 from gateway.wire.parameters import CHAT_PARAMETERS, select_upstream_fields
 from gateway.wire.parts import require_inline
 from gateway.wire.reasoning import parse_effort, reasoning_fields
@@ -47,12 +52,38 @@ def build_chat_request(
     Raises ParameterUnsupported if the model cannot reason and the request asks for it.
     """
     values = select_upstream_fields(CHAT_PARAMETERS, bodies.decode_fields(body))
+    hosted_tools = extract_specialist_tool(values) if "tools" in values else None
+    if hosted_tools is not None:
+        return _with_hosted_tools(request, resolved, path, values, hosted_tools)
     retrieval = parse_retrieval(values, question_text(request), resolved.model)
     values |= reasoning_fields(
         resolved.model, requested_effort(request), requested_max_tokens(request)
     )
     bounds = output_bounds(resolved.model, requested_max_tokens(request), request.n or 1)
     return build_generation_request(request, resolved, path, values, bounds, retrieval)
+
+
+def _with_hosted_tools(
+    request: ChatRequest,
+    resolved: ResolvedModel,
+    path: str,
+    values: dict[str, msgspec.Raw],
+    hosted_tools: HostedTools,
+) -> ParsedRequest:
+    """Build the request of a chat with hosted tools, from its fields without the tool.
+
+    Raises ParameterInvalid if the last user message has no text.
+    """
+    if not question_text(request).strip():
+        raise ParameterInvalid(
+            "A specialist needs text in the last user message.", param="messages"
+        )
+    values |= reasoning_fields(
+        resolved.model, requested_effort(request), requested_max_tokens(request)
+    )
+    bounds = output_bounds(resolved.model, requested_max_tokens(request), 1)
+    built = build_generation_request(request, resolved, path, values, bounds)
+    return replace(built, hosted_tools=hosted_tools)
 
 
 def question_text(request: ChatRequest) -> str:

@@ -33,6 +33,9 @@ _PART_KEYS = frozenset({"type", *PART_FIELDS})
 # Compiling a schema blocks the engine for other calls; tools are also part of the prompt.
 _MAX_BYTES = {"response_format": 64 << 10, "tools": 256 << 10}
 
+# Tools that the gateway executes; their own modules validate them.
+_HOSTED = frozenset({FILE_SEARCH, "specialist"})
+
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUE = msgspec.json.Decoder()
@@ -85,7 +88,7 @@ def validate_nested_objects(request: ChatRequest, values: Mapping[str, msgspec.R
     for number, message in enumerate(_OBJECTS.decode(values["messages"])):
         _validate_message(message, f"messages[{number}]")
     for number, tool in enumerate(request.tools or []):
-        if tool.get("type") != FILE_SEARCH:
+        if tool.get("type") not in _HOSTED:
             convert_nested(tool, _Tool, f"tools[{number}]")
     choice = request.tool_choice
     if isinstance(choice, dict) and choice != {"type": FILE_SEARCH}:

@@ -84,6 +84,9 @@ class Metrics:
     included: Counter
     reasoning_tokens: Counter
     grounding: Counter
+    hosted_answers: Counter
+    decisions: Counter
+    decision_answers: Counter
     running: Gauge
     request_duration: Histogram
     first_token: Histogram
@@ -101,6 +104,9 @@ class Metrics:
     feedback: Counter
     evaluation_runs: Counter
     evaluation_answers: Counter
+    mcp_tool_calls: Counter
+    batches: Counter
+    batch_lines: Counter
     input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
@@ -197,6 +203,21 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "Answers from passages by outcome: verified, quoted, not_found or unchecked.",
             ("model", "outcome"),
         ),
+        "hosted_answers": counter(
+            "maas_hosted_answers",
+            "Chats with specialists by origin: verified, composed, asked, client_call or plain.",
+            ("model", "origin"),
+        ),
+        "decisions": counter(
+            "maas_decisions",
+            "Decisions of specialists for chats, by verdict; `failed` for a failed call.",
+            ("model", "verdict"),
+        ),
+        "decision_answers": counter(
+            "maas_decision_answers",
+            "Answers to typed questions by what answered: specialist, language_model or refusal.",
+            ("answered_by",),
+        ),
         "feedback": counter(
             "maas_feedback",
             "Ratings of responses; a changed rating counts again.",
@@ -211,6 +232,17 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_evaluation_answers",
             "Questions of evaluation runs by result: correct, wrong or error.",
             ("result",),
+        ),
+        "mcp_tool_calls": counter(
+            "maas_mcp_tool_calls",
+            "Calls of MCP tools by kind of tool (model, search, account, unknown) and outcome.",
+            ("tool", "outcome"),
+        ),
+        "batches": counter("maas_batches", "Batches that ended, by status.", ("status",)),
+        "batch_lines": counter(
+            "maas_batch_lines",
+            "Lines of batches with a result, by outcome: completed or failed.",
+            ("outcome",),
         ),
         "input_counts_dropped": counter(
             "maas_input_counts_dropped",

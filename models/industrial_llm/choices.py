@@ -9,6 +9,9 @@ from typing import Any
 
 from models.industrial_llm.examples import Schema
 
+# The answer if the model chooses no tool, because its constrained output contains no text.
+NO_TOOL_TEXT = "None of the tools matches this request."
+
 
 def tool_call_schema(tool: Schema, arguments: Schema) -> dict[str, Any]:
     """Return the schema of a call of one tool, from the schemas of its name and its arguments."""

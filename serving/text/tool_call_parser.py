@@ -20,11 +20,9 @@ from vllm.entrypoints.generate.base.protocol import (
 from vllm.sampling_params import StructuredOutputsParams
 from vllm.tool_parsers.abstract_tool_parser import ToolParser, ToolParserManager
 
-from models.industrial_llm.choices import no_tool_schema, tool_call_schema
+from models.industrial_llm.choices import NO_TOOL_TEXT, no_tool_schema, tool_call_schema
 from serving.text.engine import CHOICE_PARSER
 
-# The answer if the model chooses no tool, because its constrained output contains no text.
-NO_TOOL_TEXT = "None of the tools matches this request."
 _ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 

@@ -16,6 +16,7 @@ from litestar.static_files import create_static_files_router
 
 from gateway.api import (
     alerts,
+    batches,
     evaluations,
     feedback,
     files,
@@ -45,6 +46,7 @@ _REQUEST_BODIES = {
     **line_disputes.BODIES,
     **fine_tuning.BODIES,
     **evaluations.BODIES,
+    **batches.BODIES,
     **vector_stores.BODIES,
     **feedback.BODIES,
 }

@@ -25,14 +25,17 @@ from billing.metering.usage import REQUEST_ID_PREFIX, list_usage
 from billing.reports.call_cost import CallNotFound, get_call_cost
 from billing.tables import BillingPeriod, Usage
 from gateway.dashboard.page_request import PageRequest
+from gateway.dashboard.pages.decision_view import decision_view
 from gateway.dashboard.pages.period_picker import Periods, first_day, read_periods
 from gateway.dashboard.pages.usage import key_names, url_with_query
+from gateway.registry.decision_records import list_records
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
 _CALLS_URL = "/dashboard/usage/calls"
 _CALLS_PER_PAGE = 50
+_MAX_RECORDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +172,10 @@ class CallPages(Controller):
             profile = await get_profile(session, page.account_id)
             priced = await get_call_cost(session, page.account_id, call_id)
             keys = await key_names(session, page.account_id)
+            records = await list_records(session, page.account_id, _MAX_RECORDS, request_id=call_id)
         return page.render(
             "call.html",
+            decisions=[decision_view(record, page.language) for record in records],
             priced=priced,
             call=priced.row,
             fix=find_suggested_fix(priced.row.error_code, priced.row.status),

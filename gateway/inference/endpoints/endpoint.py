@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from gateway.asgi.exchange import ClientExchange
+from gateway.call.errors import render_error
 from gateway.call.values import (
     Call,
     ModelSelection,
@@ -19,6 +21,7 @@ from gateway.inference.model_selection import ModelSelector, SelectionCriteria
 from gateway.inference.token_count import PromptFormat
 from gateway.inference.translation import RequestTranslator, TranslatedCall
 from gateway.wire.parameters import Parameter
+from infra.errors import AppError
 from models.catalog import Task
 
 
@@ -27,6 +30,7 @@ class UsageGroup(Enum):
 
     COMPLETIONS = "completions"
     EMBEDDINGS = "embeddings"
+    DECISIONS = "decisions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,23 @@ class Documentation:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorFormat:
+    """The shape of an endpoint's errors: its schema in the OpenAPI document, and an error's status
+    and body in it."""
+
+    schema: str
+    render: Callable[[AppError], tuple[int, bytes]]
+
+
+def _openai_error(error: AppError) -> tuple[int, bytes]:
+    """Return status and body of an error in OpenAI's shape."""
+    return error.status, render_error(error)
+
+
+OPENAI_ERRORS = ErrorFormat("Error", _openai_error)
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A metered endpoint: everything in which it differs from the others.
 
@@ -90,7 +111,10 @@ class Endpoint:
     `parameters` are the request fields with their handling, if the endpoint rejects all others.
     `quote_field` is the request field by which a quote recognizes the endpoint; None if it cannot
     be quoted. `documentation` is None if the OpenAPI document has the endpoint from elsewhere.
+    `exchange` is the exchange with its clients; one of its own converts responses to the form that
+    they expect. `error_format` documents the errors that clients get.
     `is_job` is True if calls start jobs: these have routes of their own and name a catalog model.
+    `in_batches` is True if a batch can have calls of the endpoint.
     """
 
     operation: Operation
@@ -109,4 +133,7 @@ class Endpoint:
     usage_group: UsageGroup | None = None
     documentation: Documentation | None = None
     open_inference_errors: bool = False
+    exchange: type[ClientExchange] = ClientExchange
+    error_format: ErrorFormat = OPENAI_ERRORS
     is_job: bool = False
+    in_batches: bool = False

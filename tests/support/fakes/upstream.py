@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from models.drift.counts_text import HEADER as BINS_HEADER
+from tests.support.fakes.first_tokens import Chances, add_logprobs, no_chances
 from tests.support.fakes.learner import Learner
 from tests.support.fakes.listening import listening
 from tests.support.fakes.upstream_refusals import refusal_of, unfit
@@ -55,7 +56,11 @@ class FakeUpstream:
     learner: Learner = field(default_factory=Learner)
     models: dict[str, bool] = field(default_factory=dict)  # as our serving says what it has
     listed: list[str] = field(default_factory=list)  # as other servers do
+    calls: list[tuple[str, str]] = field(default_factory=list)  # of functions, one per offer
     internals: dict[str, Any] = field(default_factory=dict)  # put at every level of an answer
+    chances: Chances = no_chances  # of first tokens by prompt, for `logprobs`
+    predicts: dict[str, Any] = field(default_factory=dict)  # outputs of each row
+    infer_status: int = 200
 
 
 @asynccontextmanager
@@ -161,6 +166,8 @@ class _Handlers:
         refusal = self._fake.learner.refusal(request.match_info["name"])
         if refusal is not None:
             return refusal
+        if self._fake.infer_status != 200:
+            return web.Response(status=self._fake.infer_status)
         if not header["inputs"]:
             return unfit("There are no inputs.")
         rows = header["inputs"][0]["shape"][0]
@@ -172,8 +179,11 @@ class _Handlers:
                 "code": "out_of_range",
             }
             return web.json_response({"error": error}, status=400, headers={"x-maas-error": "1"})
-        output = {"name": "failure", "datatype": "INT64", "shape": [rows], "data": [0] * rows}
-        content = {"model_name": request.match_info["name"], "outputs": [output]}
+        outputs = [
+            {"name": name, "datatype": "INT64", "shape": [rows], "data": [value] * rows}
+            for name, value in (self._fake.predicts or {"failure": 0}).items()
+        ]
+        content = {"model_name": request.match_info["name"], "outputs": outputs}
         bins = self._fake.learner.bins
         return web.json_response(content, headers=None if bins is None else {BINS_HEADER: bins})
 
@@ -209,10 +219,13 @@ class _Handlers:
                 return await _Stream(self._fake, request, body, prompt, chat, says).run(verb)
             await asyncio.sleep(self._fake.delay_s)
             answer = _answer(body, prompt, chat, says)
+            add_logprobs(answer, body, self._fake.chances(prompt))
             if self._fake.claims_prompt:
                 answer["usage"]["prompt_tokens"] = self._fake.claims_prompt
             if verb == "no-usage":
                 del answer["usage"]
+            if self._fake.calls and body.get("tools"):
+                _call_function(answer, *self._fake.calls.pop(0))
             if verb == "no-choices":
                 answer["choices"] = []
             return web.json_response(_leaking(answer, self._fake.internals))
@@ -361,6 +374,14 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[st
         "choices": [choice],
         "usage": _usage(prompt, tokens, thoughts),
     }
+
+
+def _call_function(answer: dict[str, Any], name: str, arguments: str) -> None:
+    """Make an answer call a function in place of its text."""
+    function = {"name": name, "arguments": arguments}
+    message = {"role": "assistant", "content": None}
+    message["tool_calls"] = [{"id": "call_1", "type": "function", "function": function}]  # type: ignore[assignment]
+    answer["choices"][0] |= {"message": message, "finish_reason": "tool_calls"}
 
 
 def _leaking(answer: dict[str, Any], internals: dict[str, Any]) -> dict[str, Any]:

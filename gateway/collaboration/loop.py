@@ -1,0 +1,281 @@
+"""The loop: language model -> specialist -> language model -> verified answer.
+
+If the text has all inputs of a recognised specialist, it is called first, and the language model
+phrases the answer. Otherwise the language model chooses among the tools. Each step goes through a
+port, so that the loop knows no network, money or time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from gateway.collaboration.answer import composed_answer, conflict_note, problems_of
+from gateway.collaboration.conversation import (
+    Reply,
+    ToolCall,
+    call_message,
+    direct_arguments,
+    error_text,
+    parse_arguments,
+    result_message,
+    result_text,
+)
+from gateway.collaboration.decisions import Decision, Prediction, decide
+from gateway.collaboration.plan import (
+    Question,
+    direct_tools,
+    question_for_inputs,
+    tool_to_ask_for,
+    tools_named,
+)
+from gateway.collaboration.tools import SpecialistTool
+from infra.errors import AppError
+from models.arguments import Extraction, Row, merge_arguments
+from models.findings.dialogue import answer_again
+from models.industrial_llm.choices import NO_TOOL_TEXT
+
+_MAX_REPEATS = 1
+
+
+class AnswerOrigin(StrEnum):
+    """How a conversation ends."""
+
+    VERIFIED = "verified"  # the language model's words, with the specialists' figures only
+    COMPOSED = "composed"  # the gateway's own words
+    ASKED = "asked"  # for inputs
+    CLIENT_CALL = "client_call"  # the model calls a function of the client
+    PLAIN = "plain"  # the language model answered without a specialist
+
+
+class Steps(Protocol):
+    """The steps of a conversation. Each is a call of its own, with its own usage row."""
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the deadline allows a further step."""
+        ...
+
+    @property
+    def texts_left(self) -> int:
+        """How many steps of the language model are still paid for; waived ones are not counted."""
+        ...
+
+    async def generate(
+        self, added: Sequence[Mapping[str, Any]], tools: Sequence[SpecialistTool], waived: bool
+    ) -> Reply:
+        """Ask the language model, with messages after the client's and these tools.
+
+        A waived call is at the operator's expense. Raises an AppError.
+        """
+        ...
+
+    async def predict(self, tool: SpecialistTool, rows: tuple[Row, ...]) -> Prediction:
+        """Call a specialist. An error that it ends with is a part of the prediction."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a conversation ended: the answer's text, the calls for the client, the decisions.
+
+    `missing` are the columns that the client is asked for.
+    """
+
+    origin: AnswerOrigin
+    text: str
+    decisions: tuple[Decision, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    finish_reason: str = "stop"
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One conversation about a question; `run` ends it.
+
+    `client_functions` are the names of the client's own functions.
+    """
+
+    question: Question
+    steps: Steps
+    max_calls: int
+    client_functions: frozenset[str] = frozenset()
+    _added: list[Mapping[str, Any]] = field(default_factory=list)
+    _decisions: list[Decision] = field(default_factory=list)
+    _repeats: int = 0
+
+    async def run(self) -> Outcome:
+        """Run the steps until there is an answer. Raises an AppError if there can be none."""
+        direct = direct_tools(self.question, self.max_calls)
+        if direct:
+            for tool in direct:
+                await self._call_directly(tool)
+            return await self._phrase()
+        asked = None if self.client_functions else tool_to_ask_for(self.question)
+        if asked is not None:
+            return self._ask(asked, self.question.extractions[asked.model])
+        return await self._let_model_choose()
+
+    async def _let_model_choose(self) -> Outcome:
+        """Let the language model call tools until it answers or a bound is reached."""
+        while True:
+            may_call = self._may_call and self.steps.texts_left > 1  # one is left to answer
+            reply = await self._generate(self.question.tools if may_call else ())
+            if reply is None:
+                return self._composed()
+            mine = tuple(call for call in reply.calls if call.name in self.client_functions)
+            if mine:
+                decisions = tuple(self._decisions)
+                return Outcome(AnswerOrigin.CLIENT_CALL, reply.text, decisions, mine, "tool_calls")
+            if not reply.calls or not may_call:
+                return await self._answer(reply)
+            self._added.append(call_message(reply.calls, reply.text))
+            for call in reply.calls:
+                asked = await self._execute(call)
+                if asked is not None:
+                    return asked
+
+    @property
+    def _may_call(self) -> bool:
+        """Whether a further call of a specialist is allowed."""
+        is_allowed = len(self._decisions) < self.max_calls and self._repeats <= _MAX_REPEATS
+        return is_allowed and self.steps.can_go_on
+
+    async def _execute(self, call: ToolCall) -> Outcome | None:
+        """Execute a call and add its result; returns the end if inputs must be asked for."""
+        tool = tools_named(self.question.tools).get(call.name)
+        if tool is None:
+            self._repeats += 1
+            self._add_result(call, error_text("There is no such tool."))
+            return None
+        extraction = merge_arguments(
+            self.question.extractions[tool.model],
+            tool.fields,
+            parse_arguments(call.arguments),
+            self.question.texts,
+        )
+        if self.question.missing(tool, extraction):
+            if not self._decisions:
+                return self._ask(tool, extraction)
+            missing = ", ".join(one.name for one in self.question.missing(tool, extraction))
+            self._repeats += 1
+            self._add_result(call, error_text(f"The request does not state: {missing}."))
+            return None
+        known = self._find_known(tool, extraction.rows)
+        if known is not None:
+            self._repeats += 1
+            self._add_result(call, result_text(known, self.question.language))
+        elif not self._may_call:
+            self._repeats += 1
+            self._add_result(call, error_text("The limit of calls is reached."))
+        else:
+            decision = await self._predict(tool, extraction.rows)
+            self._add_result(call, result_text(decision, self.question.language))
+        return None
+
+    def _find_known(self, tool: SpecialistTool, rows: tuple[Row, ...]) -> Decision | None:
+        """Return the decision of the same call before, None if there was none."""
+        return next(
+            (
+                one
+                for one in self._decisions
+                if one.tool.model == tool.model and _same(one.inputs, rows)
+            ),
+            None,
+        )
+
+    def _add_result(self, call: ToolCall, content: str) -> None:
+        """Add a call's result to the messages."""
+        self._added.append(result_message(call, content))
+
+    async def _call_directly(self, tool: SpecialistTool) -> None:
+        """Call a specialist with what the text states, and add call and result."""
+        decision = await self._predict(tool, self.question.extractions[tool.model].rows)
+        call = ToolCall(f"call_{len(self._decisions)}", tool.name, direct_arguments(decision))
+        self._added.append(call_message((call,)))
+        self._add_result(call, result_text(decision, self.question.language))
+
+    async def _predict(self, tool: SpecialistTool, rows: tuple[Row, ...]) -> Decision:
+        """Call a specialist and keep its decision."""
+        decision = decide(tool, rows, await self.steps.predict(tool, rows))
+        self._decisions.append(decision)
+        return decision
+
+    async def _phrase(self) -> Outcome:
+        """Let the language model phrase the decisions, or compose the answer."""
+        if all(one.prediction.error is not None for one in self._decisions):
+            return self._composed()
+        reply = await self._generate(())
+        return self._composed() if reply is None else await self._answer(reply)
+
+    async def _answer(self, reply: Reply) -> Outcome:
+        """Return the model's answer if it may be used, else a second one, else a composed one."""
+        if not any(one.findings for one in self._decisions):
+            return await self._without_findings(reply)
+        problems = self._problems(reply.text)
+        if problems and self.steps.can_go_on:
+            again = answer_again(problems, self.question.language)
+            self._added += [
+                {"role": "assistant", "content": reply.text},
+                {"role": "user", "content": again},
+            ]
+            second = await self._generate((), waived=True)
+            reply = reply if second is None else second
+            problems = self._problems(reply.text)
+        if problems:
+            return self._composed()
+        note = conflict_note(self._decisions, self.question.language)
+        text = f"{reply.text}\n{note}" if note else reply.text
+        return Outcome(AnswerOrigin.VERIFIED, text, tuple(self._decisions))
+
+    async def _without_findings(self, reply: Reply) -> Outcome:
+        """Return an answer that no specialist contributed to."""
+        if self._decisions:  # all of them failed: a model's own guess must not take their place
+            return self._composed()
+        if reply.text.strip() in ("", NO_TOOL_TEXT) and self.steps.texts_left:
+            plain = await self._generate(())
+            reply = reply if plain is None else plain
+        return Outcome(AnswerOrigin.PLAIN, reply.text, finish_reason=reply.finish_reason)
+
+    def _problems(self, text: str) -> tuple[str, ...]:
+        """Return why a text about the decisions may not be used."""
+        return problems_of(text, self._decisions, self.question.texts)
+
+    async def _generate(
+        self, tools: Sequence[SpecialistTool], waived: bool = False
+    ) -> Reply | None:
+        """Ask the language model; None if it fails and there are decisions to report."""
+        is_over = not self.steps.can_go_on or (self.steps.texts_left == 0 and not waived)
+        if self._decisions and is_over:
+            return None
+        try:
+            return await self.steps.generate(self._added, tools, waived)
+        except AppError:
+            if not self._decisions:
+                raise
+            return None
+
+    def _ask(self, tool: SpecialistTool, extraction: Extraction) -> Outcome:
+        """Return the question for a tool's missing inputs."""
+        text = question_for_inputs(self.question, tool, extraction)
+        missing = tuple(one.name for one in self.question.missing(tool, extraction))
+        return Outcome(AnswerOrigin.ASKED, text, tuple(self._decisions), missing=missing)
+
+    def _composed(self) -> Outcome:
+        """Return the answer in the gateway's own words."""
+        text = composed_answer(self._decisions, self.question.language)
+        return Outcome(AnswerOrigin.COMPOSED, text, tuple(self._decisions))
+
+
+def _same(first: tuple[Row, ...], second: tuple[Row, ...]) -> bool:
+    """Return whether two calls have the same inputs."""
+    return _values(first) == _values(second)
+
+
+def _values(rows: tuple[Row, ...]) -> bytes:
+    """Return the values of rows in one form."""
+    values = [{name: row[name].value for name in sorted(row)} for row in rows]
+    return msgspec.json.encode(values)

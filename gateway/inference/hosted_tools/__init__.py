@@ -1,0 +1,8 @@
+"""The stage of the request path in which a language model and specialists answer together."""
+
+from gateway.inference.hosted_tools.finding import ReadQuestion, SpecialistTools
+from gateway.inference.hosted_tools.holding import HostedRequest
+from gateway.inference.hosted_tools.runner import HostedToolRunner
+from gateway.inference.hosted_tools.steps import StepSender
+
+__all__ = ["HostedRequest", "HostedToolRunner", "ReadQuestion", "SpecialistTools", "StepSender"]

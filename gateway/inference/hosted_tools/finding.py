@@ -1,0 +1,184 @@
+"""Find the specialists that a request may call, and read its text for their inputs.
+
+Only models that the key may call are found, whatever the text, a document or a tool's result says.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.call.errors import ModelNotAllowed, ModelNotPriced, WrongEndpoint
+from gateway.call.hosted_tools import HostedTools
+from gateway.call.values import ParsedRequest, Principal, ResolvedModel
+from gateway.collaboration.plan import Question
+from gateway.collaboration.tools import MAX_TOOLS, SpecialistTool, rank_tools
+from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.model_selection import ModelSelector
+from gateway.inference.parsing import Parser
+from gateway.upstream.availability import Availability
+from gateway.upstream.signatures import Signatures
+from gateway.wire.hosted_tools.steps import user_texts
+from infra.errors import AppError
+from models.arguments import Extraction, extract
+from models.catalog import SPECIALIST_TASKS, Catalog, Task
+from models.languages import language_of
+
+# Own models whose signatures are read for a request that names no models.
+_MAX_OWN_MODELS = 32
+# Kinds of weights of models that cannot answer before a customer has fitted one.
+_UNFITTED = frozenset({"fitted", "vision-package"})
+# A longer text takes the extractor more time than other calls may wait.
+_MAX_TEXT_IN_LOOP = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A specialist that may be called: the tool, and the model behind it."""
+
+    tool: SpecialistTool
+    resolved: ResolvedModel
+
+
+@dataclass(frozen=True, slots=True)
+class ReadQuestion:
+    """A question with what was read for its tools, and the model behind each tool."""
+
+    question: Question
+    resolved: Mapping[str, ResolvedModel]
+
+
+class SpecialistTools:
+    """Finds specialists and reads questions, for one gateway process."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        parser: Parser,
+        availability: Availability,
+        signatures: Signatures,
+        selector: ModelSelector,
+    ) -> None:
+        self._catalog = catalog
+        self._parser = parser
+        self._availability = availability
+        self._signatures = signatures
+        self._selector = selector
+
+    async def read(
+        self, principal: Principal, request: ParsedRequest, hosted: HostedTools
+    ) -> ReadQuestion:
+        """Return the question of a chat, with its tools ranked and what its text states.
+
+        Raises ModelNotFound, ModelNotInstalled, ModelNotAllowed, ModelNotPriced and WrongEndpoint
+        for a model that the request names.
+        """
+        texts = user_texts(request)
+        newest = texts[-1] if texts else ""
+        prediction = self._selector.predict_task(newest)
+        if prediction.specialist_task is None and len(texts) > 1:
+            prediction = self._selector.predict_task("\n".join(texts))  # an answer to a question
+        names = hosted.models or self._names_for(principal)
+        found = await asyncio.gather(
+            *(self._candidate(principal, name, bool(hosted.models)) for name in names)
+        )
+        candidates = {one.tool.model: one for one in found if one is not None}
+        tools = rank_tools(
+            [one.tool for one in candidates.values()], prediction.confidences, newest, MAX_TOOLS
+        )
+        recognised = frozenset(
+            tool.model
+            for tool in tools
+            if tool.task is not None and tool.task == prediction.specialist_task
+        )
+        extractions = await _extract_all(texts, tools)
+        question = Question(texts, language_of(newest), tools, extractions, recognised)
+        return ReadQuestion(
+            question, {tool.model: candidates[tool.model].resolved for tool in tools}
+        )
+
+    def _names_for(self, principal: Principal) -> tuple[str, ...]:
+        """Return the specialists that a key may call: catalog models, and the account's own."""
+        shared = (
+            model.id
+            for model in self._catalog.models.values()
+            if model.task in SPECIALIST_TASKS
+            and model.task is not Task.IMAGE_CLASSIFICATION
+            and model.weights.kind not in _UNFITTED
+            and model.id in principal.model_prices
+            and self._availability.is_served(model)
+        )
+        own = (
+            name
+            for name, variant in principal.variants.items()
+            if (base := self._catalog.find(variant.base_model_id)) is not None
+            and base.task in SPECIALIST_TASKS
+            and base.id in principal.model_prices
+        )
+        return (*shared, *tuple(own)[:_MAX_OWN_MODELS])
+
+    async def _candidate(self, principal: Principal, name: str, is_named: bool) -> Candidate | None:
+        """Return a specialist with its signature, None if its server does not tell it.
+
+        Raises the errors of the model's name if the request names it.
+        """
+        try:
+            resolved = self._parser.resolve_model(name, None, PREDICTIONS, principal)
+            _require_callable(principal, resolved, name)
+        except AppError:
+            if is_named:
+                raise
+            return None
+        signature = await self._signatures.find(resolved, principal.account_id)
+        if signature is None:
+            return None
+        model = resolved.model
+        is_own = resolved.public_name in principal.variants
+        version = signature.version if resolved.version is None else str(resolved.version)
+        tool = SpecialistTool(
+            model=resolved.public_name,
+            description=model.description,
+            signature=signature,
+            version=version,
+            task=None
+            if model.route is None or (is_own and not model.route.inputs)
+            else model.route.task,
+        )
+        return Candidate(tool, resolved)
+
+
+async def _extract_all(
+    texts: tuple[str, ...], tools: tuple[SpecialistTool, ...]
+) -> dict[str, Extraction]:
+    """Return what the texts state for each tool; long texts are read in a thread."""
+    work = partial(_extract_each, texts, tools)
+    if sum(len(text) for text in texts) * max(1, len(tools)) <= _MAX_TEXT_IN_LOOP:
+        return work()
+    return await asyncio.to_thread(work)
+
+
+def _extract_each(
+    texts: tuple[str, ...], tools: tuple[SpecialistTool, ...]
+) -> dict[str, Extraction]:
+    """Return what the texts state for each tool, by model."""
+    return {tool.model: extract(texts, tool.fields) for tool in tools}
+
+
+def _require_callable(principal: Principal, resolved: ResolvedModel, name: str) -> None:
+    """Raise ModelNotAllowed, ModelNotPriced or WrongEndpoint for a model that cannot be called."""
+    model = resolved.model
+    is_own = resolved.public_name in principal.variants
+    if model.weights.kind in _UNFITTED and not is_own:
+        raise WrongEndpoint(
+            f"The model {name[:100]!r} answers only after you have trained your own.",
+            param="tools",
+        )
+    if model.id in principal.model_prices:
+        return
+    if principal.allowed_models is not None and model.id not in principal.allowed_models:
+        raise ModelNotAllowed(
+            f"This API key is not allowed to call the model {name[:100]!r}.", param="tools"
+        )
+    raise ModelNotPriced(
+        f"The model {name[:100]!r} has no price in {principal.currency}.", param="tools"
+    )

@@ -1,0 +1,184 @@
+"""Answer a chat by a language model and specialists together.
+
+    read the text -> hold quota for all steps -> admit the parent -> run the steps -> answer
+
+Each step is a linked call with its own intent, reservation, usage row and price. The parent, the
+client's call, consumes nothing itself: what it costs is the sum of its steps. The loop itself is in
+gateway/collaboration; here its steps are sent, and its answer is put into the client's format.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from billing.rating.quantities import NO_USAGE
+from billing.tables import Settlement
+from gateway.call.errors import (
+    ParameterInvalid,
+    render_error_event,
+)
+from gateway.call.failure import failed_result
+from gateway.call.hosted_tools import HostedTools
+from gateway.call.tags import VARIANT_TAG
+from gateway.call.values import CallResult, ParsedRequest
+from gateway.collaboration.conversation import MAX_RESULT_BYTES
+from gateway.collaboration.decisions import Decision
+from gateway.collaboration.loop import Conversation, Outcome
+from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.grounding import KeepAlive
+from gateway.inference.hosted_tools.finding import SpecialistTools
+from gateway.inference.hosted_tools.holding import Admit, HostedRequest, hold_steps
+from gateway.inference.hosted_tools.steps import (
+    ConversationSteps,
+    HostedCall,
+    StepSender,
+)
+from gateway.inference.model_selection import selection_headers
+from gateway.inference.relay import EVENT_STREAM
+from gateway.registry.decision_records import RecordContext
+from gateway.wire.generation import JSON_HEADERS
+from gateway.wire.hosted_tools.answer import AnswerHead, encode_answer, encode_stream
+from gateway.wire.hosted_tools.steps import client_functions, without_usage
+from gateway.wire.sse import DONE
+from infra.clock import Clock
+from infra.errors import AppError
+
+# Upper bound of the tokens that a result adds to the prompt, with its call.
+_RESULT_TOKENS = MAX_RESULT_BYTES
+_MAX_EVENT_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class HostedResult:
+    """The result of a chat with hosted tools, the decisions that it reports, and their context."""
+
+    result: CallResult
+    decisions: tuple[Decision, ...]
+    context: RecordContext
+
+
+class HostedToolRunner:
+    """Runs chats with hosted tools, for one gateway process. `timeout_s` bounds each of them."""
+
+    def __init__(
+        self,
+        tools: SpecialistTools,
+        sender: StepSender,
+        call_metrics: CallMetrics,
+        clock: Clock,
+        timeout_s: float,
+        write_timeout_s: float,
+    ) -> None:
+        self._tools = tools
+        self._sender = sender
+        self._call_metrics = call_metrics
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._write_timeout_s = write_timeout_s
+
+    async def answer(self, asked: HostedRequest, admit: Admit) -> HostedResult | None:
+        """Answer a chat; None if a specialist that was offered has nothing to work on.
+
+        `admit` admits the client's call, after quota for all its steps is held and before anything
+        is sent. A stream gets comments while the steps run. Raises an AppError only if nothing was
+        sent to the client, and ClientDisconnected.
+        """
+        request, client = asked.request, asked.client
+        hosted = request.hosted_tools or HostedTools()
+        async with client.deadline(self._timeout_s):
+            read = await self._tools.read(asked.principal, request, hosted)
+            if not hosted.is_requested and not read.question.has_readings:
+                return None
+            if not read.question.tools:
+                raise ParameterInvalid(
+                    "There is no specialist that this API key may call now.", param="tools"
+                )
+            await hold_steps(asked, read, hosted)
+        if request.selection is not None:
+            client.extra_headers.update(selection_headers(request.selection))
+        admitted = await admit(without_usage(request))
+        result, decisions = await self._run(
+            HostedCall(
+                asked.call, admitted, request, hosted, read, client, asked.linked, asked.trace
+            )
+        )
+        context = RecordContext(
+            asked.principal.account_id,
+            asked.call.request_id,
+            hosted.subject,
+            read.question.texts[-1],
+        )
+        return HostedResult(result, decisions, context)
+
+    async def _run(self, hosted: HostedCall) -> tuple[CallResult, tuple[Decision, ...]]:
+        """Run the steps and return the result of the client's call, with the decisions."""
+        if not hosted.request.stream:
+            outcome, steps = await self._converse(hosted)
+            head = self._head(hosted, steps)
+            result = _result(Settlement.COMPLETE, encode_answer(head, outcome), JSON_HEADERS)
+            return result, outcome.decisions
+        async with hosted.client.deadline(self._write_timeout_s):
+            await hosted.client.start(200, EVENT_STREAM)
+        first_chunk = self._clock.monotonic()
+        try:
+            async with KeepAlive(hosted.client, True):
+                outcome, steps = await self._converse(hosted)
+        except AppError as error:
+            event = render_error_event(error)
+            return failed_result(hosted.call, error, True, event), ()
+        events, usage_event = encode_stream(self._head(hosted, steps), outcome)
+        async with hosted.client.deadline(self._write_timeout_s):
+            await hosted.client.write(events)
+        result = replace(
+            _result(Settlement.COMPLETE, DONE, EVENT_STREAM),
+            stream_started=True,
+            first_chunk_monotonic=first_chunk,
+            usage_event=usage_event if _wants_usage(hosted.request) else None,
+        )
+        return result, outcome.decisions
+
+    async def _converse(self, hosted: HostedCall) -> tuple[Outcome, ConversationSteps]:
+        """Run the conversation; counts the origin of its answer and its decisions."""
+        steps = ConversationSteps(self._sender, hosted, self._clock.monotonic() + self._timeout_s)
+        functions = frozenset(
+            str(one.get("function", {}).get("name")) for one in client_functions(hosted.request)
+        )
+        max_calls = min(hosted.hosted.max_calls, hosted.linked.held_count(is_text=False))
+        conversation = Conversation(hosted.read.question, steps, max_calls, functions)
+        outcome = await conversation.run()
+        self._call_metrics.record_hosted_answer(hosted.request.model.id, outcome.origin.value)
+        for decision in outcome.decisions:
+            verdict = "failed" if decision.prediction.error else decision.verdict.value
+            self._call_metrics.record_decision(_metric_model(hosted, decision), verdict)
+        return outcome, steps
+
+    def _head(self, hosted: HostedCall, steps: ConversationSteps) -> AnswerHead:
+        """Return what the answer says of itself: id, model, tokens and cost of all steps."""
+        request = hosted.request
+        name = (request.tags or {}).get(VARIANT_TAG, request.model.id)
+        return AnswerHead(
+            request_id=hosted.call.request_id,
+            created=hosted.call.started_at,
+            model=name,
+            currency=hosted.admitted.principal.currency,
+            tokens=steps.tokens,
+            cost_nano=steps.cost_nano,
+        )
+
+
+def _metric_model(hosted: HostedCall, decision: Decision) -> str:
+    """Return the catalog model of a decision: names of accounts' own models are no labels."""
+    return hosted.read.resolved[decision.tool.model].model.id
+
+
+def _wants_usage(request: ParsedRequest) -> bool:
+    """Return whether the client asked for the usage at the end of a stream."""
+    if request.stream_reader is None:
+        return False
+    reader = request.stream_reader(_MAX_EVENT_BYTES, None)
+    reader.feed(b'data: {"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0}}\n\n')
+    return reader.usage_event is not None
+
+
+def _result(settlement: Settlement, tail: bytes, headers: Mapping[str, str]) -> CallResult:
+    """Return the result of the parent call, which consumed nothing itself."""
+    return CallResult(settlement, 200, tail, headers, quantities=NO_USAGE)

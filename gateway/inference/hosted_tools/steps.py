@@ -1,0 +1,229 @@
+"""Send the steps of a conversation, each a linked call with intent, reservation, row and price."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
+from billing.metering.usage_log import IntentRecord
+from billing.rating.quantities import Quantities
+from billing.tables import Settlement
+from gateway.asgi.exchange import ClientDisconnected, ClientExchange
+from gateway.call.errors import InternalError, UpstreamFailed, UpstreamTimeout
+from gateway.call.failure import failed_result
+from gateway.call.hosted_tools import HostedTools
+from gateway.call.reservation import Reservation
+from gateway.call.tags import VARIANT_TAG, VERSION_TAG
+from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest
+from gateway.collaboration.conversation import Reply
+from gateway.collaboration.decisions import Prediction
+from gateway.collaboration.tools import SpecialistTool
+from gateway.inference.dispatch import Dispatcher
+from gateway.inference.endpoints.chat import CHAT
+from gateway.inference.endpoints.endpoint import Endpoint
+from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.hosted_tools.finding import ReadQuestion
+from gateway.inference.internal_calls import new_internal_call
+from gateway.inference.linked_calls import LinkedCalls
+from gateway.inference.relay import CLIENT_CLOSED
+from gateway.inference.usage_record import build_intent
+from gateway.inference.usage_writer import UsageWriter
+from gateway.wire.hosted_tools.steps import client_functions, read_reply, step_request
+from gateway.wire.inference import PredictionRequest, build_prediction_request
+from infra import ids
+from infra.clock import Clock
+from infra.errors import AppError
+from infra.telemetry.tracing import Trace
+from models.arguments import Row
+
+
+class _Predictions(msgspec.Struct):
+    predictions: list[dict[str, Any]]
+
+
+_PREDICTIONS = msgspec.json.Decoder(_Predictions)
+
+
+@dataclass(frozen=True, slots=True)
+class HostedCall:
+    """A chat with hosted tools, read and admitted: what its steps need."""
+
+    call: Call
+    admitted: AdmittedCall
+    request: ParsedRequest
+    hosted: HostedTools
+    read: ReadQuestion
+    client: ClientExchange
+    linked: LinkedCalls
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class StepSender:
+    """Sends single steps, for one gateway process."""
+
+    dispatcher: Dispatcher
+    writer: UsageWriter
+    clock: Clock
+
+    async def send(
+        self, hosted: HostedCall, endpoint: Endpoint, request: ParsedRequest, waived: bool
+    ) -> tuple[CallResult, UsageRecord | None]:
+        """Send one step and add its usage row, however it ends.
+
+        Returns the result, an error's too, and the row unless the step is waived. Raises
+        ClientDisconnected, and the errors of admission.
+        """
+        call = new_internal_call(self.clock, ids.new_id(), endpoint)
+        is_text = endpoint is CHAT
+        admitted = (
+            _waived(hosted, request)
+            if waived
+            else await hosted.linked.admit_step(call, hosted.admitted.principal, request, is_text)
+        )
+        intent = self.writer.open_intent(
+            partial(_build_step_intent, call, admitted, hosted.call.request_id)
+        )
+        result = failed_result(call, InternalError("The service was stopped."))
+        record: UsageRecord | None = None
+        try:
+            await self.writer.flush_intent(intent)
+            slot = await self.dispatcher.acquire_slot(admitted, hosted.client)
+            try:
+                result = await self.dispatcher.send(call, admitted, hosted.client, hosted.trace)
+            finally:
+                slot.release()
+        except AppError as error:
+            result = failed_result(call, error)
+        except ClientDisconnected:
+            result = CLIENT_CLOSED
+        finally:
+            if waived:
+                hosted.linked.add_waived(call, admitted, result, intent)
+            else:
+                record = hosted.linked.add_step(call, admitted, result, intent)
+        if result.settlement is Settlement.CLIENT_ABORT:
+            raise ClientDisconnected
+        return result, record
+
+
+@dataclass(slots=True)
+class ConversationSteps:
+    """The steps of one conversation (gateway/collaboration/loop.py), sent to model servers."""
+
+    _sender: StepSender
+    _hosted: HostedCall
+    _deadline: float
+    tokens: Quantities = field(default_factory=lambda: Quantities(input_tokens=0, output_tokens=0))
+    cost_nano: int = 0
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the deadline allows a further step."""
+        return self._sender.clock.monotonic() < self._deadline
+
+    @property
+    def texts_left(self) -> int:
+        """How many steps of the language model are still held."""
+        return self._hosted.linked.held_count(is_text=True)
+
+    async def generate(
+        self, added: Sequence[Mapping[str, Any]], tools: Sequence[SpecialistTool], waived: bool
+    ) -> Reply:
+        """Ask the language model. Raises an AppError and ClientDisconnected."""
+        self._require_time()
+        hosted = self._hosted
+        functions = definitions(tools, hosted.request) if tools else []
+        request = step_request(hosted.request, added, functions)
+        result, record = await self._sender.send(hosted, CHAT, request, waived)
+        if result.error is not None:
+            raise result.error
+        if result.settlement is not Settlement.COMPLETE:
+            raise UpstreamFailed("The model gave no answer.")
+        self._count(record)
+        return read_reply(result.tail)
+
+    async def predict(self, tool: SpecialistTool, rows: tuple[Row, ...]) -> Prediction:
+        """Call a specialist; an error that it ends with is in the prediction."""
+        request_id = ids.new_id()
+        try:
+            self._require_time()
+            request = self._prediction_request(tool, rows, request_id)
+            result, record = await self._sender.send(self._hosted, PREDICTIONS, request, False)
+        except AppError as error:
+            return Prediction(request_id, error=error.message, error_code=error.code)
+        self._count(record)
+        request_id = request_id if record is None else record.request_id
+        if result.error is not None:
+            return Prediction(request_id, error=result.error.message, error_code=result.error.code)
+        cost = 0 if record is None else record.cost_nano
+        try:
+            predictions = _PREDICTIONS.decode(result.tail).predictions
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            message = "The model's response could not be parsed."
+            return Prediction(request_id, (), message, UpstreamFailed.code, cost)
+        return Prediction(request_id, tuple(predictions), cost_nano=cost)
+
+    def _prediction_request(
+        self, tool: SpecialistTool, rows: tuple[Row, ...], request_id: UUID
+    ) -> ParsedRequest:
+        """Return the request of a specialist's call, tagged like one of the client's."""
+        resolved = self._hosted.read.resolved[tool.model]
+        instances: list[dict[str, Any]] = [
+            {name: _instance_value(one.value) for name, one in row.items()} for row in rows
+        ]
+        body = PredictionRequest(model=tool.model, instances=instances)
+        public_id = ids.format_id(REQUEST_ID_PREFIX, request_id)
+        request = build_prediction_request(body, resolved, public_id)
+        client_tags = {
+            name: value
+            for name, value in (self._hosted.request.tags or {}).items()
+            if name not in (VARIANT_TAG, VERSION_TAG)
+        }
+        own_tags: dict[str, str] = {}
+        if resolved.public_name in self._hosted.admitted.principal.variants:
+            own_tags[VARIANT_TAG] = resolved.public_name
+            if resolved.version is not None:
+                own_tags[VERSION_TAG] = str(resolved.version)
+        return replace(request, tags={**client_tags, **own_tags} or None)
+
+    def _require_time(self) -> None:
+        """Raise UpstreamTimeout after the deadline of the whole conversation."""
+        if not self.can_go_on:
+            raise UpstreamTimeout("The conversation took too long.")
+
+    def _count(self, record: UsageRecord | None) -> None:
+        """Add a step's tokens and cost."""
+        if record is None:
+            return
+        self.cost_nano += record.cost_nano
+        self.tokens = Quantities(
+            input_tokens=self.tokens.get("input_tokens") + record.quantities.get("input_tokens"),
+            output_tokens=self.tokens.get("output_tokens") + record.quantities.get("output_tokens"),
+        )
+
+
+def definitions(tools: Sequence[SpecialistTool], request: ParsedRequest) -> list[Mapping[str, Any]]:
+    """Return the function definitions of the tools and of the client's own functions."""
+    return [*(tool.definition() for tool in tools), *client_functions(request)]
+
+
+def _instance_value(value: float | str | tuple[float, ...]) -> Any:
+    """Return a reading's value as a value of an instance."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _waived(hosted: HostedCall, request: ParsedRequest) -> AdmittedCall:
+    """Return the admitted call of a second answer, which reserves none of the account's quotas."""
+    parent = hosted.admitted
+    reservation = Reservation([], parent.reservation.process_id)
+    return AdmittedCall(parent.principal, request, parent.model_prices, reservation)
+
+
+def _build_step_intent(call: Call, admitted: AdmittedCall, parent_id: UUID) -> IntentRecord:
+    """Return the write-ahead row of a step, linked to the client's call."""
+    return replace(build_intent(call, admitted), parent_id=parent_id)

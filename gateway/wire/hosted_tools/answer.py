@@ -1,0 +1,121 @@
+"""The answer of a chat with hosted tools: a completion or a stream, with its decisions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from billing.money import nano_text
+from billing.rating.quantities import Quantities
+from gateway.collaboration.conversation import ToolCall
+from gateway.collaboration.loop import Outcome
+from gateway.wire.hosted_tools.decisions import decision_json
+
+DECISIONS = "x_maas_decisions"
+_ORIGIN = "x_maas_answer"
+_MISSING = "x_maas_missing"
+# A stream's text comes in parts of this size, so that clients show it as it arrives.
+_PART_LENGTH = 200
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHead:
+    """What every answer or chunk has: id, time and model; and the tokens and cost of all steps."""
+
+    request_id: UUID
+    created: datetime
+    model: str
+    currency: str
+    tokens: Quantities
+    cost_nano: int
+
+
+def encode_answer(head: AnswerHead, outcome: Outcome) -> bytes:
+    """Return a chat completion with the outcome's text or calls, its decisions and its cost."""
+    message: dict[str, Any] = {"role": "assistant", "content": outcome.text or None}
+    if outcome.calls:
+        message["tool_calls"] = _calls(outcome.calls)
+    else:
+        message["content"] = outcome.text
+    choice = {"index": 0, "message": message, "finish_reason": outcome.finish_reason}
+    return _encode(
+        {
+            **_identity(head, "chat.completion"),
+            "choices": [choice],
+            "usage": _usage(head.tokens),
+            **_decision_fields(head, outcome),
+            "x_maas_cost": nano_text(head.cost_nano),
+            "x_maas_currency": head.currency,
+        }
+    )
+
+
+def encode_stream(head: AnswerHead, outcome: Outcome) -> tuple[bytes, bytes]:
+    """Return the events of a stream without its end, and its usage event."""
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    text = outcome.text
+    deltas += [
+        {"content": text[start : start + _PART_LENGTH]}
+        for start in range(0, len(text), _PART_LENGTH)
+    ]
+    if outcome.calls:
+        calls = [{"index": n, **call} for n, call in enumerate(_calls(outcome.calls))]
+        deltas.append({"tool_calls": calls})
+    identity = _identity(head, "chat.completion.chunk")
+    events = [_event(identity, [_choice(delta, None)]) for delta in deltas]
+    events.append(_event(identity, [_choice({}, outcome.finish_reason)]))
+    events.append(_event(identity, [], **_decision_fields(head, outcome)))
+    return b"".join(events), _event(identity, [], usage=_usage(head.tokens))
+
+
+def _decision_fields(head: AnswerHead, outcome: Outcome) -> dict[str, Any]:
+    """Return the machine-readable part of an answer."""
+    decisions = [decision_json(one, head.currency) for one in outcome.decisions]
+    missing = {_MISSING: list(outcome.missing)} if outcome.missing else {}
+    return {_ORIGIN: outcome.origin.value, DECISIONS: decisions, **missing}
+
+
+def _calls(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+    """Return calls of the client's functions in OpenAI's form."""
+    return [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        }
+        for call in calls
+    ]
+
+
+def _identity(head: AnswerHead, kind: str) -> dict[str, Any]:
+    """Return the fields that every answer or chunk has."""
+    return {
+        "id": f"chatcmpl-{head.request_id.hex}",
+        "object": kind,
+        "created": int(head.created.timestamp()),
+        "model": head.model,
+    }
+
+
+def _usage(tokens: Quantities) -> dict[str, int]:
+    """Return the `usage` object: the tokens of all steps of language models."""
+    prompt, completion = tokens.get("input_tokens"), tokens.get("output_tokens")
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+
+
+def _choice(delta: Mapping[str, Any], reason: str | None) -> dict[str, Any]:
+    """Return a choice of a chunk."""
+    return {"index": 0, "delta": delta, "finish_reason": reason}
+
+
+def _event(identity: Mapping[str, Any], choices: list[Any], **fields: Any) -> bytes:
+    """Return a chunk as a server-sent event."""
+    return b"data: " + _encode({**identity, "choices": choices, **fields}) + b"\n\n"

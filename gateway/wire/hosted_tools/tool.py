@@ -1,0 +1,132 @@
+"""The tool `{"type": "specialist"}` of a request: parsing, and what it cannot be combined with.
+
+Chats and responses have the same tool, so both parse it here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.call.errors import ParameterInvalid, ParameterUnknown, ParameterUnsupported
+from gateway.call.hosted_tools import DEFAULT_MAX_CALLS, MAX_CALLS, HostedTools
+from gateway.call.values import ParsedRequest
+from infra.validation_errors import UNKNOWN_FIELD, parse_validation_error
+
+SPECIALIST = "specialist"
+TOOLS_HEADER = b"x-maas-hosted-tools"
+_TOOLS = msgspec.json.Decoder(list[dict[str, Any]])
+_MARK = f'"{SPECIALIST}"'.encode()
+# Fields with which the gateway never offers a specialist by itself.
+_NOT_OFFERED_WITH = ("tools", "response_format", "logprobs", "top_logprobs")
+_NOT_ALLOWED_WITH = {
+    "n": (b"1", b"null"),
+    "response_format": (b'{"type":"text"}', b"null"),
+    "logprobs": (b"false", b"null"),
+}
+
+
+class SpecialistTool(msgspec.Struct, forbid_unknown_fields=True):
+    """The `specialist` tool: an entry of `tools`.
+
+    `models` are specialists, mechanisms or own models by id; left out, all that the key may use.
+    `max_calls` bounds their calls. `subject` is what the decision is about, such as a machine.
+    """
+
+    type: Literal["specialist"]
+    models: (
+        Annotated[
+            list[Annotated[str, Meta(min_length=1, max_length=200)]],
+            Meta(min_length=1, max_length=32),
+        ]
+        | None
+    ) = None
+    max_calls: Annotated[int, Meta(ge=1, le=MAX_CALLS)] | None = None
+    subject: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
+def is_specialist_tool(tool: Mapping[str, Any]) -> bool:
+    """Return whether an entry of `tools` is a specialist tool."""
+    return tool.get("type") == SPECIALIST
+
+
+def extract_specialist_tool(values: dict[str, msgspec.Raw]) -> HostedTools | None:
+    """Parse the `specialist` tool and remove it from the request's fields, in place.
+
+    values: the request's fields by name, of which `tools` is read. Returns None if there is none.
+    Raises ParameterInvalid, ParameterUnknown, ParameterUnsupported.
+    """
+    raw = bytes(values.get("tools", b""))
+    if _MARK not in raw:
+        return None
+    tools = _TOOLS.decode(raw)
+    indices = [index for index, tool in enumerate(tools) if is_specialist_tool(tool)]
+    if not indices:
+        return None
+    if len(indices) > 1:
+        raise ParameterInvalid(f"`tools` contains {SPECIALIST!r} more than once.", param="tools")
+    parsed = _parse(tools[indices[0]], f"tools[{indices[0]}]")
+    others = [tool for index, tool in enumerate(tools) if index not in indices]
+    if others:
+        values["tools"] = msgspec.Raw(msgspec.json.encode(others))
+    else:
+        for name in ("tools", "tool_choice", "parallel_tool_calls"):
+            values.pop(name, None)
+    _require_allowed(values)
+    return HostedTools(
+        models=tuple(dict.fromkeys(parsed.models or ())),
+        max_calls=parsed.max_calls or DEFAULT_MAX_CALLS,
+        subject=parsed.subject,
+    )
+
+
+def offer_specialist(
+    request: ParsedRequest, model: str, headers: Mapping[bytes, bytes]
+) -> ParsedRequest:
+    """Return a request for `auto` with the specialist that its text asks for, if it may be used.
+
+    Not if the client has tools, a format or several choices of its own, or forbids it with
+    `X-Maas-Hosted-Tools: deny`. Raises ParameterInvalid for another value of the header.
+    """
+    header = headers.get(TOOLS_HEADER)
+    if header not in (None, b"allow", b"deny"):
+        raise ParameterInvalid(
+            "X-Maas-Hosted-Tools must be `allow` or `deny`.", param="X-Maas-Hosted-Tools"
+        )
+    is_taken = any(name in request.request_fields for name in _NOT_OFFERED_WITH)
+    if header == b"deny" or is_taken or request.retrieval is not None:
+        return request
+    if request.hosted_tools is not None or request.output_bounds.choices > 1:
+        return request
+    return replace(request, hosted_tools=HostedTools(models=(model,), is_requested=False))
+
+
+def _parse(tool: dict[str, Any], path: str) -> SpecialistTool:
+    """Convert an entry of `tools`. Raises ParameterInvalid, ParameterUnknown naming the field."""
+    try:
+        return msgspec.convert(tool, SpecialistTool)
+    except msgspec.ValidationError as error:
+        misfit = parse_validation_error(str(error))
+        path = f"{path}.{misfit.path}" if misfit.path else path
+        if misfit.what == UNKNOWN_FIELD:
+            raise ParameterUnknown.for_name(path) from None
+        raise ParameterInvalid(f"`{path}`: {misfit.what}.", param=path) from None
+
+
+def _require_allowed(values: Mapping[str, msgspec.Raw]) -> None:
+    """Raise ParameterUnsupported for a field that an answer from specialists cannot honour."""
+    for name, allowed in _NOT_ALLOWED_WITH.items():
+        raw = values.get(name)
+        if raw is None:
+            continue
+        if msgspec.json.encode(msgspec.json.decode(raw)) not in allowed:
+            raise ParameterUnsupported(
+                f"`{name}` cannot be combined with the tool {SPECIALIST!r}.", param=name
+            )
+    if b'"file_search"' in bytes(values.get("tools", b"")):
+        raise ParameterUnsupported(
+            f"`file_search` cannot be combined with the tool {SPECIALIST!r} in one request.",
+            param="tools",
+        )

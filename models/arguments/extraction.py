@@ -1,0 +1,219 @@
+"""Read a specialist's inputs from a text: tables first, then series, single numbers and texts.
+
+Nothing is guessed: a column without a value in the text has none.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from models.arguments.cells import read_cell, read_column, read_series
+from models.arguments.choices import read_choice, read_tags, read_word
+from models.arguments.definitions import defined_value
+from models.arguments.lexicon import Strength, find_cues
+from models.arguments.matching import is_in_range, match_quantities
+from models.arguments.quantities import Quantity, find_quantities, find_runs, normalize
+from models.arguments.structured import Table, find_table
+from models.arguments.values import Extraction, Problem, Reading, Row
+from models.signature import BYTES, InputField
+
+# Prose longer than this is a document, in which a number beside a word is no input.
+_MAX_PROSE = 20_000
+_MAX_TAGS = 20
+_TAG = "tag"
+_LIMITS = ("lower_limit", "upper_limit")
+_LIMIT_WORDS = re.compile(
+    r"(?:limits?|spec(?:ification)?s?|tolerances?|drawing|between|outside|range|公差|规格|图纸|要求"
+    r"|允许|范围|限)"
+    r"[^\d\n]{0,16}$",
+    re.IGNORECASE,
+)
+_RANGE_SIGN = re.compile(r"\s*(?:to|and|-|~|～|/|,|、|至|到|和|与)\s*", re.IGNORECASE)
+_NEAR = 24
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What was read so far."""
+
+    readings: dict[str, Reading] = field(default_factory=dict)
+    problems: dict[str, Problem] = field(default_factory=dict)
+
+    def add(self, found: Reading | Problem | None) -> None:
+        """Add a reading or problem unless the column has a reading."""
+        if isinstance(found, Reading):
+            self.readings.setdefault(found.column, found)
+            self.problems.pop(found.column, None)
+        elif found is not None and found.column not in self.readings:
+            self.problems.setdefault(found.column, found)
+
+
+def extract(texts: Sequence[str], fields: Sequence[InputField]) -> Extraction:
+    """Return the rows that a person's messages have for the columns of a specialist.
+
+    texts: the messages, the newest last; a newer value of a column replaces an older one.
+    """
+    newest = _extract_one(texts[-1] if texts else "", fields)
+    for text in reversed(texts[:-1]):
+        older = _extract_one(text, fields)
+        newest = _merge(newest, older)
+    return newest
+
+
+def required_columns(fields: Sequence[InputField]) -> tuple[str, ...]:
+    """Return the columns that a call must have."""
+    return tuple(one.name for one in fields if not one.optional)
+
+
+def _merge(newer: Extraction, older: Extraction) -> Extraction:
+    """Return the newer rows with the older values of columns that they lack."""
+    if len(newer.rows) == 1 and not newer.first and len(older.rows) > 1:
+        return replace(older, unclaimed=newer.unclaimed + older.unclaimed)
+    common = older.first if len(older.rows) == 1 else {}
+    rows = tuple({**common, **row} for row in newer.rows)
+    stated = {problem.column for problem in newer.problems}
+    problems = newer.problems + tuple(
+        one
+        for one in older.problems
+        if one.column not in stated and any(one.column not in row for row in rows)
+    )
+    still_open = tuple(one for one in problems if any(one.column not in row for row in rows))
+    return Extraction(rows, still_open, newer.unclaimed + older.unclaimed)
+
+
+def _extract_one(text: str, fields: Sequence[InputField]) -> Extraction:
+    """Return the rows of one message."""
+    normal = normalize(text)
+    table, prose = find_table(normal, fields)
+    prose = prose[:_MAX_PROSE]
+    draft = _Draft()
+    rows = _table_rows(table, fields, draft)
+    unclaimed = _read_prose(prose, fields, draft)
+    if len(rows) > 1:
+        common = draft.readings
+        return Extraction(
+            tuple({**common, **row} for row in rows), tuple(draft.problems.values()), unclaimed
+        )
+    only = {**draft.readings, **(rows[0] if rows else {})}
+    if not rows:
+        tags = _tag_rows(prose, fields, only)
+        if tags:
+            return Extraction(tags, tuple(draft.problems.values()), unclaimed)
+    open_problems = tuple(one for one in draft.problems.values() if one.column not in only)
+    return Extraction((only,), open_problems, unclaimed)
+
+
+def _table_rows(table: Table, fields: Sequence[InputField], draft: _Draft) -> list[Row]:
+    """Return the rows of a table; the rows are one series each where the columns are series."""
+    if not table:
+        return []
+    if any(one.length is not None for one in fields) and len(table) > 1:
+        for one in fields:
+            if one.length is not None:
+                draft.add(read_column(one, table))
+        return []
+    rows: list[Row] = []
+    for cells in table:
+        row: dict[str, Reading] = {}
+        for one in fields:
+            found = read_cell(one, cells[one.name]) if one.name in cells else None
+            if isinstance(found, Reading):
+                row[one.name] = found
+            elif found is not None:
+                draft.add(found)
+        rows.append(row)
+    return rows
+
+
+def _read_prose(
+    text: str, fields: Sequence[InputField], draft: _Draft
+) -> tuple[tuple[float, str], ...]:
+    """Read what stands outside tables; returns the quantities that no column has."""
+    quantities = find_quantities(text)
+    taken = _read_runs(text, fields, quantities, draft)
+    taken |= _read_limits(text, fields, quantities, taken, draft)
+    for one in fields:
+        if one.datatype == BYTES and one.name not in draft.readings:
+            draft.add(read_choice(text, one) if one.values else _read_free(text, one))
+    free = [one for index, one in enumerate(quantities) if index not in taken]
+    scalars = [
+        one
+        for one in fields
+        if one.datatype != BYTES and one.length is None and one.name not in draft.readings
+    ]
+    matched = match_quantities(text, scalars, free)
+    for reading in matched.readings.values():
+        draft.add(reading)
+    for problem in matched.problems:
+        draft.add(problem)
+    for one in scalars:
+        if one.name not in draft.readings and one.name not in draft.problems:
+            draft.add(defined_value(text, one))
+    return tuple(
+        (one.value, one.units[0][1] if one.units else "")
+        for index, one in enumerate(free)
+        if index not in matched.used
+    )
+
+
+def _read_free(text: str, column: InputField) -> Reading | None:
+    """Return the text of a column of free texts; tags are read by their form."""
+    return None if column.name == _TAG else read_word(text, column)
+
+
+def _tag_rows(text: str, fields: Sequence[InputField], only: Row) -> tuple[Row, ...]:
+    """Return one row for each plant tag in the text, if the specialist takes tags."""
+    if not any(one.name == _TAG and one.datatype == BYTES for one in fields) or _TAG in only:
+        return ()
+    return tuple({**only, _TAG: Reading(_TAG, one, one)} for one in read_tags(text, _MAX_TAGS))
+
+
+def _read_runs(
+    text: str, fields: Sequence[InputField], quantities: Sequence[Quantity], draft: _Draft
+) -> set[int]:
+    """Assign runs of numbers to columns of series; returns the indices of their numbers."""
+    columns = [one for one in fields if one.length is not None and one.name not in draft.readings]
+    if not columns:
+        return set()
+    taken: set[int] = set()
+    index_of = {id(one): index for index, one in enumerate(quantities)}
+    runs = sorted(find_runs(text, quantities), key=len, reverse=True)
+    cues = find_cues(text, tuple(columns))
+    for run in runs:
+        before = [
+            cue
+            for cue in cues
+            if cue.strength is not Strength.WEAK and cue.end <= run[0].start <= cue.end + _NEAR
+        ]
+        name = before[-1].column if before else columns[0].name if len(columns) == 1 else None
+        column = next((one for one in columns if one.name == name), None)
+        if column is None or column.name in draft.readings:
+            continue
+        draft.add(read_series(column, [one.value for one in run]))
+        taken.update(index_of[id(one)] for one in run)
+    return taken
+
+
+def _read_limits(
+    text: str,
+    fields: Sequence[InputField],
+    quantities: Sequence[Quantity],
+    taken: set[int],
+    draft: _Draft,
+) -> set[int]:
+    """Read two limits that are written as a range, such as `9.7 to 10.3`."""
+    lower, upper = (next((one for one in fields if one.name == name), None) for name in _LIMITS)
+    if lower is None or upper is None:
+        return set()
+    for index in range(len(quantities) - 1):
+        low, high = quantities[index], quantities[index + 1]
+        if index in taken or index + 1 in taken or low.value >= high.value:
+            continue
+        is_range = _RANGE_SIGN.fullmatch(text, low.end, high.start) is not None
+        if not is_range or not _LIMIT_WORDS.search(text[max(0, low.start - 40) : low.start]):
+            continue
+        for column, quantity in ((lower, low), (upper, high)):
+            if is_in_range(quantity.value, column):
+                draft.add(Reading(column.name, quantity.value, quantity.text))
+        return {index, index + 1}
+    return set()

@@ -1,0 +1,108 @@
+"""The words by which people name columns (cues.tsv), the columns' own names included."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from models.signature import InputField
+
+_FILE = Path(__file__).with_name("cues.tsv")
+_SYMBOL, _WEAK = "=", "~"
+
+
+class Strength(IntEnum):
+    """How surely a word names its column."""
+
+    WEAK = 1  # counts only with a number in a unit of the column
+    SYMBOL = 2  # in this case, directly before a number
+    NAME = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A word in a text that names a column, and its place."""
+
+    column: str
+    strength: Strength
+    start: int
+    end: int
+
+
+def _read_words() -> Mapping[str, tuple[str, ...]]:
+    """Return the words of cues.tsv by column, with their marks."""
+    lines = _FILE.read_text("utf-8").splitlines()
+    entries = (line.partition("\t") for line in lines if line and not line.startswith("#"))
+    return MappingProxyType(
+        {
+            column: tuple(unicodedata.normalize("NFKC", words).split("|"))
+            for column, _, words in entries
+        }
+    )
+
+
+_WORDS = _read_words()
+
+
+def find_cues(text: str, fields: tuple[InputField, ...]) -> tuple[Cue, ...]:
+    """Return the words of a normalized text that name these columns, in their order.
+
+    A word within a longer one of another column is left out, as `speed` in `new speed`.
+    """
+    found = [cue for field in fields for cue in _cues_of(text, field)]
+    found.sort(key=lambda cue: (cue.start, cue.start - cue.end, -cue.strength))
+    kept: list[Cue] = []
+    longest = (-1, -1)
+    for cue in found:
+        span = (cue.start, cue.end)
+        if span == longest or cue.end > longest[1]:
+            kept.append(cue)
+        if cue.end > longest[1]:
+            longest = span
+    return tuple(kept)
+
+
+def names_column(text: str, field: InputField) -> bool:
+    """Return whether a whole text, as a table's header, names a column; a unit may follow it."""
+    plain = simplified(re.sub(r"[(\[（【].*$", "", unicodedata.normalize("NFKC", text)))
+    if not plain:
+        return False
+    names = [field.name, *_WORDS.get(field.name, ())]
+    return plain in {simplified(name.lstrip(_SYMBOL)) for name in names if name[0] != _WEAK}
+
+
+def simplified(name: str) -> str:
+    """Return a name without case, blanks and signs."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name)).lower()
+
+
+def _cues_of(text: str, field: InputField) -> list[Cue]:
+    """Return all words of a text that name one column."""
+    cues = []
+    own = field.name if len(field.name) > 2 else _SYMBOL + field.name
+    spoken = () if len(field.name) <= 2 else (field.name.replace("_", " "),)
+    for word in dict.fromkeys((own, *spoken, *_WORDS.get(field.name, ()))):
+        name, strength = word.lstrip(_SYMBOL + _WEAK), _strength(word)
+        flags = 0 if strength is Strength.SYMBOL else re.IGNORECASE
+        for match in re.finditer(_pattern(name, strength), text, flags):
+            cues.append(Cue(field.name, strength, match.start(), match.end()))
+    return cues
+
+
+def _strength(word: str) -> Strength:
+    """Return the strength that a word's mark means."""
+    if word.startswith(_WEAK):
+        return Strength.WEAK
+    return Strength.SYMBOL if word.startswith(_SYMBOL) else Strength.NAME
+
+
+def _pattern(name: str, strength: Strength) -> str:
+    """Return the pattern of a word; letters of a longer word around it are no match."""
+    before = r"(?<![A-Za-z0-9_])" if name[0].isascii() else ""
+    after = r"(?![A-Za-z0-9_])" if name[-1].isascii() and name[-1].isalnum() else ""
+    if strength is Strength.SYMBOL:
+        after += r"(?=\s*(?:[=:≈]|是|为|取|大约|约)?\s*\d)"
+    return before + re.escape(name).replace(r"\ ", r"[\s_]+") + after

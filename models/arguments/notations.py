@@ -1,0 +1,151 @@
+"""Notations of units in Chinese and English, by kind of quantity.
+
+Each unit is in the notation of models/units.py, which converts it. The kind spares attempts to
+convert between units of different quantities, each of which takes milliseconds. A notation of one
+letter counts in its own case only.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
+
+PIECES = "pcs"
+_PIECE_NAMES = "pcs|pieces|piece|parts|part|units|unit|items|item|件|个|只|台|片"
+# Kind of quantity -> unit -> notations, separated by bars.
+_TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "temperature": {
+            "degC": "°C|degC|deg C|degrees celsius|degree celsius|celsius|摄氏度|度C|度|C",
+            "degF": "°F|degF|deg F|degrees fahrenheit|fahrenheit|华氏度|F",
+            "degR": "°R|degR|rankine",
+            "K": "K|kelvin|kelvins|开尔文",
+        },
+        "speed": {
+            "rpm": "rpm|r/min|rev/min|r.p.m.|revolutions per minute|revolutions a minute|"
+            "turns per minute|1/min|min^-1|min-1|转/分钟|转/分|转每分钟|转每分|转",
+            "r/s": "r/s|rev/s|转/秒|转每秒",
+            "Hz": "Hz|hertz|赫兹|赫",
+        },
+        "torque": {"N*m": "N·m|N⋅m|N*m|N.m|Nm|newton metres|newton meters|牛·米|牛顿米|牛米"},
+        "force": {
+            "kN": "kN|千牛顿|千牛|kilonewtons|kilonewton",
+            "N": "N|牛顿|牛|newtons|newton",
+            "kgf": "kgf|公斤力",
+        },
+        "power": {
+            "kW": "kW|千瓦|kilowatts|kilowatt",
+            "MW": "MW|兆瓦|megawatts|megawatt",
+            "W": "W|瓦特|瓦|watts|watt",
+            "hp": "hp|horsepower|英制马力",
+            "PS": "PS|马力",
+        },
+        "energy": {
+            "kWh": "kWh|kW·h|千瓦时|度电|度|kilowatt hours|kilowatt-hours",
+            "MWh": "MWh|MW·h|兆瓦时|megawatt hours|megawatt-hours",
+            "GJ": "GJ|吉焦",
+            "MJ": "MJ|兆焦",
+        },
+        "time": {
+            "min": "min|mins|minutes|minute|分钟|分",
+            "h": "h|hr|hrs|hours|hour|个小时|小时|钟头",
+            "s": "s|sec|secs|seconds|second|秒钟|秒",
+            "d": "d|days|day|天",
+        },
+        "flow": {
+            "m3/h": "m³/h|m3/h|m^3/h|cubic metres per hour|cubic meters per hour|立方米/小时|"
+            "立方米/时|立方米每小时|立方/小时|立方每小时|方/小时|方/h|立方米|立方|方",
+            "L/s": "L/s|litres per second|liters per second|升/秒|升每秒",
+            "L/min": "L/min|lpm|litres per minute|liters per minute|升/分钟|升/分|升每分钟|升每分",
+        },
+        "length": {
+            "m": "m|metres|meters|metre|meter|米",
+            "mm": "mm|millimetres|millimeters|毫米",
+            "cm": "cm|厘米",
+            "ft": "ft|feet|英尺",
+        },
+        "density": {
+            "kg/m3": "kg/m³|kg/m3|kg/m^3|千克/立方米|公斤/立方米|千克每立方米|公斤每立方米",
+            "g/cm3": "g/cm³|g/cm3|g/cm^3|g/cc|克/立方厘米|克每立方厘米",
+        },
+        "voltage": {"V": "V|volts|volt|伏特|伏", "kV": "kV|kilovolts|kilovolt|千伏"},
+        "current": {"A": "A|amperes|ampere|amps|amp|安培|安", "mA": "mA|毫安", "kA": "kA|千安"},
+        "pressure": {
+            "bar": "bar|巴",
+            "MPa": "MPa|兆帕",
+            "kPa": "kPa|千帕",
+            "psi": "psi|psia",
+            "Pa": "Pa|帕",
+        },
+        "velocity": {"mm/s": "mm/s|毫米/秒|毫米每秒", "m/s": "m/s|米/秒|米每秒"},
+        "pieces": {PIECES: _PIECE_NAMES},
+        "share": {"%": "%|per cent|percent|pct"},
+        "mass flow": {"lb/s": "lb/s|pounds per second"},
+        "fuel ratio": {"lb/s/psi": "lb/s/psi|pps/psi"},
+    }
+)
+_PER_PIECE = rf"\s*(?:/\s*|每\s*|一|per\s+|an?\s+|for each\s+|for one\s+)(?:{_PIECE_NAMES})|\s+each"
+
+
+def _units_by_notation(fold: bool) -> Mapping[str, tuple[tuple[str, str], ...]]:
+    """Return kind and unit of each notation; several for one such as `度`.
+
+    With `fold`, notations are in lower case, and those of one letter are left out: `K` is kelvin,
+    `k` is not.
+    """
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for kind, units in _TABLE.items():
+        for unit, notations in units.items():
+            for notation in unicodedata.normalize("NFKC", notations).split("|"):
+                if not fold or len(notation) > 1:
+                    name = notation.lower() if fold else notation
+                    found[name] = (*found.get(name, ()), (kind, unit))
+    return MappingProxyType(found)
+
+
+_EXACT, _FOLDED = _units_by_notation(fold=False), _units_by_notation(fold=True)
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {unit: kind for kind, units in _TABLE.items() for unit in units}
+)
+# Units that the notations do not spell as models/units.py does.
+_SYMBOLS: Mapping[str, str] = MappingProxyType(
+    {"N·m": "N*m", "m³/h": "m3/h", "kg/m³": "kg/m3", "°C": "degC", "°F": "degF", "°R": "degR"}
+)
+_NAMES = sorted(
+    {
+        unicodedata.normalize("NFKC", name)
+        for units in _TABLE.values()
+        for names in units.values()
+        for name in names.split("|")
+    },
+    key=len,
+    reverse=True,
+)
+UNIT_PATTERN = (
+    r"(?P<unit>(?:"
+    + "|".join(
+        re.escape(name) + (r"(?![A-Za-z0-9])" if name[-1].isascii() and name[-1].isalpha() else "")
+        for name in _NAMES
+    )
+    + rf"))(?P<each>{_PER_PIECE})?"
+)
+"""A unit in any notation; matches in text after NFKC, without regard to case."""
+
+
+def units_of(notation: str, is_per_piece: bool) -> tuple[tuple[str, str], ...]:
+    """Return the kinds and units that a notation can mean, the usual one first; empty for none."""
+    found = _EXACT.get(notation) or _FOLDED.get(notation.lower(), ())
+    if not is_per_piece:
+        return found
+    return tuple((f"{kind} per piece", f"{unit}/{PIECES}") for kind, unit in found)
+
+
+def kind_of(unit: str | None) -> str | None:
+    """Return the kind of quantity of a column's unit; None for no unit or one not in the table."""
+    if unit is None:
+        return None
+    symbol = _SYMBOLS.get(unit, unit)
+    if symbol.endswith(f"/{PIECES}"):
+        kind = _KINDS.get(symbol.removesuffix(f"/{PIECES}"))
+        return None if kind is None else f"{kind} per piece"
+    return _KINDS.get(symbol)

@@ -1,0 +1,98 @@
+"""Find numbers with their units and places in a text, and runs of numbers that form a series."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from models.arguments.notations import UNIT_PATTERN, units_of
+
+# A longer text is a file, which belongs into a vector store or a training file.
+MAX_TEXT = 200_000
+_MAX_QUANTITIES = 40_000
+# So many numbers in a row are a series, not a list of readings.
+MIN_RUN = 3
+# `1,300` is one number, `100,200,300` are three.
+_NUMBER = (
+    r"(?:(?<![\w)\]%°.])[-+](?=\d))?"
+    r"(?:(?<![\d.])(?<!\d,)\d{1,3},\d{3}(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?)(?:[eE][-+]?\d{1,2}(?![A-Za-z\d]))?"
+)
+_QUANTITY = re.compile(
+    rf"(?<![A-Za-z0-9_.])(?<![A-Za-z]-)(?P<number>{_NUMBER})(?P<many>\s*[万亿])?"
+    rf"(?:\s*-?{UNIT_PATTERN})?",
+    re.IGNORECASE,
+)
+_PERCENT_OF = re.compile(r"百分之\s*$")
+_EACH_BEFORE = re.compile(
+    r"(?:每件|每个|每只|每台|一件|per piece|per part|each)\s*$", re.IGNORECASE
+)
+_MANY = {"万": 1e4, "亿": 1e8}
+# `-` and `~` make a range, which is no series.
+_BETWEEN = re.compile(r"[\s,，、;；|/]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number in a text: its value, possible kinds and units, and place.
+
+    `units` is empty for a number without one. `start` and `end` are positions in the normalized
+    text, `number_end` is where its digits end.
+    """
+
+    value: float
+    units: tuple[tuple[str, str], ...]
+    start: int
+    number_end: int
+    end: int
+    text: str
+
+
+def normalize(text: str) -> str:
+    """Return the text in compatibility form, cut at a bound; `㎥` becomes `m3`."""
+    signs = str.maketrans({"−": "-", "–": "-", "×": "x", "，": ",", "：": ":", "；": ";"})
+    return unicodedata.normalize("NFKC", text[:MAX_TEXT]).translate(signs)
+
+
+def find_quantities(text: str) -> tuple[Quantity, ...]:
+    """Return the quantities of a normalized text in their order."""
+    found = []
+    for match in _QUANTITY.finditer(text):
+        found.append(_to_quantity(text, match))
+        if len(found) == _MAX_QUANTITIES:
+            break
+    return tuple(found)
+
+
+def find_runs(text: str, quantities: Sequence[Quantity]) -> tuple[tuple[Quantity, ...], ...]:
+    """Return the runs of at least three numbers that only separators stand between.
+
+    All but the last have no unit: `10.1 10.2 10.3 mm` is a run.
+    """
+    runs: list[list[Quantity]] = []
+    for previous, following in pairwise(quantities):
+        is_joined = not previous.units and _BETWEEN.fullmatch(
+            text, previous.number_end, following.start
+        )
+        if not is_joined:
+            continue
+        if runs and runs[-1][-1] is previous:
+            runs[-1].append(following)
+        else:
+            runs.append([previous, following])
+    return tuple(tuple(run) for run in runs if len(run) >= MIN_RUN)
+
+
+def _to_quantity(text: str, match: "re.Match[str]") -> Quantity:
+    """Return the quantity of a match, with the words before it that change its unit."""
+    value = float(match["number"].replace(",", "")) * _MANY.get((match["many"] or "").strip(), 1.0)
+    before = text[max(0, match.start() - 12) : match.start()]
+    number_end = match.end("many") if match["many"] else match.end("number")
+    units: tuple[tuple[str, str], ...] = ()
+    if match["unit"]:
+        is_each = bool(match["each"]) or _EACH_BEFORE.search(before) is not None
+        units = units_of(match["unit"], is_each)
+    elif _PERCENT_OF.search(before):
+        units = units_of("%", False)
+    end = match.end() if units else number_end
+    return Quantity(value, units, match.start(), number_end, end, text[match.start() : end].strip())

@@ -1,0 +1,158 @@
+"""Read rows of columns from JSON, CSV and Markdown tables within a text."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.arguments.lexicon import names_column
+from models.signature import InputField
+
+MAX_ROWS = 1_000
+_MAX_OBJECTS = 20
+_RULE = re.compile(r"[\s|:+-]+")
+_SEPARATORS = ("\t", "|", ";", ",")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_HEADER_UNIT = re.compile(r"[(\[（【]\s*([^)\]）】]{1,24}?)\s*[)\]）】]\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table: its text, the unit of its header (None without one), or a JSON value."""
+
+    value: Any
+    unit: str | None = None
+
+
+Table = Sequence[Mapping[str, Cell]]
+"""Rows of cells by column; columns that the specialist does not have are left out."""
+
+
+def find_table(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
+    """Return the rows that a text has as JSON or as a table, and the text without them.
+
+    No rows if there is no table with a column of the specialist.
+    """
+    for find in (_find_json, _find_lines):
+        table, rest = find(text, fields)
+        if table:
+            return table[:MAX_ROWS], rest
+    return (), text
+
+
+def _find_json(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
+    """Return the rows of the first JSON value with the specialist's columns."""
+    decoder = json.JSONDecoder()
+    position = 0
+    for _ in range(_MAX_OBJECTS):
+        match = re.compile(r"[{\[]").search(text, position)
+        if match is None:
+            break
+        try:
+            value, end = decoder.raw_decode(text, match.start())
+        except (ValueError, RecursionError):
+            position = match.end()
+            continue
+        rows = [row for one in _objects(value) if (row := _row_of_object(one, fields))]
+        if rows:
+            return rows, f"{text[: match.start()]}\n{text[end:]}"
+        position = end
+    return (), text
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """Return the objects of a JSON value: itself, or those in a list or below one key."""
+    if isinstance(value, list):
+        return [one for one in value if isinstance(one, dict)]
+    if not isinstance(value, dict):
+        return []
+    inner = [one for one in value.values() if isinstance(one, list | dict)]
+    nested = [row for one in inner for row in _objects(one) if isinstance(one, list)]
+    return nested or [value]
+
+
+def _row_of_object(value: Mapping[str, Any], fields: Sequence[InputField]) -> dict[str, Cell]:
+    """Return the cells of one JSON object."""
+    row: dict[str, Cell] = {}
+    for key, content in value.items():
+        field = _field_of(key, fields)
+        if field is None or content is None:
+            continue
+        unit = _unit_of_header(key)
+        if isinstance(content, dict):
+            unit = str(content.get("unit", unit or "")) or None
+            content = content.get("value")
+        row[field.name] = Cell(content, unit)
+    return row
+
+
+def _find_lines(text: str, fields: Sequence[InputField]) -> tuple[Table, str]:
+    """Return the rows of the first table of lines whose header names two of the columns."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines[:-1]):
+        for separator in _SEPARATORS:
+            header = _cells(line, separator)
+            columns = [_field_of(cell, fields) for cell in header]
+            if len(header) < 2 or sum(one is not None for one in columns) < 2:
+                continue
+            rows, end = _read_rows(lines, number + 1, separator, header, columns)
+            if rows:
+                return rows, "\n".join([*lines[:number], *lines[end:]])
+    return (), text
+
+
+def _read_rows(
+    lines: Sequence[str],
+    start: int,
+    separator: str,
+    header: Sequence[str],
+    columns: Sequence[InputField | None],
+) -> tuple[list[Mapping[str, Cell]], int]:
+    """Return the rows below a header and the number of the first line after them."""
+    rows: list[Mapping[str, Cell]] = []
+    number = start
+    while number < len(lines):
+        line = lines[number]
+        if separator == "|" and line.strip() and _RULE.fullmatch(line.strip()):
+            number += 1
+            continue
+        cells = _cells(line, separator)
+        if len(cells) != len(header) or not any(_NUMBER.fullmatch(cell) for cell in cells):
+            break
+        rows.append(
+            {
+                field.name: Cell(cell, _unit_of_header(name))
+                for field, cell, name in zip(columns, cells, header, strict=True)
+                if field is not None and cell
+            }
+        )
+        number += 1
+    return rows, number
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    """Return the cells of a line, without the bars around a Markdown row."""
+    inner = line.strip().strip("|") if separator == "|" else line.strip()
+    if separator not in inner:
+        return []
+    return [cell.strip().strip('"') for cell in inner.split(separator)]
+
+
+def _field_of(name: str, fields: Sequence[InputField]) -> InputField | None:
+    """Return the column that a key or header names; a unit after its name is no part of it."""
+    return next((field for field in fields if _is_named(name, field)), None)
+
+
+def _is_named(name: str, field: InputField) -> bool:
+    """Return whether a key or header names a column, also as `torque_Nm`."""
+    if names_column(name, field):
+        return True
+    stem, _, unit = name.rpartition("_")
+    return bool(stem) and len(unit) <= 4 and unit.isalpha() and stem == field.name
+
+
+def _unit_of_header(name: str) -> str | None:
+    """Return the unit that a header has in brackets, None without one."""
+    match = _HEADER_UNIT.search(name)
+    return None if match is None else match[1]
