@@ -34,10 +34,7 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
-from gateway.inference.decisions.calibrations import ModelCalibrations
-from gateway.inference.decisions.planning import DecisionPlanner
-from gateway.inference.decisions.sending import PartSender
-from gateway.inference.decisions.stage import DecisionStage
+from gateway.inference.decisions.factory import build_decision_stage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
@@ -90,7 +87,6 @@ from infra.telemetry.log import configure_logging
 from infra.telemetry.tracer_factory import create_tracer
 from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
-from models.decision_calibration.calibration import load_calibrations
 from models.routing.classifier import RouteClassifier
 
 
@@ -319,7 +315,6 @@ def _build_stages(
     )
     parser = Parser(catalog, selector, shared.availability)
     dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
-    calibrations = ModelCalibrations(catalog, load_calibrations())
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
@@ -348,12 +343,8 @@ def _build_stages(
             write_timeout_s=settings.idle_timeout_s,
         ),
         decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
-        decisions=DecisionStage(
-            DecisionPlanner(parser, selector, calibrations),
-            PartSender(dispatcher),
-            call_metrics,
-            calibrations,
-            settings.first_byte_timeout_s,
+        decisions=build_decision_stage(
+            parser, selector, dispatcher, call_metrics, settings.first_byte_timeout_s
         ),
         writer=writer,
         call_metrics=call_metrics,

@@ -22,10 +22,12 @@ from gateway.batches.input_file import (
 )
 from gateway.batches.requests import BATCH_ENDPOINTS, WINDOW_HOURS, BatchRequest
 from gateway.batches.throughput import estimate_seconds
-from gateway.call.errors import ParameterInvalid
+from gateway.call.errors import ParameterInvalid, ParameterUnsupported
 from gateway.call.tags import TAGS_HEADER, parse_tags
 from gateway.call.values import Call, ParsedRequest, Principal, ServiceTier
 from gateway.inference.admission import Admission, parse_max_cost
+from gateway.inference.decisions.planning import DecisionPlanner
+from gateway.inference.decisions.stage import LINKED_IN_BATCH
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.model_selection import FALLBACK_HEADER
 from gateway.inference.parsing import Parser
@@ -70,7 +72,9 @@ class BatchOffers:
         admission: Admission,
         clock: Clock,
         max_body_bytes: int,
+        planner: DecisionPlanner,
     ) -> None:
+        self._planner = planner
         self._database = database
         self._parser = parser
         self._admission = admission
@@ -177,6 +181,12 @@ class BatchOffers:
             unsupported = _unsupported(request, line)
             if unsupported is not None:
                 return unsupported
+            if request.decision is not None:
+                plan = self._planner.plan(call, principal, request)
+                if plan.linked:
+                    code, path = ParameterUnsupported.code, "body.questions"
+                    return FileProblem(code, LINKED_IN_BATCH, line.number, path)
+                request = plan.request
             return held_demand(self._admission, call, principal, request).max_cost_nano
         except AppError as error:
             param = None if error.param is None else f"body.{error.param}"

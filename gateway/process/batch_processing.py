@@ -42,8 +42,10 @@ def build_batch_processing(
         metrics=shared.metrics,
         timing=timing,
     )
+    parser, admission, max_bytes = stages.parser, stages.admission, settings.max_body_bytes
+    planner = stages.decisions.planner
     return BatchProcessing(
         BatchRunner(dependencies),
-        BatchOffers(database, stages.parser, stages.admission, clock, settings.max_body_bytes),
+        BatchOffers(database, parser, admission, clock, max_bytes, planner),
         BatchCreation(database, clock, settings.credit_wait_s, timing),
     )

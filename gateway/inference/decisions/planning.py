@@ -181,7 +181,11 @@ class _Draft:
         linked = tuple(one for one in predictions if one is not own)
         if own is not None:
             request = replace(
-                own.request, selection=request.selection, tags=request.tags, decision=decision
+                own.request,
+                selection=request.selection,
+                tags=request.tags,
+                service_tier=request.service_tier,
+                decision=decision,
             )
         else:
             questions = [decision.questions[number] for number in self.open]

@@ -15,6 +15,7 @@ from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientExchange
 from gateway.call.decisions import Refusal
+from gateway.call.errors import ParameterUnsupported
 from gateway.call.values import (
     AdmittedCall,
     Call,
@@ -48,6 +49,10 @@ from gateway.wire.generation import JSON_HEADERS
 from infra import ids
 from models.decision_calibration.outputs import NotAnswerable, OutputForm
 
+# The hold of a batch pays for one call per line.
+LINKED_IN_BATCH = (
+    "In a batch, a specialist answers only as the `model` of the line, not in `specialist`."
+)
 _NO_UNITS = Quantities(input_tokens=0, output_tokens=0)
 
 
@@ -96,6 +101,8 @@ class DecisionStage:
             client.extra_headers.update(selection_headers(request.selection))
         plan = self.planner.plan(call, principal, request)
         if plan.linked:
+            if call.held_money is not None:
+                raise ParameterUnsupported(LINKED_IN_BATCH, param="questions")
             async with client.deadline(self._timeout_s):
                 requests = [planned.request for planned in plan.linked]
                 await linked.reserve(principal, requests, PREDICTIONS)

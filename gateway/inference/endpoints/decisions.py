@@ -107,6 +107,7 @@ DECISIONS = Endpoint(
     decode=_decode,
     select_model=ModelSelector.select_for_text,
     quote_field="questions",
+    in_batches=True,
     usage_group=UsageGroup.DECISIONS,
     documentation=Documentation(
         request=DecisionBody,

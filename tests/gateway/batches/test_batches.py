@@ -8,8 +8,10 @@ import pytest
 
 from gateway.batches.runner import BatchRunner
 from gateway.identity.audit_log import list_account_entries
+from gateway.inference.endpoints.predictions import EXAMPLE_ROW
 from tests.support.billing.making import sql
 from tests.support.builders import CHAT, EMBEDDING, SPECIALIST, client, customer
+from tests.support.fakes.first_tokens import choosing
 from tests.support.gateway.batching import Batcher, chat_line, chat_lines, extra, nano
 
 
@@ -68,6 +70,41 @@ class TestResults:
         assert batch.request_counts is not None
         assert (batch.status, batch.request_counts.completed) == ("completed", 2), batch
         assert len(await batcher.results(batch)) == 2
+
+    async def test_decisions_run_in_batches_within_the_hold(self, batcher: Batcher) -> None:
+        batcher.upstream.chances = choosing({"true": 0.9, "false": 0.1})
+        question = {"type": "predicate", "instructions": "The pump leaks."}
+        body = {"model": CHAT, "input": "Oil at the seal.", "questions": [question] * 3}
+        line = {"custom_id": "d", "method": "POST", "url": "/v1/decisions", "body": body}
+        batch = await batcher.run([line], "/v1/decisions")
+        (found,) = await batcher.results(batch)
+        chances = [one["probability"] for one in found["response"]["body"]["answers"]]
+        assert chances == pytest.approx([0.9] * 3)
+        (row,) = await batcher.gateway.rows(1)
+        assert (row["service_tier"], row["output_tokens"]) == ("batch", 6)
+        assert nano(extra(batch, "cost")) == nano(row["cost"]) > 0
+
+    async def test_specialist_decides_as_the_model_of_a_line(self, batcher: Batcher) -> None:
+        batcher.upstream.predicts = {"failure_probability": 0.75, "failure": 1}
+        part = {"type": "input_json", "data": EXAMPLE_ROW}
+        question = {"type": "predicate", "instructions": "It fails."}
+        body = {
+            "model": SPECIALIST,
+            "input": [{"role": "user", "content": [part]}],
+            "questions": [question],
+        }
+        line = {"custom_id": "d", "method": "POST", "url": "/v1/decisions", "body": body}
+        batch = await batcher.run([line], "/v1/decisions")
+        (found,) = await batcher.results(batch)
+        assert found["response"]["body"]["answers"][0]["probability"] == 0.75
+        (row,) = await batcher.gateway.rows(1)
+        assert (row["service_tier"], row["rows"]) == ("batch", 1)
+        named = {**question, "specialist": {"model": SPECIALIST}}
+        line["body"] = {**body, "model": CHAT, "questions": [named]}
+        failed = await batcher.run([line], "/v1/decisions")
+        assert failed.errors is not None
+        assert failed.errors.data is not None
+        assert failed.errors.data[0].param == "body.questions"
 
     async def test_failed_lines_are_in_the_error_file(self, batcher: Batcher) -> None:
         lines = [chat_line("good", "ask"), chat_line("long", "too-long text")]

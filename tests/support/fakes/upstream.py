@@ -59,8 +59,7 @@ class FakeUpstream:
     calls: list[tuple[str, str]] = field(default_factory=list)  # of functions, one per offer
     internals: dict[str, Any] = field(default_factory=dict)  # put at every level of an answer
     chances: Chances = no_chances  # of first tokens by prompt, for `logprobs`
-    predicts: dict[str, Any] = field(default_factory=dict)  # outputs of each row
-    infer_status: int = 200
+    predicts: dict[str, Any] | None = field(default_factory=dict)  # of each row; None: a fault
 
 
 @asynccontextmanager
@@ -166,8 +165,8 @@ class _Handlers:
         refusal = self._fake.learner.refusal(request.match_info["name"])
         if refusal is not None:
             return refusal
-        if self._fake.infer_status != 200:
-            return web.Response(status=self._fake.infer_status)
+        if self._fake.predicts is None:
+            return web.Response(status=500)
         if not header["inputs"]:
             return unfit("There are no inputs.")
         rows = header["inputs"][0]["shape"][0]

@@ -68,7 +68,7 @@ class TestLinkedCalls:
     async def test_failure_of_the_specialist_bills_nothing(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
-        upstream.infer_status = 500
+        upstream.predicts = None
         error = await refused(gateway, NAMED, LEAK, input=readings())
         assert error.code == "model_failed"
         await nothing_is_held(gateway)
