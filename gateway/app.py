@@ -9,7 +9,6 @@ from collections.abc import Callable
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 
-from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.exception_handlers import (
     handle_app_error,
@@ -23,7 +22,6 @@ from gateway.api.routes import API_ROUTES
 from gateway.asgi.log_context import bind_request
 from gateway.components import Components, dependencies
 from gateway.dashboard.router import dashboard_router
-from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationDependencies, EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
@@ -33,23 +31,12 @@ from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
 from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
-from gateway.inference.call_metrics import CallMetrics
-from gateway.inference.decisions.factory import build_decision_stage
-from gateway.inference.dispatch import Dispatcher
-from gateway.inference.grounding import AnswerVerifier
-from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
-from gateway.inference.idempotency import IdempotencyReplayer
-from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.model_selection import ModelSelector
-from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.prompt_counts import PromptCounts
-from gateway.inference.quotations import QuotationSender
 from gateway.inference.quotes import Quotes
-from gateway.inference.relay import Relay
 from gateway.inference.stages import Stages
-from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
 from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
@@ -66,25 +53,18 @@ from gateway.process.gauges import Gauges
 from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
 from gateway.process.shared_components import SharedComponents, build_shared
+from gateway.process.stage_factory import build_stages
 from gateway.quota.request_limits import RequestLimits
-from gateway.registry.decision_records import PURPOSE, DecisionLog
-from gateway.responses.translator import ResponseTranslator
 from gateway.retrieval.embedder import Embedder
-from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
-from gateway.retrieval.quoting import HandbookQuoter
-from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.model_metadata import ModelMetadata
-from gateway.upstream.signatures import Signatures
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.secrets.secret_key import secret_key
-from infra.secrets.signing_key import SigningKey
 from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
-from infra.telemetry.tracer_factory import create_tracer
 from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
 from models.routing.classifier import RouteClassifier
@@ -114,7 +94,7 @@ def build_components(
     shared = build_shared(settings, clock, catalog, connect)
     model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
-    stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
+    stages, embedder, searcher = build_stages(shared, settings, clock, catalog, model_selector)
     propagation = Propagation(database, clock, settings.timing)
     pepper, pipeline = secret_key(settings), Pipeline(stages, clock, settings)
     links, quotes = Links.from_settings(settings), _build_quotes(settings, clock, stages, database)
@@ -127,18 +107,13 @@ def build_components(
         connections=shared.connections,
         heartbeat=shared.heartbeat,
         quota_leaser=shared.quota_leaser,
-        writer=stages.writer,
-        input_counter=stages.input_counter,
-        authenticator=stages.authenticator,
-        admission=stages.admission,
-        call_metrics=stages.call_metrics,
+        stages=stages,
         gauges=_build_gauges(shared, clock, catalog, stages.writer),
         quotes=quotes,
         collector=create_collector(settings),
         webhook_poster=create_webhook_poster(settings),
         router=router,
         upstream=upstream,
-        parser=stages.parser,
         model_selector=model_selector,
         model_metadata=ModelMetadata(router, upstream, shared.variant_loader),
         fine_tuning_runner=_fine_tuning_runner(shared, clock, catalog, stages, propagation),
@@ -156,7 +131,6 @@ def build_components(
         pipeline=pipeline,
         prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
         toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
-        tracer=stages.tracer,
         identity=build_identity(database, clock, pepper, links, Passwords()),
         pepper=pepper,
         upstream_monitor=shared.monitor,
@@ -288,96 +262,6 @@ def _build_gauges(
     router, schedulers, timing = shared.router, shared.schedulers, shared.timing
     connections = shared.connections
     return Gauges(shared.metrics, clock, catalog, router, schedulers, writer, connections, timing)
-
-
-def _build_stages(
-    shared: SharedComponents,
-    settings: Settings,
-    clock: Clock,
-    catalog: Catalog,
-    selector: ModelSelector,
-) -> tuple[Stages, Embedder, VectorStoreSearcher]:
-    """Build the stages of a call, and the embedder and searcher, which others use too."""
-    connections, quota_leaser, heartbeat = shared.connections, shared.quota_leaser, shared.heartbeat
-    calls, pepper = connections.calls, secret_key(settings)
-    timing, metrics = shared.timing, shared.metrics
-    counter = PromptTokenCounter(settings.data_dir)
-    admission = Admission(quota_leaser, counter, settings.credit_wait_s)
-    records, settle_s = connections.records, settings.settle_timeout_s
-    writer = UsageWriter(records, heartbeat, quota_leaser, clock, metrics, settle_s, timing)
-    internal_calls = InternalCalls(admission, writer, clock)
-    call_metrics = CallMetrics(quota_leaser, metrics, timing)
-    embedder = Embedder(
-        internal_calls, shared.router, shared.upstream, settings.first_byte_timeout_s
-    )
-    searcher = VectorStoreSearcher(
-        catalog, shared.availability, connections.handlers, clock, embedder
-    )
-    parser = Parser(catalog, selector, shared.availability)
-    dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
-    stages = Stages(
-        authenticator=Authenticator(
-            calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
-        ),
-        parser=parser,
-        replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
-        translator=ResponseTranslator(shared.responses),
-        grounder=Grounder(
-            parser,
-            searcher,
-            HandbookSearcher(catalog, shared.availability),
-            counter,
-            HandbookQuoter(counter),
-        ),
-        admission=admission,
-        counter=counter,
-        dispatcher=dispatcher,
-        verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
-        quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
-        hosted_tools=HostedToolRunner(
-            _build_specialist_tools(shared, clock, catalog, parser, selector),
-            StepSender(dispatcher, writer, clock),
-            call_metrics,
-            clock,
-            timeout_s=settings.first_byte_timeout_s,
-            write_timeout_s=settings.idle_timeout_s,
-        ),
-        decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
-        decisions=build_decision_stage(
-            parser, selector, dispatcher, call_metrics, settings.first_byte_timeout_s
-        ),
-        writer=writer,
-        call_metrics=call_metrics,
-        internal_calls=internal_calls,
-        input_counter=InputCounter(
-            connections.handlers, clock, metrics.input_counts_dropped, timing
-        ),
-        tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
-    )
-    return stages, embedder, searcher
-
-
-def _build_specialist_tools(
-    shared: SharedComponents,
-    clock: Clock,
-    catalog: Catalog,
-    parser: Parser,
-    selector: ModelSelector,
-) -> SpecialistTools:
-    """Build the component that finds the specialists that a chat may call."""
-    metadata = ModelMetadata(shared.router, shared.upstream, shared.variant_loader)
-    signatures = Signatures(metadata, clock)
-    return SpecialistTools(catalog, parser, shared.availability, signatures, selector)
-
-
-def _build_dispatcher(
-    settings: Settings, clock: Clock, shared: SharedComponents, call_metrics: CallMetrics
-) -> Dispatcher:
-    """Build the component that sends admitted calls to model servers."""
-    relay, timeout_s = Relay(shared.upstream, clock, settings), settings.queue_timeout_s
-    schedulers, router, loader = shared.schedulers, shared.router, shared.variant_loader
-    monitor = shared.monitor
-    return Dispatcher(schedulers, router, relay, loader, call_metrics, clock, timeout_s, monitor)
 
 
 def build_app(components: Components, *lifespans: Lifespan) -> Litestar:

@@ -26,6 +26,7 @@ from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotes import Quotes
+from gateway.inference.stages import Stages
 from gateway.inference.usage_writer import UsageWriter
 from gateway.mcp.toolbox import Toolbox
 from gateway.process.batch_processing import BatchProcessing
@@ -66,18 +67,13 @@ class Components:
     connections: DatabaseConnections
     heartbeat: ProcessHeartbeat
     quota_leaser: QuotaLeaser
-    writer: UsageWriter
-    input_counter: InputCounter
-    authenticator: Authenticator
-    admission: Admission
-    call_metrics: CallMetrics
+    stages: Stages
     gauges: Gauges
     quotes: Quotes
     collector: Collector | None
     webhook_poster: SignedPoster
     router: Router
     upstream: UpstreamClient
-    parser: Parser
     model_selector: ModelSelector
     model_metadata: ModelMetadata
     document_queue: DocumentQueue
@@ -95,7 +91,6 @@ class Components:
     pipeline: Pipeline
     prompt_counts: PromptCounts
     toolbox: Toolbox
-    tracer: Tracer
     identity: IdentityServices
     pepper: bytes
     upstream_monitor: UpstreamMonitor
@@ -120,6 +115,41 @@ class Components:
     def database(self) -> Database:
         """The connection pool of the HTTP handlers."""
         return self.connections.handlers
+
+    @property
+    def writer(self) -> UsageWriter:
+        """The stage that writes usage rows."""
+        return self.stages.writer
+
+    @property
+    def input_counter(self) -> InputCounter:
+        """The counter of the inputs of fine-tuned models."""
+        return self.stages.input_counter
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """The stage that identifies callers by their keys."""
+        return self.stages.authenticator
+
+    @property
+    def admission(self) -> Admission:
+        """The stage that reserves quota and money."""
+        return self.stages.admission
+
+    @property
+    def call_metrics(self) -> CallMetrics:
+        """The metrics and cost headers of calls."""
+        return self.stages.call_metrics
+
+    @property
+    def parser(self) -> Parser:
+        """The stage that parses requests and resolves their models."""
+        return self.stages.parser
+
+    @property
+    def tracer(self) -> Tracer:
+        """The tracer of calls."""
+        return self.stages.tracer
 
     @property
     def response_store(self) -> ResponseStore:

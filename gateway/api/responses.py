@@ -5,24 +5,26 @@
 
 from typing import Annotated, Any, Literal
 
-from litestar import Controller, delete, get, post
+import msgspec
+from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from gateway.api.pagination import PageLimit
-from gateway.call.errors import ParameterUnsupported
+from gateway.call.errors import ParameterInvalid
 from gateway.call.values import Principal
+from gateway.inference.relay import EVENT_STREAM
 from gateway.responses import rows
 from gateway.responses.store import ResponseStore
 from gateway.responses.views import page_of_items, response_json
+from gateway.wire.responses.output import ResponseStatus
+from gateway.wire.responses.replay import replayed_events
 from infra.clock import Clock
 from infra.database.database import Database
 
-_Include = Annotated[
-    list[str] | None, QueryParameter(name="include", description="Accepted; items are complete")
-]
-_IncludeArray = Annotated[
-    list[str] | None, QueryParameter(name="include[]", description="As `include`")
+_REPLAYABLE = (ResponseStatus.COMPLETED, ResponseStatus.INCOMPLETE, ResponseStatus.FAILED)
+_StartingAfter = Annotated[
+    int | None, QueryParameter(ge=0, description="With `stream`: only events after this one")
 ]
 
 
@@ -40,18 +42,21 @@ class ResponseRoutes(Controller):
         response_store: NamedDependency[ResponseStore],
         response: FromPath[str],
         stream: FromQuery[bool] = False,
-        include: _Include = None,
-        include_array: _IncludeArray = None,
-    ) -> dict[str, Any]:
-        """Return a response, also one that has not ended."""
-        if stream:
-            raise ParameterUnsupported(
-                "Stored responses are not streamed. Poll the response instead.", param="stream"
-            )
+        starting_after: _StartingAfter = None,
+    ) -> Response[bytes]:
+        """Return a response, also one that has not ended; `stream` for its events instead."""
         account_id = principal.account_id
         async with database.transaction() as session:
             row = await rows.find_response(session, clock, account_id, response)
-        return response_json(row, response_store.content(account_id))
+        found = response_json(row, response_store.content(account_id))
+        if not stream:
+            return Response(msgspec.json.encode(found), media_type="application/json")
+        if row.status not in _REPLAYABLE:
+            raise ParameterInvalid(
+                f"The response has the status {row.status!r}, so it has no events. Poll it.",
+                param="stream",
+            )
+        return Response(replayed_events(found, starting_after), headers=EVENT_STREAM)
 
     @get("/{response:str}/input_items", summary="List the input items of a stored response")
     async def input_items(
@@ -64,8 +69,6 @@ class ResponseRoutes(Controller):
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
         order: FromQuery[Literal["asc", "desc"]] = "desc",
-        include: _Include = None,
-        include_array: _IncludeArray = None,
     ) -> dict[str, Any]:
         """Return a page of the conversation's items before the answer."""
         account_id = principal.account_id

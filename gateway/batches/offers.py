@@ -229,4 +229,7 @@ def _unsupported(request: ParsedRequest, line: InputLine) -> FileProblem | None:
     if request.retrieval is not None:
         text = "Searches of documents (`file_search`) are not available in batches."
         return FileProblem("unsupported_parameter", text, line.number, "body.tools")
+    if request.hosted_tools is not None:
+        text = "Tools that run on the server (`specialist`) are not available in batches."
+        return FileProblem("unsupported_parameter", text, line.number, "body.tools")
     return None

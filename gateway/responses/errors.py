@@ -12,6 +12,12 @@ class ResponseNotFound(AppError):
     code = "response_not_found"
 
 
+class TooManyResponses(BadRequest):
+    """The account has the maximum number of stored responses."""
+
+    code = "too_many_responses"
+
+
 class PreviousResponseNotFound(BadRequest):
     """The response, or the item, that a request continues is not stored."""
 

@@ -17,6 +17,8 @@ from infra import ids
 from infra.clock import Clock
 from infra.work_queue import OwnedQueue, RetryPolicy
 
+# All responses of an account that are stored.
+MAX_STORED = 10_000
 # Background responses of an account that have not ended: the rest must wait at the client.
 MAX_OPEN = 100
 _IDEMPOTENCY_KEY_LIFETIME = timedelta(hours=24)
@@ -116,6 +118,13 @@ async def find_by_idempotency_key(
         update(SavedResponse).where(*of_key, expired).values(idempotency_key=None)
     )
     return (await session.scalars(select(SavedResponse).where(*of_key))).one_or_none()
+
+
+async def count_stored(session: AsyncSession, account_id: UUID) -> int:
+    """Return how many responses of an account are stored, at most MAX_STORED."""
+    stored = select(col(SavedResponse.id)).where(col(SavedResponse.account_id) == account_id)
+    query = select(func.count()).select_from(stored.limit(MAX_STORED).subquery())
+    return (await session.scalars(query)).one()
 
 
 async def count_open(session: AsyncSession, account_id: UUID) -> int:

@@ -12,7 +12,11 @@ from gateway.call.errors import ParameterInvalid
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.responses import rows
 from gateway.responses.content import ContentPart, ContentSealer
-from gateway.responses.errors import PreviousResponseNotFound, ResponseNotFound
+from gateway.responses.errors import (
+    PreviousResponseNotFound,
+    ResponseNotFound,
+    TooManyResponses,
+)
 from gateway.tables import SavedResponse
 from gateway.wire.responses.items import REFERENCE, Item, listed_items
 from gateway.wire.responses.output import RESPONSE_PREFIX, ResponseRef, ResponseStatus
@@ -82,6 +86,16 @@ class ResponseStore:
                 found[response_id] = self._items_of(await self._find(account_id, response_id, path))
             resolved.append(_item_in(found[response_id], item_id, path))
         return resolved
+
+    async def require_place(self, account_id: UUID) -> None:
+        """Raise TooManyResponses if the account has the most stored responses."""
+        async with self._database.transaction() as session:
+            stored = await rows.count_stored(session, account_id)
+        if stored >= rows.MAX_STORED:
+            raise TooManyResponses(
+                f"The account has {rows.MAX_STORED} stored responses. Delete some of them.",
+                param="store",
+            )
 
     def require_size(self, items: Sequence[Item]) -> None:
         """Raise ParameterInvalid if a conversation is too large to be stored or continued."""

@@ -20,11 +20,13 @@ class ResponseTranslator:
         """Validate and convert a request, with the items of the response that it continues.
 
         Raises BodyNotJson, ParameterInvalid, ParameterUnknown, ParameterUnsupported,
-        PreviousResponseNotFound, DatabaseUnavailable.
+        PreviousResponseNotFound, TooManyResponses, DatabaseUnavailable.
         """
         request = parse_response_request(body)
         earlier, own = await self._load_items(principal, request)
         items = [*earlier, *own]
+        if request.store:
+            await self._services.store.require_place(principal.account_id)
         if request.store or earlier:
             self._services.store.require_size(items)
         chat = chat_form(request, items, len(earlier))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.call.errors import BadRequest
+from gateway.call.errors import BadRequest, ParameterUnsupported
 from gateway.call.values import Call, Operation, ParsedRequest, Principal, ResolvedModel
 from gateway.inference.endpoints import text_generation
 from gateway.inference.endpoints.chat import CHAT
@@ -25,7 +25,7 @@ from gateway.wire import body as bodies
 from gateway.wire.reasoning import EFFORT_FIELD
 from gateway.wire.responses.chat_form import chat_form
 from gateway.wire.responses.documentation import ResponseObject, example_response, example_stream
-from gateway.wire.responses.items import decode_items
+from gateway.wire.responses.items import REFERENCE, decode_items
 from gateway.wire.responses.parameters import RESPONSES_PARAMETERS
 from gateway.wire.responses.request import ResponseRequest, parse_response_request
 from models.catalog import Task
@@ -49,8 +49,7 @@ async def _prepare(
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
     """Decode a request as a chat; `_prepare` has converted it, other callers send it as it is."""
     if "messages" not in bodies.decode_fields(body):
-        request = parse_response_request(body)
-        body = chat_form(request, decode_items(request.input)).body
+        body = _chat_alone(body)
     try:
         decoded = CHAT.decode(replace(call, path=CHAT.path), body, principal)
     except BadRequest as error:
@@ -64,6 +63,21 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
             raise _renamed(error) from None
 
     return replace(decoded, for_model=for_model)
+
+
+def _chat_alone(body: bytes) -> bytes:
+    """Return the chat of a request that is known from its body alone, as a line of a batch.
+
+    Raises ParameterUnsupported if it needs what is stored, or is answered later.
+    """
+    request = parse_response_request(body)
+    items = decode_items(request.input)
+    for name in ("previous_response_id", "background"):
+        if getattr(request, name):
+            raise ParameterUnsupported(f"`{name}` is not supported here.", param=name)
+    if any(item["type"] == REFERENCE for item in items):
+        raise ParameterUnsupported("References to items are not supported here.", param="input")
+    return chat_form(request, items).body
 
 
 def _renamed(error: BadRequest) -> BadRequest:
@@ -104,13 +118,14 @@ RESPONSES = Endpoint(
     prompt=CHAT.prompt,
     parameters=RESPONSES_PARAMETERS,
     usage_group=UsageGroup.COMPLETIONS,
+    in_batches=True,
     documentation=Documentation(
         request=ResponseRequest,
         answer=ResponseObject,
         summary="Create a response",
         description=(
-            "OpenAI's Responses API, with functions, `file_search`, structured output and "
-            "conversations (`previous_response_id`). Responses are stored with `store: true` "
+            "OpenAI's Responses API, with functions, `file_search`, specialists, structured output "
+            "and conversations (`previous_response_id`). Responses are stored with `store: true` "
             "only. With `stream: true` the answer is a stream of numbered events; the last one "
             "has the response with its usage, and `x_maas_cost`, `x_maas_currency` and "
             "`x_maas_balance`."

@@ -18,6 +18,8 @@ from gateway.wire.responses.output import (
     usage_of,
 )
 
+# Of the gateway's own fields: cost, and decisions of specialists.
+OWN_PREFIX = "x_maas_"
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 # What a value without the form of a chat's answer raises.
 UNREADABLE = (
@@ -67,6 +69,15 @@ def _response(
 
 
 def answer_fields(answer: Mapping[str, Any], search: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return fields that a response has in common with a chat: tier and grounding of the answer."""
-    fields = {"service_tier": answer.get("service_tier") or "default"}
+    """Return fields that a response has in common with a chat.
+
+    They are the service tier, the grounding of an answer from passages, and the gateway's own
+    fields, such as the decisions of specialists.
+    """
+    fields = {"service_tier": answer.get("service_tier") or "default", **own_fields(answer)}
     return fields if search is None else {**fields, "grounding": search["grounding"]}
+
+
+def own_fields(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the gateway's own fields of an answer or chunk."""
+    return {name: value for name, value in answer.items() if name.startswith(OWN_PREFIX)}

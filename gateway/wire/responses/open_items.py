@@ -162,4 +162,4 @@ def delta_texts(delta: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("message", "output_text", delta.get("content")),
         ("message", "refusal", delta.get("refusal")),
     )
-    return [(item, part, text) for item, part, text in found if text]
+    return [(item, part, text) for item, part, text in found if text and isinstance(text, str)]

@@ -7,8 +7,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from gateway.wire.responses.chat_form import ResponseOptions
 from gateway.wire.responses.items import ID_PREFIXES, Item
+from gateway.wire.usage import UsageObject
 from infra import ids
 
 RESPONSE_PREFIX = "resp"
@@ -74,9 +77,9 @@ def response_object(
     }
 
 
-def final_fields(finish_reason: str | None, now: datetime) -> tuple[ResponseStatus, dict[str, Any]]:
+def final_fields(finish_reason: object, now: datetime) -> tuple[ResponseStatus, dict[str, Any]]:
     """Return the status of an answer that ended, and the fields that go with it."""
-    reason = _INCOMPLETE_REASONS.get(finish_reason or "")
+    reason = _INCOMPLETE_REASONS.get(str(finish_reason))
     if reason is not None:
         return ResponseStatus.INCOMPLETE, {"incomplete_details": {"reason": reason}}
     return ResponseStatus.COMPLETED, {"completed_at": int(now.timestamp())}
@@ -97,13 +100,16 @@ def failure_fields(error: Mapping[str, Any], status: int) -> dict[str, Any]:
     }
 
 
-def usage_of(usage: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return a response's usage from a chat's; None if the engine reported none."""
-    if usage is None:
+def usage_of(usage: object) -> dict[str, Any] | None:
+    """Return a response's usage from a chat's; None if the engine reported none that is valid."""
+    try:
+        counts = msgspec.convert(usage, UsageObject)
+    except msgspec.ValidationError:
         return None
-    inputs, outputs = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-    reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    inputs, outputs = counts.prompt_tokens, counts.completion_tokens or 0
+    prompt, completion = counts.prompt_tokens_details, counts.completion_tokens_details
+    cached = None if prompt is None else prompt.cached_tokens
+    reasoning = None if completion is None else completion.reasoning_tokens
     return {
         "input_tokens": inputs,
         "input_tokens_details": {"cached_tokens": cached or 0, "cache_write_tokens": 0},

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed
 from gateway.wire.citations import FILE_SEARCH
-from gateway.wire.responses.answer import UNREADABLE, answer_fields
+from gateway.wire.responses.answer import UNREADABLE, answer_fields, own_fields
 from gateway.wire.responses.chat_form import ResponseOptions
 from gateway.wire.responses.items import Item
 from gateway.wire.responses.open_items import Event, OpenItem, OpenSearch, delta_texts
@@ -30,8 +30,6 @@ from infra.errors import AppError, error_object
 
 _CHUNK = msgspec.json.Decoder(dict[str, Any])
 _encode = msgspec.json.Encoder().encode
-# Fields with the cost of a call begin so (gateway/inference/call_metrics.py).
-_COST_PREFIX = "x_maas_"
 _NOTHING_FOUND: Mapping[str, Any] = {"results": []}
 
 
@@ -44,6 +42,7 @@ class ResponseStream:
         self._sequence = self._sent = 0
         self._model = ""
         self._chunk: Mapping[str, Any] = {}
+        self._own: dict[str, Any] = {}
         self._search: OpenSearch | None = None
         self._found: Mapping[str, Any] | None = None
         self._open: OpenItem | None = None
@@ -76,12 +75,12 @@ class ResponseStream:
             self._output,
             model=self._model,
             usage=usage_of(total.get("usage")),
-            **answer_fields(self._chunk, self._found),
+            **answer_fields({**self._chunk, **self._own}, self._found),
             **fields,
         )
-        cost = {name: one for name, one in total.items() if name.startswith(_COST_PREFIX)}
         name = f"response.{status.value}"
-        return self._render([*events, {"type": name, "response": self.response, **cost}])
+        last = {"type": name, "response": self.response, **own_fields(total)}
+        return self._render([*events, last])
 
     def fail(self, error: AppError) -> bytes:
         """Return the events of an error that ends the stream.
@@ -107,6 +106,7 @@ class ResponseStream:
             return event + b"\n\n" if event.startswith(b":") else b""
         chunk = _CHUNK.decode(event[6:])
         self._chunk = chunk
+        self._own |= own_fields(chunk)
         self._model = chunk.get("model") or self._model
         self._found = chunk.get(FILE_SEARCH) or self._found
         events = self._begin()
@@ -213,16 +213,21 @@ class ResponseStream:
 
     def _render_one(self, event: Event) -> bytes:
         """Return an event as a server-sent event with the next sequence number."""
-        number, kind = self._sequence, str(event["type"])
+        number = self._sequence
         self._sequence += 1
-        data = _encode({**event, "sequence_number": number})
-        return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+        return render_event(event, number)
+
+
+def render_event(event: Event, number: int) -> bytes:
+    """Return an event as a server-sent event with its sequence number."""
+    kind, data = str(event["type"]), _encode({**event, "sequence_number": number})
+    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
 
 
 def _total_chunk(tail: bytes) -> Mapping[str, Any]:
     """Return the chunk with usage and cost at the end of a chat's stream; empty without one."""
-    for event in tail.split(b"\n\n"):
-        if event.startswith(b"data: {"):
-            total: Mapping[str, Any] = _CHUNK.decode(event[6:])
-            return total
-    return {}
+    event = tail.split(b"\n\n", 1)[0]
+    try:
+        return _CHUNK.decode(event[6:]) if event.startswith(b"data: {") else {}
+    except UNREADABLE:
+        return {}  # the call has ended and was settled: its text is complete

@@ -1,4 +1,7 @@
-"""Tools of a response: functions and `file_search` in the form of a chat, and the tool choice."""
+"""Tools of a response in the form of a chat, and the tool choice.
+
+Functions of the client are converted; the tools that the gateway executes are those of a chat.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +11,13 @@ import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnsupported
 from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.hosted_tools.tool import SPECIALIST
 from gateway.wire.nested import convert_nested
 
 Tool = dict[str, Any]
-_SUPPORTED = "`function` and `file_search`"
+# Tools that the gateway executes; chats validate them.
+_HOSTED = (FILE_SEARCH, SPECIALIST)
+_SUPPORTED = ", ".join(("function", *_HOSTED))
 
 
 class FunctionTool(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,8 +80,8 @@ def chat_tools(tools: Sequence[Tool] | None, choice: str | Tool | None) -> ChatT
     return ChatTools(converted, choice)
 
 
-def hosted_tools(tool: Mapping[str, Any], path: str) -> NoReturn:
-    """Reject a tool that runs on the server, such as `specialist`. Raises ParameterUnsupported."""
+def _reject(tool: Mapping[str, Any], path: str) -> NoReturn:
+    """Reject a tool of another type, such as `web_search`. Raises ParameterUnsupported."""
     param = f"{path}.type"
     name = str(tool.get("type"))[:60]
     raise ParameterUnsupported(
@@ -87,10 +93,10 @@ def hosted_tools(tool: Mapping[str, Any], path: str) -> NoReturn:
 def _chat_tool(tool: Tool, path: str) -> Tool:
     """Return a tool in the form of a chat. Raises the errors of `chat_tools`."""
     present = {name: value for name, value in tool.items() if value is not None}
-    if present.get("type") == FILE_SEARCH:
+    if present.get("type") in _HOSTED:
         return present
     if present.get("type") != "function":
-        hosted_tools(present, path)
+        _reject(present, path)
     function = msgspec.to_builtins(convert_nested(present, FunctionTool, path))
     kind = function.pop("type")
     return {
@@ -117,7 +123,7 @@ def _with_chosen(tools: list[Tool], choice: Tool) -> ChatTools:
 
 
 def _name_of(tool: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return type and name of a chat's tool; the name is None for `file_search`."""
+    """Return type and name of a chat's tool; only functions have a name."""
     function = tool.get("function")
     return tool["type"], None if function is None else function["name"]
 

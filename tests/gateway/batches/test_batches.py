@@ -56,6 +56,7 @@ class TestResults:
             ("/v1/embeddings", {"model": EMBEDDING, "input": "pump seal leaks"}),
             ("/v1/completions", {"model": CHAT, "prompt": "seal", "max_tokens": 2}),
             ("/v1/predictions", {"model": SPECIALIST, "instances": [{"torque": 40.0}]}),
+            ("/v1/responses", {"model": CHAT, "input": "seal", "max_output_tokens": 2}),
         ],
     )
     async def test_other_endpoints_run_in_batches(

@@ -12,7 +12,7 @@ from billing.tables import CreditReason
 from gateway.access.api_keys import revoke_key
 from gateway.batches import creation, offers
 from tests.support.billing.making import sql
-from tests.support.builders import EMBEDDING, PLENTY, Limited
+from tests.support.builders import CHAT, EMBEDDING, PLENTY, Limited
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.batching import (
     Batcher,
@@ -178,11 +178,37 @@ class TestInvalidFiles:
         assert error.code in ("model_not_found", "model_not_supported")
         assert error.param == "body.model"
 
-    async def test_search_in_documents_is_rejected(self, batcher: Batcher) -> None:
-        tool = {"type": "file_search", "vector_store_ids": ["vs_" + "0" * 32]}
+    @pytest.mark.parametrize(
+        "tool",
+        [
+            {"type": "file_search", "vector_store_ids": ["vs_" + "0" * 32]},
+            {"type": "specialist"},
+        ],
+    )
+    async def test_tool_of_the_server_is_rejected(
+        self, batcher: Batcher, tool: dict[str, Any]
+    ) -> None:
         batch = await batcher.create([chat_line("a", "x", tools=[tool])])
         assert batch.errors is not None
         assert [one.param for one in batch.errors.data or ()] == ["body.tools"]
+
+    @pytest.mark.parametrize(
+        ("fields", "param"),
+        [
+            ({"previous_response_id": "resp_1"}, "body.previous_response_id"),
+            ({"background": True, "store": True}, "body.background"),
+            ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "body.input"),
+        ],
+    )
+    async def test_response_that_is_more_than_its_body_is_rejected(
+        self, batcher: Batcher, fields: dict[str, Any], param: str
+    ) -> None:
+        path = "/v1/responses"
+        body = {"model": CHAT, "input": "hi", **fields}
+        line = {"custom_id": "a", "method": "POST", "url": path, "body": body}
+        batch = await batcher.create([line], path)
+        assert batch.errors is not None
+        assert [one.param for one in batch.errors.data or ()] == [param]
 
     async def test_file_of_another_purpose_or_endpoint_is_rejected(self, batcher: Batcher) -> None:
         files = batcher.client.files

@@ -73,3 +73,17 @@ async def test_second_turn_continues_the_conversation(
     assert second.final_output == "Since Monday."
     roles = [one["role"] for one in model.received[1]["messages"]]
     assert roles == ["system", "user", "assistant", "user"]
+
+
+async def test_stored_conversation_continues_by_its_last_response(
+    scripted: Gateway, model: ScriptedModel
+) -> None:
+    model.answers = [function_call("read_pump", pump="P-1"), ANSWER, ANSWER]
+    stored = agents.RunConfig(model_settings=agents.ModelSettings(store=True))
+    async with openai_client(scripted) as client:
+        agent = agent_of(client)
+        first = await agents.Runner.run(agent, "How much pressure has P-1?", run_config=stored)
+        last = first.last_response_id
+        await agents.Runner.run(agent, "Again?", previous_response_id=last, run_config=stored)
+    roles = [one["role"] for one in model.received[2]["messages"]]
+    assert roles == ["system", "user", "assistant", "tool", "assistant", "user"]

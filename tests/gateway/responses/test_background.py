@@ -10,6 +10,7 @@ from sqlalchemy import text, update
 from sqlmodel import col, select
 
 from gateway.responses import rows
+from gateway.responses.content import ContentPart
 from gateway.tables import SavedResponse
 from infra import ids
 from tests.support.builders import CHAT, Gateway
@@ -20,6 +21,11 @@ PATH = "/v1/responses"
 ASKED: dict[str, Any] = {"model": CHAT, "input": "one two", "max_output_tokens": 4}
 BACKGROUND: dict[str, Any] = {**ASKED, "background": True, "store": True}
 _PATIENCE_S = 30
+# The processes that hold responses have ended.
+_END_PROCESS = """
+    insert into gateway_process (id, host, pid, started_at, expires_at, ended_at)
+    select process_id, 'x', 1, now(), now(), now() from saved_response
+"""
 
 
 async def ended(client: AsyncOpenAI, response_id: str) -> Any:
@@ -52,6 +58,7 @@ class TestQueuedResponse:
         billed, acknowledged = await gateway.rows(2)
         assert billed["cost"] == found.model_extra["x_maas_cost"] != "0.000000000"
         assert (acknowledged["cost"], acknowledged["output_tokens"]) == ("0.000000000", 0)
+        assert (await gateway.reconciled()).differences == ()
 
     async def test_conversation_goes_on_in_the_background(
         self, client: AsyncOpenAI, upstream: FakeUpstream
@@ -128,12 +135,7 @@ class TestExactlyOnce:
         async with gateway.parts.database.transaction() as session:
             values = {"status": "in_progress", "process_id": ids.new_id(), "request": before}
             await session.execute(update(SavedResponse).values(**values))
-            await session.execute(
-                text(
-                    "insert into gateway_process (id, host, pid, started_at, expires_at, ended_at)"
-                    " select process_id, 'x', 1, now(), now(), now() from saved_response"
-                )
-            )
+            await session.execute(text(_END_PROCESS))
         second = await ended(client, queued.id)
         assert second.output_text == first.output_text == "3 bar"
         assert len(upstream.received) == 1
@@ -199,3 +201,23 @@ class TestCleanUp:
         async with gateway.parts.database.transaction() as session:
             await rows.delete_expired_responses(session, gateway.parts.clock.now())
         assert await saved(gateway) == []
+
+    async def test_stream_of_a_lost_process_is_marked_as_failed(
+        self, gateway: Gateway, client: AsyncOpenAI
+    ) -> None:
+        made = await client.responses.create(**ASKED, store=True)
+        lost: dict[str, Any] = {"status": "in_progress", "process_id": ids.new_id()}
+        async with gateway.parts.database.transaction() as session:
+            (row,) = await session.scalars(select(SavedResponse))
+            content = gateway.parts.response_store.content(row.account_id)
+            begun = {**content.open_response(row.id, row.response), "output": []}
+            lost["response"] = content.seal(row.id, ContentPart.RESPONSE, begun)
+            await session.execute(update(SavedResponse).values(**lost))
+            await session.execute(text(_END_PROCESS))
+        assert (await client.responses.retrieve(made.id)).status == "in_progress"
+        async with gateway.parts.database.transaction() as session:
+            await rows.delete_expired_responses(session, gateway.parts.clock.now())
+        found = await client.responses.retrieve(made.id)
+        assert (found.status, found.output) == ("failed", [])
+        assert found.error is not None
+        assert found.error.code == "server_error"

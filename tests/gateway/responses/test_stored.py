@@ -7,6 +7,7 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from sqlalchemy import text
 
+from gateway.responses import rows, store
 from tests.support.builders import CHAT, Gateway, customer
 from tests.support.builders import client as http_client
 from tests.support.fakes.upstream import FakeUpstream
@@ -53,12 +54,24 @@ class TestConversation:
         await client.responses.create(model=CHAT, input=[reference, again])
         assert upstream.received[-1]["messages"][0] == {"role": "assistant", "content": "3 bar"}
 
-    async def test_conversation_has_a_maximum_size(self, gateway: Gateway) -> None:
-        body = {**ASKED, "input": "x" * (1 << 20), "store": True}
-        gateway_limit = gateway.parts.settings.max_body_bytes
-        assert gateway_limit < 1 << 20  # the test gateway refuses larger bodies
-        answer = await gateway.http.post(PATH, json=body)
-        assert answer.status_code == 413
+    async def test_stored_conversation_has_a_maximum_size(
+        self, gateway: Gateway, client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store, "MAX_CONVERSATION_BYTES", 1_000)
+        long: dict[str, Any] = {**ASKED, "input": "brief " * 200}
+        assert (await client.responses.create(**long)).status == "incomplete"
+        answer = await gateway.http.post(PATH, json={**long, "store": True})
+        assert (answer.status_code, error_of(answer)["param"]) == (400, "input")
+
+    async def test_stored_responses_of_an_account_are_limited(
+        self, gateway: Gateway, client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rows, "MAX_STORED", 1)
+        first = await client.responses.create(**ASKED, store=True)
+        answer = await gateway.http.post(PATH, json={**ASKED, "store": True})
+        assert error_of(answer)["code"] == "too_many_responses"
+        await client.responses.delete(first.id)
+        await client.responses.create(**ASKED, store=True)
 
 
 class TestRetrieval:
@@ -78,6 +91,17 @@ class TestRetrieval:
         assert found.output_text == made.output_text
         assert (found.status, found.usage) == (made.status, made.usage)
         assert [item.id for item in found.output] == [item.id for item in made.output]
+
+    async def test_stored_response_is_streamed_again(
+        self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        upstream.says = "3 bar"
+        made = await client.responses.create(**ASKED, store=True)
+        stream = await client.responses.retrieve(made.id, stream=True, starting_after=1)
+        events: list[Any] = [event async for event in stream]
+        assert [events[0].sequence_number, events[-1].type] == [2, "response.completed"]
+        assert events[-1].response.output_text == "3 bar"
+        assert len(await gateway.rows(1)) == 1
 
     async def test_input_items_are_listed_in_both_orders(
         self, client: AsyncOpenAI, upstream: FakeUpstream
@@ -165,6 +189,21 @@ class TestDeletion:
         assert last.type == "response.failed"
         found = await client.responses.retrieve(last.response.id)
         assert (found.status, found.error is not None) == ("failed", True)
+
+    async def test_stream_that_its_client_left_is_stored_as_cancelled(
+        self, gateway: Gateway, client: AsyncOpenAI
+    ) -> None:
+        stream = await client.responses.create(
+            model=CHAT, input="drip two", max_output_tokens=1000, stream=True, store=True
+        )
+        async for event in stream:
+            if event.type == "response.output_text.delta":
+                break
+        await stream.close()
+        row = await gateway.row()
+        assert row["settlement"] == "client_abort"
+        found = await client.responses.retrieve(row["request_id"].replace("req_", "resp_"))
+        assert found.status == "cancelled"
 
     async def test_response_that_is_not_in_the_background_cannot_be_cancelled(
         self, client: AsyncOpenAI

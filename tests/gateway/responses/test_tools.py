@@ -1,9 +1,10 @@
-"""Function calls through `/v1/responses`: the client's loop, whole and streamed."""
+"""Function calls and parsed answers through `/v1/responses`, whole and streamed."""
 
 import json
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.scripted_model import ScriptedModel, function_call
@@ -67,3 +68,20 @@ async def test_forced_function_reaches_the_model(scripted: Gateway, model: Scrip
         "type": "function", "function": {"name": "read_pump"}}  # fmt: skip
     assert model.received[0]["parallel_tool_calls"] is False
     assert forced.tools[0].type == "function"
+
+
+class Reading(BaseModel):
+    """A reading of a pump."""
+
+    pressure_bar: float
+
+
+async def test_official_client_parses_structured_output(
+    scripted: Gateway, model: ScriptedModel
+) -> None:
+    model.answers = [{"role": "assistant", "content": '{"pressure_bar": 3}'}]
+    async with openai_client(scripted) as client:
+        parsed = await client.responses.parse(model=CHAT, input="P-1?", text_format=Reading)
+    assert parsed.output_parsed == Reading(pressure_bar=3)
+    schema = model.received[0]["response_format"]["json_schema"]
+    assert (schema["name"], schema["strict"]) == ("Reading", True)

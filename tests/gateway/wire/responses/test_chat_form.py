@@ -201,11 +201,15 @@ class TestTools:
         with pytest.raises(ParameterInvalid):
             chat_of(tool_choice="required")
 
-    @pytest.mark.parametrize("kind", ["web_search", "specialist", "mcp", "custom", None])
+    @pytest.mark.parametrize("kind", ["web_search", "mcp", "custom", None])
     def test_tool_of_another_kind_is_rejected(self, kind: str | None) -> None:
         with pytest.raises(ParameterUnsupported) as caught:
             chat_of(tools=[FUNCTION, {"type": kind}])
         assert caught.value.param == "tools[1].type"
+
+    def test_specialist_is_a_tool_of_the_chat(self) -> None:
+        tool = {"type": "specialist", "models": ["m"], "max_calls": 2}
+        assert chat_of(tools=[FUNCTION, {**tool, "subject": None}])["tools"][1] == tool
 
     def test_unknown_field_of_a_function_is_rejected(self) -> None:
         with pytest.raises(ParameterUnknown) as caught:

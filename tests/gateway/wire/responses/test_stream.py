@@ -15,6 +15,7 @@ from gateway.wire.responses.answer import response_of
 from gateway.wire.responses.chat_form import ResponseOptions, chat_form
 from gateway.wire.responses.items import decode_items
 from gateway.wire.responses.output import ResponseRef
+from gateway.wire.responses.replay import replayed_events
 from gateway.wire.responses.request import parse_response_request
 from gateway.wire.responses.stream import ResponseStream
 from infra import ids
@@ -209,6 +210,27 @@ class TestFileSearch:
         assert response["grounding"] == "verified"
 
 
+class TestReplay:
+    def test_stored_response_has_the_events_of_its_stream(self) -> None:
+        asked = options(tools=[SEARCH], include=["file_search_call.results"])
+        chunks = (
+            chunk(reasoning="so"),
+            chunk(content="t [1]"),
+            chunk("stop", more={"file_search": FOUND}, annotations=[CITATION]),
+        )
+        events, response = streamed(*chunks, given_options=asked)
+        replayed = read(replayed_events(response, None))
+        assert sorted(kinds(replayed)) == sorted(kinds(events))
+        assert replayed[-1]["response"] == response
+        items = [one["item"] for one in replayed if one["type"] == "response.output_item.done"]
+        assert items == response["output"]
+
+    def test_events_after_a_number_are_replayed_alone(self) -> None:
+        _, response = streamed(chunk("stop", content="x"))
+        events = replayed_events(response, None).split(b"\n\n")
+        assert replayed_events(response, 3).split(b"\n\n") == events[4:]
+
+
 class TestFailure:
     def test_error_is_an_event_and_the_response_fails(self) -> None:
         stream = ResponseStream(ResponseRef(ids.new_id(), NOW), options())
@@ -257,4 +279,5 @@ def test_streamed_response_equals_the_response_of_the_whole_answer(
     body = json.dumps({"model": "m", "choices": [choice], "usage": USAGE}).encode()
     whole = response_of(body, ref, options(), NOW)
     assert read(sent)[-1]["response"] == json.loads(json.dumps(whole))
+    assert read(replayed_events(whole, None))[-1]["response"] == json.loads(json.dumps(whole))
     Response.model_validate(whole)
