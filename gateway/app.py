@@ -56,6 +56,7 @@ from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
 from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
+from gateway.process.own_models import build_own_models
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.quota.request_limits import RequestLimits
 from gateway.retrieval.embedder import Embedder
@@ -104,7 +105,7 @@ def build_components(
     stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
     propagation = Propagation(database, clock, settings.timing)
     pepper, links = secret_key(settings), Links.from_settings(settings)
-    pipeline = Pipeline(stages, clock, settings)
+    pipeline, metadata = Pipeline(stages, clock, settings), _build_metadata(shared)
     quotes = _build_quotes(settings, clock, stages, database)
     return Components(
         settings=settings,
@@ -128,13 +129,14 @@ def build_components(
         upstream=upstream,
         parser=stages.parser,
         model_selector=model_selector,
-        model_metadata=ModelMetadata(router, upstream, shared.variant_loader),
+        model_metadata=metadata,
         fine_tuning_runner=_fine_tuning_runner(shared, clock, catalog, stages, propagation),
         propagation=propagation,
         searcher=searcher,
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
+        own_models=build_own_models(shared, clock, stages, pipeline, quotes, metadata),
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
@@ -221,6 +223,11 @@ def _build_evaluation_runner(
             timing=shared.timing,
         )
     )
+
+
+def _build_metadata(shared: SharedComponents) -> ModelMetadata:
+    """Build the client for metadata of specialist models."""
+    return ModelMetadata(shared.router, shared.upstream, shared.variant_loader)
 
 
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
@@ -359,6 +366,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.fine_tuning_runner,
         components.ingestion_runner,
         components.evaluation_runner,
+        components.own_models.comparison_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

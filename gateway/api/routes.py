@@ -21,6 +21,7 @@ from gateway.api.outcomes.contracts import OutcomeContractRoutes
 from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.api.outcomes.outcomes import OutcomeRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
+from gateway.api.own_models.comparisons import ComparisonRoutes
 from gateway.api.payment_pages import payment_page
 from gateway.api.root import front
 from gateway.api.subscription import SubscriptionRoutes
@@ -41,6 +42,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     VectorStoreBatchRoutes,
     FineTuningRoutes,
     EvaluationRoutes,
+    ComparisonRoutes,
     FeedbackRoutes,
     QuoteRoutes,
     AutoRoutes,

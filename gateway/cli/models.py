@@ -57,6 +57,11 @@ _LAZY_COMMANDS = (
         "Evaluate a model on your own questions.",
     ),
     Command(
+        "compare",
+        "gateway.cli.own_models.comparison:models_compare",
+        "Compare models on a table with known results.",
+    ),
+    Command(
         "check",
         "gateway.cli.model_catalog:models_check",
         "Validate catalog files and show what they change.",

@@ -36,6 +36,18 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "tabular_classifier": gettext_noop("A class, such as good or faulty"),
             "tabular_regressor": gettext_noop("A number, such as wear in mm"),
         },
+        # By models/evaluation/statistics.py, of the first model of a comparison.
+        "verdict_of_first": {
+            "better": gettext_noop("First model better"),
+            "worse": gettext_noop("First model worse"),
+            "no_difference_shown": gettext_noop("No difference shown"),
+        },
+        # By models/observed/clusters.py.
+        "clusters": {
+            "machine": gettext_noop("The intervals count rows of one machine together."),
+            "time": gettext_noop("The intervals count neighboring rows in time together."),
+            "row": gettext_noop("The intervals take all rows as independent."),
+        },
         # By models/drift/psi.py.
         "drift_level": {
             "none": gettext_noop("No drift"),

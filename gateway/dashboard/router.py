@@ -24,6 +24,7 @@ from gateway.dashboard.pages.login import SignInPages
 from gateway.dashboard.pages.new_evaluation import NewEvaluationPages
 from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import show_overview
+from gateway.dashboard.pages.own_models.comparisons import ComparisonPages
 from gateway.dashboard.pages.own_models.job import OwnModelJobPages
 from gateway.dashboard.pages.own_models.listing import OwnModelPages
 from gateway.dashboard.pages.own_models.new_model import NewModelPages
@@ -64,6 +65,7 @@ HANDLERS = (
     ProfilePages,
     SecondFactorPages,
     PlaygroundPages,
+    ComparisonPages,
     NewModelPages,
     OwnModelJobPages,
     OwnModelPages,

@@ -4,6 +4,7 @@ shared models.
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
+from gateway.tables.comparisons import ModelComparison
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
     AnswerStatus,
@@ -57,6 +58,7 @@ __all__ = [
     "KeptInput",
     "LoginSession",
     "Membership",
+    "ModelComparison",
     "ModelVersion",
     "ModelVersionExample",
     "OneTimeToken",

@@ -19,7 +19,6 @@ from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, read_upload, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
-from gateway.dashboard.pages.declared_inputs import fetch_declared_inputs
 from gateway.dashboard.pages.own_models.prediction_table import (
     HORIZON,
     TableNotPredicted,
@@ -35,6 +34,7 @@ from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.registry.variants import list_live_variants
+from gateway.upstream.declared_inputs import fetch_declared_inputs
 from gateway.upstream.model_metadata import ModelMetadata
 from infra import ids
 from infra.clock import Clock

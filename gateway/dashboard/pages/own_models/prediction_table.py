@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from billing.invoice_documents.rendering.csv import BYTE_ORDER_MARK, format_csv_rows
-from gateway.dashboard.pages.declared_inputs import BYTES, DeclaredInput
+from gateway.upstream.declared_inputs import DeclaredInput
 from infra.errors import AppError
 from infra.translations import gettext_noop
 from models.signature import InputInvalid
-from models.tables.instances import ModelInput, TableInstances, build_instances
+from models.tables.instances import TableInstances, build_instances
 from models.tables.reading import read_table
 
 # A call with more would keep the browser waiting for minutes.
@@ -40,7 +40,7 @@ def read_instances(
     fit the model or has more than MAX_INSTANCES.
     """
     constants = _constants(inputs, horizon)
-    wanted = [_model_input(one) for one in inputs]
+    wanted = [one.as_column() for one in inputs]
     found = build_instances(read_table(content), wanted, machine=machine, constants=constants)
     if len(found.instances) > MAX_INSTANCES:
         raise InputInvalid(gettext_noop("The table has more than 20,000 rows. Split it."))
@@ -87,17 +87,6 @@ def _constants(inputs: Iterable[DeclaredInput], horizon: str) -> dict[str, float
     if not horizon.isdecimal() or not 1 <= int(horizon) <= 10_000:
         raise InputInvalid(gettext_noop("Enter how many steps to forecast."), param=HORIZON)
     return {HORIZON: float(horizon)}
-
-
-def _model_input(declared: DeclaredInput) -> ModelInput:
-    """Return a declared input as an input of a table."""
-    return ModelInput(
-        declared.name,
-        is_text=declared.datatype == BYTES,
-        steps=declared.length,
-        is_optional=declared.optional,
-        unit=declared.unit,
-    )
 
 
 def _steps(prediction: Mapping[str, Any]) -> int:

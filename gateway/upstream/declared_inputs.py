@@ -7,6 +7,7 @@ import msgspec
 from gateway.call.values import ResolvedModel
 from gateway.upstream.model_metadata import ModelMetadata
 from infra.errors import AppError
+from models.tables.instances import ModelInput
 
 BYTES = "BYTES"
 
@@ -29,6 +30,16 @@ class DeclaredInput(msgspec.Struct, frozen=True):
     def is_number(self) -> bool:
         """Whether the input is a single number per row."""
         return self.length is None and self.datatype not in (BYTES, "BOOL")
+
+    def as_column(self) -> ModelInput:
+        """Return the input as a column of a table."""
+        return ModelInput(
+            self.name,
+            is_text=self.datatype == BYTES,
+            steps=self.length,
+            is_optional=self.optional,
+            unit=self.unit,
+        )
 
 
 class _Signature(msgspec.Struct, frozen=True):
