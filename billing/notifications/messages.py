@@ -59,6 +59,14 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "again.\n"
         ),
     ),
+    "promise_broken": (
+        gettext_noop("Predictions are less reliable than stated: {model}"),
+        gettext_noop(
+            "Hello,\n\nThe intervals or probabilities of {model} state {nominal}, but only "
+            "{observed} of the last {rows} observed results agree.\n"
+            "Do not rely on them until you have checked the input or trained the model again.\n"
+        ),
+    ),
     "line_credited": (
         gettext_noop("Dispute answered: line {line} of invoice {number} credited"),
         gettext_noop(

@@ -22,6 +22,7 @@ from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.api.outcomes.outcomes import OutcomeRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
 from gateway.api.own_models.comparisons import ComparisonRoutes
+from gateway.api.own_models.observations import ObservationRoutes, ObservedReportRoutes
 from gateway.api.payment_pages import payment_page
 from gateway.api.root import front
 from gateway.api.subscription import SubscriptionRoutes
@@ -44,6 +45,8 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     EvaluationRoutes,
     ComparisonRoutes,
     FeedbackRoutes,
+    ObservationRoutes,
+    ObservedReportRoutes,
     QuoteRoutes,
     AutoRoutes,
     InvoiceRoutes,

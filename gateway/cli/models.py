@@ -72,6 +72,11 @@ _LAZY_COMMANDS = (
         "Show how far the inputs of a fine-tuned model have moved since training.",
     ),
     Command(
+        "observed",
+        "gateway.cli.own_models.observed:models_observed",
+        "Show predicted against observed results of a fine-tuned model.",
+    ),
+    Command(
         "propose",
         "gateway.cli.model_training:models_propose",
         "Train a version of a shared model, and promote it if it is better.",

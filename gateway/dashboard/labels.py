@@ -252,6 +252,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "comparison.created": gettext_noop("Started a comparison of models"),
             "comparison.canceled": gettext_noop("Canceled a comparison of models"),
             "comparison.deleted": gettext_noop("Deleted a comparison of models"),
+            "observations.deleted": gettext_noop("Deleted observed results"),
             "model.trained": gettext_noop("Started to train a model"),
             "model.predicted": gettext_noop("Predicted a table with a model"),
             "model.activated": gettext_noop("Changed the version of a model"),

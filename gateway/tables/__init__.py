@@ -32,6 +32,7 @@ from gateway.tables.identity import (
     OneTimeToken,
     Person,
 )
+from gateway.tables.observations import Observation, VariantPromise
 from gateway.tables.retrieval import FileStatus, VectorPiece, VectorStore, VectorStoreFile
 from gateway.tables.shared_models import (
     Feedback,
@@ -61,6 +62,7 @@ __all__ = [
     "ModelComparison",
     "ModelVersion",
     "ModelVersionExample",
+    "Observation",
     "OneTimeToken",
     "Person",
     "Rating",
@@ -70,6 +72,7 @@ __all__ = [
     "VariantCount",
     "VariantDeletion",
     "VariantDrift",
+    "VariantPromise",
     "VectorPiece",
     "VectorStore",
     "VectorStoreFile",

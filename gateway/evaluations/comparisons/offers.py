@@ -58,8 +58,8 @@ class ComparisonOffers:
     ) -> ComparisonOffer:
         """Validate a comparison and quote it.
 
-        Raises FileNotFound, ParameterInvalid, ComparisonTooExpensive, and the errors that a call to one of
-        the models would raise.
+        Raises FileNotFound, ParameterInvalid, ComparisonTooExpensive, and the errors that a call to
+        one of the models would raise.
         """
         async with self._database.transaction() as session:
             file = await find_file(session, principal.account_id, request.file)

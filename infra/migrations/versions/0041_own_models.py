@@ -1,6 +1,6 @@
-"""Comparisons of models on tables with known results.
+"""Own models after their training: comparisons on tables, observed results.
 
-The previous version neither reads nor writes the table.
+The previous version neither reads nor writes these tables.
 """
 
 import sqlalchemy as sa
@@ -15,9 +15,13 @@ depends_on = None
 
 def upgrade() -> None:
     _comparison()
+    _observation()
+    _promise()
 
 
 def downgrade() -> None:
+    op.drop_table("variant_promise")
+    op.drop_table("observation")
     op.drop_table("model_comparison")
 
 
@@ -59,6 +63,54 @@ def _comparison() -> None:
         ["id"],
         postgresql_where=sa.text("status in ('queued', 'in_progress')"),
     )
+
+
+def _observation() -> None:
+    numbers = ("predicted_number", "observed_number")
+    classes = ("predicted_class", "observed_class")
+    op.create_table(
+        "observation",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("request_id", sa.Uuid(), nullable=False),
+        sa.Column("row", sa.Integer(), nullable=False),
+        sa.Column("variant_id", sa.Uuid(), nullable=False),
+        *(sa.Column(name, sa.Float(), nullable=True) for name in numbers),
+        *(sa.Column(name, sa.Text(), nullable=True) for name in classes),
+        *(
+            sa.Column(name, sa.Float(), nullable=True)
+            for name in ("lower", "upper", "level", "probability")
+        ),
+        sa.Column("machine", sa.Text(), nullable=False),
+        sa.Column("predicted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(predicted_number is null) = (observed_number is null) and "
+            "(predicted_class is null) = (observed_class is null) and "
+            "(predicted_number is null) <> (predicted_class is null)",
+            name="ck_observation_kind",
+        ),
+        _to("observation", "account_id", "account"),
+        _to("observation", "variant_id", "variant", ondelete="cascade"),
+        sa.PrimaryKeyConstraint("account_id", "request_id", "row", name="pk_observation"),
+    )
+    op.create_index(
+        "ix_observation_variant_id_predicted_at", "observation", ["variant_id", "predicted_at"]
+    )
+    op.create_index("ix_observation_created_at", "observation", ["created_at"])
+
+
+def _promise() -> None:
+    op.create_table(
+        "variant_promise",
+        sa.Column("variant_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("kept", sa.Boolean(), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        _to("variant_promise", "account_id", "account"),
+        _to("variant_promise", "variant_id", "variant", ondelete="cascade"),
+        sa.PrimaryKeyConstraint("variant_id", name="pk_variant_promise"),
+    )
+    op.create_index("ix_variant_promise_account_id", "variant_promise", ["account_id"])
 
 
 def _to(

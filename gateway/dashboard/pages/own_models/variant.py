@@ -21,6 +21,7 @@ from gateway.dashboard.pages.own_models.listing import MODELS_URL
 from gateway.fine_tuning import deletion, versions
 from gateway.fine_tuning.removal import VariantRemoval
 from gateway.identity.roles import Permission
+from gateway.observations.report import load_reports
 from gateway.registry.activations import (
     NoPreviousVersion,
     find_rollback_target,
@@ -146,6 +147,7 @@ async def _render(
             | {job.accepted_by for _, job in rows}
             | {row.deleted_by for row in deletions}
         }
+    reports = await load_reports(database, account_id, variant) if rows else ()
     return page.render(
         "own_variant.html",
         status=status,
@@ -155,6 +157,7 @@ async def _render(
             (version, versions.render_version(variant, version, job)) for version, job in rows
         ],
         target=target,
+        reports=[one for one in reports if one.report is not None],
         changes=changes,
         names=names,
         deletions=[(row, deletion.render_deletion(row)) for row in deletions],
