@@ -44,6 +44,7 @@ from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
+from gateway.inference.shadow_calls import ShadowCalls
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
 from gateway.process.catalog_reloader import CatalogReloader
@@ -306,6 +307,9 @@ def _build_stages(
         input_counter=InputCounter(
             connections.handlers, clock, metrics.input_counts_dropped, timing
         ),
+        shadow_calls=ShadowCalls(
+            dispatcher, shared.schedulers, writer, connections.handlers, clock
+        ),
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
@@ -360,6 +364,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.quota_leaser,
         components.writer,
         components.input_counter,
+        components.own_models.shadow_calls,
         components.authenticator,
         components.call_metrics,
         components.gauges,

@@ -77,6 +77,16 @@ _LAZY_COMMANDS = (
         "Show predicted against observed results of a fine-tuned model.",
     ),
     Command(
+        "shadow",
+        "gateway.cli.own_models.shadow:models_shadow",
+        "Start, show, stop or promote a shadow deployment of a fine-tuned model.",
+    ),
+    Command(
+        "predict",
+        "gateway.cli.own_models.prediction:models_predict",
+        "Predict the rows of a table, and decide by costs.",
+    ),
+    Command(
         "propose",
         "gateway.cli.model_training:models_propose",
         "Train a version of a shared model, and promote it if it is better.",

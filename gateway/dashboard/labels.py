@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from billing.collection.collectors import COLLECTORS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
-from gateway.dashboard.own_model_labels import OWN_MODEL_LABELS
+from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -249,17 +249,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.canceled": gettext_noop("Canceled an evaluation"),
             "evaluation.resumed": gettext_noop("Continued an evaluation"),
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
-            "comparison.created": gettext_noop("Started a comparison of models"),
-            "comparison.canceled": gettext_noop("Canceled a comparison of models"),
-            "comparison.deleted": gettext_noop("Deleted a comparison of models"),
-            "observations.deleted": gettext_noop("Deleted observed results"),
-            "model.trained": gettext_noop("Started to train a model"),
-            "model.predicted": gettext_noop("Predicted a table with a model"),
-            "model.activated": gettext_noop("Changed the version of a model"),
-            "model.rolled_back": gettext_noop("Rolled a model back"),
-            "model.deleted": gettext_noop("Deleted a model"),
-            "model.accepted": gettext_noop("Accepted a rejected model"),
-            "model.canceled": gettext_noop("Cancelled the training of a model"),
+            **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {

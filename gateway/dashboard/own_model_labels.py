@@ -8,6 +8,25 @@ from types import MappingProxyType
 
 from infra.translations import gettext_noop
 
+# By the audit log's action.
+OWN_MODEL_ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "comparison.created": gettext_noop("Started a comparison of models"),
+        "comparison.canceled": gettext_noop("Canceled a comparison of models"),
+        "comparison.deleted": gettext_noop("Deleted a comparison of models"),
+        "model.shadow_started": gettext_noop("Started a shadow deployment"),
+        "model.shadow_stopped": gettext_noop("Stopped a shadow deployment"),
+        "observations.deleted": gettext_noop("Deleted observed results"),
+        "model.trained": gettext_noop("Started to train a model"),
+        "model.predicted": gettext_noop("Predicted a table with a model"),
+        "model.activated": gettext_noop("Changed the version of a model"),
+        "model.rolled_back": gettext_noop("Rolled a model back"),
+        "model.deleted": gettext_noop("Deleted a model"),
+        "model.accepted": gettext_noop("Accepted a rejected model"),
+        "model.canceled": gettext_noop("Cancelled the training of a model"),
+    }
+)
+
 OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "training": {
@@ -41,6 +60,17 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "better": gettext_noop("First model better"),
             "worse": gettext_noop("First model worse"),
             "no_difference_shown": gettext_noop("No difference shown"),
+        },
+        "verdict_of_candidate": {
+            "better": gettext_noop("Candidate better"),
+            "worse": gettext_noop("Candidate worse"),
+            "no_difference_shown": gettext_noop("No difference shown"),
+        },
+        "shadow": {
+            "running": gettext_noop("Running"),
+            "completed": gettext_noop("Limit reached"),
+            "stopped": gettext_noop("Stopped"),
+            "promoted": gettext_noop("Candidate in use"),
         },
         # By models/observed/clusters.py.
         "clusters": {

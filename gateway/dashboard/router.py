@@ -29,6 +29,7 @@ from gateway.dashboard.pages.own_models.job import OwnModelJobPages
 from gateway.dashboard.pages.own_models.listing import OwnModelPages
 from gateway.dashboard.pages.own_models.new_model import NewModelPages
 from gateway.dashboard.pages.own_models.prediction import PredictionPages
+from gateway.dashboard.pages.own_models.shadow import ShadowPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
@@ -70,6 +71,7 @@ HANDLERS = (
     OwnModelJobPages,
     OwnModelPages,
     PredictionPages,
+    ShadowPages,
     VariantPages,
     NewEvaluationPages,
     EvaluationPages,

@@ -46,6 +46,7 @@ from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.retrieval_port import Grounder
+from gateway.inference.shadow_calls import ShadowCalls
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
 from gateway.inference.usage_writer import UsageWriter
 from gateway.upstream.concurrency import Slot
@@ -91,6 +92,7 @@ class Stages:
     call_metrics: CallMetrics
     internal_calls: InternalCalls
     input_counter: InputCounter
+    shadow_calls: ShadowCalls
     tracer: Tracer
 
 
@@ -333,7 +335,7 @@ class Pipeline:
                 error_event = render_error_event(error) if result.stream_started else None
                 result = failed_result(call, error, result.stream_started, error_event)
                 tail = result.tail
-        self._count_inputs(state, result)
+        self._follow_variant(call, state, result)
         error_type = self._stages.call_metrics.record_call(record, result)
         client.before_first_byte = None
         client.extra_headers.update(cost_headers)
@@ -343,14 +345,16 @@ class Pipeline:
             if state.trace.id is not None:
                 state.trace.end(*span_name_and_attributes(record, result), error_type)
 
-    def _count_inputs(self, state: CallState, result: CallResult) -> None:
-        """Count the binned inputs of a fine-tuned model that answered."""
-        if result.input_bins is None or state.principal is None or state.request is None:
+    def _follow_variant(self, call: Call, state: CallState, result: CallResult) -> None:
+        """Count the binned inputs of a fine-tuned model that answered; queue its shadow call."""
+        request, admitted = state.request, state.admitted
+        if request is None or request.variant_id is None or admitted is None:
             return
-        variant_id = state.request.variant_id
-        if variant_id is not None:
-            account_id = state.principal.account_id
-            self._stages.input_counter.add(account_id, variant_id, result.input_bins)
+        if result.input_bins is not None:
+            account_id = admitted.principal.account_id
+            self._stages.input_counter.add(account_id, request.variant_id, result.input_bins)
+        if result.status == 200 and not result.stream_started:
+            self._stages.shadow_calls.enqueue(call, admitted, result)
 
     def _enqueue(
         self,

@@ -8,6 +8,7 @@ from gateway.evaluations.comparisons.runner import ComparisonDependencies, Compa
 from gateway.inference.pipeline import Pipeline, Stages
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.quotes import Quotes
+from gateway.inference.shadow_calls import ShadowCalls
 from gateway.process.shared_components import SharedComponents
 from gateway.upstream.model_metadata import ModelMetadata
 from infra.clock import Clock
@@ -19,6 +20,7 @@ class OwnModelParts:
 
     comparison_runner: ComparisonRunner
     comparison_offers: ComparisonOffers
+    shadow_calls: ShadowCalls
 
 
 def build_own_models(
@@ -43,4 +45,4 @@ def build_own_models(
             timing=shared.timing,
         )
     )
-    return OwnModelParts(runner, ComparisonOffers(database, quotes, planner))
+    return OwnModelParts(runner, ComparisonOffers(database, quotes, planner), stages.shadow_calls)

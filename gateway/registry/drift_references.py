@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from gateway.tables import (
     Adaptation,
     Observation,
+    ShadowDeployment,
     Variant,
     VariantCount,
     VariantDrift,
@@ -41,10 +42,16 @@ async def store_reference(session: AsyncSession, job: Adaptation, artefact: byte
 async def delete_drift(
     session: AsyncSession, account_id: UUID, variant_ids: Sequence[UUID]
 ) -> None:
-    """Delete references, counts and observed results of versions that an account deletes."""
+    """Delete references, counts, observed results and shadows of versions that are deleted."""
     for table in (VariantDrift, VariantCount, Observation, VariantPromise):
         await session.execute(
             delete(table).where(
                 col(table.account_id) == account_id, col(table.variant_id).in_(variant_ids)
             )
         )
+    of_versions = col(ShadowDeployment.candidate_id).in_(variant_ids) | col(
+        ShadowDeployment.current_id
+    ).in_(variant_ids)
+    await session.execute(
+        delete(ShadowDeployment).where(col(ShadowDeployment.account_id) == account_id, of_versions)
+    )

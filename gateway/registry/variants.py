@@ -21,6 +21,7 @@ from billing.tables import Account
 from gateway.call.errors import ModelNotFound
 from gateway.call.values import AccountVariant
 from gateway.registry.drift_references import delete_drift, store_reference
+from gateway.registry.shadows import list_shadow_plans
 from gateway.tables import (
     ActivationReason,
     Adaptation,
@@ -109,9 +110,10 @@ async def list_live_variants(
     for row in rows:
         versions[row.base, row.name][row.version] = row.id
     current = {(row.base, row.name): row.version for row in rows if row.current}
+    shadows = await list_shadow_plans(session, account_id)
     return {
         public_id(base, account_id, name): AccountVariant(
-            base, MappingProxyType(versions[base, name]), version
+            base, MappingProxyType(versions[base, name]), version, shadows.get((base, name))
         )
         for (base, name), version in current.items()
     }

@@ -34,6 +34,7 @@ from gateway.tables.identity import (
 )
 from gateway.tables.observations import Observation, VariantPromise
 from gateway.tables.retrieval import FileStatus, VectorPiece, VectorStore, VectorStoreFile
+from gateway.tables.shadows import ShadowAnswer, ShadowDeployment, ShadowStatus
 from gateway.tables.shared_models import (
     Feedback,
     ModelVersion,
@@ -66,6 +67,9 @@ __all__ = [
     "OneTimeToken",
     "Person",
     "Rating",
+    "ShadowAnswer",
+    "ShadowDeployment",
+    "ShadowStatus",
     "TrainingFile",
     "Variant",
     "VariantActivation",

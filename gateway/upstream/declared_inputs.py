@@ -63,13 +63,18 @@ class _ModelMetadata(msgspec.Struct, frozen=True):
 _METADATA_DECODER = msgspec.json.Decoder(_ModelMetadata)
 
 
+def parse_declared_inputs(metadata: bytes) -> tuple[DeclaredInput, ...]:
+    """Return the inputs in a model's metadata. Raises msgspec.DecodeError, UnicodeDecodeError."""
+    return _METADATA_DECODER.decode(metadata).parameters.signature.inputs
+
+
 async def fetch_declared_inputs(
     model_metadata: ModelMetadata, resolved: ResolvedModel, account_id: UUID
 ) -> tuple[DeclaredInput, ...] | None:
     """Fetch a specialist model's declared inputs; None if the model does not respond."""
     try:
         status, body = await model_metadata.fetch(resolved, account_id, "")
-        inputs = _METADATA_DECODER.decode(body).parameters.signature.inputs
+        inputs = parse_declared_inputs(body)
     except (AppError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return inputs if status == 200 else None

@@ -13,6 +13,7 @@ from gateway.call.values import Principal
 from gateway.identity.audit_log import record_audit_event
 from gateway.observations import rows
 from gateway.observations.report import load_reports, reports_json
+from gateway.observations.shadows import find_stored_results
 from gateway.wire.own_models.observations import ObservationsRequest, parse_observations
 from infra.clock import Clock
 from infra.database.database import Database
@@ -39,7 +40,10 @@ class ObservationRoutes(Controller):
         """Save what was observed, by call and row, and return how many results were saved."""
         results = parse_observations(await request.body())
         async with database.transaction() as session:
-            saved = await rows.save_observations(session, clock, principal.account_id, results, {})
+            account_id = principal.account_id
+            without = [(one.request_id, one.row) for one in results if one.prediction is None]
+            stored = await find_stored_results(session, account_id, without)
+            saved = await rows.save_observations(session, clock, account_id, results, stored)
         return {"object": "feedback.observations", "saved": saved}
 
     @delete("/{request_id:str}", status_code=200, summary="Delete the observed results of a call")

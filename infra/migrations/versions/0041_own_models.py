@@ -1,4 +1,4 @@
-"""Own models after their training: comparisons on tables, observed results.
+"""Own models after their training: comparisons on tables, observed results, shadows.
 
 The previous version neither reads nor writes these tables.
 """
@@ -17,9 +17,13 @@ def upgrade() -> None:
     _comparison()
     _observation()
     _promise()
+    _shadow()
+    _answer()
 
 
 def downgrade() -> None:
+    op.drop_table("shadow_answer")
+    op.drop_table("shadow_deployment")
     op.drop_table("variant_promise")
     op.drop_table("observation")
     op.drop_table("model_comparison")
@@ -111,6 +115,69 @@ def _promise() -> None:
         sa.PrimaryKeyConstraint("variant_id", name="pk_variant_promise"),
     )
     op.create_index("ix_variant_promise_account_id", "variant_promise", ["account_id"])
+
+
+def _shadow() -> None:
+    owner = ["account_id", "base", "name"]
+    op.create_table(
+        "shadow_deployment",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("base", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("current_version", sa.Integer(), nullable=False),
+        sa.Column("current_id", sa.Uuid(), nullable=False),
+        sa.Column("candidate_version", sa.Integer(), nullable=False),
+        sa.Column("candidate_id", sa.Uuid(), nullable=False),
+        sa.Column("share", sa.Float(), nullable=False),
+        sa.Column("max_rows", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("started_by", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("share > 0 and share <= 1", name="ck_shadow_deployment_share"),
+        sa.CheckConstraint(
+            "max_rows > 0 and rows >= 0 and failed >= 0", name="ck_shadow_deployment_counts"
+        ),
+        _to("shadow_deployment", "account_id", "account"),
+        _to("shadow_deployment", "current_id", "variant", ondelete="cascade"),
+        _to("shadow_deployment", "candidate_id", "variant", ondelete="cascade"),
+        sa.PrimaryKeyConstraint("id", name="pk_shadow_deployment"),
+    )
+    op.create_index(
+        "ix_shadow_deployment_account_id_base_name_id", "shadow_deployment", [*owner, "id"]
+    )
+    op.create_index(
+        "uq_shadow_deployment_running",
+        "shadow_deployment",
+        owner,
+        unique=True,
+        postgresql_where=sa.text("status = 'running'"),
+    )
+
+
+def _answer() -> None:
+    op.create_table(
+        "shadow_answer",
+        sa.Column("shadow_id", sa.Uuid(), nullable=False),
+        sa.Column("request_id", sa.Uuid(), nullable=False),
+        sa.Column("row", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("current", postgresql.JSONB(), nullable=False),
+        sa.Column("candidate", postgresql.JSONB(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        _to("shadow_answer", "account_id", "account"),
+        _to("shadow_answer", "shadow_id", "shadow_deployment", ondelete="cascade"),
+        sa.PrimaryKeyConstraint("shadow_id", "request_id", "row", name="pk_shadow_answer"),
+    )
+    op.create_index(
+        "ix_shadow_answer_account_id_request_id_row",
+        "shadow_answer",
+        ["account_id", "request_id", "row"],
+    )
 
 
 def _to(

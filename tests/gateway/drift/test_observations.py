@@ -14,37 +14,8 @@ from tests.support.clocks import ShiftedClock
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, another
 from tests.support.gateway.errors import error_of
-from tests.support.gateway.own_rows import trained
-
-PATH = "/v1/feedback/observations"
-
-
-async def predicted(customer: Customer, model: str, rows: int = 40) -> dict[str, Any]:
-    """The response of a call of so many rows, and its request id."""
-    body = {"model": model, "instances": [{"torque": float(row)} for row in range(rows)]}
-    answer = await customer.gateway.http.post("/v1/predictions", json=body)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = {**answer.json(), "request_id": answer.headers["x-request-id"]}
-    return found
-
-
-def observed(answer: dict[str, Any], off: float = 0.0, **fields: Any) -> list[dict[str, Any]]:
-    """The true results of a call: twice the torque, but for an error."""
-    return [
-        {
-            "request_id": answer["request_id"],
-            "row": row,
-            "observed": 2.0 * row + off,
-            "prediction": prediction,
-            "machine": f"m{row % 8}",
-            **fields,
-        }
-        for row, prediction in enumerate(answer["predictions"])
-    ]
-
-
-async def report(customer: Customer, results: list[dict[str, Any]]) -> Any:
-    return await customer.gateway.http.post(PATH, json={"observations": results})
+from tests.support.gateway.own_rows import OBSERVATIONS as PATH
+from tests.support.gateway.own_rows import observed, predicted, report, trained
 
 
 async def figures(customer: Customer, name: str) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
 """Tables of predictions: a table and a form as a request, and its response as CSV."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -9,8 +11,10 @@ import numpy as np
 
 from billing.invoice_documents.rendering.csv import BYTE_ORDER_MARK, format_csv_rows
 from gateway.upstream.declared_inputs import DeclaredInput
+from gateway.wire.costs import COSTS
 from infra.errors import AppError
 from infra.translations import gettext_noop
+from models.decisions.costs import CLASS, FALSE_ALARM, LIMIT, MISS
 from models.signature import InputInvalid
 from models.tables.instances import TableInstances, build_instances
 from models.tables.reading import read_table
@@ -31,6 +35,30 @@ class TableNotPredicted(AppError):
     code = "table_not_predicted"
 
 
+@dataclass(frozen=True, slots=True)
+class DecisionForm:
+    """The costs of wrong decisions as a form or a command has them, as texts; empty for none.
+
+    act_on: the class to act on. limit: the number to act beyond.
+    """
+
+    false_alarm: str
+    miss: str
+    act_on: str = ""
+    limit: str = ""
+
+    def costs(self) -> dict[str, Any] | None:
+        """Return the `costs` of a request, None if none were stated. Raises InputInvalid."""
+        stated = {FALSE_ALARM: self.false_alarm, MISS: self.miss, LIMIT: self.limit}
+        if not any(text.strip() for text in (*stated.values(), self.act_on)):
+            return None
+        costs: dict[str, Any] = {}
+        for name, text in stated.items():
+            if text.strip() or name != LIMIT:
+                costs[name] = _parse_amount(name, text)
+        return {**costs, CLASS: self.act_on.strip()} if self.act_on.strip() else costs
+
+
 def read_instances(
     content: bytes, inputs: Sequence[DeclaredInput], machine: str, horizon: str
 ) -> TableInstances:
@@ -47,11 +75,13 @@ def read_instances(
     return found
 
 
-def render_request(model: str, found: TableInstances) -> bytes:
-    """Return the body of `/v1/predictions`."""
-    return msgspec.json.encode(
-        {"model": model, "instances": found.instances, "units": dict(found.units)}
-    )
+def render_request(
+    model: str, found: TableInstances, costs: Mapping[str, Any] | None = None
+) -> bytes:
+    """Return the body of `/v1/predictions`; `costs` are those of wrong decisions, if stated."""
+    content = {"model": model, "instances": found.instances, "units": dict(found.units)}
+    parameters = {} if costs is None else {"parameters": {COSTS: costs}}
+    return msgspec.json.encode({**content, **parameters})
 
 
 def read_predictions(status: int, body: bytes) -> list[Mapping[str, Any]]:
@@ -78,6 +108,19 @@ def render_predictions(
     )
     step = ["step"] if predictions and _steps(predictions[0]) else []
     return BYTE_ORDER_MARK + format_csv_rows([[label, *step, *names], *lines])
+
+
+def _parse_amount(name: str, text: str) -> float:
+    """Return a stated number, also with a decimal comma. Raises InputInvalid naming the field."""
+    try:
+        number = float(text.strip().replace(",", "."))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputInvalid(gettext_noop("Enter a number, such as 250 or 0.3."), param=name)
+    if name != LIMIT and number <= 0:
+        raise InputInvalid(gettext_noop("A cost must be greater than 0."), param=name)
+    return number
 
 
 def _constants(inputs: Iterable[DeclaredInput], horizon: str) -> dict[str, float]:

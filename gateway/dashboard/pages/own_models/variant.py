@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
 from litestar.background_tasks import BackgroundTask
@@ -22,6 +23,8 @@ from gateway.fine_tuning import deletion, versions
 from gateway.fine_tuning.removal import VariantRemoval
 from gateway.identity.roles import Permission
 from gateway.observations.report import load_reports
+from gateway.observations.shadow_report import load_shadow_report, shadow_json
+from gateway.observations.shadows import ShadowNotFound
 from gateway.registry.activations import (
     NoPreviousVersion,
     find_rollback_target,
@@ -45,10 +48,11 @@ class VariantPages(Controller):
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
         variant: FromPath[str],
     ) -> Response[str]:
         """Show the versions of a model, or what its deletion erased."""
-        return await _render(page, database, variant, EMPTY_FORM)
+        return await render_variant(page, database, clock, variant, EMPTY_FORM)
 
     @post("/current", permission=Permission.CALL)
     async def choose_version(
@@ -92,7 +96,7 @@ class VariantPages(Controller):
             raise PageNotFound(error.message) from error
         except NoPreviousVersion as error:
             form = with_errors(page, {}, error)
-            return await _render(page, database, variant, form, UNPROCESSABLE)
+            return await render_variant(page, database, clock, variant, form, UNPROCESSABLE)
         await propagation.wait(epoch)
         return page.redirect(f"{VARIANTS_URL}/{variant}")
 
@@ -123,8 +127,13 @@ class VariantPages(Controller):
         return response
 
 
-async def _render(
-    page: PageRequest, database: Database, variant: str, form: FormState, status: int = 200
+async def render_variant(
+    page: PageRequest,
+    database: Database,
+    clock: Clock,
+    variant: str,
+    form: FormState,
+    status: int = 200,
 ) -> Response[str]:
     """Render the page of a model, live or deleted. Raises PageNotFound if there was none."""
     account_id = page.account_id
@@ -158,6 +167,12 @@ async def _render(
         ],
         target=target,
         reports=[one for one in reports if one.report is not None],
+        shadow=await _load_shadow(database, clock, account_id, variant) if rows else None,
+        candidates=[
+            (str(version.version), str(version.version))
+            for version, _ in rows
+            if not version.current
+        ],
         changes=changes,
         names=names,
         deletions=[(row, deletion.render_deletion(row)) for row in deletions],
@@ -165,3 +180,14 @@ async def _render(
         may=page.viewer.has_permission(Permission.CALL),
         zone=parse_time_zone(profile.time_zone),
     )
+
+
+async def _load_shadow(
+    database: Database, clock: Clock, account_id: UUID, variant: str
+) -> dict[str, Any] | None:
+    """Return the newest shadow deployment of a model with its figures; None if it has none."""
+    try:
+        row, report = await load_shadow_report(database, account_id, variant)
+    except ShadowNotFound:
+        return None
+    return shadow_json(clock, row, report)
