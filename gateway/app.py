@@ -57,7 +57,7 @@ from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
 from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
-from gateway.process.own_models import build_own_models
+from gateway.process.own_models import OwnModelParts, build_own_models
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.quota.request_limits import RequestLimits
 from gateway.retrieval.embedder import Embedder
@@ -66,7 +66,6 @@ from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
-from gateway.upstream.model_metadata import ModelMetadata
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
@@ -104,10 +103,10 @@ def build_components(
     model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
-    propagation = Propagation(database, clock, settings.timing)
-    pepper, links = secret_key(settings), Links.from_settings(settings)
-    pipeline, metadata = Pipeline(stages, clock, settings), _build_metadata(shared)
+    propagation, pepper = Propagation(database, clock, settings.timing), secret_key(settings)
+    pipeline, links = Pipeline(stages, clock, settings), Links.from_settings(settings)
     quotes = _build_quotes(settings, clock, stages, database)
+    own = _build_own_models(shared, settings, clock, catalog, stages, pipeline, quotes, propagation)
     return Components(
         settings=settings,
         clock=clock,
@@ -130,18 +129,18 @@ def build_components(
         upstream=upstream,
         parser=stages.parser,
         model_selector=model_selector,
-        model_metadata=metadata,
-        fine_tuning_runner=_fine_tuning_runner(shared, clock, catalog, stages, propagation),
+        model_metadata=own.model_metadata,
+        fine_tuning_runner=own.fine_tuning_runner,
         propagation=propagation,
         searcher=searcher,
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
-        own_models=build_own_models(shared, clock, stages, pipeline, quotes, metadata),
+        own_models=own,
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
-        offers=_build_offers(shared, settings, clock, catalog, stages.admission),
+        offers=own.offers,
         pipeline=pipeline,
         tracer=stages.tracer,
         identity=build_identity(database, clock, pepper, links, Passwords()),
@@ -226,9 +225,20 @@ def _build_evaluation_runner(
     )
 
 
-def _build_metadata(shared: SharedComponents) -> ModelMetadata:
-    """Build the client for metadata of specialist models."""
-    return ModelMetadata(shared.router, shared.upstream, shared.variant_loader)
+def _build_own_models(
+    shared: SharedComponents,
+    settings: Settings,
+    clock: Clock,
+    catalog: Catalog,
+    stages: Stages,
+    pipeline: Pipeline,
+    quotes: Quotes,
+    propagation: Propagation,
+) -> OwnModelParts:
+    """Build the parts that train, compare and watch models of customers' own."""
+    runner = _fine_tuning_runner(shared, clock, catalog, stages, propagation)
+    offers = _build_offers(shared, settings, clock, catalog, stages.admission)
+    return build_own_models(shared, clock, stages, pipeline, quotes, runner, offers)
 
 
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
@@ -372,6 +382,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.ingestion_runner,
         components.evaluation_runner,
         components.own_models.comparison_runner,
+        components.own_models.retraining_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

@@ -23,6 +23,7 @@ from gateway.api.outcomes.outcomes import OutcomeRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
 from gateway.api.own_models.comparisons import ComparisonRoutes
 from gateway.api.own_models.observations import ObservationRoutes, ObservedReportRoutes
+from gateway.api.own_models.retraining import RetrainingRoutes
 from gateway.api.own_models.shadows import ShadowRoutes
 from gateway.api.payment_pages import payment_page
 from gateway.api.root import front
@@ -39,6 +40,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     VariantRoutes,
     DriftRoutes,
     ShadowRoutes,
+    RetrainingRoutes,
     FileRoutes,
     VectorStoreRoutes,
     VectorStoreFileRoutes,

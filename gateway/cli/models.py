@@ -77,6 +77,11 @@ _LAZY_COMMANDS = (
         "Show predicted against observed results of a fine-tuned model.",
     ),
     Command(
+        "retrain",
+        "gateway.cli.own_models.retraining:models_retrain",
+        "Show or set when a fine-tuned model is trained again.",
+    ),
+    Command(
         "shadow",
         "gateway.cli.own_models.shadow:models_shadow",
         "Start, show, stop or promote a shadow deployment of a fine-tuned model.",

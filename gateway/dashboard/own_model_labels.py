@@ -14,6 +14,8 @@ OWN_MODEL_ACTIONS: Mapping[str, str] = MappingProxyType(
         "comparison.created": gettext_noop("Started a comparison of models"),
         "comparison.canceled": gettext_noop("Canceled a comparison of models"),
         "comparison.deleted": gettext_noop("Deleted a comparison of models"),
+        "model.retraining_set": gettext_noop("Changed the schedule of a model's training"),
+        "model.retraining_deleted": gettext_noop("Deleted the schedule of a model's training"),
         "model.shadow_started": gettext_noop("Started a shadow deployment"),
         "model.shadow_stopped": gettext_noop("Stopped a shadow deployment"),
         "observations.deleted": gettext_noop("Deleted observed results"),
@@ -65,6 +67,19 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "better": gettext_noop("Candidate better"),
             "worse": gettext_noop("Candidate worse"),
             "no_difference_shown": gettext_noop("No difference shown"),
+        },
+        "retraining_every": {
+            "week": gettext_noop("Every week"),
+            "month": gettext_noop("Every month"),
+            "drift": gettext_noop("On significant drift"),
+        },
+        "retraining": {
+            "started": gettext_noop("Running"),
+            "activated": gettext_noop("In use"),
+            "proposed": gettext_noop("Proposed"),
+            "rejected": gettext_noop("Rejected"),
+            "failed": gettext_noop("Failed"),
+            "skipped": gettext_noop("Skipped"),
         },
         "shadow": {
             "running": gettext_noop("Running"),

@@ -29,6 +29,7 @@ from gateway.dashboard.pages.own_models.job import OwnModelJobPages
 from gateway.dashboard.pages.own_models.listing import OwnModelPages
 from gateway.dashboard.pages.own_models.new_model import NewModelPages
 from gateway.dashboard.pages.own_models.prediction import PredictionPages
+from gateway.dashboard.pages.own_models.retraining import RetrainingPages
 from gateway.dashboard.pages.own_models.shadow import ShadowPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.plan import PlanPages
@@ -71,6 +72,7 @@ HANDLERS = (
     OwnModelJobPages,
     OwnModelPages,
     PredictionPages,
+    RetrainingPages,
     ShadowPages,
     VariantPages,
     NewEvaluationPages,

@@ -26,6 +26,7 @@ from gateway.tables import (
     ActivationReason,
     Adaptation,
     AdaptationStatus,
+    RetrainingSchedule,
     Variant,
     VariantActivation,
 )
@@ -34,6 +35,8 @@ from infra.clock import Clock
 
 PREFIX = "var"
 PUBLIC_ID_PREFIX = "ft:"
+# A job's setting: whether its version becomes the one that answers calls.
+ACTIVATE = "activate"
 # Versions kept of each variant. A new version deletes older ones.
 MAX_VERSIONS = 10
 _NO_VARIANTS: Mapping[str, AccountVariant] = MappingProxyType({})
@@ -191,6 +194,8 @@ async def has_version_of_job(session: AsyncSession, job: Adaptation) -> bool:
 async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int:
     """Make the version that a job trained callable and current. Returns its number.
 
+    It does not become current if the job says so and another one is.
+
     If an interrupted attempt has made it live already, nothing changes: the customer may have set
     another current version since. Deletes the versions beyond MAX_VERSIONS.
     """
@@ -202,7 +207,10 @@ async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int
         return row.version
     row.live_at = clock.now()
     await session.flush()
-    await make_current(session, clock, row, ActivationReason.TRAINED, None)
+    if job.settings.get(ACTIVATE, True) or not await _has_current(session, row):
+        await make_current(session, clock, row, ActivationReason.TRAINED, None)
+    else:
+        await advance_epoch(session, row.account_id)
     await _delete_versions(
         session,
         clock,
@@ -211,6 +219,16 @@ async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int
         col(Variant.version) <= row.version - MAX_VERSIONS,
     )
     return row.version
+
+
+async def _has_current(session: AsyncSession, row: Variant) -> bool:
+    """Whether the variant has a version that answers calls."""
+    query = select(col(Variant.id)).where(
+        col(Variant.account_id) == row.account_id,
+        *_variant_conditions(row.base, row.name),
+        col(Variant.current),
+    )
+    return (await session.scalars(query)).first() is not None
 
 
 async def list_live_versions(
@@ -273,7 +291,7 @@ async def make_current(
 async def erase_variant(
     session: AsyncSession, clock: Clock, account_id: UUID, model: str
 ) -> Sequence[ErasedVersion]:
-    """Erase all versions of a variant, also rejected candidates, and their weights.
+    """Erase all versions of a variant, also rejected candidates, their weights and the schedule.
 
     Versions of a job that still runs stay. Raises ModelNotFound if there is nothing to erase.
     """
@@ -301,6 +319,14 @@ async def erase_variant(
     # By id: a version that a job publishes meanwhile must not vanish without a record.
     live_ids = [version.id for version in live]
     await _delete_versions(session, clock, account_id, col(Variant.id).in_(live_ids))
+    base, name = parse_public_id(account_id, model)
+    await session.execute(
+        delete(RetrainingSchedule).where(
+            col(RetrainingSchedule.account_id) == account_id,
+            col(RetrainingSchedule.base) == base,
+            col(RetrainingSchedule.name) == name,
+        )
+    )
     return sorted([*live, *rejected], key=lambda version: version.version)
 
 

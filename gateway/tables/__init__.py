@@ -33,6 +33,12 @@ from gateway.tables.identity import (
     Person,
 )
 from gateway.tables.observations import Observation, VariantPromise
+from gateway.tables.retraining import (
+    RetrainingRun,
+    RetrainingSchedule,
+    RetrainingStatus,
+    RetrainingTrigger,
+)
 from gateway.tables.retrieval import FileStatus, VectorPiece, VectorStore, VectorStoreFile
 from gateway.tables.shadows import ShadowAnswer, ShadowDeployment, ShadowStatus
 from gateway.tables.shared_models import (
@@ -67,6 +73,10 @@ __all__ = [
     "OneTimeToken",
     "Person",
     "Rating",
+    "RetrainingRun",
+    "RetrainingSchedule",
+    "RetrainingStatus",
+    "RetrainingTrigger",
     "ShadowAnswer",
     "ShadowDeployment",
     "ShadowStatus",

@@ -1,4 +1,5 @@
-"""Own models after their training: comparisons on tables, observed results, shadows.
+"""Own models after their training: comparisons on tables, observed results, shadows,
+retraining.
 
 The previous version neither reads nor writes these tables.
 """
@@ -19,9 +20,13 @@ def upgrade() -> None:
     _promise()
     _shadow()
     _answer()
+    _schedule()
+    _run()
 
 
 def downgrade() -> None:
+    op.drop_table("retraining_run")
+    op.drop_table("retraining_schedule")
     op.drop_table("shadow_answer")
     op.drop_table("shadow_deployment")
     op.drop_table("variant_promise")
@@ -177,6 +182,71 @@ def _answer() -> None:
         "ix_shadow_answer_account_id_request_id_row",
         "shadow_answer",
         ["account_id", "request_id", "row"],
+    )
+
+
+def _schedule() -> None:
+    op.create_table(
+        "retraining_schedule",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("base", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("every", sa.Text(), nullable=False),
+        sa.Column("file_id", sa.Uuid(), nullable=True),
+        sa.Column("filename", sa.Text(), nullable=True),
+        sa.Column("budget_nano", sa.BigInteger(), nullable=False),
+        sa.Column("automatic", sa.Boolean(), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("changed_by", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "every in ('week', 'month', 'drift')", name="ck_retraining_schedule_every"
+        ),
+        sa.CheckConstraint(
+            "(file_id is null) <> (filename is null)", name="ck_retraining_schedule_source"
+        ),
+        sa.CheckConstraint(
+            "(next_at is null) = (every = 'drift')", name="ck_retraining_schedule_next"
+        ),
+        sa.CheckConstraint("budget_nano > 0", name="ck_retraining_schedule_budget"),
+        _to("retraining_schedule", "account_id", "account"),
+        _to("retraining_schedule", "key_id", "api_key"),
+        sa.PrimaryKeyConstraint("id", name="pk_retraining_schedule"),
+        sa.UniqueConstraint(
+            "account_id", "base", "name", name="uq_retraining_schedule_account_id_base_name"
+        ),
+    )
+    op.create_index("ix_retraining_schedule_next_at", "retraining_schedule", ["next_at"])
+
+
+def _run() -> None:
+    op.create_table(
+        "retraining_run",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("schedule_id", sa.Uuid(), nullable=False),
+        sa.Column("trigger", sa.Text(), nullable=False),
+        sa.Column("job_id", sa.Uuid(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("max_cost_nano", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("max_cost_nano >= 0", name="ck_retraining_run_cost"),
+        _to("retraining_run", "account_id", "account"),
+        _to("retraining_run", "schedule_id", "retraining_schedule", ondelete="cascade"),
+        sa.PrimaryKeyConstraint("id", name="pk_retraining_run"),
+        sa.UniqueConstraint("schedule_id", "trigger", name="uq_retraining_run_schedule_id_trigger"),
+    )
+    op.create_index("ix_retraining_run_account_id", "retraining_run", ["account_id"])
+    op.create_index(
+        "ix_retraining_run_started",
+        "retraining_run",
+        ["id"],
+        postgresql_where=sa.text("status = 'started'"),
     )
 
 

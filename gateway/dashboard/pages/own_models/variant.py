@@ -9,6 +9,7 @@ from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX, get_account
 from billing.accounts.profiles import get_profile
 from billing.dates import parse_time_zone
 from billing.metering.key_epoch import read_epoch
@@ -17,6 +18,7 @@ from gateway.call.errors import ModelNotFound
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.active_keys import key_choices, list_active_keys
 from gateway.dashboard.pages.own_models.acceptance import actor_name
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
 from gateway.fine_tuning import deletion, versions
@@ -30,7 +32,10 @@ from gateway.registry.activations import (
     find_rollback_target,
     list_activations,
 )
+from gateway.retraining import schedules
+from gateway.retraining.views import run_json, schedule_json
 from gateway.tables import Adaptation, Variant, VariantDeletion
+from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
@@ -168,6 +173,8 @@ async def render_variant(
         target=target,
         reports=[one for one in reports if one.report is not None],
         shadow=await _load_shadow(database, clock, account_id, variant) if rows else None,
+        schedule=await _load_schedule(database, clock, account_id, variant) if rows else None,
+        keys=key_choices(await list_active_keys(database, clock, account_id)) if rows else (),
         candidates=[
             (str(version.version), str(version.version))
             for version, _ in rows
@@ -180,6 +187,30 @@ async def render_variant(
         may=page.viewer.has_permission(Permission.CALL),
         zone=parse_time_zone(profile.time_zone),
     )
+
+
+async def _load_schedule(
+    database: Database, clock: Clock, account_id: UUID, variant: str
+) -> dict[str, Any] | None:
+    """Return the schedule of a model with its runs; None if it has none."""
+    async with database.transaction() as session:
+        try:
+            row = await schedules.find_schedule(session, account_id, variant)
+        except schedules.ScheduleNotFound:
+            return None
+        runs = await schedules.list_runs(session, row)
+        committed = await schedules.sum_committed(session, row, clock.now())
+        currency = (
+            await get_account(session, ids.format_id(ACCOUNT_ID_PREFIX, account_id))
+        ).currency
+    return {
+        **schedule_json(row, runs, committed),
+        "committed_nano": committed,
+        "budget_nano": row.budget_nano,
+        "currency": currency,
+        "next": row.next_at,
+        "runs": [(run, run_json(run)) for run in runs],
+    }
 
 
 async def _load_shadow(
