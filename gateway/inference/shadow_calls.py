@@ -41,6 +41,8 @@ from infra.errors import AppError
 # What waits is bounded; a call of 100 rows is about 30 kB.
 _MAX_WAITING, _MAX_WAITING_BYTES = 256, 16 << 20
 _TIMEOUT_S = 30.0
+# A call with more rows is left out: it takes long, and few of its rows would be stored.
+_MAX_ROWS = 1_000
 _SAMPLE_RESOLUTION = 1 << 20
 _SHADOW_TAG = "shadow"
 
@@ -107,6 +109,8 @@ class ShadowCalls:
         plan = None if variant is None else variant.shadow
         if plan is None or plan.current_id != admitted.request.variant_id:
             return
+        if admitted.request.output_bounds.rows > _MAX_ROWS:
+            return
         if plan.ends_at <= self._clock.now() or not _is_sampled(call.request_id, plan.share):
             return
         one = _ShadowCall(call.request_id, call, admitted, plan, result.tail)
@@ -141,7 +145,7 @@ class ShadowCalls:
         if scheduler.is_full(ServiceTier.FLEX) or any(scheduler.waiting.values()):
             return
         self._writer.require_ready()
-        current = read_results(one.answer)
+        current = await asyncio.to_thread(read_results, one.answer)
         if not current:
             return
         account_id = admitted.principal.account_id

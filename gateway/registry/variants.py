@@ -197,7 +197,8 @@ async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int
     It does not become current if the job says so and another one is.
 
     If an interrupted attempt has made it live already, nothing changes: the customer may have set
-    another current version since. Deletes the versions beyond MAX_VERSIONS.
+    another current version since. Deletes the versions beyond MAX_VERSIONS,
+    but not the current one.
     """
     query = select(Variant).where(
         col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id
@@ -217,6 +218,7 @@ async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int
         row.account_id,
         *_variant_conditions(row.base, row.name),
         col(Variant.version) <= row.version - MAX_VERSIONS,
+        ~col(Variant.current),
     )
     return row.version
 

@@ -7,7 +7,10 @@ A trigger starts one run, whichever process is quicker and wherever one is kille
 transaction commits the schedule stays due, and afterwards the run has the trigger's unique name.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
@@ -40,6 +43,11 @@ from infra.poller import Poller
 from infra.timing import DEFAULT_TIMING, Timing
 
 _TAG = "retraining"
+# Errors that end by waiting, beside those of the platform: the schedule stays due for so long.
+_WAIT_CODES = frozenset(
+    {"model_not_served", "credit_reserved", "rate_limit_exceeded", "too_many_fine_tuning_jobs"}
+)
+_DELAY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class RetrainingRunner(Poller):
     def __init__(self, dependencies: RetrainingDependencies) -> None:
         super().__init__("retraining", self._step, dependencies.timing)
         self._deps = dependencies
+        self._delayed_until: dict[UUID, datetime] = {}
 
     async def _step(self) -> bool:
         """Settle one ended run or start one due schedule. Returns whether there was any."""
@@ -71,7 +80,7 @@ class RetrainingRunner(Poller):
         """Start the run of a due schedule, or record why there is none."""
         deps = self._deps
         async with deps.database.transaction() as session:
-            due = await find_due(session, deps.clock.now())
+            due = await find_due(session, deps.clock.now(), self._delayed())
         if due is None:
             return False
         schedule, trigger = due
@@ -79,13 +88,22 @@ class RetrainingRunner(Poller):
             plan = await deps.planner.plan(schedule)
             await self._create_job(schedule, trigger, plan)
         except AppError as error:
-            if error.status >= 500:  # nothing is decided: the schedule stays due
+            if error.status >= 500 or error.code in _WAIT_CODES:
+                self._delayed_until[schedule.id] = deps.clock.now() + _DELAY
                 self._log.warning("a retraining is delayed", reason=error.message)
-                return False
+                return True
             await self._skip(schedule, trigger, error)
             return True
         deps.fine_tuning.wake()
         return True
+
+    def _delayed(self) -> Collection[UUID]:
+        """Return the schedules that wait for the platform, and forget those that have waited."""
+        now = self._deps.clock.now()
+        self._delayed_until = {
+            schedule_id: until for schedule_id, until in self._delayed_until.items() if until > now
+        }
+        return self._delayed_until.keys()
 
     async def _create_job(
         self, schedule: RetrainingSchedule, trigger: str, plan: TrainingPlan

@@ -1,6 +1,6 @@
 """Schedules and runs as rows: set, find, what is due, what a month's runs may still cost."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -117,10 +117,12 @@ async def list_runs(
     return (await session.scalars(query.order_by(col(RetrainingRun.id).desc()).limit(limit))).all()
 
 
-async def find_due(session: AsyncSession, now: datetime) -> tuple[RetrainingSchedule, str] | None:
+async def find_due(
+    session: AsyncSession, now: datetime, delayed: Collection[UUID] = ()
+) -> tuple[RetrainingSchedule, str] | None:
     """Return a schedule of any account that is due, and what triggers it; None if none is.
 
-    A schedule with a run that goes on is not due.
+    A schedule with a run that goes on is not due; those `delayed` are left out.
     """
     goes_on = (
         select(col(RetrainingRun.id))
@@ -153,6 +155,7 @@ async def find_due(session: AsyncSession, now: datetime) -> tuple[RetrainingSche
         select(RetrainingSchedule, drifted)
         .where(
             ~goes_on,
+            col(RetrainingSchedule.id).not_in(delayed),
             or_(
                 col(RetrainingSchedule.next_at) <= now,
                 (col(RetrainingSchedule.every) == RetrainingTrigger.DRIFT) & drifted.is_not(None),

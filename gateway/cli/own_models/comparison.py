@@ -27,8 +27,13 @@ from gateway.evaluations.comparisons.views import comparison_json
 from gateway.identity.audit_log import CLI_ACTOR, record_audit_event
 from gateway.registry.files import EVALS_PURPOSE, create_file
 from gateway.registry.files import PREFIX as FILE_PREFIX
+from gateway.registry.variants import PUBLIC_ID_PREFIX
 from gateway.tables import EvaluationStatus, ModelComparison
-from gateway.wire.own_models.comparisons import ComparisonRequest, parse_comparison_request
+from gateway.wire.own_models.comparisons import (
+    ComparisonRequest,
+    mapping_fields,
+    parse_comparison_request,
+)
 from infra import ids
 from infra.installation import migrated_database_url
 from infra.settings import Settings
@@ -65,6 +70,17 @@ def models_compare(
     target: Annotated[str, typer.Option(help="Column with the known result.")],
     machine: Annotated[str, typer.Option(help="Column with the machine.")] = "",
     time: Annotated[str, typer.Option(help="Column with the time.")] = "",
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Of ready-made models: input=column. Repeatable."),
+    ] = None,
+    output_name: Annotated[
+        str, typer.Option("--output", help="Of ready-made models: the output to compare.")
+    ] = "",
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Of ready-made models: class=class of the table. Repeatable."),
+    ] = None,
     account: Annotated[
         str | None, typer.Option(help="Account that pays (ID or name). Default: the only account.")
     ] = None,
@@ -81,12 +97,14 @@ def models_compare(
 
     Shows the cost and asks before it starts. A running gateway makes the predictions.
     """
+    ready_made = [model for model in models if not model.startswith(PUBLIC_ID_PREFIX)]
     fields = {
         "models": models,
         "target": target,
         "machine": machine,
         "time": time,
         "max_cost": max_cost,
+        **mapping_fields(ready_made, mapped or (), output_name, label or ()),
     }
     order = _Order(fields, on, account, key)
     with migrated_database_url(settings) as url:

@@ -1,7 +1,7 @@
 """Parse requests for comparisons of models on a table with known results."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -75,3 +75,30 @@ def validate_comparison_request(request: ComparisonRequest) -> ComparisonRequest
     if request.max_cost is not None:
         parse_max_cost(request.max_cost)
     return request
+
+
+def mapping_fields(
+    models: Iterable[str], columns: Iterable[str], output: str, labels: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the request's fields by which ready-made models are compared.
+
+    `columns` and `labels` are texts such as `torque=Torque [Nm]`. Raises ParameterInvalid.
+    """
+    stated = {
+        "columns": _parse_pairs(columns, "columns"),
+        "outputs": output.strip(),
+        "labels": _parse_pairs(labels, "labels"),
+    }
+    names = list(models)
+    return {field: dict.fromkeys(names, value) for field, value in stated.items() if value}
+
+
+def _parse_pairs(texts: Iterable[str], field: str) -> dict[str, str]:
+    """Return texts of the form `name=name` as a mapping. Raises ParameterInvalid."""
+    pairs: dict[str, str] = {}
+    for text in filter(str.strip, texts):
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip() or not value.strip():
+            raise ParameterInvalid(f"{text[:100]!r} is not of the form name=name.", param=field)
+        pairs[name.strip()] = value.strip()
+    return pairs

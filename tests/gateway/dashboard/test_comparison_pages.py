@@ -8,6 +8,7 @@ import pytest
 from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
 from tests.gateway.dashboard.chat_form import key_of
+from tests.support.builders import SPECIALIST
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker, words
 from tests.support.fakes.upstream import FakeUpstream
@@ -71,6 +72,7 @@ async def test_form_starts_a_comparison_and_the_page_shows_the_figures(
         ({"target": "life"}, "has no column"),
         ({"content": b"speed;wear\n1;2\n3;4\n"}, "has no column"),
         ({"content": b""}, "empty"),
+        ({"second": SPECIALIST, "columns": "torque"}, "is not of the form"),
         ({"max_cost": "much"}, "Enter an amount such as 12.50"),
         ({"max_cost": "0.000001"}, "This does not cover all rows."),
     ],
@@ -82,6 +84,27 @@ async def test_problem_is_shown_in_the_form(
     assert response.status_code == 422
     assert message in words(response.text)
     assert (await office.gateway.http.get("/v1/evals/comparisons")).json()["data"] == []
+
+
+async def test_ready_made_model_is_compared_by_the_mapping_of_the_form(
+    office: Firm, name: str, upstream: FakeUpstream
+) -> None:
+    upstream.inputs[SPECIALIST] = [{"name": "moment", "datatype": "FP32"}]
+    upstream.outputs = lambda _model, request: {
+        "other": [[1.0]] * len(request["inputs"][0]["data"]),
+        "class": ["1" if one < 20 else "0" for one in request["inputs"][0]["data"]],
+    }
+    lines = [f"{row};{'yes' if row < 20 else 'no'};m{row % 4}" for row in range(40)]
+    content = "\n".join(["torque;wear;machine", *lines]).encode()
+    mapping = {"columns": "moment = torque", "labels": "1 = yes\n0 = no", "outputs": "class"}
+    response = await compare(office, name, content, second=SPECIALIST, **mapping)
+    assert response.status_code == 303, words(response.text)
+    address = response.headers["location"]
+
+    async def is_completed() -> bool:
+        return "First model worse" in words(await office.owner.page(address))
+
+    await until_true(is_completed)
 
 
 async def test_key_and_comparison_of_another_account_return_404(office: Firm, name: str) -> None:

@@ -202,6 +202,36 @@ async def test_missing_file_and_revoked_key_are_told(scheduled: Scheduled) -> No
     assert [notice["data"]["code"] for notice in await scheduled.notices()] == ["file_not_found"]
 
 
+async def test_training_waits_while_too_many_jobs_are_open(
+    scheduled: Scheduled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scheduled.set()
+    await scheduled.customer.sends("7")
+    scheduled.clock.to(scheduled.clock.now() + timedelta(days=8))
+    runner = scheduled.runner()
+    monkeypatch.setattr("gateway.fine_tuning.jobs.MAX_OPEN_JOBS", 0)
+    assert await runner._start_next() is True
+    assert await runner._start_next() is False
+    assert (await scheduled.shown())["runs"] == []
+    monkeypatch.undo()
+    scheduled.clock.to(scheduled.clock.now() + timedelta(minutes=11))
+    assert await runner._start_next() is True
+    assert (await scheduled.newest())["status"] == "activated"
+
+
+async def test_current_version_outlives_many_proposals(
+    scheduled: Scheduled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.registry.variants.MAX_VERSIONS", 1)
+    await scheduled.set()
+    for score_ in ("9", "9.5"):
+        await scheduled.customer.sends(score_)
+        assert (await scheduled.a_week_later())["status"] == "proposed"
+    versions = await scheduled.customer.gateway.http.get(f"/v1/models/{scheduled.name}/versions")
+    shown = [(one["version"], one["current"]) for one in versions.json()["data"]]
+    assert shown == [(3, False), (1, True)]
+
+
 async def test_drift_starts_one_training_of_each_version(scheduled: Scheduled) -> None:
     await scheduled.set(every="drift")
     assert await scheduled.runner()._start_next() is False

@@ -29,9 +29,13 @@ from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.registry.files import EVALS_PURPOSE, create_file
 from gateway.registry.files import PREFIX as FILE_PREFIX
-from gateway.registry.variants import list_live_variants, pinned_id
+from gateway.registry.variants import PUBLIC_ID_PREFIX, list_live_variants, pinned_id
 from gateway.tables import EvaluationStatus
-from gateway.wire.own_models.comparisons import ComparisonRequest, validate_comparison_request
+from gateway.wire.own_models.comparisons import (
+    ComparisonRequest,
+    mapping_fields,
+    validate_comparison_request,
+)
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -42,7 +46,10 @@ from models.catalog import SPECIALIST_TASKS, Catalog, Task
 COMPARISONS_URL = f"{MODELS_URL}/comparisons"
 _PAGE_SIZE = 20
 _FORM_OVERHEAD_BYTES = 1 << 20
-_FIELDS = ("first", "second", "target", "machine", "time", "key", "max_cost")
+_FIELDS = (
+    *("first", "second", "target", "machine", "time", "key", "max_cost"),
+    *("columns", "outputs", "labels"),
+)
 _TABLE_TASKS = SPECIALIST_TASKS - {Task.IMAGE_CLASSIFICATION}
 
 
@@ -161,8 +168,17 @@ def _request_of(fields: dict[str, str]) -> ComparisonRequest:
         machine=fields.get("machine", "").strip()[:200],
         time=fields.get("time", "").strip()[:200],
         max_cost=fields.get("max_cost", "").strip() or None,
+        **_mapping_of(fields),
     )
     return validate_comparison_request(request)
+
+
+def _mapping_of(fields: dict[str, str]) -> dict[str, Any]:
+    """Return how a ready-made model is compared, if the second is one. Raises ParameterInvalid."""
+    second = fields.get("second", "")
+    ready_made = [] if second.startswith(PUBLIC_ID_PREFIX) else [second]
+    columns, labels = (fields.get(name, "").splitlines() for name in ("columns", "labels"))
+    return mapping_fields(ready_made, columns, fields.get("outputs", ""), labels)
 
 
 async def _render_list(
