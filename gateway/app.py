@@ -52,13 +52,13 @@ from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
 from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
+from gateway.process.own_models import OwnModelParts, build_own_models
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.process.stage_factory import build_stages
 from gateway.quota.request_limits import RequestLimits
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.search import VectorStoreSearcher
-from gateway.upstream.model_metadata import ModelMetadata
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
@@ -95,9 +95,10 @@ def build_components(
     model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = build_stages(shared, settings, clock, catalog, model_selector)
-    propagation = Propagation(database, clock, settings.timing)
-    pepper, pipeline = secret_key(settings), Pipeline(stages, clock, settings)
-    links, quotes = Links.from_settings(settings), _build_quotes(settings, clock, stages, database)
+    propagation, pepper = Propagation(database, clock, settings.timing), secret_key(settings)
+    pipeline, links = Pipeline(stages, clock, settings), Links.from_settings(settings)
+    quotes = _build_quotes(settings, clock, stages, database)
+    own = _build_own_models(shared, settings, clock, catalog, stages, pipeline, quotes, propagation)
     return Components(
         settings=settings,
         clock=clock,
@@ -115,8 +116,8 @@ def build_components(
         router=router,
         upstream=upstream,
         model_selector=model_selector,
-        model_metadata=ModelMetadata(router, upstream, shared.variant_loader),
-        fine_tuning_runner=_fine_tuning_runner(shared, clock, catalog, stages, propagation),
+        model_metadata=shared.model_metadata,
+        fine_tuning_runner=own.fine_tuning_runner,
         propagation=propagation,
         searcher=searcher,
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
@@ -124,10 +125,11 @@ def build_components(
         evaluation_offers=EvaluationOffers(database, quotes),
         background_runner=create_background_runner(shared, pipeline),
         batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
+        own_models=own,
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
-        offers=_build_offers(shared, settings, clock, catalog, stages.admission),
+        offers=own.offers,
         pipeline=pipeline,
         prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
         toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
@@ -226,13 +228,29 @@ def _build_toolbox(
         availability=shared.availability,
         quotes=quotes,
         searcher=searcher,
-        model_metadata=ModelMetadata(shared.router, shared.upstream, shared.variant_loader),
+        model_metadata=shared.model_metadata,
         client=PipelineClient(pipeline, clock),
         database=shared.connections.handlers,
         clock=clock,
         calls=shared.metrics.mcp_tool_calls,
     )
     return build_toolbox(stages, dependencies)
+
+
+def _build_own_models(
+    shared: SharedComponents,
+    settings: Settings,
+    clock: Clock,
+    catalog: Catalog,
+    stages: Stages,
+    pipeline: Pipeline,
+    quotes: Quotes,
+    propagation: Propagation,
+) -> OwnModelParts:
+    """Build the parts that train, compare and watch models of customers' own."""
+    runner = _fine_tuning_runner(shared, clock, catalog, stages, propagation)
+    offers = _build_offers(shared, settings, clock, catalog, stages.admission)
+    return build_own_models(shared, clock, stages, pipeline, quotes, runner, offers)
 
 
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
@@ -304,6 +322,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.quota_leaser,
         components.writer,
         components.input_counter,
+        components.own_models.shadow_calls,
         components.authenticator,
         components.call_metrics,
         components.gauges,
@@ -312,6 +331,8 @@ def lifespan_of(components: Components) -> Lifespan:
         components.evaluation_runner,
         components.background_runner,
         components.batch_runner,
+        components.own_models.comparison_runner,
+        components.own_models.retraining_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

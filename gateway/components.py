@@ -34,6 +34,7 @@ from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
+from gateway.process.own_models import OwnModelParts
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.quota.request_limits import RequestLimits
@@ -87,6 +88,7 @@ class Components:
     evaluation_offers: EvaluationOffers
     background_runner: BackgroundRunner
     batch_processing: BatchProcessing
+    own_models: OwnModelParts
     offers: JobOffers
     pipeline: Pipeline
     prompt_counts: PromptCounts
@@ -174,6 +176,8 @@ _INJECTABLE = (
     *("secure", "settings"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
+# Those of `Components.own_models`.
+_INJECTABLE_OF_OWN_MODELS = ("comparison_offers", "comparison_runner")
 
 
 def dependencies(components: Components) -> dict[str, Provide]:
@@ -184,6 +188,7 @@ def dependencies(components: Components) -> dict[str, Provide]:
     """
     return {
         **{name: _provide(components, name) for name in _INJECTABLE},
+        **{name: _provide_of_own_models(components, name) for name in _INJECTABLE_OF_OWN_MODELS},
         "principal": Provide(provide_principal),
         "usage_parameters": Provide(provide_usage_parameters),
     }
@@ -192,3 +197,8 @@ def dependencies(components: Components) -> dict[str, Provide]:
 def _provide(components: Components, name: str) -> Provide:
     """Return the dependency that looks up the component `name` for each request."""
     return Provide(lambda: getattr(components, name), sync_to_thread=False)
+
+
+def _provide_of_own_models(components: Components, name: str) -> Provide:
+    """Return the dependency that looks up the part `name` of own models for each request."""
+    return Provide(lambda: getattr(components.own_models, name), sync_to_thread=False)

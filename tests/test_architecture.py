@@ -150,6 +150,8 @@ class TestTenantIsolation:
             *("EvaluationRun", "EvaluationQuestion", "EvaluationAnswer"),
             "SavedResponse",
             *("Batch", "BatchLine"),
+            *("ModelComparison", "Observation", "VariantPromise", "ShadowDeployment"),
+            *("ShadowAnswer", "RetrainingSchedule", "RetrainingRun"),
             *("Feedback", "ModelVersionExample"),
             *("Membership", "AuditEntry"),
         }
@@ -167,6 +169,8 @@ class TestTenantIsolation:
             ("erase_expired_candidates", "what has expired goes, of whichever account"),
             ("count_ratings", "the operator sees how a model does with everybody"),
             ("count_levels", "a metric counts the models of all accounts"),
+            ("delete_old", "results past their retention go, of whichever account"),
+            ("_settle_next", "a gateway process takes up an ended run of whichever account"),
             ("delete_old_counts", "what no window reaches goes, of whichever account"),
         }
     )

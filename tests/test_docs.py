@@ -16,7 +16,9 @@ import gateway.call.errors
 import gateway.evaluations
 import gateway.fine_tuning
 import gateway.identity
+import gateway.observations
 import gateway.registry
+import gateway.retraining
 import gateway.retrieval
 import gateway.shared_models
 import infra.database.database
@@ -41,6 +43,7 @@ def facts() -> Iterator[type[AppError]]:
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
         gateway.evaluations, gateway.registry, gateway.responses, gateway.batches,
+        gateway.observations, gateway.retraining,
     )  # fmt: skip
     found = [
         one

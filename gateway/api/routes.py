@@ -24,6 +24,10 @@ from gateway.api.outcomes.contracts import OutcomeContractRoutes
 from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.api.outcomes.outcomes import OutcomeRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
+from gateway.api.own_models.comparisons import ComparisonRoutes
+from gateway.api.own_models.observations import ObservationRoutes, ObservedReportRoutes
+from gateway.api.own_models.retraining import RetrainingRoutes
+from gateway.api.own_models.shadows import ShadowRoutes
 from gateway.api.payment_pages import payment_page
 from gateway.api.responses import ResponseRoutes
 from gateway.api.root import front
@@ -40,6 +44,8 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     ModelRoutes,
     VariantRoutes,
     DriftRoutes,
+    ShadowRoutes,
+    RetrainingRoutes,
     FileRoutes,
     VectorStoreRoutes,
     VectorStoreFileRoutes,
@@ -47,7 +53,10 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     FineTuningRoutes,
     EvaluationRoutes,
     BatchRoutes,
+    ComparisonRoutes,
     FeedbackRoutes,
+    ObservationRoutes,
+    ObservedReportRoutes,
     ResponseRoutes,
     DecisionRecordRoutes,
     QuoteRoutes,

@@ -124,12 +124,31 @@ class ModelPrices:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowPlan:
+    """A candidate version that answers a share of the calls of a version, unseen, until `ends_at`.
+
+    `id` is that of the shadow deployment; `current_id` and `candidate_id` are version ids.
+    """
+
+    id: UUID
+    current_id: UUID
+    candidate_id: UUID
+    candidate_version: int
+    share: float
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AccountVariant:
-    """An account's fine-tuned model: version ids by version number, and the default version."""
+    """An account's fine-tuned model: version ids by version number, and the default version.
+
+    `shadow` is set while a shadow deployment runs.
+    """
 
     base_model_id: str
     versions: Mapping[int, UUID]
     current_version: int
+    shadow: ShadowPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

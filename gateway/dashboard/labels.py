@@ -9,7 +9,7 @@ from types import MappingProxyType
 from billing.collection.collectors import COLLECTORS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
-from gateway.dashboard.own_model_labels import OWN_MODEL_LABELS
+from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -254,13 +254,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
             "batch.created": gettext_noop("Started a batch"),
             "batch.canceled": gettext_noop("Canceled a batch"),
-            "model.trained": gettext_noop("Started to train a model"),
-            "model.predicted": gettext_noop("Predicted a table with a model"),
-            "model.activated": gettext_noop("Changed the version of a model"),
-            "model.rolled_back": gettext_noop("Rolled a model back"),
-            "model.deleted": gettext_noop("Deleted a model"),
-            "model.accepted": gettext_noop("Accepted a rejected model"),
-            "model.canceled": gettext_noop("Cancelled the training of a model"),
+            **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {

@@ -14,7 +14,6 @@ import structlog
 from prometheus_client import Counter as MetricCounter
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.call.values import ParsedRequest, Principal
 from gateway.drift.counts import add_counts
 from infra.clock import Clock
 from infra.database.database import Database
@@ -50,13 +49,6 @@ class InputCounter:
         self._waiting_bytes = 0
         self._unwritten: dict[Version, Counter[int]] = {}
         self._task: asyncio.Task[None] | None = None
-
-    def add_call(
-        self, principal: Principal | None, request: ParsedRequest | None, bins: bytes
-    ) -> None:
-        """Add the bins of an answered call, if a fine-tuned model answered it."""
-        if principal is not None and request is not None and request.variant_id is not None:
-            self.add(principal.account_id, request.variant_id, bins)
 
     def add(self, account_id: UUID, variant_id: UUID, bins: bytes) -> None:
         """Add the bins of one call, as the header of its response has them."""

@@ -41,6 +41,7 @@ from gateway.inference.pending_writes import InternalCallUsage
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.stages import CallState, Stages
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
+from gateway.inference.variant_calls import follow_variant
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
@@ -366,9 +367,8 @@ class Pipeline:
                 tail = render_tail(result, cost_headers, state.translated)
         if state.translated is not None:
             await state.translated.ended(result)
-        if result.input_bins is not None:
-            counter = self._stages.input_counter
-            counter.add_call(state.principal, state.request, result.input_bins)
+        if state.request is not None and state.request.variant_id is not None:
+            follow_variant(self._stages, call, state, result)
         error_type = self._stages.call_metrics.record_call(record, result)
         client.before_first_byte = None
         client.extra_headers.update(cost_headers)

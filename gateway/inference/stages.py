@@ -19,6 +19,7 @@ from gateway.inference.parsing import Parser
 from gateway.inference.pending_writes import PendingIntent
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.retrieval_port import Grounder
+from gateway.inference.shadow_calls import ShadowCalls
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.translation import RequestTranslator, TranslatedCall
 from gateway.inference.usage_writer import UsageWriter
@@ -65,4 +66,5 @@ class Stages:
     call_metrics: CallMetrics
     internal_calls: InternalCalls
     input_counter: InputCounter
+    shadow_calls: ShadowCalls
     tracer: Tracer

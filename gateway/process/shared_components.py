@@ -14,6 +14,7 @@ from gateway.upstream.availability import Availability, parse_model_servers
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.concurrency import Schedulers, slots_per_model
 from gateway.upstream.load_balancer import Router
+from gateway.upstream.model_metadata import ModelMetadata
 from gateway.upstream.upstream_monitor import UpstreamMonitor
 from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock
@@ -43,6 +44,7 @@ class SharedComponents:
     upstream: UpstreamClient
     availability: Availability
     variant_loader: VariantLoader
+    model_metadata: ModelMetadata
     schedulers: Schedulers
     secrets: NamedSecrets
     monitor: UpstreamMonitor
@@ -69,6 +71,7 @@ def build_shared(
     monitor = UpstreamMonitor(upstream, clock, metrics, timing)
     upstream_updates = UpstreamUpdates(catalog, secrets, router, monitor)
     upstream_updates.apply()
+    variant_loader = VariantLoader(connections.calls, upstream)
     return SharedComponents(
         timing=timing,
         metrics=metrics,
@@ -79,7 +82,8 @@ def build_shared(
         router=router,
         upstream=upstream,
         availability=Availability(catalog, router, upstream, timing),
-        variant_loader=VariantLoader(connections.calls, upstream),
+        variant_loader=variant_loader,
+        model_metadata=ModelMetadata(router, upstream, variant_loader),
         schedulers=Schedulers(slots_per_model(catalog, settings), _MAX_WAITING_CALLS),
         secrets=secrets,
         monitor=monitor,

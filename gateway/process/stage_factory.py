@@ -14,6 +14,7 @@ from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.relay import Relay
+from gateway.inference.shadow_calls import ShadowCalls
 from gateway.inference.stages import Stages
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
@@ -26,7 +27,6 @@ from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
-from gateway.upstream.model_metadata import ModelMetadata
 from gateway.upstream.signatures import Signatures
 from infra.clock import Clock
 from infra.secrets.secret_key import secret_key
@@ -98,6 +98,9 @@ def build_stages(
         input_counter=InputCounter(
             connections.handlers, clock, metrics.input_counts_dropped, timing
         ),
+        shadow_calls=ShadowCalls(
+            dispatcher, shared.schedulers, writer, connections.handlers, clock
+        ),
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
@@ -111,8 +114,7 @@ def _build_specialist_tools(
     selector: ModelSelector,
 ) -> SpecialistTools:
     """Build the component that finds the specialists that a chat may call."""
-    metadata = ModelMetadata(shared.router, shared.upstream, shared.variant_loader)
-    signatures = Signatures(metadata, clock)
+    signatures = Signatures(shared.model_metadata, clock)
     return SpecialistTools(catalog, parser, shared.availability, signatures, selector)
 
 

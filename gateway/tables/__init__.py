@@ -11,6 +11,7 @@ from gateway.tables.batches import (
     BatchStatus,
     LineOutcome,
 )
+from gateway.tables.comparisons import ModelComparison
 from gateway.tables.decision_records import DecisionRecord
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
@@ -39,8 +40,16 @@ from gateway.tables.identity import (
     OneTimeToken,
     Person,
 )
+from gateway.tables.observations import Observation, VariantPromise
 from gateway.tables.responses import SavedResponse
+from gateway.tables.retraining import (
+    RetrainingRun,
+    RetrainingSchedule,
+    RetrainingStatus,
+    RetrainingTrigger,
+)
 from gateway.tables.retrieval import FileStatus, VectorPiece, VectorStore, VectorStoreFile
+from gateway.tables.shadows import ShadowAnswer, ShadowDeployment, ShadowStatus
 from gateway.tables.shared_models import (
     Feedback,
     ModelVersion,
@@ -72,18 +81,28 @@ __all__ = [
     "LineOutcome",
     "LoginSession",
     "Membership",
+    "ModelComparison",
     "ModelVersion",
     "ModelVersionExample",
+    "Observation",
     "OneTimeToken",
     "Person",
     "Rating",
+    "RetrainingRun",
+    "RetrainingSchedule",
+    "RetrainingStatus",
+    "RetrainingTrigger",
     "SavedResponse",
+    "ShadowAnswer",
+    "ShadowDeployment",
+    "ShadowStatus",
     "TrainingFile",
     "Variant",
     "VariantActivation",
     "VariantCount",
     "VariantDeletion",
     "VariantDrift",
+    "VariantPromise",
     "VectorPiece",
     "VectorStore",
     "VectorStoreFile",

@@ -32,6 +32,7 @@ from gateway.api.openapi.responses import ERROR_SCHEMAS, REF_TEMPLATE, with_erro
 from gateway.api.openapi.tags import TAGS, with_tags
 from gateway.api.outcomes import contracts, evidence, settlements
 from gateway.api.outcomes import outcomes as claims
+from gateway.api.own_models import comparisons, observations, retraining, shadows
 from gateway.wire import vector_stores
 from infra.frontend_files import frontend_folder
 from models.catalog import Catalog
@@ -50,8 +51,12 @@ _REQUEST_BODIES = {
     **fine_tuning.BODIES,
     **evaluations.BODIES,
     **batches.BODIES,
+    **comparisons.BODIES,
     **vector_stores.BODIES,
     **feedback.BODIES,
+    **observations.BODIES,
+    **shadows.BODIES,
+    **retraining.BODIES,
 }
 
 

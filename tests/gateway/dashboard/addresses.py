@@ -22,6 +22,7 @@ PAGES = (
     "/dashboard/models",
     "/dashboard/models/new",
     "/dashboard/models/predict",
+    "/dashboard/models/comparisons",
     "/dashboard/models/jobs/{job}",
     "/dashboard/models/variants/{variant}",
     "/dashboard/evaluations",

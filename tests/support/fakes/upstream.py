@@ -44,6 +44,8 @@ class FakeUpstream:
     says: str = ""  # in the place of what it makes up
     replies: Callable[[str, str], str] | None = None  # by model and prompt, in place of `says`
     inputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by model, as declared
+    outputs: Callable[[str, dict[str, Any]], dict[str, list[Any]]] | None = None
+    """What specialists answer, by `name`, or `name:version` of a variant, and the request."""
     embeddings_do: str = ""
     delay_embeddings_s: float = 0.0
     longest_embedded: int = 1 << 30
@@ -178,9 +180,14 @@ class _Handlers:
                 "code": "out_of_range",
             }
             return web.json_response({"error": error}, status=400, headers={"x-maas-error": "1"})
+        made = {
+            name: [value] * rows for name, value in (self._fake.predicts or {"failure": 0}).items()
+        }
+        if self._fake.outputs is not None:
+            made = self._fake.outputs(self._fake.learner.pinned(request.match_info["name"]), header)
         outputs = [
-            {"name": name, "datatype": "INT64", "shape": [rows], "data": [value] * rows}
-            for name, value in (self._fake.predicts or {"failure": 0}).items()
+            {"name": name, "datatype": "INT64", "shape": [rows], "data": data}
+            for name, data in made.items()
         ]
         content = {"model_name": request.match_info["name"], "outputs": outputs}
         bins = self._fake.learner.bins
