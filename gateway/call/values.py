@@ -31,6 +31,7 @@ class Operation(StrEnum):
     CHAT = "chat"
     TEXT_COMPLETION = "text_completion"
     EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
     PREDICTIONS = "predictions"
     INFER = "infer"
     ADAPTATION = "adaptation"

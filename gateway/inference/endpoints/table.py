@@ -14,12 +14,14 @@ from gateway.inference.endpoints.endpoint import Endpoint, UsageGroup
 from gateway.inference.endpoints.fine_tuning import FINE_TUNING
 from gateway.inference.endpoints.infer import INFER
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.endpoints.rerank import RERANK
 from gateway.inference.endpoints.text_completion import TEXT_COMPLETION
 
 _ENDPOINTS = (
     CHAT,
     TEXT_COMPLETION,
     EMBEDDINGS,
+    RERANK,
     PREDICTIONS,
     INFER,
     FINE_TUNING,
