@@ -33,6 +33,7 @@ class Operation(StrEnum):
     CHAT = "chat"
     TEXT_COMPLETION = "text_completion"
     EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
     PREDICTIONS = "predictions"
     INFER = "infer"
     MESSAGES = "messages"

@@ -374,6 +374,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "task": {
             "text-generation": gettext_noop("Text generation"),
             "embedding": gettext_noop("Embeddings"),
+            "rerank": gettext_noop("Reranking"),
             "classification": gettext_noop("Classification"),
             "regression": gettext_noop("Regression"),
             "calculation": gettext_noop("Standard formula"),

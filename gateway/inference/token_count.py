@@ -75,16 +75,20 @@ class PromptFormat:
 
     With `is_chat`, `field` holds messages that the model's chat template renders; otherwise it
     holds texts or token ids. With `is_embedding`, the server adds a prefix and special tokens to
-    each input, special tokens also to token ids.
+    each input, special tokens also to token ids. With `is_pairs`, each text of `field` is read
+    together with the query.
     """
 
     field: str
     is_chat: bool = False
     is_embedding: bool = False
+    is_pairs: bool = False
 
 
 RequestFields = Mapping[str, msgspec.Raw]
 _MESSAGES = msgspec.json.Decoder(list[_Message])
+_TEXT = msgspec.json.Decoder(str)
+_TEXTS = msgspec.json.Decoder(list[str])
 _INPUTS = msgspec.json.Decoder(str | list[str | int | list[int]])
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 
@@ -111,6 +115,8 @@ def max_prompt_tokens(
     limit = model.context_length
     if prompt.is_embedding:
         return _max_input_tokens(fields, limit)
+    if prompt.is_pairs:
+        return _max_pair_tokens(prompt, fields, limit)
     if not prompt.is_chat:
         is_list = bytes(fields.get(prompt.field, b"")).startswith(b"[")
         return max_prompt_tokens_by_size(_normalised_size(body), None if is_list else limit)
@@ -132,6 +138,20 @@ def _max_input_tokens(fields: RequestFields, context_length: int | None) -> int 
     texts = [inputs] if is_single else inputs
     sizes = (_INPUT_OVERHEAD_TOKENS + _max_tokens_of(text) for text in texts)
     limit = math.inf if context_length is None else context_length
+    return sum(int(min(size, limit)) for size in sizes)
+
+
+def _max_pair_tokens(
+    prompt: PromptFormat, fields: RequestFields, context_length: int | None
+) -> int | None:
+    """Return an upper bound of the tokens of all pairs of query and text. None if invalid."""
+    try:
+        query, texts = _TEXT.decode(fields["query"]), _TEXTS.decode(fields[prompt.field])
+    except (*_DECODE_ERRORS, KeyError):
+        return None
+    query_tokens = _max_tokens_of(query)
+    limit = math.inf if context_length is None else context_length
+    sizes = (_INPUT_OVERHEAD_TOKENS + query_tokens + _max_tokens_of(text) for text in texts)
     return sum(int(min(size, limit)) for size in sizes)
 
 

@@ -33,7 +33,8 @@ _MAX_COLUMNS = 300
 _MAX_MERGED_CELLS = 1_000
 _MAX_HEADING_LENGTH = 200
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
-_HEADING_STYLE = re.compile(r"(?:heading \d|标题 ?\d|title$|标题$)", re.IGNORECASE)
+# English names, and the names of Chinese Word.
+_HEADING_STYLE = re.compile(r"(?:heading|\u6807\u9898) ?\d|(?:title|\u6807\u9898)$", re.IGNORECASE)
 # What the libraries raise on damaged files; syntax errors are those of XML.
 _DAMAGED = (
     zipfile.BadZipFile,

@@ -41,7 +41,7 @@ _PROBES = 40
 
 
 @dataclass
-class Measured:
+class RunFigures:
     """What the run took: seconds, CPU seconds of the gateways, recoveries after kills."""
 
     created_s: float = 0.0
@@ -72,7 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
         os.chmod(folder, 0o755)
         with _run_platform(Path(folder)) as platform:
-            measured = Measured(alone_ms=_probe(platform))
+            measured = RunFigures(alone_ms=_probe(platform))
             batch = _run_batch(platform, options.lines, options.kills, measured)
             problems = _check(platform, batch, options.lines)
             sys.stdout.write(_render(batch, options.kills, measured, problems))
@@ -110,7 +110,9 @@ def _run_platform(folder: Path) -> Iterator[Platform]:
         yield Platform(gateway, database, environment, model, http)
 
 
-def _run_batch(platform: Platform, lines: int, kills: int, measured: Measured) -> Mapping[str, Any]:
+def _run_batch(
+    platform: Platform, lines: int, kills: int, measured: RunFigures
+) -> Mapping[str, Any]:
     """Create the batch, kill its gateway at even distances, and wait for the end."""
     http, began = platform.http, time.monotonic()
     batch: Mapping[str, Any] = _create(platform, lines)
@@ -161,7 +163,7 @@ def _line(model: str, number: int) -> dict[str, Any]:
     }
 
 
-def _kill(platform: Platform, measured: Measured, batch_id: str, done: int) -> None:
+def _kill(platform: Platform, measured: RunFigures, batch_id: str, done: int) -> None:
     """Kill the gateway, start it again, and measure until the batch goes on."""
     measured.gateway_cpu_s += _gateway_cpu_s(platform)
     began = time.monotonic()
@@ -226,7 +228,7 @@ def _rows(platform: Platform, batch: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _render(
-    batch: Mapping[str, Any], kills: int, measured: Measured, problems: Sequence[str]
+    batch: Mapping[str, Any], kills: int, measured: RunFigures, problems: Sequence[str]
 ) -> str:
     """Return the report in Markdown."""
     lines = batch["request_counts"]["total"]

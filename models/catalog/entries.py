@@ -29,6 +29,7 @@ class Task(StrEnum):
 
     TEXT_GENERATION = "text-generation"
     EMBEDDING = "embedding"
+    RERANK = "rerank"
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
     CALCULATION = "calculation"

@@ -10,8 +10,8 @@ from models.catalog.parsing import ParsedModel, ParsedUpstream
 from models.catalog.problems import ProblemList, advice
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
-# Tasks of OpenAI's API, which upstreams speak.
-UPSTREAM_TASKS = frozenset({Task.TEXT_GENERATION, Task.EMBEDDING})
+# Tasks of OpenAI's API and of rerankers, which upstreams speak.
+UPSTREAM_TASKS = frozenset({Task.TEXT_GENERATION, Task.EMBEDDING, Task.RERANK})
 ModelsById = Mapping[str, Sequence[Model]]
 
 

@@ -16,6 +16,7 @@ from gateway.inference.endpoints.fine_tuning import FINE_TUNING
 from gateway.inference.endpoints.infer import INFER
 from gateway.inference.endpoints.messages import MESSAGES
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.endpoints.rerank import RERANK
 from gateway.inference.endpoints.responses import RESPONSES
 from gateway.inference.endpoints.text_completion import TEXT_COMPLETION
 
@@ -23,6 +24,7 @@ _ENDPOINTS = (
     CHAT,
     TEXT_COMPLETION,
     EMBEDDINGS,
+    RERANK,
     PREDICTIONS,
     INFER,
     MESSAGES,

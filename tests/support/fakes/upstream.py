@@ -74,6 +74,7 @@ async def run_fake_upstream() -> AsyncIterator[FakeUpstream]:
     app.router.add_post("/v1/chat/completions", handlers.chat)
     app.router.add_post("/v1/completions", handlers.completions)
     app.router.add_post("/v1/embeddings", handlers.embeddings)
+    app.router.add_post("/v1/rerank", handlers.rerank)
     app.router.add_post("/v2/models/{name}/infer", handlers.infer)
     app.router.add_post("/v2/models/{name}/versions/{version}/infer", handlers.infer)
     app.router.add_get("/v2/models/{name}", handlers.metadata)
@@ -139,6 +140,18 @@ class _Handlers:
                 "usage": usage,
             }
         )
+
+    async def rerank(self, request: web.Request) -> web.Response:
+        """The longer a text, the more relevant; in the order of relevance, as vLLM."""
+        body = await self._take(request)
+        ranked = sorted(enumerate(body["documents"]), key=lambda one: -len(one[1]))
+        results = [
+            {"index": index, "document": {"text": text}, "relevance_score": len(text) / 100}
+            for index, text in ranked[: body.get("top_n") or None]
+        ]
+        tokens = sum(len(f"{body['query']} {text}".split()) for text in body["documents"])
+        answer = {"id": "score-1", "model": body["model"], "results": results, "trace": "secret"}
+        return web.json_response({**answer, "usage": {"total_tokens": tokens}})
 
     async def _refused(self, texts: list[Any]) -> web.Response | None:
         """The injected error for embeddings, or the error for a text that is too long."""
