@@ -39,12 +39,12 @@ class Question:
 def direct_tools(question: Question, max_calls: int) -> tuple[SpecialistTool, ...]:
     """Return the specialists that are called without asking the language model first.
 
-    These have all inputs, and are recognised or the only ones with all of them. Several models of
-    one task are all asked, so that their disagreement shows.
+    These have all inputs, and are recognised, or the only ones with all of them where none is
+    recognised. Several models of one task are all asked, so that their disagreement shows.
     """
     filled = [tool for tool in question.tools if tool.required and not question.missing(tool)]
     recognised = [tool for tool in filled if tool.model in question.recognised]
-    if recognised:
+    if question.recognised:
         return tuple(recognised[:max_calls])
     if len(filled) == 1:
         return tuple(filled)

@@ -139,6 +139,17 @@ async def test_missing_inputs_are_asked_for_in_the_language_without_any_step() -
     assert (steps.asked, steps.predicted) == ([], [])
 
 
+async def test_recognised_tool_without_its_inputs_is_not_replaced_by_one_that_has_them() -> None:
+    other = SpecialistTool("other", "Other", MILL, "1", "other")
+    missing = SpecialistTool("motor", "Motor", MOTOR.signature, "1", "motor_efficiency")
+    texts = ("torque 65 Nm at 1300 rpm",)
+    read = {one.model: extract(texts, one.fields) for one in (other, missing)}
+    question = Question(texts, "en", (missing, other), read, frozenset({"motor"}))
+    outcome = await Conversation(question, Steps([GOOD], [FAILS]), 4).run()
+    assert outcome.origin is AnswerOrigin.ASKED
+    assert "voltage" in outcome.missing
+
+
 async def test_model_chooses_the_column_of_a_number_and_invents_none() -> None:
     text = "1300 rpm and 65 at the spindle. Fail?"
     steps = Steps([calls({"torque": 65, "rotational_speed": 9}), GOOD], [FAILS])

@@ -341,6 +341,22 @@ async def test_platform_fault_bills_no_step(both: Gateway, model: FakeUpstream) 
     assert {row["cost"] for row in rows} == {"0.000000000"}
 
 
+async def test_quote_covers_all_steps_of_a_conversation(both: Gateway, model: FakeUpstream) -> None:
+    model.calls = [(SPECIALIST, '{"torque": 65}')]
+    body = {
+        "model": CHAT,
+        "messages": [{"role": "user", "content": UNCLEAR}],
+        "tools": [{**TOOL, "models": [SPECIALIST]}],
+        "max_tokens": 60,
+    }
+    quote = (await both.http.post("/v1/quote", json=body)).json()
+    answer = await both.http.post("/v1/chat/completions", json=body)
+    cost = nano_from_text(answer.headers["x-maas-cost"])
+    assert 0 < cost <= nano_from_text(quote["max_cost"])
+    assert nano_from_text(quote["hosted_tools_max_cost"]) > 0
+    assert nano_from_text(quote["min_cost"]) == 0
+
+
 async def newest_rows(gateway: Gateway) -> list[Any]:
     async with gateway.parts.database.transaction() as session:
         return list(await list_usage(session, account_id=None, limit=100))

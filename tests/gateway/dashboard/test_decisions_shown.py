@@ -1,0 +1,29 @@
+"""Decisions on the page of their call, in both languages, for the account's members only."""
+
+from infra import ids
+from infra.secrets.secret_key import secret_key
+from tests.support.dashboard.firm import Firm
+from tests.support.dashboard.looking import looker, words
+from tests.support.gateway.decided import record
+
+
+async def test_call_page_shows_its_decision_in_the_viewers_language(office: Firm) -> None:
+    gateway = office.gateway
+    called = await gateway.chat("one two", max_tokens=5)
+    request_id = called.headers["x-request-id"]
+    parsed = ids.parse_id("req", request_id)
+    assert parsed is not None
+    parts = gateway.parts
+    signed = await record(
+        parts.database, secret_key(parts.settings), gateway.account.id, parsed, "torque 70 Nm"
+    )
+    page = f"/dashboard/usage/calls/{request_id}"
+    said = words(await office.owner.page(page))
+    assert "Decision of mill" in said
+    assert "Verdict Uncertain · probability 93.0 %" in said
+    assert "Outside the trained range torque" in said
+    assert ids.format_id("drec", signed.id) in said
+    async with looker(gateway.url, parts, gateway.account.id, language="zh") as reader:
+        chinese = words(await reader.page(page))
+    assert "结论 不确定 · 概率 93.0 %" in chinese
+    assert "超出训练范围 扭矩" in chinese
