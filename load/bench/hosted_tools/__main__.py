@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import csv
 import gzip
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,6 @@ import aiohttp
 
 from load.bench.hosted_tools.requests import BenchRequest, Expected, milling_request, read_requests
 from load.bench.hosted_tools.scoring import Score, score
-from models.training_data import default_directory
 
 _AI4I = Path("ai4i2020") / "ai4i2020.csv.gz"
 # Every hundredth row of the file.
@@ -139,13 +139,19 @@ def _milling_requests(folder: Path, count: int) -> list[BenchRequest]:
     return [milling_request(row, number % 2 == 1) for number, row in enumerate(rows[:count])]
 
 
+def _data_folder() -> Path:
+    """Return the data sets' folder: `MAAS_TRAINING_DATA`, or beside the repository."""
+    beside = Path(__file__).resolve().parents[4] / "shared" / "data"
+    return Path(os.environ.get("MAAS_TRAINING_DATA") or beside)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service")
     parser.add_argument("--key", required=True, help="an API key, whose account pays")
     parser.add_argument("--model", default="auto", help="the language model")
-    parser.add_argument("--data", type=Path, default=default_directory(), help="data sets")
+    parser.add_argument("--data", type=Path, default=_data_folder(), help="data sets")
     parser.add_argument("--rows", type=int, default=100, help="rows of AI4I, 0 for none")
     parser.add_argument("--alone", action="store_true", help="ask the language model alone too")
     parser.add_argument("--show", action="store_true", help="print what was wrong")
