@@ -86,7 +86,7 @@ class HostedToolRunner:
         hosted = request.hosted_tools or HostedTools()
         async with client.deadline(self._timeout_s):
             read = await self._tools.read(asked.principal, request, hosted)
-            if not hosted.is_requested and not read.question.has_readings:
+            if not hosted.is_requested and not read.question.has_new_readings:
                 return None
             if not read.question.tools:
                 raise ParameterInvalid(

@@ -167,6 +167,23 @@ async def test_auto_calls_the_specialist_that_the_text_asks_for(both: Gateway) -
     assert body["x_maas_decisions"][0]["model"] == SPECIALIST
 
 
+async def test_auto_continues_with_the_values_that_it_asked_for(both: Gateway) -> None:
+    first = POINT.replace(", tool wear 220 min", "")
+    asked = (await ask(both, first, model="auto")).json()
+    assert asked["x_maas_missing"] == ["tool_wear"]
+    messages = [
+        {"role": "user", "content": first},
+        asked["choices"][0]["message"],
+        {"role": "user", "content": "tool wear is 220 min"},
+    ]
+    body = {"model": "auto", "messages": messages, "max_tokens": 60}
+    answer = (await both.http.post("/v1/chat/completions", json=body)).json()
+    assert answer["x_maas_decisions"][0]["verdict"] == "yes"
+    messages += [answer["choices"][0]["message"], {"role": "user", "content": "Thank you!"}]
+    thanked = (await both.http.post("/v1/chat/completions", json=body)).json()
+    assert "x_maas_decisions" not in thanked
+
+
 async def test_auto_with_deny_is_answered_by_the_language_model_alone(
     both: Gateway, model: FakeUpstream
 ) -> None:
