@@ -241,6 +241,16 @@ async def test_answer_that_no_tool_fits_is_asked_for_once_more_without_tools() -
     assert [tools for _, tools, _ in steps.asked] == [["mill"], []]
 
 
+async def test_arguments_that_are_no_json_are_not_sent_back_to_the_engine() -> None:
+    broken = Reply("", (ToolCall("c1", "mill", '{"torque": 6'),), "tool_calls")
+    motor = SpecialistTool("motor", "Motor", MOTOR.signature, "1")
+    text = f"{TEXT} 400 V, 20 A, power factor 0.85"
+    steps = Steps([broken, GOOD], [FAILS])
+    await converse(steps, text, tools=(tool(), motor))
+    sent = steps.asked[1][0][0]["tool_calls"][0]["function"]["arguments"]
+    assert msgspec.json.decode(sent) == {}
+
+
 def test_result_of_ten_megabytes_is_cut() -> None:
     text = cut("长" * 5_000_000)
     assert len(text.encode()) <= MAX_RESULT_BYTES
