@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.call.errors import UpstreamFailed
+from gateway.call.errors import ParameterInvalid, UpstreamFailed
 from gateway.collaboration.conversation import MAX_RESULT_BYTES, Reply, ToolCall, cut
 from gateway.collaboration.decisions import Prediction
 from gateway.collaboration.loop import AnswerOrigin, Conversation, Outcome
@@ -239,6 +239,22 @@ async def test_answer_that_no_tool_fits_is_asked_for_once_more_without_tools() -
     outcome = await converse(steps, "How do I grease 3 bearings?")
     assert (outcome.origin, outcome.text) == (AnswerOrigin.PLAIN, "Grease it.")
     assert [tools for _, tools, _ in steps.asked] == [["mill"], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("1300 rpm and 65 at the spindle. Fail?", AnswerOrigin.ASKED),
+        ("How do I grease a bearing?", AnswerOrigin.PLAIN),
+    ],
+)
+async def test_engine_that_takes_no_tools_is_asked_without_them(
+    text: str, origin: AnswerOrigin
+) -> None:
+    motor = SpecialistTool("motor", "Motor", MOTOR.signature, "1")
+    steps = Steps([ParameterInvalid("no tools"), Reply("With lithium grease.")], [FAILS])
+    outcome = await converse(steps, text, tools=(tool(), motor))
+    assert (outcome.origin, steps.predicted) == (origin, [])
 
 
 async def test_arguments_that_are_no_json_are_not_sent_back_to_the_engine() -> None:
