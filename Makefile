@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(firstword $(subst -, ,$(PROFILE)))
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test test-all test-unit check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-own-columns bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
+.PHONY: run test test-all test-unit check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
 # MODEL=<hub id or folder> serves one more language model, ONLY=1 no other (docs/operators-guide.md).
 run: $(SERVED)
@@ -105,6 +105,9 @@ bench: $(TESTED)
 
 bench-gateways: $(TESTED)
 	$(BIN)/python -m load.bench.gateways --memory-calls 200000
+
+bench-batches: $(TESTED)
+	$(BIN)/python -m load.bench.batches
 
 bench-billing: $(TESTED)
 	$(BIN)/python -m load.bench.billing

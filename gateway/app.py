@@ -9,7 +9,6 @@ from collections.abc import Callable
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 
-from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.exception_handlers import (
     handle_app_error,
@@ -17,12 +16,12 @@ from gateway.api.exception_handlers import (
     handle_unexpected_error,
 )
 from gateway.api.inference import inference_routes
+from gateway.api.mcp import mcp_route
 from gateway.api.openapi.document import assets_router, document_route, openapi_config
 from gateway.api.routes import API_ROUTES
 from gateway.asgi.log_context import bind_request
 from gateway.components import Components, dependencies
 from gateway.dashboard.router import dashboard_router
-from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationDependencies, EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
@@ -32,22 +31,17 @@ from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
 from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
-from gateway.inference.call_metrics import CallMetrics
-from gateway.inference.dispatch import Dispatcher
-from gateway.inference.grounding import AnswerVerifier
-from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
-from gateway.inference.idempotency import IdempotencyReplayer
-from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.model_selection import ModelSelector
-from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
-from gateway.inference.quotations import QuotationSender
+from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotes import Quotes
-from gateway.inference.relay import Relay
 from gateway.inference.stages import Stages
-from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
+from gateway.mcp.factory import ToolDependencies, build_toolbox
+from gateway.mcp.toolbox import Toolbox
+from gateway.process.background_responses import create_background_runner
+from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.catalog_updates import CatalogUpdates
 from gateway.process.database_pools import (
@@ -58,25 +52,19 @@ from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
 from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
+from gateway.process.own_models import OwnModelParts, build_own_models
 from gateway.process.shared_components import SharedComponents, build_shared
+from gateway.process.stage_factory import build_stages
 from gateway.quota.request_limits import RequestLimits
-from gateway.registry.decision_records import PURPOSE, DecisionLog
 from gateway.retrieval.embedder import Embedder
-from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
-from gateway.retrieval.quoting import HandbookQuoter
-from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
-from gateway.upstream.model_metadata import ModelMetadata
-from gateway.upstream.signatures import Signatures
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.secrets.secret_key import secret_key
-from infra.secrets.signing_key import SigningKey
 from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
-from infra.telemetry.tracer_factory import create_tracer
 from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
 from models.routing.classifier import RouteClassifier
@@ -106,11 +94,11 @@ def build_components(
     shared = build_shared(settings, clock, catalog, connect)
     model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
-    stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
-    propagation = Propagation(database, clock, settings.timing)
-    pepper, links = secret_key(settings), Links.from_settings(settings)
-    pipeline = Pipeline(stages, clock, settings)
+    stages, embedder, searcher = build_stages(shared, settings, clock, catalog, model_selector)
+    propagation, pepper = Propagation(database, clock, settings.timing), secret_key(settings)
+    pipeline, links = Pipeline(stages, clock, settings), Links.from_settings(settings)
     quotes = _build_quotes(settings, clock, stages, database)
+    own = _build_own_models(shared, settings, clock, catalog, stages, pipeline, quotes, propagation)
     return Components(
         settings=settings,
         clock=clock,
@@ -120,32 +108,31 @@ def build_components(
         connections=shared.connections,
         heartbeat=shared.heartbeat,
         quota_leaser=shared.quota_leaser,
-        writer=stages.writer,
-        input_counter=stages.input_counter,
-        authenticator=stages.authenticator,
-        admission=stages.admission,
-        call_metrics=stages.call_metrics,
+        stages=stages,
         gauges=_build_gauges(shared, clock, catalog, stages.writer),
         quotes=quotes,
         collector=create_collector(settings),
         webhook_poster=create_webhook_poster(settings),
         router=router,
         upstream=upstream,
-        parser=stages.parser,
         model_selector=model_selector,
-        model_metadata=ModelMetadata(router, upstream, shared.variant_loader),
-        fine_tuning_runner=_fine_tuning_runner(shared, clock, catalog, stages, propagation),
+        model_metadata=shared.model_metadata,
+        fine_tuning_runner=own.fine_tuning_runner,
         propagation=propagation,
         searcher=searcher,
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
         evaluation_runner=_build_evaluation_runner(shared, clock, stages, pipeline),
         evaluation_offers=EvaluationOffers(database, quotes),
+        background_runner=create_background_runner(shared, pipeline),
+        batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
+        own_models=own,
         document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
-        offers=_build_offers(shared, settings, clock, catalog, stages.admission),
+        offers=own.offers,
         pipeline=pipeline,
-        tracer=stages.tracer,
+        prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
+        toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
         identity=build_identity(database, clock, pepper, links, Passwords()),
         pepper=pepper,
         upstream_monitor=shared.monitor,
@@ -228,10 +215,49 @@ def _build_evaluation_runner(
     )
 
 
+def _build_toolbox(
+    shared: SharedComponents,
+    clock: Clock,
+    stages: Stages,
+    pipeline: Pipeline,
+    quotes: Quotes,
+    searcher: VectorStoreSearcher,
+) -> Toolbox:
+    """Build the tools of the MCP server."""
+    dependencies = ToolDependencies(
+        availability=shared.availability,
+        quotes=quotes,
+        searcher=searcher,
+        model_metadata=shared.model_metadata,
+        client=PipelineClient(pipeline, clock),
+        database=shared.connections.handlers,
+        clock=clock,
+        calls=shared.metrics.mcp_tool_calls,
+    )
+    return build_toolbox(stages, dependencies)
+
+
+def _build_own_models(
+    shared: SharedComponents,
+    settings: Settings,
+    clock: Clock,
+    catalog: Catalog,
+    stages: Stages,
+    pipeline: Pipeline,
+    quotes: Quotes,
+    propagation: Propagation,
+) -> OwnModelParts:
+    """Build the parts that train, compare and watch models of customers' own."""
+    runner = _fine_tuning_runner(shared, clock, catalog, stages, propagation)
+    offers = _build_offers(shared, settings, clock, catalog, stages.admission)
+    return build_own_models(shared, clock, stages, pipeline, quotes, runner, offers)
+
+
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
     """Build the component that quotes the maximum cost of calls."""
     parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
-    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes)
+    planner = stages.decisions.planner
+    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes, planner)
 
 
 def _build_offers(
@@ -256,91 +282,6 @@ def _build_gauges(
     return Gauges(shared.metrics, clock, catalog, router, schedulers, writer, connections, timing)
 
 
-def _build_stages(
-    shared: SharedComponents,
-    settings: Settings,
-    clock: Clock,
-    catalog: Catalog,
-    selector: ModelSelector,
-) -> tuple[Stages, Embedder, VectorStoreSearcher]:
-    """Build the stages of a call, and the embedder and searcher, which others use too."""
-    connections, quota_leaser, heartbeat = shared.connections, shared.quota_leaser, shared.heartbeat
-    calls, pepper = connections.calls, secret_key(settings)
-    timing, metrics = shared.timing, shared.metrics
-    counter = PromptTokenCounter(settings.data_dir)
-    admission = Admission(quota_leaser, counter, settings.credit_wait_s)
-    records, settle_s = connections.records, settings.settle_timeout_s
-    writer = UsageWriter(records, heartbeat, quota_leaser, clock, metrics, settle_s, timing)
-    internal_calls = InternalCalls(admission, writer, clock)
-    call_metrics = CallMetrics(quota_leaser, metrics, timing)
-    embedder = Embedder(
-        internal_calls, shared.router, shared.upstream, settings.first_byte_timeout_s
-    )
-    searcher = VectorStoreSearcher(
-        catalog, shared.availability, connections.handlers, clock, embedder
-    )
-    parser = Parser(catalog, selector, shared.availability)
-    dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
-    stages = Stages(
-        authenticator=Authenticator(
-            calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
-        ),
-        parser=parser,
-        replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
-        grounder=Grounder(
-            parser,
-            searcher,
-            HandbookSearcher(catalog, shared.availability),
-            counter,
-            HandbookQuoter(counter),
-        ),
-        admission=admission,
-        dispatcher=dispatcher,
-        verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
-        quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
-        hosted_tools=HostedToolRunner(
-            _build_specialist_tools(shared, clock, catalog, parser, selector),
-            StepSender(dispatcher, writer, clock),
-            call_metrics,
-            clock,
-            timeout_s=settings.first_byte_timeout_s,
-            write_timeout_s=settings.idle_timeout_s,
-        ),
-        decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
-        writer=writer,
-        call_metrics=call_metrics,
-        internal_calls=internal_calls,
-        input_counter=InputCounter(
-            connections.handlers, clock, metrics.input_counts_dropped, timing
-        ),
-        tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
-    )
-    return stages, embedder, searcher
-
-
-def _build_specialist_tools(
-    shared: SharedComponents,
-    clock: Clock,
-    catalog: Catalog,
-    parser: Parser,
-    selector: ModelSelector,
-) -> SpecialistTools:
-    """Build the component that finds the specialists that a chat may call."""
-    metadata = ModelMetadata(shared.router, shared.upstream, shared.variant_loader)
-    signatures = Signatures(metadata, clock)
-    return SpecialistTools(catalog, parser, shared.availability, signatures, selector)
-
-
-def _build_dispatcher(
-    settings: Settings, clock: Clock, shared: SharedComponents, call_metrics: CallMetrics
-) -> Dispatcher:
-    """Build the component that sends admitted calls to model servers."""
-    relay, timeout_s = Relay(shared.upstream, clock, settings), settings.queue_timeout_s
-    schedulers, router, loader = shared.schedulers, shared.router, shared.variant_loader
-    monitor = shared.monitor
-    return Dispatcher(schedulers, router, relay, loader, call_metrics, clock, timeout_s, monitor)
-
-
 def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
     """Build the Litestar application: routes, dependencies and exception handlers.
 
@@ -350,6 +291,7 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
         route_handlers=[
             *inference_routes(components),
             *API_ROUTES,
+            mcp_route(components),
             document_route(components.catalog),
             assets_router(),
             *([dashboard_router(components)] if components.settings.dashboard else []),
@@ -380,12 +322,17 @@ def lifespan_of(components: Components) -> Lifespan:
         components.quota_leaser,
         components.writer,
         components.input_counter,
+        components.own_models.shadow_calls,
         components.authenticator,
         components.call_metrics,
         components.gauges,
         components.fine_tuning_runner,
         components.ingestion_runner,
         components.evaluation_runner,
+        components.background_runner,
+        components.batch_runner,
+        components.own_models.comparison_runner,
+        components.own_models.retraining_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

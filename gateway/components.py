@@ -9,6 +9,9 @@ from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.organization_usage import provide_usage_parameters
 from gateway.api.usage import provide_principal
+from gateway.batches.creation import BatchCreation
+from gateway.batches.offers import BatchOffers
+from gateway.batches.runner import BatchRunner
 from gateway.drift.counter import InputCounter
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationRunner
@@ -21,15 +24,22 @@ from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
+from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotes import Quotes
+from gateway.inference.stages import Stages
 from gateway.inference.usage_writer import UsageWriter
+from gateway.mcp.toolbox import Toolbox
+from gateway.process.batch_processing import BatchProcessing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
+from gateway.process.own_models import OwnModelParts
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.quota.request_limits import RequestLimits
+from gateway.responses.runner import BackgroundRunner
+from gateway.responses.store import ResponseStore
 from gateway.retrieval.ingestion import IngestionRunner
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.availability import Availability
@@ -58,18 +68,13 @@ class Components:
     connections: DatabaseConnections
     heartbeat: ProcessHeartbeat
     quota_leaser: QuotaLeaser
-    writer: UsageWriter
-    input_counter: InputCounter
-    authenticator: Authenticator
-    admission: Admission
-    call_metrics: CallMetrics
+    stages: Stages
     gauges: Gauges
     quotes: Quotes
     collector: Collector | None
     webhook_poster: SignedPoster
     router: Router
     upstream: UpstreamClient
-    parser: Parser
     model_selector: ModelSelector
     model_metadata: ModelMetadata
     document_queue: DocumentQueue
@@ -81,18 +86,77 @@ class Components:
     ingestion_runner: IngestionRunner
     evaluation_runner: EvaluationRunner
     evaluation_offers: EvaluationOffers
+    background_runner: BackgroundRunner
+    batch_processing: BatchProcessing
+    own_models: OwnModelParts
     offers: JobOffers
     pipeline: Pipeline
-    tracer: Tracer
+    prompt_counts: PromptCounts
+    toolbox: Toolbox
     identity: IdentityServices
     pepper: bytes
     upstream_monitor: UpstreamMonitor
     catalog_reloader: CatalogReloader
 
     @property
+    def batch_runner(self) -> BatchRunner:
+        """The background runner of batches."""
+        return self.batch_processing.runner
+
+    @property
+    def batch_offers(self) -> BatchOffers:
+        """What checks and prices batches."""
+        return self.batch_processing.offers
+
+    @property
+    def batch_creation(self) -> BatchCreation:
+        """What creates batches."""
+        return self.batch_processing.creation
+
+    @property
     def database(self) -> Database:
         """The connection pool of the HTTP handlers."""
         return self.connections.handlers
+
+    @property
+    def writer(self) -> UsageWriter:
+        """The stage that writes usage rows."""
+        return self.stages.writer
+
+    @property
+    def input_counter(self) -> InputCounter:
+        """The counter of the inputs of fine-tuned models."""
+        return self.stages.input_counter
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """The stage that identifies callers by their keys."""
+        return self.stages.authenticator
+
+    @property
+    def admission(self) -> Admission:
+        """The stage that reserves quota and money."""
+        return self.stages.admission
+
+    @property
+    def call_metrics(self) -> CallMetrics:
+        """The metrics and cost headers of calls."""
+        return self.stages.call_metrics
+
+    @property
+    def parser(self) -> Parser:
+        """The stage that parses requests and resolves their models."""
+        return self.stages.parser
+
+    @property
+    def tracer(self) -> Tracer:
+        """The tracer of calls."""
+        return self.stages.tracer
+
+    @property
+    def response_store(self) -> ResponseStore:
+        """The stored responses of the Responses API."""
+        return self.background_runner.store
 
     @property
     def secure(self) -> bool:
@@ -102,13 +166,18 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
+    *("batch_creation", "batch_offers", "batch_runner"),
     *("authenticator", "availability", "call_metrics", "catalog", "clock", "collector", "database"),
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
-    *("propagation", "quotes", "request_limits", "router", "searcher", "secure", "settings"),
+    "prompt_counts",
+    *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
+    *("secure", "settings"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
+# Those of `Components.own_models`.
+_INJECTABLE_OF_OWN_MODELS = ("comparison_offers", "comparison_runner")
 
 
 def dependencies(components: Components) -> dict[str, Provide]:
@@ -119,6 +188,7 @@ def dependencies(components: Components) -> dict[str, Provide]:
     """
     return {
         **{name: _provide(components, name) for name in _INJECTABLE},
+        **{name: _provide_of_own_models(components, name) for name in _INJECTABLE_OF_OWN_MODELS},
         "principal": Provide(provide_principal),
         "usage_parameters": Provide(provide_usage_parameters),
     }
@@ -127,3 +197,8 @@ def dependencies(components: Components) -> dict[str, Provide]:
 def _provide(components: Components, name: str) -> Provide:
     """Return the dependency that looks up the component `name` for each request."""
     return Provide(lambda: getattr(components, name), sync_to_thread=False)
+
+
+def _provide_of_own_models(components: Components, name: str) -> Provide:
+    """Return the dependency that looks up the part `name` of own models for each request."""
+    return Provide(lambda: getattr(components.own_models, name), sync_to_thread=False)

@@ -15,6 +15,7 @@ from procrastinate.exceptions import ConnectorException
 
 from billing.schedule import Worker, create_job_app
 from gateway.drift.check import DriftCheck
+from gateway.observations.check import PromiseCheck
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.integrations import create_collector, create_mailer, create_webhook_poster
 from gateway.shared_models.factory import create_proposer
@@ -56,7 +57,7 @@ async def run_worker(settings: Settings) -> None:
                 sealer=Sealer(secret_key(settings)),
                 collector=collector,
                 improve=nightly_job,
-                check_inputs=DriftCheck(database, SystemClock()),
+                check_inputs=_model_checks(database),
             )
             app = create_job_app(url, worker)
             async with app.open_async():
@@ -65,6 +66,17 @@ async def run_worker(settings: Settings) -> None:
         await database.close()
         if collector is not None:
             await collector.close()
+
+
+def _model_checks(database: Database) -> Callable[[], Awaitable[None]]:
+    """Return the job that checks customers' own models: their inputs, then observed results."""
+    drift, promises = DriftCheck(database, SystemClock()), PromiseCheck(database, SystemClock())
+
+    async def check() -> None:
+        await drift()
+        await promises()
+
+    return check
 
 
 async def _run_jobs_until_stopped(app: procrastinate.App) -> None:

@@ -227,6 +227,9 @@ class Settings(BaseSettings):
         min_length=16,
         description="bearer token required to read `/metrics`; unset: no token is required",
     )
+    response_retention_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        30, description="days for which responses with `store: true` are kept (`/v1/responses`)"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lowest level that is logged"
     )

@@ -67,7 +67,7 @@ def calibration_metrics(probabilities: FloatArray, truth: ClassIndices) -> Mappi
         probabilities[np.arange(len(truth)), truth], _MIN_PROBABILITY
     )
     errors = [
-        _expected_calibration_error(probabilities[:, class_index], hits[:, class_index])
+        expected_calibration_error(probabilities[:, class_index], hits[:, class_index])
         for class_index in range(hits.shape[1])
     ]
     return {
@@ -82,8 +82,11 @@ def two_class_probabilities(positive: FloatArray) -> FloatArray:
     return np.stack([1 - positive, positive], axis=1)
 
 
-def _expected_calibration_error(probability: FloatArray, is_class: FloatArray) -> float:
-    """Return the expected calibration error of one class."""
+def expected_calibration_error(probability: FloatArray, is_class: FloatArray) -> float:
+    """Return the expected calibration error of one class, in ten bins of equal width.
+
+    probability: what was predicted, [rows], from 0 to 1. is_class: what was true, [rows], 0 or 1.
+    """
     bins = np.minimum((probability * _BINS).astype(int), _BINS - 1)
     gaps = np.bincount(bins, weights=probability - is_class, minlength=_BINS)
     return float(np.abs(gaps).sum() / len(is_class))

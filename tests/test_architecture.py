@@ -148,6 +148,10 @@ class TestTenantIsolation:
             *("VariantCount", "VariantDrift"),
             *("VectorStore", "VectorStoreFile", "VectorPiece"),
             *("EvaluationRun", "EvaluationQuestion", "EvaluationAnswer"),
+            "SavedResponse",
+            *("Batch", "BatchLine"),
+            *("ModelComparison", "Observation", "VariantPromise", "ShadowDeployment"),
+            *("ShadowAnswer", "RetrainingSchedule", "RetrainingRun"),
             *("Feedback", "ModelVersionExample"),
             *("Membership", "AuditEntry"),
         }
@@ -161,9 +165,12 @@ class TestTenantIsolation:
             ("claim_job", "a gateway process takes up the oldest job of whichever account"),
             ("claim", "a gateway process takes up the oldest job of whichever account"),
             ("delete_expired_files", "what is in expired stores goes, of whichever account"),
+            ("delete_expired_responses", "what has expired goes, of whichever account"),
             ("erase_expired_candidates", "what has expired goes, of whichever account"),
             ("count_ratings", "the operator sees how a model does with everybody"),
             ("count_levels", "a metric counts the models of all accounts"),
+            ("delete_old", "results past their retention go, of whichever account"),
+            ("_settle_next", "a gateway process takes up an ended run of whichever account"),
             ("delete_old_counts", "what no window reaches goes, of whichever account"),
         }
     )

@@ -11,11 +11,14 @@ from pkgutil import walk_packages
 import pytest
 
 import billing
+import gateway.batches
 import gateway.call.errors
 import gateway.evaluations
 import gateway.fine_tuning
 import gateway.identity
+import gateway.observations
 import gateway.registry
+import gateway.retraining
 import gateway.retrieval
 import gateway.shared_models
 import infra.database.database
@@ -39,7 +42,8 @@ def facts() -> Iterator[type[AppError]]:
     modules += [infra.database.database]
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
-        gateway.evaluations, gateway.registry,
+        gateway.evaluations, gateway.registry, gateway.responses, gateway.batches,
+        gateway.observations, gateway.retraining,
     )  # fmt: skip
     found = [
         one

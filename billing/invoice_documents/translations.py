@@ -19,6 +19,7 @@ _TEXTS: Mapping[str, str] = {
     # Models at a service tier.
     "priority": gettext_noop("{model}, priority"),
     "flex": gettext_noop("{model}, flex"),
+    "batch": gettext_noop("{model}, batch"),
     "all_models": gettext_noop("all models"),
     # Meters.
     "input_tokens": gettext_noop("input tokens"),

@@ -18,6 +18,7 @@ from infra.database.direct import DirectConnection
 
 # Only newly inserted rows are charged, because a commit whose result was lost is retried.
 # Leases are locked in the order of their ids, as everywhere, so that locks never form a cycle.
+# A charge without a hold goes to the lease of the process.
 _RECORD = """
     with alive as materialized (
         select id from gateway_process where id = %(process)s and ended_at is null for key share
@@ -31,17 +32,18 @@ _RECORD = """
         on conflict (request_id) do nothing
         returning request_id
     ), charged as (
-        select quota_id, sum(amount)::bigint as amount
+        select coalesce(hold_id, %(process)s) as owner_id, quota_id, sum(amount)::bigint as amount
         from json_to_recordset(%(charges)s::json)
-            as c(request_id uuid, quota_id uuid, amount bigint)
+            as c(request_id uuid, quota_id uuid, amount bigint, hold_id uuid)
         where request_id in (select request_id from written)
-        group by quota_id
+        group by 1, 2
     ), locked as materialized (
-        select l.quota_id, c.amount from quota_lease l join charged c on c.quota_id = l.quota_id
-        where l.process_id = %(process)s order by l.quota_id for update of l
+        select l.process_id, l.quota_id, c.amount from quota_lease l
+        join charged c on c.quota_id = l.quota_id and c.owner_id = l.process_id
+        order by l.quota_id, l.process_id for update of l
     ), leases as (
         update quota_lease l set used = l.used + k.amount from locked k
-        where l.process_id = %(process)s and l.quota_id = k.quota_id
+        where l.process_id = k.process_id and l.quota_id = k.quota_id
     ), closed as (
         delete from intent using alive where request_id = any(%(closed)s::uuid[])
     ), answers as materialized (
@@ -80,10 +82,14 @@ class IntentRecord:
 
 @dataclass(frozen=True, slots=True)
 class QuotaCharge:
-    """The units that a settled call consumes from one quota."""
+    """The units that a settled call consumes from one quota.
+
+    They are charged to the lease of the process, or to that of a hold (billing/metering/holds.py).
+    """
 
     quota_id: str
     amount: int
+    hold_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +132,7 @@ async def write_usage_batch(
         "rows": _encode_json([usage_column_values(call.record) for call in settled]),
         "charges": _encode_json(
             [
-                {
-                    "request_id": call.record.request_id,
-                    "quota_id": charge.quota_id,
-                    "amount": charge.amount,
-                }
+                _charge_row(call.record.request_id, charge)
                 for call in settled
                 for charge in call.charges
             ]
@@ -147,6 +149,12 @@ def _intent_row(intent: IntentRecord, process_id: UUID) -> dict[str, Any]:
     # The process reaper settles the open calls of a process that has ended.
     row = {name: getattr(intent, name) for name in IntentRecord.__slots__}
     return {**row, "process_id": process_id}
+
+
+def _charge_row(request_id: UUID, charge: QuotaCharge) -> dict[str, Any]:
+    """Return the JSON row of a charge; without the column of its hold if it has none."""
+    row = {"request_id": request_id, "quota_id": charge.quota_id, "amount": charge.amount}
+    return row if charge.hold_id is None else {**row, "hold_id": charge.hold_id}
 
 
 def _response_row(call: SettledCall) -> dict[str, Any]:

@@ -1,16 +1,12 @@
 """Alerts on drift: the inputs of an account's own model have moved from those of its training."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import get_profile
-from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target
-from billing.notifications.messages import EmailNotice, enqueue_email
-from billing.outbox import enqueue
-from infra import ids
+from billing.notifications.messages import EmailNotice
+from billing.notifications.model_events import enqueue_model_event
 from infra.clock import Clock
 
 DRIFT_EVENT = "model.drift_detected"
@@ -37,27 +33,14 @@ class DriftAlert:
 
 async def enqueue_drift_alert(session: AsyncSession, clock: Clock, alert: DriftAlert) -> None:
     """Enqueue e-mail and webhook of an alert, each once per version, level and minute."""
-    now = clock.now()
-    key = f"drift:{alert.variant_id}:{alert.level}:{now:%Y%m%dT%H%M}"
-    profile = await get_profile(session, alert.account_id)
+    key = f"drift:{alert.variant_id}:{alert.level}:{clock.now():%Y%m%dT%H%M}"
     values = {
         "model": alert.model,
         "variable": alert.variable,
         "psi": f"{alert.psi:.2f}",
         "rows": str(alert.rows),
     }
-    notice = EmailNotice(f"drift_{alert.level}", values)
-    await enqueue_email(session, clock, profile, key, notice)
-    target = await get_alert_target(session, alert.account_id)
-    if target.url:
-        payload = _webhook_payload(alert, now.isoformat())
-        await enqueue(session, clock, alert.account_id, ALERT_ACTION, key, key, payload)
-
-
-def _webhook_payload(alert: DriftAlert, timestamp: str) -> dict[str, Any]:
-    """Return the JSON body of the webhook."""
     data = {
-        "account": ids.format_id("acct", alert.account_id),
         "model": alert.model,
         "version": alert.version,
         "level": alert.level,
@@ -66,4 +49,5 @@ def _webhook_payload(alert: DriftAlert, timestamp: str) -> dict[str, Any]:
         "rows": alert.rows,
         "since": alert.since,
     }
-    return {"type": DRIFT_EVENT, "timestamp": timestamp, "data": data}
+    notice = EmailNotice(f"drift_{alert.level}", values)
+    await enqueue_model_event(session, clock, alert.account_id, key, DRIFT_EVENT, notice, data)

@@ -59,6 +59,35 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "again.\n"
         ),
     ),
+    "promise_broken": (
+        gettext_noop("Predictions are less reliable than stated: {model}"),
+        gettext_noop(
+            "Hello,\n\nThe intervals or probabilities of {model} state {nominal}, but only "
+            "{observed} of the last {rows} observed results agree.\n"
+            "Do not rely on them until you have checked the input or trained the model again.\n"
+        ),
+    ),
+    "retraining_activated": (
+        gettext_noop("New model version in use: {model}"),
+        gettext_noop(
+            "Hello,\n\nThe scheduled training of {model} gave version {version}. It scores better "
+            "than the version before and answers calls now. You can roll back at any time.\n"
+        ),
+    ),
+    "retraining_proposed": (
+        gettext_noop("New model version to review: {model}"),
+        gettext_noop(
+            "Hello,\n\nThe scheduled training of {model} gave version {version}. It is not in use: "
+            "compare it with the current version, then choose it on the page of the model.\n"
+        ),
+    ),
+    "retraining_failed": (
+        gettext_noop("No new model version: {model}"),
+        gettext_noop(
+            "Hello,\n\nThe scheduled training of {model} gave no version to use:\n\n{reason}\n\n"
+            "The current version goes on answering calls.\n"
+        ),
+    ),
     "line_credited": (
         gettext_noop("Dispute answered: line {line} of invoice {number} credited"),
         gettext_noop(

@@ -15,7 +15,7 @@ from billing.money import minor_from_text, nano_from_text, ppm_from_percent
 from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.price_kinds.price_fields import PriceFields
 from billing.rating.price_kinds.registry import price_from_fields
-from billing.rating.products import product_name
+from billing.rating.products import model_of_product, product_name, tier_of_product
 from billing.rating.terms import (
     LIST_PLAN,
     Alignment,
@@ -41,7 +41,7 @@ class _PriceFile(PriceFields, forbid_unknown_fields=True, kw_only=True):
 
     model: str
     meter: str
-    tier: Literal["priority", "flex"] | None = None
+    tier: Literal["priority", "flex", "batch"] | None = None
 
 
 class _AllowanceFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,6 +107,9 @@ def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> P
             f"plan: the name {LIST_PLAN!r} is reserved for the catalog's list prices.", param="plan"
         )
     listed = list_prices(file.currency) if file.list_prices else {}
+    listed = {
+        name: meters for name, meters in listed.items() if not _is_restated(name, listed, file)
+    }
     return PlanTerms(
         plan=file.plan,
         names=MappingProxyType(file.names),
@@ -130,6 +133,22 @@ def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> P
             "spend_cap", lambda: None if file.spend_cap is None else nano_from_text(file.spend_cap)
         ),
         tax_inclusive=file.tax_inclusive,
+    )
+
+
+def _is_restated(product: str, listed: ListPrices, file: _PlanFile) -> bool:
+    """Return whether a plan file states the price of a listed product at a service tier itself.
+
+    That is a `[[tier]]` table for it, or an own price of its model: the list's discount would apply
+    to the list's price.
+    """
+    model, tier_name = model_of_product(product), tier_of_product(product)
+    if tier_name is None:
+        return False
+    return any(one.model == model for one in file.price) or any(
+        tier.name == tier_name
+        and (model in tier.models if tier.models else "output_tokens" in listed[product])
+        for tier in file.tier
     )
 
 

@@ -1,10 +1,12 @@
-"""Names of priced products: a model at a service tier (default, priority, flex).
+"""Names of priced products: a model at a service tier (default, priority, flex, batch).
 
 The product of the default tier has the model's name; other tiers are `model@tier`. Terms, usage
 totals and invoice lines use product names, so the same rating code prices every tier.
 """
 
-TIERS = ("priority", "flex")
+# The price of calls in batches (gateway/batches/), which no request can choose.
+BATCH_TIER = "batch"
+TIERS = ("priority", "flex", BATCH_TIER)
 _TIER_SEPARATOR = "@"
 # SQL expression for the product name of a usage row `u`.
 PRODUCT_SQL = "coalesce(u.model, '') || coalesce('@' || u.service_tier, '')"

@@ -108,7 +108,7 @@ _FIGURES = """
     select (select count(*) from usage),
            (select count(*) from usage where settlement = 'unknown'),
            (select count(*) from intent),
-           (select count(*) from gateway_process where ended_at is null),
+           (select count(*) from gateway_process where ended_at is null and pid > 0),
            (select coalesce(sum(l.borrowed - l.used), 0) from quota_lease l
             join quota q on q.id = l.quota_id where q.kind = 'credit')
 """

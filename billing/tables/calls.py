@@ -276,7 +276,8 @@ class GatewayProcess(SQLModel, table=True):
     """A gateway process with its heartbeat expiry; after it, the process's leases are reclaimed.
 
     `seen_epoch` is the access epoch up to which it has applied all changes of keys and models;
-    NULL until the first report.
+    NULL until the first report. A row with `pid` 0 is no process but a hold, which owns leases in
+    the same way (billing/metering/holds.py).
     """
 
     __tablename__ = "gateway_process"

@@ -113,6 +113,8 @@ class Authenticator:
         """
         if call.signed_in_caller is None:
             return await self.identify(call.credentials, call.started_at)
+        if call.signed_in_caller.may_be_cached:
+            return await self._identify_cached_key(call.signed_in_caller, call.started_at)
         return await self.identify_key(call.signed_in_caller, call.started_at)
 
     async def identify_key(self, caller: SignedInCaller, at: datetime) -> KeyRecord:
@@ -126,6 +128,19 @@ class Authenticator:
             )
         if key_record is None:
             raise KeyInvalid("The account has no such API key.")
+        return key_record
+
+    async def _identify_cached_key(self, caller: SignedInCaller, at: datetime) -> KeyRecord:
+        """Look up the key of a job by its id, in the cache first. Raises as `identify_key`."""
+        # 32 bytes: the cache keys of credentials have 64.
+        cache_key = caller.account_id.bytes + caller.key_id.bytes
+        key_record = self._cache.get(cache_key) if self.is_fresh else None
+        if key_record is not None and key_record.valid_from <= at < key_record.valid_until:
+            return key_record
+        before = self._epoch, self._catalog_changes
+        key_record = await self.identify_key(caller, at)
+        if before == (self._epoch, self._catalog_changes):
+            self._cache[cache_key] = key_record
         return key_record
 
     def forget_keys(self) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.invoices.included_units import IncludedQuotas, get_included_quotas
 from billing.metering.quotas import QuotaRef, month_start
 from billing.rating.plan_file import ListPrices, list_price_terms
-from billing.rating.products import TIERS, product_name, tier_of_product
+from billing.rating.products import BATCH_TIER, TIERS, product_name, tier_of_product
 from billing.rating.statement import unit_prices
 from billing.rating.terms import ANY_MODEL, PlanTerms
 from billing.subscriptions.covered_calls import CoverageSpan, list_coverage_spans
@@ -24,7 +24,7 @@ from billing.subscriptions.plans import load_terms, publish_plan
 from billing.subscriptions.subscriptions import SubscriptionState, find_subscription
 from gateway.call.values import ModelPrices
 from infra.clock import Clock
-from models.catalog import Catalog
+from models.catalog import Catalog, Meter, Model
 
 _MAX_CACHED = 1_000
 
@@ -126,11 +126,26 @@ def catalog_price_terms(catalog: Catalog, currency: str) -> PlanTerms:
 
 
 def catalog_prices(catalog: Catalog, currency: str) -> ListPrices:
-    """Return the catalog's list prices by model and meter, in nano-units per unit."""
+    """Return the catalog's list prices by product and meter, in nano-units per unit.
+
+    The products are the models, and the models at the service tier of batches.
+    """
+    priced = [model for model in catalog.models.values() if currency in model.prices]
+    batch_prices = {
+        product_name(model.id, BATCH_TIER): _batch_prices(model, currency) for model in priced
+    }
+    return {**{model.id: model.prices[currency] for model in priced}, **batch_prices}
+
+
+def _batch_prices(model: Model, currency: str) -> Mapping[str, int]:
+    """Return the prices of a model's calls in batches, rounded up to whole nano-units.
+
+    Fine-tuning is no call of a batch.
+    """
     return {
-        model.id: model.prices[currency]
-        for model in catalog.models.values()
-        if currency in model.prices
+        meter: -(-nano * model.batch_percent // 100)
+        for meter, nano in model.prices[currency].items()
+        if meter != Meter.ADAPTATION_SECONDS
     }
 
 

@@ -23,14 +23,26 @@ from gateway.call.errors import (
     ParameterInvalid,
     render_error,
 )
+from gateway.wire.messages.errors import message_error
+from gateway.wire.messages.models import VERSION_HEADER
 from infra.errors import AppError
+
+_MESSAGES_PREFIX = "/v1/messages/"
 
 
 def handle_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[bytes]:
-    """Return the error response of an AppError (Open Inference shape under /v2)."""
+    """Return the error response of an AppError, in the shape that the client expects.
+
+    That is the Open Inference Protocol's under /v2, and Anthropic's for its clients.
+    """
+    path = request.url.path
+    if path.startswith(_MESSAGES_PREFIX) or VERSION_HEADER in request.headers:
+        status, body = message_error(error)
+    else:
+        status, body = error.status, render_error(error, path.startswith("/v2"))
     return Response(
-        render_error(error, request.url.path.startswith("/v2")),
-        status_code=error.status,
+        body,
+        status_code=status,
         media_type="application/json",
         headers=dict(error.headers),
     )

@@ -46,8 +46,8 @@ class FileRoutes(Controller):
         "/",
         status_code=200,
         request_max_body_size=files.MAX_FILE_BYTES + _FORM_OVERHEAD_BYTES,
-        summary="Upload a file for fine-tuning (`fine-tune`), evaluations (`evals`) or vector "
-        "stores (`user_data`)",
+        summary="Upload a file for fine-tuning (`fine-tune`), evaluations (`evals`), batches "
+        "(`batch`) or vector stores (`user_data`)",
     )
     async def create(
         self,

@@ -11,12 +11,14 @@ from litestar import Request, asgi, route
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from gateway.access.credentials import find_api_key
 from gateway.asgi.exchange import ClientExchange
 from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.errors import MethodNotAllowed
 from gateway.call.failure import failed_result
 from gateway.call.values import Call, Operation
 from gateway.inference.endpoints.endpoint import Endpoint
+from gateway.inference.endpoints.messages import MESSAGES
 from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.pipeline import Pipeline
 from infra import ids
@@ -66,7 +68,7 @@ class _CallAdapter:
         """Serve one request; other methods than POST are answered with 405."""
         headers = dict(scope["headers"])
         call = self._call(scope, headers, endpoint.operation, endpoint.open_inference_errors)
-        client = ClientExchange(headers, receive, send, self._deadlines)
+        client = endpoint.exchange(headers, receive, send, self._deadlines)
         if scope["method"] != "POST":
             error = MethodNotAllowed("Use POST here.", headers={"allow": "POST"})
             completion = failed_result(call, error)
@@ -78,7 +80,10 @@ class _CallAdapter:
         """Answer a request to an unsupported path with an error and a usage row."""
         headers = dict(scope["headers"])
         call = self._call(scope, headers, Operation.UNSUPPORTED)
-        client = ClientExchange(headers, receive, send, self._deadlines)
+        exchange = (
+            MESSAGES.exchange if scope["path"].startswith(f"{MESSAGES.path}/") else ClientExchange
+        )
+        client = exchange(headers, receive, send, self._deadlines)
         await self._components.pipeline.serve(call, client)
 
     def _call(
@@ -94,7 +99,9 @@ class _CallAdapter:
             request_id=ids.new_id(),
             operation=operation,
             path=scope["path"],
-            credentials=None if credentials is None else credentials.decode("latin-1"),
+            credentials=(
+                find_api_key(headers) if credentials is None else credentials.decode("latin-1")
+            ),
             headers=headers,
             model_in_path=scope["path_params"].get("name"),
             started_at=clock.now(),

@@ -1,6 +1,5 @@
 """`/v1/models`: the models a key may call, the fine-tuned variants of its account included."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, delete, get
@@ -9,19 +8,19 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from billing.metering.key_epoch import read_epoch
-from billing.rating.products import TIERS, product_name
+from gateway.access.model_views import callable_models, list_models, render_model
 from gateway.access.propagation import Propagation
 from gateway.api.actors import key_actor
-from gateway.call.values import AccountVariant, Principal
+from gateway.call.values import Principal
 from gateway.fine_tuning import deletion
 from gateway.fine_tuning.removal import VariantRemoval
+from gateway.inference.endpoints.messages import MESSAGES
 from gateway.upstream.availability import Availability, find_catalog_model
+from gateway.wire.messages.models import VERSION_HEADER, model_info, model_list
 from infra.clock import Clock
 from infra.database.database import Database
-from models.catalog import Catalog, Model
+from models.catalog import Catalog
 
-# OpenAI's clients require the field, and the catalog has no creation dates (2026-01-01 UTC).
-_CREATED = 1_767_225_600
 _WithFiles = Annotated[
     bool,
     QueryParameter(description="Also delete the training files that no other model was trained on"),
@@ -35,27 +34,25 @@ class ModelRoutes(Controller):
 
     @get("/", summary="List models with their prices")
     async def models(
-        self, principal: NamedDependency[Principal], availability: NamedDependency[Availability]
+        self,
+        principal: NamedDependency[Principal],
+        availability: NamedDependency[Availability],
+        request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
-        """Return the model objects of all models, aliases and variants that the key may call."""
+        """Return the model objects of all models, aliases and variants that the key may call.
+
+        Clients that send `anthropic-version` get the models of `/v1/messages` in Anthropic's shape.
+        """
         catalog = availability.catalog
-        data = [
-            _model_json(model, principal)
-            for model in catalog.models.values()
-            if _may_call(principal, model)
-        ]
-        own = [
-            _variant_json(name, variant, model, principal)
-            for name, variant in principal.variants.items()
-            if (model := catalog.find(variant.base_model_id)) is not None
-            and _may_call(principal, model)
-        ]
-        aliases = [
-            {**_model_json(catalog.models[target], principal), "id": name, "alias_of": target}
-            for name, target in catalog.aliases.items()
-            if _may_call(principal, catalog.models[target])
-        ]
-        return {"object": "list", "data": [*data, *aliases, *own]}
+        if _speaks_messages(request):
+            return model_list(
+                [
+                    (name, model)
+                    for name, model in callable_models(catalog, principal)
+                    if model.task in MESSAGES.tasks
+                ]
+            )
+        return {"object": "list", "data": list_models(catalog, principal)}
 
     @get("/{name:str}", summary="One model")
     async def model(
@@ -63,16 +60,16 @@ class ModelRoutes(Controller):
         principal: NamedDependency[Principal],
         catalog: NamedDependency[Catalog],
         availability: NamedDependency[Availability],
+        request: Request[Any, Any, Any],
         name: FromPath[str],
     ) -> dict[str, Any]:
         """Return OpenAI's object of a model or variant. Raises ModelNotFound, ModelNotInstalled."""
         variant = principal.variants.get(name)
         model = find_catalog_model(catalog, name if variant is None else variant.base_model_id)
         availability.require_served(model)
-        if variant is None:
-            alias = {} if name == model.id else {"id": name, "alias_of": model.id}
-            return {**_model_json(model, principal), **alias}
-        return _variant_json(name, variant, model, principal)
+        if _speaks_messages(request):
+            return model_info(name, model)
+        return render_model(catalog, name, principal)
 
     @delete("/{name:str}", status_code=200, summary="Delete a variant, all its versions")
     async def erase(
@@ -103,55 +100,6 @@ class ModelRoutes(Controller):
         return Response(answer, background=BackgroundTask(variant_removal.remove, deleted))
 
 
-def _may_call(principal: Principal, model: Model) -> bool:
-    """Return whether the key may call the model."""
-    return principal.allowed_models is None or model.id in principal.allowed_models
-
-
-def _model_json(model: Model, principal: Principal) -> dict[str, Any]:
-    """Return OpenAI's model object, extended by task, prices and limits."""
-    priced = principal.model_prices.get(model.id)
-    prices: Mapping[str, int] = {} if priced is None else dict(priced.prices)
-    return {
-        "id": model.id,
-        "object": "model",
-        "created": _CREATED,
-        "owned_by": "maas",
-        "parent": model.base,
-        "task": model.task.value,
-        "description": model.description,
-        "context_length": model.context_length,
-        "adaptable": model.adapter is not None,
-        "reasoning_efforts": list(model.reasoning),
-        "currency": principal.currency,
-        "price_nano_per_unit": prices,
-        "service_tier_price_nano_per_unit": _tier_prices(model, principal),
-    }
-
-
-def _tier_prices(model: Model, principal: Principal) -> dict[str, Mapping[str, int]]:
-    """Return the prices of each service tier that the key may use and that has its own prices."""
-    allowed = TIERS if principal.allowed_service_tiers is None else principal.allowed_service_tiers
-    tier_products = {
-        tier: principal.model_prices.get(product_name(model.id, tier)) for tier in TIERS
-    }
-    return {
-        tier: dict(priced.prices)
-        for tier, priced in tier_products.items()
-        if priced is not None and tier in allowed
-    }
-
-
-def _variant_json(
-    name: str, variant: AccountVariant, model: Model, principal: Principal
-) -> dict[str, Any]:
-    """Return the model object of a fine-tuned variant."""
-    return {
-        **_model_json(model, principal),
-        "id": name,
-        "owned_by": "you",
-        "parent": model.id,
-        "adaptable": False,
-        "version": variant.current_version,
-        "versions": sorted(variant.versions),
-    }
+def _speaks_messages(request: Request[Any, Any, Any]) -> bool:
+    """Return whether the client is one of Anthropic's, which expect models in another shape."""
+    return VERSION_HEADER in request.headers

@@ -12,12 +12,14 @@ from litestar.params import FromQuery, QueryParameter
 from billing.metering.usage_buckets import UsageBucket, get_aggregation_time, list_usage_buckets
 from gateway.api.usage_buckets import (
     COMPLETIONS,
+    DECISIONS,
     EMBEDDINGS,
     UsagePage,
     UsageParameters,
     completions_json,
     costs_json,
     costs_page,
+    decisions_json,
     embeddings_json,
     images_json,
     images_page,
@@ -101,6 +103,22 @@ class OrganizationRoutes(Controller):
         page = usage_page(usage_parameters, principal.account_id, clock.now(), EMBEDDINGS)
         rows, as_of = await _load_usage(database, principal, page)
         return _json(embeddings_json(page, rows, principal.account_id, as_of))
+
+    @get("/usage/decisions", summary="Retrieve usage of decisions by hour or day")
+    async def decisions(
+        self,
+        usage_parameters: NamedDependency[UsageParameters],
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+    ) -> Response[bytes]:
+        """Return a page of usage of `/v1/decisions`, in buckets of an hour or a day.
+
+        Specialists that answer questions beside a language model are not included.
+        """
+        page = usage_page(usage_parameters, principal.account_id, clock.now(), DECISIONS)
+        rows, as_of = await _load_usage(database, principal, page)
+        return _json(decisions_json(page, rows, principal.account_id, as_of))
 
     @get("/usage/images", summary="Retrieve image inference usage by hour or day")
     async def images(

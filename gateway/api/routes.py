@@ -6,6 +6,7 @@ from litestar.types import ControllerRouterHandler
 
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
+from gateway.api.batches import BatchRoutes
 from gateway.api.collector_webhooks import webhook_routes
 from gateway.api.decision_records import DecisionRecordRoutes
 from gateway.api.drift import DriftRoutes
@@ -15,6 +16,7 @@ from gateway.api.files import FileRoutes
 from gateway.api.fine_tuning import FineTuningRoutes
 from gateway.api.invoices import InvoiceRoutes
 from gateway.api.line_disputes import LineDisputeRoutes
+from gateway.api.messages import MessageRoutes
 from gateway.api.model_selection import AutoRoutes
 from gateway.api.models import ModelRoutes
 from gateway.api.organization_usage import OrganizationRoutes
@@ -22,7 +24,12 @@ from gateway.api.outcomes.contracts import OutcomeContractRoutes
 from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.api.outcomes.outcomes import OutcomeRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
+from gateway.api.own_models.comparisons import ComparisonRoutes
+from gateway.api.own_models.observations import ObservationRoutes, ObservedReportRoutes
+from gateway.api.own_models.retraining import RetrainingRoutes
+from gateway.api.own_models.shadows import ShadowRoutes
 from gateway.api.payment_pages import payment_page
+from gateway.api.responses import ResponseRoutes
 from gateway.api.root import front
 from gateway.api.subscription import SubscriptionRoutes
 from gateway.api.usage import LimitRoutes, QuoteRoutes, UsageRoutes
@@ -33,16 +40,24 @@ from gateway.api.vector_stores import VectorStoreRoutes
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     UsageRoutes,
     LimitRoutes,
+    MessageRoutes,
     ModelRoutes,
     VariantRoutes,
     DriftRoutes,
+    ShadowRoutes,
+    RetrainingRoutes,
     FileRoutes,
     VectorStoreRoutes,
     VectorStoreFileRoutes,
     VectorStoreBatchRoutes,
     FineTuningRoutes,
     EvaluationRoutes,
+    BatchRoutes,
+    ComparisonRoutes,
     FeedbackRoutes,
+    ObservationRoutes,
+    ObservedReportRoutes,
+    ResponseRoutes,
     DecisionRecordRoutes,
     QuoteRoutes,
     AutoRoutes,

@@ -10,6 +10,7 @@ from billing.metering.error_fixes import is_error_code
 from billing.metering.usage import REQUEST_ID_PREFIX, list_usage, usage_to_json
 from billing.notifications.current_limits import key_limits_json
 from gateway.access.authenticator import Authenticator
+from gateway.access.credentials import find_credentials
 from gateway.access.key_limits import KEY_PREFIX
 from gateway.api.pagination import page_json
 from gateway.asgi.log_context import bind_principal
@@ -123,7 +124,7 @@ async def provide_principal(
     authenticator: NamedDependency[Authenticator], request: Request[Any, Any, Any]
 ) -> Principal:
     """Authenticate the request and return its principal. Raises the error of a rejected key."""
-    credentials = request.headers.get("authorization")
+    credentials = find_credentials(request.headers)
     address = request.client.host if request.client else ""
     principal = authenticator.require_active(await authenticator.identify(credentials), address)
     bind_principal(request, key_id=ids.format_id(KEY_PREFIX, principal.key_id))

@@ -21,6 +21,7 @@ from infra import ids
 
 COMPLETIONS = operations_in(UsageGroup.COMPLETIONS)
 EMBEDDINGS = operations_in(UsageGroup.EMBEDDINGS)
+DECISIONS = operations_in(UsageGroup.DECISIONS)
 _BUCKET_LENGTH = {BucketWidth.HOUR: timedelta(hours=1), BucketWidth.DAY: timedelta(days=1)}
 _WIDTHS = {"1h": BucketWidth.HOUR, "1d": BucketWidth.DAY}
 # Buckets per page: default and maximum, as with OpenAI.
@@ -118,6 +119,27 @@ def embeddings_json(
             "num_model_requests": row.calls,
             "model": row.model,
             **_owner_fields(page, row, account_id),
+        }
+
+    return _page_json(page, rows, as_of, result)
+
+
+def decisions_json(
+    page: UsagePage, rows: Sequence[UsageBucket], account_id: UUID, as_of: datetime
+) -> Any:
+    """Return the response of `/v1/organization/usage/decisions`."""
+
+    def result(row: UsageBucket) -> dict[str, Any]:
+        """Return one row of decision usage as OpenAI's result object."""
+        return {
+            "object": "organization.usage.decisions.result",
+            "input_tokens": row.input_tokens,
+            "output_tokens": row.output_tokens,
+            "input_cached_tokens": row.cached_input_tokens,
+            "num_model_requests": row.calls,
+            "model": row.model,
+            **_owner_fields(page, row, account_id),
+            "batch": None,
         }
 
     return _page_json(page, rows, as_of, result)

@@ -57,6 +57,7 @@ class ClientExchange:
     `before_first_byte`: awaited before the response status is sent.
     `detached`: the call continues when the client disconnects, because its response will be stored.
     `response_copy`: receives a copy of the body, if set.
+    `translate`: converts the events of a stream into another format, if set.
     `write_timeout_s`: how long the client may read no byte.
     """
 
@@ -74,6 +75,7 @@ class ClientExchange:
         self.extra_headers: dict[str, str] = {}
         self.before_first_byte: Callable[[], Awaitable[None]] | None = None
         self.response_copy: ResponseCopy | None = None
+        self.translate: Callable[[bytes], bytes] | None = None
 
     @property
     def abandoned(self) -> bool:
@@ -131,6 +133,10 @@ class ClientExchange:
 
         Returns None if it was sent, otherwise the awaitable to pass to `drain`.
         """
+        if self.translate is not None:
+            data = self.translate(data)
+            if not data:
+                return None
         if self.response_copy is not None:
             self.response_copy.add(data)
         if self.disconnected:

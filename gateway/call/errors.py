@@ -151,6 +151,14 @@ class KeyNetworkNotAllowed(AppError):
     code = "api_key_network"
 
 
+class OriginNotAllowed(AppError):
+    """The request comes from a web page of another host."""
+
+    status = 403
+    type = "permission_error"
+    code = "origin_not_allowed"
+
+
 class ModelNotAllowed(AppError):
     """The API key may not call this model."""
 

@@ -111,13 +111,19 @@ class ReservedUnits:
 
 
 class Reservation:
-    """All units that one call has reserved. A second `settle` has no effect."""
+    """All units that one call has reserved. A second `settle` has no effect.
 
-    __slots__ = ("_reserved", "process_id")
+    `hold_id` is the hold that pays for the call; None if the leases of the process do.
+    """
 
-    def __init__(self, reserved_units: list[ReservedUnits], process_id: UUID) -> None:
+    __slots__ = ("_reserved", "hold_id", "process_id")
+
+    def __init__(
+        self, reserved_units: list[ReservedUnits], process_id: UUID, hold_id: UUID | None = None
+    ) -> None:
         self._reserved = reserved_units
         self.process_id = process_id
+        self.hold_id = hold_id
 
     @property
     def max_cost_nano(self) -> int:
@@ -173,7 +179,10 @@ class Reservation:
 
 
 def reserve_all(
-    leases: Sequence[tuple[Lease, QuotaUnits]], process_id: UUID, now: float
+    leases: Sequence[tuple[Lease, QuotaUnits]],
+    process_id: UUID,
+    now: float,
+    hold_id: UUID | None = None,
 ) -> Reservation | None:
     """Reserve all units of all leases. Returns None and reserves nothing if any is unavailable."""
     for lease, (_, units) in leases:
@@ -182,5 +191,7 @@ def reserve_all(
     for lease, (_, units) in leases:
         lease.reserve(units, now)
     return Reservation(
-        [ReservedUnits(quota, lease, units) for lease, (quota, units) in leases], process_id
+        [ReservedUnits(quota, lease, units) for lease, (quota, units) in leases],
+        process_id,
+        hold_id,
     )

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
+from gateway.call.decisions import DecisionRequest
 from gateway.call.grounding import Citations, GroundedStream, Quotation
 from gateway.call.hosted_tools import HostedTools
 from gateway.call.reservation import Reservation
@@ -34,6 +35,9 @@ class Operation(StrEnum):
     EMBEDDINGS = "embeddings"
     PREDICTIONS = "predictions"
     INFER = "infer"
+    MESSAGES = "messages"
+    RESPONSES = "responses"
+    DECISIONS = "decisions"
     ADAPTATION = "adaptation"
     UNSUPPORTED = "unsupported"
 
@@ -43,11 +47,23 @@ class SignedInCaller:
     """A caller who uses an API key of the account without its secret: a signed-in person, or a job.
 
     Only dashboard pages create one, after they have checked the session and its permissions, and
-    background jobs that were started with the key.
+    background jobs that were started with the key. With `may_be_cached` the key is looked up like
+    that of a client, for jobs of many calls.
     """
 
     account_id: UUID
     key_id: UUID
+    may_be_cached: bool = False
+
+
+class HeldMoney(Protocol):
+    """Money that was reserved for a job before it started, from which its calls are paid."""
+
+    def admit(
+        self, call: "Call", principal: "Principal", request: "ParsedRequest"
+    ) -> "AdmittedCall":
+        """Admit a call of the job without waiting. Raises the errors of admission."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,8 @@ class Call:
     `started_at` is UTC; `started_monotonic` is in monotonic seconds, for durations only.
     `credentials` is the Authorization header; calls from the dashboard have `signed_in_caller`.
     `client_address` is None for work that goes on after its request; networks are not checked then.
-    `open_inference_errors` is True if errors have the shape of the Open Inference Protocol.
+    `open_inference_errors` is True if errors have the shape of the Open Inference Protocol. The
+    calls of a batch are paid from its `held_money`, at a `service_tier` that no body can name.
     """
 
     request_id: UUID
@@ -72,6 +89,8 @@ class Call:
     client_address: str | None = ""
     signed_in_caller: SignedInCaller | None = None
     open_inference_errors: bool = False
+    held_money: HeldMoney | None = None
+    service_tier: "ServiceTier | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +124,31 @@ class ModelPrices:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowPlan:
+    """A candidate version that answers a share of the calls of a version, unseen, until `ends_at`.
+
+    `id` is that of the shadow deployment; `current_id` and `candidate_id` are version ids.
+    """
+
+    id: UUID
+    current_id: UUID
+    candidate_id: UUID
+    candidate_version: int
+    share: float
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AccountVariant:
-    """An account's fine-tuned model: version ids by version number, and the default version."""
+    """An account's fine-tuned model: version ids by version number, and the default version.
+
+    `shadow` is set while a shadow deployment runs.
+    """
 
     base_model_id: str
     versions: Mapping[int, UUID]
     current_version: int
+    shadow: ShadowPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +177,15 @@ class Principal:
 
 
 class ServiceTier(StrEnum):
-    """OpenAI's `service_tier`: the order in which queued calls get an upstream slot."""
+    """OpenAI's `service_tier`: the order in which queued calls get an upstream slot.
+
+    `batch` is the tier of calls in batches.
+    """
 
     PRIORITY = "priority"
     DEFAULT = "default"
     FLEX = "flex"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +256,7 @@ class ParsedRequest:
     that many tokens per choice. `selection` is set if the gateway selected the model, `retrieval`
     if passages must be retrieved before the request is sent, `citations` once they were. With a
     `quotation`, the request is answered by it and not sent. `hosted_tools` are the specialists that
-    may be called for it.
+    may be called for it. A `decision` stands for several requests.
     """
 
     model: Model
@@ -236,6 +278,7 @@ class ParsedRequest:
     citations: Citations | None = None
     quotation: Quotation | None = None
     hosted_tools: HostedTools | None = None
+    decision: DecisionRequest | None = None
 
 
 class OutputReservation(Protocol):

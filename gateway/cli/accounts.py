@@ -23,7 +23,7 @@ from infra.clock import Clock
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 
-_TIERS = "Service tiers that the key may use, separated by commas: default, priority, flex."
+_TIERS = "Service tiers that the key may use, separated by commas: default, priority, flex, batch."
 Tiers = Annotated[str | None, typer.Option(help=f"{_TIERS} Default: all.")]
 KeyId = Annotated[str, typer.Argument(help="Key ID (key_…).")]
 

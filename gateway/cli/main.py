@@ -35,6 +35,7 @@ COMMANDS = (
         "gateway.cli.variants:variants_app",
         "Manage customers' fine-tuned models.",
     ),
+    Command("batches", "gateway.cli.batches:batches_app", "Manage batches of calls."),
     Command("files", "gateway.cli.files:files_app", "Check training files."),
     Command("tags", "gateway.cli.tags:tags_app", "Align a plant's tags with concepts."),
     Command("usage", "gateway.cli.usage:usage_list", "List calls with usage and cost."),

@@ -5,31 +5,25 @@ it. Separate from gateway/cli/models.py, because quoting needs the gateway's com
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 import typer
-from pydantic import SecretStr
-from sqlalchemy import func
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
-from billing.accounts.accounts import AccountNotFound, get_account, list_accounts
-from billing.tables import GatewayProcess
-from gateway.access.api_keys import KeyNotFound, list_keys, require_key
-from gateway.app import build_components
-from gateway.call.errors import Unavailable
-from gateway.call.values import Principal, SignedInCaller
+from gateway.cli.billed_runs import (
+    confirm,
+    load_principal,
+    open_components,
+    require_gateway,
+    with_servers,
+)
 from gateway.cli.evaluation_tables import evaluation_report, quote_report
 from gateway.cli.output import Output
 from gateway.cli.results import Report
 from gateway.cli.runner import command
-from gateway.cli.supervisor import serving_base_url
 from gateway.components import Components
 from gateway.evaluations import results, runs
 from gateway.evaluations.new_runs import create_run
@@ -40,21 +34,11 @@ from gateway.identity.audit_log import CLI_ACTOR, record_audit_event
 from gateway.tables import EvaluationRun
 from gateway.wire.evaluations import DEFAULT_MAX_TOKENS, RunRequest, parse_run_request
 from infra import ids
-from infra.clock import SystemClock
-from infra.errors import AppError
 from infra.installation import migrated_database_url
 from infra.settings import Settings
-from models.catalog import load_configured_catalog
 from models.evaluation.question_file import MAX_QUESTIONS
 
 _POLL_S = 1.0
-
-
-class ConfirmationNeeded(AppError):
-    """The command cannot ask, because its output is not a terminal."""
-
-    status = 400
-    code = "confirmation_needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,112 +92,28 @@ def models_evaluate(
     filename = on.name.encode(errors="replace").decode()
     order = _Order(request, filename, on.read_bytes(), account, key)
     with migrated_database_url(settings) as url:
-        return asyncio.run(_evaluate(_with_servers(settings, url), output, order, yes, quote))
+        return asyncio.run(_evaluate(with_servers(settings, url), output, order, yes, quote))
 
 
 async def _evaluate(
     settings: Settings, output: Output, order: _Order, yes: bool, quote_only: bool
 ) -> Report:
     """Quote a run, create it and wait for its end."""
-    async with _open_components(settings) as parts:
-        principal = await _load_principal(parts, order)
+    async with open_components(settings) as parts:
+        principal = await load_principal(parts, order.account, order.key)
         offers = parts.evaluation_offers
         offer = await offers.create_offer_for_content(principal, order.request, order.content)
         quote = quote_report(await offers.render_quote(offer))
         if quote_only:
             return quote
-        await _require_gateway(parts)
+        await require_gateway(parts)
         if not yes:
-            _confirm(output, quote)
+            confirm(output, quote, "evaluation")
         run = await _create_run(parts, offer, order)
         # Ctrl-C ends the command, not the run.
         with suppress(asyncio.CancelledError):
             await _wait_for_end(parts, output, run)
         return await _load_report(parts, run)
-
-
-def _confirm(output: Output, quote: Report) -> None:
-    """Show the quote and ask whether to start. Raises ConfirmationNeeded, Abort."""
-    if not output.is_interactive:
-        raise ConfirmationNeeded("The evaluation is billed. Add --yes to start it without asking.")
-    output.show(quote)
-    typer.confirm("Start the evaluation?", abort=True)
-
-
-@asynccontextmanager
-async def _open_components(settings: Settings) -> AsyncIterator[Components]:
-    """Build a gateway's components for quoting, and close their connections at the end."""
-    parts = build_components(settings, SystemClock(), load_configured_catalog(settings))
-    try:
-        await parts.availability.refresh()
-        yield parts
-    finally:
-        await parts.upstream.stop()
-        for connection in parts.connections.all:
-            await connection.close()
-
-
-def _with_servers(settings: Settings, database_url: str) -> Settings:
-    """Return the settings with the addresses of the database and the model servers."""
-    addresses = {
-        "database_url": SecretStr(database_url),
-        "serving_url": serving_base_url(settings),
-    }
-    return settings.model_copy(update=addresses)
-
-
-async def _load_principal(parts: Components, order: _Order) -> Principal:
-    """Return the principal of the key that pays.
-
-    Raises AccountNotFound, KeyNotFound and the errors of a key that may not make calls.
-    """
-    async with parts.database.transaction() as session:
-        account_id = await _find_account(session, order.account)
-        key_id = await _find_key(session, parts, account_id, order.key)
-    caller = SignedInCaller(account_id, key_id)
-    key = await parts.authenticator.identify_key(caller, parts.clock.now())
-    parts.authenticator.require_not_suspended(key)
-    return parts.authenticator.require_active(key)
-
-
-async def _find_account(session: AsyncSession, name: str | None) -> UUID:
-    """Return the id of the named account, or of the only one. Raises AccountNotFound."""
-    if name is not None:
-        return (await get_account(session, name)).id
-    accounts = await list_accounts(session)
-    if len(accounts) != 1:
-        raise AccountNotFound(
-            f"There are {len(accounts)} accounts. Name the one that pays with --account."
-        )
-    return accounts[0].id
-
-
-async def _find_key(
-    session: AsyncSession, parts: Components, account_id: UUID, name: str | None
-) -> UUID:
-    """Return the id of the named key, or of the account's newest active one. Raises KeyNotFound."""
-    if name is not None:
-        return await require_key(session, account_id, name)
-    now = parts.clock.now()
-    active = [
-        key.id
-        for key in await list_keys(session, account_id)
-        if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-    ]
-    if not active:
-        raise KeyNotFound("The account has no active API key. Create one: `maas keys create`.")
-    return active[-1]
-
-
-async def _require_gateway(parts: Components) -> None:
-    """Raise Unavailable unless a gateway process runs, which would execute the run."""
-    query = select(func.count()).where(
-        col(GatewayProcess.ended_at).is_(None), col(GatewayProcess.expires_at) > func.now()
-    )
-    async with parts.database.transaction() as session:
-        running = (await session.execute(query)).scalar_one()
-    if not running:
-        raise Unavailable("No gateway is running. Start the service with `maas up`.")
 
 
 async def _create_run(parts: Components, offer: EvaluationOffer, order: _Order) -> EvaluationRun:

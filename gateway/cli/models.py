@@ -57,6 +57,11 @@ _LAZY_COMMANDS = (
         "Evaluate a model on your own questions.",
     ),
     Command(
+        "compare",
+        "gateway.cli.own_models.comparison:models_compare",
+        "Compare models on a table with known results.",
+    ),
+    Command(
         "check",
         "gateway.cli.model_catalog:models_check",
         "Validate catalog files and show what they change.",
@@ -65,6 +70,26 @@ _LAZY_COMMANDS = (
         "drift",
         "gateway.cli.model_drift:models_drift",
         "Show how far the inputs of a fine-tuned model have moved since training.",
+    ),
+    Command(
+        "observed",
+        "gateway.cli.own_models.observed:models_observed",
+        "Show predicted against observed results of a fine-tuned model.",
+    ),
+    Command(
+        "retrain",
+        "gateway.cli.own_models.retraining:models_retrain",
+        "Show or set when a fine-tuned model is trained again.",
+    ),
+    Command(
+        "shadow",
+        "gateway.cli.own_models.shadow:models_shadow",
+        "Start, show, stop or promote a shadow deployment of a fine-tuned model.",
+    ),
+    Command(
+        "predict",
+        "gateway.cli.own_models.prediction:models_predict",
+        "Predict the rows of a table, and decide by costs.",
     ),
     Command(
         "propose",

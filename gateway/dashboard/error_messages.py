@@ -123,7 +123,9 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         "invalid_value.max_cost": gettext_noop(
             "Enter an amount such as 12.50, without a currency."
         ),
+        "invalid_value.budget": gettext_noop("Enter an amount such as 12.50, without a currency."),
         "invalid_value.against": gettext_noop("Select another model to compare with."),
+        "max_cost_exceeded.comparison": gettext_noop("This does not cover all rows. Raise it."),
         "max_cost_exceeded.max_cost": gettext_noop(
             "This does not cover a single question. Raise it, or lower the output tokens."
         ),

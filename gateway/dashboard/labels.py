@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from billing.collection.collectors import COLLECTORS
+from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
-from gateway.dashboard.own_model_labels import OWN_MODEL_LABELS
+from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -60,6 +61,7 @@ _COLLECTION_ACTIONS: Mapping[str, str] = MappingProxyType(
 LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         **EVALUATION_LABELS,
+        **BATCH_LABELS,
         **OWN_MODEL_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),
@@ -209,6 +211,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "line": gettext_noop("Disputed lines"),
             "playground": gettext_noop("Playground"),
             "evaluation": gettext_noop("Evaluations"),
+            "batch": gettext_noop("Batches"),
             "model": gettext_noop("Your models"),
         },
         "action": {
@@ -249,13 +252,9 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.canceled": gettext_noop("Canceled an evaluation"),
             "evaluation.resumed": gettext_noop("Continued an evaluation"),
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
-            "model.trained": gettext_noop("Started to train a model"),
-            "model.predicted": gettext_noop("Predicted a table with a model"),
-            "model.activated": gettext_noop("Changed the version of a model"),
-            "model.rolled_back": gettext_noop("Rolled a model back"),
-            "model.deleted": gettext_noop("Deleted a model"),
-            "model.accepted": gettext_noop("Accepted a rejected model"),
-            "model.canceled": gettext_noop("Cancelled the training of a model"),
+            "batch.created": gettext_noop("Started a batch"),
+            "batch.canceled": gettext_noop("Canceled a batch"),
+            **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {
@@ -371,11 +370,6 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "secret_missing": gettext_noop("Secret missing"),
             "credentials_rejected": gettext_noop("Credentials rejected"),
             "unreachable": gettext_noop("Not reachable"),
-        },
-        "tier": {
-            "default": gettext_noop("default"),
-            "priority": gettext_noop("priority"),
-            "flex": gettext_noop("flex"),
         },
         "task": {
             "text-generation": gettext_noop("Text generation"),

@@ -26,6 +26,7 @@ ACCOUNT_PAGES = (
     ),
     NavigationEntry("models", gettext_noop("Your models"), "/dashboard/models", "gear"),
     NavigationEntry("evaluations", gettext_noop("Evaluations"), "/dashboard/evaluations", "check"),
+    NavigationEntry("batches", gettext_noop("Batches"), "/dashboard/batches", "copy"),
     NavigationEntry("keys", gettext_noop("API keys"), "/dashboard/keys", "key"),
     NavigationEntry("plan", gettext_noop("Plan"), "/dashboard/plan", "plan"),
     NavigationEntry("invoices", gettext_noop("Invoices"), "/dashboard/invoices", "receipt"),

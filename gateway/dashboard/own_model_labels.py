@@ -8,6 +8,27 @@ from types import MappingProxyType
 
 from infra.translations import gettext_noop
 
+# By the audit log's action.
+OWN_MODEL_ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "comparison.created": gettext_noop("Started a comparison of models"),
+        "comparison.canceled": gettext_noop("Canceled a comparison of models"),
+        "comparison.deleted": gettext_noop("Deleted a comparison of models"),
+        "model.retraining_set": gettext_noop("Changed the schedule of a model's training"),
+        "model.retraining_deleted": gettext_noop("Deleted the schedule of a model's training"),
+        "model.shadow_started": gettext_noop("Started a shadow deployment"),
+        "model.shadow_stopped": gettext_noop("Stopped a shadow deployment"),
+        "observations.deleted": gettext_noop("Deleted observed results"),
+        "model.trained": gettext_noop("Started to train a model"),
+        "model.predicted": gettext_noop("Predicted a table with a model"),
+        "model.activated": gettext_noop("Changed the version of a model"),
+        "model.rolled_back": gettext_noop("Rolled a model back"),
+        "model.deleted": gettext_noop("Deleted a model"),
+        "model.accepted": gettext_noop("Accepted a rejected model"),
+        "model.canceled": gettext_noop("Cancelled the training of a model"),
+    }
+)
+
 OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "training": {
@@ -43,6 +64,42 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "surface_defect": gettext_noop("A class of an image, such as a surface defect"),
             "tabular_classifier": gettext_noop("A class, such as good or faulty"),
             "tabular_regressor": gettext_noop("A number, such as wear in mm"),
+        },
+        # By models/evaluation/statistics.py, of the first model of a comparison.
+        "verdict_of_first": {
+            "better": gettext_noop("First model better"),
+            "worse": gettext_noop("First model worse"),
+            "no_difference_shown": gettext_noop("No difference shown"),
+        },
+        "verdict_of_candidate": {
+            "better": gettext_noop("Candidate better"),
+            "worse": gettext_noop("Candidate worse"),
+            "no_difference_shown": gettext_noop("No difference shown"),
+        },
+        "retraining_every": {
+            "week": gettext_noop("Every week"),
+            "month": gettext_noop("Every month"),
+            "drift": gettext_noop("On significant drift"),
+        },
+        "retraining": {
+            "started": gettext_noop("Running"),
+            "activated": gettext_noop("In use"),
+            "proposed": gettext_noop("Proposed"),
+            "rejected": gettext_noop("Rejected"),
+            "failed": gettext_noop("Failed"),
+            "skipped": gettext_noop("Skipped"),
+        },
+        "shadow": {
+            "running": gettext_noop("Running"),
+            "completed": gettext_noop("Limit reached"),
+            "stopped": gettext_noop("Stopped"),
+            "promoted": gettext_noop("Candidate in use"),
+        },
+        # By models/observed/clusters.py.
+        "clusters": {
+            "machine": gettext_noop("The intervals count rows of one machine together."),
+            "time": gettext_noop("The intervals count neighboring rows in time together."),
+            "row": gettext_noop("The intervals take all rows as independent."),
         },
         # By models/drift/psi.py.
         "drift_level": {

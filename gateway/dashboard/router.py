@@ -12,6 +12,7 @@ from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.page_request import provide_page, provide_public_page
 from gateway.dashboard.pages.account_switch import show_account_switch, submit_account_switch
 from gateway.dashboard.pages.audit import AuditPages
+from gateway.dashboard.pages.batches import BatchPages
 from gateway.dashboard.pages.calls import CallPages
 from gateway.dashboard.pages.evaluations import EvaluationPages
 from gateway.dashboard.pages.invitation import InvitationPages
@@ -24,10 +25,13 @@ from gateway.dashboard.pages.login import SignInPages
 from gateway.dashboard.pages.new_evaluation import NewEvaluationPages
 from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import show_overview
+from gateway.dashboard.pages.own_models.comparisons import ComparisonPages
 from gateway.dashboard.pages.own_models.job import OwnModelJobPages
 from gateway.dashboard.pages.own_models.listing import OwnModelPages
 from gateway.dashboard.pages.own_models.new_model import NewModelPages
 from gateway.dashboard.pages.own_models.prediction import PredictionPages
+from gateway.dashboard.pages.own_models.retraining import RetrainingPages
+from gateway.dashboard.pages.own_models.shadow import ShadowPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
@@ -64,13 +68,17 @@ HANDLERS = (
     ProfilePages,
     SecondFactorPages,
     PlaygroundPages,
+    ComparisonPages,
     NewModelPages,
     OwnModelJobPages,
     OwnModelPages,
     PredictionPages,
+    RetrainingPages,
+    ShadowPages,
     VariantPages,
     NewEvaluationPages,
     EvaluationPages,
+    BatchPages,
     PlanPages,
     InvoicePages,
     LineDisputePages,

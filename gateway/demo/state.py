@@ -18,7 +18,8 @@ from infra.errors import AppError
 _FILLED_ACTION = "demo.filled"
 # A running worker would bill past periods before their calls are recorded.
 _RUNNING_QUERY = """
-    select exists(select from gateway_process where ended_at is null and expires_at > now())
+    select exists(
+            select from gateway_process where ended_at is null and expires_at > now() and pid > 0)
         or exists(select from jobs.procrastinate_workers
                   where last_heartbeat > now() - interval '30 seconds')
 """

@@ -72,16 +72,23 @@ class JobOffers:
         self._check_semaphore = asyncio.Semaphore(1)
 
     async def create_offer(
-        self, principal: Principal, request: JobRequest, headers: Mapping[bytes, bytes]
+        self,
+        principal: Principal,
+        request: JobRequest,
+        headers: Mapping[bytes, bytes],
+        likely_s: int | None = None,
     ) -> JobOffer:
         """Validate a job request; return its model, time limit and file check.
 
+        `likely_s` is how long the training likely takes, if the file check does not estimate it.
         Raises the errors that would reject the job if it started now.
         """
         model = self._get_requested_model(request)
         file_check = await self.check_requested_file(principal.account_id, model, request)
         return JobOffer(
-            model, await self._time_limit_s(principal, model, file_check, headers), file_check
+            model,
+            await self._time_limit_s(principal, model, file_check, headers, likely_s),
+            file_check,
         )
 
     async def check_requested_file(
@@ -188,6 +195,7 @@ class JobOffers:
         model: Model,
         file_check: TrainingFileCheck,
         headers: Mapping[bytes, bytes],
+        likely_s: int | None,
     ) -> int:
         """Return the training's time limit in seconds: the model's, or less to fit X-Max-Cost.
 
@@ -196,7 +204,7 @@ class JobOffers:
         try:
             return await self._require_affordable(principal, model, max_duration_s(model), headers)
         except MaxCostExceeded:
-            estimated = file_check.estimated_seconds
+            estimated = file_check.estimated_seconds or likely_s
             price = principal.model_prices[model.id].prices[Meter.ADAPTATION_SECONDS]
             seconds = (parse_max_cost(headers) or 0) // price
             if estimated is None or seconds < estimated:

@@ -8,6 +8,7 @@ whose rejected model was accepted is billed and published without training.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -63,6 +64,8 @@ from models.catalog import Catalog
 # The serving process limits the training itself; the rest is time in its queue.
 _TRAINING_TIMEOUT_S = 4.0 * MAX_TEXT_DURATION_S
 _EXPIRY_CHECK_PERIOD_S = 60.0
+# A job's setting: the most that it may cost, as an amount in the account's currency.
+MAX_COST = "max_cost"
 
 
 class VariantWorseThanBase(AppError):
@@ -136,7 +139,8 @@ class FineTuningRunner(Poller):
             return await self._publish(job)
         if jobs.QUEUE.retry.is_exceeded_by(job.attempts):
             raise jobs.FineTuningJobInterrupted("The job was interrupted several times.")
-        deps, call = self._deps, create_job_call(self._deps.clock, ids.new_id())
+        deps, limits = self._deps, _limit_headers(job)
+        call = create_job_call(deps.clock, ids.new_id(), limits)
         principal = await self._load_principal(job, call.request_id)
         if job.accepted_at is not None:
             return await self._bill_accepted(job, principal, call)
@@ -293,6 +297,12 @@ class FineTuningRunner(Poller):
             return await self._fail(job, Unavailable(reason))
         async with self._deps.database.transaction() as session:
             await jobs.requeue_job(session, self._deps.clock, job, reason)
+
+
+def _limit_headers(job: Adaptation) -> Mapping[bytes, bytes]:
+    """Return the header with the most that a job may cost, if it has such a limit."""
+    limit = job.settings.get(MAX_COST)
+    return {} if limit is None else {b"x-max-cost": str(limit).encode()}
 
 
 def _to_call_result(seconds: int) -> CallResult:

@@ -14,6 +14,7 @@ from billing.rating.quantities import NO_USAGE
 from gateway.call.errors import ModelNotAllowed, ModelNotPriced, ParameterInvalid
 from gateway.call.reservation import Reservation
 from gateway.call.values import AdmittedCall, Call, ModelPrices, ParsedRequest, Principal
+from gateway.inference.decisions.prompt_tokens import count_prompt_tokens, max_decision_tokens
 from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.quota_errors import max_cost_error, quota_error
 from gateway.inference.service_tier import prices_at_tier
@@ -46,7 +47,7 @@ class Admission:
 
         Raises ModelNotAllowed, ModelNotPriced, ServiceTierNotAvailable.
         """
-        model_prices = _model_prices(principal, request)
+        model_prices = model_prices_of(principal, request)
         bounds = request.output_bounds
         tokens_per_choice = bounds.max_tokens_per_choice
         if request.stream and not bounds.is_client_limited:
@@ -171,8 +172,7 @@ class Admission:
         self, call: Call, request: ParsedRequest, demand: Demand
     ) -> Demand:
         """Return the demand with the exact prompt tokens, if the model's tokenizer is available."""
-        prompt = ENDPOINTS[call.operation].prompt
-        count = await self._counter.count(request.model, prompt, request.request_fields)
+        count = await count_prompt_tokens(self._counter, ENDPOINTS[call.operation].prompt, request)
         if count is None:
             return demand
         return replace(
@@ -188,7 +188,7 @@ class Admission:
         max_cost: int | None = None,
     ) -> AdmittedCall:
         """Build the admitted call, limiting the answer to what is or can be reserved."""
-        model_prices, choices = _model_prices(principal, request), request.output_bounds.choices
+        model_prices, choices = model_prices_of(principal, request), request.output_bounds.choices
         max_output_tokens = request.output_bounds.max_tokens_per_choice * choices
         if demand.output_tokens >= max_output_tokens or request.with_max_tokens is None:
             return AdmittedCall(principal, request, model_prices, reservation)
@@ -330,7 +330,7 @@ def parse_max_cost(headers: Mapping[bytes, bytes]) -> int | None:
         ) from None
 
 
-def _model_prices(principal: Principal, request: ParsedRequest) -> ModelPrices:
+def model_prices_of(principal: Principal, request: ParsedRequest) -> ModelPrices:
     """Return the prices of the call. Raises ModelNotAllowed, ModelNotPriced."""
     contract_prices = _outcome_contract_prices(principal, request)
     prices = contract_prices if request.model.id in contract_prices else principal.model_prices
@@ -368,7 +368,8 @@ def _prompt_tokens(call: Call, request: ParsedRequest) -> int:
     """Return an upper bound of the prompt's tokens, with the passages to be added by retrieval."""
     prompt = ENDPOINTS[call.operation].prompt if request.request_fields else None
     if prompt is None:
-        return 0
+        decision = request.decision
+        return 0 if decision is None else max_decision_tokens(request.model, decision.prompts)
     bound = max_prompt_tokens(request.model, prompt, request.request_fields, request.body)
     if bound is None:
         bound = max_prompt_tokens_by_size(len(request.body), None)

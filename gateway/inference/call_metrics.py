@@ -72,6 +72,11 @@ class CallMetrics:
             counter.inc(number)
         self._metrics.running.set(self._running_calls)
 
+    @property
+    def running_calls(self) -> int:
+        """The calls that run in this process."""
+        return self._running_calls
+
     def call_started(self) -> None:
         """Count a running call until `call_ended`."""
         self._change_running_calls(1)
@@ -143,6 +148,10 @@ class CallMetrics:
     def record_decision(self, model: str, verdict: str) -> None:
         """Count a specialist's decision for a chat, by its verdict or `failed`."""
         self._inc(self._metrics.decisions, model, verdict)
+
+    def record_decision_answer(self, answered_by: str) -> None:
+        """Count the answer to a typed question by what answered it, or as a refusal."""
+        self._inc(self._metrics.decision_answers, answered_by)
 
     def record_upstream_attempt(
         self, operation: str, model: str, started: float, finished: float, outcome: "AttemptOutcome"

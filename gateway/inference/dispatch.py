@@ -5,11 +5,11 @@ from dataclasses import replace
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
 from gateway.call.errors import Unavailable, UpstreamCredentialsRejected
-from gateway.call.values import AdmittedCall, Call, CallResult, ServiceTier, UpstreamRequest
+from gateway.call.values import AdmittedCall, Call, CallResult, UpstreamRequest
 from gateway.inference.call_metrics import AttemptOutcome, CallMetrics
 from gateway.inference.relay import ANSWER_CORRECTED, CLIENT_CLOSED, CUT_AT_LIMIT, Relay
 from gateway.upstream.circuit_breaker import InFlightCall
-from gateway.upstream.concurrency import Schedulers, Slot
+from gateway.upstream.concurrency import BACKGROUND_TIERS, Schedulers, Slot
 from gateway.upstream.error_mapping import VARIANT_NOT_LOADED, SpecialistError
 from gateway.upstream.load_balancer import Router, is_retryable
 from gateway.upstream.upstream_monitor import UpstreamMonitor
@@ -45,11 +45,11 @@ class Dispatcher:
     def overflows(self, admitted: AdmittedCall) -> bool:
         """Whether own servers are full, and an upstream of the catalog can take the call.
 
-        Calls of the tier `flex` wait for own servers.
+        Calls of the tiers `flex` and `batch` wait for own servers.
         """
         tier = admitted.request.service_tier
         return (
-            tier is not ServiceTier.FLEX
+            tier not in BACKGROUND_TIERS
             and self._schedulers.for_model(admitted.request.model.engine_id).is_full(tier)
             and self._router.can_route(admitted, only_upstreams=True)
         )

@@ -62,7 +62,8 @@ class IdempotencyReplayer:
             stored = await claim_key(session, claim)
         if stored is None:
             return claim
-        await self._limits.count_request(principal.quotas)
+        if call.held_money is None:  # calls of a batch have no request limits
+            await self._limits.count_request(principal.quotas)
         return _replay_result(stored, claim)
 
 

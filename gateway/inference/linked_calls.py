@@ -18,7 +18,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from billing.metering.usage import UsageRecord
-from billing.rating.quantities import NO_USAGE
+from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
 from gateway.call.errors import ModelServerNotFound
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
@@ -32,16 +32,18 @@ from infra import ids
 from infra.clock import Clock
 from models.catalog import Task
 
+_Key = tuple[str, str]
+
 
 class LinkedCalls:
-    """The linked calls of one parent call: at most one search per model, steps, and waived ones."""
+    """The linked calls of one parent call: steps, waived ones, others one per model and path."""
 
     def __init__(self, parent: Call, admission: Admission, clock: Clock) -> None:
         self._parent = parent
         self._admission = admission
         self._clock = clock
-        self._admitted_by_model: dict[str, AdmittedCall] = {}
-        self._records_by_model: dict[str, UsageRecord] = {}
+        self._admitted_by_key: dict[_Key, AdmittedCall] = {}
+        self._records_by_key: dict[_Key, UsageRecord] = {}
         self._waived: list[InternalCallUsage] = []
         self._held: list[AdmittedCall] = []
         self._steps: list[InternalCallUsage] = []
@@ -49,15 +51,25 @@ class LinkedCalls:
     @property
     def max_cost_nano(self) -> int:
         """Return the worst-case cost of all linked calls, in nano-units."""
-        admitted_calls = (*self._admitted_by_model.values(), *self._held)
+        admitted_calls = (*self._admitted_by_key.values(), *self._held)
         return sum(admitted.reservation.max_cost_nano for admitted in admitted_calls)
 
-    async def reserve(self, principal: Principal, requests: Iterable[ParsedRequest]) -> None:
-        """Reserve quota for each embedding request. Raises the errors of admission."""
+    async def reserve(
+        self,
+        principal: Principal,
+        requests: Iterable[ParsedRequest],
+        endpoint: Endpoint = EMBEDDINGS,
+    ) -> None:
+        """Reserve quota for each request of the endpoint that has none yet.
+
+        Raises the errors of admission.
+        """
         for request in requests:
-            call = self.new_call(ids.new_id(), EMBEDDINGS)
+            if _key(request) in self._admitted_by_key:
+                continue
+            call = self.new_call(ids.new_id(), endpoint)
             admitted = await self._admission.admit_internal(call, principal, request)
-            self._admitted_by_model[request.model.id] = admitted
+            self._admitted_by_key[_key(request)] = admitted
 
     async def hold(
         self, principal: Principal, endpoint: Endpoint, request: ParsedRequest, more_tokens: int = 0
@@ -119,7 +131,7 @@ class LinkedCalls:
         Raises the errors of `work`, and ModelServerNotFound if the model was not served when the
         calls were reserved.
         """
-        reserved = self._admitted_by_model.get(request.model.id)
+        reserved = self._admitted_by_key.get(_key(request))
         if reserved is None:
             raise ModelServerNotFound(
                 f"The model {request.model.id!r} is not available at the moment."
@@ -127,9 +139,7 @@ class LinkedCalls:
         admitted = replace(reserved, request=request)
         result = await work(admitted)
         record = build_usage_record(call, principal, request, admitted, result, self._clock)
-        self._records_by_model[request.model.id] = replace(
-            record, parent_id=self._parent.request_id
-        )
+        self._records_by_key[_key(request)] = replace(record, parent_id=self._parent.request_id)
 
     def add_waived(
         self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
@@ -145,12 +155,16 @@ class LinkedCalls:
         record = replace(record, parent_id=self._parent.request_id)
         self._waived.append(InternalCallUsage(record, admitted.reservation, intent))
 
+    def executed_quantities(self) -> list[Quantities]:
+        """Return what each executed call consumed."""
+        return [record.quantities for record in self._records_by_key.values()]
+
     def settle(self, parent: UsageRecord) -> tuple[InternalCallUsage, ...]:
         """Return the linked calls' usage rows, to write with the parent's; empty if called again.
 
         Releases the reservations of calls that were not executed.
         """
-        admitted_calls, self._admitted_by_model = self._admitted_by_model, {}
+        admitted_calls, self._admitted_by_key = self._admitted_by_key, {}
         waived, self._waived = self._waived, []
         steps, self._steps = self._steps, []
         held_calls, self._held = self._held, []
@@ -159,17 +173,22 @@ class LinkedCalls:
         for step in steps:
             if not parent.settlement.billable:
                 step.record = _unbilled_like(step.record, parent)
-        for model, admitted in admitted_calls.items():
-            if model not in self._records_by_model:
+        for key, admitted in admitted_calls.items():
+            if key not in self._records_by_key:
                 self._admission.release(admitted)
         executed = (
             InternalCallUsage(
-                _with_parent_settlement(record, parent), admitted_calls[model].reservation
+                _with_parent_settlement(record, parent), admitted_calls[key].reservation
             )
-            for model, record in self._records_by_model.items()
-            if model in admitted_calls
+            for key, record in self._records_by_key.items()
+            if key in admitted_calls
         )
         return (*executed, *steps, *waived)
+
+
+def _key(request: ParsedRequest) -> _Key:
+    """Return what tells a linked call from the others: model, and path with the model's version."""
+    return request.model.id, request.path
 
 
 def _with_parent_settlement(record: UsageRecord, parent: UsageRecord) -> UsageRecord:

@@ -158,6 +158,16 @@ class ModelSelector:
         """Return the served specialists for a task."""
         return [model for model, route in self._specialists if route.task == task]
 
+    def specialists_for_columns(
+        self, columns: frozenset[str], prices: Mapping[str, ModelPrices]
+    ) -> list[Model]:
+        """Return the served, priced specialists that accept exactly these columns."""
+        return [
+            model
+            for model, route in self._specialists
+            if model.id in prices and route.accepts(columns)
+        ]
+
     def _classify(self, criteria: SelectionCriteria) -> tuple[Mapping[str, float], list[Model]]:
         """Return the task probabilities of the text, and the specialists of a task if certain."""
         if not criteria.text.strip():

@@ -30,6 +30,8 @@ from gateway.wire.hosted_tools import offer_specialist
 from infra import ids
 from models.catalog import AUTO, Catalog, Model, Task
 
+# More would make an error unreadable.
+_MAX_NAMED_MODELS = 6
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -50,6 +52,8 @@ class Parser:
         EndpointUnsupported, and ModelNotPriced if the model must be selected.
         """
         tags, request = parse_tags(call.headers), self._parse_untagged(call, body, principal)
+        if call.service_tier is not None:
+            request = replace(request, service_tier=call.service_tier)
         return request if tags is None else replace(request, tags={**tags, **(request.tags or {})})
 
     def fallback_request(
@@ -88,7 +92,7 @@ class Parser:
         request = decoded.for_model(resolved)
         if resolved.public_name not in principal.variants:
             return request
-        return replace(request, tags=_variant_tags(resolved))
+        return replace(request, tags=variant_tags(resolved))
 
     def _select(
         self, call: Call, endpoint: Endpoint, decoded: DecodedRequest, principal: Principal
@@ -164,13 +168,29 @@ class Parser:
 
     def _find_model(self, name: str, endpoint: Endpoint) -> Model:
         """Return a model that the endpoint serves. Raises ModelNotFound, WrongEndpoint."""
-        model = find_catalog_model(self._catalog, name)
+        try:
+            model = find_catalog_model(self._catalog, name)
+        except ModelNotFound as error:
+            raise self._with_served_models(error, endpoint) from None
         if model.task not in endpoint.tasks:
             raise WrongEndpoint(
                 f"The model {model.id!r} is for {model.task} and not available at this endpoint.",
                 param="model",
             )
         return model
+
+    def _with_served_models(self, error: ModelNotFound, endpoint: Endpoint) -> ModelNotFound:
+        """Return the error with the models of the endpoint, if they are few."""
+        names = [
+            model.id
+            for model in self._catalog.models.values()
+            if model.task in endpoint.tasks and self._availability.is_served(model)
+        ]
+        if not 0 < len(names) <= _MAX_NAMED_MODELS:
+            return error
+        return ModelNotFound(
+            f"{error.message} This endpoint serves {', '.join(names)}.", param=error.param
+        )
 
 
 def _resolve_shared_model(model: Model, principal: Principal) -> ResolvedModel:
@@ -192,7 +212,7 @@ def resolve_variant(
     return ResolvedModel(model, upstream_name, name, version_id, number)
 
 
-def _variant_tags(resolved: ResolvedModel) -> dict[str, str]:
+def variant_tags(resolved: ResolvedModel) -> dict[str, str]:
     """Return the tags that name the variant which responds, and its version."""
     tags = {VARIANT_TAG: resolved.public_name}
     if resolved.version is not None:

@@ -99,7 +99,8 @@ def _charges(record: UsageRecord, reservation: Reservation | None) -> tuple[Quot
     charges: tuple[QuotaCharge, ...] = ()
     if reservation is not None and record.cost_nano:
         charges = tuple(
-            QuotaCharge(quota_id, record.cost_nano) for quota_id in reservation.charged_quota_ids
+            QuotaCharge(quota_id, record.cost_nano, reservation.hold_id)
+            for quota_id in reservation.charged_quota_ids
         )
     return charges + tuple(QuotaCharge(*units) for units in record.covered_units_by_quota.items())
 

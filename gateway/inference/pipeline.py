@@ -5,7 +5,6 @@ after the row is durable.
 """
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
 
 import structlog
@@ -25,7 +24,10 @@ from gateway.call.errors import (
 from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.inference.admission import with_request
-from gateway.inference.call_metrics import headers_as_fields, span_name_and_attributes
+from gateway.inference.call_metrics import span_name_and_attributes
+from gateway.inference.decisions.stage import DecisionCall
+from gateway.inference.delivery import is_delivering, render_tail
+from gateway.inference.endpoints.table import find_endpoint
 from gateway.inference.error_report import KnownWords, build_error_report
 from gateway.inference.grounding import AnsweredCall
 from gateway.inference.hosted_tools import HostedRequest
@@ -39,7 +41,7 @@ from gateway.inference.pending_writes import InternalCallUsage
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.stages import CallState, Stages
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
-from gateway.wire.sse import add_event_fields
+from gateway.inference.variant_calls import follow_variant
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
@@ -111,8 +113,13 @@ class Pipeline:
         principal = stages.authenticator.require_active(key_record, call.client_address)
         stages.authenticator.require_not_suspended(key_record)
         body = state.body = await client.read_body(settings.max_body_bytes, settings.body_timeout_s)
+        received, translated = body, None
+        prepare = find_endpoint(call.operation).prepare
+        if prepare is not None:
+            translated = await prepare(stages.translator, call, principal, body)
+            body = translated.chat_body
         state.request = stages.parser.parse(call, body, principal)
-        claim = await stages.replayer.claim_or_replay(call, principal, body)
+        claim = await stages.replayer.claim_or_replay(call, principal, received)
         if isinstance(claim, CallResult):
             client.extra_headers.update(stages.call_metrics.rate_limit_headers(principal))
             return claim
@@ -120,17 +127,24 @@ class Pipeline:
             state.claim = claim
             client.detached = True
             client.response_copy = ResponseCopy(MAX_STORED_ANSWER_BYTES)
+        if translated is not None:
+            deferred = await translated.defer(state.request)
+            if deferred is not None:
+                return deferred
+            state.translated, client.translate = translated, translated.translate
         if state.request.retrieval is not None:
             body, state.request = await self._retrieve(
                 call, body, client, principal, state.request, state
             )
         if state.request.hosted_tools is not None:
-            hosted_result = await self._decide(call, client, principal, state.request, state)
-            if hosted_result is not None:
-                return hosted_result
+            hosted = await self._use_tools(call, client, principal, state.request, state)
+            if hosted is not None:
+                return hosted if translated is None else translated.convert(hosted)
+        attempt = self._attempt if state.request.decision is None else self._decide
         while True:
             try:
-                return await self._attempt(call, client, principal, state.request, state)
+                result = await attempt(call, client, principal, state.request, state)
+                return result if translated is None else translated.convert(result)
             except (UpstreamUnreachable, ModelServerNotFound):
                 fallback = stages.parser.fallback_request(call, body, principal, state.request)
                 if fallback is None:
@@ -171,7 +185,7 @@ class Pipeline:
             self._release_attempt(client, state)  # the passages changed the selected model
         return body, grounded
 
-    async def _decide(
+    async def _use_tools(
         self,
         call: Call,
         client: ClientExchange,
@@ -188,8 +202,7 @@ class Pipeline:
             with state.trace.stage("admit"):
                 admitted = await self._admit(call, client, principal, parent, state)
             state.admitted = admitted
-            state.intent = stages.writer.open_intent(partial(build_intent, call, admitted))
-            client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
+            self._open_intent(call, admitted, client, state)
             return admitted
 
         hosted = HostedRequest(call, principal, request, client, linked, state.trace)
@@ -220,13 +233,7 @@ class Pipeline:
         is_overflow = not is_quoted and stages.dispatcher.overflows(admitted)
         if not is_overflow and not is_quoted:
             await self._wait_for_slot(admitted, client, state)
-        build_intent_row = partial(build_intent, call, admitted)
-        if state.intent is None:
-            state.intent = stages.writer.open_intent(build_intent_row)
-        else:
-            # The intent is written once: if it was written already, it names the first model.
-            state.intent.build_record = build_intent_row
-        client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
+        self._open_intent(call, admitted, client, state)
         if is_quoted:
             return await stages.quotations.send(call, admitted, client)
         if is_overflow:
@@ -235,6 +242,38 @@ class Pipeline:
             except (UpstreamUnreachable, UpstreamBusy, ModelServerNotFound):
                 await self._wait_for_slot(admitted, client, state)
         return await self._send(call, admitted, client, state, False)
+
+    async def _decide(
+        self,
+        call: Call,
+        client: ClientExchange,
+        principal: Principal,
+        request: ParsedRequest,
+        state: CallState,
+    ) -> CallResult:
+        """Answer the questions of a decision, which is admitted together with its linked calls."""
+        stages = self._stages
+        state.linked = linked = state.linked or LinkedCalls(call, stages.admission, self._clock)
+        with state.trace.stage("admit"):
+            plan = await stages.decisions.reserve(call, client, principal, request, linked)
+            state.request = plan.request
+            state.admitted = await self._admit(call, client, principal, plan.request, state)
+        self._open_intent(call, state.admitted, client, state)
+        asked = DecisionCall(call, state.admitted, client, linked, plan)
+        return await stages.decisions.answer(asked)
+
+    def _open_intent(
+        self, call: Call, admitted: AdmittedCall, client: ClientExchange, state: CallState
+    ) -> None:
+        """Open the call's intent, which is durable before its first byte is sent."""
+        writer, build_intent_row = self._stages.writer, partial(build_intent, call, admitted)
+        if state.intent is None:
+            state.intent = writer.open_intent(build_intent_row)
+        # The intent is written once: if it was written already, it names the first model.
+        state.intent.build_record = build_intent_row
+        client.before_first_byte = before = partial(writer.flush_intent, state.intent)
+        if state.translated is not None:
+            client.before_first_byte = partial(state.translated.before_first_byte, before)
 
     async def _send(
         self,
@@ -281,7 +320,10 @@ class Pipeline:
         admission = self._stages.admission
         linked_cost_nano = 0 if state.linked is None else state.linked.max_cost_nano
         try:
-            admitted = admission.try_admit(call, principal, request)
+            if call.held_money is None:
+                admitted = admission.try_admit(call, principal, request)
+            else:
+                admitted = call.held_money.admit(call, principal, request)
             if admitted is None:
                 async with client.deadline(self._settings.first_byte_timeout_s):
                     admitted = await admission.admit(call, principal, request, linked_cost_nano)
@@ -299,7 +341,7 @@ class Pipeline:
         linked_usages = () if state.linked is None else state.linked.settle(record)
         linked_cost = sum(usage.record.cost_nano for usage in linked_usages)
         cost_headers = self._stages.call_metrics.cost_headers(state.principal, record, linked_cost)
-        tail = _render_tail(result, cost_headers)
+        tail = render_tail(result, cost_headers, state.translated)
         answer = (
             answer_to_store(result, client.response_copy, tail)
             if client.response_copy is not None
@@ -307,7 +349,7 @@ class Pipeline:
         )
         try:
             # An Idempotency-Key must be released, durably, before its client can retry.
-            if _is_delivering(result) or answer is not None:
+            if is_delivering(result) or answer is not None:
                 reservation = None if state.admitted is None else state.admitted.reservation
                 with state.trace.stage("meter"):
                     await self._stages.writer.write(
@@ -318,12 +360,15 @@ class Pipeline:
             else:
                 self._enqueue(record, state, answer, linked_usages)
         except MeteringUnavailable as error:
-            if _is_delivering(result):
+            if is_delivering(result):
                 record, cost_headers = as_unbilled(record, error.code), {}
                 error_event = render_error_event(error) if result.stream_started else None
                 result = failed_result(call, error, result.stream_started, error_event)
-                tail = result.tail
-        self._count_inputs(state, result)
+                tail = render_tail(result, cost_headers, state.translated)
+        if state.translated is not None:
+            await state.translated.ended(result)
+        if state.request is not None and state.request.variant_id is not None:
+            follow_variant(self._stages, call, state, result)
         error_type = self._stages.call_metrics.record_call(record, result)
         client.before_first_byte = None
         client.extra_headers.update(cost_headers)
@@ -332,15 +377,6 @@ class Pipeline:
         finally:
             if state.trace.id is not None:
                 state.trace.end(*span_name_and_attributes(record, result), error_type)
-
-    def _count_inputs(self, state: CallState, result: CallResult) -> None:
-        """Count the binned inputs of a fine-tuned model that answered."""
-        if result.input_bins is None or state.principal is None or state.request is None:
-            return
-        variant_id = state.request.variant_id
-        if variant_id is not None:
-            account_id = state.principal.account_id
-            self._stages.input_counter.add(account_id, variant_id, result.input_bins)
 
     def _enqueue(
         self,
@@ -362,15 +398,3 @@ class Pipeline:
         return build_usage_record(
             call, state.principal, state.request, state.admitted, result, self._clock, report
         )
-
-
-def _is_delivering(result: CallResult) -> bool:
-    """Return whether the client gets an answer, which requires a durable usage row first."""
-    return result.stream_started or result.status == 200
-
-
-def _render_tail(result: CallResult, cost_headers: Mapping[str, str]) -> bytes:
-    """Return the bytes left to send; the usage chunk of a stream also gets the cost fields."""
-    if result.usage_event is None:
-        return result.tail
-    return add_event_fields(result.usage_event, headers_as_fields(cost_headers)) + result.tail

@@ -5,14 +5,13 @@ selection, retrieval and fine-tuned models. Unlike an internal call (internal_ca
 code for any of these, and an Idempotency-Key makes it safe to repeat after a crash.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.asgi.exchange import ClientExchange
+from gateway.asgi.memory_exchange import MemoryExchange
 from gateway.asgi.timeouts import TimeoutWheel
-from gateway.call.values import Call, SignedInCaller
+from gateway.call.values import Call, HeldMoney, ServiceTier, SignedInCaller
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.pipeline import Pipeline
 from infra import ids
@@ -42,11 +41,14 @@ class PipelineClient:
         caller: SignedInCaller,
         headers: Mapping[bytes, bytes],
         body: bytes,
+        held_money: HeldMoney | None = None,
+        service_tier: ServiceTier | None = None,
     ) -> PipelineResponse:
         """Send a request that is not streamed, billed to the caller's key; return its response.
 
         Errors are responses too. The key's networks are not checked: the work goes on after the
-        request that started it.
+        request that started it. With `held_money` the call is paid from it, and has no limits of
+        requests and tokens; `service_tier` replaces the tier of the body.
         """
         call = Call(
             request_id=ids.new_id(),
@@ -59,39 +61,10 @@ class PipelineClient:
             started_monotonic=self._clock.monotonic(),
             signed_in_caller=caller,
             client_address=None,
+            held_money=held_money,
+            service_tier=service_tier,
         )
-        exchange = _MemoryExchange(body)
+        exchange = MemoryExchange(body)
         client = ClientExchange(headers, exchange.receive, exchange.send, self._deadlines)
         await self._pipeline.serve(call, client)
-        return exchange.response()
-
-
-class _MemoryExchange:
-    """ASGI `receive` and `send` of one request in memory."""
-
-    def __init__(self, body: bytes) -> None:
-        self._pending: list[dict[str, Any]] = [
-            {"type": "http.request", "body": body, "more_body": False}
-        ]
-        self._status = 0
-        self._headers: dict[str, str] = {}
-        self._parts: list[bytes] = []
-
-    async def receive(self) -> Any:
-        """Return the request body, then wait: the sender never disconnects."""
-        if self._pending:
-            return self._pending.pop()
-        return await asyncio.get_running_loop().create_future()
-
-    async def send(self, message: Any) -> None:
-        """Collect the status, the headers and the parts of the body."""
-        if message["type"] == "http.response.start":
-            self._status = message["status"]
-            pairs = message["headers"]
-            self._headers = {name.decode(): value.decode("latin-1") for name, value in pairs}
-        else:
-            self._parts.append(message["body"])
-
-    def response(self) -> PipelineResponse:
-        """Return what was sent."""
-        return PipelineResponse(self._status, self._headers, b"".join(self._parts))
+        return PipelineResponse(exchange.status, exchange.headers, exchange.body)

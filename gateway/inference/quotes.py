@@ -14,7 +14,10 @@ from billing.rating.quantities import NON_TOKEN_METERS, Quantities, call_cost, u
 from gateway.call.errors import BodyTooLarge, ParameterInvalid
 from gateway.call.values import Call, ParsedRequest, Principal
 from gateway.inference.admission import Admission
+from gateway.inference.decisions.planning import DecisionPlanner
+from gateway.inference.endpoints.decisions import DECISIONS
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
+from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.hosted_tools.holding import ADDED_TOKENS
 from gateway.inference.parsing import Parser
@@ -51,7 +54,9 @@ class Quotes:
         database: Database,
         clock: Clock,
         max_body_bytes: int,
+        planner: DecisionPlanner,
     ) -> None:
+        self._planner = planner
         self._parser = parser
         self._grounder = grounder
         self._admission = admission
@@ -70,7 +75,7 @@ class Quotes:
         if len(body) > self._max_body_bytes:
             raise BodyTooLarge(f"The request body is larger than {self._max_body_bytes} bytes.")
         call = self._call(body, headers)
-        request = self._parser.parse(call, body, principal)
+        request, linked_cost = self._parse(call, body, principal)
         bounded_demand = self._full_answer_demand(call, principal, request)
         demand = await self._admission.with_counted_prompt(call, request, bounded_demand)
         if demand is bounded_demand:
@@ -100,7 +105,7 @@ class Quotes:
             "input_tokens_are": input_tokens_are,
             "max_output_tokens": demand.output_tokens,
             **{meter: demand.non_token_units.get(meter) for meter in NON_TOKEN_METERS},
-            "max_cost": nano_text(demand.max_cost_nano + search + steps),
+            "max_cost": nano_text(demand.max_cost_nano + search + linked_cost + steps),
             "min_cost": nano_text(least),
             **({} if request.retrieval is None else {"file_search_max_cost": nano_text(search)}),
             **({"hosted_tools_max_cost": nano_text(steps)} if request.hosted_tools else {}),
@@ -117,19 +122,33 @@ class Quotes:
         Raises the errors of parsing and pricing; limits are not checked.
         """
         call = self._call(body, headers)
-        request = self._parser.parse(call, body, principal)
+        request, linked_cost = self._parse(call, body, principal)
         bounded_demand = self._full_answer_demand(call, principal, request)
         demand = await self._admission.with_counted_prompt(call, request, bounded_demand)
         min_input_tokens = 0 if demand is bounded_demand else demand.input_tokens
         search = self._max_search_cost(call, principal, request)
         least = 0 if request.hosted_tools else _min_cost(min_input_tokens, demand, {})
         steps = self._max_steps_cost(call, principal, request)
-        return CostBounds(request.model.id, least, demand.max_cost_nano + search + steps)
+        highest = demand.max_cost_nano + search + linked_cost + steps
+        return CostBounds(request.model.id, least, highest)
 
     async def require_searchable(self, principal: Principal, body: bytes) -> None:
         """Raise the error of the request's `file_search` if it cannot be made."""
         request = self._parser.parse(self._call(body, {}), body, principal)
         await self._grounder.list_search_requests(principal, request)
+
+    def _parse(self, call: Call, body: bytes, principal: Principal) -> tuple[ParsedRequest, int]:
+        """Return the parsed request and the worst-case cost of a decision's linked calls."""
+        request = self._parser.parse(call, body, principal)
+        if request.decision is None:
+            return request, 0
+        plan = self._planner.plan(call, principal, request)
+        prediction = replace(call, operation=PREDICTIONS.operation)
+        demands = (
+            self._admission.compute_demand(prediction, principal, planned.request)
+            for planned in plan.linked
+        )
+        return plan.request, sum(demand.max_cost_nano for demand in demands)
 
     def _max_search_cost(self, call: Call, principal: Principal, request: ParsedRequest) -> int:
         """Return the worst-case cost of the request's search, in nano-units."""
@@ -169,6 +188,8 @@ class Quotes:
         """Return the call that this body would make."""
         fields = bodies.decode_fields(body)
         matching = [endpoint for endpoint in _QUOTABLE if endpoint.quote_field in fields]
+        if DECISIONS in matching:
+            matching = [DECISIONS]  # its bodies have an `input`, like those of embeddings
         if len(matching) != 1:
             names = f"{', '.join(_CALL_FIELDS[:-1])} or {_CALL_FIELDS[-1]}"
             raise ParameterInvalid(f"Send the body of the call: it has {names}.")

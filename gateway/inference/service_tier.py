@@ -12,7 +12,7 @@ def prices_at_tier(
 ) -> ModelPrices:
     """Return a model's prices at a service tier; `prices` are those of all products, by name.
 
-    Flex falls back to the default prices; priority requires its own. Raises
+    Flex and batch fall back to the default prices; priority requires its own. Raises
     ServiceTierNotAvailable.
     """
     _require_allowed_tier(principal, tier)

@@ -8,6 +8,7 @@ from gateway.call.values import AdmittedCall, ParsedRequest, Principal
 from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.decisions.stage import DecisionStage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.hosted_tools import HostedToolRunner
@@ -18,6 +19,9 @@ from gateway.inference.parsing import Parser
 from gateway.inference.pending_writes import PendingIntent
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.retrieval_port import Grounder
+from gateway.inference.shadow_calls import ShadowCalls
+from gateway.inference.token_count import PromptTokenCounter
+from gateway.inference.translation import RequestTranslator, TranslatedCall
 from gateway.inference.usage_writer import UsageWriter
 from gateway.registry.decision_records import DecisionLog, SignedRecord
 from gateway.upstream.concurrency import Slot
@@ -36,6 +40,7 @@ class CallState:
     slot: Slot | None = None
     intent: PendingIntent | None = None
     linked: LinkedCalls | None = None
+    translated: TranslatedCall | None = None
     decision_records: tuple[SignedRecord, ...] = ()
     trace: Trace = NOOP_TRACE
 
@@ -47,15 +52,19 @@ class Stages:
     authenticator: Authenticator
     parser: Parser
     replayer: IdempotencyReplayer
+    translator: RequestTranslator
     grounder: Grounder
     admission: Admission
+    counter: PromptTokenCounter
     dispatcher: Dispatcher
     verifier: AnswerVerifier
     quotations: QuotationSender
     hosted_tools: HostedToolRunner
     decision_log: DecisionLog
+    decisions: DecisionStage
     writer: UsageWriter
     call_metrics: CallMetrics
     internal_calls: InternalCalls
     input_counter: InputCounter
+    shadow_calls: ShadowCalls
     tracer: Tracer

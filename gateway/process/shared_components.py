@@ -7,14 +7,20 @@ from gateway.process.catalog_updates import UpstreamUpdates
 from gateway.process.database_pools import ConnectionFactory, DatabaseConnections
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
+from gateway.responses.background import BackgroundQueue
+from gateway.responses.call import ResponseServices
+from gateway.responses.store import ResponseStore
 from gateway.upstream.availability import Availability, parse_model_servers
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.concurrency import Schedulers, slots_per_model
 from gateway.upstream.load_balancer import Router
+from gateway.upstream.model_metadata import ModelMetadata
 from gateway.upstream.upstream_monitor import UpstreamMonitor
 from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock
 from infra.secrets.named_secrets import NamedSecrets
+from infra.secrets.sealer import Sealer
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, SettingsInvalid
 from infra.telemetry.metrics import Metrics, declare_metrics
 from infra.timing import Timing
@@ -38,10 +44,12 @@ class SharedComponents:
     upstream: UpstreamClient
     availability: Availability
     variant_loader: VariantLoader
+    model_metadata: ModelMetadata
     schedulers: Schedulers
     secrets: NamedSecrets
     monitor: UpstreamMonitor
     upstream_updates: UpstreamUpdates
+    responses: ResponseServices
 
 
 def build_shared(
@@ -63,6 +71,7 @@ def build_shared(
     monitor = UpstreamMonitor(upstream, clock, metrics, timing)
     upstream_updates = UpstreamUpdates(catalog, secrets, router, monitor)
     upstream_updates.apply()
+    variant_loader = VariantLoader(connections.calls, upstream)
     return SharedComponents(
         timing=timing,
         metrics=metrics,
@@ -73,9 +82,20 @@ def build_shared(
         router=router,
         upstream=upstream,
         availability=Availability(catalog, router, upstream, timing),
-        variant_loader=VariantLoader(connections.calls, upstream),
+        variant_loader=variant_loader,
+        model_metadata=ModelMetadata(router, upstream, variant_loader),
         schedulers=Schedulers(slots_per_model(catalog, settings), _MAX_WAITING_CALLS),
         secrets=secrets,
         monitor=monitor,
         upstream_updates=upstream_updates,
+        responses=_build_responses(settings, clock, connections, heartbeat),
     )
+
+
+def _build_responses(
+    settings: Settings, clock: Clock, connections: DatabaseConnections, heartbeat: ProcessHeartbeat
+) -> ResponseServices:
+    """Build what calls of the Responses API use beside the pipeline's stages."""
+    database, days = connections.calls, settings.response_retention_days
+    store = ResponseStore(database, heartbeat, Sealer(secret_key(settings)), clock, days)
+    return ResponseServices(store, BackgroundQueue(database, store, clock), clock)

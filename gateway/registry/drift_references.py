@@ -9,7 +9,15 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.tables import Adaptation, Variant, VariantCount, VariantDrift
+from gateway.tables import (
+    Adaptation,
+    Observation,
+    ShadowDeployment,
+    Variant,
+    VariantCount,
+    VariantDrift,
+    VariantPromise,
+)
 from models.drift.reference import read_reference
 
 
@@ -34,10 +42,16 @@ async def store_reference(session: AsyncSession, job: Adaptation, artefact: byte
 async def delete_drift(
     session: AsyncSession, account_id: UUID, variant_ids: Sequence[UUID]
 ) -> None:
-    """Delete references and counts of versions that an account deletes."""
-    for table in (VariantDrift, VariantCount):
+    """Delete references, counts, observed results and shadows of versions that are deleted."""
+    for table in (VariantDrift, VariantCount, Observation, VariantPromise):
         await session.execute(
             delete(table).where(
                 col(table.account_id) == account_id, col(table.variant_id).in_(variant_ids)
             )
         )
+    of_versions = col(ShadowDeployment.candidate_id).in_(variant_ids) | col(
+        ShadowDeployment.current_id
+    ).in_(variant_ids)
+    await session.execute(
+        delete(ShadowDeployment).where(col(ShadowDeployment.account_id) == account_id, of_versions)
+    )

@@ -1,4 +1,4 @@
-"""Create, list, read and delete an account's files: for training, retrieval and evaluations.
+"""Create, list, read and delete an account's files: for training, retrieval, evaluations, batches.
 
 Limits the number and the total size of an account's files.
 """
@@ -24,8 +24,13 @@ from infra.errors import AppError
 PREFIX = "file"
 FINE_TUNE_PURPOSE = "fine-tune"
 EVALS_PURPOSE = "evals"
+BATCH_PURPOSE = "batch"
+# Of files that the gateway writes: the results of batches.
+BATCH_OUTPUT_PURPOSE = "batch_output"
 RETRIEVAL_PURPOSES = frozenset({"assistants", "user_data"})
-PURPOSES = (FINE_TUNE_PURPOSE, EVALS_PURPOSE, *sorted(RETRIEVAL_PURPOSES))
+# Purposes of uploads, and of all files.
+PURPOSES = (FINE_TUNE_PURPOSE, EVALS_PURPOSE, BATCH_PURPOSE, *sorted(RETRIEVAL_PURPOSES))
+_LISTED_PURPOSES = (*PURPOSES, BATCH_OUTPUT_PURPOSE)
 MAX_FILE_BYTES = 32 << 20
 MAX_FILES = 2_000
 MAX_TOTAL_BYTES = 512 << 20
@@ -94,7 +99,7 @@ async def list_files(
     purpose: str | None = None,
 ) -> Sequence[TrainingFile]:
     """Return files without their content, the newest first; none for an unknown purpose."""
-    if purpose is not None and purpose not in PURPOSES:
+    if purpose is not None and purpose not in _LISTED_PURPOSES:
         return []  # an unknown purpose may hold characters that PostgreSQL text cannot hold
     query = select(TrainingFile).where(col(TrainingFile.account_id) == account_id)
     if purpose is not None:

@@ -21,10 +21,12 @@ from billing.tables import Account
 from gateway.call.errors import ModelNotFound
 from gateway.call.values import AccountVariant
 from gateway.registry.drift_references import delete_drift, store_reference
+from gateway.registry.shadows import list_shadow_plans
 from gateway.tables import (
     ActivationReason,
     Adaptation,
     AdaptationStatus,
+    RetrainingSchedule,
     Variant,
     VariantActivation,
 )
@@ -33,6 +35,8 @@ from infra.clock import Clock
 
 PREFIX = "var"
 PUBLIC_ID_PREFIX = "ft:"
+# A job's setting: whether its version becomes the one that answers calls.
+ACTIVATE = "activate"
 # Versions kept of each variant. A new version deletes older ones.
 MAX_VERSIONS = 10
 _NO_VARIANTS: Mapping[str, AccountVariant] = MappingProxyType({})
@@ -109,9 +113,10 @@ async def list_live_variants(
     for row in rows:
         versions[row.base, row.name][row.version] = row.id
     current = {(row.base, row.name): row.version for row in rows if row.current}
+    shadows = await list_shadow_plans(session, account_id)
     return {
         public_id(base, account_id, name): AccountVariant(
-            base, MappingProxyType(versions[base, name]), version
+            base, MappingProxyType(versions[base, name]), version, shadows.get((base, name))
         )
         for (base, name), version in current.items()
     }
@@ -189,8 +194,11 @@ async def has_version_of_job(session: AsyncSession, job: Adaptation) -> bool:
 async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int:
     """Make the version that a job trained callable and current. Returns its number.
 
+    It does not become current if the job says so and another one is.
+
     If an interrupted attempt has made it live already, nothing changes: the customer may have set
-    another current version since. Deletes the versions beyond MAX_VERSIONS.
+    another current version since. Deletes the versions beyond MAX_VERSIONS,
+    but not the current one.
     """
     query = select(Variant).where(
         col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id
@@ -200,15 +208,29 @@ async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int
         return row.version
     row.live_at = clock.now()
     await session.flush()
-    await make_current(session, clock, row, ActivationReason.TRAINED, None)
+    if job.settings.get(ACTIVATE, True) or not await _has_current(session, row):
+        await make_current(session, clock, row, ActivationReason.TRAINED, None)
+    else:
+        await advance_epoch(session, row.account_id)
     await _delete_versions(
         session,
         clock,
         row.account_id,
         *_variant_conditions(row.base, row.name),
         col(Variant.version) <= row.version - MAX_VERSIONS,
+        ~col(Variant.current),
     )
     return row.version
+
+
+async def _has_current(session: AsyncSession, row: Variant) -> bool:
+    """Whether the variant has a version that answers calls."""
+    query = select(col(Variant.id)).where(
+        col(Variant.account_id) == row.account_id,
+        *_variant_conditions(row.base, row.name),
+        col(Variant.current),
+    )
+    return (await session.scalars(query)).first() is not None
 
 
 async def list_live_versions(
@@ -271,7 +293,7 @@ async def make_current(
 async def erase_variant(
     session: AsyncSession, clock: Clock, account_id: UUID, model: str
 ) -> Sequence[ErasedVersion]:
-    """Erase all versions of a variant, also rejected candidates, and their weights.
+    """Erase all versions of a variant, also rejected candidates, their weights and the schedule.
 
     Versions of a job that still runs stay. Raises ModelNotFound if there is nothing to erase.
     """
@@ -299,6 +321,14 @@ async def erase_variant(
     # By id: a version that a job publishes meanwhile must not vanish without a record.
     live_ids = [version.id for version in live]
     await _delete_versions(session, clock, account_id, col(Variant.id).in_(live_ids))
+    base, name = parse_public_id(account_id, model)
+    await session.execute(
+        delete(RetrainingSchedule).where(
+            col(RetrainingSchedule.account_id) == account_id,
+            col(RetrainingSchedule.base) == base,
+            col(RetrainingSchedule.name) == name,
+        )
+    )
     return sorted([*live, *rejected], key=lambda version: version.version)
 
 

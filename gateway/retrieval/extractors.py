@@ -1,4 +1,4 @@
-"""Extract text and section headings from uploaded files (plain text, Markdown, CSV, JSONL, PDF)."""
+"""Extract text and headings from uploaded files: text, Markdown, CSV, JSONL, PDF, Word, Excel."""
 
 import csv
 import io
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.call.errors import BadRequest
+from gateway.retrieval.office_files import OfficeFileInvalid, read_excel, read_word
 from infra.lazy_import import LazyModule
 
 if TYPE_CHECKING:
@@ -145,6 +146,22 @@ def _extract_pdf(content: bytes) -> Document:
     return Document(text.replace("\x00", " "))
 
 
+def _extract_word(content: bytes) -> Document:
+    """Return the text of a Word document with its headings."""
+    try:
+        return Document(*read_word(content))
+    except OfficeFileInvalid as error:
+        raise FileUnreadable(str(error)) from error
+
+
+def _extract_excel(content: bytes) -> Document:
+    """Return the visible sheets of a workbook, one line per row."""
+    try:
+        return Document(*read_excel(content))
+    except OfficeFileInvalid as error:
+        raise FileUnreadable(str(error)) from error
+
+
 def _decode_text(content: bytes) -> str:
     """Decode the content (UTF-8, UTF-16 or GB 18030) with LF line ends. Raises FileUnreadable."""
     encoding_by_mark = _BYTE_ORDER_MARKS.get(content[:2])
@@ -167,4 +184,7 @@ _EXTRACTORS: Mapping[str, Callable[[bytes], Document]] = {
     ".tsv": _extract_table,
     ".jsonl": _extract_json_lines,
     ".pdf": _extract_pdf,
+    ".docx": _extract_word,
+    ".xlsx": _extract_excel,
+    ".xlsm": _extract_excel,
 }

@@ -1,9 +1,17 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-shared models, decision records.
+batches, stored responses, decision records, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
+from gateway.tables.batches import (
+    OPEN_BATCH_STATUSES,
+    Batch,
+    BatchLine,
+    BatchStatus,
+    LineOutcome,
+)
+from gateway.tables.comparisons import ModelComparison
 from gateway.tables.decision_records import DecisionRecord
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
@@ -32,7 +40,16 @@ from gateway.tables.identity import (
     OneTimeToken,
     Person,
 )
+from gateway.tables.observations import Observation, VariantPromise
+from gateway.tables.responses import SavedResponse
+from gateway.tables.retraining import (
+    RetrainingRun,
+    RetrainingSchedule,
+    RetrainingStatus,
+    RetrainingTrigger,
+)
 from gateway.tables.retrieval import FileStatus, VectorPiece, VectorStore, VectorStoreFile
+from gateway.tables.shadows import ShadowAnswer, ShadowDeployment, ShadowStatus
 from gateway.tables.shared_models import (
     Feedback,
     ModelVersion,
@@ -42,6 +59,7 @@ from gateway.tables.shared_models import (
 )
 
 __all__ = [
+    "OPEN_BATCH_STATUSES",
     "ActivationReason",
     "Adaptation",
     "AdaptationEvent",
@@ -49,6 +67,9 @@ __all__ = [
     "AnswerStatus",
     "Attempts",
     "AuditEntry",
+    "Batch",
+    "BatchLine",
+    "BatchStatus",
     "DecisionRecord",
     "EvaluationAnswer",
     "EvaluationQuestion",
@@ -57,19 +78,31 @@ __all__ = [
     "Feedback",
     "FileStatus",
     "KeptInput",
+    "LineOutcome",
     "LoginSession",
     "Membership",
+    "ModelComparison",
     "ModelVersion",
     "ModelVersionExample",
+    "Observation",
     "OneTimeToken",
     "Person",
     "Rating",
+    "RetrainingRun",
+    "RetrainingSchedule",
+    "RetrainingStatus",
+    "RetrainingTrigger",
+    "SavedResponse",
+    "ShadowAnswer",
+    "ShadowDeployment",
+    "ShadowStatus",
     "TrainingFile",
     "Variant",
     "VariantActivation",
     "VariantCount",
     "VariantDeletion",
     "VariantDrift",
+    "VariantPromise",
     "VectorPiece",
     "VectorStore",
     "VectorStoreFile",

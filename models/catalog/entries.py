@@ -148,6 +148,8 @@ class FileSearch:
 
 
 _FILE_SEARCH = FileSearch()
+# As at OpenAI: calls in batches may wait, so they cost half.
+DEFAULT_BATCH_PERCENT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class Model:
     with `retrieval` computes the embeddings of vector stores. `reasoning` are the most tokens that
     it reasons with, by effort; empty if it cannot reason. `assistant` is set for a model that
     answers from the handbook, `file_search` says how a text model answers from documents.
+    `batch_percent` is the price of calls in batches, in percent of the list prices.
     """
 
     id: str
@@ -185,6 +188,7 @@ class Model:
     cost: Prices = field(default_factory=lambda: MappingProxyType({}))
     assistant: Assistant | None = None
     file_search: FileSearch = _FILE_SEARCH
+    batch_percent: int = DEFAULT_BATCH_PERCENT
 
     def __post_init__(self) -> None:
         if self.id == AUTO:

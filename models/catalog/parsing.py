@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from infra.secrets.named_secrets import is_secret_name
 from models.catalog.entries import (
+    DEFAULT_BATCH_PERCENT,
     EXTERNAL,
     GGUF,
     WEIGHT_KINDS,
@@ -115,6 +116,7 @@ def _build_model(
         adapter=fields.get("adapter"),
         route=_parse_route(fields["route"]) if "route" in fields else None,
         latency_ms=fields.get("latency_ms"),
+        batch_percent=fields.get("batch_percent", DEFAULT_BATCH_PERCENT),
         fallbacks=tuple(fields.get("fallbacks", ())),
         retrieval=Retrieval(**fields["retrieval"]) if "retrieval" in fields else None,
         reasoning=parse_budgets(fields["reasoning"]) if "reasoning" in fields else _NO_BUDGETS,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
+from models.observed.metrics import macro_f1
 from models.series.class_data import (
     SMALLEST_WINDOW,
     ClassData,
@@ -19,7 +20,7 @@ from models.series.series import Indices
 from models.series.window_features import Features, WindowRecipe, fit_scale, window_statistics
 from models.tables.schema import MAX_WINDOW
 from models.tabular.data import MIN_ROWS, MIN_ROWS_PER_CLASS
-from models.tabular.evaluation import Comparison, compare, macro_f1, majority_or_mean
+from models.tabular.evaluation import Comparison, compare, majority_or_mean
 from models.tabular.fitting import HeldOutPredictions, ReportFold
 from models.tabular.splits import Split, SplitPlan, plan_splits
 

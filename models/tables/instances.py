@@ -38,12 +38,14 @@ class ModelInput:
 class TableInstances:
     """Instances with their labels: the number of the row in the file, or the machine.
 
-    units: by input, where the file states another unit than the model's.
+    units: by input, where the file states another unit than the model's. positions: the row of the
+    table that each instance ends with, from 0.
     """
 
     instances: tuple[Mapping[str, Value], ...]
     units: Mapping[str, str]
     labels: tuple[str, ...]
+    positions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,12 @@ def build_instances(
         }
         for group in groups
     )
-    return TableInstances(instances, units, tuple(group.label for group in groups))
+    return TableInstances(
+        instances,
+        units,
+        tuple(group.label for group in groups),
+        tuple(int(group.rows[-1]) for group in groups),
+    )
 
 
 def _require_columns(

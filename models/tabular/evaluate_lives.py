@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from models.observed.metrics import rmse
 from models.own_evaluation import round_figure, train
 from models.rul.data import CAP, SENSORS, Engine
 from models.rul.data import load as load_engines
 from models.tables.schema import SchemaRequest
 from models.tabular.adapt import TabularAdapter
 from models.tabular.data import Floats, Goal, Indices, Target
-from models.tabular.evaluation import compare, rmse
+from models.tabular.evaluation import compare
 from models.tabular.plain_boosting import tuned_numbers
 from models.tabular.variant import load
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ray import serve
-from ray.exceptions import RayError
 from ray.llm._internal.serve.utils.broadcast import broadcast
 from ray.serve.handle import DeploymentHandle
 
@@ -31,6 +31,7 @@ class EngineCounters:
         self._ended = ended
         self._threads = ThreadPoolExecutor(_THREADS, "counters")
         self._handles: dict[str, DeploymentHandle[Any]] = {}
+        self._first_query = threading.Lock()
 
     async def render(self, running: Mapping[str, bool]) -> str:
         """Render the counters of running and stopped engines as Prometheus text.
@@ -52,7 +53,8 @@ class EngineCounters:
                 async with asyncio.timeout(_TIMEOUT_S):
                     run = asyncio.get_running_loop().run_in_executor
                     texts, engines = await run(self._threads, self._query_replicas, model)
-            except (TimeoutError, RayError) as error:
+            # Whatever Ray raises while replicas change, the other models' counters are reported.
+            except Exception as error:
                 log.warning("The counters of the engines of %s could not be read: %r", model, error)
         return [*texts, render_uncounted_engines(model, max(0, engines - len(texts)))]
 
@@ -63,12 +65,22 @@ class EngineCounters:
         that crashed, whose counters are lost.
         """
         location = self._models[model]
-        handle = self._handles.get(model)
-        if handle is None:
-            # Created once: the handle tracks changes of the replicas.
-            handle = self._handles[model] = serve.get_deployment_handle(
-                location.deployment, location.application
-            )
-        texts: list[str] = broadcast(handle, "counters")
+        texts = self._broadcast(model, location)
         states = serve.status().applications[location.application].deployments[location.deployment]
         return texts, sum(states.replica_states.values())
+
+    def _broadcast(self, model: str, location: ModelDeployment) -> list[str]:
+        """Return the counters of all replicas that answer (blocking).
+
+        The handle is created once: it tracks changes of the replicas. The first query connects it,
+        which fails if two threads do so at the same time.
+        """
+        handle = self._handles.get(model)
+        if handle is None:
+            with self._first_query:
+                handle = serve.get_deployment_handle(location.deployment, location.application)
+                texts: list[str] = broadcast(handle, "counters")
+                self._handles[model] = handle
+                return texts
+        texts = broadcast(handle, "counters")
+        return texts

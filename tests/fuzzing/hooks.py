@@ -16,6 +16,7 @@ from tests.support.builders import CHAT, EMBEDDING, SPECIALIST
 _MODELS: Mapping[str, str] = {
     "/v1/chat/completions": CHAT,
     "/v1/completions": CHAT,
+    "/v1/responses": CHAT,
     "/v1/quote": CHAT,
     "/v1/embeddings": EMBEDDING,
     "/v1/predictions": SPECIALIST,

@@ -26,3 +26,5 @@ NEEDS_VLLM = [
     # A library that vLLM's LoRA layers import uses what torch is about to drop.
     pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning"),
 ]
+NEEDS_ANTHROPIC = _needs("anthropic")
+NEEDS_MCP = _needs("mcp")

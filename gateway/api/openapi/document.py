@@ -16,6 +16,7 @@ from litestar.static_files import create_static_files_router
 
 from gateway.api import (
     alerts,
+    batches,
     evaluations,
     feedback,
     files,
@@ -29,6 +30,7 @@ from gateway.api.openapi.responses import ERROR_SCHEMAS, REF_TEMPLATE, with_erro
 from gateway.api.openapi.tags import TAGS, with_tags
 from gateway.api.outcomes import contracts, evidence, settlements
 from gateway.api.outcomes import outcomes as claims
+from gateway.api.own_models import comparisons, observations, retraining, shadows
 from gateway.wire import vector_stores
 from infra.frontend_files import frontend_folder
 from models.catalog import Catalog
@@ -45,8 +47,13 @@ _REQUEST_BODIES = {
     **line_disputes.BODIES,
     **fine_tuning.BODIES,
     **evaluations.BODIES,
+    **batches.BODIES,
+    **comparisons.BODIES,
     **vector_stores.BODIES,
     **feedback.BODIES,
+    **observations.BODIES,
+    **shadows.BODIES,
+    **retraining.BODIES,
 }
 
 

@@ -13,7 +13,12 @@ from gateway.api.openapi.responses import ERROR_DESCRIPTIONS, REF_TEMPLATE, erro
 from gateway.api.openapi.tags import INFERENCE
 from gateway.call import errors
 from gateway.call.tags import MAX_TAGS
-from gateway.inference.endpoints.endpoint import Documentation, Endpoint, Examples
+from gateway.inference.endpoints.endpoint import (
+    Documentation,
+    Endpoint,
+    ErrorFormat,
+    Examples,
+)
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.errors import AppError
 from models.catalog import Catalog, Task
@@ -58,7 +63,6 @@ def _operation_json(
     model = first_model(catalog, documentation.example_task)
     examples = documentation.examples(model)
     path_parameters = [_model_parameter(model)] if "{name" in endpoint.path else []
-    open_inference = endpoint.open_inference_errors
     return {
         "operationId": endpoint.operation.value,
         "summary": documentation.summary,
@@ -75,9 +79,7 @@ def _operation_json(
                 "headers": _response_headers(),
                 "content": _success_content(schemas[documentation.answer], examples),
             },
-            **_error_responses(
-                "InferError" if open_inference else "Error", open_inference=open_inference
-            ),
+            **_error_responses(endpoint.error_format),
         },
     }
 
@@ -175,40 +177,38 @@ def _response_headers() -> dict[str, Any]:
     }
 
 
-def _error_responses(schema: str, *, open_inference: bool) -> dict[str, Any]:
+def _error_responses(error_format: ErrorFormat) -> dict[str, Any]:
     """Return the error responses by status, with an example per code (docs/errors.md has all)."""
-    by_status: dict[str, list[AppError]] = {}
+    by_status: dict[str, dict[str, bytes]] = {}
     for error in _example_errors():
-        by_status.setdefault(str(error.status), []).append(error)
+        status, body = error_format.render(error)
+        by_status.setdefault(str(status), {})[str(error.code)] = body
     documented = {
         status: {
             "description": _STATUS_DESCRIPTIONS[status],
             "headers": {"x-request-id": _response_headers()["x-request-id"]},
-            "content": error_body(schema, _error_examples(status_errors, open_inference)),
+            "content": error_body(error_format.schema, _error_examples(bodies)),
         }
-        for status, status_errors in sorted(by_status.items())
+        for status, bodies in sorted(by_status.items())
     }
     others = {
-        status: {"description": text, "content": error_body(schema)}
+        status: {"description": text, "content": error_body(error_format.schema)}
         for status, text in ERROR_DESCRIPTIONS.items()
     }
     return {**documented, **others}
 
 
-def _error_examples(status_errors: list[AppError], open_inference: bool) -> dict[str, Any]:
-    """Return the rendered errors by code; `open_inference` selects the protocol's error shape."""
+def _error_examples(bodies: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the examples of error bodies by code."""
     return {
-        str(error.code): {
-            "summary": error.code,
-            "value": msgspec.json.decode(errors.render_error(error, open_inference)),
-        }
-        for error in status_errors
+        code: {"summary": code, "value": msgspec.json.decode(body)} for code, body in bodies.items()
     }
 
 
 _STATUS_DESCRIPTIONS = {
     "400": "The request is invalid; do not retry it unchanged",
     "401": "No valid API key",
+    "402": "Credit or budget is used up; see `code`",
     "403": "The API key is not allowed to do this",
     "404": "No such model",
     "408": "The request body did not arrive completely or in time",
@@ -221,6 +221,7 @@ _STATUS_DESCRIPTIONS = {
     "502": "The model failed; not billed",
     "503": "Temporarily unavailable; not billed",
     "504": "The model did not respond in time; not billed",
+    "529": "The model is at full capacity; not billed",
 }
 
 

@@ -25,8 +25,18 @@ _ERROR_FIELDS: dict[str, Any] = {
         "code": _NULLABLE_STRING,
     },
 }
+_MESSAGES_ERROR: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": _ERROR_FIELDS,
+        "request_id": _NULLABLE_STRING,
+    },
+}
 ERROR_SCHEMAS: Mapping[str, Any] = {
     "Error": {"type": "object", "required": ["error"], "properties": {"error": _ERROR_FIELDS}},
+    "MessagesError": _MESSAGES_ERROR,
     "InferError": {
         **_ERROR_FIELDS,
         "required": ["error", *_ERROR_FIELDS["required"]],
@@ -54,8 +64,7 @@ def error_body(schema: str, examples: Mapping[str, Any] | None = None) -> dict[s
 
 def _operation_with_errors(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the operation with error responses; public paths get no security requirement."""
-    name = "InferError" if path.startswith("/v2/") else "Error"
-    content = error_body(name)
+    content = error_body(_error_schema(path))
     all_responses = {
         status: {**response, "content": content} if status[0] in "45" else _as_json_object(response)
         for status, response in operation["responses"].items()
@@ -69,6 +78,13 @@ def _operation_with_errors(path: str, operation: Mapping[str, Any]) -> dict[str,
     all_responses = {**all_responses, **not_ready, **error_responses}
     result = {**operation, "responses": all_responses}
     return {**result, "security": []} if path.startswith(_PUBLIC_PREFIXES) else result
+
+
+def _error_schema(path: str) -> str:
+    """Return the name of the error schema of a path."""
+    if path.startswith("/v1/messages"):
+        return "MessagesError"
+    return "InferError" if path.startswith("/v2/") else "Error"
 
 
 def _as_json_object(response: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,11 +14,13 @@ INFERENCE = "Inference"
 _OPERATIONS = "Health and metrics"
 # By path prefix; the first match applies.
 _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
+    INFERENCE: ("/v1/messages", "/v1/responses"),
     "Models": ("/v1/models", "/v2/models", "/v2/health"),
     "Usage and cost": ("/v1/usage", "/v1/quote", "/v1/route", "/v1/organization"),
     "Files and vector stores": ("/v1/files", "/v1/vector_stores"),
     "Fine-tuning and feedback": ("/v1/fine_tuning", "/v1/feedback"),
     "Evaluations": ("/v1/evals",),
+    "Batches": ("/v1/batches",),
     "Billing": (
         "/v1/invoices",
         "/v1/subscription",
@@ -37,6 +39,7 @@ TAGS = (
     Tag(name="Files and vector stores", description="Documents for fine-tuning and search"),
     Tag(name="Fine-tuning and feedback", description="Fine-tuned models and feedback"),
     Tag(name="Evaluations", description="Models scored on your own questions"),
+    Tag(name="Batches", description="Files of calls within 24 hours, at half the price"),
     Tag(name="Billing", description="Plan, invoices, wallet"),
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
     Tag(name="Alerts", description="Alerts about usage and limits"),

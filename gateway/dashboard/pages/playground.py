@@ -26,7 +26,6 @@ from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
 from gateway.dashboard.pages.active_keys import key_choices, list_active_keys
-from gateway.dashboard.pages.declared_inputs import DeclaredInput, fetch_declared_inputs
 from gateway.dashboard.pages.playground_code import code_samples
 from gateway.dashboard.pages.playground_form import (
     INPUT_PREFIX,
@@ -44,6 +43,7 @@ from gateway.inference.quotes import Quotes
 from gateway.retrieval.vector_stores import PREFIX as STORE_PREFIX
 from gateway.retrieval.vector_stores import list_stores
 from gateway.upstream.availability import Availability
+from gateway.upstream.declared_inputs import DeclaredInput, fetch_declared_inputs
 from gateway.upstream.model_metadata import ModelMetadata
 from infra import ids
 from infra.clock import Clock

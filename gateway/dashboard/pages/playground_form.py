@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from gateway.dashboard.pages.declared_inputs import BYTES, DeclaredInput
 from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.upstream.declared_inputs import BYTES, DeclaredInput
 from gateway.wire.citations import FILE_SEARCH
 from infra.errors import AppError
 from infra.translations import gettext_noop

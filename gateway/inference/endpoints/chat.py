@@ -70,6 +70,7 @@ CHAT = Endpoint(
     parameters=CHAT_PARAMETERS,
     quote_field="messages",
     usage_group=UsageGroup.COMPLETIONS,
+    in_batches=True,
     documentation=Documentation(
         request=ChatRequest,
         answer=answers.ChatCompletion,

@@ -50,6 +50,7 @@ EMBEDDINGS = Endpoint(
     parameters=EMBEDDING_PARAMETERS,
     quote_field="input",
     usage_group=UsageGroup.EMBEDDINGS,
+    in_batches=True,
     documentation=Documentation(
         request=EmbeddingRequest,
         answer=answers.EmbeddingList,

@@ -2,15 +2,18 @@
 
 from functools import partial
 
+from gateway.call.errors import render_error
 from gateway.call.values import Call, Operation, Principal
 from gateway.inference.endpoints.endpoint import (
     DecodedRequest,
     Documentation,
     Endpoint,
+    ErrorFormat,
     Examples,
 )
 from gateway.inference.endpoints.predictions import EXAMPLE_ROW
 from gateway.wire import answers, inference
+from infra.errors import AppError
 from models.catalog import SPECIALIST_TASKS, Task
 
 
@@ -18,6 +21,11 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
     """Return the request for the model and version in the path; `for_model` validates the body."""
     for_model = partial(inference.build_infer_request, body=body, headers=call.headers)
     return DecodedRequest(call.model_in_path or "", for_model, call.version_in_path)
+
+
+def _render_error(error: AppError) -> tuple[int, bytes]:
+    """Return status and body of an error in the protocol's shape."""
+    return error.status, render_error(error, open_inference=True)
 
 
 def _examples(model: str) -> Examples:
@@ -46,6 +54,7 @@ INFER = Endpoint(
     tasks=SPECIALIST_TASKS,
     decode=_decode,
     open_inference_errors=True,
+    error_format=ErrorFormat("InferError", _render_error),
     documentation=Documentation(
         request=answers.InferenceRequest,
         answer=answers.InferenceResponse,

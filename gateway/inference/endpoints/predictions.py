@@ -65,6 +65,7 @@ PREDICTIONS = Endpoint(
     decode=_decode,
     select_model=ModelSelector.select_for_rows,
     quote_field="instances",
+    in_batches=True,
     documentation=Documentation(
         request=inference.PredictionRequest,
         answer=answers.PredictionList,

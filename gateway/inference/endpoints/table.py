@@ -9,11 +9,14 @@ from types import MappingProxyType
 from gateway.call.errors import EndpointUnsupported
 from gateway.call.values import Operation
 from gateway.inference.endpoints.chat import CHAT
+from gateway.inference.endpoints.decisions import DECISIONS
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.endpoints.endpoint import Endpoint, UsageGroup
 from gateway.inference.endpoints.fine_tuning import FINE_TUNING
 from gateway.inference.endpoints.infer import INFER
+from gateway.inference.endpoints.messages import MESSAGES
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.endpoints.responses import RESPONSES
 from gateway.inference.endpoints.text_completion import TEXT_COMPLETION
 
 _ENDPOINTS = (
@@ -22,6 +25,9 @@ _ENDPOINTS = (
     EMBEDDINGS,
     PREDICTIONS,
     INFER,
+    MESSAGES,
+    RESPONSES,
+    DECISIONS,
     FINE_TUNING,
 )
 ENDPOINTS: Mapping[Operation, Endpoint] = MappingProxyType(

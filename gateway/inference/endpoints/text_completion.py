@@ -56,6 +56,7 @@ TEXT_COMPLETION = Endpoint(
     parameters=COMPLETION_PARAMETERS,
     quote_field="prompt",
     usage_group=UsageGroup.COMPLETIONS,
+    in_batches=True,
     documentation=Documentation(
         request=CompletionRequest,
         answer=answers.TextCompletion,

@@ -2,6 +2,7 @@
 
 from infra import ids
 from tests.support.dashboard.firm import Firm
+from tests.support.gateway.batching import create_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.subscribing import SMALL, offer
 from tests.support.gateway.trainings import create_training, create_variant
@@ -9,7 +10,8 @@ from tests.support.gateway.trainings import create_training, create_variant
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
-# rows, `{run}` is a new evaluation, `{job}` a new training, `{variant}` a model, `{plan}` a plan.
+# rows, `{run}` is a new evaluation, `{batch}` a new batch, `{job}` a new training, `{variant}` a
+# model, `{plan}` a plan.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -20,11 +22,14 @@ PAGES = (
     "/dashboard/models",
     "/dashboard/models/new",
     "/dashboard/models/predict",
+    "/dashboard/models/comparisons",
     "/dashboard/models/jobs/{job}",
     "/dashboard/models/variants/{variant}",
     "/dashboard/evaluations",
     "/dashboard/evaluations/new",
     "/dashboard/evaluations/{run}",
+    "/dashboard/batches",
+    "/dashboard/batches/{batch}",
     "/dashboard/plan",
     "/dashboard/plan/change/{plan}",
     "/dashboard/invoices",
@@ -73,6 +78,7 @@ async def addresses(firm: Firm) -> list[str]:
     member = ids.format_id("person", firm.owner.person_id)
     known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
     known["run"] = await create_run(firm.gateway)
+    known["batch"] = await create_batch(firm.gateway.http)
     known["job"] = await create_training(firm.gateway)
     known["variant"] = await create_variant(firm.gateway, 2)
     return [page.format(**known) for page in PAGES]

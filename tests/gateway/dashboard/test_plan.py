@@ -71,7 +71,8 @@ class TestPlanPage:
         assert "@priority" not in page
         models = re.findall(r'<th scope="row">([^<]+)', page)
         last = len(models) - 1 - models[::-1].index(CHAT)
-        assert models[last + 1] == f"{CHAT}, priority"
+        assert models[last + 1 :].count(f"{CHAT}, priority") > 0
+        assert models[last + 1].startswith(f"{CHAT}, ")
 
     async def test_plan_in_force_shows_used_share_of_included_units(self, firm: Firm) -> None:
         await firm.gateway.chat("a call before the plan")

@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from gateway.access.api_keys import revoke_key
-from gateway.dashboard.pages.declared_inputs import DeclaredInput
 from gateway.dashboard.pages.playground_code import code_samples
 from gateway.dashboard.pages.playground_form import (
     PlaygroundInputInvalid,
@@ -16,6 +15,7 @@ from gateway.dashboard.pages.playground_form import (
 )
 from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
+from gateway.upstream.declared_inputs import DeclaredInput
 from models.grounding.answer import Grounding
 from tests.gateway.dashboard.chat_form import chat, key_of
 from tests.support.builders import CATALOG, INDUSTRIAL, SPECIALIST

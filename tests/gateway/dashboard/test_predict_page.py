@@ -12,6 +12,7 @@ from tests.support.builders import SPECIALIST
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker, words
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.trainings import create_variant
 
 PAGE = "/dashboard/models/predict"
 INPUTS = [
@@ -69,6 +70,34 @@ async def test_problem_is_shown_in_the_form_and_nothing_is_billed(
     firm: Firm, content: bytes | None, fields: dict[str, Any], message: str
 ) -> None:
     response = await predict(firm, content, **fields)
+    assert response.status_code == 422
+    assert message in words(response.text)
+    assert (await firm.gateway.http.get("/v1/usage")).json()["data"] == []
+
+
+async def test_costs_of_the_form_are_sent_with_the_call(firm: Firm, upstream: FakeUpstream) -> None:
+    name = await create_variant(firm.gateway)
+    upstream.inputs[name] = INPUTS
+    costs = {"false_alarm": "200", "miss": "9000,5", "act_on": "faulty"}
+    response = await predict(firm, model=name, **costs)
+    assert response.status_code == 200, words(response.text)
+    sent = upstream.received[-1]["parameters"]
+    assert sent == {"costs": {"false_alarm": 200.0, "miss": 9000.5, "class": "faulty"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"false_alarm": "200"}, "Enter a number"),
+        ({"false_alarm": "0", "miss": "1"}, "A cost must be greater than 0."),
+        ({"false_alarm": "1", "miss": "1", "limit": "much"}, "Enter a number"),
+        ({"act_on": "faulty"}, "Enter a number"),
+    ],
+)
+async def test_incomplete_costs_are_refused_beside_the_field(
+    firm: Firm, fields: dict[str, str], message: str
+) -> None:
+    response = await predict(firm, **fields)
     assert response.status_code == 422
     assert message in words(response.text)
     assert (await firm.gateway.http.get("/v1/usage")).json()["data"] == []

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from gateway.dashboard.pages.declared_inputs import DeclaredInput
 from gateway.dashboard.pages.own_models.prediction_table import (
     MAX_INSTANCES,
     TableNotPredicted,
@@ -12,6 +11,7 @@ from gateway.dashboard.pages.own_models.prediction_table import (
     read_predictions,
     render_predictions,
 )
+from gateway.upstream.declared_inputs import DeclaredInput
 from models.signature import InputInvalid
 
 TORQUE = DeclaredInput("torque", "FP32")

@@ -198,7 +198,7 @@ class TestInvalidRequest:
         assert answer.status_code == 405
         assert error_of(answer)["code"] == "method_not_allowed"
 
-    @pytest.mark.parametrize("path", ["/v1/responses", "/v1/audio/speech", "/v1/score/x"])
+    @pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/audio/speech", "/v1/score/x"])
     async def test_unsupported_openai_path_returns_404_and_writes_row(
         self, gateway: Gateway, path: str
     ) -> None:

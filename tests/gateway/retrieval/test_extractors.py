@@ -52,9 +52,9 @@ class TestTextExtraction:
 
 
 class TestFileRejection:
-    @pytest.mark.parametrize("name", ["a.docx", "a", "a.pdf.exe", ".txt"])
+    @pytest.mark.parametrize("name", ["a.doc", "a", "a.pdf.exe", ".txt"])
     def test_unsupported_extension_is_rejected(self, name: str) -> None:
-        with pytest.raises(FileUnsupported, match=r"\.csv, \.jsonl, \.log"):
+        with pytest.raises(FileUnsupported, match=r"\.csv, \.docx, \.jsonl, \.log"):
             require_supported(name)
 
     @pytest.mark.parametrize(

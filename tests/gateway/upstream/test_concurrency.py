@@ -16,6 +16,7 @@ from infra.settings import Settings
 from tests.support.builders import CATALOG, CHAT, EMBEDDING
 
 P, D, F = ServiceTier.PRIORITY, ServiceTier.DEFAULT, ServiceTier.FLEX
+B = ServiceTier.BATCH
 
 
 class Crowd:
@@ -107,8 +108,8 @@ class TestSlots:
         crowd.start(*[D] * 7)
         await crowd.settle()
         assert crowd.served == [0, 1, 2]
-        assert crowd.scheduler.running == {P: 0, D: 3, F: 0}
-        assert crowd.scheduler.waiting == {P: 0, D: 4, F: 0}
+        assert crowd.scheduler.running == {P: 0, D: 3, F: 0, B: 0}
+        assert crowd.scheduler.waiting == {P: 0, D: 4, F: 0, B: 0}
         await crowd.finish()
         assert crowd.peak[None] == 3
 
@@ -284,7 +285,7 @@ class TestCancellation:
         await crowd.settle()
         crowd.tasks[1].cancel()
         await crowd.settle()
-        assert crowd.scheduler.waiting == {P: 0, D: 1, F: 0}
+        assert crowd.scheduler.waiting == {P: 0, D: 1, F: 0, B: 0}
         assert await crowd.order(1) == [D]
         await crowd.finish()
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from models.failure_class.data import MODE_COLUMNS, Dataset
+from models.observed.metrics import rmse
 from models.tabular.evaluate import compare_classes, mill_columns, take
 from models.tabular.evaluate_lives import HeldOutMachine, leave_out, summarize
-from models.tabular.evaluation import rmse
 from models.tabular.plain_boosting import plain_failures
 from tests.support.models.made_up_engines import engine
 from tests.support.models.made_up_mill import WEAKER, operating_points

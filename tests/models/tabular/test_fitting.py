@@ -5,10 +5,11 @@ from functools import cache
 import numpy as np
 import pytest
 
+from models.observed.resampling import ScoreInterval
 from models.tabular.boosting import raw_scores
 from models.tabular.data import Goal, TabularData
 from models.tabular.encoding import column_values, fit_encoding
-from models.tabular.evaluation import Comparison, ScoreInterval
+from models.tabular.evaluation import Comparison
 from models.tabular.fitting import FittedModel, fit_model
 from models.tabular.intervals import LEVELS, calibrate_intervals
 from models.tabular.leakage import find_leaks

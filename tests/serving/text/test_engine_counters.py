@@ -4,10 +4,12 @@
 tests replace Ray Serve's status.
 """
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -179,6 +181,12 @@ def tokens(count: int, replica: str = "one") -> str:
     return render_metrics(engine(count), METRIC_NAMES, replica)
 
 
+def status_of(states: dict[str, int]) -> SimpleNamespace:
+    """Return Ray Serve's status with the engine's replicas in these states."""
+    deployments = {"Engine": SimpleNamespace(replica_states=states)}
+    return SimpleNamespace(applications={"text": SimpleNamespace(deployments=deployments)})
+
+
 @pytest.mark.parametrize(
     ("texts", "states", "missing"),
     [
@@ -197,13 +205,8 @@ async def test_engine_counters_report_number_of_missing_engines(
     ray_counters = pytest.importorskip(
         "serving.text.engine_counters", reason="needs the serving-cpu extra"
     )
-    status = SimpleNamespace(
-        applications={
-            "text": SimpleNamespace(deployments={"Engine": SimpleNamespace(replica_states=states)})
-        }
-    )
     monkeypatch.setattr(ray_counters, "broadcast", lambda handle, method: texts)
-    monkeypatch.setattr(ray_counters.serve, "status", lambda: status)
+    monkeypatch.setattr(ray_counters.serve, "status", lambda: status_of(states))
     monkeypatch.setattr(ray_counters.serve, "get_deployment_handle", lambda *names: names)
     where = ModelDeployment("text", "Engine", counts_tokens=True)
     counters = ray_counters.EngineCounters({MODEL: where}, EndedCounters(tmp_path / "counts"))
@@ -215,6 +218,60 @@ async def test_engine_counters_report_number_of_missing_engines(
     else:
         assert counted(text) == 200
     assert await counters.render({MODEL: False}) == render_uncounted_engines(MODEL, 1)
+
+
+async def test_first_queries_at_the_same_time_connect_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray_counters = pytest.importorskip(
+        "serving.text.engine_counters", reason="needs the serving-cpu extra"
+    )
+    first_is_in, second_is_in = threading.Event(), threading.Event()
+
+    class Handle:
+        """Fails as Ray's handle does if a second thread connects it before the first is done."""
+
+        def __init__(self, *names: str) -> None:
+            self.connecting = self.connected = False
+
+        def connect(self) -> None:
+            if self.connecting and not self.connected:
+                second_is_in.set()
+                raise RuntimeError("The handle has already been initialized.")
+            self.connecting = True
+            first_is_in.set()
+            second_is_in.wait(0.2)
+            self.connected = True
+
+    def broadcast(handle: Handle, method: str) -> list[str]:
+        handle.connect()
+        return [tokens(100)]
+
+    monkeypatch.setattr(ray_counters, "broadcast", broadcast)
+    monkeypatch.setattr(ray_counters.serve, "status", lambda: status_of({"RUNNING": 1}))
+    monkeypatch.setattr(ray_counters.serve, "get_deployment_handle", Handle)
+    where = ModelDeployment("text", "Engine", counts_tokens=True)
+    counters = ray_counters.EngineCounters({MODEL: where}, EndedCounters(tmp_path / "counts"))
+    first = asyncio.create_task(counters.render({MODEL: True}))
+    await asyncio.to_thread(first_is_in.wait, 5)
+    second = asyncio.create_task(counters.render({MODEL: True}))
+    assert [counted(text) for text in await asyncio.gather(first, second)] == [100, 100]
+
+
+async def test_unexpected_error_of_ray_marks_the_engine_uncounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray_counters = pytest.importorskip(
+        "serving.text.engine_counters", reason="needs the serving-cpu extra"
+    )
+
+    def broken(*names: str) -> None:
+        raise RuntimeError("DeploymentHandle router is None.")
+
+    monkeypatch.setattr(ray_counters.serve, "get_deployment_handle", broken)
+    where = ModelDeployment("text", "Engine", counts_tokens=True)
+    counters = ray_counters.EngineCounters({MODEL: where}, EndedCounters(tmp_path / "counts"))
+    assert await counters.render({MODEL: True}) == render_uncounted_engines(MODEL, 1)
 
 
 async def test_counters_of_ended_engine_are_included_until_replacement_starts(

@@ -74,6 +74,11 @@ class Learner:
         given = self.variants.get(name)
         return name if given is None else str(given["name"])
 
+    def pinned(self, name: str) -> str:
+        """The public name of a model, with the version of a variant."""
+        given = self.variants.get(name)
+        return name if given is None else f"{given['name']}:{given['version']}"
+
     async def put(self, request: web.Request) -> web.Response:
         body = json.loads(await request.read())
         self.puts += 1

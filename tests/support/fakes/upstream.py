@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from models.drift.counts_text import HEADER as BINS_HEADER
+from tests.support.fakes.first_tokens import Chances, add_logprobs, no_chances
 from tests.support.fakes.learner import Learner
 from tests.support.fakes.listening import listening
 from tests.support.fakes.upstream_refusals import refusal_of, unfit
@@ -43,6 +44,8 @@ class FakeUpstream:
     says: str = ""  # in the place of what it makes up
     replies: Callable[[str, str], str] | None = None  # by model and prompt, in place of `says`
     inputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by model, as declared
+    outputs: Callable[[str, dict[str, Any]], dict[str, list[Any]]] | None = None
+    """What specialists answer, by `name`, or `name:version` of a variant, and the request."""
     embeddings_do: str = ""
     delay_embeddings_s: float = 0.0
     longest_embedded: int = 1 << 30
@@ -57,6 +60,8 @@ class FakeUpstream:
     listed: list[str] = field(default_factory=list)  # as other servers do
     calls: list[tuple[str, str]] = field(default_factory=list)  # of functions, one per offer
     internals: dict[str, Any] = field(default_factory=dict)  # put at every level of an answer
+    chances: Chances = no_chances  # of first tokens by prompt, for `logprobs`
+    predicts: dict[str, Any] | None = field(default_factory=dict)  # of each row; None: a fault
 
 
 @asynccontextmanager
@@ -162,6 +167,8 @@ class _Handlers:
         refusal = self._fake.learner.refusal(request.match_info["name"])
         if refusal is not None:
             return refusal
+        if self._fake.predicts is None:
+            return web.Response(status=500)
         if not header["inputs"]:
             return unfit("There are no inputs.")
         rows = header["inputs"][0]["shape"][0]
@@ -173,8 +180,16 @@ class _Handlers:
                 "code": "out_of_range",
             }
             return web.json_response({"error": error}, status=400, headers={"x-maas-error": "1"})
-        output = {"name": "failure", "datatype": "INT64", "shape": [rows], "data": [0] * rows}
-        content = {"model_name": request.match_info["name"], "outputs": [output]}
+        made = {
+            name: [value] * rows for name, value in (self._fake.predicts or {"failure": 0}).items()
+        }
+        if self._fake.outputs is not None:
+            made = self._fake.outputs(self._fake.learner.pinned(request.match_info["name"]), header)
+        outputs = [
+            {"name": name, "datatype": "INT64", "shape": [rows], "data": data}
+            for name, data in made.items()
+        ]
+        content = {"model_name": request.match_info["name"], "outputs": outputs}
         bins = self._fake.learner.bins
         return web.json_response(content, headers=None if bins is None else {BINS_HEADER: bins})
 
@@ -210,6 +225,7 @@ class _Handlers:
                 return await _Stream(self._fake, request, body, prompt, chat, says).run(verb)
             await asyncio.sleep(self._fake.delay_s)
             answer = _answer(body, prompt, chat, says)
+            add_logprobs(answer, body, self._fake.chances(prompt))
             if self._fake.claims_prompt:
                 answer["usage"]["prompt_tokens"] = self._fake.claims_prompt
             if verb == "no-usage":

@@ -19,9 +19,9 @@ from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, read_upload, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
-from gateway.dashboard.pages.declared_inputs import fetch_declared_inputs
 from gateway.dashboard.pages.own_models.prediction_table import (
     HORIZON,
+    DecisionForm,
     TableNotPredicted,
     read_instances,
     read_predictions,
@@ -35,6 +35,7 @@ from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.registry.variants import list_live_variants
+from gateway.upstream.declared_inputs import fetch_declared_inputs
 from gateway.upstream.model_metadata import ModelMetadata
 from infra import ids
 from infra.clock import Clock
@@ -43,6 +44,7 @@ from infra.errors import AppError
 from infra.translations import gettext_noop
 from models.adaptation import TrainingFileInvalid
 from models.catalog import SPECIALIST_TASKS, Catalog, Task
+from models.decisions.costs import FALSE_ALARM, LIMIT, MISS
 from models.own_columns import OWN_COLUMNS
 
 MAX_TABLE_BYTES = 8 << 20
@@ -50,7 +52,7 @@ _FORM_OVERHEAD_BYTES = 1 << 20
 _TAGS = {TAGS_HEADER: b"source=table"}
 # A table has no images, and no texts to align.
 _TABLE_TASKS = SPECIALIST_TASKS - {Task.IMAGE_CLASSIFICATION}
-_FIELDS = ("model", "machine", HORIZON, "key")
+_FIELDS = ("model", "machine", HORIZON, "key", FALSE_ALARM, MISS, "act_on", LIMIT)
 
 
 class PredictionPages(Controller):
@@ -147,8 +149,10 @@ async def _predict(
         )
     except TrainingFileInvalid as error:
         raise TableNotPredicted(str(error), param="upload") from error
+    decision = DecisionForm(*(fields.get(one, "") for one in (FALSE_ALARM, MISS, "act_on", LIMIT)))
     caller = SignedInCaller(principal.account_id, principal.key_id)
-    response = await client.post(PREDICTIONS, caller, _TAGS, render_request(model, found))
+    body = render_request(model, found, decision.costs())
+    response = await client.post(PREDICTIONS, caller, _TAGS, body)
     label = machine or ("line" if found.labels[0] else "series")
     return render_predictions(label, found.labels, read_predictions(response.status, response.body))
 

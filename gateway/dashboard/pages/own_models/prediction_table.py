@@ -1,6 +1,8 @@
 """Tables of predictions: a table and a form as a request, and its response as CSV."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -8,11 +10,13 @@ import msgspec
 import numpy as np
 
 from billing.invoice_documents.rendering.csv import BYTE_ORDER_MARK, format_csv_rows
-from gateway.dashboard.pages.declared_inputs import BYTES, DeclaredInput
+from gateway.upstream.declared_inputs import DeclaredInput
+from gateway.wire.costs import COSTS
 from infra.errors import AppError
 from infra.translations import gettext_noop
+from models.decisions.costs import CLASS, FALSE_ALARM, LIMIT, MISS
 from models.signature import InputInvalid
-from models.tables.instances import ModelInput, TableInstances, build_instances
+from models.tables.instances import TableInstances, build_instances
 from models.tables.reading import read_table
 
 # A call with more would keep the browser waiting for minutes.
@@ -31,6 +35,30 @@ class TableNotPredicted(AppError):
     code = "table_not_predicted"
 
 
+@dataclass(frozen=True, slots=True)
+class DecisionForm:
+    """The costs of wrong decisions as a form or a command has them, as texts; empty for none.
+
+    act_on: the class to act on. limit: the number to act beyond.
+    """
+
+    false_alarm: str
+    miss: str
+    act_on: str = ""
+    limit: str = ""
+
+    def costs(self) -> dict[str, Any] | None:
+        """Return the `costs` of a request, None if none were stated. Raises InputInvalid."""
+        stated = {FALSE_ALARM: self.false_alarm, MISS: self.miss, LIMIT: self.limit}
+        if not any(text.strip() for text in (*stated.values(), self.act_on)):
+            return None
+        costs: dict[str, Any] = {}
+        for name, text in stated.items():
+            if text.strip() or name != LIMIT:
+                costs[name] = _parse_amount(name, text)
+        return {**costs, CLASS: self.act_on.strip()} if self.act_on.strip() else costs
+
+
 def read_instances(
     content: bytes, inputs: Sequence[DeclaredInput], machine: str, horizon: str
 ) -> TableInstances:
@@ -40,18 +68,20 @@ def read_instances(
     fit the model or has more than MAX_INSTANCES.
     """
     constants = _constants(inputs, horizon)
-    wanted = [_model_input(one) for one in inputs]
+    wanted = [one.as_column() for one in inputs]
     found = build_instances(read_table(content), wanted, machine=machine, constants=constants)
     if len(found.instances) > MAX_INSTANCES:
         raise InputInvalid(gettext_noop("The table has more than 20,000 rows. Split it."))
     return found
 
 
-def render_request(model: str, found: TableInstances) -> bytes:
-    """Return the body of `/v1/predictions`."""
-    return msgspec.json.encode(
-        {"model": model, "instances": found.instances, "units": dict(found.units)}
-    )
+def render_request(
+    model: str, found: TableInstances, costs: Mapping[str, Any] | None = None
+) -> bytes:
+    """Return the body of `/v1/predictions`; `costs` are those of wrong decisions, if stated."""
+    content = {"model": model, "instances": found.instances, "units": dict(found.units)}
+    parameters = {} if costs is None else {"parameters": {COSTS: costs}}
+    return msgspec.json.encode({**content, **parameters})
 
 
 def read_predictions(status: int, body: bytes) -> list[Mapping[str, Any]]:
@@ -80,6 +110,19 @@ def render_predictions(
     return BYTE_ORDER_MARK + format_csv_rows([[label, *step, *names], *lines])
 
 
+def _parse_amount(name: str, text: str) -> float:
+    """Return a stated number, also with a decimal comma. Raises InputInvalid naming the field."""
+    try:
+        number = float(text.strip().replace(",", "."))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputInvalid(gettext_noop("Enter a number, such as 250 or 0.3."), param=name)
+    if name != LIMIT and number <= 0:
+        raise InputInvalid(gettext_noop("A cost must be greater than 0."), param=name)
+    return number
+
+
 def _constants(inputs: Iterable[DeclaredInput], horizon: str) -> dict[str, float]:
     """Return the forecast's number of steps, if the model has one. Raises InputInvalid."""
     if not any(one.name == HORIZON and one.length is None for one in inputs):
@@ -87,17 +130,6 @@ def _constants(inputs: Iterable[DeclaredInput], horizon: str) -> dict[str, float
     if not horizon.isdecimal() or not 1 <= int(horizon) <= 10_000:
         raise InputInvalid(gettext_noop("Enter how many steps to forecast."), param=HORIZON)
     return {HORIZON: float(horizon)}
-
-
-def _model_input(declared: DeclaredInput) -> ModelInput:
-    """Return a declared input as an input of a table."""
-    return ModelInput(
-        declared.name,
-        is_text=declared.datatype == BYTES,
-        steps=declared.length,
-        is_optional=declared.optional,
-        unit=declared.unit,
-    )
 
 
 def _steps(prediction: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ import msgspec
 from gateway.call.values import ResolvedModel
 from gateway.upstream.model_metadata import ModelMetadata
 from infra.errors import AppError
+from models.tables.instances import ModelInput
 
 BYTES = "BYTES"
 
@@ -30,6 +31,16 @@ class DeclaredInput(msgspec.Struct, frozen=True):
         """Whether the input is a single number per row."""
         return self.length is None and self.datatype not in (BYTES, "BOOL")
 
+    def as_column(self) -> ModelInput:
+        """Return the input as a column of a table."""
+        return ModelInput(
+            self.name,
+            is_text=self.datatype == BYTES,
+            steps=self.length,
+            is_optional=self.optional,
+            unit=self.unit,
+        )
+
 
 class _Signature(msgspec.Struct, frozen=True):
     """The input signature in a model's metadata."""
@@ -52,13 +63,18 @@ class _ModelMetadata(msgspec.Struct, frozen=True):
 _METADATA_DECODER = msgspec.json.Decoder(_ModelMetadata)
 
 
+def parse_declared_inputs(metadata: bytes) -> tuple[DeclaredInput, ...]:
+    """Return the inputs in a model's metadata. Raises msgspec.DecodeError, UnicodeDecodeError."""
+    return _METADATA_DECODER.decode(metadata).parameters.signature.inputs
+
+
 async def fetch_declared_inputs(
     model_metadata: ModelMetadata, resolved: ResolvedModel, account_id: UUID
 ) -> tuple[DeclaredInput, ...] | None:
     """Fetch a specialist model's declared inputs; None if the model does not respond."""
     try:
         status, body = await model_metadata.fetch(resolved, account_id, "")
-        inputs = _METADATA_DECODER.decode(body).parameters.signature.inputs
+        inputs = parse_declared_inputs(body)
     except (AppError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return inputs if status == 200 else None

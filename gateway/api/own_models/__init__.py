@@ -1,0 +1,1 @@
+"""REST resources about models of an account's own after their training."""

@@ -1,0 +1,1 @@
+"""Commands about customers' own models after their training."""

@@ -1,0 +1,140 @@
+"""The models of a comparison with their instances, as calls of `/v1/predictions`.
+
+models -> declared inputs -> instances of the table -> request bodies of at most BATCH_ROWS
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.call.errors import ModelNotFound, ParameterInvalid, Unavailable
+from gateway.call.values import Principal, ResolvedModel
+from gateway.evaluations.comparisons.labelled_table import (
+    LabelledInstances,
+    LabelledTable,
+    build_labelled_instances,
+    read_labelled_table,
+)
+from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.parsing import Parser
+from gateway.registry.variants import pinned_id
+from gateway.upstream.declared_inputs import fetch_declared_inputs
+from gateway.upstream.model_metadata import ModelMetadata
+from gateway.wire import body as bodies
+from gateway.wire.own_models.comparisons import ComparisonRequest
+from infra.errors import AppError
+from models.adaptation import TrainingFileInvalid
+from models.signature import InputInvalid
+
+# Small enough that a response is stored for its Idempotency-Key, and that others' calls get a turn.
+BATCH_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedModel:
+    """A model under its pinned id, with its instances."""
+
+    model: str
+    found: LabelledInstances
+
+    @property
+    def bodies(self) -> tuple[bytes, ...]:
+        """The request bodies that predict all instances, in order."""
+        instances = self.found.instances
+        return tuple(
+            self.body(instances[start : start + BATCH_ROWS])
+            for start in range(0, len(instances), BATCH_ROWS)
+        )
+
+    def body(self, instances: Sequence[Mapping[str, object]]) -> bytes:
+        """Return the request body that predicts some instances."""
+        units = dict(self.found.units)
+        return bodies.encode_body({"model": self.model, "instances": instances, "units": units})
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonPlan:
+    """A table, and the models with their instances: of the same rows for all."""
+
+    labelled: LabelledTable
+    models: tuple[PlannedModel, ...]
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that each model predicts."""
+        return len(self.models[0].found.positions)
+
+
+class ContenderPlanner:
+    """Plans the calls of comparisons in one gateway process."""
+
+    def __init__(self, parser: Parser, metadata: ModelMetadata) -> None:
+        self._parser = parser
+        self._metadata = metadata
+        # A table takes up to a second of CPU: read one at a time.
+        self._semaphore = asyncio.Semaphore(1)
+
+    async def plan(
+        self, principal: Principal, request: ComparisonRequest, content: bytes
+    ) -> ComparisonPlan:
+        """Read the table for each model of a request.
+
+        Raises ParameterInvalid with the field, the errors of models that cannot be called, and
+        Unavailable if a model does not respond.
+        """
+        async with self._semaphore:
+            try:
+                labelled = await asyncio.to_thread(read_labelled_table, content, request)
+                models = tuple(
+                    [
+                        await self._plan_model(principal, request, name, labelled)
+                        for name in request.models
+                    ]
+                )
+            except TrainingFileInvalid as error:
+                raise ParameterInvalid(error.message, param="file") from error
+        _require_same_rows(models)
+        return ComparisonPlan(labelled, models)
+
+    async def _plan_model(
+        self, principal: Principal, request: ComparisonRequest, name: str, labelled: LabelledTable
+    ) -> PlannedModel:
+        """Read the table for one model."""
+        resolved = self._resolve(principal, name)
+        inputs = await fetch_declared_inputs(self._metadata, resolved, principal.account_id)
+        if inputs is None:
+            raise Unavailable(f"The model {name[:200]!r} is not responding. Try again in a moment.")
+        wanted = [one.as_column() for one in inputs]
+        mapped = request.columns.get(name, {})
+        try:
+            found = await asyncio.to_thread(build_labelled_instances, labelled, wanted, mapped)
+        except InputInvalid as error:
+            raise ParameterInvalid(f"For {name[:200]!r}: {error.message}", param="file") from error
+        return PlannedModel(pinned_name(resolved), found)
+
+    def _resolve(self, principal: Principal, name: str) -> ResolvedModel:
+        """Return the model of a name. Its errors name the request's field."""
+        try:
+            return self._parser.resolve_model(name, None, PREDICTIONS, principal)
+        except ModelNotFound as error:
+            raise ModelNotFound(error.message, param="models") from error
+        except AppError as error:
+            error.param = "models"
+            raise
+
+
+def pinned_name(resolved: ResolvedModel) -> str:
+    """Return the name by which a model is called, with the version of an account's own."""
+    if resolved.version is None:
+        return resolved.public_name
+    return pinned_id(resolved.public_name, resolved.version)
+
+
+def _require_same_rows(models: Sequence[PlannedModel]) -> None:
+    """Raise ParameterInvalid if one model predicts rows and another one series."""
+    if any(one.found.positions != models[0].found.positions for one in models):
+        raise ParameterInvalid(
+            "These models cannot be compared on one table: some predict each row, others each "
+            "machine.",
+            param="models",
+        )

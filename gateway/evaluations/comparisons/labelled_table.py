@@ -1,0 +1,133 @@
+"""A table with known results, as the instances of each model that is compared on it.
+
+file -> table -> instances of a model, with the result that belongs to each
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gateway.call.errors import ParameterInvalid
+from gateway.wire.own_models.comparisons import ComparisonRequest
+from models.observed.metrics import Floats
+from models.signature import InputInvalid
+from models.tables.columns import Kind, infer_column
+from models.tables.dates import parse_dates
+from models.tables.instances import ModelInput, TableInstances, build_instances
+from models.tables.reading import read_table
+from models.tables.table import RawTable, Texts
+
+# A comparison keeps all its rows and predictions in memory.
+MAX_ROWS = 20_000
+MIN_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTable:
+    """A table with its results as texts, empty where unknown, and what groups its rows.
+
+    machines: the machine of each row, None without such a column. times: in seconds, NaN where
+    unknown, None without such a column.
+    """
+
+    table: RawTable
+    results: Texts
+    machine: str
+    machines: Texts | None
+    times: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledInstances:
+    """The instances of one model whose result is known, with the position of each in the table."""
+
+    instances: tuple[Mapping[str, Any], ...]
+    units: Mapping[str, str]
+    positions: tuple[int, ...]
+
+
+def read_labelled_table(content: bytes, request: ComparisonRequest) -> LabelledTable:
+    """Read a table with the columns that a request names.
+
+    Raises TrainingFileInvalid for a file that is no table, ParameterInvalid for a missing column
+    and for too many rows.
+    """
+    table = read_table(content)
+    if len(table) > MAX_ROWS:
+        raise ParameterInvalid(
+            f"The table has more than {MAX_ROWS:,} rows. Split it.", param="file"
+        )
+    columns = {column.name: column for column in table.columns}
+    for field in ("target", "machine", "time"):
+        name = getattr(request, field)
+        if name and name not in columns:
+            raise ParameterInvalid(f"The table has no column {name!r}.", param=field)
+    machines = columns[request.machine].as_texts() if request.machine else None
+    times = _read_times(columns[request.time].as_texts()) if request.time else None
+    results = columns[request.target].as_texts()
+    return LabelledTable(table, results, request.machine, machines, times)
+
+
+def build_labelled_instances(
+    labelled: LabelledTable, inputs: Sequence[ModelInput], columns: Mapping[str, str]
+) -> LabelledInstances:
+    """Return the instances of a model with these inputs whose result is known.
+
+    `columns` maps inputs to columns of other names. Raises ParameterInvalid, InputInvalid.
+    """
+    table = _rename(labelled.table, columns)
+    is_series = any(one.steps is not None for one in inputs)
+    machine = labelled.machine if is_series else ""
+    found = build_instances(table, inputs, machine=machine)
+    return _with_result(labelled, found)
+
+
+def numbers_of(texts: Sequence[str], labelled: LabelledTable, target: str) -> Floats:
+    """Return results as numbers, in the table's way of writing them. Raises ParameterInvalid."""
+    column = next(one for one in labelled.table.columns if one.name == target)
+    read = infer_column(column, kind=Kind.NUMBER)
+    if read.invalid or read.numbers is None:
+        raise ParameterInvalid(
+            f"The column {target!r} has results that are no numbers.", param="target"
+        )
+    by_text = dict(zip(labelled.results, read.numbers, strict=True))
+    return np.array([by_text[text] for text in texts], dtype=np.float64)
+
+
+def _rename(table: RawTable, columns: Mapping[str, str]) -> RawTable:
+    """Return a table with the mapped columns under the names of inputs. Raises ParameterInvalid."""
+    by_column = {column: name for name, column in columns.items()}
+    for column in by_column.keys() - set(table.names):
+        raise ParameterInvalid(f"The table has no column {column!r}.", param="columns")
+    kept = [
+        replace(one, name=by_column.get(one.name, one.name))
+        for one in table.columns
+        if one.name in by_column or one.name not in columns
+    ]
+    units = {by_column.get(name, name): unit for name, unit in table.units.items()}
+    return replace(table, columns=tuple(kept), units=units)
+
+
+def _with_result(labelled: LabelledTable, found: TableInstances) -> LabelledInstances:
+    """Return the instances whose last row has a result. Raises InputInvalid if there are few."""
+    chosen = [index for index, position in enumerate(found.positions) if labelled.results[position]]
+    if len(chosen) < MIN_ROWS:
+        raise InputInvalid(
+            f"A comparison needs at least {MIN_ROWS} rows with a result, or machines for models of "
+            f"series. There are {len(chosen)}."
+        )
+    return LabelledInstances(
+        tuple(found.instances[index] for index in chosen),
+        found.units,
+        tuple(found.positions[index] for index in chosen),
+    )
+
+
+def _read_times(texts: Texts) -> Floats:
+    """Return times in seconds, NaN where they are empty or no dates; numbers as they are."""
+    try:
+        return np.array([float(text) if text else np.nan for text in texts])
+    except ValueError:
+        return np.asarray(parse_dates(texts).seconds, dtype=np.float64)

@@ -1,0 +1,160 @@
+"""Background runner of comparisons: one at a time per gateway process.
+
+claim -> read the table -> predict by billed calls -> score -> store the figures
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.access.authenticator import Authenticator
+from gateway.call.values import SignedInCaller
+from gateway.evaluations.comparisons import rows
+from gateway.evaluations.comparisons.calls import CallsEnded, ComparisonCalls
+from gateway.evaluations.comparisons.contenders import ComparisonPlan, ContenderPlanner
+from gateway.evaluations.comparisons.labelled_table import numbers_of
+from gateway.evaluations.comparisons.scoring import (
+    Contender,
+    Predictions,
+    choose_output,
+    compare_classes,
+    compare_numbers,
+    is_class_output,
+)
+from gateway.evaluations.comparisons.views import report_json
+from gateway.evaluations.turn import Pause, Stop
+from gateway.inference.pipeline_client import PipelineClient
+from gateway.quota.process_heartbeat import ProcessHeartbeat
+from gateway.registry.files import read_content
+from gateway.tables import EvaluationStatus, ModelComparison
+from gateway.wire.own_models.comparisons import ComparisonRequest
+from infra.clock import Clock
+from infra.database.database import Database, DatabaseUnavailable
+from infra.errors import AppError, error_object
+from infra.poller import Poller
+from infra.timing import DEFAULT_TIMING, Timing
+from models.observed.clusters import plan_clusters
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonDependencies:
+    """The parts of a gateway process that the runner uses."""
+
+    clock: Clock
+    database: Database
+    authenticator: Authenticator
+    heartbeat: ProcessHeartbeat
+    client: PipelineClient
+    planner: ContenderPlanner
+    timing: Timing = DEFAULT_TIMING
+
+
+class ComparisonRunner(Poller):
+    """Polls for comparisons and runs them, in a gateway process."""
+
+    def __init__(self, dependencies: ComparisonDependencies) -> None:
+        super().__init__("comparisons", self._run_next, dependencies.timing)
+        self._deps = dependencies
+
+    async def _run_next(self) -> bool:
+        """Claim and run one comparison. Returns whether there was one."""
+        deps = self._deps
+        if not deps.heartbeat.is_alive:
+            return False
+        async with deps.database.transaction() as session:
+            row = await rows.claim_next(session, deps.clock, deps.heartbeat.process_id)
+        if row is None:
+            return False
+        try:
+            await self._compare(row)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._end(row, Pause()))
+            raise
+        except SQLAlchemyError:
+            raise
+        except CallsEnded as ended:
+            await self._end(row, ended.end)
+        except AppError as error:
+            await self._end(row, _end_of(error))
+        except Exception:
+            self._log.exception("a comparison failed", comparison=str(row.id))
+            await self._end(row, Pause(0.0, "internal_error", "Something went wrong."))
+        return True
+
+    async def _compare(self, row: ModelComparison) -> None:
+        """Predict and score all rows. Raises CallsEnded and the errors that end the comparison."""
+        deps = self._deps
+        request = msgspec.convert(row.options, ComparisonRequest)
+        caller = SignedInCaller(row.account_id, row.key_id)
+        key = await deps.authenticator.identify_key(caller, deps.clock.now())
+        async with deps.database.transaction() as session:
+            content = await read_content(session, row.account_id, row.file_id)
+        plan = await deps.planner.plan(key.principal, request, content)
+        calls = ComparisonCalls(deps.client, deps.database, row)
+        predictions = await calls.predict(plan)
+        report = await asyncio.to_thread(build_report, request, plan, predictions)
+        async with deps.database.transaction() as session:
+            locked = await rows.lock_claimed(session, row, deps.heartbeat.process_id)
+            if locked is not None:
+                locked.report, locked.cost_nano = report, calls.cost_nano
+                rows.end(deps.clock, locked, EvaluationStatus.COMPLETED)
+
+    async def _end(self, row: ModelComparison, end: Stop | Pause) -> None:
+        """End the comparison, or release it for another attempt unless that was the last."""
+        clock = self._deps.clock
+        async with self._deps.database.transaction() as session:
+            locked = await rows.lock_claimed(session, row, self._deps.heartbeat.process_id)
+            if locked is None:
+                return
+            if isinstance(end, Pause) and not rows.QUEUE.retry.gives_up_after(locked.attempts):
+                rows.release(clock, locked, end.seconds)
+                return
+            status = end.status if isinstance(end, Stop) else EvaluationStatus.FAILED
+            error = {"code": end.code or "interrupted", "message": end.message}
+            rows.end(clock, locked, status, error)
+
+
+def build_report(
+    request: ComparisonRequest, plan: ComparisonPlan, predictions: Sequence[Predictions]
+) -> dict[str, Any]:
+    """Score the predictions of each model, [models][rows], and return the figures as JSON.
+
+    Raises ParameterInvalid if outputs cannot be compared with the results.
+    """
+    contenders = [
+        Contender(
+            planned.model,
+            of_model,
+            choose_output(of_model, request.outputs.get(planned.model), planned.model),
+            request.labels.get(planned.model, {}),
+        )
+        for planned, of_model in zip(plan.models, predictions, strict=True)
+    ]
+    labelled, positions = plan.labelled, plan.models[0].found.positions
+    results = [str(labelled.results[position]) for position in positions]
+    machines, times = labelled.machines, labelled.times
+    kind, clusters = plan_clusters(
+        None if machines is None else [str(machines[position]) for position in positions],
+        None if times is None else times[list(positions)],
+        len(positions),
+    )
+    is_class = request.goal == "class" or (
+        request.goal is None and any(map(is_class_output, contenders))
+    )
+    if is_class:
+        return report_json(compare_classes(results, contenders, clusters), kind)
+    numbers = numbers_of(results, labelled, request.target)
+    return report_json(compare_numbers(numbers, contenders, clusters), kind)
+
+
+def _end_of(error: AppError) -> Stop | Pause:
+    """Return what an error of a comparison's preparation means: try again, or stop."""
+    fields = error_object(error)
+    code, message = str(fields.get("code") or "internal_error"), error.message
+    if isinstance(error, DatabaseUnavailable) or error.status >= 500:
+        return Pause(0.0, code, message)
+    return Stop(EvaluationStatus.FAILED, code, message)

@@ -1,0 +1,1 @@
+"""Answer typed questions: plan who answers which, ask specialists and the language model."""

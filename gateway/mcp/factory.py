@@ -1,0 +1,46 @@
+"""Build the toolbox of a gateway process."""
+
+from dataclasses import dataclass
+
+from prometheus_client import Counter
+
+from gateway.inference.pipeline_client import PipelineClient
+from gateway.inference.quotes import Quotes
+from gateway.inference.stages import Stages
+from gateway.mcp.account_tools import AccountTools
+from gateway.mcp.model_tools import ModelTools
+from gateway.mcp.search_tool import SearchTool
+from gateway.mcp.signatures import Signatures
+from gateway.mcp.toolbox import Toolbox
+from gateway.retrieval.search import VectorStoreSearcher
+from gateway.upstream.availability import Availability
+from gateway.upstream.model_metadata import ModelMetadata
+from infra.clock import Clock
+from infra.database.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDependencies:
+    """What the tools work with."""
+
+    availability: Availability
+    quotes: Quotes
+    searcher: VectorStoreSearcher
+    model_metadata: ModelMetadata
+    client: PipelineClient
+    database: Database
+    clock: Clock
+    calls: Counter
+
+
+def build_toolbox(stages: Stages, parts: ToolDependencies) -> Toolbox:
+    """Return all tools of the MCP server."""
+    signatures = Signatures(parts.model_metadata, parts.clock)
+    return Toolbox(
+        [
+            AccountTools(parts.availability, parts.quotes, parts.database),
+            SearchTool(parts.searcher, stages.internal_calls, parts.database, parts.clock),
+            ModelTools(parts.availability, stages.parser, signatures, parts.client),
+        ],
+        parts.calls,
+    )

@@ -1,0 +1,1 @@
+"""Observed results of predictions of own models: store, report, alert on broken promises."""

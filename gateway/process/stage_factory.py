@@ -1,0 +1,128 @@
+"""Build the stages of the pipeline from the components that a process shares."""
+
+from gateway.access.authenticator import Authenticator
+from gateway.drift.counter import InputCounter
+from gateway.inference.admission import Admission
+from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.decisions.factory import build_decision_stage
+from gateway.inference.dispatch import Dispatcher
+from gateway.inference.grounding import AnswerVerifier
+from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
+from gateway.inference.idempotency import IdempotencyReplayer
+from gateway.inference.internal_calls import InternalCalls
+from gateway.inference.model_selection import ModelSelector
+from gateway.inference.parsing import Parser
+from gateway.inference.quotations import QuotationSender
+from gateway.inference.relay import Relay
+from gateway.inference.shadow_calls import ShadowCalls
+from gateway.inference.stages import Stages
+from gateway.inference.token_count import PromptTokenCounter
+from gateway.inference.usage_writer import UsageWriter
+from gateway.process.shared_components import SharedComponents
+from gateway.quota.request_limits import RequestLimits
+from gateway.registry.decision_records import PURPOSE, DecisionLog
+from gateway.responses.translator import ResponseTranslator
+from gateway.retrieval.embedder import Embedder
+from gateway.retrieval.handbook import HandbookSearcher
+from gateway.retrieval.quoting import HandbookQuoter
+from gateway.retrieval.rag import Grounder
+from gateway.retrieval.search import VectorStoreSearcher
+from gateway.upstream.signatures import Signatures
+from infra.clock import Clock
+from infra.secrets.secret_key import secret_key
+from infra.secrets.signing_key import SigningKey
+from infra.settings import Settings
+from infra.telemetry.tracer_factory import create_tracer
+from models.catalog import Catalog
+
+
+def build_stages(
+    shared: SharedComponents,
+    settings: Settings,
+    clock: Clock,
+    catalog: Catalog,
+    selector: ModelSelector,
+) -> tuple[Stages, Embedder, VectorStoreSearcher]:
+    """Build the stages of a call, and the embedder and searcher, which others use too."""
+    connections, quota_leaser, heartbeat = shared.connections, shared.quota_leaser, shared.heartbeat
+    calls, pepper = connections.calls, secret_key(settings)
+    timing, metrics = shared.timing, shared.metrics
+    counter = PromptTokenCounter(settings.data_dir)
+    admission = Admission(quota_leaser, counter, settings.credit_wait_s)
+    records, settle_s = connections.records, settings.settle_timeout_s
+    writer = UsageWriter(records, heartbeat, quota_leaser, clock, metrics, settle_s, timing)
+    internal_calls = InternalCalls(admission, writer, clock)
+    call_metrics = CallMetrics(quota_leaser, metrics, timing)
+    embedder = Embedder(
+        internal_calls, shared.router, shared.upstream, settings.first_byte_timeout_s
+    )
+    searcher = VectorStoreSearcher(
+        catalog, shared.availability, connections.handlers, clock, embedder
+    )
+    parser = Parser(catalog, selector, shared.availability)
+    dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
+    stages = Stages(
+        authenticator=Authenticator(
+            calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
+        ),
+        parser=parser,
+        replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
+        translator=ResponseTranslator(shared.responses),
+        grounder=Grounder(
+            parser,
+            searcher,
+            HandbookSearcher(catalog, shared.availability),
+            counter,
+            HandbookQuoter(counter),
+        ),
+        admission=admission,
+        counter=counter,
+        dispatcher=dispatcher,
+        verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
+        quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
+        hosted_tools=HostedToolRunner(
+            _build_specialist_tools(shared, clock, catalog, parser, selector),
+            StepSender(dispatcher, writer, clock),
+            call_metrics,
+            clock,
+            timeout_s=settings.first_byte_timeout_s,
+            write_timeout_s=settings.idle_timeout_s,
+        ),
+        decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
+        decisions=build_decision_stage(
+            parser, selector, dispatcher, call_metrics, settings.first_byte_timeout_s
+        ),
+        writer=writer,
+        call_metrics=call_metrics,
+        internal_calls=internal_calls,
+        input_counter=InputCounter(
+            connections.handlers, clock, metrics.input_counts_dropped, timing
+        ),
+        shadow_calls=ShadowCalls(
+            dispatcher, shared.schedulers, writer, connections.handlers, clock
+        ),
+        tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
+    )
+    return stages, embedder, searcher
+
+
+def _build_specialist_tools(
+    shared: SharedComponents,
+    clock: Clock,
+    catalog: Catalog,
+    parser: Parser,
+    selector: ModelSelector,
+) -> SpecialistTools:
+    """Build the component that finds the specialists that a chat may call."""
+    signatures = Signatures(shared.model_metadata, clock)
+    return SpecialistTools(catalog, parser, shared.availability, signatures, selector)
+
+
+def _build_dispatcher(
+    settings: Settings, clock: Clock, shared: SharedComponents, call_metrics: CallMetrics
+) -> Dispatcher:
+    """Build the component that sends admitted calls to model servers."""
+    relay, timeout_s = Relay(shared.upstream, clock, settings), settings.queue_timeout_s
+    schedulers, router, loader = shared.schedulers, shared.router, shared.variant_loader
+    monitor = shared.monitor
+    return Dispatcher(schedulers, router, relay, loader, call_metrics, clock, timeout_s, monitor)

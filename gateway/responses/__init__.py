@@ -1,0 +1,1 @@
+"""The Responses API beyond one call: stored responses, conversations, background responses."""

@@ -1,0 +1,143 @@
+"""One call of `/v1/responses`: its conversion from and to a chat, and its stored response."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from billing.tables import Settlement
+from gateway.call.values import Call, CallResult, ParsedRequest
+from gateway.responses.background import BackgroundQueue, BackgroundRequest
+from gateway.responses.store import ResponseOwner, ResponseStore
+from gateway.tables import SavedResponse
+from gateway.wire.generation import JSON_HEADERS
+from gateway.wire.responses.answer import response_of
+from gateway.wire.responses.chat_form import ChatForm
+from gateway.wire.responses.items import Item
+from gateway.wire.responses.output import ResponseRef, ResponseStatus, response_object
+from gateway.wire.responses.request import ResponseRequest
+from gateway.wire.responses.stream import ResponseStream
+from infra.clock import Clock
+from infra.database.database import DatabaseUnavailable
+
+_ANSWERED = (Settlement.COMPLETE, Settlement.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedRequest:
+    """A validated request: as it was received, its items with those before it, and as a chat."""
+
+    body: bytes
+    request: ResponseRequest
+    items: Sequence[Item]
+    chat: ChatForm
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseServices:
+    """What calls of `/v1/responses` use of their process."""
+
+    store: ResponseStore
+    queue: BackgroundQueue
+    clock: Clock
+
+
+class ResponseCall:
+    """A call whose client uses the Responses API (gateway/inference/translation.py)."""
+
+    def __init__(
+        self,
+        services: ResponseServices,
+        call: Call,
+        owner: ResponseOwner,
+        converted: ConvertedRequest,
+    ) -> None:
+        self._services = services
+        self._call = call
+        self._owner = owner
+        self._converted = converted
+        self._ref = ResponseRef(call.request_id, call.started_at)
+        options = converted.chat.options
+        streams = converted.request.stream
+        self._stream = ResponseStream(self._ref, options) if streams else None
+        self._response: Mapping[str, Any] | None = None
+        self._is_inserted = False
+
+    @property
+    def chat_body(self) -> bytes:
+        """Return the request in the form of a chat."""
+        return self._converted.chat.body
+
+    async def defer(self, request: ParsedRequest) -> CallResult | None:
+        """Queue a background request and return its acknowledgement; None for any other."""
+        converted = self._converted
+        if not converted.request.background:
+            return None
+        head = converted.chat.options.head
+        queued = BackgroundRequest(
+            self._call, self._owner, self._ref, converted.body, converted.items, head
+        )
+        return await self._services.queue.enqueue(queued, request)
+
+    async def before_first_byte(self, flush_intent: Callable[[], Awaitable[None]]) -> None:
+        """Await the intent, and insert a stored response: the stream tells the client its id."""
+        await flush_intent()
+        if not self._converted.request.store or self._is_inserted:
+            return
+        head = self._converted.chat.options.head
+        begun = response_object(self._ref, head, ResponseStatus.IN_PROGRESS)
+        await self._services.store.insert(self._new_row(begun))
+        self._is_inserted = True
+
+    def translate(self, events: bytes) -> bytes:
+        """Convert events of the chat's stream. Raises UpstreamFailed."""
+        return events if self._stream is None else self._stream.feed(events)
+
+    def convert(self, result: CallResult) -> CallResult:
+        """Convert a whole answer; other results are unchanged. Raises UpstreamFailed."""
+        if self._stream is not None or result.status != 200:
+            return result
+        options, now = self._converted.chat.options, self._services.clock.now()
+        self._response = response_of(result.tail, self._ref, options, now)
+        return replace(result, tail=msgspec.json.encode(self._response), headers=JSON_HEADERS)
+
+    def end(self, result: CallResult, tail: bytes) -> bytes:
+        """Convert the end of a started stream; the tails of other results are unchanged."""
+        if self._stream is None or not result.stream_started:
+            return tail
+        if result.error is not None:
+            return self._stream.fail(result.error)
+        if result.settlement not in _ANSWERED:
+            return tail
+        return self._stream.end(tail, self._services.clock.now())
+
+    async def ended(self, result: CallResult) -> None:
+        """Store the response, or that it failed. Deleted ones are not stored again.
+
+        If the database does not answer, the client still gets its answer, which was billed.
+        """
+        if not self._converted.request.store:
+            return
+        try:
+            await self._store_end(result)
+        except (DatabaseUnavailable, SQLAlchemyError) as error:
+            structlog.get_logger().error("a response could not be stored", reason=repr(error))
+
+    async def _store_end(self, result: CallResult) -> None:
+        """Insert or update the stored response. Raises DatabaseUnavailable."""
+        response = self._response if self._stream is None else self._stream.response
+        is_answered = result.settlement in _ANSWERED and response is not None
+        if self._is_inserted:
+            failed = ResponseStatus.CANCELLED if result.error is None else ResponseStatus.FAILED
+            status = response["status"] if is_answered and response else failed.value
+            await self._services.store.end(self._owner.account_id, self._ref.id, response, status)
+        elif is_answered and response is not None:
+            await self._services.store.insert(self._new_row(response))
+
+    def _new_row(self, response: Mapping[str, Any]) -> SavedResponse:
+        """Return the row of the response in its current state."""
+        converted, store = self._converted, self._services.store
+        return store.new_row(self._owner, self._ref, converted.items, response)

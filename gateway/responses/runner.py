@@ -1,0 +1,207 @@
+"""Background runner of responses: several at a time in a gateway process.
+
+    claim -> send through the pipeline with an Idempotency-Key -> store
+
+The usage row and the stored answer of the key are written in one transaction. If this process is
+lost before the response is stored here, the next one sends the same request again and gets that
+answer, which is not billed again.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.call.errors import InternalError
+from gateway.call.values import SignedInCaller
+from gateway.inference.call_metrics import headers_as_fields
+from gateway.inference.endpoints.responses import RESPONSES
+from gateway.inference.pipeline_client import PipelineClient, PipelineResponse
+from gateway.quota.process_heartbeat import ProcessHeartbeat
+from gateway.responses import rows
+from gateway.responses.content import ContentPart, ContentSealer
+from gateway.responses.store import ResponseStore
+from gateway.tables import SavedResponse
+from gateway.wire.responses.output import ResponseStatus, failure_fields
+from infra.clock import Clock
+from infra.database.database import Database, DatabaseUnavailable
+from infra.errors import error_object
+from infra.poller import Poller
+from infra.timing import DEFAULT_TIMING, Timing
+
+# Few, so that they do not delay the calls of clients that wait.
+_MAX_RUNNING = 8
+_CLEANUP_PERIOD_S = 60.0
+# Errors that end by waiting; so do errors of the platform.
+_WAIT_CODES = frozenset({"rate_limit_exceeded", "credit_reserved", "idempotency_key_in_use"})
+# Fields of the response that the call in the background does not know.
+_KEPT_FIELDS = ("id", "created_at", "background", "store", "previous_response_id")
+_COST_HEADERS = ("x-maas-cost", "x-maas-currency")
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerDependencies:
+    """The parts of a gateway process that the runner uses."""
+
+    clock: Clock
+    database: Database
+    heartbeat: ProcessHeartbeat
+    client: PipelineClient
+    store: ResponseStore
+    timing: Timing = DEFAULT_TIMING
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """The error object of a background call and its status.
+
+    `retry_after_s` is None if it is final.
+    """
+
+    error: Mapping[str, Any]
+    status: int
+    retry_after_s: float | None = None
+
+
+class BackgroundRunner(Poller):
+    """Polls for background responses and runs them; also deletes expired responses."""
+
+    def __init__(self, dependencies: RunnerDependencies) -> None:
+        super().__init__("responses", self._start_next, dependencies.timing)
+        self._deps = dependencies
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._next_cleanup = float("-inf")
+
+    @property
+    def store(self) -> ResponseStore:
+        """The stored responses."""
+        return self._deps.store
+
+    async def stop(self) -> None:
+        """Stop the loop and the running calls, which another process can run again."""
+        await super().stop()
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _start_next(self) -> bool:
+        """Start the next due response. Returns whether there was one."""
+        deps = self._deps
+        await self._clean_up()
+        if not deps.heartbeat.is_alive or len(self._running) >= _MAX_RUNNING:
+            return False
+        async with deps.database.transaction() as session:
+            row = await rows.claim_next(
+                session, deps.clock, deps.heartbeat.process_id, frozenset(self._running)
+            )
+        if row is None:
+            return False
+        task = asyncio.create_task(self._run_claimed(row), name="background-response")
+        self._running[row.id] = task
+        task.add_done_callback(lambda _: self._forget(row.id))
+        return True
+
+    def _forget(self, response_id: UUID) -> None:
+        """Forget a response whose task has ended, and look for the next one."""
+        self._running.pop(response_id, None)
+        self.wake()
+
+    async def _clean_up(self) -> None:
+        """Delete expired responses, once per period."""
+        now = self._deps.clock.monotonic()
+        if now >= self._next_cleanup:
+            self._next_cleanup = now + _CLEANUP_PERIOD_S
+            async with self._deps.database.transaction() as session:
+                await rows.delete_expired_responses(session, self._deps.clock.now())
+
+    async def _run_claimed(self, row: SavedResponse) -> None:
+        """Send a claimed request and store what comes of it."""
+        try:
+            await self._store(row, await self._send(row))
+        except asyncio.CancelledError:
+            with suppress(DatabaseUnavailable, SQLAlchemyError):
+                await asyncio.shield(self._release(row, 0.0))
+            raise
+        except Exception:
+            self._log.exception("a background response failed", response=str(row.id))
+            error = error_object(InternalError("Something went wrong on our side."))
+            with suppress(DatabaseUnavailable, SQLAlchemyError):
+                await self._retry_or_fail(row, _Failure(error, InternalError.status, 0.0))
+
+    async def _send(self, row: SavedResponse) -> PipelineResponse:
+        """Send the request through the pipeline. Raises ValueError if the row has none."""
+        if row.request is None:
+            raise ValueError("the response has no request")
+        work = self._content(row).open(row.id, ContentPart.REQUEST, row.request)
+        headers = {
+            name.encode(): value.encode("latin-1") for name, value in work["headers"].items()
+        }
+        headers[b"idempotency-key"] = f"response {row.id.hex}".encode()
+        body = msgspec.json.encode(work["body"])
+        caller = SignedInCaller(row.account_id, row.key_id)
+        return await self._deps.client.post(RESPONSES, caller, headers, body)
+
+    async def _store(self, row: SavedResponse, answer: PipelineResponse) -> None:
+        """Store the answer, or retry or fail after an error."""
+        if answer.status != 200:
+            return await self._retry_or_fail(row, _failure_of(answer))
+        response = msgspec.json.decode(answer.body, type=dict[str, Any])
+        begun = self._content(row).open_response(row.id, row.response)
+        cost = _cost_fields(answer)
+        kept = {name: begun[name] for name in _KEPT_FIELDS}
+        await self._end(row, {**response, **kept, **cost}, response["status"])
+
+    async def _retry_or_fail(self, row: SavedResponse, failure: _Failure) -> None:
+        """Release the response for its next attempt; fail it if the error or attempt is final."""
+        retry_after_s = failure.retry_after_s
+        if retry_after_s is not None and not rows.QUEUE.retry.gives_up_after(row.attempts):
+            delay_s = rows.QUEUE.retry.delay(row.attempts).total_seconds()
+            return await self._release(row, max(retry_after_s, delay_s))
+        begun = self._content(row).open_response(row.id, row.response)
+        error = failure_fields(failure.error, failure.status)
+        status = ResponseStatus.FAILED.value
+        await self._end(row, {**begun, "status": status, "error": error}, status)
+
+    async def _end(self, row: SavedResponse, response: Mapping[str, Any], status: str) -> None:
+        """Set the final state of the response; nothing if it was cancelled or deleted."""
+        content, part = self._content(row), ContentPart.RESPONSE
+        values = {"status": status, "response": content.seal(row.id, part, response)}
+        async with self._deps.database.transaction() as session:
+            await rows.end_response(session, row.account_id, row.id, values)
+
+    async def _release(self, row: SavedResponse, delay_s: float) -> None:
+        """Release the claim: the response is due after a delay."""
+        deps = self._deps
+        async with deps.database.transaction() as session:
+            held = await rows.lock_claimed(session, row, deps.heartbeat.process_id)
+            if held is not None:
+                held.process_id = None
+                held.retry_at = deps.clock.now() + timedelta(seconds=delay_s)
+
+    def _content(self, row: SavedResponse) -> ContentSealer:
+        """Return what decrypts the content of the row's account."""
+        return self._deps.store.content(row.account_id)
+
+
+def _cost_fields(answer: PipelineResponse) -> dict[str, str]:
+    """Return the call's cost as fields; none for a replayed answer, which was billed before."""
+    if "idempotent-replayed" in answer.headers:
+        return {}
+    headers = {name: answer.headers[name] for name in _COST_HEADERS if name in answer.headers}
+    return headers_as_fields(headers)
+
+
+def _failure_of(answer: PipelineResponse) -> _Failure:
+    """Return the error of a call, with the time to wait if it ends by waiting."""
+    error = msgspec.json.decode(answer.body)["error"]
+    seconds = answer.headers.get("retry-after", "")
+    waits = float(seconds) if seconds.isdecimal() and len(seconds) < 6 else 0.0
+    ends_by_waiting = answer.status >= 500 or error["code"] in _WAIT_CODES
+    return _Failure(error, answer.status, waits if ends_by_waiting else None)

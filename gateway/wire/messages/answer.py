@@ -1,0 +1,171 @@
+"""Convert a chat completion to a message."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from gateway.call.errors import UpstreamFailed
+from gateway.wire.usage import UsageObject
+
+MESSAGE_ID_PREFIX = "msg_"
+TOOL_USE, _END_TURN = "tool_use", "end_turn"
+STOP_REASONS = {
+    "stop": _END_TURN,
+    "length": "max_tokens",
+    "tool_calls": TOOL_USE,
+    "content_filter": "refusal",
+}
+StopReason = Literal["end_turn", "max_tokens", "tool_use", "refusal"]
+
+
+class MessageText(msgspec.Struct, tag="text"):
+    """A text of the answer."""
+
+    text: str
+
+
+class MessageThinking(msgspec.Struct, tag="thinking"):
+    """What the model wrote before its answer. The signature is empty."""
+
+    thinking: str
+    signature: str
+
+
+class MessageToolUse(msgspec.Struct, tag="tool_use"):
+    """A tool that the model calls."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+
+
+class OutputTokensDetails(msgspec.Struct):
+    """The tokens of the reasoning, a part of the output tokens."""
+
+    thinking_tokens: int
+
+
+class MessageUsage(msgspec.Struct):
+    """The tokens of a message. `input_tokens` are those that were not in the cache."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    output_tokens_details: OutputTokensDetails | UnsetType = UNSET
+
+
+class Message(msgspec.Struct, kw_only=True):
+    """The response of `/v1/messages` without `stream`."""
+
+    id: str
+    type: Literal["message"]
+    role: Literal["assistant"]
+    model: str
+    content: list[MessageText | MessageThinking | MessageToolUse]
+    stop_reason: StopReason | None = None
+    stop_sequence: None = None
+    usage: MessageUsage
+    file_search: Annotated[Any, Meta(description="As in a chat completion")] = UNSET
+
+
+class _Function(msgspec.Struct):
+    name: str = ""
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function
+    id: str = ""
+
+
+class _ChatMessage(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _ChatMessage
+    finish_reason: str | None = None
+
+
+class _ChatCompletion(msgspec.Struct):
+    """The fields of a chat completion that a message has too."""
+
+    choices: Annotated[list[_Choice], Meta(min_length=1)]
+    usage: UsageObject
+    model: str = ""
+    file_search: msgspec.Raw | UnsetType = UNSET
+
+
+_COMPLETION = msgspec.json.Decoder(_ChatCompletion)
+_INPUT = msgspec.json.Decoder(dict[str, Any])
+_DECODE_ERRORS = (msgspec.MsgspecError, RecursionError, ValueError)
+
+
+def require_convertible(body: bytes) -> bytes:
+    """Return a chat completion that can be converted, unchanged. Raises UpstreamFailed."""
+    try:
+        _COMPLETION.decode(body)
+    except _DECODE_ERRORS:
+        raise UpstreamFailed("The model's response could not be parsed.") from None
+    return body
+
+
+def convert_completion(body: bytes, message_id: str) -> bytes:
+    """Return a chat completion as a message with this id."""
+    completion = _COMPLETION.decode(body)
+    choice = completion.choices[0]
+    message = Message(
+        id=message_id,
+        type="message",
+        role="assistant",
+        model=completion.model,
+        content=_content(choice.message),
+        stop_reason=stop_reason(choice.finish_reason, bool(choice.message.tool_calls)),
+        usage=message_usage(completion.usage),
+        file_search=completion.file_search,
+    )
+    return msgspec.json.encode(message)
+
+
+def stop_reason(finish_reason: str | None, has_tool_calls: bool) -> StopReason | None:
+    """Return why a message ended. Engines end a call of a named tool with `stop`."""
+    reason: Any = STOP_REASONS.get(finish_reason or "", _END_TURN)
+    return TOOL_USE if has_tool_calls and reason == _END_TURN else reason  # type: ignore[return-value]
+
+
+def message_usage(usage: UsageObject) -> MessageUsage:
+    """Return the tokens of a chat completion, with cached input tokens apart."""
+    details, output = usage.prompt_tokens_details, usage.completion_tokens_details
+    cached = 0 if details is None else details.cached_tokens or 0
+    thoughts = None if output is None else output.reasoning_tokens
+    return MessageUsage(
+        input_tokens=max(0, usage.prompt_tokens - cached),
+        output_tokens=usage.completion_tokens or 0,
+        cache_read_input_tokens=cached,
+        output_tokens_details=UNSET if not thoughts else OutputTokensDetails(thoughts),
+    )
+
+
+def _content(message: _ChatMessage) -> list[MessageText | MessageThinking | MessageToolUse]:
+    """Return the blocks of a message: thoughts, text, tool calls."""
+    blocks: list[MessageText | MessageThinking | MessageToolUse] = []
+    if message.reasoning_content:
+        blocks.append(MessageThinking(message.reasoning_content, ""))
+    if message.content:
+        blocks.append(MessageText(message.content))
+    for call in message.tool_calls or ():
+        name, arguments = call.function.name, call.function.arguments
+        blocks.append(MessageToolUse(call.id, name, _parse_input(arguments)))
+    return blocks
+
+
+def _parse_input(arguments: str | None) -> dict[str, Any]:
+    """Return the input of a tool; empty if the answer was cut within it."""
+    try:
+        return _INPUT.decode(arguments or "{}")
+    except _DECODE_ERRORS:
+        return {}

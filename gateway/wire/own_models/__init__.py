@@ -1,0 +1,1 @@
+"""Requests about models of an account's own: comparisons, observed results, shadows, retraining."""

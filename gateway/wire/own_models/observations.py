@@ -1,0 +1,59 @@
+"""Parse observed results of predictions."""
+
+from math import isfinite
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from gateway.call.errors import ParameterInvalid
+from gateway.wire import body as bodies
+
+MAX_OBSERVATIONS = 1_000
+# The level of intervals of which the call stated none (models/tabular/intervals.py).
+DEFAULT_LEVEL = 0.9
+_Text = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ObservedResult(msgspec.Struct, forbid_unknown_fields=True):
+    """What was observed for one row of a call.
+
+    `prediction` is the row's object of the response: predictions are not stored before. It may be
+    left out while a shadow deployment stores the responses. `level` is that of the interval, if the
+    call asked for one. `machine` says which rows belong together.
+    """
+
+    request_id: str
+    observed: float | _Text | bool
+    row: Annotated[int, Meta(ge=0, lt=100_000)] = 0
+    prediction: dict[str, Any] | None = None
+    level: Annotated[float, Meta(gt=0, lt=1)] = DEFAULT_LEVEL
+    machine: Annotated[str, Meta(max_length=200)] = ""
+
+
+class ObservationsRequest(msgspec.Struct):
+    """`POST /v1/feedback/observations`: observed results of predictions of own models."""
+
+    observations: Annotated[list[ObservedResult], Meta(min_length=1, max_length=MAX_OBSERVATIONS)]
+
+
+_DECODER = msgspec.json.Decoder(ObservationsRequest)
+
+
+def parse_observations(body: bytes) -> list[ObservedResult]:
+    """Parse and validate observed results.
+
+    Raises BodyNotJson, ParameterInvalid naming the field.
+    """
+    found = bodies.decode_body_strict(_DECODER, body).observations
+    seen: set[tuple[str, int]] = set()
+    for index, one in enumerate(found):
+        path = f"observations[{index}]"
+        if (one.request_id, one.row) in seen:
+            raise ParameterInvalid(f"`{path}` is of the same row as an earlier one.", param=path)
+        seen.add((one.request_id, one.row))
+        if isinstance(one.observed, float) and not isfinite(one.observed):
+            raise ParameterInvalid(f"`{path}.observed` is not finite.", param=f"{path}.observed")
+        if "\x00" in one.machine or (isinstance(one.observed, str) and "\x00" in one.observed):
+            raise ParameterInvalid(f"`{path}` contains a NUL character.", param=path)
+    return found

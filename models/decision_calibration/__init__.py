@@ -1,0 +1,1 @@
+"""Typed questions to a language model: option probabilities from log-probabilities, calibrated."""

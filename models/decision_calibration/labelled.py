@@ -1,0 +1,45 @@
+"""Labelled questions of three tasks, split into those to fit with and those held out."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from models.decision_calibration.tasks import handbook, milling, work_orders
+from models.decision_calibration.tasks.labelled_question import LabelledQuestion
+
+_SEED = 31
+LoadTask = Callable[[Path], Sequence[LabelledQuestion]]
+TASKS: Mapping[str, LoadTask] = MappingProxyType(
+    {
+        "work_orders": work_orders.load,
+        "milling": milling.load,
+        "handbook": handbook.load,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSplit:
+    """The questions of one task: to fit with, and held out. No input occurs in both."""
+
+    fitting: tuple[LabelledQuestion, ...]
+    held_out: tuple[LabelledQuestion, ...]
+
+
+def load_split(task: str, directory: Path, per_part: int) -> LabelledSplit:
+    """Load at most `per_part` questions for each part of a task, always the same ones.
+
+    Raises TrainingDataMissing.
+    """
+    questions = list(TASKS[task](directory))
+    random.Random(_SEED).shuffle(questions)  # noqa: S311
+    contexts = sorted({question.context for question in questions})
+    random.Random(_SEED).shuffle(contexts)  # noqa: S311
+    fitted = frozenset(contexts[::2])
+    parts = (
+        [one for one in questions if (one.context in fitted) is wanted][:per_part]
+        for wanted in (True, False)
+    )
+    return LabelledSplit(*(tuple(part) for part in parts))

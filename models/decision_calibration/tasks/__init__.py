@@ -1,0 +1,1 @@
+"""Tasks with labelled questions: failure modes of orders, milling failures, handbook statements."""

@@ -1,0 +1,1 @@
+"""Predicted against observed results: scores with confidence intervals, comparison, coverage."""

@@ -1,0 +1,211 @@
+"""Comparisons of models on a table: quote, exact bill, figures, errors, isolation, crashes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.evaluations.comparisons import rows
+from gateway.identity.audit_log import list_account_entries
+from tests.support.builders import SPECIALIST, Gateway
+from tests.support.builders import client as http_client
+from tests.support.builders import customer as account
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.customers import Customer, client
+from tests.support.gateway.errors import error_of
+from tests.support.gateway.own_rows import table, trained
+
+PATH = "/v1/evals/comparisons"
+
+
+@pytest.fixture
+async def customer(gateway: Gateway) -> AsyncIterator[Customer]:
+    async with client(gateway.url, gateway.key.secret) as openai:
+        yield Customer(gateway, openai)
+
+
+async def uploaded(customer: Customer, content: bytes, purpose: Any = "evals") -> str:
+    file = await customer.openai.files.create(file=("june.csv", content), purpose=purpose)
+    return file.id
+
+
+async def ended(gateway: Gateway, name: str) -> dict[str, Any]:
+    """The comparison, once it is over."""
+    async with asyncio.timeout(20):
+        while True:
+            found: dict[str, Any] = (await gateway.http.get(f"{PATH}/{name}")).json()
+            if found["finished_at"] is not None:
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def compared(customer: Customer, models: list[str], **fields: Any) -> dict[str, Any]:
+    file = await uploaded(customer, fields.pop("content", table()))
+    body = {"models": models, "file": file, "target": "wear", **fields}
+    made = await customer.gateway.http.post(PATH, json=body)
+    assert made.status_code == 200, made.text
+    return await ended(customer.gateway, made.json()["id"])
+
+
+async def test_better_version_is_shown_with_intervals_and_billed_as_predictions(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    found = await compared(customer, [f"{name}:2", f"{name}:1"], machine="machine")
+    assert (found["status"], found["rows"], found["metric"]) == ("completed", 60, "RMSE")
+    assert found["clusters"] == "machine"
+    first, second = found["results"]
+    assert (first["score"], second["score"]) == (1.0, 6.0)
+    assert (first["first_is"], second["first_is"]) == (None, "better")
+    low, high = second["difference_interval"]
+    assert low <= 5.0 <= high
+    assert low > 0
+    assert (first["interval_coverage"]["share"], second["interval_coverage"]["share"]) == (1, 0)
+    usage = [row for row in await customer.gateway.rows(4) if row["operation"] == "predictions"]
+    assert [row["rows"] for row in usage] == [60, 60]
+    assert {row["tags"]["comparison"] for row in usage} == {found["id"]}
+    assert float(found["cost"]) == pytest.approx(sum(float(row["cost"]) for row in usage))
+    assert float(found["cost"]) == pytest.approx(float(found["quoted_max_cost"]))
+    async with customer.gateway.parts.database.transaction() as session:
+        entries = await list_account_entries(session, customer.gateway.account.id)
+    assert "comparison.created" in {entry.action for entry in entries}
+
+
+async def test_current_version_is_pinned_when_the_comparison_is_made(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    found = await compared(customer, [name, f"{name}:1"])
+    assert found["models"] == [f"{name}:2", f"{name}:1"]
+    assert found["clusters"] == "row"
+
+
+async def test_ready_made_model_is_compared_by_mapped_columns_outputs_and_labels(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream, versions=1)
+    upstream.inputs[SPECIALIST] = [{"name": "moment", "datatype": "FP32"}]
+
+    def outputs(model: str, request: dict[str, Any]) -> dict[str, list[Any]]:
+        (column,) = request["inputs"]
+        if model == SPECIALIST:
+            assert column["name"] == "moment"
+            return {"failure_probability": [0.1] * 40, "failure": [0] * 40}
+        return {"class": ["ok" if one < 20 else "faulty" for one in column["data"]]}
+
+    upstream.outputs = outputs
+    lines = [f"{row};{'ok' if row < 20 else 'faulty'}" for row in range(40)]
+    found = await compared(
+        customer,
+        [name, SPECIALIST],
+        content="\n".join(["torque;wear", *lines]).encode(),
+        columns={SPECIALIST: {"moment": "torque"}},
+        outputs={SPECIALIST: "failure"},
+        labels={SPECIALIST: {"0": "ok", "1": "faulty"}},
+    )
+    assert found["status"] == "completed", found["error"]
+    own, ready = found["results"]
+    assert (found["metric"], own["score"], ready["output"]) == ("macro-F1", 1.0, "failure")
+    assert ready["score"] == pytest.approx(1 / 3, abs=1e-4)
+    assert ready["first_is"] == "better"
+
+
+async def test_quote_bills_nothing_and_limit_below_it_is_refused(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    body = {
+        "models": [f"{name}:1", f"{name}:2"],
+        "file": await uploaded(customer, table()),
+        "target": "wear",
+    }
+    quote = (await customer.gateway.http.post(f"{PATH}/quote", json=body)).json()
+    assert (quote["rows"], quote["covered"], len(quote["models"])) == (60, True, 2)
+    refused = await customer.gateway.http.post(PATH, json={**body, "max_cost": "0.000001"})
+    assert (refused.status_code, error_of(refused)["code"]) == (400, "max_cost_exceeded")
+    assert (await customer.gateway.http.get(PATH)).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"target": "life"}, "target"),
+        ({"machine": "line"}, "machine"),
+        ({"models": ["{name}:1", "{name}:9"]}, "models"),
+        ({"models": ["{name}:1"]}, "models"),
+        ({"models": ["{name}:1", "{name}:1"]}, "models"),
+        ({"outputs": {"other": "value"}}, "outputs"),
+        ({"columns": {"{name}:1": {"torque": "moment"}}}, "columns"),
+        ({"content": b"speed;wear\n1;2\n3;4\n"}, "file"),
+        ({"content": b"torque;wear\n1;2\n3;4\n"}, "file"),
+    ],
+)
+async def test_problem_names_the_field(
+    customer: Customer, upstream: FakeUpstream, change: dict[str, Any], param: str
+) -> None:
+    name = await trained(customer, upstream)
+
+    def named(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {named(key): named(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [named(one) for one in value]
+        return value.replace("{name}", name) if isinstance(value, str) else value
+
+    fields = named(change)
+    file = await uploaded(customer, fields.pop("content", table()))
+    body = {"models": [f"{name}:1", f"{name}:2"], "file": file, "target": "wear", **fields}
+    refused = await customer.gateway.http.post(PATH, json=body)
+    assert refused.status_code in (400, 404), refused.text
+    assert (error_of(refused)["param"] or "").startswith(param)
+
+
+async def test_predictions_of_a_lost_process_are_not_billed_again(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    found = await compared(customer, [f"{name}:2", f"{name}:1"])
+    parts = customer.gateway.parts
+    async with parts.database.transaction() as session:
+        row = await rows.find_comparison(session, customer.gateway.account.id, found["id"])
+        # As if the process had been lost after its calls and before it stored the figures.
+        row.status, row.report, row.finished_at = "queued", None, None
+    parts.own_models.comparison_runner.wake()
+    again = await ended(customer.gateway, found["id"])
+    assert (again["results"], again["cost"]) == (found["results"], found["cost"])
+    usage = [row for row in await customer.gateway.rows(6) if row["operation"] == "predictions"]
+    assert sum(float(row["cost"]) for row in usage) == pytest.approx(float(found["cost"]))
+
+
+async def test_comparison_of_another_account_is_not_found(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    found = await compared(customer, [f"{name}:2", f"{name}:1"])
+    parts = customer.gateway.parts
+    _, key = await account(parts.database, parts.settings, "Bolt 紧固件")
+    headers = {"authorization": f"Bearer {key.secret}"}
+    async with http_client(customer.gateway.url, headers) as stranger:
+        for method, path in (("GET", ""), ("POST", "/cancel"), ("DELETE", "")):
+            response = await stranger.request(method, f"{PATH}/{found['id']}{path}")
+            assert response.status_code == 404
+        assert (await stranger.get(PATH)).json()["data"] == []
+
+
+async def test_deleted_comparison_is_gone_and_an_open_one_is_not_deleted(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    found = await compared(customer, [f"{name}:2", f"{name}:1"])
+    parts = customer.gateway.parts
+    async with parts.database.transaction() as session:
+        row = await rows.find_comparison(session, customer.gateway.account.id, found["id"])
+        row.status, row.process_id = "in_progress", parts.heartbeat.process_id
+        row.retry_at = parts.clock.now().replace(year=2099)
+    address = f"{PATH}/{found['id']}"
+    assert (await customer.gateway.http.delete(address)).status_code == 409
+    cancelled = await customer.gateway.http.post(f"{address}/cancel")
+    assert cancelled.json()["status"] == "canceled"
+    assert (await customer.gateway.http.delete(address)).json()["deleted"] is True
+    assert (await customer.gateway.http.get(address)).status_code == 404

@@ -1,0 +1,1 @@
+"""Tests of gateway/mcp and of the address `/mcp`."""

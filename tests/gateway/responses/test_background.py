@@ -1,0 +1,223 @@
+"""Background responses: queued, answered, cancelled, billed once after crashes, cleaned up."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, NotFoundError
+from sqlalchemy import text, update
+from sqlmodel import col, select
+
+from gateway.responses import rows
+from gateway.responses.content import ContentPart
+from gateway.tables import SavedResponse
+from infra import ids
+from tests.support.builders import CHAT, Gateway
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
+
+PATH = "/v1/responses"
+ASKED: dict[str, Any] = {"model": CHAT, "input": "one two", "max_output_tokens": 4}
+BACKGROUND: dict[str, Any] = {**ASKED, "background": True, "store": True}
+_PATIENCE_S = 30
+# The processes that hold responses have ended.
+_END_PROCESS = """
+    insert into gateway_process (id, host, pid, started_at, expires_at, ended_at)
+    select process_id, 'x', 1, now(), now(), now() from saved_response
+"""
+
+
+async def ended(client: AsyncOpenAI, response_id: str) -> Any:
+    """The response when it has ended."""
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            found = await client.responses.retrieve(response_id)
+            if found.status not in ("queued", "in_progress"):
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def saved(gateway: Gateway) -> list[SavedResponse]:
+    async with gateway.parts.database.transaction() as session:
+        found = await session.scalars(select(SavedResponse).order_by(col(SavedResponse.id)))
+        return list(found)
+
+
+class TestQueuedResponse:
+    async def test_response_is_queued_at_once_and_answered_later(
+        self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        upstream.says, upstream.delay_s = "3 bar", 0.1
+        queued = await client.responses.create(**BACKGROUND, metadata={"order": "A"})
+        assert (queued.status, queued.background, queued.output) == ("queued", True, [])
+        found = await ended(client, queued.id)
+        assert (found.status, found.output_text) == ("completed", "3 bar")
+        assert (found.id, found.created_at) == (queued.id, queued.created_at)
+        assert (found.background, found.metadata) == (True, {"order": "A"})
+        billed, acknowledged = await gateway.rows(2)
+        assert billed["cost"] == found.model_extra["x_maas_cost"] != "0.000000000"
+        assert (acknowledged["cost"], acknowledged["output_tokens"]) == ("0.000000000", 0)
+        assert (await gateway.reconciled()).differences == ()
+
+    async def test_conversation_goes_on_in_the_background(
+        self, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        upstream.says = "3 bar"
+        first = await client.responses.create(**ASKED, store=True)
+        more = {**BACKGROUND, "input": "Why?", "previous_response_id": first.id}
+        queued = await client.responses.create(**more)
+        found = await ended(client, queued.id)
+        assert found.previous_response_id == first.id
+        contents = [one["content"] for one in upstream.received[-1]["messages"]]
+        assert contents == ["one two", "3 bar", "Why?"]
+        third = await client.responses.create(**ASKED, previous_response_id=found.id)
+        assert third.status == "completed"
+
+    async def test_invalid_request_is_rejected_at_once(self, gateway: Gateway) -> None:
+        answer = await gateway.http.post(PATH, json={**BACKGROUND, "model": "nothing"})
+        assert error_of(answer)["code"] == "model_not_found"
+        assert await saved(gateway) == []
+
+    async def test_error_of_the_call_fails_the_response(self, client: AsyncOpenAI) -> None:
+        queued = await client.responses.create(**{**BACKGROUND, "input": "too-long text"})
+        found = await ended(client, queued.id)
+        assert found.status == "failed"
+        assert found.error.model_extra["maas_code"] == "context_length_exceeded"
+
+    async def test_headers_of_the_request_apply_to_the_call(self, gateway: Gateway) -> None:
+        headers = {"x-maas-tags": "order=A-17", "x-max-cost": "0.000000001"}
+        answer = await gateway.http.post(PATH, json=BACKGROUND, headers=headers)
+        refused, _ = await gateway.rows(2)
+        assert (refused["error_code"], refused["tags"]) == (
+            "max_cost_exceeded", {"order": "A-17"})  # fmt: skip
+        assert answer.json()["status"] == "queued"
+
+    async def test_open_responses_of_an_account_are_limited(
+        self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await gateway.parts.background_runner.stop()
+        monkeypatch.setattr(rows, "MAX_OPEN", 1)
+        await gateway.http.post(PATH, json=BACKGROUND)
+        answer = await gateway.http.post(PATH, json=BACKGROUND)
+        assert (answer.status_code, error_of(answer)["code"]) == (429, "rate_limit_exceeded")
+
+
+class TestExactlyOnce:
+    async def test_repeated_key_queues_one_response(
+        self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        key = {"idempotency-key": "order 1"}
+        first = await client.responses.create(**BACKGROUND, extra_headers=key)
+        again = await client.responses.create(**BACKGROUND, extra_headers=key)
+        assert again.id == first.id
+        await ended(client, first.id)
+        assert len(upstream.received) == 1
+
+    async def test_key_whose_answer_was_lost_in_a_crash_queues_nothing_more(
+        self, gateway: Gateway, client: AsyncOpenAI
+    ) -> None:
+        key = {"idempotency-key": "order 1"}
+        first = await client.responses.create(**BACKGROUND, extra_headers=key)
+        async with gateway.parts.database.transaction() as session:
+            await session.execute(text("delete from kept_answer where idempotency_key = 'order 1'"))
+        again = await client.responses.create(**BACKGROUND, extra_headers=key)
+        assert again.id == first.id
+
+    async def test_response_that_was_answered_before_a_crash_is_billed_once(
+        self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        upstream.says = "3 bar"
+        queued = await client.responses.create(**BACKGROUND)
+        before = (await saved(gateway))[0].request
+        first = await ended(client, queued.id)
+        # As if the process had been lost before it stored the response.
+        async with gateway.parts.database.transaction() as session:
+            values = {"status": "in_progress", "process_id": ids.new_id(), "request": before}
+            await session.execute(update(SavedResponse).values(**values))
+            await session.execute(text(_END_PROCESS))
+        second = await ended(client, queued.id)
+        assert second.output_text == first.output_text == "3 bar"
+        assert len(upstream.received) == 1
+        costs = [row["cost"] for row in await gateway.rows(3)]
+        assert sum(cost != "0.000000000" for cost in costs) == 1
+
+    async def test_stopped_process_leaves_its_responses_to_others(
+        self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        queued = await client.responses.create(**{**BACKGROUND, "input": "hang on"})
+        async with asyncio.timeout(_PATIENCE_S):
+            while not upstream.running:  # noqa: ASYNC110  # the server tells nobody
+                await asyncio.sleep(0.01)
+        await gateway.parts.background_runner.stop()
+        (row,) = await saved(gateway)
+        assert (row.status, row.process_id) == ("in_progress", None)
+        upstream.does = ["go"]
+        await gateway.parts.background_runner.start()
+        assert (await ended(client, queued.id)).status in ("completed", "incomplete")
+
+
+class TestCancellation:
+    async def test_queued_response_is_cancelled_and_never_sent(
+        self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        await gateway.parts.background_runner.stop()
+        queued = await client.responses.create(**BACKGROUND)
+        cancelled = await client.responses.cancel(queued.id)
+        assert cancelled.status == "cancelled"
+        assert (await client.responses.cancel(queued.id)).status == "cancelled"
+        await gateway.parts.background_runner.start()
+        second = await client.responses.create(**BACKGROUND)
+        await ended(client, second.id)
+        assert len(upstream.received) == 1
+        assert (await client.responses.retrieve(queued.id)).status == "cancelled"
+
+    async def test_answer_of_a_cancelled_response_is_not_stored(
+        self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        upstream.delay_s = 0.3
+        queued = await client.responses.create(**BACKGROUND)
+        async with asyncio.timeout(_PATIENCE_S):
+            while not upstream.running:  # noqa: ASYNC110  # the server tells nobody
+                await asyncio.sleep(0.01)
+        await client.responses.cancel(queued.id)
+        await gateway.rows(2)
+        found = await client.responses.retrieve(queued.id)
+        assert (found.status, found.output) == ("cancelled", [])
+
+
+class TestCleanUp:
+    async def test_expired_response_is_not_found_and_deleted(
+        self, gateway: Gateway, client: AsyncOpenAI
+    ) -> None:
+        made = await client.responses.create(**ASKED, store=True)
+        now = gateway.parts.clock.now()
+        (row,) = await saved(gateway)
+        assert row.expires_at - row.created_at >= timedelta(days=30)
+        async with gateway.parts.database.transaction() as session:
+            await session.execute(update(SavedResponse).values(expires_at=now))
+        with pytest.raises(NotFoundError):
+            await client.responses.retrieve(made.id)
+        async with gateway.parts.database.transaction() as session:
+            await rows.delete_expired_responses(session, gateway.parts.clock.now())
+        assert await saved(gateway) == []
+
+    async def test_stream_of_a_lost_process_is_marked_as_failed(
+        self, gateway: Gateway, client: AsyncOpenAI
+    ) -> None:
+        made = await client.responses.create(**ASKED, store=True)
+        lost: dict[str, Any] = {"status": "in_progress", "process_id": ids.new_id()}
+        async with gateway.parts.database.transaction() as session:
+            (row,) = await session.scalars(select(SavedResponse))
+            content = gateway.parts.response_store.content(row.account_id)
+            begun = {**content.open_response(row.id, row.response), "output": []}
+            lost["response"] = content.seal(row.id, ContentPart.RESPONSE, begun)
+            await session.execute(update(SavedResponse).values(**lost))
+            await session.execute(text(_END_PROCESS))
+        assert (await client.responses.retrieve(made.id)).status == "in_progress"
+        async with gateway.parts.database.transaction() as session:
+            await rows.delete_expired_responses(session, gateway.parts.clock.now())
+        found = await client.responses.retrieve(made.id)
+        assert (found.status, found.output) == ("failed", [])
+        assert found.error is not None
+        assert found.error.code == "server_error"

@@ -1,0 +1,1 @@
+"""Tests of typed questions: prompts, scores, calibration."""
