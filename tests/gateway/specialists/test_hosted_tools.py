@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from billing.metering.usage import list_usage
 from billing.money import nano_from_text
@@ -263,6 +265,9 @@ async def test_record_of_a_decision_is_signed_and_belongs_to_its_account(both: G
     assert '"subject":"mill 3"' in record["document"]
     listed = (await both.http.get("/v1/decision_records")).json()
     assert [one["id"] for one in listed["data"]] == [record_id]
+    with pytest.raises(DBAPIError, match="never changed"):
+        async with both.parts.database.transaction() as session:
+            await session.execute(text("update decision_record set verdict = 'no'"))
     _, other = await builders.customer(both.parts.database, both.parts.settings, "Other")
     await both.caught_up()
     async with builders.client(both.url, {"authorization": f"Bearer {other.secret}"}) as http:
