@@ -5,9 +5,12 @@ There are no sessions and no streams of server events: `GET` and `DELETE` are re
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from litestar import asgi
 from litestar.handlers import BaseRouteHandler
@@ -17,7 +20,13 @@ from gateway.access.authenticator import Authenticator
 from gateway.access.credentials import AUTHORIZATION, find_api_key
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
 from gateway.asgi.timeouts import TimeoutWheel
-from gateway.call.errors import MethodNotAllowed, OriginNotAllowed, Unavailable, render_error
+from gateway.call.errors import (
+    MethodNotAllowed,
+    OriginNotAllowed,
+    RateLimited,
+    Unavailable,
+    render_error,
+)
 from gateway.call.tags import TAGS_HEADER
 from gateway.call.values import Principal
 from gateway.mcp.toolbox import Toolbox
@@ -33,8 +42,10 @@ else:
 
 PATH = "/mcp"
 MAX_BODY_BYTES = 1 << 20
-# At most so many requests are answered at a time, each with a body and some tasks.
-MAX_RUNNING = 256
+# At most so many requests are answered at a time, each with a body and some tasks: of all accounts,
+# and of one.
+MAX_RUNNING, MAX_RUNNING_OF_ACCOUNT = 256, 32
+_TOO_MANY = "Too many requests to /mcp are running. Try again shortly."
 # Headers of the HTTP request that apply to the call of a model.
 _CALL_HEADERS = (TAGS_HEADER, b"x-max-cost", b"idempotency-key")
 
@@ -75,7 +86,7 @@ class _McpAdapter:
     def __init__(self, components: McpComponents) -> None:
         self._components = components
         self._deadlines = TimeoutWheel()
-        self._running = 0
+        self._running: Counter[UUID] = Counter()
         self._protocol: Callable[..., Awaitable[None]] | None = None
 
     async def serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
@@ -83,43 +94,56 @@ class _McpAdapter:
         headers = dict(scope["headers"])
         client = ClientExchange(headers, receive, send, self._deadlines)
         try:
-            principal = await self._authorize(scope, headers)
+            credentials = self._find_credentials(scope, headers)
+            principal = await self._authorize(scope, credentials)
             timeout_s = self._components.settings.body_timeout_s
-            self._running += 1
-            try:
+            with self._counted(principal.account_id):
                 body = await client.read_body(MAX_BODY_BYTES, timeout_s)
-                await self._answer(principal, scope, body, receive, send)
-            finally:
-                self._running -= 1
+                kept = {name: headers[name] for name in _CALL_HEADERS if name in headers}
+                caller = ToolCaller(principal, credentials, kept)
+                await self._answer(caller, scope, body, receive, send)
         except ClientDisconnected:
             return
         except AppError as error:
             await _send_error(error, send)
 
-    async def _authorize(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Principal:
-        """Return the principal of a request that may be read. Raises AppError."""
+    def _find_credentials(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> str | None:
+        """Return the credentials of a request that may be made. Raises AppError."""
         if scope["method"] != "POST":
             raise MethodNotAllowed("Use POST here.", headers={"allow": "POST"})
         _require_own_origin(headers)
-        if self._running >= MAX_RUNNING:
-            busy = "Too many requests to /mcp are running. Try again shortly."
-            raise Unavailable(busy, headers={"retry-after": "1"})
         authorization = headers.get(AUTHORIZATION.encode())
-        credentials = (
-            find_api_key(headers) if authorization is None else authorization.decode("latin-1")
-        )
+        if authorization is None:
+            return find_api_key(headers)
+        return authorization.decode("latin-1")
+
+    @contextmanager
+    def _counted(self, account_id: UUID) -> Iterator[None]:
+        """Count a running request. Raises RateLimited, Unavailable if too many run."""
+        running, retry = self._running, {"retry-after": "1"}
+        if running[account_id] >= MAX_RUNNING_OF_ACCOUNT:
+            raise RateLimited(_TOO_MANY, headers=retry)
+        if running.total() >= MAX_RUNNING:
+            raise Unavailable(_TOO_MANY, headers=retry)
+        running[account_id] += 1
+        try:
+            yield
+        finally:
+            running[account_id] -= 1
+            if not running[account_id]:
+                del running[account_id]  # or the counter would grow with every account
+
+    async def _authorize(self, scope: HTTPScope, credentials: str | None) -> Principal:
+        """Return the principal of a request. Raises the error of a rejected key."""
         authenticator, client = self._components.authenticator, scope["client"]
         key_record = await authenticator.identify(credentials)
         return authenticator.require_active(key_record, "" if client is None else client[0])
 
     async def _answer(
-        self, principal: Principal, scope: HTTPScope, body: bytes, receive: Receive, send: Send
+        self, caller: ToolCaller, scope: HTTPScope, body: bytes, receive: Receive, send: Send
     ) -> None:
         """Answer a request with the caller's tools."""
         serve = self._protocol or await self._import_protocol()
-        headers = dict(scope["headers"])
-        kept = {name: headers[name] for name in _CALL_HEADERS if name in headers}
-        caller = ToolCaller(principal, kept)
         await serve(self._components.toolbox, caller, scope, body, receive, send)
 
     async def _import_protocol(self) -> Callable[..., Awaitable[None]]:

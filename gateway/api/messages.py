@@ -11,11 +11,15 @@ from gateway.inference.endpoints.messages import MESSAGES
 from gateway.inference.prompt_counts import PromptCounts
 from gateway.quota.request_limits import RequestLimits
 from gateway.wire import body as bodies
+from gateway.wire.messages.requests import CountTokensRequest
 
 _MAX_BODY_BYTES = 8 << 20
 # A count has no answer, but the request that is counted must have a limit of its length.
 _ANY_MAX_TOKENS = msgspec.Raw(b"1")
 _METHOD_HEADER = "x-maas-input-tokens-are"
+
+
+BODIES = {f"{MESSAGES.path}/count_tokens": CountTokensRequest}
 
 
 class MessageRoutes(Controller):

@@ -32,6 +32,7 @@ from models.catalog import AUTO, Catalog, Model, Task
 
 # More would make an error unreadable.
 _MAX_NAMED_MODELS = 6
+_OFFERS_SPECIALISTS = frozenset({Operation.CHAT, Operation.MESSAGES})
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -85,7 +86,7 @@ class Parser:
             selection = self._require_served_selection(selection)
             resolved = _resolve_shared_model(selection.model, principal)
             request = replace(decoded.for_model(resolved), selection=selection)
-            if selection.suggested_model_id is None or call.operation is not Operation.CHAT:
+            if selection.suggested_model_id is None or call.operation not in _OFFERS_SPECIALISTS:
                 return request
             return offer_specialist(request, selection.suggested_model_id, call.headers)
         resolved = self.resolve_model(decoded.name, decoded.version, endpoint, principal)

@@ -93,6 +93,7 @@ class ModelTools:
             SignedInCaller(principal.account_id, principal.key_id),
             caller.headers,
             msgspec.json.encode(body),
+            credentials=caller.credentials,
         )
         return _answer(response, signature)
 

@@ -11,9 +11,13 @@ JsonSchema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ToolCaller:
-    """An authenticated caller, with the headers of the request that apply to a model's call."""
+    """An authenticated caller, with the headers of the request that apply to a model's call.
+
+    `credentials` are those of the request, as an Authorization header.
+    """
 
     principal: Principal
+    credentials: str | None = None
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
 
 

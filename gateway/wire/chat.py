@@ -16,6 +16,7 @@ from gateway.wire.parameters import CHAT_PARAMETERS, select_upstream_fields
 from gateway.wire.parts import require_inline
 from gateway.wire.reasoning import parse_effort, reasoning_fields
 from gateway.wire.requests import ChatRequest
+from gateway.wire.sse import StreamTransformer
 from models.reasoning import ReasoningEffort
 
 
@@ -47,9 +48,15 @@ def parse_chat_request(body: bytes) -> ChatRequest:
 
 
 def build_chat_request(
-    request: ChatRequest, resolved: ResolvedModel, path: str, body: bytes
+    request: ChatRequest,
+    resolved: ResolvedModel,
+    path: str,
+    body: bytes,
+    transformer: type[StreamTransformer] = StreamTransformer,
 ) -> ParsedRequest:
     """Build the upstream request of a validated chat, without its `file_search` tool.
+
+    `transformer` is the reader of a stream.
 
     Raises ParameterUnsupported if the model cannot reason and the request asks for it.
     """
@@ -62,7 +69,7 @@ def build_chat_request(
         resolved.model, requested_effort(request), requested_max_tokens(request)
     )
     bounds = output_bounds(resolved.model, requested_max_tokens(request), request.n or 1)
-    return build_generation_request(request, resolved, path, values, bounds, retrieval)
+    return build_generation_request(request, resolved, path, values, bounds, retrieval, transformer)
 
 
 def _with_hosted_tools(

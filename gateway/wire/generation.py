@@ -63,11 +63,12 @@ def build_generation_request(
     values: dict[str, msgspec.Raw],
     bounds: OutputBounds,
     retrieval: RetrievalRequest | None = None,
+    transformer: type[StreamTransformer] = StreamTransformer,
 ) -> ParsedRequest:
     """Build the upstream request from the fields that are meant for the engine.
 
     `values` are changed in place: the model's upstream name is set and, for a stream, a request for
-    usage in every chunk.
+    usage in every chunk. `transformer` is the reader of the stream.
     """
     tier = _TIERS.get(request.service_tier or "")
     identity = ResponseIdentity(_replaced_name(resolved), None if tier is None else tier.value)
@@ -91,7 +92,9 @@ def build_generation_request(
         measure=measure_response,
         convert_response=partial(convert_generation, identity=identity),
         stream=bool(request.stream),
-        stream_reader=_stream_reader(request, bounds, identity) if request.stream else None,
+        stream_reader=(
+            _stream_reader(request, bounds, identity, transformer) if request.stream else None
+        ),
         output_bounds=bounds,
         service_tier=tier or ServiceTier.DEFAULT,
         request_fields=values,
@@ -111,12 +114,15 @@ def _replaced_name(resolved: ResolvedModel) -> str | None:
 
 
 def _stream_reader(
-    request: GenerationRequest, bounds: OutputBounds, identity: ResponseIdentity
+    request: GenerationRequest,
+    bounds: OutputBounds,
+    identity: ResponseIdentity,
+    transformer: type[StreamTransformer],
 ) -> StreamReaderFactory:
     """Return the factory of the stream's reader, which reports the identity in each chunk."""
     usage_option, choices_per_prompt = _stream_usage_option(request), request.n or 1
     return partial(
-        StreamTransformer,
+        transformer,
         usage_option,
         choices_per_prompt,
         bounds.choices,

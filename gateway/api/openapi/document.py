@@ -22,9 +22,11 @@ from gateway.api import (
     files,
     fine_tuning,
     line_disputes,
+    messages,
     model_selection,
     subscription,
 )
+from gateway.api.openapi.mcp import mcp_paths
 from gateway.api.openapi.metered_calls import metered_paths
 from gateway.api.openapi.responses import ERROR_SCHEMAS, REF_TEMPLATE, with_error_responses
 from gateway.api.openapi.tags import TAGS, with_tags
@@ -37,6 +39,7 @@ from models.catalog import Catalog
 
 _REQUEST_BODIES = {
     **files.BODIES,
+    **messages.BODIES,
     **subscription.BODIES,
     **alerts.BODIES,
     **model_selection.BODIES,
@@ -147,7 +150,11 @@ def build_document(document: dict[str, Any], catalog: Catalog) -> dict[str, Any]
         paths[path] = {**paths[path], "post": operation}
     components = document.get("components", {})
     schemas = {**metered_schemas, **components.get("schemas", {}), **body_schemas, **ERROR_SCHEMAS}
-    ordered = {**metered, **with_error_responses(with_tags(paths))}
+    ordered = {
+        **metered,
+        **with_error_responses(with_tags(paths)),
+        **mcp_paths(),
+    }
     return {**document, "paths": ordered, "components": {**components, "schemas": schemas}}
 
 

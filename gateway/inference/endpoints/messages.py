@@ -21,10 +21,11 @@ from gateway.inference.model_selection import ModelSelector
 from gateway.inference.token_count import PromptFormat
 from gateway.wire import chat
 from gateway.wire.messages.answer import Message, require_convertible
-from gateway.wire.messages.conversion import chat_fields, parse_messages_request, with_effort
+from gateway.wire.messages.conversion import chat_fields, fields_for_model, parse_messages_request
 from gateway.wire.messages.errors import message_error
 from gateway.wire.messages.parameters import MESSAGES_PARAMETERS
 from gateway.wire.messages.requests import MessagesRequest
+from gateway.wire.messages.stop_sequences import StopSequenceTransformer, keep_stop_sequence
 from models.catalog import AUTO, Task
 
 _DESCRIPTION = (
@@ -43,7 +44,7 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
 
     def for_model(resolved: ResolvedModel) -> ParsedRequest:
         """Return the parsed chat request for the resolved model."""
-        return _build_request(with_effort(fields, request, resolved.model), resolved)
+        return _build_request(fields_for_model(fields, request, resolved.model), resolved)
 
     if request.model != AUTO:
         return DecodedRequest(request.model, for_model)
@@ -55,14 +56,16 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
 def _build_request(fields: dict[str, Any], resolved: ResolvedModel) -> ParsedRequest:
     """Build the upstream request of a chat whose answer can become a message."""
     body = msgspec.json.encode(fields)
-    request = chat.build_chat_request(chat.parse_chat_request(body), resolved, CHAT.path, body)
+    request = chat.build_chat_request(
+        chat.parse_chat_request(body), resolved, CHAT.path, body, StopSequenceTransformer
+    )
     convert = request.convert_response
 
     def convert_response(response: bytes) -> bytes:
         """Return the chat response. Raises UpstreamFailed if it cannot become a message."""
         return require_convertible(response if convert is None else convert(response))
 
-    return replace(request, convert_response=convert_response)
+    return replace(request, convert_response=keep_stop_sequence(convert_response))
 
 
 def _examples(model: str) -> Examples:

@@ -1,22 +1,29 @@
 """Convert a chat completion to a message."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.call.errors import UpstreamFailed
+from gateway.wire.body import decode_fields
+from gateway.wire.citations import FILE_SEARCH
 from gateway.wire.usage import UsageObject
 
+StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
 MESSAGE_ID_PREFIX = "msg_"
-TOOL_USE, _END_TURN = "tool_use", "end_turn"
-STOP_REASONS = {
+# Cost, balance, and decisions of specialists.
+EXTENSION_PREFIX = "x_maas_"
+TOOL_USE: StopReason = "tool_use"
+STOP_SEQUENCE: StopReason = "stop_sequence"
+_END_TURN: StopReason = "end_turn"
+STOP_REASONS: Mapping[str, StopReason] = {
     "stop": _END_TURN,
     "length": "max_tokens",
     "tool_calls": TOOL_USE,
     "content_filter": "refusal",
 }
-StopReason = Literal["end_turn", "max_tokens", "tool_use", "refusal"]
 
 
 class MessageText(msgspec.Struct, tag="text"):
@@ -65,7 +72,7 @@ class Message(msgspec.Struct, kw_only=True):
     model: str
     content: list[MessageText | MessageThinking | MessageToolUse]
     stop_reason: StopReason | None = None
-    stop_sequence: None = None
+    stop_sequence: str | None = None
     usage: MessageUsage
     file_search: Annotated[Any, Meta(description="As in a chat completion")] = UNSET
 
@@ -97,7 +104,7 @@ class _ChatCompletion(msgspec.Struct):
     choices: Annotated[list[_Choice], Meta(min_length=1)]
     usage: UsageObject
     model: str = ""
-    file_search: msgspec.Raw | UnsetType = UNSET
+    stop_sequence: str | None = None
 
 
 _COMPLETION = msgspec.json.Decoder(_ChatCompletion)
@@ -124,17 +131,35 @@ def convert_completion(body: bytes, message_id: str) -> bytes:
         role="assistant",
         model=completion.model,
         content=_content(choice.message),
-        stop_reason=stop_reason(choice.finish_reason, bool(choice.message.tool_calls)),
+        stop_reason=stop_reason(
+            choice.finish_reason, bool(choice.message.tool_calls), completion.stop_sequence
+        ),
+        stop_sequence=completion.stop_sequence,
         usage=message_usage(completion.usage),
-        file_search=completion.file_search,
     )
-    return msgspec.json.encode(message)
+    return _with_extensions(msgspec.json.encode(message), body)
 
 
-def stop_reason(finish_reason: str | None, has_tool_calls: bool) -> StopReason | None:
+def _with_extensions(message: bytes, completion: bytes) -> bytes:
+    """Return a message with the fields that this gateway adds to a chat completion."""
+    fields = decode_fields(completion)
+    added = {name: fields[name] for name in fields if is_extension(name)}
+    return message[:-1] + b"," + msgspec.json.encode(added)[1:] if added else message
+
+
+def is_extension(field: str) -> bool:
+    """Return whether a field of a chat response is one of this gateway's own."""
+    return field == FILE_SEARCH or field.startswith(EXTENSION_PREFIX)
+
+
+def stop_reason(
+    finish_reason: str | None, has_tool_calls: bool, stop_sequence: str | None
+) -> StopReason:
     """Return why a message ended. Engines end a call of a named tool with `stop`."""
-    reason: Any = STOP_REASONS.get(finish_reason or "", _END_TURN)
-    return TOOL_USE if has_tool_calls and reason == _END_TURN else reason  # type: ignore[return-value]
+    if stop_sequence is not None:
+        return STOP_SEQUENCE
+    reason = STOP_REASONS.get(finish_reason or "", _END_TURN)
+    return TOOL_USE if has_tool_calls and reason == _END_TURN else reason
 
 
 def message_usage(usage: UsageObject) -> MessageUsage:

@@ -59,10 +59,19 @@ def chat_fields(request: MessagesRequest) -> dict[str, Any]:
     }
 
 
-def with_effort(fields: dict[str, Any], request: MessagesRequest, model: Model) -> dict[str, Any]:
-    """Return the chat fields with the effort at which the model reasons, if it can."""
+def fields_for_model(
+    fields: dict[str, Any], request: MessagesRequest, model: Model
+) -> dict[str, Any]:
+    """Return the chat fields for a model: with its effort, and a limit within its context.
+
+    Clients send a limit that fits the largest models. One of the context length or more limits
+    nothing, and engines refuse it, so it is left out.
+    """
     effort = requested_effort(request, model)
-    return fields if effort is None else {**fields, EFFORT_FIELD: effort.value}
+    efforts = {} if effort is None else {EFFORT_FIELD: effort.value}
+    is_limit = model.context_length is None or request.max_tokens < model.context_length
+    limited = {name: value for name, value in fields.items() if is_limit or name != "max_tokens"}
+    return {**limited, **efforts}
 
 
 def requested_effort(request: MessagesRequest, model: Model) -> ReasoningEffort | None:

@@ -131,22 +131,27 @@ class OutputConfig(msgspec.Struct):
     format: SchemaOutput | None = None
 
 
-class MessagesRequest(msgspec.Struct, kw_only=True):
-    """`POST /v1/messages`."""
+class CountTokensRequest(msgspec.Struct, kw_only=True):
+    """`POST /v1/messages/count_tokens`: what a prompt consists of."""
 
     model: str
-    max_tokens: Count
     messages: Annotated[list[InputMessage], Meta(min_length=1)]
     system: str | list[TextBlock] | None = None
-    stream: bool | None = None
-    stop_sequences: Annotated[list[StopText], Meta(max_length=16)] | None = None
-    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
-    top_k: Annotated[int, Meta(ge=0, le=1 << 20)] | None = None
     tools: Annotated[list[dict[str, Any]], Meta(max_length=128)] | None = None
     tool_choice: AutoToolChoice | AnyToolChoice | NamedToolChoice | NoToolChoice | None = None
     thinking: (
         ThinkingEnabled | ThinkingAdaptive | ThinkingBetweenTools | ThinkingDisabled | None
     ) = None
     output_config: OutputConfig | None = None
+
+
+class MessagesRequest(CountTokensRequest, kw_only=True):
+    """`POST /v1/messages`."""
+
+    max_tokens: Count
+    stream: bool | None = None
+    stop_sequences: Annotated[list[StopText], Meta(max_length=16)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=0, le=1 << 20)] | None = None
     service_tier: Literal["auto", "standard_only"] | None = None

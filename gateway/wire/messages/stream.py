@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 
-from gateway.wire.messages.answer import StopReason, message_usage, stop_reason
+from gateway.wire.messages.answer import STOP_SEQUENCE, is_extension, message_usage, stop_reason
 from gateway.wire.messages.errors import convert_error_event
 from gateway.wire.usage import UsageObject
 
-_COST_PREFIX = "x_maas_"
 _DATA, _DONE = b"data:", b"[DONE]"
 _CHUNK = msgspec.json.Decoder(dict[str, Any])
 _NO_USAGE = UsageObject(prompt_tokens=0, completion_tokens=0)
@@ -36,6 +35,7 @@ class MessageStream:
         self._has_tools = False
         self._finish_reason: str | None = None
         self._usage = _NO_USAGE
+        self._stop_sequence: str | None = None
         self._extensions: dict[str, Any] = {}
 
     def feed(self, data: bytes) -> bytes:
@@ -60,8 +60,9 @@ class MessageStream:
         if chunk.get("usage") is not None:
             self._usage = msgspec.convert(chunk["usage"], UsageObject)
         for name, value in chunk.items():
-            if name.startswith(_COST_PREFIX) or name == "file_search":
+            if is_extension(name):
                 self._extensions[name] = value
+        self._stop_sequence = chunk.get(STOP_SEQUENCE, self._stop_sequence)
         events = [self._start(chunk.get("model") or "")]
         for choice in chunk.get("choices", ()):
             events.append(self._convert_delta(choice.get("delta") or {}))
@@ -138,8 +139,8 @@ class MessageStream:
 
     def _end(self) -> bytes:
         """Return the last events: why the message ended, its usage and its cost."""
-        reason: StopReason | None = stop_reason(self._finish_reason, self._has_tools)
-        delta = {"stop_reason": reason, "stop_sequence": None}
+        reason = stop_reason(self._finish_reason, self._has_tools, self._stop_sequence)
+        delta = {"stop_reason": reason, "stop_sequence": self._stop_sequence}
         ending = {"type": "message_delta", "delta": delta, "usage": message_usage(self._usage)}
         return b"".join(
             (

@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnsupported
 from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.hosted_tools import SPECIALIST
 from gateway.wire.messages.requests import (
     AnyToolChoice,
     MessagesRequest,
@@ -16,6 +17,8 @@ from gateway.wire.messages.requests import (
 from infra.validation_errors import parse_validation_error
 
 _CUSTOM = (None, "custom")
+# Tools of this gateway, which have the same form in a chat.
+_HOSTED = (FILE_SEARCH, SPECIALIST)
 
 
 class _Tool(msgspec.Struct):
@@ -48,14 +51,14 @@ def tool_fields(request: MessagesRequest) -> dict[str, Any]:
 
 
 def _convert_tool(tool: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-    """Return a tool in chat form; `file_search`, an extension of this gateway, as it is."""
+    """Return a tool in chat form; those of this gateway as they are."""
     kind = tool.get("type")
-    if kind == FILE_SEARCH:
+    if kind in _HOSTED:
         return tool
     if kind not in _CUSTOM:
         raise ParameterUnsupported(
-            f"`{path}.type`: only tools of the type `custom`, which the client runs, and "
-            f"`{FILE_SEARCH}` are supported.",
+            f"`{path}.type`: only tools of the type `custom`, which the client runs, "
+            f"`{FILE_SEARCH}` and `{SPECIALIST}` of this gateway are supported.",
             param=f"{path}.type",
         )
     custom = _parse_tool(tool, path)

@@ -86,9 +86,12 @@ async def test_many_sessions_that_never_close_keep_nothing(gateway: Gateway) -> 
     assert len(asyncio.all_tasks()) <= before + 2
 
 
-async def test_requests_beyond_the_bound_are_refused(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("bound", "status"), [("MAX_RUNNING", 503), ("MAX_RUNNING_OF_ACCOUNT", 429)]
+)
+async def test_requests_beyond_a_bound_are_refused(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, bound: str, status: int
 ) -> None:
-    monkeypatch.setattr(route, "MAX_RUNNING", 0)
+    monkeypatch.setattr(route, bound, 0)
     answer = await post(gateway, "tools/list")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (answer.status_code, answer.headers["retry-after"]) == (status, "1")

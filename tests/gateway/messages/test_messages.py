@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.messages.dialogue import WEATHER, body, events, post, text_of
+from tests.gateway.messages.dialogue import WEATHER, body, post
 from tests.support.builders import (
     CHAT,
     PLENTY,
@@ -18,6 +18,7 @@ from tests.support.builders import (
     word_tokenizer,
 )
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.message_events import events, text_of
 from tests.support.pricing import list_price
 
 

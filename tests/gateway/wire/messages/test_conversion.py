@@ -14,6 +14,7 @@ from gateway.call.errors import (
 )
 from gateway.wire.messages.conversion import (
     chat_fields,
+    fields_for_model,
     parse_messages_request,
     requested_effort,
 )
@@ -210,6 +211,13 @@ class TestRefusals:
         with pytest.raises(ParameterInvalid) as refused:
             chat(tool_choice={"type": "any"})
         assert refused.value.param == "tool_choice"
+
+
+@pytest.mark.parametrize(("max_tokens", "is_sent"), [(99, True), (100, False), (32_000, False)])
+def test_limit_of_the_whole_context_is_no_limit(max_tokens: int, is_sent: bool) -> None:
+    asked = parse_messages_request(request(max_tokens=max_tokens))
+    small = replace(MODEL, context_length=100)
+    assert ("max_tokens" in fields_for_model(chat_fields(asked), asked, small)) is is_sent
 
 
 class TestThinking:
