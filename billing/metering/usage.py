@@ -120,6 +120,17 @@ async def list_usage(
     return list((await session.scalars(query.limit(limit))).all())
 
 
+async def list_linked_usage(
+    session: AsyncSession, account_id: UUID, parent_id: UUID, limit: int
+) -> list[Usage]:
+    """List the usage rows of the calls that were made for one call of an account, oldest first."""
+    query = select(Usage).where(
+        col(Usage.account_id) == account_id, col(Usage.parent_id) == parent_id
+    )
+    query = query.order_by(col(Usage.started_at), col(Usage.request_id)).limit(limit)
+    return list((await session.scalars(query)).all())
+
+
 def usage_to_json(row: Usage) -> dict[str, Any]:
     """Return a usage row as shown by the API and the CLI; unknown quantities are null."""
     fix = find_suggested_fix(row.error_code, row.status)

@@ -38,6 +38,7 @@ from models.findings.dialogue import answer_again
 from models.industrial_llm.choices import NO_TOOL_TEXT
 
 _MAX_REPEATS = 1
+_BAD_REQUEST = 400
 
 
 class AnswerOrigin(StrEnum):
@@ -123,7 +124,12 @@ class Conversation:
         """Let the language model call tools until it answers or a bound is reached."""
         while True:
             may_call = self._may_call and self.steps.texts_left > 1  # one is left to answer
-            reply = await self._generate(self.question.tools if may_call else ())
+            try:
+                reply = await self._generate(self.question.tools if may_call else ())
+            except AppError as error:
+                if error.status != _BAD_REQUEST or not may_call:
+                    raise
+                return await self._without_tools()
             if reply is None:
                 return self._composed()
             mine = tuple(call for call in reply.calls if call.name in self.client_functions)
@@ -137,6 +143,18 @@ class Conversation:
                 asked = await self._execute(call)
                 if asked is not None:
                     return asked
+
+    async def _without_tools(self) -> Outcome:
+        """Answer if the language model's engine takes no tools: ask for inputs, or do without."""
+        stated = [
+            tool
+            for tool in self.question.tools
+            if any(self.question.extractions[tool.model].rows) and self.question.missing(tool)
+        ]
+        if stated:
+            return self._ask(stated[0], self.question.extractions[stated[0].model])
+        reply = await self._generate(())
+        return self._composed() if reply is None else await self._answer(reply)
 
     @property
     def _may_call(self) -> bool:

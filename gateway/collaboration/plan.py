@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.collaboration.tools import SpecialistTool
-from models.arguments import Extraction
+from models.arguments import Extraction, extract
 from models.findings.dialogue import ask_for
 from models.signature import BYTES, InputField
 
@@ -31,20 +31,21 @@ class Question:
         return [field for field in tool.required if any(field.name not in row for row in rows)]
 
     @property
-    def has_readings(self) -> bool:
-        """Return whether anything was read for any tool."""
-        return any(row for one in self.extractions.values() for row in one.rows)
+    def has_new_readings(self) -> bool:
+        """Return whether the newest message states an input of any tool."""
+        newest = self.texts[-1:]
+        return any(row for tool in self.tools for row in extract(newest, tool.fields).rows)
 
 
 def direct_tools(question: Question, max_calls: int) -> tuple[SpecialistTool, ...]:
     """Return the specialists that are called without asking the language model first.
 
-    These have all inputs, and are recognised or the only ones with all of them. Several models of
-    one task are all asked, so that their disagreement shows.
+    These have all inputs, and are recognised, or the only ones with all of them where none is
+    recognised. Several models of one task are all asked, so that their disagreement shows.
     """
     filled = [tool for tool in question.tools if tool.required and not question.missing(tool)]
     recognised = [tool for tool in filled if tool.model in question.recognised]
-    if recognised:
+    if question.recognised:
         return tuple(recognised[:max_calls])
     if len(filled) == 1:
         return tuple(filled)

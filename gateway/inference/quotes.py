@@ -19,11 +19,13 @@ from gateway.inference.endpoints.decisions import DECISIONS
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.endpoints.table import ENDPOINTS
+from gateway.inference.hosted_tools.holding import ADDED_TOKENS
 from gateway.inference.parsing import Parser
 from gateway.inference.retrieval_port import Grounder
 from gateway.quota.allowance import apply_allowances, covered_units_by_meter
 from gateway.quota.demand import Demand
 from gateway.wire import body as bodies
+from gateway.wire.hosted_tools.steps import step_request
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -90,6 +92,10 @@ class Quotes:
             )
         demand = demand.with_allowances(units_left)
         search = self._max_search_cost(call, principal, request)
+        steps = self._max_steps_cost(call, principal, request)
+        least = _min_cost(min_input_tokens, demand, units_left)
+        if request.hosted_tools is not None:
+            least = 0  # inputs may have to be asked for, which costs nothing
         return {
             "object": "quote",
             "model": request.model.id,
@@ -99,9 +105,10 @@ class Quotes:
             "input_tokens_are": input_tokens_are,
             "max_output_tokens": demand.output_tokens,
             **{meter: demand.non_token_units.get(meter) for meter in NON_TOKEN_METERS},
-            "max_cost": nano_text(demand.max_cost_nano + search + linked_cost),
-            "min_cost": nano_text(_min_cost(min_input_tokens, demand, units_left)),
+            "max_cost": nano_text(demand.max_cost_nano + search + linked_cost + steps),
+            "min_cost": nano_text(least),
             **({} if request.retrieval is None else {"file_search_max_cost": nano_text(search)}),
+            **({"hosted_tools_max_cost": nano_text(steps)} if request.hosted_tools else {}),
             "included": dict(covered_units_by_meter(demand.allowance_use)),
             "balance": None if balance is None else nano_text(max(0, balance)),
             "price_nano_per_unit": dict(demand.prices),
@@ -120,8 +127,10 @@ class Quotes:
         demand = await self._admission.with_counted_prompt(call, request, bounded_demand)
         min_input_tokens = 0 if demand is bounded_demand else demand.input_tokens
         search = self._max_search_cost(call, principal, request)
-        least = _min_cost(min_input_tokens, demand, {})
-        return CostBounds(request.model.id, least, demand.max_cost_nano + search + linked_cost)
+        least = 0 if request.hosted_tools else _min_cost(min_input_tokens, demand, {})
+        steps = self._max_steps_cost(call, principal, request)
+        highest = demand.max_cost_nano + search + linked_cost + steps
+        return CostBounds(request.model.id, least, highest)
 
     async def require_searchable(self, principal: Principal, body: bytes) -> None:
         """Raise the error of the request's `file_search` if it cannot be made."""
@@ -150,6 +159,22 @@ class Quotes:
         return self._admission.compute_demand(
             embedding_call, principal, search_request
         ).max_cost_nano
+
+    def _max_steps_cost(self, call: Call, principal: Principal, request: ParsedRequest) -> int:
+        """Return what the steps of hosted tools cost at most beside one answer, in nano-units.
+
+        Each call of a specialist is for one row, and leads to another step of the language model.
+        """
+        hosted = request.hosted_tools
+        if hosted is None:
+            return 0
+        step = self._admission.compute_demand(call, principal, step_request(request, (), ()))
+        step = replace(step, input_tokens=step.input_tokens + ADDED_TOKENS * hosted.max_calls)
+        prices = [
+            max(priced.prices.get(meter, 0) for meter in ("rows", "images"))
+            for priced in principal.model_prices.values()
+        ]
+        return hosted.max_calls * (step.max_cost_nano + max(prices, default=0))
 
     def _full_answer_demand(
         self, call: Call, principal: Principal, request: ParsedRequest

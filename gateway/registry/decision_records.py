@@ -1,5 +1,6 @@
 """Sign decision records, store them after their call's usage rows, and find them again."""
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from infra.secrets.signing_key import SigningKey
 PURPOSE = "decision records"
 # Records that wait for the database to come back; older ones are dropped with an error in the log.
 _MAX_WAITING = 10_000
+_RETRY_S = 5.0
 
 
 class DecisionRecordNotFound(AppError):
@@ -66,10 +68,14 @@ class DecisionLog:
     a process that dies in between has delivered no answer that names it.
     """
 
-    def __init__(self, database: Database, key: SigningKey, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, key: SigningKey, clock: Clock, retry_s: float = _RETRY_S
+    ) -> None:
         self._database = database
         self._key = key
         self._clock = clock
+        self._retry_s = retry_s
+        self._retry: asyncio.Task[None] | None = None
         self._waiting: deque[SignedRecord] = deque(maxlen=_MAX_WAITING)
         self._log = structlog.get_logger()
 
@@ -86,8 +92,8 @@ class DecisionLog:
     async def write(self, records: Sequence[SignedRecord]) -> None:
         """Store records, with those that could not be stored before; never raises for them.
 
-        The call is billed already, so its answer is not withheld: its records wait for the next
-        ones while the database does not answer.
+        The call is billed already, so its answer is not withheld: its records are stored later if
+        the database does not answer.
         """
         waiting = [*self._waiting, *records]
         self._waiting.clear()
@@ -97,11 +103,11 @@ class DecisionLog:
         except DatabaseUnavailable as error:
             self._waiting.extend(waiting)
             self._log.error("decision records cannot be stored yet", reason=repr(error))
+            asyncio.get_running_loop().call_later(self._retry_s, self._write_again)
 
-    async def flush(self) -> None:
-        """Store what still waits."""
-        if self._waiting:
-            await self.write(())
+    def _write_again(self) -> None:
+        """Store what waits, in a task of its own."""
+        self._retry = asyncio.create_task(self.write(()), name="decision-records")
 
     def _sign(self, context: RecordContext, decision: Decision, record_id: UUID) -> SignedRecord:
         """Return the signed record of one decision."""

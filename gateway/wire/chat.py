@@ -28,6 +28,8 @@ class TextPart(msgspec.Struct):
 
 _REQUEST = msgspec.json.Decoder(ChatRequest)
 _PART = msgspec.json.Decoder(TextPart)
+# The longest message that is read with the one before it, in characters.
+_SHORT_TEXT = 120
 
 
 def parse_chat_request(body: bytes) -> ChatRequest:
@@ -96,8 +98,17 @@ def _with_hosted_tools(
 def question_text(request: ChatRequest) -> str:
     """Return the text of the last user message, empty if it has none."""
     contents = (message.content for message in reversed(request.messages) if message.role == "user")
-    content = next(contents, None) or ""
-    return content if isinstance(content, str) else " ".join(_text_of(part) for part in content)
+    return _message_text(next(contents, None))
+
+
+def task_text(request: ChatRequest) -> str:
+    """Return the text by which the task of a chat is recognized: the last user message.
+
+    A short one may answer a question about the message before it, which is put before it.
+    """
+    texts = [_message_text(one.content) for one in request.messages if one.role == "user"]
+    is_short = bool(texts) and len(texts[-1]) <= _SHORT_TEXT
+    return "\n".join(texts[-2:] if is_short else texts[-1:])
 
 
 def requested_max_tokens(request: ChatRequest) -> int | None:
@@ -113,6 +124,13 @@ def requested_effort(request: ChatRequest) -> ReasoningEffort | None:
     Raises ParameterInvalid.
     """
     return parse_effort(request.reasoning_effort)
+
+
+def _message_text(content: str | list[msgspec.Raw] | None) -> str:
+    """Return the text of a message's content."""
+    if isinstance(content, list):
+        return " ".join(_text_of(part) for part in content)
+    return content or ""
 
 
 def _text_of(part: msgspec.Raw) -> str:

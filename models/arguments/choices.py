@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from models.arguments.lexicon import Strength, find_cues
+from models.arguments.notations import UNIT_PATTERN
 from models.arguments.values import Problem, ProblemKind, Reading
 from models.signature import InputField
 
@@ -40,6 +41,7 @@ _TAG = re.compile(
     r"(?<![A-Za-z0-9_./:-])(?=[A-Za-z0-9_./:-]*[A-Za-z])(?:[A-Za-z0-9]+(?:[._/:-][A-Za-z0-9]+)+)(?![A-Za-z0-9_])"
 )
 _QUOTED = re.compile(r"[\"“'‘「`]([^\"”'’」`\n]{2,80})[\"”'’」`]")
+_UNIT = re.compile(UNIT_PATTERN, re.IGNORECASE)
 _FILE = re.compile(r"\.(?:csv|xlsx?|txt|png|jpe?g|pdf|json|parquet|docx?|com|cn|html?)$", re.I)
 _NOT_A_TAG = re.compile(
     r"^(?:https?|\d+(?:[-/:.]\d+)*|[A-Z]{2,5}[ -]?\d{3,5}(?:-\d+)?(?::\d{4})?)$"
@@ -105,6 +107,8 @@ def _find_value(text: str, field: InputField, value: str) -> "re.Match[str] | No
 def _is_tag(text: str) -> bool:
     """Return whether a text looks like a plant tag: no prose, number, standard or file name."""
     if _FILE.search(text) or _NOT_A_TAG.match(text) or len(text) > 80:
+        return False
+    if _UNIT.fullmatch(text.lstrip("0123456789.,")):
         return False
     has_letter = any(one.isascii() and one.isalpha() for one in text)
     is_coded = any(one.isdigit() or one in "._-/:" for one in text)

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -81,15 +82,30 @@ def simplified(name: str) -> str:
 
 def _cues_of(text: str, field: InputField) -> list[Cue]:
     """Return all words of a text that name one column."""
-    cues = []
-    own = field.name if len(field.name) > 2 else _SYMBOL + field.name
-    spoken = () if len(field.name) <= 2 else (field.name.replace("_", " "),)
-    for word in dict.fromkeys((own, *spoken, *_WORDS.get(field.name, ()))):
-        name, strength = word.lstrip(_SYMBOL + _WEAK), _strength(word)
-        flags = 0 if strength is Strength.SYMBOL else re.IGNORECASE
-        for match in re.finditer(_pattern(name, strength), text, flags):
-            cues.append(Cue(field.name, strength, match.start(), match.end()))
-    return cues
+    return [
+        Cue(field.name, strength, match.start(), match.end())
+        for strength, pattern in _patterns_of(field.name)
+        for match in pattern.finditer(text)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _patterns_of(column: str) -> tuple[tuple[Strength, re.Pattern[str]], ...]:
+    """Return one pattern of a column's words for each strength, the longest words first."""
+    own = column if len(column) > 2 else _SYMBOL + column
+    spoken = () if len(column) <= 2 else (column.replace("_", " "),)
+    words = sorted({own, *spoken, *_WORDS.get(column, ())}, key=len, reverse=True)
+    patterns = []
+    for strength in Strength:
+        parts = [
+            _pattern(word.lstrip(_SYMBOL + _WEAK), strength)
+            for word in words
+            if _strength(word) is strength
+        ]
+        if parts:
+            flags = 0 if strength is Strength.SYMBOL else re.IGNORECASE
+            patterns.append((strength, re.compile("|".join(parts), flags)))
+    return tuple(patterns)
 
 
 def _strength(word: str) -> Strength:

@@ -21,7 +21,7 @@ from billing.metering.error_fixes import (
     find_suggested_fix,
     is_error_code,
 )
-from billing.metering.usage import REQUEST_ID_PREFIX, list_usage
+from billing.metering.usage import REQUEST_ID_PREFIX, list_linked_usage, list_usage
 from billing.reports.call_cost import CallNotFound, get_call_cost
 from billing.tables import BillingPeriod, Usage
 from gateway.dashboard.page_request import PageRequest
@@ -172,9 +172,12 @@ class CallPages(Controller):
             profile = await get_profile(session, page.account_id)
             priced = await get_call_cost(session, page.account_id, call_id)
             keys = await key_names(session, page.account_id)
+            steps = await list_linked_usage(session, page.account_id, call_id, _MAX_RECORDS)
             records = await list_records(session, page.account_id, _MAX_RECORDS, request_id=call_id)
         return page.render(
             "call.html",
+            steps=steps,
+            steps_nano=sum(step.cost_nano for step in steps),
             decisions=[decision_view(record, page.language) for record in records],
             priced=priced,
             call=priced.row,

@@ -32,7 +32,7 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
     if request.model != AUTO:
         return DecodedRequest(request.model, for_model, needs_reasoning=needs_reasoning)
     criteria = text_generation.text_criteria(
-        principal, chat.question_text(request), body, chat.requested_max_tokens(request)
+        principal, chat.task_text(request), body, chat.requested_max_tokens(request)
     )
     criteria = replace(criteria, needs_reasoning=needs_reasoning)
     return DecodedRequest(request.model, for_model, criteria=criteria)

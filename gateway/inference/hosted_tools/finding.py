@@ -29,7 +29,7 @@ _MAX_OWN_MODELS = 32
 # Kinds of weights of models that cannot answer before a customer has fitted one.
 _UNFITTED = frozenset({"fitted", "vision-package"})
 # A longer text takes the extractor more time than other calls may wait.
-_MAX_TEXT_IN_LOOP = 2_000
+_MAX_TEXT_IN_LOOP = 16_000
 
 
 @dataclass(frozen=True, slots=True)

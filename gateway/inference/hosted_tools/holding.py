@@ -21,7 +21,7 @@ from gateway.wire.inference import PredictionRequest, build_prediction_request
 from infra.telemetry.tracing import Trace
 
 # Upper bound of the tokens that a call and its result add to the prompt.
-_ADDED_TOKENS = 2 * MAX_RESULT_BYTES
+ADDED_TOKENS = 2 * MAX_RESULT_BYTES
 
 Admit = Callable[[ParsedRequest], Awaitable[AdmittedCall]]
 """Admits the client's call, as the parent of its steps."""
@@ -79,12 +79,12 @@ async def _hold_one(
     if direct:
         if number == 0:
             answer = step_request(request, (), ())
-            await linked.hold(principal, CHAT, answer, _ADDED_TOKENS * direct)
+            await linked.hold(principal, CHAT, answer, ADDED_TOKENS * direct)
         return
     choice = step_request(request, (), definitions(read.question.tools, request))
     if number == 0:
         await linked.hold(principal, CHAT, choice)
-    await linked.hold(principal, CHAT, choice, _ADDED_TOKENS * (number + 1))
+    await linked.hold(principal, CHAT, choice, ADDED_TOKENS * (number + 1))
 
 
 def _row_request(read: ReadQuestion, tool: SpecialistTool) -> ParsedRequest:

@@ -10,7 +10,7 @@ gateway/collaboration; here its steps are sent, and its answer is put into the c
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from billing.rating.quantities import NO_USAGE
+from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.call.errors import (
     ParameterInvalid,
@@ -45,6 +45,10 @@ from infra.errors import AppError
 # Upper bound of the tokens that a result adds to the prompt, with its call.
 _RESULT_TOKENS = MAX_RESULT_BYTES
 _MAX_EVENT_BYTES = 1 << 20
+
+
+# It is known that the parent consumed nothing, which differs from unknown usage.
+_NOTHING = Quantities(input_tokens=0, output_tokens=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class HostedToolRunner:
         hosted = request.hosted_tools or HostedTools()
         async with client.deadline(self._timeout_s):
             read = await self._tools.read(asked.principal, request, hosted)
-            if not hosted.is_requested and not read.question.has_readings:
+            if not hosted.is_requested and not read.question.has_new_readings:
                 return None
             if not read.question.tools:
                 raise ParameterInvalid(
@@ -181,4 +185,4 @@ def _wants_usage(request: ParsedRequest) -> bool:
 
 def _result(settlement: Settlement, tail: bytes, headers: Mapping[str, str]) -> CallResult:
     """Return the result of the parent call, which consumed nothing itself."""
-    return CallResult(settlement, 200, tail, headers, quantities=NO_USAGE)
+    return CallResult(settlement, 200, tail, headers, quantities=_NOTHING)

@@ -31,7 +31,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_decision_record_account_id_id", "decision_record", ["account_id", "id"])
     op.create_index("ix_decision_record_request_id", "decision_record", ["request_id"])
+    # A record is evidence: whatever code runs later, the database refuses to change it.
+    op.execute(
+        "create function decision_record_is_append_only() returns trigger language plpgsql as "
+        "$$ begin raise exception 'decision records are never changed'; end $$"
+    )
+    op.execute(
+        "create trigger decision_record_is_append_only before update or delete on decision_record "
+        "for each row execute function decision_record_is_append_only()"
+    )
 
 
 def downgrade() -> None:
     op.drop_table("decision_record")
+    op.execute("drop function decision_record_is_append_only")

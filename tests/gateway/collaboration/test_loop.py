@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.call.errors import UpstreamFailed
+from gateway.call.errors import ParameterInvalid, UpstreamFailed
 from gateway.collaboration.conversation import MAX_RESULT_BYTES, Reply, ToolCall, cut
 from gateway.collaboration.decisions import Prediction
 from gateway.collaboration.loop import AnswerOrigin, Conversation, Outcome
@@ -139,6 +139,17 @@ async def test_missing_inputs_are_asked_for_in_the_language_without_any_step() -
     assert (steps.asked, steps.predicted) == ([], [])
 
 
+async def test_recognised_tool_without_its_inputs_is_not_replaced_by_one_that_has_them() -> None:
+    other = SpecialistTool("other", "Other", MILL, "1", "other")
+    missing = SpecialistTool("motor", "Motor", MOTOR.signature, "1", "motor_efficiency")
+    texts = ("torque 65 Nm at 1300 rpm",)
+    read = {one.model: extract(texts, one.fields) for one in (other, missing)}
+    question = Question(texts, "en", (missing, other), read, frozenset({"motor"}))
+    outcome = await Conversation(question, Steps([GOOD], [FAILS]), 4).run()
+    assert outcome.origin is AnswerOrigin.ASKED
+    assert "voltage" in outcome.missing
+
+
 async def test_model_chooses_the_column_of_a_number_and_invents_none() -> None:
     text = "1300 rpm and 65 at the spindle. Fail?"
     steps = Steps([calls({"torque": 65, "rotational_speed": 9}), GOOD], [FAILS])
@@ -228,6 +239,32 @@ async def test_answer_that_no_tool_fits_is_asked_for_once_more_without_tools() -
     outcome = await converse(steps, "How do I grease 3 bearings?")
     assert (outcome.origin, outcome.text) == (AnswerOrigin.PLAIN, "Grease it.")
     assert [tools for _, tools, _ in steps.asked] == [["mill"], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("1300 rpm and 65 at the spindle. Fail?", AnswerOrigin.ASKED),
+        ("How do I grease a bearing?", AnswerOrigin.PLAIN),
+    ],
+)
+async def test_engine_that_takes_no_tools_is_asked_without_them(
+    text: str, origin: AnswerOrigin
+) -> None:
+    motor = SpecialistTool("motor", "Motor", MOTOR.signature, "1")
+    steps = Steps([ParameterInvalid("no tools"), Reply("With lithium grease.")], [FAILS])
+    outcome = await converse(steps, text, tools=(tool(), motor))
+    assert (outcome.origin, steps.predicted) == (origin, [])
+
+
+async def test_arguments_that_are_no_json_are_not_sent_back_to_the_engine() -> None:
+    broken = Reply("", (ToolCall("c1", "mill", '{"torque": 6'),), "tool_calls")
+    motor = SpecialistTool("motor", "Motor", MOTOR.signature, "1")
+    text = f"{TEXT} 400 V, 20 A, power factor 0.85"
+    steps = Steps([broken, GOOD], [FAILS])
+    await converse(steps, text, tools=(tool(), motor))
+    sent = steps.asked[1][0][0]["tool_calls"][0]["function"]["arguments"]
+    assert msgspec.json.decode(sent) == {}
 
 
 def test_result_of_ten_megabytes_is_cut() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from billing.metering.usage import list_usage
 from billing.money import nano_from_text
@@ -167,6 +169,23 @@ async def test_auto_calls_the_specialist_that_the_text_asks_for(both: Gateway) -
     assert body["x_maas_decisions"][0]["model"] == SPECIALIST
 
 
+async def test_auto_continues_with_the_values_that_it_asked_for(both: Gateway) -> None:
+    first = POINT.replace(", tool wear 220 min", "")
+    asked = (await ask(both, first, model="auto")).json()
+    assert asked["x_maas_missing"] == ["tool_wear"]
+    messages = [
+        {"role": "user", "content": first},
+        asked["choices"][0]["message"],
+        {"role": "user", "content": "tool wear is 220 min"},
+    ]
+    body = {"model": "auto", "messages": messages, "max_tokens": 60}
+    answer = (await both.http.post("/v1/chat/completions", json=body)).json()
+    assert answer["x_maas_decisions"][0]["verdict"] == "yes"
+    messages += [answer["choices"][0]["message"], {"role": "user", "content": "Thank you!"}]
+    thanked = (await both.http.post("/v1/chat/completions", json=body)).json()
+    assert "x_maas_decisions" not in thanked
+
+
 async def test_auto_with_deny_is_answered_by_the_language_model_alone(
     both: Gateway, model: FakeUpstream
 ) -> None:
@@ -246,6 +265,9 @@ async def test_record_of_a_decision_is_signed_and_belongs_to_its_account(both: G
     assert '"subject":"mill 3"' in record["document"]
     listed = (await both.http.get("/v1/decision_records")).json()
     assert [one["id"] for one in listed["data"]] == [record_id]
+    with pytest.raises(DBAPIError, match="never changed"):
+        async with both.parts.database.transaction() as session:
+            await session.execute(text("update decision_record set verdict = 'no'"))
     _, other = await builders.customer(both.parts.database, both.parts.settings, "Other")
     await both.caught_up()
     async with builders.client(both.url, {"authorization": f"Bearer {other.secret}"}) as http:
@@ -339,6 +361,22 @@ async def test_platform_fault_bills_no_step(both: Gateway, model: FakeUpstream) 
     assert answer.status_code == 502
     rows = await rows_of(both, 2)
     assert {row["cost"] for row in rows} == {"0.000000000"}
+
+
+async def test_quote_covers_all_steps_of_a_conversation(both: Gateway, model: FakeUpstream) -> None:
+    model.calls = [(SPECIALIST, '{"torque": 65}')]
+    body = {
+        "model": CHAT,
+        "messages": [{"role": "user", "content": UNCLEAR}],
+        "tools": [{**TOOL, "models": [SPECIALIST]}],
+        "max_tokens": 60,
+    }
+    quote = (await both.http.post("/v1/quote", json=body)).json()
+    answer = await both.http.post("/v1/chat/completions", json=body)
+    cost = nano_from_text(answer.headers["x-maas-cost"])
+    assert 0 < cost <= nano_from_text(quote["max_cost"])
+    assert nano_from_text(quote["hosted_tools_max_cost"]) > 0
+    assert nano_from_text(quote["min_cost"]) == 0
 
 
 async def newest_rows(gateway: Gateway) -> list[Any]:

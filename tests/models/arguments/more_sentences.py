@@ -124,6 +124,7 @@ MORE: tuple[tuple[str, str, dict[str, Any]], ...] = (
         {"tag": "VAV 12 Damper-Pos", "scheme": "brick"},
     ),
     ("tag_concept", "这个点位是什么意思？", {}),
+    ("tag_concept", "90m³/h at 1450 r/min and 3 kW·h", {}),
     # Engines, rigs and plates: series and tables.
     (
         "plate_fault",

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from models.drift.counts_text import HEADER as BINS_HEADER
 from tests.support.fakes.first_tokens import Chances, add_logprobs, no_chances
+from tests.support.fakes.function_calls import call_function
 from tests.support.fakes.learner import Learner
 from tests.support.fakes.listening import listening
 from tests.support.fakes.upstream_refusals import refusal_of, unfit
@@ -244,7 +245,7 @@ class _Handlers:
             if verb == "no-usage":
                 del answer["usage"]
             if self._fake.calls and body.get("tools"):
-                _call_function(answer, *self._fake.calls.pop(0))
+                call_function(answer, *self._fake.calls.pop(0))
             if verb == "no-choices":
                 answer["choices"] = []
             return web.json_response(_leaking(answer, self._fake.internals))
@@ -393,14 +394,6 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[st
         "choices": [choice],
         "usage": _usage(prompt, tokens, thoughts),
     }
-
-
-def _call_function(answer: dict[str, Any], name: str, arguments: str) -> None:
-    """Make an answer call a function in place of its text."""
-    function = {"name": name, "arguments": arguments}
-    message = {"role": "assistant", "content": None}
-    message["tool_calls"] = [{"id": "call_1", "type": "function", "function": function}]  # type: ignore[assignment]
-    answer["choices"][0] |= {"message": message, "finish_reason": "tool_calls"}
 
 
 def _leaking(answer: dict[str, Any], internals: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""How well a language model and specialists answer together, on a running service."""

@@ -1,0 +1,162 @@
+"""`python -m load.bench.hosted_tools --key maas_…`: 130 requests to a running service.
+
+Prints how often specialist, inputs and final answer were right (scoring.py has the rule). With the
+AI4I data set, held-out rows are asked in words too, and compared with the specialist asked directly
+and with the language model alone (`--alone`).
+"""
+
+import argparse
+import asyncio
+import csv
+import gzip
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from load.bench.hosted_tools.requests import BenchRequest, Expected, milling_request, read_requests
+from load.bench.hosted_tools.scoring import Score, score
+
+_AI4I = Path("ai4i2020") / "ai4i2020.csv.gz"
+# Every hundredth row of the file.
+_ROW_STEP = 100
+_CONCURRENCY = 2
+
+
+class Service:
+    """A running service, asked with one key."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, model: str) -> None:
+        self._session = session
+        self._url = url
+        self._model = model
+
+    async def ask(self, text: str, with_tool: bool = True) -> dict[str, Any]:
+        """Return the chat completion for a text, with the specialists or without."""
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": "user", "content": text}],
+            "max_tokens": 200,
+        }
+        if with_tool:
+            body["tools"] = [{"type": "specialist"}]
+        headers = {} if with_tool else {"x-maas-hosted-tools": "deny"}
+        return await self._post("/v1/chat/completions", body, headers)
+
+    async def predict(self, request: BenchRequest) -> Mapping[str, Any]:
+        """Return the outputs of the specialist that takes the request's inputs."""
+        row = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in request.inputs.items()
+        }
+        body = {"model": "auto", "instances": [row]}
+        answer = await self._post("/v1/predictions", body, {})
+        return dict(answer.get("predictions", [{}])[0])
+
+    async def _post(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Post a body; an error of the service is returned as an answer without text."""
+        async with self._session.post(self._url + path, json=body, headers=headers) as response:
+            answer: dict[str, Any] = await response.json()
+        if "error" in answer:
+            sys.stderr.write(f"{answer['error']['message']}\n")
+            return {"choices": [{"message": {"content": ""}}]}
+        return answer
+
+
+async def run(options: argparse.Namespace) -> str:
+    """Ask everything and return the report."""
+    headers = {"authorization": f"Bearer {options.key}"}
+    timeout = aiohttp.ClientTimeout(total=600)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        service = Service(session, options.url, options.model)
+        requests = read_requests()
+        groups = {
+            "one specialist": [one for one in requests if not one.is_mixed],
+            "mixed": [one for one in requests if one.is_mixed],
+            "AI4I in words": _milling_requests(options.data, options.rows),
+        }
+        lines = []
+        for name, group in groups.items():
+            if group:
+                lines.append(await _report(service, name, group, options.show))
+        if options.alone and groups["AI4I in words"]:
+            lines.append(await _report_alone(service, groups["AI4I in words"]))
+    return "\n".join(lines)
+
+
+async def _report(service: Service, name: str, requests: Sequence[BenchRequest], show: bool) -> str:
+    """Ask requests, a few at a time, and return a line of the report."""
+    limit = asyncio.Semaphore(_CONCURRENCY)
+    started = time.monotonic()
+
+    async def one(request: BenchRequest) -> Score:
+        async with limit:
+            answer = await service.ask(request.text)
+            is_decided = request.expected is Expected.DECISION
+            direct = await service.predict(request) if is_decided else {}
+        scored = score(request, answer, direct)
+        if show and not scored.final:
+            text = answer["choices"][0]["message"]["content"]
+            sys.stderr.write(f"{scored} {request.task} | {request.text} | {text}\n")
+        return scored
+
+    scores = await asyncio.gather(*(one(request) for request in requests))
+    count, seconds = len(scores), time.monotonic() - started
+    shares = (
+        f"{what} {sum(getattr(one, what) for one in scores) / count:.1%}"
+        for what in ("specialist", "inputs", "final")
+    )
+    return f"{name}: {count} requests, right: {', '.join(shares)}; {seconds / count:.1f} s each"
+
+
+async def _report_alone(service: Service, requests: Sequence[BenchRequest]) -> str:
+    """Ask the language model alone whether the machine fails; count answers as the specialist's."""
+    right = 0
+    for request in requests:
+        direct = await service.predict(request)
+        question = f"{request.text} Answer yes or no. 请回答 yes 或 no。"
+        answer = await service.ask(question, with_tool=False)
+        text = str(answer["choices"][0]["message"]["content"]).lower()
+        says_yes = "yes" in text or ("会" in text and "不会" not in text)
+        right += says_yes == bool(direct.get("failure"))
+    return f"language model alone: agrees with the specialist in {right / len(requests):.1%}"
+
+
+def _milling_requests(folder: Path, count: int) -> list[BenchRequest]:
+    """Return rows of AI4I in words, alternately English and Chinese; none without the data."""
+    file = folder / _AI4I
+    if not file.exists():
+        sys.stderr.write(f"{_AI4I} is not there: its rows are left out\n")
+        return []
+    with gzip.open(file, "rt", encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))[_ROW_STEP - 1 :: _ROW_STEP]
+    return [milling_request(row, number % 2 == 1) for number, row in enumerate(rows[:count])]
+
+
+def _data_folder() -> Path:
+    """Return the data sets' folder: `MAAS_TRAINING_DATA`, or beside the repository."""
+    beside = Path(__file__).resolve().parents[4] / "shared" / "data"
+    return Path(os.environ.get("MAAS_TRAINING_DATA") or beside)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark and print the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service")
+    parser.add_argument("--key", required=True, help="an API key, whose account pays")
+    parser.add_argument("--model", default="auto", help="the language model")
+    parser.add_argument("--data", type=Path, default=_data_folder(), help="data sets")
+    parser.add_argument("--rows", type=int, default=100, help="rows of AI4I, 0 for none")
+    parser.add_argument("--alone", action="store_true", help="ask the language model alone too")
+    parser.add_argument("--show", action="store_true", help="print what was wrong")
+    sys.stdout.write(asyncio.run(run(parser.parse_args(arguments))) + "\n")
+
+
+if __name__ == "__main__":
+    main()
