@@ -146,8 +146,9 @@ def build_document(document: dict[str, Any], catalog: Catalog) -> dict[str, Any]
         _REQUEST_BODIES.values(), ref_template=REF_TEMPLATE
     )
     for path, body_ref in zip(_REQUEST_BODIES, body_refs, strict=True):
-        operation = {**paths[path]["post"], "requestBody": _request_body(body_ref)}
-        paths[path] = {**paths[path], "post": operation}
+        method = "post" if "post" in paths[path] else "put"
+        operation = {**paths[path][method], "requestBody": _request_body(body_ref)}
+        paths[path] = {**paths[path], method: operation}
     components = document.get("components", {})
     schemas = {**metered_schemas, **components.get("schemas", {}), **body_schemas, **ERROR_SCHEMAS}
     ordered = {

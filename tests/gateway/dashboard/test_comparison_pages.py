@@ -96,7 +96,11 @@ async def test_ready_made_model_is_compared_by_the_mapping_of_the_form(
     }
     lines = [f"{row};{'yes' if row < 20 else 'no'};m{row % 4}" for row in range(40)]
     content = "\n".join(["torque;wear;machine", *lines]).encode()
-    mapping = {"columns": "moment = torque", "labels": "1 = yes\n0 = no", "outputs": "class"}
+    mapping: dict[str, Any] = {
+        "columns": "moment = torque",
+        "labels": "1 = yes\n0 = no",
+        "outputs": "class",
+    }
     response = await compare(office, name, content, second=SPECIALIST, **mapping)
     assert response.status_code == 303, words(response.text)
     address = response.headers["location"]
