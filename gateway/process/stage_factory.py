@@ -68,25 +68,17 @@ def build_stages(
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
         translator=ResponseTranslator(shared.responses),
-        grounder=Grounder(
-            parser,
-            searcher,
-            HandbookSearcher(catalog, shared.availability),
-            counter,
-            HandbookQuoter(counter),
-        ),
+        grounder=_build_grounder(parser, searcher, catalog, shared, counter),
         admission=admission,
         counter=counter,
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
-        hosted_tools=HostedToolRunner(
+        hosted_tools=_build_hosted_tools(
             _build_specialist_tools(shared, clock, catalog, parser, selector),
             StepSender(dispatcher, writer, clock),
             call_metrics,
-            clock,
-            timeout_s=settings.first_byte_timeout_s,
-            write_timeout_s=settings.idle_timeout_s,
+            settings,
         ),
         decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
         decisions=build_decision_stage(
@@ -104,6 +96,26 @@ def build_stages(
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
+
+
+def _build_grounder(
+    parser: Parser,
+    searcher: VectorStoreSearcher,
+    catalog: Catalog,
+    shared: SharedComponents,
+    counter: PromptTokenCounter,
+) -> Grounder:
+    """Build the component that adds passages to chats."""
+    handbook = HandbookSearcher(catalog, shared.availability)
+    return Grounder(parser, searcher, handbook, counter, HandbookQuoter(counter))
+
+
+def _build_hosted_tools(
+    tools: SpecialistTools, sender: StepSender, call_metrics: CallMetrics, settings: Settings
+) -> HostedToolRunner:
+    """Build the component that answers chats by a language model and specialists."""
+    timeout_s, write_timeout_s = settings.first_byte_timeout_s, settings.idle_timeout_s
+    return HostedToolRunner(tools, sender, call_metrics, sender.clock, timeout_s, write_timeout_s)
 
 
 def _build_specialist_tools(
