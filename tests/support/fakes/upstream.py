@@ -7,9 +7,6 @@ vector tells its words apart, so that texts that share words are near each other
 
 import asyncio
 import json
-import math
-import re
-import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,15 +15,14 @@ from typing import Any
 from aiohttp import web
 
 from models.drift.counts_text import HEADER as BINS_HEADER
+from tests.support.fakes.bodies import leaking, vector_of
 from tests.support.fakes.first_tokens import Chances, add_logprobs, no_chances
 from tests.support.fakes.function_calls import call_function
 from tests.support.fakes.learner import Learner
 from tests.support.fakes.listening import listening
 from tests.support.fakes.upstream_refusals import refusal_of, unfit
 
-_DIMENSIONS = 256
 _ROLE = [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]
-_WORDS = re.compile(r"[\u4e00-\u9fff]|\w+")
 
 
 @dataclass
@@ -127,7 +123,7 @@ class _Handlers:
         if refusal is not None:
             return refusal
         data = [
-            {"object": "embedding", "index": index, "embedding": _vector(str(text))}
+            {"object": "embedding", "index": index, "embedding": vector_of(str(text))}
             for index, text in enumerate(texts)
         ]
         tokens = sum(len(str(text).split()) for text in texts)
@@ -248,7 +244,7 @@ class _Handlers:
                 call_function(answer, *self._fake.calls.pop(0))
             if verb == "no-choices":
                 answer["choices"] = []
-            return web.json_response(_leaking(answer, self._fake.internals))
+            return web.json_response(leaking(answer, self._fake.internals))
         except asyncio.CancelledError:
             self._fake.cancelled += 1
             raise
@@ -346,18 +342,9 @@ class _Stream:
         return chunk
 
     async def _data(self, value: dict[str, Any]) -> None:
-        leaking = _leaking(value, {} if "error" in value else self._fake.internals)
-        text = json.dumps(leaking, separators=(",", ":"))
+        shown = leaking(value, {} if "error" in value else self._fake.internals)
+        text = json.dumps(shown, separators=(",", ":"))
         await self._response.write(f"data: {text}\n\n".encode())
-
-
-def _vector(text: str) -> list[float]:
-    """A unit vector with one dimension per word and Chinese character."""
-    vector = [0.0] * _DIMENSIONS
-    for word in _WORDS.findall(text.removeprefix("query: ").removeprefix("passage: ").lower()):
-        vector[zlib.crc32(word.encode()) % _DIMENSIONS] += 1.0
-    length = math.sqrt(sum(value * value for value in vector)) or 1.0
-    return [value / length for value in vector] if any(vector) else [1.0, *vector[1:]]
 
 
 def _thoughts(body: dict[str, Any]) -> int:
@@ -394,17 +381,6 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[st
         "choices": [choice],
         "usage": _usage(prompt, tokens, thoughts),
     }
-
-
-def _leaking(answer: dict[str, Any], internals: dict[str, Any]) -> dict[str, Any]:
-    """A response or chunk with engine-specific fields at every level."""
-    if not internals:
-        return answer
-    choices = [dict(choice) for choice in answer["choices"]]
-    for choice in choices:
-        for part in choice.keys() & {"message", "delta"}:
-            choice[part] = {**internals, **choice[part]}
-    return {**internals, **answer, "choices": [{**internals, **choice} for choice in choices]}
 
 
 def _length(body: dict[str, Any], prompt: str) -> int:
