@@ -7,9 +7,6 @@ vector tells its words apart, so that texts that share words are near each other
 
 import asyncio
 import json
-import math
-import re
-import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,10 +20,9 @@ from tests.support.fakes.function_calls import call_function
 from tests.support.fakes.learner import Learner
 from tests.support.fakes.listening import listening
 from tests.support.fakes.upstream_refusals import refusal_of, unfit
+from tests.support.fakes.vectors import vector_of
 
-_DIMENSIONS = 256
 _ROLE = [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]
-_WORDS = re.compile(r"[\u4e00-\u9fff]|\w+")
 
 
 @dataclass
@@ -127,7 +123,7 @@ class _Handlers:
         if refusal is not None:
             return refusal
         data = [
-            {"object": "embedding", "index": index, "embedding": _vector(str(text))}
+            {"object": "embedding", "index": index, "embedding": vector_of(str(text))}
             for index, text in enumerate(texts)
         ]
         tokens = sum(len(str(text).split()) for text in texts)
@@ -349,15 +345,6 @@ class _Stream:
         leaking = _leaking(value, {} if "error" in value else self._fake.internals)
         text = json.dumps(leaking, separators=(",", ":"))
         await self._response.write(f"data: {text}\n\n".encode())
-
-
-def _vector(text: str) -> list[float]:
-    """A unit vector with one dimension per word and Chinese character."""
-    vector = [0.0] * _DIMENSIONS
-    for word in _WORDS.findall(text.removeprefix("query: ").removeprefix("passage: ").lower()):
-        vector[zlib.crc32(word.encode()) % _DIMENSIONS] += 1.0
-    length = math.sqrt(sum(value * value for value in vector)) or 1.0
-    return [value / length for value in vector] if any(vector) else [1.0, *vector[1:]]
 
 
 def _thoughts(body: dict[str, Any]) -> int:
