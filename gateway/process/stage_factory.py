@@ -45,7 +45,8 @@ def build_stages(
 ) -> tuple[Stages, Embedder, VectorStoreSearcher]:
     """Build the stages of a call, and the embedder and searcher, which others use too."""
     connections, quota_leaser, heartbeat = shared.connections, shared.quota_leaser, shared.heartbeat
-    calls, pepper = connections.calls, secret_key(settings)
+    calls, database, pepper = connections.calls, connections.handlers, secret_key(settings)
+    first_byte_s = settings.first_byte_timeout_s
     timing, metrics = shared.timing, shared.metrics
     counter = PromptTokenCounter(settings.data_dir)
     admission = Admission(quota_leaser, counter, settings.credit_wait_s)
@@ -53,12 +54,8 @@ def build_stages(
     writer = UsageWriter(records, heartbeat, quota_leaser, clock, metrics, settle_s, timing)
     internal_calls = InternalCalls(admission, writer, clock)
     call_metrics = CallMetrics(quota_leaser, metrics, timing)
-    embedder = Embedder(
-        internal_calls, shared.router, shared.upstream, settings.first_byte_timeout_s
-    )
-    searcher = VectorStoreSearcher(
-        catalog, shared.availability, connections.handlers, clock, embedder
-    )
+    embedder = Embedder(internal_calls, shared.router, shared.upstream, first_byte_s)
+    searcher = VectorStoreSearcher(catalog, shared.availability, database, clock, embedder)
     parser = Parser(catalog, selector, shared.availability)
     dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
     stages = Stages(
@@ -68,54 +65,42 @@ def build_stages(
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
         translator=ResponseTranslator(shared.responses),
-        grounder=_build_grounder(parser, searcher, catalog, shared, counter),
+        grounder=_build_grounder(catalog, shared, parser, searcher, counter),
         admission=admission,
         counter=counter,
         dispatcher=dispatcher,
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
-        hosted_tools=_build_hosted_tools(
+        hosted_tools=HostedToolRunner(
             _build_specialist_tools(shared, clock, catalog, parser, selector),
             StepSender(dispatcher, writer, clock),
             call_metrics,
-            settings,
+            clock,
+            timeout_s=first_byte_s,
+            write_timeout_s=settings.idle_timeout_s,
         ),
-        decision_log=DecisionLog(connections.handlers, SigningKey(pepper, PURPOSE), clock),
-        decisions=build_decision_stage(
-            parser, selector, dispatcher, call_metrics, settings.first_byte_timeout_s
-        ),
+        decision_log=DecisionLog(database, SigningKey(pepper, PURPOSE), clock),
+        decisions=build_decision_stage(parser, selector, dispatcher, call_metrics, first_byte_s),
         writer=writer,
         call_metrics=call_metrics,
         internal_calls=internal_calls,
-        input_counter=InputCounter(
-            connections.handlers, clock, metrics.input_counts_dropped, timing
-        ),
-        shadow_calls=ShadowCalls(
-            dispatcher, shared.schedulers, writer, connections.handlers, clock
-        ),
+        input_counter=InputCounter(database, clock, metrics.input_counts_dropped, timing),
+        shadow_calls=ShadowCalls(dispatcher, shared.schedulers, writer, database, clock),
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
 
 
 def _build_grounder(
-    parser: Parser,
-    searcher: VectorStoreSearcher,
     catalog: Catalog,
     shared: SharedComponents,
+    parser: Parser,
+    searcher: VectorStoreSearcher,
     counter: PromptTokenCounter,
 ) -> Grounder:
-    """Build the component that adds passages to chats."""
+    """Build the component that inserts passages of stores and handbook."""
     handbook = HandbookSearcher(catalog, shared.availability)
     return Grounder(parser, searcher, handbook, counter, HandbookQuoter(counter))
-
-
-def _build_hosted_tools(
-    tools: SpecialistTools, sender: StepSender, call_metrics: CallMetrics, settings: Settings
-) -> HostedToolRunner:
-    """Build the component that answers chats by a language model and specialists."""
-    timeout_s, write_timeout_s = settings.first_byte_timeout_s, settings.idle_timeout_s
-    return HostedToolRunner(tools, sender, call_metrics, sender.clock, timeout_s, write_timeout_s)
 
 
 def _build_specialist_tools(

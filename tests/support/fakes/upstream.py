@@ -21,6 +21,7 @@ from tests.support.fakes.function_calls import call_function
 from tests.support.fakes.learner import Learner
 from tests.support.fakes.listening import listening
 from tests.support.fakes.upstream_refusals import refusal_of, unfit
+from tests.support.fakes.vectors import vector_of
 
 _ROLE = [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]
 
