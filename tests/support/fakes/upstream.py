@@ -15,7 +15,6 @@ from typing import Any
 from aiohttp import web
 
 from models.drift.counts_text import HEADER as BINS_HEADER
-from tests.support.fakes.bodies import leaking, vector_of
 from tests.support.fakes.first_tokens import Chances, add_logprobs, no_chances
 from tests.support.fakes.function_calls import call_function
 from tests.support.fakes.learner import Learner
@@ -245,7 +244,7 @@ class _Handlers:
                 call_function(answer, *self._fake.calls.pop(0))
             if verb == "no-choices":
                 answer["choices"] = []
-            return web.json_response(leaking(answer, self._fake.internals))
+            return web.json_response(_leaking(answer, self._fake.internals))
         except asyncio.CancelledError:
             self._fake.cancelled += 1
             raise
@@ -343,8 +342,8 @@ class _Stream:
         return chunk
 
     async def _data(self, value: dict[str, Any]) -> None:
-        shown = leaking(value, {} if "error" in value else self._fake.internals)
-        text = json.dumps(shown, separators=(",", ":"))
+        leaking = _leaking(value, {} if "error" in value else self._fake.internals)
+        text = json.dumps(leaking, separators=(",", ":"))
         await self._response.write(f"data: {text}\n\n".encode())
 
 
@@ -382,6 +381,17 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[st
         "choices": [choice],
         "usage": _usage(prompt, tokens, thoughts),
     }
+
+
+def _leaking(answer: dict[str, Any], internals: dict[str, Any]) -> dict[str, Any]:
+    """A response or chunk with engine-specific fields at every level."""
+    if not internals:
+        return answer
+    choices = [dict(choice) for choice in answer["choices"]]
+    for choice in choices:
+        for part in choice.keys() & {"message", "delta"}:
+            choice[part] = {**internals, **choice[part]}
+    return {**internals, **answer, "choices": [{**internals, **choice} for choice in choices]}
 
 
 def _length(body: dict[str, Any], prompt: str) -> int:
