@@ -25,7 +25,9 @@ class TestDefaultAttribution:
 
     def test_covered_output_tokens_allow_chats_of_their_model(self) -> None:
         found = covering(("llm", "input_tokens"), ("llm", "output_tokens"))
-        assert found == AttributionRules(("llm",), ("chat", "text_completion"))
+        assert found == AttributionRules(
+            ("llm",), ("chat", "text_completion", "messages", "responses")
+        )
 
     def test_covered_embeddings_allow_no_operation(self) -> None:
         found = covering(("vectors", "input_tokens"))
