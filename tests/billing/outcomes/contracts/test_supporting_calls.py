@@ -41,7 +41,8 @@ class TestDefaultAttribution:
 
 def test_supporting_operations_are_those_of_predicting_endpoints() -> None:
     """A new endpoint supports no claim until it is listed here."""
-    predicting = {Operation.CHAT, Operation.TEXT_COMPLETION, Operation.PREDICTIONS, Operation.INFER}
+    texts = {Operation.CHAT, Operation.TEXT_COMPLETION, Operation.MESSAGES, Operation.RESPONSES}
+    predicting = texts | {Operation.PREDICTIONS, Operation.INFER}
     assert set(OPERATIONS) == predicting
     assert predicting <= ENDPOINTS.keys()
 
