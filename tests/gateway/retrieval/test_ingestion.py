@@ -164,7 +164,7 @@ class TestIngestionFailures:
     async def test_chunker_timeout_fails_as_invalid_file(
         self, firm: Firm, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(chunker_process, "_TIMEOUT_S", 0.0)
+        monkeypatch.setattr(chunker_process, "_TIMES", chunker_process.TimeLimits(total_s=0.0))
         error = await self.failed(firm, MANUAL, "a.md")
         assert error.code == "invalid_file"
 
