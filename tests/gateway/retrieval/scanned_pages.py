@@ -96,8 +96,8 @@ def picture(page: Image.Image, kind: str = "PNG") -> bytes:
     return file.getvalue()
 
 
-def scanned_pdf(*pages: Image.Image | str) -> bytes:
-    """A PDF with a picture at the top, or text, on each page of A4."""
+def scanned_pdf(*pages: Image.Image | str, stamp: str = "") -> bytes:
+    """A PDF with a picture at the top, or text, on each page of A4, and a stamp at the bottom."""
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=(595, 842))
     for page in pages:
@@ -107,6 +107,7 @@ def scanned_pdf(*pages: Image.Image | str) -> bytes:
             jpeg = io.BytesIO(picture(page, "JPEG"))
             height = 595 * page.height / page.width
             canvas.drawImage(ImageReader(jpeg), 0, 842 - height, 595, height)
+        canvas.drawString(72, 40, stamp)
         canvas.showPage()
     canvas.save()
     return file.getvalue()

@@ -117,7 +117,7 @@ class TestVectorStoreFiles:
         store = (await firm.openai.vector_stores.create()).id
         learning = await firm.openai.files.create(file=("a.jsonl", b"{}"), purpose="fine-tune")
         for file, code in (
-            (await firm.sends("x", "a.docx"), "unsupported_file"),
+            (await firm.sends("x", "a.doc"), "unsupported_file"),
             (learning.id, "invalid_value"),
             ("file_" + "0" * 32, "file_not_found"),
         ):

@@ -44,6 +44,18 @@ class TestRecognition:
         lines = extract_text("a.pdf", content).text.split("\n")
         assert [line for line in lines if line] == [LAYER, "主轴轴承过热", LAYER]
 
+    def test_page_with_a_stamp_on_its_scan_is_recognised(self) -> None:
+        page = page_of(("主轴轴承过热",))
+        text = extract_text("a.pdf", scanned_pdf(page, stamp="Page 1")).text
+        assert text == "主轴轴承过热\nPage 1"
+
+    def test_page_with_short_text_beside_a_small_picture_keeps_its_text(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(scans, "_load_reader", None)
+        content = scanned_pdf(small("主轴轴承过热"), stamp="Chapter 2")
+        assert extract_text("a.pdf", content).text.strip() == "Chapter 2"
+
     def test_pdf_with_text_layers_is_not_recognised(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(scans, "_load_reader", None)
         assert extract_text("a.pdf", scanned_pdf(LAYER, LAYER)).text.split("\n")[::3] == [
@@ -119,8 +131,7 @@ class TestRejection:
 class TestMissingExtra:
     @pytest.fixture(autouse=True)
     def without_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in (scans, weights):
-            monkeypatch.setattr(module, "is_ocr_installed", lambda: False)
+        monkeypatch.setattr(weights, "find_spec", lambda package: None)
 
     @pytest.mark.parametrize(
         ("name", "content"), [("a.pdf", scanned_pdf(small("a"))), ("a.png", picture(small("a")))]
