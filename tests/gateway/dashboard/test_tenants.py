@@ -14,7 +14,7 @@ from tests.gateway.dashboard.chat_form import chat
 from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
-from tests.support.gateway.batching import create_batch
+from tests.support.gateway.batching import completed_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.trainings import (
     create_comparison,
@@ -53,7 +53,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "job": await create_training(gateway),
         "variant": variant,
         "comparison": await create_comparison(gateway, variant),
-        "batch": await create_batch(gateway.http),
+        "batch": await completed_batch(gateway.http, gateway.parts.database, gateway.key.row),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",

@@ -90,7 +90,9 @@ def test_composed_sentences_say_verdict_probability_reasons_and_source() -> None
     assert compose(FAILS, "milling-model", "2", "zh") == (
         "预计会发生故障（概率 93.1%）。主要原因：扭矩、刀具磨损时间。来源：milling-model，版本 2。"
     )
-    assert "remaining life: 45.3 cycles (interval 31 to 62)" in compose(LIFE, "life-model", "1", "en")
+    assert "remaining life: 45.3 cycles (interval 31 to 62)" in compose(
+        LIFE, "life-model", "1", "en"
+    )
 
 
 @pytest.mark.parametrize(

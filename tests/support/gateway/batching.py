@@ -11,8 +11,9 @@ import httpx
 from openai import AsyncOpenAI
 from openai.types import Batch as ClientBatch
 
-from billing.tables import QuotaLease
+from billing.tables import ApiKey, QuotaLease
 from gateway.batches.batches import BATCH_ID_PREFIX
+from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.tables import Batch, BatchStatus
 from infra import ids
 from infra.database.database import Database
@@ -138,6 +139,17 @@ def extra(batch: ClientBatch, name: str) -> str:
     assert batch.model_extra is not None
     value: str = batch.model_extra[f"x_maas_{name}"]
     return value
+
+
+async def completed_batch(http: httpx.AsyncClient, database: Database, key: ApiKey) -> str:
+    """Store a completed batch whose output and errors are its input file; returns its id."""
+    content = {"file": ("in.jsonl", jsonl(chat_lines(1)))}
+    upload = await http.post("/v1/files", data={"purpose": "batch"}, files=content)
+    file_id = ids.parse_id(FILE_PREFIX, upload.json()["id"])
+    files = {"input_file_id": file_id, "output_file_id": file_id, "error_file_id": file_id}
+    status = {"status": BatchStatus.COMPLETED}
+    row = await stored_batch(database, key.account_id, key.id, **files, **status)
+    return ids.format_id(BATCH_ID_PREFIX, row.id)
 
 
 async def stored_batch(database: Database, account_id: UUID, key_id: UUID, **values: Any) -> Batch:
