@@ -9,6 +9,7 @@ from types import MappingProxyType
 from billing.collection.collectors import COLLECTORS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
+from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
@@ -62,6 +63,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         **EVALUATION_LABELS,
         **BATCH_LABELS,
+        **GUARD_LABELS,
         **OWN_MODEL_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),
