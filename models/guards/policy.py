@@ -132,7 +132,7 @@ def _parse_words(rule: Mapping[str, Any], path: str) -> tuple[str, ...]:
         raise GuardInvalid(f"`{path}` must be a list of 1 to {MAX_WORDS} words.", param=path)
     for number, word in enumerate(words):
         is_text = isinstance(word, str) and len(word) <= MAX_WORD_LENGTH
-        if not is_text or "\x00" in word or not tokenize(word):
+        if not is_text or "\x00" in word or not tokenize(word).texts:
             raise GuardInvalid(
                 f"`{path}[{number}]` must be a text of at most {MAX_WORD_LENGTH} characters with "
                 "a letter or digit.",

@@ -47,4 +47,4 @@ def _check_value(name: str, value: Any, check: CheckText) -> Any:
 
 def _has_token_ids(items: list[Any]) -> bool:
     """Whether a list of inputs holds token ids, or lists of them."""
-    return any(isinstance(item, int | list) for item in items)
+    return any(isinstance(item, int | list) for item in items)  # items of other inputs are objects

@@ -89,6 +89,16 @@ class TestInput:
         assert upstream.received[0]["input"] == ["call <PHONE>"]
         assert upstream.received[1]["prompt"] == "call <PHONE>"
 
+    async def test_decision_about_a_refused_text_is_refused(
+        self, guarded: Gateway, upstream: FakeUpstream
+    ) -> None:
+        question = {"type": "predicate", "instructions": "It flies."}
+        item = {"role": "user", "content": [{"type": "input_text", "text": "A falcon."}]}
+        body = {"model": CHAT, "input": [item], "questions": [question]}
+        answer = await guarded.http.post("/v1/decisions", json=body)
+        assert (answer.status_code, error_of(answer)["code"]) == (400, "content_filter")
+        assert upstream.received == []
+
     async def test_anthropic_error_has_its_shape(self, guarded: Gateway) -> None:
         body = {"model": CHAT, "max_tokens": 5, "messages": prompt("hi"), "system": "a falcon"}
         answer = await guarded.http.post("/v1/messages", json=body)
