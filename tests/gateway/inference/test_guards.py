@@ -7,11 +7,11 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError
 
 from gateway.identity.audit_log import CLI_ACTOR
-from gateway.registry.guards import remove_policy, set_policy
-from models.guards.policy import parse_policy
+from gateway.registry.guards import remove_policy
 from tests.gateway.inference.stream_events import events
 from tests.support.builders import CHAT, EMBEDDING, Gateway, customer
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.checking import set_guard
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
 from tests.support.openai_client import openai_client
@@ -23,17 +23,10 @@ FALCON: dict[str, Any] = {"kind": "words", "action": "refuse", "applies_to": "bo
                           "words": ["falcon", "猎鹰"]}  # fmt: skip
 
 
-async def guard(gateway: Gateway, *rules: dict[str, Any]) -> None:
-    account, clock = gateway.account.id, gateway.parts.clock
-    async with gateway.parts.database.transaction() as session:
-        await set_policy(session, clock, CLI_ACTOR, account, parse_policy(list(rules)))
-    await gateway.caught_up()
-
-
 @pytest.fixture
 async def guarded(gateway: Gateway) -> Gateway:
     """A gateway whose account refuses a word and masks phone numbers, in both directions."""
-    await guard(gateway, FALCON, PHONES)
+    await set_guard(gateway, FALCON, PHONES)
     return gateway
 
 
@@ -207,7 +200,7 @@ class TestAnswer:
     async def test_guard_for_input_leaves_answers_alone(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
-        await guard(gateway, {**FALCON, "applies_to": "input"})
+        await set_guard(gateway, {**FALCON, "applies_to": "input"})
         upstream.says = "This is the falcon."
         answer = await gateway.chat("one", max_tokens=40)
         assert "falcon" in answer.json()["choices"][0]["message"]["content"]
