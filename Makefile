@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(firstword $(subst -, ,$(PROFILE)))
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test test-all test-unit check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
+.PHONY: run test test-all test-unit clients check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
 # MODEL=<hub id or folder> serves one more language model, ONLY=1 no other (docs/operators-guide.md).
 run: $(SERVED)
@@ -68,6 +68,10 @@ fuzz: $(TESTED)
 # or after a change of what those tests send.
 record: $(TESTED)
 	$(BIN)/python -m tests.support.recording
+
+# Clients that need libraries of other versions than ours, against a gateway that runs (URL, KEY).
+clients: $(TESTED)
+	$(BIN)/python -m tests.clients --url $(URL) --key $(KEY) --model $(or $(MODEL),industrial-llm-base)
 
 # Known vulnerabilities of what is installed; says so where nobody can be asked, and fails only for
 # what is known. tests/auditing/accepted.toml has what is accepted, why and until when.

@@ -33,7 +33,7 @@ from models.catalog import AUTO, Catalog, Model, Task
 
 # More would make an error unreadable.
 _MAX_NAMED_MODELS = 6
-_OFFERS_SPECIALISTS = frozenset({Operation.CHAT, Operation.MESSAGES})
+_OFFERS_SPECIALISTS = frozenset({Operation.CHAT, Operation.MESSAGES, Operation.RESPONSES})
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 

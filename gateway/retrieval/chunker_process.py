@@ -9,7 +9,9 @@ import os
 import resource
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -23,9 +25,20 @@ from infra.processes import exit_with_parent
 # Per file. Embedding takes 0.1 to 0.3 s per chunk on one core, so this is about 20 minutes.
 MAX_CHUNKS = 5_000
 _MAX_MEMORY_BYTES = 2 << 30
-_MAX_CPU_S = 120
-_TIMEOUT_S = 300.0
 _NICE_INCREMENT = 10
+# Files that may have scanned pages, which take 3 to 4 s each to recognise.
+_SCANNED = frozenset({".pdf", ".png", ".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long the child may work on a file: seconds of processor time, and in all."""
+
+    cpu_s: int = 120
+    total_s: float = 300.0
+
+
+_TIMES, _SCANNED_TIMES = TimeLimits(), TimeLimits(cpu_s=300, total_s=600.0)
 
 
 class ChunkRequest(msgspec.Struct):
@@ -75,7 +88,7 @@ async def chunk_in_subprocess(request: ChunkRequest) -> list[str]:
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(_TIMEOUT_S):
+        async with asyncio.timeout(time_limits(request.filename).total_s):
             output, _ = await child.communicate(msgspec.msgpack.encode(request))
     except TimeoutError:
         raise FileUnreadable("Parsing the file exceeded the time limit.") from None
@@ -89,6 +102,11 @@ async def chunk_in_subprocess(request: ChunkRequest) -> list[str]:
     if result.error is not None:
         raise FileRejected(result.error, result.code)
     return result.chunks
+
+
+def time_limits(filename: str) -> TimeLimits:
+    """Return the limits for a file by its extension."""
+    return _SCANNED_TIMES if PurePath(filename).suffix.lower() in _SCANNED else _TIMES
 
 
 def chunk_file(request: ChunkRequest) -> list[str]:
@@ -112,7 +130,7 @@ def main() -> None:
     request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=ChunkRequest)
     for limit, maximum in (
         (resource.RLIMIT_AS, _MAX_MEMORY_BYTES),
-        (resource.RLIMIT_CPU, _MAX_CPU_S),
+        (resource.RLIMIT_CPU, time_limits(request.filename).cpu_s),
     ):
         resource.setrlimit(limit, (maximum, maximum))
     result: Any

@@ -1,4 +1,4 @@
-"""Extract text and headings from uploaded files: text, Markdown, CSV, JSONL, PDF, Word, Excel."""
+"""Extract text and headings from files: text, Markdown, CSV, JSONL, PDF, Word, Excel, pictures."""
 
 import csv
 import io
@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.call.errors import BadRequest
 from gateway.retrieval.office_files import OfficeFileInvalid, read_excel, read_word
+from gateway.retrieval.scans import ScanInvalid, read_picture, read_scanned_pages
 from infra.lazy_import import LazyModule
 
 if TYPE_CHECKING:
@@ -125,12 +126,24 @@ def _format_json(value: object) -> str:
 
 
 def _extract_pdf(content: bytes) -> Document:
-    """Return the text layer of the pages; scanned pages are not recognised (no OCR)."""
+    """Return the text of the pages: their text layer, or what is recognised on scanned pages."""
+    try:
+        texts = read_scanned_pages(content, _read_text_layer(content))
+    except ScanInvalid as error:
+        raise FileUnreadable(str(error)) from error
+    text = "\n\n".join(texts)
+    if not text.strip():
+        raise FileUnreadable("The PDF contains no text, and none was recognised on its pages.")
+    return Document(text.replace("\x00", " "))
+
+
+def _read_text_layer(content: bytes) -> list[str]:
+    """Return the text layer of each page of a PDF, empty for scanned pages."""
     try:
         pages = pypdf.PdfReader(io.BytesIO(content)).pages
         if len(pages) > _MAX_PDF_PAGES:
             raise FileUnreadable(f"The PDF has more than {_MAX_PDF_PAGES} pages.")
-        text = "\n\n".join(page.extract_text() for page in pages)
+        return [page.extract_text() for page in pages]
     # pypdf raises any of these on a damaged file.
     except (
         pypdf.errors.PyPdfError,
@@ -141,9 +154,14 @@ def _extract_pdf(content: bytes) -> Document:
         RecursionError,
     ) as error:
         raise FileUnreadable("The PDF is damaged or encrypted.") from error
-    if not text.strip():
-        raise FileUnreadable("The PDF contains no text; scanned pages are not supported.")
-    return Document(text.replace("\x00", " "))
+
+
+def _extract_picture(content: bytes) -> Document:
+    """Return the text that is recognised on a picture of a page."""
+    try:
+        return Document(read_picture(content))
+    except ScanInvalid as error:
+        raise FileUnreadable(str(error)) from error
 
 
 def _extract_word(content: bytes) -> Document:
@@ -184,6 +202,9 @@ _EXTRACTORS: Mapping[str, Callable[[bytes], Document]] = {
     ".tsv": _extract_table,
     ".jsonl": _extract_json_lines,
     ".pdf": _extract_pdf,
+    ".png": _extract_picture,
+    ".jpg": _extract_picture,
+    ".jpeg": _extract_picture,
     ".docx": _extract_word,
     ".xlsx": _extract_excel,
     ".xlsm": _extract_excel,

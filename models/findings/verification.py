@@ -17,6 +17,8 @@ from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
 _MIN_DIGITS = 2
 _LIST_MARKER = re.compile(r"(?m)^\s*(?:\(?\d{1,2}[.)、]|[-*•])\s+")
+# What small models write in the place of what they do not know, as `Source: <sensitive>`.
+_PLACEHOLDER = re.compile(r"<[^<>=\d]{2,40}>|\[[A-Z_ ]{3,40}\]|\{\w{2,40}\}")
 # Words that contradict a verdict. A negated one in the text, such as `no failure`, is a NO.
 _SAYS_NO = re.compile(
     r"\bno (?:failure|fault|anomal|signal|risk)|\bnot (?:expected to )?(?:fail|anomal)|"
@@ -60,6 +62,7 @@ def check_answer(
     quantities = find_quantities(normal)
     known = [*_known_of(findings), *inputs, *_known_of_texts(texts)]
     foreign = [one.text for one in quantities if not any(_is_same(one, k) for k in known)]
+    foreign += [one for one in _PLACEHOLDER.findall(answer) if not any(one in t for t in texts)]
     lacking = [name for finding in findings for name in _lacking(finding, normal, quantities)]
     return tuple(dict.fromkeys([*foreign, *lacking]))
 

@@ -12,7 +12,7 @@ from billing.rating.terms import ANY_MODEL, Allowance
 
 # As usage rows name them (gateway/call/values.py).
 SPECIALIST_OPERATIONS = ("predictions", "infer")
-TEXT_OPERATIONS = ("chat", "text_completion")
+TEXT_OPERATIONS = ("chat", "text_completion", "messages", "responses")
 OPERATIONS = (*SPECIALIST_OPERATIONS, *TEXT_OPERATIONS)
 _SPECIALIST_METERS = frozenset({"rows", "images"})
 _TEXT_METERS = frozenset({"output_tokens"})

@@ -13,7 +13,7 @@ import random
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from load.bench.assistant.calls import AskedAnswer, GatewayClient, connect
 from load.bench.assistant.tables import document_table, technician_table
@@ -48,18 +48,19 @@ async def _measure(options: argparse.Namespace) -> None:
                 async def ask(question: TechnicianQuestion) -> AskedAnswer:
                     return await client.ask(options.model, question.question)
 
-                answers = await _ask_all(questions, ask, options.concurrency)
-                _write(output.write, questions, answers)
+                answers = await _ask_all(questions, ask, options.concurrency, output)
                 _print(technician_table(questions, answers))
             if not options.only_technician:
                 documents = _sample(document_questions(), options.sample)
-                answers = await _ask_documents(client, documents, options)
-                _write(output.write, documents, answers)
+                answers = await _ask_documents(client, documents, options, output)
                 _print(document_table(documents, answers))
 
 
 async def _ask_documents(
-    client: GatewayClient, questions: Sequence[DocumentQuestion], options: argparse.Namespace
+    client: GatewayClient,
+    questions: Sequence[DocumentQuestion],
+    options: argparse.Namespace,
+    output: TextIO,
 ) -> list[AskedAnswer]:
     """Store the documents and ask the questions about them."""
     names = sorted({question.document for question in questions})
@@ -72,19 +73,20 @@ async def _ask_documents(
             options.documents_model, question.question, [stores[question.document]]
         )
 
-    return await _ask_all(questions, ask, options.concurrency)
+    return await _ask_all(questions, ask, options.concurrency, output)
 
 
 async def _ask_all(
-    questions: Sequence[_Question], ask: "Ask[_Question]", concurrency: int
+    questions: Sequence[_Question], ask: "Ask[_Question]", concurrency: int, output: TextIO
 ) -> list[AskedAnswer]:
-    """Ask all questions, so many at a time; return the answers in order."""
+    """Ask all questions, so many at a time; write each answer, and return them in order."""
     slots, done = asyncio.Semaphore(concurrency), 0
 
     async def ask_one(question: _Question) -> AskedAnswer:
         nonlocal done
         async with slots:
             answer = await ask(question)
+        _write(output, question, answer)
         done += 1
         sys.stderr.write(f"\r{done} of {len(questions)}")
         sys.stderr.flush()
@@ -102,27 +104,23 @@ def _sample(questions: Sequence[_Question], size: int | None) -> list[_Question]
     return random.Random(_SEED).sample(list(questions), size)
 
 
-def _write(
-    write: Callable[[str], object],
-    questions: Sequence[_Question],
-    answers: Sequence[AskedAnswer],
-) -> None:
-    """Write each question with its answer and verdict as a JSON line."""
-    for question, asked in zip(questions, answers, strict=True):
-        verdict = (
-            score_document_answer(question, asked.answer)
-            if isinstance(question, DocumentQuestion)
-            else score_technician_answer(question, asked.answer.text)
-        )
-        line: Mapping[str, object] = {
-            "id": question.id,
-            "question": question.question,
-            "verdict": verdict,
-            "grounding": asked.grounding,
-            "seconds": round(asked.seconds, 2),
-            "answer": asked.answer.text,
-        }
-        write(json.dumps(line, ensure_ascii=False) + "\n")
+def _write(output: TextIO, question: _Question, asked: AskedAnswer) -> None:
+    """Write a question with its answer and verdict as a JSON line."""
+    verdict = (
+        score_document_answer(question, asked.answer)
+        if isinstance(question, DocumentQuestion)
+        else score_technician_answer(question, asked.answer.text)
+    )
+    line: Mapping[str, object] = {
+        "id": question.id,
+        "question": question.question,
+        "verdict": verdict,
+        "grounding": asked.grounding,
+        "seconds": round(asked.seconds, 2),
+        "answer": asked.answer.text,
+    }
+    output.write(json.dumps(line, ensure_ascii=False) + "\n")
+    output.flush()
 
 
 def _print(lines: Sequence[str]) -> None:

@@ -5,7 +5,11 @@ from tests.support.dashboard.firm import Firm
 from tests.support.gateway.batching import create_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.subscribing import SMALL, offer
-from tests.support.gateway.trainings import create_training, create_variant
+from tests.support.gateway.trainings import (
+    create_comparison,
+    create_training,
+    create_variant,
+)
 
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
@@ -23,6 +27,7 @@ PAGES = (
     "/dashboard/models/new",
     "/dashboard/models/predict",
     "/dashboard/models/comparisons",
+    "/dashboard/models/comparisons/{comparison}",
     "/dashboard/models/jobs/{job}",
     "/dashboard/models/variants/{variant}",
     "/dashboard/evaluations",
@@ -82,4 +87,5 @@ async def addresses(firm: Firm) -> list[str]:
     known["batch"] = await create_batch(firm.gateway.http)
     known["job"] = await create_training(firm.gateway)
     known["variant"] = await create_variant(firm.gateway, 2)
+    known["comparison"] = await create_comparison(firm.gateway, known["variant"])
     return [page.format(**known) for page in PAGES]

@@ -15,7 +15,11 @@ from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 from tests.support.gateway.evaluator import create_run
-from tests.support.gateway.trainings import create_training, create_variant
+from tests.support.gateway.trainings import (
+    create_comparison,
+    create_training,
+    create_variant,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,7 @@ async def known(firm: Firm) -> dict[str, str]:
     async with gateway.parts.database.transaction() as session:
         query = select(col(LoginSession.id)).where(col(LoginSession.person_id) == owner.person_id)
         opened = (await session.scalars(query)).one()
+    variant = await create_variant(gateway)
     return {
         "account": ids.format_id("acct", gateway.account.id),
         "invoice": (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"],
@@ -45,7 +50,8 @@ async def known(firm: Firm) -> dict[str, str]:
         "ended": ids.format_id("session", opened),
         "run": await create_run(gateway),
         "job": await create_training(gateway),
-        "variant": await create_variant(gateway),
+        "variant": variant,
+        "comparison": await create_comparison(gateway, variant),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -58,7 +64,7 @@ class TestTenantIsolation:
         """A new page with a new path parameter must be listed here."""
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
-        assert found - NO_ROWS - OUTCOMES == {*rows, "job", "variant"}
+        assert found - NO_ROWS - OUTCOMES == {*rows, "job", "variant", "comparison"}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
         values = await known(firm)

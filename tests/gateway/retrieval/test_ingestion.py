@@ -117,7 +117,7 @@ class TestVectorStoreFiles:
         store = (await firm.openai.vector_stores.create()).id
         learning = await firm.openai.files.create(file=("a.jsonl", b"{}"), purpose="fine-tune")
         for file, code in (
-            (await firm.sends("x", "a.docx"), "unsupported_file"),
+            (await firm.sends("x", "a.doc"), "unsupported_file"),
             (learning.id, "invalid_value"),
             ("file_" + "0" * 32, "file_not_found"),
         ):
@@ -164,7 +164,7 @@ class TestIngestionFailures:
     async def test_chunker_timeout_fails_as_invalid_file(
         self, firm: Firm, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(chunker_process, "_TIMEOUT_S", 0.0)
+        monkeypatch.setattr(chunker_process, "_TIMES", chunker_process.TimeLimits(total_s=0.0))
         error = await self.failed(firm, MANUAL, "a.md")
         assert error.code == "invalid_file"
 

@@ -61,6 +61,13 @@ async def test_response_has_the_verdict_and_its_cost_is_the_sum_of_its_rows(
     assert nano_from_text(cost) == sum(nano_from_text(row["cost"]) for row in rows) > 0
 
 
+async def test_auto_asks_the_specialist_in_a_response(both: Gateway) -> None:
+    body = {"model": "auto", "input": POINT, "max_output_tokens": 60}
+    answer = (await both.http.post("/v1/responses", json=body)).json()
+    (decision,) = answer["x_maas_decisions"]
+    assert (decision["model"], decision["verdict"]) == (SPECIALIST, "yes")
+
+
 async def test_stored_response_has_the_decisions(both: Gateway) -> None:
     async with openai_client(both) as client:
         made = await client.responses.create(**ASKED, store=True)

@@ -106,6 +106,9 @@ def test_composed_sentences_say_verdict_probability_reasons_and_source() -> None
         ("No failure is expected, with a probability of 93 %.", False),
         ("概率93.1%，不会发生故障。", False),
         ("Probability 93 %. Change the tool within 30 minutes.", False),
+        ("A failure is likely (93.1 %). Source: <sensitive>", False),
+        ("A failure of [MACHINE NAME] is likely (93.1 %).", False),
+        ("A failure is likely (p > 0.9, < 1): 93.1 %.", True),
         ("", False),
     ],
 )

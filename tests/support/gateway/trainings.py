@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.evaluations.comparisons import rows as comparisons
 from gateway.fine_tuning import jobs
 from gateway.fine_tuning.acceptance import reject_job
 from gateway.fine_tuning.runner import VariantWorseThanBase
@@ -46,6 +47,30 @@ async def create_variant(gateway: Gateway, versions: int = 1) -> str:
             await make_live(session, parts.clock, job)
             await jobs.complete_job(session, parts.clock, job, "It is ready.")
     return public_id(job.model, job.account_id, job.name)
+
+
+async def create_comparison(gateway: Gateway, model: str) -> str:
+    """A comparison of two versions of a model that was canceled; returns its id."""
+    account_id, key_id = gateway.account.id, gateway.key.row.id
+    models = [f"{model}:1", f"{model}:2"]
+    parts = gateway.parts
+    new = comparisons.NewComparison(
+        account_id=account_id,
+        key_id=key_id,
+        name="june.csv",
+        models=models,
+        file_id=ids.new_id(),
+        options={"models": models, "target": "wear"},
+        rows=60,
+        max_cost_nano=None,
+        quoted_nano=1,
+        currency="CNY",
+    )
+    async with parts.database.transaction() as session:
+        row = await comparisons.create_comparison(session, parts.clock, new)
+        name = ids.format_id(comparisons.COMPARISON_ID_PREFIX, row.id)
+        await comparisons.cancel_comparison(session, parts.clock, account_id, name)
+    return name
 
 
 async def _upload(gateway: Gateway) -> str:

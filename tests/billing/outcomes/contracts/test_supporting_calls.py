@@ -25,7 +25,9 @@ class TestDefaultAttribution:
 
     def test_covered_output_tokens_allow_chats_of_their_model(self) -> None:
         found = covering(("llm", "input_tokens"), ("llm", "output_tokens"))
-        assert found == AttributionRules(("llm",), ("chat", "text_completion"))
+        assert found == AttributionRules(
+            ("llm",), ("chat", "text_completion", "messages", "responses")
+        )
 
     def test_covered_embeddings_allow_no_operation(self) -> None:
         found = covering(("vectors", "input_tokens"))
@@ -39,7 +41,8 @@ class TestDefaultAttribution:
 
 def test_supporting_operations_are_those_of_predicting_endpoints() -> None:
     """A new endpoint supports no claim until it is listed here."""
-    predicting = {Operation.CHAT, Operation.TEXT_COMPLETION, Operation.PREDICTIONS, Operation.INFER}
+    texts = {Operation.CHAT, Operation.TEXT_COMPLETION, Operation.MESSAGES, Operation.RESPONSES}
+    predicting = texts | {Operation.PREDICTIONS, Operation.INFER}
     assert set(OPERATIONS) == predicting
     assert predicting <= ENDPOINTS.keys()
 
