@@ -92,6 +92,8 @@ class Grounder:
             grounded_request = self._parser.parse(call, grounded_body, principal)
             if not sources or await self._fits(call, grounded_request, max_tokens):
                 citations = await _prepare_citations(retrieval, context, sources, grounded_request)
+                # Parsed again, a question for `auto` may have been offered a specialist.
+                grounded_request = replace(grounded_request, hosted_tools=None)
                 return grounded_body, replace(grounded_request, retrieval=None, citations=citations)
             sources = sources[:-1]
 

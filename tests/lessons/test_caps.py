@@ -29,6 +29,12 @@ from tests.support.gateway.errors import error_of
 
 # A prompt of one word, a response of 20 tokens.
 COST = 500 + 20 * 2000
+# Jobs have routes of their own; no built-in model answers `rerank`, so its document has no example.
+DOCUMENTED = [
+    operation
+    for operation, endpoint in ENDPOINTS.items()
+    if not endpoint.is_job and endpoint.documentation is not None
+]
 
 
 @pytest.fixture
@@ -100,7 +106,7 @@ class TestLimitOverruns:
             assert error_of(await gateway.chat("x", max_tokens=20))["code"] == "credit_exhausted"
         assert not upstream.received
 
-    @pytest.mark.parametrize("operation", [one for one in ENDPOINTS if not ENDPOINTS[one].is_job])
+    @pytest.mark.parametrize("operation", DOCUMENTED)
     async def test_every_endpoint_enforces_the_credit(
         self, limited: Limited, upstream: FakeUpstream, operation: Operation
     ) -> None:
@@ -109,7 +115,8 @@ class TestLimitOverruns:
             endpoint = ENDPOINTS[operation]
             url = endpoint.path.replace("{name:str}", SPECIALIST)
             answer = await gateway.http.post(url, json=example_request(endpoint))
-        assert answer.status_code == 429
+        # Anthropic's API answers 402 where OpenAI's answers 429.
+        assert answer.status_code == (402 if operation is Operation.MESSAGES else 429)
         assert not upstream.received
 
     def test_reservation_is_priced_at_the_most_expensive_meter(self) -> None:

@@ -79,8 +79,9 @@ class SpecialistTools:
         if prediction.specialist_task is None and len(texts) > 1:
             prediction = self._selector.predict_task("\n".join(texts))  # an answer to a question
         names = hosted.models or self._names_for(principal)
+        is_named = bool(hosted.models) and hosted.is_requested
         found = await asyncio.gather(
-            *(self._candidate(principal, name, bool(hosted.models)) for name in names)
+            *(self._candidate(principal, name, is_named) for name in names)
         )
         candidates = {one.tool.model: one for one in found if one is not None}
         tools = rank_tools(

@@ -28,6 +28,7 @@ class TestPlansCommand:
         assert plan["fixed_fee"] == "299.00"
         texts = CATALOG.with_task(Task.TEXT_GENERATION)
         tiers = {f"{model.id}@priority" for model in texts}
+        tiers |= {f"{name}@batch" for name in CATALOG.models}
         assert {price["model"] for price in plan["prices"]} == set(CATALOG.models) | tiers
         assert (await maas.say("plans", "show", "growth"))["version"] == plan["version"]
         shown = await maas.tell("plans", "show", "growth", "--currency", "cny", "--version", "1")

@@ -14,6 +14,7 @@ from tests.gateway.dashboard.chat_form import chat
 from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
+from tests.support.gateway.batching import create_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.trainings import (
     create_comparison,
@@ -52,6 +53,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "job": await create_training(gateway),
         "variant": variant,
         "comparison": await create_comparison(gateway, variant),
+        "batch": await create_batch(gateway.http),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -64,7 +66,7 @@ class TestTenantIsolation:
         """A new page with a new path parameter must be listed here."""
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
-        assert found - NO_ROWS - OUTCOMES == {*rows, "job", "variant", "comparison"}
+        assert found - NO_ROWS - OUTCOMES == {*rows, "job", "variant", "comparison", "batch"}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
         values = await known(firm)

@@ -51,7 +51,7 @@ class TestTrainingFiles:
         ("sent", "param"),
         [
             ({"files": {"file": ("a", b"{}")}}, "purpose"),
-            ({"files": {"file": ("a", b"{}")}, "data": {"purpose": "batch"}}, "purpose"),
+            ({"files": {"file": ("a", b"{}")}, "data": {"purpose": "assistants"}}, "purpose"),
             ({"files": {"file": ("a", b"  \n")}, "data": {"purpose": "fine-tune"}}, "file"),
             ({"files": {"other": ("a", b"{}")}, "data": {"purpose": "fine-tune"}}, "file"),
             ({"content": b"--x\r\nrubbish", "headers": FORM}, None),

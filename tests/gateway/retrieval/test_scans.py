@@ -4,6 +4,7 @@ import io
 
 import pytest
 from PIL import Image
+from pypdf import PdfWriter
 
 from gateway.retrieval import scans
 from gateway.retrieval.extractors import FileUnreadable, extract_text
@@ -68,6 +69,14 @@ class TestRecognition:
         page = small("主轴轴承过热，检查润滑", "Check the motor cable").rotate(degrees, expand=True)
         text = extract_text("a.png", picture(page)).text
         assert text == "主轴轴承过热，检查润滑\nCheck the motor cable"
+
+    def test_page_is_rendered_as_displayed_at_150_dpi(self) -> None:
+        writer, file = PdfWriter(io.BytesIO(scanned_pdf(small("a")))), io.BytesIO()
+        writer.pages[0].rotate(90)
+        writer.write(file)
+        with scans.pdfium.PdfDocument(file.getvalue()) as document:
+            height, width, _ = scans._render(document[0]).shape
+        assert (height, width) == (pytest.approx(1240, abs=1), pytest.approx(1754, abs=2))
 
     def test_photo_is_turned_as_the_camera_says(self) -> None:
         file, exif = io.BytesIO(), Image.Exif()

@@ -83,14 +83,14 @@ def test_flags_of_a_chart_name_the_points_that_signal() -> None:
 
 
 def test_composed_sentences_say_verdict_probability_reasons_and_source() -> None:
-    assert compose(FAILS, "failure-class", "2", "en") == (
+    assert compose(FAILS, "milling-model", "2", "en") == (
         "A failure is expected (probability 93.1 %). Main reasons: torque, tool wear. "
-        "Source: failure-class, version 2."
+        "Source: milling-model, version 2."
     )
-    assert compose(FAILS, "failure-class", "2", "zh") == (
-        "预计会发生故障（概率 93.1%）。主要原因：扭矩、刀具磨损时间。来源：failure-class，版本 2。"
+    assert compose(FAILS, "milling-model", "2", "zh") == (
+        "预计会发生故障（概率 93.1%）。主要原因：扭矩、刀具磨损时间。来源：milling-model，版本 2。"
     )
-    assert "remaining life: 45.3 cycles (interval 31 to 62)" in compose(LIFE, "rul", "1", "en")
+    assert "remaining life: 45.3 cycles (interval 31 to 62)" in compose(LIFE, "life-model", "1", "en")
 
 
 @pytest.mark.parametrize(
