@@ -22,6 +22,7 @@ import gateway.retraining
 import gateway.retrieval
 import gateway.shared_models
 import infra.database.database
+import models.guards
 from billing.metering.error_fixes import FIXES_BY_ERROR_CODE, USAGE_ROW_FIXES
 from billing.tables import Settlement
 from gateway.inference.endpoints.table import ENDPOINTS
@@ -43,7 +44,7 @@ def facts() -> Iterator[type[AppError]]:
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
         gateway.evaluations, gateway.registry, gateway.responses, gateway.batches,
-        gateway.observations, gateway.retraining,
+        gateway.observations, gateway.retraining, models.guards,
     )  # fmt: skip
     found = [
         one

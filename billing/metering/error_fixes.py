@@ -33,6 +33,9 @@ _REQUEST = {
     ),
     "invalid_request": gettext_noop("the model rejected the request: check its fields"),
     "context_length_exceeded": gettext_noop("shorten the prompt or ask for fewer tokens"),
+    "content_filter": gettext_noop(
+        "the account's guard refused the text: change the text, or the guard's rules"
+    ),
     "model_not_supported": gettext_noop("the model belongs to another endpoint: use that endpoint"),
     "model_not_priced": gettext_noop(
         "the model has no price in the account's currency: contact the operator"

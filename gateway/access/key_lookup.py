@@ -17,6 +17,9 @@ from gateway.access.price_book import PriceBook
 from gateway.call.values import ModelPrices, Principal
 from gateway.registry.variants import list_live_variants
 from gateway.registry.versions import get_current_version_ids
+from gateway.tables import GuardRules
+from models.guards.guard import compile_guard
+from models.guards.policy import parse_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,16 @@ async def _find_key(
 ) -> KeyRecord | None:
     """Return the key that matches a SQL condition, with quotas and prices at a moment, or None."""
     query = (
-        select(ApiKey, Account.currency, BillingProfile.suspended_at)
+        select(ApiKey, Account.currency, BillingProfile.suspended_at, GuardRules.rules)
         .join(Account, col(Account.id) == col(ApiKey.account_id))
         .join(BillingProfile, col(BillingProfile.account_id) == col(Account.id), isouter=True)
+        .join(GuardRules, col(GuardRules.account_id) == col(Account.id), isouter=True)
         .where(condition)
     )
     result = (await session.execute(query)).one_or_none()
     if result is None:
         return None
-    row, currency, suspended_at = result
+    row, currency, suspended_at, rules = result
     # Quotas before allowances, as everywhere: a fixed lock order avoids deadlocks.
     quotas = await find_call_quotas(session, row.account_id, row.id, at)
     rate_limit_quotas = tuple(quota for quota in quotas if quota.kind.window_s)
@@ -91,6 +95,7 @@ async def _find_key(
         await get_current_version_ids(session),
         allowed_models,
         None if row.service_tiers is None else frozenset(row.service_tiers),
+        None if rules is None else compile_guard(parse_policy(rules)),
     )
     return KeyRecord(
         principal=principal,

@@ -14,6 +14,7 @@ from gateway.api.evaluations import EvaluationRoutes
 from gateway.api.feedback import FeedbackRoutes
 from gateway.api.files import FileRoutes
 from gateway.api.fine_tuning import FineTuningRoutes
+from gateway.api.guards import GuardRoutes
 from gateway.api.invoices import InvoiceRoutes
 from gateway.api.line_disputes import LineDisputeRoutes
 from gateway.api.messages import MessageRoutes
@@ -59,6 +60,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     ObservedReportRoutes,
     ResponseRoutes,
     DecisionRecordRoutes,
+    GuardRoutes,
     QuoteRoutes,
     AutoRoutes,
     InvoiceRoutes,

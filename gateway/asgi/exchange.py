@@ -58,6 +58,7 @@ class ClientExchange:
     `detached`: the call continues when the client disconnects, because its response will be stored.
     `response_copy`: receives a copy of the body, if set.
     `translate`: converts the events of a stream into another format, if set.
+    `is_futile`: tells whether `translate` will send nothing more of a stream, if set.
     `write_timeout_s`: how long the client may read no byte.
     """
 
@@ -76,6 +77,7 @@ class ClientExchange:
         self.before_first_byte: Callable[[], Awaitable[None]] | None = None
         self.response_copy: ResponseCopy | None = None
         self.translate: Callable[[bytes], bytes] | None = None
+        self.is_futile: Callable[[], bool] | None = None
 
     @property
     def abandoned(self) -> bool:

@@ -55,6 +55,12 @@ class ParameterUnsupported(BadRequest):
     code = "unsupported_parameter"
 
 
+class ContentFiltered(BadRequest):
+    """The account's guard refuses the request; nothing was sent and nothing is billed."""
+
+    code = "content_filter"
+
+
 class ContextLengthExceeded(BadRequest):
     """The prompt and the requested output exceed the model's context length."""
 

@@ -25,6 +25,7 @@ from gateway.call.stream_reader import StreamReaderFactory
 from infra.errors import AppError
 from models.catalog import Model, Prices
 from models.catalog.upstreams import OWN_SERVERS
+from models.guards.guard import Guard
 
 
 class Operation(StrEnum):
@@ -161,7 +162,7 @@ class Principal:
     x-ratelimit headers. `variants` are the account's fine-tuned models by public id.
     `promoted_versions` are the versions of shared models that replace the built-in one, by model.
     `allowed_models` and `allowed_service_tiers` limit the key; None allows all. A model that is not
-    allowed has no price.
+    allowed has no price. `guard` checks the account's texts, None without a policy.
     """
 
     account_id: UUID
@@ -175,6 +176,7 @@ class Principal:
     promoted_versions: Mapping[str, UUID] = field(default_factory=dict)
     allowed_models: frozenset[str] | None = None
     allowed_service_tiers: frozenset[str] | None = None
+    guard: Guard | None = None
 
 
 class ServiceTier(StrEnum):

@@ -25,6 +25,7 @@ COMMANDS = (
         "limits", "gateway.cli.limits:limits_app", "Manage credit limits, budgets and rate limits."
     ),
     Command("alerts", "gateway.cli.alerts:alerts_app", "Manage usage alerts."),
+    Command("guards", "gateway.cli.guards:guards_app", "Manage guards of accounts."),
     Command(
         "models",
         "gateway.cli.models:models_app",

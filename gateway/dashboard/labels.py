@@ -9,6 +9,7 @@ from types import MappingProxyType
 from billing.collection.collectors import COLLECTORS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
+from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
@@ -62,6 +63,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         **EVALUATION_LABELS,
         **BATCH_LABELS,
+        **GUARD_LABELS,
         **OWN_MODEL_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),
@@ -212,6 +214,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "playground": gettext_noop("Playground"),
             "evaluation": gettext_noop("Evaluations"),
             "batch": gettext_noop("Batches"),
+            "guard": gettext_noop("Guard"),
             "model": gettext_noop("Your models"),
         },
         "action": {
@@ -219,6 +222,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "key.renamed": gettext_noop("Renamed a key"),
             "key.limits_changed": gettext_noop("Changed a key's limits"),
             "key.scope_changed": gettext_noop("Changed a key's scope"),
+            "guard.changed": gettext_noop("Changed the guard"),
+            "guard.removed": gettext_noop("Removed the guard"),
             "key.rotated": gettext_noop("Rotated a key"),
             "key.revoked": gettext_noop("Revoked a key"),
             "alerts.changed": gettext_noop("Changed alerts"),
@@ -272,6 +277,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "email": gettext_noop("E-mail address"),
             "webhook": gettext_noop("Webhook"),
             "percentages": gettext_noop("Percentages"),
+            "rules": gettext_noop("Rules"),
             "sessions": gettext_noop("Sessions"),
             "agent": gettext_noop("Browser"),
             "reason": gettext_noop("Reason"),

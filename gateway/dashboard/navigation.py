@@ -32,6 +32,7 @@ ACCOUNT_PAGES = (
     NavigationEntry("invoices", gettext_noop("Invoices"), "/dashboard/invoices", "receipt"),
     NavigationEntry("outcomes", gettext_noop("Outcomes"), "/dashboard/outcomes", "target"),
     NavigationEntry("limits", gettext_noop("Limits and alerts"), "/dashboard/limits", "bell"),
+    NavigationEntry("guard", gettext_noop("Guard"), "/dashboard/guard", "check"),
     NavigationEntry("team", gettext_noop("Team"), "/dashboard/team", "people"),
     NavigationEntry(
         "audit", gettext_noop("Audit log"), "/dashboard/audit", "list", Permission.TEAM

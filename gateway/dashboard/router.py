@@ -15,6 +15,7 @@ from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.batches import BatchPages
 from gateway.dashboard.pages.calls import CallPages
 from gateway.dashboard.pages.evaluations import EvaluationPages
+from gateway.dashboard.pages.guard import GuardPages
 from gateway.dashboard.pages.invitation import InvitationPages
 from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.key_detail import KeyPage
@@ -63,6 +64,7 @@ HANDLERS = (
     KeyPages,
     KeyPage,
     LimitPages,
+    GuardPages,
     TeamPages,
     AuditPages,
     ProfilePages,

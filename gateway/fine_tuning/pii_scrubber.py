@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.fine_tuning.pii import find_pii
+from gateway.fine_tuning.secret_scan import find_secrets
+from models.personal_data import PiiMatch, find_personal_data
 
 
 def scrub_training_file(content: bytes) -> tuple[bytes, Mapping[str, int]]:
@@ -26,7 +27,8 @@ def scrub_training_file(content: bytes) -> tuple[bytes, Mapping[str, int]]:
 def scrub_text(text: str, counts: Counter[str]) -> str:
     """Replace personal data in a text with placeholders, and add to the counts by kind."""
     parts, end = [], 0
-    for match in find_pii(text):
+    secrets = [PiiMatch(*secret) for secret in find_secrets(text)]
+    for match in find_personal_data(text, secrets):
         parts += [text[end : match.start], f"<{match.kind}>"]
         counts[match.kind] += 1
         end = match.end

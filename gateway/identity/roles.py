@@ -32,6 +32,7 @@ class Permission(StrEnum):
     KEYS = "keys"  # create, rotate, change and revoke keys
     CALL = "call"  # spend money in the playground
     LIMITS = "limits"  # caps, rates and alerts
+    GUARD = "guard"  # rules that refuse or mask texts of calls
     PLAN = "plan"  # subscribe, change and cancel
     PAY = "pay"  # pay invoices, add a payment method, dispute an invoice line
     OUTCOMES = "outcomes"  # sign contracts, dispute effects

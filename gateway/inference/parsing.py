@@ -28,6 +28,7 @@ from gateway.registry.variants import parse_pinned_id
 from gateway.upstream.availability import Availability, find_catalog_model, model_not_served
 from gateway.wire.hosted_tools import offer_specialist
 from infra import ids
+from infra.errors import AppError
 from models.catalog import AUTO, Catalog, Model, Task
 
 # More would make an error unreadable.
@@ -56,6 +57,15 @@ class Parser:
         if call.service_tier is not None:
             request = replace(request, service_tier=call.service_tier)
         return request if tags is None else replace(request, tags={**tags, **(request.tags or {})})
+
+    def require_fallback(
+        self, call: Call, body: bytes, principal: Principal, request: ParsedRequest, error: AppError
+    ) -> ParsedRequest:
+        """Return the request for the next fallback model. Raises the error if none is left."""
+        fallback = self.fallback_request(call, body, principal, request)
+        if fallback is None:
+            raise error
+        return fallback
 
     def fallback_request(
         self, call: Call, body: bytes, principal: Principal, request: ParsedRequest

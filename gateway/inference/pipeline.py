@@ -31,15 +31,13 @@ from gateway.inference.endpoints.table import find_endpoint
 from gateway.inference.error_report import KnownWords, build_error_report
 from gateway.inference.grounding import AnsweredCall
 from gateway.inference.hosted_tools import HostedRequest
-from gateway.inference.idempotency import (
-    MAX_STORED_ANSWER_BYTES,
-    answer_to_store,
-)
+from gateway.inference.idempotency import MAX_STORED_ANSWER_BYTES, answer_to_store
 from gateway.inference.linked_calls import LinkedCalls
 from gateway.inference.model_selection import selection_headers
 from gateway.inference.pending_writes import InternalCallUsage
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.stages import CallState, Stages
+from gateway.inference.translation import convert_result
 from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
 from gateway.inference.variant_calls import follow_variant
 from infra import ids
@@ -118,6 +116,8 @@ class Pipeline:
         if prepare is not None:
             translated = await prepare(stages.translator, call, principal, body)
             body = translated.chat_body
+        if (guard := principal.guard) is not None:
+            body, translated = await stages.guards.open(call, guard, body, translated, client)
         state.request = stages.parser.parse(call, body, principal)
         claim = await stages.replayer.claim_or_replay(call, principal, received)
         if isinstance(claim, CallResult):
@@ -139,18 +139,18 @@ class Pipeline:
         if state.request.hosted_tools is not None:
             hosted = await self._use_tools(call, client, principal, state.request, state)
             if hosted is not None:
-                return hosted if translated is None else translated.convert(hosted)
+                return convert_result(translated, hosted)
         attempt = self._attempt if state.request.decision is None else self._decide
         while True:
             try:
                 result = await attempt(call, client, principal, state.request, state)
-                return result if translated is None else translated.convert(result)
-            except (UpstreamUnreachable, ModelServerNotFound):
-                fallback = stages.parser.fallback_request(call, body, principal, state.request)
-                if fallback is None:
-                    raise
+                return convert_result(translated, result)
+            except (UpstreamUnreachable, ModelServerNotFound) as error:
+                request = stages.parser.require_fallback(
+                    call, body, principal, state.request, error
+                )
                 self._release_attempt(client, state)
-                state.request = fallback
+                state.request = request
 
     async def _retrieve(
         self,

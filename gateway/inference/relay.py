@@ -152,6 +152,7 @@ class _StreamRelay:
             if request.citations is None
             else request.citations.open_stream(request.output_bounds.choices)
         )
+        self._is_checked = self._grounded is not None or client.is_futile is not None
         self._last_write = relay._clock.monotonic()
         self._first_chunk: float | None = None
         self._deadline: ClientDeadline
@@ -186,7 +187,7 @@ class _StreamRelay:
                 raise UpstreamFailed("The model's response could not be parsed.")
             self._deadline = deadline
             # The first event waits until the call's intent row is durable (client.start).
-            while (self._first_chunk is None or self._grounded is not None) and not reader.done:
+            while (self._first_chunk is None or self._is_checked) and not reader.done:
                 received = await response.read()
                 if not received:
                     return
@@ -254,8 +255,10 @@ class _StreamRelay:
 
         An upstream of the catalog reports its usage at the end only: its streams are not ended.
         """
-        is_own_server = self._target.response_model is None
-        return self._grounded is not None and is_own_server and self._grounded.is_futile
+        if not self._is_checked or self._target.response_model is not None:
+            return False
+        is_refused = self._client.is_futile is not None and self._client.is_futile()
+        return is_refused or (self._grounded is not None and self._grounded.is_futile)
 
     async def _keep_alive(self) -> None:
         """Send a comment if nothing was sent for some time because text is held back."""

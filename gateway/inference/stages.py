@@ -11,6 +11,7 @@ from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.decisions.stage import DecisionStage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
+from gateway.inference.guards import GuardStage
 from gateway.inference.hosted_tools import HostedToolRunner
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal_calls import InternalCalls
@@ -53,6 +54,7 @@ class Stages:
     parser: Parser
     replayer: IdempotencyReplayer
     translator: RequestTranslator
+    guards: GuardStage
     grounder: Grounder
     admission: Admission
     counter: PromptTokenCounter

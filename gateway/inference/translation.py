@@ -55,3 +55,8 @@ class RequestTranslator(Protocol):
         Raises the errors of validation, and DatabaseUnavailable.
         """
         ...
+
+
+def convert_result(translated: TranslatedCall | None, result: CallResult) -> CallResult:
+    """Convert an answer for a client of another format than chat. Raises UpstreamFailed."""
+    return result if translated is None else translated.convert(result)

@@ -7,6 +7,7 @@ from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.decisions.factory import build_decision_stage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
+from gateway.inference.guards import GuardStage
 from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal_calls import InternalCalls
@@ -65,6 +66,7 @@ def build_stages(
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
         translator=ResponseTranslator(shared.responses),
+        guards=GuardStage(metrics.guard_actions),
         grounder=_build_grounder(catalog, shared, parser, searcher, counter),
         admission=admission,
         counter=counter,

@@ -9,11 +9,12 @@ import unicodedata
 from collections.abc import Sequence
 from uuid import UUID
 
+from models.languages import CJK
+
 # A question has about ten terms, a chunk some hundreds; further terms of a query are ignored.
 MAX_QUERY_TERMS = 32
 _MAX_TERM_LENGTH = 64
-_HAN = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[^\W_{_HAN}]+(?:[-_./+][^\W_{_HAN}]+)*|[{_HAN}]+")
+_WORD = re.compile(rf"[^\W_{CJK}]+(?:[-_./+][^\W_{CJK}]+)*|[{CJK}]+")
 _PART = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"\d{3,}")
 _SEPARATORS = re.compile(r"[-_./+]")
@@ -52,7 +53,7 @@ def store_prefix(store_id: UUID) -> str:
 
 def _word_terms(word: str) -> list[str]:
     """Return a word's terms: itself, its parts, long numbers in these; of Chinese, bigrams."""
-    if re.match(rf"[{_HAN}]", word):
+    if re.match(rf"[{CJK}]", word):
         return [word[start : start + 2] for start in range(max(1, len(word) - 1))]
     terms = [word]
     parts = _PART.findall(word)

@@ -1,5 +1,5 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-batches, stored responses, decision records, shared models.
+batches, stored responses, decision records, guards, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
@@ -31,6 +31,7 @@ from gateway.tables.fine_tuning import (
     VariantActivation,
     VariantDeletion,
 )
+from gateway.tables.guards import GuardRules
 from gateway.tables.identity import (
     Attempts,
     AuditEntry,
@@ -77,6 +78,7 @@ __all__ = [
     "EvaluationStatus",
     "Feedback",
     "FileStatus",
+    "GuardRules",
     "KeptInput",
     "LineOutcome",
     "LoginSession",

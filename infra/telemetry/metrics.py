@@ -107,6 +107,7 @@ class Metrics:
     mcp_tool_calls: Counter
     batches: Counter
     batch_lines: Counter
+    guard_actions: Counter
     input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
@@ -243,6 +244,11 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_batch_lines",
             "Lines of batches with a result, by outcome: completed or failed.",
             ("outcome",),
+        ),
+        "guard_actions": counter(
+            "maas_guard_actions",
+            "Texts that a guard refused or masked, by kind of rule, action and direction.",
+            ("rule", "action", "direction"),
         ),
         "input_counts_dropped": counter(
             "maas_input_counts_dropped",

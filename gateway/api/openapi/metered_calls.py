@@ -162,6 +162,7 @@ _RESPONSE_HEADERS = {
     "x-maas-balance": "Available balance of the account (not for streams)",
     **_RATE_LIMIT_HEADERS,
     "x-maas-max-tokens": "The `max_tokens` that was applied, if a limit shortened the response",
+    "x-maas-guard": "`input-masked` if the account's guard replaced parts of the request",
     "x-maas-model": "The selected model, for calls of `auto`",
     "x-maas-route-reason": "Reason for the selection",
     "x-maas-suggested-model": "A specialist model that fits the request better",

@@ -31,6 +31,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     ),
     "Outcomes": ("/v1/outcomes",),
     "Alerts": ("/v1/alerts",),
+    "Guards": ("/v1/guards",),
 }
 TAGS = (
     Tag(name=INFERENCE, description="Metered calls: text, embeddings, specialist models"),
@@ -43,6 +44,7 @@ TAGS = (
     Tag(name="Billing", description="Plan, invoices, wallet"),
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
     Tag(name="Alerts", description="Alerts about usage and limits"),
+    Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
     Tag(name=_OPERATIONS, description="For monitoring"),
 )
 

@@ -71,6 +71,7 @@ CHAT = Endpoint(
     quote_field="messages",
     usage_group=UsageGroup.COMPLETIONS,
     in_batches=True,
+    guarded_fields=("messages",),
     documentation=Documentation(
         request=ChatRequest,
         answer=answers.ChatCompletion,

@@ -109,6 +109,7 @@ DECISIONS = Endpoint(
     quote_field="questions",
     in_batches=True,
     usage_group=UsageGroup.DECISIONS,
+    guarded_fields=("input", "questions"),
     documentation=Documentation(
         request=DecisionBody,
         answer=Decision,

@@ -51,6 +51,7 @@ EMBEDDINGS = Endpoint(
     quote_field="input",
     usage_group=UsageGroup.EMBEDDINGS,
     in_batches=True,
+    guarded_fields=("input",),
     documentation=Documentation(
         request=EmbeddingRequest,
         answer=answers.EmbeddingList,

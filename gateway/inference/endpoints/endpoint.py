@@ -114,7 +114,8 @@ class Endpoint:
     `exchange` is the exchange with its clients; one of its own converts responses to the form that
     they expect. `error_format` documents the errors that clients get.
     `is_job` is True if calls start jobs: these have routes of their own and name a catalog model.
-    `in_batches` is True if a batch can have calls of the endpoint.
+    `in_batches` is True if a batch can have calls of the endpoint. `guarded_fields` are the request
+    fields with texts that an account's guard checks, after `prepare`.
     """
 
     operation: Operation
@@ -137,3 +138,4 @@ class Endpoint:
     error_format: ErrorFormat = OPENAI_ERRORS
     is_job: bool = False
     in_batches: bool = False
+    guarded_fields: tuple[str, ...] = ()

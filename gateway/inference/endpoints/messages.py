@@ -124,6 +124,7 @@ MESSAGES = Endpoint(
     usage_group=UsageGroup.COMPLETIONS,
     exchange=MessagesExchange,
     error_format=ErrorFormat("MessagesError", message_error),
+    guarded_fields=("messages", "system"),
     documentation=Documentation(
         request=MessagesRequest,
         answer=Message,

@@ -27,4 +27,5 @@ RERANK = Endpoint(
     prompt=PromptFormat("documents", is_pairs=True),
     quote_field="documents",
     in_batches=True,
+    guarded_fields=("query", "documents"),
 )

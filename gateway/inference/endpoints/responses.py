@@ -119,6 +119,7 @@ RESPONSES = Endpoint(
     parameters=RESPONSES_PARAMETERS,
     usage_group=UsageGroup.COMPLETIONS,
     in_batches=True,
+    guarded_fields=("messages",),
     documentation=Documentation(
         request=ResponseRequest,
         answer=ResponseObject,

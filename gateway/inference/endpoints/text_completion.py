@@ -57,6 +57,7 @@ TEXT_COMPLETION = Endpoint(
     quote_field="prompt",
     usage_group=UsageGroup.COMPLETIONS,
     in_batches=True,
+    guarded_fields=("prompt",),
     documentation=Documentation(
         request=CompletionRequest,
         answer=answers.TextCompletion,

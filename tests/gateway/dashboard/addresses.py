@@ -33,6 +33,7 @@ PAGES = (
     "/dashboard/evaluations",
     "/dashboard/evaluations/new",
     "/dashboard/evaluations/{run}",
+    "/dashboard/guard",
     "/dashboard/batches",
     "/dashboard/batches/{batch}",
     "/dashboard/plan",

@@ -13,6 +13,7 @@ from tests.gateway.messages.dialogue import WEATHER
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.raw_server import RawServer, answering
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.checking import set_guard
 from tests.support.gateway.faults import PLAIN, STREAM, chunk, done, run_before
 from tests.support.heavy import NEEDS_ANTHROPIC
 
@@ -162,3 +163,20 @@ async def test_tokens_are_counted_and_models_listed(gateway: Gateway) -> None:
         )
     assert count.input_tokens > 0
     assert CHAT in [model.id for model in listed.data]
+
+
+async def test_refused_answer_ends_with_a_refusal_whole_and_streamed(
+    gateway: Gateway, upstream: FakeUpstream
+) -> None:
+    rule = {"kind": "words", "action": "refuse", "applies_to": "output", "words": ["falcon"]}
+    await set_guard(gateway, rule)
+    upstream.says = "It is an owl. It is a falcon. It flies."
+    asked = {**ASKED, "max_tokens": 60}
+    async with client_of(gateway) as client:
+        whole = await client.messages.create(**asked)
+        async with client.messages.stream(**asked) as stream:
+            text = "".join([text async for text in stream.text_stream])
+            message = await stream.get_final_message()
+    assert (whole.stop_reason, message.stop_reason) == ("refusal", "refusal")
+    assert text.strip() == "It is an owl."
+    assert not any("falcon" in block.text for block in whole.content)

@@ -1,4 +1,4 @@
-"""Detect personal data (PII) in factory texts: kind and position.
+"""Detect personal data in texts of a factory: kind and position.
 
 Numbers are validated, not only matched: part numbers, serials, tags and timestamps look like phone
 numbers and ids, so libraries check dialling plans and checksums. Names are detected only by a title
@@ -6,7 +6,7 @@ or label; a name list or NER model would be another dependency with its own erro
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import phonenumbers
@@ -14,8 +14,6 @@ from phonenumbers import NumberParseException
 from stdnum import iban, luhn
 from stdnum.cn import ric, uscc
 from stdnum.de import idnr
-
-from gateway.fine_tuning.secret_scan import find_secrets
 
 _NUMBER_START = r"(?<![0-9A-Za-z_./-])"
 _NUMBER_END = r"(?![0-9A-Za-z_/-]|\.\d)"
@@ -76,13 +74,18 @@ class _PiiPattern:
                 yield PiiMatch(self.name, start, end)
 
 
-def find_pii(text: str) -> list[PiiMatch]:
-    """Return the personal data in a text, ordered, without overlaps.
+def find_personal_data(
+    text: str, taken: Collection[PiiMatch] = (), kinds: Collection[str] | None = None
+) -> list[PiiMatch]:
+    """Return the personal data in a text and the `taken` matches, ordered, without overlaps.
 
-    Of two overlapping matches, the one whose pattern is listed first wins.
+    Of two overlapping matches, the one whose pattern is listed first wins, `taken` ones before all.
+    Only these `kinds` are looked for, all if None.
     """
-    matches = [PiiMatch(*secret) for secret in find_secrets(text)]
+    matches = list(taken)
     for pattern in _PATTERNS:
+        if kinds is not None and pattern.name not in kinds:
+            continue
         for match in pattern.find_matches(text):
             if all(match.end <= other.start or other.end <= match.start for other in matches):
                 matches.append(match)
@@ -121,9 +124,14 @@ def _is_valid_phone(number: str, region: str | None) -> bool:
 
 
 def _is_card_number(matched: str, before: str) -> bool:
-    """Whether the Luhn check passes and the number is grouped or labelled as a card number."""
+    """Whether the Luhn check passes and the number is written or labelled as a card number.
+
+    A bare number needs no label if it begins as UnionPay's cards and has none of a part.
+    """
     digits = re.sub(r"\D", "", matched)
-    return luhn.is_valid(digits) and (digits != matched or bool(_CARD_LABEL.search(before)))
+    is_bare_card = digits.startswith("62") and not _PART_NUMBER_LABEL.search(before)
+    is_written_so = digits != matched or is_bare_card or bool(_CARD_LABEL.search(before))
+    return is_written_so and luhn.is_valid(digits)
 
 
 _PATTERNS = (

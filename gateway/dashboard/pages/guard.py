@@ -1,0 +1,128 @@
+"""The guard page: the rules that refuse or mask texts of the account's calls.
+
+Long lists of words are set by the API or the command line: a form holds 4,000 characters.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.preserved_input import PreservedFields
+from gateway.identity.roles import Permission
+from gateway.registry.guards import get_policy, remove_policy, set_policy
+from infra.clock import Clock
+from infra.database.database import Database
+from models.guards.policy import Category, GuardInvalid, GuardPolicy, RuleKind, parse_policy
+
+_PAGE = "/dashboard/guard"
+_PRESERVED_FIELDS = PreservedFields(_PAGE, ("kind", "action", "applies_to", "words", "category:"))
+_SEPARATORS = re.compile(r"[\n\r,，、;；]+")
+_EMPTY = GuardPolicy(())
+
+
+class GuardPages(Controller):
+    """Handlers of `/dashboard/guard`."""
+
+    path = "/guard"
+
+    @get("/", name="dashboard:guard")
+    async def show_guard(
+        self, page: NamedDependency[PageRequest], database: NamedDependency[Database]
+    ) -> Response[str]:
+        """Show the rules, and the form for another one."""
+        return await _render(page, database)
+
+    @post("/rules", permission=Permission.GUARD, keeps=_PRESERVED_FIELDS)
+    async def add_rule(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Add a rule after the others."""
+        fields = await read_form_fields(request)
+        try:
+            added = _parse_rule(fields)
+            async with database.transaction() as session:
+                policy = await get_policy(session, page.account_id) or _EMPTY
+                changed = parse_policy([*policy.to_json(), *added.to_json()])
+                await set_policy(session, clock, page.actor, page.account_id, changed)
+        except GuardInvalid as error:
+            return await _render(page, database, with_errors(page, fields, error))
+        return page.redirect(_PAGE)
+
+    @post("/rules/{number:int}/remove", permission=Permission.GUARD)
+    async def remove_rule(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        number: FromPath[int],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Remove a rule, unless the rules have changed since the page was shown."""
+        shown = (await read_form_fields(request)).get("version")
+        async with database.transaction() as session:
+            policy = await get_policy(session, page.account_id) or _EMPTY
+            if shown == _version(policy) and 0 <= number < len(policy.rules):
+                await _remove(session, page, clock, policy, number)
+        return page.redirect(_PAGE)
+
+
+async def _remove(
+    session: AsyncSession, page: PageRequest, clock: Clock, policy: GuardPolicy, number: int
+) -> None:
+    """Remove a rule of a policy, and with the last one the policy."""
+    rest = policy.rules[:number] + policy.rules[number + 1 :]
+    if rest:
+        await set_policy(session, clock, page.actor, page.account_id, GuardPolicy(rest))
+    else:
+        await remove_policy(session, clock, page.actor, page.account_id)
+
+
+async def _render(
+    page: PageRequest, database: Database, form: FormState | None = None
+) -> Response[str]:
+    """Render the page; with a form that has errors, the status is 422."""
+    async with database.transaction() as session:
+        policy = await get_policy(session, page.account_id) or _EMPTY
+    return page.render(
+        "guard.html",
+        status=200 if form is None else UNPROCESSABLE,
+        form=restored_form(page) if form is None else form,
+        rules=policy.rules,
+        version=_version(policy),
+        categories=[category.value for category in Category],
+        may=page.viewer.has_permission(Permission.GUARD),
+    )
+
+
+def _version(policy: GuardPolicy) -> str:
+    """Return a text that differs between policies."""
+    return hashlib.sha256(msgspec.json.encode(policy.to_json())).hexdigest()[:16]
+
+
+def _parse_rule(fields: Mapping[str, str]) -> GuardPolicy:
+    """Return a policy of the one rule in a form. Raises GuardInvalid with the form's field."""
+    kind = fields.get("kind", "")
+    rule: dict[str, Any] = {name: fields.get(name, "") for name in ("kind", "action", "applies_to")}
+    if kind == RuleKind.WORDS:
+        words = (word.strip() for word in _SEPARATORS.split(fields.get("words", "")))
+        rule["words"] = [word for word in words if word]
+    else:
+        rule["categories"] = [one.value for one in Category if f"category:{one.value}" in fields]
+    try:
+        return parse_policy([rule])
+    except GuardInvalid as error:
+        field = (error.param or "").removeprefix("rules[0].").partition("[")[0]
+        raise GuardInvalid(error.message, param=field) from None

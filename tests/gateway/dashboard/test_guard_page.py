@@ -1,0 +1,63 @@
+"""The guard page: rules that an owner adds and removes, and what others may."""
+
+import re
+
+from gateway.identity.roles import Role
+from tests.support.dashboard.firm import Firm
+from tests.support.dashboard.looking import looker, words
+
+PAGE, RULES = "/dashboard/guard", "/dashboard/guard/rules"
+WORDS = {"kind": "words", "words": "falcon\n猎鹰", "action": "refuse", "applies_to": "both"}
+PHONES = {"kind": "personal_data", "category:phone": "on", "action": "mask", "applies_to": "input"}
+
+
+def version_of(page: str) -> str:
+    found = re.search(r'name="version" value="(\w+)"', page)
+    assert found is not None
+    return found[1]
+
+
+async def test_owner_adds_rules_that_calls_follow_and_removes_them(office: Firm) -> None:
+    assert (await office.owner.send(RULES, **WORDS)).status_code == 303
+    assert (await office.owner.send(RULES, **PHONES)).status_code == 303
+    page = await office.owner.page(PAGE)
+    said = words(page)
+    assert "Words falcon, 猎鹰 Refuse the text Requests and answers" in said
+    assert "Personal data Phone numbers Mask the match Requests" in said
+    await office.gateway.until(400, "the falcon")
+    await office.owner.send(f"{RULES}/0/remove", version=version_of(page))
+    await office.gateway.until(200, "the falcon")
+    page = await office.owner.page(PAGE)
+    await office.owner.send(f"{RULES}/0/remove", version=version_of(page))
+    assert "No rules" in words(await office.owner.page(PAGE))
+
+
+async def test_rule_is_kept_if_the_rules_changed_meanwhile(office: Firm) -> None:
+    await office.owner.send(RULES, **WORDS)
+    seen = version_of(await office.owner.page(PAGE))
+    await office.owner.send(RULES, **PHONES)
+    await office.owner.send(f"{RULES}/0/remove", version=seen)
+    assert "falcon" in words(await office.owner.page(PAGE))
+
+
+async def test_error_stands_beside_the_field(office: Firm) -> None:
+    answer = await office.owner.send(RULES, **{**WORDS, "words": "--"})
+    assert answer.status_code == 422
+    assert re.search(r'<textarea id="words"[^>]*aria-invalid="true"', answer.text)
+
+
+async def test_rule_without_a_category_is_an_error(office: Firm) -> None:
+    answer = await office.owner.send(RULES, kind="personal_data", action="mask", applies_to="both")
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+
+
+async def test_developer_reads_and_another_account_sees_nothing(office: Firm) -> None:
+    await office.owner.send(RULES, **WORDS)
+    gateway = office.gateway
+    async with looker(gateway.url, gateway.parts, gateway.account.id, Role.DEVELOPER) as developer:
+        page = await developer.page(PAGE)
+        assert "falcon" in words(page)
+        assert "Remove rule" not in words(page)
+        assert (await developer.send(RULES, **PHONES)).status_code == 403
+    assert "falcon" not in await office.stranger.page(PAGE)
