@@ -117,6 +117,19 @@ async def test_rest_of_a_hold_moves_to_the_budget_of_a_new_month(
     assert await differences(database) == ()
 
 
+async def test_hold_of_the_current_quotas_stays_as_it_is(
+    database: Database, payer: Customer
+) -> None:
+    hold_id = await opened(database, payer, 100)
+    quotas = await quotas_of(database, payer)
+    async with database.transaction() as session:
+        kept = await move_hold(session, hold_id, quotas)
+        await move_hold(session, hold_id, [])  # no quota applies to calls any more
+        assert await read_hold(session, hold_id) == {}
+    assert list(kept.values()) == [HeldUnits(100, 0)] * 2
+    assert await differences(database) == ()
+
+
 async def test_hold_that_nobody_ended_is_returned_after_its_lifetime(
     database: Database, payer: Customer
 ) -> None:

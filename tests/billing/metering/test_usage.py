@@ -7,7 +7,13 @@ from uuid import UUID
 import pytest
 
 from billing.accounts.accounts import create_account
-from billing.metering.usage import UsageRecord, insert_usage, list_usage, usage_to_json
+from billing.metering.usage import (
+    UsageRecord,
+    insert_usage,
+    list_linked_usage,
+    list_usage,
+    usage_to_json,
+)
 from billing.rating.quantities import METERS, Quantities
 from billing.tables import Settlement
 from infra import ids
@@ -120,6 +126,18 @@ class TestUsageList:
             await insert_usage(session, [first, second])
             page = await list_usage(session, account_id=None, limit=9, before=second.request_id)
         assert [row.request_id for row in page] == [first.request_id]
+
+
+async def test_linked_rows_of_a_call_are_listed_for_its_account_only(database: Database) -> None:
+    ours, theirs = await accounts(database)
+    parent = record(ours, 0)
+    steps = [replace(record(ours, minute), parent_id=parent.request_id) for minute in (2, 1)]
+    async with database.transaction() as session:
+        await insert_usage(session, [parent, *steps])
+        rows = await list_linked_usage(session, ours, parent.request_id, 10)
+        assert [row.request_id for row in rows] == [steps[1].request_id, steps[0].request_id]
+        assert len(await list_linked_usage(session, ours, parent.request_id, 1)) == 1
+        assert await list_linked_usage(session, theirs, parent.request_id, 10) == []
 
 
 class TestUsageRecord:

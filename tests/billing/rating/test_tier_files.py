@@ -61,6 +61,26 @@ def test_service_tier_percentage_scales_all_prices_of_text_models() -> None:
     assert parse_terms(terms.canonical_json()) == terms
 
 
+@pytest.mark.parametrize(
+    ("more", "is_listed"),
+    [
+        ("", True),
+        ('[[tier]]\nname = "batch"\npercent = 80\nmodels = ["listed"]\n', False),
+        ('[[price]]\nmodel = "listed"\nmeter = "output_tokens"\nprice = "1"\n', False),
+    ],
+)
+def test_listed_batch_price_is_taken_unless_the_plan_states_its_own(
+    more: str, is_listed: bool
+) -> None:
+    listed = {"listed": {"output_tokens": 10}, "listed@batch": {"output_tokens": 5}}
+    text = BASE.replace('currency = "CNY"', 'currency = "CNY"\nlist_prices = true', 1) + more
+    terms = parse_plan_file(text, lambda _currency: listed)
+    has_listed = terms.has_model("listed@batch") and terms.price(
+        "listed@batch", "output_tokens"
+    ) == PerUnit(5)
+    assert has_listed is is_listed
+
+
 def test_explicit_service_tier_price_takes_precedence_over_percentage() -> None:
     own = '[[price]]\nmodel = "chat"\ntier = "flex"\nmeter = "input_tokens"\nprice = "1"\n'
     terms = read(own + '[[tier]]\nname = "flex"\npercent = 50\nmodels = ["chat"]\n')
