@@ -10,6 +10,7 @@ import asyncio
 import csv
 import gzip
 import os
+import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ _AI4I = Path("ai4i2020") / "ai4i2020.csv.gz"
 # Every hundredth row of the file.
 _ROW_STEP = 100
 _CONCURRENCY = 2
+_SEED = 31
 
 
 class Service:
@@ -84,10 +86,18 @@ async def run(options: argparse.Namespace) -> str:
         lines = []
         for name, group in groups.items():
             if group:
-                lines.append(await _report(service, name, group, options.show))
+                chosen = _sample(group, options.sample)
+                lines.append(await _report(service, name, chosen, options.show))
         if options.alone and groups["AI4I in words"]:
             lines.append(await _report_alone(service, groups["AI4I in words"]))
     return "\n".join(lines)
+
+
+def _sample(requests: Sequence[BenchRequest], size: int | None) -> Sequence[BenchRequest]:
+    """Return so many requests, chosen at random with a fixed seed, or all of them."""
+    if size is None or size >= len(requests):
+        return requests
+    return random.Random(_SEED).sample(list(requests), size)
 
 
 async def _report(service: Service, name: str, requests: Sequence[BenchRequest], show: bool) -> str:
@@ -152,6 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--key", required=True, help="an API key, whose account pays")
     parser.add_argument("--model", default="auto", help="the language model")
     parser.add_argument("--data", type=Path, default=_data_folder(), help="data sets")
+    parser.add_argument("--sample", type=int, help="at most so many requests of each group")
     parser.add_argument("--rows", type=int, default=100, help="rows of AI4I, 0 for none")
     parser.add_argument("--alone", action="store_true", help="ask the language model alone too")
     parser.add_argument("--show", action="store_true", help="print what was wrong")
