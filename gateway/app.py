@@ -228,7 +228,7 @@ def _build_toolbox(
         availability=shared.availability,
         quotes=quotes,
         searcher=searcher,
-        model_metadata=shared.model_metadata,
+        signatures=shared.signatures,
         client=PipelineClient(pipeline, clock),
         database=shared.connections.handlers,
         clock=clock,

@@ -10,11 +10,10 @@ from gateway.inference.stages import Stages
 from gateway.mcp.account_tools import AccountTools
 from gateway.mcp.model_tools import ModelTools
 from gateway.mcp.search_tool import SearchTool
-from gateway.mcp.signatures import Signatures
 from gateway.mcp.toolbox import Toolbox
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.availability import Availability
-from gateway.upstream.model_metadata import ModelMetadata
+from gateway.upstream.signatures import Signatures
 from infra.clock import Clock
 from infra.database.database import Database
 
@@ -26,7 +25,7 @@ class ToolDependencies:
     availability: Availability
     quotes: Quotes
     searcher: VectorStoreSearcher
-    model_metadata: ModelMetadata
+    signatures: Signatures
     client: PipelineClient
     database: Database
     clock: Clock
@@ -35,12 +34,11 @@ class ToolDependencies:
 
 def build_toolbox(stages: Stages, parts: ToolDependencies) -> Toolbox:
     """Return all tools of the MCP server."""
-    signatures = Signatures(parts.model_metadata, parts.clock)
     return Toolbox(
         [
             AccountTools(parts.availability, parts.quotes, parts.database),
             SearchTool(parts.searcher, stages.internal_calls, parts.database, parts.clock),
-            ModelTools(parts.availability, stages.parser, signatures, parts.client),
+            ModelTools(parts.availability, stages.parser, parts.signatures, parts.client),
         ],
         parts.calls,
     )

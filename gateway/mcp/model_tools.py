@@ -21,18 +21,20 @@ from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline_client import PipelineClient, PipelineResponse
 from gateway.mcp.schemas import input_schema, output_schema, output_units, units_argument
-from gateway.mcp.signatures import Signature, Signatures
 from gateway.mcp.tools import Tool, ToolAnswer, ToolCaller
 from gateway.upstream.availability import Availability
+from gateway.upstream.signatures import Signatures
 from models.catalog import SPECIALIST_TASKS, Model
+from models.signature import Signature
 
 # Clients of language models accept no other names.
 _OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9_-]")
 _MAX_NAME_LENGTH = 64
 _DIGEST_LENGTH = 8
 _MAX_LISTED_OWN = 32
-# Each customer fits models of these kinds; the model of the catalog itself answers no calls.
-_ONLY_FITTED = frozenset({"fitted", "vision-package"})
+# A list of tools does not wait longer for a model's server, which may have to start.
+_SIGNATURE_TIMEOUT_S = 5.0
+_NO_COLUMNS = Signature((), (), "")
 
 
 class _Predictions(msgspec.Struct):
@@ -83,7 +85,7 @@ class ModelTools:
         model_name = next((one for one in models if tool_name(one) == name), None)
         if model_name is None:
             return None
-        signature = await self._signature(caller.principal, model_name) or Signature()
+        signature = await self._signature(caller.principal, model_name) or _NO_COLUMNS
         units = units_argument(signature)
         row = {key: value for key, value in arguments.items() if key != units}
         body = {"model": model_name, "instances": [row], "units": arguments.get(units) or {}}
@@ -127,7 +129,11 @@ class ModelTools:
             resolved: ResolvedModel = self._parser.resolve_model(name, None, INFER, principal)
         except (ModelNotFound, ModelNotInstalled):
             return None
-        return await self._signatures.get(resolved, principal)
+        try:
+            async with asyncio.timeout(_SIGNATURE_TIMEOUT_S):
+                return await self._signatures.find(resolved, principal.account_id)
+        except TimeoutError:
+            return None
 
 
 def _listed(models: Mapping[str, Model], principal: Principal) -> Mapping[str, Model]:
@@ -153,7 +159,7 @@ def _answers(name: str, model: Model, principal: Principal) -> bool:
     """Return whether a name is that of an own model, or of a model that needs no fitting."""
     if name in principal.variants:
         return True
-    return name == model.id and model.weights.kind not in _ONLY_FITTED
+    return name == model.id and not model.weights.needs_fitting
 
 
 def _price_text(model: Model, principal: Principal) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.mcp.signatures import Column, Signature
 from gateway.mcp.tools import JsonSchema, object_schema, result_schema
+from models.signature import BYTES, GridField, InputField, OutputField, Signature
 
 _UNITS, _OTHER_UNITS = "units", "column_units"
 _TEXT = {"type": "string"}
@@ -51,7 +51,7 @@ def output_units(signature: Signature) -> dict[str, str]:
     return {column.name: column.unit for column in signature.outputs if column.unit}
 
 
-def _units_schema(columns: Sequence[Column]) -> dict[str, Any]:
+def _units_schema(columns: Sequence[InputField]) -> dict[str, Any]:
     """Return the schema of the units of columns."""
     return {
         "type": "object",
@@ -64,7 +64,7 @@ def _units_schema(columns: Sequence[Column]) -> dict[str, Any]:
     }
 
 
-def _input_column(column: Column) -> dict[str, Any]:
+def _input_column(column: InputField) -> dict[str, Any]:
     """Return the schema of an input column: a value, or a series of values."""
     nulls = [None] if column.nullable else []
     value: dict[str, Any] = {
@@ -82,30 +82,30 @@ def _input_column(column: Column) -> dict[str, Any]:
     return {**value, "description": _describe(column)}
 
 
-def _output_column(column: Column) -> dict[str, Any]:
+def _output_column(column: OutputField) -> dict[str, Any]:
     """Return the schema of an output column. Missing values are null."""
-    is_list = column.series or bool(column.shape)
+    is_list = column.series or (isinstance(column, GridField) and bool(column.shape))
     kinds = ["array"] if is_list else [_type(column)]
     # JSON writes a truth value of an engine as true or 1.
     kinds += ["integer"] if kinds == ["boolean"] else []
     return {"type": [*kinds, "null"], "description": _describe(column)}
 
 
-def _type(column: Column) -> str:
+def _type(column: InputField | OutputField) -> str:
     """Return the JSON type of one value of a column."""
-    if column.datatype == "BYTES":
+    if column.datatype == BYTES:
         return "string"
     if column.datatype == "BOOL":
         return "boolean"
     return "integer" if "INT" in column.datatype else "number"
 
 
-def _describe(column: Column) -> str:
+def _describe(column: InputField | OutputField) -> str:
     """Return the description of a column, with unit and trained range."""
     parts = [column.description.rstrip(".")]
     if column.unit not in (None, "1"):
         parts.append(f"Unit: {column.unit}")
-    if column.trained is not None:
+    if isinstance(column, InputField) and column.trained is not None:
         low, high = column.trained
         parts.append(f"Trained range: {low:g} to {high:g}")
     return ". ".join(part for part in parts if part)

@@ -15,6 +15,7 @@ from gateway.upstream.client import UpstreamClient
 from gateway.upstream.concurrency import Schedulers, slots_per_model
 from gateway.upstream.load_balancer import Router
 from gateway.upstream.model_metadata import ModelMetadata
+from gateway.upstream.signatures import Signatures
 from gateway.upstream.upstream_monitor import UpstreamMonitor
 from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock
@@ -45,6 +46,7 @@ class SharedComponents:
     availability: Availability
     variant_loader: VariantLoader
     model_metadata: ModelMetadata
+    signatures: Signatures
     schedulers: Schedulers
     secrets: NamedSecrets
     monitor: UpstreamMonitor
@@ -72,6 +74,7 @@ def build_shared(
     upstream_updates = UpstreamUpdates(catalog, secrets, router, monitor)
     upstream_updates.apply()
     variant_loader = VariantLoader(connections.calls, upstream)
+    metadata = ModelMetadata(router, upstream, variant_loader)
     return SharedComponents(
         timing=timing,
         metrics=metrics,
@@ -83,7 +86,8 @@ def build_shared(
         upstream=upstream,
         availability=Availability(catalog, router, upstream, timing),
         variant_loader=variant_loader,
-        model_metadata=ModelMetadata(router, upstream, variant_loader),
+        model_metadata=metadata,
+        signatures=Signatures(metadata, clock),
         schedulers=Schedulers(slots_per_model(catalog, settings), _MAX_WAITING_CALLS),
         secrets=secrets,
         monitor=monitor,

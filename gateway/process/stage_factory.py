@@ -28,7 +28,6 @@ from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
-from gateway.upstream.signatures import Signatures
 from infra.clock import Clock
 from infra.secrets.secret_key import secret_key
 from infra.secrets.signing_key import SigningKey
@@ -74,7 +73,7 @@ def build_stages(
         verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
         hosted_tools=HostedToolRunner(
-            _build_specialist_tools(shared, clock, catalog, parser, selector),
+            _build_specialist_tools(shared, catalog, parser, selector),
             StepSender(dispatcher, writer, clock),
             call_metrics,
             clock,
@@ -107,14 +106,12 @@ def _build_grounder(
 
 def _build_specialist_tools(
     shared: SharedComponents,
-    clock: Clock,
     catalog: Catalog,
     parser: Parser,
     selector: ModelSelector,
 ) -> SpecialistTools:
     """Build the component that finds the specialists that a chat may call."""
-    signatures = Signatures(shared.model_metadata, clock)
-    return SpecialistTools(catalog, parser, shared.availability, signatures, selector)
+    return SpecialistTools(catalog, parser, shared.availability, shared.signatures, selector)
 
 
 def _build_dispatcher(

@@ -1,4 +1,4 @@
-"""The inputs that a specialist model declares in its Open Inference Protocol metadata."""
+"""What a specialist model declares in its Open Inference Protocol metadata."""
 
 from uuid import UUID
 
@@ -7,24 +7,12 @@ import msgspec
 from gateway.call.values import ResolvedModel
 from gateway.upstream.model_metadata import ModelMetadata
 from infra.errors import AppError
+from models.signature import BYTES, GridField, InputField, Signature
 from models.tables.instances import ModelInput
 
-BYTES = "BYTES"
 
-
-class DeclaredInput(msgspec.Struct, frozen=True):
-    """An input that a specialist declares (models/signature.py), with its limits; `length` is the
-    allowed number of values of a series."""
-
-    name: str
-    datatype: str
-    unit: str | None = None
-    description: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    values: tuple[str, ...] | None = None
-    length: tuple[int, int] | None = None
-    optional: bool = False
+class DeclaredInput(InputField, frozen=True):
+    """An input that a specialist declares, as forms and tables use it."""
 
     @property
     def is_number(self) -> bool:
@@ -43,9 +31,11 @@ class DeclaredInput(msgspec.Struct, frozen=True):
 
 
 class _Signature(msgspec.Struct, frozen=True):
-    """The input signature in a model's metadata."""
+    """The signature in a model's metadata; a server may leave out each part."""
 
     inputs: tuple[DeclaredInput, ...] = ()
+    outputs: tuple[GridField, ...] = ()
+    version: str = ""
 
 
 class _Parameters(msgspec.Struct, frozen=True):
@@ -55,12 +45,21 @@ class _Parameters(msgspec.Struct, frozen=True):
 
 
 class _ModelMetadata(msgspec.Struct, frozen=True):
-    """The part of a specialist model's metadata (Open Inference Protocol) that a form needs."""
+    """The part of a specialist model's metadata (Open Inference Protocol) that is read."""
 
     parameters: _Parameters = _Parameters()
 
 
 _METADATA_DECODER = msgspec.json.Decoder(_ModelMetadata)
+
+
+def parse_signature(metadata: bytes) -> Signature:
+    """Return the signature in a model's metadata. Raises msgspec.DecodeError, UnicodeDecodeError.
+
+    Its inputs are DeclaredInput, its outputs GridField.
+    """
+    declared = _METADATA_DECODER.decode(metadata).parameters.signature
+    return Signature(declared.inputs, declared.outputs, declared.version)
 
 
 def parse_declared_inputs(metadata: bytes) -> tuple[DeclaredInput, ...]:

@@ -4,47 +4,35 @@ The name on the server of an account's version or of a promoted one is a version
 signature never changes; a catalog model's can change when its server is updated.
 """
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from gateway.call.values import ResolvedModel
+from gateway.upstream.declared_inputs import parse_signature
 from gateway.upstream.model_metadata import ModelMetadata
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.single_flight import SingleFlight
-from models.signature import InputField, OutputField, Signature
+from models.signature import Signature
 
 _MAX_REMEMBERED = 512
 _FRESH_S = 300.0
 # A server that does not tell a signature is asked again after this time.
-_RETRY_S = 30.0
+_RETRY_S = 15.0
+# A list of tools needs the signatures of all models.
+_CONCURRENCY = 8
 _NOTHING = Signature((), (), "")
-
-
-class _Declared(msgspec.Struct, frozen=True):
-    inputs: tuple[InputField, ...] = ()
-    outputs: tuple[OutputField, ...] = ()
-    version: str = ""
-
-
-class _Parameters(msgspec.Struct, frozen=True):
-    signature: _Declared = _Declared()
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    parameters: _Parameters = _Parameters()
 
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
     signature: Signature
     read_at: float
-
-
-_DECODER = msgspec.json.Decoder(_Metadata)
 
 
 class Signatures:
@@ -55,6 +43,8 @@ class Signatures:
         self._clock = clock
         self._known: OrderedDict[tuple[UUID | None, str], _Remembered] = OrderedDict()
         self._reading = SingleFlight[tuple[UUID | None, str], Signature]()
+        self._running = asyncio.Semaphore(_CONCURRENCY)
+        self._log = structlog.get_logger()
 
     async def find(self, resolved: ResolvedModel, account_id: UUID) -> Signature | None:
         """Return a specialist's signature; None if its server does not tell it now."""
@@ -82,10 +72,12 @@ class Signatures:
     async def _read(self, resolved: ResolvedModel, account_id: UUID) -> Signature:
         """Read a signature from the server; one without columns if it cannot be read."""
         try:
-            status, body = await self._metadata.fetch(resolved, account_id, "")
-            declared = _DECODER.decode(body).parameters.signature
-        except (AppError, msgspec.MsgspecError, UnicodeDecodeError):
+            async with self._running:
+                status, body = await self._metadata.fetch(resolved, account_id, "")
+            signature = parse_signature(body) if status == 200 else _NOTHING
+        except (AppError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self._log.warning(
+                "a signature was not read", model=resolved.model.id, reason=repr(error)
+            )
             return _NOTHING
-        if status != 200 or not declared.inputs:
-            return _NOTHING
-        return Signature(declared.inputs, declared.outputs, declared.version)
+        return signature if signature.inputs else _NOTHING

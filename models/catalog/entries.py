@@ -95,6 +95,11 @@ class Weights:
     quantization: str | None = None
     base_name: str | None = None
 
+    @property
+    def needs_fitting(self) -> bool:
+        """Whether only models that customers trained of it answer calls, and not itself."""
+        return self.kind in ("fitted", "vision-package")
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -9,11 +9,12 @@ import msgspec
 from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
-from gateway.upstream.declared_inputs import BYTES, DeclaredInput
+from gateway.upstream.declared_inputs import DeclaredInput
 from gateway.wire.citations import FILE_SEARCH
 from infra.errors import AppError
 from infra.translations import gettext_noop
 from models.catalog import Model, Task
+from models.signature import BYTES
 
 INPUT_PREFIX = "input."  # name prefix of the form fields for declared inputs
 _MAX_TURNS = 20

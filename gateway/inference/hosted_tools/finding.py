@@ -26,8 +26,6 @@ from models.languages import language_of
 
 # Own models whose signatures are read for a request that names no models.
 _MAX_OWN_MODELS = 32
-# Kinds of weights of models that cannot answer before a customer has fitted one.
-_UNFITTED = frozenset({"fitted", "vision-package"})
 # A longer text takes the extractor more time than other calls may wait.
 _MAX_TEXT_IN_LOOP = 16_000
 
@@ -105,7 +103,7 @@ class SpecialistTools:
             for model in self._catalog.models.values()
             if model.task in SPECIALIST_TASKS
             and model.task is not Task.IMAGE_CLASSIFICATION
-            and model.weights.kind not in _UNFITTED
+            and not model.weights.needs_fitting
             and model.id in principal.model_prices
             and self._availability.is_served(model)
         )
@@ -169,7 +167,7 @@ def _require_callable(principal: Principal, resolved: ResolvedModel, name: str) 
     """Raise ModelNotAllowed, ModelNotPriced or WrongEndpoint for a model that cannot be called."""
     model = resolved.model
     is_own = resolved.public_name in principal.variants
-    if model.weights.kind in _UNFITTED and not is_own:
+    if model.weights.needs_fitting and not is_own:
         raise WrongEndpoint(
             f"The model {name[:100]!r} answers only after you have trained your own.",
             param="tools",

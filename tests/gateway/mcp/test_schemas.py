@@ -6,21 +6,21 @@ import pytest
 
 from gateway.mcp.model_tools import tool_name
 from gateway.mcp.schemas import input_schema, output_schema, output_units, units_argument
-from gateway.mcp.signatures import Column, Signature
+from models.signature import GridField, InputField, Signature
 from tests.support.json_schemas import jsonschema
 
 SIGNATURE = Signature(
     inputs=(
-        Column("type", "BYTES", values=("L", "M")),
-        Column("torque", "FP32", unit="N·m", minimum=0.0, maximum=200.0, trained=(3.0, 80.0)),
-        Column("count", "INT64", optional=True, default=3.0),
-        Column("series", "FP32", unit="K", length=(2, 4), nullable=True, optional=True),
-        Column("ratio", "FP32", unit="1", optional=True),
+        InputField("type", "BYTES", values=("L", "M")),
+        InputField("torque", "FP32", unit="N·m", minimum=0.0, maximum=200.0, trained=(3.0, 80.0)),
+        InputField("count", "INT64", optional=True, default=3.0),
+        InputField("series", "FP32", unit="K", length=(2, 4), nullable=True, optional=True),
+        InputField("ratio", "FP32", unit="1", optional=True),
     ),
     outputs=(
-        Column("life", "FP32", unit="h", description="Hours left"),
-        Column("reasons", "BYTES", shape=(3,)),
-        Column("outside_range", "BOOL"),
+        GridField("life", "FP32", unit="h", description="Hours left"),
+        GridField("reasons", "BYTES", shape=(3,)),
+        GridField("outside_range", "BOOL"),
     ),
     version="4",
 )
@@ -59,7 +59,7 @@ class TestInputs:
         assert validator.is_valid(row) is is_valid
 
     def test_units_have_another_name_if_a_column_is_called_units(self) -> None:
-        signature = Signature(inputs=(Column("units", "FP32", unit="K"),))
+        signature = Signature((InputField("units", "FP32", unit="K"),), (), "")
         assert units_argument(signature) == "column_units"
         assert set(input_schema(signature)["properties"]) == {"units", "column_units"}
 
