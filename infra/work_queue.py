@@ -12,10 +12,10 @@ while a row is worked on. The table keeps its own columns for results and errors
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 
@@ -187,6 +187,25 @@ class OwnedQueue(WorkQueue[Row]):
             {self.owner: owner, **values},
         )
 
+    async def claim_fairly(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        owner: UUID,
+        account: Column,
+        **values: object,
+    ) -> Row | None:
+        """Claim the first claimable row of a random account, and set `values` in it.
+
+        Returns None if there is none. Choosing the account at random keeps one with long work from
+        delaying others. `account` is the column with the account's id.
+        """
+        accounts = select(account).where(self.claimable_condition(now, owner)).group_by(account)
+        chosen = (await session.scalars(accounts.order_by(func.random()).limit(1))).one_or_none()
+        if chosen is None:
+            return None
+        return await self.claim(session, now, owner, account == chosen, **values)
+
     async def lock_claimed(
         self, session: AsyncSession, item_id: object, owner: UUID, *conditions: Condition
     ) -> Row | None:
@@ -198,3 +217,31 @@ class OwnedQueue(WorkQueue[Row]):
             self.id == item_id, self.pending, self.owner == owner, *conditions
         )
         return (await session.scalars(query.with_for_update())).one_or_none()
+
+
+class ClaimedRow(Protocol):
+    """A row of an owned queue that is claimed by a process."""
+
+    attempts: int
+    process_id: UUID | None
+    retry_at: datetime | None
+
+
+def release_claim(
+    row: ClaimedRow,
+    retry: RetryPolicy,
+    now: datetime,
+    made_progress: bool = False,
+    delay_s: float = 0.0,
+) -> None:
+    """Release the claim on a row: due after `delay_s`, and without progress after the back-off.
+
+    Progress starts the count of attempts again.
+    """
+    row.process_id = None
+    delay = timedelta(seconds=delay_s)
+    if made_progress:
+        row.attempts = 0
+    else:
+        delay = max(delay, retry.delay(row.attempts))
+    row.retry_at = now + delay if delay else None

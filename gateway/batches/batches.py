@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func
+from sqlalchemy import ColumnElement, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -18,7 +18,7 @@ from gateway.tables import Batch, BatchLine, BatchStatus
 from infra import ids
 from infra.clock import Clock
 from infra.database.paging import page_of
-from infra.work_queue import OwnedQueue, RetryPolicy
+from infra.work_queue import OwnedQueue, RetryPolicy, release_claim
 
 BATCH_ID_PREFIX = "batch"
 # The check of a file takes seconds; a batch that is checked for longer has lost its process.
@@ -79,21 +79,9 @@ async def cancel_batch(
 
 
 async def claim_next(session: AsyncSession, clock: Clock, process_id: UUID) -> Batch | None:
-    """Claim the oldest due batch of a random account. Returns None if no batch is due.
-
-    Choosing the account at random keeps an account with long batches from delaying others.
-    """
-    now = clock.now()
+    """Claim the oldest due batch of a random account. Returns None if no batch is due."""
     await _fail_abandoned(session, clock)
-    accounts = (
-        select(col(Batch.account_id))
-        .where(QUEUE.claimable_condition(now, process_id))
-        .group_by(col(Batch.account_id))
-    )
-    account_id = (await session.scalars(accounts.order_by(func.random()).limit(1))).one_or_none()
-    if account_id is None:
-        return None
-    return await QUEUE.claim(session, now, process_id, col(Batch.account_id) == account_id)
+    return await QUEUE.claim_fairly(session, clock.now(), process_id, col(Batch.account_id))
 
 
 async def lock_claimed(session: AsyncSession, batch: Batch, process_id: UUID) -> Batch | None:
@@ -104,13 +92,7 @@ async def lock_claimed(session: AsyncSession, batch: Batch, process_id: UUID) ->
 
 def release(clock: Clock, row: Batch, made_progress: bool, delay_s: float = 0.0) -> None:
     """Release the claim on a batch: due after `delay_s`, without progress after the back-off."""
-    row.process_id = None
-    delay = timedelta(seconds=delay_s)
-    if made_progress:
-        row.attempts = 0
-    else:
-        delay = max(delay, QUEUE.retry.delay(row.attempts))
-    row.retry_at = clock.now() + delay if delay else None
+    release_claim(row, QUEUE.retry, clock.now(), made_progress, delay_s)
 
 
 async def _fail_abandoned(session: AsyncSession, clock: Clock) -> None:

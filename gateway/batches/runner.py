@@ -8,8 +8,9 @@ Progress is kept in rows, so that another process can go on after a crash.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.metering.holds import HoldRefused, move_hold
 from gateway.access.authenticator import Authenticator
@@ -34,9 +35,9 @@ from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.tables import Batch, BatchStatus
+from infra.claim_poller import ClaimPoller
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
-from infra.poller import Poller
 from infra.telemetry.metrics import Metrics
 from infra.timing import DEFAULT_TIMING, Timing
 
@@ -69,39 +70,33 @@ class BatchDependencies:
     timing: Timing = DEFAULT_TIMING
 
 
-class BatchRunner(Poller):
+class BatchRunner(ClaimPoller[Batch]):
     """Polls for batches and sends some lines of one at a time, in a gateway process."""
 
     def __init__(self, dependencies: BatchDependencies) -> None:
-        super().__init__("batches", self._run_next, dependencies.timing)
-        self._deps = dependencies
+        deps = self._deps = dependencies
+        super().__init__("batches", deps.database, deps.heartbeat, deps.timing)
 
-    async def _run_next(self) -> bool:
-        """Claim a batch and take a turn of it. Returns whether there was one."""
-        deps = self._deps
-        if not deps.heartbeat.is_alive:
-            return False
-        async with deps.database.transaction() as session:
-            batch = await batches.claim_next(session, deps.clock, deps.heartbeat.process_id)
-        if batch is None:
-            return False
-        try:
-            await self._advance(batch)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._release(batch, Pause(), made_progress=True))
-            raise
-        except SQLAlchemyError:
-            raise
-        except Unauthorised as error:
-            await self._finish(batch, _failed(Stop(error.code or "", error.message)))
-        except HoldRefused:
-            await self._release(batch, Pause(_REFUSED_PAUSE_S), made_progress=False)
-        except Exception:
-            self._log.exception("a turn of a batch failed", batch=str(batch.id))
-            await self._release(batch, Pause(), made_progress=False)
-        return True
+    async def _claim(self, session: AsyncSession, process_id: UUID) -> Batch | None:
+        """Claim the next batch; None if none is due."""
+        return await batches.claim_next(session, self._deps.clock, process_id)
 
-    async def _advance(self, batch: Batch) -> None:
+    async def _interrupted(self, batch: Batch) -> None:
+        """Release a batch, because the process stops."""
+        await self._release(batch, Pause(), made_progress=True)
+
+    async def _failed(self, batch: Batch, error: Exception) -> None:
+        """End the batch if its key may not make calls; otherwise go on later."""
+        match error:
+            case Unauthorised():
+                await self._finish(batch, _failure(Stop(error.code or "", error.message)))
+            case HoldRefused():
+                await self._release(batch, Pause(_REFUSED_PAUSE_S), made_progress=False)
+            case _:
+                self._log.exception("a turn of a batch failed", batch=str(batch.id))
+                await self._release(batch, Pause(), made_progress=False)
+
+    async def _work(self, batch: Batch) -> None:
         """End the batch if it is due, else send some of its lines."""
         end = self._due_end(batch)
         if end is not None:
@@ -147,7 +142,7 @@ class BatchRunner(Poller):
         finally:
             await asyncio.shield(writer.close())
         if isinstance(turn.end, Stop):
-            return await self._finish(batch, _failed(turn.end))
+            return await self._finish(batch, _failure(turn.end))
         await self._release(batch, turn.end or Pause(), made_progress=turn.stored > 0)
 
     def _turn_end(self, batch: Batch) -> Callable[[], bool]:
@@ -183,6 +178,6 @@ class BatchRunner(Poller):
                 batches.release(deps.clock, row, made_progress, pause.seconds)
 
 
-def _failed(stop: Stop) -> BatchEnd:
+def _failure(stop: Stop) -> BatchEnd:
     """Return the end of a batch whose lines can no longer be sent."""
     return BatchEnd(BatchStatus.FAILED, stop.code, stop.message)

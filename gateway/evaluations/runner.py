@@ -5,10 +5,9 @@
 Progress is kept in rows, so that another process can go on after a crash.
 """
 
-import asyncio
 from dataclasses import dataclass
+from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.tables import QuotaKind
@@ -20,10 +19,10 @@ from gateway.evaluations.turn import Closed, Pause, Stop, Turn, TurnEnd, deadlin
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.tables import EvaluationRun, EvaluationStatus
+from infra.claim_poller import ClaimPoller
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
 from infra.errors import AppError
-from infra.poller import Poller
 from infra.telemetry.metrics import Metrics
 from infra.timing import DEFAULT_TIMING, Timing
 
@@ -47,37 +46,29 @@ class EvaluationDependencies:
     timing: Timing = DEFAULT_TIMING
 
 
-class EvaluationRunner(Poller):
+class EvaluationRunner(ClaimPoller[EvaluationRun]):
     """Polls for evaluation runs and asks some questions of one at a time, in a gateway process."""
 
     def __init__(self, dependencies: EvaluationDependencies) -> None:
-        super().__init__("evaluations", self._run_next, dependencies.timing)
-        self._deps = dependencies
+        deps = self._deps = dependencies
+        super().__init__("evaluations", deps.database, deps.heartbeat, deps.timing)
 
-    async def _run_next(self) -> bool:
-        """Claim a run and take a turn of it. Returns whether there was one."""
-        deps = self._deps
-        if not deps.heartbeat.is_alive:
-            return False
-        async with deps.database.transaction() as session:
-            run = await runs.claim_next(session, deps.clock, deps.heartbeat.process_id)
-        if run is None:
-            return False
-        try:
-            await self._take_turn(run)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._release(run, Pause(), made_progress=True))
-            raise
-        except SQLAlchemyError:
-            raise
-        except AppError as error:
-            await self._stop_or_retry(run, error)
-        except Exception:
-            self._log.exception("an evaluation turn failed", run=str(run.id))
-            await self._release(run, Pause(0.0, "internal_error", "Something went wrong."), False)
-        return True
+    async def _claim(self, session: AsyncSession, process_id: UUID) -> EvaluationRun | None:
+        """Claim the next run; None if none is due."""
+        return await runs.claim_next(session, self._deps.clock, process_id)
 
-    async def _take_turn(self, run: EvaluationRun) -> None:
+    async def _interrupted(self, run: EvaluationRun) -> None:
+        """Release a run, because the process stops."""
+        await self._release(run, Pause(), made_progress=True)
+
+    async def _failed(self, run: EvaluationRun, error: Exception) -> None:
+        """Go on later, or end the run."""
+        if isinstance(error, AppError):
+            return await self._stop_or_retry(run, error)
+        self._log.exception("an evaluation turn failed", run=str(run.id))
+        await self._release(run, Pause(0.0, "internal_error", "Something went wrong."), False)
+
+    async def _work(self, run: EvaluationRun) -> None:
         """Answer questions of the run until the turn ends, and record what becomes of the run."""
         deps = self._deps
         limit = await self._question_limit(run)

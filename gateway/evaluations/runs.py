@@ -26,7 +26,7 @@ from gateway.tables import (
 from infra import ids
 from infra.clock import Clock
 from infra.database.paging import page_of
-from infra.work_queue import OwnedQueue, RetryPolicy
+from infra.work_queue import OwnedQueue, RetryPolicy, release_claim
 
 RUN_ID_PREFIX = "evalrun"
 # Open runs wait for each other; stored ones take space until they are deleted.
@@ -125,21 +125,12 @@ async def delete_run(session: AsyncSession, account_id: UUID, run_id: str) -> No
 async def claim_next(session: AsyncSession, clock: Clock, process_id: UUID) -> EvaluationRun | None:
     """Claim the oldest due run of a random account. Returns None if no run is due.
 
-    Choosing the account at random keeps an account with long runs from delaying others. A process
-    holds no run when it asks; a row with its own process id is one that it failed to release.
+    A process holds no run when it asks; a row with its own process id is one that it failed to
+    release.
     """
-    now = clock.now()
-    accounts = (
-        select(col(EvaluationRun.account_id))
-        .where(QUEUE.claimable_condition(now, process_id))
-        .group_by(col(EvaluationRun.account_id))
-    )
-    account_id = (await session.scalars(accounts.order_by(func.random()).limit(1))).one_or_none()
-    if account_id is None:
-        return None
-    of_account = col(EvaluationRun.account_id) == account_id
-    return await QUEUE.claim(
-        session, now, process_id, of_account, status=EvaluationStatus.IN_PROGRESS
+    account = col(EvaluationRun.account_id)
+    return await QUEUE.claim_fairly(
+        session, clock.now(), process_id, account, status=EvaluationStatus.IN_PROGRESS
     )
 
 
@@ -163,13 +154,7 @@ async def is_open(session: AsyncSession, run: EvaluationRun) -> bool:
 
 def release(clock: Clock, row: EvaluationRun, made_progress: bool, delay_s: float = 0.0) -> None:
     """Release the claim on a run: due after `delay_s`, and without progress after the back-off."""
-    row.process_id = None
-    delay = timedelta(seconds=delay_s)
-    if made_progress:
-        row.attempts = 0
-    else:
-        delay = max(delay, QUEUE.retry.delay(row.attempts))
-    row.retry_at = clock.now() + delay if delay else None
+    release_claim(row, QUEUE.retry, clock.now(), made_progress, delay_s)
 
 
 def complete(clock: Clock, row: EvaluationRun) -> None:

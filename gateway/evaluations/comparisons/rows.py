@@ -17,7 +17,7 @@ from infra import ids
 from infra.clock import Clock
 from infra.database.paging import page_of
 from infra.errors import AppError
-from infra.work_queue import OwnedQueue, RetryPolicy
+from infra.work_queue import OwnedQueue, RetryPolicy, release_claim
 
 COMPARISON_ID_PREFIX = "evalcmp"
 MAX_OPEN, MAX_STORED = 3, 200
@@ -166,9 +166,7 @@ async def lock_claimed(
 
 def release(clock: Clock, row: ModelComparison, delay_s: float) -> None:
     """Release the claim: due after `delay_s`, or the back-off if that is longer."""
-    row.process_id = None
-    delay = max(timedelta(seconds=delay_s), QUEUE.retry.delay(row.attempts))
-    row.retry_at = clock.now() + delay
+    release_claim(row, QUEUE.retry, clock.now(), delay_s=delay_s)
 
 
 def end(

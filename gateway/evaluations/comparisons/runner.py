@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.authenticator import Authenticator
 from gateway.call.values import SignedInCaller
@@ -32,10 +33,10 @@ from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.registry.files import read_content
 from gateway.tables import EvaluationStatus, ModelComparison
 from gateway.wire.own_models.comparisons import ComparisonRequest
+from infra.claim_poller import ClaimPoller
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
 from infra.errors import AppError, error_object
-from infra.poller import Poller
 from infra.timing import DEFAULT_TIMING, Timing
 from models.observed.clusters import plan_clusters
 
@@ -53,39 +54,33 @@ class ComparisonDependencies:
     timing: Timing = DEFAULT_TIMING
 
 
-class ComparisonRunner(Poller):
+class ComparisonRunner(ClaimPoller[ModelComparison]):
     """Polls for comparisons and runs them, in a gateway process."""
 
     def __init__(self, dependencies: ComparisonDependencies) -> None:
-        super().__init__("comparisons", self._run_next, dependencies.timing)
-        self._deps = dependencies
+        deps = self._deps = dependencies
+        super().__init__("comparisons", deps.database, deps.heartbeat, deps.timing)
 
-    async def _run_next(self) -> bool:
-        """Claim and run one comparison. Returns whether there was one."""
-        deps = self._deps
-        if not deps.heartbeat.is_alive:
-            return False
-        async with deps.database.transaction() as session:
-            row = await rows.claim_next(session, deps.clock, deps.heartbeat.process_id)
-        if row is None:
-            return False
-        try:
-            await self._compare(row)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._end(row, Pause()))
-            raise
-        except SQLAlchemyError:
-            raise
-        except CallsEnded as ended:
-            await self._end(row, ended.end)
-        except AppError as error:
-            await self._end(row, _end_of(error))
-        except Exception:
-            self._log.exception("a comparison failed", comparison=str(row.id))
-            await self._end(row, Pause(0.0, "internal_error", "Something went wrong."))
-        return True
+    async def _claim(self, session: AsyncSession, process_id: UUID) -> ModelComparison | None:
+        """Claim the next comparison; None if none is due."""
+        return await rows.claim_next(session, self._deps.clock, process_id)
 
-    async def _compare(self, row: ModelComparison) -> None:
+    async def _interrupted(self, row: ModelComparison) -> None:
+        """Release a comparison, because the process stops."""
+        await self._end(row, Pause())
+
+    async def _failed(self, row: ModelComparison, error: Exception) -> None:
+        """End the comparison, or release it for another attempt."""
+        match error:
+            case CallsEnded():
+                await self._end(row, error.end)
+            case AppError():
+                await self._end(row, _end_of(error))
+            case _:
+                self._log.exception("a comparison failed", comparison=str(row.id))
+                await self._end(row, Pause(0.0, "internal_error", "Something went wrong."))
+
+    async def _work(self, row: ModelComparison) -> None:
         """Predict and score all rows. Raises CallsEnded and the errors that end the comparison."""
         deps = self._deps
         request = msgspec.convert(row.options, ComparisonRequest)
