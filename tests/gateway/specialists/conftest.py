@@ -8,7 +8,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests.support import builders
-from tests.support.builders import Gateway, run_gateway
+from tests.support.builders import CHAT, INDUSTRIAL, Gateway, run_gateway
+from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.openai_client import openai_client
 
 
@@ -25,6 +26,24 @@ async def specialists_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 @pytest.fixture
 async def real(specialists_url: str, database_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
     async with run_gateway(builders.settings(database_url, tmp_path, specialists_url)) as running:
+        yield running
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[FakeUpstream]:
+    """The language model: without the specialist's figures, unless a test says otherwise."""
+    async with run_fake_upstream() as fake:
+        fake.says = "I would say so."
+        yield fake
+
+
+@pytest.fixture
+async def both(
+    model: FakeUpstream, specialists_url: str, database_url: str, tmp_path: Path
+) -> AsyncIterator[Gateway]:
+    """A gateway in front of the fake language model and the real specialists."""
+    serving = f"{CHAT}={model.url},{INDUSTRIAL}={model.url},{specialists_url}"
+    async with run_gateway(builders.settings(database_url, tmp_path, serving)) as running:
         yield running
 
 

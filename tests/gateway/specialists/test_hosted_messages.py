@@ -1,39 +1,17 @@
 """Specialists called on the server for a message: the answer, its decisions and its cost."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from billing.money import nano_from_text
-from tests.support import builders
-from tests.support.builders import CHAT, INDUSTRIAL, SPECIALIST, Gateway, run_gateway
-from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.builders import CHAT, SPECIALIST, Gateway
 from tests.support.gateway.message_events import events, text_of
 
 POINT = (
     "Grade L, air temperature 298.1 K, process temperature 308.6 K, rotational speed 1300 rpm, "
     "torque 65 Nm, tool wear 220 min. Will the milling machine fail?"
 )
-
-
-@pytest.fixture
-async def model() -> AsyncIterator[FakeUpstream]:
-    """The language model, whose words lack the specialist's figures."""
-    async with run_fake_upstream() as fake:
-        fake.says = "I would say so."
-        yield fake
-
-
-@pytest.fixture
-async def both(
-    model: FakeUpstream, specialists_url: str, database_url: str, tmp_path: Path
-) -> AsyncIterator[Gateway]:
-    """A gateway in front of the fake language model and the real specialists."""
-    serving = f"{CHAT}={model.url},{INDUSTRIAL}={model.url},{specialists_url}"
-    async with run_gateway(builders.settings(database_url, tmp_path, serving)) as running:
-        yield running
 
 
 def body(**fields: Any) -> dict[str, Any]:

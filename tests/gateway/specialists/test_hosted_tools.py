@@ -4,8 +4,6 @@ The language model is the fake one, which says what a test wants; the specialist
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,8 +19,8 @@ from infra import ids
 from infra.secrets.secret_key import secret_key
 from infra.secrets.signing_key import SigningKey
 from tests.support import builders
-from tests.support.builders import BEARING_LIFE, CHAT, INDUSTRIAL, SPECIALIST, Gateway, run_gateway
-from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.builders import BEARING_LIFE, CHAT, SPECIALIST, Gateway
+from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
 
@@ -38,24 +36,6 @@ BEARING = (
     "in hours please"
 )
 TOOL: dict[str, Any] = {"type": "specialist"}
-
-
-@pytest.fixture
-async def model() -> AsyncIterator[FakeUpstream]:
-    """The language model, which answers in many words unless a test says otherwise."""
-    async with run_fake_upstream() as fake:
-        fake.says = "I would say so."
-        yield fake
-
-
-@pytest.fixture
-async def both(
-    model: FakeUpstream, specialists_url: str, database_url: str, tmp_path: Path
-) -> AsyncIterator[Gateway]:
-    """A gateway in front of the fake language model and the real specialists."""
-    serving = f"{CHAT}={model.url},{INDUSTRIAL}={model.url},{specialists_url}"
-    async with run_gateway(builders.settings(database_url, tmp_path, serving)) as running:
-        yield running
 
 
 async def ask(gateway: Gateway, text: str, tool: dict[str, Any] | None = None, **more: Any) -> Any:

@@ -1,16 +1,13 @@
 """Specialists in responses: verdict, figures and price, whole and streamed, as in a chat."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from billing.money import nano_from_text
-from tests.support import builders
-from tests.support.builders import CHAT, INDUSTRIAL, SPECIALIST, Gateway, run_gateway
-from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.builders import CHAT, SPECIALIST, Gateway
+from tests.support.fakes.upstream import FakeUpstream
 from tests.support.openai_client import openai_client
 
 POINT = (
@@ -19,24 +16,6 @@ POINT = (
 )
 TOOL: Any = {"type": "specialist", "subject": "mill 3"}
 ASKED: dict[str, Any] = {"model": CHAT, "input": POINT, "tools": [TOOL], "max_output_tokens": 60}
-
-
-@pytest.fixture
-async def model() -> AsyncIterator[FakeUpstream]:
-    """The language model, which answers without figures."""
-    async with run_fake_upstream() as fake:
-        fake.says = "I would say so."
-        yield fake
-
-
-@pytest.fixture
-async def both(
-    model: FakeUpstream, specialists_url: str, database_url: str, tmp_path: Path
-) -> AsyncIterator[Gateway]:
-    """A gateway in front of the fake language model and the real specialists."""
-    serving = f"{CHAT}={model.url},{INDUSTRIAL}={model.url},{specialists_url}"
-    async with run_gateway(builders.settings(database_url, tmp_path, serving)) as running:
-        yield running
 
 
 @pytest.mark.parametrize("streamed", [False, True])
