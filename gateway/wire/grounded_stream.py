@@ -12,6 +12,7 @@ import msgspec
 from gateway.call.grounding import Corrections
 from gateway.wire.citations import FILE_SEARCH, CitedPassages
 from gateway.wire.grounded_answer import CUT, final_answer
+from gateway.wire.sse import map_chunks
 from models.grounding.answer import GroundedAnswer, Grounding
 from models.grounding.check import AnswerChecker
 from models.grounding.draft import GrowingDraft
@@ -50,12 +51,7 @@ class GroundedChunks:
 
     def feed(self, events: bytes) -> bytes:
         """Take complete events of the client's stream and return those that may be sent."""
-        sent = (
-            self._pass_chunk(event) if event.startswith(b"data: {") else event + b"\n\n"
-            for event in events.split(b"\n\n")
-            if event
-        )
-        return b"".join(sent)
+        return map_chunks(events, self._pass_chunk)
 
     def end(self) -> bytes:
         """Return the events that may be sent at the end of the model's stream."""

@@ -6,7 +6,7 @@ until the call is settled, and `[DONE]` distinguishes a complete stream from a b
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum
 from typing import Any
@@ -285,6 +285,19 @@ class StreamTransformer:
         choice = _INDEX.search(event)
         # Bounded by the number of choices, so that an engine cannot make the mapping grow.
         return min(int(choice[1]), self._choices - 1) if choice else _TOTAL_INDEX
+
+
+def map_chunks(events: bytes, convert: Callable[[bytes], bytes]) -> bytes:
+    """Return complete events of a client's stream with each chunk converted.
+
+    `convert` gets and returns a chunk's event; other events, as `[DONE]` and comments, stay.
+    """
+    sent = (
+        convert(event) if event.startswith(b"data: {") else event + b"\n\n"
+        for event in events.split(b"\n\n")
+        if event
+    )
+    return b"".join(sent)
 
 
 def _output_tokens_of(usage: bytes) -> int:

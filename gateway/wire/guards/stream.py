@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.wire.guards.answer import CONTENT_FILTER, check_other_fields
 from gateway.wire.guards.texts import CheckText, TextRefused, check_arguments, check_texts
+from gateway.wire.sse import map_chunks
 from models.grounding.sentences import complete_length
 
 _CHUNK = msgspec.json.Decoder(dict[str, Any])
@@ -59,12 +60,7 @@ class GuardedStream:
 
     def feed(self, events: bytes) -> bytes:
         """Take complete events of the client's stream and return those that may be sent."""
-        sent = (
-            self._pass_chunk(event) if event.startswith(b"data: {") else event + b"\n\n"
-            for event in events.split(b"\n\n")
-            if event
-        )
-        return b"".join(sent)
+        return map_chunks(events, self._pass_chunk)
 
     def end(self) -> bytes:
         """Return the events that may be sent at the end of a stream, also of a broken one."""
