@@ -23,7 +23,7 @@ from gateway.cli.output import Output
 from gateway.cli.results import Report
 from gateway.cli.supervisor import serving_base_url
 from gateway.components import Components
-from infra.clock import SystemClock
+from infra.clock import Clock, SystemClock
 from infra.errors import AppError
 from infra.settings import Settings
 from models.catalog import load_configured_catalog
@@ -73,7 +73,7 @@ async def load_principal(parts: Components, account: str | None, key: str | None
     """
     async with parts.database.transaction() as session:
         account_id = await _find_account(session, account)
-        key_id = await _find_key(session, parts, account_id, key)
+        key_id = await find_paying_key(session, parts.clock, account_id, key)
     caller = SignedInCaller(account_id, key_id)
     record = await parts.authenticator.identify_key(caller, parts.clock.now())
     parts.authenticator.require_not_suspended(record)
@@ -92,13 +92,13 @@ async def _find_account(session: AsyncSession, name: str | None) -> UUID:
     return accounts[0].id
 
 
-async def _find_key(
-    session: AsyncSession, parts: Components, account_id: UUID, name: str | None
+async def find_paying_key(
+    session: AsyncSession, clock: Clock, account_id: UUID, name: str | None
 ) -> UUID:
     """Return the id of the named key, or of the account's newest active one. Raises KeyNotFound."""
     if name is not None:
         return await require_key(session, account_id, name)
-    now = parts.clock.now()
+    now = clock.now()
     active = [
         key.id
         for key in await list_keys(session, account_id)

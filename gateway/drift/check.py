@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from billing.notifications.drift_alerts import DriftAlert, enqueue_drift_alert
 from gateway.drift.counts import delete_old_counts
 from gateway.drift.report import DriftReport, load_drift
-from gateway.registry.variants import public_id
+from gateway.registry.variants import find_name_and_version
 from gateway.tables import Variant, VariantCount, VariantDrift
 from infra.clock import Clock
 from infra.database.database import Database
@@ -104,15 +104,12 @@ async def _alert(
     report: DriftReport,
 ) -> None:
     """Enqueue the alert of a version whose level has risen."""
-    query = select(col(Variant.base), col(Variant.name), col(Variant.version)).where(
-        col(Variant.account_id) == account_id, col(Variant.id) == variant_id
-    )
-    base, name, version = (await session.execute(query)).one()
+    model, version = await find_name_and_version(session, account_id, variant_id)
     worst = report.variables[0]
     alert = DriftAlert(
         account_id=account_id,
         variant_id=variant_id,
-        model=public_id(base, account_id, name),
+        model=model,
         version=version,
         level=level.value,
         variable=worst.name,

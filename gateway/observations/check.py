@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from billing.notifications.promise_alerts import PromiseAlert, enqueue_promise_alert
 from gateway.observations.rows import delete_old, list_pairs
-from gateway.registry.variants import public_id
+from gateway.registry.variants import find_name_and_version
 from gateway.tables import Observation, Variant, VariantPromise
 from infra.clock import Clock
 from infra.database.database import Database
@@ -105,14 +105,11 @@ async def _alert(
     session: AsyncSession, clock: Clock, account_id: UUID, variant_id: UUID, promise: Promise
 ) -> None:
     """Enqueue the alert of a version that breaks its promise."""
-    query = select(col(Variant.base), col(Variant.name), col(Variant.version)).where(
-        col(Variant.account_id) == account_id, col(Variant.id) == variant_id
-    )
-    base, name, version = (await session.execute(query)).one()
+    model, version = await find_name_and_version(session, account_id, variant_id)
     alert = PromiseAlert(
         account_id=account_id,
         variant_id=variant_id,
-        model=public_id(base, account_id, name),
+        model=model,
         version=version,
         nominal=promise.nominal,
         observed=promise.observed.value,

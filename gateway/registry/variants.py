@@ -257,6 +257,17 @@ async def list_live_versions(
     return rows
 
 
+async def find_name_and_version(
+    session: AsyncSession, account_id: UUID, variant_id: UUID
+) -> tuple[str, int]:
+    """Return the public id and the version number of a version that exists."""
+    query = select(col(Variant.base), col(Variant.name), col(Variant.version)).where(
+        col(Variant.account_id) == account_id, col(Variant.id) == variant_id
+    )
+    base, name, version = (await session.execute(query)).one()
+    return public_id(base, account_id, name), version
+
+
 async def make_current(
     session: AsyncSession,
     clock: Clock,

@@ -15,8 +15,8 @@ from gateway.call.values import Principal, SignedInCaller
 from gateway.fine_tuning.offers import JobOffer, JobOffers
 from gateway.registry.files import FINE_TUNE_PURPOSE
 from gateway.registry.files import PREFIX as FILE_PREFIX
-from gateway.retraining.schedules import sum_committed
-from gateway.tables import Adaptation, RetrainingSchedule, RetrainingTrigger, TrainingFile, Variant
+from gateway.retraining.schedules import find_current_job, sum_committed
+from gateway.tables import Adaptation, RetrainingSchedule, RetrainingTrigger, TrainingFile
 from gateway.wire.fine_tuning import SCHEMA, SENSITIVITY, JobRequest
 from infra import ids
 from infra.clock import Clock
@@ -93,17 +93,7 @@ class RetrainingPlanner:
 
 async def _find_source(session: AsyncSession, schedule: RetrainingSchedule) -> _Source:
     """Return the file of a schedule and the job of the current version. Raises NothingToTrain."""
-    query = (
-        select(Adaptation)
-        .join(Variant, col(Variant.adaptation_id) == col(Adaptation.id))
-        .where(
-            col(Adaptation.account_id) == schedule.account_id,
-            col(Variant.base) == schedule.base,
-            col(Variant.name) == schedule.name,
-            col(Variant.current),
-        )
-    )
-    job = (await session.scalars(query)).one_or_none()
+    job = await find_current_job(session, schedule)
     if job is None:
         raise NothingToTrain("model_not_found", "The model was deleted.")
     file_id = await _find_file_id(session, schedule)

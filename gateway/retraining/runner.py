@@ -25,7 +25,7 @@ from gateway.identity.audit_log import Actor
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.registry.variants import ACTIVATE, find_live_version_of_job, public_id
 from gateway.retraining.planning import NothingToTrain, RetrainingPlanner, TrainingPlan
-from gateway.retraining.schedules import RUN_ID_PREFIX, claim_trigger, find_due
+from gateway.retraining.schedules import RUN_ID_PREFIX, claim_trigger, find_current_job, find_due
 from gateway.retraining.verdict import is_better
 from gateway.tables import (
     Adaptation,
@@ -33,7 +33,6 @@ from gateway.tables import (
     RetrainingRun,
     RetrainingSchedule,
     RetrainingStatus,
-    Variant,
 )
 from infra import ids
 from infra.clock import Clock
@@ -179,7 +178,7 @@ class RetrainingRunner(Poller):
             error = job.error or {}
             run.code = str(error.get("code") or job.status)[:100]
             return str(error.get("message") or f"The training was {job.status}.")
-        run.version, current = version.version, await _current_job(session, schedule)
+        run.version, current = version.version, await find_current_job(session, schedule)
         if version.current:
             run.status = RetrainingStatus.ACTIVATED
         elif not is_better(job.score, None if current is None else current.score):
@@ -217,21 +216,6 @@ async def _load_schedule(session: AsyncSession, run: RetrainingRun) -> Retrainin
         col(RetrainingSchedule.account_id) == run.account_id,
     )
     return (await session.scalars(query)).one()
-
-
-async def _current_job(session: AsyncSession, schedule: RetrainingSchedule) -> Adaptation | None:
-    """Return the job of the version that answers calls."""
-    query = (
-        select(Adaptation)
-        .join(Variant, col(Variant.adaptation_id) == col(Adaptation.id))
-        .where(
-            col(Variant.account_id) == schedule.account_id,
-            col(Variant.base) == schedule.base,
-            col(Variant.name) == schedule.name,
-            col(Variant.current),
-        )
-    )
-    return (await session.scalars(query)).one_or_none()
 
 
 async def _tell(

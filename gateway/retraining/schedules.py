@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from billing.metering.quotas import month_start
 from billing.tables import Usage
+from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.registry.files import find_file
 from gateway.registry.variants import list_live_versions, parse_public_id
 from gateway.tables import (
@@ -45,13 +46,16 @@ class ScheduleNotFound(AppError):
 async def set_schedule(
     session: AsyncSession,
     clock: Clock,
+    actor: Actor,
     account_id: UUID,
     key_id: UUID,
     model: str,
     request: RetrainingRequest,
-    changed_by: str | None,
 ) -> RetrainingSchedule:
-    """Set the schedule of an own model; the key pays. Raises ModelNotFound, FileNotFound."""
+    """Set the schedule of an own model, with an audit entry; the key pays.
+
+    Raises ModelNotFound, FileNotFound.
+    """
     await list_live_versions(session, account_id, model)
     base, name = parse_public_id(account_id, model)
     file_id = None
@@ -66,7 +70,7 @@ async def set_schedule(
         "budget_nano": request.budget_nano,
         "automatic": request.automatic,
         "next_at": next_due(every, now, now),
-        "changed_by": changed_by,
+        "changed_by": actor.public_id,
     }
     statement = insert(RetrainingSchedule).values(
         id=ids.new_id(), account_id=account_id, base=base, name=name, created_at=now, **values
@@ -75,7 +79,12 @@ async def set_schedule(
         index_elements=["account_id", "base", "name"], set_=values
     )
     returning = statement.returning(RetrainingSchedule)
-    return (await session.scalars(returning.execution_options(populate_existing=True))).one()
+    row = (await session.scalars(returning.execution_options(populate_existing=True))).one()
+    details = {"every": row.every, "budget": request.budget, "automatic": row.automatic}
+    await record_audit_event(
+        session, clock, actor, account_id, "model.retraining_set", row.name, details
+    )
+    return row
 
 
 async def find_schedule(session: AsyncSession, account_id: UUID, model: str) -> RetrainingSchedule:
@@ -92,8 +101,27 @@ async def find_schedule(session: AsyncSession, account_id: UUID, model: str) -> 
     return row
 
 
-async def delete_schedule(session: AsyncSession, account_id: UUID, model: str) -> None:
-    """Delete the schedule of a model with its runs; a job that runs goes on.
+async def find_current_job(
+    session: AsyncSession, schedule: RetrainingSchedule
+) -> Adaptation | None:
+    """Return the job that trained the version that answers calls; None if the model was deleted."""
+    query = (
+        select(Adaptation)
+        .join(Variant, col(Variant.adaptation_id) == col(Adaptation.id))
+        .where(
+            col(Variant.account_id) == schedule.account_id,
+            col(Variant.base) == schedule.base,
+            col(Variant.name) == schedule.name,
+            col(Variant.current),
+        )
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def delete_schedule(
+    session: AsyncSession, clock: Clock, actor: Actor, account_id: UUID, model: str
+) -> None:
+    """Delete the schedule of a model with its runs, with an audit entry; a job that runs goes on.
 
     Raises ModelNotFound, ScheduleNotFound.
     """
@@ -104,6 +132,7 @@ async def delete_schedule(session: AsyncSession, account_id: UUID, model: str) -
             col(RetrainingSchedule.account_id) == account_id,
         )
     )
+    await record_audit_event(session, clock, actor, account_id, "model.retraining_deleted", model)
 
 
 async def list_runs(

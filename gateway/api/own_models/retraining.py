@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.api.actors import key_actor
 from gateway.call.values import Principal
-from gateway.identity.audit_log import record_audit_event
 from gateway.retraining import schedules
 from gateway.retraining.views import schedule_json
 from gateway.tables import RetrainingSchedule
@@ -43,11 +42,7 @@ class RetrainingRoutes(Controller):
         actor, account_id = key_actor(principal, request), principal.account_id
         async with database.transaction() as session:
             row = await schedules.set_schedule(
-                session, clock, account_id, principal.key_id, name, parsed, actor.public_id
-            )
-            details = {"every": row.every, "budget": parsed.budget, "automatic": row.automatic}
-            await record_audit_event(
-                session, clock, actor, account_id, "model.retraining_set", row.name, details
+                session, clock, actor, account_id, principal.key_id, name, parsed
             )
             return await scheduled_json(session, clock, row)
 
@@ -76,10 +71,7 @@ class RetrainingRoutes(Controller):
         """Delete the schedule with its runs; a job that runs goes on."""
         actor, account_id = key_actor(principal, request), principal.account_id
         async with database.transaction() as session:
-            await schedules.delete_schedule(session, account_id, name)
-            await record_audit_event(
-                session, clock, actor, account_id, "model.retraining_deleted", name
-            )
+            await schedules.delete_schedule(session, clock, actor, account_id, name)
         return {"id": name, "object": "model.retraining.deleted", "deleted": True}
 
 

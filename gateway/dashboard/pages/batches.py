@@ -1,12 +1,10 @@
 """Batch pages: the list of batches, and a batch with progress, cost, problems and downloads."""
 
-from typing import Any
-from uuid import UUID
+from typing import Any, Literal
 
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_profile
 from billing.dates import parse_time_zone
@@ -96,10 +94,7 @@ class BatchPages(Controller):
         batch: FromPath[str],
     ) -> Response[bytes]:
         """Return the responses of a batch as a download."""
-        async with database.transaction() as session:
-            row = await batches.find_batch(session, page.account_id, batch)
-            content = await _read_file(session, row, row.output_file_id)
-        return _download(content, f"{batch_name(row)}_output.jsonl")
+        return await _download(page, database, batch, "output")
 
     @get("/{batch:str}/error.jsonl", name="dashboard:batch-errors")
     async def download_errors(
@@ -109,10 +104,7 @@ class BatchPages(Controller):
         batch: FromPath[str],
     ) -> Response[bytes]:
         """Return the lines of a batch that have errors or were not sent as a download."""
-        async with database.transaction() as session:
-            row = await batches.find_batch(session, page.account_id, batch)
-            content = await _read_file(session, row, row.error_file_id)
-        return _download(content, f"{batch_name(row)}_error.jsonl")
+        return await _download(page, database, batch, "error")
 
     @post("/{batch:str}/cancel", permission=Permission.CALL)
     async def cancel(
@@ -134,16 +126,17 @@ class BatchPages(Controller):
         return page.redirect(f"{BATCHES_URL}/{batch}")
 
 
-async def _read_file(session: AsyncSession, row: Batch, file_id: UUID | None) -> bytes:
-    """Return the bytes of one of a batch's files. Raises PageNotFound, FileNotFound."""
-    if file_id is None:
-        raise PageNotFound("The batch has no such file.")
-    return await read_content(session, row.account_id, file_id)
-
-
-def _download(content: bytes, name: str) -> Response[bytes]:
-    """Return a file as a download."""
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
+async def _download(
+    page: PageRequest, database: Database, batch: str, kind: Literal["output", "error"]
+) -> Response[bytes]:
+    """Return one of a batch's files as a download. Raises PageNotFound, FileNotFound."""
+    async with database.transaction() as session:
+        row = await batches.find_batch(session, page.account_id, batch)
+        file_id = row.output_file_id if kind == "output" else row.error_file_id
+        if file_id is None:
+            raise PageNotFound("The batch has no such file.")
+        content = await read_content(session, row.account_id, file_id)
+    headers = {"content-disposition": f'attachment; filename="{batch_name(row)}_{kind}.jsonl"'}
     return Response(content, media_type="application/jsonl", headers=headers)
 
 

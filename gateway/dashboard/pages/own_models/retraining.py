@@ -13,7 +13,6 @@ from gateway.dashboard.forms import read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.active_keys import load_principal
 from gateway.dashboard.pages.own_models.variant import VARIANTS_URL, render_variant
-from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.retraining import schedules
 from gateway.wire.own_models.retraining import RetrainingRequest, validate_retraining_request
@@ -48,24 +47,8 @@ class RetrainingPages(Controller):
                 page, database, clock, authenticator, fields.get("key", "")
             )
             async with database.transaction() as session:
-                row = await schedules.set_schedule(
-                    session,
-                    clock,
-                    account_id,
-                    principal.key_id,
-                    variant,
-                    parsed,
-                    page.actor.public_id,
-                )
-                details = {"every": row.every, "budget": parsed.budget, "automatic": row.automatic}
-                await record_audit_event(
-                    session,
-                    clock,
-                    page.actor,
-                    account_id,
-                    "model.retraining_set",
-                    row.name,
-                    details,
+                await schedules.set_schedule(
+                    session, clock, page.actor, account_id, principal.key_id, variant, parsed
                 )
         except PageNotFound:
             raise
@@ -87,14 +70,8 @@ class RetrainingPages(Controller):
         """Delete the schedule; a job that runs goes on."""
         try:
             async with database.transaction() as session:
-                await schedules.delete_schedule(session, page.account_id, variant)
-                await record_audit_event(
-                    session,
-                    clock,
-                    page.actor,
-                    page.account_id,
-                    "model.retraining_deleted",
-                    variant,
+                await schedules.delete_schedule(
+                    session, clock, page.actor, page.account_id, variant
                 )
         except AppError as error:
             raise PageNotFound(error.message) from error
