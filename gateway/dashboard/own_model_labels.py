@@ -99,7 +99,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "clusters": {
             "machine": gettext_noop("The intervals count rows of one machine together."),
             "time": gettext_noop("The intervals count neighboring rows in time together."),
-            "row": gettext_noop("The intervals take all rows as independent."),
+            "row": gettext_noop("The intervals assume that all rows are independent."),
         },
         # By models/drift/psi.py.
         "drift_level": {

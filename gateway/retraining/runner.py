@@ -135,7 +135,7 @@ class RetrainingRunner(Poller):
             session.add(run)
             await session.flush()
             if not isinstance(error, NothingToTrain) or error.code != "no_new_data":
-                await _tell(session, clock, row, run, error.message)
+                await _notify(session, clock, row, run, error.message)
 
     async def _settle_next(self) -> bool:
         """Decide about the version of one run whose job has ended."""
@@ -160,7 +160,7 @@ class RetrainingRunner(Poller):
             run.finished_at = clock.now()
             message = await self._judge(session, schedule, run, job)
             await session.flush()
-            await _tell(session, clock, schedule, run, message)
+            await _notify(session, clock, schedule, run, message)
         return True
 
     async def _judge(
@@ -218,7 +218,7 @@ async def _load_schedule(session: AsyncSession, run: RetrainingRun) -> Retrainin
     return (await session.scalars(query)).one()
 
 
-async def _tell(
+async def _notify(
     session: AsyncSession,
     clock: Clock,
     schedule: RetrainingSchedule,

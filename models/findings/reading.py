@@ -31,7 +31,7 @@ def read_finding(
     values: the row's inputs in the columns' units; predicted: its outputs by name.
     """
     decided, figures = _figures(outputs, predicted)
-    outside = (*_beyond_trained(inputs, values), *_told_outside(predicted, values))
+    outside = (*_beyond_trained(inputs, values), *_reported_outside(predicted, values))
     is_missing = not figures or any(_is_no_answer(one.value) for one in figures[:1])
     uncertain = bool(outside) or is_missing
     return Finding(
@@ -165,7 +165,9 @@ def _beyond_trained(
     return found
 
 
-def _told_outside(predicted: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _reported_outside(
+    predicted: Mapping[str, Any], values: Mapping[str, Any]
+) -> list[tuple[str, str]]:
     """Return the inputs that the model itself reports as outside its training."""
     told = predicted.get(_OUTSIDE)
     if not isinstance(told, str):
