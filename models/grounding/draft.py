@@ -3,9 +3,14 @@
 import re
 from dataclasses import dataclass, field
 
-from models.grounding.answer import DraftAnswer, GroundedAnswer, Grounding
+from models.grounding.answer import DraftAnswer, GroundedAnswer, Grounding, is_not_found
 from models.grounding.check import AnswerChecker, CheckedSentence
-from models.grounding.expectation import asks_for_several, lacks_asked_figure
+from models.grounding.expectation import (
+    asks_for_several,
+    lacks_asked_figure,
+    states_what_is_asked,
+)
+from models.grounding.families import lacks_asked_item
 from models.grounding.sentences import CITATION, Sentence, complete_length, split_sentences
 
 # A longer text without an end of a sentence is checked in parts, so that each check stays short.
@@ -21,10 +26,11 @@ class GrowingDraft:
     """One answer of a model as it grows.
 
     `question` decides the language of statements; `released` is the verified text so far, with
-    verified citations, `lacks_answer` whether no sentence states the amount that is asked for. Text
-    of a draft without a check is released as it is. After
+    verified citations, `lacks_answer` whether no sentence states the amount that is asked for, or
+    no passage the item. Text of a draft without a check is released as it is. After
     `max_statements` supported sentences, one more if the question asks for several things, the rest
-    is left out; the last of them must state an amount if the question asks for one.
+    is left out; the last of them must state an amount if the question asks for one. A short answer
+    that denies and then states what is asked is taken without its denial.
     """
 
     question: str
@@ -38,6 +44,7 @@ class GrowingDraft:
     _incomplete: str = ""
     _held: str = ""
     _has_no_claim: bool = False
+    _denial: CheckedSentence | None = None
     _written: set[str] = field(default_factory=set)
     _statements: int = 0
 
@@ -90,11 +97,11 @@ class GrowingDraft:
         rest, self._incomplete = self._incomplete, ""
         if self.is_unchecked:
             return ""
-        if is_cut and self._is_open(rest):
+        if is_cut and self._denial is None and self._is_open(rest):
             released = self._draft.take_rest() + CITATION.sub("", rest)
             self.is_unchecked = self._draft.grounding is None
             return self._release(released)
-        released = self._check(rest)
+        released = self._check(rest) + self._take_denial()
         self._has_no_claim = self._draft.grounding is None
         return self._release(released)
 
@@ -131,23 +138,58 @@ class GrowingDraft:
             if len(sentence.bare) >= MIN_REPEATED_LENGTH and sentence.bare in self._written:
                 continue
             self._written.add(sentence.bare)
-            checked = self._check_sentence(sentence)
-            self._sentences.append(checked)
-            part = self._draft.take(checked)
-            self._statements += bool(checked.supported_by) and checked.is_supported
-            self._held = "" if part else self._held + sentence.text
-            released += part
+            released += self._take_sentence(sentence)
         return released
 
+    def _take_sentence(self, sentence: Sentence) -> str:
+        """Check a sentence and return what may be released; a denial waits for what follows."""
+        checked = self._check_sentence(sentence)
+        if self._is_first_denial(sentence):
+            self._denial = checked
+            self._held += sentence.text
+            return ""
+        released = ""
+        if self._denial is not None:
+            is_answer = bool(checked.supported_by) and not is_not_found(sentence.bare)
+            if is_answer and states_what_is_asked(self.question, sentence.bare):
+                self._denial, self._held = None, ""
+            else:
+                released = self._take_denial()
+        return released + self._take_checked(checked)
+
+    def _is_first_denial(self, sentence: Sentence) -> bool:
+        """Whether a short answer starts with this statement that the documents do not answer."""
+        is_first = self._draft.grounding is None and self._denial is None
+        return is_first and self.max_statements is not None and is_not_found(sentence.bare)
+
+    def _take_denial(self) -> str:
+        """Return the statement that the documents do not answer, if the answer started with it."""
+        denial, self._denial = self._denial, None
+        return "" if denial is None else self._take_checked(denial)
+
+    def _take_checked(self, checked: CheckedSentence) -> str:
+        """Add a checked sentence to the answer and return what may be released."""
+        self._sentences.append(checked)
+        part = self._draft.take(checked)
+        self._statements += bool(checked.supported_by) and checked.is_supported
+        self._held = "" if part else self._held + checked.sentence.text
+        return part
+
     def _check_sentence(self, sentence: Sentence) -> CheckedSentence:
-        """Check a sentence; the last one of a short answer must hold the amount that is asked."""
+        """Check a sentence; the last one of a short answer must hold what is asked."""
         checked = self.checker.check_sentence(sentence)
         is_last = self.max_statements is not None and self._statements + 1 >= self.max_statements
         text = "".join(one.sentence.bare for one in self._sentences) + sentence.bare
-        if is_last and checked.supported_by and lacks_asked_figure(self.question, text):
+        if is_last and checked.supported_by and self._lacks_asked(text):
             self.lacks_answer = True
             return CheckedSentence(sentence, (), (sentence.bare,))
         return checked
+
+    def _lacks_asked(self, text: str) -> bool:
+        """Whether a text has not the amount, or the passages not the item, that is asked for."""
+        return lacks_asked_figure(self.question, text) or lacks_asked_item(
+            self.question, self.checker.passages
+        )
 
     def _release(self, text: str) -> str:
         """Record and return released text."""

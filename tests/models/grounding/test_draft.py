@@ -111,7 +111,7 @@ class TestShortAnswers:
         assert growing.grounding is Grounding.VERIFIED
 
     def test_answer_ends_after_the_allowed_statements_whatever_follows(self) -> None:
-        growing = GrowingDraft("How often?", CHECKER, max_statements=1)
+        growing = GrowingDraft("How hot?", CHECKER, max_statements=1)
         growing.feed("Stop at 80 °C [2]. Then add 99 litres of paint.")
         growing.finish()
         assert growing.released == "Stop at 80 °C [2]. "
