@@ -28,18 +28,18 @@ from gateway.inference.call_metrics import span_name_and_attributes
 from gateway.inference.decisions.stage import DecisionCall
 from gateway.inference.delivery import is_delivering, render_tail
 from gateway.inference.endpoints.table import find_endpoint
-from gateway.inference.error_report import KnownWords, build_error_report
 from gateway.inference.grounding import AnsweredCall
 from gateway.inference.hosted_tools import HostedRequest
 from gateway.inference.idempotency import MAX_STORED_ANSWER_BYTES, answer_to_store
-from gateway.inference.linked_calls import LinkedCalls
+from gateway.inference.internal.linked_calls import LinkedCalls
+from gateway.inference.internal.variant_calls import follow_variant
 from gateway.inference.model_selection import selection_headers
-from gateway.inference.pending_writes import InternalCallUsage
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.stages import CallState, Stages
 from gateway.inference.translation import convert_result
-from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
-from gateway.inference.variant_calls import follow_variant
+from gateway.inference.usage.error_report import KnownWords, build_error_report
+from gateway.inference.usage.pending_writes import InternalCallUsage
+from gateway.inference.usage.record import as_unbilled, build_intent, build_usage_record
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError

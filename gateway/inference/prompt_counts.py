@@ -14,7 +14,7 @@ import msgspec
 from gateway.call.values import ParsedRequest, Principal
 from gateway.inference.admission import Admission
 from gateway.inference.endpoints.endpoint import Endpoint
-from gateway.inference.internal_calls import new_internal_call
+from gateway.inference.internal.calls import new_internal_call
 from gateway.inference.parsing import Parser
 from gateway.inference.token_count import PromptTokenCounter
 from infra import ids

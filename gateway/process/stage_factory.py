@@ -10,15 +10,15 @@ from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.guards import GuardStage
 from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
 from gateway.inference.idempotency import IdempotencyReplayer
-from gateway.inference.internal_calls import InternalCalls
+from gateway.inference.internal.calls import InternalCalls
+from gateway.inference.internal.shadow_calls import ShadowCalls
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.relay import Relay
-from gateway.inference.shadow_calls import ShadowCalls
 from gateway.inference.stages import Stages
 from gateway.inference.token_count import PromptTokenCounter
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.usage.writer import UsageWriter
 from gateway.process.shared_components import SharedComponents
 from gateway.quota.request_limits import RequestLimits
 from gateway.registry.decision_records import PURPOSE, DecisionLog

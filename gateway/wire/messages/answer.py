@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from gateway.call.errors import UpstreamFailed
 from gateway.wire.body import decode_fields
-from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.usage import UsageObject
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]

@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.call.values import OutputBounds, ParsedRequest
 from gateway.wire import body as bodies
-from gateway.wire.file_search import append_correction
+from gateway.wire.file_search.request import append_correction
 from gateway.wire.reasoning import limit_reasoning
 
 # Fields of the first request that a second answer, a text that is not streamed, must not have.

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.call.errors import UpstreamFailed
 from gateway.call.grounding import Corrections
-from gateway.wire.citations import FILE_SEARCH, CitedPassages
+from gateway.wire.file_search.citations import FILE_SEARCH, CitedPassages
 from models.grounding.answer import GroundedAnswer, Grounding
 from models.grounding.check import AnswerChecker
 from models.grounding.draft import GrowingDraft

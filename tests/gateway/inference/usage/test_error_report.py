@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from billing.metering.error_fixes import FIXES_BY_ERROR_CODE, USAGE_ROW_FIXES, find_suggested_fix
 from gateway.inference.endpoints.table import ENDPOINTS
-from gateway.inference.error_report import _redact_message, known_words
+from gateway.inference.usage.error_report import _redact_message, known_words
 from gateway.wire import nested
 from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
 

@@ -14,7 +14,7 @@ from msgspec import Meta
 from gateway.call.errors import ParameterInvalid
 from gateway.call.values import RetrievalRequest
 from gateway.wire import body as bodies
-from gateway.wire.citations import FILE_SEARCH, RetrievedPassage
+from gateway.wire.file_search.citations import FILE_SEARCH, RetrievedPassage
 from gateway.wire.vector_stores import (
     HybridSearchWeights,
     RankingOptions,

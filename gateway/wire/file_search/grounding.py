@@ -7,9 +7,9 @@ from typing import Any, Self
 import msgspec
 
 from gateway.call.grounding import CheckedBody, GroundedStream
-from gateway.wire.citations import CitedPassages, RetrievedPassage
-from gateway.wire.grounded_answer import CheckedChoices
-from gateway.wire.grounded_stream import GroundedChunks
+from gateway.wire.file_search.citations import CitedPassages, RetrievedPassage
+from gateway.wire.file_search.grounded_answer import CheckedChoices
+from gateway.wire.file_search.grounded_stream import GroundedChunks
 from models.grounding.answer import GroundedAnswer, Grounding, not_found_text, quote
 from models.grounding.check import AnswerChecker
 from models.grounding.draft import GrowingDraft, verify

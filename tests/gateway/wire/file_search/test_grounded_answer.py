@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from gateway.call.errors import UpstreamFailed
-from gateway.wire.citations import RetrievedPassage
-from gateway.wire.grounding import (
+from gateway.wire.file_search.citations import RetrievedPassage
+from gateway.wire.file_search.grounding import (
     AnswerCitations,
     AnswerFormat,
     answer_format,

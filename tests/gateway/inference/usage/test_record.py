@@ -22,7 +22,7 @@ from gateway.call.values import (
     ParsedRequest,
     Principal,
 )
-from gateway.inference.usage_record import (
+from gateway.inference.usage.record import (
     RESERVATION_EXCEEDED,
     as_unbilled,
     build_intent,

@@ -12,7 +12,7 @@ from billing.metering.usage import UsageRecord, insert_usage
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.call.errors import MeteringUnavailable
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.usage.writer import UsageWriter
 from infra import ids
 from infra.database.database import Database, DatabaseUnavailable
 from infra.database.direct import DirectConnection

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from gateway.call.grounding import Corrections
-from gateway.wire.citations import FILE_SEARCH, CitedPassages
-from gateway.wire.grounded_answer import CUT, final_answer
+from gateway.wire.file_search.citations import FILE_SEARCH, CitedPassages
+from gateway.wire.file_search.grounded_answer import CUT, final_answer
 from gateway.wire.sse import map_chunks
 from models.grounding.answer import GroundedAnswer, Grounding
 from models.grounding.check import AnswerChecker

@@ -25,9 +25,9 @@ from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, P
 from gateway.inference.admission import Admission
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.endpoints.endpoint import Endpoint
-from gateway.inference.internal_calls import UpstreamWork, new_internal_call
-from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
-from gateway.inference.usage_record import build_usage_record
+from gateway.inference.internal.calls import UpstreamWork, new_internal_call
+from gateway.inference.usage.pending_writes import InternalCallUsage, PendingIntent
+from gateway.inference.usage.record import build_usage_record
 from infra import ids
 from infra.clock import Clock
 from models.catalog import Task

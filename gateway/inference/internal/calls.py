@@ -16,8 +16,8 @@ from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.inference.admission import Admission
 from gateway.inference.endpoints.endpoint import Endpoint
-from gateway.inference.usage_record import build_intent, build_usage_record
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.usage.record import build_intent, build_usage_record
+from gateway.inference.usage.writer import UsageWriter
 from infra.clock import Clock
 from infra.errors import AppError
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.wire.citations import RetrievedPassage
-from gateway.wire.grounding import AnswerCitations, AnswerFormat
+from gateway.wire.file_search.citations import RetrievedPassage
+from gateway.wire.file_search.grounding import AnswerCitations, AnswerFormat
 from models.grounding.answer import GroundedAnswer, Grounding
 
 PASSAGE = "Replace the return filter every 500 h; stop at 80 °C."

@@ -17,13 +17,13 @@ from billing.metering.usage import UsageRecord
 from billing.metering.usage_log import IntentRecord, StoredResponse, write_usage_batch
 from gateway.call.errors import MeteringUnavailable
 from gateway.call.reservation import Reservation
-from gateway.inference.pending_writes import (
+from gateway.inference.usage.pending_writes import (
     InternalCallUsage,
     PendingIntent,
     PendingUsage,
     WriteBatch,
 )
-from gateway.inference.usage_record import as_unbilled
+from gateway.inference.usage.record import as_unbilled
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from infra.clock import Clock

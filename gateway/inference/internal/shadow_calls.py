@@ -26,9 +26,9 @@ from gateway.call.tags import VARIANT_TAG, VERSION_TAG
 from gateway.call.values import AdmittedCall, Call, CallResult, ServiceTier, ShadowPlan
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.endpoints.table import find_endpoint
-from gateway.inference.internal_calls import new_internal_call
-from gateway.inference.usage_record import build_usage_record
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.internal.calls import new_internal_call
+from gateway.inference.usage.record import build_usage_record
+from gateway.inference.usage.writer import UsageWriter
 from gateway.observations import shadows
 from gateway.observations.answer_rows import read_results
 from gateway.registry.variants import PREFIX as VARIANT_PREFIX

@@ -21,7 +21,7 @@ from billing.rating.quantities import (
 )
 from billing.tables import Settlement
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
-from gateway.inference.error_report import ErrorReport
+from gateway.inference.usage.error_report import ErrorReport
 from gateway.quota.allowance import (
     NO_ALLOWANCE_USE,
     AllowanceUse,
