@@ -55,7 +55,7 @@ class PromptCounts:
     async def count(self, principal: Principal, endpoint: Endpoint, body: bytes) -> PromptCount:
         """Return the tokens of a request's prompt. Raises the errors of parsing and pricing."""
         call = new_internal_call(self._clock, ids.new_id(), endpoint)
-        request = self._parser.parse(call, body, principal)
+        request = self._parser.parse(call, endpoint.internal_body(call, body), principal)
         bound = self._admission.compute_demand(call, principal, request).input_tokens
         counted = await self._counter.count(request.model, endpoint.prompt, request.request_fields)
         if counted is not None:

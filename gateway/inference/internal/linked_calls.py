@@ -18,16 +18,18 @@ from dataclasses import replace
 from uuid import UUID
 
 from billing.metering.usage import UsageRecord
+from billing.metering.usage_log import IntentRecord
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
 from gateway.call.errors import ModelServerNotFound
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
-from gateway.inference.admission import Admission
+from gateway.inference.admission import Admission, parse_max_cost
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.internal.calls import UpstreamWork, new_internal_call
+from gateway.inference.quota_errors import max_cost_error
 from gateway.inference.usage.pending_writes import InternalCallUsage, PendingIntent
-from gateway.inference.usage.record import build_usage_record
+from gateway.inference.usage.record import build_intent, build_usage_record
 from infra import ids
 from infra.clock import Clock
 from models.catalog import Task
@@ -36,7 +38,7 @@ _Key = tuple[str, str]
 
 
 class LinkedCalls:
-    """The linked calls of one parent call: steps, waived ones, others one per model and path."""
+    """The linked calls of one parent call: steps, checks, waived ones, one per model and path."""
 
     def __init__(self, parent: Call, admission: Admission, clock: Clock) -> None:
         self._parent = parent
@@ -47,12 +49,15 @@ class LinkedCalls:
         self._waived: list[InternalCallUsage] = []
         self._held: list[AdmittedCall] = []
         self._steps: list[InternalCallUsage] = []
+        self._held_checks: list[AdmittedCall] = []
+        self._checks: list[InternalCallUsage] = []
 
     @property
     def max_cost_nano(self) -> int:
         """Return the worst-case cost of all linked calls, in nano-units."""
-        admitted_calls = (*self._admitted_by_key.values(), *self._held)
-        return sum(admitted.reservation.max_cost_nano for admitted in admitted_calls)
+        admitted_calls = (*self._admitted_by_key.values(), *self._held, *self._held_checks)
+        held = sum(admitted.reservation.max_cost_nano for admitted in admitted_calls)
+        return held + sum(check.record.cost_nano for check in self._checks)
 
     async def reserve(
         self,
@@ -119,6 +124,43 @@ class LinkedCalls:
         self._steps.append(InternalCallUsage(record, admitted.reservation, intent))
         return record
 
+    async def hold_check(
+        self, principal: Principal, endpoint: Endpoint, request: ParsedRequest
+    ) -> None:
+        """Hold quota for one check of the parent's texts; X-Max-Cost limits the sum of all.
+
+        Raises MaxCostExceeded and the errors of admission.
+        """
+        call = self.new_call(ids.new_id(), endpoint)
+        self._held_checks.append(await self._admission.admit_internal(call, principal, request))
+        max_cost = parse_max_cost(self._parent.headers)
+        if max_cost is not None and self.max_cost_nano > max_cost:
+            raise max_cost_error(self.max_cost_nano, max_cost, principal)
+
+    async def admit_check(
+        self, call: Call, principal: Principal, request: ParsedRequest
+    ) -> AdmittedCall:
+        """Admit a check in the place of a held one of its model. Raises the errors of admission."""
+        for index, held in enumerate(self._held_checks):
+            if held.request.model is request.model:
+                self._admission.release(self._held_checks.pop(index))
+                break
+        admitted = self._admission.try_admit_internal(call, principal, request)
+        return admitted or await self._admission.admit_internal(call, principal, request)
+
+    def add_check(
+        self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
+    ) -> None:
+        """Add the usage row of a check, which is billed also if it refuses the parent."""
+        principal, request = admitted.principal, admitted.request
+        record = build_usage_record(call, principal, request, admitted, result, self._clock)
+        record = replace(record, parent_id=self._parent.request_id)
+        self._checks.append(InternalCallUsage(record, admitted.reservation, intent))
+
+    def build_intent(self, call: Call, admitted: AdmittedCall) -> IntentRecord:
+        """Return the write-ahead row of a linked call."""
+        return replace(build_intent(call, admitted), parent_id=self._parent.request_id)
+
     def new_call(self, request_id: UUID, endpoint: Endpoint) -> Call:
         """Create a call that starts now and has no credentials."""
         return new_internal_call(self._clock, request_id, endpoint)
@@ -168,7 +210,9 @@ class LinkedCalls:
         waived, self._waived = self._waived, []
         steps, self._steps = self._steps, []
         held_calls, self._held = self._held, []
-        for held in held_calls:
+        checks, self._checks = self._checks, []
+        held_checks, self._held_checks = self._held_checks, []
+        for held in (*held_calls, *held_checks):
             self._admission.release(held)
         for step in steps:
             if not parent.settlement.billable:
@@ -183,7 +227,7 @@ class LinkedCalls:
             for key, record in self._records_by_key.items()
             if key in admitted_calls
         )
-        return (*executed, *steps, *waived)
+        return (*executed, *steps, *checks, *waived)
 
 
 def _key(request: ParsedRequest) -> _Key:

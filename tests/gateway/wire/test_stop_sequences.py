@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from gateway.wire.messages.answer import convert_completion
-from gateway.wire.messages.stop_sequences import (
+from gateway.wire.messages.stream import MessageStream
+from gateway.wire.sse import StreamUsageOption
+from gateway.wire.stop_sequences import (
     StopSequenceTransformer,
     find_stop_sequence,
     keep_stop_sequence,
 )
-from gateway.wire.messages.stream import MessageStream
-from gateway.wire.sse import StreamUsageOption
 
 USAGE = {"prompt_tokens": 1, "completion_tokens": 1}
 

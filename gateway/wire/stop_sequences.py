@@ -1,6 +1,6 @@
 """Which stop sequence ended a text. Chat responses do not say it; vLLM does, in `stop_reason`.
 
-The sequence becomes a field of the chat response in its way to the client of `/v1/messages`.
+The sequence becomes a field of the chat response on its way to formats that report it.
 """
 
 import re

@@ -5,20 +5,24 @@ converted into another format than chat. Nothing of a text is logged.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from prometheus_client import Counter
 
 from gateway.asgi.exchange import ClientExchange
-from gateway.call.values import Call, CallResult, ParsedRequest
+from gateway.call.values import Call, CallResult, ParsedRequest, Principal
 from gateway.inference.endpoints.endpoint import UsageGroup
 from gateway.inference.endpoints.table import find_endpoint
+from gateway.inference.guards.model_call import ModelChecks, ModelGuardedCall
+from gateway.inference.guards.models import GuardModels
+from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.translation import TranslatedCall
 from gateway.wire.guards.answer import CONTENT_FILTER, check_answer
-from gateway.wire.guards.request import check_body
+from gateway.wire.guards.request import check_body, texts_of
 from gateway.wire.guards.stream import GuardedStream
 from gateway.wire.guards.texts import TextRefused
+from infra.clock import Clock
 from models.guards.guard import Guard, TextGuard
 from models.guards.policy import Action, Direction
 
@@ -29,37 +33,63 @@ _MAX_INLINE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
+class GuardedRequest:
+    """A call of an account with a guard; questions to models become calls in `linked`."""
+
+    call: Call
+    principal: Principal
+    client: ClientExchange
+    linked: LinkedCalls
+
+    @property
+    def guard(self) -> Guard:
+        """The account's guard. Raises ValueError without one."""
+        if self.principal.guard is None:
+            raise ValueError("the account has no guard")
+        return self.principal.guard
+
+
+@dataclass(frozen=True, slots=True)
 class GuardStage:
     """Applies the guards of accounts and counts what they do."""
 
     actions: Counter
+    models: GuardModels
+    clock: Clock
 
     async def open(
-        self,
-        call: Call,
-        guard: Guard,
-        body: bytes,
-        translated: TranslatedCall | None,
-        client: ClientExchange,
+        self, guarded: GuardedRequest, body: bytes, translated: TranslatedCall | None
     ) -> tuple[bytes, TranslatedCall | None]:
         """Return the body to parse, and what checks the answer before `translated` converts it.
 
         Raises ContentFiltered if a rule refuses the body, and BodyNotJson, ParameterUnsupported.
         """
-        endpoint = find_endpoint(call.operation)
-        fields = endpoint.guarded_fields
-        if fields and guard.input is not None:
-            checker = _TextChecker(guard.input, Direction.INPUT, self.actions)
-            if len(body) <= _MAX_INLINE_BYTES:
-                body = check_body(body, fields, checker)
-            else:
-                body = await asyncio.to_thread(check_body, body, fields, checker)
-            if checker.has_masked:
-                client.extra_headers[GUARD_HEADER] = MASKED
-        if guard.output is None or endpoint.usage_group is not UsageGroup.COMPLETIONS:
+        guard, endpoint = guarded.guard, find_endpoint(guarded.call.operation)
+        has_text = endpoint.usage_group is UsageGroup.COMPLETIONS
+        if endpoint.guarded_fields and guard.input is not None:
+            body = await self._check_body(guarded, guard.input, body, endpoint.guarded_fields)
+        if endpoint.guarded_fields and guard.asks_models:
+            rules = guard.input_models, guard.output_models if has_text else ()
+            checks = ModelChecks(self.models, guarded.linked, guarded.principal, *rules)
+            texts = texts_of(body, endpoint.guarded_fields)
+            translated = ModelGuardedCall(checks, body, texts, translated, self.clock)
+        if guard.output is None or not has_text:
             return body, translated
         checker = _TextChecker(guard.output, Direction.OUTPUT, self.actions)
-        return body, GuardedCall(checker, body, translated, client)
+        return body, GuardedCall(checker, body, translated, guarded.client)
+
+    async def _check_body(
+        self, guarded: GuardedRequest, guard: TextGuard, body: bytes, fields: Sequence[str]
+    ) -> bytes:
+        """Return the body with its texts checked by rules. Raises as `open`."""
+        checker = _TextChecker(guard, Direction.INPUT, self.actions)
+        if len(body) <= _MAX_INLINE_BYTES:
+            body = check_body(body, fields, checker)
+        else:
+            body = await asyncio.to_thread(check_body, body, fields, checker)
+        if checker.has_masked:
+            guarded.client.extra_headers[GUARD_HEADER] = MASKED
+        return body
 
 
 class _TextChecker:
@@ -126,7 +156,7 @@ class GuardedCall:
         """Check and convert complete events of the chat's stream. Raises UpstreamFailed."""
         return self._convert_events(events if self._stream is None else self._stream.feed(events))
 
-    def convert(self, result: CallResult) -> CallResult:
+    async def convert(self, result: CallResult) -> CallResult:
         """Check and convert an answer that is not streamed; end the checks of a stream."""
         if result.stream_started:
             result = self._end_stream(result)
@@ -135,14 +165,12 @@ class GuardedCall:
             result = replace(result, tail=body)
             if is_refused:
                 result = replace(result, error_code=CONTENT_FILTER)
-        return result if self._inner is None else self._inner.convert(result)
+        return result if self._inner is None else await self._inner.convert(result)
 
     def end(self, result: CallResult, tail: bytes) -> bytes:
         """Return the end of a started stream with the text that was held back until now."""
-        if not result.stream_started:
-            return tail if self._inner is None else self._inner.end(result, tail)
         rest, self._rest = self._rest, b""
-        return rest + tail if self._inner is None else self._inner.end(result, rest + tail)
+        return rest + (tail if self._inner is None else self._inner.end(result, tail))
 
     async def ended(self, result: CallResult) -> None:
         """Let the other format store how the call ended."""
@@ -157,7 +185,7 @@ class GuardedCall:
         """Check the text that is held back, and note whether a choice was refused."""
         if self._stream is None:
             return result
-        self._rest = self._stream.end()
+        self._rest = self._convert_events(self._stream.end())
         is_refused = self._stream.has_refused
         return replace(result, error_code=CONTENT_FILTER) if is_refused else result
 
