@@ -51,7 +51,7 @@ async def test_questions_are_linked_calls_in_the_cost_of_the_call(
     parent = next(row for row in rows if row["operation"] == "chat")
     questions = [row for row in rows if row["operation"] == "moderation"]
     assert [nano(row["cost"]) for row in questions] == [PRICE_OF_A_QUESTION] * 2
-    assert {row["parent_id"] for row in questions} == {parent["id"]}
+    assert {row["parent_id"] for row in questions} == {parent["request_id"]}
     total = sum(nano(row["cost"]) for row in rows)
     assert nano(answer.headers["x-maas-cost"]) == total
     await nothing_is_held(asked)
