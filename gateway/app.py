@@ -37,7 +37,7 @@ from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotes import Quotes
 from gateway.inference.stages import Stages
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.usage.writer import UsageWriter
 from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
 from gateway.process.background_responses import create_background_runner

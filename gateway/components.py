@@ -27,7 +27,7 @@ from gateway.inference.pipeline import Pipeline
 from gateway.inference.prompt_counts import PromptCounts
 from gateway.inference.quotes import Quotes
 from gateway.inference.stages import Stages
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.usage.writer import UsageWriter
 from gateway.mcp.toolbox import Toolbox
 from gateway.process.batch_processing import BatchProcessing
 from gateway.process.catalog_reloader import CatalogReloader

@@ -44,7 +44,7 @@ class Timing:
     upstream_check_s: float = 60.0
     # Catalog files (gateway/process/catalog_reloader.py).
     catalog_poll_s: float = 2.0
-    # Retries of usage rows that cannot be written (gateway/inference/usage_writer.py): exponential
+    # Retries of usage rows that cannot be written (gateway/inference/usage/writer.py): exponential
     # back-off from the first to the second value.
     record_retry_s: float = 0.05
     record_retry_limit_s: float = 0.8

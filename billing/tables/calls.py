@@ -170,7 +170,7 @@ class Usage(SQLModel, table=True):
     settlement: str = Field(sa_column=Column(Text, nullable=False))
     status: int
     error_code: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    # Without the customer's content (gateway/inference/error_report.py).
+    # Without the customer's content (gateway/inference/usage/error_report.py).
     error_message: str | None = Field(default=None, sa_column=Column(String(300), nullable=True))
     error_param: str | None = Field(default=None, sa_column=Column(String(100), nullable=True))
     requested_model: str | None = Field(default=None, sa_column=Column(String(100), nullable=True))

@@ -1,4 +1,4 @@
-"""`/v1/guards`: the rules that refuse or mask words and personal data in the account's calls."""
+"""`/v1/guards`: the rules that check the texts of the account's calls."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,27 +13,33 @@ from gateway.registry.guards import (
     GuardChangeNotAllowed,
     get_policy,
     remove_policy,
+    require_guard_models,
     set_policy,
 )
 from gateway.wire.body import decode_body_strict
 from infra.clock import Clock
 from infra.database.database import Database
+from models.catalog import Catalog
 from models.guards.policy import GuardPolicy, parse_policy
 
 _PATH = "/v1/guards"
 
 
 class GuardRule(msgspec.Struct, omit_defaults=True):
-    """A rule: `words` for a list of words, `categories` for personal data.
+    """A rule: `words` for a list of words, `categories` for personal data, `model` for a model.
 
-    `categories` are `resident_id`, `phone`, `bank_card` and `email`.
+    `categories` are `resident_id`, `phone`, `bank_card` and `email`. `model` is a moderation model
+    that is asked within `timeout_ms`; `on_failure` says what happens if it does not answer.
     """
 
-    kind: Literal["words", "personal_data"]
+    kind: Literal["words", "personal_data", "model"]
     action: Literal["refuse", "mask"]
     applies_to: Literal["input", "output", "both"]
     words: list[str] | None = None
     categories: list[str] | None = None
+    model: str | None = None
+    on_failure: Literal["refuse", "allow"] | None = None
+    timeout_ms: int | None = None
 
 
 class GuardRequest(msgspec.Struct):
@@ -65,6 +71,7 @@ class GuardRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
+        catalog: NamedDependency[Catalog],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
         """Replace the rules; calls follow them within a second.
@@ -74,6 +81,7 @@ class GuardRoutes(Controller):
         _require_unrestricted(principal)
         body = decode_body_strict(_DECODER, await request.body())
         policy = parse_policy([msgspec.to_builtins(rule) for rule in body.rules])
+        require_guard_models(policy, catalog)
         actor = key_actor(principal, request)
         async with database.transaction() as session:
             await set_policy(session, clock, actor, principal.account_id, policy)

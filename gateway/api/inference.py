@@ -11,15 +11,16 @@ from litestar import Request, asgi, route
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.access.credentials import find_api_key
 from gateway.asgi.exchange import ClientExchange
 from gateway.asgi.timeouts import TimeoutWheel
+from gateway.call.error_format import ErrorFormat
 from gateway.call.errors import MethodNotAllowed
 from gateway.call.failure import failed_result
 from gateway.call.values import Call, Operation
 from gateway.inference.endpoints.endpoint import Endpoint
-from gateway.inference.endpoints.messages import MESSAGES
-from gateway.inference.endpoints.table import ENDPOINTS
+from gateway.inference.endpoints.table import ENDPOINTS, errors_under
 from gateway.inference.pipeline import Pipeline
 from infra import ids
 from infra.clock import Clock
@@ -67,8 +68,11 @@ class _CallAdapter:
     ) -> None:
         """Serve one request; other methods than POST are answered with 405."""
         headers = dict(scope["headers"])
-        call = self._call(scope, headers, endpoint.operation, endpoint.open_inference_errors)
-        client = endpoint.exchange(headers, receive, send, self._deadlines)
+        call = self._call(scope, headers, endpoint.operation, endpoint.error_format)
+        client = ClientExchange(headers, receive, send, self._deadlines)
+        if endpoint.wire_format is not None and endpoint.wire_format.request_id_header is not None:
+            request_id = ids.format_id(REQUEST_ID_PREFIX, call.request_id)
+            client.extra_headers[endpoint.wire_format.request_id_header] = request_id
         if scope["method"] != "POST":
             error = MethodNotAllowed("Use POST here.", headers={"allow": "POST"})
             completion = failed_result(call, error)
@@ -79,11 +83,9 @@ class _CallAdapter:
     async def reject(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer a request to an unsupported path with an error and a usage row."""
         headers = dict(scope["headers"])
-        call = self._call(scope, headers, Operation.UNSUPPORTED)
-        exchange = (
-            MESSAGES.exchange if scope["path"].startswith(f"{MESSAGES.path}/") else ClientExchange
-        )
-        client = exchange(headers, receive, send, self._deadlines)
+        error_format = errors_under(scope["path"])
+        call = self._call(scope, headers, Operation.UNSUPPORTED, error_format)
+        client = ClientExchange(headers, receive, send, self._deadlines)
         await self._components.pipeline.serve(call, client)
 
     def _call(
@@ -91,7 +93,7 @@ class _CallAdapter:
         scope: HTTPScope,
         headers: dict[bytes, bytes],
         operation: Operation,
-        open_inference_errors: bool = False,
+        error_format: ErrorFormat,
     ) -> Call:
         """Return the call that a request makes: its operation, headers, start time and client."""
         credentials, clock = headers.get(b"authorization"), self._components.clock
@@ -108,7 +110,7 @@ class _CallAdapter:
             started_monotonic=clock.monotonic(),
             version_in_path=scope["path_params"].get("version"),
             client_address=_client_address(scope),
-            open_inference_errors=open_inference_errors,
+            error_format=error_format,
         )
 
 

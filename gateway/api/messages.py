@@ -7,7 +7,7 @@ from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
 
 from gateway.call.values import Principal
-from gateway.inference.endpoints.messages import MESSAGES
+from gateway.inference.endpoints.table import MESSAGES
 from gateway.inference.prompt_counts import PromptCounts
 from gateway.quota.request_limits import RequestLimits
 from gateway.wire import body as bodies

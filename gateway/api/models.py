@@ -14,7 +14,7 @@ from gateway.api.actors import key_actor
 from gateway.call.values import Principal
 from gateway.fine_tuning import deletion
 from gateway.fine_tuning.removal import VariantRemoval
-from gateway.inference.endpoints.messages import MESSAGES
+from gateway.inference.endpoints.table import MESSAGES
 from gateway.upstream.availability import Availability, find_catalog_model
 from gateway.wire.messages.models import VERSION_HEADER, model_info, model_list
 from infra.clock import Clock

@@ -177,7 +177,8 @@ class BatchOffers:
             service_tier=ServiceTier.BATCH,
         )
         try:
-            request = self._parser.parse(call, line.body, principal)
+            body = endpoint.internal_body(call, line.body)
+            request = self._parser.parse(call, body, principal)
             unsupported = _unsupported(request, line)
             if unsupported is not None:
                 return unsupported

@@ -1,6 +1,6 @@
 """The interfaces by which the request path verifies answers from retrieved passages.
 
-Implemented in gateway/wire: grounded_answer.py for a whole answer, grounded_stream.py for a stream.
+Implemented in gateway/wire/file_search: grounded_answer.py, and grounded_stream.py for streams.
 """
 
 from collections.abc import Mapping, Sequence

@@ -18,6 +18,7 @@ from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
 from gateway.call.decisions import DecisionRequest
+from gateway.call.error_format import OPENAI_ERRORS, ErrorFormat
 from gateway.call.grounding import Citations, GroundedStream, Quotation
 from gateway.call.hosted_tools import HostedTools
 from gateway.call.reservation import Reservation
@@ -35,6 +36,7 @@ class Operation(StrEnum):
     TEXT_COMPLETION = "text_completion"
     EMBEDDINGS = "embeddings"
     RERANK = "rerank"
+    MODERATION = "moderation"
     PREDICTIONS = "predictions"
     INFER = "infer"
     MESSAGES = "messages"
@@ -75,8 +77,8 @@ class Call:
     `started_at` is UTC; `started_monotonic` is in monotonic seconds, for durations only.
     `credentials` is the Authorization header; calls from the dashboard have `signed_in_caller`.
     `client_address` is None for work that goes on after its request; networks are not checked then.
-    `open_inference_errors` is True if errors have the shape of the Open Inference Protocol. The
-    calls of a batch are paid from its `held_money`, at a `service_tier` that no body can name.
+    `error_format` is the shape of errors for its client. The calls of a batch are paid from its
+    `held_money`, at a `service_tier` that no body can name.
     """
 
     request_id: UUID
@@ -90,7 +92,7 @@ class Call:
     version_in_path: str | None = None
     client_address: str | None = ""
     signed_in_caller: SignedInCaller | None = None
-    open_inference_errors: bool = False
+    error_format: ErrorFormat = OPENAI_ERRORS
     held_money: HeldMoney | None = None
     service_tier: "ServiceTier | None" = None
 

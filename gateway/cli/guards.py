@@ -11,8 +11,15 @@ from billing.accounts.accounts import get_account
 from gateway.cli.results import Record
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
-from gateway.registry.guards import get_policy, remove_policy, set_policy
+from gateway.registry.guards import (
+    get_policy,
+    remove_policy,
+    require_guard_models,
+    set_policy,
+)
 from infra.clock import Clock
+from infra.settings import Settings
+from models.catalog import load_configured_catalog
 from models.guards.policy import GuardInvalid, GuardPolicy, parse_policy
 
 guards_app = typer.Typer(no_args_is_help=True)
@@ -35,6 +42,7 @@ async def guards_show(session: AsyncSession, account: AccountName) -> Record:
 @guards_app.command("set")
 @command
 async def guards_set(
+    settings: Settings,
     session: AsyncSession,
     clock: Clock,
     account: AccountName,
@@ -50,6 +58,7 @@ async def guards_set(
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise GuardInvalid(f"{file.name} is not a JSON file with a list `rules`.") from error
     policy = parse_policy(rules)
+    require_guard_models(policy, load_configured_catalog(settings))
     await set_policy(session, clock, CLI_ACTOR, owner.id, policy)
     return _guard("Guard set.", policy)
 

@@ -10,10 +10,15 @@ GUARD_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "guard_kind": {
             "words": gettext_noop("Words"),
             "personal_data": gettext_noop("Personal data"),
+            "model": gettext_noop("Verdict of a guard model"),
         },
         "guard_action": {
             "refuse": gettext_noop("Refuse the text"),
             "mask": gettext_noop("Mask the match"),
+        },
+        "guard_failure": {
+            "refuse": gettext_noop("Refuse the text"),
+            "allow": gettext_noop("Let the text pass"),
         },
         "guard_direction": {
             "input": gettext_noop("Requests"),

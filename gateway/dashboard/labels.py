@@ -381,6 +381,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "text-generation": gettext_noop("Text generation"),
             "embedding": gettext_noop("Embeddings"),
             "rerank": gettext_noop("Reranking"),
+            "moderation": gettext_noop("Moderation"),
             "classification": gettext_noop("Classification"),
             "regression": gettext_noop("Regression"),
             "calculation": gettext_noop("Standard formula"),

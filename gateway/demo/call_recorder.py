@@ -25,7 +25,7 @@ from gateway.access.key_lookup import KeyRecord, find_key_by_id
 from gateway.access.price_book import PriceBook
 from gateway.call.values import ModelPrices, Principal
 from gateway.demo.calls import PlannedCall
-from gateway.inference.usage_record import charge_with_allowances
+from gateway.inference.usage.record import charge_with_allowances
 from gateway.quota.allowance import NO_ALLOWANCE_USE, covered_by_meter_and_quota
 from infra import ids
 from infra.clock import Clock

@@ -12,7 +12,7 @@ from gateway.evaluations.answers import PendingAnswer
 from gateway.evaluations.runs import RUN_ID_PREFIX
 from gateway.tables import EvaluationRun
 from gateway.wire import body as bodies
-from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.file_search.citations import FILE_SEARCH
 from infra import ids
 from models.evaluation.question_file import Question
 

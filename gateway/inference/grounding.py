@@ -22,12 +22,12 @@ from gateway.call.values import AdmittedCall, Call, CallResult
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.endpoints.chat import CHAT
-from gateway.inference.internal_calls import new_internal_call
-from gateway.inference.linked_calls import LinkedCalls
+from gateway.inference.internal.calls import new_internal_call
+from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.relay import CLIENT_CLOSED, KEEP_ALIVE, KEEP_ALIVE_S
-from gateway.inference.usage_record import build_intent
-from gateway.inference.usage_writer import UsageWriter
-from gateway.wire.second_answer import read_texts, second_request
+from gateway.inference.usage.record import build_intent
+from gateway.inference.usage.writer import UsageWriter
+from gateway.wire.file_search.second_answer import read_texts, second_request
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError

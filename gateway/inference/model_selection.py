@@ -132,6 +132,16 @@ class ModelSelector:
         model, reason = _select_best([model for model, _ in candidates], criteria)
         return self._selection(model, f"{matched_by}; {reason}", criteria, confidences)
 
+    def select_for_moderation(self, criteria: SelectionCriteria) -> ModelSelection:
+        """Select the first served moderation model of the catalog that the account has a price for.
+
+        Raises ModelNotFound.
+        """
+        for model in self._catalog.with_task(Task.MODERATION):
+            if model.id in criteria.prices and self._is_served(model):
+                return self._selection(model, "the first moderation model", criteria, {})
+        raise ModelNotFound("This deployment has no moderation model.", param="model")
+
     def select_for_any_endpoint(self, criteria: SelectionCriteria) -> ModelSelection:
         """Select a model before the endpoint is known: a specialist if one fits.
 

@@ -33,7 +33,6 @@ from models.catalog import AUTO, Catalog, Model, Task
 
 # More would make an error unreadable.
 _MAX_NAMED_MODELS = 6
-_OFFERS_SPECIALISTS = frozenset({Operation.CHAT, Operation.MESSAGES, Operation.RESPONSES})
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -96,7 +95,8 @@ class Parser:
             selection = self._require_served_selection(selection)
             resolved = _resolve_shared_model(selection.model, principal)
             request = replace(decoded.for_model(resolved), selection=selection)
-            if selection.suggested_model_id is None or call.operation not in _OFFERS_SPECIALISTS:
+            is_chat = endpoint.operation is Operation.CHAT or endpoint.wire_format is not None
+            if selection.suggested_model_id is None or not is_chat:
                 return request
             return offer_specialist(request, selection.suggested_model_id, call.headers)
         resolved = self.resolve_model(decoded.name, decoded.version, endpoint, principal)

@@ -10,36 +10,30 @@ from functools import partial
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
-from billing.metering.usage_log import StoredResponse
+from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange, ResponseCopy
 from gateway.call.errors import (
     InternalError,
-    MeteringUnavailable,
     ModelServerNotFound,
     UpstreamBusy,
     UpstreamUnreachable,
-    render_error_event,
 )
 from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.inference.admission import with_request
-from gateway.inference.call_metrics import span_name_and_attributes
 from gateway.inference.decisions.stage import DecisionCall
-from gateway.inference.delivery import is_delivering, render_tail
 from gateway.inference.endpoints.table import find_endpoint
-from gateway.inference.error_report import KnownWords, build_error_report
+from gateway.inference.finishing import CallFinisher
 from gateway.inference.grounding import AnsweredCall
+from gateway.inference.guards import GuardedRequest
 from gateway.inference.hosted_tools import HostedRequest
-from gateway.inference.idempotency import MAX_STORED_ANSWER_BYTES, answer_to_store
-from gateway.inference.linked_calls import LinkedCalls
+from gateway.inference.idempotency import MAX_STORED_ANSWER_BYTES
+from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.model_selection import selection_headers
-from gateway.inference.pending_writes import InternalCallUsage
 from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.stages import CallState, Stages
-from gateway.inference.translation import convert_result
-from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
-from gateway.inference.variant_calls import follow_variant
+from gateway.inference.translation import TranslatedCall
+from gateway.inference.usage.record import build_intent
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
@@ -57,7 +51,7 @@ class Pipeline:
         self._clock = clock
         self._settings = settings
         self._log = structlog.get_logger()
-        self._known_words = KnownWords(stages.parser.catalog)
+        self._finisher = CallFinisher(stages, clock)
 
     async def serve(self, call: Call, client: ClientExchange) -> None:
         """Serve one call. Every failure becomes an error response and a usage row."""
@@ -72,7 +66,8 @@ class Pipeline:
             bind_contextvars(trace_id=state.trace.id)
         self._stages.call_metrics.call_started()
         try:
-            await self._finish(call, client, state, await self._compute_result(call, client, state))
+            result = await self._compute_result(call, client, state)
+            await self._finisher.finish(call, client, state, result)
         finally:
             self._stages.call_metrics.call_ended()
 
@@ -81,18 +76,15 @@ class Pipeline:
     ) -> CallResult:
         """Run the stages and turn every error into a result."""
         try:
-            return await self._run_stages(call, client, state)
+            result = await self._run_stages(call, client, state)
+            # Replayed and queued answers have the client's form already.
+            return result if state.translated is None else await state.translated.convert(result)
         except ClientDisconnected:
             return CLIENT_CLOSED
         except AppError as error:
             return failed_result(call, error)
         except asyncio.CancelledError:
-            # The process is stopping: queue the usage row without waiting for its commit.
-            result = failed_result(call, InternalError("The service was stopped."))
-            answer = None if state.claim is None else StoredResponse(None)
-            record = self._build_record(call, state, result)
-            linked_usages = () if state.linked is None else state.linked.settle(record)
-            self._enqueue(record, state, answer, linked_usages)
+            self._finisher.enqueue_stopped(call, state)  # the process is stopping
             raise
         except Exception:
             self._log.exception("a call failed")
@@ -111,13 +103,16 @@ class Pipeline:
         principal = stages.authenticator.require_active(key_record, call.client_address)
         stages.authenticator.require_not_suspended(key_record)
         body = state.body = await client.read_body(settings.max_body_bytes, settings.body_timeout_s)
-        received, translated = body, None
-        prepare = find_endpoint(call.operation).prepare
-        if prepare is not None:
-            translated = await prepare(stages.translator, call, principal, body)
+        received = body
+        translated: TranslatedCall | None = None
+        wire_format = find_endpoint(call.operation).wire_format
+        if wire_format is not None:
+            translated = await stages.translator.open(wire_format, call, principal, body)
             body = translated.chat_body
-        if (guard := principal.guard) is not None:
-            body, translated = await stages.guards.open(call, guard, body, translated, client)
+        if principal.guard is not None:
+            state.linked = LinkedCalls(call, stages.admission, self._clock)  # questions to models
+            guarded = GuardedRequest(call, principal, client, state.linked)
+            body, translated = await stages.guards.open(guarded, body, translated)
         state.request = stages.parser.parse(call, body, principal)
         claim = await stages.replayer.claim_or_replay(call, principal, received)
         if isinstance(claim, CallResult):
@@ -128,8 +123,7 @@ class Pipeline:
             client.detached = True
             client.response_copy = ResponseCopy(MAX_STORED_ANSWER_BYTES)
         if translated is not None:
-            deferred = await translated.defer(state.request)
-            if deferred is not None:
+            if (deferred := await translated.defer(state.request)) is not None:
                 return deferred
             state.translated, client.translate = translated, translated.translate
         if state.request.retrieval is not None:
@@ -139,12 +133,11 @@ class Pipeline:
         if state.request.hosted_tools is not None:
             hosted = await self._use_tools(call, client, principal, state.request, state)
             if hosted is not None:
-                return convert_result(translated, hosted)
+                return hosted
         attempt = self._attempt if state.request.decision is None else self._decide
         while True:
             try:
-                result = await attempt(call, client, principal, state.request, state)
-                return convert_result(translated, result)
+                return await attempt(call, client, principal, state.request, state)
             except (UpstreamUnreachable, ModelServerNotFound) as error:
                 request = stages.parser.require_fallback(
                     call, body, principal, state.request, error
@@ -166,7 +159,7 @@ class Pipeline:
         The search and the chat are admitted together before anything is sent.
         """
         stages, timeout_s = self._stages, self._settings.first_byte_timeout_s
-        state.linked = linked = LinkedCalls(call, stages.admission, self._clock)
+        state.linked = linked = state.linked or LinkedCalls(call, stages.admission, self._clock)
         with state.trace.stage("admit"):
             async with client.deadline(timeout_s):
                 searches = await stages.grounder.list_search_requests(principal, request)
@@ -194,8 +187,8 @@ class Pipeline:
         state: CallState,
     ) -> CallResult | None:
         """Answer a chat by a language model and specialists; None if these have nothing to do."""
-        stages = self._stages
-        state.linked = linked = LinkedCalls(call, stages.admission, self._clock)
+        stages, before = self._stages, state.linked
+        state.linked = linked = before or LinkedCalls(call, stages.admission, self._clock)
 
         async def admit(parent: ParsedRequest) -> AdmittedCall:
             """Admit the client's call once its steps are held."""
@@ -208,7 +201,7 @@ class Pipeline:
         hosted = HostedRequest(call, principal, request, client, linked, state.trace)
         answered = await stages.hosted_tools.answer(hosted, admit)
         if answered is None:
-            state.linked = None
+            state.linked = before
             return None
         state.decision_records = stages.decision_log.sign(answered.context, answered.decisions)
         return answered.result
@@ -332,69 +325,3 @@ class Pipeline:
         if admitted.reduced_max_tokens is not None:
             client.extra_headers[_MAX_TOKENS_HEADER] = str(admitted.reduced_max_tokens)
         return admitted
-
-    async def _finish(
-        self, call: Call, client: ClientExchange, state: CallState, result: CallResult
-    ) -> None:
-        """Write the usage row, then send the end of the response."""
-        record = self._build_record(call, state, result)
-        linked_usages = () if state.linked is None else state.linked.settle(record)
-        linked_cost = sum(usage.record.cost_nano for usage in linked_usages)
-        cost_headers = self._stages.call_metrics.cost_headers(state.principal, record, linked_cost)
-        tail = render_tail(result, cost_headers, state.translated)
-        answer = (
-            answer_to_store(result, client.response_copy, tail)
-            if client.response_copy is not None
-            else None
-        )
-        try:
-            # An Idempotency-Key must be released, durably, before its client can retry.
-            if is_delivering(result) or answer is not None:
-                reservation = None if state.admitted is None else state.admitted.reservation
-                with state.trace.stage("meter"):
-                    await self._stages.writer.write(
-                        record, reservation, state.intent, answer, linked_usages
-                    )
-                if state.decision_records:
-                    await self._stages.decision_log.write(state.decision_records)
-            else:
-                self._enqueue(record, state, answer, linked_usages)
-        except MeteringUnavailable as error:
-            if is_delivering(result):
-                record, cost_headers = as_unbilled(record, error.code), {}
-                error_event = render_error_event(error) if result.stream_started else None
-                result = failed_result(call, error, result.stream_started, error_event)
-                tail = render_tail(result, cost_headers, state.translated)
-        if state.translated is not None:
-            await state.translated.ended(result)
-        if state.request is not None and state.request.variant_id is not None:
-            follow_variant(self._stages, call, state, result)
-        error_type = self._stages.call_metrics.record_call(record, result)
-        client.before_first_byte = None
-        client.extra_headers.update(cost_headers)
-        try:
-            await client.finish(result, tail)
-        finally:
-            if state.trace.id is not None:
-                state.trace.end(*span_name_and_attributes(record, result), error_type)
-
-    def _enqueue(
-        self,
-        record: UsageRecord,
-        state: CallState,
-        answer: StoredResponse | None,
-        linked_usages: tuple[InternalCallUsage, ...] = (),
-    ) -> None:
-        """Queue the usage row without waiting for its commit."""
-        reservation = None if state.admitted is None else state.admitted.reservation
-        self._stages.writer.enqueue(record, reservation, state.intent, answer, linked_usages)
-
-    def _build_record(self, call: Call, state: CallState, result: CallResult) -> UsageRecord:
-        """Build the usage row of the call, with its redacted error."""
-        error, report = result.error, None
-        # Nothing is stored about an error of an unauthenticated caller.
-        if error is not None and state.principal is not None:
-            report = build_error_report(error, self._known_words.current(), call, state.body)
-        return build_usage_record(
-            call, state.principal, state.request, state.admitted, result, self._clock, report
-        )

@@ -1,7 +1,7 @@
 """Send the gateway's own requests through the inference pipeline, for background work.
 
 A request is parsed, admitted, limited, metered and billed like a client's, including model
-selection, retrieval and fine-tuned models. Unlike an internal call (internal_calls.py), it needs no
+selection, retrieval and fine-tuned models. Unlike an internal call (internal/calls.py), it needs no
 code for any of these, and an Idempotency-Key makes it safe to repeat after a crash.
 """
 

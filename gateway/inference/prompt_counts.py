@@ -14,7 +14,7 @@ import msgspec
 from gateway.call.values import ParsedRequest, Principal
 from gateway.inference.admission import Admission
 from gateway.inference.endpoints.endpoint import Endpoint
-from gateway.inference.internal_calls import new_internal_call
+from gateway.inference.internal.calls import new_internal_call
 from gateway.inference.parsing import Parser
 from gateway.inference.token_count import PromptTokenCounter
 from infra import ids
@@ -55,7 +55,7 @@ class PromptCounts:
     async def count(self, principal: Principal, endpoint: Endpoint, body: bytes) -> PromptCount:
         """Return the tokens of a request's prompt. Raises the errors of parsing and pricing."""
         call = new_internal_call(self._clock, ids.new_id(), endpoint)
-        request = self._parser.parse(call, body, principal)
+        request = self._parser.parse(call, endpoint.internal_body(call, body), principal)
         bound = self._admission.compute_demand(call, principal, request).input_tokens
         counted = await self._counter.count(request.model, endpoint.prompt, request.request_fields)
         if counted is not None:

@@ -15,8 +15,8 @@ from gateway.call.stream_reader import StreamReaderFactory
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, UpstreamTarget
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.relay import EVENT_STREAM
+from gateway.wire.file_search.quoted_answer import empty_completion, empty_stream
 from gateway.wire.generation import JSON_HEADERS
-from gateway.wire.quoted_answer import empty_completion, empty_stream
 from infra.clock import Clock
 from models.catalog import Model
 from models.catalog.upstreams import HANDBOOK

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from gateway.call.values import Call, ParsedRequest, Principal
-from gateway.inference.internal_calls import InternalCallExecutor
+from gateway.inference.internal.calls import InternalCallExecutor
 
 
 class Grounder(Protocol):

@@ -14,16 +14,16 @@ from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.guards import GuardStage
 from gateway.inference.hosted_tools import HostedToolRunner
 from gateway.inference.idempotency import IdempotencyReplayer
-from gateway.inference.internal_calls import InternalCalls
-from gateway.inference.linked_calls import LinkedCalls
+from gateway.inference.internal.calls import InternalCalls
+from gateway.inference.internal.linked_calls import LinkedCalls
+from gateway.inference.internal.shadow_calls import ShadowCalls
 from gateway.inference.parsing import Parser
-from gateway.inference.pending_writes import PendingIntent
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.retrieval_port import Grounder
-from gateway.inference.shadow_calls import ShadowCalls
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.translation import RequestTranslator, TranslatedCall
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.usage.pending_writes import PendingIntent
+from gateway.inference.usage.writer import UsageWriter
 from gateway.registry.decision_records import DecisionLog, SignedRecord
 from gateway.upstream.concurrency import Slot
 from infra.telemetry.tracing import NOOP_TRACE, Trace, Tracer

@@ -76,13 +76,14 @@ class PromptFormat:
     With `is_chat`, `field` holds messages that the model's chat template renders; otherwise it
     holds texts or token ids. With `is_embedding`, the server adds a prefix and special tokens to
     each input, special tokens also to token ids. With `is_pairs`, each text of `field` is read
-    together with the query.
+    together with the query. With `has_policy`, the template adds a policy of unknown length.
     """
 
     field: str
     is_chat: bool = False
     is_embedding: bool = False
     is_pairs: bool = False
+    has_policy: bool = False
 
 
 RequestFields = Mapping[str, msgspec.Raw]
@@ -115,6 +116,8 @@ def max_prompt_tokens(
     limit = model.context_length
     if prompt.is_embedding:
         return _max_input_tokens(fields, limit)
+    if prompt.has_policy:
+        return limit
     if prompt.is_pairs:
         return _max_pair_tokens(prompt, fields, limit)
     if not prompt.is_chat:

@@ -14,7 +14,7 @@ from billing.tables import Usage
 from gateway.call.tags import parse_tags
 from gateway.call.values import Call, ParsedRequest, Principal
 from gateway.inference.endpoints.endpoint import Endpoint
-from gateway.inference.internal_calls import InternalCalls, UpstreamWork
+from gateway.inference.internal.calls import InternalCalls, UpstreamWork
 from gateway.mcp.account_tools import parse_arguments
 from gateway.mcp.tools import Tool, ToolAnswer, ToolCaller, object_schema, result_schema
 from gateway.retrieval import vector_stores

@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 
 from billing.reports.platform_status import LabelledCount, PlatformStatus, read_platform_status
 from gateway.drift.check import count_levels
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.usage.writer import UsageWriter
 from gateway.process.database_pools import DatabaseConnections
 from gateway.upstream.circuit_breaker import CircuitState
 from gateway.upstream.concurrency import Schedulers

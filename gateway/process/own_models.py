@@ -7,10 +7,10 @@ from gateway.evaluations.comparisons.offers import ComparisonOffers
 from gateway.evaluations.comparisons.runner import ComparisonDependencies, ComparisonRunner
 from gateway.fine_tuning.offers import JobOffers
 from gateway.fine_tuning.runner import FineTuningRunner
+from gateway.inference.internal.shadow_calls import ShadowCalls
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.quotes import Quotes
-from gateway.inference.shadow_calls import ShadowCalls
 from gateway.inference.stages import Stages
 from gateway.process.shared_components import SharedComponents
 from gateway.retraining.planning import RetrainingPlanner

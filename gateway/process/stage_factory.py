@@ -1,28 +1,31 @@
 """Build the stages of the pipeline from the components that a process shares."""
 
 from gateway.access.authenticator import Authenticator
+from gateway.call.values import Operation
 from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.decisions.factory import build_decision_stage
+from gateway.inference.decisions.sending import PartSender
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
-from gateway.inference.guards import GuardStage
+from gateway.inference.guards import GuardModels, GuardStage
 from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
 from gateway.inference.idempotency import IdempotencyReplayer
-from gateway.inference.internal_calls import InternalCalls
+from gateway.inference.internal.calls import InternalCalls
+from gateway.inference.internal.shadow_calls import ShadowCalls
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.relay import Relay
-from gateway.inference.shadow_calls import ShadowCalls
 from gateway.inference.stages import Stages
 from gateway.inference.token_count import PromptTokenCounter
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.translation import RequestTranslator
+from gateway.inference.usage.writer import UsageWriter
 from gateway.process.shared_components import SharedComponents
 from gateway.quota.request_limits import RequestLimits
 from gateway.registry.decision_records import PURPOSE, DecisionLog
-from gateway.responses.translator import ResponseTranslator
+from gateway.responses.translator import ResponseOpener
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.quoting import HandbookQuoter
@@ -32,6 +35,7 @@ from infra.clock import Clock
 from infra.secrets.secret_key import secret_key
 from infra.secrets.signing_key import SigningKey
 from infra.settings import Settings
+from infra.telemetry.metrics import Metrics
 from infra.telemetry.tracer_factory import create_tracer
 from models.catalog import Catalog
 
@@ -64,8 +68,10 @@ def build_stages(
         ),
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
-        translator=ResponseTranslator(shared.responses),
-        guards=GuardStage(metrics.guard_actions),
+        translator=RequestTranslator(
+            clock, {Operation.RESPONSES: ResponseOpener(shared.responses)}
+        ),
+        guards=_build_guards(catalog, dispatcher, writer, metrics, clock),
         grounder=_build_grounder(catalog, shared, parser, searcher, counter),
         admission=admission,
         counter=counter,
@@ -90,6 +96,15 @@ def build_stages(
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
+
+
+def _build_guards(
+    catalog: Catalog, dispatcher: Dispatcher, writer: UsageWriter, metrics: Metrics, clock: Clock
+) -> GuardStage:
+    """Build the stage that applies accounts' guards."""
+    actions = metrics.guard_actions
+    models = GuardModels(catalog, PartSender(dispatcher), writer, actions)
+    return GuardStage(actions, models, clock)
 
 
 def _build_grounder(

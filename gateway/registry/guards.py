@@ -13,7 +13,8 @@ from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.tables import GuardRules
 from infra.clock import Clock
 from infra.errors import AppError
-from models.guards.policy import GuardPolicy, parse_policy
+from models.catalog import Catalog, Task
+from models.guards.policy import GuardInvalid, GuardPolicy, RuleKind, parse_policy
 
 
 class GuardChangeNotAllowed(AppError):
@@ -22,6 +23,20 @@ class GuardChangeNotAllowed(AppError):
     status = 403
     type = "permission_error"
     code = "guard_change_not_allowed"
+
+
+def require_guard_models(policy: GuardPolicy, catalog: Catalog) -> None:
+    """Raise GuardInvalid if a rule names a model that cannot judge texts."""
+    for number, rule in enumerate(policy.rules):
+        if rule.kind is not RuleKind.MODEL:
+            continue
+        model = catalog.find(rule.model)
+        if model is None or model.task is not Task.MODERATION:
+            param = f"rules[{number}].model"
+            known = ", ".join(one.id for one in catalog.with_task(Task.MODERATION)) or "none"
+            raise GuardInvalid(
+                f"`{param}` must be a moderation model of this deployment: {known}.", param=param
+            )
 
 
 async def get_policy(session: AsyncSession, account_id: UUID) -> GuardPolicy | None:

@@ -1,10 +1,9 @@
-"""One call of `/v1/responses`: its conversion from and to a chat, and its stored response."""
+"""What is kept of a call of `/v1/responses`: a stored response, or one in the background."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,13 +12,11 @@ from gateway.call.values import Call, CallResult, ParsedRequest
 from gateway.responses.background import BackgroundQueue, BackgroundRequest
 from gateway.responses.store import ResponseOwner, ResponseStore
 from gateway.tables import SavedResponse
-from gateway.wire.generation import JSON_HEADERS
-from gateway.wire.responses.answer import response_of
 from gateway.wire.responses.chat_form import ChatForm
+from gateway.wire.responses.format import ResponseEncoder
 from gateway.wire.responses.items import Item
 from gateway.wire.responses.output import ResponseRef, ResponseStatus, response_object
 from gateway.wire.responses.request import ResponseRequest
-from gateway.wire.responses.stream import ResponseStream
 from infra.clock import Clock
 from infra.database.database import DatabaseUnavailable
 
@@ -45,8 +42,8 @@ class ResponseServices:
     clock: Clock
 
 
-class ResponseCall:
-    """A call whose client uses the Responses API (gateway/inference/translation.py)."""
+class KeptResponse:
+    """The response of a call, as it is stored or queued (gateway/inference/translation.py)."""
 
     def __init__(
         self,
@@ -54,22 +51,15 @@ class ResponseCall:
         call: Call,
         owner: ResponseOwner,
         converted: ConvertedRequest,
+        encoder: ResponseEncoder,
     ) -> None:
         self._services = services
         self._call = call
         self._owner = owner
         self._converted = converted
+        self._encoder = encoder
         self._ref = ResponseRef(call.request_id, call.started_at)
-        options = converted.chat.options
-        streams = converted.request.stream
-        self._stream = ResponseStream(self._ref, options) if streams else None
-        self._response: Mapping[str, Any] | None = None
         self._is_inserted = False
-
-    @property
-    def chat_body(self) -> bytes:
-        """Return the request in the form of a chat."""
-        return self._converted.chat.body
 
     async def defer(self, request: ParsedRequest) -> CallResult | None:
         """Queue a background request and return its acknowledgement; None for any other."""
@@ -82,37 +72,14 @@ class ResponseCall:
         )
         return await self._services.queue.enqueue(queued, request)
 
-    async def before_first_byte(self, flush_intent: Callable[[], Awaitable[None]]) -> None:
-        """Await the intent, and insert a stored response: the stream tells the client its id."""
-        await flush_intent()
+    async def before_first_byte(self) -> None:
+        """Insert a stored response: the stream tells the client its id."""
         if not self._converted.request.store or self._is_inserted:
             return
         head = self._converted.chat.options.head
         begun = response_object(self._ref, head, ResponseStatus.IN_PROGRESS)
         await self._services.store.insert(self._new_row(begun))
         self._is_inserted = True
-
-    def translate(self, events: bytes) -> bytes:
-        """Convert events of the chat's stream. Raises UpstreamFailed."""
-        return events if self._stream is None else self._stream.feed(events)
-
-    def convert(self, result: CallResult) -> CallResult:
-        """Convert a whole answer; other results are unchanged. Raises UpstreamFailed."""
-        if self._stream is not None or result.status != 200:
-            return result
-        options, now = self._converted.chat.options, self._services.clock.now()
-        self._response = response_of(result.tail, self._ref, options, now)
-        return replace(result, tail=msgspec.json.encode(self._response), headers=JSON_HEADERS)
-
-    def end(self, result: CallResult, tail: bytes) -> bytes:
-        """Convert the end of a started stream; the tails of other results are unchanged."""
-        if self._stream is None or not result.stream_started:
-            return tail
-        if result.error is not None:
-            return self._stream.fail(result.error)
-        if result.settlement not in _ANSWERED:
-            return tail
-        return self._stream.end(tail, self._services.clock.now())
 
     async def ended(self, result: CallResult) -> None:
         """Store the response, or that it failed. Deleted ones are not stored again.
@@ -128,7 +95,7 @@ class ResponseCall:
 
     async def _store_end(self, result: CallResult) -> None:
         """Insert or update the stored response. Raises DatabaseUnavailable."""
-        response = self._response if self._stream is None else self._stream.response
+        response = self._encoder.response
         is_answered = result.settlement in _ANSWERED and response is not None
         if self._is_inserted:
             failed = ResponseStatus.CANCELLED if result.error is None else ResponseStatus.FAILED

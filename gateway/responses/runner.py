@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.call.errors import InternalError
 from gateway.call.values import SignedInCaller
 from gateway.inference.call_metrics import headers_as_fields
-from gateway.inference.endpoints.responses import RESPONSES
+from gateway.inference.endpoints.table import RESPONSES
 from gateway.inference.pipeline_client import PipelineClient, PipelineResponse
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.responses import rows

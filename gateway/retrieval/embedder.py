@@ -17,7 +17,7 @@ from gateway.call.errors import (
 )
 from gateway.call.values import AdmittedCall, CallResult, ParsedRequest, Principal, UpstreamTarget
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
-from gateway.inference.internal_calls import InternalCallExecutor, InternalCalls
+from gateway.inference.internal.calls import InternalCallExecutor, InternalCalls
 from gateway.retrieval.token_length import estimate_tokens
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router, is_retryable

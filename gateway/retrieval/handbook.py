@@ -12,7 +12,7 @@ import structlog
 
 from gateway.call.values import Principal
 from gateway.upstream.availability import Availability
-from gateway.wire.citations import PassageSource, RetrievedPassage
+from gateway.wire.file_search.citations import PassageSource, RetrievedPassage
 from models.catalog import Catalog, Model
 from models.handbook.index import HandbookIndex, load_index, passage_text
 from models.handbook.keywords import KeywordIndex, index_keywords

@@ -10,8 +10,8 @@ from gateway.call.grounding import Quotation
 from gateway.call.values import Call, ParsedRequest, RetrievalRequest
 from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.token_count import PromptTokenCounter
-from gateway.wire.citations import PassageSource, RetrievedPassage
-from gateway.wire.grounding import answer_format, is_first_question
+from gateway.wire.file_search.citations import PassageSource, RetrievedPassage
+from gateway.wire.file_search.grounding import answer_format, is_first_question
 from models.grounding.answer import quote
 
 # A longer message is rather a text to work on than a question.

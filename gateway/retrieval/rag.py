@@ -14,7 +14,7 @@ from itertools import zip_longest
 
 from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
 from gateway.inference.endpoints.table import ENDPOINTS
-from gateway.inference.internal_calls import InternalCallExecutor
+from gateway.inference.internal.calls import InternalCallExecutor
 from gateway.inference.parsing import Parser
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.registry.files import PREFIX as FILE_PREFIX
@@ -23,9 +23,9 @@ from gateway.retrieval.hybrid_search import Passage, SearchOptions
 from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.search import FoundPassages, VectorStoreQuery, VectorStoreSearcher
 from gateway.retrieval.token_length import estimate_tokens
-from gateway.wire.citations import RetrievedPassage
-from gateway.wire.file_search import insert_passages
-from gateway.wire.grounding import AnswerCitations, answer_format, conversation_text
+from gateway.wire.file_search.citations import RetrievedPassage
+from gateway.wire.file_search.grounding import AnswerCitations, answer_format, conversation_text
+from gateway.wire.file_search.request import insert_passages
 from gateway.wire.vector_stores import parse_filter
 from infra import ids
 from infra.errors import AppError

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.call.values import ParsedRequest, Principal
-from gateway.inference.internal_calls import InternalCallExecutor
+from gateway.inference.internal.calls import InternalCallExecutor
 from gateway.retrieval import hybrid_search, vector_stores
 from gateway.retrieval.embedder import Embedder, EmbeddingInput, Vector, embedding_request
 from gateway.retrieval.hybrid_search import Passage, SearchOptions, SearchQuery, SearchScope

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.wire.citations import PassageSource
+from gateway.wire.file_search.citations import PassageSource
 from gateway.wire.inference import InferRequest, InferResponse, InputTensor, OutputTensor
 from gateway.wire.usage import MeteredResponse
 from models.grounding.answer import Grounding

@@ -9,7 +9,7 @@ from gateway.call.hosted_tools import HostedTools
 from gateway.call.values import ParsedRequest, ResolvedModel
 from gateway.wire import body as bodies
 from gateway.wire import nested
-from gateway.wire.file_search import parse_retrieval
+from gateway.wire.file_search.request import parse_retrieval
 from gateway.wire.generation import build_generation_request, output_bounds, require_stream
 from gateway.wire.hosted_tools import extract_specialist_tool
 from gateway.wire.parameters import CHAT_PARAMETERS, select_upstream_fields

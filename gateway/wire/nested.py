@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnknown
-from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.requests import ChatRequest
 from infra.validation_errors import UNKNOWN_FIELD, parse_validation_error
 

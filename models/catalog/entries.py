@@ -30,12 +30,20 @@ class Task(StrEnum):
     TEXT_GENERATION = "text-generation"
     EMBEDDING = "embedding"
     RERANK = "rerank"
+    MODERATION = "moderation"
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
     CALCULATION = "calculation"
     ALIGNMENT = "alignment"
     ANOMALY_DETECTION = "anomaly-detection"
     IMAGE_CLASSIFICATION = "image-classification"
+
+
+class GuardFormat(StrEnum):
+    """How a moderation model is asked: by `/v1/moderations`, or by a chat as Llama Guard is."""
+
+    MODERATIONS = "moderations"
+    LLAMA_GUARD = "llama-guard"
 
 
 # Tasks of the Open Inference Protocol and `/v1/predictions`: rows with named columns.
@@ -171,7 +179,8 @@ class Model:
     with `retrieval` computes the embeddings of vector stores. `reasoning` are the most tokens that
     it reasons with, by effort; empty if it cannot reason. `assistant` is set for a model that
     answers from the handbook, `file_search` says how a text model answers from documents.
-    `batch_percent` is the price of calls in batches, in percent of the list prices.
+    `batch_percent` is the price of calls in batches, in percent of the list prices. `guard_format`
+    says how a moderation model is asked.
     """
 
     id: str
@@ -195,6 +204,7 @@ class Model:
     assistant: Assistant | None = None
     file_search: FileSearch = _FILE_SEARCH
     batch_percent: int = DEFAULT_BATCH_PERCENT
+    guard_format: GuardFormat = GuardFormat.MODERATIONS
 
     def __post_init__(self) -> None:
         if self.id == AUTO:
@@ -211,6 +221,20 @@ class Model:
             )
         if self.assistant is not None and self.task is not Task.TEXT_GENERATION:
             raise ValueError("assistant is only allowed for a text model")
+        if self.task is Task.MODERATION:
+            self._check_moderation()
+
+    def _check_moderation(self) -> None:
+        """Raise ValueError if a moderation model is priced by what is not counted of it.
+
+        The context length of a guard model bounds its prompt, whose policy is not known here.
+        """
+        is_guard = self.guard_format is GuardFormat.LLAMA_GUARD
+        if not self._has_price(Meter.INPUT_TOKENS if is_guard else Meter.ROWS):
+            meter = "input_tokens" if is_guard else "rows"
+            raise ValueError(f"this moderation model must be priced by {meter}")
+        if is_guard and self.context_length is None:
+            raise ValueError("a guard model must have a context_length")
 
     @property
     def engine_id(self) -> str:

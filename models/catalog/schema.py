@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from models.catalog.entries import Task, Weights
+from models.catalog.entries import GuardFormat, Task, Weights
 from models.catalog.problems import ProblemList, advice
 from models.catalog.profiles import PROFILES
 from models.catalog.upstreams import HANDBOOK, MAX_PRIORITY, OWN_SERVERS
@@ -148,6 +148,7 @@ MODEL_FIELDS: Mapping[str, Check] = MappingProxyType(
         "route": _table,
         "latency_ms": _whole_number(0, 3_600_000),
         "batch_percent": _whole_number(1, 100),
+        "guard_format": _one_of([form.value for form in GuardFormat]),
         "fallbacks": _texts,
         "retrieval": _table,
         "reasoning": _reasoning,

@@ -11,7 +11,7 @@ from models.catalog.problems import ProblemList, advice
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 # Tasks of OpenAI's API and of rerankers, which upstreams speak.
-UPSTREAM_TASKS = frozenset({Task.TEXT_GENERATION, Task.EMBEDDING, Task.RERANK})
+UPSTREAM_TASKS = frozenset({Task.TEXT_GENERATION, Task.EMBEDDING, Task.RERANK, Task.MODERATION})
 ModelsById = Mapping[str, Sequence[Model]]
 
 

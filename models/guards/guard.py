@@ -86,20 +86,44 @@ class TextGuard:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """An account's compiled policy: what checks input and output, None if no rule applies."""
+    """An account's compiled policy: what checks input and output, None if no rule applies.
+
+    Models are asked by the rules in `input_models` and `output_models`.
+    """
 
     input: TextGuard | None
     output: TextGuard | None
+    input_models: tuple[Rule, ...] = ()
+    output_models: tuple[Rule, ...] = ()
+
+    @property
+    def asks_models(self) -> bool:
+        """Whether a rule asks a model."""
+        return bool(self.input_models or self.output_models)
 
 
 def compile_guard(policy: GuardPolicy) -> Guard:
     """Return what checks texts against a policy. Takes milliseconds for thousands of words."""
-    return Guard(_for(policy, Direction.INPUT), _for(policy, Direction.OUTPUT))
+    return Guard(
+        _for(policy, Direction.INPUT),
+        _for(policy, Direction.OUTPUT),
+        _models_for(policy, Direction.INPUT),
+        _models_for(policy, Direction.OUTPUT),
+    )
+
+
+def _models_for(policy: GuardPolicy, direction: Direction) -> tuple[Rule, ...]:
+    """Return the rules that ask models about the texts of one direction."""
+    return tuple(
+        rule for rule in policy.rules if rule.kind is RuleKind.MODEL and rule.covers(direction)
+    )
 
 
 def _for(policy: GuardPolicy, direction: Direction) -> TextGuard | None:
     """Return what checks the texts of one direction; None if no rule applies to it."""
-    rules = tuple(rule for rule in policy.rules if rule.covers(direction))
+    rules = tuple(
+        rule for rule in policy.rules if rule.kind is not RuleKind.MODEL and rule.covers(direction)
+    )
     return TextGuard(rules) if rules else None
 
 

@@ -13,6 +13,8 @@ _Value = TypeVar("_Value", bound=StrEnum)
 MAX_RULES = 20
 MAX_WORDS = 2_000
 MAX_WORD_LENGTH = 100
+MAX_MODEL_RULES = 2
+DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS = 3_000, 100, 30_000
 
 
 class RuleKind(StrEnum):
@@ -20,6 +22,7 @@ class RuleKind(StrEnum):
 
     WORDS = "words"
     PERSONAL_DATA = "personal_data"
+    MODEL = "model"
 
 
 class Action(StrEnum):
@@ -37,6 +40,13 @@ class Direction(StrEnum):
     BOTH = "both"
 
 
+class OnFailure(StrEnum):
+    """What happens to a text if the model of a rule fails or takes too long."""
+
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
 class Category(StrEnum):
     """A category of personal data. Numbers of companies are none."""
 
@@ -48,13 +58,19 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: `words` if it looks for words, `categories` if it looks for personal data."""
+    """One rule: `words` if it looks for words, `categories` if it looks for personal data.
+
+    Or `model`, a moderation model of the catalog that is asked within `timeout_ms`.
+    """
 
     kind: RuleKind
     action: Action
     applies_to: Direction
     words: tuple[str, ...] = ()
     categories: tuple[Category, ...] = ()
+    model: str = ""
+    on_failure: OnFailure = OnFailure.REFUSE
+    timeout_ms: int = DEFAULT_TIMEOUT_MS
 
     def covers(self, direction: Direction) -> bool:
         """Whether the rule applies to input or to output."""
@@ -62,16 +78,20 @@ class Rule:
 
     def summary(self) -> str:
         """Return the rule as a text, such as `words refuse both 12`, without its words."""
-        what = str(len(self.words)) if self.words else "+".join(self.categories)
+        what = self.model or str(len(self.words) or "+".join(self.categories))
         return f"{self.kind.value} {self.action.value} {self.applies_to.value} {what}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the rule as the API shows it and the database stores it."""
-        found: dict[str, Any] = (
-            {"words": list(self.words)}
-            if self.kind is RuleKind.WORDS
-            else {"categories": [category.value for category in self.categories]}
-        )
+        found: dict[str, Any]
+        match self.kind:
+            case RuleKind.WORDS:
+                found = {"words": list(self.words)}
+            case RuleKind.PERSONAL_DATA:
+                found = {"categories": [category.value for category in self.categories]}
+            case RuleKind.MODEL:
+                failure = {"on_failure": self.on_failure.value, "timeout_ms": self.timeout_ms}
+                found = {"model": self.model, **failure}
         head = {"kind": self.kind.value, "action": self.action.value}
         return {**head, "applies_to": self.applies_to.value, **found}
 
@@ -103,18 +123,25 @@ def parse_policy(rules: Sequence[Mapping[str, Any]]) -> GuardPolicy:
     """Parse the rules of a policy from JSON values. Raises GuardInvalid."""
     if not 0 < len(rules) <= MAX_RULES:
         raise GuardInvalid(f"A guard has 1 to {MAX_RULES} rules.", param="rules")
-    return GuardPolicy(tuple(_parse_rule(rule, f"rules[{n}]") for n, rule in enumerate(rules)))
+    parsed = tuple(_parse_rule(rule, f"rules[{n}]") for n, rule in enumerate(rules))
+    if sum(rule.kind is RuleKind.MODEL for rule in parsed) > MAX_MODEL_RULES:
+        raise GuardInvalid(f"A guard asks at most {MAX_MODEL_RULES} models.", param="rules")
+    return GuardPolicy(parsed)
 
 
-_FIELDS: Mapping[RuleKind, str] = MappingProxyType(
-    {RuleKind.WORDS: "words", RuleKind.PERSONAL_DATA: "categories"}
+_FIELDS: Mapping[RuleKind, frozenset[str]] = MappingProxyType(
+    {
+        RuleKind.WORDS: frozenset({"words"}),
+        RuleKind.PERSONAL_DATA: frozenset({"categories"}),
+        RuleKind.MODEL: frozenset({"model", "on_failure", "timeout_ms"}),
+    }
 )
 
 
 def _parse_rule(rule: Mapping[str, Any], path: str) -> Rule:
     """Parse one rule. Raises GuardInvalid."""
     kind = _choice(rule, "kind", RuleKind, path)
-    unknown = rule.keys() - {"kind", "action", "applies_to", _FIELDS[kind]}
+    unknown = rule.keys() - {"kind", "action", "applies_to", *_FIELDS[kind]}
     if unknown:
         name = f"{path}.{min(unknown)[:60]}"
         raise GuardInvalid(f"`{name}` is not a field of this kind of rule.", param=name)
@@ -122,7 +149,31 @@ def _parse_rule(rule: Mapping[str, Any], path: str) -> Rule:
     applies_to = _choice(rule, "applies_to", Direction, path)
     if kind is RuleKind.WORDS:
         return Rule(kind, action, applies_to, words=_parse_words(rule, f"{path}.words"))
-    return Rule(kind, action, applies_to, categories=_parse_categories(rule, path))
+    if kind is RuleKind.PERSONAL_DATA:
+        return Rule(kind, action, applies_to, categories=_parse_categories(rule, path))
+    return _parse_model_rule(rule, action, applies_to, path)
+
+
+def _parse_model_rule(
+    rule: Mapping[str, Any], action: Action, applies_to: Direction, path: str
+) -> Rule:
+    """Parse a rule that asks a model. Raises GuardInvalid."""
+    if action is not Action.REFUSE:
+        param = f"{path}.action"
+        raise GuardInvalid(f"`{param}` must be refuse: a model masks nothing.", param=param)
+    model, timeout = rule.get("model"), rule.get("timeout_ms", DEFAULT_TIMEOUT_MS)
+    if not isinstance(model, str) or not 0 < len(model) <= MAX_WORD_LENGTH:
+        raise GuardInvalid(f"`{path}.model` must be a model id.", param=f"{path}.model")
+    is_number = isinstance(timeout, int) and not isinstance(timeout, bool)
+    if not is_number or not MIN_TIMEOUT_MS <= timeout <= MAX_TIMEOUT_MS:
+        param = f"{path}.timeout_ms"
+        limits = f"{MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}"
+        raise GuardInvalid(f"`{param}` must be a whole number from {limits}.", param=param)
+    failing = {"on_failure": OnFailure.REFUSE.value, **rule}
+    on_failure = _choice(failing, "on_failure", OnFailure, path)
+    return Rule(
+        RuleKind.MODEL, action, applies_to, model=model, on_failure=on_failure, timeout_ms=timeout
+    )
 
 
 def _parse_words(rule: Mapping[str, Any], path: str) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ class TestCatalogLoading:
     @pytest.mark.parametrize("profile", ["cpu", "gpu"])
     def test_committed_catalog_has_every_task_in_each_profile(self, profile: str) -> None:
         catalog = load_catalog(profile)
-        for task in set(Task) - {Task.RERANK}:  # of operators' catalogs only
+        for task in set(Task) - {Task.RERANK, Task.MODERATION}:  # of operators' catalogs only
             assert catalog.with_task(task)
         for model in catalog.models.values():
             assert set(model.prices) == {"CNY", "USD"}

@@ -12,14 +12,11 @@ import msgspec
 from gateway.api.openapi.responses import ERROR_DESCRIPTIONS, REF_TEMPLATE, error_body
 from gateway.api.openapi.tags import INFERENCE
 from gateway.call import errors
+from gateway.call.error_format import ErrorFormat
 from gateway.call.tags import MAX_TAGS
-from gateway.inference.endpoints.endpoint import (
-    Documentation,
-    Endpoint,
-    ErrorFormat,
-    Examples,
-)
+from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.table import ENDPOINTS
+from gateway.wire.documentation import Documentation, Examples
 from infra.errors import AppError
 from models.catalog import Catalog, Task
 
@@ -182,7 +179,7 @@ def _error_responses(error_format: ErrorFormat) -> dict[str, Any]:
     """Return the error responses by status, with an example per code (docs/errors.md has all)."""
     by_status: dict[str, dict[str, bytes]] = {}
     for error in _example_errors():
-        status, body = error_format.render(error)
+        status, body = error_format.render(error, None)
         by_status.setdefault(str(status), {})[str(error.code)] = body
     documented = {
         status: {

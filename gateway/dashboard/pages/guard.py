@@ -18,13 +18,21 @@ from gateway.dashboard.forms import FormState, read_form_fields, restored_form, 
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
-from gateway.registry.guards import get_policy, remove_policy, set_policy
+from gateway.registry.guards import (
+    get_policy,
+    remove_policy,
+    require_guard_models,
+    set_policy,
+)
 from infra.clock import Clock
 from infra.database.database import Database
+from models.catalog import Catalog, Task
 from models.guards.policy import Category, GuardInvalid, GuardPolicy, RuleKind, parse_policy
 
 _PAGE = "/dashboard/guard"
-_PRESERVED_FIELDS = PreservedFields(_PAGE, ("kind", "action", "applies_to", "words", "category:"))
+_PRESERVED_FIELDS = PreservedFields(
+    _PAGE, ("kind", "action", "applies_to", "words", "category:", "model", "on_failure")
+)
 _SEPARATORS = re.compile(r"[\n\r,，、;；]+")
 _EMPTY = GuardPolicy(())
 
@@ -36,10 +44,13 @@ class GuardPages(Controller):
 
     @get("/", name="dashboard:guard")
     async def show_guard(
-        self, page: NamedDependency[PageRequest], database: NamedDependency[Database]
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        catalog: NamedDependency[Catalog],
     ) -> Response[str]:
         """Show the rules, and the form for another one."""
-        return await _render(page, database)
+        return await _render(page, database, catalog)
 
     @post("/rules", permission=Permission.GUARD, keeps=_PRESERVED_FIELDS)
     async def add_rule(
@@ -47,18 +58,19 @@ class GuardPages(Controller):
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
+        catalog: NamedDependency[Catalog],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Add a rule after the others."""
         fields = await read_form_fields(request)
         try:
-            added = _parse_rule(fields)
+            added = _parse_rule(fields, catalog)
             async with database.transaction() as session:
                 policy = await get_policy(session, page.account_id) or _EMPTY
                 changed = parse_policy([*policy.to_json(), *added.to_json()])
                 await set_policy(session, clock, page.actor, page.account_id, changed)
         except GuardInvalid as error:
-            return await _render(page, database, with_errors(page, fields, error))
+            return await _render(page, database, catalog, with_errors(page, fields, error))
         return page.redirect(_PAGE)
 
     @post("/rules/{number:int}/remove", permission=Permission.GUARD)
@@ -91,7 +103,7 @@ async def _remove(
 
 
 async def _render(
-    page: PageRequest, database: Database, form: FormState | None = None
+    page: PageRequest, database: Database, catalog: Catalog, form: FormState | None = None
 ) -> Response[str]:
     """Render the page; with a form that has errors, the status is 422."""
     async with database.transaction() as session:
@@ -103,6 +115,7 @@ async def _render(
         rules=policy.rules,
         version=_version(policy),
         categories=[category.value for category in Category],
+        guard_models=[(one.id, one.id) for one in catalog.with_task(Task.MODERATION)],
         may=page.viewer.has_permission(Permission.GUARD),
     )
 
@@ -112,17 +125,21 @@ def _version(policy: GuardPolicy) -> str:
     return hashlib.sha256(msgspec.json.encode(policy.to_json())).hexdigest()[:16]
 
 
-def _parse_rule(fields: Mapping[str, str]) -> GuardPolicy:
+def _parse_rule(fields: Mapping[str, str], catalog: Catalog) -> GuardPolicy:
     """Return a policy of the one rule in a form. Raises GuardInvalid with the form's field."""
     kind = fields.get("kind", "")
     rule: dict[str, Any] = {name: fields.get(name, "") for name in ("kind", "action", "applies_to")}
     if kind == RuleKind.WORDS:
         words = (word.strip() for word in _SEPARATORS.split(fields.get("words", "")))
         rule["words"] = [word for word in words if word]
+    elif kind == RuleKind.MODEL:
+        rule |= {name: fields.get(name, "") for name in ("model", "on_failure")}
     else:
         rule["categories"] = [one.value for one in Category if f"category:{one.value}" in fields]
     try:
-        return parse_policy([rule])
+        policy = parse_policy([rule])
+        require_guard_models(policy, catalog)
+        return policy
     except GuardInvalid as error:
         field = (error.param or "").removeprefix("rules[0].").partition("[")[0]
         raise GuardInvalid(error.message, param=field) from None

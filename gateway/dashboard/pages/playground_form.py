@@ -10,7 +10,7 @@ from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.upstream.declared_inputs import DeclaredInput
-from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.file_search.citations import FILE_SEARCH
 from infra.errors import AppError
 from infra.translations import gettext_noop
 from models.catalog import Model, Task

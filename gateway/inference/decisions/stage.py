@@ -35,7 +35,7 @@ from gateway.inference.decisions.specialist_answers import (
 )
 from gateway.inference.decisions.text_answers import TextAnswers, TextAsker
 from gateway.inference.endpoints.predictions import PREDICTIONS
-from gateway.inference.linked_calls import LinkedCalls
+from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.model_selection import selection_headers
 from gateway.wire.decisions.answers import (
     Answer,

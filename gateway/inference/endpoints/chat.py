@@ -6,14 +6,13 @@ from gateway.call.values import Call, Operation, ParsedRequest, Principal, Resol
 from gateway.inference.endpoints import text_generation
 from gateway.inference.endpoints.endpoint import (
     DecodedRequest,
-    Documentation,
     Endpoint,
-    Examples,
     UsageGroup,
 )
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.token_count import PromptFormat
 from gateway.wire import answers, chat
+from gateway.wire.documentation import Documentation, Examples
 from gateway.wire.parameters import CHAT_PARAMETERS
 from gateway.wire.requests import ChatRequest
 from models.catalog import AUTO, Task

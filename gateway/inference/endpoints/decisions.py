@@ -4,9 +4,7 @@ from gateway.call.values import Call, Operation, ParsedRequest, Principal, Resol
 from gateway.inference.endpoints import text_generation
 from gateway.inference.endpoints.endpoint import (
     DecodedRequest,
-    Documentation,
     Endpoint,
-    Examples,
     UsageGroup,
 )
 from gateway.inference.endpoints.predictions import EXAMPLE_ROW
@@ -15,6 +13,7 @@ from gateway.wire.decisions.answers import Decision
 from gateway.wire.decisions.parsing import parse_decision_body, read_decision
 from gateway.wire.decisions.requests import DecisionBody
 from gateway.wire.decisions.upstream import text_request
+from gateway.wire.documentation import Documentation, Examples
 from models.catalog import AUTO, SPECIALIST_TASKS, Task
 
 

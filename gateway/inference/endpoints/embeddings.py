@@ -5,13 +5,12 @@ from functools import partial
 from gateway.call.values import Call, Operation, Principal
 from gateway.inference.endpoints.endpoint import (
     DecodedRequest,
-    Documentation,
     Endpoint,
-    Examples,
     UsageGroup,
 )
 from gateway.inference.token_count import PromptFormat
 from gateway.wire import answers, embeddings
+from gateway.wire.documentation import Documentation, Examples
 from gateway.wire.parameters import EMBEDDING_PARAMETERS
 from gateway.wire.requests import EmbeddingRequest
 from models.catalog import Task

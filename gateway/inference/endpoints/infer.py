@@ -2,18 +2,15 @@
 
 from functools import partial
 
-from gateway.call.errors import render_error
+from gateway.call.error_format import OPEN_INFERENCE_ERRORS
 from gateway.call.values import Call, Operation, Principal
 from gateway.inference.endpoints.endpoint import (
     DecodedRequest,
-    Documentation,
     Endpoint,
-    ErrorFormat,
-    Examples,
 )
 from gateway.inference.endpoints.predictions import EXAMPLE_ROW
 from gateway.wire import answers, inference
-from infra.errors import AppError
+from gateway.wire.documentation import Documentation, Examples
 from models.catalog import SPECIALIST_TASKS, Task
 
 
@@ -21,11 +18,6 @@ def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
     """Return the request for the model and version in the path; `for_model` validates the body."""
     for_model = partial(inference.build_infer_request, body=body, headers=call.headers)
     return DecodedRequest(call.model_in_path or "", for_model, call.version_in_path)
-
-
-def _render_error(error: AppError) -> tuple[int, bytes]:
-    """Return status and body of an error in the protocol's shape."""
-    return error.status, render_error(error, open_inference=True)
 
 
 def _examples(model: str) -> Examples:
@@ -53,8 +45,7 @@ INFER = Endpoint(
     label="OIP v2 inference",
     tasks=SPECIALIST_TASKS,
     decode=_decode,
-    open_inference_errors=True,
-    error_format=ErrorFormat("InferError", _render_error),
+    error_format=OPEN_INFERENCE_ERRORS,
     documentation=Documentation(
         request=answers.InferenceRequest,
         answer=answers.InferenceResponse,

@@ -6,12 +6,11 @@ from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.call.values import Call, Operation, Principal
 from gateway.inference.endpoints.endpoint import (
     DecodedRequest,
-    Documentation,
     Endpoint,
-    Examples,
 )
 from gateway.inference.model_selection import ModelSelector, SelectionCriteria
 from gateway.wire import answers, inference
+from gateway.wire.documentation import Documentation, Examples
 from infra import ids
 from models.catalog import SPECIALIST_TASKS, Task
 

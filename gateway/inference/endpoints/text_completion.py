@@ -4,14 +4,13 @@ from gateway.call.values import Call, Operation, ParsedRequest, Principal, Resol
 from gateway.inference.endpoints import text_generation
 from gateway.inference.endpoints.endpoint import (
     DecodedRequest,
-    Documentation,
     Endpoint,
-    Examples,
     UsageGroup,
 )
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.token_count import PromptFormat
 from gateway.wire import answers, completions
+from gateway.wire.documentation import Documentation, Examples
 from gateway.wire.parameters import COMPLETION_PARAMETERS
 from gateway.wire.requests import CompletionRequest
 from models.catalog import AUTO, Task

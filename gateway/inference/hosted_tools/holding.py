@@ -15,7 +15,7 @@ from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.hosted_tools.finding import ReadQuestion
 from gateway.inference.hosted_tools.steps import definitions
-from gateway.inference.linked_calls import LinkedCalls
+from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.wire.hosted_tools.steps import client_functions, step_request
 from gateway.wire.inference import PredictionRequest, build_prediction_request
 from infra.telemetry.tracing import Trace

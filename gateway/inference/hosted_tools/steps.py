@@ -27,11 +27,11 @@ from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.hosted_tools.finding import ReadQuestion
-from gateway.inference.internal_calls import new_internal_call
-from gateway.inference.linked_calls import LinkedCalls
+from gateway.inference.internal.calls import new_internal_call
+from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.relay import CLIENT_CLOSED
-from gateway.inference.usage_record import build_intent
-from gateway.inference.usage_writer import UsageWriter
+from gateway.inference.usage.record import build_intent
+from gateway.inference.usage.writer import UsageWriter
 from gateway.wire.hosted_tools.steps import client_functions, read_reply, step_request
 from gateway.wire.inference import PredictionRequest, build_prediction_request
 from infra import ids

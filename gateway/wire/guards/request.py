@@ -12,7 +12,11 @@ from models.guards.policy import RuleKind
 
 # Fields that may have token ids in place of texts.
 _TOKEN_FIELDS = frozenset({"prompt", "input"})
-_RULE_NAMES = {RuleKind.WORDS: "a list of words", RuleKind.PERSONAL_DATA: "personal data"}
+_RULE_NAMES = {
+    RuleKind.WORDS: "a list of words",
+    RuleKind.PERSONAL_DATA: "personal data",
+    RuleKind.MODEL: "a guard model",
+}
 
 
 def check_body(body: bytes, fields: Sequence[str], check: CheckText) -> bytes:
@@ -26,6 +30,22 @@ def check_body(body: bytes, fields: Sequence[str], check: CheckText) -> bytes:
     for name in present:
         values[name] = _check_value(name, msgspec.json.decode(values[name]), check)
     return bodies.encode_body(values) if present else body
+
+
+def texts_of(body: bytes, fields: Sequence[str]) -> list[str]:
+    """Return the texts of these fields in their order. Raises as `check_body`."""
+    texts: list[str] = []
+
+    def keep(text: str) -> str:
+        """Keep the text."""
+        texts.append(text)
+        return text
+
+    values = bodies.decode_fields(body)
+    for name in fields:
+        if name in values:
+            _check_value(name, msgspec.json.decode(values[name]), keep)
+    return texts
 
 
 def _check_value(name: str, value: Any, check: CheckText) -> Any:

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.call.errors import UpstreamFailed
 from gateway.wire.body import decode_fields
-from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.usage import UsageObject
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
@@ -112,17 +111,8 @@ _INPUT = msgspec.json.Decoder(dict[str, Any])
 _DECODE_ERRORS = (msgspec.MsgspecError, RecursionError, ValueError)
 
 
-def require_convertible(body: bytes) -> bytes:
-    """Return a chat completion that can be converted, unchanged. Raises UpstreamFailed."""
-    try:
-        _COMPLETION.decode(body)
-    except _DECODE_ERRORS:
-        raise UpstreamFailed("The model's response could not be parsed.") from None
-    return body
-
-
 def convert_completion(body: bytes, message_id: str) -> bytes:
-    """Return a chat completion as a message with this id."""
+    """Return a chat completion as a message with this id. Raises msgspec's errors."""
     completion = _COMPLETION.decode(body)
     choice = completion.choices[0]
     message = Message(

@@ -1,5 +1,6 @@
 """Parse requests of `/v1/messages` and convert them to chat requests."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from gateway.wire.messages.content import chat_messages
 from gateway.wire.messages.parameters import MESSAGES_PARAMETERS
 from gateway.wire.messages.requests import (
     MessagesRequest,
+    OutputConfig,
+    Thinking,
     ThinkingDisabled,
     ThinkingEnabled,
 )
@@ -24,6 +27,14 @@ _TIERS = {"auto": "auto", "standard_only": "default"}
 _EFFORTS = {"low": ReasoningEffort.LOW, "medium": ReasoningEffort.MEDIUM}
 _DEFAULT_EFFORT = "medium"
 _REQUEST = msgspec.json.Decoder(MessagesRequest)
+
+
+class ModelHints(msgspec.Struct):
+    """What a request asks for in a way that depends on the model."""
+
+    max_tokens: int
+    thinking: Thinking | None = None
+    output_config: OutputConfig | None = None
 
 
 def parse_messages_request(body: bytes) -> MessagesRequest:
@@ -60,7 +71,7 @@ def chat_fields(request: MessagesRequest) -> dict[str, Any]:
 
 
 def fields_for_model(
-    fields: dict[str, Any], request: MessagesRequest, model: Model
+    fields: Mapping[str, Any], request: ModelHints | MessagesRequest, model: Model
 ) -> dict[str, Any]:
     """Return the chat fields for a model: with its effort, and a limit within its context.
 
@@ -74,7 +85,7 @@ def fields_for_model(
     return {**limited, **efforts}
 
 
-def requested_effort(request: MessagesRequest, model: Model) -> ReasoningEffort | None:
+def requested_effort(request: ModelHints | MessagesRequest, model: Model) -> ReasoningEffort | None:
     """Return the effort at which a model reasons; None if it cannot, or is not asked to.
 
     A budget becomes the highest effort within it, the lowest if none is. Clients ask every model

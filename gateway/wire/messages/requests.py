@@ -118,6 +118,9 @@ class ThinkingDisabled(msgspec.Struct, tag="disabled"):
     """The model does not reason."""
 
 
+Thinking = ThinkingEnabled | ThinkingAdaptive | ThinkingBetweenTools | ThinkingDisabled
+
+
 class SchemaOutput(msgspec.Struct, tag="json_schema"):
     """JSON of this schema."""
 
@@ -139,9 +142,7 @@ class CountTokensRequest(msgspec.Struct, kw_only=True):
     system: str | list[TextBlock] | None = None
     tools: Annotated[list[dict[str, Any]], Meta(max_length=128)] | None = None
     tool_choice: AutoToolChoice | AnyToolChoice | NamedToolChoice | NoToolChoice | None = None
-    thinking: (
-        ThinkingEnabled | ThinkingAdaptive | ThinkingBetweenTools | ThinkingDisabled | None
-    ) = None
+    thinking: Thinking | None = None
     output_config: OutputConfig | None = None
 
 

@@ -7,6 +7,7 @@ The events come from the gateway itself, with usage in every chunk (conversion.p
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from gateway.wire.messages.answer import STOP_SEQUENCE, is_extension, message_usage, stop_reason
 from gateway.wire.messages.errors import convert_error_event
 from gateway.wire.usage import UsageObject
+from infra.errors import AppError, error_object
 
 _DATA, _DONE = b"data:", b"[DONE]"
 _CHUNK = msgspec.json.Decoder(dict[str, Any])
@@ -43,6 +45,14 @@ class MessageStream:
         *events, self._rest = (self._rest + data).split(b"\n\n")
         return b"".join(self._convert(event) for event in events)
 
+    def end(self, tail: bytes, now: datetime) -> bytes:
+        """Return the last events, from the end of the chat's stream."""
+        return self.feed(tail)
+
+    def fail(self, error: AppError) -> bytes:
+        """Return the event of an error that ends the stream."""
+        return _event("error", convert_error_event(error_object(error), self._request_id))
+
     def _convert(self, event: bytes) -> bytes:
         """Return the message's events for one event of the chat."""
         if event.startswith(b":"):
@@ -58,7 +68,7 @@ class MessageStream:
     def _convert_chunk(self, chunk: Mapping[str, Any]) -> bytes:
         """Return the events for a chunk; its usage and cost are sent at the end."""
         if chunk.get("usage") is not None:
-            self._usage = msgspec.convert(chunk["usage"], UsageObject)
+            self._usage = _usage_of(chunk["usage"], self._usage)
         for name, value in chunk.items():
             if is_extension(name):
                 self._extensions[name] = value
@@ -149,6 +159,14 @@ class MessageStream:
                 _event("message_stop", {"type": "message_stop"}),
             )
         )
+
+
+def _usage_of(value: Any, known: UsageObject) -> UsageObject:
+    """Return the usage of a chunk, or what was known before if the engine's is not valid."""
+    try:
+        return msgspec.convert(value, UsageObject)
+    except msgspec.ValidationError:
+        return known
 
 
 def _ping() -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnsupported
-from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.hosted_tools import SPECIALIST
 from gateway.wire.messages.requests import (
     AnyToolChoice,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.call.errors import UpstreamFailed
-from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.responses.chat_form import ResponseOptions
 from gateway.wire.responses.output import (
     ResponseRef,

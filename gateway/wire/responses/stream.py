@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed
-from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.responses.answer import UNREADABLE, answer_fields, own_fields
 from gateway.wire.responses.chat_form import ResponseOptions
 from gateway.wire.responses.items import Item

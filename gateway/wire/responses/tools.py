@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn
 import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnsupported
-from gateway.wire.citations import FILE_SEARCH
+from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.hosted_tools.tool import SPECIALIST
 from gateway.wire.nested import convert_nested
 

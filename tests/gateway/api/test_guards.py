@@ -43,6 +43,12 @@ async def test_invalid_guard_names_the_field(gateway: Gateway) -> None:
     assert error["param"] == "rules[0].words"
 
 
+async def test_model_of_a_rule_must_be_one_that_judges_texts(gateway: Gateway) -> None:
+    rule = {"kind": "model", "action": "refuse", "applies_to": "both", "model": CHAT}
+    answer = await gateway.http.put("/v1/guards", json={"rules": [rule]})
+    assert (answer.status_code, error_of(answer)["param"]) == (400, "rules[0].model")
+
+
 async def test_restricted_key_reads_but_does_not_change(gateway: Gateway) -> None:
     key = gateway.key.row
     async with gateway.parts.database.transaction() as session:

@@ -5,6 +5,7 @@ import re
 from gateway.identity.roles import Role
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
+from tests.support.gateway.checking import set_guard
 
 PAGE, RULES = "/dashboard/guard", "/dashboard/guard/rules"
 WORDS = {"kind": "words", "words": "falcon\n猎鹰", "action": "refuse", "applies_to": "both"}
@@ -61,3 +62,11 @@ async def test_developer_reads_and_another_account_sees_nothing(office: Firm) ->
         assert "Remove rule" not in words(page)
         assert (await developer.send(RULES, **PHONES)).status_code == 403
     assert "falcon" not in await office.stranger.page(PAGE)
+
+
+async def test_page_shows_the_guard_model_in_use(office: Firm) -> None:
+    model = {"kind": "model", "action": "refuse", "applies_to": "both", "model": "llama-guard"}
+    await set_guard(office.gateway, model)
+    said = words(await office.owner.page(PAGE))
+    assert "Verdict of a guard model llama-guard" in said
+    assert "If the guard model does not answer (3000 ms): Refuse the text" in said

@@ -13,9 +13,13 @@ PERSONAL = {
 }  # fmt: skip
 
 
+MODEL = {"kind": "model", "action": "refuse", "applies_to": "output", "model": "guard"}
+
+
 def test_policy_is_the_same_after_a_round_trip() -> None:
-    policy = parse_policy([WORDS, PERSONAL])
+    policy = parse_policy([WORDS, PERSONAL, MODEL])
     assert parse_policy(policy.to_json()) == policy
+    assert policy.to_json()[2] == {**MODEL, "on_failure": "refuse", "timeout_ms": 3_000}
     assert policy.to_json()[1]["categories"] == ["resident_id", "phone"]
 
 
@@ -24,8 +28,9 @@ def test_repeated_words_count_once() -> None:
 
 
 def test_summary_has_no_words() -> None:
-    assert parse_policy([WORDS, PERSONAL]).summary() == [
-        "words mask both 1", "personal_data refuse input resident_id+phone"
+    assert parse_policy([WORDS, PERSONAL, MODEL]).summary() == [
+        "words mask both 1", "personal_data refuse input resident_id+phone",
+        "model refuse output guard",
     ]  # fmt: skip
 
 
@@ -45,6 +50,13 @@ def test_summary_has_no_words() -> None:
         ([{**WORDS, "words": [7]}], "rules[0].words[0]"),
         ([{**PERSONAL, "categories": ["name"]}], "rules[0].categories"),
         ([{**PERSONAL, "categories": []}], "rules[0].categories"),
+        ([MODEL] * 3, "rules"),
+        ([{**MODEL, "action": "mask"}], "rules[0].action"),
+        ([{**MODEL, "model": ""}], "rules[0].model"),
+        ([{**MODEL, "on_failure": "wait"}], "rules[0].on_failure"),
+        ([{**MODEL, "timeout_ms": 99}], "rules[0].timeout_ms"),
+        ([{**MODEL, "timeout_ms": True}], "rules[0].timeout_ms"),
+        ([{**MODEL, "words": ["a"]}], "rules[0].words"),
     ],
 )
 def test_invalid_policy_names_the_field(rules: list[dict[str, Any]], param: str) -> None:

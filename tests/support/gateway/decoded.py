@@ -19,7 +19,7 @@ def decoded(operation: Operation, body: bytes) -> DecodedRequest:
     endpoint = ENDPOINTS[operation]
     at = datetime(2026, 11, 10, tzinfo=UTC)
     call = Call(ids.new_id(), operation, endpoint.path, None, {}, None, at, 0.0)
-    return endpoint.decode(call, body, PRINCIPAL)
+    return endpoint.decode(call, endpoint.internal_body(call, body), PRINCIPAL)
 
 
 def parsed(operation: Operation, body: bytes, model: Model) -> ParsedRequest:

@@ -15,7 +15,7 @@ from gateway.inference.decisions.planning import DecisionPlan
 from gateway.inference.decisions.prompt_tokens import max_decision_tokens
 from gateway.inference.decisions.text_answers import TextAsker
 from gateway.inference.endpoints.decisions import DECISIONS
-from gateway.inference.internal_calls import new_internal_call
+from gateway.inference.internal.calls import new_internal_call
 from gateway.wire.decisions.parsing import parse_decision_body, read_decision
 from gateway.wire.decisions.upstream import text_request, with_text_questions
 from infra import ids

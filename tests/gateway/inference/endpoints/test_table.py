@@ -60,7 +60,7 @@ class TestEndpointEntry:
 
     @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
     def test_prompt_and_quote_field_are_request_fields(self, endpoint: Endpoint) -> None:
-        if endpoint.prepare is not None:
+        if endpoint.wire_format is not None:
             endpoint = replace(endpoint, prompt=None)  # its prompt is that of the chat
         assert endpoint.documentation is not None
         fields = {one.name for one in msgspec.structs.fields(endpoint.documentation.request)}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.call import errors
-from gateway.call.errors import UpstreamFailed
-from gateway.wire.messages.answer import convert_completion, require_convertible
+from gateway.wire.format import UNREADABLE
+from gateway.wire.messages.answer import convert_completion
 from gateway.wire.messages.errors import message_error
 from infra.errors import AppError
 
@@ -82,9 +82,9 @@ class TestMessage:
     @pytest.mark.parametrize(
         "body", [b"{}", b"\xff", completion({"content": 1}), completion({"tool_calls": [{}]})]
     )
-    def test_response_that_cannot_be_converted_fails_before_it_is_billed(self, body: bytes) -> None:
-        with pytest.raises(UpstreamFailed):
-            require_convertible(body)
+    def test_response_that_cannot_be_converted_raises(self, body: bytes) -> None:
+        with pytest.raises(UNREADABLE):
+            convert_completion(body, "msg_1")
 
 
 class TestErrors:
