@@ -210,7 +210,7 @@ class Pipeline:
         if answered is None:
             state.linked = None
             return None
-        state.decision_records = stages.decision_log.sign(answered.context, answered.decisions)
+        state.decisions = stages.decision_signer.sign(answered.context, answered.decisions)
         return answered.result
 
     async def _attempt(
@@ -353,10 +353,8 @@ class Pipeline:
                 reservation = None if state.admitted is None else state.admitted.reservation
                 with state.trace.stage("meter"):
                     await self._stages.writer.write(
-                        record, reservation, state.intent, answer, linked_usages
+                        record, reservation, state.intent, answer, linked_usages, state.decisions
                     )
-                if state.decision_records:
-                    await self._stages.decision_log.write(state.decision_records)
             else:
                 self._enqueue(record, state, answer, linked_usages)
         except MeteringUnavailable as error:

@@ -1,5 +1,6 @@
 """Build the stages of the pipeline from the components that a process shares."""
 
+from billing.outcomes.evidence.decision_records import PURPOSE
 from gateway.access.authenticator import Authenticator
 from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission
@@ -21,7 +22,7 @@ from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
 from gateway.process.shared_components import SharedComponents
 from gateway.quota.request_limits import RequestLimits
-from gateway.registry.decision_records import PURPOSE, DecisionLog
+from gateway.registry.decision_records import DecisionSigner
 from gateway.responses.translator import ResponseTranslator
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
@@ -80,7 +81,7 @@ def build_stages(
             timeout_s=first_byte_s,
             write_timeout_s=settings.idle_timeout_s,
         ),
-        decision_log=DecisionLog(database, SigningKey(pepper, PURPOSE), clock),
+        decision_signer=DecisionSigner(SigningKey(pepper, PURPOSE), clock),
         decisions=build_decision_stage(parser, selector, dispatcher, call_metrics, first_byte_s),
         writer=writer,
         call_metrics=call_metrics,
