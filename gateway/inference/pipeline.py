@@ -128,7 +128,7 @@ class Pipeline:
             client.detached = True
             client.response_copy = ResponseCopy(MAX_STORED_ANSWER_BYTES)
         if translated is not None:
-            deferred = await translated.defer(state.request)
+            deferred = await translated.defer(state.request, client)
             if deferred is not None:
                 return deferred
             state.translated, client.translate = translated, translated.translate

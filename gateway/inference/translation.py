@@ -7,6 +7,7 @@ client's format last, after verification, corrections and cost. Implemented in g
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from gateway.asgi.exchange import ClientExchange
 from gateway.call.values import Call, CallResult, ParsedRequest, Principal
 
 
@@ -18,10 +19,10 @@ class TranslatedCall(Protocol):
         """Return the request in the form of a chat."""
         ...
 
-    async def defer(self, request: ParsedRequest) -> CallResult | None:
+    async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
         """Queue a valid request that is answered later, and return the acknowledgement.
 
-        Returns None for a request that is answered now. Raises an AppError.
+        Returns None for a request that is answered now. Raises an AppError, ClientDisconnected.
         """
         ...
 
