@@ -132,12 +132,12 @@ class Pipeline:
             if deferred is not None:
                 return deferred
             state.translated, client.translate = translated, translated.translate
-        if state.request.retrieval is not None:
+        if state.request.retrieval is not None and state.request.hosted_tools is None:
             body, state.request = await self._retrieve(
                 call, body, client, principal, state.request, state
             )
         if state.request.hosted_tools is not None:
-            hosted = await self._use_tools(call, client, principal, state.request, state)
+            hosted = await self._use_tools(call, body, client, principal, state.request, state)
             if hosted is not None:
                 return convert_result(translated, hosted)
         attempt = self._attempt if state.request.decision is None else self._decide
@@ -188,6 +188,7 @@ class Pipeline:
     async def _use_tools(
         self,
         call: Call,
+        body: bytes,
         client: ClientExchange,
         principal: Principal,
         request: ParsedRequest,
@@ -205,7 +206,7 @@ class Pipeline:
             self._open_intent(call, admitted, client, state)
             return admitted
 
-        hosted = HostedRequest(call, principal, request, client, linked, state.trace)
+        hosted = HostedRequest(call, body, principal, request, client, linked, state.trace)
         answered = await stages.hosted_tools.answer(hosted, admit)
         if answered is None:
             state.linked = None

@@ -9,7 +9,12 @@ from gateway.inference.decisions.factory import build_decision_stage
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.guards import GuardStage
-from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
+from gateway.inference.hosted_tools import (
+    HostedToolRunner,
+    PassageFinder,
+    SpecialistTools,
+    StepSender,
+)
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.model_selection import ModelSelector
@@ -59,6 +64,7 @@ def build_stages(
     searcher = VectorStoreSearcher(catalog, shared.availability, database, clock, embedder)
     parser = Parser(catalog, selector, shared.availability)
     dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
+    grounder = _build_grounder(catalog, shared, parser, searcher, counter)
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
@@ -67,7 +73,7 @@ def build_stages(
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
         translator=ResponseTranslator(shared.responses),
         guards=GuardStage(metrics.guard_actions),
-        grounder=_build_grounder(catalog, shared, parser, searcher, counter),
+        grounder=grounder,
         admission=admission,
         counter=counter,
         dispatcher=dispatcher,
@@ -75,6 +81,7 @@ def build_stages(
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
         hosted_tools=HostedToolRunner(
             _build_specialist_tools(shared, catalog, parser, selector),
+            PassageFinder(grounder),
             StepSender(dispatcher, writer, clock),
             call_metrics,
             clock,
