@@ -1,8 +1,8 @@
 """The usage log: one SQL statement writes a batch of a gateway process's calls atomically.
 
 A batch has intents (calls sent to a model), usage rows (ended calls), quota charges (added to the
-process's leases) and responses stored for an Idempotency-Key. The write is idempotent, and nothing
-is written once the process has been marked as ended.
+process's leases), responses stored for an Idempotency-Key and signed decision records. The write is
+idempotent, and nothing is written once the process has been marked as ended.
 """
 
 from collections.abc import Sequence
@@ -57,8 +57,17 @@ _RECORD = """
         delete from kept_answer k using answers a, alive
         where k.request_id = a.request_id and a.status is null
     )
+    {decided}
     select count(*) from alive
 """.replace("{columns}", ", ".join(USAGE_COLUMNS))
+# Few batches have decision records, and those without execute the shorter statement.
+_DECIDED = """, decided as (
+        insert into decision_record
+        select r.* from json_populate_recordset(null::decision_record, %(decisions)s::json) r, alive
+        on conflict (id) do nothing
+    )"""
+_RECORD_CALLS = _RECORD.replace("{decided}", "")
+_RECORD_CALLS_AND_DECISIONS = _RECORD.replace("{decided}", _DECIDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +114,35 @@ class StoredResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedDecision:
+    """A signed decision record to store; the field names are columns of `decision_record`.
+
+    `request_id` is the client's call. `created_at` is UTC.
+    """
+
+    id: UUID
+    account_id: UUID
+    request_id: UUID
+    model: str
+    verdict: str
+    document: str
+    signature: str
+    key_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SettledCall:
-    """An ended call to write; `has_intent` if an intent row exists that must be deleted."""
+    """An ended call to write; `has_intent` if an intent row exists that must be deleted.
+
+    `decisions` are the decision records of what it reports: they exist if its usage row does.
+    """
 
     record: UsageRecord
     charges: tuple[QuotaCharge, ...] = ()
     has_intent: bool = False
     response: StoredResponse | None = None
+    decisions: tuple[SignedDecision, ...] = ()
 
 
 async def write_usage_batch(
@@ -140,7 +171,11 @@ async def write_usage_batch(
         "closed": _uuid_array([call.record.request_id for call in settled if call.has_intent]),
         "answers": _encode_json([_response_row(call) for call in settled if call.response]),
     }
-    rows = await connection.statement(_RECORD, values)
+    statement, decisions = _RECORD_CALLS, [one for call in settled for one in call.decisions]
+    if decisions:
+        statement = _RECORD_CALLS_AND_DECISIONS
+        values["decisions"] = msgspec.json.encode(decisions).decode()
+    rows = await connection.statement(statement, values)
     return bool(rows[0][0])
 
 

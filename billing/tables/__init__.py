@@ -21,6 +21,7 @@ from billing.tables.calls import (
     UsageCorrection,
 )
 from billing.tables.checks import CheckRun
+from billing.tables.decisions import DecisionRecord
 from billing.tables.delivery import (
     AlertSent,
     AlertTarget,
@@ -84,6 +85,7 @@ __all__ = [
     "CreditEntry",
     "CreditNote",
     "CreditReason",
+    "DecisionRecord",
     "Dispute",
     "Evidence",
     "GatewayProcess",

@@ -124,7 +124,8 @@ class Outcome(SQLModel, table=True):
     """A claimed discrete effect. Its state follows from its nullable columns, each set only once.
 
     `evidence_id` is the claim, `attested_by` the kind of attester that confirmed it,
-    `settlement_id` the monthly settlement that includes it.
+    `settlement_id` the monthly settlement that includes it, `decision_id` the decision record that
+    the claim names.
     """
 
     __tablename__ = "outcome"
@@ -151,6 +152,7 @@ class Outcome(SQLModel, table=True):
     reversal_id: UUID | None = Field(default=None, foreign_key="evidence.id")
     reversed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     settlement_id: UUID | None = Field(default=None, foreign_key="outcome_settlement.id")
+    decision_id: UUID | None = Field(default=None, foreign_key="decision_record.id")
 
 
 class OutcomeCall(SQLModel, table=True):

@@ -6,11 +6,12 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
+from billing.outcomes.evidence.decision_records import PURPOSE
+from billing.tables import DecisionRecord
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
 from gateway.call.values import Principal
 from gateway.collaboration.decisions import RECORD_PREFIX
-from gateway.registry.decision_records import PURPOSE, find_record, list_records, record_json
-from gateway.tables import DecisionRecord
+from gateway.registry.decision_records import find_record, list_records, record_json
 from infra.database.database import Database
 from infra.secrets.signing_key import SigningKey
 

@@ -9,12 +9,14 @@ import msgspec
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
 
 from gateway.api.pagination import PageLimit
 from gateway.call.errors import ParameterInvalid
 from gateway.call.values import Principal
 from gateway.inference.relay import EVENT_STREAM
 from gateway.responses import rows
+from gateway.responses.following import REPLAYABLE, ResponseFollower
 from gateway.responses.store import ResponseStore
 from gateway.responses.views import page_of_items, response_json
 from gateway.wire.responses.output import ResponseStatus
@@ -22,7 +24,6 @@ from gateway.wire.responses.replay import replayed_events
 from infra.clock import Clock
 from infra.database.database import Database
 
-_REPLAYABLE = (ResponseStatus.COMPLETED, ResponseStatus.INCOMPLETE, ResponseStatus.FAILED)
 _StartingAfter = Annotated[
     int | None, QueryParameter(ge=0, description="With `stream`: only events after this one")
 ]
@@ -43,7 +44,7 @@ class ResponseRoutes(Controller):
         response: FromPath[str],
         stream: FromQuery[bool] = False,
         starting_after: _StartingAfter = None,
-    ) -> Response[bytes]:
+    ) -> Response[bytes] | Stream:
         """Return a response, also one that has not ended; `stream` for its events instead."""
         account_id = principal.account_id
         async with database.transaction() as session:
@@ -51,7 +52,11 @@ class ResponseRoutes(Controller):
         found = response_json(row, response_store.content(account_id))
         if not stream:
             return Response(msgspec.json.encode(found), media_type="application/json")
-        if row.status not in _REPLAYABLE:
+        if row.background and not ResponseStatus(row.status).is_final:
+            follower = ResponseFollower(database, response_store, clock)
+            events = follower.follow(account_id, found, starting_after)
+            return Stream(events, headers=EVENT_STREAM)
+        if row.status not in REPLAYABLE:
             raise ParameterInvalid(
                 f"The response has the status {row.status!r}, so it has no events. Poll it.",
                 param="stream",

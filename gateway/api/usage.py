@@ -31,6 +31,13 @@ _TagsHeader = Annotated[
 _LatencyHeader = Annotated[
     str | None, HeaderParameter(name="X-Maas-Latency-Ms", description="That of a call for `auto`")
 ]
+_EndpointPath = Annotated[
+    str | None,
+    QueryParameter(
+        description="Path of the call, such as `/v1/responses` or `/v1/messages`. It may be left "
+        "out for endpoints whose bodies have a field of their own."
+    ),
+]
 ErrorCodeFilter = Annotated[
     str | None,
     QueryParameter(description="Only calls with this error code; `any` for all errors"),
@@ -107,6 +114,7 @@ class QuoteRoutes(Controller):
         request: Request[Any, Any, Any],
         tags: _TagsHeader = None,
         latency: _LatencyHeader = None,
+        endpoint: _EndpointPath = None,
     ) -> dict[str, Any]:
         """Return the maximum cost of the call in the body; job quotes have more fields."""
         header_values = {TAGS_HEADER: tags, LATENCY_HEADER: latency}
@@ -114,7 +122,7 @@ class QuoteRoutes(Controller):
             name: text.encode("latin-1") for name, text in header_values.items() if text is not None
         }
         body = await request.body()
-        quote = await quotes.create(principal, body, headers)
+        quote = await quotes.create(principal, body, headers, endpoint)
         if quote["endpoint"] != ADAPTATIONS:
             return quote
         return {**quote, **await offers.render_quote_details(principal, body)}

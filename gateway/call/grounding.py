@@ -85,8 +85,17 @@ class Citations(Protocol):
         """Whether there is a passage to answer from."""
         ...
 
+    @property
+    def texts(self) -> Sequence[str]:
+        """Return the texts of the passages."""
+        ...
+
     def check_body(self, body: bytes) -> CheckedBody:
         """Check an answer that is not streamed. Takes milliseconds per thousand tokens."""
+        ...
+
+    def list_passages(self, body: bytes) -> bytes:
+        """Return an answer that is not streamed with the list of passages, unchecked."""
         ...
 
     def open_stream(self, choices: int) -> GroundedStream:

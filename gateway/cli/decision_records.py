@@ -8,14 +8,13 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
+from billing.outcomes.evidence.decision_records import PURPOSE, is_authentic
 from billing.outcomes.evidence.signatures import parse_public_key
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
 from gateway.collaboration.decisions import RECORD_PREFIX
 from gateway.registry.decision_records import (
-    PURPOSE,
     find_record,
-    is_authentic,
     list_records,
     record_json,
 )

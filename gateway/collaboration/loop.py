@@ -97,13 +97,15 @@ class Outcome:
 class Conversation:
     """One conversation about a question; `run` ends it.
 
-    `client_functions` are the names of the client's own functions.
+    `client_functions` are the names of the client's own functions. `passages` are texts of
+    documents that stand in the prompt: a question may be about them, and figures may be theirs.
     """
 
     question: Question
     steps: Steps
     max_calls: int
     client_functions: frozenset[str] = frozenset()
+    passages: tuple[str, ...] = ()
     _added: list[Mapping[str, Any]] = field(default_factory=list)
     _decisions: list[Decision] = field(default_factory=list)
     _repeats: int = 0
@@ -115,7 +117,8 @@ class Conversation:
             for tool in direct:
                 await self._call_directly(tool)
             return await self._phrase()
-        asked = None if self.client_functions else tool_to_ask_for(self.question)
+        may_ask = not self.client_functions and not self.passages
+        asked = tool_to_ask_for(self.question) if may_ask else None
         if asked is not None:
             return self._ask(asked, self.question.extractions[asked.model])
         return await self._let_model_choose()
@@ -260,7 +263,7 @@ class Conversation:
 
     def _problems(self, text: str) -> tuple[str, ...]:
         """Return why a text about the decisions may not be used."""
-        return problems_of(text, self._decisions, self.question.texts)
+        return problems_of(text, self._decisions, [*self.question.texts, *self.passages])
 
     async def _generate(
         self, tools: Sequence[SpecialistTool], waived: bool = False

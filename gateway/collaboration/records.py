@@ -1,11 +1,7 @@
 """The decision record: what was decided on which basis, as one canonical text that is signed.
 
-    maas-decision-v1
-    drec_<record id>
-    <SHA-256 of the text, in hexadecimal>
-
-The signed message is these three ASCII lines, each with a line feed. Inputs and question are in the
-record by their hashes only, so that it can be shown to others without them.
+Inputs and question are in the record by their hashes only, so that it can be shown to others
+without them. billing/outcomes/evidence/decision_records.py has the signed message.
 """
 
 import hashlib
@@ -18,7 +14,6 @@ from gateway.collaboration.decisions import RECORD_PREFIX, Decision
 from infra import ids
 from models.arguments import Row
 
-_DOMAIN = "maas-decision-v1"
 _REQUEST_PREFIX = "req"
 _HORIZON_OUTPUTS = ("remaining_life", "basic_rating_time", "forecast")
 
@@ -68,12 +63,6 @@ def record_document(
 def canonical_text(document: dict[str, Any]) -> str:
     """Return a record's only text form: sorted keys, no blanks, characters as they are."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def signing_message(record_id: UUID, text: str) -> bytes:
-    """Return the bytes that are signed for a record's canonical text."""
-    name = ids.format_id(RECORD_PREFIX, record_id)
-    return f"{_DOMAIN}\n{name}\n{_sha256(text)}\n".encode()
 
 
 def inputs_hash(rows: tuple[Row, ...]) -> str:

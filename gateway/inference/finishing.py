@@ -47,10 +47,8 @@ class CallFinisher:
                 reservation = None if state.admitted is None else state.admitted.reservation
                 with state.trace.stage("meter"):
                     await self._stages.writer.write(
-                        record, reservation, state.intent, answer, linked_usages
+                        record, reservation, state.intent, answer, linked_usages, state.decisions
                     )
-                if state.decision_records:
-                    await self._stages.decision_log.write(state.decision_records)
             else:
                 self._enqueue(record, state, answer, linked_usages)
         except MeteringUnavailable as error:

@@ -123,15 +123,16 @@ class Pipeline:
             client.detached = True
             client.response_copy = ResponseCopy(MAX_STORED_ANSWER_BYTES)
         if translated is not None:
-            if (deferred := await translated.defer(state.request)) is not None:
+            deferred = await translated.defer(state.request, client)
+            if deferred is not None:
                 return deferred
             state.translated, client.translate = translated, translated.translate
-        if state.request.retrieval is not None:
+        if state.request.retrieval is not None and state.request.hosted_tools is None:
             body, state.request = await self._retrieve(
                 call, body, client, principal, state.request, state
             )
         if state.request.hosted_tools is not None:
-            hosted = await self._use_tools(call, client, principal, state.request, state)
+            hosted = await self._use_tools(call, body, client, principal, state.request, state)
             if hosted is not None:
                 return hosted
         attempt = self._attempt if state.request.decision is None else self._decide
@@ -181,6 +182,7 @@ class Pipeline:
     async def _use_tools(
         self,
         call: Call,
+        body: bytes,
         client: ClientExchange,
         principal: Principal,
         request: ParsedRequest,
@@ -198,12 +200,12 @@ class Pipeline:
             self._open_intent(call, admitted, client, state)
             return admitted
 
-        hosted = HostedRequest(call, principal, request, client, linked, state.trace)
+        hosted = HostedRequest(call, body, principal, request, client, linked, state.trace)
         answered = await stages.hosted_tools.answer(hosted, admit)
         if answered is None:
             state.linked = before
             return None
-        state.decision_records = stages.decision_log.sign(answered.context, answered.decisions)
+        state.decisions = stages.decision_signer.sign(answered.context, answered.decisions)
         return answered.result
 
     async def _attempt(

@@ -17,6 +17,7 @@ from gateway.inference.admission import Admission
 from gateway.inference.decisions.planning import DecisionPlanner
 from gateway.inference.endpoints.decisions import DECISIONS
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
+from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.hosted_tools.holding import ADDED_TOKENS
@@ -31,6 +32,12 @@ from infra.clock import Clock
 from infra.database.database import Database
 
 _QUOTABLE = tuple(endpoint for endpoint in ENDPOINTS.values() if endpoint.quote_field is not None)
+# Text endpoints have no field of their own: the path tells them from chats and embeddings.
+_QUOTABLE_BY_PATH = {
+    endpoint.path: endpoint
+    for endpoint in ENDPOINTS.values()
+    if endpoint.prompt is not None or endpoint.quote_field is not None
+}
 _CALL_FIELDS = [f"`{endpoint.quote_field}`" for endpoint in _QUOTABLE if not endpoint.is_job]
 
 
@@ -65,16 +72,21 @@ class Quotes:
         self._max_body_bytes = max_body_bytes
 
     async def create(
-        self, principal: Principal, body: bytes, headers: Mapping[bytes, bytes]
+        self,
+        principal: Principal,
+        body: bytes,
+        headers: Mapping[bytes, bytes],
+        path: str | None = None,
     ) -> dict[str, Any]:
         """Return the worst-case and minimum cost of a call, with its balance and allowances.
 
         Counts the prompt's tokens if the model's tokenizer is available. `headers` are the call's
-        headers that affect its price. Raises the errors that the call would raise.
+        headers that affect its price, `path` is its endpoint's; None if the body's fields tell it.
+        Raises the errors that the call would raise.
         """
         if len(body) > self._max_body_bytes:
             raise BodyTooLarge(f"The request body is larger than {self._max_body_bytes} bytes.")
-        call = self._call(body, headers)
+        call = self._call(body, headers, path)
         request, linked_cost = self._parse(call, body, principal)
         bounded_demand = self._full_answer_demand(call, principal, request)
         demand = await self._admission.with_counted_prompt(call, request, bounded_demand)
@@ -184,25 +196,40 @@ class Quotes:
         bounds = request.output_bounds
         return replace(demand, output_tokens=bounds.max_tokens_per_choice * bounds.choices)
 
-    def _call(self, body: bytes, headers: Mapping[bytes, bytes]) -> Call:
+    def _call(self, body: bytes, headers: Mapping[bytes, bytes], path: str | None = None) -> Call:
         """Return the call that this body would make."""
-        fields = bodies.decode_fields(body)
-        matching = [endpoint for endpoint in _QUOTABLE if endpoint.quote_field in fields]
-        if DECISIONS in matching:
-            matching = [DECISIONS]  # its bodies have an `input`, like those of embeddings
-        if len(matching) != 1:
-            names = f"{', '.join(_CALL_FIELDS[:-1])} or {_CALL_FIELDS[-1]}"
-            raise ParameterInvalid(f"Send the body of the call: it has {names}.")
+        endpoint = _find_by_fields(body) if path is None else _find_by_path(path)
         return Call(
             request_id=ids.new_id(),
-            operation=matching[0].operation,
-            path=matching[0].path,
+            operation=endpoint.operation,
+            path=endpoint.path,
             credentials=None,
             headers=headers,
             model_in_path=None,
             started_at=self._clock.now(),
             started_monotonic=self._clock.monotonic(),
         )
+
+
+def _find_by_fields(body: bytes) -> Endpoint:
+    """Return the endpoint whose bodies have the fields of this one. Raises ParameterInvalid."""
+    fields = bodies.decode_fields(body)
+    matching = [endpoint for endpoint in _QUOTABLE if endpoint.quote_field in fields]
+    if DECISIONS in matching:
+        matching = [DECISIONS]  # its bodies have an `input`, like those of embeddings
+    if len(matching) != 1:
+        names = f"{', '.join(_CALL_FIELDS[:-1])} or {_CALL_FIELDS[-1]}"
+        raise ParameterInvalid(f"Send the body of the call: it has {names}.")
+    return matching[0]
+
+
+def _find_by_path(path: str) -> Endpoint:
+    """Return the endpoint with a path. Raises ParameterInvalid that lists the paths."""
+    endpoint = _QUOTABLE_BY_PATH.get(path)
+    if endpoint is None:
+        paths = ", ".join(_QUOTABLE_BY_PATH)
+        raise ParameterInvalid(f"`endpoint` must be one of {paths}.", param="endpoint")
+    return endpoint
 
 
 def _min_cost(min_input_tokens: int, demand: Demand, units_left: Mapping[str, int]) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from billing.metering.idempotency_keys import IdempotencyClaim
+from billing.metering.usage_log import SignedDecision
 from gateway.access.authenticator import Authenticator
 from gateway.call.values import AdmittedCall, ParsedRequest, Principal
 from gateway.drift.counter import InputCounter
@@ -24,7 +25,7 @@ from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.translation import RequestTranslator, TranslatedCall
 from gateway.inference.usage.pending_writes import PendingIntent
 from gateway.inference.usage.writer import UsageWriter
-from gateway.registry.decision_records import DecisionLog, SignedRecord
+from gateway.registry.decision_records import DecisionSigner
 from gateway.upstream.concurrency import Slot
 from infra.telemetry.tracing import NOOP_TRACE, Trace, Tracer
 
@@ -42,7 +43,7 @@ class CallState:
     intent: PendingIntent | None = None
     linked: LinkedCalls | None = None
     translated: TranslatedCall | None = None
-    decision_records: tuple[SignedRecord, ...] = ()
+    decisions: tuple[SignedDecision, ...] = ()
     trace: Trace = NOOP_TRACE
 
 
@@ -62,7 +63,7 @@ class Stages:
     verifier: AnswerVerifier
     quotations: QuotationSender
     hosted_tools: HostedToolRunner
-    decision_log: DecisionLog
+    decision_signer: DecisionSigner
     decisions: DecisionStage
     writer: UsageWriter
     call_metrics: CallMetrics

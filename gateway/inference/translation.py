@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from billing.tables import Settlement
+from gateway.asgi.exchange import ClientExchange
 from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed
 from gateway.call.values import Call, CallResult, Operation, ParsedRequest, Principal
 from gateway.wire.format import UNREADABLE, CallIdentity, DecodedChat, WireFormat
@@ -26,10 +27,10 @@ class TranslatedCall(Protocol):
         """Return the request in the form of a chat."""
         ...
 
-    async def defer(self, request: ParsedRequest) -> CallResult | None:
+    async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
         """Queue a valid request that is answered later, and return the acknowledgement.
 
-        Returns None for a request that is answered now. Raises an AppError.
+        Returns None for a request that is answered now. Raises an AppError, ClientDisconnected.
         """
         ...
 
@@ -57,7 +58,7 @@ class TranslatedCall(Protocol):
 class AnswerKeeper(Protocol):
     """What is kept of a call beside its usage row. Implemented in gateway/responses/."""
 
-    async def defer(self, request: ParsedRequest) -> CallResult | None:
+    async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
         """Queue a request that is answered later; see TranslatedCall."""
         ...
 
@@ -100,9 +101,9 @@ class FormattedCall:
         """Return the request in the form of a chat."""
         return self._chat.body
 
-    async def defer(self, request: ParsedRequest) -> CallResult | None:
+    async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
         """Queue a request that is answered later; see TranslatedCall."""
-        return None if self._keeper is None else await self._keeper.defer(request)
+        return None if self._keeper is None else await self._keeper.defer(request, client)
 
     async def before_first_byte(self, flush_intent: Callable[[], Awaitable[None]]) -> None:
         """Await the intent, and what is stored of the answer before its first byte."""

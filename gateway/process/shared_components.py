@@ -9,6 +9,7 @@ from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.responses.background import BackgroundQueue
 from gateway.responses.call import ResponseServices
+from gateway.responses.following import ResponseFollower
 from gateway.responses.store import ResponseStore
 from gateway.upstream.availability import Availability, parse_model_servers
 from gateway.upstream.client import UpstreamClient
@@ -102,4 +103,9 @@ def _build_responses(
     """Build what calls of the Responses API use beside the pipeline's stages."""
     database, days = connections.calls, settings.response_retention_days
     store = ResponseStore(database, heartbeat, Sealer(secret_key(settings)), clock, days)
-    return ResponseServices(store, BackgroundQueue(database, store, clock), clock)
+    return ResponseServices(
+        store,
+        BackgroundQueue(database, store, clock),
+        ResponseFollower(database, store, clock),
+        clock,
+    )

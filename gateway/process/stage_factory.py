@@ -1,5 +1,6 @@
 """Build the stages of the pipeline from the components that a process shares."""
 
+from billing.outcomes.evidence.decision_records import PURPOSE
 from gateway.access.authenticator import Authenticator
 from gateway.call.values import Operation
 from gateway.drift.counter import InputCounter
@@ -10,7 +11,12 @@ from gateway.inference.decisions.sending import PartSender
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.guards import GuardModels, GuardStage
-from gateway.inference.hosted_tools import HostedToolRunner, SpecialistTools, StepSender
+from gateway.inference.hosted_tools import (
+    HostedToolRunner,
+    PassageFinder,
+    SpecialistTools,
+    StepSender,
+)
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal.calls import InternalCalls
 from gateway.inference.internal.shadow_calls import ShadowCalls
@@ -24,7 +30,7 @@ from gateway.inference.translation import RequestTranslator
 from gateway.inference.usage.writer import UsageWriter
 from gateway.process.shared_components import SharedComponents
 from gateway.quota.request_limits import RequestLimits
-from gateway.registry.decision_records import PURPOSE, DecisionLog
+from gateway.registry.decision_records import DecisionSigner
 from gateway.responses.translator import ResponseOpener
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
@@ -62,6 +68,7 @@ def build_stages(
     searcher = VectorStoreSearcher(catalog, shared.availability, database, clock, embedder)
     parser = Parser(catalog, selector, shared.availability)
     dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
+    grounder = _build_grounder(catalog, shared, parser, searcher, counter)
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
@@ -72,7 +79,7 @@ def build_stages(
             clock, {Operation.RESPONSES: ResponseOpener(shared.responses)}
         ),
         guards=_build_guards(catalog, dispatcher, writer, metrics, clock),
-        grounder=_build_grounder(catalog, shared, parser, searcher, counter),
+        grounder=grounder,
         admission=admission,
         counter=counter,
         dispatcher=dispatcher,
@@ -80,13 +87,14 @@ def build_stages(
         quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
         hosted_tools=HostedToolRunner(
             _build_specialist_tools(shared, catalog, parser, selector),
+            PassageFinder(grounder),
             StepSender(dispatcher, writer, clock),
             call_metrics,
             clock,
             timeout_s=first_byte_s,
             write_timeout_s=settings.idle_timeout_s,
         ),
-        decision_log=DecisionLog(database, SigningKey(pepper, PURPOSE), clock),
+        decision_signer=DecisionSigner(SigningKey(pepper, PURPOSE), clock),
         decisions=build_decision_stage(parser, selector, dispatcher, call_metrics, first_byte_s),
         writer=writer,
         call_metrics=call_metrics,

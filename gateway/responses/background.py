@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.rating.quantities import Quantities
-from billing.tables import Settlement
 from gateway.call.errors import RateLimited
 from gateway.call.tags import TAGS_HEADER
-from gateway.call.values import Call, CallResult, ParsedRequest
+from gateway.call.values import Call, ParsedRequest
 from gateway.inference.idempotency import parse_idempotency_key
 from gateway.inference.model_selection import FALLBACK_HEADER, LATENCY_HEADER
 from gateway.responses import rows
@@ -24,7 +21,6 @@ from gateway.responses.content import ContentPart
 from gateway.responses.store import ResponseOwner, ResponseStore
 from gateway.tables import SavedResponse
 from gateway.wire import body as bodies
-from gateway.wire.generation import JSON_HEADERS
 from gateway.wire.responses.items import Item
 from gateway.wire.responses.output import ResponseRef, ResponseStatus, response_object
 from infra.clock import Clock
@@ -36,8 +32,6 @@ _MAX_COST_HEADER = b"x-max-cost"
 _KEPT_HEADERS = (_MAX_COST_HEADER, TAGS_HEADER, LATENCY_HEADER, FALLBACK_HEADER)
 # Fields that concern the response, not the call that answers it.
 _OWN_FIELDS = frozenset({"background", "store", "stream", "stream_options", "previous_response_id"})
-# Known to be nothing: the call in the background has the usage.
-_NO_TOKENS = Quantities(input_tokens=0, output_tokens=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +59,8 @@ class BackgroundQueue:
         """Call `wake` after each new response."""
         self._wake = wake
 
-    async def enqueue(self, request: BackgroundRequest, parsed: ParsedRequest) -> CallResult:
-        """Queue a request and return its acknowledgement, which costs nothing.
+    async def enqueue(self, request: BackgroundRequest, parsed: ParsedRequest) -> dict[str, Any]:
+        """Queue a request and return its response, which has the status `queued`.
 
         Raises RateLimited if too many are open, IdempotencyKeyInvalid, DatabaseUnavailable.
         """
@@ -83,9 +77,7 @@ class BackgroundQueue:
                 response = content.open_response(existing.id, existing.response)
         if self._wake is not None:
             self._wake()
-        tail = msgspec.json.encode(response)
-        settlement = Settlement.COMPLETE
-        return CallResult(settlement, 200, tail, JSON_HEADERS, quantities=_NO_TOKENS)
+        return response
 
     def _new_row(self, request: BackgroundRequest, response: Mapping[str, Any]) -> SavedResponse:
         """Return the row of a queued response, with what is to be sent."""

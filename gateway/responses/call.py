@@ -1,26 +1,42 @@
 """What is kept of a call of `/v1/responses`: a stored response, or one in the background."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from billing.rating.quantities import Quantities
 from billing.tables import Settlement
+from gateway.asgi.exchange import ClientExchange
 from gateway.call.values import Call, CallResult, ParsedRequest
+from gateway.inference.grounding import KeepAlive
+from gateway.inference.relay import EVENT_STREAM
 from gateway.responses.background import BackgroundQueue, BackgroundRequest
+from gateway.responses.following import MAX_WAIT_S, ResponseFollower
 from gateway.responses.store import ResponseOwner, ResponseStore
 from gateway.tables import SavedResponse
+from gateway.wire.generation import JSON_HEADERS
 from gateway.wire.responses.chat_form import ChatForm
 from gateway.wire.responses.format import ResponseEncoder
 from gateway.wire.responses.items import Item
-from gateway.wire.responses.output import ResponseRef, ResponseStatus, response_object
+from gateway.wire.responses.output import (
+    RESPONSE_PREFIX,
+    ResponseRef,
+    ResponseStatus,
+    response_object,
+)
+from gateway.wire.responses.replay import created_event
 from gateway.wire.responses.request import ResponseRequest
+from infra import ids
 from infra.clock import Clock
 from infra.database.database import DatabaseUnavailable
 
 _ANSWERED = (Settlement.COMPLETE, Settlement.UNKNOWN)
+# Known to be nothing: the call in the background has the usage.
+_NO_TOKENS = Quantities(input_tokens=0, output_tokens=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,7 @@ class ResponseServices:
 
     store: ResponseStore
     queue: BackgroundQueue
+    follower: ResponseFollower
     clock: Clock
 
 
@@ -61,8 +78,11 @@ class KeptResponse:
         self._ref = ResponseRef(call.request_id, call.started_at)
         self._is_inserted = False
 
-    async def defer(self, request: ParsedRequest) -> CallResult | None:
-        """Queue a background request and return its acknowledgement; None for any other."""
+    async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
+        """Queue a background request and return its acknowledgement; None for any other.
+
+        A streamed one is acknowledged by its first event, and ends with those that follow.
+        """
         converted = self._converted
         if not converted.request.background:
             return None
@@ -70,7 +90,26 @@ class KeptResponse:
         queued = BackgroundRequest(
             self._call, self._owner, self._ref, converted.body, converted.items, head
         )
-        return await self._services.queue.enqueue(queued, request)
+        response = await self._services.queue.enqueue(queued, request)
+        acknowledged = CallResult(
+            Settlement.COMPLETE, 200, b"", JSON_HEADERS, quantities=_NO_TOKENS
+        )
+        if converted.request.stream:
+            tail = await self._stream_queued(response, client)
+            return replace(acknowledged, tail=tail, headers=EVENT_STREAM, stream_started=True)
+        return replace(acknowledged, tail=msgspec.json.encode(response))
+
+    async def _stream_queued(self, response: Mapping[str, Any], client: ClientExchange) -> bytes:
+        """Send the first event of a queued response; returns the others when it has ended.
+
+        Raises ClientDisconnected; the response is answered all the same.
+        """
+        response_id = ids.parse_id(RESPONSE_PREFIX, response["id"]) or self._ref.id
+        async with client.deadline(MAX_WAIT_S + client.write_timeout_s):
+            await client.start(200, EVENT_STREAM)
+            await client.write(created_event(response))
+            async with KeepAlive(client, True):
+                return await self._services.follower.wait(self._owner.account_id, response_id, 0)
 
     async def before_first_byte(self) -> None:
         """Insert a stored response: the stream tells the client its id."""

@@ -57,6 +57,14 @@ async def find_response(
     return row
 
 
+async def read_status(session: AsyncSession, account_id: UUID, response_id: UUID) -> str | None:
+    """Return the status of one of the account's stored responses, None if it was deleted."""
+    query = select(SavedResponse.status).where(
+        col(SavedResponse.id) == response_id, col(SavedResponse.account_id) == account_id
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
 async def end_response(
     session: AsyncSession, account_id: UUID, response_id: UUID, values: dict[str, Any]
 ) -> bool:

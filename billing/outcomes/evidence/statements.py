@@ -1,6 +1,7 @@
 """Signed statements of attesters about outcomes: claims, confirmations, denials, reversals.
 
-    {"outcome": <business key>, "subject": …, "happened_at": …, "calls": [req_…]}
+    {"outcome": <business key>, "subject": …, "happened_at": …, "calls": [req_…],
+     "decision": "drec_…"}
 
 The signed text names the outcome, so that a statement cannot be reused for another outcome.
 """
@@ -20,6 +21,7 @@ from sqlmodel import col, select
 from billing.dates import parse_instant
 from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.outcomes.contracts.attribution import MAX_CALLS
+from billing.outcomes.evidence.decision_records import PREFIX as DECISION_PREFIX
 from billing.tables import Attester, Evidence
 from infra import ids
 from infra.errors import AppError
@@ -68,12 +70,16 @@ class SignedStatement:
 
 @dataclass(frozen=True, slots=True)
 class ClaimDetails:
-    """The content of a claim. If `calls` is None, the supporting calls are found by their tags."""
+    """The content of a claim. If `calls` is None, the supporting calls are found by their tags.
+
+    `decision` is the decision record that foresaw the outcome, None if the claim names none.
+    """
 
     business_key: str
     subject: str
     happened_at: datetime
     calls: tuple[UUID, ...] | None
+    decision: UUID | None = None
 
 
 async def get_statement(
@@ -116,7 +122,11 @@ def parse_claim(statement: SignedStatement) -> ClaimDetails:
     subject = content.get("subject")
     _require(isinstance(subject, str) and 0 < len(subject) <= _MAX_TEXT_LENGTH, "subject")
     return ClaimDetails(
-        statement.outcome, str(subject), _parse_happened_at(content), _parse_call_ids(content)
+        statement.outcome,
+        str(subject),
+        _parse_happened_at(content),
+        _parse_call_ids(content),
+        _parse_decision_id(content),
     )
 
 
@@ -152,6 +162,16 @@ def _parse_call_ids(content: Mapping[str, Any]) -> tuple[UUID, ...] | None:
     call_ids = [ids.parse_id(REQUEST_ID_PREFIX, str(one)) for one in named]
     _require(None not in call_ids, "calls")
     return tuple(one for one in call_ids if one is not None)
+
+
+def _parse_decision_id(content: Mapping[str, Any]) -> UUID | None:
+    """Return the id in `decision`, or None if absent. Raises StatementInvalid."""
+    named = content.get("decision")
+    if named is None:
+        return None
+    record_id = ids.parse_id(DECISION_PREFIX, str(named))
+    _require(record_id is not None, "decision")
+    return record_id
 
 
 def _require(condition: bool, field: str) -> None:

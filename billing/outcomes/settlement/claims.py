@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from billing.accounts.profiles import lock_profile
 from billing.outcomes.contracts.attribution import (
     ClaimRefusal,
+    call_window,
     is_confirmation,
     is_same_effect,
     silence_deadline,
@@ -27,6 +28,7 @@ from billing.outcomes.contracts.versions import (
     nearest_version,
     version_in_force,
 )
+from billing.outcomes.evidence.decision_records import require_decision
 from billing.outcomes.evidence.statements import (
     ClaimDetails,
     SignedStatement,
@@ -89,14 +91,20 @@ class AttesterNotAccepted(AppError):
 
 
 async def submit_claim(
-    session: AsyncSession, clock: Clock, account_id: UUID, id_or_tag: str, evidence_id: UUID
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    id_or_tag: str,
+    evidence_id: UUID,
+    decision_key: bytes | None = None,
 ) -> Outcome:
     """Record the outcome that a piece of evidence claims; claiming again changes nothing.
 
-    A claim that does not qualify is recorded as refused.
+    A claim that does not qualify is recorded as refused. decision_key: the public key that verifies
+    a decision record that the claim names.
 
     Raises ContractNotFound, OutcomeContractNotAgreed, StatementNotFound, StatementInvalid,
-    OutcomeInvalid, BusinessKeyConflict.
+    OutcomeInvalid, BusinessKeyConflict, DecisionRecordRejected.
     """
     await lock_profile(session, account_id)
     contract = await find_contract(session, account_id, id_or_tag)
@@ -114,6 +122,8 @@ async def submit_claim(
     if details.happened_at > clock.now():
         raise OutcomeInvalid("The outcome's time is in the future.", param="happened_at")
     versions = await list_agreed_versions(session, account_id, contract.id)
+    version = nearest_version(versions, details.happened_at)
+    await _require_decision(session, contract, version.terms, details, decision_key)
     return await _create_outcome(session, clock, contract, versions, statement, details)
 
 
@@ -190,6 +200,27 @@ async def outcome_terms(session: AsyncSession, outcome: Outcome) -> OutcomeTerms
     return parse_outcome_terms((await session.execute(query)).scalar_one().encode())
 
 
+async def _require_decision(
+    session: AsyncSession,
+    contract: OutcomeContract,
+    terms: OutcomeTerms,
+    details: ClaimDetails,
+    decision_key: bytes | None,
+) -> None:
+    """Raise DecisionRecordRejected if the claim names a decision record that does not support it.
+
+    A record must be as old as the contract requires of supporting calls.
+    """
+    if details.decision is None or not isinstance(terms.kind, EventEffect):
+        return
+    window = call_window(terms.kind, details.happened_at)
+    decided_between = (window.since, window.until)
+    await require_decision(
+        session, contract.account_id, details.decision, details.subject, decided_between,
+        decision_key,
+    )  # fmt: skip
+
+
 async def _create_outcome(
     session: AsyncSession,
     clock: Clock,
@@ -215,6 +246,7 @@ async def _create_outcome(
         happened_at=details.happened_at,
         claimed_at=now,
         evidence_id=statement.evidence.id,
+        decision_id=details.decision,
     )
     candidates = await find_supporting_calls(
         session, contract.account_id, version.terms, effect, details

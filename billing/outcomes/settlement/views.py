@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
@@ -17,6 +18,7 @@ from billing.money import minor_text
 from billing.outcomes.contracts.attribution import ClaimRefusal, supporting_call_requirement
 from billing.outcomes.contracts.pricing import AttesterPart
 from billing.outcomes.contracts.terms import parse_outcome_terms
+from billing.outcomes.evidence.decision_records import PREFIX as DECISION_PREFIX
 from billing.outcomes.settlement.bundle import EvidenceBundle, parse_bundle
 from billing.outcomes.settlement.claims import PREFIX as OUTCOME_PREFIX
 from billing.outcomes.settlement.disputes import PREFIX as DISPUTE_PREFIX
@@ -85,6 +87,7 @@ async def settlement_json(session: AsyncSession, settlement: OutcomeSettlement) 
         "currency": bundle.currency,
         "by_attester": [_part_json(part, bundle) for part in compute_result(bundle).parts],
         "outcomes": [one.id for one in bundle.outcomes],
+        "decisions": _decisions_json(bundle),
         "made_at": settlement.made_at.isoformat(),
         "disputable_until": settlement.disputable_until.isoformat(),
         "accepted_at": _isoformat(settlement.accepted_at),
@@ -209,7 +212,17 @@ def _outcome_json(outcome: Outcome, tag: str, call_requirement: str | None) -> d
         "settlement": None
         if settlement_id is None
         else ids.format_id(SETTLEMENT_PREFIX, settlement_id),
+        "decision": None
+        if outcome.decision_id is None
+        else ids.format_id(DECISION_PREFIX, outcome.decision_id),
     }
+
+
+def _decisions_json(bundle: EvidenceBundle) -> dict[str, str]:
+    """Return the decision records that the claims of a settlement name, by outcome."""
+    said = {one.id: one.said for one in bundle.evidence}
+    claims = {one.id: msgspec.json.decode(said[one.claim]) for one in bundle.outcomes}
+    return {name: claim["decision"] for name, claim in claims.items() if claim.get("decision")}
 
 
 def _charges_json(settled: SettlementDetails) -> dict[str, str]:

@@ -14,6 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.outcomes.evidence.decision_records import PURPOSE
 from billing.outcomes.settlement.claims import PREFIX as OUTCOME_PREFIX
 from billing.outcomes.settlement.claims import (
     confirm_outcome,
@@ -32,6 +33,7 @@ from gateway.operations.outcome_ids import parse_evidence_id, parse_outcome_id
 from gateway.wire.body import decode_body_strict
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.secrets.signing_key import SigningKey
 
 _Transition = Callable[[AsyncSession, Clock, UUID, UUID, UUID], Awaitable[Outcome]]
 # The function that applies evidence to an outcome, by the last segment of the path.
@@ -89,12 +91,14 @@ class OutcomeRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
+        pepper: NamedDependency[bytes],
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
         """Create an outcome from the signed claim that the body names, and return it."""
         claim_request = decode_body_strict(_CLAIM_DECODER, await request.body())
-        change = partial(_claim_outcome, clock, principal.account_id, claim_request)
+        key = SigningKey(pepper, PURPOSE).public_key
+        change = partial(_claim_outcome, clock, principal.account_id, claim_request, key)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @get("/{outcome:str}", summary="Retrieve an outcome and its status")
@@ -155,13 +159,16 @@ class OutcomeRoutes(Controller):
 
 
 async def _claim_outcome(
-    clock: Clock, account_id: UUID, claim_request: ClaimRequest, session: AsyncSession
+    clock: Clock,
+    account_id: UUID,
+    claim_request: ClaimRequest,
+    decision_key: bytes,
+    session: AsyncSession,
 ) -> dict[str, Any]:
     """Claim an outcome by signed evidence."""
-    evidence = parse_evidence_id(claim_request.evidence)
-    return await outcome_json(
-        session, await submit_claim(session, clock, account_id, claim_request.contract, evidence)
-    )
+    evidence, contract = parse_evidence_id(claim_request.evidence), claim_request.contract
+    outcome = await submit_claim(session, clock, account_id, contract, evidence, decision_key)
+    return await outcome_json(session, outcome)
 
 
 async def _transition(

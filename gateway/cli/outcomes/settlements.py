@@ -9,6 +9,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
+from billing.outcomes.evidence.decision_records import PURPOSE
 from billing.outcomes.settlement.claims import confirm_outcome, deny_outcome, submit_claim
 from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
@@ -28,6 +29,8 @@ from gateway.cli.runner import AccountName, command, run_in_transaction
 from gateway.operations.outcome_ids import parse_evidence_id, parse_outcome_id, parse_settlement_id
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.secrets.secret_key import secret_key
+from infra.secrets.signing_key import SigningKey
 from infra.settings import Settings
 
 OutcomeName = Annotated[str, typer.Argument(help="Outcome ID (outc_…).")]
@@ -40,6 +43,7 @@ _EvidenceAction = Callable[[AsyncSession, Clock, UUID, UUID, UUID], Awaitable[Ou
 async def outcomes_claim(
     session: AsyncSession,
     clock: Clock,
+    settings: Settings,
     account: AccountName,
     contract: Annotated[str, typer.Argument(help="Name (tag) of the contract.")],
     evidence: EvidenceName,
@@ -49,7 +53,8 @@ async def outcomes_claim(
     A repeated claim returns the same outcome.
     """
     owner, evidence_id = await get_account(session, account), parse_evidence_id(evidence)
-    outcome = await submit_claim(session, clock, owner.id, contract, evidence_id)
+    key = SigningKey(secret_key(settings), PURPOSE).public_key
+    outcome = await submit_claim(session, clock, owner.id, contract, evidence_id, key)
     return Record("Outcome claimed.", await outcome_json(session, outcome))
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from billing.tables import DecisionRecord
 from gateway.collaboration.decisions import RECORD_PREFIX
-from gateway.tables import DecisionRecord
 from infra import ids
 from models.findings.sentences import name_of, number_text
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from billing.tables import Settlement
+from gateway.asgi.exchange import ClientExchange
 from gateway.call.errors import ContentFiltered
 from gateway.call.values import CallResult, ParsedRequest, Principal
 from gateway.inference.guards.models import GuardModels
@@ -93,12 +94,12 @@ class ModelGuardedCall:
         """Return the request in the form of a chat."""
         return self._chat_body
 
-    async def defer(self, request: ParsedRequest) -> CallResult | None:
+    async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
         """Check the request, and prepare for its answer; see TranslatedCall.
 
         Raises ContentFiltered, and the errors of checks.
         """
-        deferred = None if self._inner is None else await self._inner.defer(request)
+        deferred = None if self._inner is None else await self._inner.defer(request, client)
         if deferred is not None:
             return deferred  # it is checked when it is answered
         await self._checks.refuse_input("\n\n".join(self._texts))

@@ -137,9 +137,9 @@ class GuardedCall:
         """Return the checked request in the form of a chat."""
         return self._chat_body
 
-    async def defer(self, request: ParsedRequest) -> CallResult | None:
+    async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
         """Prepare for the answer of a request; see TranslatedCall."""
-        deferred = None if self._inner is None else await self._inner.defer(request)
+        deferred = None if self._inner is None else await self._inner.defer(request, client)
         if deferred is None and request.stream:
             self._stream = GuardedStream(self._check, request.output_bounds.choices)
             self._client.is_futile = self._is_futile

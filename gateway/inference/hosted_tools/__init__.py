@@ -2,7 +2,15 @@
 
 from gateway.inference.hosted_tools.finding import ReadQuestion, SpecialistTools
 from gateway.inference.hosted_tools.holding import HostedRequest
+from gateway.inference.hosted_tools.passages import PassageFinder
 from gateway.inference.hosted_tools.runner import HostedToolRunner
 from gateway.inference.hosted_tools.steps import StepSender
 
-__all__ = ["HostedRequest", "HostedToolRunner", "ReadQuestion", "SpecialistTools", "StepSender"]
+__all__ = [
+    "HostedRequest",
+    "HostedToolRunner",
+    "PassageFinder",
+    "ReadQuestion",
+    "SpecialistTools",
+    "StepSender",
+]

@@ -29,9 +29,10 @@ Admit = Callable[[ParsedRequest], Awaitable[AdmittedCall]]
 
 @dataclass(frozen=True, slots=True)
 class HostedRequest:
-    """A chat with hosted tools, before it is read and admitted."""
+    """A chat with hosted tools, before it is read and admitted; `body` is that of the chat."""
 
     call: Call
+    body: bytes
     principal: Principal
     request: ParsedRequest
     client: ClientExchange
@@ -47,7 +48,8 @@ async def hold_steps(asked: HostedRequest, read: ReadQuestion, hosted: HostedToo
     """
     question, request = read.question, asked.request
     direct = direct_tools(question, hosted.max_calls)
-    if not direct and not client_functions(request) and tool_to_ask_for(question) is not None:
+    is_alone = not client_functions(request) and request.retrieval is None
+    if not direct and is_alone and tool_to_ask_for(question) is not None:
         return
     specialists = [_row_request(read, tool) for tool in (direct or question.tools)]
     specialists.sort(key=lambda one: _row_price(asked.principal, one), reverse=True)

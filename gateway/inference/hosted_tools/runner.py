@@ -27,6 +27,7 @@ from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.grounding import KeepAlive
 from gateway.inference.hosted_tools.finding import SpecialistTools
 from gateway.inference.hosted_tools.holding import Admit, HostedRequest, hold_steps
+from gateway.inference.hosted_tools.passages import PassageFinder, cite
 from gateway.inference.hosted_tools.steps import (
     ConversationSteps,
     HostedCall,
@@ -36,7 +37,12 @@ from gateway.inference.model_selection import selection_headers
 from gateway.inference.relay import EVENT_STREAM
 from gateway.registry.decision_records import RecordContext
 from gateway.wire.generation import JSON_HEADERS
-from gateway.wire.hosted_tools.answer import AnswerHead, encode_answer, encode_stream
+from gateway.wire.hosted_tools.answer import (
+    AnswerHead,
+    CitedAnswer,
+    encode_answer,
+    encode_stream,
+)
 from gateway.wire.hosted_tools.steps import client_functions, without_usage
 from gateway.wire.sse import DONE
 from infra.clock import Clock
@@ -66,6 +72,7 @@ class HostedToolRunner:
     def __init__(
         self,
         tools: SpecialistTools,
+        passages: PassageFinder,
         sender: StepSender,
         call_metrics: CallMetrics,
         clock: Clock,
@@ -73,6 +80,7 @@ class HostedToolRunner:
         write_timeout_s: float,
     ) -> None:
         self._tools = tools
+        self._passages = passages
         self._sender = sender
         self._call_metrics = call_metrics
         self._clock = clock
@@ -96,10 +104,13 @@ class HostedToolRunner:
                 raise ParameterInvalid(
                     "There is no specialist that this API key may call now.", param="tools"
                 )
+            await self._passages.hold_search(asked)
             await hold_steps(asked, read, hosted)
         if request.selection is not None:
             client.extra_headers.update(selection_headers(request.selection))
         admitted = await admit(without_usage(request))
+        async with client.deadline(self._timeout_s):
+            request = await self._passages.insert(asked)
         result, decisions = await self._run(
             HostedCall(
                 asked.call, admitted, request, hosted, read, client, asked.linked, asked.trace
@@ -116,20 +127,19 @@ class HostedToolRunner:
     async def _run(self, hosted: HostedCall) -> tuple[CallResult, tuple[Decision, ...]]:
         """Run the steps and return the result of the client's call, with the decisions."""
         if not hosted.request.stream:
-            outcome, steps = await self._converse(hosted)
-            head = self._head(hosted, steps)
-            result = _result(Settlement.COMPLETE, encode_answer(head, outcome), JSON_HEADERS)
-            return result, outcome.decisions
+            outcome, head, cited = await self._converse(hosted)
+            body = encode_answer(head, outcome, cited)
+            return _result(Settlement.COMPLETE, body, JSON_HEADERS), outcome.decisions
         async with hosted.client.deadline(self._write_timeout_s):
             await hosted.client.start(200, EVENT_STREAM)
         first_chunk = self._clock.monotonic()
         try:
             async with KeepAlive(hosted.client, True):
-                outcome, steps = await self._converse(hosted)
+                outcome, head, cited = await self._converse(hosted)
         except AppError as error:
             event = render_error_event(error)
             return failed_result(hosted.call, error, True, event), ()
-        events, usage_event = encode_stream(self._head(hosted, steps), outcome)
+        events, usage_event = encode_stream(head, outcome, cited)
         async with hosted.client.deadline(self._write_timeout_s):
             await hosted.client.write(events)
         result = replace(
@@ -140,20 +150,29 @@ class HostedToolRunner:
         )
         return result, outcome.decisions
 
-    async def _converse(self, hosted: HostedCall) -> tuple[Outcome, ConversationSteps]:
-        """Run the conversation; counts the origin of its answer and its decisions."""
+    async def _converse(self, hosted: HostedCall) -> tuple[Outcome, AnswerHead, CitedAnswer | None]:
+        """Run the conversation; counts the origin of its answer and its decisions.
+
+        Returns how it ended, what the answer says of itself, and its passages if it has any.
+        """
         steps = ConversationSteps(self._sender, hosted, self._clock.monotonic() + self._timeout_s)
         functions = frozenset(
             str(one.get("function", {}).get("name")) for one in client_functions(hosted.request)
         )
         max_calls = min(hosted.hosted.max_calls, hosted.linked.held_count(is_text=False))
-        conversation = Conversation(hosted.read.question, steps, max_calls, functions)
+        citations = hosted.request.citations
+        passages = () if citations is None else tuple(citations.texts)
+        conversation = Conversation(hosted.read.question, steps, max_calls, functions, passages)
         outcome = await conversation.run()
         self._call_metrics.record_hosted_answer(hosted.request.model.id, outcome.origin.value)
         for decision in outcome.decisions:
             verdict = "failed" if decision.prediction.error else decision.verdict.value
             self._call_metrics.record_decision(_metric_model(hosted, decision), verdict)
-        return outcome, steps
+        head = self._head(hosted, steps)
+        if citations is None:
+            return outcome, head, None
+        outcome, cited = await cite(citations, head, outcome)
+        return outcome, head, cited
 
     def _head(self, hosted: HostedCall, steps: ConversationSteps) -> AnswerHead:
         """Return what the answer says of itself: id, model, tokens and cost of all steps."""

@@ -5,7 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from billing.metering.usage import UsageRecord
-from billing.metering.usage_log import IntentRecord, QuotaCharge, SettledCall, StoredResponse
+from billing.metering.usage_log import (
+    IntentRecord,
+    QuotaCharge,
+    SettledCall,
+    SignedDecision,
+    StoredResponse,
+)
 from gateway.call.reservation import Reservation
 
 
@@ -51,6 +57,7 @@ class PendingUsage:
     answer: StoredResponse | None = None
     is_failed: bool = False
     internal_calls: tuple[InternalCallUsage, ...] = ()
+    decisions: tuple[SignedDecision, ...] = ()
 
     @property
     def reservations(self) -> list[tuple[Reservation, UsageRecord]]:
@@ -68,6 +75,7 @@ class PendingUsage:
             _charges(self.record, self.reservation),
             _has_row(self.intent),
             self.answer,
+            self.decisions,
         )
         return [
             own_call,

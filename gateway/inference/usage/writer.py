@@ -14,7 +14,12 @@ from contextlib import suppress
 import structlog
 
 from billing.metering.usage import UsageRecord
-from billing.metering.usage_log import IntentRecord, StoredResponse, write_usage_batch
+from billing.metering.usage_log import (
+    IntentRecord,
+    SignedDecision,
+    StoredResponse,
+    write_usage_batch,
+)
 from gateway.call.errors import MeteringUnavailable
 from gateway.call.reservation import Reservation
 from gateway.inference.usage.pending_writes import (
@@ -137,8 +142,9 @@ class UsageWriter:
         intent: PendingIntent | None = None,
         answer: StoredResponse | None = None,
         internal_calls: tuple[InternalCallUsage, ...] = (),
+        decisions: tuple[SignedDecision, ...] = (),
     ) -> PendingUsage | None:
-        """Queue a call's usage row and those of its internal calls for one commit.
+        """Queue a call's usage row, those of its internal calls and its decisions for one commit.
 
         Returns None if the row was dropped: an unauthenticated request while the queue is more than
         half full. Raises MeteringUnavailable if the queue is full, except for a call with a
@@ -158,7 +164,15 @@ class UsageWriter:
         deadline = self._clock.monotonic() + self._timeout_s
         committed = asyncio.get_running_loop().create_future()
         usage = PendingUsage(
-            record, committed, deadline, reservation, intent, answer, internal_calls=internal_calls
+            record,
+            committed,
+            deadline,
+            reservation,
+            intent,
+            answer,
+            False,
+            internal_calls,
+            decisions,
         )
         usage.supersede_intents()
         self._usages.append(usage)
@@ -172,13 +186,14 @@ class UsageWriter:
         intent: PendingIntent | None = None,
         answer: StoredResponse | None = None,
         internal_calls: tuple[InternalCallUsage, ...] = (),
+        decisions: tuple[SignedDecision, ...] = (),
     ) -> None:
         """Queue a usage row and wait until it is durable.
 
         Raises MeteringUnavailable on timeout; the row then has that error code and bills nothing,
         unless its commit was in progress when the connection was lost.
         """
-        usage = self.enqueue(record, reservation, intent, answer, internal_calls)
+        usage = self.enqueue(record, reservation, intent, answer, internal_calls, decisions)
         if usage is not None:
             await usage.committed
 
@@ -322,7 +337,7 @@ class UsageWriter:
 
     def _mark_failed(self, usage: PendingUsage) -> None:
         """Make a usage row unbilled and tell its caller that it was not recorded in time."""
-        usage.is_failed = True
+        usage.is_failed, usage.decisions = True, ()
         usage.answer = StoredResponse(None) if usage.answer else None
         if usage.record.settlement.billable:
             usage.record = as_unbilled(usage.record, MeteringUnavailable.code)

@@ -81,6 +81,15 @@ class AnswerCitations:
         """Whether there is a passage to answer from."""
         return bool(self.passages.sources)
 
+    @property
+    def texts(self) -> Sequence[str]:
+        """Return the texts of the passages."""
+        return [source.text for source in self.passages.sources]
+
+    def list_passages(self, body: bytes) -> bytes:
+        """Return an answer that is not streamed with the list of passages, unchecked."""
+        return CheckedChoices.check(body, self.passages, self.checker, False).encode({})
+
     def check_body(self, body: bytes) -> CheckedBody:
         """Check an answer that is not streamed. Takes milliseconds per thousand tokens."""
         is_text = self.answer_format.is_text

@@ -12,6 +12,7 @@ from billing.money import nano_text
 from billing.rating.quantities import Quantities
 from gateway.collaboration.conversation import ToolCall
 from gateway.collaboration.loop import Outcome
+from gateway.wire.file_search.citations import FILE_SEARCH
 from gateway.wire.hosted_tools.decisions import decision_json
 
 DECISIONS = "x_maas_decisions"
@@ -34,9 +35,27 @@ class AnswerHead:
     cost_nano: int
 
 
-def encode_answer(head: AnswerHead, outcome: Outcome) -> bytes:
+@dataclass(frozen=True, slots=True)
+class CitedAnswer:
+    """What passages add to an answer: its checked text, annotations, and the list of passages."""
+
+    text: str
+    annotations: Sequence[Mapping[str, Any]]
+    passages: Mapping[str, Any]
+
+
+def read_cited(body: bytes) -> CitedAnswer:
+    """Return what the check of an answer against its passages has put into its completion."""
+    answer = msgspec.json.decode(body)
+    message = answer["choices"][0]["message"]
+    return CitedAnswer(message["content"] or "", message["annotations"], answer[FILE_SEARCH])
+
+
+def encode_answer(head: AnswerHead, outcome: Outcome, cited: CitedAnswer | None = None) -> bytes:
     """Return a chat completion with the outcome's text or calls, its decisions and its cost."""
     message: dict[str, Any] = {"role": "assistant", "content": outcome.text or None}
+    if cited is not None:
+        message["annotations"] = cited.annotations
     if outcome.calls:
         message["tool_calls"] = _calls(outcome.calls)
     else:
@@ -48,13 +67,16 @@ def encode_answer(head: AnswerHead, outcome: Outcome) -> bytes:
             "choices": [choice],
             "usage": _usage(head.tokens),
             **_decision_fields(head, outcome),
+            **_passage_fields(cited),
             "x_maas_cost": nano_text(head.cost_nano),
             "x_maas_currency": head.currency,
         }
     )
 
 
-def encode_stream(head: AnswerHead, outcome: Outcome) -> tuple[bytes, bytes]:
+def encode_stream(
+    head: AnswerHead, outcome: Outcome, cited: CitedAnswer | None = None
+) -> tuple[bytes, bytes]:
     """Return the events of a stream without its end, and its usage event."""
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     text = outcome.text
@@ -65,10 +87,13 @@ def encode_stream(head: AnswerHead, outcome: Outcome) -> tuple[bytes, bytes]:
     if outcome.calls:
         calls = [{"index": n, **call} for n, call in enumerate(_calls(outcome.calls))]
         deltas.append({"tool_calls": calls})
+    if cited is not None and cited.annotations:
+        deltas.append({"annotations": cited.annotations})
     identity = _identity(head, "chat.completion.chunk")
     events = [_event(identity, [_choice(delta, None)]) for delta in deltas]
     events.append(_event(identity, [_choice({}, outcome.finish_reason)]))
-    events.append(_event(identity, [], **_decision_fields(head, outcome)))
+    fields = {**_decision_fields(head, outcome), **_passage_fields(cited)}
+    events.append(_event(identity, [], **fields))
     return b"".join(events), _event(identity, [], usage=_usage(head.tokens))
 
 
@@ -77,6 +102,11 @@ def _decision_fields(head: AnswerHead, outcome: Outcome) -> dict[str, Any]:
     decisions = [decision_json(one, head.currency) for one in outcome.decisions]
     missing = {_MISSING: list(outcome.missing)} if outcome.missing else {}
     return {_ORIGIN: outcome.origin.value, DECISIONS: decisions, **missing}
+
+
+def _passage_fields(cited: CitedAnswer | None) -> dict[str, Any]:
+    """Return the list of passages of an answer with `file_search`."""
+    return {} if cited is None else {FILE_SEARCH: cited.passages}
 
 
 def _calls(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:

@@ -86,7 +86,13 @@ def step_request(
 
 def without_usage(request: ParsedRequest) -> ParsedRequest:
     """Return the request as the parent of its steps: it consumes nothing itself."""
-    return replace(request, request_fields={}, with_max_tokens=None, output_bounds=OutputBounds())
+    return replace(
+        request,
+        request_fields={},
+        with_max_tokens=None,
+        output_bounds=OutputBounds(),
+        retrieval=None,
+    )
 
 
 def read_reply(body: bytes) -> Reply:

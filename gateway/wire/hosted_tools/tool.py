@@ -125,8 +125,3 @@ def _require_allowed(values: Mapping[str, msgspec.Raw]) -> None:
             raise ParameterUnsupported(
                 f"`{name}` cannot be combined with the tool {SPECIALIST!r}.", param=name
             )
-    if b'"file_search"' in bytes(values.get("tools", b"")):
-        raise ParameterUnsupported(
-            f"`file_search` cannot be combined with the tool {SPECIALIST!r} in one request.",
-            param="tools",
-        )

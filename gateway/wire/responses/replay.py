@@ -13,15 +13,40 @@ _TEXT_FIELDS = {"output_text": "text", "reasoning_text": "text", "refusal": "ref
 
 def replayed_events(response: Mapping[str, Any], starting_after: int | None) -> bytes:
     """Return the events of a response that has ended, those after a sequence number if given."""
-    begun = {**response, "status": ResponseStatus.IN_PROGRESS.value, "output": [], "usage": None}
-    kinds = ("response.created", "response.in_progress")
-    events: list[Event] = [{"type": kind, "response": begun} for kind in kinds]
+    events = _begin(response)
     for index, item in enumerate(response["output"]):
         events += _item_events(item, index)
     events.append({"type": f"response.{response['status']}", "response": response})
     first = 0 if starting_after is None else starting_after + 1
     numbered = enumerate(events)
     return b"".join(render_event(event, number) for number, event in numbered if number >= first)
+
+
+def created_event(response: Mapping[str, Any]) -> bytes:
+    """Return the first event of a response that has not ended; its number is 0."""
+    return render_event(_begin(response)[0], 0)
+
+
+def stopped_event(status: str | None, number: int) -> bytes:
+    """Return the event of a stream whose response has no answer: an error that tells why.
+
+    status: the response's, None if it was deleted; an open one is still being answered.
+    """
+    if status == ResponseStatus.CANCELLED:
+        code, message = "response_cancelled", "The response was cancelled."
+    elif status is None:
+        code, message = "response_not_found", "The response was deleted."
+    else:
+        code, message = "stream_timeout", "The response takes longer. Continue the stream later."
+    event = {"type": "error", "code": code, "message": message, "param": None}
+    return render_event(event, number)
+
+
+def _begin(response: Mapping[str, Any]) -> list[Event]:
+    """Return the events that begin a response."""
+    begun = {**response, "status": ResponseStatus.IN_PROGRESS.value, "output": [], "usage": None}
+    kinds = ("response.created", "response.in_progress")
+    return [{"type": kind, "response": begun} for kind in kinds]
 
 
 def _item_events(item: Item, index: int) -> list[Event]:

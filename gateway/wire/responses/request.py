@@ -108,20 +108,9 @@ def parse_response_request(body: bytes) -> ResponseRequest:
             "`text.verbosity` is not supported by this endpoint. No model supports it.",
             param="text.verbosity",
         )
-    if request.background:
-        _require_background_allowed(request)
-    return request
-
-
-def _require_background_allowed(request: ResponseRequest) -> None:
-    """Raise the error of a background request that cannot be stored, or that is streamed."""
-    if not request.store:
+    if request.background and not request.store:
         raise _invalid("`background: true` requires `store: true`.", "background")
-    if request.stream:
-        raise ParameterUnsupported(
-            "`stream` is not supported with `background: true`. Poll the response instead.",
-            param="stream",
-        )
+    return request
 
 
 def _invalid(message: str, param: str) -> ParameterInvalid:

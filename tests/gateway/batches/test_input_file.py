@@ -75,6 +75,13 @@ def test_second_use_of_a_custom_id_names_the_first_line() -> None:
     assert "line 1" in second.message
 
 
+def test_malformed_line_near_the_end_of_a_long_file_is_the_only_problem() -> None:
+    lines: list[Any] = [{**LINE, "custom_id": str(number)} for number in range(1, 10_001)]
+    lines[9_998] = b'{"custom_id": "9999", "method": "PO'
+    problems = [one for one in check(*lines) if isinstance(one, FileProblem)]
+    assert [(one.code, one.line) for one in problems] == [("invalid_json_line", 9_999)]
+
+
 def test_lines_for_two_models_are_rejected() -> None:
     _, second = check(LINE, {**LINE, "custom_id": "b", "body": {"model": "other"}})
     assert isinstance(second, FileProblem)

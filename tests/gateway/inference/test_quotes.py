@@ -197,3 +197,37 @@ class TestRejectedQuote:
         gateway.http.headers.pop("authorization")
         got = await gateway.http.post("/v1/quote", json=chat())
         assert (got.status_code, error_of(got)["code"]) == (401, "missing_api_key")
+
+
+RESPONSE: dict[str, Any] = {"model": CHAT, "input": "one two three", "max_output_tokens": 5}
+MESSAGE: dict[str, Any] = {
+    "model": CHAT, "max_tokens": 5, "messages": [{"role": "user", "content": "one two three"}],
+}  # fmt: skip
+
+
+class TestNamedEndpoint:
+    @pytest.mark.parametrize(
+        ("path", "body"), [("/v1/responses", RESPONSE), ("/v1/messages", MESSAGE)]
+    )
+    async def test_quote_of_another_text_format_covers_its_call(
+        self, gateway: Gateway, path: str, body: dict[str, Any]
+    ) -> None:
+        got = await gateway.http.post(f"/v1/quote?endpoint={path}", json=body)
+        assert got.status_code == 200, got.text
+        quote = got.json()
+        assert (quote["endpoint"], quote["model"], quote["max_output_tokens"]) == (path, CHAT, 5)
+        answer = await gateway.http.post(path, json=body)
+        assert Decimal(0) < Decimal(answer.headers["x-maas-cost"]) <= Decimal(quote["max_cost"])
+
+    async def test_unknown_endpoint_is_refused_with_the_known_ones(self, gateway: Gateway) -> None:
+        got = await gateway.http.post("/v1/quote?endpoint=/v1/batches", json=RESPONSE)
+        error = error_of(got)
+        assert (got.status_code, error["param"]) == (400, "endpoint")
+        assert "/v1/responses" in error["message"]
+
+    async def test_response_that_continues_a_stored_one_has_no_quote(
+        self, gateway: Gateway
+    ) -> None:
+        body = {**RESPONSE, "previous_response_id": "resp_1"}
+        got = await gateway.http.post("/v1/quote?endpoint=/v1/responses", json=body)
+        assert error_of(got)["param"] == "previous_response_id"

@@ -1,17 +1,12 @@
-"""The log of decision records while the database does not answer, and what its records hold."""
-
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, cast
+"""What decision records hold, and what their signatures are bound to."""
 
 import msgspec
 
-from gateway.collaboration.records import canonical_text, signing_message
-from gateway.registry.decision_records import PURPOSE, DecisionLog, RecordContext, is_authentic
+from billing.outcomes.evidence.decision_records import PURPOSE, decision_message, is_authentic
+from gateway.collaboration.records import canonical_text
+from gateway.registry.decision_records import DecisionSigner, RecordContext
 from infra import ids
 from infra.clock import SystemClock
-from infra.database.database import Database, DatabaseUnavailable
 from infra.secrets.signing_key import SigningKey
 from tests.support.gateway.decided import decided
 
@@ -19,40 +14,9 @@ KEY = SigningKey(b"s" * 32, PURPOSE)
 CONTEXT = RecordContext(ids.new_id(), ids.new_id(), None, "Will it fail at 50 Nm?")
 
 
-class Absent:
-    """A database that does not answer at first; keeps what it is given then."""
-
-    def __init__(self) -> None:
-        self.refuses = 1
-        self.kept: list[Any] = []
-        self.has_kept = asyncio.Event()
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Absent"]:
-        if self.refuses:
-            self.refuses -= 1
-            raise DatabaseUnavailable("gone")
-        yield self
-
-    def add_all(self, rows: Any) -> None:
-        self.kept += rows
-        self.has_kept.set()
-
-
-async def test_record_is_stored_when_the_database_answers_again() -> None:
-    absent = Absent()
-    log = DecisionLog(cast(Database, absent), KEY, SystemClock(), retry_s=0.0)
-    records = log.sign(CONTEXT, [decided()])
-    await log.write(records)
-    assert absent.kept == []
-    async with asyncio.timeout(10):
-        await absent.has_kept.wait()
-    assert [row.id for row in absent.kept] == [records[0].id]
-
-
 def test_document_names_basis_and_hashes_but_neither_question_nor_inputs() -> None:
-    log = DecisionLog(cast(Database, Absent()), KEY, SystemClock())
-    (record,) = log.sign(CONTEXT, [decided("torque 50 Nm")])
+    signer = DecisionSigner(KEY, SystemClock())
+    (record,) = signer.sign(CONTEXT, [decided("torque 50 Nm")])
     document = msgspec.json.decode(record.document)
     assert (document["verdict"], document["probability"]) == ("yes", 0.93)
     assert document["basis"]["model"] == "mill"
@@ -63,8 +27,8 @@ def test_document_names_basis_and_hashes_but_neither_question_nor_inputs() -> No
 
 
 def test_signature_is_bound_to_record_text_and_key() -> None:
-    log = DecisionLog(cast(Database, Absent()), KEY, SystemClock())
-    (record,) = log.sign(CONTEXT, [decided()])
+    signer = DecisionSigner(KEY, SystemClock())
+    (record,) = signer.sign(CONTEXT, [decided()])
     assert is_authentic(record.id, record.document, record.signature, KEY.public_key)
     assert not is_authentic(ids.new_id(), record.document, record.signature, KEY.public_key)
     assert not is_authentic(record.id, record.document + " ", record.signature, KEY.public_key)
@@ -77,7 +41,7 @@ def test_canonical_text_and_message_are_fixed() -> None:
     assert canonical_text({"b": 1.5, "a": "长"}) == '{"a":"长","b":1.5}'
     identity = ids.parse_id("drec", "drec_" + "0" * 32)
     assert identity is not None
-    assert signing_message(identity, "x") == (
+    assert decision_message(identity, "x") == (
         b"maas-decision-v1\ndrec_00000000000000000000000000000000\n"
         b"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\n"
     )

@@ -1,6 +1,7 @@
 """Background responses: queued, answered, cancelled, billed once after crashes, cleaned up."""
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -101,6 +102,54 @@ class TestQueuedResponse:
         await gateway.http.post(PATH, json=BACKGROUND)
         answer = await gateway.http.post(PATH, json=BACKGROUND)
         assert (answer.status_code, error_of(answer)["code"]) == (429, "rate_limit_exceeded")
+
+
+class TestStream:
+    async def test_stream_of_a_queued_response_has_its_answer_and_costs_nothing_itself(
+        self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        upstream.says = "3 bar"
+        stream = await client.responses.create(**BACKGROUND, stream=True)
+        events: list[Any] = [event async for event in stream]
+        assert [event.type for event in events[:2]] == ["response.created", "response.in_progress"]
+        assert [event.sequence_number for event in events] == list(range(len(events)))
+        last = events[-1]
+        assert (last.type, last.response.output_text) == ("response.completed", "3 bar")
+        acknowledged, billed = sorted(await gateway.rows(2), key=lambda row: row["cost"])
+        assert last.response.model_extra["x_maas_cost"] == billed["cost"]
+        assert (acknowledged["cost"], acknowledged["settlement"]) == ("0.000000000", "complete")
+
+    async def test_client_that_left_continues_after_the_last_event_that_it_has(
+        self, client: AsyncOpenAI, upstream: FakeUpstream
+    ) -> None:
+        upstream.says, upstream.delay_s = "3 bar", 0.2
+        stream = await client.responses.create(**BACKGROUND, stream=True)
+        first: Any = await anext(aiter(stream))
+        await stream.close()
+        more = await client.responses.retrieve(first.response.id, stream=True, starting_after=0)
+        rest: list[Any] = [event async for event in more]
+        assert [event.sequence_number for event in rest] == list(range(1, len(rest) + 1))
+        assert rest[-1].response.output_text == "3 bar"
+        again = await client.responses.retrieve(first.response.id, stream=True, starting_after=0)
+        assert [event async for event in again] == rest
+
+    @pytest.mark.parametrize(
+        ("method", "path", "code"),
+        [("POST", "/cancel", "response_cancelled"), ("DELETE", "", "response_not_found")],
+    )
+    async def test_stream_of_a_stopped_response_ends_with_the_reason(
+        self, gateway: Gateway, method: str, path: str, code: str
+    ) -> None:
+        await gateway.parts.background_runner.stop()
+        body = {**BACKGROUND, "stream": True}
+        async with gateway.http.stream("POST", PATH, json=body) as answer:
+            lines = answer.aiter_lines()
+            await anext(lines)
+            created = json.loads((await anext(lines)).removeprefix("data: "))
+            await gateway.http.request(method, f"{PATH}/{created['response']['id']}{path}")
+            texts = [line async for line in lines if line.startswith("data: ")]
+        (error,) = [json.loads(text.removeprefix("data: ")) for text in texts]
+        assert (error["type"], error["code"], error["sequence_number"]) == ("error", code, 1)
 
 
 class TestExactlyOnce:

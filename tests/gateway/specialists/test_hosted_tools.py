@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from billing.metering.usage import list_usage
 from billing.money import nano_from_text
-from gateway.registry.decision_records import PURPOSE, is_authentic
+from billing.outcomes.evidence.decision_records import PURPOSE, is_authentic
 from gateway.wire.sse import DONE
 from infra import ids
 from infra.secrets.secret_key import secret_key

@@ -160,3 +160,12 @@ def test_missing_columns_are_asked_for_with_meaning_unit_and_limits() -> None:
     chinese = ask_for("m", INPUTS, [], "zh", INPUTS)
     assert "扭矩（0–500 N·m）" in chinese
     assert "质量等级（可选 L, M）" in chinese
+
+
+def test_huge_texts_of_a_specialist_are_cut() -> None:
+    outputs = (OutputField("cause", "BYTES"), OutputField("reasons", "BYTES", series=True))
+    predicted = {"cause": "x" * 10_000_000, "reasons": ["y" * 1_000_000] * 1_000}
+    finding = read_finding((), outputs, {}, predicted)
+    assert finding.main is not None
+    assert len(str(finding.main.value)) == len(finding.reasons[0]) == 400
+    assert len(finding.reasons) == 50

@@ -104,7 +104,9 @@ class TestShortDrafts:
 
 class TestDenials:
     QUESTION = "How much runout may the WS-20 shaft have?"
-    PASSAGE = "The runout of a WS-20 shaft is at most 0.014 mm. Shaft boxes carry one order sheet each."
+    PASSAGE = (
+        "The runout of a WS-20 shaft is at most 0.014 mm. Shaft boxes carry one order sheet each."
+    )
     DENIAL = "This is not in your documents."
 
     def released(self, text: str, is_cut: bool = False) -> tuple[str, Grounding | None]:

@@ -1,10 +1,14 @@
 """A decision on a milling machine's torque, and its stored record."""
 
+from dataclasses import asdict
 from uuid import UUID
 
+from billing.metering.usage_log import SignedDecision
+from billing.outcomes.evidence.decision_records import PURPOSE
+from billing.tables import DecisionRecord
 from gateway.collaboration.decisions import Decision, Prediction, decide
 from gateway.collaboration.tools import SpecialistTool
-from gateway.registry.decision_records import PURPOSE, DecisionLog, RecordContext, SignedRecord
+from gateway.registry.decision_records import DecisionSigner, RecordContext
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
@@ -33,10 +37,11 @@ def decided(text: str = "torque 50 Nm") -> Decision:
 
 async def record(
     database: Database, secret: bytes, account_id: UUID, request_id: UUID, text: str
-) -> SignedRecord:
+) -> SignedDecision:
     """Store the record of a decision for a call."""
-    log = DecisionLog(database, SigningKey(secret, PURPOSE), SystemClock())
+    signer = DecisionSigner(SigningKey(secret, PURPOSE), SystemClock())
     context = RecordContext(account_id, request_id, "mill 3", text)
-    (signed,) = log.sign(context, [decided(text)])
-    await log.write([signed])
+    (signed,) = signer.sign(context, [decided(text)])
+    async with database.transaction() as session:
+        session.add(DecisionRecord(**asdict(signed)))
     return signed

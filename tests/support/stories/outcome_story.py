@@ -151,6 +151,8 @@ class Contract:
         *at: int,
         by: str = AttesterKind.OUR_MODEL,
         calls: list[UsageRecord] | None = None,
+        decision: str | None = None,
+        decision_key: bytes | None = None,
     ) -> Outcome:
         """Submit a claim of an effect at this time."""
         said: dict[str, Any] = {
@@ -160,13 +162,15 @@ class Contract:
         }
         if calls is not None:
             said["calls"] = [ids.format_id(REQUEST_ID_PREFIX, one.request_id) for one in calls]
-        return await self.claims_by(await self.says("claim", by, said))
+        if decision is not None:
+            said["decision"] = decision
+        return await self.claims_by(await self.says("claim", by, said), decision_key)
 
-    async def claims_by(self, evidence_id: UUID) -> Outcome:
+    async def claims_by(self, evidence_id: UUID, decision_key: bytes | None = None) -> Outcome:
         story = self.firm.story
         async with story.database.transaction() as session:
             place = (self.firm.account.id, self.row.tag, evidence_id)
-            return await submit_claim(session, story.clock, *place)
+            return await submit_claim(session, story.clock, *place, decision_key)
 
     async def confirms(self, outcome: Outcome, by: str = AttesterKind.CUSTOMER_SYSTEM) -> Outcome:
         return await self._told("confirmation", by, outcome, confirm_outcome)

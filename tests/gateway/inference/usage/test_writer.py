@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from billing.metering.usage import UsageRecord, insert_usage
+from billing.metering.usage_log import SignedDecision
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.call.errors import MeteringUnavailable
@@ -91,6 +92,23 @@ class TestUsageWriter:
         assert answers[0] is None
         assert isinstance(answers[1], Exception)
         assert (await gateway.row())["request_id"] == ids.format_id("req", good.request_id)
+
+    async def test_answer_that_was_withheld_leaves_no_decision_record(
+        self, gateway: Gateway
+    ) -> None:
+        """As when the commit takes longer than a client waits."""
+        writer, row = gateway.parts.writer, record(gateway)
+        now = datetime.now(UTC)
+        decision = SignedDecision(
+            ids.new_id(), gateway.account.id, row.request_id, "mill", "yes", "{}", "c2ln", "k", now
+        )
+        usage = writer.enqueue(row, decisions=(decision,))
+        assert usage is not None
+        writer._mark_failed(usage)
+        assert (await gateway.row())["settlement"] == "platform_fault"
+        async with gateway.parts.database.transaction() as session:
+            found = await session.execute(text("select 1 from decision_record"))
+        assert found.all() == []
 
     async def test_unauthenticated_calls_over_queue_limit_are_dropped(
         self, gateway: Gateway

@@ -272,7 +272,6 @@ class TestSettings:
             ({"include": ["everything"]}, ParameterInvalid, "include"),
             ({"stream_options": {}}, ParameterInvalid, "stream_options"),
             ({"background": True}, ParameterInvalid, "background"),
-            ({"background": True, "store": True, "stream": True}, ParameterUnsupported, "stream"),
             ({"temperature": 3}, ParameterInvalid, "temperature"),
             ({"max_output_tokens": 0}, ParameterInvalid, "max_output_tokens"),
         ],
