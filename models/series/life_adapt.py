@@ -160,6 +160,7 @@ def _build_document(
         trees=graph.model,
         decider=decider,
         reference=_fit_reference(data, rows, fitted),
+        trajectory=model.trajectory,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from models.series.life_features import Features, fit_index
 from models.series.life_rows import LifeRows
+from models.series.life_trajectory import Trajectory, fit_trajectory
 from models.series.series import Floats, Indices
 from models.tabular.data import Target
 from models.tabular.evaluation import Comparison, compare
@@ -37,8 +38,10 @@ _PARAMETERS = {
 # machines explain varies by chance, and a cap that varies with it would mislead.
 CAP_SHARES = (0.6, 0.4, 0.8)
 _MIN_CAP_GAIN = 0.1
-# The columns are used beside the index only if they explain so much more.
-_MIN_COLUMNS_GAIN = 0.01
+# The columns are used beside the index only if they explain so much more, and for so many machines:
+# of five that resemble each other, they explain more of each other, and less of all others.
+_MIN_COLUMNS_GAIN = 0.003
+_MACHINES_FOR_COLUMNS = 10
 # More rows than these at the highest life: the file's lives are capped already.
 _PLATEAU_SHARE = 0.05
 _ROWS_OF_LARGE_TREES = 10_000
@@ -57,20 +60,32 @@ class LifeSettings:
 
 @dataclass(frozen=True, slots=True)
 class LifeModel:
-    """Trees with the weights of the health index; `fills` stand for missing features."""
+    """Trees with the weights of the health index; `fills` stand for missing features.
+
+    trajectory: the course of the index, whose prediction is averaged with that of the trees; None
+    if there is none.
+    """
 
     settings: LifeSettings
     weights: Floats
     fills: Floats
     booster: lgb.Booster
+    trajectory: Trajectory | None
 
     def features(self, rows: LifeRows) -> Features:
         """Return the features of all rows, [rows, features]."""
         return fill_missing(_raw_features(rows, self.weights, self.settings), self.fills)
 
-    def predict(self, features: Features) -> Floats:
-        """Return remaining lives, from 0 to the cap, [rows]."""
-        return np.clip(np.asarray(self.booster.predict(features)), 0.0, self.settings.cap)
+    def predict(self, rows: LifeRows, chosen: Indices) -> Floats:
+        """Return remaining lives of some of the rows, from 0 to the cap, [chosen]."""
+        features = self.features(rows)[chosen]
+        cap = self.settings.cap
+        by_trees = np.clip(np.asarray(self.booster.predict(features)), 0.0, cap)
+        if self.trajectory is None:
+            return by_trees
+        windows = rows.recipe.windows
+        means = features[:, : len(windows)].astype(np.float64)
+        return (by_trees + self.trajectory.predict(means, windows, rows.steps[chosen], cap)) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +113,7 @@ def fit_life(
         training = np.intersect1d(split.training, usable)
         held_out = np.intersect1d(split.held_out, usable)
         model = fit_model(rows, training, settings, threads)
-        sums[held_out] += model.predict(model.features(rows)[held_out])
+        sums[held_out] += model.predict(rows, held_out)
         counts[held_out] += 1
         baseline[held_out] = target.values[training].mean()
         report(number, len(plan.splits))
@@ -122,6 +137,8 @@ def choose_settings(
     if cap is None:
         cap = _choose_cap(rows, splits, threads)
     alone = LifeSettings(min(cap, highest), False)
+    if len(np.unique(rows.machines)) < _MACHINES_FOR_COLUMNS:
+        return alone
     beside = replace(alone, with_columns=True)
     gain = _explained(rows, splits, beside, threads) - _explained(rows, splits, alone, threads)
     return beside if gain > _MIN_COLUMNS_GAIN else alone
@@ -154,7 +171,16 @@ def fit_model(rows: LifeRows, training: Indices, settings: LifeSettings, threads
     booster = lgb.train(
         parameters, lgb.Dataset(fill_missing(raw, fills), life), num_boost_round=ROUNDS
     )
-    return LifeModel(settings, weights, fills, booster)
+    return LifeModel(settings, weights, fills, booster, _fit_trajectory(rows, training, weights))
+
+
+def _fit_trajectory(rows: LifeRows, training: Indices, weights: Floats) -> Trajectory | None:
+    """Fit the course of the index on the rows whose life is known, capped or not."""
+    known = training[~rows.bounds[training]]
+    if not len(known):
+        return None
+    index = rows.last_index(weights)[known]
+    return fit_trajectory(index, rows.life[known], rows.machines[known], rows.step)
 
 
 def fill_missing(raw: Floats, fills: Floats) -> Features:
@@ -202,7 +228,7 @@ def _explained(
             continue
         model = fit_model(rows, training, settings, threads)
         truth = np.minimum(rows.life[held_out], settings.cap)
-        errors.append(model.predict(model.features(rows)[held_out]) - truth)
+        errors.append(model.predict(rows, held_out) - truth)
         truths.append(truth)
     variance = float(np.var(np.concatenate(truths))) if truths else 0.0
     return 1.0 - float(np.mean(np.concatenate(errors) ** 2)) / variance if variance else 0.0

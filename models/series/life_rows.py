@@ -22,7 +22,8 @@ class LifeRows:
     standardized: of each series, [steps, columns], missing values 0. ends: of each series, the
     number of steps that each of its rows knows. recent_means: [rows, columns]. columns: features of
     the columns, [rows, features]. machines: index of each row's machine. life: uncapped, [rows].
-    bounds: whether a life is only a lower bound, [rows].
+    bounds: whether a life is only a lower bound, [rows]. step: the life that passes in one step, 0
+    if that is not told.
     """
 
     recipe: LifeRecipe
@@ -33,6 +34,7 @@ class LifeRows:
     machines: Indices
     life: Floats
     bounds: np.ndarray
+    step: float
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -47,6 +49,20 @@ class LifeRows:
                 if len(ends)
             ]
         )
+
+    def last_index(self, weights: Floats) -> Floats:
+        """Return the health index in the last step that each row knows, [rows]."""
+        return np.concatenate(
+            [
+                one[ends - 1] @ weights
+                for one, ends in zip(self.standardized, self.ends, strict=True)
+            ]
+        )
+
+    @property
+    def steps(self) -> Indices:
+        """The number of steps that each row knows, [rows]."""
+        return np.concatenate(self.ends)
 
     def usable(self, cap: float) -> Indices:
         """Return the rows whose life is known when it is capped."""
@@ -82,6 +98,7 @@ def build_rows(data: LifeData) -> LifeRows:
         np.repeat(np.arange(len(series)), counts),
         np.concatenate([life[at - 1] for life, at in zip(data.lives, ends, strict=True)]),
         np.repeat(np.array(data.censored), counts),
+        _life_of_a_step(data),
     )
 
 
@@ -100,3 +117,10 @@ def _known_ends(life: Floats, min_steps: int, most: int) -> Indices:
     """Return the ends of a history at which its life is known."""
     known = np.flatnonzero(np.isfinite(life)) + 1
     return spread_over(known[known >= min_steps], most)
+
+
+def _life_of_a_step(data: LifeData) -> float:
+    """Return the median life that passes from one step to the next; 0 if lives do not fall."""
+    falls = -np.concatenate([np.diff(life) for life in data.lives])
+    falls = falls[np.isfinite(falls)]
+    return max(0.0, float(np.median(falls))) if len(falls) else 0.0

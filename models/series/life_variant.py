@@ -18,6 +18,7 @@ from models.series.calls import (
     stack_readings,
 )
 from models.series.life_features import Features, LifeRecipe
+from models.series.life_trajectory import Trajectory
 from models.series.series import Floats
 from models.series.windows import CumulativeSums
 from models.signature import Columns, Signature
@@ -41,8 +42,9 @@ class LifeDocument(msgspec.Struct, frozen=True):
     follow those of the index. fills: stand for missing features. cap: the highest life that is
     told apart. longest: the longest life in training, the upper bound of capped lives. base: the
     life before any split. trees: the ONNX graph of contributions. decider: how decisions follow
-    from costs. reference: distributions in training, of recent means. Both are None in artefacts of
-    earlier releases.
+    from costs. reference: distributions in training, of recent means. trajectory: the course of the
+    index, whose prediction is averaged with that of the trees. All are None in artefacts of earlier
+    releases.
     """
 
     version: int
@@ -61,6 +63,7 @@ class LifeDocument(msgspec.Struct, frozen=True):
     trees: bytes
     decider: LimitDecider | None = None
     reference: Reference | None = None
+    trajectory: Trajectory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,11 @@ class LifeVariant:
         means = np.stack([mean for _, mean in described])
         contributions = run_trees(self.session, features, 1)[:, 0]
         life = np.clip(contributions.sum(axis=1) + document.base[0], 0.0, document.cap)
+        if document.trajectory is not None:
+            by_course = self._predict_course(document.trajectory, features, readings.shape[1])
+            life = (life + by_course) / 2
+            contributions /= 2
+            contributions[:, 0] += (by_course - document.base[0]) / 2
         centre, spread = np.array(document.recipe.centre), np.array(document.recipe.spread)
         names = tuple(column.name for column in document.columns)
         return {
@@ -126,6 +134,12 @@ class LifeVariant:
         raw = np.hstack(parts)
         features = np.where(np.isnan(raw), np.array(document.fills), raw).astype(np.float32)
         return features, sums.statistics(end, recipe.windows[1]).mean[0]
+
+    def _predict_course(self, course: Trajectory, features: Features, steps: int) -> Floats:
+        """Return the lives at which the recent means of the index fit its course."""
+        windows = self.document.recipe.windows
+        means = features[:, : len(windows)].astype(np.float64)
+        return course.predict(means, windows, np.full(len(means), steps), self.document.cap)
 
     def _bounds(self, life: Floats, columns: Columns) -> Columns:
         """Return lives with intervals; the upper bound of a capped life is the longest one."""

@@ -174,11 +174,7 @@ def _build_document(
 
 def _fit_reference(data: TabularData, model: FittedModel, calibration: Calibration) -> Reference:
     """Return the distributions of the inputs, and of predictions on held-out rows."""
-    gains = np.bincount(
-        model.encoding.owners,
-        weights=model.booster.feature_importance("gain"),
-        minlength=len(data.inputs),
-    )
+    gains = model.encoding.column_gains(model.booster.feature_importance("gain"))
     target, scores = data.target, model.held_out.scores[model.held_out.rows]
     inputs = fit_columns(data.inputs, gains.tolist())
     if target.goal is Goal.CLASS:

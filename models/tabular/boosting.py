@@ -1,7 +1,7 @@
 """Fit gradient-boosted trees (LightGBM) on encoded rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,10 @@ _SEED = 7
 _RATES: tuple[tuple[int, float], ...] = ((20_000, 0.05), (1 << 40, 0.1))
 MAX_ROUNDS = 600
 _PATIENCE = 40
+# Up to so many rows, each value of a column has a bin: limits of machines are sharp, and 255 bins
+# blur them.
+_ROWS_OF_FINE_BINS = 20_000
+_FINE_BINS: Mapping[str, Any] = MappingProxyType({"max_bin": 1023, "min_data_in_bin": 1})
 _COMMON: Mapping[str, Any] = MappingProxyType(
     {
         "verbosity": -1,
@@ -50,15 +54,26 @@ class TrainingSet:
         """Return some of the rows."""
         return TrainingSet(self.features[rows], self.values[rows], self.goal, self.class_count)
 
+    def with_features(self, features: Features) -> "TrainingSet":
+        """Return the same rows with other features."""
+        return replace(self, features=features)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The number of rounds with the lowest loss on held-out rows, and this loss."""
+
+    rounds: int
+    loss: float
+
 
 def fit_booster(training: TrainingSet, rounds: int, threads: int) -> lgb.Booster:
     """Fit so many rounds of trees."""
-    return lgb.train(
-        _parameters(training, threads), _dataset(training), num_boost_round=max(1, rounds)
-    )
+    parameters = _parameters(training, threads)
+    return lgb.train(parameters, _dataset(training), num_boost_round=max(1, rounds))
 
 
-def find_rounds(training: TrainingSet, held_out: TrainingSet, threads: int) -> int:
+def find_rounds(training: TrainingSet, held_out: TrainingSet, threads: int) -> Stopping:
     """Return the number of rounds with the lowest loss on held-out rows."""
     data = _dataset(training)
     booster = lgb.train(
@@ -68,7 +83,9 @@ def find_rounds(training: TrainingSet, held_out: TrainingSet, threads: int) -> i
         valid_sets=[_dataset(held_out, data)],
         callbacks=[lgb.early_stopping(_PATIENCE, verbose=False)],
     )
-    return max(1, booster.best_iteration)
+    (losses,) = booster.best_score.values()
+    (loss,) = losses.values()
+    return Stopping(max(1, booster.best_iteration), float(loss))
 
 
 def raw_scores(booster: lgb.Booster, features: Features) -> Floats:
@@ -97,6 +114,7 @@ def _parameters(training: TrainingSet, threads: int) -> dict[str, Any]:
         "num_leaves": leaves,
         "min_data_in_leaf": max(2, min(20, rows // 50)),
         "num_threads": threads,
+        **(_FINE_BINS if rows <= _ROWS_OF_FINE_BINS else {}),
         **_objective(training),
     }
     return parameters

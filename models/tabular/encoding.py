@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.tables.columns import Column
+from models.tabular.data import Floats
+from models.tabular.pairs import PairEncoding, encode_pairs
 
 # The most frequent values of a category have a feature each; all others are `other`.
 MAX_VALUES = 20
@@ -81,13 +83,30 @@ ColumnEncoding = NumberEncoding | CategoryEncoding
 
 
 class RowEncoding(msgspec.Struct, frozen=True):
-    """The encodings of all inputs, in order."""
+    """The encodings of all inputs, in order, and those of pairs of them.
+
+    The features of pairs follow those of the columns; artefacts of earlier releases have none.
+    """
 
     columns: tuple[ColumnEncoding, ...]
+    pairs: tuple[PairEncoding, ...] = ()
 
     @property
     def owners(self) -> tuple[int, ...]:
-        """The index of the column of each feature."""
+        """The index in `names` of what each feature is of, ascending."""
+        of_pairs = range(len(self.columns), len(self.columns) + len(self.pairs))
+        return (*self._column_owners, *of_pairs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, then those of the pairs."""
+        of_columns = tuple(column.name for column in self.columns)
+        of_features = [of_columns[owner] for owner in self._column_owners]
+        return (*of_columns, *(pair.name(of_features) for pair in self.pairs))
+
+    @property
+    def _column_owners(self) -> tuple[int, ...]:
+        """The index of the column of each feature of a single column."""
         return tuple(
             index for index, column in enumerate(self.columns) for _ in range(column.feature_count)
         )
@@ -95,7 +114,34 @@ class RowEncoding(msgspec.Struct, frozen=True):
     def encode(self, inputs: Mapping[str, NDArray[np.generic]]) -> Features:
         """Return the features of rows, [rows, features]."""
         parts = [column.encode(inputs[column.name]) for column in self.columns]
-        return np.concatenate(parts, axis=1)
+        return self.add_pairs(np.concatenate(parts, axis=1))
+
+    def add_pairs(self, singles: Features) -> Features:
+        """Return the features of single columns followed by those of pairs."""
+        if not self.pairs:
+            return singles
+        return np.concatenate([singles, encode_pairs(self.pairs, self.readings(singles))], axis=1)
+
+    def readings(self, singles: Features) -> Floats:
+        """Return features of single columns in double precision, NaN where they are missing."""
+        missing = [
+            float(np.float32(column.missing)) if isinstance(column, NumberEncoding) else np.nan
+            for column in self.columns
+            for _ in range(column.feature_count)
+        ]
+        values = singles.astype(np.float64)
+        return np.where(values == np.array(missing), np.nan, values)
+
+    def column_gains(self, gains: NDArray[np.generic]) -> Floats:
+        """Return the gain of each column from that of each feature; pairs share theirs equally."""
+        singles = len(self._column_owners)
+        owners = np.array(self._column_owners)
+        of_feature = np.asarray(gains, dtype=np.float64)
+        total: Floats = np.zeros(len(self.columns))
+        np.add.at(total, owners, of_feature[:singles])
+        for pair, gain in zip(self.pairs, of_feature[singles:], strict=True):
+            total[owners[[pair.first, pair.second]]] += gain / 2
+        return total
 
     def outside(self, inputs: Mapping[str, NDArray[np.generic]]) -> NDArray[np.bool_]:
         """Return which inputs of which rows training did not cover, [rows, columns]."""

@@ -4,22 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import lightgbm as lgb
+import msgspec
 import numpy as np
 
-from models.tabular.boosting import (
-    TrainingSet,
-    class_scores,
-    find_rounds,
-    fit_booster,
-    raw_scores,
-)
-from models.tabular.data import Floats, Goal, Indices, TabularData
-from models.tabular.encoding import RowEncoding, column_values, fit_encoding
+from models.tabular.boosting import TrainingSet, class_scores, fit_booster, raw_scores
+from models.tabular.data import Floats, Goal, TabularData
+from models.tabular.encoding import Features, RowEncoding, column_values, fit_encoding
 from models.tabular.evaluation import Comparison, compare, majority_or_mean
-from models.tabular.splits import FOLDS, Split, SplitPlan, plan_splits
-
-# Splits by which the number of rounds is chosen.
-_ROUNDS_SPLITS = 3
+from models.tabular.pair_screening import screen_pairs
+from models.tabular.settings import Settings, choose_settings
+from models.tabular.splits import SplitPlan, plan_splits
 
 ReportFold = Callable[[int, int], None]
 """Called with the number of evaluated splits and of all splits."""
@@ -50,6 +44,18 @@ class HeldOutPredictions:
 
 
 @dataclass(frozen=True, slots=True)
+class FittedRows:
+    """Trees with the encoding of their rows, pairs included."""
+
+    booster: lgb.Booster
+    encoding: RowEncoding
+
+    def scores(self, singles: Features) -> Floats:
+        """Return the scores of rows with these single features."""
+        return raw_scores(self.booster, self.encoding.add_pairs(singles))
+
+
+@dataclass(frozen=True, slots=True)
 class FittedModel:
     """A model of all rows, with what is known of it from rows that it was not fitted on."""
 
@@ -66,46 +72,32 @@ def fit_model(data: TabularData, threads: int, report: ReportFold) -> FittedMode
     plan = plan_splits(data)
     encoding = fit_encoding(data.inputs)
     training = TrainingSet.of(encoding.encode(column_values(data.inputs)), data.target)
-    rounds = _choose_rounds(training, plan, threads)
-    held_out = _predict_held_out(data, training, plan, rounds, threads, report)
+    settings = choose_settings(training, encoding, plan, threads)
+    held_out = _predict_held_out(data, training, encoding, plan, settings, threads, report)
     comparison = compare(
         data.target, held_out.predicted(data.target.goal), held_out.baseline, plan.clusters
     )
-    booster = fit_booster(training, rounds, threads)
-    return FittedModel(booster, encoding, rounds, plan, held_out, comparison)
+    final = fit_rows(training, encoding, settings, threads)
+    return FittedModel(final.booster, final.encoding, settings.rounds, plan, held_out, comparison)
 
 
-def _choose_rounds(training: TrainingSet, plan: SplitPlan, threads: int) -> int:
-    """Return the median of the best numbers of rounds of the last splits.
-
-    Each is found within the split's training rows: held-out rows must not choose the model that
-    they score.
-    """
-    rounds = []
-    for split in plan.splits[-_ROUNDS_SPLITS:]:
-        inner = _inner_split(split, plan.clusters)
-        rounds.append(
-            find_rounds(training.take(inner.training), training.take(inner.held_out), threads)
-        )
-    return int(np.median(rounds))
-
-
-def _inner_split(split: Split, clusters: Indices) -> Split:
-    """Return a split of the training rows that holds out a fifth of their clusters, the last."""
-    rows = split.training
-    present = np.unique(clusters[rows])
-    held_out = present[-max(1, len(present) // FOLDS) :] if len(present) > 1 else present
-    is_held_out = np.isin(clusters[rows], held_out)
-    if is_held_out.all():
-        return Split(rows, rows)
-    return Split(rows[~is_held_out], rows[is_held_out])
+def fit_rows(
+    training: TrainingSet, encoding: RowEncoding, settings: Settings, threads: int
+) -> FittedRows:
+    """Fit pairs and trees on single features of rows."""
+    if settings.with_pairs:
+        pairs = screen_pairs(training, encoding, threads)
+        encoding = msgspec.structs.replace(encoding, pairs=pairs)
+    extended = training.with_features(encoding.add_pairs(training.features))
+    return FittedRows(fit_booster(extended, settings.rounds, threads), encoding)
 
 
 def _predict_held_out(
     data: TabularData,
     training: TrainingSet,
+    encoding: RowEncoding,
     plan: SplitPlan,
-    rounds: int,
+    settings: Settings,
     threads: int,
     report: ReportFold,
 ) -> HeldOutPredictions:
@@ -115,8 +107,8 @@ def _predict_held_out(
     sums, counts = np.zeros(shape), np.zeros(len(data))
     baseline = np.full(len(data), np.nan)
     for number, split in enumerate(plan.splits, start=1):
-        booster = fit_booster(training.take(split.training), rounds, threads)
-        scores = raw_scores(booster, training.features[split.held_out])
+        fitted = fit_rows(training.take(split.training), encoding, settings, threads)
+        scores = fitted.scores(training.features[split.held_out])
         sums[split.held_out] += class_scores(scores) if is_class else scores
         counts[split.held_out] += 1
         baseline[split.held_out] = majority_or_mean(data.target, split.training)

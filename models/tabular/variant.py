@@ -123,22 +123,16 @@ class TabularVariant:
         }
 
     def _reasons(self, by_feature: Floats) -> Columns:
-        """Return the columns with the largest contributions, and their contributions."""
-        owners = np.array(self.document.encoding.owners)
-        count = len(self.document.encoding.columns)
-        by_column = np.zeros((len(by_feature), count))
-        for column in range(count):
-            by_column[:, column] = by_feature[:, owners == column].sum(axis=1)
-        return answer_reasons(by_column, self._names)
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """The names of the inputs."""
-        return tuple(column.name for column in self.document.encoding.columns)
+        """Return the columns or pairs with the largest contributions, and their contributions."""
+        encoding = self.document.encoding
+        starts = np.unique(np.array(encoding.owners), return_index=True)[1]
+        by_name = np.add.reduceat(by_feature, starts, axis=1)
+        return answer_reasons(by_name, encoding.names)
 
     def _outside_names(self, inputs: Columns) -> NDArray[np.object_]:
         """Return the names of the inputs that training did not cover, one text per row."""
-        return answer_outside(self.document.encoding.outside(inputs), self._names)
+        names = [column.name for column in self.document.encoding.columns]
+        return answer_outside(self.document.encoding.outside(inputs), names)
 
 
 def render(document: TabularDocument) -> bytes:

@@ -64,6 +64,11 @@ class TestTraining:
         _, variant, _ = trained(cap=25)
         assert variant.document.cap == 25
 
+    def test_few_machines_are_judged_by_the_index_alone(self) -> None:
+        document = trained()[1].document
+        assert not document.with_columns
+        assert document.trajectory is not None
+
     def test_same_file_gives_the_same_model(self) -> None:
         again = LifeAdapter(SchemaRequest(), 1)(csv(histories()), lambda one: None)
         assert again.artefact == trained()[0].artefact
@@ -111,15 +116,34 @@ class TestCalls:
         assert found["reasons"][0][2] == "hum"
         assert found["contributions"][0][0] < 0
 
+    def test_contributions_add_up_to_the_value(self) -> None:
+        base = trained()[1].document.base[0]
+        found = call(before_failure(15))
+        assert found["value"][0] == pytest.approx(base + found["contributions"][0].sum(), abs=1e-3)
+
+    def test_artefact_of_an_earlier_release_predicts_by_trees_alone(self) -> None:
+        adaptation, variant, _ = trained()
+        document = msgspec.msgpack.decode(adaptation.artefact)
+        del document["trajectory"]
+        inputs = {
+            name: np.array([values], dtype=np.float32)
+            for name, values in before_failure(15).items()
+        }
+        columns = validate_columns(variant.signature, inputs, {})
+        found = load(msgspec.msgpack.encode(document)).run(columns)
+        assert 0 < found["value"][0] < variant.document.cap
+        assert found["value"][0] != variant.run(columns)["value"][0]
+
     def test_values_beyond_the_trained_range_are_named(self) -> None:
         inputs = before_failure(5)
         assert call(inputs)["outside"].tolist() == [""]
         assert call({**inputs, "pressure": [99.0] * 30})["outside"].tolist() == ["pressure"]
 
     def test_only_the_last_steps_count(self) -> None:
-        inputs = before_failure(5)
-        longer = {name: [values[0]] * 50 + values for name, values in inputs.items()}
-        assert call(longer)["value"] == call(inputs)["value"]
+        span = trained()[1].document.recipe.span
+        inputs = {name: [values[0]] * span + values for name, values in before_failure(5).items()}
+        last = {name: values[-span:] for name, values in inputs.items()}
+        assert call(inputs)["value"] == call(last)["value"]
 
     def test_missing_values_and_columns_are_allowed(self) -> None:
         inputs = before_failure(3)
