@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from infra.errors import AppError
+from models.evaluation.statistics import Verdict
 from models.problems import Problems, single_problem
+from models.ready_made.values import ReadyMadeScore
 from models.training_text import MAX_LINES, MAX_LONG_LINE, decode_lines
 
 __all__ = ["MAX_LINES"]
@@ -98,6 +100,7 @@ class Score:
     fine-tuning. `exact` has the exact matches of a language model. `improvement` is a
     confidence interval of how much better the variant is, positive where it is better; None if not
     computed. `decision` is what decisions by the customer's costs cost; None without costs.
+    `ready_made` compares the variant with a ready-made model; None if the customer named none.
     """
 
     metric: str
@@ -107,6 +110,7 @@ class Score:
     exact: ExactMatches | None = None
     improvement: tuple[float, float] | None = None
     decision: DecisionCosts | None = None
+    ready_made: ReadyMadeScore | None = None
 
     @property
     def worse(self) -> bool:
@@ -119,6 +123,17 @@ class Score:
         if self.improvement is not None:
             return self.improvement[1] < 0
         return self.adapted < self.base if self.higher_is_better else self.adapted > self.base
+
+    @property
+    def verdict(self) -> Verdict:
+        """How the variant compares with its base; better only if chance does not explain it."""
+        if self.worse:
+            return Verdict.WORSE
+        if self.base is None or self.improvement is None:
+            is_better = self.base is None or self.adapted != self.base
+        else:
+            is_better = self.improvement[0] > 0
+        return Verdict.BETTER if is_better else Verdict.NO_DIFFERENCE_SHOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from models.series.life_data import build_lives
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, SchemaRequest, TableSchema, infer_schema
 from models.tabular.data import Goal, build_data
+from models.tabular.revealing import find_revealing_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class TableCheck:
 
 # Settings of anomaly detectors only.
 _OF_ANOMALIES = ("normal", "false_alarms")
+# Settings of models of single rows only.
+_OF_SINGLE_ROWS = ("ready_made",)
 
 CheckTable = Callable[[bytes, SchemaRequest], TableCheck]
 """Checks a file for a kind of model. Raises TrainingFileInvalid with all problems."""
@@ -49,12 +52,13 @@ def _check_rows(goal: Goal, content: bytes, request: SchemaRequest) -> TableChec
         plan_class_decider(request.costs, data.target.classes, data.target.indices)
     else:
         require_limit_costs(request.costs, Side.ABOVE)
-    return TableCheck(schema, len(data), (*schema.notes, *data.notes))
+    revealing = (one.sentence for one in find_revealing_columns(data))
+    return TableCheck(schema, len(data), (*schema.notes, *data.notes, *revealing))
 
 
 def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of run-to-failure histories."""
-    _refuse(request, "window", *_OF_ANOMALIES)
+    _refuse(request, "window", *_OF_ANOMALIES, *_OF_SINGLE_ROWS)
     schema = infer_schema(read_table(content), request, target_words=LIFE_WORDS)
     data = build_lives(schema, request)
     require_limit_costs(request.costs, Side.BELOW, request.cap)
@@ -63,7 +67,7 @@ def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:
 
 def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of series with classes."""
-    _refuse(request, "cap", "censored", *_OF_ANOMALIES)
+    _refuse(request, "cap", "censored", *_OF_ANOMALIES, *_OF_SINGLE_ROWS)
     schema = infer_schema(read_table(content), request)
     data = build_classes(schema, request)
     labels = np.concatenate(data.labels)
@@ -73,7 +77,7 @@ def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
 
 def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of series to forecast; the remarks say how a call is to be made."""
-    _refuse(request, "window", "cap", "censored", "costs", *_OF_ANOMALIES)
+    _refuse(request, "window", "cap", "censored", "costs", *_OF_ANOMALIES, *_OF_SINGLE_ROWS)
     schema = infer_schema(read_table(content), request)
     data = build_forecast_data(schema)
     form = plan_form(data, held_out_start(data))
@@ -82,7 +86,7 @@ def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
 
 def _check_anomalies(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of normal operation."""
-    _refuse(request, "cap", "censored", "costs")
+    _refuse(request, "cap", "censored", "costs", *_OF_SINGLE_ROWS)
     schema = infer_monitor_schema(content, request)
     data = build_monitor_data(schema, request)
     return TableCheck(schema, data.normal_count, (*schema.notes, *data.notes))
@@ -98,6 +102,11 @@ def _refuse(request: SchemaRequest, *fields: str) -> None:
     require_no_problems(problems)
 
 
+OF_ROWS: Mapping[str, Goal] = MappingProxyType(
+    {"tabular_classifier": Goal.CLASS, "tabular_regressor": Goal.NUMBER}
+)
+"""What models of single rows predict, by the catalog's `adapter`."""
+
 # By the catalog's `adapter`, like serving/training/fine_tune_task.py.
 OWN_COLUMNS: Mapping[str, CheckTable] = MappingProxyType(
     {
@@ -105,8 +114,7 @@ OWN_COLUMNS: Mapping[str, CheckTable] = MappingProxyType(
         "series_classifier": _check_classes,
         "series_forecaster": _check_forecasts,
         "series_life": _check_lives,
-        "tabular_classifier": partial(_check_rows, Goal.CLASS),
-        "tabular_regressor": partial(_check_rows, Goal.NUMBER),
+        **{adapter: partial(_check_rows, goal) for adapter, goal in OF_ROWS.items()},
     }
 )
 

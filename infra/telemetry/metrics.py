@@ -28,6 +28,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from infra.database.database import UnavailableReason
+from infra.telemetry.own_model_metrics import OwnModelMetrics, declare_own_model_metrics
 from infra.telemetry.platform_metrics import PlatformGauges, declare_platform_gauges
 
 # Our value of `gen_ai.provider.name`.
@@ -78,6 +79,7 @@ class Metrics:
 
     registry: CollectorRegistry
     platform_gauges: PlatformGauges
+    own_models: OwnModelMetrics
     calls: Counter
     spend: Counter
     units: Mapping[str, Counter]
@@ -133,6 +135,7 @@ def declare_metrics() -> Metrics:
     return Metrics(
         registry=registry,
         platform_gauges=declare_platform_gauges(registry),
+        own_models=declare_own_model_metrics(registry),
         **_call_metrics(registry),
         **_answer_metrics(registry),
         **_genai_metrics(registry),

@@ -27,6 +27,7 @@ class PlatformGauges:
     inbox: Gauge
     invoices: Gauge
     drifting: Gauge
+    promises: Gauge
     differences: Gauge
     checked: Gauge
 
@@ -71,6 +72,12 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
         invoices=shared("maas_invoices_open", "Open invoices.", ("currency", "overdue")),
         drifting=shared(
             "maas_model_drift", "Customers' models by drift level of their last check.", ("level",)
+        ),
+        promises=shared(
+            "maas_model_promises",
+            "Customers' current models with observed results, by whether intervals or "
+            "probabilities keep what they state: kept or broken.",
+            ("state",),
         ),
         differences=shared(
             "maas_check_differences", "Differences found by the last reconciliation."

@@ -28,6 +28,10 @@ NumberedRow = tuple[int, Sequence[Cell]]
 def read_table(content: bytes) -> RawTable:
     """Return the table of a file. Raises TrainingFileInvalid with all problems found."""
     problems = Problems()
+    # Texts in quotation marks may have line breaks, but not on average one in each row.
+    if content.count(b"\n") > 2 * MAX_ROWS:
+        problems.add(_too_many("rows", None, MAX_ROWS, _SPLIT_FIX))
+        require_no_problems(problems)
     if is_workbook(content):
         rows: Iterable[NumberedRow] = read_workbook_rows(content, problems)
         table = _read_rows(rows, problems)

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from models.adaptation import TrainingFileInvalid
 from models.problems import Problem, Problems
+from models.ready_made.values import ReadyMade
 from models.tables.columns import Column, Kind, infer_column
 from models.tables.headers import is_unit, split_unit
 from models.tables.table import RawTable
@@ -64,7 +65,8 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     highest remaining life that is told apart, `censored` names machines that have not failed yet.
     Of anomaly detectors: `window` is the most steps that are averaged, `normal` the label of normal
     operation, `false_alarms` the share of normal rows that may raise an alarm.
-    `costs` are those of false alarms and misses (models/decisions/costs.py).
+    `costs` are those of false alarms and misses (models/decisions/costs.py). `ready_made` names a
+    ready-made model to compare with, and the columns that are its inputs.
     """
 
     target: str | None = None
@@ -79,6 +81,7 @@ class SchemaRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     normal: str | None = None
     false_alarms: Annotated[float, Meta(ge=0.0001, le=0.2)] | None = None
     costs: dict[str, Any] | None = None
+    ready_made: ReadyMade | None = None
 
 
 NO_SCHEMA = SchemaRequest()
@@ -169,6 +172,7 @@ def _check_request(table: RawTable, request: SchemaRequest, problems: Problems) 
         *((f"ignored[{position}]", name) for position, name in enumerate(request.ignored)),
         *((f"kinds.{name}", name) for name in request.kinds),
         *((f"units.{name}", name) for name in request.units),
+        *_ready_made_columns(request),
     ]
     for field, name in stated:
         if name and name not in table.names:
@@ -179,6 +183,12 @@ def _check_request(table: RawTable, request: SchemaRequest, problems: Problems) 
         if not is_unit(unit):
             message = f"`schema.units.{column[:64]}` is {unit[:24]!r}, which is not a known unit."
             problems.add(Problem("unit", message, "Give a known unit, or none.", field=column[:64]))
+
+
+def _ready_made_columns(request: SchemaRequest) -> Sequence[tuple[str, str]]:
+    """Return the columns that are inputs of a ready-made model, with the field that names each."""
+    columns = {} if request.ready_made is None else request.ready_made.columns
+    return [(f"ready_made.columns.{name}", column) for name, column in columns.items()]
 
 
 def _assign_roles(

@@ -1,7 +1,7 @@
 """Train a model of rows on a customer's file with the customer's own columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from models.tabular.intervals import (
     cluster_weights,
 )
 from models.tabular.leakage import find_leaks
+from models.tabular.ready_made import OpenReadyMade, score_ready_made
 from models.tabular.tree_graph import build_tree_graph, require_same_scores
 from models.tabular.variant import VERSION, TabularDocument, load, render
 
@@ -38,15 +39,20 @@ _UNIT_CALIBRATION = Calibration(1.0, np.zeros(2))
 
 @dataclass(frozen=True, slots=True)
 class TabularAdapter:
-    """The training function of a classifier or regressor, with the schema that was confirmed."""
+    """The training function of a classifier or regressor, with the schema that was confirmed.
+
+    `ready_made` loads the model that the schema names for a comparison.
+    """
 
     goal: Goal
     schema: SchemaRequest = field(default_factory=SchemaRequest)
     threads: int = 2
+    ready_made: OpenReadyMade | None = None
 
     def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
         """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
-        data = read_training_rows(training_file, self.goal, self.schema)
+        table = read_table(training_file)
+        data = build_data(infer_schema(table, self.schema), self.goal)
         for sentence in describe_data(data):
             progress(sentence)
 
@@ -66,12 +72,17 @@ class TabularAdapter:
             model.plan.kind.value, _measure_costs(decider, document, data, model)
         )
         report_costs(decider, score, progress)
+        ready_made = score_ready_made(
+            self.ready_made,
+            self.schema,
+            table,
+            data,
+            model.held_out.predicted(data.target.goal),
+            model.plan.clusters,
+            progress,
+        )
+        score = replace(score, ready_made=ready_made)
         return Adaptation(artefact, score, len(data), len(model.held_out.rows))
-
-
-def read_training_rows(training_file: bytes, goal: Goal, schema: SchemaRequest) -> TabularData:
-    """Return the training rows of a file. Raises TrainingFileInvalid with all problems."""
-    return build_data(infer_schema(read_table(training_file), schema), goal)
 
 
 def describe_data(data: TabularData) -> Sequence[str]:

@@ -41,6 +41,7 @@ from serving.training.fine_tune_task import (
     with_sensitivity,
 )
 from serving.training.language_model import required_settings
+from serving.training.ready_made import with_ready_made
 
 MAX_TRAINING_FILE_BYTES = 64 << 20
 # Room for an adapter of rank 16 on a large base model, base64-encoded (4/3 of its size).
@@ -110,7 +111,7 @@ class OperationsApp:
         adapter = with_sensitivity(adapter, query.get(SENSITIVITY_PARAM))
         body = await read_body(request, MAX_TRAINING_FILE_BYTES)
         schema, training_file = split_schema(body, query.get(SCHEMA_LENGTH_PARAM))
-        adapter = with_schema(adapter, schema)
+        adapter = with_ready_made(with_schema(adapter, schema), self._sources)
         max_seconds = parse_max_seconds(query.get(MAX_SECONDS_PARAM), max_training_seconds(source))
         lines = self._stream_in_turn(adapter, training_file, max_seconds)
         return StreamingResponse(lines, media_type=NDJSON)

@@ -30,6 +30,7 @@ from serving.training.fine_tune_task import (
     split_schema,
     with_schema,
 )
+from serving.training.ready_made import with_ready_made
 from serving.weights.conversion_process import convert_in_child_process
 from serving.weights.weights import obtain_weights
 from tests.support.builders import CATALOG
@@ -73,7 +74,8 @@ def _app(replica: SpecialistApp, sources: Mapping[str, ModelSource]) -> Starlett
             adapter = find_adapter(name, sources[name])
             length = request.query_params.get("schema_length")
             schema, training_file = split_schema(await request.body(), length)
-            lines = run_fine_tuning(with_schema(adapter, schema), training_file)
+            stated = with_ready_made(with_schema(adapter, schema), sources)
+            lines = run_fine_tuning(stated, training_file)
             return StreamingResponse(lines, media_type=NDJSON)
 
         return await run_handler(request, begun)

@@ -145,6 +145,12 @@ class TestInvalidCsv:
         names = ",".join(f"c{at}" for at in range(MAX_COLUMNS + 1))
         assert codes(f"{names}\n{names}\n".encode()) == {"too_many_columns"}
 
+    def test_ten_million_rows_are_rejected_before_they_are_read(self) -> None:
+        content = b"a\n" + b"1\n" * 10_000_000
+        started = time.process_time()
+        assert codes(content) == {"too_many_rows"}
+        assert time.process_time() - started < 1
+
     def test_too_many_rows_are_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("models.tables.reading.MAX_ROWS", 2)
         assert codes(b"a\n1\n2\n3\n") == {"too_many_rows"}
