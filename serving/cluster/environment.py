@@ -84,8 +84,6 @@ def write_ray_token(folders: Folders) -> None:
 def _default_variables(folders: Folders) -> dict[str, str]:
     """Return variables that the operator's environment may override."""
     return {
-        # 1 GiB holds 37,000 tokens of the model with 1.5 billion parameters.
-        "VLLM_CPU_KVCACHE_SPACE": "1",
         # By default vLLM leaves one core to its other processes: of two cores, half the speed.
         "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
         "VLLM_CACHE_ROOT": str(folders.data / "cache" / "vllm"),

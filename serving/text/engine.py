@@ -30,6 +30,9 @@ _SEPARATOR = ":"
 # `max_loras` in one batch take GPU memory beside the base weights, `max_cpu_loras` CPU memory. All
 # adapters have this rank (models/industrial_llm/recipes.py).
 _LORA_ARGUMENTS = {"enable_lora": True, "max_loras": 8, "max_cpu_loras": 32, "max_lora_rank": 16}
+# Memory for the contexts of running calls: 37,000 tokens of the model with 1.5 billion parameters.
+# The operator's VLLM_CPU_KVCACHE_SPACE, in GiB, replaces it.
+_CPU_KV_CACHE_BYTES = 1 << 30
 # Time for a replica that is scaled down to finish its responses. A full shutdown allows less
 # (serving/cluster/cluster.py).
 _DRAIN_TIMEOUT_S = 600.0
@@ -185,6 +188,8 @@ def _engine_arguments(model: Model, shared: SharedEngineSettings) -> dict[str, A
         # the second start takes 80 s. A catalog entry can enable it.
         "enforce_eager": shared.hardware is Hardware.CPU,
     }
+    if shared.hardware is Hardware.CPU:
+        defaults["kv_cache_memory_bytes"] = _CPU_KV_CACHE_BYTES
     arguments = {**defaults, **model.engine}
     arguments.pop(ENUM_PREFIX_KEY, None)
     if shared.engine_gpus < 1:

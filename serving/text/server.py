@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from infra.lazy_import import LazyModule
+from serving.text.freed_memory import return_freed_memory
 from serving.text.messages import ResponseStart, TextRequest
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class TextServer:
 
     async def __init__(self, settings: Mapping[str, Any]) -> None:  # type: ignore[misc]
         self._engine = await engine_server.start_engine(settings)
+        return_freed_memory()
 
     async def respond(self, request: TextRequest) -> AsyncIterator[ResponseStart | str]:
         """Yield the start of the response, then the further events of a stream."""

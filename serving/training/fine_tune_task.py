@@ -18,47 +18,59 @@ from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import ray
 
 from infra.errors import AppError, error_object
+from infra.lazy_import import LazyModule
 from models.adaptation import AdaptFunction, Metrics
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
-from models.anomaly_adapt import AnomalyFileAdapter
 from models.catalog import Task
-from models.failure_class import adapt as failure_class
-from models.forecasting.adapt import ForecastAdapter
-from models.rul import adapt as rul
-from models.series.class_adapt import ClassAdapter
-from models.series.life_adapt import LifeAdapter
-from models.surface_defect.adapt import SurfaceAdapter
 from models.tables.schema import SchemaRequest
-from models.tabular.adapt import TabularAdapter
-from models.tabular.data import Goal
-from models.tag_align import adapt as tag_align
 from serving.errors import InputInvalid, ModelFailed
 from serving.specialists.loader import ModelSource
 from serving.training.language_model import LanguageModelAdapter, required_gpus
 
+if TYPE_CHECKING:
+    from models import anomaly_adapt
+    from models.failure_class import adapt as failure_class
+    from models.forecasting import adapt as forecasting
+    from models.rul import adapt as rul
+    from models.series import class_adapt, life_adapt
+    from models.surface_defect import adapt as surface_defect
+    from models.tabular import adapt as tabular
+    from models.tabular import data as tabular_data
+    from models.tag_align import adapt as tag_align
+else:  # LightGBM, ONNX and scikit-learn are imported when a customer's training needs them
+    anomaly_adapt = LazyModule("models.anomaly_adapt")
+    failure_class = LazyModule("models.failure_class.adapt")
+    forecasting = LazyModule("models.forecasting.adapt")
+    rul = LazyModule("models.rul.adapt")
+    class_adapt = LazyModule("models.series.class_adapt")
+    life_adapt = LazyModule("models.series.life_adapt")
+    surface_defect = LazyModule("models.surface_defect.adapt")
+    tabular = LazyModule("models.tabular.adapt")
+    tabular_data = LazyModule("models.tabular.data")
+    tag_align = LazyModule("models.tag_align.adapt")
+
 # By the name of the adapter in the catalog.
 ADAPTERS: Mapping[str, Callable[[ModelSource], AdaptFunction]] = MappingProxyType(
     {
-        "anomaly": lambda source: AnomalyFileAdapter(),
+        "anomaly": lambda source: anomaly_adapt.AnomalyFileAdapter(),
         "failure_class": lambda source: failure_class.adapt,
         "industrial_llm": LanguageModelAdapter.for_source,
         "remaining_life": lambda source: rul.adapt,
-        "series_classifier": lambda source: ClassAdapter(),
-        "series_forecaster": lambda source: ForecastAdapter(),
-        "series_life": lambda source: LifeAdapter(),
-        "surface_defect": lambda source: SurfaceAdapter(Path(source.location)),
-        "tabular_classifier": lambda source: TabularAdapter(Goal.CLASS),
-        "tabular_regressor": lambda source: TabularAdapter(Goal.NUMBER),
+        "series_classifier": lambda source: class_adapt.ClassAdapter(),
+        "series_forecaster": lambda source: forecasting.ForecastAdapter(),
+        "series_life": lambda source: life_adapt.LifeAdapter(),
+        "surface_defect": lambda source: surface_defect.SurfaceAdapter(Path(source.location)),
+        "tabular_classifier": lambda source: tabular.TabularAdapter(tabular_data.Goal.CLASS),
+        "tabular_regressor": lambda source: tabular.TabularAdapter(tabular_data.Goal.NUMBER),
         "tag_align": lambda source: tag_align.adapt,
     }
 )
-_OF_TABLES = AnomalyFileAdapter | ClassAdapter | ForecastAdapter | LifeAdapter | TabularAdapter
 # Training time limits in seconds; the gateway reserves the price of this time beforehand.
 MAX_SECONDS, MAX_TEXT_SECONDS = 300, 1800
 _MAX_DIGITS = 6
@@ -145,7 +157,14 @@ def with_schema(adapter: AdaptFunction, schema: bytes | None) -> AdaptFunction:
     """
     if schema is None:
         return adapter
-    if not isinstance(adapter, _OF_TABLES):
+    if not isinstance(
+        adapter,
+        anomaly_adapt.AnomalyFileAdapter
+        | class_adapt.ClassAdapter
+        | forecasting.ForecastAdapter
+        | life_adapt.LifeAdapter
+        | tabular.TabularAdapter,
+    ):
         raise InputInvalid("`schema` is only allowed for models of tables.", param="schema")
     try:
         return replace(adapter, schema=msgspec.json.decode(schema, type=SchemaRequest))
@@ -162,7 +181,7 @@ def with_sensitivity(adapter: AdaptFunction, sensitivity: str | None) -> AdaptFu
         return adapter
     value = float(sensitivity) if _SENSITIVITY_PATTERN.fullmatch(sensitivity) else 0.0
     if (
-        not isinstance(adapter, AnomalyFileAdapter)
+        not isinstance(adapter, anomaly_adapt.AnomalyFileAdapter)
         or not MIN_SENSITIVITY <= value <= MAX_SENSITIVITY
     ):
         raise InputInvalid(

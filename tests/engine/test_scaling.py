@@ -16,6 +16,8 @@ from tests.support.builders import REMAINING_LIFE
 from tests.support.engine.process import EngineFolder
 from tests.support.models.artefacts import write_artefact
 
+# Without a pause the requests would occupy the cores: each reads the state of all replicas.
+_POLL_S = 0.25
 VARIANT = f"/v2/models/var_{7:032x}"
 ROW = {
     "inputs": [
@@ -65,6 +67,7 @@ async def test_specialist_scales_to_zero_and_restarts_with_its_variants(
         while time.monotonic() < until:
             assert (await http.get("/v2/health/ready")).status_code == 200
             assert (await http.get("/v2/metrics")).status_code == 200
+            await asyncio.sleep(_POLL_S)
         assert not sleepy.replicas()
         assert (await http.post(f"{VARIANT}/infer", json=ROW)).status_code == 404
         answer = await http.put(VARIANT, json={**given, "artefact": artefact})

@@ -8,9 +8,18 @@ from importlib.util import find_spec
 
 import pytest
 
+_MISSING = "{} is not installed"
+# Each takes a worker half a gigabyte until it ends.
+_LARGE = frozenset(map(_MISSING.format, ("torch", "peft", "vllm")))
+
 
 def _needs(package: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
+    return pytest.mark.skipif(find_spec(package) is None, reason=_MISSING.format(package))
+
+
+def is_large(item: pytest.Item) -> bool:
+    """Whether a test imports PyTorch, by its marks."""
+    return any(mark.kwargs.get("reason") in _LARGE for mark in item.iter_markers("skipif"))
 
 
 NEEDS_TORCH = _needs("torch")

@@ -1,5 +1,6 @@
 """The vLLM plugin: installed, and effective on a CPU only."""
 
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,11 @@ from infra.lazy_import import LazyModule
 from tests.support.heavy import NEEDS_VLLM
 
 if TYPE_CHECKING:
+    from vllm.v1.engine import core
+
     from serving.text import engine_plugin
 else:
+    core = LazyModule("vllm.v1.engine.core")
     engine_plugin = LazyModule("serving.text.engine_plugin")
 
 pytestmark = NEEDS_VLLM
@@ -42,3 +46,23 @@ def test_reader_sleeps_between_polls_on_a_cpu_only(
     engine_plugin.register()
     shm_broadcast.SpinCondition.wait(Condition())  # type: ignore[arg-type]
     assert (asleep, given_way) == (([0.0002], []) if on_cpu else ([], ["once"]))
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_loaded_engine_returns_freed_memory_on_a_cpu_only(
+    on_cpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    loaded = import_module("vllm.v1.engine.core")
+    plugin = import_module("serving.text.engine_plugin")
+    monkeypatch.setattr(loaded, "freeze_gc_heap", lambda: told.append("frozen by vLLM"))
+    monkeypatch.setattr(plugin, "freeze_gc_heap", lambda: told.append("frozen"))
+    monkeypatch.setattr(plugin, "return_freed_memory", lambda: told.append("returned"))
+    monkeypatch.setattr(plugin.current_platform, "is_cpu", lambda: on_cpu)
+    plugin.register()
+    loaded.freeze_gc_heap()
+    assert told == (["frozen", "returned"] if on_cpu else ["frozen by vLLM"])
+
+
+def test_vllm_of_this_version_freezes_the_heap_when_the_engine_is_loaded() -> None:
+    assert "freeze_gc_heap" in core.EngineCore.__init__.__code__.co_names

@@ -15,6 +15,7 @@ import pytest
 from tests.support.engine.process import EngineFolder, EngineProcess
 from tests.support.engine.spans import SpanCollector, Spans
 from tests.support.engine.turns import Turns
+from tests.support.heavy import is_large
 
 FOLDER = pytest.StashKey[EngineFolder]()
 _LEADING = pytest.StashKey["Leading"]()
@@ -91,14 +92,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     When it comes there the engine is ready, and while it waits for the engine the others go on with
     their parts, and then with the end of its own. First come those that wait for others most of the
-    time: at the end nobody would have anything to do meanwhile.
+    time: at the end nobody would have anything to do meanwhile. Tests that import PyTorch come
+    immediately before: one worker imports it then, not all.
     """
     engine = sorted((item for item in items if uses_engine(item)), key=_order)
     for item in engine:
         item.add_marker("serving")
-    others = sorted((item for item in items if not uses_engine(item)), key=_works)
+    rest = [item for item in items if not uses_engine(item)]
+    large = [item for item in rest if is_large(item)]
+    others = sorted((item for item in rest if not is_large(item)), key=_works)
     before = int(_BEFORE * len(others))
-    items[:] = others[:before] + engine + others[before:]
+    items[:] = others[:before] + large + engine + others[before:]
 
 
 def _works(item: pytest.Item) -> bool:

@@ -40,6 +40,8 @@ _SERVING = {
     "RAY_worker_niceness": "0",
     # A thread of linear algebra that waits for another, which got no processor, does not spin.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # Ray's processes have thirty threads each, mostly idle; by default each gets memory of its own.
+    "MALLOC_ARENA_MAX": "2",
     # Ray Serve's controller looks after all replicas ten times a second: a twentieth of a core.
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
     # A process that gets little of the processor may take long to start, and to answer.
