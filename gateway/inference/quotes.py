@@ -19,7 +19,7 @@ from gateway.inference.endpoints.decisions import DECISIONS
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
-from gateway.inference.endpoints.table import ENDPOINTS
+from gateway.inference.endpoints.table import ENDPOINTS, find_endpoint
 from gateway.inference.hosted_tools.holding import ADDED_TOKENS
 from gateway.inference.parsing import Parser
 from gateway.inference.retrieval_port import Grounder
@@ -87,6 +87,7 @@ class Quotes:
         if len(body) > self._max_body_bytes:
             raise BodyTooLarge(f"The request body is larger than {self._max_body_bytes} bytes.")
         call = self._call(body, headers, path)
+        body = find_endpoint(call.operation).internal_body(call, body)
         request, linked_cost = self._parse(call, body, principal)
         bounded_demand = self._full_answer_demand(call, principal, request)
         demand = await self._admission.with_counted_prompt(call, request, bounded_demand)
