@@ -49,7 +49,8 @@ class Poller:
 
     async def _run(self) -> None:
         """Call `handle_one` in an endless loop; sleep when there is no work or after an error."""
-        await self._sleep(self._timing.first_look_s)
+        interval_s = self._timing.poll_s(self._name)
+        await self._sleep(min(self._timing.first_look_s, interval_s))
         while True:
             try:
                 busy = await self._handle_one()
@@ -57,7 +58,7 @@ class Poller:
                 self._log.error("waiting work cannot be read", work=self._name, reason=repr(error))
                 busy = False
             if not busy:
-                await self._sleep(self._timing.work_poll_s)
+                await self._sleep(interval_s)
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep for `seconds`, or until `wake` is called."""

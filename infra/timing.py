@@ -3,7 +3,8 @@
 Values that operators set are in infra/settings.py. Tests use `Timing.divided` to run faster.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,13 @@ class Timing:
     record_retry_s: float = 0.05
     record_retry_limit_s: float = 0.8
     # Delay after the start before background work begins, so that calls are served first
-    # (infra/poller.py, gateway/process/gauges.py, gateway/quota/process_heartbeat.py).
+    # (infra/poller.py, gateway/process/gauges.py, gateway/quota/process_heartbeat.py). Queues with
+    # a shorter interval are polled after that.
     first_look_s: float = 0.01
-    # Polling for queued work, and watching running work.
+    # Polling for queued work, and watching running work. `queue_poll_s` has the intervals of queues
+    # that are polled otherwise, by the poller's name ("batches", "responses", …).
     work_poll_s: float = 2.0
+    queue_poll_s: Mapping[str, float] = field(default_factory=dict)
     work_watch_s: float = 1.0
     # Metrics (gateway/process/gauges.py, gateway/inference/call_metrics.py).
     gauges_s: float = 1.0
@@ -62,17 +66,25 @@ class Timing:
     input_counts_s: float = 2.0
 
     def __post_init__(self) -> None:
-        invalid = [
-            interval.name for interval in fields(self) if not getattr(self, interval.name) > 0
-        ]
+        invalid = [name for name, seconds in self._intervals() if not seconds > 0]
         if invalid:
             raise ValueError(f"{', '.join(invalid)} must be more than 0 seconds")
 
     def divided(self, factor: float) -> "Timing":
         """Return a copy with all intervals divided by `factor`. Raises ZeroDivisionError."""
-        return Timing(
-            **{interval.name: getattr(self, interval.name) / factor for interval in fields(self)}
-        )
+        divided = {name: seconds / factor for name, seconds in self._intervals()}
+        queues = {queue: divided.pop(queue) for queue in self.queue_poll_s}
+        return Timing(**divided, queue_poll_s=queues)
+
+    def poll_s(self, queue: str) -> float:
+        """Return the polling interval of a queue, in seconds."""
+        return self.queue_poll_s.get(queue, self.work_poll_s)
+
+    def _intervals(self) -> Iterator[tuple[str, float]]:
+        """Yield all intervals with their names."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            yield from value.items() if one.name == "queue_poll_s" else ((one.name, value),)
 
 
 DEFAULT_TIMING = Timing()

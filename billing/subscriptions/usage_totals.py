@@ -87,6 +87,19 @@ _INSERT_COVER_TOTALS = """
 _NEW_ROWS = "u.written_in >= :since and u.written_in < :cut and u.account_id is not null"
 _INSERT_NEW_HOUR_TOTALS = _INSERT_HOUR_TOTALS.format(which=_NEW_ROWS) + " returning t.account_id"
 _CHANGED_ACCOUNTS = "select distinct account_id from moved"
+# The end of the step, and whether it has any row. The cursor of the upstream totals may be behind:
+# it stays where it is in steps without rows. The order makes the planner use the index.
+_FIND_NEW_ROWS = """
+    select step.cut, (
+        select u.written_in from usage u
+        where u.written_in >= least(
+                cast(:since as bigint), coalesce((select consumed from upstream_cursor), 0)
+              )
+          and u.written_in < step.cut and u.account_id is not null
+        order by u.written_in limit 1
+    ) is not null
+    from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as cut) step
+"""
 # Rows that no closed period contains: begun after the last one, or written after its cut.
 _ROWS_OF_OPEN_PERIODS = """
     u.account_id = :account and u.written_in < :cut and not exists (
@@ -152,16 +165,29 @@ async def aggregate_usage(session: AsyncSession, clock: Clock) -> AggregationSte
     operators: reads across accounts (account_id).
     """
     await allow_long_statements(session)
-    # Enough to group a month of many accounts in memory.
-    await session.execute(text("set local work_mem = '48MB'"))
     since = await lock_totals(session)
-    now_ended = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-    cut = int((await session.execute(text(now_ended))).scalar_one())
+    found = await session.execute(text(_FIND_NEW_ROWS), {"since": since})
+    cut, has_new_rows = found.one()
     # After the cut was taken, so that every account with a row before it has a period.
     await ensure_periods(session, clock.now())
     values = {"since": since, "cut": cut}
     for (account_id,) in (await session.execute(text(_ACCOUNTS_WITH_EARLY_ROWS), values)).all():
         await rebuild_totals(session, account_id)
+    accounts = await _add_new_rows(session, values) if has_new_rows else ()
+    await session.execute(
+        text("update usage_cursor set consumed = :cut, moved_at = :now"),
+        {"cut": cut, "now": clock.now()},
+    )
+    return AggregationStep(cut, accounts)
+
+
+async def _add_new_rows(session: AsyncSession, values: Mapping[str, int]) -> tuple[UUID, ...]:
+    """Add the rows of a step to all totals; return the accounts, whose credit becomes stale.
+
+    An idle worker takes no such step: it would be most of the statements of an aggregation.
+    """
+    # Enough to group a month of many accounts in memory.
+    await session.execute(text("set local work_mem = '48MB'"))
     changed_rows = await session.execute(
         text(f"with {_OPEN_PERIOD_CTE}, moved as ({_INSERT_NEW_HOUR_TOTALS}) {_CHANGED_ACCOUNTS}"),
         values,
@@ -172,12 +198,8 @@ async def aggregate_usage(session: AsyncSession, clock: Clock) -> AggregationSte
         text(f"with {_OPEN_PERIOD_CTE} {_INSERT_TAG_TOTALS.format(which=_NEW_ROWS)}"), values
     )
     await session.execute(text(_INSERT_COVER_TOTALS.format(which=_NEW_ROWS)), values)
-    await aggregate_upstreams(session, cut)
-    await session.execute(
-        text("update usage_cursor set consumed = :cut, moved_at = :now"),
-        {"cut": cut, "now": clock.now()},
-    )
-    return AggregationStep(cut, accounts)
+    await aggregate_upstreams(session, values["cut"])
+    return accounts
 
 
 @dataclass(frozen=True, slots=True)

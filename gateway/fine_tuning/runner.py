@@ -117,7 +117,7 @@ class FineTuningRunner(Poller):
             raise
         except Unavailable as error:
             await self._requeue(job, error.message)
-            await asyncio.sleep(self._timing.work_poll_s)
+            await asyncio.sleep(self._timing.poll_s(self._name))
         except AppError as error:
             await self._fail(job, error)
         except Exception:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from infra.database.after_commit import run_callbacks
 from infra.database.connect import connect, driver_url
+from infra.database.liveness import replace_dead_connections
 from infra.errors import AppError
 
 
@@ -103,9 +104,9 @@ class Database:
             max_overflow=0,
             # Shorter than the transaction timeout, so that the reason can be told apart.
             pool_timeout=5 if timeout_s is None else 0.8 * timeout_s,
-            pool_pre_ping=True,
             hide_parameters=True,
         )
+        replace_dead_connections(self._engine)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     @property

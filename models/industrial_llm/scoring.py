@@ -9,15 +9,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
-
+from infra.lazy_import import LazyModule
 from models.grounding.answer import is_not_found
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example
 from models.industrial_llm.splitting import normalize_text
 from models.industrial_llm.tasks.unknown import is_unknown_answer
+
+if TYPE_CHECKING:
+    import jsonschema
+else:  # compiles grammars of formats when imported, for a second
+    jsonschema = LazyModule("jsonschema")
 
 DIGITS = 4
 _CITATION = re.compile(r"\[\d+\]")
@@ -260,11 +264,11 @@ def _parse_json_object(answer: str) -> Mapping[str, Any]:
 def _valid_json_rate(answered: Sequence[AnsweredExample]) -> float:
     """Return the share of answers that are valid by the task's JSON schema."""
     schema = TASKS[answered[0].example.task].schema if answered else None
-    validator = Draft202012Validator(dict(schema or {}))
+    validator = jsonschema.Draft202012Validator(dict(schema or {}))
     return _mean(_is_schema_valid(validator, item.answer) for item in answered)
 
 
-def _is_schema_valid(validator: Draft202012Validator, answer: str) -> bool:
+def _is_schema_valid(validator: "jsonschema.Draft202012Validator", answer: str) -> bool:
     """Return whether an answer is JSON that the schema allows."""
     try:
         return bool(validator.is_valid(json.loads(answer)))

@@ -11,6 +11,7 @@ import pytest
 import stripe
 
 from tests.fakes_stripe.side import Side
+from tests.support.builders import NO_TLS
 from tests.support.fakes.stripe.forms import decode
 from tests.support.fakes.stripe.running import FakeStripe
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("network")
 
 def raw(fake: FakeStripe, **headers: str) -> httpx.AsyncClient:
     given = {"authorization": f"Bearer {fake.key}", **headers}
-    return httpx.AsyncClient(base_url=fake.url, headers=given, trust_env=False)
+    return httpx.AsyncClient(base_url=fake.url, headers=given, trust_env=False, verify=NO_TLS)
 
 
 class TestFormDecoding:

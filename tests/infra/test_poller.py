@@ -49,6 +49,15 @@ async def test_wake_ends_the_pause_of_the_poller() -> None:
     await poller.stop()
 
 
+async def test_queue_with_its_own_interval_is_polled_at_it_from_the_beginning() -> None:
+    work = Work(0)
+    timing = Timing(first_look_s=3600, work_poll_s=3600, queue_poll_s={"work": 0.001})
+    poller = Poller("work", work.step, timing)
+    await poller.start()
+    await until(lambda: work.taken >= 2)
+    await poller.stop()
+
+
 async def test_poller_logs_an_unavailable_database_and_continues() -> None:
     work = Work(1, DatabaseUnavailable())
     poller = Poller("adaptations", work.step, Timing(work_poll_s=0.01))

@@ -13,15 +13,21 @@ shares.
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import t as student
-from statsmodels.regression.linear_model import GLSAR, OLS
 
 from billing.outcomes.measurement.baseline import select_baseline
 from billing.outcomes.measurement.saving import estimate_savings
+from infra.lazy_import import LazyModule
 from tests.simulations.effects import CONFIDENCE
 from tests.simulations.plants import AGREED, YEAR, Cell, Floats, plant
+
+if TYPE_CHECKING:
+    from statsmodels.regression import linear_model
+else:  # takes half a second to import
+    linear_model = LazyModule("statsmodels.regression.linear_model")
 
 SAVING = 0.1
 Bound = Callable[[Floats, Floats, Floats, Floats], float]
@@ -57,7 +63,7 @@ def least_squares(
     values: Floats, columns: Floats, later: Floats, asked: Floats, long_run: Callable[..., float]
 ) -> float:
     """Least squares; effects and later noise by the long-run variance of what moves them."""
-    fitted = OLS(values, columns).fit(method="qr")
+    fitted = linear_model.OLS(values, columns).fit(method="qr")
     sought = asked.sum(axis=0)
     moves = columns @ fitted.normalized_cov_params @ sought * fitted.resid
     varies = len(values) * long_run(moves) + len(later) * long_run(fitted.resid)
@@ -65,7 +71,7 @@ def least_squares(
 
 
 def guideline14(values: Floats, columns: Floats, later: Floats, asked: Floats) -> float:
-    fitted = OLS(values, columns).fit(method="qr")
+    fitted = linear_model.OLS(values, columns).fit(method="qr")
     rho, n, m = _rho(fitted.resid), len(values), len(later)
     worth = n * (1 - rho) / (1 + rho)
     adjusted = float(asked.sum(axis=0) @ fitted.params)
@@ -77,11 +83,11 @@ def guideline14(values: Floats, columns: Floats, later: Floats, asked: Floats) -
 def glsar(
     values: Floats, columns: Floats, later: Floats, asked: Floats, robust: bool = False
 ) -> float:
-    model = GLSAR(values, columns, rho=1)
+    model = linear_model.GLSAR(values, columns, rho=1)
     plain = model.iterative_fit(maxiter=8)
     rho = float(model.rho[0])
     lags = {"cov_type": "HAC", "cov_kwds": {"maxlags": _lags(len(values))}}
-    fitted = GLSAR(values, columns, rho=rho).fit(**lags) if robust else plain
+    fitted = linear_model.GLSAR(values, columns, rho=rho).fit(**lags) if robust else plain
     sought = asked.sum(axis=0)
     fresh = newey_west(fitted.wresid) if robust else float(fitted.scale)
     varies = sought @ fitted.cov_params() @ sought + len(later) * fresh / (1 - rho) ** 2

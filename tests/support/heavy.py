@@ -37,3 +37,5 @@ NEEDS_VLLM = [
 ]
 NEEDS_ANTHROPIC = _needs("anthropic")
 NEEDS_MCP = _needs("mcp")
+NEEDS_AGENTS = _needs("agents")
+NEEDS_PYDANTIC_AI = _needs("pydantic_ai")

@@ -42,6 +42,10 @@ def level_of(item: pytest.Item) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     for level in LEVELS:
         config.addinivalue_line("markers", f"{level}: by the fixtures that it uses")
+
+
+def pytest_collection_finish() -> None:
+    """Watch from here on: imports raise hundreds of thousands of events."""
     sys.addaudithook(_watch)
 
 

@@ -56,8 +56,11 @@ def _marked(parent: ast.AST, statements: Sequence[ast.stmt]) -> Iterator[ast.stm
 
 
 def _mark(line: int, before: ast.stmt) -> ast.stmt:
-    (mark,) = ast.parse(f"{_MARKS}[{line}] = 1").body
-    for node in ast.walk(mark):
+    """`__marked_lines__[line] = 1`, not parsed from text, because there are thousands."""
+    marks, number, one = ast.Name(_MARKS, ast.Load()), ast.Constant(line), ast.Constant(1)
+    target = ast.Subscript(marks, number, ast.Store())
+    mark = ast.Assign([target], one)
+    for node in (marks, number, one, target, mark):
         ast.copy_location(node, before)
     return mark
 

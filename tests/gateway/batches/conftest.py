@@ -1,7 +1,6 @@
 """Fixtures of the batch tests: an account that runs batches."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.support.gateway.batching import Batcher
 @pytest.fixture
 def timing() -> Timing:
     """Queued batches are looked for often, because a released batch waits for the next look."""
-    return replace(builders.BUSY, work_poll_s=0.05)
+    return builders.polling("batches")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Fixtures of the drift tests: an account whose model has a reference."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import msgspec
 import pytest
@@ -18,7 +17,9 @@ from tests.support.gateway.drift_references import REFERENCE
 def timing() -> Timing:
     """Short epoch polling, because a job succeeds only when its process serves the variant. Counts
     are written when a test asks for it."""
-    return replace(builders.BUSY, work_poll_s=0.2, epoch_poll_s=0.03, input_counts_s=3600.0)
+    return builders.polling(
+        "adaptations", "retraining", every_s=0.2, epoch_poll_s=0.03, input_counts_s=3600.0
+    )
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Fixtures of the evaluation tests: an account that evaluates models."""
 
-from dataclasses import replace
-
 import pytest
 
 from infra.timing import Timing
@@ -14,7 +12,7 @@ from tests.support.gateway.evaluator import Evaluator
 @pytest.fixture
 def timing() -> Timing:
     """Queued runs are looked for often, because a released run waits for the next look."""
-    return replace(builders.BUSY, work_poll_s=0.05)
+    return builders.polling("evaluations", "comparisons")
 
 
 @pytest.fixture

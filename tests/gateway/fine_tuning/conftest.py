@@ -1,7 +1,6 @@
 """Fixtures of the fine-tuning tests: gateways with an official OpenAI client."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
@@ -16,7 +15,7 @@ from tests.support.gateway.dialogues import TEXTS
 def timing() -> Timing:
     """Short epoch polling, because a job succeeds only when its process serves the variant. Work is
     polled less often, so that polling does not dominate a test's run time."""
-    return replace(builders.BUSY, work_poll_s=0.2, epoch_poll_s=0.03)
+    return builders.polling("adaptations", "retraining", every_s=0.2, epoch_poll_s=0.03)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Fixtures: the official client, a model with scripted answers, and fast polling."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from tests.support.openai_client import openai_client
 @pytest.fixture
 def timing() -> Timing:
     """Background responses are looked for often, because a released one waits for the next look."""
-    return replace(builders.BUSY, work_poll_s=0.05)
+    return builders.polling("responses")
 
 
 @pytest.fixture

@@ -1,16 +1,27 @@
 """pydantic-ai, unmodified, with the Responses API: functions, whole and streamed."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 
+from infra.lazy_import import LazyModule
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.scripted_model import ScriptedModel, function_call
+from tests.support.heavy import NEEDS_PYDANTIC_AI
 from tests.support.openai_client import openai_client
 
-pydantic_ai: Any = pytest.importorskip("pydantic_ai")
-models: Any = pytest.importorskip("pydantic_ai.models.openai")
-providers: Any = pytest.importorskip("pydantic_ai.providers.openai")
+pytestmark = NEEDS_PYDANTIC_AI
+pydantic_ai: Any = LazyModule("pydantic_ai")
+models: Any = LazyModule("pydantic_ai.models.openai")
+providers: Any = LazyModule("pydantic_ai.providers.openai")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """Imported before a gateway runs, which would answer no call for the second that it takes."""
+    import_module("pydantic_ai.models.openai")
+    import_module("pydantic_ai.providers.openai")
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -2,7 +2,6 @@
 gateway that the tests of a module share."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from tests.support.gateway.lasting import Lasting, run_lasting
 @pytest.fixture
 def timing() -> Timing:
     """New files wake the worker at once; retries are polled every 0.2 s."""
-    return replace(builders.BUSY, work_poll_s=0.2)
+    return builders.polling("knowledge", every_s=0.2)
 
 
 @pytest.fixture

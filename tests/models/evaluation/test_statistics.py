@@ -1,10 +1,11 @@
 """Statistics of evaluations, compared with statsmodels and scipy."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 from scipy.stats import binomtest
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.proportion import proportion_confint
 
+from infra.lazy_import import LazyModule
 from models.evaluation.statistics import (
     Verdict,
     compare_pairs,
@@ -13,11 +14,17 @@ from models.evaluation.statistics import (
     wilson_interval,
 )
 
+if TYPE_CHECKING:
+    from statsmodels.stats import contingency_tables, proportion
+else:
+    contingency_tables = LazyModule("statsmodels.stats.contingency_tables")
+    proportion = LazyModule("statsmodels.stats.proportion")
+
 
 class TestWilsonInterval:
     @pytest.mark.parametrize(("successes", "total"), [(0, 5), (5, 5), (17, 20), (850, 1000)])
     def test_interval_equals_statsmodels(self, successes: int, total: int) -> None:
-        expected = proportion_confint(successes, total, method="wilson")
+        expected = proportion.proportion_confint(successes, total, method="wilson")
         assert wilson_interval(successes, total) == pytest.approx(expected, abs=1e-12)
 
     def test_interval_without_trials_is_everything(self) -> None:
@@ -27,8 +34,9 @@ class TestWilsonInterval:
 class TestMcNemar:
     @pytest.mark.parametrize(("first", "second"), [(0, 0), (5, 0), (8, 3), (30, 30), (400, 300)])
     def test_p_value_equals_the_exact_test(self, first: int, second: int) -> None:
-        expected = mcnemar([[0, first], [second, 0]], exact=True).pvalue if first + second else 1.0
-        assert mcnemar_p_value(first, second) == pytest.approx(expected)
+        table = [[0, first], [second, 0]]
+        exact = contingency_tables.mcnemar(table, exact=True).pvalue if first + second else 1.0
+        assert mcnemar_p_value(first, second) == pytest.approx(exact)
         if first + second:
             assert mcnemar_p_value(first, second) == pytest.approx(
                 binomtest(first, first + second).pvalue

@@ -14,10 +14,7 @@ SWIFT = "swift"
 
 @cache
 def two() -> Catalog:
-    """The catalog with two language models: CHAT and, dearer and faster, what it falls back to.
-
-    One for all tests, as an application is built for each catalog (tests/support/serving.py).
-    """
+    """The catalog with two language models: CHAT and, dearer and faster, what it falls back to."""
     route = CATALOG.models[INDUSTRIAL].route
     chat = replace(CATALOG.models[CHAT], latency_ms=400, fallbacks=(SWIFT,), route=route)
     swift = replace(chat, id=SWIFT, prices=PRICES, latency_ms=40, fallbacks=())

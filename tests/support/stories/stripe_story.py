@@ -180,7 +180,7 @@ class StripeStory:
             pepper = secret_key(self.settings)
             key = await create_key(session, self.story.clock, pepper, firm.account.id, "line 1")
         headers = {"authorization": f"Bearer {key.secret}"}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30) as http:
+        async with builders.client(self.url, headers) as http:
             yield http
 
     @property

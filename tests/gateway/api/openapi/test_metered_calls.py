@@ -26,7 +26,7 @@ async def document_of(gateway: Gateway) -> dict[str, Any]:
     return document
 
 
-def resolved(document: dict[str, Any], schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> "jsonschema.Draft202012Validator":
     return jsonschema.Draft202012Validator({**schema, "components": document["components"]})
 
 

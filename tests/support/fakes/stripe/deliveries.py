@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import httpx
 
+from tests.support.builders import NO_TLS
 from tests.support.fakes.stripe.account import Account, Obj
 from tests.support.fakes.stripe.encoding import encode
 from tests.support.fakes.stripe.events import wants
@@ -93,7 +94,8 @@ class Deliveries:
     async def run(self) -> None:
         """Deliver until cancelled."""
         try:
-            async with httpx.AsyncClient(timeout=_PATIENCE_S, trust_env=False) as http:
+            client = httpx.AsyncClient(timeout=_PATIENCE_S, trust_env=False, verify=NO_TLS)
+            async with client as http:
                 while True:
                     await self._deliver(http, await self._queue.get())
         finally:
