@@ -10,10 +10,9 @@ import msgspec
 import numpy as np
 
 from models.tabular.boosting import Stopping, TrainingSet, find_rounds
-from models.tabular.data import Indices
 from models.tabular.encoding import RowEncoding
 from models.tabular.pair_screening import screen_pairs
-from models.tabular.splits import FOLDS, Split, SplitPlan
+from models.tabular.splits import FOLDS, Split, SplitKind, SplitPlan
 
 # Splits within which settings are chosen, the last ones; of large files, one is enough.
 _SPLITS, _SPLITS_OF_LARGE_FILES = 3, 1
@@ -36,7 +35,8 @@ def choose_settings(
     """Return the settings with the lowest loss; the rounds are the median over the splits."""
     is_large = len(training.values) > _ROWS_OF_LARGE_FILES
     count = _SPLITS_OF_LARGE_FILES if is_large else _SPLITS
-    inner = [_inner_split(split, plan.clusters) for split in plan.splits[-count:]]
+    last = range(len(plan.splits) - min(count, len(plan.splits)), len(plan.splits))
+    inner = [inner_split(plan, position) for position in last]
     alone = [_stop(training, encoding, split, threads) for split in inner]
     beside = [
         _stop(training, _with_pairs(training, encoding, split, threads), split, threads)
@@ -66,12 +66,20 @@ def _loss(stopped: list[Stopping]) -> float:
     return float(np.mean([one.loss for one in stopped]))
 
 
-def _inner_split(split: Split, clusters: Indices) -> Split:
-    """Return a split of the training rows that holds out a fifth of their clusters, the last."""
+def inner_split(plan: SplitPlan, position: int) -> Split:
+    """Return a split of the training rows of a split.
+
+    It holds out the last fifth of their machines or of their time. Rows that are held out at random
+    are held out by another fold: many files are sorted by class, and the last rows have only one.
+    """
+    split = plan.splits[position]
     rows = split.training
-    present = np.unique(clusters[rows])
-    held_out = present[-max(1, len(present) // FOLDS) :] if len(present) > 1 else present
-    is_held_out = np.isin(clusters[rows], held_out)
-    if is_held_out.all():
+    if plan.kind is SplitKind.BY_ROW:
+        is_held_out = np.isin(rows, plan.splits[position - 1].held_out)
+    else:
+        present = np.unique(plan.clusters[rows])
+        held_out = present[-max(1, len(present) // FOLDS) :] if len(present) > 1 else present
+        is_held_out = np.isin(plan.clusters[rows], held_out)
+    if is_held_out.all() or not is_held_out.any():
         return Split(rows, rows)
     return Split(rows[~is_held_out], rows[is_held_out])

@@ -13,6 +13,7 @@ from models.tabular.evaluation import Comparison
 from models.tabular.fitting import FittedModel, fit_model
 from models.tabular.intervals import LEVELS, calibrate_intervals
 from models.tabular.leakage import find_leaks
+from models.tabular.settings import inner_split
 from models.tabular.splits import SplitKind, plan_splits
 from tests.support.models.tables import data_of, machines
 
@@ -56,6 +57,19 @@ class TestSplits:
         share = data.target.values.mean()
         for split in plan.splits:
             assert data.target.values[split.held_out].mean() == pytest.approx(share, abs=0.05)
+
+    def test_settings_see_all_classes_of_a_sorted_file(self) -> None:
+        columns = machines()
+        del columns["machine"]
+        order = np.argsort([str(value) for value in columns["failure"]], kind="stable")
+        sorted_file = {name: [values[at] for at in order] for name, values in columns.items()}
+        data = data_of(sorted_file, Goal.CLASS, target="failure")
+        plan = plan_splits(data)
+        for position in (-3, -2, -1):
+            inner = inner_split(plan, position)
+            assert not set(inner.training) & set(inner.held_out)
+            assert not set(inner.held_out) & set(plan.splits[position].held_out)
+            assert len(set(data.target.values[inner.held_out])) == 2
 
 
 class TestHeldOutScores:
