@@ -25,6 +25,7 @@ from gateway.dashboard.router import dashboard_router
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationDependencies, EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
+from gateway.fine_tuning.ready_made import ReadyMadeModels
 from gateway.fine_tuning.removal import VariantRemoval
 from gateway.fine_tuning.runner import FineTuningDependencies, FineTuningRunner
 from gateway.identity.links import Links
@@ -193,6 +194,7 @@ def _fine_tuning_runner(
         router=shared.router,
         upstream=shared.upstream,
         propagation=propagation,
+        metrics=shared.metrics.own_models,
         timing=shared.timing,
     )
     return FineTuningRunner(dependencies)
@@ -270,7 +272,10 @@ def _build_offers(
     """Build the component that validates and prices fine-tuning jobs."""
     availability, quota_leaser = shared.availability, shared.quota_leaser
     database, profile = shared.connections.handlers, settings.profile
-    return JobOffers(catalog, availability, clock, database, admission, quota_leaser, profile)
+    ready_made = ReadyMadeModels(availability, shared.signatures)
+    return JobOffers(
+        catalog, availability, clock, database, admission, quota_leaser, ready_made, profile
+    )
 
 
 def _build_gauges(

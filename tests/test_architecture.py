@@ -169,6 +169,7 @@ class TestTenantIsolation:
             ("erase_expired_candidates", "what has expired goes, of whichever account"),
             ("count_ratings", "the operator sees how a model does with everybody"),
             ("count_levels", "a metric counts the models of all accounts"),
+            ("count_promises", "a metric counts the models of all accounts"),
             ("delete_old", "results past their retention go, of whichever account"),
             ("_settle_next", "a gateway process takes up an ended run of whichever account"),
             ("delete_old_counts", "what no window reaches goes, of whichever account"),

@@ -71,6 +71,11 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "worse": gettext_noop("First model worse"),
             "no_difference_shown": gettext_noop("No difference shown"),
         },
+        "verdict_of_trained": {
+            "better": gettext_noop("Trained model better"),
+            "worse": gettext_noop("Ready-made model better"),
+            "no_difference_shown": gettext_noop("No difference shown"),
+        },
         "verdict_of_candidate": {
             "better": gettext_noop("Candidate better"),
             "worse": gettext_noop("Candidate worse"),

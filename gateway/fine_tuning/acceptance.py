@@ -43,6 +43,7 @@ async def reject_job(session: AsyncSession, clock: Clock, job: Adaptation, error
     """Mark a job as failed because its model is worse; the model is kept as a candidate.
 
     Erases the account's oldest candidates beyond MAX_CANDIDATES. Does nothing if the job has ended.
+    Raises FineTuningJobLost.
     """
     row = await jobs.lock_job(session, job)
     if AdaptationStatus(row.status).over:

@@ -17,6 +17,7 @@ from sqlmodel import col, select
 
 from gateway.fine_tuning.jobs import JOB_ID_PREFIX
 from gateway.identity.audit_log import Actor, record_audit_event
+from gateway.observations.rows import count_of_model
 from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.registry.files import ErasedFile, erase_training_files
 from gateway.registry.variants import ErasedVersion, erase_variant, parse_public_id, public_id
@@ -48,11 +49,13 @@ async def delete_model(
     model: str,
     with_training_files: bool,
 ) -> DeletedModel:
-    """Erase all versions of a variant and its rejected candidates, and record it.
+    """Erase all versions of a variant, its rejected candidates and observed results, and record it.
 
     With `with_training_files`, also the files on which they were trained, unless another model of
     the account was trained on the file. Raises ModelNotFound.
     """
+    base, name = parse_public_id(account_id, model)
+    observations = await count_of_model(session, account_id, base, name)
     versions = await erase_variant(session, clock, account_id, model)
     files: Sequence[ErasedFile] = ()
     if with_training_files:
@@ -61,10 +64,11 @@ async def delete_model(
     record = VariantDeletion(
         id=ids.new_id(),
         account_id=account_id,
-        base=versions[0].base,
-        name=versions[0].name,
+        base=base,
+        name=name,
         versions=[_version_json(version) for version in versions],
         files=[_file_json(file) for file in files],
+        observations=observations,
         deleted_by=actor.public_id,
         at=clock.now(),
     )
@@ -117,6 +121,7 @@ def render_deletion(row: VariantDeletion) -> dict[str, Any]:
         "deleted_by": row.deleted_by,
         "versions": row.versions,
         "training_files": row.files,
+        "observations": row.observations,
         "model_servers": {"asked": row.servers_asked, "confirmed": row.servers_confirmed},
         "copies_erased_by": None if is_complete else int((row.at + COPY_LIFETIME).timestamp()),
     }
@@ -172,4 +177,5 @@ def _audit_details(record: VariantDeletion) -> Mapping[str, Any]:
         "model": public_id(record.base, record.account_id, record.name),
         "versions": [f"{one['version']}: sha256 {one['sha256']}" for one in record.versions],
         "files": [f"{one['filename']}: sha256 {one['sha256']}" for one in record.files],
+        "observations": record.observations,
     }

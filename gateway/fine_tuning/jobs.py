@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.metering.process_reaper import ENDED_PROCESSES
 from gateway.call.errors import BadRequest
@@ -65,6 +66,13 @@ class FineTuningJobCancelled(AppError):
 
     status = 499
     code = "cancelled"
+
+
+class FineTuningJobLost(AppError):
+    """Another attempt holds the job: this process was regarded as ended, or claimed it again."""
+
+    status = 409
+    code = "fine_tuning_job_lost"
 
 
 class FineTuningJobInterrupted(AppError):
@@ -149,7 +157,10 @@ async def claim_job(session: AsyncSession, clock: Clock, process_id: UUID) -> Ad
 
 
 async def requeue_job(session: AsyncSession, clock: Clock, job: Adaptation, reason: str) -> None:
-    """Put a running job back in the queue, for another attempt by any process."""
+    """Put a running job back in the queue, for another attempt by any process.
+
+    Raises FineTuningJobLost.
+    """
     job = await lock_job(session, job)
     if not AdaptationStatus(job.status).over:
         job.status, job.process_id = AdaptationStatus.QUEUED, None
@@ -245,7 +256,8 @@ async def set_sharing_consent(
 async def fail_job(session: AsyncSession, clock: Clock, job: Adaptation, error: AppError) -> None:
     """Mark a job as failed; it is not billed. Does nothing if it has ended already.
 
-    If it was accepted, as when credit is exhausted since, the model can be accepted again.
+    If it was accepted, as when credit is exhausted since, the model can be accepted again. Raises
+    FineTuningJobLost.
     """
     job = await lock_job(session, job)
     if not AdaptationStatus(job.status).over:
@@ -256,19 +268,18 @@ async def fail_job(session: AsyncSession, clock: Clock, job: Adaptation, error: 
 
 
 async def complete_job(session: AsyncSession, clock: Clock, job: Adaptation, message: str) -> None:
-    """Mark a job as succeeded; its fine-tuned model can be called."""
+    """Mark a job as succeeded; its fine-tuned model can be called. Raises FineTuningJobLost."""
     job = await lock_job(session, job)
     job.candidate_until = None
     await end_job(session, clock, job, AdaptationStatus.SUCCEEDED, message)
 
 
 async def require_not_cancelled(session: AsyncSession, job: Adaptation) -> None:
-    """Raise FineTuningJobCancelled if the job has ended."""
-    query = select(col(Adaptation.status)).where(
-        col(Adaptation.id) == job.id, col(Adaptation.account_id) == job.account_id
-    )
-    if AdaptationStatus((await session.scalars(query)).one()).over:
+    """Raise FineTuningJobCancelled if the job has ended, FineTuningJobLost if it was taken over."""
+    row = (await session.scalars(_select_job(job))).one()
+    if AdaptationStatus(row.status).over:
         raise FineTuningJobCancelled("The job was cancelled.")
+    _require_held(row, job)
 
 
 async def set_usage_request(session: AsyncSession, job: Adaptation, request_id: UUID) -> None:
@@ -276,7 +287,7 @@ async def set_usage_request(session: AsyncSession, job: Adaptation, request_id: 
 
     An accepted job keeps its score, because it is not trained again.
 
-    Raises FineTuningJobCancelled.
+    Raises FineTuningJobCancelled, FineTuningJobLost.
     """
     row = await lock_job(session, job)
     if AdaptationStatus(row.status).over:
@@ -296,7 +307,7 @@ async def record_score(
 ) -> None:
     """Store a training's hold-out score and seconds; the job can no longer be cancelled.
 
-    Raises FineTuningJobCancelled.
+    Raises FineTuningJobCancelled, FineTuningJobLost.
     """
     row = await lock_job(session, job)
     if AdaptationStatus(row.status).over:
@@ -329,11 +340,15 @@ async def add_event(
 
 
 async def lock_job(session: AsyncSession, job: Adaptation) -> Adaptation:
-    """Lock a job's row for update and return it."""
-    query = select(Adaptation).where(
-        col(Adaptation.id) == job.id, col(Adaptation.account_id) == job.account_id
-    )
-    return (await session.scalars(query.with_for_update())).one()
+    """Lock the row of a claimed job for update and return it, for writing what its attempt found.
+
+    Raises FineTuningJobLost if another attempt holds the job: a process that was slow for so long
+    that others regard it as ended must not overwrite, bill or publish what they do.
+    """
+    query = _select_job(job).with_for_update().execution_options(populate_existing=True)
+    row = (await session.scalars(query)).one()
+    _require_held(row, job)
+    return row
 
 
 async def end_job(
@@ -348,3 +363,16 @@ async def end_job(
     job.status, job.finished_at = status, clock.now()
     await session.flush()
     await add_event(session, clock, job, message, level)
+
+
+def _select_job(job: Adaptation) -> SelectOfScalar[Adaptation]:
+    """Return the query for a job's row."""
+    return select(Adaptation).where(
+        col(Adaptation.id) == job.id, col(Adaptation.account_id) == job.account_id
+    )
+
+
+def _require_held(row: Adaptation, job: Adaptation) -> None:
+    """Raise FineTuningJobLost unless the row is claimed as `job` was: same process and attempt."""
+    if (row.process_id, row.attempts) != (job.process_id, job.attempts):
+        raise FineTuningJobLost("Another attempt has taken over the job.")

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.fine_tuning import jobs
+from gateway.fine_tuning.observed_rows import OBSERVED_UNTIL
 from gateway.fine_tuning.offers import JobOffer
 from gateway.registry.files import find_file
 from gateway.tables import Adaptation
@@ -39,6 +40,7 @@ async def create_offered_job(
         "scrub": job_request.scrub or None,
         SENSITIVITY: sensitivity_of(job_request),
         SCHEMA: job_request.schema,
+        OBSERVED_UNTIL: clock.now().isoformat() if job_request.with_observations else None,
         "seconds": offer.seconds if offer.seconds < max_duration_s(offer.model) else None,
     }
     new = jobs.NewFineTuningJob(

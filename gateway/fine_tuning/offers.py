@@ -4,7 +4,7 @@ Rejects invalid files and jobs that the account cannot pay for, and computes a j
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from gateway.fine_tuning.file_check import (
     check_training_file,
     render_file_check,
 )
+from gateway.fine_tuning.ready_made import ReadyMadeModels
 from gateway.inference.admission import Admission, parse_max_cost
 from gateway.quota.leaser import QuotaLeaser
 from gateway.registry.files import find_file, read_content
@@ -36,16 +37,21 @@ from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Meter, Model, Task
+from models.own_columns import OF_ROWS
 from models.tables.schema import NO_SCHEMA, SchemaRequest
 
 
 @dataclass(frozen=True, slots=True)
 class JobOffer:
-    """A validated job: its model, time limit in seconds and file check."""
+    """A validated job: its model, time limit in seconds and file check.
+
+    `ready_made` proposes ready-made models to compare with, and their columns.
+    """
 
     model: Model
     seconds: int
     file_check: TrainingFileCheck
+    ready_made: Sequence[Mapping[str, Any]] = ()
 
 
 class JobOffers:
@@ -59,6 +65,7 @@ class JobOffers:
         database: Database,
         admission: Admission,
         leaser: QuotaLeaser,
+        ready_made: ReadyMadeModels,
         profile: str,
     ) -> None:
         self._catalog = catalog
@@ -67,6 +74,7 @@ class JobOffers:
         self._database = database
         self._admission = admission
         self._leaser = leaser
+        self._ready_made = ready_made
         self._profile = profile
         # The largest files take a second of CPU and 100 MB of memory: check one at a time.
         self._check_semaphore = asyncio.Semaphore(1)
@@ -89,6 +97,7 @@ class JobOffers:
             model,
             await self._time_limit_s(principal, model, file_check, headers, likely_s),
             file_check,
+            await self._ready_made.propose(model, principal.account_id, file_check.schema),
         )
 
     async def check_requested_file(
@@ -102,10 +111,18 @@ class JobOffers:
             raise ParameterInvalid(
                 "`scrub` is only supported for models that are trained on dialogues.", param="scrub"
             )
+        if request.with_observations and model.adapter not in OF_ROWS:
+            raise ParameterInvalid(
+                "`with_observations` is only supported for models of single rows.",
+                param="with_observations",
+            )
         schema = parse_schema(request.schema)
-        return await self.check_file(
+        found = await self.check_file(
             account_id, model, request.training_file, request.scrub, schema
         )
+        if schema.ready_made is not None:
+            await self._require_mapped(account_id, model, request.training_file, schema)
+        return found
 
     async def check_file(
         self,
@@ -138,9 +155,10 @@ class JobOffers:
         model = self._get_tunable_model(model_id)
         try:
             checked = await self.check_file(account_id, model, file_id, schema=schema)
-            return render_file_check(model, checked)
         except TrainingFileRejected as error:
             return render_file_check(model, error)
+        proposals = await self._ready_made.propose(model, account_id, checked.schema)
+        return {**render_file_check(model, checked), "ready_made": proposals}
 
     async def render_quote_details(self, principal: Principal, body: bytes) -> dict[str, Any]:
         """Return a job quote's fields on examples, warnings, scrubbed data, likely time and cost.
@@ -162,6 +180,16 @@ class JobOffers:
             "likely_seconds": estimated,
             "likely_cost": nano_text((estimated or 0) * (price or 0)) if has_cost else None,
         }
+
+    async def _require_mapped(
+        self, account_id: UUID, model: Model, file_id: str, schema: SchemaRequest
+    ) -> None:
+        """Raise ParameterInvalid if the schema's ready-made model cannot be run on the file."""
+        async with self._check_semaphore:
+            async with self._database.transaction() as session:
+                file = await find_file(session, account_id, file_id)
+                content = await read_content(session, account_id, file.id)
+            await self._ready_made.require_mapped(account_id, model, content, schema)
 
     async def require_acceptance_affordable(self, principal: Principal, job: Adaptation) -> None:
         """Raise unless the account can pay for the training of a job whose model is accepted."""

@@ -8,11 +8,14 @@ whose rejected model was accepted is billed and published without training.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.key_epoch import read_epoch
@@ -31,6 +34,7 @@ from gateway.call.tags import VARIANT_TAG
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.fine_tuning import acceptance, jobs
 from gateway.fine_tuning.call import create_job_call
+from gateway.fine_tuning.observed_rows import append_observed
 from gateway.fine_tuning.pii_scrubber import scrub_training_file
 from gateway.fine_tuning.progress_stream import (
     ProgressLine,
@@ -53,10 +57,11 @@ from gateway.wire.fine_tuning import (
     build_fine_tuning_request,
 )
 from infra import ids
+from infra.claim_poller import ClaimPoller
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
-from infra.poller import Poller
+from infra.telemetry.own_model_metrics import TRAINING_EVENTS, OwnModelMetrics
 from infra.timing import DEFAULT_TIMING, Timing
 from models.adaptation import Score
 from models.catalog import Catalog
@@ -89,51 +94,71 @@ class FineTuningDependencies:
     router: Router
     upstream: UpstreamClient
     propagation: Propagation
+    metrics: OwnModelMetrics
     timing: Timing = DEFAULT_TIMING
 
 
-class FineTuningRunner(Poller):
-    """Polls for fine-tuning jobs and runs them in one gateway process."""
+class FineTuningRunner(ClaimPoller[Adaptation]):
+    """Polls for fine-tuning jobs and runs them in one gateway process.
+
+    All that an attempt writes is fenced: once another one holds the job, it writes nothing.
+    """
 
     def __init__(self, deps: FineTuningDependencies) -> None:
-        super().__init__("adaptations", self._run_next, deps.timing)
+        super().__init__("adaptations", deps.database, deps.heartbeat, deps.timing)
         self._deps = deps
         self._next_expiry_check = float("-inf")
+        for model in deps.catalog.models.values():
+            for event in TRAINING_EVENTS if model.adapter else ():
+                deps.metrics.trainings.labels(model.id, event)
 
-    async def _run_next(self) -> bool:
-        """Claim and run one job. Returns whether there was one."""
-        deps = self._deps
-        if not deps.heartbeat.is_alive:
-            return False
-        await self._erase_expired_candidates()
-        async with deps.database.transaction() as session:
-            job = await jobs.claim_job(session, deps.clock, deps.heartbeat.process_id)
-        if job is None:
-            return False
-        try:
-            await self._run_job(job)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._requeue(job, "The service is shutting down."))
-            raise
-        except Unavailable as error:
-            await self._requeue(job, error.message)
-            await asyncio.sleep(self._timing.poll_s(self._name))
-        except AppError as error:
-            await self._fail(job, error)
-        except Exception:
-            self._log.exception("a fine-tuning job failed", job=str(job.id))
-            await self._fail(job, UpstreamFailed("Something went wrong on our side."))
-        return True
-
-    async def _erase_expired_candidates(self) -> None:
-        """Erase rejected models that were not accepted in time, once per period."""
+    async def _claim(self, session: AsyncSession, process_id: UUID) -> Adaptation | None:
+        """Claim the next job, after erasing rejected models that were not accepted in time."""
         now = self._deps.clock.monotonic()
         if now >= self._next_expiry_check:
             self._next_expiry_check = now + _EXPIRY_CHECK_PERIOD_S
-            async with self._deps.database.transaction() as session:
-                await acceptance.erase_expired_candidates(session, self._deps.clock)
+            await acceptance.erase_expired_candidates(session, self._deps.clock)
+        job = await jobs.claim_job(session, self._deps.clock, process_id)
+        if job is not None:
+            self._count(job, "started")
+        return job
 
-    async def _run_job(self, job: Adaptation) -> None:
+    async def _interrupted(self, job: Adaptation) -> None:
+        """Requeue a job, because the process stops."""
+        await self._end(job, partial(self._requeue, job, "The service is shutting down."))
+
+    async def _failed(self, job: Adaptation, error: Exception) -> None:
+        """Requeue the job, or fail it."""
+        match error:
+            case jobs.FineTuningJobLost():
+                self._note_lost(job)
+            case Unavailable():
+                await self._end(job, partial(self._requeue, job, error.message))
+                await asyncio.sleep(self._timing.poll_s(self._name))
+            case AppError():
+                await self._end(job, partial(self._fail, job, error))
+            case _:
+                self._log.error("a fine-tuning job failed", job=str(job.id), exc_info=error)
+                failure = UpstreamFailed("Something went wrong on our side.")
+                await self._end(job, partial(self._fail, job, failure))
+
+    async def _end(self, job: Adaptation, end: Callable[[], Awaitable[None]]) -> None:
+        """End an attempt, unless another one holds the job by now."""
+        try:
+            await end()
+        except jobs.FineTuningJobLost:
+            self._note_lost(job)
+
+    def _note_lost(self, job: Adaptation) -> None:
+        """Log and count that another attempt holds the job."""
+        self._log.warning("a fine-tuning job was taken over", job=str(job.id))
+        self._count(job, "lost")
+
+    def _count(self, job: Adaptation, event: str) -> None:
+        """Count an event of an attempt."""
+        self._deps.metrics.trainings.labels(job.model, event).inc()
+
+    async def _work(self, job: Adaptation) -> None:
         """Run one attempt of a job. Raises the error that the job fails with."""
         if job.attempts > 1 and await self._is_billed(job):
             return await self._publish(job)
@@ -144,14 +169,16 @@ class FineTuningRunner(Poller):
         principal = await self._load_principal(job, call.request_id)
         if job.accepted_at is not None:
             return await self._bill_accepted(job, principal, call)
-        content = await self._load_training_file(job)
+        content, observed = await self._load_training_file(job)
         request = self._build_request(job, content, job.settings.get("seconds"))
 
         async def train_and_store(admitted: AdmittedCall) -> CallResult:
             """Train, store the variant and return the call's result, billed by time."""
             variant, seconds = await self._train_unless_cancelled(job, admitted, call)
-            await self._store_variant(job, variant, seconds)
-            _require_not_worse(variant)
+            await self._store_variant(job, variant, seconds, observed)
+            score = _score_of(variant)
+            deps.metrics.verdicts.labels(job.model, score.verdict).inc()
+            _require_not_worse(score)
             return _to_call_result(seconds)
 
         await deps.stages.internal_calls.execute(call, principal, request, train_and_store)
@@ -199,13 +226,21 @@ class FineTuningRunner(Poller):
             await jobs.set_usage_request(session, job, request_id)
         return principal
 
-    async def _load_training_file(self, job: Adaptation) -> bytes:
-        """Return the job's training file, scrubbed if requested. Raises FileNotFound."""
+    async def _load_training_file(self, job: Adaptation) -> tuple[bytes, Mapping[str, Any] | None]:
+        """Return the job's training file, scrubbed or with observed rows if requested.
+
+        Also returns where the observed rows come from. Raises FileNotFound, TrainingFileInvalid.
+        """
         async with self._deps.database.transaction() as session:
             content = await read_content(session, job.account_id, job.training_file_id)
         if job.settings.get("scrub"):
             content, _ = await asyncio.to_thread(scrub_training_file, content)
-        return content
+        adapter = find_catalog_model(self._deps.catalog, job.model).adapter or ""
+        appended = await append_observed(self._deps.database, job, adapter, content)
+        if appended is None:
+            return content, None
+        await self._add_progress_event(job, ProgressLine(appended.sentence))
+        return appended.content, appended.provenance
 
     async def _train_unless_cancelled(
         self, job: Adaptation, admitted: AdmittedCall, call: Call
@@ -244,11 +279,22 @@ class FineTuningRunner(Poller):
             raise UpstreamTimeout("Training exceeded its time limit.") from None
         raise UpstreamFailed("Training was interrupted.")
 
-    async def _store_variant(self, job: Adaptation, variant: TrainedVariant, seconds: int) -> None:
-        """Store score, training seconds, and the weights as a new version, not callable yet."""
+    async def _store_variant(
+        self,
+        job: Adaptation,
+        variant: TrainedVariant,
+        seconds: int,
+        observed: Mapping[str, Any] | None,
+    ) -> None:
+        """Store score, training seconds, and the weights as a new version, not callable yet.
+
+        observed: where appended rows come from, None without any.
+        """
         deps = self._deps
         async with deps.database.transaction() as session:
             score = {**variant.score, "examples": variant.examples, "held_out": variant.held_out}
+            if observed is not None:
+                score["observed"] = dict(observed)
             await jobs.record_score(session, job, score, seconds, variant.trained_tokens)
             await variants.create_version(session, deps.clock, job, variant.artefact)
 
@@ -256,6 +302,7 @@ class FineTuningRunner(Poller):
         """Make the version callable, wait until all gateway processes know it, complete the job."""
         deps = self._deps
         async with deps.database.transaction() as session:
+            await jobs.lock_job(session, job)
             version = await variants.make_live(session, deps.clock, job)
             epoch = await read_epoch(session)
         await deps.propagation.wait(epoch)
@@ -264,6 +311,9 @@ class FineTuningRunner(Poller):
             await jobs.complete_job(
                 session, deps.clock, job, f"Version {version} of {name} is ready for calls."
             )
+        self._count(job, "succeeded")
+        if job.accepted_at is not None:
+            deps.metrics.verdicts.labels(job.model, "accepted").inc()
 
     async def _is_billed(self, job: Adaptation) -> bool:
         """Whether an earlier attempt of the job stored its weights and was billed."""
@@ -290,6 +340,8 @@ class FineTuningRunner(Poller):
         end_job = acceptance.reject_job if is_rejected else jobs.fail_job
         async with self._deps.database.transaction() as session:
             await end_job(session, self._deps.clock, job, error)
+        is_cancelled = isinstance(error, jobs.FineTuningJobCancelled)
+        self._count(job, "cancelled" if is_cancelled else "rejected" if is_rejected else "failed")
 
     async def _requeue(self, job: Adaptation, reason: str) -> None:
         """Requeue the job, or fail it after its last attempt."""
@@ -297,6 +349,7 @@ class FineTuningRunner(Poller):
             return await self._fail(job, Unavailable(reason))
         async with self._deps.database.transaction() as session:
             await jobs.requeue_job(session, self._deps.clock, job, reason)
+        self._count(job, "requeued")
 
 
 def _limit_headers(job: Adaptation) -> Mapping[bytes, bytes]:
@@ -316,9 +369,13 @@ def _to_call_result(seconds: int) -> CallResult:
     )
 
 
-def _require_not_worse(variant: TrainedVariant) -> None:
+def _score_of(variant: TrainedVariant) -> Score:
+    """Return the score of a trained variant."""
+    return msgspec.convert({"base": None, **variant.score}, Score, strict=False)
+
+
+def _require_not_worse(score: Score) -> None:
     """Raise VariantWorseThanBase if the base of the fine-tuned variant scores better."""
-    score = msgspec.convert({"base": None, **variant.score}, Score, strict=False)
     if score.worse:
         raise VariantWorseThanBase(
             "The fine-tuned model is worse than its base model on held-out examples ("

@@ -7,6 +7,7 @@ from typing import Any
 from billing.accounts.accounts import ACCOUNT_ID_PREFIX as ACCOUNT_PREFIX
 from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.fine_tuning.jobs import EVENT_ID_PREFIX, JOB_ID_PREFIX
+from gateway.fine_tuning.observed_rows import OBSERVED_UNTIL
 from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.registry.variants import pinned_id, public_id
 from gateway.tables import Adaptation, AdaptationEvent, AdaptationStatus, Variant
@@ -46,6 +47,7 @@ def render_job(job: Adaptation) -> dict[str, Any]:
         "error": job.error,
         "schema": job.settings.get(SCHEMA),
         "scrub": bool(job.settings.get("scrub")),
+        "with_observations": OBSERVED_UNTIL in job.settings,
         "share_for_improvement": job.shared_at is not None,
         "shared_at": _optional_unix_seconds(job.shared_at),
         "score": job.score,

@@ -1,6 +1,7 @@
 """The periodic check whether versions keep the promise of their intervals and probabilities."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -53,6 +54,17 @@ class PromiseCheck:
             row.kept = None if promise is None else _settled(was_kept, promise)
             if promise is not None and row.kept is False and was_kept is not False:
                 await _alert(session, self.clock, account_id, variant_id, promise)
+
+
+async def count_promises(session: AsyncSession) -> Mapping[str, int]:
+    """Return how many current models of all accounts keep and break their promise, for metrics."""
+    query = (
+        select(col(VariantPromise.kept), func.count())
+        .join(Variant, col(Variant.id) == col(VariantPromise.variant_id))
+        .where(col(Variant.current), col(VariantPromise.kept).is_not(None))
+        .group_by(col(VariantPromise.kept))
+    )
+    return {"kept" if kept else "broken": number for kept, number in await session.execute(query)}
 
 
 def _settled(was_kept: bool | None, promise: Promise) -> bool | None:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import delete, func, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.tables import Settlement, Usage
@@ -17,15 +18,19 @@ from gateway.call.errors import BadRequest, ParameterInvalid
 from gateway.call.tags import VARIANT_TAG, VERSION_TAG
 from gateway.observations.pairing import PairedResult, pair
 from gateway.registry.variants import list_live_variants
-from gateway.tables import Observation
+from gateway.tables import Observation, Variant
 from gateway.wire.own_models.observations import ObservedResult
 from infra import ids
 from infra.clock import Clock
 from models.observed.report import Pair
 
+Selected = TypeVar("Selected")
+
 RETENTION = timedelta(days=400)
 # Of one account: a row takes about 200 bytes.
 MAX_STORED = 200_000
+# Of a model, that are appended to a training file.
+MAX_TRAINING_ROWS = 50_000
 # Of a version, the newest ones that a report reads.
 MAX_REPORTED = 5_000
 _ANSWERED = (Settlement.COMPLETE, Settlement.CLIENT_ABORT, Settlement.REPLAYED)
@@ -112,6 +117,46 @@ async def delete_old(session: AsyncSession, now: datetime) -> None:
     await session.execute(delete(Observation).where(col(Observation.created_at) <= now - RETENTION))
 
 
+async def list_training_rows(
+    session: AsyncSession, account_id: UUID, base: str, name: str, until: datetime
+) -> Sequence[Observation]:
+    """Return the results of all versions of a model that were reported with inputs, oldest first.
+
+    At most MAX_TRAINING_ROWS, the newest of those that were reported until a time.
+    """
+    query = (
+        _with_inputs(select(Observation), account_id, base, name)
+        .where(col(Observation.created_at) <= until)
+        .order_by(col(Observation.created_at).desc(), col(Observation.request_id))
+        .limit(MAX_TRAINING_ROWS)
+    )
+    return list(reversed((await session.scalars(query)).all()))
+
+
+async def has_training_rows(
+    session: AsyncSession, account_id: UUID, base: str, name: str, since: datetime
+) -> bool:
+    """Whether results with inputs were reported for a model after a time."""
+    query = _with_inputs(select(Observation.row), account_id, base, name)
+    newer = query.where(col(Observation.created_at) > since).limit(1)
+    return (await session.scalars(newer)).first() is not None
+
+
+async def count_of_model(session: AsyncSession, account_id: UUID, base: str, name: str) -> int:
+    """Return how many observed results the versions of a model have."""
+    query = (
+        select(func.count())
+        .select_from(Observation)
+        .join(Variant, col(Variant.id) == col(Observation.variant_id))
+        .where(
+            col(Observation.account_id) == account_id,
+            col(Variant.base) == base,
+            col(Variant.name) == name,
+        )
+    )
+    return (await session.execute(query)).scalar_one()
+
+
 async def delete_observations(session: AsyncSession, account_id: UUID, request_id: str) -> int:
     """Delete the observed results of a call. Returns how many there were."""
     statement = (
@@ -123,6 +168,19 @@ async def delete_observations(session: AsyncSession, account_id: UUID, request_i
         .returning(col(Observation.row))
     )
     return len((await session.execute(statement)).all())
+
+
+def _with_inputs(
+    query: SelectOfScalar[Selected], account_id: UUID, base: str, name: str
+) -> SelectOfScalar[Selected]:
+    """Return a query restricted to the observed results of a model that have inputs."""
+    return query.join(Variant, col(Variant.id) == col(Observation.variant_id)).where(
+        col(Observation.account_id) == account_id,
+        col(Variant.account_id) == account_id,
+        col(Variant.base) == base,
+        col(Variant.name) == name,
+        col(Observation.inputs).is_not(None),
+    )
 
 
 def _pair(row: Observation) -> Pair:
@@ -161,6 +219,7 @@ def _row(
         "level": found.level,
         "probability": found.probability,
         "machine": one.machine,
+        "inputs": one.inputs,
         "predicted_at": call.at,
         "created_at": now,
     }

@@ -15,6 +15,7 @@ from prometheus_client import Gauge
 from billing.reports.platform_status import LabelledCount, PlatformStatus, read_platform_status
 from gateway.drift.check import count_levels
 from gateway.inference.usage.writer import UsageWriter
+from gateway.observations.check import count_promises
 from gateway.process.database_pools import DatabaseConnections
 from gateway.upstream.circuit_breaker import CircuitState
 from gateway.upstream.concurrency import Schedulers
@@ -113,9 +114,12 @@ class Gauges:
         async with self._connections.handlers.transaction() as session:
             status = await read_platform_status(session, self._clock.now())
             drift_levels = await count_levels(session)
+            promises = await count_promises(session)
         self._set_platform_gauges(status)
         for level in DriftLevel:
             self._gauges.drifting.labels(level).set(drift_levels.get(level, 0))
+        for state in ("kept", "broken"):
+            self._gauges.promises.labels(state).set(promises.get(state, 0))
 
     def _set_platform_gauges(self, status: PlatformStatus) -> None:
         """Set job, outbox, inbox, invoice and reconciliation gauges from the platform status."""

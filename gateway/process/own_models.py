@@ -50,6 +50,7 @@ def build_own_models(
             heartbeat=shared.heartbeat,
             client=PipelineClient(pipeline, clock),
             planner=planner,
+            ended=shared.metrics.own_models.comparisons,
             timing=shared.timing,
         )
     )
@@ -60,6 +61,7 @@ def build_own_models(
             heartbeat=shared.heartbeat,
             planner=RetrainingPlanner(database, clock, stages.authenticator, offers),
             fine_tuning=fine_tuning_runner,
+            metrics=shared.metrics.own_models,
             timing=shared.timing,
         )
     )

@@ -100,7 +100,14 @@ def build_stages(
         call_metrics=call_metrics,
         internal_calls=internal_calls,
         input_counter=InputCounter(database, clock, metrics.input_counts_dropped, timing),
-        shadow_calls=ShadowCalls(dispatcher, shared.schedulers, writer, database, clock),
+        shadow_calls=ShadowCalls(
+            dispatcher,
+            shared.schedulers,
+            writer,
+            database,
+            clock,
+            metrics.own_models.shadow_calls,
+        ),
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher

@@ -13,6 +13,7 @@ from billing.money import nano_text
 from gateway.access.authenticator import Authenticator
 from gateway.call.values import Principal, SignedInCaller
 from gateway.fine_tuning.offers import JobOffer, JobOffers
+from gateway.observations.rows import has_training_rows
 from gateway.registry.files import FINE_TUNE_PURPOSE
 from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.retraining.schedules import find_current_job, sum_committed
@@ -100,9 +101,19 @@ async def _find_source(session: AsyncSession, schedule: RetrainingSchedule) -> _
     if file_id is None:
         raise NothingToTrain("file_not_found", "The file of the schedule does not exist.")
     by_drift = schedule.every == RetrainingTrigger.DRIFT
-    if file_id == await _last_trained(session, schedule) and not by_drift:
-        raise NothingToTrain("no_new_data", "There is no new file since the last training.")
+    if not by_drift and not await _has_new_data(session, schedule, file_id):
+        raise NothingToTrain("no_new_data", "There is no new data since the last training.")
     return _Source(file_id, job)
+
+
+async def _has_new_data(session: AsyncSession, schedule: RetrainingSchedule, file_id: UUID) -> bool:
+    """Whether the file, or an observed result that is appended, is newer than the last training."""
+    last = await _find_last_job(session, schedule)
+    if last is None or file_id != last.training_file_id:
+        return True
+    return schedule.with_observations and await has_training_rows(
+        session, schedule.account_id, schedule.base, schedule.name, last.created_at
+    )
 
 
 async def _find_file_id(session: AsyncSession, schedule: RetrainingSchedule) -> UUID | None:
@@ -118,9 +129,9 @@ async def _find_file_id(session: AsyncSession, schedule: RetrainingSchedule) -> 
     return (await session.scalars(query.order_by(col(TrainingFile.id).desc()).limit(1))).first()
 
 
-async def _last_trained(session: AsyncSession, schedule: RetrainingSchedule) -> UUID | None:
-    """Return the file of the model's newest job."""
-    query = select(col(Adaptation.training_file_id)).where(
+async def _find_last_job(session: AsyncSession, schedule: RetrainingSchedule) -> Adaptation | None:
+    """Return the model's newest job."""
+    query = select(Adaptation).where(
         col(Adaptation.account_id) == schedule.account_id,
         col(Adaptation.model) == schedule.base,
         col(Adaptation.name) == schedule.name,
@@ -140,4 +151,5 @@ def _request_of(schedule: RetrainingSchedule, source: _Source) -> JobRequest:
         seed=settings.get("seed"),
         schema=settings.get(SCHEMA),
         scrub=bool(settings.get("scrub")),
+        with_observations=schedule.with_observations,
     )

@@ -15,8 +15,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.money import nano_text
+from billing.money import NANO, nano_text
 from billing.notifications.retraining_alerts import RetrainingAlert, enqueue_retraining_alert
+from billing.tables import Usage
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.fine_tuning.new_jobs import create_offered_job
 from gateway.fine_tuning.runner import MAX_COST, FineTuningRunner
@@ -39,6 +40,7 @@ from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.poller import Poller
+from infra.telemetry.own_model_metrics import OwnModelMetrics
 from infra.timing import DEFAULT_TIMING, Timing
 
 _TAG = "retraining"
@@ -58,6 +60,7 @@ class RetrainingDependencies:
     heartbeat: ProcessHeartbeat
     planner: RetrainingPlanner
     fine_tuning: FineTuningRunner
+    metrics: OwnModelMetrics
     timing: Timing = DEFAULT_TIMING
 
 
@@ -96,6 +99,10 @@ class RetrainingRunner(Poller):
         deps.fine_tuning.wake()
         return True
 
+    def _count(self, run: RetrainingRun) -> None:
+        """Count a run by its status."""
+        self._deps.metrics.retrainings.labels(run.status).inc()
+
     def _delayed(self) -> Collection[UUID]:
         """Return the schedules that wait for the platform, and forget those that have waited."""
         now = self._deps.clock.now()
@@ -122,6 +129,7 @@ class RetrainingRunner(Poller):
             job.settings = {**job.settings, **limits}
             run.job_id, run.max_cost_nano = job.id, plan.max_cost_nano
             session.add(run)
+        self._count(run)
 
     async def _skip(self, schedule: RetrainingSchedule, trigger: str, error: AppError) -> None:
         """Record that a trigger starts no job, and tell the customer unless all is well."""
@@ -136,6 +144,7 @@ class RetrainingRunner(Poller):
             await session.flush()
             if not isinstance(error, NothingToTrain) or error.code != "no_new_data":
                 await _notify(session, clock, row, run, error.message)
+        self._count(run)
 
     async def _settle_next(self) -> bool:
         """Decide about the version of one run whose job has ended."""
@@ -161,6 +170,11 @@ class RetrainingRunner(Poller):
             message = await self._judge(session, schedule, run, job)
             await session.flush()
             await _notify(session, clock, schedule, run, message)
+            usage = await _find_usage(session, job)
+        self._count(run)
+        if usage is not None and usage.currency is not None:
+            spend = self._deps.metrics.retraining_spend.labels(usage.currency)
+            spend.inc(usage.cost_nano / NANO)
         return True
 
     async def _judge(
@@ -216,6 +230,14 @@ async def _load_schedule(session: AsyncSession, run: RetrainingRun) -> Retrainin
         col(RetrainingSchedule.account_id) == run.account_id,
     )
     return (await session.scalars(query)).one()
+
+
+async def _find_usage(session: AsyncSession, job: Adaptation) -> Usage | None:
+    """Return the usage row that bills a job, None if it was not billed."""
+    query = select(Usage).where(
+        col(Usage.request_id) == job.request_id, col(Usage.account_id) == job.account_id
+    )
+    return (await session.scalars(query)).one_or_none()
 
 
 async def _notify(

@@ -69,6 +69,7 @@ async def set_schedule(
         "filename": request.filename,
         "budget_nano": request.budget_nano,
         "automatic": request.automatic,
+        "with_observations": request.with_observations,
         "next_at": next_due(every, now, now),
         "changed_by": actor.public_id,
     }

@@ -28,6 +28,7 @@ def schedule_json(
         "committed": nano_text(committed_nano),
         "budget_left": nano_text(left),
         "automatic": schedule.automatic,
+        "with_observations": schedule.with_observations,
         "next_at": _seconds(schedule.next_at),
         "created_at": _seconds(schedule.created_at),
         "changed_by": schedule.changed_by,

@@ -193,8 +193,9 @@ class VariantDeletion(SQLModel, table=True):
     """What the deletion of a variant erased.
 
     `versions` have `version`, `fine_tuning_job`, `sha256` and `bytes`; `files` have `id`,
-    `filename`, `sha256` and `bytes`. `servers_confirmed` of `servers_asked` model servers deleted
-    their copies; both are None until they were asked.
+    `filename`, `sha256` and `bytes`. `observations` is the number of observed results, None if it
+    was not recorded. `servers_confirmed` of `servers_asked` model servers deleted their copies;
+    both are None until they were asked.
     """
 
     __tablename__ = "variant_deletion"
@@ -208,6 +209,7 @@ class VariantDeletion(SQLModel, table=True):
     name: str = Field(sa_column=Column(Text, nullable=False))
     versions: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     files: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    observations: int | None = None
     deleted_by: str | None = Field(default=None, sa_column=Column(Text))
     at: datetime = Field(sa_column=moment())
     servers_asked: int | None = None

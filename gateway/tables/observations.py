@@ -1,12 +1,14 @@
 """Tables of observed results: what a customer reports about predictions of own models.
 
-Inputs are not stored; a prediction only with the result that belongs to it.
+A prediction is stored only with the result that belongs to it, its inputs only with consent.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from billing.tables.base import moment
@@ -23,7 +25,8 @@ class Observation(SQLModel, table=True):
     """The observed result of one row of a call, beside the prediction: numbers, or classes.
 
     `lower`, `upper` and `level` are the interval of a predicted number, `probability` that of a
-    predicted class. `predicted_at` is the time of the call.
+    predicted class. `predicted_at` is the time of the call. `inputs` are the row's, by column, None
+    without the customer's consent to train the model on it.
     """
 
     __tablename__ = "observation"
@@ -51,6 +54,7 @@ class Observation(SQLModel, table=True):
     level: float | None = None
     probability: float | None = None
     machine: str = Field(default="", sa_column=Column(Text, nullable=False))
+    inputs: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     predicted_at: datetime = Field(sa_column=moment())
     created_at: datetime = Field(sa_column=moment())
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -42,7 +43,8 @@ class RetrainingSchedule(SQLModel, table=True):
     """When an own model is trained again, on which file, and for how much money a month.
 
     The file is `file_id`, or the newest one called `filename`. `key_id` is the API key that pays.
-    `automatic`: a better version is used at once. `next_at` is None for the trigger `drift`.
+    `automatic`: a better version is used at once. `with_observations`: observed results are
+    appended to the file. `next_at` is None for the trigger `drift`.
     """
 
     __tablename__ = "retraining_schedule"
@@ -65,6 +67,9 @@ class RetrainingSchedule(SQLModel, table=True):
     filename: str | None = Field(default=None, sa_column=Column(Text))
     budget_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
     automatic: bool = False
+    with_observations: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false"))
+    )
     next_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     changed_by: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = Field(sa_column=moment())

@@ -37,7 +37,8 @@ class JobRequest(msgspec.Struct):
     `suffix` is the name of the fine-tuned model; a job with an existing name trains its next
     version. `schema` states the columns of a table: target, machine, time, ignored ones, types,
     units, and the costs of wrong decisions. `scrub` removes personal data from dialogues before
-    training. `share_for_improvement` allows training the shared model on them.
+    training. `share_for_improvement` allows training the shared model on them. `with_observations`
+    appends the observed results of the model's predictions, which were reported with inputs.
     """
 
     model: str
@@ -52,6 +53,7 @@ class JobRequest(msgspec.Struct):
     schema: dict[str, Any] | None = None
     scrub: bool = False
     share_for_improvement: bool = False
+    with_observations: bool = False
 
 
 class ConsentRequest(msgspec.Struct):

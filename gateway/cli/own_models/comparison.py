@@ -81,6 +81,8 @@ def models_compare(
         list[str] | None,
         typer.Option(help="Of ready-made models: class=class of the table. Repeatable."),
     ] = None,
+    horizon: Annotated[int, typer.Option(help="Of forecasters: steps that are forecast.")] = 24,
+    season: Annotated[int, typer.Option(help="Of forecasters: steps of a season.")] = 24,
     account: Annotated[
         str | None, typer.Option(help="Account that pays (ID or name). Default: the only account.")
     ] = None,
@@ -103,6 +105,8 @@ def models_compare(
         "target": target,
         "machine": machine,
         "time": time,
+        "horizon": horizon,
+        "season": season,
         "max_cost": max_cost,
         **mapping_fields(ready_made, mapped or (), output_name, label or ()),
     }

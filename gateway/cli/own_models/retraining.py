@@ -16,7 +16,10 @@ from gateway.retraining.views import schedule_json
 from gateway.wire.own_models.retraining import parse_retraining_request
 from infra.clock import Clock
 
-_FIELDS = ("every", "filename", "file", "budget", "committed", "automatic", "next_at")
+_FIELDS = (
+    *("every", "filename", "file", "budget", "committed"),
+    *("automatic", "with_observations", "next_at"),
+)
 _COLUMNS = ("id", "trigger", "status", "code", "version", "max_cost", "created_at")
 
 
@@ -31,6 +34,10 @@ async def models_retrain(
     budget: Annotated[str, typer.Option(help="Most that a month may cost, e.g. 12.50.")] = "",
     automatic: Annotated[
         bool, typer.Option("--automatic", help="Use a better version at once.")
+    ] = False,
+    with_observations: Annotated[
+        bool,
+        typer.Option("--with-observations", help="Append observed results reported with inputs."),
     ] = False,
     key: Annotated[
         str | None, typer.Option(help="API key ID (key_…) that pays. Default: the newest one.")
@@ -50,6 +57,7 @@ async def models_retrain(
             "file": file,
             "budget": budget,
             "automatic": automatic,
+            "with_observations": with_observations,
         }
         request = parse_retraining_request(msgspec.json.encode(stated))
         key_id = await find_paying_key(session, clock, account_id, key)

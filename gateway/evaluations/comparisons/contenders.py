@@ -9,6 +9,13 @@ from dataclasses import dataclass
 
 from gateway.call.errors import ModelNotFound, ParameterInvalid, Unavailable
 from gateway.call.values import Principal, ResolvedModel
+from gateway.evaluations.comparisons.forecasts import (
+    INSTANCES_PER_CALL,
+    Origins,
+    build_forecast_instances,
+    is_forecaster,
+    plan_origins,
+)
 from gateway.evaluations.comparisons.labelled_table import (
     LabelledInstances,
     LabelledTable,
@@ -25,6 +32,7 @@ from gateway.wire.own_models.comparisons import ComparisonRequest
 from infra.errors import AppError
 from models.adaptation import TrainingFileInvalid
 from models.signature import InputInvalid
+from models.tables.instances import ModelInput
 
 # Small enough that a response is stored for its Idempotency-Key, and that others' calls get a turn.
 BATCH_ROWS = 1_000
@@ -32,18 +40,19 @@ BATCH_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class PlannedModel:
-    """A model under its pinned id, with its instances."""
+    """A model under its pinned id, with its instances, of which a call has at most so many."""
 
     model: str
     found: LabelledInstances
+    per_call: int = BATCH_ROWS
 
     @property
     def bodies(self) -> tuple[bytes, ...]:
         """The request bodies that predict all instances, in order."""
         instances = self.found.instances
         return tuple(
-            self.body(instances[start : start + BATCH_ROWS])
-            for start in range(0, len(instances), BATCH_ROWS)
+            self.body(instances[start : start + self.per_call])
+            for start in range(0, len(instances), self.per_call)
         )
 
     def body(self, instances: Sequence[Mapping[str, object]]) -> bytes:
@@ -54,15 +63,28 @@ class PlannedModel:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPlan:
-    """A table, and the models with their instances: of the same rows for all."""
+    """A table, and the models with their instances: of the same rows for all.
+
+    origins: from which forecasters forecast, None for other models.
+    """
 
     labelled: LabelledTable
     models: tuple[PlannedModel, ...]
+    origins: Origins | None = None
 
     @property
     def rows(self) -> int:
         """The number of rows that each model predicts."""
         return len(self.models[0].found.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A model by the name of the request and by its pinned id, with its inputs."""
+
+    name: str
+    pinned: str
+    inputs: Sequence[ModelInput]
 
 
 class ContenderPlanner:
@@ -85,32 +107,18 @@ class ContenderPlanner:
         async with self._semaphore:
             try:
                 labelled = await asyncio.to_thread(read_labelled_table, content, request)
-                models = tuple(
-                    [
-                        await self._plan_model(principal, request, name, labelled)
-                        for name in request.models
-                    ]
-                )
+                found = [await self._find(principal, name) for name in request.models]
+                return await asyncio.to_thread(_plan_calls, labelled, request, found)
             except TrainingFileInvalid as error:
                 raise ParameterInvalid(error.message, param="file") from error
-        _require_same_rows(models)
-        return ComparisonPlan(labelled, models)
 
-    async def _plan_model(
-        self, principal: Principal, request: ComparisonRequest, name: str, labelled: LabelledTable
-    ) -> PlannedModel:
-        """Read the table for one model."""
+    async def _find(self, principal: Principal, name: str) -> _Found:
+        """Return a model with its inputs."""
         resolved = self._resolve(principal, name)
         inputs = await fetch_declared_inputs(self._metadata, resolved, principal.account_id)
         if inputs is None:
             raise Unavailable(f"The model {name[:200]!r} is not responding. Try again in a moment.")
-        wanted = [one.as_column() for one in inputs]
-        mapped = request.columns.get(name, {})
-        try:
-            found = await asyncio.to_thread(build_labelled_instances, labelled, wanted, mapped)
-        except InputInvalid as error:
-            raise ParameterInvalid(f"For {name[:200]!r}: {error.message}", param="file") from error
-        return PlannedModel(pinned_name(resolved), found)
+        return _Found(name, pinned_name(resolved), [one.as_column() for one in inputs])
 
     def _resolve(self, principal: Principal, name: str) -> ResolvedModel:
         """Return the model of a name. Its errors name the request's field."""
@@ -128,6 +136,39 @@ def pinned_name(resolved: ResolvedModel) -> str:
     if resolved.version is None:
         return resolved.public_name
     return pinned_id(resolved.public_name, resolved.version)
+
+
+def _plan_calls(
+    labelled: LabelledTable, request: ComparisonRequest, found: Sequence[_Found]
+) -> ComparisonPlan:
+    """Read the table for each model. Raises ParameterInvalid."""
+    forecasters = [is_forecaster(one.inputs) for one in found]
+    origins = None
+    if all(forecasters):
+        origins = plan_origins(labelled, request, [one.inputs for one in found])
+    elif any(forecasters):
+        raise ParameterInvalid(
+            "A forecaster can be compared with other forecasters only.", param="models"
+        )
+    models = tuple(_plan_model(labelled, request, one, origins) for one in found)
+    _require_same_rows(models)
+    return ComparisonPlan(labelled, models, origins)
+
+
+def _plan_model(
+    labelled: LabelledTable, request: ComparisonRequest, one: _Found, origins: Origins | None
+) -> PlannedModel:
+    """Read the table for one model. Raises ParameterInvalid."""
+    mapped = request.columns.get(one.name, {})
+    try:
+        if origins is None:
+            instances = build_labelled_instances(labelled, one.inputs, mapped)
+            return PlannedModel(one.pinned, instances)
+        forecasts = build_forecast_instances(labelled, origins, one.inputs, mapped, request.horizon)
+        return PlannedModel(one.pinned, forecasts, INSTANCES_PER_CALL)
+    except InputInvalid as error:
+        message = f"For {one.name[:200]!r}: {error.message}"
+        raise ParameterInvalid(message, param="file") from error
 
 
 def _require_same_rows(models: Sequence[PlannedModel]) -> None:

@@ -77,7 +77,7 @@ def build_labelled_instances(
 
     `columns` maps inputs to columns of other names. Raises ParameterInvalid, InputInvalid.
     """
-    table = _rename(labelled.table, columns)
+    table = rename_columns(labelled.table, columns)
     is_series = any(one.steps is not None for one in inputs)
     machine = labelled.machine if is_series else ""
     found = build_instances(table, inputs, machine=machine)
@@ -96,7 +96,7 @@ def numbers_of(texts: Sequence[str], labelled: LabelledTable, target: str) -> Fl
     return np.array([by_text[text] for text in texts], dtype=np.float64)
 
 
-def _rename(table: RawTable, columns: Mapping[str, str]) -> RawTable:
+def rename_columns(table: RawTable, columns: Mapping[str, str]) -> RawTable:
     """Return a table with the mapped columns under the names of inputs. Raises ParameterInvalid."""
     by_column = {column: name for name, column in columns.items()}
     for column in by_column.keys() - set(table.names):

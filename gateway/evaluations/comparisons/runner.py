@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.authenticator import Authenticator
@@ -17,6 +18,7 @@ from gateway.call.values import SignedInCaller
 from gateway.evaluations.comparisons import rows
 from gateway.evaluations.comparisons.calls import CallsEnded, ComparisonCalls
 from gateway.evaluations.comparisons.contenders import ComparisonPlan, ContenderPlanner
+from gateway.evaluations.comparisons.forecasts import compare_forecasts
 from gateway.evaluations.comparisons.labelled_table import numbers_of
 from gateway.evaluations.comparisons.scoring import (
     Contender,
@@ -43,7 +45,7 @@ from models.observed.clusters import plan_clusters
 
 @dataclass(frozen=True, slots=True)
 class ComparisonDependencies:
-    """The parts of a gateway process that the runner uses."""
+    """The parts of a gateway process that the runner uses. `ended` counts by status."""
 
     clock: Clock
     database: Database
@@ -51,6 +53,7 @@ class ComparisonDependencies:
     heartbeat: ProcessHeartbeat
     client: PipelineClient
     planner: ContenderPlanner
+    ended: Counter
     timing: Timing = DEFAULT_TIMING
 
 
@@ -97,6 +100,7 @@ class ComparisonRunner(ClaimPoller[ModelComparison]):
             if locked is not None:
                 locked.report, locked.cost_nano = report, calls.cost_nano
                 rows.end(deps.clock, locked, EvaluationStatus.COMPLETED)
+                deps.ended.labels(EvaluationStatus.COMPLETED).inc()
 
     async def _end(self, row: ModelComparison, end: Stop | Pause) -> None:
         """End the comparison, or release it for another attempt unless that was the last."""
@@ -111,6 +115,7 @@ class ComparisonRunner(ClaimPoller[ModelComparison]):
             status = end.status if isinstance(end, Stop) else EvaluationStatus.FAILED
             error = {"code": end.code or "interrupted", "message": end.message}
             rows.end(clock, locked, status, error)
+            self._deps.ended.labels(status).inc()
 
 
 def build_report(
@@ -120,6 +125,17 @@ def build_report(
 
     Raises ParameterInvalid if outputs cannot be compared with the results.
     """
+    labelled, positions = plan.labelled, plan.models[0].found.positions
+    machines, times = labelled.machines, labelled.times
+    kind, clusters = plan_clusters(
+        None if machines is None else [str(machines[position]) for position in positions],
+        None if times is None else times[list(positions)],
+        len(positions),
+    )
+    if plan.origins is not None:
+        models = [planned.model for planned in plan.models]
+        forecasts = compare_forecasts(models, predictions, plan.origins, clusters, request.season)
+        return report_json(forecasts, kind)
     contenders = [
         Contender(
             planned.model,
@@ -129,14 +145,7 @@ def build_report(
         )
         for planned, of_model in zip(plan.models, predictions, strict=True)
     ]
-    labelled, positions = plan.labelled, plan.models[0].found.positions
     results = [str(labelled.results[position]) for position in positions]
-    machines, times = labelled.machines, labelled.times
-    kind, clusters = plan_clusters(
-        None if machines is None else [str(machines[position]) for position in positions],
-        None if times is None else times[list(positions)],
-        len(positions),
-    )
     is_class = request.goal == "class" or (
         request.goal is None and any(map(is_class_output, contenders))
     )

@@ -123,7 +123,7 @@ def _report(
                 one.output,
                 scores[number],
                 differences[number],
-                _verdict(differences[number]) if number else None,
+                verdict_of(differences[number]) if number else None,
                 coverage[number],
             )
             for number, one in enumerate(contenders)
@@ -131,7 +131,7 @@ def _report(
     )
 
 
-def _verdict(difference: ScoreInterval) -> Verdict:
+def verdict_of(difference: ScoreInterval) -> Verdict:
     """Return how the first model compares, by the interval of the difference."""
     if difference.low > 0:
         return Verdict.BETTER

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.tables import Settlement
@@ -64,7 +65,7 @@ class _ShadowCall:
 
 
 class ShadowCalls:
-    """The shadow calls of one gateway process, one at a time."""
+    """The shadow calls of one gateway process, one at a time; `counter` counts by outcome."""
 
     def __init__(
         self,
@@ -73,12 +74,14 @@ class ShadowCalls:
         writer: UsageWriter,
         database: Database,
         clock: Clock,
+        counter: Counter,
     ) -> None:
         self._dispatcher = dispatcher
         self._schedulers = schedulers
         self._writer = writer
         self._database = database
         self._clock = clock
+        self._counter = counter
         self._deadlines = TimeoutWheel()
         self._waiting: deque[_ShadowCall] = deque()
         self._waiting_bytes = 0
@@ -116,6 +119,7 @@ class ShadowCalls:
         one = _ShadowCall(call.request_id, call, admitted, plan, result.tail)
         is_full = len(self._waiting) >= _MAX_WAITING
         if is_full or self._waiting_bytes + one.size > _MAX_WAITING_BYTES:
+            self._count("dropped")
             return
         self._waiting.append(one)
         self._waiting_bytes += one.size
@@ -143,6 +147,7 @@ class ShadowCalls:
         admitted = self._admit(one)
         scheduler = self._schedulers.for_model(admitted.request.model.engine_id)
         if scheduler.is_full(ServiceTier.FLEX) or any(scheduler.waiting.values()):
+            self._count("dropped")
             return
         self._writer.require_ready()
         current = await asyncio.to_thread(read_results, one.answer)
@@ -155,11 +160,17 @@ class ShadowCalls:
         async with self._database.transaction() as session:
             if len(candidate) != len(current):
                 await shadows.count_failure(session, account_id, one.plan)
+                self._count("failed")
                 return
             pairs = list(zip(current, candidate, strict=True))
             await shadows.store_answers(
                 session, self._clock, account_id, one.plan, one.request_id, pairs
             )
+            self._count("answered")
+
+    def _count(self, outcome: str) -> None:
+        """Count a sampled call by what became of it."""
+        self._counter.labels(outcome).inc()
 
     async def _ask(self, one: _ShadowCall, admitted: AdmittedCall) -> CallResult:
         """Send the call to the candidate and queue its usage row, however it ends."""

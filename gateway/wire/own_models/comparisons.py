@@ -11,6 +11,8 @@ from gateway.wire import body as bodies
 from gateway.wire.evaluations import parse_max_cost
 
 MAX_MODELS = 5
+# Of forecasters: steps that are forecast, and of a season.
+DEFAULT_STEPS, MAX_HORIZON, MAX_SEASON = 24, 1_000, 10_000
 _Name = Annotated[str, Meta(min_length=1, max_length=200)]
 _Column = Annotated[str, Meta(max_length=200)]
 _Names = Annotated[dict[_Column, _Column], Meta(max_length=1000)]
@@ -22,6 +24,7 @@ class ComparisonRequest(msgspec.Struct):
     The first of `models` is compared with each other one on the rows of `file`, a table with the
     purpose `evals`. `target` names the column with the known result, `machine` and `time` those
     that say which rows belong together. `goal` says whether the result is a class or a number.
+    Of forecasters: `horizon` is how many steps are forecast, `season` the steps of a season.
 
     For a ready-made model: `columns` maps its inputs to the table's columns, `outputs` names its
     output to compare, and `labels` maps its classes to the table's, each by model.
@@ -33,6 +36,8 @@ class ComparisonRequest(msgspec.Struct):
     machine: _Column = ""
     time: _Column = ""
     goal: Literal["class", "number"] | None = None
+    horizon: Annotated[int, Meta(ge=1, le=MAX_HORIZON)] = DEFAULT_STEPS
+    season: Annotated[int, Meta(ge=1, le=MAX_SEASON)] = DEFAULT_STEPS
     outputs: dict[str, _Name] = {}
     columns: dict[str, _Names] = {}
     labels: dict[str, _Names] = {}

@@ -1,5 +1,6 @@
 """Parse observed results of predictions."""
 
+from collections.abc import Mapping
 from math import isfinite
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ MAX_OBSERVATIONS = 1_000
 # The level of intervals of which the call stated none (models/tabular/intervals.py).
 DEFAULT_LEVEL = 0.9
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
+_Column = Annotated[str, Meta(min_length=1, max_length=200)]
+_Cell = float | Annotated[str, Meta(max_length=200)] | bool | None
 
 
 class ObservedResult(msgspec.Struct, forbid_unknown_fields=True):
@@ -20,7 +23,8 @@ class ObservedResult(msgspec.Struct, forbid_unknown_fields=True):
 
     `prediction` is the row's object of the response: predictions are not stored before. It may be
     left out while a shadow deployment stores the responses. `level` is that of the interval, if the
-    call asked for one. `machine` says which rows belong together.
+    call asked for one. `machine` says which rows belong together. `inputs` are the row's object of
+    the request, in the units of training; they are stored to train the model on the row.
     """
 
     request_id: str
@@ -29,12 +33,18 @@ class ObservedResult(msgspec.Struct, forbid_unknown_fields=True):
     prediction: dict[str, Any] | None = None
     level: Annotated[float, Meta(gt=0, lt=1)] = DEFAULT_LEVEL
     machine: Annotated[str, Meta(max_length=200)] = ""
+    inputs: Annotated[dict[_Column, _Cell], Meta(min_length=1, max_length=1000)] | None = None
 
 
 class ObservationsRequest(msgspec.Struct):
-    """`POST /v1/feedback/observations`: observed results of predictions of own models."""
+    """`POST /v1/feedback/observations`: observed results of predictions of own models.
+
+    `consent` allows storing the `inputs` of rows, which further trainings of the account's own
+    model can be trained on. Rows with inputs need it.
+    """
 
     observations: Annotated[list[ObservedResult], Meta(min_length=1, max_length=MAX_OBSERVATIONS)]
+    consent: bool = False
 
 
 _DECODER = msgspec.json.Decoder(ObservationsRequest)
@@ -45,7 +55,8 @@ def parse_observations(body: bytes) -> list[ObservedResult]:
 
     Raises BodyNotJson, ParameterInvalid naming the field.
     """
-    found = bodies.decode_body_strict(_DECODER, body).observations
+    request = bodies.decode_body_strict(_DECODER, body)
+    found = request.observations
     seen: set[tuple[str, int]] = set()
     for index, one in enumerate(found):
         path = f"observations[{index}]"
@@ -54,6 +65,21 @@ def parse_observations(body: bytes) -> list[ObservedResult]:
         seen.add((one.request_id, one.row))
         if isinstance(one.observed, float) and not isfinite(one.observed):
             raise ParameterInvalid(f"`{path}.observed` is not finite.", param=f"{path}.observed")
+        if one.inputs is not None:
+            _require_storable(one.inputs, request.consent, f"{path}.inputs")
         if "\x00" in one.machine or (isinstance(one.observed, str) and "\x00" in one.observed):
             raise ParameterInvalid(f"`{path}` contains a NUL character.", param=path)
     return found
+
+
+def _require_storable(inputs: Mapping[str, object], consent: bool, path: str) -> None:
+    """Raise ParameterInvalid for inputs without consent, or that cannot be stored."""
+    if not consent:
+        raise ParameterInvalid(
+            f"`{path}` is stored to train your model on it. State `consent: true`, or omit it.",
+            param="consent",
+        )
+    for name, value in inputs.items():
+        is_infinite = isinstance(value, float) and not isfinite(value)
+        if is_infinite or "\x00" in name or (isinstance(value, str) and "\x00" in value):
+            raise ParameterInvalid(f"`{path}` has a value that cannot be stored.", param=path)

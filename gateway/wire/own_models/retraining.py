@@ -18,6 +18,7 @@ class RetrainingRequest(msgspec.Struct):
     `every` week or month, or on significant `drift`. `file` is always used, `filename` stands for
     the newest file of that name. `budget` is the most that a calendar month's trainings may cost,
     in the account's currency. With `automatic`, a version that is better is used at once.
+    `with_observations` appends observed results that were reported with inputs to the file.
     """
 
     every: Literal["week", "month", "drift"]
@@ -25,6 +26,7 @@ class RetrainingRequest(msgspec.Struct):
     file: _Name | None = None
     filename: _Name | None = None
     automatic: bool = False
+    with_observations: bool = False
 
     @property
     def budget_nano(self) -> int:

@@ -228,6 +228,23 @@ class TestInterruptedJobs:
         assert (again.status, again.error.code) == ("failed", "interrupted")
         assert len(upstream.learner.files) == 1
 
+    async def test_process_that_lost_its_job_writes_and_bills_nothing(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        parts = customer.gateway.parts
+        job = await customer.asks("hang")
+        await upstream.learner.learning.wait()
+        takes_over = "update adaptation set process_id = gen_random_uuid(), attempts = 2"
+        async with parts.database.transaction() as session:
+            await session.execute(text(takes_over))
+        row = await customer.gateway.row()
+        assert (row["settlement"], row["cost"]) == ("refused", "0.000000000")
+        assert upstream.learner.cancelled == 1
+        shown = await customer.openai.fine_tuning.jobs.retrieve(job.id)
+        assert (shown.status, shown.error) == ("running", None)
+        counted = parts.metrics.own_models.trainings.labels(REMAINING_LIFE, "lost")
+        assert counted._value.get() == 1
+
     async def _as_if_killed(self, customer: Customer, before: str, attempts: int = 1) -> None:
         """Set the job's rows as a process leaves them that is killed before the step."""
         parts = customer.gateway.parts

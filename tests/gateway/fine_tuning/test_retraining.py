@@ -53,6 +53,7 @@ class Scheduled:
                 heartbeat=own.heartbeat,
                 planner=own.planner,
                 fine_tuning=own.fine_tuning,
+                metrics=own.metrics,
             )
         )
 

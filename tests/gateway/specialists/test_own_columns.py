@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from openai import AsyncOpenAI, BadRequestError
 
@@ -11,6 +12,7 @@ from tests.support.models.tables import csv, machines
 
 BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
 CLASSIFIER, REGRESSOR = BY_ADAPTER["tabular_classifier"], BY_ADAPTER["tabular_regressor"]
+READY_MADE = BY_ADAPTER["failure_class"]
 SCHEMA = {"target": "failure", "machine": "machine", "ignored": ["wear"]}
 ROW = {"temperature [°C]": 95.0, "torque": 60.0, "grade": "C", "noise": 0.0}
 
@@ -52,6 +54,69 @@ async def test_classifier_of_own_columns_is_trained_called_and_billed(
     assert set(first["reasons"]) <= set(ROW)
     row = (await real.rows(2))[0]
     assert (row["model"], row["rows"]) == (CLASSIFIER, 2)
+
+
+def milling(rows: int = 240) -> bytes:
+    """Rows of a milling machine with its own headers and units; tools fail from heat and wear."""
+    generator = np.random.default_rng(3)
+    torque = generator.normal(40, 12, rows)
+    wear = generator.uniform(0, 240, rows)
+    columns = {
+        "machine": [f"M{number % 6}" for number in range(rows)],
+        "Air temp [°C]": generator.normal(27, 2, rows).round(1).tolist(),
+        "Process temp [°C]": generator.normal(37, 1.5, rows).round(1).tolist(),
+        "Drehzahl [rpm]": generator.normal(1500, 150, rows).round().tolist(),
+        "扭矩 [N·m]": torque.clip(5, 75).round(1).tolist(),
+        "Tool wear [min]": wear.round().tolist(),
+        "Type": generator.choice(["L", "M", "H"], rows).tolist(),
+        "failed": ["yes" if one > 11_000 else "no" for one in torque * wear],
+    }
+    return csv(columns)
+
+
+async def test_training_is_compared_with_a_ready_made_model_of_mapped_columns(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
+    file = await openai.files.create(file=("mill.csv", milling()), purpose="fine-tune")
+    schema: dict[str, Any] = {"target": "failed", "machine": "machine"}
+    check = f"/v1/files/{file.id}/check"
+    found = (await real.http.post(check, json={"model": CLASSIFIER, "schema": schema})).json()
+    (proposal,) = found["ready_made"]
+    assert (proposal["model"], proposal["missing"]) == (READY_MADE, [])
+    assert proposal["columns"]["torque"] == "扭矩 [N·m]"
+    assert proposal["columns"]["air_temperature"] == "Air temp [°C]"
+    stated = {"model": READY_MADE, "columns": proposal["columns"], "output": "failure"}
+    schema["ready_made"] = {**stated, "labels": {"1": "yes", "0": "no"}}
+    job = await adapted(openai, CLASSIFIER, milling(), schema=schema)
+    score = job.model_extra["score"]["ready_made"]
+    assert (score["model"], score["output"]) == (READY_MADE, "failure")
+    assert score["rows"] > 200
+    assert score["interval"][0] <= score["score"] <= score["interval"][1]
+    assert score["trained_is"] in ("better", "worse", "no_difference_shown")
+    events = await openai.fine_tuning.jobs.list_events(job.id)
+    assert any("the ready-made model" in event.message for event in events.data)
+
+
+@pytest.mark.parametrize(
+    ("stated", "code"),
+    [
+        ({"model": "no-such"}, "model_not_found"),
+        ({"model": CLASSIFIER}, "model_not_found"),
+        ({"columns": {"torque": "nothing"}}, "invalid_training_file"),
+        ({"columns": {"torque": "Tool wear [min]"}}, "invalid_value"),
+        ({"columns": {"torqe": "Type"}}, "invalid_value"),
+        ({"output": "nothing"}, "invalid_value"),
+    ],
+)
+async def test_mapping_that_cannot_be_scored_is_refused_before_the_job(
+    real: Gateway, openai: AsyncOpenAI, stated: dict[str, Any], code: str
+) -> None:
+    file = await openai.files.create(file=("mill.csv", milling()), purpose="fine-tune")
+    schema = {"target": "failed", "ready_made": {"model": READY_MADE, **stated}}
+    body = {"model": CLASSIFIER, "training_file": file.id, "schema": schema}
+    answer = await real.http.post("/v1/fine_tuning/jobs", json=body)
+    assert answer.json()["error"]["code"] == code
+    assert answer.status_code < 500
 
 
 async def test_regressor_answers_with_an_interval_at_the_asked_level(

@@ -39,6 +39,8 @@ class Learner:
     """What it learns; a number if None."""
     bins: str | None = None
     """The header with the binned inputs of a call."""
+    hanging: int = 0
+    """So many of the next trainings hang, whatever their files say."""
     cancelled: int = 0
     learning: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -119,6 +121,9 @@ class Learner:
     async def _end(
         self, request: web.Request, response: web.StreamResponse, do: str, talks: bool
     ) -> None:
+        if self.hanging:
+            self.hanging -= 1
+            do = "hang"
         match do:
             case "hang":
                 await asyncio.sleep(60)

@@ -32,6 +32,9 @@ from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.registry.variants import PUBLIC_ID_PREFIX, list_live_variants, pinned_id
 from gateway.tables import EvaluationStatus
 from gateway.wire.own_models.comparisons import (
+    DEFAULT_STEPS,
+    MAX_HORIZON,
+    MAX_SEASON,
     ComparisonRequest,
     mapping_fields,
     validate_comparison_request,
@@ -48,7 +51,7 @@ _PAGE_SIZE = 20
 _FORM_OVERHEAD_BYTES = 1 << 20
 _FIELDS = (
     *("first", "second", "target", "machine", "time", "key", "max_cost"),
-    *("columns", "outputs", "labels"),
+    *("columns", "outputs", "labels", "horizon", "season"),
 )
 _TABLE_TASKS = SPECIALIST_TASKS - {Task.IMAGE_CLASSIFICATION}
 
@@ -168,9 +171,21 @@ def _request_of(fields: dict[str, str]) -> ComparisonRequest:
         machine=fields.get("machine", "").strip()[:200],
         time=fields.get("time", "").strip()[:200],
         max_cost=fields.get("max_cost", "").strip() or None,
+        horizon=_steps_of(fields, "horizon", MAX_HORIZON),
+        season=_steps_of(fields, "season", MAX_SEASON),
         **_mapping_of(fields),
     )
     return validate_comparison_request(request)
+
+
+def _steps_of(fields: dict[str, str], name: str, most: int) -> int:
+    """Return a number of steps, DEFAULT_STEPS if it is empty. Raises ParameterInvalid."""
+    text = fields.get(name, "").strip()
+    if not text:
+        return DEFAULT_STEPS
+    if not text.isdecimal() or not 1 <= int(text[:6]) <= most:
+        raise ParameterInvalid(gettext_noop("Enter a whole number of steps."), param=name)
+    return int(text)
 
 
 def _mapping_of(fields: dict[str, str]) -> dict[str, Any]:

@@ -22,6 +22,12 @@ from gateway.dashboard.forms import (
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
+from gateway.dashboard.pages.own_models.ready_made_form import (
+    CHOICE,
+    LABELS,
+    OUTPUT,
+    ready_made_rows,
+)
 from gateway.dashboard.pages.own_models.schema_form import (
     KINDS,
     ROLES,
@@ -246,6 +252,10 @@ def _render_form(
         offered=offered,
         currency=None if offered is None else offered.currency,
         settings={name: form.value(name) for name in SETTINGS},
+        ready_made=[]
+        if offered is None
+        else ready_made_rows(offered.offer.ready_made, form.values),
+        compared={name: form.value(name) for name in (CHOICE, OUTPUT, LABELS)},
         columns=[] if schema is None else column_rows(schema),
         roles=ROLES,
         kinds=KINDS,

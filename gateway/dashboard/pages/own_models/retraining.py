@@ -20,7 +20,7 @@ from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
 
-_FIELDS = ("every", "filename", "budget", "automatic", "key")
+_FIELDS = ("every", "filename", "budget", "automatic", "with_observations", "key")
 _CHOICES = ("week", "month", "drift")
 
 
@@ -87,5 +87,6 @@ def _request_of(fields: Mapping[str, str]) -> RetrainingRequest:
             budget=fields.get("budget", "").strip(),
             filename=fields.get("filename", "").strip()[:200] or None,
             automatic=bool(fields.get("automatic")),
+            with_observations=bool(fields.get("with_observations")),
         )
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.dashboard.pages.own_models.ready_made_form import ready_made_from_fields
 from models.tables.columns import Kind
 from models.tables.schema import Role
 
@@ -43,7 +44,8 @@ def schema_from_fields(fields: Mapping[str, str]) -> dict[str, Any] | None:
         unit = fields.get(f"unit{position}", "").strip()
         if unit and unit != fields.get(f"stated{position}", ""):
             schema["units"][name] = unit
-    return schema
+    ready_made = ready_made_from_fields(fields)
+    return schema if ready_made is None else {**schema, "ready_made": ready_made}
 
 
 def _settings(fields: Mapping[str, str]) -> dict[str, Any]:

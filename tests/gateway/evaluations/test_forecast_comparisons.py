@@ -1,0 +1,131 @@
+"""Comparisons of forecasters: origins, scaled errors, and the last season as a baseline."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gateway.call.errors import ParameterInvalid
+from gateway.evaluations.comparisons.forecasts import (
+    SEASONAL_NAIVE,
+    Origins,
+    build_forecast_instances,
+    compare_forecasts,
+    is_forecaster,
+    plan_origins,
+)
+from gateway.evaluations.comparisons.labelled_table import LabelledTable, read_labelled_table
+from gateway.wire.own_models.comparisons import ComparisonRequest
+from models.evaluation.statistics import Verdict
+from models.tables.instances import ModelInput
+
+SEASON, HORIZON = 24, 6
+INPUTS = [
+    ModelInput("time", is_text=True, steps=(48, 10_000)),
+    ModelInput("load", steps=(48, 10_000)),
+    ModelInput("horizon", is_optional=True),
+    ModelInput("level", is_optional=True),
+]
+REQUEST = ComparisonRequest(
+    models=["a", "b"],
+    file="file_1",
+    target="load",
+    time="time",
+    machine="line",
+    horizon=HORIZON,
+    season=SEASON,
+)
+
+
+def load(hour: int) -> float:
+    """A daily course that rises by 12 a day."""
+    return 100 + 10 * (hour % 24) + 0.5 * hour
+
+
+def labelled(hours: int = 240, lines: int = 3, gap: int | None = None) -> LabelledTable:
+    rows = [
+        f"2026-03-{1 + hour // 24:02d} {hour % 24:02d}:00;L{line};"
+        f"{'' if hour == gap else load(hour)}"
+        for line in range(lines)
+        for hour in reversed(range(hours))
+    ]
+    return read_labelled_table("\n".join(["time;line;load", *rows]).encode(), REQUEST)
+
+
+def forecast(origins: Origins, off: float) -> list[dict[str, Any]]:
+    """The forecasts of a model that is off by a number, with intervals of 2."""
+    exact = origins.naive + 12.0
+    return [
+        {
+            "forecast": (one + off).tolist(),
+            "lower": (one + off - 2).tolist(),
+            "upper": (one + off + 2).tolist(),
+        }
+        for one in exact
+    ]
+
+
+def test_origins_are_in_the_order_of_time_without_overlap() -> None:
+    table = labelled()
+    origins = plan_origins(table, REQUEST, [INPUTS, INPUTS])
+    assert origins.rows.shape == (3 * 24, 96)
+    assert origins.truth[0].tolist() == [load(hour) for hour in range(96, 102)]
+    assert origins.naive[0].tolist() == [load(hour) for hour in range(72, 78)]
+    assert set(origins.scale.tolist()) == {12.0}
+    assert table.results[origins.positions[0]] == f"{load(95)}"
+
+
+def test_instances_have_the_history_and_the_steps_ahead() -> None:
+    table = labelled()
+    origins = plan_origins(table, REQUEST, [INPUTS])
+    found = build_forecast_instances(table, origins, INPUTS, {}, HORIZON)
+    first = found.instances[0]
+    assert (first["horizon"], first["time"][0], first["load"][-1]) == (
+        6.0,
+        "2026-03-01 00:00",
+        load(95),
+    )
+    assert found.positions == origins.positions
+
+
+def test_models_are_compared_with_each_other_and_with_the_last_season() -> None:
+    origins = plan_origins(labelled(), REQUEST, [INPUTS])
+    predictions = [forecast(origins, 1.0), forecast(origins, 3.0)]
+    clusters = np.repeat(np.arange(3), 24)
+    report = compare_forecasts(["a", "b"], predictions, origins, clusters, SEASON)
+    assert report.metric == "MASE, 6 steps ahead, season 24"
+    assert [one.model for one in report.contenders] == ["a", "b", SEASONAL_NAIVE]
+    scores = [one.score.value for one in report.contenders]
+    assert scores == pytest.approx([1 / 12, 3 / 12, 1.0])
+    assert [one.verdict for one in report.contenders] == [None, Verdict.BETTER, Verdict.BETTER]
+    coverage = [one.coverage and one.coverage.value for one in report.contenders]
+    assert coverage == [1.0, 0.0, None]
+
+
+def test_history_with_a_missing_value_is_left_out() -> None:
+    whole = plan_origins(labelled(), REQUEST, [INPUTS])
+    found = plan_origins(labelled(gap=120), REQUEST, [INPUTS])
+    assert 0 < len(found.rows) < len(whole.rows)
+    assert np.isnan(found.truth).any()
+
+
+@pytest.mark.parametrize(
+    ("table", "request_", "param"),
+    [
+        (labelled(60, 1), REQUEST, "horizon"),
+        (labelled(), ComparisonRequest(models=["a", "b"], file="f", target="load"), "time"),
+    ],
+)
+def test_table_without_enough_steps_or_time_is_refused(
+    table: LabelledTable, request_: ComparisonRequest, param: str
+) -> None:
+    if not request_.time:
+        table = LabelledTable(table.table, table.results, "", None, None)
+    with pytest.raises(ParameterInvalid) as caught:
+        plan_origins(table, request_, [INPUTS])
+    assert caught.value.param == param
+
+
+def test_forecaster_is_known_by_its_horizon() -> None:
+    assert is_forecaster(INPUTS)
+    assert not is_forecaster(INPUTS[:2])
