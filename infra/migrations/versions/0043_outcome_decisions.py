@@ -6,7 +6,7 @@ The previous version neither reads nor writes this column, which is empty for it
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0044"
+revision = "0043"
 down_revision = "0042"
 branch_labels = None
 depends_on = None
