@@ -144,7 +144,7 @@ async def test_up_starts_bills_calls_and_restarts_after_a_kill(
 async def a_call_is_billed(running: Running) -> None:
     assert running.said["account"] == "demo"
     assert (await running.chat(running.said["api_key"])).status_code == 200
-    code, rows = await running.maas("usage")
+    code, rows = await running.say("usage")
     assert code == 0
     # 2 x 500 + 5 x 2000 = 11,000 nano-yuan.
     assert [(row["settlement"], row["cost"]) for row in rows] == [("complete", "0.000011000")]
@@ -184,7 +184,7 @@ async def a_revoked_key_stops(running: Running) -> None:
     _, keys = await running.say("keys", "list", "demo")
     secret = running.said["api_key"]
     assert (await running.chat(secret)).status_code == 200
-    code, _ = await running.maas("keys", "revoke", "demo", keys[0]["id"])
+    code, _ = await running.say("keys", "revoke", "demo", keys[0]["id"])
     assert code == 0
     async with asyncio.timeout(_PATIENCE_S):  # each gateway reads the change within a second
         while await _code_of_chat(running, secret) != "api_key_revoked":  # noqa: ASYNC110

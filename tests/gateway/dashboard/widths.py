@@ -1,5 +1,8 @@
 """Finds elements of a page that are wider than a phone."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from tests.support.dashboard.browsing import Looked
 
 PHONE = 390  # pixels
@@ -28,13 +31,20 @@ _BEYOND = """() => new Promise((done) => {
 
 async def too_wide(seen: Looked) -> list[str]:
     """Elements of the page beyond the width of a phone, which make the page scroll sideways."""
+    async with on_a_phone(seen):
+        found: list[str] = await seen.page.evaluate(_BEYOND)
+    return found
+
+
+@asynccontextmanager
+async def on_a_phone(seen: Looked) -> AsyncIterator[None]:
+    """Make the window as narrow as a phone; afterwards as wide as before."""
     before = seen.page.viewport_size
     assert before is not None
     narrow = before["width"] == PHONE
     if not narrow:
         await seen.page.set_viewport_size({"width": PHONE, "height": before["height"]})
     assert await seen.page.evaluate("innerWidth") == PHONE
-    found: list[str] = await seen.page.evaluate(_BEYOND)
+    yield
     if not narrow:
         await seen.page.set_viewport_size(before)
-    return found

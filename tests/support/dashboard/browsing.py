@@ -29,6 +29,12 @@ _SERIOUS = """async () => {
     .filter((one) => grave.includes(one.impact))
     .map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 150)}`);
 }"""
+_LOW_CONTRAST = """async () => {
+  const options = { runOnly: ["color-contrast"], resultTypes: ["violations"], preload: false };
+  const found = await axe.run(options);
+  return found.violations.flatMap((one) => one.nodes)
+    .map((node) => `color-contrast: ${node.html.slice(0, 150)}`);
+}"""
 # How far what was shown moved since the page began to load; a tenth is what is called good. A move
 # is reported with the frame after it.
 _SHIFT = """() => new Promise((done) => {
@@ -83,6 +89,7 @@ class Looked:
 
     page: Page
     url: str
+    scheme: str
     complaints: list[str] = field(default_factory=list)
     has_axe: bool = False
 
@@ -99,10 +106,7 @@ class Looked:
 
     async def faults(self) -> list[str]:
         """Faults of the page: accessibility, layout on a phone, and errors."""
-        if not self.has_axe:
-            await self.page.evaluate(AXE_SCRIPT)
-            await self.page.add_init_script(AXE_SCRIPT)  # for what this tab opens next
-            self.has_axe = True
+        await self._load_axe()
         serious = await self.page.evaluate(_SERIOUS)
         wide = await self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
         moved = await self.page.evaluate(_SHIFT)
@@ -112,6 +116,22 @@ class Looked:
             *(["wider than the screen"] if wide else []),
             *([f"moved by {moved}"] if moved > 0.05 else []),
         ]
+
+    async def dark_faults(self) -> list[str]:
+        """Elements of low contrast if the open page becomes dark, as when the system does."""
+        await self._load_axe()
+        # Without motion no colour is on its way to another.
+        await self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        found: list[str] = await self.page.evaluate(_LOW_CONTRAST)
+        await self.page.emulate_media(color_scheme=self.scheme, reduced_motion="null")  # type: ignore[arg-type]
+        return found
+
+    async def _load_axe(self) -> None:
+        """Load axe into the open page and those that this tab opens next."""
+        if not self.has_axe:
+            await self.page.evaluate(AXE_SCRIPT)
+            await self.page.add_init_script(AXE_SCRIPT)
+            self.has_axe = True
 
 
 @asynccontextmanager
@@ -126,7 +146,7 @@ async def looked(
             token = who.http.cookies["maas_session"]
             cookie = {"name": "maas_session", "value": token, "url": url}
             await page.context.add_cookies([cookie])  # type: ignore[list-item]
-        seen = Looked(page, url)
+        seen = Looked(page, url, scheme)
 
         def complain(message: Any) -> None:
             # A page that says 404 does so in the console too.
