@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
+from zlib import crc32
 
 import coverage
 import pytest
@@ -28,6 +29,7 @@ PACKAGE = "billing"
 ROOT = Path(__file__).parents[2]
 SETTINGS = Path(__file__).with_suffix(".ini")
 _MARKS = "__marked_lines__"
+_SUFFIX = f".marked-{crc32(Path(__file__).read_bytes()):08x}.pyc"
 
 
 class Marking(ast.NodeTransformer):
@@ -56,11 +58,8 @@ def _marked(parent: ast.AST, statements: Sequence[ast.stmt]) -> Iterator[ast.stm
 
 
 def _mark(line: int, before: ast.stmt) -> ast.stmt:
-    """`__marked_lines__[line] = 1`, not parsed from text, because there are thousands."""
-    marks, number, one = ast.Name(_MARKS, ast.Load()), ast.Constant(line), ast.Constant(1)
-    target = ast.Subscript(marks, number, ast.Store())
-    mark = ast.Assign([target], one)
-    for node in (marks, number, one, target, mark):
+    (mark,) = ast.parse(f"{_MARKS}[{line}] = 1").body
+    for node in ast.walk(mark):
         ast.copy_location(node, before)
     return mark
 
@@ -107,19 +106,31 @@ class Lines:
 
 
 class MarkingLoader(SourceFileLoader):
-    """Compiles a module with marks, without caching the result."""
+    """Compiles a module with marks; the result is cached beside the one without."""
 
     def __init__(self, fullname: str, path: str, lines: Lines) -> None:
         super().__init__(fullname, path)
         self._lines = lines
 
-    def get_code(self, fullname: str) -> CodeType:
-        source = self.get_data(self.path)
-        return compile(Marking().visit(ast.parse(source)), self.path, "exec", dont_inherit=True)
+    def source_to_code(  # type: ignore[override]  # InspectLoader declares a static one
+        self, data: Any, path: Any, *, _optimize: int = -1
+    ) -> CodeType:
+        return compile(Marking().visit(ast.parse(data)), path, "exec", dont_inherit=True)
+
+    def get_data(self, path: str) -> bytes:
+        return super().get_data(_marked_path(path))
+
+    def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
+        super().set_data(_marked_path(path), data, _mode=_mode)
 
     def exec_module(self, module: ModuleType) -> None:
         vars(module)[_MARKS] = self._lines.of(self.path)
         super().exec_module(module)
+
+
+def _marked_path(path: str) -> str:
+    """The path of a module's source, or of its compiled code with marks as of this file."""
+    return path.removesuffix(".pyc") + _SUFFIX if path.endswith(".pyc") else path
 
 
 class MarkingFinder(MetaPathFinder):
