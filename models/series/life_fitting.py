@@ -15,7 +15,10 @@ from models.tabular.evaluation import Comparison, compare
 from models.tabular.fitting import HeldOutPredictions, ReportFold
 from models.tabular.splits import Split, SplitPlan, plan_splits
 
-ROUNDS = 100
+# From so many rows on, there are more and larger trees.
+_MANY_ROWS = 10_000
+_ROUNDS, _ROUNDS_OF_MANY_ROWS = 100, 250
+_LEAVES, _LEAVES_OF_MANY_ROWS = 15, 31
 # Adjacent steps are nearly identical rows: few features and rows for each tree, and random split
 # points, keep the trees from learning single machines.
 _PARAMETERS = {
@@ -38,13 +41,13 @@ _PARAMETERS = {
 # machines explain varies by chance, and a cap that varies with it would mislead.
 CAP_SHARES = (0.6, 0.4, 0.8)
 _MIN_CAP_GAIN = 0.1
-# The columns are used beside the index only if they explain so much more, and for so many machines:
-# of five that resemble each other, they explain more of each other, and less of all others.
-_MIN_COLUMNS_GAIN = 0.003
-_MACHINES_FOR_COLUMNS = 10
+# With fewer machines, a life is told from the index alone and from its course: five that resemble
+# each other explain more of each other by the columns, and less of all others.
+_MACHINES_FOR_CHOICE = 10
+# Another choice must explain so much more.
+_MIN_CHOICE_GAIN = 0.003
 # More rows than these at the highest life: the file's lives are capped already.
 _PLATEAU_SHARE = 0.05
-_ROWS_OF_LARGE_TREES = 10_000
 # Rows that settings are chosen by, over all fits: fewer fits for more rows.
 _ROWS_OF_CHOICE = 20_000
 _MAX_CHOICE_FITS = 12
@@ -52,10 +55,15 @@ _MAX_CHOICE_FITS = 12
 
 @dataclass(frozen=True, slots=True)
 class LifeSettings:
-    """The cap on lives, and whether the trees see the columns beside the health index."""
+    """The cap on lives, and what a life is told from.
+
+    with_columns: whether the trees see the columns beside the health index. with_course: whether
+    the course of the index is averaged with the trees.
+    """
 
     cap: float
     with_columns: bool
+    with_course: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ def fit_life(
 def choose_settings(
     rows: LifeRows, plan: SplitPlan, cap: float | None, threads: int
 ) -> LifeSettings:
-    """Choose cap and features by machines within the training rows of the last splits.
+    """Choose cap, features and course by machines within the training rows of the last splits.
 
     Held-out rows must not choose the model that they score.
     """
@@ -136,12 +144,14 @@ def choose_settings(
         cap = highest
     if cap is None:
         cap = _choose_cap(rows, splits, threads)
-    alone = LifeSettings(min(cap, highest), False)
-    if len(np.unique(rows.machines)) < _MACHINES_FOR_COLUMNS:
-        return alone
-    beside = replace(alone, with_columns=True)
-    gain = _explained(rows, splits, beside, threads) - _explained(rows, splits, alone, threads)
-    return beside if gain > _MIN_COLUMNS_GAIN else alone
+    index = LifeSettings(min(cap, highest), False)
+    if len(np.unique(rows.machines)) < _MACHINES_FOR_CHOICE:
+        return index
+    columns = replace(index, with_columns=True)
+    candidates = (index, columns, replace(columns, with_course=False))
+    explained = [_explained(rows, splits, one, threads) for one in candidates]
+    best = int(np.argmax(explained))
+    return candidates[best] if explained[best] - explained[0] > _MIN_CHOICE_GAIN else index
 
 
 def _choose_cap(rows: LifeRows, splits: Sequence[Split], threads: int) -> float:
@@ -163,15 +173,15 @@ def fit_model(rows: LifeRows, training: Indices, settings: LifeSettings, threads
     raw = _raw_features(rows, weights, settings)[training]
     minimum, maximum = _range(raw)
     fills = minimum - (maximum - minimum) - 1.0
-    parameters = {
-        **_PARAMETERS,
-        "num_leaves": 15 if len(training) < _ROWS_OF_LARGE_TREES else 31,
-        "num_threads": threads,
-    }
+    is_large = len(training) >= _MANY_ROWS
+    leaves = _LEAVES_OF_MANY_ROWS if is_large else _LEAVES
     booster = lgb.train(
-        parameters, lgb.Dataset(fill_missing(raw, fills), life), num_boost_round=ROUNDS
+        {**_PARAMETERS, "num_leaves": leaves, "num_threads": threads},
+        lgb.Dataset(fill_missing(raw, fills), life),
+        num_boost_round=_ROUNDS_OF_MANY_ROWS if is_large else _ROUNDS,
     )
-    return LifeModel(settings, weights, fills, booster, _fit_trajectory(rows, training, weights))
+    course = _fit_trajectory(rows, training, weights) if settings.with_course else None
+    return LifeModel(settings, weights, fills, booster, course)
 
 
 def _fit_trajectory(rows: LifeRows, training: Indices, weights: Floats) -> Trajectory | None:

@@ -4,7 +4,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.series.life_data import build_lives
+from models.series.life_fitting import LifeSettings, fit_model
+from models.series.life_rows import build_rows
 from models.series.life_trajectory import Trajectory, fit_trajectory
+from models.tables.reading import read_table
+from models.tables.schema import LIFE_WORDS, SchemaRequest, infer_schema
+from tests.support.models.histories import histories
+from tests.support.models.tables import csv
 
 WINDOWS = (4, 8, 16)
 STEPS = 100
@@ -78,3 +85,20 @@ class TestTrajectory:
         fitted = courses((0.0, 0.05, -0.05))
         again = msgspec.msgpack.decode(msgspec.msgpack.encode(fitted), type=Trajectory)
         assert again == fitted
+
+
+class TestModel:
+    def test_life_is_the_mean_of_trees_and_course(self) -> None:
+        request = SchemaRequest()
+        table = read_table(csv(histories(3)))
+        data = build_lives(infer_schema(table, request, target_words=LIFE_WORDS), request)
+        rows = build_rows(data)
+        every = np.arange(len(rows))
+        both = fit_model(rows, every, LifeSettings(45.0, False), 1)
+        alone = fit_model(rows, every, LifeSettings(45.0, False, with_course=False), 1)
+        assert alone.trajectory is None
+        assert both.trajectory is not None
+        windows = rows.recipe.windows
+        means = both.features(rows)[:, : len(windows)].astype(np.float64)
+        course = both.trajectory.predict(means, windows, rows.steps, 45.0)
+        assert both.predict(rows, every) == pytest.approx((alone.predict(rows, every) + course) / 2)
