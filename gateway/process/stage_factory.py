@@ -101,12 +101,7 @@ def build_stages(
         internal_calls=internal_calls,
         input_counter=InputCounter(database, clock, metrics.input_counts_dropped, timing),
         shadow_calls=ShadowCalls(
-            dispatcher,
-            shared.schedulers,
-            writer,
-            database,
-            clock,
-            metrics.own_models.shadow_calls,
+            dispatcher, shared.schedulers, writer, database, clock, metrics.own_models.shadow_calls
         ),
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
