@@ -7,8 +7,8 @@ from litestar.di import Provide
 from billing.collection.collector import Collector
 from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
-from gateway.api.organization_usage import provide_usage_parameters
-from gateway.api.usage import provide_principal
+from gateway.api.billing.organization_usage import provide_usage_parameters
+from gateway.api.billing.usage import provide_principal
 from gateway.batches.creation import BatchCreation
 from gateway.batches.offers import BatchOffers
 from gateway.batches.runner import BatchRunner

@@ -7,36 +7,36 @@ from litestar.types import ControllerRouterHandler
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
 from gateway.api.batches import BatchRoutes
-from gateway.api.collector_webhooks import webhook_routes
+from gateway.api.billing.collector_webhooks import webhook_routes
+from gateway.api.billing.invoices import InvoiceRoutes
+from gateway.api.billing.line_disputes import LineDisputeRoutes
+from gateway.api.billing.organization_usage import OrganizationRoutes
+from gateway.api.billing.payment_pages import payment_page
+from gateway.api.billing.subscription import SubscriptionRoutes
+from gateway.api.billing.usage import LimitRoutes, QuoteRoutes, UsageRoutes
 from gateway.api.decision_records import DecisionRecordRoutes
-from gateway.api.drift import DriftRoutes
-from gateway.api.evaluations import EvaluationRoutes
 from gateway.api.feedback import FeedbackRoutes
 from gateway.api.files import FileRoutes
-from gateway.api.fine_tuning import FineTuningRoutes
 from gateway.api.guards import GuardRoutes
-from gateway.api.invoices import InvoiceRoutes
-from gateway.api.line_disputes import LineDisputeRoutes
 from gateway.api.messages import MessageRoutes
 from gateway.api.model_selection import AutoRoutes
 from gateway.api.models import ModelRoutes
-from gateway.api.organization_usage import OrganizationRoutes
 from gateway.api.outcomes.contracts import OutcomeContractRoutes
 from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.api.outcomes.outcomes import OutcomeRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
 from gateway.api.own_models.comparisons import ComparisonRoutes
+from gateway.api.own_models.drift import DriftRoutes
+from gateway.api.own_models.evaluations import EvaluationRoutes
+from gateway.api.own_models.fine_tuning import FineTuningRoutes
 from gateway.api.own_models.observations import ObservationRoutes, ObservedReportRoutes
 from gateway.api.own_models.retraining import RetrainingRoutes
 from gateway.api.own_models.shadows import ShadowRoutes
-from gateway.api.payment_pages import payment_page
+from gateway.api.own_models.variants import VariantRoutes
 from gateway.api.responses import ResponseRoutes
+from gateway.api.retrieval.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
+from gateway.api.retrieval.vector_stores import VectorStoreRoutes
 from gateway.api.root import front
-from gateway.api.subscription import SubscriptionRoutes
-from gateway.api.usage import LimitRoutes, QuoteRoutes, UsageRoutes
-from gateway.api.variants import VariantRoutes
-from gateway.api.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
-from gateway.api.vector_stores import VectorStoreRoutes
 
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     UsageRoutes,

@@ -14,9 +14,9 @@ from billing.accounts.accounts import get_account, list_accounts
 from billing.tables import Account, ApiKey
 from gateway.access import api_keys
 from gateway.access.key_scopes import change_tiers, parse_service_tiers
+from gateway.cli.process.supervisor import default_account_limits
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
-from gateway.cli.supervisor import default_account_limits
 from gateway.identity.audit_log import CLI_ACTOR
 from infra import ids
 from infra.clock import Clock

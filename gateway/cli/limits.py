@@ -22,9 +22,9 @@ from billing.notifications.current_limits import AccountLimits, load_current_lim
 from billing.tables import QuotaKind
 from gateway.access import api_keys
 from gateway.cli.arguments import format_available
+from gateway.cli.billing.wallet import wallet_top_up
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
-from gateway.cli.wallet import wallet_top_up
 from infra import ids
 from infra.clock import Clock
 

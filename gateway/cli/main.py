@@ -8,11 +8,19 @@ import typer
 from gateway.cli.lazy_group import Command, lazy_group
 
 COMMANDS = (
-    Command("up", "gateway.cli.up:up_all", "Start the whole service on this machine."),
-    Command("migrate", "gateway.cli.database:migrate_now", "Migrate the database to this version."),
-    Command("backup", "gateway.cli.database:back_up_now", "Back up the database to a file."),
-    Command("restore", "gateway.cli.database:restore_now", "Restore a database backup."),
-    Command("demo", "gateway.cli.demo:demo", "Create example companies to try the dashboard."),
+    Command("up", "gateway.cli.process.up:up_all", "Start the whole service on this machine."),
+    Command(
+        "migrate",
+        "gateway.cli.process.database:migrate_now",
+        "Migrate the database to this version.",
+    ),
+    Command(
+        "backup", "gateway.cli.process.database:back_up_now", "Back up the database to a file."
+    ),
+    Command("restore", "gateway.cli.process.database:restore_now", "Restore a database backup."),
+    Command(
+        "demo", "gateway.cli.process.demo:demo", "Create example companies to try the dashboard."
+    ),
     Command("accounts", "gateway.cli.accounts:accounts_app", "Manage accounts."),
     Command("keys", "gateway.cli.accounts:keys_app", "Manage API keys."),
     Command("people", "gateway.cli.people:people_app", "Manage people who use the dashboard."),
@@ -28,18 +36,18 @@ COMMANDS = (
     Command("guards", "gateway.cli.guards:guards_app", "Manage guards of accounts."),
     Command(
         "models",
-        "gateway.cli.models:models_app",
+        "gateway.cli.models.commands:models_app",
         "List models and prices, or manage versions of shared models.",
     ),
     Command(
         "variants",
-        "gateway.cli.variants:variants_app",
+        "gateway.cli.models.variants:variants_app",
         "Manage customers' fine-tuned models.",
     ),
     Command("batches", "gateway.cli.batches:batches_app", "Manage batches of calls."),
     Command("files", "gateway.cli.files:files_app", "Check training files."),
     Command("tags", "gateway.cli.tags:tags_app", "Align a plant's tags with concepts."),
-    Command("usage", "gateway.cli.usage:usage_list", "List calls with usage and cost."),
+    Command("usage", "gateway.cli.billing.usage:usage_list", "List calls with usage and cost."),
     Command(
         "decision-records",
         "gateway.cli.decision_records:decision_records_app",
@@ -47,16 +55,24 @@ COMMANDS = (
     ),
     Command(
         "margin",
-        "gateway.cli.margin:margin",
+        "gateway.cli.billing.margin:margin",
         "Show usage charges, upstream costs and margins.",
     ),
     Command("top", "gateway.cli.top.command:top", "Monitor a running gateway."),
-    Command("plans", "gateway.cli.plans:plans_app", "Manage plans."),
-    Command("subscribe", "gateway.cli.plans:subscribe", "Subscribe an account to a plan."),
-    Command("subscriptions", "gateway.cli.plans:subscriptions_app", "Manage subscriptions."),
-    Command("billing", "gateway.cli.billing:billing_app", "Manage billing settings of accounts."),
-    Command("invoices", "gateway.cli.invoices:invoices_app", "Manage invoices and payments."),
-    Command("wallet", "gateway.cli.wallet:wallet_app", "Manage prepaid credit."),
+    Command("plans", "gateway.cli.billing.plans:plans_app", "Manage plans."),
+    Command("subscribe", "gateway.cli.billing.plans:subscribe", "Subscribe an account to a plan."),
+    Command(
+        "subscriptions", "gateway.cli.billing.plans:subscriptions_app", "Manage subscriptions."
+    ),
+    Command(
+        "billing",
+        "gateway.cli.billing.settings:billing_app",
+        "Manage billing settings of accounts.",
+    ),
+    Command(
+        "invoices", "gateway.cli.billing.invoices:invoices_app", "Manage invoices and payments."
+    ),
+    Command("wallet", "gateway.cli.billing.wallet:wallet_app", "Manage prepaid credit."),
     Command(
         "outcomes",
         "gateway.cli.outcomes.main:outcomes_app",
@@ -64,7 +80,7 @@ COMMANDS = (
     ),
     Command(
         "reconcile",
-        "gateway.cli.reconcile:reconcile_all",
+        "gateway.cli.billing.reconcile:reconcile_all",
         "Check that usage, limits, invoices and the ledger agree.",
     ),
 )

@@ -10,19 +10,22 @@ from gateway.dashboard.assets import Assets
 from gateway.dashboard.error_pages import HttpsAware, exception_handlers_for
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.page_request import provide_page, provide_public_page
-from gateway.dashboard.pages.account_switch import show_account_switch, submit_account_switch
+from gateway.dashboard.pages.access.account_switch import show_account_switch, submit_account_switch
+from gateway.dashboard.pages.access.invitation import InvitationPages
+from gateway.dashboard.pages.access.key_detail import KeyPage
+from gateway.dashboard.pages.access.keys import KeyPages
+from gateway.dashboard.pages.access.login import SignInPages
+from gateway.dashboard.pages.access.preferences import choose_language
+from gateway.dashboard.pages.access.profile import ProfilePages
+from gateway.dashboard.pages.access.second_factor import SecondFactorPages
+from gateway.dashboard.pages.access.team import TeamPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.batches import BatchPages
-from gateway.dashboard.pages.calls import CallPages
 from gateway.dashboard.pages.evaluations import EvaluationPages
 from gateway.dashboard.pages.guard import GuardPages
-from gateway.dashboard.pages.invitation import InvitationPages
 from gateway.dashboard.pages.invoices import InvoicePages
-from gateway.dashboard.pages.key_detail import KeyPage
-from gateway.dashboard.pages.keys import KeyPages
 from gateway.dashboard.pages.limits import LimitPages
 from gateway.dashboard.pages.line_disputes import LineDisputePages
-from gateway.dashboard.pages.login import SignInPages
 from gateway.dashboard.pages.new_evaluation import NewEvaluationPages
 from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import show_overview
@@ -46,13 +49,10 @@ from gateway.dashboard.pages.platform.receivables import show_receivables
 from gateway.dashboard.pages.platform.reconciliation import show_reconciliation
 from gateway.dashboard.pages.platform.revenue import show_revenue
 from gateway.dashboard.pages.platform.webhooks import WebhookPages
-from gateway.dashboard.pages.playground import PlaygroundPages
-from gateway.dashboard.pages.preferences import choose_language
-from gateway.dashboard.pages.profile import ProfilePages
-from gateway.dashboard.pages.second_factor import SecondFactorPages
+from gateway.dashboard.pages.playground.page import PlaygroundPages
 from gateway.dashboard.pages.settlements import SettlementPages
-from gateway.dashboard.pages.team import TeamPages
-from gateway.dashboard.pages.usage import UsagePages
+from gateway.dashboard.pages.usage.calls import CallPages
+from gateway.dashboard.pages.usage.overview import UsagePages
 from gateway.dashboard.rendering import PageRenderer
 from gateway.dashboard.security import add_security_headers, require_same_origin
 

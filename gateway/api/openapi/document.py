@@ -14,26 +14,22 @@ from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.openapi.spec import Components, Contact, SecurityScheme
 from litestar.static_files import create_static_files_router
 
-from gateway.api import (
-    alerts,
-    batches,
-    evaluations,
-    feedback,
-    files,
-    fine_tuning,
-    guards,
-    line_disputes,
-    messages,
-    model_selection,
-    subscription,
-)
+from gateway.api import alerts, batches, feedback, files, guards, messages, model_selection
+from gateway.api.billing import line_disputes, subscription
 from gateway.api.openapi.mcp import mcp_paths
 from gateway.api.openapi.metered_calls import metered_paths
 from gateway.api.openapi.responses import ERROR_SCHEMAS, REF_TEMPLATE, with_error_responses
 from gateway.api.openapi.tags import TAGS, with_tags
 from gateway.api.outcomes import contracts, evidence, settlements
 from gateway.api.outcomes import outcomes as claims
-from gateway.api.own_models import comparisons, observations, retraining, shadows
+from gateway.api.own_models import (
+    comparisons,
+    evaluations,
+    fine_tuning,
+    observations,
+    retraining,
+    shadows,
+)
 from gateway.wire import vector_stores
 from infra.frontend_files import frontend_folder
 from models.catalog import Catalog

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.api.collector_webhooks import webhook_paths
+from gateway.api.billing.collector_webhooks import webhook_paths
 
 REF_TEMPLATE = "#/components/schemas/{name}"
 # Paths without an API key: monitoring, and webhooks of collectors, which are signed.

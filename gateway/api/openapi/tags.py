@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar.openapi.spec import Tag
 
-from gateway.api.collector_webhooks import webhook_paths
+from gateway.api.billing.collector_webhooks import webhook_paths
 
 INFERENCE = "Inference"
 _OPERATIONS = "Health and metrics"

@@ -60,7 +60,7 @@ _AGREEMENT_DECODER = msgspec.json.Decoder(AgreementRequest)
 _END_DECODER = msgspec.json.Decoder(EndRequest)
 _PATH = "/v1/outcomes/contracts"
 _MAX_BODY_BYTES = 256 << 10
-# For the OpenAPI document, as in gateway/api/subscription.py.
+# For the OpenAPI document, as in gateway/api/billing/subscription.py.
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     _PATH: ContractFields,
     f"{_PATH}/{{contract}}/agree": AgreementRequest,

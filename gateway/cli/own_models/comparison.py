@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from gateway.cli.billed_runs import (
+from gateway.cli.billing.billed_runs import (
     confirm,
     load_principal,
     open_components,

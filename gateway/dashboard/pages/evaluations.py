@@ -12,7 +12,7 @@ from billing.dates import parse_time_zone
 from gateway.call.errors import ParameterInvalid
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.usage import url_with_query
+from gateway.dashboard.pages.usage.overview import url_with_query
 from gateway.evaluations import results, runs
 from gateway.evaluations.csv_export import stream_results_csv
 from gateway.evaluations.errors import TooManyEvaluationRuns

@@ -21,7 +21,7 @@ from gateway.dashboard.forms import (
     with_errors,
 )
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
+from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
 from gateway.dashboard.pages.evaluations import EVALUATIONS_URL, run_name
 from gateway.evaluations.errors import QuestionFileRejected
 from gateway.evaluations.new_runs import create_run

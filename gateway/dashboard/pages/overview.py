@@ -30,13 +30,13 @@ from billing.tables import ApiKey, BillingPeriod, Dispute, Usage
 from gateway.access.api_keys import list_keys
 from gateway.dashboard.charts import Chart
 from gateway.dashboard.page_request import PageRequest
-from gateway.dashboard.pages.cost_chart import (
+from gateway.dashboard.pages.next_steps import AccountState, next_steps
+from gateway.dashboard.pages.usage.cost_chart import (
     CostChartTexts,
     cost_chart,
     day_labels,
     period_day_starts,
 )
-from gateway.dashboard.pages.next_steps import AccountState, next_steps
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.translations import gettext_noop

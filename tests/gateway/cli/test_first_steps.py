@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.output import Output
-from gateway.cli.supervisor import create_first_access
+from gateway.cli.process.supervisor import create_first_access
 from tests.support import builders
 from tests.support.gateway.commands import Maas
 

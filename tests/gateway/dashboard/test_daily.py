@@ -9,7 +9,7 @@ from billing.rating.quantities import Quantities
 from billing.reports.spending import SpendingRow
 from billing.tables import BillingPeriod
 from gateway.dashboard.formatting import LocaleFormatter
-from gateway.dashboard.pages.cost_chart import (
+from gateway.dashboard.pages.usage.cost_chart import (
     MAX_MODEL_SERIES,
     CostChartTexts,
     cost_chart,

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from gateway.access.api_keys import revoke_key
-from gateway.dashboard.pages.playground_code import code_samples
-from gateway.dashboard.pages.playground_form import (
+from gateway.dashboard.pages.playground.code import code_samples
+from gateway.dashboard.pages.playground.form import (
     PlaygroundInputInvalid,
     chat_request,
     prediction_request,

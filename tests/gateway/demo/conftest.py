@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from gateway.cli import demo
+from gateway.cli.process import demo
 from infra.database.database import Database
 from infra.settings import Settings
 from tests.gateway.demo.filled import Filled

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-import gateway.cli.model_training
-import gateway.cli.models
+import gateway.cli.models.commands
+import gateway.cli.models.training
 import gateway.shared_models.factory
 from tests.support.builders import CATALOG, CHAT
 from tests.support.gateway.commands import Maas
@@ -15,7 +15,7 @@ from tests.support.gateway.shops import SHARED, SOLD, Shop, tasks
 @pytest.fixture
 def cli(shop: Shop, maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Maas:
     """The `maas` command, configured for the running platform."""
-    for module in (gateway.cli.models, gateway.cli.model_training):
+    for module in (gateway.cli.models.commands, gateway.cli.models.training):
         monkeypatch.setattr(module, "load_configured_catalog", lambda _settings: SOLD)
     monkeypatch.setattr(gateway.shared_models.factory, "load_available", lambda _folder: tasks())
     more = {"MAAS_SERVING_URL": shop.serving.url, "MAAS_IMPROVE_MIN_EXAMPLES": "20"}

@@ -11,7 +11,7 @@ from gateway.access.api_keys import list_keys
 from gateway.access.authenticator import Authenticator
 from gateway.call.values import SignedInCaller
 from gateway.dashboard.page_request import PageRequest
-from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
+from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
 from gateway.fine_tuning import acceptance
 from gateway.fine_tuning.offers import JobOffers
 from gateway.identity.audit_log import PERSON_ID_PREFIX, record_audit_event

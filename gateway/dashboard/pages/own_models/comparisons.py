@@ -15,7 +15,7 @@ from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, Upload, read_form_fields, read_upload
 from gateway.dashboard.forms import with_errors as form_with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
+from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
 from gateway.evaluations.comparisons import rows
 from gateway.evaluations.comparisons.offers import (

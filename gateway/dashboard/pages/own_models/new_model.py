@@ -20,7 +20,7 @@ from gateway.dashboard.forms import (
     with_errors,
 )
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
+from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
 from gateway.dashboard.pages.own_models.ready_made_form import (
     CHOICE,

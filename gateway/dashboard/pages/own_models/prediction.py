@@ -18,7 +18,7 @@ from gateway.call.values import Principal, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, read_upload, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.active_keys import key_choices, list_active_keys, load_principal
+from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
 from gateway.dashboard.pages.own_models.prediction_table import (
     HORIZON,
     DecisionForm,

@@ -11,7 +11,7 @@ from gateway.access.authenticator import Authenticator
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.active_keys import load_principal
+from gateway.dashboard.pages.access.active_keys import load_principal
 from gateway.dashboard.pages.own_models.variant import VARIANTS_URL, render_variant
 from gateway.identity.roles import Permission
 from gateway.retraining import schedules

@@ -18,7 +18,7 @@ from gateway.call.errors import ModelNotFound
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.active_keys import key_choices, list_active_keys
+from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys
 from gateway.dashboard.pages.own_models.acceptance import actor_name
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
 from gateway.fine_tuning import deletion, versions

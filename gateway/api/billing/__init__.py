@@ -1,0 +1,1 @@
+"""Endpoints of invoices, subscriptions, payments and usage."""

@@ -1,0 +1,1 @@
+"""Endpoints of vector stores and their files."""

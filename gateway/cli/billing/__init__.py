@@ -1,0 +1,1 @@
+"""Commands of billing: settings, invoices, plans, wallets, usage, margin, reconciliation."""

@@ -1,0 +1,251 @@
+"""`maas invoices`: list, export, pay, void, write off and credit invoices."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.accounts import get_account
+from billing.accounts.profiles import lock_profile
+from billing.cycle import bill_accounts
+from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
+from billing.invoice_documents.document import InvoiceDocument
+from billing.invoice_documents.export import export_invoice
+from billing.invoice_documents.invoice_list import (
+    find_invoice,
+    list_final_invoice_ids,
+    list_invoices,
+)
+from billing.invoices.credit_notes import CreditNoteInvalid, CreditNoteRequest, create_credit_note
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX
+from billing.invoices.payments import IncomingPayment, PaymentInvalid, record_payment
+from billing.invoices.void_and_write_off import void_invoice, write_off_invoice
+from billing.tables import Account, Invoice
+from gateway.cli.arguments import parse_instant, parse_minor
+from gateway.cli.billing.line_disputes import line_disputes_app
+from gateway.cli.results import Record, Report, Table
+from gateway.cli.runner import AccountName, command
+from infra import ids
+from infra.clock import Clock
+from infra.database.database import Database
+
+invoices_app = typer.Typer(no_args_is_help=True)
+invoices_app.add_typer(line_disputes_app)
+InvoiceName = Annotated[str, typer.Argument(help="Invoice number or ID (inv_…).")]
+Language = Annotated[str | None, typer.Option(help="Language: zh or en. Default: the account's.")]
+
+
+@invoices_app.command("preview")
+@command
+async def invoices_preview(
+    session: AsyncSession, clock: Clock, account: AccountName, locale: Language = None
+) -> Report:
+    """Preview the invoice of the current billing period."""
+    owner = await get_account(session, account)
+    language = _parse_language(locale)
+    return _document_report(await build_invoice_preview(session, clock, owner.id, language))
+
+
+@invoices_app.command("list")
+@command
+async def invoices_list(
+    session: AsyncSession,
+    account: AccountName,
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Maximum number of invoices to list.")
+    ] = 50,
+) -> Table:
+    """List an account's invoices, newest first."""
+    owner = await get_account(session, account)
+    rows = [item.to_json() for item in await list_invoices(session, owner.id, limit)]
+    columns = ("number", "status", "net", "tax", "total", "owed", "currency", "issued_at", "id")
+    return Table(rows, columns)
+
+
+@invoices_app.command("show")
+@command
+async def invoices_show(
+    session: AsyncSession, account: AccountName, invoice: InvoiceName, locale: Language = None
+) -> Report:
+    """Show an invoice with its lines."""
+    owner = await get_account(session, account)
+    row = await find_invoice(session, owner.id, invoice)
+    language = _parse_language(locale)
+    return _document_report(await build_invoice_document(session, owner.id, row.id, language))
+
+
+@invoices_app.command("close")
+@command
+async def invoices_close(database: Database, clock: Clock) -> Report:
+    """Run the billing jobs now.
+
+    Closes ended billing periods and invoices due fees.
+    """
+    invoices = [
+        ids.format_id(INVOICE_ID_PREFIX, invoice_id)
+        for invoice_id in await bill_accounts(database, clock)
+    ]
+    shown = Record("Billing periods closed.", {"invoices": "\n  ".join(invoices) or None})
+    return Report({"invoices": invoices}, (shown,))
+
+
+@invoices_app.command("export")
+@command
+async def invoices_export(
+    session: AsyncSession,
+    account: AccountName,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write to.")],
+    invoice: Annotated[
+        str | None, typer.Option(help="Number or ID of one invoice, which may be a draft.")
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option(help="Only invoices of this month, e.g. 2026-10.")
+    ] = None,
+) -> Report:
+    """Export final invoices with the data to recompute them.
+
+    Each invoice becomes a folder with its lines, terms and calls.
+    """
+    first_of_month = None if month is None else _parse_month(month)
+    owner = await get_account(session, account)
+    if invoice is not None:
+        invoice_ids = [(await find_invoice(session, owner.id, invoice)).id]
+    else:
+        invoice_ids = await list_final_invoice_ids(session, owner.id, first_of_month)
+    folders = [
+        str(await export_invoice(session, owner.id, invoice_id, out)) for invoice_id in invoice_ids
+    ]
+    shown = Record("Invoices exported.", {"folders": "\n  ".join(folders) or None})
+    return Report({"folders": folders}, (shown,))
+
+
+@invoices_app.command("pay")
+@command
+async def invoices_pay(
+    session: AsyncSession,
+    clock: Clock,
+    account: AccountName,
+    invoice: InvoiceName,
+    amount: Annotated[
+        str, typer.Option(help="Amount received, in the account's currency, e.g. 310.00.")
+    ],
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="Unique reference of the payment, such as the bank's. A repeated reference "
+            "changes nothing."
+        ),
+    ],
+    received_at: Annotated[
+        str | None,
+        typer.Option(help="Date or time of the payment, UTC by default. Default: now."),
+    ] = None,
+) -> Record:
+    """Record a payment received outside Stripe, such as a bank transfer.
+
+    An overpayment is added to the wallet.
+    """
+    owner, row = await _lock_invoice(session, account, invoice)
+    at = clock.now() if received_at is None else parse_instant(received_at, PaymentInvalid)
+    minor = parse_minor(amount, owner.currency, PaymentInvalid)
+    payment = IncomingPayment("manual", reference, minor, at)
+    await record_payment(session, clock, owner.id, row.id, payment)
+    return await _invoice_record("Payment recorded.", session, row, reference=reference)
+
+
+@invoices_app.command("void")
+@command
+async def invoices_void(
+    session: AsyncSession, clock: Clock, account: AccountName, invoice: InvoiceName
+) -> Record:
+    """Void an open invoice on which nothing was paid."""
+    owner, row = await _lock_invoice(session, account, invoice)
+    await void_invoice(session, clock, owner.id, row.id)
+    return await _invoice_record("Invoice voided.", session, row)
+
+
+@invoices_app.command("give-up")
+@command
+async def invoices_give_up(
+    session: AsyncSession, clock: Clock, account: AccountName, invoice: InvoiceName
+) -> Record:
+    """Mark an open invoice as uncollectible.
+
+    Writes off the amount owed. If the account was suspended for this invoice, it can call again
+    within its credit limit.
+    """
+    owner, row = await _lock_invoice(session, account, invoice)
+    await write_off_invoice(session, clock, owner.id, row.id)
+    return await _invoice_record("Invoice marked as uncollectible.", session, row)
+
+
+@invoices_app.command("credit")
+@command
+async def invoices_credit(
+    session: AsyncSession,
+    clock: Clock,
+    account: AccountName,
+    invoice: InvoiceName,
+    amount: Annotated[str, typer.Option(help="Amount to credit, tax included, e.g. 12.00.")],
+    reason: Annotated[str, typer.Option(help="Reason, printed on the credit note.")],
+    reference: Annotated[
+        str, typer.Option(help="Unique reference. A repeated reference changes nothing.")
+    ],
+    refund: Annotated[
+        bool,
+        typer.Option("--refund", help="Refund what was paid instead of adding it to the wallet."),
+    ] = False,
+) -> Record:
+    """Create a credit note for an amount of an invoice."""
+    owner, row = await _lock_invoice(session, account, invoice)
+    minor = parse_minor(amount, owner.currency, CreditNoteInvalid)
+    credit = CreditNoteRequest(minor, reason, refund)
+    await create_credit_note(session, clock, owner.id, row.id, reference, credit)
+    return await _invoice_record("Credit note created.", session, row, reference=reference)
+
+
+async def _lock_invoice(
+    session: AsyncSession, account: str, invoice: str
+) -> tuple[Account, Invoice]:
+    """Lock the account's billing profile. Returns the account and its invoice, by number or ID."""
+    owner = await get_account(session, account)
+    await lock_profile(session, owner.id)
+    return owner, await find_invoice(session, owner.id, invoice)
+
+
+async def _invoice_record(
+    title: str, session: AsyncSession, invoice: Invoice, **details: str
+) -> Record:
+    """Return the printable result of an invoice's new state."""
+    document = await build_invoice_document(session, invoice.account_id, invoice.id)
+    fields_by_name = document.to_json()
+    fields = ("id", "number", "status", "total", "paid", "credited", "owed", "currency")
+    return Record(title, {**{field: fields_by_name[field] for field in fields}, **details})
+
+
+def _document_report(document: InvoiceDocument) -> Report:
+    """Return the printable result of an invoice with its lines."""
+    document_json = document.to_json()
+    period = f"{document.period.first_day} to {document.period.last_day}"
+    fields = ("status", "issued_on", "due_on", "net", "tax", "total", "paid", "owed", "currency")
+    title = f"{document.translate('title')} {document.name}"
+    head = Record(title, {"period": period, **{field: document_json[field] for field in fields}})
+    columns = ("number", "description", "quantity", "included", "price_text", "amount")
+    return Report(document_json, (head, Table(document_json["lines"], columns)))
+
+
+def _parse_language(language: str | None) -> str | None:
+    """Validate a language code. Raises BadParameter."""
+    if language not in (None, "zh", "en"):
+        raise typer.BadParameter("must be zh or en.", param_hint="--locale")
+    return language
+
+
+def _parse_month(text: str) -> date:
+    """Parse a month such as `2026-10` to its first day. Raises BadParameter."""
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise typer.BadParameter("must be a month such as 2026-10.", param_hint="--month") from None

@@ -1,0 +1,1 @@
+"""Commands of the catalog and of customers' versions of models."""

@@ -1,0 +1,1 @@
+"""Commands that start, fill, migrate and observe the processes of this machine."""

@@ -1,0 +1,1 @@
+"""The playground: a chat with a model in the browser."""

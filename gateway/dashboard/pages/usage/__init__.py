@@ -1,0 +1,1 @@
+"""Pages of usage, costs and single calls."""
