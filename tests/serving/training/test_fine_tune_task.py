@@ -64,6 +64,7 @@ class TestFineTuningOutput:
                     "exact": None,
                     "improvement": None,
                     "decision": None,
+                    "ready_made": None,
                 },
                 "examples": 4,
                 "held_out": 1,

@@ -20,6 +20,8 @@ from tests.support.heavy import is_large
 FOLDER = pytest.StashKey[EngineFolder]()
 _LEADING = pytest.StashKey["Leading"]()
 _WORKER_INPUT = "engine_folder"
+# Not `serving`: keywords have the names of folders too, so all of tests/serving would have it.
+_USER = "real_engine"
 # Folders of tests that wait for programs, or for services that are slow or away.
 _WAITING = frozenset({"processes", "stories"})
 # The part of the other tests that comes before those that use the engine.
@@ -44,7 +46,7 @@ class Leading:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """After the last of its tests the engine ends: it would take a third of a core, and most of
         the memory, from those that follow."""
-        if report.when == "teardown" and "serving" in report.keywords:
+        if report.when == "teardown" and _USER in report.keywords:
             self._ended += 1
             if self._engine is not None and self._ended == self.folder.wanted:
                 self._engine.end()
@@ -62,6 +64,7 @@ def installed() -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{_USER}: the test uses the real engine")
     config.addinivalue_line("markers", "alone: no other test uses the real engine meanwhile")
     given = getattr(config, "workerinput", None)
     if given is not None:
@@ -98,6 +101,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     engine = sorted((item for item in items if uses_engine(item)), key=_order)
     for item in engine:
         item.add_marker("serving")
+        item.add_marker(_USER)
     rest = [item for item in items if not uses_engine(item)]
     large = [item for item in rest if is_large(item)]
     others = sorted((item for item in rest if not is_large(item)), key=_works)
