@@ -9,23 +9,22 @@ client gets a quotation. It runs in the slot of the first, which has ended.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 
-from billing.metering.usage_log import IntentRecord
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
 from gateway.call.errors import InternalError
 from gateway.call.failure import failed_result
 from gateway.call.grounding import Citations, Corrections, GroundedStream, VerifiedAnswer
 from gateway.call.reservation import Reservation
-from gateway.call.values import AdmittedCall, Call, CallResult
+from gateway.call.values import AdmittedCall, CallResult
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.endpoints.chat import CHAT
 from gateway.inference.internal.calls import new_internal_call
 from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.relay import CLIENT_CLOSED, KEEP_ALIVE, KEEP_ALIVE_S
-from gateway.inference.usage.record import build_intent
 from gateway.inference.usage.writer import UsageWriter
 from gateway.wire.file_search.second_answer import read_texts, second_request
 from infra import ids
@@ -43,7 +42,6 @@ _ANSWERED = (Settlement.COMPLETE, Settlement.UNKNOWN)
 class AnsweredCall:
     """A call that a model has answered, and how it was sent."""
 
-    call: Call
     admitted: AdmittedCall
     client: ClientExchange
     linked: LinkedCalls
@@ -148,13 +146,7 @@ class AnswerVerifier:
         """
         call = new_internal_call(self._clock, ids.new_id(), CHAT)
         admitted = _waived_call(answered, citations, drafts)
-        parent_id = answered.call.request_id
-
-        def build_intent_row() -> IntentRecord:
-            """Return the write-ahead row of the call, linked to the answered one."""
-            return replace(build_intent(call, admitted), parent_id=parent_id)
-
-        intent = self._writer.open_intent(build_intent_row)
+        intent = self._writer.open_intent(partial(answered.linked.build_intent, call, admitted))
         result = failed_result(call, InternalError("The service was stopped."))
         try:
             await self._writer.flush_intent(intent)

@@ -283,7 +283,7 @@ class Pipeline:
         result = await stages.dispatcher.send(call, admitted, client, trace, only_upstreams)
         if state.linked is None:
             return result
-        answered = AnsweredCall(call, admitted, client, state.linked, only_upstreams, trace)
+        answered = AnsweredCall(admitted, client, state.linked, only_upstreams, trace)
         with trace.stage("verify"):
             return await stages.verifier.verify(answered, result)
 

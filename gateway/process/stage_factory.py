@@ -7,7 +7,6 @@ from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.decisions.factory import build_decision_stage
-from gateway.inference.decisions.sending import PartSender
 from gateway.inference.dispatch import Dispatcher
 from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.guards import GuardModels, GuardStage
@@ -19,6 +18,7 @@ from gateway.inference.hosted_tools import (
 )
 from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal.calls import InternalCalls
+from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.internal.shadow_calls import ShadowCalls
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
@@ -113,7 +113,7 @@ def _build_guards(
 ) -> GuardStage:
     """Build the stage that applies accounts' guards."""
     actions = metrics.guard_actions
-    models = GuardModels(catalog, PartSender(dispatcher), writer, actions)
+    models = GuardModels(catalog, DetachedSender(dispatcher), writer, actions)
     return GuardStage(actions, models, clock)
 
 

@@ -75,14 +75,9 @@ def _items_with_lists(text: str) -> Iterable[_Item]:
 
 
 def _coded(codes: Iterable[str]) -> Iterable[_Item]:
-    """Return the items of codes, such as family `vk##` with `7,90`."""
-    for code in map(compact_code, codes):
+    """Return the items of codes, such as family `vk#` with `790` for `VK7-90`."""
+    for code in map(compact, codes):
         yield _Item(_NUMBERS.sub("#", code), ",".join(_NUMBERS.findall(code)))
-
-
-def compact_code(code: str) -> str:
-    """Return a code in one notation, which keeps its numbers apart: `vk7-90` and `VK7 90`."""
-    return re.sub(r"[\s./–—-]+", "-", normalize(code)).replace("-", "")
 
 
 def _numbered(text: str) -> Iterable[_Item]:

@@ -11,10 +11,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from models.tables.columns import Column
 from models.tabular.data import Floats, Goal, TabularData, Target
+from models.tabular.revealing import MIN_ACCURACY_GAIN, MIN_EXPLAINED
 from models.tabular.splits import Split
 
-# A column by itself that predicts held-out rows so well is not a measurement.
-_MIN_ACCURACY_GAIN, _MIN_EXPLAINED = 0.98, 0.995
 _MAX_DEPTH = 6
 _MAX_ROWS = 5_000
 
@@ -44,7 +43,7 @@ def find_leaks(data: TabularData, split: Split) -> tuple[Leak, ...]:
     for column in data.inputs:
         values = _as_numbers(column)[:, np.newaxis]
         share = _explained(data.target, values, training, held_out)
-        limit = _MIN_ACCURACY_GAIN if data.target.goal is Goal.CLASS else _MIN_EXPLAINED
+        limit = MIN_ACCURACY_GAIN if data.target.goal is Goal.CLASS else MIN_EXPLAINED
         if share >= limit:
             leaks.append(Leak(column.name, share))
     return tuple(sorted(leaks, key=lambda leak: -leak.share))

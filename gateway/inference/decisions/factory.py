@@ -3,9 +3,9 @@
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.decisions.calibrations import ModelCalibrations
 from gateway.inference.decisions.planning import DecisionPlanner
-from gateway.inference.decisions.sending import PartSender
 from gateway.inference.decisions.stage import DecisionStage
 from gateway.inference.dispatch import Dispatcher
+from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from models.decision_calibration.calibration import load_calibrations
@@ -24,4 +24,4 @@ def build_decision_stage(
     """
     calibrations = ModelCalibrations(parser.catalog, load_calibrations())
     planner = DecisionPlanner(parser, selector, calibrations)
-    return DecisionStage(planner, PartSender(dispatcher), call_metrics, calibrations, timeout_s)
+    return DecisionStage(planner, DetachedSender(dispatcher), call_metrics, calibrations, timeout_s)

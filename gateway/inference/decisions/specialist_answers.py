@@ -16,7 +16,7 @@ from gateway.inference.decisions.planning import (
     SpecialistQuestion,
     build_rows_request,
 )
-from gateway.inference.decisions.sending import PartSender
+from gateway.inference.internal.detached_sender import DetachedSender
 from infra.errors import AppError
 from models.decision_calibration.outputs import (
     NotAnswerable,
@@ -49,7 +49,7 @@ class Predicted:
 
 
 async def predict_rows(
-    sender: PartSender, call: Call, admitted: AdmittedCall, planned: PlannedPrediction
+    sender: DetachedSender, call: Call, admitted: AdmittedCall, planned: PlannedPrediction
 ) -> Predicted:
     """Return the predictions of all rows.
 
@@ -69,7 +69,7 @@ async def predict_rows(
 
 
 async def _predict_each(
-    sender: PartSender, call: Call, admitted: AdmittedCall, planned: PlannedPrediction
+    sender: DetachedSender, call: Call, admitted: AdmittedCall, planned: PlannedPrediction
 ) -> Predicted:
     """Return the predictions of rows that are sent one by one."""
     rows: list[dict[str, Any] | Refusal] = []

@@ -27,7 +27,6 @@ from gateway.call.values import (
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.decisions.calibrations import ModelCalibrations
 from gateway.inference.decisions.planning import DecisionPlan, DecisionPlanner, PlannedPrediction
-from gateway.inference.decisions.sending import PartSender
 from gateway.inference.decisions.specialist_answers import (
     Predicted,
     predict_rows,
@@ -35,6 +34,7 @@ from gateway.inference.decisions.specialist_answers import (
 )
 from gateway.inference.decisions.text_answers import TextAnswers, TextAsker
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.model_selection import selection_headers
 from gateway.wire.decisions.answers import (
@@ -73,7 +73,7 @@ class DecisionStage:
     def __init__(
         self,
         planner: DecisionPlanner,
-        sender: PartSender,
+        sender: DetachedSender,
         call_metrics: CallMetrics,
         calibrations: ModelCalibrations,
         timeout_s: float,

@@ -9,7 +9,8 @@ from gateway.call.decisions import AskedQuestion, Refusal
 from gateway.call.errors import BadRequest, UpstreamFailed
 from gateway.call.values import AdmittedCall, Call, UpstreamTarget
 from gateway.inference.decisions.planning import DecisionPlan
-from gateway.inference.decisions.sending import PartSender, run_all
+from gateway.inference.decisions.sending import run_all
+from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.wire.decisions.upstream import ballot_request
 from models.decision_calibration.ballots import Order, both_orders, split_into_groups
 from models.decision_calibration.calibration import (
@@ -56,7 +57,7 @@ class TextAsker:
 
     def __init__(
         self,
-        sender: PartSender,
+        sender: DetachedSender,
         call: Call,
         admitted: AdmittedCall,
         calibrations: Mapping[QuestionKind, TypeCalibration],

@@ -3,7 +3,7 @@
 A stream is held back until its answer has been checked as a whole.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from billing.tables import Settlement
@@ -11,6 +11,7 @@ from gateway.asgi.exchange import ClientExchange
 from gateway.call.errors import ContentFiltered
 from gateway.call.values import CallResult, ParsedRequest, Principal
 from gateway.inference.guards.models import GuardModels
+from gateway.inference.guards.wrapped_call import WrappedCall
 from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.relay import KEEP_ALIVE, KEEP_ALIVE_S
 from gateway.inference.translation import TranslatedCall
@@ -67,7 +68,7 @@ class ModelChecks:
         return False
 
 
-class ModelGuardedCall:
+class ModelGuardedCall(WrappedCall):
     """A call with checks by models; `inner` converts its answer, None if it stays as it is."""
 
     def __init__(
@@ -78,10 +79,9 @@ class ModelGuardedCall:
         inner: TranslatedCall | None,
         clock: Clock,
     ) -> None:
+        super().__init__(chat_body, inner)
         self._checks = checks
-        self._chat_body = chat_body
         self._texts = texts
-        self._inner = inner
         self._clock = clock
         self._choices: int | None = None
         self._held: list[bytes] = []
@@ -89,17 +89,12 @@ class ModelGuardedCall:
         self._last_sent = 0.0
         self._released = b""
 
-    @property
-    def chat_body(self) -> bytes:
-        """Return the request in the form of a chat."""
-        return self._chat_body
-
     async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
         """Check the request, and prepare for its answer; see TranslatedCall.
 
         Raises ContentFiltered, and the errors of checks.
         """
-        deferred = None if self._inner is None else await self._inner.defer(request, client)
+        deferred = await super().defer(request, client)
         if deferred is not None:
             return deferred  # it is checked when it is answered
         await self._checks.refuse_input("\n\n".join(self._texts))
@@ -109,17 +104,10 @@ class ModelGuardedCall:
             self._last_sent = self._clock.monotonic()
         return None
 
-    async def before_first_byte(self, flush_intent: Callable[[], Awaitable[None]]) -> None:
-        """Await `flush_intent`, and what the other format needs."""
-        if self._inner is None:
-            await flush_intent()
-        else:
-            await self._inner.before_first_byte(flush_intent)
-
     def translate(self, events: bytes) -> bytes:
         """Hold events of a stream back, and send comments meanwhile, that it is not cut off."""
         if self._choices is None:
-            return self._convert_events(events)
+            return super().translate(events)
         self._held_bytes += len(events)
         if self._held_bytes <= _MAX_HELD_BYTES:
             self._held.append(events)
@@ -127,7 +115,7 @@ class ModelGuardedCall:
         if now - self._last_sent < KEEP_ALIVE_S:
             return b""
         self._last_sent = now
-        return self._convert_events(KEEP_ALIVE)
+        return super().translate(KEEP_ALIVE)
 
     async def convert(self, result: CallResult) -> CallResult:
         """Check and convert an answer that is not streamed, and check a stream at its end."""
@@ -135,17 +123,12 @@ class ModelGuardedCall:
             result = await self._check_stream(result, self._choices)
         elif self._checks.output_rules and result.status == 200:
             result = await self._check_body(result)
-        return result if self._inner is None else await self._inner.convert(result)
+        return await super().convert(result)
 
     def end(self, result: CallResult, tail: bytes) -> bytes:
         """Return the end of a started stream, after its text."""
         released, self._released = self._released, b""
-        return released + (tail if self._inner is None else self._inner.end(result, tail))
-
-    async def ended(self, result: CallResult) -> None:
-        """Let the other format store how the call ended."""
-        if self._inner is not None:
-            await self._inner.ended(result)
+        return released + super().end(result, tail)
 
     async def _check_body(self, result: CallResult) -> CallResult:
         """Check a whole answer; a refused one has no text."""
@@ -167,10 +150,10 @@ class ModelGuardedCall:
         collecting.end()
         is_whole = self._held_bytes <= _MAX_HELD_BYTES
         if is_whole and not await self._is_refused(found):
-            self._released = self._convert_events(events)
+            self._released = super().translate(events)
             return result
         refusing = GuardedStream(_refuse, choices)
-        self._released = self._convert_events(refusing.feed(events) + refusing.end())
+        self._released = super().translate(refusing.feed(events) + refusing.end())
         return replace(result, error_code=CONTENT_FILTER)
 
     async def _is_refused(self, texts: Sequence[str]) -> bool:
@@ -178,10 +161,6 @@ class ModelGuardedCall:
         text = "".join(texts)
         question = self._texts[-1] if self._texts else ""
         return bool(text.strip()) and await self._checks.refuses_output(text, question)
-
-    def _convert_events(self, events: bytes) -> bytes:
-        """Convert events into the other format."""
-        return events if self._inner is None or not events else self._inner.translate(events)
 
 
 def _collect_into(found: list[str]) -> Callable[[str], str]:

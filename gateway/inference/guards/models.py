@@ -18,8 +18,8 @@ from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.call.errors import InternalError, Unavailable, UpstreamTimeout
 from gateway.call.failure import failed_result
 from gateway.call.values import ParsedRequest, Principal, ResolvedModel
-from gateway.inference.decisions.sending import PartSender
 from gateway.inference.endpoints.moderation import MODERATION
+from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.usage.writer import UsageWriter
 from gateway.wire.moderation.requests import ModeratedInput, build_moderation_request
@@ -51,7 +51,7 @@ class GuardModels:
     """Asks the guard models of one gateway process."""
 
     catalog: Catalog
-    sender: PartSender
+    sender: DetachedSender
     writer: UsageWriter
     actions: Counter
 

@@ -5,7 +5,7 @@ converted into another format than chat. Nothing of a text is logged.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from prometheus_client import Counter
@@ -16,6 +16,7 @@ from gateway.inference.endpoints.endpoint import UsageGroup
 from gateway.inference.endpoints.table import find_endpoint
 from gateway.inference.guards.model_call import ModelChecks, ModelGuardedCall
 from gateway.inference.guards.models import GuardModels
+from gateway.inference.guards.wrapped_call import WrappedCall
 from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.translation import TranslatedCall
 from gateway.wire.guards.answer import CONTENT_FILTER, check_answer
@@ -115,7 +116,7 @@ class _TextChecker:
         self._actions.labels(str(kind), action.value, self._direction.value).inc()
 
 
-class GuardedCall:
+class GuardedCall(WrappedCall):
     """A call whose answer is checked; `inner` converts it then, None if it stays a chat."""
 
     def __init__(
@@ -125,36 +126,23 @@ class GuardedCall:
         inner: TranslatedCall | None,
         client: ClientExchange,
     ) -> None:
+        super().__init__(chat_body, inner)
         self._check = check
-        self._chat_body = chat_body
-        self._inner = inner
         self._client = client
         self._stream: GuardedStream | None = None
         self._rest = b""
 
-    @property
-    def chat_body(self) -> bytes:
-        """Return the checked request in the form of a chat."""
-        return self._chat_body
-
     async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
         """Prepare for the answer of a request; see TranslatedCall."""
-        deferred = None if self._inner is None else await self._inner.defer(request, client)
+        deferred = await super().defer(request, client)
         if deferred is None and request.stream:
             self._stream = GuardedStream(self._check, request.output_bounds.choices)
             self._client.is_futile = self._is_futile
         return deferred
 
-    async def before_first_byte(self, flush_intent: Callable[[], Awaitable[None]]) -> None:
-        """Await `flush_intent`, and what the other format needs."""
-        if self._inner is None:
-            await flush_intent()
-        else:
-            await self._inner.before_first_byte(flush_intent)
-
     def translate(self, events: bytes) -> bytes:
         """Check and convert complete events of the chat's stream. Raises UpstreamFailed."""
-        return self._convert_events(events if self._stream is None else self._stream.feed(events))
+        return super().translate(events if self._stream is None else self._stream.feed(events))
 
     async def convert(self, result: CallResult) -> CallResult:
         """Check and convert an answer that is not streamed; end the checks of a stream."""
@@ -165,17 +153,12 @@ class GuardedCall:
             result = replace(result, tail=body)
             if is_refused:
                 result = replace(result, error_code=CONTENT_FILTER)
-        return result if self._inner is None else await self._inner.convert(result)
+        return await super().convert(result)
 
     def end(self, result: CallResult, tail: bytes) -> bytes:
         """Return the end of a started stream with the text that was held back until now."""
         rest, self._rest = self._rest, b""
-        return rest + (tail if self._inner is None else self._inner.end(result, tail))
-
-    async def ended(self, result: CallResult) -> None:
-        """Let the other format store how the call ended."""
-        if self._inner is not None:
-            await self._inner.ended(result)
+        return rest + super().end(result, tail)
 
     def _is_futile(self) -> bool:
         """Whether all choices of the stream were refused."""
@@ -185,10 +168,6 @@ class GuardedCall:
         """Check the text that is held back, and note whether a choice was refused."""
         if self._stream is None:
             return result
-        self._rest = self._convert_events(self._stream.end())
+        self._rest = super().translate(self._stream.end())
         is_refused = self._stream.has_refused
         return replace(result, error_code=CONTENT_FILTER) if is_refused else result
-
-    def _convert_events(self, events: bytes) -> bytes:
-        """Convert checked events into the other format."""
-        return events if self._inner is None or not events else self._inner.translate(events)

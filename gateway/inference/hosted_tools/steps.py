@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
-from billing.metering.usage_log import IntentRecord
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
@@ -30,7 +29,6 @@ from gateway.inference.hosted_tools.finding import ReadQuestion
 from gateway.inference.internal.calls import new_internal_call
 from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.relay import CLIENT_CLOSED
-from gateway.inference.usage.record import build_intent
 from gateway.inference.usage.writer import UsageWriter
 from gateway.wire.hosted_tools.steps import client_functions, read_reply, step_request
 from gateway.wire.inference import PredictionRequest, build_prediction_request
@@ -85,9 +83,7 @@ class StepSender:
             if waived
             else await hosted.linked.admit_step(call, hosted.admitted.principal, request, is_text)
         )
-        intent = self.writer.open_intent(
-            partial(_build_step_intent, call, admitted, hosted.call.request_id)
-        )
+        intent = self.writer.open_intent(partial(hosted.linked.build_intent, call, admitted))
         result = failed_result(call, InternalError("The service was stopped."))
         record: UsageRecord | None = None
         try:
@@ -222,8 +218,3 @@ def _waived(hosted: HostedCall, request: ParsedRequest) -> AdmittedCall:
     parent = hosted.admitted
     reservation = Reservation([], parent.reservation.process_id)
     return AdmittedCall(parent.principal, request, parent.model_prices, reservation)
-
-
-def _build_step_intent(call: Call, admitted: AdmittedCall, parent_id: UUID) -> IntentRecord:
-    """Return the write-ahead row of a step, linked to the client's call."""
-    return replace(build_intent(call, admitted), parent_id=parent_id)

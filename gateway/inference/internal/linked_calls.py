@@ -107,20 +107,16 @@ class LinkedCalls:
 
         Raises the errors of admission.
         """
-        for index, held in enumerate(self._held):
-            if (held.request.model.task is Task.TEXT_GENERATION) is is_text:
-                self._admission.release(self._held.pop(index))
-                break
-        admitted = self._admission.try_admit_internal(call, principal, request)
-        return admitted or await self._admission.admit_internal(call, principal, request)
+        kinds = [one.request.model.task is Task.TEXT_GENERATION for one in self._held]
+        if is_text in kinds:
+            self._admission.release(self._held.pop(kinds.index(is_text)))
+        return await self._admit_held(call, principal, request)
 
     def add_step(
         self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
     ) -> UsageRecord:
         """Add the usage row of a step, however it ended; returns it as it is if the parent is."""
-        principal, request = admitted.principal, admitted.request
-        record = build_usage_record(call, principal, request, admitted, result, self._clock)
-        record = replace(record, parent_id=self._parent.request_id)
+        record = self._record(call, admitted, result)
         self._steps.append(InternalCallUsage(record, admitted.reservation, intent))
         return record
 
@@ -141,20 +137,16 @@ class LinkedCalls:
         self, call: Call, principal: Principal, request: ParsedRequest
     ) -> AdmittedCall:
         """Admit a check in the place of a held one of its model. Raises the errors of admission."""
-        for index, held in enumerate(self._held_checks):
-            if held.request.model is request.model:
-                self._admission.release(self._held_checks.pop(index))
-                break
-        admitted = self._admission.try_admit_internal(call, principal, request)
-        return admitted or await self._admission.admit_internal(call, principal, request)
+        models = [one.request.model.id for one in self._held_checks]
+        if request.model.id in models:
+            self._admission.release(self._held_checks.pop(models.index(request.model.id)))
+        return await self._admit_held(call, principal, request)
 
     def add_check(
         self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
     ) -> None:
         """Add the usage row of a check, which is billed also if it refuses the parent."""
-        principal, request = admitted.principal, admitted.request
-        record = build_usage_record(call, principal, request, admitted, result, self._clock)
-        record = replace(record, parent_id=self._parent.request_id)
+        record = self._record(call, admitted, result)
         self._checks.append(InternalCallUsage(record, admitted.reservation, intent))
 
     def build_intent(self, call: Call, admitted: AdmittedCall) -> IntentRecord:
@@ -180,8 +172,7 @@ class LinkedCalls:
             )
         admitted = replace(reserved, request=request)
         result = await work(admitted)
-        record = build_usage_record(call, principal, request, admitted, result, self._clock)
-        self._records_by_key[_key(request)] = replace(record, parent_id=self._parent.request_id)
+        self._records_by_key[_key(request)] = self._record(call, admitted, result)
 
     def add_waived(
         self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
@@ -192,10 +183,21 @@ class LinkedCalls:
         """
         if result.settlement.billable:
             result = replace(result, settlement=Settlement.WAIVED)
+        record = self._record(call, admitted, result)
+        self._waived.append(InternalCallUsage(record, admitted.reservation, intent))
+
+    async def _admit_held(
+        self, call: Call, principal: Principal, request: ParsedRequest
+    ) -> AdmittedCall:
+        """Admit a call whose quota was just released, without a pause in which others take it."""
+        admitted = self._admission.try_admit_internal(call, principal, request)
+        return admitted or await self._admission.admit_internal(call, principal, request)
+
+    def _record(self, call: Call, admitted: AdmittedCall, result: CallResult) -> UsageRecord:
+        """Return the usage row of a linked call."""
         principal, request = admitted.principal, admitted.request
         record = build_usage_record(call, principal, request, admitted, result, self._clock)
-        record = replace(record, parent_id=self._parent.request_id)
-        self._waived.append(InternalCallUsage(record, admitted.reservation, intent))
+        return replace(record, parent_id=self._parent.request_id)
 
     def executed_quantities(self) -> list[Quantities]:
         """Return what each executed call consumed."""
