@@ -103,6 +103,10 @@ class TestClientDisconnect:
 
 
 class TestStreamEnds:
+    @pytest.fixture
+    def patience_s(self) -> float:
+        return 1.0
+
     @pytest.mark.parametrize(
         ("prompt", "settlement"),
         [

@@ -190,16 +190,18 @@ def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any)
     return GivenSettings(**values)
 
 
-def impatient(database_url: str, data_dir: Path, serving_url: str, timing: Timing) -> Settings:
+def impatient(
+    database_url: str, data_dir: Path, serving_url: str, timing: Timing, patience_s: float = 3.0
+) -> Settings:
     """With little patience: as much as a busy machine needs to answer."""
     return settings(
         database_url,
         data_dir,
         serving_url,
-        first_byte_timeout_s=3.0,
-        idle_timeout_s=3.0,
-        body_timeout_s=3.0,
-        settle_timeout_s=3.0,
+        first_byte_timeout_s=patience_s,
+        idle_timeout_s=patience_s,
+        body_timeout_s=patience_s,
+        settle_timeout_s=patience_s,
         max_body_bytes=64 << 10,
         timing=timing,
     )

@@ -10,9 +10,11 @@
 asks for `network` or `processes`; a unit test that does either fails, so no level is wrong.
 """
 
-import sys
-from collections.abc import Iterator
-from typing import Any
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 import pytest
 
@@ -24,13 +26,14 @@ LEVELS = {
     "integration": {"postgres", "upstream", "network"},
     "unit": set[str](),
 }
-_FORBIDDEN = {
-    "socket.bind": "a socket",
-    "socket.connect": "a socket",
-    "subprocess.Popen": "a program",
-    "os.fork": "a process",
-}
-_running: list[pytest.Item] = []
+# Replaced while a unit test runs. An audit hook would be called for each of Python's events in all
+# tests, which takes more than a hundredth of the run.
+_FORBIDDEN: tuple[tuple[Any, str, str], ...] = (
+    (socket.socket, "bind", "a socket"),
+    (socket.socket, "connect", "a socket"),
+    (subprocess.Popen, "__init__", "a program"),
+    (os, "fork", "a process"),
+)
 
 
 def level_of(item: pytest.Item) -> str:
@@ -42,11 +45,6 @@ def level_of(item: pytest.Item) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     for level in LEVELS:
         config.addinivalue_line("markers", f"{level}: by the fixtures that it uses")
-
-
-def pytest_collection_finish() -> None:
-    """Watch from here on: imports raise hundreds of thousands of events."""
-    sys.addaudithook(_watch)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,18 +65,21 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[Any]:
 
 def _watched(item: pytest.Item) -> Iterator[Any]:
     """Around a test, but not its end: after a worker's last one servers of the session stop."""
-    if level_of(item) == "unit":
-        _running.append(item)
-    try:
+    if level_of(item) != "unit":
         return (yield)
-    finally:
-        _running.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name, opened in _FORBIDDEN:
+            patch.setattr(owner, name, _refusal(item.nodeid, opened))
+        return (yield)
 
 
-def _watch(event: str, _arguments: tuple[Any, ...]) -> None:
-    """Raise RuntimeError if a unit test opens a socket or starts a process."""
-    if _running and event in _FORBIDDEN:
+def _refusal(test: str, opened: str) -> Callable[..., NoReturn]:
+    """A function that raises RuntimeError: a unit test opens a socket or starts a process."""
+
+    def refuse(*_arguments: object, **_options: object) -> NoReturn:
         raise RuntimeError(
-            f"{_running[0].nodeid} is a unit test by its fixtures, and opened "
-            f"{_FORBIDDEN[event]}: let it use the fixture `network` or `processes`."
+            f"{test} is a unit test by its fixtures, and opened {opened}: "
+            "let it use the fixture `network` or `processes`."
         )
+
+    return refuse

@@ -92,9 +92,11 @@ class TestKeyLifecycle:
         assert {type(one) for one in refused} == {KeyInvalid}
 
     async def test_key_change_of_one_account_keeps_cached_keys_of_others(
-        self, gateway: Gateway
+        self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         parts = gateway.parts
+        pool = parts.connections.calls._engine.pool
+        monkeypatch.setattr(pool, "_timeout", 0.5)
         other, theirs = await customer(parts.database, parts.settings, "Other")
         calls = parts.connections.calls
         for secret in (gateway.key.secret, theirs.secret):

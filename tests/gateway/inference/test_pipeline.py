@@ -76,6 +76,10 @@ class TestSuccessfulCall:
 
 
 class TestInvalidRequest:
+    @pytest.fixture
+    def patience_s(self) -> float:
+        return 1.0
+
     @pytest.mark.parametrize(
         ("body", "code", "param"),
         [
@@ -247,6 +251,10 @@ class TestAuthentication:
 
 
 class TestUpstreamFaults:
+    @pytest.fixture
+    def patience_s(self) -> float:
+        return 1.0
+
     @pytest.mark.parametrize(
         ("prompt", "status", "code"),
         [

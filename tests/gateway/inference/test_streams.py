@@ -71,6 +71,10 @@ class TestCompleteStream:
 
 
 class TestInterruptedStream:
+    @pytest.fixture
+    def patience_s(self) -> float:
+        return 1.0
+
     @pytest.mark.parametrize(
         ("prompt", "code"),
         [

@@ -11,6 +11,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from infra.telemetry import otlp
 from infra.telemetry.tracer_factory import create_tracer
 from tests.support import builders
 from tests.support.builders import CHAT, Gateway
@@ -156,6 +157,10 @@ class TestCallSpans:
 
 class TestUnavailableCollector:
     """Calls do not depend on the collector."""
+
+    @pytest.fixture(autouse=True)
+    def _short_shutdown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(otlp, "_SHUTDOWN_TIMEOUT_S", 0.5)
 
     @pytest.mark.parametrize("hangs", [True, False], ids=["hanging", "away"])
     async def test_calls_succeed_and_gateway_stops(
