@@ -174,10 +174,15 @@ build/docs-environment/installed: docs/requirements.txt
 	build/docs-environment/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
-# What is installed, with versions and licences, as a CycloneDX bill of materials.
-sbom: $(TESTED)
-	mkdir -p build
-	$(BIN)/cyclonedx-py environment --output-reproducible --output-file build/sbom.json $(BIN)/python
+# What is installed, with versions and licences, as a CycloneDX bill of materials. Its tool has an
+# environment of its own: its checks of formats make `import ray` take a second longer everywhere else.
+sbom: $(TESTED) build/sbom-environment/installed
+	build/sbom-environment/bin/cyclonedx-py environment --output-reproducible --output-file build/sbom.json $(BIN)/python
+
+build/sbom-environment/installed: infra/deploy/sbom-requirements.txt
+	$(PYTHON) -m venv build/sbom-environment
+	build/sbom-environment/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
 
 # Torch is left out: vLLM pins it, and its CPU build has another version name on every index.
 lock: $(TESTED)
