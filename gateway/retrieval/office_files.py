@@ -29,6 +29,8 @@ _MAX_UNPACKED_BYTES = 128 << 20
 _MAX_PARTS = 5_000
 _MAX_ROWS = 100_000
 _MAX_COLUMNS = 300
+# Of Excel itself: a damaged or malicious file may name a row in the billions.
+_LAST_ROW = 1_048_576
 # Larger merged areas are titles or layout: their text is not repeated.
 _MAX_MERGED_CELLS = 1_000
 _MAX_HEADING_LENGTH = 200
@@ -152,10 +154,16 @@ def _sheet_lines(sheet: Any, max_rows: int) -> list[tuple[str, str | None]]:
     Raises OfficeFileInvalid if it has more rows or columns than are read.
     """
     merged = _merged_cells(sheet)
+    merged_rows = {row for row, _ in merged}
     values: dict[tuple[int, int], str] = {}
     lines: list[tuple[str, str | None]] = []
     rows = sheet.iter_rows(values_only=True, max_col=_MAX_COLUMNS + 1)
     for number, row in enumerate(rows, start=1):
+        if number > _LAST_ROW:
+            raise OfficeFileInvalid(f"The workbook has a row beyond {_LAST_ROW}.")
+        # Rows that are absent before one far below are empty here, up to a million of them.
+        if row.count(None) == len(row) and number not in merged_rows:
+            continue
         cells = [_cell_text(value) for value in row]
         for column, text in enumerate(cells, start=1):
             source = merged.get((number, column))

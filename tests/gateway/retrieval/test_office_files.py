@@ -89,6 +89,15 @@ class TestExcel:
         sheet["A200000"] = "z"
         assert extract_text("a.xlsx", excel(workbook)).text == "a\nz"
 
+    def test_row_beyond_the_last_one_of_excel_is_rejected(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(office_files, "_LAST_ROW", 9)
+        workbook, sheet = sheet_of(["a"])
+        sheet["A10"] = "z"
+        with pytest.raises(FileUnreadable, match="a row beyond 9"):
+            extract_text("a.xlsx", excel(workbook))
+
     def test_too_many_rows_or_columns_are_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(office_files, "_MAX_ROWS", 2)
         monkeypatch.setattr(office_files, "_MAX_COLUMNS", 3)
