@@ -8,8 +8,8 @@ from types import MappingProxyType
 import numpy as np
 
 from models.adaptation import require_no_problems
-from models.anomaly_files import ADAPTER as ANOMALY
-from models.anomaly_files import is_table
+from models.anomaly_training.files import ADAPTER as ANOMALY
+from models.anomaly_training.files import is_table
 from models.decisions.costs import Side
 from models.decisions.planning import plan_class_decider, require_limit_costs
 from models.forecasting.data import build_forecast_data
