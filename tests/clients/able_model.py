@@ -30,8 +30,11 @@ async def _models(_request: web.Request) -> web.Response:
 
 async def _chat(request: web.Request) -> web.StreamResponse:
     body = json.loads(await request.read())
-    message = answer_to(body)
-    reason = "tool_calls" if "tool_calls" in message else "stop"
+    message, reason = answer_to(body), "stop"
+    if "tool_calls" in message:
+        reason = "tool_calls"
+    elif len(message["content"].split()) == (body.get("max_tokens") or 0):
+        reason = "length"
     head = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
     if not body.get("stream"):
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
@@ -68,7 +71,8 @@ def answer_to(body: dict[str, Any]) -> dict[str, Any]:
     stops = body.get("stop") or []
     for stop in [stops] if isinstance(stops, str) else stops:
         text = text.partition(stop)[0]
-    return {"role": "assistant", "content": text}
+    words = re.findall(r"\S+\s*", text)[: body.get("max_tokens")]
+    return {"role": "assistant", "content": "".join(words)}
 
 
 def _tool_to_call(body: dict[str, Any]) -> dict[str, Any] | None:
