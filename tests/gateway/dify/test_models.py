@@ -1,5 +1,6 @@
 """Dify adds models, which sends a trial request of each, and uses them."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -88,6 +89,16 @@ class TestChats:
         assert (answer.usage["prompt_tokens"], answer.usage["completion_tokens"]) == (words, 8)
         assert server.received[0]["stop"] == body["stop"]
         assert "user" not in server.received[0]
+
+    async def test_responses_api_streams_the_text(self, dify: Gateway) -> None:
+        question = [{"role": "developer", "content": "Answer briefly."}, QUESTION]
+        sampling = {"temperature": 0.7, "top_p": 1, "max_output_tokens": 8}
+        body = {"model": CHAT, "input": question, **sampling, "safety_identifier": "u-1"}
+        answer = await post(dify, "/responses", {**body, "stream": True})
+        events = [json.loads(one[6:]) for one in answer.text.splitlines() if one[:6] == "data: "]
+        deltas = [one["delta"] for one in events if one["type"] == "response.output_text.delta"]
+        assert "".join(deltas)
+        assert events[-1]["response"]["usage"]["output_tokens"] == 8
 
     @pytest.mark.parametrize("wanted", ["text", "json_object", "json_schema"])
     async def test_response_format_reaches_the_model(
