@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(firstword $(subst -, ,$(PROFILE)))
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test test-all test-unit clients check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
+.PHONY: run test test-all test-unit clients decisions check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
 # MODEL=<hub id or folder> serves one more language model, ONLY=1 no other (docs/operators-guide.md).
 run: $(SERVED)
@@ -69,9 +69,20 @@ fuzz: $(TESTED)
 record: $(TESTED)
 	$(BIN)/python -m tests.support.recording
 
-# Clients that need libraries of other versions than ours, against a gateway that runs (URL, KEY).
+# Clients that need libraries of other versions than ours, against a gateway that runs (URL, KEY), or
+# without a key against one with a made-up model that does all that it is asked for.
 clients: $(TESTED)
-	$(BIN)/python -m tests.clients --url $(URL) --key $(KEY) --model $(or $(MODEL),industrial-llm-base)
+	$(BIN)/python -m tests.clients $(if $(KEY),--url $(URL) --key $(KEY) --model \
+	  $(or $(MODEL),industrial-llm-base),--made-up)
+
+# Asks a running service (URL, KEY, MODEL) labelled questions, fits its calibration for typed decisions
+# and measures it on held-out ones; QUESTIONS of each task and part, TASKS to leave some out.
+QUESTIONS ?= 100
+decisions: $(TESTED)
+	for step in calibrate evaluate; do \
+	  $(BIN)/python -m models.decision_calibration.$$step --url $(URL)/v1 --key $(KEY) --model $(MODEL) \
+	    --profile $(PROFILE) --per-task $(QUESTIONS) $(if $(TASKS),--tasks $(TASKS)) || exit 1; \
+	done
 
 # Known vulnerabilities of what is installed; says so where nobody can be asked, and fails only for
 # what is known. tests/auditing/accepted.toml has what is accepted, why and until when.

@@ -5,6 +5,12 @@ Values that operators set are in infra/settings.py. Tests use `Timing.divided` t
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+
+# Work that takes minutes to hours, or is due at an hour of a day.
+_QUEUE_POLL_S: Mapping[str, float] = MappingProxyType(
+    {"batches": 5.0, "comparisons": 5.0, "evaluations": 5.0, "retraining": 15.0}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +60,10 @@ class Timing:
     # a shorter interval are polled after that.
     first_look_s: float = 0.01
     # Polling for queued work, and watching running work. `queue_poll_s` has the intervals of queues
-    # that are polled otherwise, by the poller's name ("batches", "responses", …).
+    # that are polled otherwise, by the poller's name ("batches", "responses", …). New work wakes
+    # its own process, so polling finds what others left; a poll costs 1 to 2 ms of CPU.
     work_poll_s: float = 2.0
-    queue_poll_s: Mapping[str, float] = field(default_factory=dict)
+    queue_poll_s: Mapping[str, float] = field(default_factory=lambda: dict(_QUEUE_POLL_S))
     work_watch_s: float = 1.0
     # Metrics (gateway/process/gauges.py, gateway/inference/call_metrics.py).
     gauges_s: float = 1.0

@@ -8,8 +8,8 @@ from types import MappingProxyType
 import numpy as np
 
 from models.adaptation import require_no_problems
-from models.anomaly_files import ADAPTER as ANOMALY
-from models.anomaly_files import is_table
+from models.anomaly_training.files import ADAPTER as ANOMALY
+from models.anomaly_training.files import is_table
 from models.decisions.costs import Side
 from models.decisions.planning import plan_class_decider, require_limit_costs
 from models.forecasting.data import build_forecast_data
@@ -22,7 +22,7 @@ from models.series.life_data import build_lives
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, SchemaRequest, TableSchema, infer_schema
 from models.tabular.data import Goal, build_data
-from models.tabular.revealing import find_revealing_columns
+from models.tabular.leakage import find_leaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ def _check_rows(goal: Goal, content: bytes, request: SchemaRequest) -> TableChec
         plan_class_decider(request.costs, data.target.classes, data.target.indices)
     else:
         require_limit_costs(request.costs, Side.ABOVE)
-    revealing = (one.sentence for one in find_revealing_columns(data))
-    return TableCheck(schema, len(data), (*schema.notes, *data.notes, *revealing))
+    leaks = (leak.sentence for leak in find_leaks(data))
+    return TableCheck(schema, len(data), (*schema.notes, *data.notes, *leaks))
 
 
 def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:

@@ -163,7 +163,12 @@ async def write_usage_batch(
         "rows": _encode_json([usage_column_values(call.record) for call in settled]),
         "charges": _encode_json(
             [
-                _charge_row(call.record.request_id, charge)
+                {
+                    "request_id": call.record.request_id,
+                    "quota_id": charge.quota_id,
+                    "amount": charge.amount,
+                    "hold_id": charge.hold_id,
+                }
                 for call in settled
                 for charge in call.charges
             ]
@@ -184,12 +189,6 @@ def _intent_row(intent: IntentRecord, process_id: UUID) -> dict[str, Any]:
     # The process reaper settles the open calls of a process that has ended.
     row = {name: getattr(intent, name) for name in IntentRecord.__slots__}
     return {**row, "process_id": process_id}
-
-
-def _charge_row(request_id: UUID, charge: QuotaCharge) -> dict[str, Any]:
-    """Return the JSON row of a charge; without the column of its hold if it has none."""
-    row = {"request_id": request_id, "quota_id": charge.quota_id, "amount": charge.amount}
-    return row if charge.hold_id is None else {**row, "hold_id": charge.hold_id}
 
 
 def _response_row(call: SettledCall) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gateway.fine_tuning.secret_scan import require_no_secrets
 from gateway.fine_tuning.training_file_readers import EXAMPLE_COUNTERS
 from models.adaptation import TrainingFileInvalid
 from models.anomaly.settings import RELIABLE_ROWS
-from models.anomaly_files import require_no_schema
+from models.anomaly_training.files import require_no_schema
 from models.catalog import Model, Task
 from models.industrial_llm.dialogues import parse_training_file
 from models.industrial_llm.effort import estimate_seconds

@@ -1,7 +1,7 @@
 """Login with password and, if enabled, a second factor; opens a session.
 
-Each attempt is counted before it is checked (lockout.py). The password is verified outside any
-transaction, and takes equally long whether or not the address is registered.
+Each attempt is counted before it is checked (throttling/lockout.py). The password is verified
+outside any transaction, and takes equally long whether or not the address is registered.
 """
 
 from datetime import timedelta
@@ -9,18 +9,21 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.identity.attempt_limits import login_attempts_by_email, login_attempts_by_network
 from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.email_address import EmailInvalid, normalize_email
 from gateway.identity.links import Links
-from gateway.identity.lockout import count_attempt, reset_attempts, uncount_attempt
 from gateway.identity.mail import IdentityEmail, enqueue_email
 from gateway.identity.memberships import get_initial_account
 from gateway.identity.one_time_tokens import TokenKind, find_token, issue_token, use_token
 from gateway.identity.passwords import Passwords
 from gateway.identity.people import find_person_by_email, get_email_language
 from gateway.identity.sessions import NewSession, create_session
+from gateway.identity.throttling.attempt_limits import (
+    login_attempts_by_email,
+    login_attempts_by_network,
+)
+from gateway.identity.throttling.lockout import count_attempt, reset_attempts, uncount_attempt
 from gateway.identity.totp import CodeWrong, lock_person, redeem_code
 from gateway.tables import LoginSession, Person
 from infra.clock import Clock

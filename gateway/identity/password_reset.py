@@ -7,21 +7,21 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.identity.attempt_limits import (
-    login_attempts_by_email,
-    password_reset_requests_by_email,
-    password_reset_requests_by_network,
-)
 from gateway.identity.audit_log import Actor
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.email_address import EmailInvalid, normalize_email
 from gateway.identity.links import Links
-from gateway.identity.lockout import LockedOut, count_attempt, reset_attempts
 from gateway.identity.mail import IdentityEmail, enqueue_email
 from gateway.identity.one_time_tokens import TokenKind, find_token, issue_token, use_token
 from gateway.identity.passwords import Passwords, validate_password
 from gateway.identity.people import find_person_by_email, get_email_language
 from gateway.identity.profile import set_password
+from gateway.identity.throttling.attempt_limits import (
+    login_attempts_by_email,
+    password_reset_requests_by_email,
+    password_reset_requests_by_network,
+)
+from gateway.identity.throttling.lockout import LockedOut, count_attempt, reset_attempts
 from gateway.identity.totp import lock_person
 from gateway.tables import Person
 from infra.clock import Clock

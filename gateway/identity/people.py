@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import get_profile
-from gateway.identity.attempt_limits import login_attempts_by_email
 from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.identity.email_address import normalize_email
-from gateway.identity.lockout import reset_attempts
 from gateway.identity.memberships import MembershipView, list_memberships
 from gateway.identity.sessions import end_other_sessions
+from gateway.identity.throttling.attempt_limits import login_attempts_by_email
+from gateway.identity.throttling.lockout import reset_attempts
 from gateway.identity.totp import disable_second_factor
 from gateway.tables import Person
 from infra.clock import Clock

@@ -9,17 +9,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.identity.attempt_limits import login_attempts_by_email
 from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.current_user import Viewer
 from gateway.identity.links import Links
-from gateway.identity.lockout import count_attempt, reset_attempts
 from gateway.identity.mail import IdentityEmail, enqueue_email
 from gateway.identity.one_time_tokens import withdraw_person_tokens
 from gateway.identity.passwords import Passwords, validate_password
 from gateway.identity.people import get_email_language
 from gateway.identity.sessions import end_other_sessions
+from gateway.identity.throttling.attempt_limits import login_attempts_by_email
+from gateway.identity.throttling.lockout import count_attempt, reset_attempts
 from gateway.identity.totp import disable_second_factor, lock_person
 from gateway.tables import Person
 from infra.clock import Clock

@@ -121,7 +121,7 @@ class Dispatcher:
             outcome = AttemptOutcome(_metrics_error(result), result.first_chunk_monotonic)
             if target.upstream.model_name is not None and result.error_code is None:
                 self._monitor.report_success(target.upstream.name)
-            return replace(result, upstream=target.upstream)
+            return result
         except AppError as error:
             if isinstance(error, UpstreamCredentialsRejected):
                 self._monitor.report_rejection(target.upstream.name, error.upstream_status)

@@ -99,6 +99,7 @@ class Relay:
             tail=tail,
             headers=headers,
             input_bins=bins,
+            upstream=target.upstream,
         )
 
 
@@ -332,6 +333,7 @@ class _StreamRelay:
             stream_started=self._first_chunk is not None,
             first_chunk_monotonic=self._first_chunk,
             usage_event=self._reader.usage_event if settlement is Settlement.COMPLETE else None,
+            upstream=self._target.upstream,
         )
 
     def _quantities(self) -> Quantities:

@@ -53,6 +53,8 @@ class Demand:
     @property
     def max_quantities(self) -> Quantities:
         """Return the maximum quantities, with no input token read from a cache."""
+        if self.non_token_units is NO_USAGE:
+            return Quantities(input_tokens=self.input_tokens, output_tokens=self.output_tokens)
         return replace(
             self.non_token_units, input_tokens=self.input_tokens, output_tokens=self.output_tokens
         )

@@ -47,6 +47,8 @@ class Scheduler:
         self._passed_over = dict.fromkeys(ServiceTier, 0)
         self._running_by_account: Counter[Account] = Counter()
         self._queues: dict[ServiceTier, FairQueue] = {tier: FairQueue() for tier in ServiceTier}
+        # At least the calls in the queues: 0 means that all are empty.
+        self._most_waiting = 0
 
     def slot(self, tier: ServiceTier, account: Account = None) -> "Slot":
         """Return a context manager that waits for a slot and holds it.
@@ -101,6 +103,7 @@ class Scheduler:
             # A tier is passed over only while its calls wait.
             self._passed_over[tier] = 0
         waiter = queue.add(account)
+        self._most_waiting += 1
         try:
             await waiter
         except BaseException:
@@ -109,6 +112,8 @@ class Scheduler:
                 self._release(tier, account)
             queue.remove(account, waiter)
             raise
+        finally:
+            self._most_waiting -= 1
 
     def _release(self, tier: ServiceTier, account: Account) -> None:
         """Return a slot and grant it to the next waiting call.
@@ -129,6 +134,8 @@ class Scheduler:
 
     def _grant_free_slots(self) -> None:
         """Grant the free slots to the next waiting calls."""
+        if not self._most_waiting:
+            return
         while self._free_slots() > 0 and (next_tier := self._next_tier()) is not None:
             next_account, waiter = self._queues[next_tier].pop(self._running_by_account)
             self._record_start(next_tier, next_account)
@@ -142,6 +149,8 @@ class Scheduler:
         """Count a call that takes a slot: as running, and as passing over all lower tiers."""
         self._running[tier] += 1
         self._running_by_account[account] += 1
+        if not self._most_waiting:
+            return
         self._passed_over[tier] = 0
         for lower in _LOWER_TIERS[tier]:
             self._passed_over[lower] += 1

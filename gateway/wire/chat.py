@@ -1,6 +1,8 @@
 """Validate requests of `/v1/chat/completions` and build their upstream requests."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,6 +23,13 @@ from gateway.wire.sse import StreamTransformer
 from models.reasoning import ReasoningEffort
 
 
+class ParsedChat(NamedTuple):
+    """A validated chat, with the fields for the model as the client sent them."""
+
+    request: ChatRequest
+    values: Mapping[str, msgspec.Raw]
+
+
 class TextPart(msgspec.Struct):
     """A content part of a message; only its text is read here."""
 
@@ -33,7 +42,7 @@ _PART = msgspec.json.Decoder(TextPart)
 _SHORT_TEXT = 120
 
 
-def parse_chat_request(body: bytes) -> ChatRequest:
+def parse_chat_request(body: bytes) -> ParsedChat:
     """Parse and validate the body of a chat request.
 
     Raises BodyNotJson, ParameterInvalid, ParameterUnknown, ParameterUnsupported.
@@ -45,14 +54,13 @@ def parse_chat_request(body: bytes) -> ChatRequest:
     for number, message in enumerate(request.messages):
         require_inline(message.content, f"messages[{number}].content")
     nested.validate_nested_objects(request, values)
-    return request
+    return ParsedChat(request, values)
 
 
 def build_chat_request(
-    request: ChatRequest,
+    parsed: ParsedChat,
     resolved: ResolvedModel,
     path: str,
-    body: bytes,
     transformer: type[StreamTransformer] = StreamTransformer,
 ) -> ParsedRequest:
     """Build the upstream request of a validated chat, without its `file_search` tool.
@@ -61,7 +69,8 @@ def build_chat_request(
 
     Raises ParameterUnsupported if the model cannot reason and the request asks for it.
     """
-    values = select_upstream_fields(CHAT_PARAMETERS, bodies.decode_fields(body))
+    # A fallback model builds the request again, so the fields are copied before they are changed.
+    request, values = parsed.request, dict(parsed.values)
     hosted_tools = extract_specialist_tool(values) if "tools" in values else None
     if hosted_tools is not None:
         return _with_hosted_tools(request, resolved, path, values, hosted_tools)

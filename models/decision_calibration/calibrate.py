@@ -2,8 +2,9 @@
 
 python -m models.decision_calibration.calibrate --url http://127.0.0.1:8080/v1 --key KEY --model ID
 
-Asks a few hundred labelled questions, each in both orders of its options, and writes the fitted
-temperatures to `fitted/`. A run that was interrupted goes on where it ended.
+Asks labelled questions of ten tasks, each in both orders of its options, and writes the fitted
+calibrations to `fitted/`. Prints how good a calibration is that was fitted on the other tasks of
+its type. A run that was interrupted goes on where it ended.
 """
 
 import re
@@ -23,8 +24,10 @@ from models.decision_calibration.command import (
     new_parser,
     parse_shared,
 )
-from models.decision_calibration.fitting import ScoredQuestion, TooFewQuestions, fit_type
+from models.decision_calibration.fitting import TooFewQuestions, fit_type
 from models.decision_calibration.questions import QuestionKind
+from models.decision_calibration.report import render_unknown_tasks
+from models.decision_calibration.scored import ScoredQuestion
 from models.training_data import TrainingDataMissing
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
@@ -59,13 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (CollectionFailed, ModelUnknown, TooFewQuestions, TrainingDataMissing) as error:
         parser.error(str(error))
     provenance = {
-        "data": ", ".join(f"{task} {len(questions)}" for task, questions in scored.items()),
+        "data": ", ".join(f"{task} {len(found)}" for task, found in scored.items() if found),
         "date": datetime.now(UTC).date().isoformat(),
         "command": "python -m models.decision_calibration.calibrate",
     }
     calibration = ModelCalibration(options.weights, by_kind, provenance)
     path = write_calibration(calibration, parsed.output)
-    sys.stdout.write(f"{path}\n{path.read_text(encoding='utf-8')}")
+    sys.stdout.write(f"{path}\n{path.read_text(encoding='utf-8')}\n{render_unknown_tasks(scored)}")
 
 
 if __name__ == "__main__":

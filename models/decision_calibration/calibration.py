@@ -1,9 +1,13 @@
 """Fitted calibrations of language models for typed questions, and their use.
 
-probability = softmax((scores - prior_weight * prior) / temperature), for predicates with a bias for
-`true`. The prior are the scores of the same question about an empty input: what the model answers
-whatever the input says (Zhao et al. 2021, Calibrate Before Use). One file of `fitted/` per model,
-written by `python -m models.decision_calibration.calibrate`.
+probability = (1 - equal_share) * softmax((scores - prior_weight * prior) / temperature)
+              + equal_share / options
+
+with a bias for `true` in predicates. The prior are the scores of the same question about an empty
+input: what the model answers whatever the input says (Zhao et al. 2021, Calibrate Before Use). The
+equal share covers mistakes that happen however sure the model is, which a temperature alone would
+cover by doubting all its answers. One file of `fitted/` per model, written by
+`python -m models.decision_calibration.calibrate`.
 """
 
 import math
@@ -24,13 +28,14 @@ class TypeCalibration(msgspec.Struct, frozen=True):
     """The calibration of one type of question, fitted on `questions` labelled ones.
 
     `bias` is added to the log-odds of a predicate and is 0 for other types. The prior need not be
-    asked for with a `prior_weight` of 0.
+    asked for with a `prior_weight` of 0. `equal_share` is from 0 to 1.
     """
 
     temperature: float
     bias: float = 0.0
     questions: int = 0
     prior_weight: float = 0.0
+    equal_share: float = 0.0
 
 
 class ModelCalibration(msgspec.Struct, frozen=True):
@@ -64,6 +69,8 @@ def load_calibrations(folder: Path = FITTED) -> Calibrations:
             raise CalibrationInvalid(f"{path.name} is no calibration: {error}") from error
         if any(one.temperature <= 0 for one in calibration.by_kind.values()):
             raise CalibrationInvalid(f"{path.name} has a temperature that is not above 0.")
+        if any(not 0 <= one.equal_share <= 1 for one in calibration.by_kind.values()):
+            raise CalibrationInvalid(f"{path.name} has an equal share that is not from 0 to 1.")
         found[calibration.weights] = calibration
     return MappingProxyType(found)
 
@@ -110,5 +117,6 @@ def probabilities(
     logits[0] += calibration.bias
     highest = max(logits)
     weights = [math.exp(logit - highest) for logit in logits]
-    total = sum(weights)
-    return tuple(weight / total for weight in weights)
+    share = calibration.equal_share
+    factor, rest = (1 - share) / sum(weights), share / len(weights)
+    return tuple(weight * factor + rest for weight in weights)

@@ -4,7 +4,7 @@ An interrupted collection goes on where it ended: the file has one JSON line per
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ import httpx
 import msgspec
 
 from models.decision_calibration.ballots import Order, both_orders, split_into_groups
-from models.decision_calibration.fitting import ScoredQuestion
 from models.decision_calibration.logprobs import decode_first_token, first_token_request
 from models.decision_calibration.prompts import CONTENT_FREE, build_messages
 from models.decision_calibration.questions import TypedQuestion
+from models.decision_calibration.scored import ScoredQuestion
 from models.decision_calibration.scoring import (
     NoOptionChosen,
     Scores,
@@ -77,11 +77,11 @@ class ScoreCollector:
         report(len(questions) - len(missing), len(questions))
         if missing:
             asyncio.run(self._ask_all(missing, stored, len(questions), report))
-        return [
-            ScoredQuestion(one.question.kind, scores, one.truth, stored[one.id].prior)
-            for one in questions
-            if (scores := stored[one.id].scores) is not None
-        ]
+        return _scored(questions, stored)
+
+    def read_scored(self, questions: Sequence[LabelledQuestion]) -> list[ScoredQuestion]:
+        """Return the questions with stored scores, without asking the service."""
+        return _scored(questions, self._read())
 
     def _read(self) -> dict[str, StoredScores]:
         """Return the stored scores of this model by question."""
@@ -177,3 +177,16 @@ class ScoreCollector:
                 f"{response.text[:300]}"
             )
         return response.content
+
+
+def _scored(
+    questions: Sequence[LabelledQuestion], stored: Mapping[str, StoredScores]
+) -> list[ScoredQuestion]:
+    """Return the questions with stored scores, by the task that their ids begin with."""
+    return [
+        ScoredQuestion(
+            one.question.kind, scores, one.truth, stored[one.id].prior, one.id.partition("/")[0]
+        )
+        for one in questions
+        if one.id in stored and (scores := stored[one.id].scores) is not None
+    ]

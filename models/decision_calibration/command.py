@@ -10,8 +10,8 @@ from typing import Any
 from models.catalog import CatalogInvalid, load_catalog
 from models.decision_calibration.calibration import weights_key
 from models.decision_calibration.collecting import Report, ScoreCollector
-from models.decision_calibration.fitting import ScoredQuestion
 from models.decision_calibration.labelled import TASKS, load_split
+from models.decision_calibration.scored import ScoredQuestion
 from models.training_data import default_directory
 
 FITTING, HELD_OUT = "fitting", "held_out"
@@ -24,20 +24,28 @@ class ModelUnknown(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CommandOptions:
-    """What the shared options say: the service, the model, the tasks and their size."""
+    """What the shared options say: the service, the model, the tasks and their size.
+
+    With `only_stored` no service is asked.
+    """
 
     collector: ScoreCollector
     weights: str
     tasks: tuple[str, ...]
     directory: Path
     per_task: int
+    only_stored: bool = False
 
 
 def new_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the shared options."""
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
-    add("--url", required=True, help="base URL of the service, including /v1")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--url", default="", help="base URL of the service, including /v1")
+    source.add_argument(
+        "--stored", action="store_true", help="use the stored scores only, and ask no service"
+    )
     add("--key", default="", help="API key")
     add("--model", required=True, help="model ID on the service")
     add("--profile", default="cpu", help="profile of the catalog that the service runs")
@@ -57,7 +65,8 @@ def parse_shared(options: argparse.Namespace) -> CommandOptions:
     """Return the shared options. Raises ModelUnknown."""
     collector = ScoreCollector(options.url.rstrip("/"), options.key, options.model, options.scores)
     weights = find_weights(options.model, options.profile)
-    return CommandOptions(collector, weights, tuple(options.tasks), options.data, options.per_task)
+    tasks = tuple(options.tasks)
+    return CommandOptions(collector, weights, tasks, options.data, options.per_task, options.stored)
 
 
 def find_weights(model_id: str, profile: str) -> str:
@@ -80,7 +89,11 @@ def collect_tasks(options: CommandOptions, part: str) -> Mapping[str, list[Score
     scored: dict[str, list[ScoredQuestion]] = {}
     for task in options.tasks:
         questions: Any = getattr(load_split(task, options.directory, options.per_task), part)
-        scored[task] = options.collector.collect(questions, _progress_printer(f"{task}, {part}"))
+        if options.only_stored:
+            scored[task] = options.collector.read_scored(questions)
+        else:
+            report = _progress_printer(f"{task}, {part}")
+            scored[task] = options.collector.collect(questions, report)
     return scored
 
 

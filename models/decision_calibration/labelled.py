@@ -1,4 +1,4 @@
-"""Labelled questions of three tasks, split into those to fit with and those held out."""
+"""Labelled questions of several tasks, split into those to fit with and those held out."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from models.decision_calibration.tasks import handbook, milling, work_orders
+from models.decision_calibration.tasks import (
+    conversions,
+    handbook,
+    handbook_areas,
+    levels,
+    milling,
+    readings,
+    shift_notes,
+    work_orders,
+)
 from models.decision_calibration.tasks.labelled_question import LabelledQuestion
 
 _SEED = 31
@@ -16,6 +25,13 @@ TASKS: Mapping[str, LoadTask] = MappingProxyType(
         "work_orders": work_orders.load,
         "milling": milling.load,
         "handbook": handbook.load,
+        "readings": readings.load,
+        "conversions": conversions.load,
+        "handbook_areas": handbook_areas.load,
+        "shift_notes": shift_notes.load_kinds,
+        "shift_statements": shift_notes.load_statements,
+        "alarm_levels": levels.load_alarms,
+        "stock_levels": levels.load_stocks,
     }
 )
 

@@ -13,9 +13,9 @@ from onnx import ModelProto, NodeProto, TensorProto
 from sklearn.ensemble import ExtraTreesClassifier
 
 from models.calibration import Calibration
-from models.forest import forest_node
 from models.onnx_graph import Constants, make, nan_guard_nodes, tensor_info, to_model
 from models.plate_fault.data import FAULTS, MEASURES, Floats
+from models.plate_fault.forest import forest_node
 from models.plate_fault.groups import MEASURE_GROUPS, coalition_measures, shapley_weights
 from models.reason_fields import REASON_COUNT
 from models.reasons import reason_constants, reason_nodes

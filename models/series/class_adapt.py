@@ -48,7 +48,7 @@ class ClassAdapter:
         windows = fitted.rows.windows
         progress(f"The class is told by {windows.steps} steps, with {fitted.settings.description}.")
         table = windows.as_table(reading_columns(data, windows))
-        for leak in find_leaks(table, fitted.plan.splits[0]):
+        for leak in find_leaks(table):
             progress(leak.sentence)
         decider = plan_class_decider(self.schema.costs, data.classes, windows.target.indices)
         document = _build_document(data, fitted, decider, progress)

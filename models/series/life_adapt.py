@@ -52,7 +52,7 @@ class LifeAdapter:
 
         fitted = fit_life(rows, data.name, data.unit, self.schema.cap, self.threads, report)
         table = rows.as_table(fitted.target, reading_columns(data, rows))
-        for leak in find_leaks(table, fitted.plan.splits[0]):
+        for leak in find_leaks(table):
             progress(leak.sentence)
         decider = _plan_decider(self.schema, data, rows, fitted)
         artefact = render(_build_document(data, rows, fitted, decider, progress))

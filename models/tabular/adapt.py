@@ -61,7 +61,7 @@ class TabularAdapter:
             progress(f"Evaluated split {number} of {of}.")
 
         model = fit_model(data, self.threads, report)
-        for leak in find_leaks(data, model.plan.splits[0]):
+        for leak in find_leaks(data):
             progress(leak.sentence)
         decider = _plan_decider(self.schema, data, model)
         document = _build_document(data, model, decider, progress)

@@ -34,7 +34,7 @@ from serving.specialists.loader import ModelSource
 from serving.training.language_model import LanguageModelAdapter, required_gpus
 
 if TYPE_CHECKING:
-    from models import anomaly_adapt
+    from models.anomaly_training import adapt as anomaly_adapt
     from models.failure_class import adapt as failure_class
     from models.forecasting import adapt as forecasting
     from models.rul import adapt as rul
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from models.tabular import data as tabular_data
     from models.tag_align import adapt as tag_align
 else:  # LightGBM, ONNX and scikit-learn are imported when a customer's training needs them
-    anomaly_adapt = LazyModule("models.anomaly_adapt")
+    anomaly_adapt = LazyModule("models.anomaly_training.adapt")
     failure_class = LazyModule("models.failure_class.adapt")
     forecasting = LazyModule("models.forecasting.adapt")
     rul = LazyModule("models.rul.adapt")

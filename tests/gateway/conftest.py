@@ -1,11 +1,15 @@
 """Fixtures shared by the gateway tests."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from infra.database.database import Database
-from tests.support.builders import Gateway
+from infra.timing import Timing
+from tests.support import builders
+from tests.support.builders import Gateway, run_gateway
+from tests.support.fakes.scripted_model import ScriptedModel, run_scripted_model
 from tests.support.gateway.commands import Maas, leave_logs_alone
 from tests.support.outcomes.outcome_bodies import PUMPS, Signer, propose
 from tests.support.outcomes.sender import Sender, add
@@ -28,3 +32,20 @@ async def sender(gateway: Gateway) -> Sender:
     signer = Signer()
     attester = (await add(gateway, signer)).json()["id"]
     return Sender(gateway, contract, attester, signer)
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[ScriptedModel]:
+    """A model with scripted answers."""
+    async with run_scripted_model() as running:
+        yield running
+
+
+@pytest.fixture
+async def scripted(
+    database_url: str, tmp_path: Path, model: ScriptedModel, timing: Timing
+) -> AsyncIterator[Gateway]:
+    """A gateway in front of the scripted model."""
+    configured = builders.impatient(database_url, tmp_path, model.url, timing)
+    async with run_gateway(configured) as running:
+        yield running

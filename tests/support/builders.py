@@ -166,6 +166,7 @@ TIMING = Timing(
     propagation_poll_s=0.01,
     lease_retry_s=0.02,
     lease_shrink_s=0.1,
+    queue_poll_s={},
 )
 # Of those whose work is tried again, is another process's, or is there when they start.
 BUSY = replace(TIMING, first_look_s=0.01, work_poll_s=0.05)

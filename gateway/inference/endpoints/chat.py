@@ -20,11 +20,12 @@ from models.catalog import AUTO, Task
 
 def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
     """Validate a chat request; its question gives the criteria to choose a model for `auto`."""
-    request = chat.parse_chat_request(body)
+    parsed = chat.parse_chat_request(body)
+    request = parsed.request
 
     def for_model(resolved: ResolvedModel) -> ParsedRequest:
         """Return the parsed request for the resolved model."""
-        return chat.build_chat_request(request, resolved, call.path, body)
+        return chat.build_chat_request(parsed, resolved, call.path)
 
     effort = chat.requested_effort(request)
     needs_reasoning = effort is not None and effort.reasons

@@ -66,7 +66,7 @@ def _decode(
 def _build_chat(body: bytes, resolved: ResolvedModel) -> ParsedRequest:
     """Build the upstream request of a chat whose answer says which stop sequence ended it."""
     parsed = chat.parse_chat_request(body)
-    request = chat.build_chat_request(parsed, resolved, CHAT.path, body, StopSequenceTransformer)
+    request = chat.build_chat_request(parsed, resolved, CHAT.path, StopSequenceTransformer)
     return replace(request, convert_response=keep_stop_sequence(request.convert_response or bytes))
 
 

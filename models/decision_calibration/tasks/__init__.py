@@ -1,1 +1,1 @@
-"""Tasks with labelled questions: failure modes of orders, milling failures, handbook statements."""
+"""Tasks with labelled questions, from training sets, the handbook and made-up entries."""

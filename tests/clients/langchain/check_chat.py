@@ -23,3 +23,11 @@ class TestChatOpenAI(ChatModelIntegrationTests):
             "max_retries": 0,
             "stream_usage": True,
         }
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+    @property
+    def model_override_value(self) -> str:
+        return os.environ["MAAS_CLIENT_MODEL"]

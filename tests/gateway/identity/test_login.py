@@ -8,7 +8,6 @@ from argon2 import PasswordHasher
 from billing.tables import Account
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.links import Links
-from gateway.identity.lockout import LockedOut
 from gateway.identity.login import CredentialsWrong, SecondFactorRequired
 from gateway.identity.memberships import NoAccount
 from gateway.identity.one_time_tokens import LinkUnusable
@@ -16,6 +15,7 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.roles import Role
 from gateway.identity.services import build_identity
 from gateway.identity.team import remove_member
+from gateway.identity.throttling.lockout import LockedOut
 from gateway.identity.totp import CodeWrong
 from tests.support.gateway.desks import OFFICE, PASSWORD, Desk, Someone
 

@@ -6,13 +6,13 @@ import pytest
 
 from billing.tables import Account
 from gateway.identity.client_origin import ClientOrigin
-from gateway.identity.lockout import LockedOut
 from gateway.identity.login import CredentialsWrong, SecondFactorRequired
 from gateway.identity.one_time_tokens import LinkUnusable
 from gateway.identity.passwords import PasswordInvalid
 from gateway.identity.people import PersonNotFound, unlock_person
 from gateway.identity.profile import PasswordWrong, PersonInvalid
 from gateway.identity.roles import Role
+from gateway.identity.throttling.lockout import LockedOut
 from gateway.identity.totp import (
     CodeWrong,
     SecondFactorAlreadyOn,

@@ -5,10 +5,10 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from models.calibration import expected_calibration_error
 from models.catalog import load_catalog
 from models.decision_calibration.calibrate import fit_by_kind, write_calibration
 from models.decision_calibration.calibration import (
@@ -21,10 +21,15 @@ from models.decision_calibration.calibration import (
     probabilities,
     weights_key,
 )
-from models.decision_calibration.evaluate import render_report
-from models.decision_calibration.fitting import ScoredQuestion, TooFewQuestions, fit_type, log_loss
-from models.decision_calibration.metrics import measure_reliability
+from models.decision_calibration.fitting import TooFewQuestions, fit_type, log_loss
+from models.decision_calibration.metrics import (
+    binned_error,
+    corrected_error,
+    measure_reliability,
+)
 from models.decision_calibration.questions import QuestionKind
+from models.decision_calibration.report import render_report, render_unknown_tasks
+from models.decision_calibration.scored import ScoredQuestion
 from models.decision_calibration.scoring import normalise
 
 PREDICATE, CHOICE, SCORE = QuestionKind.PREDICATE, QuestionKind.CHOICE, QuestionKind.SCORE
@@ -58,6 +63,11 @@ class TestProbabilities:
     def test_bias_raises_the_first_option(self) -> None:
         found = probabilities(normalise([0.0, 0.0]), TypeCalibration(1.0, math.log(3)))
         assert found == pytest.approx((0.75, 0.25))
+
+    def test_equal_share_gives_every_option_a_part(self) -> None:
+        scores = normalise([math.log(0.2), math.log(0.3), math.log(0.5)])
+        found = probabilities(scores, TypeCalibration(1.0, equal_share=0.6))
+        assert found == pytest.approx((0.28, 0.32, 0.4))
 
     def test_probabilities_sum_to_one_without_overflow(self) -> None:
         assert sum(probabilities((-1e4, 0.0, -3.0), TypeCalibration(0.05))) == pytest.approx(1)
@@ -138,19 +148,54 @@ class TestPrior:
         assert probabilities(scores, calibration, scores) == pytest.approx((0.5, 0.5))
 
 
+class TestEqualShare:
+    """Mistakes that happen however sure the model is."""
+
+    def lapsing(self) -> list[ScoredQuestion]:
+        """Questions of which two in five are answered as by guessing, the others exactly."""
+        generator = random.Random(11)
+        questions = []
+        for one in overconfident(CHOICE, 4)[:400]:
+            scores = normalise([score / 3 + 1 for score in one.scores])
+            guessed = generator.randrange(4) if generator.random() < 0.4 else one.truth
+            questions.append(ScoredQuestion(CHOICE, scores, guessed))
+        return questions
+
+    def test_share_of_guesses_is_found_where_it_lowers_the_loss(self) -> None:
+        sure = [replace(one, scores=tuple(6 * s for s in one.scores)) for one in self.lapsing()]
+        fitted = fit_type(sure[:200])
+        assert fitted.equal_share > 0.2
+        without = msgspec.structs.replace(fitted, equal_share=0.0)
+        assert log_loss(sure[200:], fitted) < log_loss(sure[200:], without) - 0.1
+
+    def test_every_task_has_the_same_weight(self) -> None:
+        good = ScoredQuestion(CHOICE, normalise([2.0, 0.0]), 0, task="a")
+        bad = replace(good, truth=1, task="b")
+        alike, more = [good, bad], [good, bad, bad, bad]
+        assert log_loss(more, UNCALIBRATED) == pytest.approx(log_loss(alike, UNCALIBRATED))
+
+
 class TestCalibrationError:
     def test_predicted_shares_that_come_true_have_no_error(self) -> None:
-        chances = np.array([0.25] * 4 + [0.75] * 4)
-        truth = np.array([1, 0, 0, 0, 1, 1, 1, 0], dtype=float)
-        assert expected_calibration_error(chances, truth) == pytest.approx(0)
+        assert binned_error(np.full(40, 0.5), np.array([1.0, 0.0] * 20)) == pytest.approx(0)
 
-    def test_error_is_the_mean_gap_weighted_by_rows(self) -> None:
-        chances = np.array([0.95] * 8 + [0.15] * 2)
-        truth = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0], dtype=float)
-        assert expected_calibration_error(chances, truth) == pytest.approx(0.8 * 0.45 + 0.2 * 0.15)
+    def test_bins_have_as_many_questions_each(self) -> None:
+        chances = np.array([0.1] * 15 + [0.2] * 15)
+        truth = np.array([0.0] * 15 + [1.0] * 15)
+        # Three bins of ten: all false, half and half, all true.
+        assert binned_error(chances, truth) == pytest.approx((0.1 + 0.35 + 0.8) / 3)
 
-    def test_certain_predictions_belong_to_the_last_bin(self) -> None:
-        assert expected_calibration_error(np.array([1.0]), np.array([0.0])) == pytest.approx(1)
+    def test_correction_takes_off_what_chance_adds(self) -> None:
+        generator = np.random.default_rng(3)
+        chances = generator.uniform(0.2, 0.8, 300)
+        draws = [(generator.random(300) < chances).astype(float) for _ in range(40)]
+        assert np.mean([binned_error(chances, draw) for draw in draws]) > 0.05
+        assert np.mean([corrected_error(chances, draw) ** 2 for draw in draws]) < 0.04**2
+
+    def test_correction_leaves_an_error_that_is_there(self) -> None:
+        generator = np.random.default_rng(4)
+        truth = (generator.random(2000) < 0.4).astype(float)
+        assert corrected_error(np.full(2000, 0.7), truth) == pytest.approx(0.3, abs=0.03)
 
     def test_more_questions_leave_less_to_chance(self) -> None:
         questions = overconfident(CHOICE, 3)
@@ -177,6 +222,7 @@ class TestFiles:
             "{",
             '{"weights":"a","provenance":{},"by_kind":{"choice":{"temperature":0}}}',
             '{"weights":"a","provenance":{},"by_kind":{"other":{"temperature":1}}}',
+            '{"weights":"a","provenance":{},"by_kind":{"choice":{"temperature":1,"equal_share":2}}}',
         ],
     )
     def test_file_that_is_no_calibration_is_rejected(self, tmp_path: Path, text: str) -> None:
@@ -220,3 +266,11 @@ def test_report_has_each_task_before_and_after() -> None:
     lines = render_report(scored, fitted, "w").splitlines()
     assert [line.split(" | ")[2] for line in lines[2:]] == ["none", "fitted"]
     assert render_report(scored, {}, "w").count("orders") == 1
+
+
+def test_report_of_unknown_tasks_fits_on_the_others() -> None:
+    scored = {name: overconfident(CHOICE, 3)[:200] for name in "ab"}
+    lines = render_unknown_tasks(scored).splitlines()[2:]
+    assert [line.split(" | ")[2] for line in lines] == ["none", "other tasks"] * 2
+    alone = render_unknown_tasks({"a": scored["a"]}).splitlines()[2:]
+    assert [line.split(" | ")[2] for line in alone] == ["none"]

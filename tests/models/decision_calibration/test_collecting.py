@@ -1,6 +1,8 @@
 """Scores are collected from a service in both orders, stored, and not asked for twice."""
 
 import json
+import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +80,12 @@ class TestScoreCollector:
         assert len(service.asked) == 2 * 5 + 2
         assert len({one.prior for one in found}) == 1
 
+    def test_stored_scores_are_read_without_the_service(self, tmp_path: Path) -> None:
+        first = collector(Service(), tmp_path).collect(QUESTIONS[:1], ignore)
+        service = Service()
+        assert collector(service, tmp_path).read_scored(QUESTIONS) == first
+        assert service.asked == []
+
     def test_error_of_the_service_ends_the_collection(self, tmp_path: Path) -> None:
         with pytest.raises(CollectionFailed, match="500"):
             collector(Service(500), tmp_path).collect(QUESTIONS, ignore)
@@ -89,13 +97,31 @@ class TestLabelledQuestions:
         assert sum(one.truth for one in questions) * 2 == len(questions)
         assert len({one.id for one in questions}) == len(questions)
 
+    @pytest.mark.parametrize("task", ["readings", "conversions", "shift_statements"])
+    def test_made_up_statements_are_half_true_in_both_languages(self, task: str) -> None:
+        questions = labelled.TASKS[task](Path())
+        assert sum(one.truth for one in questions) * 2 == len(questions)
+        english = [one for one in questions if one.question.instructions.startswith("The ")]
+        assert len(english) * 2 == len(questions)
+
+    @pytest.mark.parametrize("task", ["alarm_levels", "stock_levels", "shift_notes"])
+    def test_made_up_answers_are_equally_frequent(self, task: str) -> None:
+        counts = Counter(one.truth for one in labelled.TASKS[task](Path()))
+        assert len(set(counts.values())) == 1
+
+    def test_made_up_readings_have_their_level(self) -> None:
+        for one in labelled.TASKS["alarm_levels"](Path()):
+            *limits, _, value = (float(figure) for figure in re.findall(r"\d+\.?\d*", one.context))
+            assert sum(value >= limit for limit in limits) == one.truth
+
     @pytest.mark.parametrize("task", labelled.TASKS)
     def test_no_input_is_fitted_with_and_held_out(self, task: str) -> None:
         try:
             split = labelled.load_split(task, default_directory(), 100)
         except TrainingDataMissing:
             pytest.skip("needs the training sets")
-        assert len(split.fitting) == len(split.held_out) == 100
+        sizes = len(split.fitting), len(split.held_out)
+        assert 40 <= min(sizes) <= max(sizes) <= 100
         assert not {one.context for one in split.fitting} & {one.context for one in split.held_out}
         for one in (*split.fitting, *split.held_out):
             assert 0 <= one.truth < len(one.question.options)

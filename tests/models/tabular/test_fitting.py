@@ -12,7 +12,6 @@ from models.tabular.encoding import column_values, fit_encoding
 from models.tabular.evaluation import Comparison
 from models.tabular.fitting import FittedModel, fit_model
 from models.tabular.intervals import LEVELS, calibrate_intervals
-from models.tabular.leakage import find_leaks
 from models.tabular.settings import inner_split
 from models.tabular.splits import SplitKind, plan_splits
 from tests.support.models.tables import data_of, machines
@@ -134,27 +133,6 @@ class TestEncoding:
         features = encoding.encode(rows)
         assert features.shape == (3, len(encoding.owners))
         assert np.isfinite(features).all()
-
-
-class TestLeaks:
-    def test_column_that_reveals_the_target_is_named(self) -> None:
-        columns = machines()
-        columns["repair_code"] = [f"R{len(str(value))}" for value in columns["failure"]]
-        data = data_of(columns, Goal.CLASS, target="failure", ignored=("wear",))
-        leaks = find_leaks(data, plan_splits(data).splits[0])
-        assert [leak.column for leak in leaks] == ["repair_code"]
-        assert "'repair_code' alone predicts 100.0%" in leaks[0].sentence
-
-    def test_copy_of_a_number_is_named(self) -> None:
-        columns = machines()
-        columns["wear_inch"] = [float(str(value)) / 25.4 for value in columns["wear"]]
-        data = data_of(columns, Goal.NUMBER, target="wear", ignored=("failure",))
-        leaks = find_leaks(data, plan_splits(data).splits[0])
-        assert [leak.column for leak in leaks] == ["wear_inch"]
-
-    def test_good_inputs_are_no_leaks(self) -> None:
-        data, model = fitted(Goal.CLASS)
-        assert find_leaks(data, model.plan.splits[0]) == ()
 
 
 class TestIntervals:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.adaptation import Adaptation, Metrics, ProgressCallback, Score, TrainingFileInvalid
-from models.anomaly_adapt import AnomalyFileAdapter
+from models.anomaly_training.adapt import AnomalyFileAdapter
 from models.catalog import Task, load_catalog
 from models.failure_class.train import ARTEFACT
 from models.tables.schema import SchemaRequest

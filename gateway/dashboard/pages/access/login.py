@@ -16,12 +16,12 @@ from gateway.dashboard.page_request import (
     safe_redirect_path,
 )
 from gateway.dashboard.security import expired_session_cookie, session_cookie
-from gateway.identity.lockout import LockedOut
 from gateway.identity.login import CredentialsWrong, SecondFactorRequired
 from gateway.identity.one_time_tokens import LinkUnusable
 from gateway.identity.passwords import PasswordInvalid, SignInBusy
 from gateway.identity.services import IdentityServices
 from gateway.identity.sessions import NewSession, end_session
+from gateway.identity.throttling.lockout import LockedOut
 from gateway.identity.totp import CodeWrong
 from infra.clock import Clock
 from infra.database.database import Database

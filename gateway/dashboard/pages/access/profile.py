@@ -26,7 +26,6 @@ from gateway.dashboard.preserved_input import PreservedFields
 from gateway.dashboard.security import PreferenceCookie, preference_cookie
 from gateway.dashboard.user_agent import browser_name
 from gateway.identity.audit_log import record_audit_event
-from gateway.identity.lockout import LockedOut
 from gateway.identity.passwords import PasswordInvalid, SignInBusy
 from gateway.identity.profile import PasswordWrong, PersonInvalid
 from gateway.identity.services import IdentityServices
@@ -36,6 +35,7 @@ from gateway.identity.sessions import (
     end_session,
     list_sessions,
 )
+from gateway.identity.throttling.lockout import LockedOut
 from gateway.identity.totp import get_second_factor_status
 from infra import ids
 from infra.clock import Clock

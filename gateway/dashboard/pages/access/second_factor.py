@@ -13,10 +13,10 @@ from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, wit
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
 from gateway.dashboard.pages.access.profile import require_not_impersonated
 from gateway.dashboard.qr import qr_svg_path
-from gateway.identity.lockout import LockedOut
 from gateway.identity.passwords import SignInBusy
 from gateway.identity.profile import PasswordWrong
 from gateway.identity.services import IdentityServices
+from gateway.identity.throttling.lockout import LockedOut
 from gateway.identity.totp import (
     CodeWrong,
     Enrolment,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.email_address import EmailInvalid, normalize_email
-from gateway.identity.lockout import AttemptCounter, LockoutPolicy
+from gateway.identity.throttling.lockout import AttemptCounter, LockoutPolicy
 
 _PERSON_POLICY = LockoutPolicy(5, timedelta(seconds=30), timedelta(minutes=15))
 # Higher than per person: an office shares one address.

@@ -1,10 +1,10 @@
-"""Train an anomaly detector on hours of normal operation or on a table: see anomaly_files.py."""
+"""Train an anomaly detector on hours of normal operation or on a table: see files.py."""
 
 from dataclasses import dataclass
 
 from models.adaptation import Adaptation, ProgressCallback
 from models.anomaly.adapt import AnomalyAdapter
-from models.anomaly_files import is_table, require_no_schema, unsupported_setting
+from models.anomaly_training.files import is_table, require_no_schema, unsupported_setting
 from models.monitoring.adapt import MonitorAdapter
 from models.tables.schema import NO_SCHEMA, SchemaRequest
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from models.adaptation import TrainingFileInvalid
-from models.anomaly_adapt import AnomalyFileAdapter
-from models.anomaly_files import is_table
+from models.anomaly_training.adapt import AnomalyFileAdapter
+from models.anomaly_training.files import is_table
 from models.own_columns import find_table_check
 from models.tables.schema import NO_SCHEMA, SchemaRequest
 from tests.support.models.processes import process

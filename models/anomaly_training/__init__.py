@@ -1,0 +1,1 @@
+"""Training of anomaly detectors, whose files are hours of normal operation or a table."""
