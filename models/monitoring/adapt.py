@@ -9,7 +9,7 @@ from models.adaptation import Adaptation, ProgressCallback, Score
 from models.monitoring.arrays import StoredArray
 from models.monitoring.data import MonitorData, build_data, infer_monitor_schema
 from models.monitoring.detection import Detection, estimate_false_alarms, evaluate_detection
-from models.monitoring.fitting import WINDOW, FittedMonitor, fit_monitor
+from models.monitoring.fitting import FittedMonitor, fit_monitor
 from models.monitoring.shares import LEVEL, Share
 from models.monitoring.variant import VERSION, MonitorDocument, load, render
 from models.onnx_graph import ExportMismatch
@@ -38,7 +38,7 @@ class MonitorAdapter:
             """Report the evaluated folds."""
             progress(f"Evaluated fold {number} of {of}.")
 
-        fitted = fit_monitor(data, self.schema.window or WINDOW, rate, report)
+        fitted = fit_monitor(data, self.schema.window, rate, report)
         artefact = render(build_document(data, fitted, rate))
         _require_same_scores(artefact, data, fitted)
         progress(describe_false_alarms(estimate_false_alarms(fitted, rate), fitted, rate))

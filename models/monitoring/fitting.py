@@ -19,10 +19,17 @@ from models.monitoring.windows import (
 )
 from models.series.series import spread_over
 
-WINDOW = 16
+WINDOW = 32
 """The most steps that are averaged, unless another number is stated."""
 
+SHORT_WINDOW = 16
+"""The same where stretches of normal operation are short."""
+
 MIN_WINDOWS = 40
+MIN_FOLDS = 3
+# The part of the normal rows that must have a whole window before them, else it is a short one.
+_LEAST_WITH_WINDOW = 2 / 3
+_SCALE_FACTOR = 4
 # Rows for each step of a window, from which on the leading components are averaged too. Slow
 # changes of the process lie in them, and short files do not show how far these go.
 _ROWS_PER_STEP = 100
@@ -83,12 +90,17 @@ class FittedMonitor:
         return np.concatenate([fold.ends for fold in self.held_out])
 
 
-def fit_monitor(data: MonitorData, window: int, rate: float, report: ReportFold) -> FittedMonitor:
-    """Fit a monitor on the normal rows, with limits that a share `rate` of them exceeds."""
-    gap = min(window, data.normal_count // _ROWS_PER_GAP)
+def fit_monitor(
+    data: MonitorData, window: int | None, rate: float, report: ReportFold
+) -> FittedMonitor:
+    """Fit a monitor on the normal rows, with limits that a share `rate` of them exceeds.
+
+    window: the most steps that are averaged, None to choose them.
+    """
+    gap = min(window or WINDOW, data.normal_count // _ROWS_PER_GAP)
     plan = plan_folds(data.series, data.is_normal, gap)
     stretches = number_stretches(data.series * (len(plan.numbers) + 1) + plan.folds, data.is_normal)
-    scales = choose_scales(stretches, window)
+    scales = choose_scales(stretches, plan.folds, window or default_window(stretches))
     least_spread = _least_spread(data)
     held_out = []
     for number, fold in enumerate(plan.numbers, start=1):
@@ -121,12 +133,31 @@ def fit_monitor(data: MonitorData, window: int, rate: float, report: ReportFold)
     )
 
 
-def choose_scales(stretches: Indices, window: int) -> tuple[int, ...]:
-    """Return 1, the root of the window and the window; a shorter one if stretches are short."""
+def default_window(stretches: Indices) -> int:
+    """Return the most steps that are averaged: fewer where many rows lack so many before them."""
+    usable = int((stretches >= 0).sum())
+    enough = len(stretch_ends(stretches, WINDOW)) >= _LEAST_WITH_WINDOW * usable
+    return WINDOW if enough else SHORT_WINDOW
+
+
+def choose_scales(stretches: Indices, folds: Indices, window: int) -> tuple[int, ...]:
+    """Return 1, powers of four and the window; a shorter window if stretches are short.
+
+    Limits need windows of several folds: those of one fold cannot be told from what is held out.
+    """
     steps = window
-    while steps > 1 and len(stretch_ends(stretches, steps)) < MIN_WINDOWS:
+    while steps > 1 and not _has_windows(stretches, folds, steps):
         steps //= 2
-    return tuple(sorted({1, round(steps**0.5), steps}))
+    powers = (_SCALE_FACTOR**power for power in range(steps.bit_length()))
+    return (*(one for one in powers if one < steps), steps)
+
+
+def _has_windows(stretches: Indices, folds: Indices, steps: int) -> bool:
+    """Return whether there are enough windows of so many steps, in enough folds."""
+    ends = stretch_ends(stretches, steps)
+    present = np.unique(folds[folds >= 0])
+    enough = min(MIN_FOLDS, len(present))
+    return len(ends) >= MIN_WINDOWS and len(np.unique(folds[ends])) >= enough
 
 
 def fit_tails(ratios: Floats, scales: Sequence[int], rows: int) -> tuple[Tail, ...]:

@@ -14,6 +14,7 @@ from models.series.class_data import (
     cut_windows,
     longest_window,
 )
+from models.series.class_levels import MAX_FEATURES, find_order, fit_levels
 from models.series.class_models import ClassModel, fit_linear, fit_trees
 from models.series.minirocket import fit_minirocket
 from models.series.series import Indices
@@ -25,6 +26,7 @@ from models.tabular.fitting import HeldOutPredictions, ReportFold
 from models.tabular.splits import Split, SplitPlan, plan_splits
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
+LEVEL_PENALTIES = (1e-3, 3e-3, 1e-2, 3e-2)
 _PENALTY_OF_WINDOWS = 0.01
 _CHOICE_SPLITS = 2
 _CHOICE_WINDOWS = 1_000
@@ -35,16 +37,22 @@ _STANDARD_ERROR = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ClassSettings:
-    """The kind of model: linear discriminants with a penalty, or trees if it is None."""
+    """The kind of model: linear discriminants with a penalty, or trees if it is None.
+
+    in_order: whether a penalty is that of one level, by which classes in an order are told.
+    """
 
     penalty: float | None
     with_rocket: bool = False
+    in_order: bool = False
 
     @property
     def description(self) -> str:
         """Return the kind of model in words."""
         if self.penalty is None:
             return "boosted trees on statistics of the columns"
+        if self.in_order:
+            return "one level of the ordered classes, from statistics of the columns"
         more = " and MiniRocket features" if self.with_rocket else ""
         return f"linear discriminants on statistics of the columns{more}"
 
@@ -66,6 +74,9 @@ class WindowRows:
         classes, count = self.windows.target.indices[rows], len(self.windows.target.classes)
         if settings.penalty is None:
             return fit_trees(self.statistics[rows], classes, count, threads)
+        if settings.in_order and (ranks := self.ranks) is not None:
+            owners = self.recipe_of_statistics.owners
+            return fit_levels(self.statistics[rows], classes, ranks, owners, settings.penalty)
         return fit_linear(self.of(settings)[rows], classes, count, settings.penalty)
 
     def of(self, settings: ClassSettings) -> Features:
@@ -75,6 +86,13 @@ class WindowRows:
     def recipe_of(self, settings: ClassSettings) -> WindowRecipe:
         """Return the recipe of the features that a kind of model takes."""
         return self.recipe if settings.with_rocket else self.recipe_of_statistics
+
+    @property
+    def ranks(self) -> Indices | None:
+        """The ranks of the classes if their names tell an order, and levels can be fitted."""
+        if self.statistics.shape[1] > MAX_FEATURES:
+            return None
+        return find_order(self.windows.target.classes)
 
     @property
     def recipe_of_statistics(self) -> WindowRecipe:
@@ -152,7 +170,8 @@ def choose_settings(rows: WindowRows, plan: SplitPlan, threads: int) -> ClassSet
     """
     splits = [inner_split(rows.windows, split.training) for split in plan.splits[-_CHOICE_SPLITS:]]
     linear = [ClassSettings(one, rocket) for rocket in (True, False) for one in PENALTIES]
-    candidates = [*linear, ClassSettings(None)]
+    levels = [ClassSettings(one, in_order=True) for one in LEVEL_PENALTIES]
+    candidates = [*linear, ClassSettings(None), *(levels if rows.ranks is not None else [])]
     scores = [_score(rows, splits, settings, threads) for settings in candidates]
     return candidates[int(np.argmax(scores))]
 

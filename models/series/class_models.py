@@ -17,9 +17,9 @@ from models.tabular.tree_graph import TreeGraph, build_tree_graph
 from models.tabular.tree_session import CONTRIBUTIONS, FEATURES
 
 # Features that vary less, in shares or standard deviations, would get weights without bounds.
-_SMALLEST_SPREAD = 1e-3
+SMALLEST_SPREAD = 1e-3
 # The score of a class that training lacks: far below all others.
-_ABSENT_SCORE = -1e3
+ABSENT_SCORE = -1e3
 _ROUNDS = 60
 _TREES = {
     "objective": "multiclass",
@@ -114,14 +114,14 @@ def fit_linear(features: Features, classes: Indices, count: int, penalty: float)
     of wear. A class without windows gets the lowest score.
     """
     centre = features.mean(axis=0)
-    spread = np.maximum(features.std(axis=0), _SMALLEST_SPREAD)
+    spread = np.maximum(features.std(axis=0), SMALLEST_SPREAD)
     scaled = ((features - centre) / spread).astype(np.float64)
     present = np.bincount(classes, minlength=count) > 0
     means = np.zeros((count, scaled.shape[1]))
     for number in np.flatnonzero(present):
         means[number] = scaled[classes == number].mean(axis=0)
     weights = _solve_within(scaled - means[classes], means.T, penalty)
-    base = np.where(present, -0.5 * np.sum(means * weights.T, axis=1), _ABSENT_SCORE)
+    base = np.where(present, -0.5 * np.sum(means * weights.T, axis=1), ABSENT_SCORE)
     return LinearModel(
         (weights / spread[:, np.newaxis]).T.astype(np.float32),
         centre.astype(np.float32),

@@ -161,6 +161,7 @@ def _build_document(
         decider=decider,
         reference=_fit_reference(data, rows, fitted),
         trajectory=model.trajectory,
+        distance=fitted.distance,
     )
 
 
@@ -172,5 +173,8 @@ def _calibrate(
     predicted = fitted.held_out.scores[held]
     table = calibrate_life_intervals(predicted, fitted.target.values[held], rows.machines[held])
     width = np.median(table.half_width(predicted, np.full(len(held), DEFAULT_LEVEL)))
-    progress(f"At {DEFAULT_LEVEL:.0%}, half an interval is {width:.3g}{unit} wide (median).")
+    progress(
+        f"At {DEFAULT_LEVEL:.0%}, half an interval is {width:.3g}{unit} wide (median). It "
+        "is wider for machines whose columns are farther from these than they are from each other."
+    )
     return table

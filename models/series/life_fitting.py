@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import lightgbm as lgb
+import msgspec
 import numpy as np
+from scipy.stats import norm
 
+from models.series.life_distance import LifeDistance, fit_column_course, fit_distance
 from models.series.life_features import Features, fit_index
 from models.series.life_rows import LifeRows
 from models.series.life_trajectory import Trajectory, fit_trajectory
@@ -21,7 +25,7 @@ _ROUNDS, _ROUNDS_OF_MANY_ROWS = 100, 250
 _LEAVES, _LEAVES_OF_MANY_ROWS = 15, 31
 # Adjacent steps are nearly identical rows: few features and rows for each tree, and random split
 # points, keep the trees from learning single machines.
-_PARAMETERS = {
+_PARAMETERS: dict[str, Any] = {
     "objective": "regression",
     "learning_rate": 0.05,
     "extra_trees": True,
@@ -44,6 +48,10 @@ _MIN_CAP_GAIN = 0.1
 # With fewer machines, a life is told from the index alone and from its course: five that resemble
 # each other explain more of each other by the columns, and less of all others.
 _MACHINES_FOR_CHOICE = 10
+# The offsets of few machines may be alike by chance, so they are taken to vary by at least this
+# part of the rise of the index until the failure; the trees see each row with some such offsets.
+_LEAST_OFFSET = 0.2
+_OFFSET_COPIES = 4
 # Another choice must explain so much more.
 _MIN_CHOICE_GAIN = 0.003
 # More rows than these at the highest life: the file's lives are capped already.
@@ -58,12 +66,14 @@ class LifeSettings:
     """The cap on lives, and what a life is told from.
 
     with_columns: whether the trees see the columns beside the health index. with_course: whether
-    the course of the index is averaged with the trees.
+    the course of the index is averaged with the trees. least_offset: the least deviation of the
+    machines' offsets, in parts of the rise of the index until the failure.
     """
 
     cap: float
     with_columns: bool
     with_course: bool = True
+    least_offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ class FittedLife:
     plan: SplitPlan
     held_out: HeldOutPredictions
     comparison: Comparison
+    distance: LifeDistance
 
 
 def fit_life(
@@ -117,18 +128,25 @@ def fit_life(
     usable = rows.usable(settings.cap)
     sums, counts = np.zeros(len(rows)), np.zeros(len(rows))
     baseline = np.full(len(rows), np.nan)
+    departures = np.full_like(rows.recent_means, np.nan)
     for number, split in enumerate(plan.splits, start=1):
         training = np.intersect1d(split.training, usable)
         held_out = np.intersect1d(split.held_out, usable)
         model = fit_model(rows, training, settings, threads)
-        sums[held_out] += model.predict(rows, held_out)
+        predicted = model.predict(rows, held_out)
+        sums[held_out] += predicted
         counts[held_out] += 1
         baseline[held_out] = target.values[training].mean()
+        course = fit_column_course(rows.recent_means[training], rows.life[training])
+        departures[held_out] = course.departures(rows.recent_means[held_out], predicted)
         report(number, len(plan.splits))
     with np.errstate(invalid="ignore"):
         held = HeldOutPredictions(sums / counts, baseline)
     comparison = compare(target, held.scores, held.baseline, plan.clusters)
-    return FittedLife(fit_model(rows, usable, settings, threads), target, plan, held, comparison)
+    model = fit_model(rows, usable, settings, threads)
+    course = fit_column_course(rows.recent_means[usable], rows.life[usable])
+    distance = fit_distance(course, departures[held.rows], rows.machines[held.rows], model.weights)
+    return FittedLife(model, target, plan, held, comparison, distance)
 
 
 def choose_settings(
@@ -146,7 +164,7 @@ def choose_settings(
         cap = _choose_cap(rows, splits, threads)
     index = LifeSettings(min(cap, highest), False)
     if len(np.unique(rows.machines)) < _MACHINES_FOR_CHOICE:
-        return index
+        return replace(index, least_offset=_LEAST_OFFSET)
     columns = replace(index, with_columns=True)
     candidates = (index, columns, replace(columns, with_course=False))
     explained = [_explained(rows, splits, one, threads) for one in candidates]
@@ -175,13 +193,44 @@ def fit_model(rows: LifeRows, training: Indices, settings: LifeSettings, threads
     fills = minimum - (maximum - minimum) - 1.0
     is_large = len(training) >= _MANY_ROWS
     leaves = _LEAVES_OF_MANY_ROWS if is_large else _LEAVES
+    course = _fit_trajectory(rows, training, weights) if settings.with_course else None
+    offsets = _missing_offsets(course, settings.least_offset)
+    copies = [_with_offset(raw, offset, len(rows.recipe.windows)) for offset in offsets]
     booster = lgb.train(
-        {**_PARAMETERS, "num_leaves": leaves, "num_threads": threads},
-        lgb.Dataset(fill_missing(raw, fills), life),
+        {**_scale_to(len(copies)), "num_leaves": leaves, "num_threads": threads},
+        lgb.Dataset(fill_missing(np.vstack(copies), fills), np.tile(life, len(copies))),
         num_boost_round=_ROUNDS_OF_MANY_ROWS if is_large else _ROUNDS,
     )
-    course = _fit_trajectory(rows, training, weights) if settings.with_course else None
-    return LifeModel(settings, weights, fills, booster, course)
+    return LifeModel(settings, weights, fills, booster, _with_least_offset(course, settings))
+
+
+def _missing_offsets(course: Trajectory | None, least: float) -> Floats:
+    """Return offsets that machines may have beside those of the training, 0 alone if none."""
+    missing = 0.0 if course is None else (least * course.rise) ** 2 - course.spread
+    if missing <= 0:
+        return np.zeros(1)
+    levels = (np.arange(_OFFSET_COPIES) + 0.5) / _OFFSET_COPIES
+    return np.asarray(norm.ppf(levels) * np.sqrt(missing))
+
+
+def _with_offset(raw: Floats, offset: float, means: int) -> Floats:
+    """Return features of machines whose index is off; the first features are its means."""
+    is_mean = np.arange(raw.shape[1]) < means
+    return np.asarray(raw + offset * is_mean)
+
+
+def _with_least_offset(course: Trajectory | None, settings: LifeSettings) -> Trajectory | None:
+    """Return the course with offsets that vary by at least the settings' part of its rise."""
+    if course is None:
+        return None
+    least = (settings.least_offset * course.rise) ** 2
+    return msgspec.structs.replace(course, offset=max(course.offset, least))
+
+
+def _scale_to(copies: int) -> dict[str, Any]:
+    """Return the parameters of trees that see each row so many times."""
+    scaled = {name: copies * _PARAMETERS[name] for name in ("min_data_in_leaf", "lambda_l2")}
+    return {**_PARAMETERS, **scaled}
 
 
 def _fit_trajectory(rows: LifeRows, training: Indices, weights: Floats) -> Trajectory | None:

@@ -18,6 +18,8 @@ _POINTS = 200
 _LEAST_WIDTH, _WIDTH_SHARE = 0.08, 0.2
 # Of few machines, offsets look smaller than they are, and a curve would be trusted too far.
 _OFFSET_FACTOR = 2.0
+# The last part of the curve, that of machines without wear.
+_NEW_SHARE = 0.25
 _SMALLEST = 1e-12
 
 
@@ -35,6 +37,17 @@ class Trajectory(msgspec.Struct, frozen=True):
     step: float
     noise: float
     offset: float
+
+    @property
+    def rise(self) -> float:
+        """By how much the index of a failing machine is off that of a new one."""
+        new = self.index[-round(_NEW_SHARE * len(self.index)) :]
+        return abs(self.index[0] - sum(new) / len(new))
+
+    @property
+    def spread(self) -> float:
+        """The variance of the machines' offsets that was found."""
+        return self.offset / _OFFSET_FACTOR
 
     def predict(
         self, means: Floats, windows: tuple[int, ...], steps: Indices, cap: float

@@ -17,6 +17,7 @@ from models.series.calls import (
     outside_flags,
     stack_readings,
 )
+from models.series.life_distance import LifeDistance
 from models.series.life_features import Features, LifeRecipe
 from models.series.life_trajectory import Trajectory
 from models.series.series import Floats
@@ -43,7 +44,8 @@ class LifeDocument(msgspec.Struct, frozen=True):
     told apart. longest: the longest life in training, the upper bound of capped lives. base: the
     life before any split. trees: the ONNX graph of contributions. decider: how decisions follow
     from costs. reference: distributions in training, of recent means. trajectory: the course of the
-    index, whose prediction is averaged with that of the trees. All are None in artefacts of earlier
+    index, whose prediction is averaged with that of the trees. distance: by which intervals of
+    machines that differ from those of training are widened. All are None in artefacts of earlier
     releases.
     """
 
@@ -64,6 +66,7 @@ class LifeDocument(msgspec.Struct, frozen=True):
     decider: LimitDecider | None = None
     reference: Reference | None = None
     trajectory: Trajectory | None = None
+    distance: LifeDistance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class LifeVariant:
         centre, spread = np.array(document.recipe.centre), np.array(document.recipe.spread)
         names = tuple(column.name for column in document.columns)
         return {
-            **self._bounds(life, columns),
+            **self._bounds(life, means, columns),
             **answer_reasons(self._by_column(contributions, means), names),
             "outside": answer_outside(
                 outside_flags(means * spread + centre, document.columns), names
@@ -141,11 +144,13 @@ class LifeVariant:
         means = features[:, : len(windows)].astype(np.float64)
         return course.predict(means, windows, np.full(len(means), steps), self.document.cap)
 
-    def _bounds(self, life: Floats, columns: Columns) -> Columns:
+    def _bounds(self, life: Floats, means: Floats, columns: Columns) -> Columns:
         """Return lives with intervals; the upper bound of a capped life is the longest one."""
         document = self.document
         level = np.asarray(columns.get(LEVEL, np.full(len(life), DEFAULT_LEVEL)), dtype=float)
         width = document.intervals.half_width(life, level)
+        if document.distance is not None:
+            width *= document.distance.widening(means, life)
         upper = life + width
         return {
             "value": life.astype(np.float32),

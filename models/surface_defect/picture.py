@@ -29,8 +29,10 @@ _OPAQUE = frozenset({"1", "L", "RGB"})
 _TRANSPARENT = frozenset({"P", "PA", "LA", "RGBA"})
 _OPAQUE_ALPHA = 255
 # Number of views before those turned by a quarter (training_views).
-UPRIGHT_VIEWS = 5
+UPRIGHT_VIEWS = 7
 _COARSE_QUALITY = 40
+_FAINT_CONTRAST = 0.5
+_SMALL_SHARE = 0.2
 # Pillow's reducing_gap: fast downscaling stops at this multiple of the target size.
 _REDUCING_GAP = 2.0
 
@@ -81,11 +83,13 @@ def resize(image: Image.Image) -> Picture:
 def training_views(picture: Picture) -> tuple[Picture, ...]:
     """Return the views that a head learns a picture from; the picture itself is the first.
 
-    The first UPRIGHT_VIEWS are its mirror images and a coarse copy, the others the mirror images
-    turned by a quarter. Turns are apart because they mix up what runs along a strip and across it.
+    The first UPRIGHT_VIEWS are its mirror images and three poorer copies, the others the mirror
+    images turned by a quarter. Turns are apart because they mix up what runs along a strip and
+    across it.
     """
     turned = mirror_images(np.rot90(picture))
-    return (*mirror_images(picture), coarse_copy(picture), *turned)
+    poorer = (coarse_copy(picture), faint_copy(picture), small_copy(picture))
+    return (*mirror_images(picture), *poorer, *turned)
 
 
 def mirror_images(picture: Picture) -> tuple[Picture, ...]:
@@ -107,6 +111,23 @@ def coarse_copy(picture: Picture) -> Picture:
     small.save(file, "JPEG", quality=_COARSE_QUALITY)
     with Image.open(file, formats=("JPEG",)) as coarse:
         return np.array(coarse.convert("RGB").resize(image.size, Image.Resampling.BILINEAR))
+
+
+def faint_copy(picture: Picture) -> Picture:
+    """Return the picture with half of its contrast, as in poorer light or with a longer exposure.
+
+    Each colour keeps its mean. Heads that never saw it take the loss of contrast for another label.
+    """
+    means = picture.mean(axis=(0, 1), keepdims=True)
+    return np.asarray(np.round(means + (picture - means) * _FAINT_CONTRAST), dtype=np.uint8)
+
+
+def small_copy(picture: Picture) -> Picture:
+    """Return the picture at a fifth of its size, scaled up again: a camera with fewer pixels."""
+    image = Image.fromarray(picture)
+    size = (max(round(image.width * _SMALL_SHARE), 1), max(round(image.height * _SMALL_SHARE), 1))
+    small = image.resize(size, Image.Resampling.BOX)
+    return np.array(small.resize(image.size, Image.Resampling.BILINEAR))
 
 
 def _load_checked(image: Image.Image) -> Picture:

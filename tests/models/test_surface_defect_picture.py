@@ -19,7 +19,9 @@ from models.surface_defect.picture import (
     coarse_copy,
     decode_base64,
     decode_picture,
+    faint_copy,
     mirror_images,
+    small_copy,
     training_views,
 )
 from tests.support.models.made_up_surfaces import base64_of, file_of, surface
@@ -249,3 +251,17 @@ class TestTrainingViews:
         assert coarse.shape == image.shape
         assert coarse.mean() == pytest.approx(image.mean(), abs=2)
         assert coarse.std() < image.std() / 2
+
+    def test_faint_copy_keeps_the_mean_and_loses_half_of_the_contrast(self) -> None:
+        image = np.random.default_rng(1).integers(0, 256, (50, 60, 3), dtype=np.uint8)
+        faint = faint_copy(image)
+        assert faint.mean(axis=(0, 1)) == pytest.approx(image.mean(axis=(0, 1)), abs=0.5)
+        assert faint.std() == pytest.approx(image.std() / 2, rel=0.02)
+
+    def test_small_copy_loses_what_is_finer_than_a_fifth(self) -> None:
+        image = np.zeros((100, 50, 3), dtype=np.uint8)
+        image[::5] = 200
+        small = small_copy(image)
+        assert small.shape == image.shape
+        assert np.ptp(small) == 0
+        assert small.mean() == pytest.approx(image.mean())

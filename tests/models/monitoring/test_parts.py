@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.monitoring.components import fit_components
+from models.monitoring.fitting import SHORT_WINDOW, WINDOW, choose_scales, default_window
 from models.monitoring.folds import plan_folds
 from models.monitoring.shares import estimate_shares
 from models.monitoring.statistics import measure_terms, plan_terms, scale_ratios
@@ -106,6 +107,23 @@ class TestWindows:
         stretches = number_stretches(series, chosen)
         assert stretch_ends(stretches, 2).tolist() == [1, 5, 6]
         assert steps_so_far(series).tolist() == [1, 2, 3, 4, 1, 2, 3]
+
+
+class TestScales:
+    def test_scales_are_powers_of_four_up_to_the_window(self) -> None:
+        stretches, folds = np.repeat(np.arange(5), 100), np.repeat(np.arange(5), 100)
+        assert choose_scales(stretches, folds, 32) == (1, 4, 16, 32)
+        assert choose_scales(stretches, folds, 16) == (1, 4, 16)
+        assert choose_scales(stretches, folds, 1) == (1,)
+
+    def test_window_that_only_one_fold_has_is_shortened(self) -> None:
+        lengths = [200, 12, 12, 12, 12]
+        stretches = folds = np.repeat(np.arange(5), lengths)
+        assert choose_scales(stretches, folds, 32) == (1, 4, 8)
+
+    @pytest.mark.parametrize(("length", "window"), [(100, WINDOW), (60, SHORT_WINDOW)])
+    def test_window_is_short_where_stretches_are(self, length: int, window: int) -> None:
+        assert default_window(np.repeat(np.arange(5), length)) == window
 
 
 class TestShares:

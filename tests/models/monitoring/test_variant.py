@@ -58,7 +58,7 @@ class TestTraining:
         assert score.improvement is not None
         assert score.improvement[0] > 0
         assert not score.worse
-        assert variant.document.scales == (1, 4, 16)
+        assert variant.document.scales == (1, 4, 16, 32)
         assert any("On normal rows held out by time" in sentence for sentence in told)
         assert any("the model is better than that" in sentence for sentence in told)
 
@@ -76,7 +76,7 @@ class TestTraining:
 
     def test_short_stretches_have_shorter_means(self) -> None:
         _, variant, _ = trained(5, machines=30)
-        assert variant.document.scales == (1, 2, 4)
+        assert variant.document.scales == (1, 4)
 
     def test_smallest_file_with_a_long_window_is_trained(self) -> None:
         adaptation, variant, _ = trained(60, window=1000)
@@ -146,7 +146,7 @@ class TestCalls:
     def test_only_the_last_steps_count(self) -> None:
         table = process(100, seed=9)
         assert call(last_rows(table, 60))["score"] == pytest.approx(
-            call(last_rows(table, 16))["score"]
+            call(last_rows(table, 32))["score"]
         )
 
     def test_missing_values_and_columns_are_estimated(self) -> None:

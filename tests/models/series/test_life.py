@@ -188,7 +188,7 @@ class TestIntervals:
         machines = np.repeat([0, 1, 2, 3, 4], [400, 20, 20, 20, 20])
         errors = np.where(machines == 0, 1.0, 10.0)
         table = calibrate_life_intervals(np.zeros(len(machines)), errors, machines)
-        assert table.half_width(np.zeros(1), np.array([0.5]))[0] == 10
+        assert table.half_width(np.zeros(1), np.array([0.5]))[0] == pytest.approx(10)
 
     def test_wider_levels_have_wider_intervals(self) -> None:
         generator = np.random.default_rng(2)
@@ -196,6 +196,38 @@ class TestIntervals:
         table = calibrate_life_intervals(np.zeros(400), errors, np.arange(400) % 5)
         widths = table.half_width(np.zeros(len(LEVELS)), np.array(LEVELS))
         assert np.all(np.diff(widths) > 0)
+
+    def test_bin_of_few_machines_is_not_trusted_alone(self) -> None:
+        predicted = np.repeat([1.0, 2.0, 3.0], 200)
+        machines = np.tile(np.arange(5), 120)
+        errors = np.where(predicted == 3.0, 1.0, 9.0)
+        of_few = calibrate_life_intervals(predicted, errors, machines)
+        of_many = calibrate_life_intervals(predicted, errors, np.tile(np.arange(100), 6))
+        level = np.array([0.9])
+        assert of_few.half_width(np.array([3.0]), level)[0] == pytest.approx(4.0)
+        assert of_many.half_width(np.array([3.0]), level)[0] < 2.2
+
+
+class TestUnlikeMachines:
+    def test_interval_of_a_machine_unlike_all_others_is_wider(self) -> None:
+        near = before_failure(15)
+        far = {name: [value + 20.0 for value in values] for name, values in near.items()}
+        widths = [float(found["upper"][0] - found["lower"][0]) for found in (call(near), call(far))]
+        assert trained()[1].document.distance is not None
+        assert widths[1] > 1.5 * widths[0] or widths[1] >= trained()[1].document.longest
+
+    def test_artefact_of_an_earlier_release_keeps_its_widths(self) -> None:
+        adaptation, variant, _ = trained()
+        document = msgspec.msgpack.decode(adaptation.artefact)
+        del document["distance"]
+        inputs = {
+            name: np.array([values], dtype=np.float32)
+            for name, values in before_failure(15).items()
+        }
+        columns = validate_columns(variant.signature, inputs, {})
+        found, before = variant.run(columns), load(msgspec.msgpack.encode(document)).run(columns)
+        assert before["value"] == found["value"]
+        assert before["lower"] >= found["lower"]
 
 
 def test_broken_artefacts_are_rejected() -> None:

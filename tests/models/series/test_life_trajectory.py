@@ -95,6 +95,7 @@ class TestModel:
         rows = build_rows(data)
         every = np.arange(len(rows))
         both = fit_model(rows, every, LifeSettings(45.0, False), 1)
+        unlike = fit_model(rows, every, LifeSettings(45.0, False, least_offset=0.5), 1)
         alone = fit_model(rows, every, LifeSettings(45.0, False, with_course=False), 1)
         assert alone.trajectory is None
         assert both.trajectory is not None
@@ -102,3 +103,6 @@ class TestModel:
         means = both.features(rows)[:, : len(windows)].astype(np.float64)
         course = both.trajectory.predict(means, windows, rows.steps, 45.0)
         assert both.predict(rows, every) == pytest.approx((alone.predict(rows, every) + course) / 2)
+        assert unlike.trajectory is not None
+        assert unlike.trajectory.offset == pytest.approx((0.5 * both.trajectory.rise) ** 2)
+        assert unlike.predict(rows, every) != pytest.approx(both.predict(rows, every))
