@@ -31,7 +31,11 @@ from models.guards.policy import Category, GuardInvalid, GuardPolicy, RuleKind, 
 
 _PAGE = "/dashboard/guard"
 _PRESERVED_FIELDS = PreservedFields(
-    _PAGE, ("kind", "action", "applies_to", "words", "category:", "model", "on_failure")
+    _PAGE,
+    (
+        *("kind", "action", "applies_to", "words", "category:"),
+        *("model", "on_failure", "on_controversial"),
+    ),
 )
 _SEPARATORS = re.compile(r"[\n\r,，、;；]+")
 _EMPTY = GuardPolicy(())
@@ -133,7 +137,8 @@ def _parse_rule(fields: Mapping[str, str], catalog: Catalog) -> GuardPolicy:
         words = (word.strip() for word in _SEPARATORS.split(fields.get("words", "")))
         rule["words"] = [word for word in words if word]
     elif kind == RuleKind.MODEL:
-        rule |= {name: fields.get(name, "") for name in ("model", "on_failure")}
+        names = ("model", "on_failure", "on_controversial")
+        rule |= {name: fields.get(name, "") for name in names}
     else:
         rule["categories"] = [one.value for one in Category if f"category:{one.value}" in fields]
     try:
