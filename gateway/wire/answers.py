@@ -134,6 +134,7 @@ class ChatCompletion(MeteredResponse, kw_only=True):
     x_maas_missing: list[str] | UnsetType = UNSET
     x_maas_cost: str | UnsetType = UNSET
     x_maas_currency: str | UnsetType = UNSET
+    x_maas_balance: str | UnsetType = UNSET
 
 
 class TextChoice(msgspec.Struct):

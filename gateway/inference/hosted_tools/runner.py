@@ -175,7 +175,7 @@ class HostedToolRunner:
         return outcome, head, cited
 
     def _head(self, hosted: HostedCall, steps: ConversationSteps) -> AnswerHead:
-        """Return what the answer says of itself: id, model, tokens and cost of all steps."""
+        """Return what the answer says of itself: id, model, and the tokens of all steps."""
         request = hosted.request
         name = (request.tags or {}).get(VARIANT_TAG, request.model.id)
         return AnswerHead(
@@ -184,7 +184,6 @@ class HostedToolRunner:
             model=name,
             currency=hosted.admitted.principal.currency,
             tokens=steps.tokens,
-            cost_nano=steps.cost_nano,
         )
 
 

@@ -115,7 +115,6 @@ class ConversationSteps:
     _hosted: HostedCall
     _deadline: float
     tokens: Quantities = field(default_factory=lambda: Quantities(input_tokens=0, output_tokens=0))
-    cost_nano: int = 0
 
     @property
     def can_go_on(self) -> bool:
@@ -193,10 +192,9 @@ class ConversationSteps:
             raise UpstreamTimeout("The conversation took too long.")
 
     def _count(self, record: UsageRecord | None) -> None:
-        """Add a step's tokens and cost."""
+        """Add a step's tokens."""
         if record is None:
             return
-        self.cost_nano += record.cost_nano
         self.tokens = Quantities(
             input_tokens=self.tokens.get("input_tokens") + record.quantities.get("input_tokens"),
             output_tokens=self.tokens.get("output_tokens") + record.quantities.get("output_tokens"),

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 
-from billing.money import nano_text
 from billing.rating.quantities import Quantities
 from gateway.collaboration.conversation import ToolCall
 from gateway.collaboration.loop import Outcome
@@ -25,14 +24,13 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """What every answer or chunk has: id, time and model; and the tokens and cost of all steps."""
+    """What every answer or chunk has: id, time and model; and the tokens of all steps."""
 
     request_id: UUID
     created: datetime
     model: str
     currency: str
     tokens: Quantities
-    cost_nano: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def read_cited(body: bytes) -> CitedAnswer:
 
 
 def encode_answer(head: AnswerHead, outcome: Outcome, cited: CitedAnswer | None = None) -> bytes:
-    """Return a chat completion with the outcome's text or calls, its decisions and its cost."""
+    """Return a chat completion with the outcome's text or calls, its decisions."""
     message: dict[str, Any] = {"role": "assistant", "content": outcome.text or None}
     if cited is not None:
         message["annotations"] = cited.annotations
@@ -68,8 +66,6 @@ def encode_answer(head: AnswerHead, outcome: Outcome, cited: CitedAnswer | None 
             "usage": _usage(head.tokens),
             **_decision_fields(head, outcome),
             **_passage_fields(cited),
-            "x_maas_cost": nano_text(head.cost_nano),
-            "x_maas_currency": head.currency,
         }
     )
 
