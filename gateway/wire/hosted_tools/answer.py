@@ -12,11 +12,13 @@ from billing.rating.quantities import Quantities
 from gateway.collaboration.conversation import ToolCall
 from gateway.collaboration.loop import Outcome
 from gateway.wire.file_search.citations import FILE_SEARCH
+from gateway.wire.hosted_tools.consultations import consultation_json
 from gateway.wire.hosted_tools.decisions import decision_json
 
 DECISIONS = "x_maas_decisions"
 _ORIGIN = "x_maas_answer"
 _MISSING = "x_maas_missing"
+_CONSULTED = "x_maas_consulted"
 # A stream's text comes in parts of this size, so that clients show it as it arrives.
 _PART_LENGTH = 200
 _encode = msgspec.json.Encoder().encode
@@ -97,7 +99,9 @@ def _decision_fields(head: AnswerHead, outcome: Outcome) -> dict[str, Any]:
     """Return the machine-readable part of an answer."""
     decisions = [decision_json(one, head.currency) for one in outcome.decisions]
     missing = {_MISSING: list(outcome.missing)} if outcome.missing else {}
-    return {_ORIGIN: outcome.origin.value, DECISIONS: decisions, **missing}
+    consulted = [consultation_json(one, head.currency) for one in outcome.consulted]
+    helped = {_CONSULTED: consulted} if consulted else {}
+    return {_ORIGIN: outcome.origin.value, DECISIONS: decisions, **helped, **missing}
 
 
 def _passage_fields(cited: CitedAnswer | None) -> dict[str, Any]:
