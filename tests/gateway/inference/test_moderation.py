@@ -1,5 +1,6 @@
 """`/v1/moderations` with a moderation model and a guard model: verdicts, prices, refusals."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.support.builders import CHAT, EMBEDDING, PLENTY, Gateway, Limited
 from tests.support.fakes.guard_model import FakeGuardModel, run_fake_guard_model
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.batching import Batcher, extra, nano
+from tests.support.gateway.commands import invoke, leave_logs_alone
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
 from tests.support.gateway.moderating import GUARD, MODERATOR, QWEN_GUARD, moderating
@@ -169,3 +171,19 @@ async def test_without_a_moderation_model_it_is_not_found(gateway: Gateway) -> N
     for fields in ({}, {"model": "omni-moderation-latest"}):
         answer = await moderate(gateway, "a", **fields)
         assert (answer.status_code, error_of(answer)["code"]) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize(("text", "code"), [("a seal", 0), ("a bomb", 2)])
+async def test_command_shows_the_verdict_and_the_cost(
+    checked: Gateway, monkeypatch: pytest.MonkeyPatch, text: str, code: int
+) -> None:
+    leave_logs_alone(monkeypatch)
+    monkeypatch.setenv("MAAS_API_KEY", checked.key.secret)
+    command = ("guards", "check", text, "--model", GUARD, "--url", checked.url, "--json")
+    exit_code, out = await invoke({}, *command)
+    shown = json.loads(out)
+    assert (exit_code, shown["flagged"]) == (code, code == 2)
+    assert (shown["reported"], shown["cost"]) == (["S9"] if code else [], "0.000206000")
+    monkeypatch.setenv("MAAS_API_KEY", "")
+    exit_code, out = await invoke({}, *command)
+    assert (exit_code, json.loads(out)["error"]["code"]) == (1, "api_unreachable")
