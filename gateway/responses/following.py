@@ -32,8 +32,8 @@ from infra.database.database import Database, DatabaseUnavailable
 REPLAYABLE = (ResponseStatus.COMPLETED, ResponseStatus.INCOMPLETE, ResponseStatus.FAILED)
 # A stream ends after this time; its client continues it with `starting_after`.
 MAX_WAIT_S = 3600.0
-# Between two looks: after new events, and the longest without any.
-_POLL_S, _LONGEST_POLL_S = 0.1, 0.5
+# Between two looks: after new events, the longest without any, and the longest before the start.
+_POLL_S, _LONGEST_POLL_S, _QUEUED_POLL_S = 0.1, 0.3, 1.0
 _SLOWER = 1.25
 _OPEN = LogReading(ResponseStatus.IN_PROGRESS.value)
 
@@ -109,7 +109,8 @@ class ResponseFollower:
                 yield FollowedPart(KEEP_ALIVE)
             if not is_over:
                 await asyncio.sleep(delay_s)
-                delay_s = min(_SLOWER * delay_s, _LONGEST_POLL_S)
+                is_queued = reading.status == ResponseStatus.QUEUED
+                delay_s = min(_SLOWER * delay_s, _QUEUED_POLL_S if is_queued else _LONGEST_POLL_S)
 
     async def _read(self, account_id: UUID, response_id: UUID, after: int) -> LogReading:
         """Read on; while the database does not answer, the response is open without events."""
