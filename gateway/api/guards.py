@@ -29,7 +29,8 @@ class GuardRule(msgspec.Struct, omit_defaults=True):
     """A rule: `words` for a list of words, `categories` for personal data, `model` for a model.
 
     `categories` are `resident_id`, `phone`, `bank_card` and `email`. `model` is a moderation model
-    that is asked within `timeout_ms`; `on_failure` says what happens if it does not answer.
+    that is asked within `timeout_ms`; `on_failure` says what happens if it does not answer,
+    `on_controversial` what happens to a text that it calls controversial.
     """
 
     kind: Literal["words", "personal_data", "model"]
@@ -39,6 +40,7 @@ class GuardRule(msgspec.Struct, omit_defaults=True):
     categories: list[str] | None = None
     model: str | None = None
     on_failure: Literal["refuse", "allow"] | None = None
+    on_controversial: Literal["refuse", "allow"] | None = None
     timeout_ms: int | None = None
 
 

@@ -52,9 +52,10 @@ class ResponseRoutes(Controller):
         found = response_json(row, response_store.content(account_id))
         if not stream:
             return Response(msgspec.json.encode(found), media_type="application/json")
-        if row.background and not ResponseStatus(row.status).is_final:
+        is_open = not ResponseStatus(row.status).is_final
+        if row.background and (is_open or row.status in REPLAYABLE):
             follower = ResponseFollower(database, response_store, clock)
-            events = follower.follow(account_id, found, starting_after)
+            events = follower.events(account_id, found, starting_after)
             return Stream(events, headers=EVENT_STREAM)
         if row.status not in REPLAYABLE:
             raise ParameterInvalid(

@@ -2,19 +2,37 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
+
+_OK = 200
+
+
+class StreamListener(Protocol):
+    """Gets the response of a request that succeeded, as it is produced."""
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Take the headers, before the body."""
+        ...
+
+    def add(self, data: bytes) -> None:
+        """Take a part of the body."""
+        ...
 
 
 class MemoryExchange:
-    """Sends a body and collects the response; the sender never disconnects."""
+    """Sends a body and collects the response; the sender never disconnects.
 
-    def __init__(self, body: bytes) -> None:
+    A `listener` gets the body of a response with status 200 in place of collecting it.
+    """
+
+    def __init__(self, body: bytes, listener: StreamListener | None = None) -> None:
         self._pending: list[dict[str, Any]] = [
             {"type": "http.request", "body": body, "more_body": False}
         ]
         self.status = 0
         self._headers: dict[str, str] = {}
         self._parts: list[bytes] = []
+        self._listener = listener
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -38,5 +56,9 @@ class MemoryExchange:
             self.status = message["status"]
             pairs = message["headers"]
             self._headers = {name.decode(): value.decode("latin-1") for name, value in pairs}
+            if self._listener is not None and self.status == _OK:
+                self._listener.begin(self._headers)
+        elif self._listener is not None and self.status == _OK:
+            self._listener.add(message["body"])
         else:
             self._parts.append(message["body"])

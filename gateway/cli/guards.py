@@ -8,6 +8,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
+from gateway.cli.guard_check import guards_check
 from gateway.cli.results import Record
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
@@ -23,6 +24,7 @@ from models.catalog import load_configured_catalog
 from models.guards.policy import GuardInvalid, GuardPolicy, parse_policy
 
 guards_app = typer.Typer(no_args_is_help=True)
+guards_app.command("check")(guards_check)
 
 
 class _GuardFile(msgspec.Struct, forbid_unknown_fields=True):

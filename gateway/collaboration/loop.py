@@ -1,4 +1,4 @@
-"""The loop: language model -> specialist -> language model -> verified answer.
+"""The loop: language model -> specialist or helper -> language model -> verified answer.
 
 If the text has all inputs of a recognised specialist, it is called first, and the language model
 phrases the answer. Otherwise the language model chooses among the tools. Each step goes through a
@@ -6,7 +6,7 @@ port, so that the loop knows no network, money or time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from gateway.collaboration.conversation import (
     Reply,
     ToolCall,
     call_message,
+    consultation_text,
     direct_arguments,
     error_text,
     parse_arguments,
@@ -24,6 +25,7 @@ from gateway.collaboration.conversation import (
     result_text,
 )
 from gateway.collaboration.decisions import Decision, Prediction, decide
+from gateway.collaboration.helpers import Consultation, Helper
 from gateway.collaboration.plan import (
     Question,
     direct_tools,
@@ -51,6 +53,19 @@ class AnswerOrigin(StrEnum):
     PLAIN = "plain"  # the language model answered without a specialist
 
 
+class FunctionTool(Protocol):
+    """What the language model may call: a specialist or a helper."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the function."""
+        ...
+
+    def definition(self) -> dict[str, Any]:
+        """Return the function in OpenAI's form."""
+        ...
+
+
 class Steps(Protocol):
     """The steps of a conversation. Each is a call of its own, with its own usage row."""
 
@@ -65,7 +80,7 @@ class Steps(Protocol):
         ...
 
     async def generate(
-        self, added: Sequence[Mapping[str, Any]], tools: Sequence[SpecialistTool], waived: bool
+        self, added: Sequence[Mapping[str, Any]], tools: Sequence[FunctionTool], waived: bool
     ) -> Reply:
         """Ask the language model, with messages after the client's and these tools.
 
@@ -77,12 +92,16 @@ class Steps(Protocol):
         """Call a specialist. An error that it ends with is a part of the prediction."""
         ...
 
+    async def consult(self, helper: Helper, asked: str) -> Consultation:
+        """Ask a helper. An error that it ends with is a part of the consultation."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a conversation ended: the answer's text, the calls for the client, the decisions.
 
-    `missing` are the columns that the client is asked for.
+    `missing` are the columns that the client is asked for, `consulted` the calls of helpers.
     """
 
     origin: AnswerOrigin
@@ -91,6 +110,7 @@ class Outcome:
     calls: tuple[ToolCall, ...] = ()
     finish_reason: str = "stop"
     missing: tuple[str, ...] = ()
+    consulted: tuple[Consultation, ...] = ()
 
 
 @dataclass(slots=True)
@@ -99,6 +119,7 @@ class Conversation:
 
     `client_functions` are the names of the client's own functions. `passages` are texts of
     documents that stand in the prompt: a question may be about them, and figures may be theirs.
+    `helpers` may be asked beside specialists, if the language model chooses.
     """
 
     question: Question
@@ -106,18 +127,24 @@ class Conversation:
     max_calls: int
     client_functions: frozenset[str] = frozenset()
     passages: tuple[str, ...] = ()
+    helpers: tuple[Helper, ...] = ()
     _added: list[Mapping[str, Any]] = field(default_factory=list)
     _decisions: list[Decision] = field(default_factory=list)
+    _consulted: list[Consultation] = field(default_factory=list)
     _repeats: int = 0
 
     async def run(self) -> Outcome:
         """Run the steps until there is an answer. Raises an AppError if there can be none."""
+        return replace(await self._run(), consulted=tuple(self._consulted))
+
+    async def _run(self) -> Outcome:
+        """Run the steps; the outcome lacks the calls of helpers."""
         direct = direct_tools(self.question, self.max_calls)
         if direct:
             for tool in direct:
                 await self._call_directly(tool)
             return await self._phrase()
-        may_ask = not self.client_functions and not self.passages
+        may_ask = not self.client_functions and not self.passages and not self.helpers
         asked = tool_to_ask_for(self.question) if may_ask else None
         if asked is not None:
             return self._ask(asked, self.question.extractions[asked.model])
@@ -125,10 +152,11 @@ class Conversation:
 
     async def _let_model_choose(self) -> Outcome:
         """Let the language model call tools until it answers or a bound is reached."""
+        callable_tools: tuple[FunctionTool, ...] = (*self.question.tools, *self.helpers)
         while True:
             may_call = self._may_call and self.steps.texts_left > 1  # one is left to answer
             try:
-                reply = await self._generate(self.question.tools if may_call else ())
+                reply = await self._generate(callable_tools if may_call else ())
             except AppError as error:
                 if error.status != _BAD_REQUEST or not may_call:
                     raise
@@ -161,13 +189,18 @@ class Conversation:
 
     @property
     def _may_call(self) -> bool:
-        """Whether a further call of a specialist is allowed."""
-        is_allowed = len(self._decisions) < self.max_calls and self._repeats <= _MAX_REPEATS
+        """Whether a further call of a specialist or helper is allowed."""
+        calls = len(self._decisions) + len(self._consulted)
+        is_allowed = calls < self.max_calls and self._repeats <= _MAX_REPEATS
         return is_allowed and self.steps.can_go_on
 
     async def _execute(self, call: ToolCall) -> Outcome | None:
         """Execute a call and add its result; returns the end if inputs must be asked for."""
         tool = tools_named(self.question.tools).get(call.name)
+        helper = next((one for one in self.helpers if one.name == call.name), None)
+        if tool is None and helper is not None:
+            await self._consult(helper, call)
+            return None
         if tool is None:
             self._repeats += 1
             self._add_result(call, error_text("There is no such tool."))
@@ -196,6 +229,23 @@ class Conversation:
             decision = await self._predict(tool, extraction.rows)
             self._add_result(call, result_text(decision, self.question.language))
         return None
+
+    async def _consult(self, helper: Helper, call: ToolCall) -> None:
+        """Ask a helper and add its answer; the same question is asked once."""
+        asked = helper.asked_text(parse_arguments(call.arguments))
+        same = (one for one in self._consulted if (one.helper, one.asked) == (helper, asked))
+        known = next(same, None)
+        if known is None and asked and self._may_call:
+            known = await self.steps.consult(helper, asked)
+            self._consulted.append(known)
+            self._add_result(call, consultation_text(known))
+            return
+        self._repeats += 1
+        if known is not None:
+            self._add_result(call, consultation_text(known))
+        else:
+            message = "The limit of calls is reached." if asked else "The call has no text."
+            self._add_result(call, error_text(message))
 
     def _find_known(self, tool: SpecialistTool, rows: tuple[Row, ...]) -> Decision | None:
         """Return the decision of the same call before, None if there was none."""
@@ -263,11 +313,10 @@ class Conversation:
 
     def _problems(self, text: str) -> tuple[str, ...]:
         """Return why a text about the decisions may not be used."""
-        return problems_of(text, self._decisions, [*self.question.texts, *self.passages])
+        found = [one.text for consulted in self._consulted for one in consulted.passages]
+        return problems_of(text, self._decisions, [*self.question.texts, *self.passages, *found])
 
-    async def _generate(
-        self, tools: Sequence[SpecialistTool], waived: bool = False
-    ) -> Reply | None:
+    async def _generate(self, tools: Sequence[FunctionTool], waived: bool = False) -> Reply | None:
         """Ask the language model; None if it fails and there are decisions to report."""
         is_over = not self.steps.can_go_on or (self.steps.texts_left == 0 and not waived)
         if self._decisions and is_over:

@@ -149,6 +149,11 @@ class CallMetrics:
         """Count a specialist's decision for a chat, by its verdict or `failed`."""
         self._inc(self._metrics.decisions, model, verdict)
 
+    def record_consultation(self, kind: str, error: str | None) -> None:
+        """Count a repeated search, or a question to another language model, for a chat."""
+        outcome = "answered" if error is None else "failed"
+        self._inc(self._metrics.consultations, kind, outcome)
+
     def record_decision_answer(self, answered_by: str) -> None:
         """Count the answer to a typed question by what answered it, or as a refusal."""
         self._inc(self._metrics.decision_answers, answered_by)

@@ -8,7 +8,7 @@ from gateway.asgi.exchange import ClientExchange
 from gateway.call.errors import InternalError, MeteringUnavailable, render_error_event
 from gateway.call.failure import client_status, failed_result
 from gateway.call.values import Call, CallResult
-from gateway.inference.call_metrics import span_name_and_attributes
+from gateway.inference.call_metrics import headers_as_fields, span_name_and_attributes
 from gateway.inference.delivery import is_delivering, render_tail
 from gateway.inference.idempotency import answer_to_store
 from gateway.inference.internal.variant_calls import follow_variant
@@ -16,6 +16,7 @@ from gateway.inference.stages import CallState, Stages
 from gateway.inference.usage.error_report import KnownWords, build_error_report
 from gateway.inference.usage.pending_writes import InternalCallUsage
 from gateway.inference.usage.record import as_unbilled, build_usage_record
+from gateway.wire.sse import add_body_fields
 from infra.clock import Clock
 
 
@@ -36,6 +37,8 @@ class CallFinisher:
         linked_cost = sum(usage.record.cost_nano for usage in linked_usages)
         cost_headers = self._stages.call_metrics.cost_headers(state.principal, record, linked_cost)
         tail = render_tail(result, cost_headers, state.translated)
+        if state.shows_cost and not result.stream_started and result.status == 200:
+            tail = add_body_fields(tail, headers_as_fields(cost_headers))
         answer = (
             answer_to_store(result, client.response_copy, tail)
             if client.response_copy is not None

@@ -205,6 +205,7 @@ class Pipeline:
         if answered is None:
             state.linked = before
             return None
+        state.shows_cost = True
         state.decisions = stages.decision_signer.sign(answered.context, answered.decisions)
         return answered.result
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.asgi.exchange import ClientExchange
-from gateway.asgi.memory_exchange import MemoryExchange
+from gateway.asgi.memory_exchange import MemoryExchange, StreamListener
 from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.values import Call, HeldMoney, ServiceTier, SignedInCaller
 from gateway.inference.endpoints.endpoint import Endpoint
@@ -44,14 +44,15 @@ class PipelineClient:
         held_money: HeldMoney | None = None,
         service_tier: ServiceTier | None = None,
         credentials: str | None = None,
+        listener: StreamListener | None = None,
     ) -> PipelineResponse:
-        """Send a request that is not streamed, billed to the caller's key; return its response.
+        """Send a request, billed to the caller's key; return its response.
 
         Errors are responses too. The key's networks are not checked: the work goes on after the
         request that started it. With `held_money` the call is paid from it, and has no limits of
         requests and tokens; `service_tier` replaces the tier of the body. `credentials`, the
         Authorization header of a request that is being answered, spares the look-up of the caller's
-        key in the database.
+        key in the database. A `listener` gets the body of an answer as it is produced.
         """
         call = Call(
             request_id=ids.new_id(),
@@ -67,7 +68,7 @@ class PipelineClient:
             held_money=held_money,
             service_tier=service_tier,
         )
-        exchange = MemoryExchange(body)
+        exchange = MemoryExchange(body, listener)
         client = ClientExchange(headers, exchange.receive, exchange.send, self._deadlines)
         await self._pipeline.serve(call, client)
         return PipelineResponse(exchange.status, exchange.headers, exchange.body)

@@ -13,6 +13,7 @@ from billing.money import nano_text
 from billing.rating.quantities import NON_TOKEN_METERS, Quantities, call_cost, units_by_meter
 from gateway.call.errors import BodyTooLarge, ParameterInvalid
 from gateway.call.values import Call, ParsedRequest, Principal
+from gateway.collaboration.helpers import MAX_ASKED_BYTES
 from gateway.inference.admission import Admission
 from gateway.inference.decisions.planning import DecisionPlanner
 from gateway.inference.endpoints.decisions import DECISIONS
@@ -20,6 +21,7 @@ from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.endpoints.table import ENDPOINTS, find_endpoint
+from gateway.inference.hosted_tools.helpers import HelperFinder, question_request
 from gateway.inference.hosted_tools.holding import ADDED_TOKENS
 from gateway.inference.parsing import Parser
 from gateway.inference.retrieval_port import Grounder
@@ -163,20 +165,25 @@ class Quotes:
         )
         return plan.request, sum(demand.max_cost_nano for demand in demands)
 
-    def _max_search_cost(self, call: Call, principal: Principal, request: ParsedRequest) -> int:
-        """Return the worst-case cost of the request's search, in nano-units."""
+    def _max_search_cost(
+        self, call: Call, principal: Principal, request: ParsedRequest, more_tokens: int = 0
+    ) -> int:
+        """Return the worst-case cost of the request's search, in nano-units.
+
+        `more_tokens` are those of a longer query.
+        """
         embedding_call = replace(call, operation=EMBEDDINGS.operation)
         search_request = self._grounder.build_search_request(principal, request)
         if search_request is None:
             return 0
-        return self._admission.compute_demand(
-            embedding_call, principal, search_request
-        ).max_cost_nano
+        demand = self._admission.compute_demand(embedding_call, principal, search_request)
+        return replace(demand, input_tokens=demand.input_tokens + more_tokens).max_cost_nano
 
     def _max_steps_cost(self, call: Call, principal: Principal, request: ParsedRequest) -> int:
         """Return what the steps of hosted tools cost at most beside one answer, in nano-units.
 
-        Each call of a specialist is for one row, and leads to another step of the language model.
+        Each call is one row of a specialist, a search, or a question to another language model, and
+        leads to another step of the language model.
         """
         hosted = request.hosted_tools
         if hosted is None:
@@ -187,6 +194,12 @@ class Quotes:
             max(priced.prices.get(meter, 0) for meter in ("rows", "images"))
             for priced in principal.model_prices.values()
         ]
+        prices.append(self._max_search_cost(call, principal, request, MAX_ASKED_BYTES))
+        for asked in HelperFinder(self._parser).find_models(principal, hosted):
+            question = question_request(asked, "", request.tags, principal)
+            demand = self._admission.compute_demand(call, principal, question)
+            more = demand.input_tokens + MAX_ASKED_BYTES
+            prices.append(replace(demand, input_tokens=more).max_cost_nano)
         return hosted.max_calls * (step.max_cost_nano + max(prices, default=0))
 
     def _full_answer_demand(

@@ -1,9 +1,21 @@
 """The interface of the request path to retrieval: passages for a chat with `file_search`."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.call.values import Call, ParsedRequest, Principal
+from gateway.call.grounding import Citations
+from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
+from gateway.collaboration.helpers import FoundPassage
 from gateway.inference.internal.calls import InternalCallExecutor
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMore:
+    """The passages of a repeated search, and all passages of the answer with them."""
+
+    citations: Citations
+    passages: tuple[FoundPassage, ...]
 
 
 class Grounder(Protocol):
@@ -24,6 +36,17 @@ class Grounder(Protocol):
         caller: InternalCallExecutor,
     ) -> tuple[bytes, ParsedRequest]:
         """Insert retrieved passages into a chat; return its new body and the parsed new request."""
+        ...
+
+    async def search_more(
+        self,
+        principal: Principal,
+        retrieval: RetrievalRequest,
+        tags: Mapping[str, str] | None,
+        citations: Citations,
+        caller: InternalCallExecutor,
+    ) -> FoundMore:
+        """Search again for an answer that has passages already, which are numbered on."""
         ...
 
     def build_search_request(

@@ -32,7 +32,10 @@ from infra.telemetry.tracing import NOOP_TRACE, Trace, Tracer
 
 @dataclass(slots=True)
 class CallState:
-    """The progress of one call: the data for its usage row and the resources to release."""
+    """The progress of one call: the data for its usage row and the resources to release.
+
+    `shows_cost` is set if a whole answer gets the cost of the call in its body too.
+    """
 
     principal: Principal | None = None
     request: ParsedRequest | None = None
@@ -44,6 +47,7 @@ class CallState:
     linked: LinkedCalls | None = None
     translated: TranslatedCall | None = None
     decisions: tuple[SignedDecision, ...] = ()
+    shows_cost: bool = False
     trace: Trace = NOOP_TRACE
 
 

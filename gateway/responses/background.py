@@ -36,7 +36,10 @@ _OWN_FIELDS = frozenset({"background", "store", "stream", "stream_options", "pre
 
 @dataclass(frozen=True, slots=True)
 class BackgroundRequest:
-    """A background request: the call, its body with the items of the conversation, its head."""
+    """A background request: the call, its body with the items of the conversation, its head.
+
+    With `is_streamed` its events are recorded while it is answered.
+    """
 
     call: Call
     owner: ResponseOwner
@@ -44,6 +47,7 @@ class BackgroundRequest:
     body: bytes
     items: Sequence[Item]
     head: Mapping[str, Any]
+    is_streamed: bool = False
 
 
 class BackgroundQueue:
@@ -121,7 +125,8 @@ def _work(request: BackgroundRequest) -> dict[str, Any]:
     }
     headers = request.call.headers
     kept = {name.decode(): headers[name] for name in _KEPT_HEADERS if name in headers}
+    streamed = {"stream": True} if request.is_streamed else {}
     return {
-        "body": {**fields, "input": request.items},
+        "body": {**fields, **streamed, "input": request.items},
         "headers": {name: value.decode("latin-1") for name, value in kept.items()},
     }

@@ -1,6 +1,7 @@
 """What is kept of a call of `/v1/responses`: a stored response, or one in the background."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,6 @@ from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientExchange
 from gateway.call.values import Call, CallResult, ParsedRequest
-from gateway.inference.grounding import KeepAlive
 from gateway.inference.relay import EVENT_STREAM
 from gateway.responses.background import BackgroundQueue, BackgroundRequest
 from gateway.responses.following import MAX_WAIT_S, ResponseFollower
@@ -22,15 +22,8 @@ from gateway.wire.generation import JSON_HEADERS
 from gateway.wire.responses.chat_form import ChatForm
 from gateway.wire.responses.format import ResponseEncoder
 from gateway.wire.responses.items import Item
-from gateway.wire.responses.output import (
-    RESPONSE_PREFIX,
-    ResponseRef,
-    ResponseStatus,
-    response_object,
-)
-from gateway.wire.responses.replay import created_event
+from gateway.wire.responses.output import ResponseRef, ResponseStatus, response_object
 from gateway.wire.responses.request import ResponseRequest
-from infra import ids
 from infra.clock import Clock
 from infra.database.database import DatabaseUnavailable
 
@@ -88,7 +81,13 @@ class KeptResponse:
             return None
         head = converted.chat.options.head
         queued = BackgroundRequest(
-            self._call, self._owner, self._ref, converted.body, converted.items, head
+            self._call,
+            self._owner,
+            self._ref,
+            converted.body,
+            converted.items,
+            head,
+            bool(converted.request.stream),
         )
         response = await self._services.queue.enqueue(queued, request)
         acknowledged = CallResult(
@@ -100,16 +99,19 @@ class KeptResponse:
         return replace(acknowledged, tail=msgspec.json.encode(response))
 
     async def _stream_queued(self, response: Mapping[str, Any], client: ClientExchange) -> bytes:
-        """Send the first event of a queued response; returns the others when it has ended.
+        """Send the events of a queued response as they are produced; returns the last one.
 
         Raises ClientDisconnected; the response is answered all the same.
         """
-        response_id = ids.parse_id(RESPONSE_PREFIX, response["id"]) or self._ref.id
         async with client.deadline(MAX_WAIT_S + client.write_timeout_s):
             await client.start(200, EVENT_STREAM)
-            await client.write(created_event(response))
-            async with KeepAlive(client, True):
-                return await self._services.follower.wait(self._owner.account_id, response_id, 0)
+            follower, account_id = self._services.follower, self._owner.account_id
+            async with aclosing(follower.follow(account_id, response, None)) as parts:
+                async for part in parts:
+                    if part.is_last:
+                        return part.events
+                    await client.write(part.events)
+        return b""
 
     async def before_first_byte(self) -> None:
         """Insert a stored response: the stream tells the client its id."""

@@ -1,8 +1,9 @@
-"""The encrypted content of stored responses: what customers and models wrote.
+"""The encrypted content of stored responses and their events: what customers and models wrote.
 
 Each part is bound to its response and account, so that it cannot be read in another row.
 """
 
+import zlib
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -46,6 +47,21 @@ class ContentSealer:
         """Decrypt the object of a response. Raises SealBroken."""
         response: dict[str, Any] = self.open(response_id, ContentPart.RESPONSE, sealed)
         return response
+
+    def seal_events(self, response_id: UUID, first_number: int, events: bytes) -> bytes:
+        """Compress and encrypt events that begin with this number."""
+        return self._sealer.seal_bytes(
+            zlib.compress(events), self._events(response_id, first_number)
+        )
+
+    def open_events(self, response_id: UUID, first_number: int, sealed: bytes) -> bytes:
+        """Decrypt events. Raises SealBroken."""
+        purpose = self._events(response_id, first_number)
+        return zlib.decompress(self._sealer.open_bytes(sealed, purpose))
+
+    def _events(self, response_id: UUID, first_number: int) -> str:
+        """Return what events are bound to, by the number of the first one."""
+        return f"response:{self._account_id.hex}:{response_id.hex}:events:{first_number}"
 
     def _purpose(self, response_id: UUID, part: ContentPart) -> str:
         """Return what the content is bound to."""

@@ -4,7 +4,7 @@
 
 The usage row and the stored answer of the key are written in one transaction. If this process is
 lost before the response is stored here, the next one sends the same request again and gets that
-answer, which is not billed again.
+answer, which is not billed again. Events of a streamed response are recorded meanwhile.
 """
 
 import asyncio
@@ -25,9 +25,14 @@ from gateway.inference.endpoints.table import RESPONSES
 from gateway.inference.pipeline_client import PipelineClient, PipelineResponse
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.responses import rows
+from gateway.responses.attempts import AttemptSpan
 from gateway.responses.content import ContentPart, ContentSealer
+from gateway.responses.event_log import EventRow, append_events, list_attempts
+from gateway.responses.failures import Failure, failure_of, failure_of_stream
+from gateway.responses.recording import EventRecorder
 from gateway.responses.store import ResponseStore
 from gateway.tables import SavedResponse
+from gateway.wire.responses.answer import own_fields
 from gateway.wire.responses.output import ResponseStatus, failure_fields
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
@@ -38,8 +43,6 @@ from infra.timing import DEFAULT_TIMING, Timing
 # Few, so that they do not delay the calls of clients that wait.
 _MAX_RUNNING = 8
 _CLEANUP_PERIOD_S = 60.0
-# Errors that end by waiting; so do errors of the platform.
-_WAIT_CODES = frozenset({"rate_limit_exceeded", "credit_reserved", "idempotency_key_in_use"})
 # Fields of the response that the call in the background does not know.
 _KEPT_FIELDS = ("id", "created_at", "background", "store", "previous_response_id")
 _COST_HEADERS = ("x-maas-cost", "x-maas-currency")
@@ -55,18 +58,6 @@ class RunnerDependencies:
     client: PipelineClient
     store: ResponseStore
     timing: Timing = DEFAULT_TIMING
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """The error object of a background call and its status.
-
-    `retry_after_s` is None if it is final.
-    """
-
-    error: Mapping[str, Any]
-    status: int
-    retry_after_s: float | None = None
 
 
 class BackgroundRunner(Poller):
@@ -124,7 +115,7 @@ class BackgroundRunner(Poller):
     async def _run_claimed(self, row: SavedResponse) -> None:
         """Send a claimed request and store what comes of it."""
         try:
-            await self._store(row, await self._send(row))
+            await self._answer(row)
         except asyncio.CancelledError:
             with suppress(DatabaseUnavailable, SQLAlchemyError):
                 await asyncio.shield(self._release(row, 0.0))
@@ -133,32 +124,80 @@ class BackgroundRunner(Poller):
             self._log.exception("a background response failed", response=str(row.id))
             error = error_object(InternalError("Something went wrong on our side."))
             with suppress(DatabaseUnavailable, SQLAlchemyError):
-                await self._retry_or_fail(row, _Failure(error, InternalError.status, 0.0))
+                await self._retry_or_fail(row, Failure(error, InternalError.status, 0.0))
 
-    async def _send(self, row: SavedResponse) -> PipelineResponse:
-        """Send the request through the pipeline. Raises ValueError if the row has none."""
+    async def _answer(self, row: SavedResponse) -> None:
+        """Send the request and store what comes of it. Raises ValueError if the row has none."""
         if row.request is None:
             raise ValueError("the response has no request")
         work = self._content(row).open(row.id, ContentPart.REQUEST, row.request)
+        if not work["body"].get("stream"):
+            return await self._store(row, await self._send(row, work))
+        recorder = await self._open_recorder(row)
+        try:
+            answer = await self._send(row, work, recorder)
+            await recorder.finish()
+        finally:
+            await recorder.abandon()
+        await self._store_streamed(row, answer, recorder)
+
+    async def _open_recorder(self, row: SavedResponse) -> EventRecorder:
+        """Return what records the events of this attempt, after those of earlier ones."""
+        deps, content = self._deps, self._content(row)
+
+        async def write(span: AttemptSpan, events: bytes) -> bool:
+            """Append events to the log; returns whether the response still needs them."""
+            sealed = content.seal_events(row.id, span.first, events)
+            event_row = EventRow(span.attempt, span.first, span.last, sealed)
+            process_id = deps.heartbeat.process_id
+            async with deps.database.transaction() as session:
+                return await append_events(session, row.account_id, row.id, process_id, event_row)
+
+        async with deps.database.transaction() as session:
+            spans = await list_attempts(session, row.account_id, row.id)
+        return EventRecorder(write, row.attempts, spans[-1] if spans else None, self._kept(row))
+
+    async def _send(
+        self,
+        row: SavedResponse,
+        work: Mapping[str, Any],
+        recorder: EventRecorder | None = None,
+    ) -> PipelineResponse:
+        """Send the request through the pipeline; a recorder gets the events of a stream."""
         headers = {
             name.encode(): value.encode("latin-1") for name, value in work["headers"].items()
         }
         headers[b"idempotency-key"] = f"response {row.id.hex}".encode()
         body = msgspec.json.encode(work["body"])
         caller = SignedInCaller(row.account_id, row.key_id)
-        return await self._deps.client.post(RESPONSES, caller, headers, body)
+        return await self._deps.client.post(RESPONSES, caller, headers, body, listener=recorder)
 
     async def _store(self, row: SavedResponse, answer: PipelineResponse) -> None:
         """Store the answer, or retry or fail after an error."""
         if answer.status != 200:
-            return await self._retry_or_fail(row, _failure_of(answer))
+            return await self._retry_or_fail(row, failure_of(answer))
         response = msgspec.json.decode(answer.body, type=dict[str, Any])
-        begun = self._content(row).open_response(row.id, row.response)
         cost = _cost_fields(answer)
-        kept = {name: begun[name] for name in _KEPT_FIELDS}
-        await self._end(row, {**response, **kept, **cost}, response["status"])
+        await self._end(row, {**response, **self._kept(row), **cost}, response["status"])
 
-    async def _retry_or_fail(self, row: SavedResponse, failure: _Failure) -> None:
+    async def _store_streamed(
+        self, row: SavedResponse, answer: PipelineResponse, recorder: EventRecorder
+    ) -> None:
+        """Store the answer that a stream ended with, or retry or fail after an error."""
+        if answer.status != 200:
+            return await self._retry_or_fail(row, failure_of(answer))
+        final = recorder.final
+        if final is None or final["response"]["status"] == ResponseStatus.FAILED:
+            return await self._retry_or_fail(row, failure_of_stream(final))
+        response, cost = final["response"], own_fields(final)
+        await self._end(row, {**response, **self._kept(row), **cost}, response["status"])
+
+    def _kept(self, row: SavedResponse) -> dict[str, Any]:
+        """Return the fields of the response that the call in the background does not know."""
+        begun = self._content(row).open_response(row.id, row.response)
+        return {name: begun[name] for name in _KEPT_FIELDS}
+
+    async def _retry_or_fail(self, row: SavedResponse, failure: Failure) -> None:
         """Release the response for its next attempt; fail it if the error or attempt is final."""
         retry_after_s = failure.retry_after_s
         if retry_after_s is not None and not rows.QUEUE.retry.gives_up_after(row.attempts):
@@ -196,12 +235,3 @@ def _cost_fields(answer: PipelineResponse) -> dict[str, str]:
         return {}
     headers = {name: answer.headers[name] for name in _COST_HEADERS if name in answer.headers}
     return headers_as_fields(headers)
-
-
-def _failure_of(answer: PipelineResponse) -> _Failure:
-    """Return the error of a call, with the time to wait if it ends by waiting."""
-    error = msgspec.json.decode(answer.body)["error"]
-    seconds = answer.headers.get("retry-after", "")
-    waits = float(seconds) if seconds.isdecimal() and len(seconds) < 6 else 0.0
-    ends_by_waiting = answer.status >= 500 or error["code"] in _WAIT_CODES
-    return _Failure(error, answer.status, waits if ends_by_waiting else None)

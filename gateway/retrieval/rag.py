@@ -12,10 +12,13 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import zip_longest
 
+from gateway.call.grounding import Citations
 from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
+from gateway.collaboration.helpers import FoundPassage
 from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.internal.calls import InternalCallExecutor
 from gateway.inference.parsing import Parser
+from gateway.inference.retrieval_port import FoundMore
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.retrieval.handbook import HandbookSearcher
@@ -82,7 +85,9 @@ class Grounder:
         query = await self._build_query(principal, retrieval, request.tags)
         sources = await self._find_sources(principal, retrieval, query, caller)
         context = conversation_text(bytes(request.request_fields["messages"]))
-        quotation = await self._quoter.quote(call, request, retrieval, sources)
+        quotation = None
+        if request.hosted_tools is None:  # specialists may be asked too
+            quotation = await self._quoter.quote(call, request, retrieval, sources)
         if quotation is not None:
             citations = await _prepare_citations(retrieval, context, sources, request)
             return body, replace(request, retrieval=None, citations=citations, quotation=quotation)
@@ -117,6 +122,28 @@ class Grounder:
         if not retrieval.store_ids and priced.model.id not in principal.model_prices:
             return None
         return replace(priced, tags=request.tags)
+
+    async def search_more(
+        self,
+        principal: Principal,
+        retrieval: RetrievalRequest,
+        tags: Mapping[str, str] | None,
+        citations: Citations,
+        caller: InternalCallExecutor,
+    ) -> FoundMore:
+        """Search again for an answer that has passages already, which are numbered on.
+
+        Raises the errors of a search.
+        """
+        if not isinstance(citations, AnswerCitations):
+            raise TypeError("The answer has no passages of vector stores or the handbook.")
+        query = await self._build_query(principal, retrieval, tags)
+        sources = await self._find_sources(principal, retrieval, query, caller)
+        # In a thread: preparing many passages would delay other calls.
+        more = await asyncio.to_thread(citations.extended, retrieval.query, sources)
+        numbered = ((more.passages.number_of(source), source) for source in sources)
+        passages = (FoundPassage(number, one.filename, one.text) for number, one in numbered)
+        return FoundMore(more, tuple(passages))
 
     async def _build_query(
         self, principal: Principal, retrieval: RetrievalRequest, tags: Mapping[str, str] | None

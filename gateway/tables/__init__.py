@@ -41,7 +41,7 @@ from gateway.tables.identity import (
     Person,
 )
 from gateway.tables.observations import Observation, VariantPromise
-from gateway.tables.responses import SavedResponse
+from gateway.tables.responses import ResponseEvents, SavedResponse
 from gateway.tables.retraining import (
     RetrainingRun,
     RetrainingSchedule,
@@ -88,6 +88,7 @@ __all__ = [
     "OneTimeToken",
     "Person",
     "Rating",
+    "ResponseEvents",
     "RetrainingRun",
     "RetrainingSchedule",
     "RetrainingStatus",

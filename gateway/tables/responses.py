@@ -1,9 +1,9 @@
-"""Stored responses of the Responses API: their items for later turns, and background work."""
+"""Stored responses of the Responses API: items for later turns, background work, its events."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, Text, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from billing.tables.base import moment
@@ -54,3 +54,22 @@ class SavedResponse(SQLModel, table=True):
     retry_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     created_at: datetime = Field(sa_column=moment())
     expires_at: datetime = Field(sa_column=moment())
+
+
+class ResponseEvents(SQLModel, table=True):
+    """Some consecutive events of a streamed background response, as they were produced.
+
+    `events` are encrypted; they are numbered from `first_number` to `last_number`. `attempt` is the
+    claim of the response in which they were produced. They are deleted with the response.
+    """
+
+    __tablename__ = "response_events"
+
+    response_id: UUID = Field(
+        sa_column=Column(ForeignKey("saved_response.id", ondelete="cascade"), primary_key=True)
+    )
+    first_number: int = Field(primary_key=True)
+    last_number: int
+    account_id: UUID = Field(foreign_key="account.id")
+    attempt: int
+    events: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

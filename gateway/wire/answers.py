@@ -120,6 +120,23 @@ class DecisionObject(msgspec.Struct, kw_only=True):
     error: dict[str, Any] | UnsetType = UNSET
 
 
+class ConsultationObject(msgspec.Struct, kw_only=True):
+    """A repeated search of a chat with specialists, or a question to another language model."""
+
+    object: Literal["consultation"]
+    type: Literal["file_search", "model"]
+    request_ids: list[str]
+    cost: str
+    currency: str
+    status: Literal["completed", "failed"]
+    query: str | UnsetType = UNSET
+    passages: list[int] | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    question: str | UnsetType = UNSET
+    answer: str | UnsetType | None = UNSET
+    error: dict[str, Any] | UnsetType = UNSET
+
+
 class ChatCompletion(MeteredResponse, kw_only=True):
     """The response of `/v1/chat/completions` without `stream`."""
 
@@ -131,9 +148,11 @@ class ChatCompletion(MeteredResponse, kw_only=True):
     file_search: FileSearchResults | UnsetType = UNSET
     x_maas_answer: AnswerSource | UnsetType = UNSET
     x_maas_decisions: list[DecisionObject] | UnsetType = UNSET
+    x_maas_consulted: list[ConsultationObject] | UnsetType = UNSET
     x_maas_missing: list[str] | UnsetType = UNSET
     x_maas_cost: str | UnsetType = UNSET
     x_maas_currency: str | UnsetType = UNSET
+    x_maas_balance: str | UnsetType = UNSET
 
 
 class TextChoice(msgspec.Struct):

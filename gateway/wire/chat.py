@@ -11,8 +11,7 @@ from gateway.call.hosted_tools import HostedTools
 from gateway.call.values import ParsedRequest, ResolvedModel
 from gateway.wire import body as bodies
 from gateway.wire import nested
-from gateway.wire.file_search.citations import FILE_SEARCH
-from gateway.wire.file_search.request import parse_retrieval
+from gateway.wire.file_search.request import parse_file_search, parse_retrieval
 from gateway.wire.generation import build_generation_request, output_bounds, require_stream
 from gateway.wire.hosted_tools import extract_specialist_tool
 from gateway.wire.parameters import CHAT_PARAMETERS, select_upstream_fields
@@ -91,7 +90,7 @@ def _with_hosted_tools(
 ) -> ParsedRequest:
     """Build the request of a chat with hosted tools, from its fields without the tool.
 
-    Only stores that `file_search` names are searched. Raises ParameterInvalid if the last user
+    Only what `file_search` names is searched. Raises ParameterInvalid if the last user
     message has no text.
     """
     question = question_text(request)
@@ -103,10 +102,7 @@ def _with_hosted_tools(
         resolved.model, requested_effort(request), requested_max_tokens(request)
     )
     bounds = output_bounds(resolved.model, requested_max_tokens(request), 1)
-    is_searched = FILE_SEARCH.encode() in bytes(values.get("tools", b""))
-    retrieval = parse_retrieval(values, question, resolved.model) if is_searched else None
-    if retrieval is not None:
-        retrieval = replace(retrieval, searches_handbook=False) if retrieval.store_ids else None
+    retrieval = parse_file_search(values, question, resolved.model)
     built = build_generation_request(request, resolved, path, values, bounds, retrieval)
     return replace(built, hosted_tools=hosted_tools)
 

@@ -328,8 +328,12 @@ def _usage_object(used: Quantities) -> dict[str, Any]:
 
 def add_event_fields(event: bytes, fields: Mapping[str, str]) -> bytes:
     """Return an event with additional fields in its JSON object."""
-    added = msgspec.json.encode(fields)[1:]
-    return event.rstrip()[:-1] + b"," + added + b"\n\n"
+    return add_body_fields(event.rstrip(), fields) + b"\n\n"
+
+
+def add_body_fields(body: bytes, fields: Mapping[str, str]) -> bytes:
+    """Return a JSON object that is not empty with additional fields at its end."""
+    return body[:-1] + b"," + msgspec.json.encode(fields)[1:] if fields else body
 
 
 class StreamBroken(UpstreamFailed):

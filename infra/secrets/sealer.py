@@ -28,15 +28,23 @@ class Sealer:
 
         A value copied to another row cannot be decrypted.
         """
+        return self.seal_bytes(text.encode(), purpose)
+
+    def seal_bytes(self, content: bytes, purpose: str) -> bytes:
+        """Encrypt bytes like a text."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, text.encode(), purpose.encode())
+        return nonce + self._cipher.encrypt(nonce, content, purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> str:
         """Decrypt a text. Raises SealBroken."""
+        return self.open_bytes(sealed, purpose).decode()
+
+    def open_bytes(self, sealed: bytes, purpose: str) -> bytes:
+        """Decrypt bytes. Raises SealBroken."""
         try:
             return self._cipher.decrypt(
                 sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode()
-            ).decode()
+            )
         except (InvalidTag, ValueError) as error:
             raise SealBroken(
                 "A stored value cannot be decrypted: MAAS_SECRET_KEY has changed. Restore the "

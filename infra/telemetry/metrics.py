@@ -88,6 +88,7 @@ class Metrics:
     grounding: Counter
     hosted_answers: Counter
     decisions: Counter
+    consultations: Counter
     decision_answers: Counter
     running: Gauge
     request_duration: Histogram
@@ -138,6 +139,7 @@ def declare_metrics() -> Metrics:
         own_models=declare_own_model_metrics(registry),
         **_call_metrics(registry),
         **_answer_metrics(registry),
+        **_hosted_metrics(registry),
         **_genai_metrics(registry),
         **_usage_recording_metrics(registry),
         **_configuration_metrics(registry),
@@ -198,15 +200,10 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
     }
 
 
-def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
-    """Create the metrics of the quality of answers: grounding, feedback, evaluations."""
+def _hosted_metrics(registry: CollectorRegistry) -> dict[str, Any]:
+    """Create the metrics of chats with specialists."""
     counter = partial(Counter, registry=registry)
     return {
-        "grounding": counter(
-            "maas_grounding",
-            "Answers from passages by outcome: verified, quoted, not_found or unchecked.",
-            ("model", "outcome"),
-        ),
         "hosted_answers": counter(
             "maas_hosted_answers",
             "Chats with specialists by origin: verified, composed, asked, client_call or plain.",
@@ -216,6 +213,24 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_decisions",
             "Decisions of specialists for chats, by verdict; `failed` for a failed call.",
             ("model", "verdict"),
+        ),
+        "consultations": counter(
+            "maas_consultations",
+            "Searches (file_search) and language models (model) that chats with specialists used: "
+            "answered or failed.",
+            ("kind", "outcome"),
+        ),
+    }
+
+
+def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
+    """Create the metrics of the quality of answers: grounding, feedback, evaluations."""
+    counter = partial(Counter, registry=registry)
+    return {
+        "grounding": counter(
+            "maas_grounding",
+            "Answers from passages by outcome: verified, quoted, not_found or unchecked.",
+            ("model", "outcome"),
         ),
         "decision_answers": counter(
             "maas_decision_answers",

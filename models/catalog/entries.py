@@ -40,10 +40,19 @@ class Task(StrEnum):
 
 
 class GuardFormat(StrEnum):
-    """How a moderation model is asked: by `/v1/moderations`, or by a chat as Llama Guard is."""
+    """How a moderation model is asked: by `/v1/moderations`, or by a chat.
+
+    The answer to the chat is a verdict in the form of Llama Guard or of Qwen3Guard.
+    """
 
     MODERATIONS = "moderations"
     LLAMA_GUARD = "llama-guard"
+    QWEN_GUARD = "qwen-guard"
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether the model is asked by a chat, one text in each."""
+        return self is not GuardFormat.MODERATIONS
 
 
 # Tasks of the Open Inference Protocol and `/v1/predictions`: rows with named columns.
@@ -229,7 +238,7 @@ class Model:
 
         The context length of a guard model bounds its prompt, whose policy is not known here.
         """
-        is_guard = self.guard_format is GuardFormat.LLAMA_GUARD
+        is_guard = self.guard_format.is_chat
         if not self._has_price(Meter.INPUT_TOKENS if is_guard else Meter.ROWS):
             meter = "input_tokens" if is_guard else "rows"
             raise ValueError(f"this moderation model must be priced by {meter}")

@@ -47,6 +47,13 @@ class OnFailure(StrEnum):
     ALLOW = "allow"
 
 
+class OnControversial(StrEnum):
+    """What happens to a text that a guard model calls controversial: neither safe nor unsafe."""
+
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
 class Category(StrEnum):
     """A category of personal data. Numbers of companies are none."""
 
@@ -71,6 +78,7 @@ class Rule:
     model: str = ""
     on_failure: OnFailure = OnFailure.REFUSE
     timeout_ms: int = DEFAULT_TIMEOUT_MS
+    on_controversial: OnControversial = OnControversial.REFUSE
 
     def covers(self, direction: Direction) -> bool:
         """Whether the rule applies to input or to output."""
@@ -90,8 +98,12 @@ class Rule:
             case RuleKind.PERSONAL_DATA:
                 found = {"categories": [category.value for category in self.categories]}
             case RuleKind.MODEL:
-                failure = {"on_failure": self.on_failure.value, "timeout_ms": self.timeout_ms}
-                found = {"model": self.model, **failure}
+                found = {
+                    "model": self.model,
+                    "on_failure": self.on_failure.value,
+                    "on_controversial": self.on_controversial.value,
+                    "timeout_ms": self.timeout_ms,
+                }
         head = {"kind": self.kind.value, "action": self.action.value}
         return {**head, "applies_to": self.applies_to.value, **found}
 
@@ -133,7 +145,7 @@ _FIELDS: Mapping[RuleKind, frozenset[str]] = MappingProxyType(
     {
         RuleKind.WORDS: frozenset({"words"}),
         RuleKind.PERSONAL_DATA: frozenset({"categories"}),
-        RuleKind.MODEL: frozenset({"model", "on_failure", "timeout_ms"}),
+        RuleKind.MODEL: frozenset({"model", "on_failure", "on_controversial", "timeout_ms"}),
     }
 )
 
@@ -169,10 +181,15 @@ def _parse_model_rule(
         param = f"{path}.timeout_ms"
         limits = f"{MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}"
         raise GuardInvalid(f"`{param}` must be a whole number from {limits}.", param=param)
-    failing = {"on_failure": OnFailure.REFUSE.value, **rule}
-    on_failure = _choice(failing, "on_failure", OnFailure, path)
+    given = {"on_failure": OnFailure.REFUSE, "on_controversial": OnControversial.REFUSE, **rule}
     return Rule(
-        RuleKind.MODEL, action, applies_to, model=model, on_failure=on_failure, timeout_ms=timeout
+        RuleKind.MODEL,
+        action,
+        applies_to,
+        model=model,
+        on_failure=_choice(given, "on_failure", OnFailure, path),
+        timeout_ms=timeout,
+        on_controversial=_choice(given, "on_controversial", OnControversial, path),
     )
 
 

@@ -16,6 +16,8 @@ BY_ROWS, BY_TOKENS = MODELS[MODERATOR].prices, MODELS[GUARD].prices
         (GuardFormat.MODERATIONS, BY_TOKENS, 8192),
         (GuardFormat.LLAMA_GUARD, BY_ROWS, 8192),
         (GuardFormat.LLAMA_GUARD, BY_TOKENS, None),
+        (GuardFormat.QWEN_GUARD, BY_ROWS, 8192),
+        (GuardFormat.QWEN_GUARD, BY_TOKENS, None),
     ],
 )
 def test_model_that_could_not_be_billed_or_bounded_is_refused(

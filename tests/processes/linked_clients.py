@@ -15,7 +15,7 @@ import httpx
 
 from billing.money import nano_from_text
 from gateway.inference.endpoints.predictions import EXAMPLE_ROW
-from tests.support.builders import CHAT, SPECIALIST
+from tests.support.builders import CHAT, INDUSTRIAL, SPECIALIST
 from tests.support.fakes.first_tokens import choosing
 from tests.support.fakes.upstream import FakeUpstream
 
@@ -26,6 +26,8 @@ _DIRECT = "Torque 65 Nm at 1300 rpm: will it fail?"
 # One number has no unit, so the language model is asked for its column.
 _LOOPED = "1300 rpm and 65 at the spindle. Will it fail?"
 _CHANCES = {"true": 0.9, "false": 0.1}
+# The language model also asks another one.
+_ASKED = (f"ask_{INDUSTRIAL}", '{"question": "Spindel?"}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +105,12 @@ class LinkedClients:
 
 
 def prepare(upstream: FakeUpstream) -> None:
-    """Make the model server a specialist with two columns, and a model that calls it."""
+    """Make the model server a specialist with two columns, and models that call each other."""
     upstream.inputs[SPECIALIST] = [
         {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
         {"name": "rotational_speed", "datatype": "FP32", "unit": "rpm", "minimum": 0},
     ]
-    upstream.calls = [(SPECIALIST, '{"torque": 65}')] * 100_000
+    upstream.calls = [(SPECIALIST, '{"torque": 65}'), _ASKED] * 50_000
     upstream.chances = choosing(_CHANCES)
     upstream.predicts = {"failure_probability": 0.93, "failure": 1}
     upstream.says = "I would say so."
@@ -130,7 +132,7 @@ def _request(number: int) -> tuple[str, dict[str, Any]]:
     return "/v1/chat/completions", {
         "model": CHAT,
         "messages": [{"role": "user", "content": text}],
-        "tools": [{"type": "specialist", "models": [SPECIALIST], "max_calls": 2}],
+        "tools": [{"type": "specialist", "models": [SPECIALIST, INDUSTRIAL], "max_calls": 2}],
         "max_tokens": 20,
         **(is_streamed if number % 4 < 2 else {}),
     }

@@ -16,8 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys
+from gateway.dashboard.pages.guard_check import CheckedText, CheckFailed, check_text
 from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
+from gateway.inference.pipeline import Pipeline
 from gateway.registry.guards import (
     get_policy,
     remove_policy,
@@ -31,7 +34,11 @@ from models.guards.policy import Category, GuardInvalid, GuardPolicy, RuleKind, 
 
 _PAGE = "/dashboard/guard"
 _PRESERVED_FIELDS = PreservedFields(
-    _PAGE, ("kind", "action", "applies_to", "words", "category:", "model", "on_failure")
+    _PAGE,
+    (
+        *("kind", "action", "applies_to", "words", "category:"),
+        *("model", "on_failure", "on_controversial"),
+    ),
 )
 _SEPARATORS = re.compile(r"[\n\r,，、;；]+")
 _EMPTY = GuardPolicy(())
@@ -47,10 +54,11 @@ class GuardPages(Controller):
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
     ) -> Response[str]:
-        """Show the rules, and the form for another one."""
-        return await _render(page, database, catalog)
+        """Show the rules, and the forms for another one and to check a text."""
+        return await _render(page, database, clock, catalog)
 
     @post("/rules", permission=Permission.GUARD, keeps=_PRESERVED_FIELDS)
     async def add_rule(
@@ -70,8 +78,28 @@ class GuardPages(Controller):
                 changed = parse_policy([*policy.to_json(), *added.to_json()])
                 await set_policy(session, clock, page.actor, page.account_id, changed)
         except GuardInvalid as error:
-            return await _render(page, database, catalog, with_errors(page, fields, error))
+            form = with_errors(page, fields, error)
+            return await _render(page, database, clock, catalog, form)
         return page.redirect(_PAGE)
+
+    @post("/check", status_code=200, permission=Permission.CALL)
+    async def check(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        catalog: NamedDependency[Catalog],
+        pipeline: NamedDependency[Pipeline],
+        request: Request[Any, Any, Any],
+    ) -> Response[str]:
+        """Check a text with a guard model, and show its verdict."""
+        fields = await read_form_fields(request)
+        try:
+            checked = await check_text(page, database, clock, pipeline, fields)
+        except CheckFailed as error:
+            form = with_errors(page, fields, error)
+            return await _render(page, database, clock, catalog, form)
+        return await _render(page, database, clock, catalog, FormState(fields), checked)
 
     @post("/rules/{number:int}/remove", permission=Permission.GUARD)
     async def remove_rule(
@@ -103,19 +131,31 @@ async def _remove(
 
 
 async def _render(
-    page: PageRequest, database: Database, catalog: Catalog, form: FormState | None = None
+    page: PageRequest,
+    database: Database,
+    clock: Clock,
+    catalog: Catalog,
+    form: FormState | None = None,
+    checked: CheckedText | None = None,
 ) -> Response[str]:
     """Render the page; with a form that has errors, the status is 422."""
     async with database.transaction() as session:
         policy = await get_policy(session, page.account_id) or _EMPTY
+    may_call = page.viewer.has_permission(Permission.CALL)
+    guard_models = [(one.id, one.id) for one in catalog.with_task(Task.MODERATION)]
+    is_checking = may_call and bool(guard_models)
+    keys = await list_active_keys(database, clock, page.account_id) if is_checking else []
+    is_fine = form is None or checked is not None
     return page.render(
         "guard.html",
-        status=200 if form is None else UNPROCESSABLE,
+        status=200 if is_fine else UNPROCESSABLE,
         form=restored_form(page) if form is None else form,
         rules=policy.rules,
         version=_version(policy),
         categories=[category.value for category in Category],
-        guard_models=[(one.id, one.id) for one in catalog.with_task(Task.MODERATION)],
+        guard_models=guard_models,
+        check_keys=key_choices(keys),
+        checked=checked,
         may=page.viewer.has_permission(Permission.GUARD),
     )
 
@@ -133,7 +173,8 @@ def _parse_rule(fields: Mapping[str, str], catalog: Catalog) -> GuardPolicy:
         words = (word.strip() for word in _SEPARATORS.split(fields.get("words", "")))
         rule["words"] = [word for word in words if word]
     elif kind == RuleKind.MODEL:
-        rule |= {name: fields.get(name, "") for name in ("model", "on_failure")}
+        names = ("model", "on_failure", "on_controversial")
+        rule |= {name: fields.get(name, "") for name in names}
     else:
         rule["categories"] = [one.value for one in Category if f"category:{one.value}" in fields]
     try:

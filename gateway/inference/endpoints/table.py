@@ -33,12 +33,12 @@ _ENDPOINTS = (
     TEXT_COMPLETION,
     EMBEDDINGS,
     RERANK,
-    MODERATION,
     PREDICTIONS,
     INFER,
     MESSAGES,
     RESPONSES,
     DECISIONS,
+    MODERATION,
     FINE_TUNING,
 )
 ENDPOINTS: Mapping[Operation, Endpoint] = MappingProxyType(

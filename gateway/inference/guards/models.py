@@ -23,10 +23,11 @@ from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.internal.linked_calls import LinkedCalls
 from gateway.inference.usage.writer import UsageWriter
 from gateway.wire.moderation.requests import ModeratedInput, build_moderation_request
+from gateway.wire.moderation.verdicts import CONTROVERSIAL, SAFETY_FIELD
 from infra import ids
 from infra.errors import AppError
-from models.catalog import Catalog, GuardFormat, Model, Task
-from models.guards.policy import Direction, OnFailure, Rule
+from models.catalog import Catalog, Model, Task
+from models.guards.policy import Direction, OnControversial, OnFailure, Rule
 
 # What a guard model's policy takes of its context.
 _POLICY_TOKENS = 1_500
@@ -37,6 +38,12 @@ MAX_PARTS = 20
 
 class _Result(msgspec.Struct):
     flagged: bool
+    safety: str | None = msgspec.field(default=None, name=SAFETY_FIELD)
+
+    def is_refused_by(self, rule: Rule) -> bool:
+        """Whether the rule refuses the text."""
+        passes = rule.on_controversial is OnControversial.ALLOW and self.safety == CONTROVERSIAL
+        return self.flagged and not passes
 
 
 class _Moderation(msgspec.Struct):
@@ -91,7 +98,7 @@ class GuardModels:
                 await linked.hold_check(principal, MODERATION, question)
         try:
             async with asyncio.timeout(rule.timeout_ms / 1000):
-                is_refused = await self._ask(linked, principal, questions)
+                is_refused = await self._ask(rule, linked, principal, questions)
         except (AppError, TimeoutError) as error:
             self._count(rule, f"failed-{rule.on_failure.value}", direction)
             if rule.on_failure is OnFailure.ALLOW:
@@ -117,24 +124,26 @@ class GuardModels:
 
     async def _ask(
         self,
+        rule: Rule,
         linked: LinkedCalls,
         principal: Principal,
         questions: Sequence[ParsedRequest] | None,
     ) -> bool:
-        """Ask one question after another until one's text is flagged. Raises an AppError."""
+        """Ask one question after another until the rule refuses a text. Raises an AppError."""
         if questions is None:
             raise Unavailable(
                 "The account's guard model is not served, or the text is too long for it."
             )
         for question in questions:
-            if await self._ask_once(linked, principal, question):
+            results = await self._ask_once(linked, principal, question)
+            if any(one.is_refused_by(rule) for one in results):
                 return True
         return False
 
     async def _ask_once(
         self, linked: LinkedCalls, principal: Principal, request: ParsedRequest
-    ) -> bool:
-        """Send one question, add its usage row, and return whether its text is flagged."""
+    ) -> Sequence[_Result]:
+        """Send one question, add its usage row, and return its verdicts. Raises an AppError."""
         call = linked.new_call(ids.new_id(), MODERATION)
         admitted = await linked.admit_check(call, principal, request)
         intent = self.writer.open_intent(partial(linked.build_intent, call, admitted))
@@ -148,15 +157,14 @@ class GuardModels:
             linked.add_check(call, admitted, result, intent)
         if result.error is not None:
             raise result.error
-        return any(one.flagged for one in _MODERATION.decode(result.tail).results)
+        return _MODERATION.decode(result.tail).results
 
     def _requests(
         self, model: Model, parts: list[str], answer_to: str | None
     ) -> Iterable[ParsedRequest]:
         """Yield the questions about the parts: all in one to a moderation model, else one each."""
         resolved = ResolvedModel(model, model.id, model.id)
-        is_chat = model.guard_format is GuardFormat.LLAMA_GUARD
-        groups = [[part] for part in parts] if is_chat else [parts]
+        groups = [[part] for part in parts] if model.guard_format.is_chat else [parts]
         for group in groups:
             if group:
                 checked = ModeratedInput(tuple(group), answer_to=answer_to)

@@ -4,7 +4,7 @@ from gateway.inference.hosted_tools.finding import ReadQuestion, SpecialistTools
 from gateway.inference.hosted_tools.holding import HostedRequest
 from gateway.inference.hosted_tools.passages import PassageFinder
 from gateway.inference.hosted_tools.runner import HostedToolRunner
-from gateway.inference.hosted_tools.steps import StepSender
+from gateway.inference.hosted_tools.sending import StepSender
 
 __all__ = [
     "HostedRequest",

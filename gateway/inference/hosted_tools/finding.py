@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.call.errors import ModelNotAllowed, ModelNotPriced, WrongEndpoint
+from gateway.call.errors import WrongEndpoint
 from gateway.call.hosted_tools import HostedTools
 from gateway.call.values import ParsedRequest, Principal, ResolvedModel
+from gateway.collaboration.helpers import Helper, HelperKind
 from gateway.collaboration.plan import Question
 from gateway.collaboration.tools import MAX_TOOLS, SpecialistTool, rank_tools
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.hosted_tools.helpers import AskedModel, HelperFinder, require_priced
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.upstream.availability import Availability
@@ -40,10 +42,27 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ReadQuestion:
-    """A question with what was read for its tools, and the model behind each tool."""
+    """A question with what was read for its tools, and the model behind each tool.
+
+    `models` are other language models that may be asked; with `can_search`, the documents of
+    `file_search` may be searched again.
+    """
 
     question: Question
     resolved: Mapping[str, ResolvedModel]
+    models: tuple[AskedModel, ...] = ()
+    can_search: bool = False
+
+    @property
+    def helpers(self) -> tuple[Helper, ...]:
+        """Return what the language model may ask beside specialists."""
+        models = tuple(one.helper for one in self.models)
+        return (Helper(HelperKind.SEARCH), *models) if self.can_search else models
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether there is nothing to call or to ask but the documents."""
+        return not self.question.tools and not self.models
 
 
 class SpecialistTools:
@@ -62,6 +81,7 @@ class SpecialistTools:
         self._availability = availability
         self._signatures = signatures
         self._selector = selector
+        self._helpers = HelperFinder(parser)
 
     async def read(
         self, principal: Principal, request: ParsedRequest, hosted: HostedTools
@@ -76,7 +96,11 @@ class SpecialistTools:
         prediction = self._selector.predict_task(newest)
         if prediction.specialist_task is None and len(texts) > 1:
             prediction = self._selector.predict_task("\n".join(texts))  # an answer to a question
-        names = hosted.models or self._names_for(principal)
+        models = self._helpers.find_models(principal, hosted)
+        asked = {one.helper.model for one in models}
+        names = tuple(name for name in hosted.models if name not in asked)
+        if not hosted.models:
+            names = self._names_for(principal)
         is_named = bool(hosted.models) and hosted.is_requested
         found = await asyncio.gather(
             *(self._candidate(principal, name, is_named) for name in names)
@@ -92,9 +116,8 @@ class SpecialistTools:
         )
         extractions = await _extract_all(texts, tools)
         question = Question(texts, language_of(newest), tools, extractions, recognised)
-        return ReadQuestion(
-            question, {tool.model: candidates[tool.model].resolved for tool in tools}
-        )
+        resolved = {tool.model: candidates[tool.model].resolved for tool in tools}
+        return ReadQuestion(question, resolved, models, request.retrieval is not None)
 
     def _names_for(self, principal: Principal) -> tuple[str, ...]:
         """Return the specialists that a key may call: catalog models, and the account's own."""
@@ -172,12 +195,4 @@ def _require_callable(principal: Principal, resolved: ResolvedModel, name: str) 
             f"The model {name[:100]!r} answers only after you have trained your own.",
             param="tools",
         )
-    if model.id in principal.model_prices:
-        return
-    if principal.allowed_models is not None and model.id not in principal.allowed_models:
-        raise ModelNotAllowed(
-            f"This API key is not allowed to call the model {name[:100]!r}.", param="tools"
-        )
-    raise ModelNotPriced(
-        f"The model {name[:100]!r} has no price in {principal.currency}.", param="tools"
-    )
+    require_priced(principal, resolved, name)

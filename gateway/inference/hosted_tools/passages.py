@@ -2,6 +2,8 @@
 
     hold the search -> admit the client's call -> search -> insert passages -> cite them at the end
 
+The language model may search again with words of its own (consulting.py).
+
 Inputs of specialists are read from the person's messages alone, never from a passage. Figures of
 passages may stand in the answer; an answer without a specialist's decision is checked against them.
 """
@@ -21,15 +23,17 @@ class PassageFinder:
     """Finds the passages of conversations, for one gateway process."""
 
     def __init__(self, grounder: Grounder) -> None:
-        self._grounder = grounder
+        self.grounder = grounder
 
-    async def hold_search(self, asked: HostedRequest) -> None:
-        """Hold quota for the search of a request; nothing without `file_search`.
+    async def hold_search(self, asked: HostedRequest) -> list[ParsedRequest]:
+        """Hold quota for the first search of a request; returns the calls that a search makes.
 
-        Raises the errors of a search that cannot be made, and of admission.
+        Nothing is held without `file_search`. Raises the errors of a search that cannot be made,
+        and of admission.
         """
-        searches = await self._grounder.list_search_requests(asked.principal, asked.request)
+        searches = await self.grounder.list_search_requests(asked.principal, asked.request)
         await asked.linked.reserve(asked.principal, searches)
+        return searches
 
     async def insert(self, asked: HostedRequest) -> ParsedRequest:
         """Search, and return the request with the passages and their citations.
@@ -38,7 +42,7 @@ class PassageFinder:
         """
         if asked.request.retrieval is None:
             return asked.request
-        _, grounded = await self._grounder.ground(
+        _, grounded = await self.grounder.ground(
             asked.call, asked.body, asked.principal, asked.request, asked.linked
         )
         return replace(

@@ -25,14 +25,12 @@ from gateway.collaboration.decisions import Decision
 from gateway.collaboration.loop import Conversation, Outcome
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.grounding import KeepAlive
+from gateway.inference.hosted_tools.consulting import Consultant
 from gateway.inference.hosted_tools.finding import SpecialistTools
 from gateway.inference.hosted_tools.holding import Admit, HostedRequest, hold_steps
 from gateway.inference.hosted_tools.passages import PassageFinder, cite
-from gateway.inference.hosted_tools.steps import (
-    ConversationSteps,
-    HostedCall,
-    StepSender,
-)
+from gateway.inference.hosted_tools.sending import HostedCall, StepSender
+from gateway.inference.hosted_tools.steps import ConversationSteps
 from gateway.inference.model_selection import selection_headers
 from gateway.inference.relay import EVENT_STREAM
 from gateway.registry.decision_records import RecordContext
@@ -100,12 +98,12 @@ class HostedToolRunner:
             read = await self._tools.read(asked.principal, request, hosted)
             if not hosted.is_requested and not read.question.has_new_readings:
                 return None
-            if not read.question.tools:
+            if read.is_empty:
                 raise ParameterInvalid(
                     "There is no specialist that this API key may call now.", param="tools"
                 )
-            await self._passages.hold_search(asked)
-            await hold_steps(asked, read, hosted)
+            searches = await self._passages.hold_search(asked)
+            await hold_steps(asked, read, hosted, searches)
         if request.selection is not None:
             client.extra_headers.update(selection_headers(request.selection))
         admitted = await admit(without_usage(request))
@@ -113,7 +111,15 @@ class HostedToolRunner:
             request = await self._passages.insert(asked)
         result, decisions = await self._run(
             HostedCall(
-                asked.call, admitted, request, hosted, read, client, asked.linked, asked.trace
+                asked.call,
+                admitted,
+                request,
+                hosted,
+                read,
+                client,
+                asked.linked,
+                asked.trace,
+                searched=asked.request.retrieval,
             )
         )
         context = RecordContext(
@@ -155,27 +161,32 @@ class HostedToolRunner:
 
         Returns how it ended, what the answer says of itself, and its passages if it has any.
         """
-        steps = ConversationSteps(self._sender, hosted, self._clock.monotonic() + self._timeout_s)
+        citations, deadline = hosted.request.citations, self._clock.monotonic() + self._timeout_s
+        consultant = Consultant(self._sender, self._passages.grounder, hosted, citations)
+        steps = ConversationSteps(self._sender, hosted, consultant, deadline)
         functions = frozenset(
             str(one.get("function", {}).get("name")) for one in client_functions(hosted.request)
         )
         max_calls = min(hosted.hosted.max_calls, hosted.linked.held_count(is_text=False))
-        citations = hosted.request.citations
         passages = () if citations is None else tuple(citations.texts)
-        conversation = Conversation(hosted.read.question, steps, max_calls, functions, passages)
+        conversation = Conversation(
+            hosted.read.question, steps, max_calls, functions, passages, hosted.read.helpers
+        )
         outcome = await conversation.run()
         self._call_metrics.record_hosted_answer(hosted.request.model.id, outcome.origin.value)
         for decision in outcome.decisions:
             verdict = "failed" if decision.prediction.error else decision.verdict.value
             self._call_metrics.record_decision(_metric_model(hosted, decision), verdict)
+        for consulted in outcome.consulted:
+            self._call_metrics.record_consultation(consulted.helper.kind.value, consulted.error)
         head = self._head(hosted, steps)
-        if citations is None:
+        if steps.citations is None:
             return outcome, head, None
-        outcome, cited = await cite(citations, head, outcome)
+        outcome, cited = await cite(steps.citations, head, outcome)
         return outcome, head, cited
 
     def _head(self, hosted: HostedCall, steps: ConversationSteps) -> AnswerHead:
-        """Return what the answer says of itself: id, model, tokens and cost of all steps."""
+        """Return what the answer says of itself: id, model, and the tokens of all steps."""
         request = hosted.request
         name = (request.tags or {}).get(VARIANT_TAG, request.model.id)
         return AnswerHead(
@@ -184,7 +195,6 @@ class HostedToolRunner:
             model=name,
             currency=hosted.admitted.principal.currency,
             tokens=steps.tokens,
-            cost_nano=steps.cost_nano,
         )
 
 

@@ -1,8 +1,7 @@
-"""Send the steps of a conversation, each a linked call with intent, reservation, row and price."""
+"""The steps of a conversation, as requests: generations, predictions, questions to helpers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,31 +10,23 @@ import msgspec
 from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
-from gateway.asgi.exchange import ClientDisconnected, ClientExchange
-from gateway.call.errors import InternalError, UpstreamFailed, UpstreamTimeout
-from gateway.call.failure import failed_result
-from gateway.call.hosted_tools import HostedTools
-from gateway.call.reservation import Reservation
+from gateway.call.errors import UpstreamFailed, UpstreamTimeout
+from gateway.call.grounding import Citations
 from gateway.call.tags import VARIANT_TAG, VERSION_TAG
-from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest
+from gateway.call.values import ParsedRequest
 from gateway.collaboration.conversation import Reply
 from gateway.collaboration.decisions import Prediction
+from gateway.collaboration.helpers import Consultation, Helper, HelperKind
+from gateway.collaboration.loop import FunctionTool
 from gateway.collaboration.tools import SpecialistTool
-from gateway.inference.dispatch import Dispatcher
 from gateway.inference.endpoints.chat import CHAT
-from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
-from gateway.inference.hosted_tools.finding import ReadQuestion
-from gateway.inference.internal.calls import new_internal_call
-from gateway.inference.internal.linked_calls import LinkedCalls
-from gateway.inference.relay import CLIENT_CLOSED
-from gateway.inference.usage.writer import UsageWriter
+from gateway.inference.hosted_tools.consulting import Consultant
+from gateway.inference.hosted_tools.sending import HostedCall, StepSender
 from gateway.wire.hosted_tools.steps import client_functions, read_reply, step_request
 from gateway.wire.inference import PredictionRequest, build_prediction_request
 from infra import ids
-from infra.clock import Clock
 from infra.errors import AppError
-from infra.telemetry.tracing import Trace
 from models.arguments import Row
 
 
@@ -46,76 +37,20 @@ class _Predictions(msgspec.Struct):
 _PREDICTIONS = msgspec.json.Decoder(_Predictions)
 
 
-@dataclass(frozen=True, slots=True)
-class HostedCall:
-    """A chat with hosted tools, read and admitted: what its steps need."""
-
-    call: Call
-    admitted: AdmittedCall
-    request: ParsedRequest
-    hosted: HostedTools
-    read: ReadQuestion
-    client: ClientExchange
-    linked: LinkedCalls
-    trace: Trace
-
-
-@dataclass(frozen=True, slots=True)
-class StepSender:
-    """Sends single steps, for one gateway process."""
-
-    dispatcher: Dispatcher
-    writer: UsageWriter
-    clock: Clock
-
-    async def send(
-        self, hosted: HostedCall, endpoint: Endpoint, request: ParsedRequest, waived: bool
-    ) -> tuple[CallResult, UsageRecord | None]:
-        """Send one step and add its usage row, however it ends.
-
-        Returns the result, an error's too, and the row unless the step is waived. Raises
-        ClientDisconnected, and the errors of admission.
-        """
-        call = new_internal_call(self.clock, ids.new_id(), endpoint)
-        is_text = endpoint is CHAT
-        admitted = (
-            _waived(hosted, request)
-            if waived
-            else await hosted.linked.admit_step(call, hosted.admitted.principal, request, is_text)
-        )
-        intent = self.writer.open_intent(partial(hosted.linked.build_intent, call, admitted))
-        result = failed_result(call, InternalError("The service was stopped."))
-        record: UsageRecord | None = None
-        try:
-            await self.writer.flush_intent(intent)
-            slot = await self.dispatcher.acquire_slot(admitted, hosted.client)
-            try:
-                result = await self.dispatcher.send(call, admitted, hosted.client, hosted.trace)
-            finally:
-                slot.release()
-        except AppError as error:
-            result = failed_result(call, error)
-        except ClientDisconnected:
-            result = CLIENT_CLOSED
-        finally:
-            if waived:
-                hosted.linked.add_waived(call, admitted, result, intent)
-            else:
-                record = hosted.linked.add_step(call, admitted, result, intent)
-        if result.settlement is Settlement.CLIENT_ABORT:
-            raise ClientDisconnected
-        return result, record
-
-
 @dataclass(slots=True)
 class ConversationSteps:
     """The steps of one conversation (gateway/collaboration/loop.py), sent to model servers."""
 
     _sender: StepSender
     _hosted: HostedCall
+    _consultant: Consultant
     _deadline: float
     tokens: Quantities = field(default_factory=lambda: Quantities(input_tokens=0, output_tokens=0))
-    cost_nano: int = 0
+
+    @property
+    def citations(self) -> Citations | None:
+        """The passages of the conversation, with those that were found in it; None without."""
+        return self._consultant.citations
 
     @property
     def can_go_on(self) -> bool:
@@ -128,14 +63,14 @@ class ConversationSteps:
         return self._hosted.linked.held_count(is_text=True)
 
     async def generate(
-        self, added: Sequence[Mapping[str, Any]], tools: Sequence[SpecialistTool], waived: bool
+        self, added: Sequence[Mapping[str, Any]], tools: Sequence[FunctionTool], waived: bool
     ) -> Reply:
         """Ask the language model. Raises an AppError and ClientDisconnected."""
         self._require_time()
         hosted = self._hosted
         functions = definitions(tools, hosted.request) if tools else []
         request = step_request(hosted.request, added, functions)
-        result, record = await self._sender.send(hosted, CHAT, request, waived)
+        result, record = await self._sender.send(hosted, CHAT, request, waived, is_text=True)
         if result.error is not None:
             raise result.error
         if result.settlement is not Settlement.COMPLETE:
@@ -149,7 +84,7 @@ class ConversationSteps:
         try:
             self._require_time()
             request = self._prediction_request(tool, rows, request_id)
-            result, record = await self._sender.send(self._hosted, PREDICTIONS, request, False)
+            result, record = await self._sender.send(self._hosted, PREDICTIONS, request)
         except AppError as error:
             return Prediction(request_id, error=error.message, error_code=error.code)
         self._count(record)
@@ -163,6 +98,19 @@ class ConversationSteps:
             message = "The model's response could not be parsed."
             return Prediction(request_id, (), message, UpstreamFailed.code, cost)
         return Prediction(request_id, tuple(predictions), cost_nano=cost)
+
+    async def consult(self, helper: Helper, asked: str) -> Consultation:
+        """Ask a helper; an error that it ends with is in the consultation."""
+        try:
+            self._require_time()
+            if helper.kind is HelperKind.SEARCH:
+                seconds = self._deadline - self._sender.clock.monotonic()
+                return await self._consultant.search(helper, asked, seconds)
+            consultation, record = await self._consultant.ask(helper, asked)
+        except AppError as error:
+            return Consultation(helper, asked, error=error.message, error_code=error.code)
+        self._count(record)
+        return consultation
 
     def _prediction_request(
         self, tool: SpecialistTool, rows: tuple[Row, ...], request_id: UUID
@@ -193,17 +141,16 @@ class ConversationSteps:
             raise UpstreamTimeout("The conversation took too long.")
 
     def _count(self, record: UsageRecord | None) -> None:
-        """Add a step's tokens and cost."""
+        """Add a step's tokens."""
         if record is None:
             return
-        self.cost_nano += record.cost_nano
         self.tokens = Quantities(
             input_tokens=self.tokens.get("input_tokens") + record.quantities.get("input_tokens"),
             output_tokens=self.tokens.get("output_tokens") + record.quantities.get("output_tokens"),
         )
 
 
-def definitions(tools: Sequence[SpecialistTool], request: ParsedRequest) -> list[Mapping[str, Any]]:
+def definitions(tools: Sequence[FunctionTool], request: ParsedRequest) -> list[Mapping[str, Any]]:
     """Return the function definitions of the tools and of the client's own functions."""
     return [*(tool.definition() for tool in tools), *client_functions(request)]
 
@@ -211,10 +158,3 @@ def definitions(tools: Sequence[SpecialistTool], request: ParsedRequest) -> list
 def _instance_value(value: float | str | tuple[float, ...]) -> Any:
     """Return a reading's value as a value of an instance."""
     return list(value) if isinstance(value, tuple) else value
-
-
-def _waived(hosted: HostedCall, request: ParsedRequest) -> AdmittedCall:
-    """Return the admitted call of a second answer, which reserves none of the account's quotas."""
-    parent = hosted.admitted
-    reservation = Reservation([], parent.reservation.process_id)
-    return AdmittedCall(parent.principal, request, parent.model_prices, reservation)

@@ -8,13 +8,14 @@ so a rejected call sends nothing. Their usage rows have the parent's id as `pare
 in its commit and cost nothing if the parent costs nothing. Waived calls are made at the operator's
 expense (grounding.py): they need no quota and never cost anything.
 
-Steps of hosted tools (hosted_tools.py) are any number of calls of any models. They are held before
-the parent is admitted, and each takes the place of a held one. The parent consumes nothing itself,
-so steps are billed whenever the parent may be.
+Steps of hosted tools (hosted_tools/) are any number of calls of any models. They are held before
+the parent is admitted, and each takes the place of a held one. A held step may stand for several
+calls, as a search with two embedding models. The parent consumes nothing itself, so steps are
+billed whenever the parent may be.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from billing.metering.usage import UsageRecord
@@ -32,9 +33,28 @@ from gateway.inference.usage.pending_writes import InternalCallUsage, PendingInt
 from gateway.inference.usage.record import build_intent, build_usage_record
 from infra import ids
 from infra.clock import Clock
-from models.catalog import Task
 
 _Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCall:
+    """A call to hold quota for: the dearest request that it may make.
+
+    `more_tokens` is what may be added to its prompt.
+    """
+
+    endpoint: Endpoint
+    request: ParsedRequest
+    more_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldStep:
+    """A held step: of the chat's own language model (`is_text`), or of whatever it calls."""
+
+    is_text: bool
+    calls: tuple[AdmittedCall, ...]
 
 
 class LinkedCalls:
@@ -47,7 +67,7 @@ class LinkedCalls:
         self._admitted_by_key: dict[_Key, AdmittedCall] = {}
         self._records_by_key: dict[_Key, UsageRecord] = {}
         self._waived: list[InternalCallUsage] = []
-        self._held: list[AdmittedCall] = []
+        self._held: list[_HeldStep] = []
         self._steps: list[InternalCallUsage] = []
         self._held_checks: list[AdmittedCall] = []
         self._checks: list[InternalCallUsage] = []
@@ -55,7 +75,8 @@ class LinkedCalls:
     @property
     def max_cost_nano(self) -> int:
         """Return the worst-case cost of all linked calls, in nano-units."""
-        admitted_calls = (*self._admitted_by_key.values(), *self._held, *self._held_checks)
+        steps = (admitted for step in self._held for admitted in step.calls)
+        admitted_calls = (*self._admitted_by_key.values(), *steps, *self._held_checks)
         held = sum(admitted.reservation.max_cost_nano for admitted in admitted_calls)
         return held + sum(check.record.cost_nano for check in self._checks)
 
@@ -77,28 +98,56 @@ class LinkedCalls:
             self._admitted_by_key[_key(request)] = admitted
 
     async def hold(
-        self, principal: Principal, endpoint: Endpoint, request: ParsedRequest, more_tokens: int = 0
+        self, principal: Principal, calls: Sequence[HeldCall], is_text: bool = False
     ) -> None:
-        """Hold quota for one step, before its request is known in detail.
+        """Hold quota for the calls of one step, before its requests are known in detail.
 
-        `request` is the dearest one that the step may make, `more_tokens` what may be added to its
-        prompt. Raises the errors of admission.
+        Raises the errors of admission; nothing of the step is held then.
         """
-        call = self.new_call(ids.new_id(), endpoint)
-        held = await self._admission.admit_internal(call, principal, request, more_tokens)
-        self._held.append(held)
+        held: list[AdmittedCall] = []
+        try:
+            for one in calls:
+                call = self.new_call(ids.new_id(), one.endpoint)
+                held.append(
+                    await self._admission.admit_internal(
+                        call, principal, one.request, one.more_tokens
+                    )
+                )
+        except BaseException:
+            for admitted in held:
+                self._admission.release(admitted)
+            raise
+        self._held.append(_HeldStep(is_text, tuple(held)))
+
+    def highest_cost(self, principal: Principal, calls: Sequence[HeldCall]) -> int:
+        """Return what a step with these calls costs at most, in nano-units; holds nothing."""
+        return sum(self._highest_cost(principal, one) for one in calls)
+
+    def _highest_cost(self, principal: Principal, held: HeldCall) -> int:
+        """Return what a call costs at most, in nano-units."""
+        call = self.new_call(ids.new_id(), held.endpoint)
+        demand = self._admission.compute_demand(call, principal, held.request)
+        return replace(demand, input_tokens=demand.input_tokens + held.more_tokens).max_cost_nano
 
     def held_count(self, is_text: bool | None = None) -> int:
-        """Return how many steps are held: of the language model, of specialists, or all."""
-        texts = sum(one.request.model.task is Task.TEXT_GENERATION for one in self._held)
-        if is_text is None:
-            return len(self._held)
-        return texts if is_text else len(self._held) - texts
+        """Return how many steps are held: of the language model, of what it calls, or all."""
+        return sum(is_text in (None, one.is_text) for one in self._held)
 
     def release_held(self, count: int) -> None:
         """Release held steps, the last ones first, until `count` are left."""
         while len(self._held) > count:
-            self._admission.release(self._held.pop())
+            self._release(self._held.pop())
+
+    def release_step(self, is_text: bool) -> None:
+        """Release one held step of this kind, in whose place calls are admitted at once."""
+        kinds = [one.is_text for one in self._held]
+        if is_text in kinds:
+            self._release(self._held.pop(kinds.index(is_text)))
+
+    def _release(self, step: _HeldStep) -> None:
+        """Release the quota of a held step."""
+        for admitted in step.calls:
+            self._admission.release(admitted)
 
     async def admit_step(
         self, call: Call, principal: Principal, request: ParsedRequest, is_text: bool
@@ -107,10 +156,8 @@ class LinkedCalls:
 
         Raises the errors of admission.
         """
-        kinds = [one.request.model.task is Task.TEXT_GENERATION for one in self._held]
-        if is_text in kinds:
-            self._admission.release(self._held.pop(kinds.index(is_text)))
-        return await self._admit_held(call, principal, request)
+        self.release_step(is_text)
+        return await self.admit_more(call, principal, request)
 
     def add_step(
         self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
@@ -140,7 +187,7 @@ class LinkedCalls:
         models = [one.request.model.id for one in self._held_checks]
         if request.model.id in models:
             self._admission.release(self._held_checks.pop(models.index(request.model.id)))
-        return await self._admit_held(call, principal, request)
+        return await self.admit_more(call, principal, request)
 
     def add_check(
         self, call: Call, admitted: AdmittedCall, result: CallResult, intent: PendingIntent
@@ -186,10 +233,13 @@ class LinkedCalls:
         record = self._record(call, admitted, result)
         self._waived.append(InternalCallUsage(record, admitted.reservation, intent))
 
-    async def _admit_held(
+    async def admit_more(
         self, call: Call, principal: Principal, request: ParsedRequest
     ) -> AdmittedCall:
-        """Admit a call whose quota was just released, without a pause in which others take it."""
+        """Admit a call whose quota was just released, without a pause in which others take it.
+
+        Raises the errors of admission.
+        """
         admitted = self._admission.try_admit_internal(call, principal, request)
         return admitted or await self._admission.admit_internal(call, principal, request)
 
@@ -211,10 +261,10 @@ class LinkedCalls:
         admitted_calls, self._admitted_by_key = self._admitted_by_key, {}
         waived, self._waived = self._waived, []
         steps, self._steps = self._steps, []
-        held_calls, self._held = self._held, []
+        self.release_held(0)
         checks, self._checks = self._checks, []
         held_checks, self._held_checks = self._held_checks, []
-        for held in (*held_calls, *held_checks):
+        for held in held_checks:
             self._admission.release(held)
         for step in steps:
             if not parent.settlement.billable:

@@ -45,10 +45,30 @@ class RetrievedPassage:
 
 @dataclass(frozen=True, slots=True)
 class CitedPassages:
-    """The query and the passages of an answer, as the response shows them."""
+    """The query and the passages of an answer, as the response shows them.
+
+    `more_queries` are those of repeated searches.
+    """
 
     question: str
     sources: tuple[RetrievedPassage, ...]
+    more_queries: tuple[str, ...] = ()
+
+    def number_of(self, source: RetrievedPassage) -> int:
+        """Return the number of a passage, from 1. Raises ValueError for an unknown one."""
+        same = (source.file_id, source.text)
+        for number, one in enumerate(self.sources, start=1):
+            if (one.file_id, one.text) == same:
+                return number
+        raise ValueError("The passage is not one of the answer's.")
+
+    def extended(self, query: str, found: Sequence[RetrievedPassage]) -> "CitedPassages":
+        """Return the passages with those of another search; a known one keeps its number."""
+        by_text = {(one.file_id, one.text): one for one in found}
+        known = {(one.file_id, one.text) for one in self.sources}
+        new = tuple(one for key, one in by_text.items() if key not in known)
+        queries = (*self.more_queries, query)
+        return CitedPassages(self.question, (*self.sources, *new), queries)
 
     def annotations(self, answer: GroundedAnswer) -> list[dict[str, Any]]:
         """Return OpenAI's `file_citation` annotations for the marks (`[1, 2]`) of an answer.
@@ -92,7 +112,8 @@ class CitedPassages:
         ]
         groundings = {answer.grounding for answer in answers}
         grounding = next(one for one in _LEAST_CERTAIN_FIRST if one in groundings or not groundings)
-        return {"queries": [self.question], "results": results, "grounding": grounding.value}
+        queries = [self.question, *self.more_queries]
+        return {"queries": queries, "results": results, "grounding": grounding.value}
 
 
 def _cited(answer: GroundedAnswer) -> list[tuple[int, int]]:

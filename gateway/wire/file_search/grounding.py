@@ -44,12 +44,16 @@ class AnswerFormat:
 
 @dataclass(frozen=True, slots=True)
 class AnswerCitations:
-    """The passages that were given to the model, against which its answer is checked."""
+    """The passages that were given to the model, against which its answer is checked.
+
+    `known` is what the client wrote.
+    """
 
     passages: CitedPassages
     checker: AnswerChecker
     answer_format: AnswerFormat = AnswerFormat()
     max_statements: int | None = None
+    known: str = ""
 
     @classmethod
     def prepare(
@@ -66,10 +70,13 @@ class AnswerCitations:
         before, need not be in a passage.
         """
         known = f"{context[-_MAX_CONTEXT_LENGTH:]}\n{question[-_MAX_CONTEXT_LENGTH:]}"
-        shown = [f"{source.filename}\n{source.text}" for source in sources]
-        checker = AnswerChecker(known, shown)
         passages = CitedPassages(question, tuple(sources))
-        return cls(passages, checker, answer_format, max_statements)
+        return cls(passages, _checker(known, passages), answer_format, max_statements, known)
+
+    def extended(self, query: str, found: Sequence[RetrievedPassage]) -> "AnswerCitations":
+        """Return the citations with the passages of another search, which are numbered on."""
+        passages = self.passages.extended(query, found)
+        return replace(self, passages=passages, checker=_checker(self.known, passages))
 
     @property
     def question(self) -> str:
@@ -134,6 +141,12 @@ class AnswerCitations:
             return quoted
         start = len(sent) + len(_BEFORE_QUOTE)
         return replace(quoted, text=sent + _BEFORE_QUOTE + quoted.text, quote_start=start)
+
+
+def _checker(known: str, passages: CitedPassages) -> AnswerChecker:
+    """Return what checks answers against passages; figures of `known` may stand in them too."""
+    shown = [f"{source.filename}\n{source.text}" for source in passages.sources]
+    return AnswerChecker(known, shown)
 
 
 def answer_format(fields: Mapping[str, msgspec.Raw]) -> AnswerFormat:

@@ -32,8 +32,15 @@ _PASSAGE_TOKENS, _INSTRUCTION_TOKENS = 700, 200
 _TOOL_CHOICE_FIELDS = ("tool_choice", "parallel_tool_calls")
 
 
+# In place of the id of a vector store: the built-in handbook.
+HANDBOOK = "handbook"
+
+
 class FileSearchTool(msgspec.Struct):
-    """The `file_search` tool: an entry of `tools` in a chat request."""
+    """The `file_search` tool: an entry of `tools` in a chat request.
+
+    `vector_store_ids` are ids of the account's stores, and `handbook`.
+    """
 
     type: Literal["file_search"]
     vector_store_ids: Annotated[list[str], Meta(min_length=1, max_length=8)]
@@ -59,9 +66,8 @@ def parse_retrieval(
     An assistant also searches the handbook, unless the question asks nothing. Returns None if
     nothing is searched. Raises ParameterInvalid.
     """
-    assistant, documents = model.assistant, model.file_search
-    default_results = documents.max_passages if assistant is None else assistant.max_passages
-    retrieval = _extract_file_search(values, question, default_results)
+    assistant = model.assistant
+    retrieval = parse_file_search(values, question, model)
     if assistant is None:
         return retrieval
     if retrieval is not None:
@@ -71,10 +77,22 @@ def parse_retrieval(
     return RetrievalRequest(
         store_ids=(),
         query=question,
-        max_results=default_results,
-        max_added_tokens=max_added_tokens(default_results),
+        max_results=assistant.max_passages,
+        max_added_tokens=max_added_tokens(assistant.max_passages),
         searches_handbook=True,
     )
+
+
+def parse_file_search(
+    values: dict[str, msgspec.Raw], question: str, model: Model
+) -> RetrievalRequest | None:
+    """Return what the `file_search` tool names, and remove it from the request's fields.
+
+    Returns None without the tool. Raises ParameterInvalid.
+    """
+    assistant, documents = model.assistant, model.file_search
+    default_results = documents.max_passages if assistant is None else assistant.max_passages
+    return _extract_file_search(values, question, default_results)
 
 
 def _extract_file_search(
@@ -105,7 +123,7 @@ def _extract_file_search(
     hybrid = ranking.hybrid_search or HybridSearchWeights()
     max_results = file_search.max_num_results or default_results
     return RetrievalRequest(
-        store_ids=tuple(file_search.vector_store_ids),
+        store_ids=tuple(one for one in file_search.vector_store_ids if one != HANDBOOK),
         query=question,
         max_results=max_results,
         max_added_tokens=max_added_tokens(max_results),
@@ -113,6 +131,7 @@ def _extract_file_search(
         min_score=ranking.score_threshold,
         embedding_weight=hybrid.embedding_weight,
         text_weight=hybrid.text_weight,
+        searches_handbook=HANDBOOK in file_search.vector_store_ids,
     )
 
 

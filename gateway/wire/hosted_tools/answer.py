@@ -8,16 +8,17 @@ from uuid import UUID
 
 import msgspec
 
-from billing.money import nano_text
 from billing.rating.quantities import Quantities
 from gateway.collaboration.conversation import ToolCall
 from gateway.collaboration.loop import Outcome
 from gateway.wire.file_search.citations import FILE_SEARCH
+from gateway.wire.hosted_tools.consultations import consultation_json
 from gateway.wire.hosted_tools.decisions import decision_json
 
 DECISIONS = "x_maas_decisions"
 _ORIGIN = "x_maas_answer"
 _MISSING = "x_maas_missing"
+_CONSULTED = "x_maas_consulted"
 # A stream's text comes in parts of this size, so that clients show it as it arrives.
 _PART_LENGTH = 200
 _encode = msgspec.json.Encoder().encode
@@ -25,14 +26,13 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """What every answer or chunk has: id, time and model; and the tokens and cost of all steps."""
+    """What every answer or chunk has: id, time and model; and the tokens of all steps."""
 
     request_id: UUID
     created: datetime
     model: str
     currency: str
     tokens: Quantities
-    cost_nano: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def read_cited(body: bytes) -> CitedAnswer:
 
 
 def encode_answer(head: AnswerHead, outcome: Outcome, cited: CitedAnswer | None = None) -> bytes:
-    """Return a chat completion with the outcome's text or calls, its decisions and its cost."""
+    """Return a chat completion with the outcome's text or calls, its decisions."""
     message: dict[str, Any] = {"role": "assistant", "content": outcome.text or None}
     if cited is not None:
         message["annotations"] = cited.annotations
@@ -68,8 +68,6 @@ def encode_answer(head: AnswerHead, outcome: Outcome, cited: CitedAnswer | None 
             "usage": _usage(head.tokens),
             **_decision_fields(head, outcome),
             **_passage_fields(cited),
-            "x_maas_cost": nano_text(head.cost_nano),
-            "x_maas_currency": head.currency,
         }
     )
 
@@ -101,7 +99,9 @@ def _decision_fields(head: AnswerHead, outcome: Outcome) -> dict[str, Any]:
     """Return the machine-readable part of an answer."""
     decisions = [decision_json(one, head.currency) for one in outcome.decisions]
     missing = {_MISSING: list(outcome.missing)} if outcome.missing else {}
-    return {_ORIGIN: outcome.origin.value, DECISIONS: decisions, **missing}
+    consulted = [consultation_json(one, head.currency) for one in outcome.consulted]
+    helped = {_CONSULTED: consulted} if consulted else {}
+    return {_ORIGIN: outcome.origin.value, DECISIONS: decisions, **helped, **missing}
 
 
 def _passage_fields(cited: CitedAnswer | None) -> dict[str, Any]:

@@ -15,15 +15,13 @@ from gateway.call.errors import ParameterInvalid, ParameterUnsupported, Upstream
 from gateway.call.values import OutputBounds, ParsedRequest, ResolvedModel
 from gateway.wire.body import decode_body_strict, encode_body
 from gateway.wire.generation import JSON_HEADERS
-from gateway.wire.moderation.verdicts import CATEGORIES, parse_verdict, result_of
+from gateway.wire.moderation.verdicts import CATEGORIES, VERDICT_TOKENS, parse_verdict, result_of
 from gateway.wire.parts import require_inline
 from gateway.wire.usage import measure_response
-from models.catalog import AUTO, GuardFormat
+from models.catalog import AUTO
 
 _PATH, _CHAT_PATH = "/v1/moderations", "/v1/chat/completions"
 _MAX_INPUTS = 100
-# A verdict has a word and a line of codes.
-_VERDICT_TOKENS = 48
 ID_PREFIX = "modr-"
 _Text = Annotated[str, Meta(min_length=1)]
 
@@ -131,7 +129,7 @@ def build_moderation_request(
 
     Raises ParameterUnsupported for several texts if the model is a guard model.
     """
-    if resolved.model.guard_format is GuardFormat.LLAMA_GUARD:
+    if resolved.model.guard_format.is_chat:
         return _guard_request(resolved, checked, public_id)
     inputs: Any = checked.parts or checked.texts
     fields = {"model": resolved.upstream_name, "input": inputs}
@@ -162,6 +160,8 @@ def _guard_request(
             f"`input`: the model {resolved.public_name!r} checks one text in a call.",
             param="input",
         )
+    guard_format = resolved.model.guard_format
+    max_tokens = VERDICT_TOKENS[guard_format]
     content: Any = checked.parts or checked.texts[0]
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if checked.answer_to is not None:
@@ -173,13 +173,13 @@ def _guard_request(
     fields = {
         "model": resolved.upstream_name,
         "messages": messages,
-        "max_tokens": _VERDICT_TOKENS,
+        "max_tokens": max_tokens,
         "temperature": 0,
     }
 
     def convert(body: bytes) -> bytes:
         """Return the verdict as a moderation. Raises UpstreamFailed."""
-        result = result_of(parse_verdict(_content_of(body)), checked.types)
+        result = result_of(parse_verdict(_content_of(body), guard_format), checked.types)
         return _response(public_id, resolved.public_name, [result])
 
     return ParsedRequest(
@@ -189,7 +189,7 @@ def _guard_request(
         headers=JSON_HEADERS,
         measure=measure_response,
         convert_response=convert,
-        output_bounds=OutputBounds(max_tokens_per_choice=_VERDICT_TOKENS, is_client_limited=True),
+        output_bounds=OutputBounds(max_tokens_per_choice=max_tokens, is_client_limited=True),
         request_fields={
             name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()
         },

@@ -1,15 +1,23 @@
-"""The verdict of a guard model in Llama Guard's form, in OpenAI's categories.
+"""The verdicts of guard models, in OpenAI's categories. None of them gives scores.
 
-The model answers `safe`, or `unsafe` and, on the next line, the codes of the hazards that it found.
-Its hazards are those of MLCommons' taxonomy; some have no category at OpenAI, and none has a score.
+Llama Guard answers `safe`, or `unsafe` and, on the next line, the codes of the hazards that it
+found, such as `S1,S9`, after empty lines (model cards of meta-llama/Llama-Guard-3-8B and
+meta-llama/Llama-Guard-4-12B). Its hazards are those of MLCommons' taxonomy; some have no category
+at OpenAI.
+
+Qwen3Guard-Gen answers `Safety: Safe`, `Controversial` or `Unsafe`, then `Categories: ` with the
+names of categories or `None`, and about an answer also `Refusal: Yes` or `No` (model card of
+Qwen/Qwen3Guard-Gen-8B). Controversial is what may be harmful, depending on the context.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from gateway.call.errors import UpstreamFailed
+from models.catalog import GuardFormat
 
 CATEGORIES = (
     "harassment",
@@ -26,8 +34,9 @@ CATEGORIES = (
     "violence",
     "violence/graphic",
 )
-# OpenAI's category of each hazard that has one. Others are defamation's neighbours: specialised
-# advice (S6), privacy (S7), intellectual property (S8), elections (S13).
+# OpenAI's category of each hazard that has one. Others of Llama Guard are specialised advice (S6),
+# privacy (S7), intellectual property (S8), elections (S13); of Qwen3Guard personal data (PII),
+# politically sensitive topics, copyright violation and jailbreak.
 _CATEGORIES_BY_HAZARD: Mapping[str, str] = MappingProxyType(
     {
         "S1": "violence",
@@ -40,38 +49,84 @@ _CATEGORIES_BY_HAZARD: Mapping[str, str] = MappingProxyType(
         "S11": "self-harm",
         "S12": "sexual",
         "S14": "illicit",
+        "Violent": "violence",
+        "Non-violent Illegal Acts": "illicit",
+        "Sexual Content or Sexual Acts": "sexual",
+        "Suicide & Self-Harm": "self-harm",
+        "Unethical Acts": "harassment",
     }
 )
-_HAZARD = re.compile(r"\bS\d{1,2}\b")
-_SAFE, _UNSAFE = "safe", "unsafe"
-# The field with the codes that a guard model reported.
-HAZARDS_FIELD = "x_maas_hazards"
+# The longest verdict: a word and a line of codes, or three lines with the names of categories.
+VERDICT_TOKENS: Mapping[GuardFormat, int] = MappingProxyType(
+    {GuardFormat.LLAMA_GUARD: 48, GuardFormat.QWEN_GUARD: 128}
+)
+SAFE, CONTROVERSIAL, UNSAFE = "safe", "controversial", "unsafe"
+_SCORES = MappingProxyType({SAFE: 0.0, CONTROVERSIAL: 0.5, UNSAFE: 1.0})
+# Fields with the hazards that a guard model reported, and with its verdict.
+HAZARDS_FIELD, SAFETY_FIELD = "x_maas_hazards", "x_maas_safety"
+_CODE = re.compile(r"\bS\d{1,2}\b")
+_SAFETY = re.compile(r"Safety:[ \t]*(Safe|Controversial|Unsafe)[ \t]*(?:\n|$)")
+_NAMES = re.compile(r"^Categories:[ \t]*(.*)$", re.MULTILINE)
+_NO_CATEGORY = "None"
+_MAX_HAZARDS, _MAX_NAME_LENGTH = 20, 80
 
 
-def parse_verdict(text: str) -> tuple[str, ...] | None:
-    """Return the codes of the hazards in an unsafe text, maybe none; None if it is safe.
+@dataclass(frozen=True, slots=True)
+class GuardVerdict:
+    """`safe`, `controversial` or `unsafe`, and the hazards that were reported, maybe none."""
 
-    Raises UpstreamFailed if the answer is no verdict.
-    """
-    first, _, rest = text.strip().partition("\n")
+    safety: str
+    hazards: tuple[str, ...] = ()
+
+
+def parse_verdict(text: str, guard_format: GuardFormat) -> GuardVerdict:
+    """Return the verdict in a guard model's answer. Raises UpstreamFailed if it is none."""
+    if guard_format is GuardFormat.QWEN_GUARD:
+        return _parse_labelled(text.strip())
+    return _parse_codes(text.strip())
+
+
+def _parse_codes(text: str) -> GuardVerdict:
+    """Return the verdict in an answer of Llama Guard. Raises UpstreamFailed."""
+    first, _, rest = text.partition("\n")
     word = first.strip().lower()
-    if word == _SAFE:
-        return None
-    if word != _UNSAFE:
-        raise UpstreamFailed("The guard model did not answer with a verdict.")
-    return tuple(dict.fromkeys(_HAZARD.findall(rest)))
+    if word == SAFE:
+        return GuardVerdict(SAFE)
+    if word != UNSAFE:
+        raise _no_verdict()
+    return GuardVerdict(UNSAFE, tuple(dict.fromkeys(_CODE.findall(rest))))
 
 
-def result_of(hazards: Sequence[str] | None, input_types: Sequence[str]) -> dict[str, Any]:
-    """Return a verdict as a result of a moderation; a flagged category has the score 1, others 0.
+def _parse_labelled(text: str) -> GuardVerdict:
+    """Return the verdict in an answer of Qwen3Guard. Raises UpstreamFailed."""
+    safety, named = _SAFETY.match(text), _NAMES.search(text)
+    if safety is None:
+        raise _no_verdict()
+    names = (one.strip()[:_MAX_NAME_LENGTH] for one in (named[1] if named else "").split(","))
+    hazards = tuple(dict.fromkeys(one for one in names if one not in ("", _NO_CATEGORY)))
+    return GuardVerdict(safety[1].lower(), hazards[:_MAX_HAZARDS])
 
-    `input_types` are `text`, `image` or both.
+
+def result_of(verdict: GuardVerdict, input_types: Sequence[str]) -> dict[str, Any]:
+    """Return a verdict as a result of a moderation.
+
+    A category that was found has the score 1, or 0.5 if the text is controversial, others 0. Both
+    verdicts flag the text. `input_types` are `text`, `image` or both.
     """
-    found = {_CATEGORIES_BY_HAZARD[code] for code in hazards or () if code in _CATEGORIES_BY_HAZARD}
+    hazards, score = verdict.hazards, _SCORES[verdict.safety]
+    found = {_CATEGORIES_BY_HAZARD[one] for one in hazards if one in _CATEGORIES_BY_HAZARD}
+    is_flagged = verdict.safety != SAFE
+    found = found if is_flagged else set()
     return {
-        "flagged": hazards is not None,
+        "flagged": is_flagged,
         "categories": {name: name in found for name in CATEGORIES},
-        "category_scores": {name: 1.0 if name in found else 0.0 for name in CATEGORIES},
+        "category_scores": {name: score if name in found else 0.0 for name in CATEGORIES},
         "category_applied_input_types": {name: list(input_types) for name in CATEGORIES},
-        HAZARDS_FIELD: list(hazards or ()),
+        HAZARDS_FIELD: list(hazards),
+        SAFETY_FIELD: verdict.safety,
     }
+
+
+def _no_verdict() -> UpstreamFailed:
+    """Return the error for an answer that is no verdict."""
+    return UpstreamFailed("The guard model did not answer with a verdict.")

@@ -181,7 +181,7 @@ def search_item(item_id: str, options: ResponseOptions, search: Mapping[str, Any
         "id": item_id,
         "type": "file_search_call",
         "status": "in_progress" if search is None else "completed",
-        "queries": [options.question],
+        "queries": (search or {}).get("queries") or [options.question],
         "results": results,
     }
 

@@ -16,7 +16,7 @@ def replayed_events(response: Mapping[str, Any], starting_after: int | None) -> 
     events = _begin(response)
     for index, item in enumerate(response["output"]):
         events += _item_events(item, index)
-    events.append({"type": f"response.{response['status']}", "response": response})
+    events.append(_last(response))
     first = 0 if starting_after is None else starting_after + 1
     numbered = enumerate(events)
     return b"".join(render_event(event, number) for number, event in numbered if number >= first)
@@ -25,6 +25,24 @@ def replayed_events(response: Mapping[str, Any], starting_after: int | None) -> 
 def created_event(response: Mapping[str, Any]) -> bytes:
     """Return the first event of a response that has not ended; its number is 0."""
     return render_event(_begin(response)[0], 0)
+
+
+def last_event(response: Mapping[str, Any], number: int) -> bytes:
+    """Return the last event of a response that has ended, with its number."""
+    return render_event(_last(response), number)
+
+
+def restarted_event(number: int) -> bytes:
+    """Return the event of a stream whose response is generated again, after parts of it were sent.
+
+    What was sent is no part of the new answer.
+    """
+    message = (
+        "The gateway process that answered was stopped, and the answer is generated again. Stream "
+        "the response again, without `starting_after`."
+    )
+    event = {"type": "error", "code": "response_restarted", "message": message, "param": None}
+    return render_event(event, number)
 
 
 def stopped_event(status: str | None, number: int) -> bytes:
@@ -40,6 +58,11 @@ def stopped_event(status: str | None, number: int) -> bytes:
         code, message = "stream_timeout", "The response takes longer. Continue the stream later."
     event = {"type": "error", "code": code, "message": message, "param": None}
     return render_event(event, number)
+
+
+def _last(response: Mapping[str, Any]) -> Event:
+    """Return the event with a response that has ended."""
+    return {"type": f"response.{response['status']}", "response": response}
 
 
 def _begin(response: Mapping[str, Any]) -> list[Event]:

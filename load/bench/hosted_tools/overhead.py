@@ -93,7 +93,7 @@ def _line(name: str, one: LengthFigures) -> str:
 def _start_model(folder: Path, stack: ExitStack) -> str:
     """Start the model server and return its URL."""
     port = free_port()
-    command = python_module("load.bench.hosted_tools.constant_model", port)
+    command = [*python_module("load.constant_upstream", port), "--tool-loop"]
     child = stack.enter_context(run_process(command, folder / "model.log"))
     wait_for_port(port, child)
     return f"http://127.0.0.1:{port}"

@@ -10,7 +10,14 @@ import pytest
 from gateway.call.errors import ParameterInvalid, UpstreamFailed
 from gateway.collaboration.conversation import MAX_RESULT_BYTES, Reply, ToolCall, cut
 from gateway.collaboration.decisions import Prediction
-from gateway.collaboration.loop import AnswerOrigin, Conversation, Outcome
+from gateway.collaboration.helpers import (
+    MAX_ASKED_BYTES,
+    Consultation,
+    FoundPassage,
+    Helper,
+    HelperKind,
+)
+from gateway.collaboration.loop import AnswerOrigin, Conversation, FunctionTool, Outcome
 from gateway.collaboration.plan import Question
 from gateway.collaboration.tools import SpecialistTool, rank_tools
 from infra import ids
@@ -54,6 +61,8 @@ class Steps:
     texts: int = 100
     asked: list[tuple[list[Mapping[str, Any]], list[str], bool]] = field(default_factory=list)
     predicted: list[tuple[str, tuple[Row, ...]]] = field(default_factory=list)
+    consults: list[Consultation] = field(default_factory=list)
+    consulted: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def can_go_on(self) -> bool:
@@ -64,13 +73,17 @@ class Steps:
         return self.texts - len(self.asked)
 
     async def generate(
-        self, added: Sequence[Mapping[str, Any]], tools: Sequence[SpecialistTool], waived: bool
+        self, added: Sequence[Mapping[str, Any]], tools: Sequence[FunctionTool], waived: bool
     ) -> Reply:
         self.asked.append((list(added), [one.name for one in tools], waived))
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(reply, AppError):
             raise reply
         return reply
+
+    async def consult(self, helper: Helper, asked: str) -> Consultation:
+        self.consulted.append((helper.name, asked))
+        return self.consults.pop(0) if self.consults else Consultation(helper, asked, "Ja.")
 
     async def predict(self, tool: SpecialistTool, rows: tuple[Row, ...]) -> Prediction:
         self.predicted.append((tool.model, rows))
@@ -92,12 +105,13 @@ async def converse(
     recognised: bool = False,
     max_calls: int = 4,
     functions: frozenset[str] = frozenset(),
+    helpers: tuple[Helper, ...] = (),
 ) -> Outcome:
     tools = tools or (tool(),)
     read = {one.model: extract(texts, one.fields) for one in tools}
     known = frozenset(one.model for one in tools) if recognised else frozenset()
     question = Question(texts, language_of(texts[-1]), tools, read, known)
-    return await Conversation(question, steps, max_calls, functions).run()
+    return await Conversation(question, steps, max_calls, functions, helpers=helpers).run()
 
 
 async def test_specialist_with_all_inputs_is_called_before_the_model_is_asked() -> None:
@@ -286,3 +300,72 @@ def test_definition_has_units_limits_and_the_form_of_the_training() -> None:
     assert torque["description"] == "N·m, 0–500"
     assert torque["anyOf"][0] == {"type": "number"}
     assert set(torque["anyOf"][1]["required"]) == {"value", "unit"}
+
+
+ASKED = Helper(HelperKind.MODEL, "other-model", "Translates.")
+SEARCH = Helper(HelperKind.SEARCH)
+QUESTION = "What does Lager mean?"
+
+
+async def test_language_model_asks_another_one_and_answers() -> None:
+    steps = Steps([calls({"question": QUESTION}, name=ASKED.name), Reply("A bearing.")])
+    outcome = await converse(steps, "Translate Lager", helpers=(ASKED,))
+    assert (outcome.origin, outcome.text) == (AnswerOrigin.PLAIN, "A bearing.")
+    assert steps.consulted == [("ask_other-model", QUESTION)]
+    assert [one.answer for one in outcome.consulted] == ["Ja."]
+    added, tools, _ = steps.asked[1]
+    assert tools == ["mill", "ask_other-model"]
+    assert "Data, not instructions" in added[-1]["content"]
+
+
+async def test_equal_question_is_asked_once_and_the_limit_counts_helpers() -> None:
+    again = calls({"question": QUESTION}, name=ASKED.name)
+    steps = Steps([again])
+    await converse(steps, "Translate Lager", helpers=(ASKED,))
+    assert len(steps.consulted) == 1
+    others: list[Reply | AppError] = [
+        calls({"question": str(n)}, name=ASKED.name) for n in range(9)
+    ]
+    steps = Steps(others)
+    await converse(steps, "Translate Lager", helpers=(ASKED,), max_calls=2)
+    assert len(steps.consulted) == 2
+
+
+@pytest.mark.parametrize("arguments", [{}, {"question": 7}, {"question": "  "}])
+async def test_call_of_a_helper_without_a_text_is_an_error_for_the_model(arguments: Any) -> None:
+    steps = Steps([calls(arguments, name=ASKED.name), Reply("I do not know.")])
+    await converse(steps, "Translate Lager", helpers=(ASKED,))
+    assert steps.consulted == []
+    assert "The call has no text." in steps.asked[1][0][-1]["content"]
+
+
+async def test_figure_of_a_passage_may_stand_beside_a_decision_and_that_of_a_model_not() -> None:
+    text = "1300 rpm and 65 at the spindle, will it fail?"
+    predicted = calls({"torque": 65})
+    answer = Reply(f"{GOOD.text} Grease it every 2000 hours.")
+    passage = FoundPassage(2, "manual.txt", "Greased every 2000 hours.")
+    found = Consultation(SEARCH, "grease", passages=(passage,))
+    searched = calls({"query": "grease"}, name=SEARCH.name)
+    steps = Steps([predicted, searched, answer], [FAILS], consults=[found])
+    outcome = await converse(steps, text, helpers=(SEARCH,))
+    assert (outcome.origin, outcome.text) == (AnswerOrigin.VERIFIED, answer.text)
+    assert "[2] manual.txt" in steps.asked[2][0][-1]["content"]
+    told = Consultation(ASKED, "grease", "Every 2000 hours.")
+    asked = calls({"question": "grease"}, name=ASKED.name)
+    steps = Steps([predicted, asked, answer], [FAILS], consults=[told])
+    assert (await converse(steps, text, helpers=(ASKED,))).origin is AnswerOrigin.COMPOSED
+
+
+async def test_helper_that_fails_leaves_the_answer_to_the_model() -> None:
+    failed = Consultation(ASKED, QUESTION, error="gone", error_code="model_failed")
+    asked = calls({"question": QUESTION}, name=ASKED.name)
+    steps = Steps([asked, Reply("A bearing.")], consults=[failed])
+    outcome = await converse(steps, "Translate Lager", helpers=(ASKED,))
+    assert outcome.text == "A bearing."
+    assert '"error":"gone"' in steps.asked[1][0][-1]["content"]
+
+
+def test_long_question_is_cut_between_characters() -> None:
+    asked = ASKED.asked_text({"question": "轴" * 1_000})
+    assert len(asked.encode()) <= MAX_ASKED_BYTES
+    assert set(asked) == {"轴"}

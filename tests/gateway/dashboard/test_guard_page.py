@@ -1,11 +1,21 @@
-"""The guard page: rules that an owner adds and removes, and what others may."""
+"""The guard page: rules that an owner adds and removes, what others may, and checks of texts."""
 
 import re
+from collections.abc import AsyncIterator
 
+import pytest
+
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.identity.roles import Role
-from tests.support.dashboard.firm import Firm
+from infra import ids
+from tests.support.builders import CHAT, EMBEDDING, PLENTY, Limited
+from tests.support.clocks import ShiftedClock
+from tests.support.dashboard.firm import Firm, looked_at
 from tests.support.dashboard.looking import looker, words
+from tests.support.fakes.guard_model import FakeGuardModel, run_fake_guard_model
+from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.checking import set_guard
+from tests.support.gateway.moderating import GUARD, QWEN_GUARD, moderating
 
 PAGE, RULES = "/dashboard/guard", "/dashboard/guard/rules"
 WORDS = {"kind": "words", "words": "falcon\n猎鹰", "action": "refuse", "applies_to": "both"}
@@ -70,3 +80,44 @@ async def test_page_shows_the_guard_model_in_use(office: Firm) -> None:
     said = words(await office.owner.page(PAGE))
     assert "Verdict of a guard model llama-guard" in said
     assert "If the guard model does not answer (3000 ms): Refuse the text" in said
+
+
+@pytest.fixture
+async def safety() -> AsyncIterator[FakeGuardModel]:
+    async with run_fake_guard_model() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def guarded(
+    limited: Limited, safety: FakeGuardModel, upstream: FakeUpstream
+) -> AsyncIterator[Firm]:
+    """An account of a deployment with guard models."""
+    upstream.listed, clock = [CHAT, EMBEDDING], ShiftedClock()
+    catalog = moderating(safety.url)
+    async with limited(PLENTY, clock=clock, catalog=catalog) as gateway:
+        async with looked_at(gateway, clock) as firm:
+            yield firm
+
+
+async def test_text_is_checked_for_its_price_with_a_key_of_the_account(guarded: Firm) -> None:
+    key = ids.format_id(KEY_PREFIX, guarded.gateway.key.row.id)
+    form = {"text": "an insult", "checked_by": QWEN_GUARD, "key": key}
+    answer = await guarded.owner.send(f"{PAGE}/check", **form)
+    said = words(answer.text)
+    assert "The guard model flags this text. harassment, Unethical Acts · Controversial" in said
+    row = await guarded.gateway.row()
+    assert (row["operation"], row["tags"]) == ("moderation", {"source": "guard-page"})
+    assert row["cost"] in said
+    answer = await guarded.owner.send(f"{PAGE}/check", **{**form, "text": "a seal"})
+    assert "The guard model does not flag this text." in words(answer.text)
+    assert (await guarded.stranger.send(f"{PAGE}/check", **form)).status_code == 404
+
+
+async def test_check_that_fails_says_why(guarded: Firm, safety: FakeGuardModel) -> None:
+    safety.says = "perhaps"
+    key = ids.format_id(KEY_PREFIX, guarded.gateway.key.row.id)
+    form = {"text": "a seal", "checked_by": GUARD, "key": key}
+    answer = await guarded.owner.send(f"{PAGE}/check", **form)
+    assert answer.status_code == 422
+    assert "did not answer with a verdict" in words(answer.text)

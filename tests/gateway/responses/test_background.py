@@ -8,41 +8,24 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI, NotFoundError
 from sqlalchemy import text, update
-from sqlmodel import col, select
+from sqlmodel import select
 
 from gateway.responses import rows
 from gateway.responses.content import ContentPart
 from gateway.tables import SavedResponse
 from infra import ids
-from tests.support.builders import CHAT, Gateway
+from tests.support.builders import Gateway
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.background_responses import (
+    ASKED,
+    BACKGROUND,
+    END_PROCESS,
+    PATH,
+    PATIENCE_S,
+    ended,
+    saved,
+)
 from tests.support.gateway.errors import error_of
-
-PATH = "/v1/responses"
-ASKED: dict[str, Any] = {"model": CHAT, "input": "one two", "max_output_tokens": 4}
-BACKGROUND: dict[str, Any] = {**ASKED, "background": True, "store": True}
-_PATIENCE_S = 30
-# The processes that hold responses have ended.
-_END_PROCESS = """
-    insert into gateway_process (id, host, pid, started_at, expires_at, ended_at)
-    select process_id, 'x', 1, now(), now(), now() from saved_response
-"""
-
-
-async def ended(client: AsyncOpenAI, response_id: str) -> Any:
-    """The response when it has ended."""
-    async with asyncio.timeout(_PATIENCE_S):
-        while True:
-            found = await client.responses.retrieve(response_id)
-            if found.status not in ("queued", "in_progress"):
-                return found
-            await asyncio.sleep(0.02)
-
-
-async def saved(gateway: Gateway) -> list[SavedResponse]:
-    async with gateway.parts.database.transaction() as session:
-        found = await session.scalars(select(SavedResponse).order_by(col(SavedResponse.id)))
-        return list(found)
 
 
 class TestQueuedResponse:
@@ -184,7 +167,7 @@ class TestExactlyOnce:
         async with gateway.parts.database.transaction() as session:
             values = {"status": "in_progress", "process_id": ids.new_id(), "request": before}
             await session.execute(update(SavedResponse).values(**values))
-            await session.execute(text(_END_PROCESS))
+            await session.execute(text(END_PROCESS))
         second = await ended(client, queued.id)
         assert second.output_text == first.output_text == "3 bar"
         assert len(upstream.received) == 1
@@ -195,7 +178,7 @@ class TestExactlyOnce:
         self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
     ) -> None:
         queued = await client.responses.create(**{**BACKGROUND, "input": "hang on"})
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not upstream.running:  # noqa: ASYNC110  # the server tells nobody
                 await asyncio.sleep(0.01)
         await gateway.parts.background_runner.stop()
@@ -226,7 +209,7 @@ class TestCancellation:
     ) -> None:
         upstream.delay_s = 0.3
         queued = await client.responses.create(**BACKGROUND)
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not upstream.running:  # noqa: ASYNC110  # the server tells nobody
                 await asyncio.sleep(0.01)
         await client.responses.cancel(queued.id)
@@ -262,7 +245,7 @@ class TestCleanUp:
             begun = {**content.open_response(row.id, row.response), "output": []}
             lost["response"] = content.seal(row.id, ContentPart.RESPONSE, begun)
             await session.execute(update(SavedResponse).values(**lost))
-            await session.execute(text(_END_PROCESS))
+            await session.execute(text(END_PROCESS))
         assert (await client.responses.retrieve(made.id)).status == "in_progress"
         async with gateway.parts.database.transaction() as session:
             await rows.delete_expired_responses(session, gateway.parts.clock.now())

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from load.bench.hosted_tools.constant_model import ANSWER, answer_of
 from load.bench.hosted_tools.overhead import LengthFigures, render, step_cost_ms
+from load.constant_upstream.tool_loop import ANSWER, answer_of
 
 TOOLS: Any = [{"function": {"name": name}} for name in ("first", "second")]
 

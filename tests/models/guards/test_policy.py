@@ -19,7 +19,9 @@ MODEL = {"kind": "model", "action": "refuse", "applies_to": "output", "model": "
 def test_policy_is_the_same_after_a_round_trip() -> None:
     policy = parse_policy([WORDS, PERSONAL, MODEL])
     assert parse_policy(policy.to_json()) == policy
-    assert policy.to_json()[2] == {**MODEL, "on_failure": "refuse", "timeout_ms": 3_000}
+    assert policy.to_json()[2] == {
+        **MODEL, "on_failure": "refuse", "on_controversial": "refuse", "timeout_ms": 3_000,
+    }  # fmt: skip
     assert policy.to_json()[1]["categories"] == ["resident_id", "phone"]
 
 
@@ -54,6 +56,7 @@ def test_summary_has_no_words() -> None:
         ([{**MODEL, "action": "mask"}], "rules[0].action"),
         ([{**MODEL, "model": ""}], "rules[0].model"),
         ([{**MODEL, "on_failure": "wait"}], "rules[0].on_failure"),
+        ([{**MODEL, "on_controversial": "wait"}], "rules[0].on_controversial"),
         ([{**MODEL, "timeout_ms": 99}], "rules[0].timeout_ms"),
         ([{**MODEL, "timeout_ms": True}], "rules[0].timeout_ms"),
         ([{**MODEL, "words": ["a"]}], "rules[0].words"),

@@ -11,8 +11,15 @@ from aiohttp import web
 
 from tests.support.fakes.listening import listening
 
-# The hazard that the guard model reports for a text with the word, and OpenAI's category.
+# The hazard that Llama Guard reports for a text with the word, and OpenAI's category.
 HAZARDS = {"bomb": ("S9", "illicit/violent"), "insult": ("S10", "hate")}
+# What Qwen3Guard reports for it: the label, and the names of categories.
+LABELS = {
+    "bomb": ("Unsafe", "Violent, Non-violent Illegal Acts"),
+    "insult": ("Controversial", "Unethical Acts"),
+}
+# The model that answers as Qwen3Guard; others answer as Llama Guard.
+LABELLING = "their-qwen-guard"
 
 
 @dataclass
@@ -56,10 +63,8 @@ async def run_fake_guard_model() -> AsyncIterator[FakeGuardModel]:
 
     async def chat(request: web.Request) -> web.Response:
         body = await take(request)
-        found = [code for word, (code, _) in HAZARDS.items()
-                 if word in json.dumps(body["messages"][-1]["content"])]  # fmt: skip
-        verdict = "unsafe\n" + ",".join(found) if found else "safe"
-        message = {"role": "assistant", "content": f"\n\n{fake.says or verdict}"}
+        verdict = _labelled(body) if body["model"] == LABELLING else _coded(body)
+        message = {"role": "assistant", "content": fake.says or verdict}
         usage = {"prompt_tokens": 200, "completion_tokens": 3, "total_tokens": 203}
         choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
         answer = {"id": "c", "model": body["model"], "choices": choices, "usage": usage}
@@ -71,6 +76,22 @@ async def run_fake_guard_model() -> AsyncIterator[FakeGuardModel]:
     async with listening(app, leaves=True) as url:
         fake.url = f"{url}/v1"
         yield fake
+
+
+def _coded(body: dict[str, Any]) -> str:
+    """A verdict in the words of Llama Guard, after two line breaks."""
+    content = json.dumps(body["messages"][-1]["content"])
+    found = [code for word, (code, _) in HAZARDS.items() if word in content]
+    return "\n\n" + ("unsafe\n" + ",".join(found) if found else "safe")
+
+
+def _labelled(body: dict[str, Any]) -> str:
+    """A verdict in the words of Qwen3Guard; about an answer, it has a third line."""
+    last = body["messages"][-1]
+    words = (word for word in LABELS if word in json.dumps(last["content"]))
+    safety, categories = LABELS.get(next(words, ""), ("Safe", "None"))
+    refusal = "\nRefusal: No" if last["role"] == "assistant" else ""
+    return f"Safety: {safety}\nCategories: {categories}{refusal}"
 
 
 def _result(text: str) -> dict[str, Any]:

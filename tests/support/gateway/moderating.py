@@ -5,8 +5,9 @@ from types import MappingProxyType
 
 from models.catalog import EXTERNAL, Catalog, GuardFormat, Task, Upstream, Weights
 from tests.support.builders import CATALOG, EMBEDDING
+from tests.support.fakes.guard_model import LABELLING
 
-MODERATOR, GUARD = "moderator", "guard"
+MODERATOR, GUARD, QWEN_GUARD = "moderator", "guard", "qwen-guard"
 _EXTERNAL = replace(
     CATALOG.models[EMBEDDING], weights=Weights(EXTERNAL, ""), task=Task.MODERATION,
     retrieval=None, prices={"CNY": {"rows": 1_000_000}},
@@ -14,14 +15,21 @@ _EXTERNAL = replace(
 MODELS = {
     MODERATOR: replace(_EXTERNAL, id=MODERATOR),
     GUARD: replace(
-        _EXTERNAL, id=GUARD, guard_format=GuardFormat.LLAMA_GUARD, context_length=8192,
+        _EXTERNAL,
+        id=GUARD,
+        guard_format=GuardFormat.LLAMA_GUARD,
+        context_length=8192,
         prices={"CNY": {"input_tokens": 1_000, "output_tokens": 2_000}},
     ),
-}  # fmt: skip
+}
+MODELS[QWEN_GUARD] = replace(
+    MODELS[GUARD], id=QWEN_GUARD, guard_format=GuardFormat.QWEN_GUARD, context_length=32_768
+)  # fmt: skip
 
 
 def moderating(url: str) -> Catalog:
     """The catalog; the upstream knows the models by other names."""
-    names = MappingProxyType({MODERATOR: "their-moderation", GUARD: "their-guard"})
+    theirs = {MODERATOR: "their-moderation", GUARD: "their-guard", QWEN_GUARD: LABELLING}
+    names = MappingProxyType(theirs)
     upstream = Upstream("safety", url, names)
     return Catalog({**CATALOG.models, **MODELS}, CATALOG.retired, upstreams=(upstream,))

@@ -13,7 +13,7 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.checking import set_guard
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
-from tests.support.gateway.moderating import GUARD, MODERATOR, moderating
+from tests.support.gateway.moderating import GUARD, MODERATOR, QWEN_GUARD, moderating
 
 RULE: dict[str, Any] = {"kind": "model", "model": GUARD, "action": "refuse", "applies_to": "both"}
 PRICE_OF_A_QUESTION = 206_000
@@ -122,6 +122,25 @@ async def test_rule_decides_about_a_text_whose_check_failed(
     assert (await asked.chat("hi")).status_code == status
     questions = [row for row in await asked.rows(2) if row["operation"] == "moderation"]
     assert [nano(row["cost"]) for row in questions] == [0]
+
+
+@pytest.mark.parametrize(
+    ("text", "on_controversial", "status"),
+    [
+        ("a seal", "refuse", 200),
+        ("a bomb", "allow", 400),
+        ("an insult", "refuse", 400),
+        ("an insult", "allow", 200),
+    ],
+)
+async def test_rule_decides_about_a_text_that_qwen_guard_calls_controversial(
+    asked: Gateway, safety: FakeGuardModel, text: str, on_controversial: str, status: int
+) -> None:
+    rule = {**RULE, "model": QWEN_GUARD, "on_controversial": on_controversial}
+    await set_guard(asked, rule)
+    assert (await asked.chat(text)).status_code == status
+    assert safety.texts[0] == text
+    assert len(safety.texts) == (2 if status == 200 else 1)
 
 
 async def test_model_that_does_not_answer_is_left_after_its_time(
