@@ -85,7 +85,7 @@ def question_request(
             "max_tokens": MAX_ANSWER_TOKENS,
         }
     )
-    request = build_chat_request(parse_chat_request(body), resolved, CHAT.path, body)
+    request = build_chat_request(parse_chat_request(body), resolved, CHAT.path)
     own_tags = variant_tags(resolved) if resolved.public_name in principal.variants else {}
     return replace(
         request,
