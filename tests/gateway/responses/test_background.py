@@ -245,9 +245,9 @@ class TestCleanUp:
             begun = {**content.open_response(row.id, row.response), "output": []}
             lost["response"] = content.seal(row.id, ContentPart.RESPONSE, begun)
             await session.execute(update(SavedResponse).values(**lost))
-            await session.execute(text(END_PROCESS))
         assert (await client.responses.retrieve(made.id)).status == "in_progress"
         async with gateway.parts.database.transaction() as session:
+            await session.execute(text(END_PROCESS))
             await rows.delete_expired_responses(session, gateway.parts.clock.now())
         found = await client.responses.retrieve(made.id)
         assert (found.status, found.output) == ("failed", [])
