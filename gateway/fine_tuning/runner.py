@@ -3,8 +3,9 @@
     claim -> authenticate -> reserve -> train -> store -> bill -> make live -> await propagation
 
 A job is billed by a usage row like any call, and that row is durable before the variant can be
-called. A job whose process was lost continues in another process and is not billed twice. A job
-whose rejected model was accepted is billed and published without training.
+called. A job whose process was lost continues in another process and is not billed twice: before a
+further attempt is billed, the call of the attempt before is settled for good. A job whose rejected
+model was accepted is billed and published without training.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.key_epoch import read_epoch
+from billing.metering.process_reaper import settle_replaced_call
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement, Usage
 from gateway.access.key_lookup import find_key_by_id
@@ -191,6 +193,9 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
 
         async def take_over(_admitted: AdmittedCall) -> CallResult:
             """Return the call's result, billed by the time of the training."""
+            # From here on, the call's intent is durable: an attempt that takes over settles it.
+            async with self._deps.database.transaction() as session:
+                await jobs.lock_job(session, job)
             return _to_call_result(seconds)
 
         await self._deps.stages.internal_calls.execute(call, principal, request, take_over)
@@ -316,15 +321,29 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
             deps.metrics.verdicts.labels(job.model, "accepted").inc()
 
     async def _is_billed(self, job: Adaptation) -> bool:
-        """Whether an earlier attempt of the job stored its weights and was billed."""
-        query = select(Usage.request_id).where(
-            col(Usage.request_id) == job.request_id,
-            col(Usage.account_id) == job.account_id,
-            col(Usage.settlement) == Settlement.COMPLETE,
-        )
+        """Whether the job's newest call stored its weights and was billed; if not, it never will.
+
+        A call whose version is stored may have its usage row in the queue of a process that lost
+        the job, or in a commit whose result was lost. Raises FineTuningJobLost.
+        """
+        clock = self._deps.clock
         async with self._deps.database.transaction() as session:
+            row = await jobs.lock_job(session, job)
+            if row.score is not None:
+                await settle_replaced_call(
+                    session,
+                    row.account_id,
+                    row.request_id,
+                    clock.now(),
+                    jobs.FineTuningJobLost.code,
+                )
+            query = select(Usage.request_id).where(
+                col(Usage.request_id) == row.request_id,
+                col(Usage.account_id) == row.account_id,
+                col(Usage.settlement) == Settlement.COMPLETE,
+            )
             paid = (await session.scalars(query)).first() is not None
-            return paid and await variants.has_version_of_job(session, job)
+            return paid and await variants.has_version_of_job(session, row)
 
     async def _add_progress_event(self, job: Adaptation, line: ProgressLine) -> None:
         """Add a progress line and its metrics to the job's events."""
@@ -344,8 +363,8 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
         self._count(job, "cancelled" if is_cancelled else "rejected" if is_rejected else "failed")
 
     async def _requeue(self, job: Adaptation, reason: str) -> None:
-        """Requeue the job, or fail it after its last attempt."""
-        if jobs.QUEUE.retry.gives_up_after(job.attempts):
+        """Requeue the job, or fail it after its last attempt unless it is billed already."""
+        if jobs.QUEUE.retry.gives_up_after(job.attempts) and not await self._is_billed(job):
             return await self._fail(job, Unavailable(reason))
         async with self._deps.database.transaction() as session:
             await jobs.requeue_job(session, self._deps.clock, job, reason)
