@@ -1,14 +1,14 @@
 """`maas models predict`: predict a table through the API, with an API key of one's own."""
 
-import os
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import typer
 
+from gateway.cli.api_client import error_message, open_api, send_request
 from gateway.cli.results import Record
 from gateway.cli.runner import command
 from gateway.dashboard.pages.own_models.prediction_table import (
@@ -20,17 +20,6 @@ from gateway.dashboard.pages.own_models.prediction_table import (
     render_request,
 )
 from gateway.upstream.declared_inputs import parse_declared_inputs
-from infra.errors import AppError
-
-KEY_VARIABLE = "MAAS_API_KEY"
-_TIMEOUT_S = 120.0
-
-
-class ApiUnreachable(AppError):
-    """The API does not respond at its address, or the key is missing."""
-
-    status = 503
-    code = "api_unreachable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +50,8 @@ def models_predict(
 
     Billed like API calls to the key in the environment variable MAAS_API_KEY.
     """
-    secret = os.environ.get(KEY_VARIABLE, "")
-    if not secret:
-        raise ApiUnreachable(f"Set {KEY_VARIABLE} to an API key, as programs use it.")
     decision = DecisionForm(false_alarm, miss, act_on, limit)
-    headers = {"authorization": f"Bearer {secret}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S) as http:
+    with open_api(url) as http:
         content, cost = _predict(http, model, _Table(on, machine, horizon), decision)
     output_file.write_bytes(content)
     # Without the header of the CSV file, and its last line end.
@@ -78,37 +63,17 @@ def _predict(
     http: httpx.Client, model: str, table: _Table, decision: DecisionForm
 ) -> tuple[bytes, str]:
     """Return the predictions as CSV, and their cost with its currency."""
-    metadata = _send(http, "GET", f"/v2/models/{model}")
+    metadata = send_request(http, "GET", f"/v2/models/{model}")
     if metadata.status_code != HTTPStatus.OK:
-        raise TableNotPredicted(_message(metadata), param="model")
+        raise TableNotPredicted(error_message(metadata), param="model")
     inputs = parse_declared_inputs(metadata.content)
     content = table.file.read_bytes()
     found = read_instances(content, inputs, table.machine, table.horizon)
     body = render_request(model, found, decision.costs())
-    response = _send(http, "POST", "/v1/predictions", body)
+    response = send_request(http, "POST", "/v1/predictions", body)
     if response.status_code != HTTPStatus.OK:
-        raise TableNotPredicted(_message(response))
+        raise TableNotPredicted(error_message(response))
     predictions = read_predictions(response.status_code, response.content)
     label = table.machine or ("line" if found.labels[0] else "series")
     cost = response.headers.get("x-maas-cost", "")
     return render_predictions(label, found.labels, predictions), cost
-
-
-def _send(http: httpx.Client, method: str, path: str, body: bytes | None = None) -> httpx.Response:
-    """Send a request. Raises ApiUnreachable."""
-    headers = None if body is None else {"content-type": "application/json"}
-    try:
-        return http.request(method, path, content=body, headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ApiUnreachable(
-            f"The gateway does not respond at {http.base_url} ({type(error).__name__})."
-        ) from None
-
-
-def _message(response: httpx.Response) -> str:
-    """Return the message of an error response."""
-    try:
-        error: Any = response.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        return f"The gateway responded with status {response.status_code}."
-    return str(error["message"] if isinstance(error, dict) else error)
