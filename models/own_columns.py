@@ -36,8 +36,15 @@ class TableCheck:
 
 # Settings of anomaly detectors only.
 _OF_ANOMALIES = ("normal", "false_alarms")
-# Settings of models of single rows only.
-_OF_SINGLE_ROWS = ("ready_made",)
+# Why some kinds of models are not compared with a ready-made one in their training.
+_NOT_COMPARED: Mapping[str, str] = MappingProxyType(
+    {
+        "series_forecaster": "No ready-made model forecasts your series: a training compares the "
+        "forecasts with the last season repeated.",
+        ANOMALY: "No ready-made model knows the normal operation of your machine: a training "
+        "compares the detector with limits on each column by itself.",
+    }
+)
 
 CheckTable = Callable[[bytes, SchemaRequest], TableCheck]
 """Checks a file for a kind of model. Raises TrainingFileInvalid with all problems."""
@@ -58,7 +65,7 @@ def _check_rows(goal: Goal, content: bytes, request: SchemaRequest) -> TableChec
 
 def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of run-to-failure histories."""
-    _refuse(request, "window", *_OF_ANOMALIES, *_OF_SINGLE_ROWS)
+    _refuse(request, "window", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request, target_words=LIFE_WORDS)
     data = build_lives(schema, request)
     require_limit_costs(request.costs, Side.BELOW, request.cap)
@@ -67,7 +74,7 @@ def _check_lives(content: bytes, request: SchemaRequest) -> TableCheck:
 
 def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of series with classes."""
-    _refuse(request, "cap", "censored", *_OF_ANOMALIES, *_OF_SINGLE_ROWS)
+    _refuse(request, "cap", "censored", *_OF_ANOMALIES)
     schema = infer_schema(read_table(content), request)
     data = build_classes(schema, request)
     labels = np.concatenate(data.labels)
@@ -77,7 +84,8 @@ def _check_classes(content: bytes, request: SchemaRequest) -> TableCheck:
 
 def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of series to forecast; the remarks say how a call is to be made."""
-    _refuse(request, "window", "cap", "censored", "costs", *_OF_ANOMALIES, *_OF_SINGLE_ROWS)
+    _refuse(request, "window", "cap", "censored", "costs", *_OF_ANOMALIES)
+    _refuse_ready_made(request, "series_forecaster")
     schema = infer_schema(read_table(content), request)
     data = build_forecast_data(schema)
     form = plan_form(data, held_out_start(data))
@@ -86,7 +94,8 @@ def _check_forecasts(content: bytes, request: SchemaRequest) -> TableCheck:
 
 def _check_anomalies(content: bytes, request: SchemaRequest) -> TableCheck:
     """Check a table of normal operation."""
-    _refuse(request, "cap", "censored", "costs", *_OF_SINGLE_ROWS)
+    _refuse(request, "cap", "censored", "costs")
+    _refuse_ready_made(request, ANOMALY)
     schema = infer_monitor_schema(content, request)
     data = build_monitor_data(schema, request)
     return TableCheck(schema, data.normal_count, (*schema.notes, *data.notes))
@@ -102,10 +111,24 @@ def _refuse(request: SchemaRequest, *fields: str) -> None:
     require_no_problems(problems)
 
 
+def _refuse_ready_made(request: SchemaRequest, adapter: str) -> None:
+    """Raise TrainingFileInvalid, with the reason, for a kind that no ready-made model is like."""
+    if request.ready_made is not None:
+        name, problems = "ready_made", Problems()
+        fix = "Leave `schema.ready_made` out."
+        problems.add(Problem("unsupported_setting", _NOT_COMPARED[adapter], fix, field=name))
+        require_no_problems(problems)
+
+
 OF_ROWS: Mapping[str, Goal] = MappingProxyType(
     {"tabular_classifier": Goal.CLASS, "tabular_regressor": Goal.NUMBER}
 )
 """What models of single rows predict, by the catalog's `adapter`."""
+
+COMPARED: Mapping[str, Goal] = MappingProxyType(
+    {**OF_ROWS, "series_classifier": Goal.CLASS, "series_life": Goal.NUMBER}
+)
+"""What models predict that can be compared with a ready-made one in their training."""
 
 # By the catalog's `adapter`, like serving/training/fine_tune_task.py.
 OWN_COLUMNS: Mapping[str, CheckTable] = MappingProxyType(

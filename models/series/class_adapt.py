@@ -1,7 +1,8 @@
 """Train a classifier of series on a customer's long table with the customer's own columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -13,14 +14,18 @@ from models.decisions.planning import plan_class_decider
 from models.drift.fitting import fit_means
 from models.drift.reference import Reference
 from models.series.calls import ColumnRange, TimeColumn
-from models.series.class_data import ClassData, build_classes, reading_columns
+from models.series.class_data import ClassData, WindowSet, build_classes, reading_columns
 from models.series.class_fitting import FittedClasses, fit_classes
 from models.series.class_variant import VERSION, ClassDocument, load, render
+from models.series.ready_made import WindowInputs
+from models.series.series import Indices
 from models.series.windows import CumulativeSums
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from models.tabular.adapt import calibrate, class_bins, describe_comparison, report_costs
+from models.tabular.data import Goal
 from models.tabular.leakage import find_leaks
+from models.tabular.ready_made import HeldOut, OpenReadyMade, score_ready_made
 from models.tabular.tree_graph import require_same_scores
 
 _CHECKED_ROWS = 200
@@ -28,14 +33,19 @@ _CHECKED_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class ClassAdapter:
-    """The training function of a classifier of series, with the schema that was confirmed."""
+    """The training function of a classifier of series, with the schema that was confirmed.
+
+    `ready_made` loads the model that the schema names for a comparison.
+    """
 
     schema: SchemaRequest = field(default_factory=SchemaRequest)
     threads: int = 2
+    ready_made: OpenReadyMade | None = None
 
     def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
         """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
-        schema = infer_schema(read_table(training_file), self.schema)
+        table = read_table(training_file)
+        schema = infer_schema(table, self.schema)
         data = build_classes(schema, self.schema)
         for sentence in describe_series(data):
             progress(sentence)
@@ -47,8 +57,8 @@ class ClassAdapter:
         fitted = fit_classes(data, self.threads, report)
         windows = fitted.rows.windows
         progress(f"The class is told by {windows.steps} steps, with {fitted.settings.description}.")
-        table = windows.as_table(reading_columns(data, windows))
-        for leak in find_leaks(table, fitted.plan.splits[0]):
+        readings = windows.as_table(reading_columns(data, windows))
+        for leak in find_leaks(readings, fitted.plan.splits[0]):
             progress(leak.sentence)
         decider = plan_class_decider(self.schema.costs, data.classes, windows.target.indices)
         document = _build_document(data, fitted, decider, progress)
@@ -60,6 +70,14 @@ class ClassAdapter:
         progress(describe_comparison(fitted.comparison, fitted.plan.kind.value))
         score = fitted.comparison.as_score(fitted.plan.kind.value, _measure_costs(document, fitted))
         report_costs(decider, score, progress)
+        ready_made = score_ready_made(
+            self.ready_made,
+            self.schema.ready_made,
+            WindowInputs(table, self.schema, partial(_window_rows, data, windows)),
+            HeldOut(windows.target, fitted.held_out.predicted(Goal.CLASS), fitted.plan.clusters),
+            progress,
+        )
+        score = replace(score, ready_made=ready_made)
         return Adaptation(artefact, score, len(windows), len(fitted.held_out.rows))
 
 
@@ -72,6 +90,12 @@ def describe_series(data: ClassData) -> Sequence[str]:
         f"inputs {inputs}.",
         *data.notes,
     ]
+
+
+def _window_rows(data: ClassData, windows: WindowSet, position: int) -> Indices:
+    """Return the rows of the table that a window consists of."""
+    series, end = data.series.series[windows.series[position]], int(windows.ends[position])
+    return series.rows[end - windows.steps : end]
 
 
 def _measure_costs(document: ClassDocument, fitted: FittedClasses) -> DecisionCosts | None:

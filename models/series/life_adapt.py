@@ -1,7 +1,8 @@
 """Train remaining life on a customer's run-to-failure histories with the customer's own columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from models.series.life_fitting import FittedLife, fit_life
 from models.series.life_intervals import calibrate_life_intervals
 from models.series.life_rows import LifeRows, build_rows, reading_columns
 from models.series.life_variant import VERSION, LifeDocument, load, render
+from models.series.ready_made import WindowInputs
+from models.series.series import Indices
 from models.series.windows import CumulativeSums
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, SchemaRequest, infer_schema
@@ -26,6 +29,7 @@ from models.tabular.adapt import describe_comparison, report_costs
 from models.tabular.boosting import raw_scores
 from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable, cluster_weights
 from models.tabular.leakage import find_leaks
+from models.tabular.ready_made import HeldOut, OpenReadyMade, score_ready_made
 from models.tabular.tree_graph import build_tree_graph, require_same_scores
 
 _CHECKED_ROWS = 200
@@ -33,14 +37,19 @@ _CHECKED_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class LifeAdapter:
-    """The training function of remaining life, with the schema that was confirmed."""
+    """The training function of remaining life, with the schema that was confirmed.
+
+    `ready_made` loads the model that the schema names for a comparison.
+    """
 
     schema: SchemaRequest = field(default_factory=SchemaRequest)
     threads: int = 2
+    ready_made: OpenReadyMade | None = None
 
     def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
         """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
-        schema = infer_schema(read_table(training_file), self.schema, target_words=LIFE_WORDS)
+        table = read_table(training_file)
+        schema = infer_schema(table, self.schema, target_words=LIFE_WORDS)
         data = build_lives(schema, self.schema)
         for sentence in describe_lives(data):
             progress(sentence)
@@ -51,8 +60,8 @@ class LifeAdapter:
             progress(f"Evaluated split {number} of {of}.")
 
         fitted = fit_life(rows, data.name, data.unit, self.schema.cap, self.threads, report)
-        table = rows.as_table(fitted.target, reading_columns(data, rows))
-        for leak in find_leaks(table, fitted.plan.splits[0]):
+        readings = rows.as_table(fitted.target, reading_columns(data, rows))
+        for leak in find_leaks(readings, fitted.plan.splits[0]):
             progress(leak.sentence)
         decider = _plan_decider(self.schema, data, rows, fitted)
         artefact = render(_build_document(data, rows, fitted, decider, progress))
@@ -65,6 +74,19 @@ class LifeAdapter:
             fitted.plan.kind.value, _measure_costs(decider, rows, fitted)
         )
         report_costs(decider, score, progress)
+        ready_made = score_ready_made(
+            self.ready_made,
+            self.schema.ready_made,
+            WindowInputs(table, self.schema, partial(_history_rows, data, rows)),
+            HeldOut(
+                fitted.target,
+                fitted.held_out.scores,
+                fitted.plan.clusters,
+                fitted.model.settings.cap,
+            ),
+            progress,
+        )
+        score = replace(score, ready_made=ready_made)
         return Adaptation(artefact, score, len(data.lives), data.failed_count)
 
 
@@ -78,6 +100,12 @@ def describe_lives(data: LifeData) -> Sequence[str]:
         f"Read {len(data.lives)} machines{running} with {steps} rows and the inputs {inputs}.",
         *data.notes,
     ]
+
+
+def _history_rows(data: LifeData, rows: LifeRows, position: int) -> Indices:
+    """Return the rows of the table that are known at a training row, the whole history so far."""
+    series = data.histories.series[rows.machines[position]]
+    return series.rows[: int(rows.steps[position])]
 
 
 def _plan_decider(

@@ -29,7 +29,7 @@ from models.tabular.intervals import (
     cluster_weights,
 )
 from models.tabular.leakage import find_leaks
-from models.tabular.ready_made import OpenReadyMade, score_ready_made
+from models.tabular.ready_made import HeldOut, OpenReadyMade, RowInputs, score_ready_made
 from models.tabular.tree_graph import build_tree_graph, require_same_scores
 from models.tabular.variant import VERSION, TabularDocument, load, render
 
@@ -74,11 +74,9 @@ class TabularAdapter:
         report_costs(decider, score, progress)
         ready_made = score_ready_made(
             self.ready_made,
-            self.schema,
-            table,
-            data,
-            model.held_out.predicted(data.target.goal),
-            model.plan.clusters,
+            self.schema.ready_made,
+            RowInputs(table, self.schema, data.rows),
+            HeldOut(data.target, model.held_out.predicted(data.target.goal), model.plan.clusters),
             progress,
         )
         score = replace(score, ready_made=ready_made)
