@@ -17,12 +17,10 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
 from billing.metering.key_epoch import read_epoch
-from billing.metering.process_reaper import settle_replaced_call
 from billing.rating.quantities import Quantities
-from billing.tables import Settlement, Usage
+from billing.tables import Settlement
 from gateway.access.key_lookup import find_key_by_id
 from gateway.access.price_book import PriceBook
 from gateway.access.propagation import Propagation
@@ -44,6 +42,7 @@ from gateway.fine_tuning.progress_stream import (
     read_progress_lines,
     to_specialist_error,
 )
+from gateway.fine_tuning.settled_attempt import is_attempt_billed
 from gateway.inference.stages import Stages
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.registry import variants
@@ -321,29 +320,9 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
             deps.metrics.verdicts.labels(job.model, "accepted").inc()
 
     async def _is_billed(self, job: Adaptation) -> bool:
-        """Whether the job's newest call stored its weights and was billed; if not, it never will.
-
-        A call whose version is stored may have its usage row in the queue of a process that lost
-        the job, or in a commit whose result was lost. Raises FineTuningJobLost.
-        """
-        clock = self._deps.clock
+        """Whether the job's newest attempt was billed; if not, it never will be."""
         async with self._deps.database.transaction() as session:
-            row = await jobs.lock_job(session, job)
-            if row.score is not None:
-                await settle_replaced_call(
-                    session,
-                    row.account_id,
-                    row.request_id,
-                    clock.now(),
-                    jobs.FineTuningJobLost.code,
-                )
-            query = select(Usage.request_id).where(
-                col(Usage.request_id) == row.request_id,
-                col(Usage.account_id) == row.account_id,
-                col(Usage.settlement) == Settlement.COMPLETE,
-            )
-            paid = (await session.scalars(query)).first() is not None
-            return paid and await variants.has_version_of_job(session, row)
+            return await is_attempt_billed(session, self._deps.clock, job)
 
     async def _add_progress_event(self, job: Adaptation, line: ProgressLine) -> None:
         """Add a progress line and its metrics to the job's events."""

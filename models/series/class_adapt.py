@@ -94,8 +94,9 @@ def describe_series(data: ClassData) -> Sequence[str]:
 
 def _window_rows(data: ClassData, windows: WindowSet, position: int) -> Indices:
     """Return the rows of the table that a window consists of."""
-    series, end = data.series.series[windows.series[position]], int(windows.ends[position])
-    return series.rows[end - windows.steps : end]
+    series, end = data.series.series[windows.series[position]], windows.ends[position]
+    rows: Indices = series.rows[end - windows.steps : end]
+    return rows
 
 
 def _measure_costs(document: ClassDocument, fitted: FittedClasses) -> DecisionCosts | None:

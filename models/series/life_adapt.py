@@ -105,7 +105,8 @@ def describe_lives(data: LifeData) -> Sequence[str]:
 def _history_rows(data: LifeData, rows: LifeRows, position: int) -> Indices:
     """Return the rows of the table that are known at a training row, the whole history so far."""
     series = data.histories.series[rows.machines[position]]
-    return series.rows[: int(rows.steps[position])]
+    known: Indices = series.rows[: rows.steps[position]]
+    return known
 
 
 def _plan_decider(
