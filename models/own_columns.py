@@ -19,8 +19,9 @@ from models.monitoring.data import infer_monitor_schema
 from models.problems import Problem, Problems
 from models.series.class_data import build_classes
 from models.series.life_data import build_lives
+from models.signature import InputInvalid
 from models.tables.reading import read_table
-from models.tables.schema import LIFE_WORDS, SchemaRequest, TableSchema, infer_schema
+from models.tables.schema import LIFE_WORDS, Role, SchemaRequest, TableSchema, infer_schema
 from models.tabular.data import Goal, build_data
 from models.tabular.revealing import find_revealing_columns
 
@@ -34,6 +35,7 @@ class TableCheck:
     notes: tuple[str, ...]
 
 
+_NO_OBSERVATIONS = "Observed results are not supported for this model."
 # Settings of anomaly detectors only.
 _OF_ANOMALIES = ("normal", "false_alarms")
 # Why some kinds of models are not compared with a ready-made one in their training.
@@ -124,6 +126,42 @@ OF_ROWS: Mapping[str, Goal] = MappingProxyType(
     {"tabular_classifier": Goal.CLASS, "tabular_regressor": Goal.NUMBER}
 )
 """What models of single rows predict, by the catalog's `adapter`."""
+
+# Why observed results of some kinds of models are no rows of a training.
+_NOT_APPENDED: Mapping[str, str] = MappingProxyType(
+    {
+        "series_forecaster": "What was observed after a forecast are the next rows of its series: "
+        "upload the table again with the newer rows.",
+        "series_life": "A remaining life is learned from whole histories: upload the table again "
+        "with the histories of the machines that have failed since.",
+        ANOMALY: "A detector is trained on normal operation alone: upload the table again with "
+        "newer rows of normal operation.",
+    }
+)
+_RUNS = "series_classifier"
+
+
+def require_appendable(adapter: str | None) -> None:
+    """Raise InputInvalid, with the reason, if observed results are no rows of a kind's training."""
+    if adapter not in OF_ROWS and adapter != _RUNS:
+        raise InputInvalid(_NOT_APPENDED.get(adapter or "", _NO_OBSERVATIONS))
+
+
+def require_runs(adapter: str | None, content: bytes, request: SchemaRequest) -> None:
+    """Raise InputInvalid if a classifier's table has longer series than runs of one class.
+
+    Windows of a longer series overlap: observed ones would repeat each other, and a held-out one
+    could be in the training. Raises TrainingFileInvalid for a file that is no table of series.
+    """
+    if adapter != _RUNS:
+        return
+    schema = infer_schema(read_table(content), request)
+    if schema.single(Role.MACHINE) is None or not build_classes(schema, request).is_whole:
+        raise InputInvalid(
+            "Observed results are appended to tables of runs only, whose machine column names a "
+            "run with one class. Upload the table again with the newer rows."
+        )
+
 
 COMPARED: Mapping[str, Goal] = MappingProxyType(
     {**OF_ROWS, "series_classifier": Goal.CLASS, "series_life": Goal.NUMBER}

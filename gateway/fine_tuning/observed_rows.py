@@ -1,4 +1,4 @@
-"""Append the observed results of a model to its training file, while a job runs.
+"""Append the observed results of a model of rows or runs to its training file, while a job runs.
 
     file + observed results with inputs -> table without duplicates and conflicts -> training file
 
@@ -20,6 +20,7 @@ from gateway.wire.fine_tuning import SCHEMA, parse_schema
 from infra import ids
 from infra.database.database import Database
 from models.own_columns import OF_ROWS
+from models.series.appending import append_runs
 from models.tables.appending import AppendedTable, ObservedRow, append_rows
 from models.tables.reading import read_table
 from models.tables.schema import infer_schema
@@ -76,8 +77,11 @@ def _append(
 ) -> AppendedFile:
     """Return the file with the rows and their provenance; the file itself without usable rows."""
     schema = infer_schema(read_table(content), parse_schema(stated))
-    found = append_rows(
-        schema, [_observed_row(row) for row in rows], OF_ROWS[adapter] is Goal.CLASS
+    observed, goal = [_observed_row(row) for row in rows], OF_ROWS.get(adapter)
+    found = (
+        append_runs(schema, observed)
+        if goal is None
+        else append_rows(schema, observed, goal is Goal.CLASS)
     )
     file = found.content if found.appended else content
     return AppendedFile(file, _provenance(found, file, schema.row_count, rows))
