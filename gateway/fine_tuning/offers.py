@@ -175,7 +175,7 @@ class JobOffers:
         return {
             "examples": file_check.training_examples,
             "held_out": file_check.held_out,
-            "warnings": list(file_check.warnings),
+            "warnings": list(map(str, file_check.warnings)),
             "schema": file_check.schema,
             "scrubbed": dict(file_check.pii_counts),
             "likely_seconds": estimated,

@@ -66,6 +66,7 @@ from infra.telemetry.own_model_metrics import TRAINING_EVENTS, OwnModelMetrics
 from infra.timing import DEFAULT_TIMING, Timing
 from models.adaptation import Score
 from models.catalog import Catalog
+from models.sentences import sentence
 
 # The serving process limits the training itself; the rest is time in its queue.
 _TRAINING_TIMEOUT_S = 4.0 * MAX_TEXT_DURATION_S
@@ -243,7 +244,8 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
         appended = await append_observed(self._deps.database, job, adapter, content)
         if appended is None:
             return content, None
-        await self._add_progress_event(job, ProgressLine(appended.sentence))
+        told = appended.sentence
+        await self._add_progress_event(job, ProgressLine(str(told), told.as_json()))
         return appended.content, appended.provenance
 
     async def _train_unless_cancelled(
@@ -312,9 +314,10 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
         await deps.propagation.wait(epoch)
         async with deps.database.transaction() as session:
             name = variants.public_id(job.model, job.account_id, job.name)
-            await jobs.complete_job(
-                session, deps.clock, job, f"Version {version} of {name} is ready for calls."
+            told = sentence(
+                "Version {version} of {name} is ready for calls.", version=version, name=name
             )
+            await jobs.complete_job(session, deps.clock, job, told)
         self._count(job, "succeeded")
         if job.accepted_at is not None:
             deps.metrics.verdicts.labels(job.model, "accepted").inc()
@@ -328,8 +331,9 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
         """Add a progress line and its metrics to the job's events."""
         metrics = None if line.metrics is None else msgspec.structs.asdict(line.metrics)
         async with self._deps.database.transaction() as session:
+            text = line.progress or ""
             await jobs.add_event(
-                session, self._deps.clock, job, line.progress or "", metrics=metrics
+                session, self._deps.clock, job, text, metrics=metrics, made_of=line.sentence
             )
 
     async def _fail(self, job: Adaptation, error: AppError) -> None:

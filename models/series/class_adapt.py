@@ -13,6 +13,7 @@ from models.decisions.decider import ClassDecider
 from models.decisions.planning import plan_class_decider
 from models.drift.fitting import fit_means
 from models.drift.reference import Reference
+from models.sentences import sentence
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.class_data import ClassData, WindowSet, build_classes, reading_columns
 from models.series.class_fitting import FittedClasses, fit_classes
@@ -47,16 +48,23 @@ class ClassAdapter:
         table = read_table(training_file)
         schema = infer_schema(table, self.schema)
         data = build_classes(schema, self.schema)
-        for sentence in describe_series(data):
-            progress(sentence)
+        for told in describe_series(data):
+            progress(told)
 
         def report(number: int, of: int) -> None:
             """Report the evaluated splits."""
-            progress(f"Evaluated split {number} of {of}.")
+            progress(sentence("Evaluated split {number} of {of}.", number=number, of=of))
 
         fitted = fit_classes(data, self.threads, report)
         windows = fitted.rows.windows
-        progress(f"The class is told by {windows.steps} steps, with {fitted.settings.description}.")
+        told_by = fitted.settings.description
+        progress(
+            sentence(
+                "The class is told by {steps} steps, with {kind}.",
+                steps=windows.steps,
+                kind=told_by,
+            )
+        )
         readings = windows.as_table(reading_columns(data, windows))
         for leak in find_leaks(readings, fitted.plan.splits[0]):
             progress(leak.sentence)
@@ -83,13 +91,14 @@ class ClassAdapter:
 
 def describe_series(data: ClassData) -> Sequence[str]:
     """Return sentences on the series that the training uses."""
-    inputs = ", ".join(data.series.names)
-    steps = int(data.series.lengths.sum())
-    return [
-        f"Read {len(data.labels)} series with {steps} rows, {len(data.classes)} classes and the "
-        f"inputs {inputs}.",
-        *data.notes,
-    ]
+    read = sentence(
+        "Read {series} series with {rows} rows, {classes} classes and the inputs {inputs}.",
+        series=len(data.labels),
+        rows=int(data.series.lengths.sum()),
+        classes=len(data.classes),
+        inputs=", ".join(data.series.names),
+    )
+    return [read, *data.notes]
 
 
 def _window_rows(data: ClassData, windows: WindowSet, position: int) -> Indices:

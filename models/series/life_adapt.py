@@ -14,6 +14,7 @@ from models.decisions.error_distribution import fit_errors
 from models.decisions.planning import plan_limit_decider
 from models.drift.fitting import fit_means
 from models.drift.reference import Reference, fit_numbers
+from models.sentences import sentence
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.life_data import LifeData, build_lives
 from models.series.life_fitting import FittedLife, fit_life
@@ -51,13 +52,13 @@ class LifeAdapter:
         table = read_table(training_file)
         schema = infer_schema(table, self.schema, target_words=LIFE_WORDS)
         data = build_lives(schema, self.schema)
-        for sentence in describe_lives(data):
-            progress(sentence)
+        for told in describe_lives(data):
+            progress(told)
         rows = build_rows(data)
 
         def report(number: int, of: int) -> None:
             """Report the evaluated splits."""
-            progress(f"Evaluated split {number} of {of}.")
+            progress(sentence("Evaluated split {number} of {of}.", number=number, of=of))
 
         fitted = fit_life(rows, data.name, data.unit, self.schema.cap, self.threads, report)
         readings = rows.as_table(fitted.target, reading_columns(data, rows))
@@ -92,14 +93,16 @@ class LifeAdapter:
 
 def describe_lives(data: LifeData) -> Sequence[str]:
     """Return sentences on the histories that the training uses."""
-    inputs = ", ".join(data.histories.names)
-    steps = int(data.histories.lengths.sum())
     censored = len(data.lives) - data.failed_count
-    running = f", {censored} of which still run," if censored else ""
-    return [
-        f"Read {len(data.lives)} machines{running} with {steps} rows and the inputs {inputs}.",
-        *data.notes,
-    ]
+    running = sentence(", {count} of which still run,", count=censored) if censored else ""
+    read = sentence(
+        "Read {machines} machines{running} with {rows} rows and the inputs {inputs}.",
+        machines=len(data.lives),
+        running=running,
+        rows=int(data.histories.lengths.sum()),
+        inputs=", ".join(data.histories.names),
+    )
+    return [read, *data.notes]
 
 
 def _history_rows(data: LifeData, rows: LifeRows, position: int) -> Indices:
@@ -169,8 +172,11 @@ def _build_document(
     graph = build_tree_graph(model.booster, "models.series")
     unit = f" {data.unit}" if data.unit else ""
     progress(
-        f"Lives above {model.settings.cap:g}{unit} are not told apart; the prediction is then "
-        f"{model.settings.cap:g}."
+        sentence(
+            "Lives above {cap:g}{unit} are not told apart; the prediction is then {cap:g}.",
+            cap=model.settings.cap,
+            unit=unit,
+        )
     )
     return LifeDocument(
         version=VERSION,
@@ -201,5 +207,12 @@ def _calibrate(
     predicted = fitted.held_out.scores[held]
     table = calibrate_life_intervals(predicted, fitted.target.values[held], rows.machines[held])
     width = np.median(table.half_width(predicted, np.full(len(held), DEFAULT_LEVEL)))
-    progress(f"At {DEFAULT_LEVEL:.0%}, half an interval is {width:.3g}{unit} wide (median).")
+    progress(
+        sentence(
+            "At {level:.0%}, half an interval is {width:.3g}{unit} wide (median).",
+            level=DEFAULT_LEVEL,
+            width=width,
+            unit=unit,
+        )
+    )
     return table

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from models.sentences import sentence
 from models.tables.columns import Column
 from models.tabular.data import Floats, Goal, TabularData, Target
 from models.tabular.revealing import MIN_ACCURACY_GAIN, MIN_EXPLAINED
@@ -28,9 +29,11 @@ class Leak:
     @property
     def sentence(self) -> str:
         """Return the warning for the customer."""
-        return (
-            f"{self.column!r} alone predicts {self.share:.1%} of the target. If it is only known "
-            "afterwards, leave it out: name it in `schema.ignored`."
+        return sentence(
+            "{column} alone predicts {share:.1%} of the target. If it is only known afterwards, "
+            "leave it out: name it in `schema.ignored`.",
+            column=repr(self.column),
+            share=self.share,
         )
 
 

@@ -17,6 +17,7 @@ from models.evaluation.statistics import Verdict
 from models.observed.resampling import ScoreInterval, contest
 from models.ready_made.mapping import MIN_ROWS, choose_output, map_rows
 from models.ready_made.values import ReadyMade, ReadyMadeScore
+from models.sentences import sentence
 from models.signature import Columns, InputInvalid, OutputField, Signature
 from models.tables.schema import SchemaRequest
 from models.tables.table import RawTable
@@ -111,7 +112,13 @@ def score_ready_made(
     try:
         score = _score(open_model(), request, inputs, held_out)
     except AppError as error:
-        progress(f"The ready-made model {request.model!r} could not be scored: {error.message}")
+        progress(
+            sentence(
+                "The ready-made model {model} could not be scored: {reason}",
+                model=repr(request.model),
+                reason=error.message,
+            )
+        )
         return None
     progress(describe_ready_made(score, metric_of(held_out.target)[0]))
     return score
@@ -120,14 +127,19 @@ def score_ready_made(
 def describe_ready_made(score: ReadyMadeScore, metric: str) -> str:
     """Return the sentence on the scores of both models."""
     verdict = {
-        Verdict.BETTER: "the trained model is better",
-        Verdict.WORSE: "the ready-made model is better",
-        Verdict.NO_DIFFERENCE_SHOWN: "neither is shown to be better",
+        Verdict.BETTER: sentence("the trained model is better"),
+        Verdict.WORSE: sentence("the ready-made model is better"),
+        Verdict.NO_DIFFERENCE_SHOWN: sentence("neither is shown to be better"),
     }[score.trained_is]
-    return (
-        f"On {score.rows} held-out rows the ready-made model {score.model!r} has {metric} "
-        f"{_with_interval(score.score, score.interval)}, the trained model "
-        f"{_with_interval(score.trained, score.trained_interval)}: {verdict}."
+    return sentence(
+        "On {rows} held-out rows the ready-made model {model} has {metric} {score}, the trained "
+        "model {trained}: {verdict}.",
+        rows=score.rows,
+        model=repr(score.model),
+        metric=metric,
+        score=_with_interval(score.score, score.interval),
+        trained=_with_interval(score.trained, score.trained_interval),
+        verdict=verdict,
     )
 
 
@@ -224,4 +236,9 @@ def _verdict(difference: ScoreInterval) -> Verdict:
 
 def _with_interval(value: float, interval: tuple[float, float]) -> str:
     """Return a score with its interval as a text."""
-    return f"{value:.4g} (95 % interval {interval[0]:.4g} to {interval[1]:.4g})"
+    return sentence(
+        "{value:.4g} (95 % interval {low:.4g} to {high:.4g})",
+        value=value,
+        low=interval[0],
+        high=interval[1],
+    )
