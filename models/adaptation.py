@@ -8,6 +8,7 @@ from infra.errors import AppError
 from models.evaluation.statistics import Verdict
 from models.problems import Problems, single_problem
 from models.ready_made.values import ReadyMadeScore
+from models.sentences import Sentence, sentence
 from models.training_text import MAX_LINES, MAX_LONG_LINE, decode_lines
 
 __all__ = ["MAX_LINES"]
@@ -28,12 +29,19 @@ class Metrics:
     valid_loss: float | None = None
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """Return the metrics as a sentence for the customer."""
-        validation = "" if self.valid_loss is None else f", validation loss {self.valid_loss:.3f}"
-        return (
-            f"Step {self.step} of {self.total_steps}, training loss {self.train_loss:.3f}"
-            f"{validation}."
+        validation = (
+            ""
+            if self.valid_loss is None
+            else sentence(", validation loss {loss:.3f}", loss=self.valid_loss)
+        )
+        return sentence(
+            "Step {step} of {of}, training loss {loss:.3f}{validation}.",
+            step=self.step,
+            of=self.total_steps,
+            loss=self.train_loss,
+            validation=validation,
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from models.problems import Problem, Problems
+from models.sentences import sentence
 
 MAX_LINES = 100_000
 # Maximum bytes of a line with a single example, and of a line with whole series.
@@ -102,7 +103,7 @@ def _utf16_to_utf8(content: bytes, encoding: str, problems: Problems) -> bytes:
     except UnicodeDecodeError:
         problems.add(Problem("encoding", "Line 1: the file is not valid UTF-16.", _SAVE_AS_UTF8, 1))
         return b""
-    problems.notes.append("The file was read as UTF-16.")
+    problems.notes.append(sentence("The file was read as UTF-16."))
     return text.encode("utf-8", "replace")
 
 
@@ -116,7 +117,7 @@ def _gb18030_to_utf8(content: bytes, problems: Problems) -> bytes:
     is_mixed = any(_is_utf8(line) and not line.isascii() for line in lines)
     text = None if is_mixed else _decode_chinese(content)
     if text is not None:
-        problems.notes.append("The file was read as GB 18030 (GBK).")
+        problems.notes.append(sentence("The file was read as GB 18030 (GBK)."))
         return text.encode()
     reason = "is not UTF-8, but other lines are" if is_mixed else "is neither UTF-8 nor GB 18030"
     for number in invalid_lines:

@@ -20,7 +20,7 @@ from models.catalog.profiles import PROFILES
 
 ROOT = Path(__file__).parent.parent
 PYTHON = ("billing", "gateway", "infra")
-PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|{\w+}")
+PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|{\w+(?::[^}]*)?}")
 CHINESE = re.compile("[\u4e00-\u9fff]")
 # The functions that mark texts, as xgettext has them; a plural and a context are arguments too.
 KEYWORDS: dict[str, Any] = {
@@ -44,12 +44,27 @@ def texts_of_models() -> Iterator[str]:
     """Labels and descriptions that the dashboard shows but that are written elsewhere."""
     yield from (endpoint.label for endpoint in ENDPOINTS.values())
     yield from (model.description for model in all_models())
+    yield from (template for file in told_files() for template in sentence_templates(file))
 
 
 def inputs_of_models() -> Iterator[str]:
-    """All string literals in the models' code, including the descriptions of inputs."""
-    for file in Path(models.__file__).parent.rglob("*.py"):
+    """All string literals in the models' code, such as descriptions of inputs, and of trainings."""
+    for file in told_files():
         yield from string_literals(file)
+
+
+def told_files() -> Iterator[Path]:
+    """The files with sentences of the log of trainings."""
+    for folder in (Path(models.__file__).parent, ROOT / "gateway" / "fine_tuning"):
+        yield from folder.rglob("*.py")
+
+
+def sentence_templates(file: Path) -> Iterator[str]:
+    """The templates of a Python file's calls of `sentence` (models/sentences.py)."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "sentence":
+            if node.args and isinstance(node.args[0], ast.Constant):
+                yield str(node.args[0].value)
 
 
 def all_models() -> Iterator[Model]:

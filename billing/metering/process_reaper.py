@@ -31,6 +31,7 @@ _WINDOW_KINDS = tuple(kind.value for kind in QuotaKind if kind.window_s)
 _MAX_WINDOW = timedelta(seconds=max(kind.window_s for kind in QuotaKind))
 ENDED_PROCESSES = select(col(GatewayProcess.id)).where(col(GatewayProcess.ended_at).is_not(None))
 """Selects the ids of processes that have ended: what they held is free."""
+_PROCESS_ENDED = "gateway_process_ended"
 # Rows of ended processes are deleted after this time.
 _PROCESS_RETENTION = timedelta(days=7)
 # Gateways poll access changes twice a second; one that missed changes clears its whole cache.
@@ -68,6 +69,25 @@ async def end_process(
     )
     process = (await session.scalars(query)).one_or_none()
     return None if process is None else await _reap(session, process, now)
+
+
+async def settle_replaced_call(
+    session: AsyncSession, account_id: UUID, request_id: UUID, now: datetime, error_code: str
+) -> None:
+    """Settle an account's call as unknown if it is still open, because another one replaces it.
+
+    The process that made it may be alive and about to write its usage row. The row that is inserted
+    first counts: a later one is neither stored nor charged (billing/metering/usage_log.py).
+    """
+    query = select(Intent).where(
+        col(Intent.request_id) == request_id, col(Intent.account_id) == account_id
+    )
+    intent = (await session.scalars(query)).one_or_none()
+    if intent is None:
+        return
+    # The usage row before the intent, as the usage writer does, so that locks never form a cycle.
+    await insert_usage(session, [_unknown_usage_record(intent, now, error_code)])
+    await session.execute(delete(Intent).where(col(Intent.request_id) == request_id))
 
 
 async def delete_expired_rows(session: AsyncSession) -> None:
@@ -128,13 +148,14 @@ async def _settle_open_calls(session: AsyncSession, process_id: UUID, now: datet
     query = select(Intent).where(col(Intent.process_id) == process_id)
     intents = (await session.scalars(query)).all()
     if intents:
-        await insert_usage(session, [_unknown_usage_record(intent, now) for intent in intents])
+        records = [_unknown_usage_record(intent, now, _PROCESS_ENDED) for intent in intents]
+        await insert_usage(session, records)
         await session.execute(delete(Intent).where(col(Intent.process_id) == process_id))
     return len(intents)
 
 
-def _unknown_usage_record(intent: Intent, now: datetime) -> UsageRecord:
-    """Return the usage record of an open call whose process ended: no usage, no cost."""
+def _unknown_usage_record(intent: Intent, now: datetime, error_code: str) -> UsageRecord:
+    """Return the usage record of an open call whose end is unknown: no usage, no cost."""
     return UsageRecord(
         request_id=intent.request_id,
         account_id=intent.account_id,
@@ -144,7 +165,7 @@ def _unknown_usage_record(intent: Intent, now: datetime) -> UsageRecord:
         streamed=intent.streamed,
         settlement=Settlement.UNKNOWN,
         status=500,
-        error_code="gateway_process_ended",
+        error_code=error_code,
         quantities=NO_USAGE,
         cost_nano=0,
         currency=intent.currency,

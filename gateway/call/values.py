@@ -39,6 +39,8 @@ class Operation(StrEnum):
     MODERATION = "moderation"
     PREDICTIONS = "predictions"
     INFER = "infer"
+    TAG_ALIGNMENT = "tag_alignment"
+    TAG_PROPOSAL = "tag_proposal"
     MESSAGES = "messages"
     RESPONSES = "responses"
     DECISIONS = "decisions"

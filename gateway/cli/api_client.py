@@ -1,6 +1,7 @@
-"""Calls of the API by commands, with an API key of one's own."""
+"""Calls of the API by commands, billed to an API key of one's own."""
 
 import os
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -18,8 +19,14 @@ class ApiUnreachable(AppError):
     code = "api_unreachable"
 
 
+class ApiRefused(AppError):
+    """The API responded with an error, whose message this one repeats."""
+
+    code = "api_refused"
+
+
 def open_api(url: str) -> httpx.Client:
-    """Return a client of the API with the key of the environment. Raises ApiUnreachable."""
+    """Return a client of the API that sends the key. Raises ApiUnreachable without one."""
     secret = os.environ.get(KEY_VARIABLE, "")
     if not secret:
         raise ApiUnreachable(f"Set {KEY_VARIABLE} to an API key, as programs use it.")
@@ -27,8 +34,10 @@ def open_api(url: str) -> httpx.Client:
     return httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S)
 
 
-def send(http: httpx.Client, method: str, path: str, body: bytes | None = None) -> httpx.Response:
-    """Send a request; `body` is JSON. Raises ApiUnreachable."""
+def send_request(
+    http: httpx.Client, method: str, path: str, body: bytes | None = None
+) -> httpx.Response:
+    """Send a request with a JSON body, if any. Raises ApiUnreachable."""
     headers = None if body is None else {"content-type": "application/json"}
     try:
         return http.request(method, path, content=body, headers=headers)
@@ -36,6 +45,13 @@ def send(http: httpx.Client, method: str, path: str, body: bytes | None = None) 
         raise ApiUnreachable(
             f"The gateway does not respond at {http.base_url} ({type(error).__name__})."
         ) from None
+
+
+def require_success(response: httpx.Response) -> httpx.Response:
+    """Return a response with the status 200. Raises ApiRefused for any other one."""
+    if response.status_code != HTTPStatus.OK:
+        raise ApiRefused(error_message(response))
+    return response
 
 
 def error_message(response: httpx.Response) -> str:

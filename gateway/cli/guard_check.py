@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.cli.api_client import error_message, open_api, send
+from gateway.cli.api_client import error_message, open_api, send_request
 from gateway.cli.results import Record
 from gateway.cli.runner import command
 from infra.errors import AppError
@@ -35,7 +35,7 @@ def guards_check(
     """
     body = {"input": text, **({} if model is None else {"model": model})}
     with open_api(url) as http:
-        response = send(http, "POST", "/v1/moderations", msgspec.json.encode(body))
+        response = send_request(http, "POST", "/v1/moderations", msgspec.json.encode(body))
     if response.status_code != HTTPStatus.OK:
         raise CheckFailed(error_message(response))
     answer = response.json()

@@ -1,12 +1,18 @@
-"""`maas tags`: align a plant's tags, and list which to confirm first, on this machine."""
+"""`maas tags`: align a plant's tags, and list which to confirm first.
+
+Without `--model` on this machine, unbilled and by letters only; with it through the API, so that
+the confirmations of a fine-tuned model count.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
 
 from gateway.call.errors import ParameterInvalid
+from gateway.cli.api_client import open_api, require_success, send_request
 from gateway.cli.results import Report, Table
 from gateway.cli.runner import command
 from infra.settings import Settings
@@ -22,7 +28,19 @@ tags_app = typer.Typer(no_args_is_help=True)
 TagFile = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, help="Text file with one tag per line.")
 ]
-SchemeOption = Annotated[Scheme, typer.Option(help="Whose concepts to align with.")]
+SchemeOption = Annotated[
+    Scheme | None,
+    typer.Option(help="Whose concepts to align with: Brick, or those of the fine-tuned model."),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        help="Model to ask through the API, billed to the key in MAAS_API_KEY. Without it, "
+        "nothing is uploaded or billed."
+    ),
+]
+UrlOption = Annotated[str, typer.Option(help="Address of the gateway, with --model.")]
+_URL = "http://127.0.0.1:8080"
 ConceptsOption = Annotated[
     Path | None,
     typer.Option(
@@ -33,7 +51,7 @@ ConceptsOption = Annotated[
 
 @tags_app.callback()
 def tags_group() -> None:
-    """Align tags with concepts, without a server."""
+    """Align tags with concepts."""
 
 
 @tags_app.command("align")
@@ -41,14 +59,18 @@ def tags_group() -> None:
 def tags_align(
     settings: Settings,
     file: TagFile,
-    scheme: SchemeOption = Scheme.BRICK,
+    scheme: SchemeOption = None,
     concepts: ConceptsOption = None,
+    model: ModelOption = "",
+    url: UrlOption = _URL,
 ) -> Report:
-    """List the likeliest concept of each tag, by letters, with equipment and unit.
-
-    Nothing is uploaded or billed.
-    """
-    aligner, tags = _load_aligner(scheme, concepts), _read_tags(file)
+    """List the likeliest concept of each tag, with equipment and unit."""
+    tags = _read_tags(file)
+    if model:
+        fields = ("tag", "concept", "score", "kind", "equipment", "unit")
+        body = _body(model, tags, scheme, concepts)
+        return _ask(url, "/v1/tags/align", body, fields)
+    aligner = _load_aligner(scheme or Scheme.BRICK, concepts)
     rows = []
     for tag, alignment in zip(tags, _checked(lambda: aligner.align_all(tags, 1)), strict=True):
         described = aligner.describe(tag)
@@ -72,17 +94,47 @@ def tags_propose(
     settings: Settings,
     file: TagFile,
     count: Annotated[int, typer.Option(min=1, help="How many tags to list at most.")] = 50,
-    scheme: SchemeOption = Scheme.BRICK,
+    scheme: SchemeOption = None,
     concepts: ConceptsOption = None,
+    model: ModelOption = "",
+    url: UrlOption = _URL,
 ) -> Report:
-    """List the tags to confirm first: each stands for the most tags that none stands for yet.
-
-    Nothing is uploaded or billed.
-    """
-    aligner, tags = _load_aligner(scheme, concepts), _read_tags(file)
+    """List the tags to confirm first: each stands for the most tags that none stands for yet."""
+    tags = _read_tags(file)
+    if model:
+        body = {**_body(model, tags, scheme, concepts), "count": count}
+        return _ask(url, "/v1/tags/propose", body, ("rank", "tag", "concept", "score"))
+    aligner = _load_aligner(scheme or Scheme.BRICK, concepts)
     proposed = _checked(lambda: aligner.propose(tags, count))
     rows = [{"rank": rank, "tag": tag} for rank, tag in enumerate(proposed, start=1)]
     return Report({"tags": rows}, (Table(rows, ("rank", "tag")),))
+
+
+def _body(
+    model: str, tags: list[str], scheme: Scheme | None, concepts: Path | None
+) -> dict[str, Any]:
+    """Return the body of a call of the API. Raises ParameterInvalid for unreadable concepts."""
+    body: dict[str, Any] = {"model": model, "tags": tags}
+    if scheme is not None:
+        body["scheme"] = str(scheme)
+    if concepts is not None:
+        try:
+            body["concepts"] = msgspec.json.decode(concepts.read_text("utf-8-sig"))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ParameterInvalid(f"{concepts.name}: {error}", param="concepts") from error
+    return body
+
+
+def _ask(url: str, path: str, body: dict[str, Any], fields: tuple[str, ...]) -> Report:
+    """Send a call of the API and return the fields of its entries, with what it cost.
+
+    Raises ApiUnreachable, ApiRefused.
+    """
+    with open_api(url) as http:
+        response = require_success(send_request(http, "POST", path, msgspec.json.encode(body)))
+    rows = [{name: entry[name] for name in fields} for entry in response.json()["data"]]
+    cost = response.headers.get("x-maas-cost", "")
+    return Report({"tags": rows, "cost": cost}, (Table(rows, fields),))
 
 
 def _load_aligner(scheme: Scheme, concepts: Path | None) -> TagAligner:

@@ -4,6 +4,7 @@ Autoescaping is on, since customers' text is rendered; an undefined name in a te
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,6 +13,7 @@ from gateway.dashboard.assets import Assets
 from gateway.dashboard.formatting import LocaleFormatter
 from gateway.dashboard.i18n import LANGUAGES, Language, dashboard_texts
 from gateway.dashboard.labels import LABELS
+from gateway.dashboard.metric_names import metric_name
 
 
 class PageRenderer:
@@ -57,6 +59,7 @@ def _environment(language: Language, formatter: LocaleFormatter, assets: Assets)
         texts.gettext, texts.ngettext, newstyle=True
     )
     environment.filters |= formatter.filters()
+    environment.filters["metric"] = partial(metric_name, texts=texts)
     environment.globals |= {
         "asset": assets.address,
         "language": language,

@@ -19,6 +19,7 @@ from gateway.registry.variants import has_version_of_job
 from gateway.tables import Adaptation, AdaptationStatus, Variant
 from infra.clock import Clock
 from infra.errors import AppError, error_object
+from models.sentences import sentence
 
 CANDIDATE_LIFETIME = timedelta(days=7)
 # Candidates kept per account: each has the size of a model.
@@ -49,9 +50,10 @@ async def reject_job(session: AsyncSession, clock: Clock, job: Adaptation, error
     if AdaptationStatus(row.status).over:
         return
     row.error, row.candidate_until = error_object(error), clock.now() + CANDIDATE_LIFETIME
-    message = (
-        f"{error.message} The job is not billed. You can accept the model until "
-        f"{row.candidate_until:%Y-%m-%d %H:%M} UTC."
+    message = sentence(
+        "{reason} The job is not billed. You can accept the model until {moment} UTC.",
+        reason=_reason(row, error),
+        moment=f"{row.candidate_until:%Y-%m-%d %H:%M}",
     )
     await jobs.end_job(session, clock, row, AdaptationStatus.FAILED, message, "error")
     await _erase_candidates_beyond_limit(session, row.account_id)
@@ -78,7 +80,7 @@ async def accept_job(
     job.accepted_at, job.accepted_by = clock.now(), accepted_by
     job.key_id = job.key_id if key_id is None else key_id
     await session.flush()
-    await jobs.add_event(session, clock, job, "The rejected model was accepted.")
+    await jobs.add_event(session, clock, job, sentence("The rejected model was accepted."))
     return job
 
 
@@ -100,6 +102,20 @@ async def find_candidate(
             "The rejected model is no longer stored. Create a new job to train it again."
         )
     return job
+
+
+def _reason(job: Adaptation, error: AppError) -> str:
+    """Return why a model is rejected: its score beside the base's, as the error says it."""
+    score = job.score or {}
+    if score.get("base") is None:
+        return error.message
+    return sentence(
+        "The fine-tuned model is worse than its base model on held-out examples ({metric}: "
+        "{score:.4g} against {base:.4g}), so it was rejected.",
+        metric=str(score.get("metric", "")),
+        score=score["adapted"],
+        base=score["base"],
+    )
 
 
 def audit_details(job: Adaptation) -> dict[str, str]:

@@ -22,6 +22,7 @@ from models.industrial_llm.dialogues import parse_training_file
 from models.industrial_llm.effort import estimate_seconds
 from models.own_columns import CheckTable, find_table_check
 from models.own_images import OWN_IMAGES
+from models.sentences import sentence
 from models.tables.schema import NO_SCHEMA, SchemaRequest, describe_schema
 from models.training_text import encoding_notes
 
@@ -64,14 +65,19 @@ class TrainingFileCheck:
         if self.held_out is None:
             return ()
         notes = [
-            f"{self.training_examples} dialogues are used for training, {self.held_out} "
-            "are held out for validation."
+            sentence(
+                "{count} dialogues are used for training, {held_out} are held out for validation.",
+                count=self.training_examples,
+                held_out=self.held_out,
+            )
         ]
         if self.estimated_seconds is not None:
-            notes.append(f"Training will take about {self.estimated_seconds} s.")
+            seconds = self.estimated_seconds
+            notes.append(sentence("Training will take about {seconds} s.", seconds=seconds))
         if self.pii_counts:
             counts = ", ".join(f"{count} {kind}" for kind, count in self.pii_counts.items())
-            notes.append(f"Personal data is removed before training: {counts}.")
+            removed = sentence("Personal data is removed before training: {counts}.", counts=counts)
+            notes.append(removed)
         return tuple(notes)
 
 
@@ -116,7 +122,9 @@ def render_file_check(
         "model": model.id,
         "valid": valid,
         "examples": result.training_examples if isinstance(result, TrainingFileCheck) else None,
-        "warnings": list(result.warnings) if isinstance(result, TrainingFileCheck) else [],
+        "warnings": list(map(str, result.warnings))
+        if isinstance(result, TrainingFileCheck)
+        else [],
         "schema": result.schema if isinstance(result, TrainingFileCheck) else None,
         "problem_count": details.get("problem_count", 0),
         "problems": details.get("problems", []),

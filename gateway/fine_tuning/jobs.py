@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
@@ -18,6 +19,7 @@ from infra.clock import Clock
 from infra.database.paging import page_of
 from infra.errors import AppError, error_object
 from infra.work_queue import OwnedQueue, RetryPolicy
+from models.sentences import Sentence, sentence
 
 JOB_ID_PREFIX = "ftjob"
 EVENT_ID_PREFIX = "ftevent"
@@ -122,7 +124,7 @@ async def create_job(
     )
     session.add(job)
     await session.flush()
-    for message in ("The job is queued.", *job_request.notes):
+    for message in (sentence("The job is queued."), *job_request.notes):
         await add_event(session, clock, job, message)
     for message in job_request.warnings:
         await add_event(session, clock, job, message, "warn")
@@ -150,9 +152,9 @@ async def claim_job(session: AsyncSession, clock: Clock, process_id: UUID) -> Ad
     job = await QUEUE.claim(session, clock.now(), process_id, status=AdaptationStatus.RUNNING)
     if job is None:
         return None
-    await add_event(
-        session, clock, job, "The job has started." if job.attempts == 1 else "It goes on."
-    )
+    is_first = job.attempts == 1
+    told = sentence("The job has started.") if is_first else sentence("It goes on.")
+    await add_event(session, clock, job, told)
     return job
 
 
@@ -165,7 +167,8 @@ async def requeue_job(session: AsyncSession, clock: Clock, job: Adaptation, reas
     if not AdaptationStatus(job.status).over:
         job.status, job.process_id = AdaptationStatus.QUEUED, None
         await session.flush()
-        await add_event(session, clock, job, f"{reason} The job will be retried.", "warn")
+        told = sentence("{reason} The job will be retried.", reason=reason)
+        await add_event(session, clock, job, told, "warn")
 
 
 async def find_job(session: AsyncSession, account_id: UUID, job_id: str) -> Adaptation:
@@ -227,7 +230,8 @@ async def cancel_job(
         raise FineTuningJobAlreadyEnded(
             "The job has finished training and is about to end; it cannot be cancelled."
         )
-    await end_job(session, clock, job, AdaptationStatus.CANCELLED, "The job was cancelled.")
+    told = sentence("The job was cancelled.")
+    await end_job(session, clock, job, AdaptationStatus.CANCELLED, told)
     return job
 
 
@@ -243,13 +247,12 @@ async def set_sharing_consent(
     if shared != (job.shared_at is not None):
         job.shared_at = clock.now() if shared else None
         await session.flush()
-        change = "is given" if shared else "is withdrawn"
-        await add_event(
-            session,
-            clock,
-            job,
-            f"Consent to use this file for improving the shared model {change}.",
+        told = (
+            sentence("Consent to use this file for improving the shared model is given.")
+            if shared
+            else sentence("Consent to use this file for improving the shared model is withdrawn.")
         )
+        await add_event(session, clock, job, told)
     return job
 
 
@@ -263,7 +266,7 @@ async def fail_job(session: AsyncSession, clock: Clock, job: Adaptation, error: 
     if not AdaptationStatus(job.status).over:
         job.error = error_object(error)
         job.accepted_at = job.accepted_by = None
-        message = f"{error.message} The job is not billed."
+        message = sentence("{reason} The job is not billed.", reason=error.message)
         await end_job(session, clock, job, AdaptationStatus.FAILED, message, "error")
 
 
@@ -323,20 +326,35 @@ async def add_event(
     message: str,
     level: str = "info",
     metrics: Mapping[str, Any] | None = None,
+    made_of: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add an event to the job, visible to the customer."""
+    """Add an event to the job, visible to the customer.
+
+    `made_of` has template and values of a message from the training process; those of a Sentence
+    are known.
+    """
+    if isinstance(message, Sentence):
+        made_of = message.as_json()
     session.add(
         AdaptationEvent(
             id=ids.new_id(),
             account_id=job.account_id,
             adaptation_id=job.id,
             level=level,
-            message=message[:1000].replace("\x00", ""),
+            message=str(message)[:1000].replace("\x00", ""),
+            sentence=None if made_of is None else _without_nul(made_of),
             metrics=None if metrics is None else dict(metrics),
             created_at=clock.now(),
         )
     )
     await session.flush()
+
+
+def _without_nul(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON content without NUL characters, which PostgreSQL cannot store."""
+    encoded = msgspec.json.encode(content).replace(b"\\u0000", b"")
+    stored: dict[str, Any] = msgspec.json.decode(encoded)
+    return stored
 
 
 async def lock_job(session: AsyncSession, job: Adaptation) -> Adaptation:

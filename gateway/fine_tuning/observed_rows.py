@@ -1,4 +1,4 @@
-"""Append the observed results of a model to its training file, while a job runs.
+"""Append the observed results of a model of rows or runs to its training file, while a job runs.
 
     file + observed results with inputs -> table without duplicates and conflicts -> training file
 
@@ -20,6 +20,8 @@ from gateway.wire.fine_tuning import SCHEMA, parse_schema
 from infra import ids
 from infra.database.database import Database
 from models.own_columns import OF_ROWS
+from models.sentences import Sentence, listing, sentence
+from models.series.appending import append_runs
 from models.tables.appending import AppendedTable, ObservedRow, append_rows
 from models.tables.reading import read_table
 from models.tables.schema import infer_schema
@@ -28,6 +30,12 @@ from models.tabular.data import Goal
 # A job's setting: observed results until this time, as ISO 8601, are appended to its file.
 OBSERVED_UNTIL = "observed_until"
 _MAX_LISTED = 20
+# Why results are not appended, by the name of their count.
+_LEFT_OUT = {
+    "duplicates": "{count} that the file has already",
+    "conflict_count": "{count} whose inputs have another class elsewhere",
+    "unusable_count": "{count} without any input of the file",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +46,18 @@ class AppendedFile:
     provenance: Mapping[str, Any]
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """Return what was appended as a sentence for the job's events."""
         found = self.provenance
-        left_out = ", ".join(
-            f"{found[name]} {text}"
-            for name, text in (
-                ("duplicates", "that the file has already"),
-                ("conflict_count", "whose inputs have another class elsewhere"),
-                ("unusable_count", "without any input of the file"),
-            )
-            if found[name]
+        left_out = [
+            sentence(text, count=found[name]) for name, text in _LEFT_OUT.items() if found[name]
+        ]
+        rest = sentence(" Left out: {parts}.", parts=listing(left_out)) if left_out else ""
+        return sentence(
+            "{count} observed results were appended to the file.{rest}",
+            count=found["rows"],
+            rest=rest,
         )
-        rest = f" Left out: {left_out}." if left_out else ""
-        return f"{found['rows']} observed results were appended to the file.{rest}"
 
 
 async def append_observed(
@@ -76,8 +82,11 @@ def _append(
 ) -> AppendedFile:
     """Return the file with the rows and their provenance; the file itself without usable rows."""
     schema = infer_schema(read_table(content), parse_schema(stated))
-    found = append_rows(
-        schema, [_observed_row(row) for row in rows], OF_ROWS[adapter] is Goal.CLASS
+    observed, goal = [_observed_row(row) for row in rows], OF_ROWS.get(adapter)
+    found = (
+        append_runs(schema, observed)
+        if goal is None
+        else append_rows(schema, observed, goal is Goal.CLASS)
     )
     file = found.content if found.appended else content
     return AppendedFile(file, _provenance(found, file, schema.row_count, rows))

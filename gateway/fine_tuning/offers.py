@@ -4,9 +4,10 @@ Rejects invalid files and jobs that the account cannot pay for, and computes a j
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec
 from uuid import UUID
 
 from billing.money import nano_text
@@ -37,8 +38,11 @@ from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Meter, Model, Task
-from models.own_columns import OF_ROWS
+from models.own_columns import require_appendable, require_runs
+from models.signature import InputInvalid
 from models.tables.schema import NO_SCHEMA, SchemaRequest
+
+_Arguments = ParamSpec("_Arguments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +115,14 @@ class JobOffers:
             raise ParameterInvalid(
                 "`scrub` is only supported for models that are trained on dialogues.", param="scrub"
             )
-        if request.with_observations and model.adapter not in OF_ROWS:
-            raise ParameterInvalid(
-                "`with_observations` is only supported for models of single rows.",
-                param="with_observations",
-            )
+        if request.with_observations:
+            _require_observable(require_appendable, model.adapter)
         schema = parse_schema(request.schema)
         found = await self.check_file(
             account_id, model, request.training_file, request.scrub, schema
         )
-        if schema.ready_made is not None:
-            await self._require_mapped(account_id, model, request.training_file, schema)
+        if schema.ready_made is not None or request.with_observations:
+            await self._require_suitable(account_id, model, request, schema)
         return found
 
     async def check_file(
@@ -174,22 +175,25 @@ class JobOffers:
         return {
             "examples": file_check.training_examples,
             "held_out": file_check.held_out,
-            "warnings": list(file_check.warnings),
+            "warnings": list(map(str, file_check.warnings)),
             "schema": file_check.schema,
             "scrubbed": dict(file_check.pii_counts),
             "likely_seconds": estimated,
             "likely_cost": nano_text((estimated or 0) * (price or 0)) if has_cost else None,
         }
 
-    async def _require_mapped(
-        self, account_id: UUID, model: Model, file_id: str, schema: SchemaRequest
+    async def _require_suitable(
+        self, account_id: UUID, model: Model, request: JobRequest, schema: SchemaRequest
     ) -> None:
-        """Raise ParameterInvalid if the schema's ready-made model cannot be run on the file."""
+        """Raise ParameterInvalid unless a file fits its ready-made model and observed results."""
         async with self._check_semaphore:
             async with self._database.transaction() as session:
-                file = await find_file(session, account_id, file_id)
+                file = await find_file(session, account_id, request.training_file)
                 content = await read_content(session, account_id, file.id)
             await self._ready_made.require_mapped(account_id, model, content, schema)
+            if request.with_observations:
+                check = partial(_require_observable, require_runs, model.adapter, content, schema)
+                await asyncio.to_thread(check)
 
     async def require_acceptance_affordable(self, principal: Principal, job: Adaptation) -> None:
         """Raise unless the account can pay for the training of a job whose model is accepted."""
@@ -251,3 +255,13 @@ class JobOffers:
         admitted = await self._admission.admit(call, principal, parsed_request)
         self._leaser.release(admitted.reservation)
         return seconds
+
+
+def _require_observable(
+    check: Callable[_Arguments, None], *arguments: _Arguments.args, **named: _Arguments.kwargs
+) -> None:
+    """Run a check for observed results. Raises ParameterInvalid where it raises InputInvalid."""
+    try:
+        check(*arguments, **named)
+    except InputInvalid as error:
+        raise ParameterInvalid(error.message, param="with_observations") from error

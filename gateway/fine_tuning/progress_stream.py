@@ -43,10 +43,12 @@ class TrainingError(msgspec.Struct):
 class ProgressLine(msgspec.Struct):
     """A line of the stream: progress with optional metrics, or the final variant or error.
 
-    `seconds` is the training time, set with the variant.
+    `sentence` is the progress with its template and values, if it can be translated
+    (models/sentences.py). `seconds` is the training time, set with the variant.
     """
 
     progress: str | None = None
+    sentence: dict[str, Any] | None = None
     metrics: TrainingMetrics | None = None
     variant: TrainedVariant | None = None
     seconds: int = 0

@@ -11,7 +11,7 @@ from gateway.call.values import ResolvedModel
 from gateway.upstream.availability import Availability
 from gateway.upstream.signatures import Signatures
 from models.catalog import Model
-from models.own_columns import OF_ROWS, OWN_COLUMNS
+from models.own_columns import COMPARED, OF_ROWS, OWN_COLUMNS
 from models.ready_made.mapping import choose_output, map_rows
 from models.ready_made.proposal import (
     FileColumn,
@@ -19,6 +19,7 @@ from models.ready_made.proposal import (
     propose_mapping,
     read_lexicon,
 )
+from models.ready_made.windows import require_mappable
 from models.signature import InputInvalid, Signature
 from models.tables.columns import Kind
 from models.tables.reading import read_table
@@ -30,7 +31,7 @@ _PARAM = "schema.ready_made"
 
 
 class ReadyMadeModels:
-    """The ready-made models of rows that this gateway process can compare a training with."""
+    """The ready-made models that this gateway process can compare a training with."""
 
     def __init__(self, availability: Availability, signatures: Signatures) -> None:
         self._availability = availability
@@ -44,13 +45,13 @@ class ReadyMadeModels:
         `schema` describes the table's columns, None for a file that is no table. Each proposal can
         be sent back as `schema.ready_made` after a check, without `missing`.
         """
-        if schema is None or model.adapter not in OF_ROWS:
+        if schema is None or model.adapter not in COMPARED:
             return ()
         columns = [
             _file_column(one) for one in schema["columns"] if one["role"] != Role.IGNORED.value
         ]
         found = [
-            propose_mapping(one.id, signature, columns, self._lexicon)
+            propose_mapping(one.id, signature, columns, self._lexicon, model.adapter not in OF_ROWS)
             for one in self._of_task(model)
             if (signature := await self._signature(one, account_id)) is not None
         ]
@@ -78,9 +79,7 @@ class ReadyMadeModels:
         if signature is None:
             raise Unavailable(f"The model {stated.model[:200]!r} is not responding. Try again.")
         try:
-            await asyncio.to_thread(
-                _require_rows, content, signature, schema, OF_ROWS[model.adapter or ""]
-            )
+            await asyncio.to_thread(_require_rows, content, signature, schema, model.adapter or "")
         except InputInvalid as error:
             raise ParameterInvalid(error.message, param=_PARAM) from error
 
@@ -102,14 +101,20 @@ class ReadyMadeModels:
         return await self._signatures.find(ResolvedModel(model, model.id, model.id), account_id)
 
 
-def _require_rows(content: bytes, signature: Signature, schema: SchemaRequest, goal: Goal) -> None:
+def _require_rows(
+    content: bytes, signature: Signature, schema: SchemaRequest, adapter: str
+) -> None:
     """Raise InputInvalid unless the rows of a file fit the model, and it has an output to score."""
+    stated, goal = schema.ready_made, COMPARED.get(adapter)
+    if stated is None or goal is None:
+        return
     table = read_table(content)
     target = infer_schema(table, schema).single(Role.TARGET)
-    stated = schema.ready_made
-    if stated is not None and target is not None:
-        choose_output(signature, stated.output, target.name, goal is Goal.CLASS)
+    choose_output(signature, stated.output, target.name if target else "", goal is Goal.CLASS)
+    if adapter in OF_ROWS:
         map_rows(table, signature, stated, schema)
+    else:
+        require_mappable(table, signature, stated, schema)
 
 
 def _file_column(described: Mapping[str, Any]) -> FileColumn:

@@ -3,8 +3,9 @@
     claim -> authenticate -> reserve -> train -> store -> bill -> make live -> await propagation
 
 A job is billed by a usage row like any call, and that row is durable before the variant can be
-called. A job whose process was lost continues in another process and is not billed twice. A job
-whose rejected model was accepted is billed and published without training.
+called. A job whose process was lost continues in another process and is not billed twice: before a
+further attempt is billed, the call of the attempt before is settled for good. A job whose rejected
+model was accepted is billed and published without training.
 """
 
 import asyncio
@@ -16,11 +17,10 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
 from billing.metering.key_epoch import read_epoch
 from billing.rating.quantities import Quantities
-from billing.tables import Settlement, Usage
+from billing.tables import Settlement
 from gateway.access.key_lookup import find_key_by_id
 from gateway.access.price_book import PriceBook
 from gateway.access.propagation import Propagation
@@ -42,6 +42,7 @@ from gateway.fine_tuning.progress_stream import (
     read_progress_lines,
     to_specialist_error,
 )
+from gateway.fine_tuning.settled_attempt import is_attempt_billed
 from gateway.inference.stages import Stages
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.registry import variants
@@ -65,6 +66,7 @@ from infra.telemetry.own_model_metrics import TRAINING_EVENTS, OwnModelMetrics
 from infra.timing import DEFAULT_TIMING, Timing
 from models.adaptation import Score
 from models.catalog import Catalog
+from models.sentences import sentence
 
 # The serving process limits the training itself; the rest is time in its queue.
 _TRAINING_TIMEOUT_S = 4.0 * MAX_TEXT_DURATION_S
@@ -191,6 +193,9 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
 
         async def take_over(_admitted: AdmittedCall) -> CallResult:
             """Return the call's result, billed by the time of the training."""
+            # From here on, the call's intent is durable: an attempt that takes over settles it.
+            async with self._deps.database.transaction() as session:
+                await jobs.lock_job(session, job)
             return _to_call_result(seconds)
 
         await self._deps.stages.internal_calls.execute(call, principal, request, take_over)
@@ -239,7 +244,8 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
         appended = await append_observed(self._deps.database, job, adapter, content)
         if appended is None:
             return content, None
-        await self._add_progress_event(job, ProgressLine(appended.sentence))
+        told = appended.sentence
+        await self._add_progress_event(job, ProgressLine(str(told), told.as_json()))
         return appended.content, appended.provenance
 
     async def _train_unless_cancelled(
@@ -308,30 +314,26 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
         await deps.propagation.wait(epoch)
         async with deps.database.transaction() as session:
             name = variants.public_id(job.model, job.account_id, job.name)
-            await jobs.complete_job(
-                session, deps.clock, job, f"Version {version} of {name} is ready for calls."
+            told = sentence(
+                "Version {version} of {name} is ready for calls.", version=version, name=name
             )
+            await jobs.complete_job(session, deps.clock, job, told)
         self._count(job, "succeeded")
         if job.accepted_at is not None:
             deps.metrics.verdicts.labels(job.model, "accepted").inc()
 
     async def _is_billed(self, job: Adaptation) -> bool:
-        """Whether an earlier attempt of the job stored its weights and was billed."""
-        query = select(Usage.request_id).where(
-            col(Usage.request_id) == job.request_id,
-            col(Usage.account_id) == job.account_id,
-            col(Usage.settlement) == Settlement.COMPLETE,
-        )
+        """Whether the job's newest attempt was billed; if not, it never will be."""
         async with self._deps.database.transaction() as session:
-            paid = (await session.scalars(query)).first() is not None
-            return paid and await variants.has_version_of_job(session, job)
+            return await is_attempt_billed(session, self._deps.clock, job)
 
     async def _add_progress_event(self, job: Adaptation, line: ProgressLine) -> None:
         """Add a progress line and its metrics to the job's events."""
         metrics = None if line.metrics is None else msgspec.structs.asdict(line.metrics)
         async with self._deps.database.transaction() as session:
+            text = line.progress or ""
             await jobs.add_event(
-                session, self._deps.clock, job, line.progress or "", metrics=metrics
+                session, self._deps.clock, job, text, metrics=metrics, made_of=line.sentence
             )
 
     async def _fail(self, job: Adaptation, error: AppError) -> None:
@@ -344,8 +346,8 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
         self._count(job, "cancelled" if is_cancelled else "rejected" if is_rejected else "failed")
 
     async def _requeue(self, job: Adaptation, reason: str) -> None:
-        """Requeue the job, or fail it after its last attempt."""
-        if jobs.QUEUE.retry.gives_up_after(job.attempts):
+        """Requeue the job, or fail it after its last attempt unless it is billed already."""
+        if jobs.QUEUE.retry.gives_up_after(job.attempts) and not await self._is_billed(job):
             return await self._fail(job, Unavailable(reason))
         async with self._deps.database.transaction() as session:
             await jobs.requeue_job(session, self._deps.clock, job, reason)

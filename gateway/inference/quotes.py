@@ -19,6 +19,7 @@ from gateway.inference.decisions.planning import DecisionPlanner
 from gateway.inference.endpoints.decisions import DECISIONS
 from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.endpoints.endpoint import Endpoint
+from gateway.inference.endpoints.plant_tags import TAG_PROPOSAL
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.endpoints.table import ENDPOINTS, find_endpoint
 from gateway.inference.hosted_tools.helpers import HelperFinder, question_request
@@ -229,8 +230,10 @@ def _find_by_fields(body: bytes) -> Endpoint:
     """Return the endpoint whose bodies have the fields of this one. Raises ParameterInvalid."""
     fields = bodies.decode_fields(body)
     matching = [endpoint for endpoint in _QUOTABLE if endpoint.quote_field in fields]
-    if DECISIONS in matching:
-        matching = [DECISIONS]  # its bodies have an `input`, like those of embeddings
+    # Their bodies also have the field of another endpoint: of embeddings, of alignments.
+    for special in (DECISIONS, TAG_PROPOSAL):
+        if special in matching:
+            matching = [special]
     if len(matching) != 1:
         names = f"{', '.join(_CALL_FIELDS[:-1])} or {_CALL_FIELDS[-1]}"
         raise ParameterInvalid(f"Send the body of the call: it has {names}.")

@@ -29,6 +29,8 @@ Selected = TypeVar("Selected")
 RETENTION = timedelta(days=400)
 # Of one account: a row takes about 200 bytes.
 MAX_STORED = 200_000
+# The inputs of all results of an account: series are long.
+MAX_STORED_BYTES = 64 << 20
 # Of a model, that are appended to a training file.
 MAX_TRAINING_ROWS = 50_000
 # Of a version, the newest ones that a report reads.
@@ -268,8 +270,15 @@ async def _find_calls(
 
 async def _require_room(session: AsyncSession, account_id: UUID, more: int) -> None:
     """Raise TooManyObservations if the account would store too many."""
-    query = select(func.count()).where(col(Observation.account_id) == account_id)
-    if (await session.execute(query)).scalar_one() + more > MAX_STORED:
+    size = func.coalesce(func.sum(func.pg_column_size(col(Observation.inputs))), 0)
+    query = select(func.count(), size).where(col(Observation.account_id) == account_id)
+    count, stored_bytes = (await session.execute(query)).one()
+    if stored_bytes > MAX_STORED_BYTES:
+        raise TooManyObservations(
+            f"The inputs of an account's observed results can have {MAX_STORED_BYTES >> 20} MiB. "
+            "Send results without `inputs`, or delete those of some calls."
+        )
+    if count + more > MAX_STORED:
         raise TooManyObservations(
             f"An account can store at most {MAX_STORED:,} observed results. Results are deleted "
             f"after {RETENTION.days} days."

@@ -104,7 +104,11 @@ class Adaptation(SQLModel, table=True):
 
 
 class AdaptationEvent(SQLModel, table=True):
-    """A progress message of a job for the customer, with training metrics if any."""
+    """A progress message of a job for the customer, with training metrics if any.
+
+    `sentence` has the message's template and values, from which pages show it in other languages;
+    None for a message in English only.
+    """
 
     __tablename__ = "adaptation_event"
     __table_args__ = (Index("ix_adaptation_event_adaptation_id_id", "adaptation_id", "id"),)
@@ -116,6 +120,9 @@ class AdaptationEvent(SQLModel, table=True):
     )
     level: str = Field(sa_column=Column(Text, nullable=False))
     message: str = Field(sa_column=Column(Text, nullable=False))
+    sentence: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True))
+    )
     metrics: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     created_at: datetime = Field(sa_column=moment())
 

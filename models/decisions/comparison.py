@@ -4,6 +4,7 @@ import numpy as np
 
 from models.adaptation import DecisionCosts
 from models.decisions.rule import NO_ACTION, CostTable, Flags, Floats, Indices, actual_costs, decide
+from models.sentences import listing, sentence
 
 _HALF = 0.5
 _PER = 100
@@ -30,18 +31,26 @@ def compare_costs(probabilities: Floats, occurred: Flags, costs: CostTable) -> D
 
 def describe_costs(names: tuple[str, ...], costs: DecisionCosts) -> str:
     """Return the sentence on what decisions cost on held-out rows; `names` are of the events."""
-    thresholds = ", ".join(
-        f"{name} from {threshold:.1%}"
-        for name, threshold in zip(names, costs.thresholds, strict=True)
+    thresholds = listing(
+        [
+            sentence("{event} from {threshold:.1%}", event=name, threshold=threshold)
+            for name, threshold in zip(names, costs.thresholds, strict=True)
+        ]
     )
     best = min(costs.always, costs.never)
-    verdict = (
-        "" if costs.at_thresholds < best else " The model does not beat the cheaper fixed rule."
-    )
-    return (
-        f"By the stated costs, act on {thresholds} probability. On {costs.decisions} held-out rows "
-        f"100 decisions would have cost {costs.at_thresholds:.4g}, at a probability of 50 % "
-        f"{costs.at_half:.4g}, acting always {costs.always:.4g}, never {costs.never:.4g}.{verdict}"
+    is_beaten = costs.at_thresholds >= best
+    verdict = sentence(" The model does not beat the cheaper fixed rule.") if is_beaten else ""
+    return sentence(
+        "By the stated costs, act on {thresholds} probability. On {rows} held-out rows 100 "
+        "decisions would have cost {cost:.4g}, at a probability of 50 % {at_half:.4g}, acting "
+        "always {always:.4g}, never {never:.4g}.{verdict}",
+        thresholds=thresholds,
+        rows=costs.decisions,
+        cost=costs.at_thresholds,
+        at_half=costs.at_half,
+        always=costs.always,
+        never=costs.never,
+        verdict=verdict,
     )
 
 

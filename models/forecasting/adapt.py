@@ -39,15 +39,15 @@ class ForecastAdapter:
     def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
         """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
         data = build_forecast_data(infer_schema(read_table(training_file), self.schema))
-        for sentence in describe_data(data):
-            progress(sentence)
+        for told in describe_data(data):
+            progress(told)
         try:
             model = fit_forecaster(data, self.threads, progress)
         except TooFewValues as error:
             problems = single_problem("too_short_series", str(error), "Add earlier rows.")
             raise TrainingFileInvalid(str(error), problems=problems) from error
-        for sentence in describe_model(model):
-            progress(sentence)
+        for told in describe_model(model):
+            progress(told)
         artefact = render(build_document(model))
         _require_same_forecasts(artefact, model)
         steps = model.form.horizon

@@ -10,6 +10,7 @@ from models.adaptation import TrainingFileInvalid
 from models.forecasting.grid import Floats, Gridded, Indices, fill_gaps, infer_step, to_grid
 from models.forecasting.windows import Series, Windows
 from models.problems import Problem, Problems
+from models.sentences import sentence
 from models.tables.columns import Column, Kind
 from models.tables.schema import Role, TableSchema
 
@@ -19,6 +20,11 @@ MIN_STEPS = 60
 MAX_OTHERS = 50
 # Gaps of at most so many steps are filled by a straight line; longer ones divide a series.
 MAX_FILLED_STEPS = 6
+_UNITS = (
+    ("{count} day", "{count} days", 86_400.0),
+    ("{count} hour", "{count} hours", 3_600.0),
+    ("{count} minute", "{count} minutes", 60.0),
+)
 _MAX_OFF_GRID_SHARE = 0.05
 _MAX_REPEATED_SHARE = 0.1
 _MAX_MISSING_SHARE = 0.2
@@ -138,9 +144,12 @@ def _select_columns(schema: TableSchema) -> _Columns:
     _require_free_names((time, target, *others))
     rows = np.flatnonzero(np.isfinite(_numbers(time)))
     texts = [column.name for column in inputs if column.kind is not Kind.NUMBER]
-    notes = [f"{name!r} has texts and is not used." for name in texts]
+    notes: list[str] = [
+        sentence("{column} has texts and is not used.", column=repr(name)) for name in texts
+    ]
     if len(rows) < schema.row_count:
-        notes.append(f"{schema.row_count - len(rows)} rows without a time were left out.")
+        left_out = schema.row_count - len(rows)
+        notes.append(sentence("{count} rows without a time were left out.", count=left_out))
     machine = schema.single(Role.MACHINE)
     machines = _machine_indices(machine, rows)
     return _Columns(target, time, others[:MAX_OTHERS], machines, rows, tuple(notes))
@@ -210,13 +219,20 @@ def _require_regular(grids: Sequence[Gridded], rows: int, name: str, step: float
 
 def _describe_others(columns: _Columns, values: Floats) -> tuple[list[OtherColumn], list[str]]:
     """Return the further columns that can be used, and notes on the others."""
-    used, notes = [], []
+    used: list[OtherColumn] = []
+    notes: list[str] = []
     for position, column in enumerate(columns.others, start=1):
         present = values[np.isfinite(values[:, position]), position]
         if not len(present) or np.ptp(present) == 0:
-            notes.append(f"{column.name!r} never changes and was left out.")
+            notes.append(
+                sentence("{column} never changes and was left out.", column=repr(column.name))
+            )
         elif len(present) < (1 - _MAX_MISSING_SHARE) * np.isfinite(values[:, 0]).sum():
-            notes.append(f"{column.name!r} is missing in many rows and was left out.")
+            notes.append(
+                sentence(
+                    "{column} is missing in many rows and was left out.", column=repr(column.name)
+                )
+            )
         else:
             used.append(
                 OtherColumn(
@@ -286,25 +302,41 @@ def _grid_notes(grids: Sequence[Gridded], series: Sequence[Series], name: str) -
     )
     present = sum(int(np.isfinite(grid.values[:, 0]).sum()) for grid in grids)
     filled = sum(map(len, series)) - present
-    notes = []
+    notes: list[str] = []
     if repeated:
-        notes.append(f"{repeated} rows have the time of another row: their mean is used.")
+        notes.append(
+            sentence(
+                "{count} rows have the time of another row: their mean is used.", count=repeated
+            )
+        )
     if off_grid:
-        notes.append(f"{off_grid} rows between two steps were left out.")
+        notes.append(sentence("{count} rows between two steps were left out.", count=off_grid))
     if filled:
-        notes.append(f"{filled} missing steps of {name!r} in short gaps were filled by lines.")
+        notes.append(
+            sentence(
+                "{count} missing steps of {column} in short gaps were filled by lines.",
+                count=filled,
+                column=repr(name),
+            )
+        )
     if len(series) > len(grids):
-        notes.append(f"Gaps of more than {MAX_FILLED_STEPS} steps divide {name!r} into "
-                     f"{len(series)} parts.")  # fmt: skip
+        notes.append(
+            sentence(
+                "Gaps of more than {most} steps divide {column} into {count} parts.",
+                most=MAX_FILLED_STEPS,
+                column=repr(name),
+                count=len(series),
+            )
+        )
     return notes
 
 
 def describe_step(seconds: float) -> str:
     """Return a number of seconds in the largest unit of which it is a whole number."""
-    for unit, size in (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0)):
+    for one, many, size in _UNITS:
         if seconds >= size and abs(seconds / size - round(seconds / size)) < 1e-6:
             count = round(seconds / size)
-            return f"{count} {unit if count > 1 else unit[:-1]}"
+            return sentence(many if count > 1 else one, count=count)
     return f"{seconds:g} s"
 
 

@@ -6,6 +6,7 @@ from models.forecasting.data import ForecastData, describe_step
 from models.forecasting.grid import Floats
 from models.forecasting.seasons import find_seasons
 from models.forecasting.windows import Form
+from models.sentences import listing, sentence
 
 MAX_LOOKBACK = 1_344
 MIN_HORIZON, MAX_HORIZON = 24, 192
@@ -57,16 +58,28 @@ def _least_scale(parts: list[Floats]) -> float:
 
 def describe_form(data: ForecastData, form: Form) -> list[str]:
     """Return sentences on seasons, needed history, and steps that cannot be used."""
-    seasons = ", ".join(describe_step(season * form.step) for season in form.seasons)
+    seasons = listing([describe_step(season * form.step) for season in form.seasons])
     least = form.lookback + form.horizon
     unused = sum(len(one) for one in data.series if len(one) < least)
-    notes = [
-        f"It repeats itself every {seasons}." if seasons else "No season was found.",
-        f"A call needs the last {form.lookback} steps ({describe_step(form.lookback * form.step)}) "
-        f"and forecasts at most {form.horizon}.",
+    notes: list[str] = [
+        sentence("It repeats itself every {seasons}.", seasons=seasons)
+        if seasons
+        else sentence("No season was found."),
+        sentence(
+            "A call needs the last {steps} steps ({span}) and forecasts at most {horizon}.",
+            steps=form.lookback,
+            span=describe_step(form.lookback * form.step),
+            horizon=form.horizon,
+        ),
     ]
     if unused:
-        notes.append(f"{unused} steps are in parts of less than {least} and are not used.")
+        notes.append(
+            sentence(
+                "{count} steps are in parts of less than {least} and are not used.",
+                count=unused,
+                least=least,
+            )
+        )
     return notes
 
 

@@ -6,9 +6,11 @@ import numpy as np
 
 from models.forecasting.data import ForecastData, describe_step
 from models.forecasting.fitting import FittedForecaster
+from models.forecasting.methods import NAIVE
 from models.forecasting.planning import describe_form
 from models.forecasting.scores import Comparison
 from models.forecasting.windows import Form
+from models.sentences import describe_verdict, listing, sentence
 
 # Methods with a smaller part of the average are not told.
 _MIN_SHARE = 0.005
@@ -16,14 +18,16 @@ _MIN_SHARE = 0.005
 
 def describe_data(data: ForecastData) -> Sequence[str]:
     """Return sentences on the rows that the training uses."""
-    machines = "" if data.machines == 1 else f" of {data.machines} machines"
-    others = ", ".join(column.name for column in data.others)
-    further = f", with the further columns {others}" if others else ""
-    return [
-        f"Read {len(data)} steps of {describe_step(data.step)}{machines} of {data.target}"
-        f"{further}.",
-        *data.notes,
-    ]
+    count, others = data.machines, ", ".join(column.name for column in data.others)
+    read = sentence(
+        "Read {steps} steps of {step}{machines} of {target}{further}.",
+        steps=len(data),
+        step=describe_step(data.step),
+        machines="" if count == 1 else sentence(" of {count} machines", count=count),
+        target=data.target,
+        further=sentence(", with the further columns {names}", names=others) if others else "",
+    )
+    return [read, *data.notes]
 
 
 def describe_model(model: FittedForecaster) -> Sequence[str]:
@@ -41,18 +45,22 @@ def describe_model(model: FittedForecaster) -> Sequence[str]:
 def describe_comparison(steps: int, comparison: Comparison, form: Form) -> str:
     """Return the sentence on the score of forecasts and on that of the naive ones."""
     model, naive = comparison.model, comparison.naive
-    verdict = (
-        "better than"
-        if comparison.is_better
-        else "worse than"
-        if comparison.is_worse
-        else "not distinguishable from"
+    repeated = (
+        sentence("the last {count} steps", count=form.season)
+        if form.season > 1
+        else sentence("the last value")
     )
-    repeated = f"the last {form.season} steps" if form.season > 1 else "the last value"
-    return (
-        f"MASE up to {steps} steps ahead on rolling origins in the last fifth: {model.value:.3f} "
-        f"(95 % interval {model.low:.3f} to {model.high:.3f}). Repeating {repeated} has "
-        f"{naive.value:.3f}: the model is {verdict} that."
+    return sentence(
+        "MASE up to {steps} steps ahead on rolling origins in the last fifth: {score:.3f} (95 % "
+        "interval {low:.3f} to {high:.3f}). Repeating {repeated} has {naive:.3f}: the model is "
+        "{verdict} that.",
+        steps=steps,
+        score=model.value,
+        low=model.low,
+        high=model.high,
+        repeated=repeated,
+        naive=naive.value,
+        verdict=describe_verdict(comparison.is_better, comparison.is_worse),
     )
 
 
@@ -61,5 +69,17 @@ def _describe_weights(model: FittedForecaster) -> str:
     sizes = np.diff(model.edges)
     means = (model.weights * sizes[:, np.newaxis]).sum(axis=0) / sizes.sum()
     ranked = sorted(zip(model.names, means, strict=True), key=lambda one: -one[1])
-    parts = [f"{name} {share:.0%}" for name, share in ranked if share >= _MIN_SHARE]
-    return f"The forecast averages {', '.join(parts)}."
+    parts = [
+        sentence("{method} {share:.0%}", method=_method(name), share=share)
+        for name, share in ranked
+        if share >= _MIN_SHARE
+    ]
+    return sentence("The forecast averages {methods}.", methods=listing(parts))
+
+
+def _method(name: str) -> str:
+    """Return a method's name, with the steps of a further season."""
+    season = name.removeprefix(NAIVE).strip()
+    if name != NAIVE and name.startswith(NAIVE):
+        return sentence("{method} {season}", method=sentence(NAIVE), season=season)
+    return sentence(name)

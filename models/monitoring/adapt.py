@@ -13,6 +13,7 @@ from models.monitoring.fitting import FittedMonitor, fit_monitor
 from models.monitoring.shares import LEVEL, Share
 from models.monitoring.variant import VERSION, MonitorDocument, load, render
 from models.onnx_graph import ExportMismatch
+from models.sentences import describe_verdict, sentence
 from models.tables.schema import SchemaRequest
 
 DEFAULT_RATE = 0.01
@@ -31,12 +32,12 @@ class MonitorAdapter:
         """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
         data = build_data(infer_monitor_schema(training_file, self.schema), self.schema)
         rate = self.schema.false_alarms or DEFAULT_RATE
-        for sentence in describe_data(data):
-            progress(sentence)
+        for told in describe_data(data):
+            progress(told)
 
         def report(number: int, of: int) -> None:
             """Report the evaluated folds."""
-            progress(f"Evaluated fold {number} of {of}.")
+            progress(sentence("Evaluated fold {number} of {of}.", number=number, of=of))
 
         fitted = fit_monitor(data, self.schema.window, rate, report)
         artefact = render(build_document(data, fitted, rate))
@@ -57,49 +58,61 @@ class MonitorAdapter:
 
 def describe_data(data: MonitorData) -> Sequence[str]:
     """Return sentences on the rows that the training uses."""
-    series = len(np.unique(data.series))
-    of = f" of {series} machines" if series > 1 else ""
-    inputs = ", ".join(data.inputs.names)
-    return [
-        f"Read {len(data.readings)} rows{of}, {data.normal_count} of normal operation, with the "
-        f"inputs {inputs}.",
-        *data.notes,
-    ]
+    count = len(np.unique(data.series))
+    read = sentence(
+        "Read {rows} rows{machines}, {normal} of normal operation, with the inputs {inputs}.",
+        rows=len(data.readings),
+        machines=sentence(" of {count} machines", count=count) if count > 1 else "",
+        normal=data.normal_count,
+        inputs=", ".join(data.inputs.names),
+    )
+    return [read, *data.notes]
 
 
 def describe_false_alarms(found: Share, fitted: FittedMonitor, rate: float) -> str:
     """Return the sentence on the false alarms in held-out rows."""
     advice = ""
     if found.low > rate:
-        advice = (
+        advice = sentence(
             " This is more than asked for: normal operation differs between the held-out parts. "
             "Add rows from other days, products and machines."
         )
-    return (
-        f"On normal rows held out {fitted.plan.description}, {found.value:.2%} raise an alarm "
-        f"({LEVEL:.0%} interval {found.low:.2%} to {found.high:.2%}); {rate:.2%} were asked for. "
-        f"Means of up to {fitted.scales[-1]} steps are used.{advice}"
+    return sentence(
+        "On normal rows held out {held_out}, {share:.2%} raise an alarm ({level:.0%} interval "
+        "{low:.2%} to {high:.2%}); {rate:.2%} were asked for. Means of up to {steps} steps are "
+        "used.{advice}",
+        held_out=sentence(fitted.plan.description),
+        share=found.value,
+        level=LEVEL,
+        low=found.low,
+        high=found.high,
+        rate=rate,
+        steps=fitted.scales[-1],
+        advice=advice,
     )
 
 
 def describe_detection(found: Detection, rate: float) -> str:
     """Return the sentence on the faults that are found, next to limits on single columns."""
-    verdict = (
-        "better than"
-        if found.difference.low > 0
-        else "worse than"
-        if found.difference.high < 0
-        else "not distinguishable from"
-    )
     what = (
-        f"simulated faults (one column off by two standard deviations, {found.of} windows)"
+        sentence(
+            "simulated faults (one column off by two standard deviations, {count} windows)",
+            count=found.of,
+        )
         if found.is_simulated
-        else f"{found.of} fault rows"
+        else sentence("{count} fault rows", count=found.of)
     )
-    return (
-        f"Of {what}, {found.monitor.value:.1%} are detected ({LEVEL:.0%} interval "
-        f"{found.monitor.low:.1%} to {found.monitor.high:.1%}). Limits on each column by itself "
-        f"detect {found.columns.value:.1%} at the same rate: the model is {verdict} that."
+    return sentence(
+        "Of {what}, {share:.1%} are detected ({level:.0%} interval {low:.1%} to {high:.1%}). "
+        "Limits on each column by itself detect {limits:.1%} at the same rate: the model is "
+        "{verdict} that.",
+        what=what,
+        share=found.monitor.value,
+        level=LEVEL,
+        low=found.monitor.low,
+        high=found.monitor.high,
+        limits=found.columns.value,
+        verdict=describe_verdict(found.difference.low > 0, found.difference.high < 0),
     )
 
 

@@ -9,6 +9,7 @@ from models.monitoring.components import Flags, Floats, Indices
 from models.monitoring.inputs import CategoryRange, MonitoredInputs
 from models.monitoring.labels import split_labels
 from models.problems import Problem, Problems
+from models.sentences import sentence
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.reading import read_series
 from models.tables.columns import Column, Kind
@@ -74,7 +75,9 @@ def build_data(schema: TableSchema, request: SchemaRequest) -> MonitorData:
     target = schema.single(Role.TARGET)
     if target is None:
         is_normal, is_fault = np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
-        notes = ["No column says normal or fault: all rows are taken as normal operation."]
+        notes: list[str] = [
+            sentence("No column says normal or fault: all rows are taken as normal operation.")
+        ]
     else:
         is_normal, is_fault = (flags[rows] for flags in split_labels(target, request.normal))
         notes = _describe_labels(target.name, is_normal, is_fault)
@@ -100,11 +103,22 @@ def build_data(schema: TableSchema, request: SchemaRequest) -> MonitorData:
 def _describe_labels(name: str, is_normal: Flags, is_fault: Flags) -> list[str]:
     """Return notes on the labels."""
     unlabelled = int((~is_normal & ~is_fault).sum())
-    notes = [
-        f"By {name!r}, {int(is_normal.sum())} rows are normal and {int(is_fault.sum())} are faults."
+    notes: list[str] = [
+        sentence(
+            "By {column}, {normal} rows are normal and {faults} are faults.",
+            column=repr(name),
+            normal=int(is_normal.sum()),
+            faults=int(is_fault.sum()),
+        )
     ]
     if unlabelled:
-        notes.append(f"{unlabelled} rows without {name!r} are read as a part of the course only.")
+        notes.append(
+            sentence(
+                "{count} rows without {column} are read as a part of the course only.",
+                count=unlabelled,
+                column=repr(name),
+            )
+        )
     return notes
 
 
@@ -122,19 +136,22 @@ def _describe_inputs(
             if category.frequent:
                 categories.append(category)
             else:
-                notes.append(_left_out(column.name, "has no two values that repeat"))
+                notes.append(_left_out(column.name, sentence("has no two values that repeat")))
         elif column.kind is Kind.NUMBER and column.numbers is not None:
             values = column.numbers[rows][is_normal]
             present = values[np.isfinite(values)]
             if len(present) < max(1, (1 - _MAX_MISSING) * len(values)):
-                notes.append(_left_out(column.name, "is mostly empty"))
+                notes.append(_left_out(column.name, sentence("is mostly empty")))
                 continue
             low, high = float(present.min()), float(present.max())
             (numbers if low < high else constants).append(
                 ColumnRange(column.name, column.unit, low, high)
             )
     notes += [
-        f"{one.name!r} never changes in normal operation: another value is only named in `outside`."
+        sentence(
+            "{column} never changes in normal operation: another value is only named in `outside`.",
+            column=repr(one.name),
+        )
         for one in constants
     ]
     return MonitoredInputs(tuple(numbers), tuple(categories), tuple(constants)), notes
@@ -142,7 +159,9 @@ def _describe_inputs(
 
 def _left_out(name: str, reason: str) -> str:
     """Return the note on a column that is left out."""
-    return f"{name!r} {reason} in normal operation and was left out."
+    return sentence(
+        "{column} {reason} in normal operation and was left out.", column=repr(name), reason=reason
+    )
 
 
 def _category_range(column: Column, texts: np.ndarray) -> CategoryRange:
@@ -189,6 +208,9 @@ def _repeated_rows_note(data: MonitorData) -> tuple[str, ...]:
     if repeated <= _MAX_REPEATED * len(readings):
         return ()
     return (
-        f"{repeated} normal rows repeat the readings of an earlier row. If the file has rows "
-        "twice, remove them: false alarms would be rarer in the test than in operation.",
+        sentence(
+            "{count} normal rows repeat the readings of an earlier row. If the file has rows "
+            "twice, remove them: false alarms would be rarer in the test than in operation.",
+            count=repeated,
+        ),
     )

@@ -57,23 +57,12 @@ def map_rows(
     for a missing column or input, another quantity, and if the model accepts under half of the
     rows.
     """
-    _require_known_inputs(signature, request)
-    columns = {
-        field.name: column
-        for field in signature.inputs
-        if (column := _read_input(table, field, request, schema)) is not None
-    }
-    accepted, reason = np.ones(len(table), dtype=np.bool_), ""
-    for field in signature.inputs:
-        for is_invalid, text in find_invalid_values(field, columns.get(field.name, np.empty(0))):
-            accepted &= ~is_invalid
-            reason = reason or f"{field.name!r} {text}"
+    require_known_inputs(signature, request)
+    _require_single_values(signature, request)
+    columns = read_inputs(table, signature, request, schema)
+    accepted, reason = find_accepted(signature, columns, len(table))
     rows = np.flatnonzero(accepted)
-    if len(rows) < max(MIN_ROWS, _MIN_SHARE * len(table)):
-        raise InputInvalid(
-            f"The model accepts only {len(rows)} of {len(table)} rows: {reason or 'too few'}. "
-            "Check the columns and their units."
-        )
+    require_enough(len(rows), len(table), "rows", reason)
     return MappedRows(rows, {name: column[rows] for name, column in columns.items()})
 
 
@@ -102,8 +91,46 @@ def choose_output(signature: Signature, wanted: str, target: str, is_class: bool
     return chosen
 
 
-def _require_known_inputs(signature: Signature, request: ReadyMade) -> None:
-    """Raise InputInvalid for stated inputs that the model lacks, and for a model of series."""
+def read_inputs(
+    table: RawTable, signature: Signature, request: ReadyMade, schema: SchemaRequest
+) -> Columns:
+    """Return the model's inputs in its units, one value for each row of the table.
+
+    Optional inputs without a column are left out. Raises InputInvalid.
+    """
+    return {
+        field.name: column
+        for field in signature.inputs
+        if (column := _read_input(table, field, request, schema)) is not None
+    }
+
+
+def find_accepted(
+    signature: Signature, columns: Columns, count: int
+) -> tuple[NDArray[np.bool_], str]:
+    """Return which of `count` rows have only values that the model accepts.
+
+    Also returns why the first one that has others is left out, empty if there is none.
+    """
+    accepted, reason = np.ones(count, dtype=np.bool_), ""
+    for field in signature.inputs:
+        for is_invalid, text in find_invalid_values(field, columns.get(field.name, np.empty(0))):
+            accepted &= ~is_invalid
+            reason = reason or f"{field.name!r} {text}"
+    return accepted, reason
+
+
+def require_enough(accepted: int, of: int, what: str, reason: str) -> None:
+    """Raise InputInvalid if a model accepts too few of the rows or windows for a score."""
+    if accepted < max(MIN_ROWS, _MIN_SHARE * of):
+        raise InputInvalid(
+            f"The model accepts only {accepted} of {of} {what}: {reason or 'too few'}. "
+            "Check the columns and their units."
+        )
+
+
+def require_known_inputs(signature: Signature, request: ReadyMade) -> None:
+    """Raise InputInvalid for stated inputs that the model lacks."""
     known = {field.name for field in signature.inputs}
     for name in (*request.columns, *request.constants):
         if name not in known:
@@ -112,10 +139,14 @@ def _require_known_inputs(signature: Signature, request: ReadyMade) -> None:
                 f"{', '.join(sorted(known)[:40])}.",
                 param="columns",
             )
+
+
+def _require_single_values(signature: Signature, request: ReadyMade) -> None:
+    """Raise InputInvalid for a model of series, which single rows cannot be compared with."""
     if any(field.length is not None for field in signature.inputs):
         raise InputInvalid(
-            f"{request.model!r} takes series. Only models of single rows can be compared in a "
-            "training; compare the others afterwards, on a table with known results.",
+            f"{request.model!r} takes series, so a training of single rows cannot be compared "
+            "with it. Train a model of series.",
             param="model",
         )
 

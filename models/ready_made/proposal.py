@@ -56,14 +56,22 @@ def read_lexicon() -> Lexicon:
 
 
 def propose_mapping(
-    model: str, signature: Signature, columns: Sequence[FileColumn], lexicon: Lexicon
+    model: str,
+    signature: Signature,
+    columns: Sequence[FileColumn],
+    lexicon: Lexicon,
+    with_series: bool = False,
 ) -> MappingProposal:
-    """Return the most similar column for each input of a model of rows, each column once."""
+    """Return the most similar column for each input of a model, each column once.
+
+    with_series: whether a column can be an input that takes a series.
+    """
     pairs = [
         (similarity, field.name, column.name)
         for field in signature.inputs
         for column in columns
-        if _is_possible(field, column)
+        if (with_series or field.length is None)
+        and _is_possible(field, column)
         and (similarity := _similarity(field, column, lexicon)) >= _MIN_SIMILARITY
     ]
     chosen: dict[str, str] = {}
@@ -77,7 +85,7 @@ def propose_mapping(
 
 def _is_possible(field: InputField, column: FileColumn) -> bool:
     """Whether a column can be an input: its type, the quantity of its unit, and its range."""
-    if field.length is not None or column.is_text != (field.datatype == BYTES):
+    if column.is_text != (field.datatype == BYTES):
         return False
     if column.bounds is None:
         return True

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from models.observed.metrics import macro_f1
+from models.sentences import sentence
 from models.series.class_data import (
     SMALLEST_WINDOW,
     ClassData,
@@ -50,11 +51,14 @@ class ClassSettings:
     def description(self) -> str:
         """Return the kind of model in words."""
         if self.penalty is None:
-            return "boosted trees on statistics of the columns"
+            return sentence("boosted trees on statistics of the columns")
         if self.in_order:
-            return "one level of the ordered classes, from statistics of the columns"
-        more = " and MiniRocket features" if self.with_rocket else ""
-        return f"linear discriminants on statistics of the columns{more}"
+            return sentence("one level of the ordered classes, from statistics of the columns")
+        if self.with_rocket:
+            return sentence(
+                "linear discriminants on statistics of the columns and MiniRocket features"
+            )
+        return sentence("linear discriminants on statistics of the columns")
 
 
 @dataclass(frozen=True, slots=True)

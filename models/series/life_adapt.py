@@ -1,7 +1,8 @@
 """Train remaining life on a customer's run-to-failure histories with the customer's own columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -13,12 +14,15 @@ from models.decisions.error_distribution import fit_errors
 from models.decisions.planning import plan_limit_decider
 from models.drift.fitting import fit_means
 from models.drift.reference import Reference, fit_numbers
+from models.sentences import sentence
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.life_data import LifeData, build_lives
 from models.series.life_fitting import FittedLife, fit_life
 from models.series.life_intervals import calibrate_life_intervals
 from models.series.life_rows import LifeRows, build_rows, reading_columns
 from models.series.life_variant import VERSION, LifeDocument, load, render
+from models.series.ready_made import WindowInputs
+from models.series.series import Indices
 from models.series.windows import CumulativeSums
 from models.tables.reading import read_table
 from models.tables.schema import LIFE_WORDS, SchemaRequest, infer_schema
@@ -26,6 +30,7 @@ from models.tabular.adapt import describe_comparison, report_costs
 from models.tabular.boosting import raw_scores
 from models.tabular.intervals import DEFAULT_LEVEL, IntervalTable, cluster_weights
 from models.tabular.leakage import find_leaks
+from models.tabular.ready_made import HeldOut, OpenReadyMade, score_ready_made
 from models.tabular.tree_graph import build_tree_graph, require_same_scores
 
 _CHECKED_ROWS = 200
@@ -33,26 +38,31 @@ _CHECKED_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class LifeAdapter:
-    """The training function of remaining life, with the schema that was confirmed."""
+    """The training function of remaining life, with the schema that was confirmed.
+
+    `ready_made` loads the model that the schema names for a comparison.
+    """
 
     schema: SchemaRequest = field(default_factory=SchemaRequest)
     threads: int = 2
+    ready_made: OpenReadyMade | None = None
 
     def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
         """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
-        schema = infer_schema(read_table(training_file), self.schema, target_words=LIFE_WORDS)
+        table = read_table(training_file)
+        schema = infer_schema(table, self.schema, target_words=LIFE_WORDS)
         data = build_lives(schema, self.schema)
-        for sentence in describe_lives(data):
-            progress(sentence)
+        for told in describe_lives(data):
+            progress(told)
         rows = build_rows(data)
 
         def report(number: int, of: int) -> None:
             """Report the evaluated splits."""
-            progress(f"Evaluated split {number} of {of}.")
+            progress(sentence("Evaluated split {number} of {of}.", number=number, of=of))
 
         fitted = fit_life(rows, data.name, data.unit, self.schema.cap, self.threads, report)
-        table = rows.as_table(fitted.target, reading_columns(data, rows))
-        for leak in find_leaks(table):
+        readings = rows.as_table(fitted.target, reading_columns(data, rows))
+        for leak in find_leaks(readings):
             progress(leak.sentence)
         decider = _plan_decider(self.schema, data, rows, fitted)
         artefact = render(_build_document(data, rows, fitted, decider, progress))
@@ -65,19 +75,41 @@ class LifeAdapter:
             fitted.plan.kind.value, _measure_costs(decider, rows, fitted)
         )
         report_costs(decider, score, progress)
+        ready_made = score_ready_made(
+            self.ready_made,
+            self.schema.ready_made,
+            WindowInputs(table, self.schema, partial(_history_rows, data, rows)),
+            HeldOut(
+                fitted.target,
+                fitted.held_out.scores,
+                fitted.plan.clusters,
+                fitted.model.settings.cap,
+            ),
+            progress,
+        )
+        score = replace(score, ready_made=ready_made)
         return Adaptation(artefact, score, len(data.lives), data.failed_count)
 
 
 def describe_lives(data: LifeData) -> Sequence[str]:
     """Return sentences on the histories that the training uses."""
-    inputs = ", ".join(data.histories.names)
-    steps = int(data.histories.lengths.sum())
     censored = len(data.lives) - data.failed_count
-    running = f", {censored} of which still run," if censored else ""
-    return [
-        f"Read {len(data.lives)} machines{running} with {steps} rows and the inputs {inputs}.",
-        *data.notes,
-    ]
+    running = sentence(", {count} of which still run,", count=censored) if censored else ""
+    read = sentence(
+        "Read {machines} machines{running} with {rows} rows and the inputs {inputs}.",
+        machines=len(data.lives),
+        running=running,
+        rows=int(data.histories.lengths.sum()),
+        inputs=", ".join(data.histories.names),
+    )
+    return [read, *data.notes]
+
+
+def _history_rows(data: LifeData, rows: LifeRows, position: int) -> Indices:
+    """Return the rows of the table that are known at a training row, the whole history so far."""
+    series = data.histories.series[rows.machines[position]]
+    known: Indices = series.rows[: rows.steps[position]]
+    return known
 
 
 def _plan_decider(
@@ -140,8 +172,11 @@ def _build_document(
     graph = build_tree_graph(model.booster, "models.series")
     unit = f" {data.unit}" if data.unit else ""
     progress(
-        f"Lives above {model.settings.cap:g}{unit} are not told apart; the prediction is then "
-        f"{model.settings.cap:g}."
+        sentence(
+            "Lives above {cap:g}{unit} are not told apart; the prediction is then {cap:g}.",
+            cap=model.settings.cap,
+            unit=unit,
+        )
     )
     return LifeDocument(
         version=VERSION,
@@ -174,7 +209,12 @@ def _calibrate(
     table = calibrate_life_intervals(predicted, fitted.target.values[held], rows.machines[held])
     width = np.median(table.half_width(predicted, np.full(len(held), DEFAULT_LEVEL)))
     progress(
-        f"At {DEFAULT_LEVEL:.0%}, half an interval is {width:.3g}{unit} wide (median). It "
-        "is wider for machines whose columns are farther from these than they are from each other."
+        sentence(
+            "At {level:.0%}, half an interval is {width:.3g}{unit} wide (median). It is wider for "
+            "machines whose columns are farther from these than they are from each other.",
+            level=DEFAULT_LEVEL,
+            width=width,
+            unit=unit,
+        )
     )
     return table

@@ -6,6 +6,7 @@ import numpy as np
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
+from models.sentences import sentence
 from models.series.reading import read_series
 from models.series.series import Floats, SeriesSet
 from models.tables.columns import Column, Kind
@@ -51,8 +52,11 @@ def build_lives(schema: TableSchema, request: SchemaRequest) -> LifeData:
     censored = tuple(one.machine in request.censored for one in histories.series)
     if target is None or target.numbers is None:
         name, unit, lives = "remaining life", _unit(schema), _count_down(histories)
-        note = f"Without a column of remaining life, it is {_describe_unit(schema)} to the last row"
-        notes: tuple[str, ...] = (f"{note} of each machine.",)
+        counted = sentence(
+            "Without a column of remaining life, it is {what} to the last row of each machine.",
+            what=_describe_unit(schema),
+        )
+        notes: tuple[str, ...] = (counted,)
     else:
         name, unit, notes = target.name, target.unit, ()
         lives = tuple(target.numbers[one.rows] for one in histories.series)
@@ -79,8 +83,10 @@ def _describe_unit(schema: TableSchema) -> str:
     """Return in words what is counted to the last row."""
     time = schema.single(Role.TIME)
     if time is None:
-        return "the number of rows"
-    return "the hours" if time.kind is Kind.TIME else f"the difference of {time.name!r}"
+        return sentence("the number of rows")
+    if time.kind is Kind.TIME:
+        return sentence("the hours")
+    return sentence("the difference of {column}", column=repr(time.name))
 
 
 def _require_numbers(target: Column | None) -> None:

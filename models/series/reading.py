@@ -6,6 +6,7 @@ import numpy as np
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
+from models.sentences import sentence
 from models.series.series import Floats, Indices, Series, SeriesColumn, SeriesSet
 from models.tables.columns import Column, Kind
 from models.tables.schema import Role, TableSchema
@@ -57,14 +58,19 @@ def read_series(
 
 def _number_inputs(schema: TableSchema) -> tuple[list[Column], list[str]]:
     """Return the inputs with numbers that change, and notes on those that are left out."""
-    inputs, notes = [], []
+    inputs: list[Column] = []
+    notes: list[str] = []
     for column in schema.with_role(Role.INPUT):
         if column.kind is not Kind.NUMBER:
-            notes.append(f"{column.name!r} has no numbers and was left out.")
+            notes.append(
+                sentence("{column} has no numbers and was left out.", column=repr(column.name))
+            )
             continue
         present = _numbers(column)[np.isfinite(_numbers(column))]
         if len(present) == 0 or np.ptp(present) == 0:
-            notes.append(f"{column.name!r} never changes and was left out.")
+            notes.append(
+                sentence("{column} never changes and was left out.", column=repr(column.name))
+            )
         else:
             inputs.append(column)
     return inputs, notes

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
+from models.sentences import sentence
 from models.surface_defect.backbone import Backbone, Features, open_backbone
 from models.surface_defect.discriminant import Classes
 from models.surface_defect.head import fit, serialise
@@ -21,7 +22,7 @@ METRIC = "accuracy on held-out images, mean over labels"
 _MIN_Z_SCORE = 2.0
 _PROGRESS_INTERVAL = 200
 _MAX_REPORTED = 10
-_UPRIGHT_ONLY = (
+_UPRIGHT_ONLY = sentence(
     "The labels depend on the direction of marks, so images must come in the direction of the "
     "training images."
 )
@@ -42,7 +43,13 @@ class SurfaceAdapter:
         training = read_training_file(training_file)
         examples = training.pictures
         labels = sorted({example.label for example in examples})
-        progress(f"Read {len(examples)} different images with {len(labels)} labels.")
+        progress(
+            sentence(
+                "Read {images} different images with {labels} labels.",
+                images=len(examples),
+                labels=len(labels),
+            )
+        )
         truth = np.array([labels.index(example.label) for example in examples], dtype=np.intp)
         backbone = open_backbone(self.backbone)
         views = _extract_views(backbone, examples, progress)
@@ -50,7 +57,7 @@ class SurfaceAdapter:
         held_out = fitted_head.held_out
         if not fitted_head.turned:
             progress(_UPRIGHT_ONLY)
-        progress(f"Accuracy on held-out images: {held_out.accuracy:.1%}.")
+        progress(sentence("Accuracy on held-out images: {share:.1%}.", share=held_out.accuracy))
         _require_better_than_chance(held_out, len(labels))
         _report_suspicious_labels(held_out, examples, labels, progress)
         score = Score(METRIC, None, held_out.accuracy, higher_is_better=True)
@@ -65,7 +72,9 @@ def _extract_views(
     for number, example in enumerate(examples, 1):
         views.append(backbone.extract_features(training_views(example.picture)))
         if number % _PROGRESS_INTERVAL == 0:
-            progress(f"Processed {number} of {len(examples)} images.")
+            progress(
+                sentence("Processed {number} of {of} images.", number=number, of=len(examples))
+            )
     return np.stack(views)
 
 
@@ -98,5 +107,11 @@ def _report_suspicious_labels(
         f"{examples[row].place} ({labels[held_out.predicted[row]]})"
         for row in suspicious[:_MAX_REPORTED]
     ]
-    more = " and more" if len(suspicious) > _MAX_REPORTED else ""
-    progress(f"Check these images, whose labels look wrong: {', '.join(shown)}{more}.")
+    more = sentence(" and more") if len(suspicious) > _MAX_REPORTED else ""
+    progress(
+        sentence(
+            "Check these images, whose labels look wrong: {names}{more}.",
+            names=", ".join(shown),
+            more=more,
+        )
+    )

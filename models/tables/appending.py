@@ -26,11 +26,11 @@ Cells = tuple[str, ...]
 class ObservedRow:
     """What a customer observed for a prediction. `source` names the call and row.
 
-    inputs: by column, as they were sent to the model.
+    inputs: by column, as they were sent to the model: a list is a series.
     """
 
     source: str
-    inputs: Mapping[str, Value]
+    inputs: Mapping[str, Value | list[Value]]
     target: float | str
     machine: str
     at: datetime
@@ -38,7 +38,7 @@ class ObservedRow:
 
 @dataclass(frozen=True, slots=True)
 class AppendedTable:
-    """A table as a CSV file, whose last `appended` rows were observed.
+    """A table as a CSV file that ends with the `appended` observed results.
 
     duplicates: observed rows that the table has already. conflicts: sources of observed rows whose
     inputs another row has with another class; they are left out. unusable: sources of rows without
@@ -63,17 +63,17 @@ def append_rows(
     """
     columns = [one.column for one in schema.columns]
     roles = [one.role for one in schema.columns]
-    own = list(zip(*(_cells(column) for column in columns), strict=True))
+    own = list(zip(*(cells_of(column) for column in columns), strict=True))
     inputs = [index for index, role in enumerate(roles) if role is Role.INPUT]
     target = next(index for index, role in enumerate(roles) if role is Role.TARGET)
     known: dict[Cells, set[str]] = {}
     for cells in own:
-        known.setdefault(_pick(cells, inputs), set()).add(cells[target])
+        known.setdefault(pick(cells, inputs), set()).add(cells[target])
     appended: list[Cells] = []
     duplicates, conflicts, unusable = 0, [], []
     for row in rows:
         cells = _observed_cells(row, columns, roles)
-        key = _pick(cells, inputs)
+        key = pick(cells, inputs)
         if not any(key):
             unusable.append(row.source)
             continue
@@ -85,7 +85,7 @@ def append_rows(
         else:
             targets.add(cells[target])
             appended.append(cells)
-    content = _render(columns, [*own, *appended])
+    content = render_rows(columns, [*own, *appended])
     return AppendedTable(content, len(appended), duplicates, tuple(conflicts), tuple(unusable))
 
 
@@ -97,20 +97,26 @@ def _observed_cells(row: ObservedRow, columns: Sequence[Column], roles: Sequence
         Role.TIME: row.at.astimezone(UTC).timestamp(),
     }
     return tuple(
-        _text(of_role[role] if role in of_role else row.inputs.get(column.name), column.kind)
+        render_value(of_role[role] if role in of_role else _single(row, column), column.kind)
         for column, role in zip(columns, roles, strict=True)
     )
 
 
-def _cells(column: Column) -> Iterable[str]:
+def _single(row: ObservedRow, column: Column) -> Value:
+    """Return the input of a column; None for a series, which is not of a single row."""
+    value = row.inputs.get(column.name)
+    return None if isinstance(value, list) else value
+
+
+def cells_of(column: Column) -> Iterable[str]:
     """Return the cells of a column as texts."""
     if column.numbers is not None:
-        return [_text(float(number), column.kind) for number in column.numbers]
+        return [render_value(float(number), column.kind) for number in column.numbers]
     texts = column.texts if column.texts is not None else np.empty(0, dtype=object)
     return [str(text) for text in texts]
 
 
-def _text(value: Value, kind: Kind) -> str:
+def render_value(value: Value, kind: Kind) -> str:
     """Return a value as the text of a cell; times as ISO 8601, missing numbers as nothing."""
     if value is None:
         return ""
@@ -126,12 +132,12 @@ def _text(value: Value, kind: Kind) -> str:
     return f"{value:.15g}"
 
 
-def _pick(cells: Cells, positions: Sequence[int]) -> Cells:
+def pick(cells: Cells, positions: Sequence[int]) -> Cells:
     """Return the cells at some positions."""
     return tuple(cells[position] for position in positions)
 
 
-def _render(columns: Sequence[Column], rows: Sequence[Cells]) -> bytes:
+def render_rows(columns: Sequence[Column], rows: Sequence[Cells]) -> bytes:
     """Render a CSV file; units that no header states are in a second row."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from models.sentences import sentence
 from models.tables.numbers import is_missing
 from models.tables.table import Numbers, Texts
 
@@ -97,9 +98,11 @@ def _find_form(sample: Sequence[str]) -> tuple[Parse, tuple[str, ...]]:
     if best is day_first and counts[2] == counts[3]:
         ascending = [_is_ascending([form(text) for text in sample]) for form in forms[2:]]
         if ascending == [False, True]:
-            return month_first, ("Its dates were read with the month first: so they ascend.",)
+            return month_first, (
+                sentence("Its dates were read with the month first: so they ascend."),
+            )
         if ascending[0] == ascending[1]:
-            return day_first, ("Its dates were read with the day first: check this.",)
+            return day_first, (sentence("Its dates were read with the day first: check this."),)
     return best, ()
 
 

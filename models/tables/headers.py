@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from models.problems import Problem, Problems
+from models.sentences import sentence
 from models.tables.assembling import Cell
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
@@ -63,7 +64,9 @@ def find_header(rows: Iterator[NumberedRow], problems: Problems) -> Header | Non
     below = top[index + 1 :]
     units = _unit_row(below[0][1], names, first) if below else {}
     rest = chain(below[1:] if units else below, rows)
-    notes = (f"{index} rows above the header were left out.",) if index else ()
+    notes = (
+        (sentence("{count} rows above the header were left out.", count=index),) if index else ()
+    )
     return Header(names, first, units, rest, notes)
 
 

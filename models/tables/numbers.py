@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.sentences import sentence
 from models.tables.headers import is_unit
 from models.tables.table import Numbers, Texts
 from models.units import UnitMismatch, unit_conversion
@@ -63,7 +64,7 @@ def parse_numbers(texts: Texts) -> ParsedNumbers:
             values[position] = value
     unit, notes, wrong = _unify_units(values, [unit for _, unit in cells])
     if has_commas:
-        notes = ("Its numbers were read with decimal commas.", *notes)
+        notes = (sentence("Its numbers were read with decimal commas."), *notes)
     return ParsedNumbers(values, unit, tuple(sorted({*invalid, *wrong})), notes)
 
 
@@ -143,6 +144,12 @@ def _unify_units(
             continue
         converted[unit] += 1
     notes = tuple(
-        f"{count} cells in {unit} were converted to {target}." for unit, count in converted.items()
+        sentence(
+            "{count} cells in {unit} were converted to {target}.",
+            count=count,
+            unit=unit,
+            target=target,
+        )
+        for unit, count in converted.items()
     )
     return target, notes, wrong

@@ -17,6 +17,7 @@ from msgspec import Meta
 from models.adaptation import TrainingFileInvalid
 from models.problems import Problem, Problems
 from models.ready_made.values import ReadyMade
+from models.sentences import sentence
 from models.tables.columns import Column, Kind, infer_column
 from models.tables.headers import is_unit, split_unit
 from models.tables.table import RawTable
@@ -153,7 +154,7 @@ def describe_schema(schema: TableSchema) -> dict[str, Any]:
         "object": "table.schema",
         "rows": schema.row_count,
         "columns": [_describe_column(one) for one in schema.columns],
-        "notes": list(schema.notes),
+        "notes": list(map(str, schema.notes)),
     }
 
 
@@ -297,7 +298,7 @@ def _role_notes(roles: Mapping[str, Role], request: SchemaRequest) -> Sequence[s
         Role.TIME: request.time,
     }
     return [
-        f"{name!r} was taken for the {role}."
+        sentence("{column} was taken for the {role}.", column=repr(name), role=sentence(role))
         for name, role in roles.items()
         if role in stated and stated[role] is None
     ]
@@ -312,7 +313,7 @@ def _describe_column(one: SchemaColumn) -> dict[str, Any]:
         "role": one.role.value,
         "unit": column.unit,
         "missing": column.missing_count,
-        "notes": list(column.notes),
+        "notes": list(map(str, column.notes)),
         "scale_change": _describe_jump(column),
     }
     if column.numbers is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import python_calamine
 
 from models.problems import Problem, Problems
+from models.sentences import sentence
 from models.tables.assembling import Cell
 
 _SIGNATURES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -38,7 +39,7 @@ def read_workbook_rows(content: bytes, problems: Problems) -> Iterator[tuple[int
             if any(any(cell != "" for cell in row) for row in rows):
                 _fill_merged(rows, sheet.merged_cell_ranges or [])
                 if len(workbook.sheet_names) > 1:
-                    problems.notes.append(f"The sheet {name!r} was read.")
+                    problems.notes.append(sentence("The sheet {name} was read.", name=repr(name)))
                 yield from ((number, [_to_cell(c) for c in row]) for number, row in _numbered(rows))
                 return
     except python_calamine.CalamineError as error:

@@ -15,6 +15,7 @@ from models.decisions.error_distribution import fit_errors
 from models.decisions.planning import plan_class_decider, plan_limit_decider
 from models.drift.fitting import fit_columns
 from models.drift.reference import CategoryBins, Reference, fit_categories, fit_numbers
+from models.sentences import describe_verdict, sentence
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from models.tabular.boosting import raw_scores
@@ -29,7 +30,7 @@ from models.tabular.intervals import (
     cluster_weights,
 )
 from models.tabular.leakage import find_leaks
-from models.tabular.ready_made import OpenReadyMade, score_ready_made
+from models.tabular.ready_made import HeldOut, OpenReadyMade, RowInputs, score_ready_made
 from models.tabular.tree_graph import build_tree_graph, require_same_scores
 from models.tabular.variant import VERSION, TabularDocument, load, render
 
@@ -53,12 +54,12 @@ class TabularAdapter:
         """Train on a file: CSV, Excel or JSON lines. Raises TrainingFileInvalid."""
         table = read_table(training_file)
         data = build_data(infer_schema(table, self.schema), self.goal)
-        for sentence in describe_data(data):
-            progress(sentence)
+        for told in describe_data(data):
+            progress(told)
 
         def report(number: int, of: int) -> None:
             """Report the evaluated splits."""
-            progress(f"Evaluated split {number} of {of}.")
+            progress(sentence("Evaluated split {number} of {of}.", number=number, of=of))
 
         model = fit_model(data, self.threads, report)
         for leak in find_leaks(data):
@@ -74,11 +75,9 @@ class TabularAdapter:
         report_costs(decider, score, progress)
         ready_made = score_ready_made(
             self.ready_made,
-            self.schema,
-            table,
-            data,
-            model.held_out.predicted(data.target.goal),
-            model.plan.clusters,
+            self.schema.ready_made,
+            RowInputs(table, self.schema, data.rows),
+            HeldOut(data.target, model.held_out.predicted(data.target.goal), model.plan.clusters),
             progress,
         )
         score = replace(score, ready_made=ready_made)
@@ -87,25 +86,33 @@ class TabularAdapter:
 
 def describe_data(data: TabularData) -> Sequence[str]:
     """Return sentences on the rows that the training uses."""
-    machines = "" if data.machines is None else f" of {len(np.unique(data.machines))} machines"
-    inputs = ", ".join(column.name for column in data.inputs)
-    return [f"Read {len(data)} rows{machines} with the inputs {inputs}.", *data.notes]
+    read = sentence(
+        "Read {rows} rows{machines} with the inputs {inputs}.",
+        rows=len(data),
+        machines=of_machines(0 if data.machines is None else len(np.unique(data.machines))),
+        inputs=", ".join(column.name for column in data.inputs),
+    )
+    return [read, *data.notes]
+
+
+def of_machines(count: int) -> str:
+    """Return ` of 3 machines` for a sentence on rows; empty for none."""
+    return sentence(" of {count} machines", count=count) if count else ""
 
 
 def describe_comparison(comparison: Comparison, held_out: str) -> str:
     """Return the sentence on the held-out score and on the baseline's."""
     model, baseline = comparison.model, comparison.baseline
-    verdict = (
-        "better than"
-        if comparison.is_better
-        else "worse than"
-        if comparison.is_worse
-        else "not distinguishable from"
-    )
-    return (
-        f"{comparison.metric} on rows held out {held_out}: {model.value:.4g} (95 % interval "
-        f"{model.low:.4g} to {model.high:.4g}). Without any input it would be "
-        f"{baseline.value:.4g}: the model is {verdict} that."
+    return sentence(
+        "{metric} on rows held out {held_out}: {score:.4g} (95 % interval {low:.4g} to "
+        "{high:.4g}). Without any input it would be {base:.4g}: the model is {verdict} that.",
+        metric=comparison.metric,
+        held_out=sentence(held_out),
+        score=model.value,
+        low=model.low,
+        high=model.high,
+        base=baseline.value,
+        verdict=describe_verdict(comparison.is_better, comparison.is_worse),
     )
 
 
@@ -209,10 +216,14 @@ def calibrate(scores: Floats, truth: Indices, progress: ProgressCallback) -> Cal
     try:
         calibration = fit_calibration(scores, truth)
     except CalibrationFailed:
-        progress("The probabilities could not be calibrated: the scores carry no information.")
+        progress(
+            sentence("The probabilities could not be calibrated: the scores carry no information.")
+        )
         return neutral
     error = calibration_metrics(calibration.probabilities(scores), truth)["ece"]
-    progress(f"Probabilities are calibrated: their mean error is {error:.1%}.")
+    progress(
+        sentence("Probabilities are calibrated: their mean error is {error:.1%}.", error=error)
+    )
     return calibration
 
 
@@ -225,7 +236,14 @@ def _calibrate_intervals(
     table = calibrate_intervals(predicted, data.target.values[rows], model.plan.clusters[rows])
     width = np.median(table.half_width(predicted, np.full(len(rows), DEFAULT_LEVEL)))
     unit = f" {data.target.unit}" if data.target.unit else ""
-    progress(f"At {DEFAULT_LEVEL:.0%}, half an interval is {width:.3g}{unit} wide (median).")
+    progress(
+        sentence(
+            "At {level:.0%}, half an interval is {width:.3g}{unit} wide (median).",
+            level=DEFAULT_LEVEL,
+            width=width,
+            unit=unit,
+        )
+    )
     return table
 
 

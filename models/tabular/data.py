@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.adaptation import TrainingFileInvalid
 from models.problems import Problem, Problems
+from models.sentences import sentence
 from models.tables.columns import Column, Kind
 from models.tables.schema import Role, TableSchema
 
@@ -156,12 +157,15 @@ def column_labels(column: Column) -> list[str]:
 
 def _usable_inputs(schema: TableSchema, rows: Indices) -> tuple[tuple[Column, ...], list[str]]:
     """Return the inputs that change, and notes on those that are left out."""
-    inputs, notes = [], []
+    inputs: list[Column] = []
+    notes: list[str] = []
     for column in schema.with_role(Role.INPUT):
         taken = _take(column, rows)
         if column.kind is Kind.NUMBER or column.kind is Kind.CATEGORY:
             if _is_constant(taken):
-                notes.append(f"{column.name!r} never changes and was left out.")
+                notes.append(
+                    sentence("{column} never changes and was left out.", column=repr(column.name))
+                )
             else:
                 inputs.append(taken)
     return tuple(inputs), notes
@@ -188,7 +192,11 @@ def _machine_indices(column: Column) -> Indices:
 
 def _missing_target_note(count: int, name: str) -> tuple[str, ...]:
     """Return a note on rows without a target."""
-    return (f"{count} rows without {name!r} were left out.",) if count else ()
+    if not count:
+        return ()
+    return (
+        sentence("{count} rows without {column} were left out.", count=count, column=repr(name)),
+    )
 
 
 def _require_learnable(data: TabularData) -> None:

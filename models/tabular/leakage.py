@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.sentences import sentence
 from models.tables.columns import Column
 from models.tabular.data import Floats, Goal, Indices, TabularData
 
@@ -32,10 +33,11 @@ class Leak:
     @property
     def sentence(self) -> str:
         """Return the warning for the customer."""
-        return (
-            f"{self.column!r} alone predicts {self.share:.1%} of the target. If it is only known "
-            "afterwards, leave it out (`schema.ignored`): it makes the model look perfect and "
-            "useless."
+        return sentence(
+            "{column} alone predicts {share:.1%} of the target. If it is only known afterwards, "
+            "leave it out (`schema.ignored`): it makes the model look perfect and useless.",
+            column=repr(self.column),
+            share=self.share,
         )
 
 

@@ -1,10 +1,11 @@
-"""Score a ready-made model on the rows that a training held out, beside the trained model.
+"""Score a ready-made model on the rows or windows that a training held out, beside the trained one.
 
 The ready-made model has seen none of the customer's rows, so the held-out ones are those that both
 can be scored on.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,13 +15,15 @@ from infra.errors import AppError
 from models.adaptation import ProgressCallback
 from models.evaluation.statistics import Verdict
 from models.observed.resampling import ScoreInterval, contest
-from models.ready_made.mapping import MIN_ROWS, MappedRows, choose_output, map_rows
+from models.ready_made.mapping import MIN_ROWS, choose_output, map_rows
 from models.ready_made.values import ReadyMade, ReadyMadeScore
-from models.signature import Columns, InputInvalid, Signature
+from models.sentences import sentence
+from models.signature import Columns, InputInvalid, OutputField, Signature
 from models.tables.schema import SchemaRequest
 from models.tables.table import RawTable
-from models.tabular.data import Floats, Goal, Indices, TabularData, Target
+from models.tabular.data import Floats, Goal, Indices, Target
 from models.tabular.evaluation import metric_of
+from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
 
 class RunnableModel(Protocol):
@@ -40,78 +43,133 @@ OpenReadyMade = Callable[[], RunnableModel]
 """Loads a ready-made model. Raises AppError."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The trained model's predictions of rows, or of windows, that it was not fitted on.
+
+    predicted: [rows], NaN where a row was not held out. clusters: of the bootstrap, [rows]. cap:
+    the highest value that is told apart, None without one.
+    """
+
+    target: Target
+    predicted: Floats
+    clusters: Indices
+    cap: float | None = None
+
+    @property
+    def rows(self) -> Indices:
+        """The positions of the held-out rows."""
+        return np.flatnonzero(np.isfinite(self.predicted))
+
+
+class HeldOutInputs(Protocol):
+    """The inputs of held-out rows, as a ready-made model takes them."""
+
+    def predict(
+        self, model: RunnableModel, request: ReadyMade, output: str, held_out: Indices
+    ) -> tuple[Indices, NDArray[Any]]:
+        """Return which of the held-out rows the model accepts, and an output of these.
+
+        Raises InputInvalid.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RowInputs:
+    """The inputs of single rows. rows: position of each training row in the table."""
+
+    table: RawTable
+    schema: SchemaRequest
+    rows: Indices
+
+    def predict(
+        self, model: RunnableModel, request: ReadyMade, output: str, held_out: Indices
+    ) -> tuple[Indices, NDArray[Any]]:
+        """Return which of the held-out rows the model accepts, and an output of these."""
+        mapped = map_rows(self.table, model.signature, request, self.schema)
+        _, of_held, of_mapped = np.intersect1d(
+            self.rows[held_out], mapped.rows, return_indices=True
+        )
+        require_enough(len(of_held), len(held_out))
+        return held_out[of_held], model.predict(mapped.take(of_mapped))[output]
+
+
 def score_ready_made(
     open_model: OpenReadyMade | None,
-    schema: SchemaRequest,
-    table: RawTable,
-    data: TabularData,
-    predicted: Floats,
-    clusters: Indices,
+    request: ReadyMade | None,
+    inputs: HeldOutInputs,
+    held_out: HeldOut,
     progress: ProgressCallback,
 ) -> ReadyMadeScore | None:
-    """Score the ready-made model that the schema names, and report which model is better.
+    """Score the ready-made model that a schema names, and report which model is better.
 
-    predicted: the trained model's held-out predictions, [rows], NaN where a row was not held out.
     Returns None without such a model, and if it cannot be scored, which is reported: the training
     itself does not depend on it.
     """
-    if open_model is None or schema.ready_made is None:
+    if open_model is None or request is None:
         return None
     try:
-        score = _score(open_model(), schema.ready_made, schema, table, data, predicted, clusters)
+        score = _score(open_model(), request, inputs, held_out)
     except AppError as error:
-        name = schema.ready_made.model
-        progress(f"The ready-made model {name!r} could not be scored: {error.message}")
+        progress(
+            sentence(
+                "The ready-made model {model} could not be scored: {reason}",
+                model=repr(request.model),
+                reason=error.message,
+            )
+        )
         return None
-    progress(describe_ready_made(score, metric_of(data.target)[0]))
+    progress(describe_ready_made(score, metric_of(held_out.target)[0]))
     return score
 
 
 def describe_ready_made(score: ReadyMadeScore, metric: str) -> str:
     """Return the sentence on the scores of both models."""
     verdict = {
-        Verdict.BETTER: "the trained model is better",
-        Verdict.WORSE: "the ready-made model is better",
-        Verdict.NO_DIFFERENCE_SHOWN: "neither is shown to be better",
+        Verdict.BETTER: sentence("the trained model is better"),
+        Verdict.WORSE: sentence("the ready-made model is better"),
+        Verdict.NO_DIFFERENCE_SHOWN: sentence("neither is shown to be better"),
     }[score.trained_is]
-    return (
-        f"On {score.rows} held-out rows the ready-made model {score.model!r} has {metric} "
-        f"{_with_interval(score.score, score.interval)}, the trained model "
-        f"{_with_interval(score.trained, score.trained_interval)}: {verdict}."
+    return sentence(
+        "On {rows} held-out rows the ready-made model {model} has {metric} {score}, the trained "
+        "model {trained}: {verdict}.",
+        rows=score.rows,
+        model=repr(score.model),
+        metric=metric,
+        score=_with_interval(score.score, score.interval),
+        trained=_with_interval(score.trained, score.trained_interval),
+        verdict=verdict,
     )
 
 
 def _score(
-    model: RunnableModel,
-    request: ReadyMade,
-    schema: SchemaRequest,
-    table: RawTable,
-    data: TabularData,
-    predicted: Floats,
-    clusters: Indices,
+    model: RunnableModel, request: ReadyMade, inputs: HeldOutInputs, held_out: HeldOut
 ) -> ReadyMadeScore:
     """Score both models on the held-out rows that the ready-made one accepts."""
-    target = data.target
+    target = held_out.target
     is_class = target.goal is Goal.CLASS
-    mapped = map_rows(table, model.signature, request, schema)
     output = choose_output(model.signature, request.output, target.name, is_class)
-    of_data, of_mapped = _common_rows(data.rows, mapped, predicted)
-    values = model.predict(mapped.take(of_mapped))[output.name]
-    ready = _as_classes(values, target, request) if is_class else values.astype(np.float64)
+    rows, values = inputs.predict(model, request, output.name, held_out.rows)
+    ready = (
+        _as_classes(values, target, request)
+        if is_class
+        else _as_numbers(values, output, target, held_out.cap)
+    )
     _, higher_is_better, metric = metric_of(target)
     found = contest(
         metric,
         higher_is_better,
-        target.values[of_data],
-        [predicted[of_data], ready],
-        clusters[of_data],
+        target.values[rows],
+        [held_out.predicted[rows], ready],
+        held_out.clusters[rows],
     )
     trained, other = found.scores
     difference = found.differences[1]
     return ReadyMadeScore(
         model=request.model,
         output=output.name,
-        rows=len(of_data),
+        rows=len(rows),
         score=other.value,
         interval=(other.low, other.high),
         trained=trained.value,
@@ -122,16 +180,28 @@ def _score(
     )
 
 
-def _common_rows(rows: Indices, mapped: MappedRows, predicted: Floats) -> tuple[Indices, Indices]:
-    """Return the positions among the training rows and among the mapped ones of common rows.
+def require_enough(accepted: int, held_out: int) -> None:
+    """Raise InputInvalid if a model accepts few of the held-out rows."""
+    if accepted < MIN_ROWS:
+        raise InputInvalid(f"It accepts only {accepted} of {held_out} held-out rows.")
 
-    rows: positions of the training rows in the table. Raises InputInvalid if there are few.
+
+def _as_numbers(
+    values: NDArray[Any], output: OutputField, target: Target, cap: float | None
+) -> Floats:
+    """Return predicted numbers in the target's unit, if both state one, and at most the cap.
+
+    Raises InputInvalid for a number of another quantity.
     """
-    held_out = np.flatnonzero(np.isfinite(predicted))
-    _, of_held, of_mapped = np.intersect1d(rows[held_out], mapped.rows, return_indices=True)
-    if len(of_held) < MIN_ROWS:
-        raise InputInvalid(f"It accepts only {len(of_held)} of {len(held_out)} held-out rows.")
-    return held_out[of_held], of_mapped
+    numbers = values.astype(np.float64)
+    if output.unit and target.unit:
+        try:
+            numbers = unit_conversion(output.unit, target.unit)(numbers)
+        except (UnitMismatch, UnitUnknown) as error:
+            raise InputInvalid(
+                f"It predicts {output.name!r} in {output.unit}, but the target is in {target.unit}."
+            ) from error
+    return numbers if cap is None else np.minimum(numbers, cap)
 
 
 def _as_classes(values: NDArray[Any], target: Target, request: ReadyMade) -> Floats:
@@ -166,4 +236,9 @@ def _verdict(difference: ScoreInterval) -> Verdict:
 
 def _with_interval(value: float, interval: tuple[float, float]) -> str:
     """Return a score with its interval as a text."""
-    return f"{value:.4g} (95 % interval {interval[0]:.4g} to {interval[1]:.4g})"
+    return sentence(
+        "{value:.4g} (95 % interval {low:.4g} to {high:.4g})",
+        value=value,
+        low=interval[0],
+        high=interval[1],
+    )

@@ -28,6 +28,7 @@ from infra.lazy_import import LazyModule
 from models.adaptation import AdaptFunction, Metrics
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Task
+from models.sentences import Sentence
 from models.tables.schema import SchemaRequest
 from serving.errors import InputInvalid, ModelFailed
 from serving.specialists.loader import ModelSource
@@ -264,9 +265,11 @@ def run_fine_tuning(adapter: AdaptFunction, training_file: bytes) -> Iterator[by
 
 def _progress_event(report: str | Metrics) -> dict[str, Any]:
     """Return the JSON event of a progress sentence or of training metrics."""
-    if isinstance(report, str):
-        return {"progress": report}
-    return {"progress": report.sentence, "metrics": report}
+    told = report.sentence if isinstance(report, Metrics) else report
+    event: dict[str, Any] = {"progress": str(told)}
+    if isinstance(told, Sentence):
+        event["sentence"] = told.as_json()
+    return {**event, "metrics": report} if isinstance(report, Metrics) else event
 
 
 def _final_event(result: "Future[Any]", seconds: float) -> dict[str, Any]:

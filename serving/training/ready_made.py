@@ -7,6 +7,8 @@ from functools import partial
 import numpy as np
 
 from models.adaptation import AdaptFunction
+from models.series.class_adapt import ClassAdapter
+from models.series.life_adapt import LifeAdapter
 from models.signature import Columns, Signature, validate_columns
 from models.tabular.adapt import TabularAdapter
 from serving.errors import InputInvalid
@@ -61,7 +63,10 @@ def with_ready_made(adapter: AdaptFunction, sources: Mapping[str, ModelSource]) 
     `sources` are those of this cluster's models. Raises InputInvalid if it is none of them, or one
     that only customers train.
     """
-    if not isinstance(adapter, TabularAdapter) or adapter.schema.ready_made is None:
+    if (
+        not isinstance(adapter, TabularAdapter | ClassAdapter | LifeAdapter)
+        or adapter.schema.ready_made is None
+    ):
         return adapter
     name = adapter.schema.ready_made.model
     source = sources.get(name)

@@ -8,7 +8,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from gateway.cli.api_client import error_message, open_api, send
+from gateway.cli.api_client import error_message, open_api, send_request
 from gateway.cli.results import Record
 from gateway.cli.runner import command
 from gateway.dashboard.pages.own_models.prediction_table import (
@@ -63,14 +63,14 @@ def _predict(
     http: httpx.Client, model: str, table: _Table, decision: DecisionForm
 ) -> tuple[bytes, str]:
     """Return the predictions as CSV, and their cost with its currency."""
-    metadata = send(http, "GET", f"/v2/models/{model}")
+    metadata = send_request(http, "GET", f"/v2/models/{model}")
     if metadata.status_code != HTTPStatus.OK:
         raise TableNotPredicted(error_message(metadata), param="model")
     inputs = parse_declared_inputs(metadata.content)
     content = table.file.read_bytes()
     found = read_instances(content, inputs, table.machine, table.horizon)
     body = render_request(model, found, decision.costs())
-    response = send(http, "POST", "/v1/predictions", body)
+    response = send_request(http, "POST", "/v1/predictions", body)
     if response.status_code != HTTPStatus.OK:
         raise TableNotPredicted(error_message(response))
     predictions = read_predictions(response.status_code, response.content)

@@ -18,6 +18,7 @@ from gateway.inference.endpoints.fine_tuning import FINE_TUNING
 from gateway.inference.endpoints.foreign import foreign_endpoint
 from gateway.inference.endpoints.infer import INFER
 from gateway.inference.endpoints.moderation import MODERATION
+from gateway.inference.endpoints.plant_tags import TAG_ALIGNMENT, TAG_PROPOSAL
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.endpoints.rerank import RERANK
 from gateway.inference.endpoints.text_completion import TEXT_COMPLETION
@@ -35,6 +36,8 @@ _ENDPOINTS = (
     RERANK,
     PREDICTIONS,
     INFER,
+    TAG_ALIGNMENT,
+    TAG_PROPOSAL,
     MESSAGES,
     RESPONSES,
     DECISIONS,

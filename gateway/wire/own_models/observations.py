@@ -15,7 +15,9 @@ MAX_OBSERVATIONS = 1_000
 DEFAULT_LEVEL = 0.9
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
 _Column = Annotated[str, Meta(min_length=1, max_length=200)]
-_Cell = float | Annotated[str, Meta(max_length=200)] | bool | None
+_Single = float | Annotated[str, Meta(max_length=200)] | bool | None
+_Series = Annotated[list[_Single], Meta(min_length=1, max_length=10_000)]
+_Cell = _Single | _Series
 
 
 class ObservedResult(msgspec.Struct, forbid_unknown_fields=True):
@@ -24,7 +26,8 @@ class ObservedResult(msgspec.Struct, forbid_unknown_fields=True):
     `prediction` is the row's object of the response: predictions are not stored before. It may be
     left out while a shadow deployment stores the responses. `level` is that of the interval, if the
     call asked for one. `machine` says which rows belong together. `inputs` are the row's object of
-    the request, in the units of training; they are stored to train the model on the row.
+    the request, in the units of training, lists for series; they are stored to train the model on
+    the row.
     """
 
     request_id: str
@@ -80,6 +83,13 @@ def _require_storable(inputs: Mapping[str, object], consent: bool, path: str) ->
             param="consent",
         )
     for name, value in inputs.items():
-        is_infinite = isinstance(value, float) and not isfinite(value)
-        if is_infinite or "\x00" in name or (isinstance(value, str) and "\x00" in value):
+        values = value if isinstance(value, list) else (value,)
+        if "\x00" in name or not all(map(_is_storable, values)):
             raise ParameterInvalid(f"`{path}` has a value that cannot be stored.", param=path)
+
+
+def _is_storable(value: object) -> bool:
+    """Whether a value can be stored: a finite number, or a text without a NUL character."""
+    if isinstance(value, float):
+        return isfinite(value)
+    return not isinstance(value, str) or "\x00" not in value

@@ -20,15 +20,15 @@ from models.catalog import DEFAULT_PROFILE, load_catalog
 _WARM_UP = 20
 
 
-async def measure(url: str, key: str, calls: int) -> str:
-    """Train and call each kind of model; return the table."""
+async def measure(url: str, key: str, calls: int, only: str = "") -> str:
+    """Train and call each kind of model, or only the one with an id; return the table."""
     headers = {"authorization": f"Bearer {key}"}
     timeout = aiohttp.ClientTimeout(total=600)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         client = SpecialistClient(session, url, {})
         trained: dict[str, TrainedModel] = {}
         try:
-            for base, adapter in own_models().items():
+            for base, adapter in own_models(only).items():
                 trained[base] = await train(session, url, base, EXAMPLES[adapter]())
             return await _compare(client, trained, calls)
         finally:
@@ -56,11 +56,16 @@ async def _compare(
     return render(CallTimes(ready_made, None, took[ready_made]), own)
 
 
-def own_models() -> Mapping[str, str]:
-    """Return the models of own columns that have an example, with their adapters."""
+def own_models(only: str = "") -> Mapping[str, str]:
+    """Return the models of own columns that have an example, with their adapters.
+
+    `only` is the id of one of them.
+    """
     models = load_catalog(DEFAULT_PROFILE).models.values()
     return {
-        one.id: one.adapter for one in models if one.adapter is not None and one.adapter in EXAMPLES
+        one.id: one.adapter
+        for one in models
+        if one.adapter is not None and one.adapter in EXAMPLES and only in ("", one.id)
     }
 
 
@@ -78,8 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--key", required=True)
     parser.add_argument("--calls", type=int, default=300)
+    parser.add_argument("--only", default="", choices=["", *own_models()], help="one model's id")
     options = parser.parse_args(arguments)
-    sys.stdout.write(asyncio.run(measure(options.url, options.key, options.calls)))
+    table = asyncio.run(measure(options.url, options.key, options.calls, options.only))
+    sys.stdout.write(table)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Process reaper: leases of ended processes are returned and their open calls settled, once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from billing.metering.process_reaper import (
     delete_expired_rows,
     end_process,
     reap_expired_process,
+    settle_replaced_call,
 )
 from billing.metering.usage_log import write_usage_batch
 from billing.tables import QuotaKind
@@ -28,6 +30,7 @@ from tests.support.billing.making import (
 )
 
 _AGE = "update gateway_process set ended_at = ended_at - make_interval(secs => :seconds)"
+_SETTLED = "select settlement, error_code, cost_nano from usage"
 _LENT = "select q.kind, q.used, q.leased from quota q where q.used + q.leased > 0 order by q.kind"
 
 
@@ -159,6 +162,52 @@ class TestProcessEnd:
             await end_process(session, mine, CLOCK.now() - timedelta(hours=1))
         durations = "select duration_us from usage where settlement = 'unknown'"
         assert await sql(database, durations) == [(0,), (0,)]
+
+
+class TestReplacedCall:
+    async def test_late_usage_row_of_a_replaced_call_is_neither_stored_nor_charged(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine, opened = await self._opened(database, connection)
+        await self._replace(database, of.account_id, opened)
+        late = replace(settled(of, 4, request_id=opened), has_intent=True)
+        assert await write_usage_batch(connection, mine, [], [late])
+        assert await sql(database, _SETTLED) == [("unknown", "lost", 0)]
+        assert await sql(database, "select count(*) from intent") == [(0,)]
+        assert await sql(database, "select sum(used) from quota_lease") == [(0,)]
+        assert await differences(database) == ()
+
+    async def test_usage_row_that_was_written_first_stays_as_it_is(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine, opened = await self._opened(database, connection)
+        first = replace(settled(of, 4, request_id=opened), has_intent=True)
+        await write_usage_batch(connection, mine, [], [first])
+        await self._replace(database, of.account_id, opened)
+        assert await sql(database, _SETTLED) == [("complete", None, 4)]
+
+    async def test_open_call_of_another_account_is_not_settled(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        _, _, opened = await self._opened(database, connection)
+        await self._replace(database, ids.new_id(), opened)
+        assert await sql(database, _SETTLED) == []
+        assert await sql(database, "select count(*) from intent") == [(1,)]
+
+    async def _opened(
+        self, database: Database, connection: DirectConnection
+    ) -> tuple[Customer, UUID, UUID]:
+        """A customer, a process with leases of its quotas, and the id of an open call."""
+        of, mine = await customer(database), await process(database)
+        for quota in of.quotas:
+            await borrow(database, mine, quota.id, 10)
+        opened = intent(of)
+        await write_usage_batch(connection, mine, [opened], [])
+        return of, mine, opened.request_id
+
+    async def _replace(self, database: Database, account_id: UUID, request_id: UUID) -> None:
+        async with database.transaction() as session:
+            await settle_replaced_call(session, account_id, request_id, CLOCK.now(), "lost")
 
 
 class TestExpiredRowDeletion:

@@ -76,6 +76,32 @@ async def test_classes_are_calibrated(customer: Customer, upstream: FakeUpstream
     assert only["promise"]["kept"] is True
 
 
+async def test_inputs_are_stored_only_with_consent_until_the_result_is_replaced(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream, versions=1)
+    answer = await predicted(customer, name, rows=3)
+    results = observed(answer)
+    for one in results:
+        one["inputs"] = {"torque": float(one["row"]), "grade": None}
+    refused = await report(customer, results)
+    assert (refused.status_code, error_of(refused)["param"]) == (400, "consent")
+    assert await stored_inputs(customer) == []
+    body = {"consent": True, "observations": results}
+    saved = await customer.gateway.http.post(PATH, json=body)
+    assert saved.json()["saved"] == 3
+    assert await stored_inputs(customer) == [one["inputs"] for one in results]
+    await report(customer, observed(answer)[:1])
+    assert await stored_inputs(customer) == [one["inputs"] for one in results[1:]]
+
+
+async def stored_inputs(customer: Customer) -> list[Any]:
+    """The inputs that trainings can append, by row."""
+    query = text("select inputs from observation where inputs is not null order by row")
+    async with customer.gateway.parts.database.transaction() as session:
+        return list((await session.execute(query)).scalars())
+
+
 @pytest.mark.parametrize(
     ("change", "param"),
     [

@@ -111,6 +111,63 @@ async def test_ready_made_model_is_compared_by_mapped_columns_outputs_and_labels
     assert ready["first_is"] == "better"
 
 
+def load(hour: int) -> float:
+    """A daily course that rises by 12 a day."""
+    return 100 + 10 * (hour % 24) + 0.5 * hour
+
+
+def forecasts(name: str, request: dict[str, Any]) -> dict[str, list[Any]]:
+    """What comes after each history; version 1 is off by 3 of the 12 that a day makes."""
+    off = 3.0 if name.endswith(":1") else 0.0
+    (histories,) = [one["data"] for one in request["inputs"] if one["name"] == "load"]
+    ahead = [[value + 12 + off for value in history[-24:-18]] for history in histories]
+    return {
+        "forecast": ahead,
+        "lower": [[value - 1 for value in row] for row in ahead],
+        "upper": [[value + 1 for value in row] for row in ahead],
+    }
+
+
+async def test_forecasters_are_compared_with_each_other_and_with_the_last_season(
+    customer: Customer, upstream: FakeUpstream
+) -> None:
+    name = await trained(customer, upstream)
+    steps = [48, 10_000]
+    upstream.inputs[name] = [
+        {"name": "time", "datatype": "BYTES", "length": steps},
+        {"name": "load", "datatype": "FP32", "length": steps},
+        {"name": "horizon", "datatype": "FP32", "optional": True},
+    ]
+    upstream.outputs = forecasts
+    lines = [
+        f"2026-03-{1 + hour // 24:02d} {hour % 24:02d}:00;L{line};{load(hour)}"
+        for line in range(3)
+        for hour in range(240)
+    ]
+    found = await compared(
+        customer,
+        [f"{name}:2", f"{name}:1"],
+        content="\n".join(["time;line;load", *lines]).encode(),
+        target="load",
+        time="time",
+        machine="line",
+        horizon=6,
+    )
+    assert found["status"] == "completed", found["error"]
+    assert (found["metric"], found["rows"]) == ("MASE, 6 steps ahead, season 24", 72)
+    assert (found["clusters"], found["higher_is_better"]) == ("machine", False)
+    newer, older, naive = found["results"]
+    assert naive["model"] == "seasonal-naive"
+    assert [one["score"] for one in found["results"]] == pytest.approx([0.0, 0.25, 1.0])
+    assert (older["first_is"], naive["first_is"]) == ("better", "better")
+    assert (newer["interval_coverage"]["share"], older["interval_coverage"]["share"]) == (1, 0)
+    # Each origin is a row of the bill, and a call has at most 20 of them.
+    usage = [row for row in await customer.gateway.rows(10) if row["operation"] == "predictions"]
+    assert sorted(row["rows"] for row in usage) == [12, 12, 20, 20, 20, 20, 20, 20]
+    assert float(found["cost"]) == pytest.approx(sum(float(row["cost"]) for row in usage))
+    assert upstream.received[-1]["inputs"][-1]["data"] == [6.0] * 12
+
+
 async def test_quote_bills_nothing_and_limit_below_it_is_refused(
     customer: Customer, upstream: FakeUpstream
 ) -> None:

@@ -1,5 +1,7 @@
 """Fine-tuning jobs of specialists through the official client: results, cost, cancellation."""
 
+import asyncio
+
 import pytest
 from openai import APIStatusError
 from sqlalchemy import text
@@ -244,6 +246,47 @@ class TestInterruptedJobs:
         assert (shown.status, shown.error) == ("running", None)
         counted = parts.metrics.own_models.trainings.labels(REMAINING_LIFE, "lost")
         assert counted._value.get() == 1
+
+    async def test_late_bill_of_an_attempt_that_lost_its_job_is_not_written(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        """The version is stored, and another process goes on before its usage row is durable."""
+        parts, learner = customer.gateway.parts, upstream.learner
+        other = parts_like(customer.gateway)
+        # While its row is locked, a process can write no usage.
+        process_row = text("select 1 from gateway_process where id = :id for update")
+        learner.may_end.clear()
+        async with serve(other):
+            await other.fine_tuning_runner.stop()
+            job = await customer.asks()
+            await learner.learning.wait()
+            learner.learning.clear()
+            async with parts.database.transaction() as session:
+                await session.execute(process_row, {"id": parts.heartbeat.process_id})
+                learner.may_end.set()
+                await self._is_stored(customer)
+                learner.may_end.clear()
+                await parts.fine_tuning_runner.stop()
+                await other.fine_tuning_runner.start()
+                await learner.learning.wait()
+            learner.may_end.set()
+            ended = await customer.ended(job.id)
+        assert ended.status == "succeeded"
+        # The process writes its rows in order: the one that waited is before that of this call.
+        assert (await customer.predicts(ended.fine_tuned_model)).status_code == 200
+        rows = {row["request_id"]: row for row in await customer.gateway.rows(3)}
+        trainings = [row for row in rows.values() if row["operation"] == "adaptation"]
+        assert {row["settlement"] for row in trainings} == {"complete", "unknown"}
+        assert rows[ended.usage_id]["settlement"] == "complete"
+
+    async def _is_stored(self, customer: Customer) -> None:
+        """Wait until an attempt has stored its version."""
+        async with asyncio.timeout(10):
+            while True:
+                async with customer.gateway.parts.database.transaction() as session:
+                    if await session.scalar(text("select count(*) from variant")):
+                        return
+                await asyncio.sleep(0.01)
 
     async def _as_if_killed(self, customer: Customer, before: str, attempts: int = 1) -> None:
         """Set the job's rows as a process leaves them that is killed before the step."""

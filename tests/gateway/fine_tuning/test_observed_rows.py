@@ -1,5 +1,6 @@
 """Observed results that become training rows: consent, provenance, deletion."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +13,16 @@ from models.tables.reading import read_table
 from tests.support.builders import CATALOG, Gateway
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.trainings import create_variant
+from tests.support.models.courses import course, courses
+from tests.support.models.tables import csv
 
 FILE = b"torque,grade,failure\n" + b"".join(
     b"%d,%s,%s\n" % (row, b"AB"[row % 2 : row % 2 + 1], b"yes" if row > 20 else b"no")
     for row in range(40)
 )
 CLASSIFIER = "tabular_classifier"
+BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
+RUNS, OTHERS = courses(30, 20), courses(3, 20, seed=11)
 
 
 class Observed:
@@ -113,10 +118,45 @@ async def test_deletion_of_the_model_erases_its_observed_rows_and_counts_them(
         assert (await session.execute(text(weights))).scalar_one() == 0
 
 
-async def test_job_of_a_model_of_series_cannot_append_rows(gateway: Gateway) -> None:
-    forecaster = next(
-        one.id for one in CATALOG.models.values() if one.adapter == "series_forecaster"
-    )
+async def test_job_of_a_forecaster_cannot_append_results_and_says_what_to_do(
+    gateway: Gateway,
+) -> None:
+    forecaster = BY_ADAPTER["series_forecaster"]
     body = {"model": forecaster, "training_file": "file_none", "with_observations": True}
-    answer = await gateway.http.post("/v1/fine_tuning/jobs", json=body)
+    error = error_of(await gateway.http.post("/v1/fine_tuning/jobs", json=body))
+    assert error["param"] == "with_observations"
+    assert "upload the table again" in error["message"]
+
+
+async def test_job_of_a_classifier_appends_results_to_runs_only(gateway: Gateway) -> None:
+    windows = {**RUNS, "state": ["loose", "worn", "ok"] * 200}
+    for table, status in ((RUNS, 200), (windows, 400)):
+        upload = await gateway.http.post(
+            "/v1/files", data={"purpose": "fine-tune"}, files={"file": ("runs.csv", csv(table))}
+        )
+        body = {
+            "model": BY_ADAPTER["series_classifier"],
+            "training_file": upload.json()["id"],
+            "schema": {"target": "state", "machine": "run", "time": "step"},
+            "with_observations": True,
+        }
+        answer = await gateway.http.post("/v1/fine_tuning/jobs", json=body)
+        assert answer.status_code == status, answer.text
     assert error_of(answer)["param"] == "with_observations"
+
+
+async def test_observed_run_follows_those_of_the_file(model: Observed) -> None:
+    await model.report(1)
+    async with model.gateway.parts.database.transaction() as session:
+        change = "update observation set inputs = cast(:inputs as jsonb), observed_class = 'worn'"
+        await session.execute(text(change), {"inputs": json.dumps(course(OTHERS, "R0"))})
+    job = await model.job()
+    stated = {"target": "state", "machine": "run", "time": "step"}
+    job.settings = {**job.settings, "schema": stated}
+    database = model.gateway.parts.database
+    found = await append_observed(database, job, "series_classifier", csv(RUNS))
+    assert found is not None
+    assert (found.provenance["rows"], found.provenance["first_row"]) == (1, 601)
+    table = read_table(found.content)
+    assert len(table) == 620
+    assert set(table.columns[-1].as_texts()[-20:]) == {"worn"}

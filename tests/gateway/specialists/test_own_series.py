@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI, BadRequestError
 
+from models.rul.signature import SENSOR_SPECS
 from tests.support.adaptations import adapted
 from tests.support.builders import CATALOG, Gateway
 from tests.support.models.courses import course, courses
@@ -14,6 +15,16 @@ from tests.support.models.tables import csv
 BY_ADAPTER = {model.adapter: model.id for model in CATALOG.models.values()}
 LIFE, CLASSIFIER = BY_ADAPTER["series_life"], BY_ADAPTER["series_classifier"]
 SCHEMA = {"machine": "machine", "time": "cycle", "cap": 40}
+# A ready-made model of turbofans, which knows nothing of this machine, but could be run on it.
+READY_MADE: dict[str, Any] = {
+    "model": BY_ADAPTER["remaining_life"],
+    "columns": {"P15": "pressure"},
+    "constants": {
+        name: (spec.minimum + spec.maximum) / 2
+        for name, spec in SENSOR_SPECS.items()
+        if name != "P15"
+    },
+}
 
 
 async def predict(real: Gateway, model: str, *instances: dict[str, Any]) -> dict[str, Any]:
@@ -26,8 +37,12 @@ async def predict(real: Gateway, model: str, *instances: dict[str, Any]) -> dict
 async def test_remaining_life_is_trained_called_and_billed(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:
-    job = await adapted(openai, LIFE, csv(histories()), schema=SCHEMA)
-    assert job.model_extra["schema"] == SCHEMA
+    schema = {**SCHEMA, "ready_made": READY_MADE}
+    job = await adapted(openai, LIFE, csv(histories()), schema=schema)
+    assert job.model_extra["schema"] == schema
+    other = job.model_extra["score"]["ready_made"]
+    assert (other["model"], other["output"]) == (READY_MADE["model"], "remaining_life")
+    assert (other["rows"] > 100, other["trained_is"]) == (True, "better")
     assert job.model_extra["score"]["adapted"] < job.model_extra["score"]["base"]
     events = await openai.fine_tuning.jobs.list_events(job.id)
     assert any("better than that" in event.message for event in events.data)

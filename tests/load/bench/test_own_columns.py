@@ -20,6 +20,8 @@ def test_training_file_of_each_kind_passes_its_check(adapter: str) -> None:
 def test_each_kind_has_a_model_and_none_is_the_ready_made_one() -> None:
     assert sorted(own_models().values()) == sorted(EXAMPLES)
     assert ready_made_model() not in own_models()
+    first = next(iter(own_models()))
+    assert list(own_models(first)) == [first]
 
 
 def test_table_compares_with_the_ready_made_model_and_states_missed_targets() -> None:

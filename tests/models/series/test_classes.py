@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
+from models.evaluation.statistics import Verdict
 from models.own_artefact import VariantBroken
+from models.ready_made.values import ReadyMade
 from models.series.class_adapt import ClassAdapter
 from models.series.class_data import ClassData, build_classes, cut_windows
 from models.series.class_fitting import choose_window
 from models.series.class_models import fit_linear, fit_trees
 from models.series.class_variant import ClassVariant, load
-from models.signature import Columns, InputInvalid, validate_columns
+from models.signature import (
+    Columns,
+    InputField,
+    InputInvalid,
+    OutputField,
+    Signature,
+    validate_columns,
+)
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from models.tabular.tree_session import open_trees, run_trees
@@ -21,8 +30,21 @@ from tests.support.models.courses import CLASSES, course, courses
 from tests.support.models.tables import csv
 
 SCHEMA = SchemaRequest(target="state", machine="run", time="step")
-TRAINED = msgspec.structs.replace(SCHEMA, window=40)
+READY_MADE = ReadyMade(model="slope", columns={"level": "y"}, labels={"1": "worn", "0": "ok"})
+TRAINED = msgspec.structs.replace(SCHEMA, window=40, ready_made=READY_MADE)
 OTHERS = courses(18, seed=9)
+
+
+class Slope:
+    """A ready-made model: 1 if the second half of a series is higher than the first by 1."""
+
+    signature = Signature(
+        (InputField("level", "FP32", length=(10, 100)),), (OutputField("rises", "INT64"),), "1"
+    )
+
+    def predict(self, columns: Columns) -> Columns:
+        halves = np.split(columns["level"], 2, axis=1)
+        return {"rises": (halves[1].mean(axis=1) - halves[0].mean(axis=1) > 1).astype(np.int64)}
 
 
 def data_of(table: dict[str, list[object]], **stated: object) -> ClassData:
@@ -33,7 +55,8 @@ def data_of(table: dict[str, list[object]], **stated: object) -> ClassData:
 @cache
 def trained() -> tuple[Adaptation, ClassVariant, tuple[str, ...]]:
     told: list[str] = []
-    adaptation = ClassAdapter(TRAINED, 1)(csv(courses()), lambda one: told.append(str(one)))
+    adapter = ClassAdapter(TRAINED, 1, Slope)
+    adaptation = adapter(csv(courses()), lambda one: told.append(str(one)))
     return adaptation, load(adaptation.artefact), tuple(told)
 
 
@@ -52,6 +75,16 @@ class TestTraining:
         assert adaptation.score.adapted > 0.9 > 0.4 > (adaptation.score.base or 0)
         assert any("the model is better than that" in sentence for sentence in told)
         assert any(one.startswith("The class is told by 40 steps") for one in told), told
+
+    def test_ready_made_model_is_scored_on_the_same_held_out_windows(self) -> None:
+        adaptation, _, told = trained()
+        found = adaptation.score.ready_made
+        assert found is not None
+        assert (found.rows, found.trained) == (36, adaptation.score.adapted)
+        # It cannot tell `loose` from `ok`, and never says `loose`.
+        assert 0.4 < found.score < 0.7
+        assert found.trained_is is Verdict.BETTER
+        assert any("the trained model is better" in one for one in told)
 
     def test_improvement_is_the_interval_of_the_difference(self) -> None:
         score = trained()[0].score

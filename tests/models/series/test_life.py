@@ -7,11 +7,20 @@ import numpy as np
 import pytest
 
 from models.adaptation import Adaptation
+from models.evaluation.statistics import Verdict
 from models.own_artefact import VariantBroken
+from models.ready_made.values import ReadyMade
 from models.series.life_adapt import LifeAdapter
 from models.series.life_intervals import calibrate_life_intervals
 from models.series.life_variant import LifeVariant, load
-from models.signature import Columns, InputInvalid, validate_columns
+from models.signature import (
+    Columns,
+    InputField,
+    InputInvalid,
+    OutputField,
+    Signature,
+    validate_columns,
+)
 from models.tables.schema import SchemaRequest
 from models.tabular.intervals import LEVELS
 from tests.support.models.histories import histories, last_steps
@@ -20,11 +29,28 @@ from tests.support.models.tables import csv
 OTHERS = histories(12, seed=8)
 
 
+class Gauge:
+    """A ready-made model: 20 cycles are left, less as many as the vibration has mm/s above 2."""
+
+    signature = Signature(
+        (InputField("shake", "FP32", unit="mm/s", length=(1, 500)),),
+        (OutputField("remaining_life", "FP32"),),
+        "1",
+    )
+
+    def predict(self, columns: Columns) -> Columns:
+        return {"remaining_life": 22 - columns["shake"][:, -1]}
+
+
+READY_MADE = ReadyMade(model="gauge", columns={"shake": "vibration [mm/s]"})
+
+
 @cache
 def trained(**stated: object) -> tuple[Adaptation, LifeVariant, tuple[str, ...]]:
     told: list[str] = []
-    request = SchemaRequest(**stated)  # type: ignore[arg-type]
-    adaptation = LifeAdapter(request, 1)(csv(histories()), lambda one: told.append(str(one)))
+    request = SchemaRequest(ready_made=READY_MADE, **stated)  # type: ignore[arg-type]
+    adapter = LifeAdapter(request, 1, Gauge)
+    adaptation = adapter(csv(histories()), lambda one: told.append(str(one)))
     return adaptation, load(adaptation.artefact), tuple(told)
 
 
@@ -53,6 +79,16 @@ class TestTraining:
         assert adaptation.examples == 6
         assert any("the model is better than that" in sentence for sentence in told)
         assert any("Lives above" in sentence for sentence in told)
+
+    def test_ready_made_model_is_scored_on_the_same_held_out_histories(self) -> None:
+        adaptation, _, told = trained()
+        found = adaptation.score.ready_made
+        assert found is not None
+        assert (found.model, found.output) == ("gauge", "remaining_life")
+        assert found.rows > 100
+        assert found.trained == pytest.approx(adaptation.score.adapted, rel=0.3)
+        assert found.trained_is is Verdict.BETTER
+        assert any("the ready-made model 'gauge' has RMSE" in one for one in told)
 
     def test_improvement_is_the_interval_of_the_difference(self) -> None:
         score = trained()[0].score

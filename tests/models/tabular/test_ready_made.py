@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 
 from models.evaluation.statistics import Verdict
 from models.ready_made.values import ReadyMade, ReadyMadeScore
 from models.signature import Columns, InputField, OutputField, Signature
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest
-from models.tabular.data import Goal
-from models.tabular.ready_made import score_ready_made
+from models.tabular.data import Goal, Target
+from models.tabular.ready_made import HeldOut, RowInputs, score_ready_made
 from tests.support.models.tables import csv, data_of, machines
 
 TABLE = machines(4, 30)
@@ -45,10 +46,9 @@ def scored(
     log: list[Any] = []
     clusters = np.arange(len(truth)) // 30
     model = Threshold(limit)
-    table = read_table(csv(TABLE))
-    return score_ready_made(
-        lambda: model, schema, table, data, predicted, clusters, log.append
-    ), log
+    inputs = RowInputs(read_table(csv(TABLE)), schema, data.rows)
+    held_out = HeldOut(data.target, predicted, clusters)
+    return score_ready_made(lambda: model, stated, inputs, held_out, log.append), log
 
 
 def test_better_model_is_named_by_the_interval_of_the_difference() -> None:
@@ -79,11 +79,49 @@ def test_classes_of_other_names_need_labels_and_the_training_goes_on() -> None:
 def test_training_without_ready_made_model_reports_nothing() -> None:
     log: list[Any] = []
     data = data_of(TABLE, Goal.CLASS, target="failure", ignored=("wear",))
-    nothing = np.full(len(data), np.nan)
-    table = read_table(csv(TABLE))
-    empty = np.arange(len(data))
-    assert score_ready_made(None, SchemaRequest(), table, data, nothing, empty, log.append) is None
+    inputs = RowInputs(read_table(csv(TABLE)), SchemaRequest(), data.rows)
+    held_out = HeldOut(data.target, np.full(len(data), np.nan), np.arange(len(data)))
+    assert score_ready_made(None, None, inputs, held_out, log.append) is None
     assert not log
+
+
+class Wear:
+    """A model that predicts a wear in micrometres."""
+
+    signature = Signature(
+        (InputField("load", "FP32"),), (OutputField("wear", "FP32", unit="um"),), "1"
+    )
+
+    def predict(self, columns: Columns) -> Columns:
+        return {"wear": columns["load"] * 1000}
+
+
+@pytest.mark.parametrize(("unit", "cap", "is_exact"), [("mm", None, True), ("mm", 10.0, False)])
+def test_predicted_numbers_are_in_the_units_of_the_target_and_capped(
+    unit: str, cap: float | None, is_exact: bool
+) -> None:
+    found, _ = scored_numbers(unit, cap)
+    assert found is not None
+    assert (found.score == pytest.approx(0, abs=1e-4)) == is_exact
+
+
+def test_number_of_another_quantity_is_not_scored() -> None:
+    found, log = scored_numbers("°C", None)
+    assert found is None
+    assert "in um, but the target is in °C" in log[0]
+
+
+def scored_numbers(unit: str, cap: float | None) -> tuple[ReadyMadeScore | None, list[Any]]:
+    """The scores of a model in another unit, for a target that is the torque."""
+    schema = SchemaRequest(target="failure", ignored=("wear",))
+    data = data_of(TABLE, Goal.CLASS, target="failure", ignored=("wear",))
+    torque = np.array([float(str(value)) for value in TABLE["torque"]])
+    target = Target("wear", Goal.NUMBER, torque, unit)
+    log: list[Any] = []
+    inputs = RowInputs(read_table(csv(TABLE)), schema, data.rows)
+    held_out = HeldOut(target, torque + 1, np.arange(len(data)) // 30, cap)
+    stated = ReadyMade(model="cutting", columns={"load": "torque"})
+    return score_ready_made(Wear, stated, inputs, held_out, log.append), log
 
 
 def replace_labels(labels: dict[str, str]) -> ReadyMade:

@@ -77,7 +77,10 @@ class TestFineTuningOutput:
         *said, _ = lines(b"figures")
         metrics = {"step": 10, "total_steps": 24, "train_loss": 0.5, "valid_loss": None}
         sentence = "Step 10 of 24, training loss 0.500."
+        made_of = said[0].pop("sentence")
         assert said[0] == {"progress": sentence, "metrics": metrics}
+        assert made_of["template"].startswith("Step {step} of {of}, training loss")
+        assert made_of["values"]["loss"] == 0.5
 
     def test_invalid_training_file_returns_reason(self) -> None:
         (last,) = lines(b"broken")

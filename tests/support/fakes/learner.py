@@ -43,6 +43,11 @@ class Learner:
     """So many of the next trainings hang, whatever their files say."""
     cancelled: int = 0
     learning: asyncio.Event = field(default_factory=asyncio.Event)
+    may_end: asyncio.Event = field(default_factory=asyncio.Event)
+    """A test that clears it decides when trainings end."""
+
+    def __post_init__(self) -> None:
+        self.may_end.set()
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/v2/adaptations/{name}", self.adapt)
@@ -112,6 +117,7 @@ class Learner:
             await self._line(response, measured(step))
         self.learning.set()
         try:
+            await self.may_end.wait()
             await self._end(request, response, do, talks)
         except asyncio.CancelledError:
             self.cancelled += 1

@@ -12,6 +12,7 @@ from billing.dates import parse_time_zone
 from gateway.access.authenticator import Authenticator
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
+from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.own_models.acceptance import (
     accept_model,
@@ -19,6 +20,7 @@ from gateway.dashboard.pages.own_models.acceptance import (
     load_candidate,
 )
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
+from gateway.dashboard.training_log import read_log
 from gateway.drift.counts import MIN_ROWS
 from gateway.drift.report import load_drift
 from gateway.fine_tuning import jobs
@@ -184,6 +186,6 @@ async def _job_context(session: AsyncSession, page: PageRequest, job: str) -> di
         "shown": render_job(row),
         "name": job,
         "accepted_by": accepted_by,
-        "events": list(reversed(events)),
+        "log": read_log(list(reversed(events)), dashboard_texts(page.language)),
         "is_open": not AdaptationStatus(row.status).over,
     }
