@@ -42,6 +42,13 @@ from billing.tables.documents import (
     Payment,
     WalletGrant,
 )
+from billing.tables.fapiao import (
+    Fapiao,
+    FapiaoBatch,
+    FapiaoCategory,
+    FapiaoFile,
+    FapiaoTitle,
+)
 from billing.tables.outcomes import (
     Attester,
     Charge,
@@ -88,6 +95,11 @@ __all__ = [
     "DecisionRecord",
     "Dispute",
     "Evidence",
+    "Fapiao",
+    "FapiaoBatch",
+    "FapiaoCategory",
+    "FapiaoFile",
+    "FapiaoTitle",
     "GatewayProcess",
     "InboxEvent",
     "Intent",

@@ -72,6 +72,9 @@ COMMANDS = (
     Command(
         "invoices", "gateway.cli.billing.invoices:invoices_app", "Manage invoices and payments."
     ),
+    Command(
+        "fapiao", "gateway.cli.billing.fapiao:fapiao_app", "Issue fapiao and store their files."
+    ),
     Command("wallet", "gateway.cli.billing.wallet:wallet_app", "Manage prepaid credit."),
     Command(
         "outcomes",

@@ -22,6 +22,7 @@ from gateway.dashboard.pages.access.team import TeamPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.batches import BatchPages
 from gateway.dashboard.pages.evaluations import EvaluationPages
+from gateway.dashboard.pages.fapiao import FapiaoPages, InvoiceFapiaoPages
 from gateway.dashboard.pages.guard import GuardPages
 from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.limits import LimitPages
@@ -40,6 +41,7 @@ from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
+from gateway.dashboard.pages.platform.fapiao import PlatformFapiaoPages
 from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.jobs import JobPages
@@ -84,6 +86,8 @@ HANDLERS = (
     PlanPages,
     InvoicePages,
     LineDisputePages,
+    FapiaoPages,
+    InvoiceFapiaoPages,
     OutcomePages,
     SettlementPages,
     SignInPages,
@@ -97,6 +101,7 @@ HANDLERS = (
     ImpersonationPages,
     show_revenue,
     show_receivables,
+    PlatformFapiaoPages,
     WebhookPages,
     JobPages,
     show_reconciliation,

@@ -16,7 +16,8 @@ class TestPlatformStatus:
         async with story.database.transaction() as session:
             found = await read_platform_status(session, story.clock.now())
         assert (found.workers, found.checked_at, found.differences) == (0, None, 0)
-        assert not [*found.jobs, *found.outbox, *found.inbox, *found.invoices]
+        assert not [*found.jobs, *found.outbox, *found.inbox, *found.invoices, *found.fapiao]
+        assert found.oldest_fapiao is None
 
     async def test_outbox_and_inbox_are_counted_by_state(self, story: Story) -> None:
         firm = await story.firm("Acme")
