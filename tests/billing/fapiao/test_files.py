@@ -16,7 +16,7 @@ from billing.fapiao.result_file import MAX_RESULT_BYTES, read_result_list
 from billing.fapiao.title_fields import TitleFields
 from billing.fapiao.views import fapiao_to_json, title_to_json
 from billing.rating.taxes import Tax, TaxTreatment
-from tests.billing.fapiao.steps import (
+from tests.support.billing.fapiao_steps import (
     CODE,
     HEADER,
     add_title,

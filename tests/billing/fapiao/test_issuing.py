@@ -22,7 +22,7 @@ from billing.fapiao.title_fields import TitleFields
 from billing.notifications.alert_targets import update_alert_target
 from billing.tables import Fapiao, Invoice, OutboxItem
 from infra import ids
-from tests.billing.fapiao.steps import (
+from tests.support.billing.fapiao_steps import (
     add_title,
     export,
     issued,

@@ -19,7 +19,7 @@ from billing.fapiao.requests import format_serial, get_fapiao, list_fapiaos, req
 from billing.fapiao.title_fields import TitleFields
 from billing.invoices.lifecycle import InvoiceNotFound
 from infra import ids
-from tests.billing.fapiao.steps import add_title, issued, paid_invoice, request
+from tests.support.billing.fapiao_steps import add_title, issued, paid_invoice, request
 from tests.support.stories.story import Story
 
 SOFTWARE = Category("3040201000000000000", "软件服务")

@@ -13,7 +13,7 @@ from billing.fapiao.titles import (
     title_fields,
 )
 from infra import ids
-from tests.billing.fapiao.steps import TITLE, add_title
+from tests.support.billing.fapiao_steps import TITLE, add_title
 from tests.support.stories.story import Story
 
 

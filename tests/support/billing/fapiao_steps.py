@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from datetime import date
+from uuid import UUID
 
 from openpyxl import Workbook
 
@@ -15,6 +16,8 @@ from billing.fapiao.title_fields import TitleFields
 from billing.fapiao.titles import create_title
 from billing.money import minor_text
 from billing.tables import Fapiao, FapiaoTitle, Invoice
+from infra.clock import Clock
+from infra.database.database import Database
 from tests.support.stories.story import Firm, Story
 
 CODE = "91110000600037341L"
@@ -71,6 +74,18 @@ async def issued(story: Story, firm: Firm, invoice: Invoice, number: int = 1) ->
     await export(story)
     (done,) = (await results(story, [result(row, number)])).issued
     return done
+
+
+async def export_and_issue(
+    database: Database, clock: Clock, account_id: UUID, invoice_id: UUID
+) -> Fapiao:
+    """Request, export and issue the rest of a paid invoice."""
+    async with database.transaction() as session:
+        row = await request_fapiao(session, clock, account_id, invoice_id, "wu@plant.example")
+        await export_batch(session, clock, BatchFileProvider(load_layout()), "Li Na")
+        file = ProviderFile("results.xlsx", workbook([HEADER, result(row, 1)]))
+        await apply_results(session, clock, BatchFileProvider(load_layout(), result=file))
+    return row
 
 
 def workbook(rows: Sequence[Row], title: str = "Sheet") -> bytes:
