@@ -102,7 +102,8 @@ async def fapiao_export(
 
     fapiao.xlsx is imported there; red-letters.xlsx lists the red letters to enter.
     """
-    provider = BatchFileProvider(load_layout(), template and template.read_bytes())
+    workbook = None if template is None else template.read_bytes()
+    provider = BatchFileProvider(load_layout(), workbook)
     await request_due_red_letters(database, clock)
     async with database.transaction() as session:
         if batch is None:
