@@ -3,6 +3,7 @@
 Each change needs a migration in infra/migrations/versions/; a test compares the two.
 """
 
+from billing.tables.bank import BankLine, BankProposal
 from billing.tables.calls import (
     AccessChange,
     AccessEpoch,
@@ -85,6 +86,8 @@ __all__ = [
     "AlertTarget",
     "ApiKey",
     "Attester",
+    "BankLine",
+    "BankProposal",
     "BillingPeriod",
     "BillingProfile",
     "Charge",

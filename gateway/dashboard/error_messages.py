@@ -154,6 +154,10 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         "fapiao_nothing_to_issue": gettext_noop(
             "No fapiao is waiting, or several sellers have requests: enter the code of one."
         ),
+        "bank_statement_invalid": gettext_noop(
+            "This file is not a statement that can be read: use CSV or camt.053."
+        ),
+        "bank_line_state_wrong": gettext_noop("No longer possible in the transfer's status."),
         "legal_entity_not_found": gettext_noop("No legal entity has this code."),
         "invitation_for_another": gettext_noop(
             "This invitation is for another address. Sign out first."

@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.bank_labels import BANK_ACTIONS, BANK_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
@@ -52,6 +53,7 @@ RECONCILIATION_CHECKS = (
 LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         **EVALUATION_LABELS,
+        **BANK_LABELS,
         **BATCH_LABELS,
         **FAPIAO_LABELS,
         **GUARD_LABELS,
@@ -207,6 +209,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "batch": gettext_noop("Batches"),
             "guard": gettext_noop("Guard"),
             "fapiao": gettext_noop("Fapiao"),
+            "bank": gettext_noop("Bank transfers"),
             "model": gettext_noop("Your models"),
         },
         "action": {
@@ -251,6 +254,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
             "batch.created": gettext_noop("Started a batch"),
             "batch.canceled": gettext_noop("Canceled a batch"),
+            **BANK_ACTIONS,
             **FAPIAO_ACTIONS,
             **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
@@ -295,6 +299,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "of": gettext_noop("Of"),
             "number": gettext_noop("Number"),
             "code": gettext_noop("Tax code"),
+            "lines": gettext_noop("Lines"),
             "fapiao": gettext_noop("Fapiao"),
         },
         "theme": {

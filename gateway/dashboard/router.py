@@ -41,6 +41,7 @@ from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
+from gateway.dashboard.pages.platform.bank import BankPages
 from gateway.dashboard.pages.platform.fapiao import PlatformFapiaoPages
 from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
@@ -101,6 +102,7 @@ HANDLERS = (
     ImpersonationPages,
     show_revenue,
     show_receivables,
+    BankPages,
     PlatformFapiaoPages,
     WebhookPages,
     JobPages,

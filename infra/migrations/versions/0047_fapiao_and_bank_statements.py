@@ -20,6 +20,7 @@ def upgrade() -> None:
     _create_batches()
     _create_fapiao()
     _create_files()
+    _create_bank_lines()
 
 
 def _create_titles() -> None:
@@ -155,6 +156,56 @@ def _create_files() -> None:
     op.create_index("ix_fapiao_file_account_id", "fapiao_file", ["account_id"])
 
 
+def _create_bank_lines() -> None:
+    op.create_table(
+        "bank_line",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("line_hash", sa.Text(), nullable=False),
+        sa.Column("bank_account", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("booked_on", sa.Date(), nullable=False),
+        sa.Column("minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("payer_name", sa.Text(), nullable=False),
+        sa.Column("payer_account", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("flags", postgresql.JSONB(), nullable=False),
+        sa.Column("file_name", sa.Text(), nullable=False),
+        sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("minor > 0", name="ck_bank_line_positive"),
+        sa.CheckConstraint(
+            "status in ('proposed', 'ambiguous', 'unmatched', 'confirmed')",
+            name="ck_bank_line_status_known",
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_bank_line"),
+        sa.UniqueConstraint("line_hash", name="uq_bank_line_line_hash"),
+    )
+    op.create_index(
+        "ix_bank_line_open",
+        "bank_line",
+        ["booked_on"],
+        postgresql_where=sa.text("status <> 'confirmed'"),
+    )
+    op.create_table(
+        "bank_proposal",
+        sa.Column("line_id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("minor", sa.BigInteger(), nullable=False),
+        sa.Column("rejected", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["line_id"], ["bank_line.id"], name="fk_bank_proposal_line_id"),
+        sa.ForeignKeyConstraint(["invoice_id"], ["invoice.id"], name="fk_bank_proposal_invoice_id"),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_bank_proposal_account_id"),
+        sa.PrimaryKeyConstraint("line_id", "invoice_id", name="pk_bank_proposal"),
+    )
+    op.create_index("ix_bank_proposal_account_id", "bank_proposal", ["account_id"])
+
+
 def downgrade() -> None:
+    for table in ("bank_proposal", "bank_line"):
+        op.drop_table(table)
     for table in ("fapiao_file", "fapiao", "fapiao_batch", "fapiao_category", "fapiao_title"):
         op.drop_table(table)

@@ -70,6 +70,7 @@ PLATFORM = (
     "/dashboard/platform/accounts/{account}/invoices/{invoice}/credit",
     "/dashboard/platform/revenue",
     "/dashboard/platform/receivables",
+    "/dashboard/platform/bank",
     "/dashboard/platform/fapiao",
     "/dashboard/platform/webhooks",
     "/dashboard/platform/webhooks/incoming",

@@ -1,0 +1,27 @@
+"""Errors of bank statements."""
+
+from infra.errors import AppError
+
+
+class BankStatementInvalid(AppError):
+    """The file is no bank statement that can be read, or too large; nothing was stored."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "bank_statement_invalid"
+
+
+class BankLineNotFound(AppError):
+    """There is no line of a bank statement with this id."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "bank_line_not_found"
+
+
+class InvalidBankLineState(AppError):
+    """The line's status does not allow the operation, or it has no proposal."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "bank_line_state_wrong"

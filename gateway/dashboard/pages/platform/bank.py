@@ -1,0 +1,139 @@
+"""The operator's page of bank transfers: import of statements, confirmation, rejection."""
+
+from typing import Any
+
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+
+from billing.bank_statements.errors import BankStatementInvalid, InvalidBankLineState
+from billing.bank_statements.lines import MAX_STATEMENT_BYTES, ImportedStatement, list_lines
+from billing.bank_statements.matching import LineStatus
+from billing.bank_statements.views import render_line
+from billing.invoices.lifecycle import InvalidInvoiceState
+from gateway.dashboard.forms import (
+    EMPTY_FORM,
+    FormState,
+    Upload,
+    read_form_fields,
+    read_upload,
+    with_errors,
+)
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.identity.roles import Permission
+from gateway.operations.bank_statements import (
+    confirm_exact,
+    confirm_one,
+    import_file,
+    parse_line_id,
+    reject_one,
+)
+from infra.clock import Clock
+from infra.database.database import Database
+
+_URL = "/dashboard/platform/bank"
+_FORM_OVERHEAD_BYTES = 64 << 10
+_MAX_ROWS = 200
+
+
+class BankPages(Controller):
+    """Handlers of `/dashboard/platform/bank`."""
+
+    path = "/platform/bank"
+
+    @get("/", name="platform:bank", permission=Permission.WATCH)
+    async def show_lines(
+        self, page: NamedDependency[PageRequest], database: NamedDependency[Database]
+    ) -> Response[str]:
+        """Show transfers that are not confirmed."""
+        return await _render(page, database, EMPTY_FORM)
+
+    @post(
+        "/import",
+        permission=Permission.OPERATE,
+        request_max_body_size=MAX_STATEMENT_BYTES + _FORM_OVERHEAD_BYTES,
+    )
+    async def import_statement(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Store and match the transfers of an uploaded statement."""
+        upload = await read_upload(request) or Upload("", b"")
+        try:
+            async with database.transaction() as session:
+                place = (session, clock, page.actor, upload.filename, upload.content)
+                imported = await import_file(*place)
+        except BankStatementInvalid as error:
+            return await _render(page, database, with_errors(page, {}, error), UNPROCESSABLE)
+        return await _render(page, database, EMPTY_FORM, imported=imported)
+
+    @post("/exact", permission=Permission.OPERATE)
+    async def confirm_all_exact(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+    ) -> Response[Any]:
+        """Confirm all transfers whose number, amount and payer agree."""
+        await confirm_exact(database, clock, page.actor, page.viewer.email)
+        return page.redirect(_URL)
+
+    @post("/confirm", permission=Permission.OPERATE)
+    async def confirm(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Record a transfer as the payment that it is matched to."""
+        line_id = parse_line_id((await read_form_fields(request)).get("line", ""))
+        try:
+            async with database.transaction() as session:
+                await confirm_one(session, clock, page.actor, line_id, page.viewer.email)
+        except (InvalidBankLineState, InvalidInvoiceState) as error:
+            return await _render(page, database, with_errors(page, {}, error), UNPROCESSABLE)
+        return page.redirect(_URL)
+
+    @post("/reject", permission=Permission.OPERATE)
+    async def reject(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Reject the match of a transfer."""
+        line_id = parse_line_id((await read_form_fields(request)).get("line", ""))
+        try:
+            async with database.transaction() as session:
+                await reject_one(session, clock, page.actor, line_id, page.viewer.email)
+        except InvalidBankLineState as error:
+            return await _render(page, database, with_errors(page, {}, error), UNPROCESSABLE)
+        return page.redirect(_URL)
+
+
+async def _render(
+    page: PageRequest,
+    database: Database,
+    form: FormState,
+    status: int = 200,
+    imported: ImportedStatement | None = None,
+) -> Response[str]:
+    """Render the page of open transfers, the oldest first."""
+    async with database.transaction() as session:
+        lines = await list_lines(session)
+        rows = [await render_line(session, line) for line in lines[:_MAX_ROWS]]
+    exact = [one for one in lines if one.status == LineStatus.PROPOSED and not one.flags]
+    return page.render(
+        "platform/bank.html",
+        status=status,
+        rows=rows,
+        more=len(lines) > _MAX_ROWS,
+        exact=len(exact),
+        form=form,
+        imported=imported,
+        operates=page.viewer.has_permission(Permission.OPERATE),
+    )
