@@ -25,3 +25,19 @@ class InvalidBankLineState(AppError):
     status = 409
     type = "invalid_request_error"
     code = "bank_line_state_wrong"
+
+
+class PaymentProofInvalid(AppError):
+    """A proof of payment is no PDF, PNG or JPEG file, too large, or one too many."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "payment_proof_invalid"
+
+
+class PaymentProofNotFound(AppError):
+    """There is no proof of payment with this id."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "payment_proof_not_found"

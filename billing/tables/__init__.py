@@ -3,7 +3,7 @@
 Each change needs a migration in infra/migrations/versions/; a test compares the two.
 """
 
-from billing.tables.bank import BankLine, BankProposal
+from billing.tables.bank import BankLine, BankProposal, PaymentProof
 from billing.tables.calls import (
     AccessChange,
     AccessEpoch,
@@ -124,6 +124,7 @@ __all__ = [
     "OutcomeSettlement",
     "OutcomeVersion",
     "Payment",
+    "PaymentProof",
     "PlanVersion",
     "Quota",
     "QuotaKind",

@@ -3,7 +3,16 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -51,3 +60,19 @@ class BankProposal(SQLModel, table=True):
     account_id: UUID = Field(foreign_key="account.id", index=True)
     minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     rejected: bool = False
+
+
+class PaymentProof(SQLModel, table=True):
+    """A proof of payment that a customer uploaded for an invoice: a PDF file or an image."""
+
+    __tablename__ = "payment_proof"
+    __table_args__ = (Index("ix_payment_proof_account_id", "account_id"),)
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    invoice_id: UUID = Field(foreign_key="invoice.id", index=True)
+    media_type: str = Field(sa_column=Column(Text, nullable=False))
+    size: int
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    uploaded_at: datetime = Field(sa_column=moment())
+    uploaded_by: str = Field(sa_column=Column(Text, nullable=False))

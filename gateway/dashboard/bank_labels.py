@@ -29,6 +29,7 @@ BANK_ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "bank.imported": gettext_noop("Imported a bank statement"),
         "bank.confirmed": gettext_noop("Confirmed a transfer as payment"),
+        "bank.proof_uploaded": gettext_noop("Uploaded a proof of payment"),
         "bank.rejected": gettext_noop("Rejected the match of a transfer"),
     }
 )

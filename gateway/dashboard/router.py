@@ -38,6 +38,7 @@ from gateway.dashboard.pages.own_models.prediction import PredictionPages
 from gateway.dashboard.pages.own_models.retraining import RetrainingPages
 from gateway.dashboard.pages.own_models.shadow import ShadowPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
+from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_any_proof
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
@@ -89,6 +90,7 @@ HANDLERS = (
     LineDisputePages,
     FapiaoPages,
     InvoiceFapiaoPages,
+    PaymentProofPages,
     OutcomePages,
     SettlementPages,
     SignInPages,
@@ -103,6 +105,7 @@ HANDLERS = (
     show_revenue,
     show_receivables,
     BankPages,
+    download_any_proof,
     PlatformFapiaoPages,
     WebhookPages,
     JobPages,

@@ -1,4 +1,4 @@
-"""Fapiao: buyer titles, service categories, batches, requests and files; lines of bank statements.
+"""Fapiao: buyer titles, service categories, batches, requests and files; bank lines and proofs.
 
 The previous version neither reads nor writes these tables.
 """
@@ -21,6 +21,7 @@ def upgrade() -> None:
     _create_fapiao()
     _create_files()
     _create_bank_lines()
+    _create_proofs()
 
 
 def _create_titles() -> None:
@@ -204,8 +205,27 @@ def _create_bank_lines() -> None:
     op.create_index("ix_bank_proposal_account_id", "bank_proposal", ["account_id"])
 
 
+def _create_proofs() -> None:
+    op.create_table(
+        "payment_proof",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("uploaded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("uploaded_by", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_payment_proof_account_id"),
+        sa.ForeignKeyConstraint(["invoice_id"], ["invoice.id"], name="fk_payment_proof_invoice_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_payment_proof"),
+    )
+    for column in ("account_id", "invoice_id"):
+        op.create_index(f"ix_payment_proof_{column}", "payment_proof", [column])
+
+
 def downgrade() -> None:
-    for table in ("bank_proposal", "bank_line"):
+    for table in ("payment_proof", "bank_proposal", "bank_line"):
         op.drop_table(table)
     for table in ("fapiao_file", "fapiao", "fapiao_batch", "fapiao_category", "fapiao_title"):
         op.drop_table(table)

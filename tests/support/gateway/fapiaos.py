@@ -6,6 +6,7 @@ from billing.fapiao.files import store_file
 from billing.fapiao.titles import create_title
 from billing.invoices.payments import IncomingPayment, record_payment
 from billing.ledger.ledger import outstanding_amount
+from billing.tables import PaymentProof
 from infra import ids
 from infra.clock import SystemClock
 from tests.support.billing.fapiao_steps import TITLE, export_and_issue
@@ -32,6 +33,24 @@ async def pay(gateway: Gateway, invoice: str) -> UUID:
         payment = IncomingPayment("manual", f"bank-{invoice}", due, CLOCK.now())
         await record_payment(session, CLOCK, account_id, invoice_id, payment)
     return invoice_id
+
+
+async def add_proof(gateway: Gateway) -> str:
+    """A proof of payment for the newest invoice, whatever its status is."""
+    name = (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
+    proof = PaymentProof(
+        id=ids.new_id(),
+        account_id=gateway.account.id,
+        invoice_id=ids.parse_id("inv", name),
+        media_type="image/png",
+        size=1,
+        content=b"x",
+        uploaded_at=CLOCK.now(),
+        uploaded_by="wu@plant.example",
+    )
+    async with gateway.parts.database.transaction() as session:
+        session.add(proof)
+    return ids.format_id("proof", proof.id)
 
 
 async def add_title(gateway: Gateway) -> str:

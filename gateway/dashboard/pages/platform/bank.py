@@ -4,12 +4,16 @@ from typing import Any
 
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.bank_statements.errors import BankStatementInvalid, InvalidBankLineState
 from billing.bank_statements.lines import MAX_STATEMENT_BYTES, ImportedStatement, list_lines
 from billing.bank_statements.matching import LineStatus
+from billing.bank_statements.proofs import PROOF_ID_PREFIX, list_open_proofs
 from billing.bank_statements.views import render_line
 from billing.invoices.lifecycle import InvalidInvoiceState
+from billing.invoices.numbering import format_invoice_number
+from billing.tables import Account, Invoice, LegalEntity, PaymentProof
 from gateway.dashboard.forms import (
     EMPTY_FORM,
     FormState,
@@ -19,6 +23,7 @@ from gateway.dashboard.forms import (
     with_errors,
 )
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from gateway.operations.bank_statements import (
     confirm_exact,
@@ -27,6 +32,7 @@ from gateway.operations.bank_statements import (
     parse_line_id,
     reject_one,
 )
+from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
@@ -126,6 +132,7 @@ async def _render(
     async with database.transaction() as session:
         lines = await list_lines(session)
         rows = [await render_line(session, line) for line in lines[:_MAX_ROWS]]
+        proofs = [await _proof_row(session, proof) for proof in await list_open_proofs(session)]
     exact = [one for one in lines if one.status == LineStatus.PROPOSED and not one.flags]
     return page.render(
         "platform/bank.html",
@@ -135,5 +142,18 @@ async def _render(
         exact=len(exact),
         form=form,
         imported=imported,
+        proofs=proofs,
+        zone=platform_zone(),
         operates=page.viewer.has_permission(Permission.OPERATE),
     )
+
+
+async def _proof_row(
+    session: AsyncSession, proof: PaymentProof
+) -> tuple[PaymentProof, str, str, str]:
+    """Return a proof with its id, and the names of its account and invoice."""
+    account = await session.get_one(Account, proof.account_id)
+    invoice = await session.get_one(Invoice, proof.invoice_id)
+    entity = await session.get_one(LegalEntity, invoice.legal_entity_id)
+    number = format_invoice_number(entity.code, invoice.number or 0)
+    return proof, ids.format_id(PROOF_ID_PREFIX, proof.id), account.name, number
