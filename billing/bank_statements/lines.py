@@ -88,7 +88,9 @@ async def match_lines(session: AsyncSession) -> None:
     matcher = Matcher(await list_open_invoices(session), await list_codes(session))
     for line in lines:
         result = matcher.match(line_entry(line), rejected[line.id])
-        line.status, line.flags = result.status.value, [flag.value for flag in result.flags]
+        flags = [flag.value for flag in result.flags]
+        if (line.status, line.flags) != (result.status.value, flags):
+            line.status, line.flags = result.status.value, flags
         session.add_all(
             BankProposal(
                 line_id=line.id,

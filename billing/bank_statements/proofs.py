@@ -39,9 +39,9 @@ async def store_proof(
 
     Raises InvoiceNotFound, InvalidInvoiceState, PaymentProofInvalid.
     """
-    media_type = _detect_media_type(content)
     await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
+    media_type = _detect_media_type(content)
     if invoice.status != InvoiceStatus.OPEN:
         raise InvalidInvoiceState(f"The invoice is {invoice.status}, so no payment is due.")
     if len(await list_proofs(session, account_id, invoice_id)) >= MAX_PROOFS:

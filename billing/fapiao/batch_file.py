@@ -4,6 +4,7 @@ The operator may give the workbook that the platform offers for download, which 
 column names: the platform refuses workbooks of an outdated version.
 """
 
+import asyncio
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,21 @@ class BatchFileProvider:
 
     async def issue(self, orders: Sequence[IssueOrder]) -> Sequence[ProviderFile]:
         """Write the workbook for issuing in batches. Raises FapiaoFileInvalid for the template."""
+        # A thousand fapiao take 0.2 s, which would block the event loop.
+        return await asyncio.to_thread(self._write_blue, orders)
+
+    async def red_letter(self, orders: Sequence[RedLetterOrder]) -> Sequence[ProviderFile]:
+        """Write the list by which confirmation forms of red letters are entered."""
+        return await asyncio.to_thread(self._write_red, orders)
+
+    async def query(self, serials: Sequence[str]) -> Sequence[IssueResult]:
+        """Read the uploaded result list. Raises FapiaoFileInvalid."""
+        if self.result is None:
+            return ()
+        return await asyncio.to_thread(read_result_list, self.layout.result, self.result, serials)
+
+    def _write_blue(self, orders: Sequence[IssueOrder]) -> Sequence[ProviderFile]:
+        """Return the workbook for batches; none without orders."""
         if not orders:
             return ()
         sheets = (self.layout.head, self.layout.lines)
@@ -50,8 +66,8 @@ class BatchFileProvider:
         _fill_sheet(workbook, self.layout.lines, lines)
         return (_save(workbook, BLUE_FILE),)
 
-    async def red_letter(self, orders: Sequence[RedLetterOrder]) -> Sequence[ProviderFile]:
-        """Write the list by which confirmation forms of red letters are entered."""
+    def _write_red(self, orders: Sequence[RedLetterOrder]) -> Sequence[ProviderFile]:
+        """Return the list of red letters; none without orders."""
         if not orders:
             return ()
         workbook = _new_workbook(self.layout.red)
@@ -59,12 +75,6 @@ class BatchFileProvider:
         rows = [_red_values(words, red, line) for red in orders for line in red.order.lines]
         _fill_sheet(workbook, self.layout.red, rows)
         return (_save(workbook, RED_FILE),)
-
-    async def query(self, serials: Sequence[str]) -> Sequence[IssueResult]:
-        """Read the uploaded result list. Raises FapiaoFileInvalid."""
-        if self.result is None:
-            return ()
-        return read_result_list(self.layout.result, self.result, serials)
 
 
 def _lines_of(orders: Sequence[IssueOrder]) -> list[tuple[IssueOrder, FapiaoLine]]:

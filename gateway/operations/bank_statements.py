@@ -1,5 +1,6 @@
 """Changes of bank lines by operators, each with its audit log entries."""
 
+import asyncio
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,7 +41,11 @@ async def import_file(
     defaults: StatementDefaults | None = None,
 ) -> ImportedStatement:
     """Read a statement, store its new lines and match them. Raises BankStatementInvalid."""
-    parsed = parse_statement(content, load_columns(columns), defaults or StatementDefaults())
+    names = load_columns(columns)
+    # A statement of several megabytes would block the event loop.
+    parsed = await asyncio.to_thread(
+        parse_statement, content, names, defaults or StatementDefaults()
+    )
     done = await import_statement(session, clock, parsed, name)
     details = {"file": name, "lines": done.new}
     await record_audit_event(session, clock, actor, None, "bank.imported", "", details)
