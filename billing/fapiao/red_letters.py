@@ -7,6 +7,8 @@ requests red letters over the difference, the newest fapiao first.
 from collections.abc import Sequence
 from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -18,6 +20,7 @@ from billing.invoices.lifecycle import get_invoice
 from billing.tables import CreditNote, Fapiao
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.errors import AppError
 
 _BY = "platform"
 
@@ -25,7 +28,8 @@ _BY = "platform"
 async def request_due_red_letters(database: Database, clock: Clock) -> int:
     """Request the red letters that are due, of all accounts (account_id); return their number.
 
-    Each invoice has a transaction of its own, so that no lock is held for another account.
+    Each invoice has a transaction of its own, so that no lock is held for another account. An error
+    of one is logged and does not stop the others.
     """
     query = (
         select(Fapiao.account_id, Fapiao.invoice_id)
@@ -39,8 +43,12 @@ async def request_due_red_letters(database: Database, clock: Clock) -> int:
         due = [one for one in invoices if await _list_due(session, *one)]
     count = 0
     for account_id, invoice_id in due:
-        async with database.transaction() as session:
-            count += len(await request_red_letters(session, clock, account_id, invoice_id))
+        try:
+            async with database.transaction() as session:
+                count += len(await request_red_letters(session, clock, account_id, invoice_id))
+        except (AppError, SQLAlchemyError) as error:
+            log = structlog.get_logger()
+            log.error("no red letter requested", invoice=invoice_id.hex, reason=str(error))
     return count
 
 

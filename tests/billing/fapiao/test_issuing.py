@@ -5,6 +5,7 @@ from sqlmodel import col, select
 
 from billing.accounts.entities import EntityUpdate, LegalEntityNotFound, create_entity
 from billing.accounts.profiles import lock_profile, update_profile
+from billing.fapiao import red_letters
 from billing.fapiao.batch_file import BatchFileProvider
 from billing.fapiao.errors import FapiaoNotFound, InvalidFapiaoState, NothingToIssue
 from billing.fapiao.funds import list_invoice_fapiaos
@@ -235,6 +236,21 @@ class TestRedLetters:
             ("blue", "issued", 106_00),
             ("red", "issued", 53_00),
         ]
+
+    async def test_error_of_one_invoice_does_not_stop_the_others(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        firm, invoice = await paid_invoice(story)
+        await issued(story, firm, invoice)
+        await firm.is_credited(invoice, "53.00", refund=True)
+
+        async def fail(*_: object) -> None:
+            raise InvalidFapiaoState("broken")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(red_letters, "request_red_letters", fail)
+            assert await request_due_red_letters(story.database, story.clock) == 0
+        assert await request_due_red_letters(story.database, story.clock) == 1
 
     async def test_full_refund_cancels_what_is_left_exactly(self, story: Story) -> None:
         """0.01 and then 105.99: net and tax of both red letters are those of the fapiao."""
