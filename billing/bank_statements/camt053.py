@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import date
 from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from billing.bank_statements.entries import BankEntry, ParsedStatement
@@ -23,7 +22,7 @@ def parse_camt053(content: bytes) -> ParsedStatement:
     """
     try:
         root = fromstring(content, forbid_dtd=True)
-    except (ParseError, DefusedXmlException) as error:
+    except (ParseError, LookupError, ValueError) as error:  # of encodings, and of defusedxml
         raise BankStatementInvalid(f"The file is not valid XML: {str(error)[:100]}.") from error
     if _NAMESPACE.fullmatch(root.tag) is None:
         raise BankStatementInvalid("The file is not a camt.053 statement of version 02 to 08.")

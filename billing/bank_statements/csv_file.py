@@ -68,7 +68,7 @@ def _find_header(text: str, names: StatementColumns) -> tuple[list[Row], int, di
     """
     best: tuple[int, list[Row], int, dict[str, list[int]]] | None = None
     for delimiter in _DELIMITERS:
-        rows: list[Row] = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        rows = _read_rows(text, delimiter)
         for at, row in enumerate(rows[:_MAX_HEADER_ROW]):
             columns = _find_columns(row, names)
             is_header = "day" in columns and ("credit" in columns or "amount" in columns)
@@ -79,6 +79,14 @@ def _find_header(text: str, names: StatementColumns) -> tuple[list[Row], int, di
             "No row has the names of a date and an amount column. State them in a column file."
         )
     return best[1:]
+
+
+def _read_rows(text: str, delimiter: str) -> list[Row]:
+    """Return all rows of a CSV text; none if it is no CSV with this delimiter."""
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error:  # such as a field of more than 128 KiB
+        return []
 
 
 def _find_columns(row: Row, names: StatementColumns) -> dict[str, list[int]]:

@@ -110,8 +110,16 @@ def _read_rows(file: ProviderFile) -> list[list[str]]:
             text = file.content.decode(encoding)
         except UnicodeDecodeError:
             continue
-        return list(csv.reader(io.StringIO(text, newline="")))
+        return _read_csv(text)
     raise FapiaoFileInvalid("The result list is neither an Excel workbook nor CSV.")
+
+
+def _read_csv(text: str) -> list[list[str]]:
+    """Read a CSV text. Raises FapiaoFileInvalid."""
+    try:
+        return list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:  # such as a field of more than 128 KiB
+        raise FapiaoFileInvalid("The result list is not valid CSV.") from error
 
 
 def _read_workbook(content: bytes) -> list[list[str]]:

@@ -158,6 +158,7 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
             "This file is not a statement that can be read: use CSV or camt.053."
         ),
         "payment_proof_invalid": gettext_noop("Upload a PDF, PNG or JPEG file of at most 5 MiB."),
+        "invoice_not_found": gettext_noop("No invoice has this number."),
         "bank_line_state_wrong": gettext_noop("No longer possible in the transfer's status."),
         "legal_entity_not_found": gettext_noop("No legal entity has this code."),
         "invitation_for_another": gettext_noop(

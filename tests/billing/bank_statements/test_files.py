@@ -82,6 +82,7 @@ class TestCsv:
         names, defaults = load_columns(), StatementDefaults()
         for content, message in (
             (b"\xff\xff\xff", "neither"),
+            (b'"' + b"x" * 140_000 + b'"', "No row"),
             (b"x" * (MAX_STATEMENT_BYTES + 1), "too large"),
         ):
             with pytest.raises(BankStatementInvalid, match=message):
@@ -196,7 +197,10 @@ class TestCamt:
         with pytest.raises(BankStatementInvalid, match="not valid XML"):
             parse_camt053(bomb)
 
-    @pytest.mark.parametrize("content", [b"<a", b"<Document/>", camt("", "09")])
+    @pytest.mark.parametrize(
+        "content",
+        [b"<a", b"<Document/>", camt("", "09"), b'<?xml version="1.0" encoding="U-8"?><a/>'],
+    )
     def test_other_xml_is_rejected(self, content: bytes) -> None:
         with pytest.raises(BankStatementInvalid):
             parse_statement(content, load_columns(), StatementDefaults())

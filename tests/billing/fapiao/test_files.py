@@ -216,6 +216,7 @@ class TestResultList:
         [
             (b"a,b\n1,2\n", "no header"),
             (b"", "no header"),
+            (b'"' + b"x" * 140_000 + b'"', "not valid CSV"),
             (b"\xff\xff\xff", "neither"),
             (b"PK\x03\x04broken", "not a readable"),
             (b"x" * (MAX_RESULT_BYTES + 1), "too large"),

@@ -11,7 +11,7 @@ from billing.bank_statements.lines import MAX_STATEMENT_BYTES, ImportedStatement
 from billing.bank_statements.matching import LineStatus
 from billing.bank_statements.proofs import PROOF_ID_PREFIX, list_open_proofs
 from billing.bank_statements.views import render_line
-from billing.invoices.lifecycle import InvalidInvoiceState
+from billing.invoices.lifecycle import InvalidInvoiceState, InvoiceNotFound
 from billing.invoices.numbering import format_invoice_number
 from billing.tables import Account, Invoice, LegalEntity, PaymentProof
 from gateway.dashboard.forms import (
@@ -28,6 +28,7 @@ from gateway.identity.roles import Permission
 from gateway.operations.bank_statements import (
     confirm_exact,
     confirm_one,
+    find_any_invoice,
     import_file,
     parse_line_id,
     reject_one,
@@ -94,12 +95,14 @@ class BankPages(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """Record a transfer as the payment that it is matched to."""
-        line_id = parse_line_id((await read_form_fields(request)).get("line", ""))
+        """Record a transfer as a payment of its match, or of the invoice that is named."""
+        fields = await read_form_fields(request)
+        line_id, name = parse_line_id(fields.get("line", "")), fields.get("invoice", "").strip()
         try:
             async with database.transaction() as session:
-                await confirm_one(session, clock, page.actor, line_id, page.viewer.email)
-        except (InvalidBankLineState, InvalidInvoiceState) as error:
+                invoice = await find_any_invoice(session, name) if name else None
+                await confirm_one(session, clock, page.actor, line_id, page.viewer.email, invoice)
+        except (InvalidBankLineState, InvalidInvoiceState, InvoiceNotFound) as error:
             return await _render(page, database, with_errors(page, {}, error), UNPROCESSABLE)
         return page.redirect(_URL)
 

@@ -49,6 +49,12 @@ async def test_transfers_are_imported_confirmed_and_rejected(
     assert (paid["status"], paid["owed"]) == ("paid", "0.00")
     page = await treasurer.page(PAGE)
     assert "Confirm 1 exact transfer" not in page
+    line = re.search(r"bkl_\w+", page)
+    assert line is not None
+    unknown = await treasurer.send(f"{PAGE}/confirm", line=line[0], invoice="MAAS-999999")
+    assert (unknown.status_code, "No invoice has this number" in unknown.text) == (422, True)
+    sent = await treasurer.send(f"{PAGE}/confirm", line=line[0], invoice=document["number"])
+    assert sent.headers["location"] == PAGE  # paid twice: it goes to the wallet
     async with gateway.parts.database.transaction() as session:
         (entry, *_) = await list_account_entries(session, gateway.account.id)
         actions = {one.action for one in await list_all_entries(session)}
