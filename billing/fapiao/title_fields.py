@@ -89,6 +89,7 @@ def _validated_tax_number(text: str) -> str:
 
 def _is_self_employed_number(number: str) -> bool:
     """Return whether a number is a valid identity card's, alone or with two digits after it."""
-    is_long = len(number) == _SELF_EMPLOYED_LENGTH and number[_IDENTITY_CARD_LENGTH:].isdecimal()
+    suffix = number[_IDENTITY_CARD_LENGTH:]
+    is_long = len(number) == _SELF_EMPLOYED_LENGTH and suffix.isascii() and suffix.isdecimal()
     is_card = len(number) == _IDENTITY_CARD_LENGTH
     return (is_card or is_long) and ric.is_valid(number[:_IDENTITY_CARD_LENGTH])

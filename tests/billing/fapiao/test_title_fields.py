@@ -25,6 +25,7 @@ class TestTaxNumber:
             f"{CARD[:-1]}1",
             f"{CARD}1",
             f"{CARD}AB",
+            f"{CARD}٠١",
         ],
     )
     def test_wrong_check_digit_or_length_is_rejected(self, text: str) -> None:
