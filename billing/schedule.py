@@ -28,6 +28,7 @@ from billing.cycle import (
     expire_wallets,
     refresh_available_credit,
 )
+from billing.fapiao.red_letters import request_due_red_letters
 from billing.job_queue import count_running_workers
 from billing.notifications.outbox_handlers import Notifier
 from billing.outbox import RetryLater, process_due_items
@@ -79,10 +80,14 @@ class Worker:
         await refresh_available_credit(self.database, self.clock, share)
 
     async def bill(self) -> None:
-        """Settle outcome contracts, close periods, invoice fees and expire wallet grants."""
+        """Settle outcome contracts, close periods, invoice fees, expire wallet grants.
+
+        Then request red-letter fapiao for credit notes.
+        """
         await settle_outcomes(self.database, self.clock, self.measure)
         await bill_accounts(self.database, self.clock)
         await expire_wallets(self.database, self.clock)
+        await request_due_red_letters(self.database, self.clock)
 
     async def run_dunning(self) -> None:
         """Take the due dunning steps of overdue invoices."""

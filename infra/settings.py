@@ -197,6 +197,12 @@ class Settings(BaseSettings):
         "unset: each e-mail is written to a file in `mail` in the data directory",
     )
     mail_from: str = Field("maas@localhost", description="sender address of e-mails")
+    bank_details: str | None = Field(
+        None,
+        max_length=500,
+        description="bank account for transfers, shown on the pages of open invoices, such as "
+        "`Acme Ltd, ICBC Ningbo, 3901 1200 0900`; unset: only the reference is shown",
+    )
     webhook_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (),
         description="private networks to which customers' webhooks may be sent, such as "

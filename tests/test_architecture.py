@@ -154,6 +154,7 @@ class TestTenantIsolation:
             *("ShadowAnswer", "RetrainingSchedule", "RetrainingRun"),
             *("Feedback", "ModelVersionExample"),
             *("Membership", "AuditEntry"),
+            *("Fapiao", "FapiaoTitle", "FapiaoFile", "BankProposal", "PaymentProof"),
         }
     )
     # Functions that may query across accounts, with the reason.

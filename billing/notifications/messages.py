@@ -102,6 +102,21 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "unchanged:\n\n{answer}\n"
         ),
     ),
+    "fapiao_issued": (
+        gettext_noop("Fapiao {fapiao} for invoice {number}"),
+        gettext_noop(
+            "Hello,\n\nThe fapiao {fapiao} over {amount} for invoice {number} was issued to "
+            "{title}.\nDownload it on the page of the invoice.\n"
+        ),
+    ),
+    "fapiao_red_issued": (
+        gettext_noop("Red-letter fapiao {fapiao} for invoice {number}"),
+        gettext_noop(
+            "Hello,\n\nThe red-letter fapiao {fapiao} over {amount} for invoice {number} was "
+            "issued to {title}. It reduces or cancels an earlier fapiao of this invoice.\n"
+            "Download it on the page of the invoice.\n"
+        ),
+    ),
     "outcome_settled": (
         gettext_noop("Settlement: {name}, {month}"),
         gettext_noop(

@@ -123,6 +123,24 @@ CHECKS: Mapping[str, str] = {
         left join credit_note n on n.legal_entity_id = e.id
         group by e.id, s.last having coalesce(s.last, 0) <> count(n.number)
     """,
+    "Fapiao do not exceed what was paid and not returned": """
+        select i.id::text, f.issued, greatest(0, p.paid)
+        from invoice i
+        join (
+            select invoice_id, sum(case when colour = 'red' then -total
+                                        when status = 'issued' then total else 0 end) as issued
+            from fapiao where status <> 'rejected' group by invoice_id
+        ) f on f.invoice_id = i.id
+        cross join lateral (
+            select case when i.status = 'void' then 0 else i.total
+                - (select coalesce(sum(n.total), 0) from credit_note n where n.invoice_id = i.id)
+                - (select coalesce(sum(l.minor), 0) from ledger_posting l
+                   left join wallet_grant g on g.id = l.grant_id
+                   where l.invoice_id = i.id and (l.book in ('receivable', 'bad_debt')
+                       or l.book = 'wallet' and not g.paid)) end as paid
+        ) p
+        where f.issued > greatest(0, p.paid)
+    """,
     "Each charge is invoiced once with its amount": """
         select c.id::text, coalesce(sum(l.minor), 0), c.minor
         from charge c join invoice i on i.id = c.invoice_id and i.status <> 'draft'

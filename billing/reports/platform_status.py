@@ -32,6 +32,10 @@ _INVOICES = """
     select currency, due_at < :now, count(*) from invoice
     where status = 'open' group by 1, 2 order by 1, 2
 """
+_FAPIAO = """
+    select status, count(*), min(requested_at) from fapiao
+    where status in ('requested', 'issuing') group by 1 order by 1
+"""
 _FAILED_WINDOW = timedelta(days=7)
 _LAST_CHECK = "select at, count from check_run order by at desc, id desc limit 1"
 
@@ -48,8 +52,9 @@ class LabelledCount:
 class PlatformStatus:
     """Platform status at one instant.
 
-    Labels: `outbox` action and state, `inbox` state, `invoices` currency and overdue (yes, no).
-    Failed outbox items are those of the last week. `checked_at` is None before the first check.
+    Labels: `outbox` action and state, `inbox` state, `invoices` currency and overdue (yes, no),
+    `fapiao` state. Failed outbox items are those of the last week. `checked_at` is None before the
+    first check, `oldest_fapiao` while no fapiao waits.
     """
 
     workers: int
@@ -57,6 +62,8 @@ class PlatformStatus:
     outbox: Sequence[LabelledCount]
     inbox: Sequence[LabelledCount]
     invoices: Sequence[LabelledCount]
+    fapiao: Sequence[LabelledCount]
+    oldest_fapiao: datetime | None
     checked_at: datetime | None
     differences: int
 
@@ -66,6 +73,7 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
     since = ids.lowest_id_at(now - _FAILED_WINDOW)
     last_check = (await session.execute(text(_LAST_CHECK))).one_or_none()
     invoices = (await session.execute(text(_INVOICES), {"now": now})).all()
+    fapiao = (await session.execute(text(_FAPIAO))).all()
     return PlatformStatus(
         workers=await count_running_workers(session),
         jobs=await list_task_states(session),
@@ -75,6 +83,8 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
             LabelledCount((currency, "yes" if overdue else "no"), count)
             for currency, overdue, count in invoices
         ],
+        fapiao=[LabelledCount((status,), count) for status, count, _ in fapiao],
+        oldest_fapiao=min((requested_at for *_, requested_at in fapiao), default=None),
         checked_at=None if last_check is None else last_check[0],
         differences=0 if last_check is None else last_check[1],
     )

@@ -3,6 +3,7 @@
 Each change needs a migration in infra/migrations/versions/; a test compares the two.
 """
 
+from billing.tables.bank import BankLine, BankProposal, PaymentProof
 from billing.tables.calls import (
     AccessChange,
     AccessEpoch,
@@ -42,6 +43,13 @@ from billing.tables.documents import (
     Payment,
     WalletGrant,
 )
+from billing.tables.fapiao import (
+    Fapiao,
+    FapiaoBatch,
+    FapiaoCategory,
+    FapiaoFile,
+    FapiaoTitle,
+)
 from billing.tables.outcomes import (
     Attester,
     Charge,
@@ -78,6 +86,8 @@ __all__ = [
     "AlertTarget",
     "ApiKey",
     "Attester",
+    "BankLine",
+    "BankProposal",
     "BillingPeriod",
     "BillingProfile",
     "Charge",
@@ -88,6 +98,11 @@ __all__ = [
     "DecisionRecord",
     "Dispute",
     "Evidence",
+    "Fapiao",
+    "FapiaoBatch",
+    "FapiaoCategory",
+    "FapiaoFile",
+    "FapiaoTitle",
     "GatewayProcess",
     "InboxEvent",
     "Intent",
@@ -109,6 +124,7 @@ __all__ = [
     "OutcomeSettlement",
     "OutcomeVersion",
     "Payment",
+    "PaymentProof",
     "PlanVersion",
     "Quota",
     "QuotaKind",

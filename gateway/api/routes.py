@@ -8,6 +8,7 @@ from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
 from gateway.api.batches import BatchRoutes
 from gateway.api.billing.collector_webhooks import webhook_routes
+from gateway.api.billing.fapiao import FapiaoRoutes, FapiaoTitleRoutes, InvoiceFapiaoRoutes
 from gateway.api.billing.invoices import InvoiceRoutes
 from gateway.api.billing.line_disputes import LineDisputeRoutes
 from gateway.api.billing.organization_usage import OrganizationRoutes
@@ -65,6 +66,9 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     AutoRoutes,
     InvoiceRoutes,
     LineDisputeRoutes,
+    InvoiceFapiaoRoutes,
+    FapiaoTitleRoutes,
+    FapiaoRoutes,
     SubscriptionRoutes,
     OutcomeRoutes,
     SettlementRoutes,

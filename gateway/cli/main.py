@@ -72,6 +72,14 @@ COMMANDS = (
     Command(
         "invoices", "gateway.cli.billing.invoices:invoices_app", "Manage invoices and payments."
     ),
+    Command(
+        "bank-statements",
+        "gateway.cli.billing.bank_statements:bank_statements_app",
+        "Match bank transfers to invoices and confirm payments.",
+    ),
+    Command(
+        "fapiao", "gateway.cli.billing.fapiao:fapiao_app", "Issue fapiao and store their files."
+    ),
     Command("wallet", "gateway.cli.billing.wallet:wallet_app", "Manage prepaid credit."),
     Command(
         "outcomes",

@@ -133,6 +133,34 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         "too_many_evaluation_runs": gettext_noop(
             "Too many evaluations are running or stored. Wait until one has ended, or delete some."
         ),
+        "fapiao_title_invalid.name": gettext_noop("Enter a name of at most 100 characters."),
+        "fapiao_title_invalid.tax_number": gettext_noop(
+            "Enter a valid tax number; a special fapiao needs one. The last character is a check "
+            "digit."
+        ),
+        "fapiao_title_invalid.email": gettext_noop("Enter a valid e-mail address."),
+        "fapiao_title_invalid": gettext_noop("This value is not valid or too long."),
+        "fapiao_title_not_found": gettext_noop("Select a buyer title."),
+        "fapiao_not_possible": gettext_noop(
+            "No fapiao is possible: nothing was paid on this invoice, or its currency or tax does "
+            "not allow one."
+        ),
+        "fapiao_already_requested": gettext_noop(
+            "All that was paid on this invoice is on a fapiao or requested already."
+        ),
+        "fapiao_state_wrong": gettext_noop("No longer possible in the fapiao's present status."),
+        "fapiao_file_invalid": gettext_noop("The file is too large or has another format."),
+        "fapiao_not_found": gettext_noop("No fapiao has this number."),
+        "fapiao_nothing_to_issue": gettext_noop(
+            "No fapiao is waiting, or several sellers have requests: enter the code of one."
+        ),
+        "bank_statement_invalid": gettext_noop(
+            "This file is not a statement that can be read: use CSV or camt.053."
+        ),
+        "payment_proof_invalid": gettext_noop("Upload a PDF, PNG or JPEG file of at most 5 MiB."),
+        "invoice_not_found": gettext_noop("No invoice has this number."),
+        "bank_line_state_wrong": gettext_noop("No longer possible in the transfer's status."),
+        "legal_entity_not_found": gettext_noop("No legal entity has this code."),
         "invitation_for_another": gettext_noop(
             "This invitation is for another address. Sign out first."
         ),

@@ -6,9 +6,11 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from billing.collection.collectors import COLLECTORS
+from gateway.dashboard.bank_labels import BANK_ACTIONS, BANK_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
+from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
+from gateway.dashboard.fapiao_labels import FAPIAO_ACTIONS, FAPIAO_CHECK, FAPIAO_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
@@ -27,6 +29,7 @@ RECONCILIATION_CHECKS = (
     gettext_noop("Invoice numbers have no gaps"),
     gettext_noop("Credit note numbers have no gaps"),
     gettext_noop("Each charge is invoiced once with its amount"),
+    FAPIAO_CHECK,
     gettext_noop("Invoices equal their usage rated by its terms"),
     gettext_noop("Included-unit quotas equal the units that calls used"),
     gettext_noop("Included units belong to the call's terms and were consumed"),
@@ -47,22 +50,12 @@ RECONCILIATION_CHECKS = (
     gettext_noop("Stripe payment status equals the invoice status"),
     gettext_noop("Invoices that Stripe collects exist in Stripe"),
 )
-_COLLECTION_ACTIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "collect": gettext_noop("Create invoice in Stripe"),
-        "charge": gettext_noop("Charge with Stripe"),
-        "send": gettext_noop("Send invoice with Stripe"),
-        "mark_part_paid": gettext_noop("Record partial payment in Stripe"),
-        "credit": gettext_noop("Create credit note in Stripe"),
-        "mark_paid": gettext_noop("Mark as paid in Stripe"),
-        "void": gettext_noop("Void in Stripe"),
-        "write_off": gettext_noop("Mark as uncollectible in Stripe"),
-    }
-)
 LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         **EVALUATION_LABELS,
+        **BANK_LABELS,
         **BATCH_LABELS,
+        **FAPIAO_LABELS,
         **GUARD_LABELS,
         **OWN_MODEL_LABELS,
         "settlement": {
@@ -215,6 +208,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation": gettext_noop("Evaluations"),
             "batch": gettext_noop("Batches"),
             "guard": gettext_noop("Guard"),
+            "fapiao": gettext_noop("Fapiao"),
+            "bank": gettext_noop("Bank transfers"),
             "model": gettext_noop("Your models"),
         },
         "action": {
@@ -259,6 +254,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
             "batch.created": gettext_noop("Started a batch"),
             "batch.canceled": gettext_noop("Canceled a batch"),
+            **BANK_ACTIONS,
+            **FAPIAO_ACTIONS,
             **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
@@ -300,6 +297,10 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "refund": gettext_noop("Refunded"),
             "settlement": gettext_noop("Settlement"),
             "of": gettext_noop("Of"),
+            "number": gettext_noop("Number"),
+            "code": gettext_noop("Tax code"),
+            "lines": gettext_noop("Lines"),
+            "fapiao": gettext_noop("Fapiao"),
         },
         "theme": {
             "": gettext_noop("System default"),
@@ -335,16 +336,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "failed": gettext_noop("Failed"),
             "done": gettext_noop("Done"),
         },
-        "delivery": {
-            **_COLLECTION_ACTIONS,
-            **{
-                previous: _COLLECTION_ACTIONS[action]
-                for entry in COLLECTORS.values()
-                for previous, action in entry.info.previous_actions.items()
-            },
-            "email": gettext_noop("E-mail"),
-            "alert": gettext_noop("Alert to customer webhook"),
-        },
+        "delivery": DELIVERY_LABELS,
         "job": {
             "count": gettext_noop("Aggregate usage"),
             "credit": gettext_noop("Recompute available credit"),

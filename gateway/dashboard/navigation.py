@@ -45,6 +45,8 @@ PLATFORM_PAGES = tuple(
         ("accounts", gettext_noop("Accounts"), "building"),
         ("revenue", gettext_noop("Revenue"), "chart"),
         ("receivables", gettext_noop("Receivables"), "bell"),
+        ("bank", gettext_noop("Bank transfers"), "down"),
+        ("fapiao", gettext_noop("Fapiao"), "receipt"),
         ("webhooks", gettext_noop("Messages"), "globe"),
         ("jobs", gettext_noop("Jobs"), "gear"),
         ("reconciliation", gettext_noop("Reconciliation"), "check"),

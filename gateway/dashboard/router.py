@@ -22,6 +22,7 @@ from gateway.dashboard.pages.access.team import TeamPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.batches import BatchPages
 from gateway.dashboard.pages.evaluations import EvaluationPages
+from gateway.dashboard.pages.fapiao import FapiaoPages, InvoiceFapiaoPages
 from gateway.dashboard.pages.guard import GuardPages
 from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.limits import LimitPages
@@ -37,9 +38,12 @@ from gateway.dashboard.pages.own_models.prediction import PredictionPages
 from gateway.dashboard.pages.own_models.retraining import RetrainingPages
 from gateway.dashboard.pages.own_models.shadow import ShadowPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
+from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_any_proof
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
+from gateway.dashboard.pages.platform.bank import BankPages
+from gateway.dashboard.pages.platform.fapiao import PlatformFapiaoPages
 from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.jobs import JobPages
@@ -84,6 +88,9 @@ HANDLERS = (
     PlanPages,
     InvoicePages,
     LineDisputePages,
+    FapiaoPages,
+    InvoiceFapiaoPages,
+    PaymentProofPages,
     OutcomePages,
     SettlementPages,
     SignInPages,
@@ -97,6 +104,9 @@ HANDLERS = (
     ImpersonationPages,
     show_revenue,
     show_receivables,
+    BankPages,
+    download_any_proof,
+    PlatformFapiaoPages,
     WebhookPages,
     JobPages,
     show_reconciliation,

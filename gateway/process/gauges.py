@@ -138,6 +138,9 @@ class Gauges:
         self._set_counts(gauges.outbox, status.outbox)
         self._set_counts(gauges.inbox, status.inbox)
         self._set_counts(gauges.invoices, status.invoices)
+        self._set_counts(gauges.fapiao, status.fapiao)
+        oldest = status.oldest_fapiao
+        gauges.oldest_fapiao.set(0 if oldest is None else oldest.timestamp())
         for job in status.jobs:
             if job.ticked_at is not None:
                 gauges.job_ticked.labels(job.name).set(job.ticked_at.timestamp())

@@ -26,6 +26,8 @@ class PlatformGauges:
     outbox: Gauge
     inbox: Gauge
     invoices: Gauge
+    fapiao: Gauge
+    oldest_fapiao: Gauge
     drifting: Gauge
     promises: Gauge
     differences: Gauge
@@ -70,6 +72,11 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
         outbox=shared("maas_outbox", "Undelivered outbox items by state.", ("action", "state")),
         inbox=shared("maas_inbox", "Unprocessed Stripe events by state.", ("state",)),
         invoices=shared("maas_invoices_open", "Open invoices.", ("currency", "overdue")),
+        fapiao=shared("maas_fapiao_open", "Fapiao that are not issued yet, by state.", ("state",)),
+        oldest_fapiao=shared(
+            "maas_fapiao_oldest_timestamp_seconds",
+            "Time of the oldest request for a fapiao that is not issued yet; 0 if there is none.",
+        ),
         drifting=shared(
             "maas_model_drift", "Customers' models by drift level of their last check.", ("level",)
         ),

@@ -23,6 +23,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "Batches": ("/v1/batches",),
     "Billing": (
         "/v1/invoices",
+        "/v1/fapiao",
         "/v1/subscription",
         "/v1/plans",
         "/v1/wallet",

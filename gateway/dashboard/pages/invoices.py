@@ -4,7 +4,8 @@ Pages, JSON, CSV and PDF are rendered from the same InvoiceDocument, so that the
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection as CollectionOf
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +16,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
+from billing.accounts.collection_method import Collection
 from billing.accounts.profiles import get_profile
+from billing.bank_statements.proofs import PROOF_ID_PREFIX, list_proofs
 from billing.collection.collector import Collector
 from billing.collection.hosted_pages import get_payment_page_url
 from billing.collection.line_disputes import (
@@ -33,7 +36,7 @@ from billing.invoice_documents.rendering.pdf import render_invoice_pdf
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound, get_invoice
 from billing.metering.quotas import QuotaRef, find_request_rate_quotas
 from billing.metering.usage import REQUEST_ID_PREFIX
-from billing.tables import LineDispute
+from billing.tables import InvoiceStatus, LineDispute, PaymentProof
 from gateway.dashboard.page_request import PageRequest
 from gateway.identity.roles import Permission
 from gateway.identity.services import IdentityServices
@@ -44,6 +47,7 @@ from gateway.quota.request_limits import RequestLimits
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.settings import Settings
 
 _INVOICES_PER_PAGE, _CALLS_PER_PAGE = 24, 50
 
@@ -53,7 +57,16 @@ class _LineDisputes:
     """The disputes of an invoice by line number, and the lines that can still be disputed."""
 
     disputes: Mapping[int, LineDispute] = field(default_factory=dict)
-    disputable: Collection[int] = ()
+    disputable: CollectionOf[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Transfer:
+    """How to pay by transfer: the operator's account, proofs with their ids, may upload more."""
+
+    bank_details: str | None
+    proofs: Sequence[tuple[PaymentProof, str]]
+    may: bool
 
 
 class InvoicePages(Controller):
@@ -108,15 +121,23 @@ class InvoicePages(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         collector: NamedDependency[Collector | None],
+        settings: NamedDependency[Settings],
         invoice: FromPath[str],
     ) -> Response[str]:
-        """Show an invoice with its lines and payments."""
+        """Show an invoice with its lines and payments, and how to pay it by transfer."""
         document = await _get_document(page, database, invoice)
         is_collected = collector is not None and document.collection != "manual"
         may_pay = page.viewer.has_permission(Permission.PAY)
-        line_disputes = await _get_line_disputes(page, database, clock, _parse_invoice_id(invoice))
+        invoice_id = _parse_invoice_id(invoice)
+        line_disputes = await _get_line_disputes(page, database, clock, invoice_id)
+        transfer = await _get_transfer(page, database, settings, document, invoice_id)
         return _render_invoice(
-            page, document, clock, payable=is_collected and may_pay, line_disputes=line_disputes
+            page,
+            document,
+            clock,
+            payable=is_collected and may_pay,
+            line_disputes=line_disputes,
+            transfer=transfer,
         )
 
     @get("/{invoice:str}/pdf", name="dashboard:pdf")
@@ -240,6 +261,24 @@ async def _get_line_disputes(
     return _LineDisputes({dispute.line: dispute for dispute in disputes}, lines if may else set())
 
 
+async def _get_transfer(
+    page: PageRequest,
+    database: Database,
+    settings: Settings,
+    document: InvoiceDocument,
+    invoice_id: UUID,
+) -> _Transfer | None:
+    """Load how to pay by transfer; None if nothing is due or a collector collects the invoice."""
+    is_manual = Collection.parse(document.collection).is_manual
+    if not is_manual or not document.final or document.balance.owed <= 0:
+        return None
+    async with database.transaction() as session:
+        proofs = await list_proofs(session, page.account_id, invoice_id)
+    named = [(proof, ids.format_id(PROOF_ID_PREFIX, proof.id)) for proof in proofs]
+    may = page.viewer.has_permission(Permission.PAY) and document.status == InvoiceStatus.OPEN
+    return _Transfer(settings.bank_details, named, may)
+
+
 def _render_invoice(
     page: PageRequest,
     document: InvoiceDocument,
@@ -247,6 +286,7 @@ def _render_invoice(
     *,
     payable: bool,
     line_disputes: _LineDisputes,
+    transfer: _Transfer | None = None,
 ) -> Response[str]:
     """Render the page of an invoice or of the preview; `payable` allows the link to pay it."""
     return page.render(
@@ -256,6 +296,7 @@ def _render_invoice(
         status_of=line_dispute_status,
         zone=parse_time_zone(document.time_zone),
         now=clock.now(),
+        transfer=transfer,
         payable=payable and document.final and document.balance.owed > 0,
         invoice_id=ids.format_id(INVOICE_ID_PREFIX, document.id) if document.id else None,
     )

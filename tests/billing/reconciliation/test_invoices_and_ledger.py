@@ -45,6 +45,14 @@ FAULTS = {
     "Credit note numbers have no gaps": """
         update number_series set last = 7 where document = 'credit_note'
     """,
+    "Fapiao do not exceed what was paid and not returned": """
+        insert into fapiao (id, account_id, invoice_id, legal_entity_id, serial, colour, status,
+            kind, title, tax_treatment, tax_ppm, net, tax, total, lines, reason, requested_at,
+            requested_by, batch_id, number, issued_on)
+        select gen_random_uuid(), account_id, id, legal_entity_id, 'F1', 'blue', 'issued',
+            'ordinary', '{}', tax_treatment, tax_ppm, 80, 1, 81, '[]', '', created_at, 'x',
+            gen_random_uuid(), '1', created_at::date from invoice
+    """,
     "Each charge is invoiced once with its amount": "update invoice_line set kind = 'outcome'",
     RERATING_CHECK: "update invoice_line set minor = minor + 1",
 }

@@ -7,6 +7,7 @@ from billing.collection.inbox import store_event
 from billing.outbox import enqueue
 from billing.reconciliation.history import store_check_run
 from billing.reports.platform_status import LabelledCount, read_platform_status
+from tests.support.billing.fapiao_steps import paid_invoice, request
 from tests.support.billing.making import sql
 from tests.support.stories.story import Story
 
@@ -16,7 +17,8 @@ class TestPlatformStatus:
         async with story.database.transaction() as session:
             found = await read_platform_status(session, story.clock.now())
         assert (found.workers, found.checked_at, found.differences) == (0, None, 0)
-        assert not [*found.jobs, *found.outbox, *found.inbox, *found.invoices]
+        assert not [*found.jobs, *found.outbox, *found.inbox, *found.invoices, *found.fapiao]
+        assert found.oldest_fapiao is None
 
     async def test_outbox_and_inbox_are_counted_by_state(self, story: Story) -> None:
         firm = await story.firm("Acme")
@@ -43,6 +45,15 @@ class TestPlatformStatus:
             LabelledCount(("mail", state), number) for state, number in expected
         ]
         assert found.inbox == [LabelledCount(("retrying",), 1), LabelledCount(("waiting",), 1)]
+
+    async def test_open_fapiao_are_counted_with_the_oldest_request(self, story: Story) -> None:
+        firm, invoice = await paid_invoice(story)
+        row = await request(firm, invoice)
+        story.clock.pass_(days=1)
+        async with story.database.transaction() as session:
+            found = await read_platform_status(session, story.clock.now())
+        assert found.fapiao == [LabelledCount(("requested",), 1)]
+        assert found.oldest_fapiao == row.requested_at
 
     async def test_failures_older_than_a_week_are_not_counted(self, story: Story) -> None:
         async with story.database.transaction() as session:

@@ -4,6 +4,7 @@ from infra import ids
 from tests.support.dashboard.firm import Firm
 from tests.support.gateway.batching import create_batch
 from tests.support.gateway.evaluator import create_run
+from tests.support.gateway.fapiaos import add_title, issue_fapiao
 from tests.support.gateway.subscribing import SMALL, offer
 from tests.support.gateway.trainings import (
     create_comparison,
@@ -14,8 +15,8 @@ from tests.support.gateway.trainings import (
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
-# rows, `{run}` is a new evaluation, `{batch}` a new batch, `{job}` a new training, `{variant}` a
-# model, `{plan}` a plan.
+# rows, `{run}` is a new evaluation, `{batch}` a new batch, `{fapiao}` an issued fapiao, `{job}` a
+# new training, `{variant}` a model, `{plan}` a plan.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -42,6 +43,9 @@ PAGES = (
     "/dashboard/invoices/preview",
     "/dashboard/invoices/{invoice}",
     "/dashboard/invoices/{invoice}/lines/1",
+    "/dashboard/invoices/{invoice}/fapiao",
+    "/dashboard/fapiao",
+    "/dashboard/fapiao/{fapiao}/reissue",
     "/dashboard/keys",
     "/dashboard/keys/new",
     "/dashboard/keys/{key}",
@@ -66,6 +70,8 @@ PLATFORM = (
     "/dashboard/platform/accounts/{account}/invoices/{invoice}/credit",
     "/dashboard/platform/revenue",
     "/dashboard/platform/receivables",
+    "/dashboard/platform/bank",
+    "/dashboard/platform/fapiao",
     "/dashboard/platform/webhooks",
     "/dashboard/platform/webhooks/incoming",
     "/dashboard/platform/jobs",
@@ -88,4 +94,7 @@ async def addresses(firm: Firm) -> list[str]:
     known["job"] = await create_training(firm.gateway)
     known["variant"] = await create_variant(firm.gateway, 2)
     known["comparison"] = await create_comparison(firm.gateway, known["variant"])
+    # Last: a payment refreshes the credit, which the large invoices of test_every_page exhaust.
+    await add_title(firm.gateway)
+    known["fapiao"] = await issue_fapiao(firm.gateway)
     return [page.format(**known) for page in PAGES]

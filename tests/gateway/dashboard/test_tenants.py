@@ -16,6 +16,7 @@ from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 from tests.support.gateway.batching import completed_batch
 from tests.support.gateway.evaluator import create_run
+from tests.support.gateway.fapiaos import add_proof, add_title, issue_fapiao
 from tests.support.gateway.trainings import (
     create_comparison,
     create_training,
@@ -54,6 +55,9 @@ async def known(firm: Firm) -> dict[str, str]:
         "variant": variant,
         "comparison": await create_comparison(gateway, variant),
         "batch": await completed_batch(gateway.http, gateway.parts.database, gateway.key.row),
+        "title": await add_title(gateway),
+        "fapiao": await issue_fapiao(gateway),
+        "proof": await add_proof(gateway),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -66,7 +70,8 @@ class TestTenantIsolation:
         """A new page with a new path parameter must be listed here."""
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
-        assert found - NO_ROWS - OUTCOMES == {*rows, "job", "variant", "comparison", "batch"}
+        further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof"}
+        assert found - NO_ROWS - OUTCOMES == {*rows, *further}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
         values = await known(firm)

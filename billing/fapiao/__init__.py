@@ -1,0 +1,1 @@
+"""Fapiao (fully digitalised Chinese e-invoices): titles, requests, issuing, red letters."""
