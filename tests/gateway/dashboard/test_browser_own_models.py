@@ -16,7 +16,7 @@ pytestmark = NEEDS_BROWSER
     ("look", "check", "start", "queued"),
     [
         (("en-US", "light", 1440), "Check the file", "Start training", "The job is queued."),
-        (("zh-CN", "dark", 390), "检查文件", "开始训练", "The job is queued."),
+        (("zh-CN", "dark", 390), "检查文件", "开始训练", "任务已排队。"),
     ],
     ids=["English", "Chinese phone"],
 )

@@ -12,8 +12,8 @@ from gateway.call.values import Operation, ResolvedModel
 from gateway.inference.endpoints.endpoint import Endpoint, UsageGroup
 from gateway.inference.endpoints.table import ENDPOINTS, find_endpoint, operations_in
 from models.catalog import SPECIALIST_TASKS, Task
-from tests.support.builders import CATALOG
-from tests.support.gateway.decoded import decoded, example_request
+from tests.support.gateway.decoded import decoded, example_model, example_request
+from tests.support.gateway.moderating import GUARD, MODELS
 
 CALLED = [endpoint for endpoint in ENDPOINTS.values() if endpoint.documentation is not None]
 NAMES = [endpoint.operation.value for endpoint in CALLED]
@@ -45,7 +45,7 @@ class TestEndpointTable:
 
     def test_every_catalog_task_has_an_endpoint(self) -> None:
         served = {task for endpoint in CALLED for task in endpoint.tasks}
-        assert served == {Task.TEXT_GENERATION, Task.EMBEDDING, *SPECIALIST_TASKS}
+        assert served == {Task.TEXT_GENERATION, Task.EMBEDDING, Task.MODERATION, *SPECIALIST_TASKS}
 
     def test_usage_groups_match_openai_usage_reports(self) -> None:
         completions = operations_in(UsageGroup.COMPLETIONS)
@@ -60,8 +60,8 @@ class TestEndpointEntry:
 
     @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
     def test_prompt_and_quote_field_are_request_fields(self, endpoint: Endpoint) -> None:
-        if endpoint.wire_format is not None:
-            endpoint = replace(endpoint, prompt=None)  # its prompt is that of the chat
+        if endpoint.wire_format is not None or endpoint.operation is Operation.MODERATION:
+            endpoint = replace(endpoint, prompt=None)  # of the chat, or of a guard model
         assert endpoint.documentation is not None
         fields = {one.name for one in msgspec.structs.fields(endpoint.documentation.request)}
         named = {endpoint.quote_field, endpoint.prompt and endpoint.prompt.field} - {None}
@@ -72,7 +72,9 @@ class TestEndpointEntry:
     def test_example_becomes_upstream_request_with_output_bounds(self, endpoint: Endpoint) -> None:
         assert endpoint.documentation is not None
         assert endpoint.documentation.example_task in endpoint.tasks
-        model = CATALOG.with_task(endpoint.documentation.example_task)[0]
+        model = example_model(endpoint)
+        if endpoint.prompt is not None and endpoint.operation is Operation.MODERATION:
+            model = MODELS[GUARD]  # only guard models read a prompt
         request = decoded(
             endpoint.operation, msgspec.json.encode(example_request(endpoint))
         ).for_model(ResolvedModel(model, model.id, model.id))
@@ -86,7 +88,7 @@ class TestEndpointEntry:
     @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
     def test_only_streamed_example_has_a_stream_reader(self, endpoint: Endpoint) -> None:
         assert endpoint.documentation is not None
-        model = CATALOG.with_task(endpoint.documentation.example_task)[0]
+        model = example_model(endpoint)
         examples = endpoint.documentation.examples(model.id)
         streams = []
         for value in examples.requests.values():
