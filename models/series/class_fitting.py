@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from models.observed.metrics import macro_f1
 from models.sentences import sentence
@@ -24,12 +25,16 @@ from models.tables.schema import MAX_WINDOW
 from models.tabular.data import MIN_ROWS, MIN_ROWS_PER_CLASS
 from models.tabular.evaluation import Comparison, compare, majority_or_mean
 from models.tabular.fitting import HeldOutPredictions, ReportFold
-from models.tabular.splits import Split, SplitPlan, plan_splits
+from models.tabular.splits import FOLDS, Split, SplitPlan, plan_splits
+
+Flags = NDArray[np.bool_]
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
 LEVEL_PENALTIES = (1e-3, 3e-3, 1e-2, 3e-2)
 _PENALTY_OF_WINDOWS = 0.01
 _CHOICE_SPLITS = 2
+# The stretches of the file that are held out by these splits.
+_CHOICE_FOLDS = (1, 3)
 _CHOICE_WINDOWS = 1_000
 # A window is about as good as the best one if its macro-F1 is lower by at most the largest standard
 # error of a share, 0.5 / √windows.
@@ -172,7 +177,10 @@ def choose_settings(rows: WindowRows, plan: SplitPlan, threads: int) -> ClassSet
 
     Held-out rows must not choose the model that they score.
     """
-    splits = [inner_split(rows.windows, split.training) for split in plan.splits[-_CHOICE_SPLITS:]]
+    splits = [
+        inner_split(rows.windows, split.training, fold)
+        for fold, split in zip(_CHOICE_FOLDS, plan.splits[-_CHOICE_SPLITS:], strict=False)
+    ]
     linear = [ClassSettings(one, rocket) for rocket in (True, False) for one in PENALTIES]
     levels = [ClassSettings(one, in_order=True) for one in LEVEL_PENALTIES]
     candidates = [*linear, ClassSettings(None), *(levels if rows.ranks is not None else [])]
@@ -180,16 +188,31 @@ def choose_settings(rows: WindowRows, plan: SplitPlan, threads: int) -> ClassSet
     return candidates[int(np.argmax(scores))]
 
 
-def inner_split(windows: WindowSet, training: Indices) -> Split:
-    """Return a split of training windows, as positions among all windows."""
+def inner_split(windows: WindowSet, training: Indices, fold: int) -> Split:
+    """Return a split of training windows, as positions among all windows.
+
+    A stretch of the file is held out if it leaves enough of each class: neighbours in a file, such
+    as load cycles, resemble each other, and would favour models that remember them.
+    """
+    classes, series = windows.target.indices[training], windows.series[training]
+    _, place = np.unique(series, return_inverse=True)
+    is_held_out = place * FOLDS // (int(place.max()) + 1) == fold
+    if _leaves_all_classes(classes, is_held_out):
+        return Split(training[~is_held_out], training[is_held_out])
     taken = WindowSet(
         windows.steps,
-        windows.series[training],
+        series,
         windows.ends[training],
         replace(windows.target, values=windows.target.values[training]),
     )
     split = plan_splits(taken.as_table()).splits[-1]
     return Split(training[split.training], training[split.held_out])
+
+
+def _leaves_all_classes(classes: Indices, is_held_out: Flags) -> bool:
+    """Return whether several classes are held out, and half of each class's windows are not."""
+    held, every = np.bincount(classes[is_held_out]), np.bincount(classes)
+    return bool(np.count_nonzero(held) > 1 and np.all(2 * held <= every[: len(held)]))
 
 
 def _score(

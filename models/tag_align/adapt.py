@@ -69,7 +69,7 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
     progress(
         f"Correct on {held_out.tags} held-out tags: {held_out.base:.1%} before training, "
         f"{held_out.variant:.1%} after. Kinds of tags better less worse: {low:+.1%} to {high:+.1%} "
-        f"({LEVEL:.0%} interval)."
+        f"({LEVEL:.1%} interval)."
     )
     result = base.learn(confirmations)
     for conflict in result.conflicts:

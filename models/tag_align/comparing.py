@@ -18,8 +18,9 @@ from models.tag_align.training_file import HELD_OUT_DIVISOR, positions_by_patter
 
 SEED = 20_170
 # A wrong rejection costs the customer a better version, so it needs strong evidence: the held-out
-# patterns are unlike all others and harder than the rest of the plant.
-LEVEL = 0.99
+# patterns are unlike all others and harder than the rest of the plant. Of 56 better versions of
+# three buildings, 38 had a lower score on them; at .99 one was rejected, at .999 none.
+LEVEL = 0.999
 # Each fold learns once, which takes seconds for a thousand patterns. More patterns than this are
 # enough for a narrow interval from one fold.
 MAX_CROSS_VALIDATED_PATTERNS = 600
@@ -74,7 +75,7 @@ def improvement(better: int, worse: int, total: int) -> tuple[float, float]:
     """Return the interval at LEVEL of (better - worse) / total, from exact binomial limits.
 
     The pairs that do not differ are left out of the binomial, as in McNemar's test; with fewer
-    than eight that differ, the interval always contains 0. C. J. Clopper and E. S. Pearson, "The
+    than eleven that differ, the interval always contains 0. C. J. Clopper and E. S. Pearson, "The
     use of confidence or fiducial limits illustrated in the case of the binomial", 1934.
     """
     differing, tail = better + worse, (1 - LEVEL) / 2

@@ -56,7 +56,8 @@ class TestImprovementInterval:
         assert low < 0 < high
 
     def test_many_worse_patterns_are_worse(self) -> None:
-        assert improvement(1, 12, 40)[1] < 0
+        assert improvement(0, 11, 40)[1] < 0
+        assert improvement(1, 14, 40)[1] < 0
 
     def test_no_difference_gives_empty_interval(self) -> None:
         assert improvement(0, 0, 40) == (0, 0)

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from models.series.class_data import WindowSet
+from models.series.class_fitting import inner_split
 from models.series.class_levels import find_order, fit_levels
+from models.tabular.data import Goal, Target
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,25 @@ def test_order_is_that_of_the_only_number(
 ) -> None:
     found = find_order(classes)
     assert (None if found is None else found.tolist()) == ranks
+
+
+def window_set(classes: list[int]) -> WindowSet:
+    """One window of each series, in the order of the file."""
+    count = len(classes)
+    target = Target("state", Goal.CLASS, np.array(classes), None, ("a", "b"))
+    return WindowSet(8, np.arange(count), np.full(count, 8), target)
+
+
+def test_settings_are_chosen_by_a_stretch_of_the_file() -> None:
+    split = inner_split(window_set([0, 1] * 50), np.arange(100), 1)
+    assert split.held_out.tolist() == list(range(20, 40))
+    assert len(split.training) == 80
+
+
+def test_stretch_that_would_take_a_class_away_is_not_held_out() -> None:
+    split = inner_split(window_set([0] * 20 + [1] * 80), np.arange(100), 0)
+    assert split.held_out.tolist() != list(range(20))
+    assert set(np.isin(split.training, range(20)).tolist()) == {True, False}
 
 
 def windows(count: int, seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
