@@ -54,6 +54,7 @@ from billing.tables.outcomes import (
     OutcomeSettlement,
     OutcomeVersion,
 )
+from billing.tables.payment_orders import PaymentDiscrepancy, PaymentOrder, PaymentRefund
 from billing.tables.plans import (
     BillingPeriod,
     BillingProfile,
@@ -109,6 +110,9 @@ __all__ = [
     "OutcomeSettlement",
     "OutcomeVersion",
     "Payment",
+    "PaymentDiscrepancy",
+    "PaymentOrder",
+    "PaymentRefund",
     "PlanVersion",
     "Quota",
     "QuotaKind",
