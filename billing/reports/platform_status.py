@@ -32,6 +32,21 @@ _INVOICES = """
     select currency, due_at < :now, count(*) from invoice
     where status = 'open' group by 1, 2 order by 1, 2
 """
+# Orders of the last day by the time in their ids.
+_PAYMENT_ORDERS = """
+    select method, state, count(*) from payment_order where id > :since group by 1, 2
+    union all
+    select o.method, 'refunding', count(*)
+    from payment_refund r join payment_order o on o.id = r.order_id
+    where r.poll_at is not null group by 1
+    order by 1, 2
+"""
+_PAYMENT_DISCREPANCIES = """
+    select o.method, count(*)
+    from payment_discrepancy d join payment_order o on o.id = d.order_id
+    where d.resolved_at is null group by 1 order by 1
+"""
+_ORDER_WINDOW = timedelta(days=1)
 _FAILED_WINDOW = timedelta(days=7)
 _LAST_CHECK = "select at, count from check_run order by at desc, id desc limit 1"
 
@@ -49,6 +64,7 @@ class PlatformStatus:
     """Platform status at one instant.
 
     Labels: `outbox` action and state, `inbox` state, `invoices` currency and overdue (yes, no).
+    `payment_orders` provider and state (also `refunding`), `payment_discrepancies` provider.
     Failed outbox items are those of the last week. `checked_at` is None before the first check.
     """
 
@@ -57,6 +73,8 @@ class PlatformStatus:
     outbox: Sequence[LabelledCount]
     inbox: Sequence[LabelledCount]
     invoices: Sequence[LabelledCount]
+    payment_orders: Sequence[LabelledCount]
+    payment_discrepancies: Sequence[LabelledCount]
     checked_at: datetime | None
     differences: int
 
@@ -66,6 +84,7 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
     since = ids.lowest_id_at(now - _FAILED_WINDOW)
     last_check = (await session.execute(text(_LAST_CHECK))).one_or_none()
     invoices = (await session.execute(text(_INVOICES), {"now": now})).all()
+    today = {"since": ids.lowest_id_at(now - _ORDER_WINDOW)}
     return PlatformStatus(
         workers=await count_running_workers(session),
         jobs=await list_task_states(session),
@@ -75,6 +94,12 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
             LabelledCount((currency, "yes" if overdue else "no"), count)
             for currency, overdue, count in invoices
         ],
+        payment_orders=_labelled_counts(
+            (await session.execute(text(_PAYMENT_ORDERS), today)).all()
+        ),
+        payment_discrepancies=_labelled_counts(
+            (await session.execute(text(_PAYMENT_DISCREPANCIES))).all()
+        ),
         checked_at=None if last_check is None else last_check[0],
         differences=0 if last_check is None else last_check[1],
     )

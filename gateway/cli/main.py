@@ -72,6 +72,11 @@ COMMANDS = (
     Command(
         "invoices", "gateway.cli.billing.invoices:invoices_app", "Manage invoices and payments."
     ),
+    Command(
+        "payments",
+        "gateway.cli.billing.payments:payments_app",
+        "Manage payments by WeChat Pay and Alipay.",
+    ),
     Command("wallet", "gateway.cli.billing.wallet:wallet_app", "Manage prepaid credit."),
     Command(
         "outcomes",

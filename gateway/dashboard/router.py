@@ -37,6 +37,7 @@ from gateway.dashboard.pages.own_models.prediction import PredictionPages
 from gateway.dashboard.pages.own_models.retraining import RetrainingPages
 from gateway.dashboard.pages.own_models.shadow import ShadowPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
+from gateway.dashboard.pages.payments import PaymentOrderPages, WalletPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
@@ -44,6 +45,7 @@ from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.jobs import JobPages
 from gateway.dashboard.pages.platform.models import list_models
+from gateway.dashboard.pages.platform.payments import show_payments
 from gateway.dashboard.pages.platform.plans import PublishedPlanPages
 from gateway.dashboard.pages.platform.receivables import show_receivables
 from gateway.dashboard.pages.platform.reconciliation import show_reconciliation
@@ -84,6 +86,8 @@ HANDLERS = (
     PlanPages,
     InvoicePages,
     LineDisputePages,
+    WalletPages,
+    PaymentOrderPages,
     OutcomePages,
     SettlementPages,
     SignInPages,
@@ -97,6 +101,7 @@ HANDLERS = (
     ImpersonationPages,
     show_revenue,
     show_receivables,
+    show_payments,
     WebhookPages,
     JobPages,
     show_reconciliation,

@@ -138,6 +138,8 @@ class Gauges:
         self._set_counts(gauges.outbox, status.outbox)
         self._set_counts(gauges.inbox, status.inbox)
         self._set_counts(gauges.invoices, status.invoices)
+        self._set_counts(gauges.payment_orders, status.payment_orders)
+        self._set_counts(gauges.payment_discrepancies, status.payment_discrepancies)
         for job in status.jobs:
             if job.ticked_at is not None:
                 gauges.job_ticked.labels(job.name).set(job.ticked_at.timestamp())

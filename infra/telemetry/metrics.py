@@ -110,6 +110,7 @@ class Metrics:
     batches: Counter
     batch_lines: Counter
     guard_actions: Counter
+    payment_notifications: Counter
     input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
@@ -252,6 +253,11 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_guard_actions",
             "Texts that a guard refused or masked, by kind of rule, action and direction.",
             ("rule", "action", "direction"),
+        ),
+        "payment_notifications": counter(
+            "maas_payment_notifications",
+            "Notifications of payment providers by provider and outcome.",
+            ("method", "outcome"),
         ),
         "input_counts_dropped": counter(
             "maas_input_counts_dropped",

@@ -26,6 +26,8 @@ class PlatformGauges:
     outbox: Gauge
     inbox: Gauge
     invoices: Gauge
+    payment_orders: Gauge
+    payment_discrepancies: Gauge
     drifting: Gauge
     promises: Gauge
     differences: Gauge
@@ -70,6 +72,16 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
         outbox=shared("maas_outbox", "Undelivered outbox items by state.", ("action", "state")),
         inbox=shared("maas_inbox", "Unprocessed Stripe events by state.", ("state",)),
         invoices=shared("maas_invoices_open", "Open invoices.", ("currency", "overdue")),
+        payment_orders=shared(
+            "maas_payment_orders",
+            "Payment orders of the last day, and refunds that are pending, by provider and state.",
+            ("method", "state"),
+        ),
+        payment_discrepancies=shared(
+            "maas_payment_discrepancies",
+            "Payments that differ from their order and are not resolved, by provider.",
+            ("method",),
+        ),
         drifting=shared(
             "maas_model_drift", "Customers' models by drift level of their last check.", ("level",)
         ),

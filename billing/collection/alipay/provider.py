@@ -1,6 +1,6 @@
 """Alipay as a payment provider: `alipay.trade.precreate`, whose code the customer scans."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -130,6 +130,10 @@ class Alipay:
         is_paid = status == "REFUND_SUCCESS"
         state = RefundState.SUCCEEDED if is_paid else RefundState.PENDING
         return RefundResult(refund.number, state, str(answer.get("trade_no", "")), minor)
+
+    async def fetch_keys(self) -> Sequence[str]:
+        """Return nothing: Alipay's public key is a setting."""
+        return ()
 
     def read_notification(self, body: bytes, headers: Mapping[str, str]) -> Notification | None:
         """Verify and parse a notification; refunds are found by their query."""

@@ -6,6 +6,7 @@ No transaction is open while the provider is asked. What it says is recorded by
 
 from uuid import UUID
 
+from billing.collection.payments.descriptions import describe_order
 from billing.collection.payments.orders import (
     PaymentMethodUnavailable,
     end_order,
@@ -49,15 +50,15 @@ class Checkout:
             )
         return provider
 
-    async def request_code(
-        self, account_id: UUID, order_id: UUID, description: str
-    ) -> PaymentOrder:
+    async def request_code(self, account_id: UUID, order_id: UUID) -> PaymentOrder:
         """Have the provider create a new order, and store the content of its QR code.
 
         An order that has its code already is returned as it is; one that the provider rejects has
         failed. Raises PaymentOrderNotFound, PaymentMethodUnavailable, RetryLater, PermanentFailure.
         """
-        order = await self.get(account_id, order_id)
+        async with self._database.transaction() as session:
+            order = await get_order(session, account_id, order_id)
+            description = await describe_order(session, order)
         if order.state != OrderState.CREATED:
             return order
         request = OrderRequest(

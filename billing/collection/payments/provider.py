@@ -10,7 +10,7 @@ that a repeated request has its effect once. Methods that ask the provider raise
 does not answer, or its answer is not signed by it, and PermanentFailure if it rejects the request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -134,6 +134,12 @@ class PaymentProvider(Protocol):
 
     async def query_refund(self, refund: RefundRequest) -> RefundResult | None:
         """Return the state of a refund, None if the provider does not have it."""
+
+    async def fetch_keys(self) -> Sequence[str]:
+        """Fetch and store the provider's public keys; return the names of those that are new.
+
+        A provider whose key is in the settings returns none.
+        """
 
     def read_notification(self, body: bytes, headers: Mapping[str, str]) -> Notification | None:
         """Verify and parse a notification; None if it is of no concern.

@@ -1,6 +1,6 @@
 """WeChat Pay as a payment provider: Native payment, whose code the customer scans with WeChat."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -168,22 +168,22 @@ class WeChatPay:
             raise InvalidNotification(f"The notification was refused: {error}.") from error
         return None
 
-    async def fetch_certificates(self) -> Mapping[str, bytes]:
-        """Return WeChat Pay's platform certificates (PEM) by serial number.
+    async def fetch_keys(self) -> Sequence[str]:
+        """Fetch WeChat Pay's platform certificates and store those that are new, by serial number.
 
-        They are encrypted with the API v3 key, which only WeChat Pay and the merchant have. Raises
-        RetryLater, PermanentFailure.
+        They are encrypted with the API v3 key, which only WeChat Pay and the merchant have.
         """
         answer = await self._client.get("/v3/certificates", verified=False)
         try:
-            return {
+            certificates = {
                 str(one["serial_no"]): decrypt_resource(
                     self._merchant.api_key, one["encrypt_certificate"]
                 )
                 for one in answer["data"]
             }
-        except (KeyError, TypeError, NotAuthentic) as error:
-            raise RetryLater("The certificates of WeChat Pay cannot be decrypted.") from error
+            return [serial for serial, pem in certificates.items() if self._keys.store(serial, pem)]
+        except (KeyError, TypeError, ValueError, NotAuthentic) as error:
+            raise RetryLater("The certificates of WeChat Pay cannot be read.") from error
 
     def _require_merchant(self, content: Mapping[str, Any]) -> None:
         """Raise NotAuthentic if a message is of another merchant."""

@@ -4,7 +4,7 @@ Pages, JSON, CSV and PDF are rendered from the same InvoiceDocument, so that the
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from billing.collection.line_disputes import (
     line_dispute_status,
     list_line_disputes,
 )
+from billing.collection.payments.checkout import Checkout
 from billing.dates import parse_time_zone
 from billing.invoice_documents.billed_call_query import InvoiceLineNotFound, list_invoice_calls
 from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
@@ -108,6 +109,7 @@ class InvoicePages(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         collector: NamedDependency[Collector | None],
+        checkout: NamedDependency[Checkout],
         invoice: FromPath[str],
     ) -> Response[str]:
         """Show an invoice with its lines and payments."""
@@ -115,8 +117,14 @@ class InvoicePages(Controller):
         is_collected = collector is not None and document.collection != "manual"
         may_pay = page.viewer.has_permission(Permission.PAY)
         line_disputes = await _get_line_disputes(page, database, clock, _parse_invoice_id(invoice))
+        methods = checkout.providers.infos_for(document.currency) if may_pay else ()
         return _render_invoice(
-            page, document, clock, payable=is_collected and may_pay, line_disputes=line_disputes
+            page,
+            document,
+            clock,
+            payable=is_collected and may_pay,
+            line_disputes=line_disputes,
+            methods=[info.name for info in methods],
         )
 
     @get("/{invoice:str}/pdf", name="dashboard:pdf")
@@ -247,8 +255,13 @@ def _render_invoice(
     *,
     payable: bool,
     line_disputes: _LineDisputes,
+    methods: Sequence[str] = (),
 ) -> Response[str]:
-    """Render the page of an invoice or of the preview; `payable` allows the link to pay it."""
+    """Render the page of an invoice or of the preview; `payable` allows the link to pay it.
+
+    `methods` are the payment methods by QR code.
+    """
+    is_owed = document.status == "open" and document.balance.owed > 0
     return page.render(
         "invoice.html",
         document=document,
@@ -257,6 +270,7 @@ def _render_invoice(
         zone=parse_time_zone(document.time_zone),
         now=clock.now(),
         payable=payable and document.final and document.balance.owed > 0,
+        methods=methods if is_owed else (),
         invoice_id=ids.format_id(INVOICE_ID_PREFIX, document.id) if document.id else None,
     )
 

@@ -16,6 +16,7 @@ from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 from tests.support.gateway.batching import completed_batch
 from tests.support.gateway.evaluator import create_run
+from tests.support.gateway.payments import create_payment_order
 from tests.support.gateway.trainings import (
     create_comparison,
     create_training,
@@ -54,6 +55,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "variant": variant,
         "comparison": await create_comparison(gateway, variant),
         "batch": await completed_batch(gateway.http, gateway.parts.database, gateway.key.row),
+        "order": await create_payment_order(gateway),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",

@@ -52,7 +52,7 @@ class PaymentStory:
     ) -> PaymentOrder:
         """Open an order for an invoice or a top-up, without asking for its code."""
         info = self.checkout.require_provider(method).info
-        new = NewOrder(info, invoice and invoice.id, firm.minor(amount))
+        new = NewOrder(info, None if invoice is None else invoice.id, firm.minor(amount))
         async with self.database.transaction() as session:
             return await open_order(session, self.story.clock, firm.account.id, new, LIMITS)
 
@@ -61,7 +61,7 @@ class PaymentStory:
     ) -> PaymentOrder:
         """Open an order and have its code made."""
         order = await self.opens(firm, method, invoice, amount)
-        return await self.checkout.request_code(firm.account.id, order.id, "MaaS")
+        return await self.checkout.request_code(firm.account.id, order.id)
 
     async def receives(self, method: str, notification: tuple[bytes, dict[str, str]]) -> RecordedAs:
         """A gateway receives a notification."""

@@ -179,7 +179,7 @@ class TestAnswers:
             await provider(paying).query_order(order.number)
         again = await paying.opens(firm, "alipay", amount="20.00")
         with pytest.raises(RetryLater, match="no code"):
-            await paying.checkout.request_code(firm.account.id, again.id, "MaaS")
+            await paying.checkout.request_code(firm.account.id, again.id)
 
 
 class TestSettings:

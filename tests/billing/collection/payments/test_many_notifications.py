@@ -49,7 +49,7 @@ async def planned(paying: PaymentStory, firms: list[Firm], dice: random.Random) 
         method = METHODS[number % 2]
         firm, stand_in = firms[number % len(firms)], paying.stand_in(method)
         order = await paying.opens(firm, method, amount=f"{1 + number % 3}.00")
-        order = await paying.checkout.request_code(firm.account.id, order.id, "MaaS")
+        order = await paying.checkout.request_code(firm.account.id, order.id)
         fate = number // 2 % 10
         stand_in.pays(order.number, order.minor + 1 if fate == _WRONG else None)
         message = stand_in.payment_notification(order.number)

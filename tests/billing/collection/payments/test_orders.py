@@ -45,6 +45,7 @@ class TestCreation:
         assert (trade.minor, trade.expires_at) == (10_000, order.expires_at)
         path = f"https://maas.example/collectors/{method}/notifications"
         assert paying.stand_in(method).notify_urls == [path]
+        assert paying.stand_in(method).descriptions == ["支付账单 MAAS-000001"]
         scheme = "weixin://wxpay/" if method == "wechat_pay" else "https://qr.alipay.com/"
         assert (order.code or "").startswith(scheme)
 
@@ -131,11 +132,11 @@ class TestCodes:
         ledger = paying.stand_in(method).ledger
         ledger.status = 503
         with pytest.raises(RetryLater):
-            await paying.checkout.request_code(firm.account.id, order.id, "MaaS")
+            await paying.checkout.request_code(firm.account.id, order.id)
         assert (await paying.reads(order)).state == "created"
         ledger.status = 200
-        coded = await paying.checkout.request_code(firm.account.id, order.id, "MaaS")
-        again = await paying.checkout.request_code(firm.account.id, order.id, "MaaS")
+        coded = await paying.checkout.request_code(firm.account.id, order.id)
+        again = await paying.checkout.request_code(firm.account.id, order.id)
         assert (coded.state, coded.code) == ("pending", again.code)
 
     @each_method
@@ -146,7 +147,7 @@ class TestCodes:
         paying.stand_in(method).ledger.rejection = "NO_AUTH"
         order = await paying.opens(firm, method, amount="20.00")
         with pytest.raises(PermanentFailure, match="NO_AUTH"):
-            await paying.checkout.request_code(firm.account.id, order.id, "MaaS")
+            await paying.checkout.request_code(firm.account.id, order.id)
         assert (await paying.reads(order)).state == "failed"
 
 

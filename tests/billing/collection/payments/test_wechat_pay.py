@@ -157,14 +157,13 @@ class TestKeys:
         self, paying: PaymentStory
     ) -> None:
         paying.wechat_pay.rotate()
-        fetched = await provider(paying).fetch_certificates()
-        ((serial, content),) = fetched.items()
-        keys = PlatformKeys(paying.keys_dir)
+        keys, serial = PlatformKeys(paying.keys_dir), paying.wechat_pay.serial
         assert keys.find(serial, paying.story.clock.now()) is None
-        assert (keys.store(serial, content), keys.store(serial, content)) == (True, False)
+        assert list(await provider(paying).fetch_keys()) == [serial]
         assert keys.find(serial, paying.story.clock.now()) is not None
+        assert list(await provider(paying).fetch_keys()) == []
         with pytest.raises(ValueError, match="another serial number"):
-            keys.store(OLD_SERIAL, content)
+            keys.store(OLD_SERIAL, certificate_pem("wechat 2", serial))
 
     async def test_certificates_that_cannot_be_decrypted_are_refused(
         self, paying: PaymentStory, monkeypatch: pytest.MonkeyPatch
@@ -172,7 +171,7 @@ class TestKeys:
         fake = "tests.support.fakes.payments.wechat_pay.API_KEY"
         monkeypatch.setattr(fake, "another key that has 32 characters"[:32])
         with pytest.raises(RetryLater, match="certificates"):
-            await provider(paying).fetch_certificates()
+            await provider(paying).fetch_keys()
 
     async def test_public_key_is_found_and_asked_for(self, paying: PaymentStory) -> None:
         name = "PUB_KEY_ID_0119000091912026110100000000000001"

@@ -41,6 +41,7 @@ class FakeAlipay:
     url: str = ""
     scanned: set[str] = field(default_factory=set)
     notify_urls: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
     code: str = "40004"  # of rejections
 
     def settings(self) -> dict[str, Any]:
@@ -124,6 +125,7 @@ class FakeAlipay:
         if self.ledger.trades.setdefault(number, trade).minor != minor:
             raise Rejection("ACQ.CONTEXT_INCONSISTENT")
         self.notify_urls.append(notify_url)
+        self.descriptions.append(asked["subject"])
         return {"out_trade_no": number, "qr_code": f"https://qr.alipay.com/bax{number[-10:]}"}
 
     def _trade(self, asked: dict[str, Any]) -> Trade:

@@ -58,6 +58,7 @@ class FakeWeChatPay:
     serial: str = "5157F09EFDC096DE15EBE81A47057A7200000001"
     owner: str = "wechat 1"
     notify_urls: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
     refund_status: str = "SUCCESS"
 
     def settings(self, keys_dir: Path) -> dict[str, Any]:
@@ -171,6 +172,7 @@ class FakeWeChatPay:
         if known.minor != minor:
             raise Rejection(403, "OUT_TRADE_NO_USED")
         self.notify_urls.append(asked["notify_url"])
+        self.descriptions.append(asked["description"])
         return {"code_url": f"weixin://wxpay/bizpayurl?pr={number[-10:]}"}
 
     def query(self, request: web.Request, _body: bytes) -> dict[str, Any]:
