@@ -253,13 +253,6 @@ class CollectorUnavailable(AppError):
     code = "stripe_unavailable"
 
 
-class PaymentProviderUnavailable(AppError):
-    """The payment provider of an order does not answer, or has rejected the order."""
-
-    status = 503
-    code = "payment_provider_unavailable"
-
-
 # Tells OpenAI's client libraries not to retry: the limit does not reset by waiting.
 NO_RETRY_HEADERS = {"x-should-retry": "false"}
 

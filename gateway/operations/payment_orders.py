@@ -13,22 +13,21 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_account_currency
-from billing.collection.payments.checkout import Checkout
+from billing.collection.payments.checkout import Checkout, PaymentProviderUnavailable
 from billing.collection.payments.orders import (
     PAYMENT_ORDER_PREFIX,
     NewOrder,
     PaymentOrderNotFound,
+    TopUpLimits,
     open_order,
 )
-from billing.invoices.lifecycle import INVOICE_ID_PREFIX
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX, get_invoice
 from billing.ledger.wallets import TopUpInvalid
 from billing.money import minor_from_text, minor_text
 from billing.outbox import PermanentFailure, RetryLater
 from billing.tables import PaymentOrder
-from gateway.call.errors import PaymentProviderUnavailable
 from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.operations.idempotent import IdempotentChange, run_once
-from gateway.process.integrations import create_top_up_limits
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -95,11 +94,13 @@ class PaymentOperations:
 
     async def _open(self, session: AsyncSession, request: PaymentRequest) -> PaymentOrder:
         """Open an order in a transaction, and record it in the audit log if it is new."""
+        if request.invoice_id is not None:
+            await get_invoice(session, request.account_id, request.invoice_id)
         info = self.checkout.require_provider(request.method).info
         currency = await get_account_currency(session, request.account_id)
         minor = 0 if request.invoice_id else _parse_amount(request.top_up, currency)
         new = NewOrder(info, request.invoice_id, minor)
-        limits = create_top_up_limits(self.settings, currency)
+        limits = TopUpLimits.from_settings(self.settings, currency)
         now = self.clock.now()
         order = await open_order(session, self.clock, request.account_id, new, limits)
         if order.created_at >= now:

@@ -3,9 +3,7 @@
 from billing.collection.collector import Collector
 from billing.collection.collectors import COLLECTORS
 from billing.collection.payments.checkout import Checkout
-from billing.collection.payments.orders import TopUpLimits
 from billing.collection.payments.providers import create_payment_providers
-from billing.money import minor_from_text
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.outbound.allowed_addresses import AllowedAddresses
@@ -32,18 +30,6 @@ def create_checkout(settings: Settings, clock: Clock, database: Database) -> Che
     Raises SettingsInvalid if the credentials of one are incomplete.
     """
     return Checkout(database, clock, create_payment_providers(settings, clock))
-
-
-def create_top_up_limits(settings: Settings, currency: str) -> TopUpLimits:
-    """Return the limits of a top-up in minor units. Raises SettingsInvalid."""
-    try:
-        smallest, largest = (
-            minor_from_text(f"{amount:f}", currency)
-            for amount in (settings.top_up_min, settings.top_up_max)
-        )
-    except ValueError as error:
-        raise SettingsInvalid(f"MAAS_TOP_UP_MIN or MAAS_TOP_UP_MAX: {error}.") from error
-    return TopUpLimits(max(1, smallest), largest)
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -142,6 +142,7 @@ def declare_metrics() -> Metrics:
         **_genai_metrics(registry),
         **_usage_recording_metrics(registry),
         **_configuration_metrics(registry),
+        payment_notifications=_payment_notifications(registry),
     )
 
 
@@ -254,16 +255,21 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "Texts that a guard refused or masked, by kind of rule, action and direction.",
             ("rule", "action", "direction"),
         ),
-        "payment_notifications": counter(
-            "maas_payment_notifications",
-            "Notifications of payment providers by provider and outcome.",
-            ("method", "outcome"),
-        ),
         "input_counts_dropped": counter(
             "maas_input_counts_dropped",
             "Calls of customers' models whose inputs were not counted for drift.",
         ),
     }
+
+
+def _payment_notifications(registry: CollectorRegistry) -> Counter:
+    """Create the counter of notifications of payment providers."""
+    return Counter(
+        "maas_payment_notifications",
+        "Notifications of payment providers by provider and outcome.",
+        ("method", "outcome"),
+        registry=registry,
+    )
 
 
 def _genai_metrics(registry: CollectorRegistry) -> dict[str, Any]:

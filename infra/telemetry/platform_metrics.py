@@ -3,6 +3,7 @@
 Some are of the process, others (from the database) have the same value in every process.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -72,16 +73,7 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
         outbox=shared("maas_outbox", "Undelivered outbox items by state.", ("action", "state")),
         inbox=shared("maas_inbox", "Unprocessed Stripe events by state.", ("state",)),
         invoices=shared("maas_invoices_open", "Open invoices.", ("currency", "overdue")),
-        payment_orders=shared(
-            "maas_payment_orders",
-            "Payment orders of the last day, and refunds that are pending, by provider and state.",
-            ("method", "state"),
-        ),
-        payment_discrepancies=shared(
-            "maas_payment_discrepancies",
-            "Payments that differ from their order and are not resolved, by provider.",
-            ("method",),
-        ),
+        **_payment_gauges(shared),
         drifting=shared(
             "maas_model_drift", "Customers' models by drift level of their last check.", ("level",)
         ),
@@ -96,3 +88,19 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
         ),
         checked=shared("maas_check_timestamp_seconds", "Time of the last reconciliation."),
     )
+
+
+def _payment_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:
+    """Create the gauges of payment orders and of payments that differ from theirs."""
+    return {
+        "payment_orders": shared(
+            "maas_payment_orders",
+            "Payment orders of the last day, and refunds that are pending, by provider and state.",
+            ("method", "state"),
+        ),
+        "payment_discrepancies": shared(
+            "maas_payment_discrepancies",
+            "Payments that differ from their order and are not resolved, by provider.",
+            ("method",),
+        ),
+    }

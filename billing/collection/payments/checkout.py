@@ -22,6 +22,14 @@ from billing.outbox import PermanentFailure
 from billing.tables import PaymentOrder
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.errors import AppError
+
+
+class PaymentProviderUnavailable(AppError):
+    """The payment provider of an order does not answer, or has rejected the order."""
+
+    status = 503
+    code = "payment_provider_unavailable"
 
 
 class Checkout:

@@ -19,4 +19,4 @@ async def describe_order(session: AsyncSession, order: PaymentOrder) -> str:
     invoice = await get_invoice(session, order.account_id, order.invoice_id)
     seller = await session.get_one(LegalEntity, invoice.legal_entity_id)
     number = format_invoice_number(seller.code, invoice.number or 0)
-    return texts.text(gettext_noop("Payment of invoice {number}")).format(number=number)
+    return texts.text(gettext_noop("Payment of invoice {number}"), number=number)

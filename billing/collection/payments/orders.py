@@ -8,6 +8,7 @@ one get the same.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from uuid import UUID
 
 from sqlalchemy import func
@@ -20,11 +21,12 @@ from billing.collection.payments.results import OrderState, next_order_poll
 from billing.invoices.lifecycle import InvalidInvoiceState, get_invoice
 from billing.ledger.ledger import outstanding_amount
 from billing.ledger.wallets import TopUpInvalid
-from billing.money import minor_text
+from billing.money import currency_exponent, minor_text
 from billing.tables import InvoiceStatus, PaymentOrder
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
+from infra.settings import Settings
 
 PAYMENT_ORDER_PREFIX = "pord"
 ORDER_LIFETIME = timedelta(minutes=30)
@@ -62,6 +64,14 @@ class TopUpLimits:
 
     minimum: int
     maximum: int
+
+    @classmethod
+    def from_settings(cls, settings: Settings, currency: str) -> "TopUpLimits":
+        """Return the limits of the settings; parts of a minor unit make them narrower."""
+        exponent = currency_exponent(currency)
+        minimum = settings.top_up_min.scaleb(exponent).to_integral_value(ROUND_CEILING)
+        maximum = settings.top_up_max.scaleb(exponent).to_integral_value(ROUND_FLOOR)
+        return cls(max(1, int(minimum)), int(maximum))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from uuid import UUID
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.collection.payments.checkout import PaymentProviderUnavailable
 from billing.collection.payments.discrepancies import (
     DISCREPANCY_PREFIX,
     DiscrepancyNotFound,
@@ -29,7 +30,6 @@ from billing.collection.payments.results import OrderState
 from billing.collection.payments.views import discrepancy_json, operator_order_json
 from billing.outbox import PermanentFailure, RetryLater
 from billing.tables import PaymentOrder
-from gateway.call.errors import PaymentProviderUnavailable
 from gateway.cli.arguments import parse_minor
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import command

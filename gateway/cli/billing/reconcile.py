@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from billing.collection.payments.checkout import PaymentProviderUnavailable
 from billing.metering.corrections import record_cost_correction as write_correction
 from billing.outbox import RetryLater
 from billing.reconciliation.collector import CollectorComparison, compare_with_collector
@@ -22,7 +23,6 @@ from billing.reconciliation.usage_and_quotas import (
     reconcile,
 )
 from billing.reconciliation.usage_rows import check_row_costs
-from gateway.call.errors import PaymentProviderUnavailable
 from gateway.cli.process.engine_counters import EngineNotCompared, fetch_engine_counts
 from gateway.cli.process.supervisor import serving_base_url
 from gateway.cli.results import Record, Report

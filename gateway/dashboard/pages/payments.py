@@ -8,11 +8,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from billing.accounts.profiles import get_account_currency, get_profile
-from billing.collection.payments.checkout import Checkout
+from billing.collection.payments.checkout import Checkout, PaymentProviderUnavailable
 from billing.collection.payments.orders import (
     PAYMENT_ORDER_PREFIX,
     PaymentMethodUnavailable,
     TooManyPaymentOrders,
+    TopUpLimits,
     get_order,
     list_orders,
 )
@@ -21,7 +22,6 @@ from billing.dates import parse_time_zone
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound
 from billing.ledger.wallets import TopUpInvalid, list_grant_balances
 from billing.tables import PaymentOrder
-from gateway.call.errors import PaymentProviderUnavailable
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
@@ -33,7 +33,6 @@ from gateway.operations.payment_orders import (
     PaymentRequest,
     parse_payment_order_id,
 )
-from gateway.process.integrations import create_top_up_limits
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -181,7 +180,7 @@ async def _render_wallet(
         grants=grants,
         orders=orders,
         methods=[info.name for info in checkout.providers.infos_for(currency)],
-        limits=create_top_up_limits(settings, currency),
+        limits=TopUpLimits.from_settings(settings, currency),
         may=page.viewer.has_permission(Permission.PAY),
         zone=parse_time_zone(profile.time_zone),
         form=form,

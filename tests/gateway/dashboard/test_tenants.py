@@ -68,7 +68,14 @@ class TestTenantIsolation:
         """A new page with a new path parameter must be listed here."""
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
-        assert found - NO_ROWS - OUTCOMES == {*rows, "job", "variant", "comparison", "batch"}
+        assert found - NO_ROWS - OUTCOMES == {
+            *rows,
+            "job",
+            "variant",
+            "comparison",
+            "batch",
+            "order",
+        }
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
         values = await known(firm)

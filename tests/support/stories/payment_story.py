@@ -23,7 +23,7 @@ from tests.support.fakes.payments.wechat_pay import FakeWeChatPay, run_fake_wech
 from tests.support.stories.story import Firm, Story
 
 PUBLIC_URL = "https://maas.example"
-LIMITS = TopUpLimits(100, 5_000_000)
+LIMITS = TopUpLimits.from_settings(Settings(), "CNY")
 METHODS = ("wechat_pay", "alipay")
 StandIn = FakeWeChatPay | FakeAlipay
 
@@ -46,6 +46,14 @@ class PaymentStory:
 
     def stand_in(self, method: str) -> StandIn:
         return self.wechat_pay if method == "wechat_pay" else self.alipay
+
+    async def invoiced(self) -> tuple[Firm, Invoice]:
+        """A firm with an open invoice: 100,000 rows at 0.001 are 100.00, with 6 % tax 106.00."""
+        firm = await self.story.firm(tax_ppm=60_000)
+        await firm.use("vib", rows=100_000)
+        await self.story.until(2026, 11, 1, 1)
+        (invoice,) = await firm.invoices()
+        return firm, invoice
 
     async def opens(
         self, firm: Firm, method: str, invoice: Invoice | None = None, amount: str = "0"

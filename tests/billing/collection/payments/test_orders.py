@@ -16,20 +16,9 @@ from billing.collection.payments.results import OrderState
 from billing.invoices.lifecycle import InvalidInvoiceState
 from billing.ledger.wallets import TopUpInvalid
 from billing.outbox import PermanentFailure, RetryLater
-from billing.tables import Invoice
 from tests.support.stories.payment_story import METHODS, PaymentStory
-from tests.support.stories.story import Firm
 
 each_method = pytest.mark.parametrize("method", METHODS)
-
-
-async def invoiced(paying: PaymentStory, rows: int = 100_000) -> tuple[Firm, Invoice]:
-    """A firm with an open invoice: 100,000 rows at 0.001 are 100.00, with 6 % tax 106.00."""
-    firm = await paying.story.firm(tax_ppm=60_000)
-    await firm.use("vib", rows=rows)
-    await paying.story.until(2026, 11, 1, 1)
-    (invoice,) = await firm.invoices()
-    return firm, invoice
 
 
 class TestCreation:
@@ -37,7 +26,7 @@ class TestCreation:
     async def test_order_of_an_invoice_asks_for_what_it_owes(
         self, paying: PaymentStory, method: str
     ) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         await firm.pays(invoice, "6.00")
         order = await paying.orders(firm, method, invoice)
         assert (order.state, order.minor, order.currency) == ("pending", 10_000, "CNY")
@@ -52,7 +41,7 @@ class TestCreation:
     async def test_second_order_of_an_invoice_is_the_first_also_by_another_method(
         self, paying: PaymentStory
     ) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         both = await asyncio.gather(
             paying.orders(firm, "wechat_pay", invoice), paying.orders(firm, "wechat_pay", invoice)
         )
@@ -63,7 +52,7 @@ class TestCreation:
     async def test_invoice_gets_a_new_order_once_the_first_has_ended(
         self, paying: PaymentStory
     ) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         first = await paying.orders(firm, "wechat_pay", invoice)
         paying.story.clock.pass_(minutes=30)
         second = await paying.orders(firm, "alipay", invoice)
@@ -86,7 +75,7 @@ class TestCreation:
         dollars = await paying.story.firm("Dollar", currency="USD")
         with pytest.raises(PaymentMethodUnavailable, match="does not take USD"):
             await paying.opens(dollars, "wechat_pay", amount="10.00")
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         await firm.pays(invoice, "106.00")
         with pytest.raises(InvalidInvoiceState, match="paid"):
             await paying.opens(firm, "wechat_pay", invoice)

@@ -14,7 +14,6 @@ from billing.collection.payments.discrepancies import (
 from billing.collection.payments.recording import RecordedAs
 from billing.ledger.ledger import Book
 from infra import ids
-from tests.billing.collection.payments.test_orders import invoiced
 from tests.support.billing.making import sql
 from tests.support.stories.payment_story import METHODS, PaymentStory
 
@@ -26,7 +25,7 @@ class TestPayments:
     async def test_notification_pays_the_invoice_once(
         self, paying: PaymentStory, method: str
     ) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         order = await paying.orders(firm, method, invoice)
         assert await paying.is_paid(order) is RecordedAs.CREDITED
         for _ in range(2):
@@ -71,7 +70,7 @@ class TestPayments:
     async def test_payment_of_an_invoice_that_is_paid_goes_to_the_wallet(
         self, paying: PaymentStory
     ) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         order = await paying.orders(firm, "alipay", invoice)
         await firm.pays(invoice, "106.00")
         assert await paying.is_paid(order) is RecordedAs.CREDITED
@@ -80,7 +79,7 @@ class TestPayments:
         assert await paying.story.differences() == ()
 
     async def test_payment_of_a_void_invoice_goes_to_the_wallet(self, paying: PaymentStory) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         order = await paying.orders(firm, "wechat_pay", invoice)
         await paying.story.voids(invoice)
         assert await paying.is_paid(order) is RecordedAs.CREDITED
@@ -89,7 +88,7 @@ class TestPayments:
     async def test_payment_beyond_what_is_owed_now_goes_to_the_wallet(
         self, paying: PaymentStory
     ) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         order = await paying.orders(firm, "wechat_pay", invoice)
         await firm.pays(invoice, "60.00")
         assert await paying.is_paid(order) is RecordedAs.CREDITED
@@ -100,7 +99,7 @@ class TestPayments:
     async def test_payment_of_an_uncollectible_invoice_reduces_the_bad_debt(
         self, paying: PaymentStory
     ) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         order = await paying.orders(firm, "alipay", invoice)
         await paying.story.gives_up(invoice)
         assert await paying.is_paid(order) is RecordedAs.CREDITED

@@ -10,7 +10,6 @@ from billing.collection.payments.refund_results import record_refund_refusal
 from billing.collection.payments.refunds import RefundConflict, RefundInvalid, retry_refund
 from billing.ledger.ledger import Book
 from infra import ids
-from tests.billing.collection.payments.test_orders import invoiced
 from tests.support.billing.making import sql
 from tests.support.stories.payment_story import METHODS, PaymentStory
 
@@ -42,7 +41,7 @@ class TestLedger:
         self, paying: PaymentStory, method: str
     ) -> None:
         """26.50 are 25.00 and 1.50 tax."""
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         order = await paying.orders(firm, method, invoice)
         await paying.is_paid(order)
         refund = await paying.refunds(order, 2650)
@@ -58,7 +57,7 @@ class TestLedger:
 
     async def test_surplus_in_the_wallet_is_refunded_first(self, paying: PaymentStory) -> None:
         """Of 106.00, 46.00 pay the invoice and 60.00 go to the wallet."""
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         order = await paying.orders(firm, "alipay", invoice)
         await firm.pays(invoice, "60.00")
         await paying.is_paid(order)
@@ -82,7 +81,7 @@ class TestLedger:
     async def test_invoice_that_is_credited_elsewhere_cannot_be_refunded_again(
         self, paying: PaymentStory
     ) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         order = await paying.orders(firm, "alipay", invoice)
         await paying.is_paid(order)
         await firm.is_credited(invoice, "100.00", refund=True)
@@ -172,7 +171,7 @@ class TestProvider:
     async def test_refund_that_the_provider_closes_returns_to_the_wallet(
         self, paying: PaymentStory
     ) -> None:
-        firm, invoice = await invoiced(paying)
+        firm, invoice = await paying.invoiced()
         order = await paying.orders(firm, "wechat_pay", invoice)
         await paying.is_paid(order)
         paying.wechat_pay.refund_status = "CLOSED"

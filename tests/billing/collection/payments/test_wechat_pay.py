@@ -124,6 +124,21 @@ class TestForgedNotifications:
             with pytest.raises(InvalidNotification):
                 await paying.receives("wechat_pay", told)
 
+    async def test_signed_text_that_is_no_notification_is_refused(
+        self, paying: PaymentStory
+    ) -> None:
+        headers = paying.wechat_pay.signature_headers(b"hello")
+        with pytest.raises(InvalidNotification, match="not a JSON object"):
+            await paying.receives("wechat_pay", (b"hello", headers))
+
+    async def test_payment_without_a_readable_time_is_credited_now(
+        self, paying: PaymentStory
+    ) -> None:
+        _, order = await paid(paying)
+        told = paying.wechat_pay.payment_notification(order.number, success_time="noon")
+        assert await paying.receives("wechat_pay", told) is RecordedAs.CREDITED
+        assert (await paying.reads(order)).paid_at == paying.story.clock.now()
+
     async def test_other_kinds_of_notification_are_of_no_concern(
         self, paying: PaymentStory
     ) -> None:
