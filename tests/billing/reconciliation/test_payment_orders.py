@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from billing.reconciliation.payment_orders import CHECKS
-from tests.support.stories.payment_story import PaymentStory, run_payment_story
+from tests.support.stories.payment_story import PaymentStory, run_stand_ins
 from tests.support.stories.story import Story
 
 # By the check that finds it: what is planted, with triggers disabled.
@@ -27,12 +27,10 @@ FAULTS = {
 
 
 @pytest.fixture
-async def paying(
-    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[PaymentStory]:
+async def paying(story: Story, tmp_path: Path) -> AsyncIterator[PaymentStory]:
     """An invoice of 106.00 paid by one method; a top-up of 20.00 by the other, 5.00 refunded."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with run_payment_story(story, tmp_path) as told:
+    async with run_stand_ins(tmp_path) as stand_ins:
+        told = stand_ins.tell(story)
         firm = await story.firm(tax_ppm=60_000)
         await firm.use("vib", rows=100_000)
         await story.until(2026, 11, 1, 1)

@@ -3,19 +3,23 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from billing.collection.payments.checkout import Checkout
 from billing.collection.payments.notifications import receive_notification
 from billing.collection.payments.orders import NewOrder, TopUpLimits, get_order, open_order
 from billing.collection.payments.poller import PaymentPoller
-from billing.collection.payments.providers import create_payment_providers
+from billing.collection.payments.providers import PaymentProviders, create_payment_providers
 from billing.collection.payments.recording import RecordedAs
 from billing.collection.payments.refunds import NewRefund, create_refund, list_refunds
 from billing.reconciliation.payment_providers import compare_with_providers
 from billing.reconciliation.usage_and_quotas import Difference
 from billing.tables import Invoice, PaymentDiscrepancy, PaymentOrder, PaymentRefund
+from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.settings import Settings
 from tests.support.fakes.payments.alipay import FakeAlipay, run_fake_alipay
@@ -127,16 +131,61 @@ def payment_settings(
     }
 
 
+class FollowedClock:
+    """The clock of the story that is told at the moment."""
+
+    def __init__(self) -> None:
+        self.calendar: Clock = SystemClock()
+
+    def now(self) -> datetime:
+        return self.calendar.now()
+
+    def monotonic(self) -> float:
+        return self.calendar.monotonic()
+
+
+@dataclass
+class StandIns:
+    """Both stand-ins and a service's clients of them, for several stories one after another:
+    checking the private keys takes longer than most stories."""
+
+    clock: FollowedClock
+    wechat_pay: FakeWeChatPay
+    alipay: FakeAlipay
+    settings: Settings
+    providers: PaymentProviders
+    keys_dir: Path
+
+    def tell(self, story: Story) -> PaymentStory:
+        """Begin a story: nobody has paid yet, and the first platform key is in force."""
+        self.clock.calendar = story.clock
+        self.wechat_pay.reset()
+        self.alipay.reset()
+        for file in self.keys_dir.iterdir():
+            file.unlink()
+        self.wechat_pay.install(self.keys_dir)
+        checkout = Checkout(story.database, story.clock, self.providers)
+        return PaymentStory(
+            story=story,
+            wechat_pay=self.wechat_pay,
+            alipay=self.alipay,
+            settings=self.settings,
+            checkout=checkout,
+            poller=PaymentPoller(story.database, story.clock, checkout),
+            keys_dir=self.keys_dir,
+        )
+
+
 @asynccontextmanager
-async def run_payment_story(story: Story, keys_dir: Path) -> AsyncIterator[PaymentStory]:
+async def run_stand_ins(keys_dir: Path) -> AsyncIterator[StandIns]:
     """Serve both stand-ins until the block ends."""
-    async with run_fake_wechat_pay(story.clock) as wechat_pay:
-        async with run_fake_alipay(story.clock) as alipay:
+    clock = FollowedClock()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("NO_PROXY", "127.0.0.1")
+        async with run_fake_wechat_pay(clock) as wechat_pay, run_fake_alipay(clock) as alipay:
             settings = Settings(**payment_settings(wechat_pay, alipay, keys_dir))
-            providers = create_payment_providers(settings, story.clock)
-            checkout = Checkout(story.database, story.clock, providers)
-            poller = PaymentPoller(story.database, story.clock, checkout)
+            providers = create_payment_providers(settings, clock)
             try:
-                yield PaymentStory(story, wechat_pay, alipay, settings, checkout, poller, keys_dir)
+                yield StandIns(clock, wechat_pay, alipay, settings, providers, keys_dir)
             finally:
-                await checkout.close()
+                await providers.close()

@@ -1,19 +1,21 @@
-"""A billing story whose customers pay by QR code."""
+"""Billing stories whose customers pay by QR code."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.stories.payment_story import PaymentStory, run_payment_story
+from tests.support.stories.payment_story import PaymentStory, StandIns, run_stand_ins
 from tests.support.stories.story import Story
 
 
+@pytest.fixture(scope="module")
+async def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StandIns]:
+    """The stand-ins of WeChat Pay and Alipay on sockets, for all stories of a module."""
+    async with run_stand_ins(tmp_path_factory.mktemp("keys")) as running:
+        yield running
+
+
 @pytest.fixture
-async def paying(
-    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[PaymentStory]:
-    """Accounts that pay by WeChat Pay and Alipay, whose stand-ins are on sockets."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with run_payment_story(story, tmp_path) as told:
-        yield told
+def paying(story: Story, stand_ins: StandIns) -> PaymentStory:
+    """Accounts that pay by WeChat Pay and Alipay."""
+    return stand_ins.tell(story)

@@ -3,7 +3,10 @@
 import httpx
 import pytest
 
+from billing.collection.payments.checkout import Checkout
 from billing.collection.payments.discrepancies import list_open_discrepancies, resolve_discrepancy
+from billing.collection.payments.orders import PaymentMethodUnavailable
+from billing.collection.payments.providers import create_payment_providers
 from billing.collection.payments.views import (
     discrepancy_json,
     operator_order_json,
@@ -16,6 +19,7 @@ from infra import ids
 from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
 from infra.outbound.webhook_post import SignedPoster
+from infra.settings import Settings
 from tests.support.builders import SEALER
 from tests.support.stories.payment_story import PaymentStory
 
@@ -98,3 +102,12 @@ async def test_order_without_a_code_or_a_readable_answer_waits(
     monkeypatch.setattr(httpx.AsyncClient, "request", answer)
     with pytest.raises(RetryLater, match="502"):
         await paying.checkout.request_code(firm.account.id, order.id)
+
+
+async def test_without_configured_providers_no_method_is_available(paying: PaymentStory) -> None:
+    clock = paying.story.clock
+    checkout = Checkout(paying.database, clock, create_payment_providers(Settings(), clock))
+    assert checkout.providers.names == ()
+    with pytest.raises(PaymentMethodUnavailable):
+        checkout.require_provider("alipay")
+    await checkout.close()

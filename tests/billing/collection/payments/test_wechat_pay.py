@@ -269,7 +269,6 @@ class TestAnswers:
         with pytest.raises(RetryLater, match="something else"):
             await found.query_order(order.number)
         monkeypatch.undo()
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         await paying.is_paid(order)
         refund = await paying.refunds(order, 500)
         monkeypatch.setattr(fake, "_refund_json", lambda trade, refund: {"status": "SUCCESS"})

@@ -7,7 +7,7 @@ import pytest
 
 import gateway.cli.runner
 from tests.support.gateway.commands import Maas
-from tests.support.stories.payment_story import PaymentStory, run_payment_story
+from tests.support.stories.payment_story import PaymentStory, run_stand_ins
 
 _SETTINGS = ("wechat_pay", "alipay", "public_url")
 
@@ -20,7 +20,8 @@ async def paying(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     story = maas.firm.story
     monkeypatch.setattr(gateway.cli.runner, "SystemClock", lambda: story.clock)
-    async with run_payment_story(story, tmp_path) as told:
+    async with run_stand_ins(tmp_path) as stand_ins:
+        told = stand_ins.tell(story)
         for name, value in told.settings.model_dump().items():
             if name.startswith(_SETTINGS) and value is not None:
                 text = getattr(value, "get_secret_value", lambda value=value: str(value))()

@@ -44,6 +44,10 @@ class FakeAlipay:
     descriptions: list[str] = field(default_factory=list)
     code: str = "40004"  # of rejections
 
+    def reset(self) -> None:
+        """Forget everything but the address."""
+        vars(self).update(vars(FakeAlipay(self.clock, Ledger(self.clock), self.url)))
+
     def settings(self) -> dict[str, Any]:
         """The settings of a service that uses it."""
         return {

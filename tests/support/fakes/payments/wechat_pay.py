@@ -61,6 +61,10 @@ class FakeWeChatPay:
     descriptions: list[str] = field(default_factory=list)
     refund_status: str = "SUCCESS"
 
+    def reset(self) -> None:
+        """Forget everything but the address."""
+        vars(self).update(vars(FakeWeChatPay(self.clock, Ledger(self.clock), self.url)))
+
     def settings(self, keys_dir: Path) -> dict[str, Any]:
         """The settings of a service that uses it; the folder has its certificate."""
         self.install(keys_dir)
