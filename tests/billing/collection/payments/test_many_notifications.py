@@ -82,7 +82,7 @@ async def deliver(paying: PaymentStory, plan: Plan, dice: random.Random) -> Coun
 @pytest.fixture
 async def plan(paying: PaymentStory) -> Plan:
     dice = random.Random(32)
-    firms = [await paying.story.firm(f"Firm {number}") for number in range(4)]
+    firms = [await paying.story.firm(f"Firm {number}") for number in range(NOTIFICATIONS // 50 + 3)]
     plan = await planned(paying, firms, dice)
     await deliver(paying, plan, dice)
     return plan
