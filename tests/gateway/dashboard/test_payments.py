@@ -7,10 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from billing.rating.plan_file import list_price_terms
+from billing.subscriptions.plans import publish_plan
 from gateway.identity.roles import Role
 from tests.support.builders import Limited
+from tests.support.clocks import ShiftedClock
 from tests.support.dashboard.looking import Looker, looker
 from tests.support.gateway.payments import PaidGateway, run_paid_gateway
+from tests.support.stories.story import LISTED, Firm, Story
 
 
 @pytest.fixture
@@ -76,3 +80,45 @@ async def test_operator_sees_orders_and_discrepancies(paid: PaidGateway) -> None
         assert order["id"] in await who.page("/dashboard/platform/payments?status=failed")
         listed = await who.page("/dashboard/platform/payments?status=paid&before=" + order["id"])
         assert order["id"] not in listed.partition("Payment orders</h2>")[2]
+
+
+async def test_invoice_is_paid_from_its_page_once(
+    limited: Limited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    clock = ShiftedClock()
+    clock.to_middle_of_month()
+    async with run_paid_gateway(limited, tmp_path, clock) as paid:
+        gateway, http = paid.gateway, paid.gateway.http
+        story = Story(gateway.parts.database)
+        story.clock = clock  # type: ignore[assignment]  # it reads the time only
+        async with story.database.transaction() as session:
+            await publish_plan(session, story.clock, list_price_terms("CNY", LISTED))
+        await Firm(story, gateway.account, gateway.key.row.id).use("vib", rows=100_000)
+        clock.to_next_month()
+        await story.jobs()
+        (invoice,) = (await http.get("/v1/invoices")).json()["data"]
+        async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
+            await _pay(paid, owner, invoice["id"])
+        (after,) = (await http.get("/v1/invoices")).json()["data"]
+        assert (invoice["status"], after["status"]) == ("open", "paid")
+
+
+async def _pay(paid: PaidGateway, owner: Looker, invoice: str) -> None:
+    """Pay an invoice by WeChat Pay after a second click on the other method."""
+    http, address = paid.gateway.http, f"/dashboard/invoices/{invoice}"
+    page = await owner.page(address)
+    assert "Pay with WeChat Pay" in page
+    assert "Pay with Alipay" in page
+    pay = f"/dashboard/payments/invoices/{invoice}"
+    first = (await owner.send(pay, method="wechat_pay")).headers["location"]
+    second = (await owner.send(pay, method="alipay")).headers["location"]
+    assert first == second
+    assert "cancel this payment first" in await owner.page(first)
+    number = first.rpartition("pord_")[2]
+    paid.wechat_pay.pays(number)
+    body, headers = paid.wechat_pay.payment_notification(number)
+    await http.post("/collectors/wechat_pay/notifications", content=body, headers=headers)
+    assert "the invoice is updated" in await owner.page(f"{first}/status")
+    assert "Pay with" not in await owner.page(address)
+    assert "Started a payment" in await owner.page("/dashboard/audit")

@@ -8,7 +8,7 @@ from pathlib import Path
 from billing.collection.payments.results import OrderState
 from billing.tables import PaymentOrder
 from infra import ids
-from infra.clock import SystemClock
+from infra.clock import Clock, SystemClock
 from tests.support.builders import PLENTY, Gateway, Limited
 from tests.support.fakes.payments.alipay import FakeAlipay, run_fake_alipay
 from tests.support.fakes.payments.wechat_pay import FakeWeChatPay, run_fake_wechat_pay
@@ -25,16 +25,18 @@ class PaidGateway:
 
 
 @asynccontextmanager
-async def run_paid_gateway(limited: Limited, keys_dir: Path) -> AsyncIterator[PaidGateway]:
+async def run_paid_gateway(
+    limited: Limited, keys_dir: Path, clock: Clock | None = None
+) -> AsyncIterator[PaidGateway]:
     """Serve a gateway and both stand-ins until the block ends."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     async with run_fake_wechat_pay(clock) as wechat_pay, run_fake_alipay(clock) as alipay:
         # Not HTTPS, so that browsers without it keep their session.
         values = {
             **payment_settings(wechat_pay, alipay, keys_dir),
             "public_url": "http://maas.example",
         }
-        async with limited(PLENTY, **values) as gateway:
+        async with limited(PLENTY, clock=clock, **values) as gateway:
             yield PaidGateway(gateway, wechat_pay, alipay)
 
 
