@@ -83,7 +83,10 @@ def _is_repeated(order: PaymentOrder, result: PaymentResult) -> bool:
 async def _take_snapshot(
     session: AsyncSession, order: PaymentOrder, result: PaymentResult
 ) -> OrderSnapshot:
-    """Return what the decision needs to know of an order, which is locked."""
+    """Return what the decision needs to know of an order, which is locked.
+
+    A transaction may be recorded for an order of any account (no account_id filter).
+    """
     taken = select(PaymentOrder.id).where(
         col(PaymentOrder.method) == order.method,
         col(PaymentOrder.transaction_id) == result.transaction_id,
