@@ -33,6 +33,8 @@ class MoneyEvent(StrEnum):
     CREDIT_NOTE_WRITTEN = "ledger.credit_note"
     WALLET_TOPPED_UP = "ledger.top_up"
     GRANT_EXPIRED = "ledger.expiry"
+    PAYMENT_REFUNDED = "ledger.refund"
+    PAYMENT_DIFFERS = "payment.differs"
     INVOICE_FINALISED = "invoice.finalised"
     OUTCOME_SETTLED = "outcome.settled"
     CREDIT_CHANGED = "credit.changed"

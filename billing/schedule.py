@@ -18,6 +18,7 @@ from billing.collection.collector import Collector
 from billing.collection.events import CollectorEventHandler
 from billing.collection.inbox import process_pending_events
 from billing.collection.outbox_handlers import CollectionHandlers
+from billing.collection.payments.poller import PaymentPoller
 from billing.collection.poller import poll_open_invoices, store_missed_events
 from billing.cycle import (
     ALL_ACCOUNTS,
@@ -49,7 +50,8 @@ class Worker:
 
     `collector` is None if none is configured. `measure` computes measured effects; `improve`
     trains new versions of shared models from customers' feedback, `check_inputs` compares the
-    inputs of customers' models with those of their training.
+    inputs of customers' models with those of their training. `payments` asks payment providers
+    about orders and refunds, None if none is configured.
     """
 
     database: Database
@@ -62,6 +64,7 @@ class Worker:
     measure: MeasureFunction = measure_effect
     improve: Callable[[], Awaitable[None]] | None = None
     check_inputs: Callable[[], Awaitable[None]] | None = None
+    payments: PaymentPoller | None = None
 
     async def aggregate_usage(self) -> int:
         """Aggregate new usage. Returns the number of accounts whose credit must be refreshed."""
@@ -109,6 +112,12 @@ class Worker:
             events = CollectorEventHandler(self.database, self.clock, self.collector)
             await poll_open_invoices(self.database, self.clock, events)
 
+    async def poll_payments(self) -> None:
+        """Query payment orders whose notification may be lost; send and query refunds."""
+        if self.payments is not None:
+            await self.payments.poll_orders()
+            await self.payments.poll_refunds()
+
     async def send_notifications(self) -> None:
         """Send due e-mails and webhooks. A separate job, because receivers may be slow."""
         notifier = Notifier(
@@ -137,6 +146,7 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "notify": ("* * * * * */5", Worker.send_notifications),
     "bill": ("* * * * *", Worker.bill),
     "ask": ("*/5 * * * *", Worker.poll_collector),
+    "payments": ("* * * * * */10", Worker.poll_payments),
     "dun": ("*/15 * * * *", Worker.run_dunning),
     # At night in China.
     "check": ("17 19 * * *", Worker.check_records),

@@ -51,7 +51,11 @@ from gateway.process.database_pools import (
 )
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
-from gateway.process.integrations import create_collector, create_webhook_poster
+from gateway.process.integrations import (
+    create_checkout,
+    create_collector,
+    create_webhook_poster,
+)
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
 from gateway.process.own_models import OwnModelParts, build_own_models
 from gateway.process.shared_components import SharedComponents, build_shared
@@ -113,6 +117,7 @@ def build_components(
         gauges=_build_gauges(shared, clock, catalog, stages.writer),
         quotes=quotes,
         collector=create_collector(settings),
+        checkout=create_checkout(settings, clock, database),
         webhook_poster=create_webhook_poster(settings),
         router=router,
         upstream=upstream,
@@ -317,6 +322,7 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
 def lifespan_of(components: Components) -> Lifespan:
     """Return the context manager that starts the components in order and stops them in reverse."""
     close_callbacks = [connection.close for connection in components.connections.all]
+    close_callbacks.append(components.checkout.close)
     if components.collector is not None:
         close_callbacks.append(components.collector.close)
     started = (

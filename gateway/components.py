@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from litestar.di import Provide
 
 from billing.collection.collector import Collector
+from billing.collection.payments.checkout import Checkout
 from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.billing.organization_usage import provide_usage_parameters
@@ -72,6 +73,7 @@ class Components:
     gauges: Gauges
     quotes: Quotes
     collector: Collector | None
+    checkout: Checkout
     webhook_poster: SignedPoster
     router: Router
     upstream: UpstreamClient
@@ -167,7 +169,8 @@ class Components:
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
     *("batch_creation", "batch_offers", "batch_runner"),
-    *("authenticator", "availability", "call_metrics", "catalog", "clock", "collector", "database"),
+    *("authenticator", "availability", "call_metrics", "catalog", "checkout", "clock"),
+    *("collector", "database"),
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),

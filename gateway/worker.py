@@ -13,11 +13,17 @@ import procrastinate
 import structlog
 from procrastinate.exceptions import ConnectorException
 
+from billing.collection.payments.poller import PaymentPoller
 from billing.schedule import Worker, create_job_app
 from gateway.drift.check import DriftCheck
 from gateway.observations.check import PromiseCheck
 from gateway.process.catalog_reloader import CatalogReloader
-from gateway.process.integrations import create_collector, create_mailer, create_webhook_poster
+from gateway.process.integrations import (
+    create_checkout,
+    create_collector,
+    create_mailer,
+    create_webhook_poster,
+)
 from gateway.shared_models.factory import create_proposer
 from gateway.shared_models.schedule import NightlyProposals
 from gateway.upstream.client import UpstreamClient
@@ -46,6 +52,7 @@ async def run_worker(settings: Settings) -> None:
     url = settings.database_url.get_secret_value()
     database = Database(url, pool_size=_POOL_SIZE)
     collector = create_collector(settings)
+    checkout = create_checkout(settings, SystemClock(), database)
     try:
         async with _nightly_proposals(settings, database) as nightly_job:
             worker = Worker(
@@ -58,12 +65,14 @@ async def run_worker(settings: Settings) -> None:
                 collector=collector,
                 improve=nightly_job,
                 check_inputs=_model_checks(database),
+                payments=PaymentPoller(database, SystemClock(), checkout),
             )
             app = create_job_app(url, worker)
             async with app.open_async():
                 await _run_jobs_until_stopped(app)
     finally:
         await database.close()
+        await checkout.close()
         if collector is not None:
             await collector.close()
 

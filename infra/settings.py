@@ -191,6 +191,61 @@ class Settings(BaseSettings):
     stripe_api_base: str | None = Field(
         None, pattern=r"^https?://\S+$", description="another base URL of the Stripe API, for tests"
     )
+    wechat_pay_mch_id: str | None = Field(
+        None,
+        pattern=r"^\d{8,10}$",
+        description="merchant id at WeChat Pay; if set, customers can pay by WeChat Pay",
+    )
+    wechat_pay_app_id: str | None = Field(
+        None, pattern=r"^wx\w{4,40}$", description="application id (`wx…`) bound to the merchant"
+    )
+    wechat_pay_serial: str | None = Field(
+        None,
+        pattern=r"^[0-9A-Za-z]{8,64}$",
+        description="serial number of the merchant's API certificate",
+    )
+    wechat_pay_private_key: SecretStr | None = Field(
+        None, description="private key of the merchant's API certificate, in PEM"
+    )
+    wechat_pay_api_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        max_length=32,
+        description="API v3 key, with which WeChat Pay encrypts notifications",
+    )
+    wechat_pay_keys_dir: Path | None = Field(
+        None,
+        description="directory with WeChat Pay's public keys and platform certificates, each named "
+        "`<serial>.pem`; a file that is removed is refused at once",
+    )
+    wechat_pay_api_base: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="another base URL of WeChat Pay, for tests"
+    )
+    alipay_app_id: str | None = Field(
+        None,
+        pattern=r"^\d{8,20}$",
+        description="application id at Alipay; if set, customers can pay by Alipay",
+    )
+    alipay_seller_id: str | None = Field(
+        None, pattern=r"^2088\d{12}$", description="the merchant's account id (`2088…`) at Alipay"
+    )
+    alipay_private_key: SecretStr | None = Field(
+        None, description="private key of the application, in PEM or base64"
+    )
+    alipay_public_key: str | None = Field(
+        None, description="Alipay's public key for the application, in PEM or base64"
+    )
+    alipay_api_base: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="another address of Alipay's gateway, for tests",
+    )
+    top_up_min: Amount = Field(
+        Decimal(1), description="smallest top-up by WeChat Pay or Alipay, in the account's currency"
+    )
+    top_up_max: Amount = Field(
+        Decimal(50_000), description="largest top-up by WeChat Pay or Alipay"
+    )
     smtp_url: SecretStr | None = Field(
         None,
         description="SMTP server for e-mails, `smtp://user:password@host:587` or `smtps://…`; "

@@ -153,6 +153,7 @@ class TestTenantIsolation:
             *("ModelComparison", "Observation", "VariantPromise", "ShadowDeployment"),
             *("ShadowAnswer", "RetrainingSchedule", "RetrainingRun"),
             *("Feedback", "ModelVersionExample"),
+            *("PaymentOrder", "PaymentRefund", "PaymentDiscrepancy"),
             *("Membership", "AuditEntry"),
             *("Fapiao", "FapiaoTitle", "FapiaoFile", "BankProposal", "PaymentProof"),
         }

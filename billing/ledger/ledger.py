@@ -46,6 +46,7 @@ class TransactionKind(StrEnum):
     CREDIT_NOTE = "credit_note"
     TOP_UP = "top_up"
     EXPIRY = "expiry"
+    REFUND = "refund"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from billing.reconciliation.included_units import CHECKS as INCLUDED_CHECKS
 from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
 from billing.reconciliation.invoices_and_ledger import RERATING_CHECK, rerate_invoices
 from billing.reconciliation.outcomes import recompute_settlements
+from billing.reconciliation.payment_orders import CHECKS as PAYMENT_CHECKS
 from billing.reconciliation.usage_rows import ROW_COSTS, RowCostCheck, check_row_costs
 from infra import ids
 from infra.database.database import allow_long_statements
@@ -114,6 +115,11 @@ _FIGURES = """
 """
 
 
+def _all_checks() -> Mapping[str, str]:
+    """Return the queries of all checks, by name."""
+    return {**_CHECKS, **INCLUDED_CHECKS, **BOOK_CHECKS, **PAYMENT_CHECKS}
+
+
 async def reconcile(session: AsyncSession, since: int = 0) -> ReconciliationResult:
     """Run all checks; rate usage rows again that were written by transactions from `since` on.
 
@@ -123,7 +129,7 @@ async def reconcile(session: AsyncSession, since: int = 0) -> ReconciliationResu
     await allow_long_statements(session)
     figures = (await session.execute(text(_FIGURES))).one()
     differences: list[Difference] = []
-    for check, query in {**_CHECKS, **INCLUDED_CHECKS, **BOOK_CHECKS}.items():
+    for check, query in _all_checks().items():
         for subject, recorded, expected in (await session.execute(text(query))).all():
             differences.append(Difference(check, subject, int(recorded), int(expected)))
     differences += [

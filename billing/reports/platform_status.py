@@ -36,6 +36,21 @@ _FAPIAO = """
     select status, count(*), min(requested_at) from fapiao
     where status in ('requested', 'issuing') group by 1 order by 1
 """
+# Orders of the last day by the time in their ids.
+_PAYMENT_ORDERS = """
+    select method, state, count(*) from payment_order where id > :since group by 1, 2
+    union all
+    select o.method, 'refunding', count(*)
+    from payment_refund r join payment_order o on o.id = r.order_id
+    where r.poll_at is not null group by 1
+    order by 1, 2
+"""
+_PAYMENT_DISCREPANCIES = """
+    select o.method, count(*)
+    from payment_discrepancy d join payment_order o on o.id = d.order_id
+    where d.resolved_at is null group by 1 order by 1
+"""
+_ORDER_WINDOW = timedelta(days=1)
 _FAILED_WINDOW = timedelta(days=7)
 _LAST_CHECK = "select at, count from check_run order by at desc, id desc limit 1"
 
@@ -53,8 +68,9 @@ class PlatformStatus:
     """Platform status at one instant.
 
     Labels: `outbox` action and state, `inbox` state, `invoices` currency and overdue (yes, no),
-    `fapiao` state. Failed outbox items are those of the last week. `checked_at` is None before the
-    first check, `oldest_fapiao` while no fapiao waits.
+    `fapiao` state, `payment_orders` provider and state (also `refunding`), `payment_discrepancies`
+    provider. Failed outbox items are those of the last week. `checked_at` is None before the first
+    check, `oldest_fapiao` while no fapiao waits.
     """
 
     workers: int
@@ -64,6 +80,8 @@ class PlatformStatus:
     invoices: Sequence[LabelledCount]
     fapiao: Sequence[LabelledCount]
     oldest_fapiao: datetime | None
+    payment_orders: Sequence[LabelledCount]
+    payment_discrepancies: Sequence[LabelledCount]
     checked_at: datetime | None
     differences: int
 
@@ -74,6 +92,7 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
     last_check = (await session.execute(text(_LAST_CHECK))).one_or_none()
     invoices = (await session.execute(text(_INVOICES), {"now": now})).all()
     fapiao = (await session.execute(text(_FAPIAO))).all()
+    today = {"since": ids.lowest_id_at(now - _ORDER_WINDOW)}
     return PlatformStatus(
         workers=await count_running_workers(session),
         jobs=await list_task_states(session),
@@ -85,6 +104,12 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
         ],
         fapiao=[LabelledCount((status,), count) for status, count, _ in fapiao],
         oldest_fapiao=min((requested_at for *_, requested_at in fapiao), default=None),
+        payment_orders=_labelled_counts(
+            (await session.execute(text(_PAYMENT_ORDERS), today)).all()
+        ),
+        payment_discrepancies=_labelled_counts(
+            (await session.execute(text(_PAYMENT_DISCREPANCIES))).all()
+        ),
         checked_at=None if last_check is None else last_check[0],
         differences=0 if last_check is None else last_check[1],
     )

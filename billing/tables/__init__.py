@@ -62,6 +62,7 @@ from billing.tables.outcomes import (
     OutcomeSettlement,
     OutcomeVersion,
 )
+from billing.tables.payment_orders import PaymentDiscrepancy, PaymentOrder, PaymentRefund
 from billing.tables.plans import (
     BillingPeriod,
     BillingProfile,
@@ -124,7 +125,10 @@ __all__ = [
     "OutcomeSettlement",
     "OutcomeVersion",
     "Payment",
+    "PaymentDiscrepancy",
+    "PaymentOrder",
     "PaymentProof",
+    "PaymentRefund",
     "PlanVersion",
     "Quota",
     "QuotaKind",

@@ -12,6 +12,8 @@ from gateway.api.billing.fapiao import FapiaoRoutes, FapiaoTitleRoutes, InvoiceF
 from gateway.api.billing.invoices import InvoiceRoutes
 from gateway.api.billing.line_disputes import LineDisputeRoutes
 from gateway.api.billing.organization_usage import OrganizationRoutes
+from gateway.api.billing.payment_notifications import notification_routes
+from gateway.api.billing.payment_orders import PaymentOrderRoutes
 from gateway.api.billing.payment_pages import payment_page
 from gateway.api.billing.subscription import SubscriptionRoutes
 from gateway.api.billing.usage import LimitRoutes, QuoteRoutes, UsageRoutes
@@ -69,6 +71,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     InvoiceFapiaoRoutes,
     FapiaoTitleRoutes,
     FapiaoRoutes,
+    PaymentOrderRoutes,
     SubscriptionRoutes,
     OutcomeRoutes,
     SettlementRoutes,
@@ -79,6 +82,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     AttesterRoutes,
     EvidenceRoutes,
     *webhook_routes(),
+    *notification_routes(),
     payment_page,
     open_inference.server_live,
     open_inference.server_ready,

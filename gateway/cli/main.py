@@ -80,6 +80,11 @@ COMMANDS = (
     Command(
         "fapiao", "gateway.cli.billing.fapiao:fapiao_app", "Issue fapiao and store their files."
     ),
+    Command(
+        "payments",
+        "gateway.cli.billing.payments:payments_app",
+        "Manage payments by WeChat Pay and Alipay.",
+    ),
     Command("wallet", "gateway.cli.billing.wallet:wallet_app", "Manage prepaid credit."),
     Command(
         "outcomes",

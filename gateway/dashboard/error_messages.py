@@ -112,6 +112,14 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         "baseline_misses_gates": gettext_noop(
             "The baseline is missing or does not meet the agreed quality."
         ),
+        "top_up_invalid": gettext_noop("Enter an amount within the limits, such as 100.00."),
+        "too_many_payment_orders": gettext_noop(
+            "Too many payments are waiting. Pay or cancel one of them first."
+        ),
+        "payment_method_unavailable": gettext_noop("Select a payment method."),
+        "payment_provider_unavailable": gettext_noop(
+            "The payment provider does not respond. Try again in a moment."
+        ),
         "reason_missing": gettext_noop(
             "Enter a reason of 3 to 300 characters. It is recorded in the audit log."
         ),

@@ -13,6 +13,7 @@ from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
 from gateway.dashboard.fapiao_labels import FAPIAO_ACTIONS, FAPIAO_CHECK, FAPIAO_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
+from gateway.dashboard.payment_labels import PAYMENT_ACTIONS, PAYMENT_CHECKS, PAYMENT_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -58,6 +59,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **FAPIAO_LABELS,
         **GUARD_LABELS,
         **OWN_MODEL_LABELS,
+        **PAYMENT_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),
             "client_abort": gettext_noop("Client disconnected"),
@@ -200,6 +202,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "account": gettext_noop("Suspension and restoration"),
             "credit_limit": gettext_noop("Credit limit"),
             "invoice": gettext_noop("Credit notes"),
+            "payment": gettext_noop("Payments"),
             "plan": gettext_noop("Plan"),
             "outcome": gettext_noop("Contracts"),
             "dispute": gettext_noop("Outcome disputes"),
@@ -257,6 +260,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             **BANK_ACTIONS,
             **FAPIAO_ACTIONS,
             **OWN_MODEL_ACTIONS,
+            **PAYMENT_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {
@@ -295,6 +299,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "invoice": gettext_noop("Invoice"),
             "amount": gettext_noop("Amount"),
             "refund": gettext_noop("Refunded"),
+            "method": gettext_noop("Payment method"),
             "settlement": gettext_noop("Settlement"),
             "of": gettext_noop("Of"),
             "number": gettext_noop("Number"),
@@ -344,6 +349,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "dun": gettext_noop("Send overdue reminders"),
             "exchange": gettext_noop("Synchronize with Stripe"),
             "ask": gettext_noop("Poll Stripe"),
+            "payments": gettext_noop("Poll WeChat Pay and Alipay"),
             "notify": gettext_noop("Send e-mails and alerts"),
             "check": gettext_noop("Reconcile all records"),
             "drift": gettext_noop("Check customers' models for drift"),
@@ -354,7 +360,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "job": gettext_noop("Nightly job"),
             "command": gettext_noop("Command line"),
         },
-        "check": {name: name for name in RECONCILIATION_CHECKS},
+        "check": {name: name for name in (*RECONCILIATION_CHECKS, *PAYMENT_CHECKS)},
         "health": {
             "good": gettext_noop("Healthy"),
             "partly": gettext_noop("Degraded"),
@@ -381,9 +387,6 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "anomaly-detection": gettext_noop("Anomaly detection"),
             "image-classification": gettext_noop("Image classification"),
         },
-        "interval": {
-            "month": gettext_noop("per month"),
-            "year": gettext_noop("per year"),
-        },
+        "interval": {"month": gettext_noop("per month"), "year": gettext_noop("per year")},
     }
 )

@@ -39,6 +39,7 @@ from gateway.dashboard.pages.own_models.retraining import RetrainingPages
 from gateway.dashboard.pages.own_models.shadow import ShadowPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_any_proof
+from gateway.dashboard.pages.payments import PaymentOrderPages, WalletPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
@@ -48,6 +49,7 @@ from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.jobs import JobPages
 from gateway.dashboard.pages.platform.models import list_models
+from gateway.dashboard.pages.platform.payments import show_payments
 from gateway.dashboard.pages.platform.plans import PublishedPlanPages
 from gateway.dashboard.pages.platform.receivables import show_receivables
 from gateway.dashboard.pages.platform.reconciliation import show_reconciliation
@@ -91,6 +93,8 @@ HANDLERS = (
     FapiaoPages,
     InvoiceFapiaoPages,
     PaymentProofPages,
+    WalletPages,
+    PaymentOrderPages,
     OutcomePages,
     SettlementPages,
     SignInPages,
@@ -107,6 +111,7 @@ HANDLERS = (
     BankPages,
     download_any_proof,
     PlatformFapiaoPages,
+    show_payments,
     WebhookPages,
     JobPages,
     show_reconciliation,

@@ -141,6 +141,8 @@ class Gauges:
         self._set_counts(gauges.fapiao, status.fapiao)
         oldest = status.oldest_fapiao
         gauges.oldest_fapiao.set(0 if oldest is None else oldest.timestamp())
+        self._set_counts(gauges.payment_orders, status.payment_orders)
+        self._set_counts(gauges.payment_discrepancies, status.payment_discrepancies)
         for job in status.jobs:
             if job.ticked_at is not None:
                 gauges.job_ticked.labels(job.name).set(job.ticked_at.timestamp())

@@ -1,7 +1,11 @@
-"""Create the clients of payment provider, e-mail server and webhooks from the settings."""
+"""Create the clients of payment providers, e-mail server and webhooks from the settings."""
 
 from billing.collection.collector import Collector
 from billing.collection.collectors import COLLECTORS
+from billing.collection.payments.checkout import Checkout
+from billing.collection.payments.providers import create_payment_providers
+from infra.clock import Clock
+from infra.database.database import Database
 from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
 from infra.outbound.webhook_post import SignedPoster
@@ -18,6 +22,14 @@ def create_collector(settings: Settings) -> Collector | None:
         known = ", ".join(COLLECTORS)
         raise SettingsInvalid(f"MAAS_COLLECTOR is {settings.collector!r}, not one of: {known}.")
     return entry.create(settings)
+
+
+def create_checkout(settings: Settings, clock: Clock, database: Database) -> Checkout:
+    """Create the checkout of payment orders, with the payment providers that have credentials.
+
+    Raises SettingsInvalid if the credentials of one are incomplete.
+    """
+    return Checkout(database, clock, create_payment_providers(settings, clock))
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -111,6 +111,7 @@ class Metrics:
     batches: Counter
     batch_lines: Counter
     guard_actions: Counter
+    payment_notifications: Counter
     input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
@@ -143,6 +144,7 @@ def declare_metrics() -> Metrics:
         **_genai_metrics(registry),
         **_usage_recording_metrics(registry),
         **_configuration_metrics(registry),
+        payment_notifications=_payment_notifications(registry),
     )
 
 
@@ -273,6 +275,16 @@ def _answer_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "Calls of customers' models whose inputs were not counted for drift.",
         ),
     }
+
+
+def _payment_notifications(registry: CollectorRegistry) -> Counter:
+    """Create the counter of notifications of payment providers."""
+    return Counter(
+        "maas_payment_notifications",
+        "Notifications of payment providers by provider and outcome.",
+        ("method", "outcome"),
+        registry=registry,
+    )
 
 
 def _genai_metrics(registry: CollectorRegistry) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Some are of the process, others (from the database) have the same value in every process.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,6 +29,8 @@ class PlatformGauges:
     invoices: Gauge
     fapiao: Gauge
     oldest_fapiao: Gauge
+    payment_orders: Gauge
+    payment_discrepancies: Gauge
     drifting: Gauge
     promises: Gauge
     differences: Gauge
@@ -77,6 +80,7 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
             "maas_fapiao_oldest_timestamp_seconds",
             "Time of the oldest request for a fapiao that is not issued yet; 0 if there is none.",
         ),
+        **_payment_gauges(shared),
         drifting=shared(
             "maas_model_drift", "Customers' models by drift level of their last check.", ("level",)
         ),
@@ -91,3 +95,19 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
         ),
         checked=shared("maas_check_timestamp_seconds", "Time of the last reconciliation."),
     )
+
+
+def _payment_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:
+    """Create the gauges of payment orders and of payments that differ from theirs."""
+    return {
+        "payment_orders": shared(
+            "maas_payment_orders",
+            "Payment orders of the last day, and refunds that are pending, by provider and state.",
+            ("method", "state"),
+        ),
+        "payment_discrepancies": shared(
+            "maas_payment_discrepancies",
+            "Payments that differ from their order and are not resolved, by provider.",
+            ("method",),
+        ),
+    }

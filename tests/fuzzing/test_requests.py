@@ -36,6 +36,7 @@ JSON: Mapping[str, Any] = {
                                "public_key": "a"},
     "/v1/outcomes/contracts": {"name": "a", "currency": "CNY"},
     "/v1/outcomes": {"contract": "{contract}", "evidence": "evd_1"},
+    "/v1/payment_orders": {"method": "alipay", "amount": "10.00"},
     "/v1/payment-pages": {"page": "setup", "return_url": "https://a.example/"},
     "/v2/models/failure-class/infer": {"inputs": [{"name": "torque", "shape": [1], "datatype":
                                        "FP32", "data": [1.0]}]},

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.api.billing.collector_webhooks import webhook_paths
+from gateway.api.billing.payment_notifications import notification_paths
 
 REF_TEMPLATE = "#/components/schemas/{name}"
 # Paths without an API key: monitoring, and webhooks of collectors, which are signed.
-_PUBLIC_PREFIXES = ("/health/", "/v2/health/", "/metrics", *webhook_paths())
+_PUBLIC_PREFIXES = (
+    *("/health/", "/v2/health/", "/metrics"),
+    *webhook_paths(),
+    *notification_paths(),
+)
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 ERROR_DESCRIPTIONS = {
     "4XX": "The request was rejected; see the error code in docs/errors.md",

@@ -9,6 +9,7 @@ from typing import Any
 from litestar.openapi.spec import Tag
 
 from gateway.api.billing.collector_webhooks import webhook_paths
+from gateway.api.billing.payment_notifications import notification_paths
 
 INFERENCE = "Inference"
 _OPERATIONS = "Health and metrics"
@@ -28,7 +29,9 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
         "/v1/plans",
         "/v1/wallet",
         "/v1/payment-pages",
+        "/v1/payment_orders",
         *webhook_paths(),
+        *notification_paths(),
     ),
     "Outcomes": ("/v1/outcomes",),
     "Alerts": ("/v1/alerts",),

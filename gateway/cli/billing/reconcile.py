@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from billing.collection.payments.checkout import PaymentProviderUnavailable
 from billing.metering.corrections import record_cost_correction as write_correction
 from billing.outbox import RetryLater
 from billing.reconciliation.collector import CollectorComparison, compare_with_collector
 from billing.reconciliation.history import get_rated_until, store_check_run
 from billing.reconciliation.job import check_figures
+from billing.reconciliation.payment_providers import ProviderComparison, compare_with_providers
 from billing.reconciliation.usage_and_quotas import (
     EngineComparison,
     EngineCount,
@@ -25,7 +27,7 @@ from gateway.cli.process.engine_counters import EngineNotCompared, fetch_engine_
 from gateway.cli.process.supervisor import serving_base_url
 from gateway.cli.results import Record, Report
 from gateway.cli.runner import command
-from gateway.process.integrations import create_collector
+from gateway.process.integrations import create_checkout, create_collector
 from gateway.upstream.load_balancer import Router
 from gateway.upstream.server_specs import parse_upstreams
 from infra.clock import Clock
@@ -60,8 +62,8 @@ async def reconcile_all(
 ) -> Report:
     """Check that usage, limits, invoices and the ledger agree.
 
-    Also compares them with the token counts of the engines and with Stripe's invoices. Exits with
-    code 1 if there is a difference.
+    Also compares them with the token counts of the engines, with Stripe's invoices, and with the
+    payments at WeChat Pay and Alipay. Exits with code 1 if there is a difference.
     """
     started_at = clock.now()
     async with database.transaction() as session:
@@ -78,14 +80,16 @@ async def reconcile_all(
         reconciled = await reconcile(session, since)
         compared = await compare_engines(session, counts, before, adapters_by_base(text_models))
     collected = await _compare_with_collector(settings, database)
+    paid = await _compare_with_providers(settings, database, clock)
     figures = {
         **check_figures(reconciled),
         "usage_rows_corrected": corrected,
         "stripe_invoices": collected.invoices if collected else "not asked",
+        "payment_orders": paid.orders if paid else "not asked",
     }
     skipped = [answer for answer in answers if isinstance(answer, EngineNotCompared)]
     engines = [*map(_engine_row, compared), *map(_skipped_engine_row, skipped)]
-    differences = _differences(reconciled, compared, collected)
+    differences = _differences(reconciled, compared, collected, paid)
     async with database.transaction() as session:
         result = {**figures, "engines": engines}
         await store_check_run(session, clock, started_at, "command", result, differences)
@@ -141,17 +145,39 @@ async def _compare_with_collector(
         await collector.close()
 
 
+async def _compare_with_providers(
+    settings: Settings, database: Database, clock: Clock
+) -> ProviderComparison | None:
+    """Compare payment orders with their providers, None without one.
+
+    Raises PaymentProviderUnavailable.
+    """
+    checkout = create_checkout(settings, clock, database)
+    if not checkout.providers.names:
+        return None
+    try:
+        return await compare_with_providers(database, clock.now(), checkout)
+    except RetryLater as error:
+        raise PaymentProviderUnavailable(
+            f"Payment orders were not compared: {error} Run `maas reconcile` again later."
+        ) from error
+    finally:
+        await checkout.close()
+
+
 def _differences(
     reconciled: ReconciliationResult,
     compared: Sequence[EngineComparison],
     collected: CollectorComparison | None,
+    paid: ProviderComparison | None,
 ) -> list[dict[str, Any]]:
-    """Return the differences that the checks of database, engines and collector found, as JSON."""
+    """Return the differences that the checks of database, engines and providers found, as JSON."""
     differences = [
         *reconciled.differences,
         *(difference for comparison in compared for difference in comparison.differences),
     ]
     differences += collected.differences if collected else ()
+    differences += paid.differences if paid else ()
     return [asdict(difference) for difference in differences]
 
 

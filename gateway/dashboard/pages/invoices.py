@@ -26,6 +26,7 @@ from billing.collection.line_disputes import (
     line_dispute_status,
     list_line_disputes,
 )
+from billing.collection.payments.checkout import Checkout
 from billing.dates import parse_time_zone
 from billing.invoice_documents.billed_call_query import InvoiceLineNotFound, list_invoice_calls
 from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
@@ -122,6 +123,7 @@ class InvoicePages(Controller):
         clock: NamedDependency[Clock],
         collector: NamedDependency[Collector | None],
         settings: NamedDependency[Settings],
+        checkout: NamedDependency[Checkout],
         invoice: FromPath[str],
     ) -> Response[str]:
         """Show an invoice with its lines and payments, and how to pay it by transfer."""
@@ -131,6 +133,7 @@ class InvoicePages(Controller):
         invoice_id = _parse_invoice_id(invoice)
         line_disputes = await _get_line_disputes(page, database, clock, invoice_id)
         transfer = await _get_transfer(page, database, settings, document, invoice_id)
+        methods = checkout.providers.infos_for(document.currency) if may_pay else ()
         return _render_invoice(
             page,
             document,
@@ -138,6 +141,7 @@ class InvoicePages(Controller):
             payable=is_collected and may_pay,
             line_disputes=line_disputes,
             transfer=transfer,
+            methods=[info.name for info in methods],
         )
 
     @get("/{invoice:str}/pdf", name="dashboard:pdf")
@@ -287,8 +291,13 @@ def _render_invoice(
     payable: bool,
     line_disputes: _LineDisputes,
     transfer: _Transfer | None = None,
+    methods: Sequence[str] = (),
 ) -> Response[str]:
-    """Render the page of an invoice or of the preview; `payable` allows the link to pay it."""
+    """Render the page of an invoice or of the preview; `payable` allows the link to pay it.
+
+    `methods` are the payment methods by QR code.
+    """
+    is_owed = document.status == "open" and document.balance.owed > 0
     return page.render(
         "invoice.html",
         document=document,
@@ -298,6 +307,7 @@ def _render_invoice(
         now=clock.now(),
         transfer=transfer,
         payable=payable and document.final and document.balance.owed > 0,
+        methods=methods if is_owed else (),
         invoice_id=ids.format_id(INVOICE_ID_PREFIX, document.id) if document.id else None,
     )
 

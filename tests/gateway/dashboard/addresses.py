@@ -5,6 +5,7 @@ from tests.support.dashboard.firm import Firm
 from tests.support.gateway.batching import create_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.fapiaos import add_title, issue_fapiao
+from tests.support.gateway.payments import create_payment_order
 from tests.support.gateway.subscribing import SMALL, offer
 from tests.support.gateway.trainings import (
     create_comparison,
@@ -15,8 +16,8 @@ from tests.support.gateway.trainings import (
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
-# rows, `{run}` is a new evaluation, `{batch}` a new batch, `{fapiao}` an issued fapiao, `{job}` a
-# new training, `{variant}` a model, `{plan}` a plan.
+# rows, `{run}` is a new evaluation, `{batch}` a new batch, `{fapiao}` an issued fapiao, `{order}` a
+# payment order, `{job}` a new training, `{variant}` a model, `{plan}` a plan.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -46,6 +47,8 @@ PAGES = (
     "/dashboard/invoices/{invoice}/fapiao",
     "/dashboard/fapiao",
     "/dashboard/fapiao/{fapiao}/reissue",
+    "/dashboard/wallet",
+    "/dashboard/payments/{order}",
     "/dashboard/keys",
     "/dashboard/keys/new",
     "/dashboard/keys/{key}",
@@ -72,6 +75,7 @@ PLATFORM = (
     "/dashboard/platform/receivables",
     "/dashboard/platform/bank",
     "/dashboard/platform/fapiao",
+    "/dashboard/platform/payments",
     "/dashboard/platform/webhooks",
     "/dashboard/platform/webhooks/incoming",
     "/dashboard/platform/jobs",
@@ -89,6 +93,7 @@ async def addresses(firm: Firm) -> list[str]:
     key = ids.format_id("key", firm.gateway.key.row.id)
     member = ids.format_id("person", firm.owner.person_id)
     known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
+    known["order"] = await create_payment_order(firm.gateway)
     known["run"] = await create_run(firm.gateway)
     known["batch"] = await create_batch(firm.gateway.http)
     known["job"] = await create_training(firm.gateway)

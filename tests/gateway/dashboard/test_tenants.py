@@ -17,6 +17,7 @@ from tests.support.dashboard.looking import looker
 from tests.support.gateway.batching import completed_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.fapiaos import add_proof, add_title, issue_fapiao
+from tests.support.gateway.payments import create_payment_order
 from tests.support.gateway.trainings import (
     create_comparison,
     create_training,
@@ -58,6 +59,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "title": await add_title(gateway),
         "fapiao": await issue_fapiao(gateway),
         "proof": await add_proof(gateway),
+        "order": await create_payment_order(gateway),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -70,7 +72,7 @@ class TestTenantIsolation:
         """A new page with a new path parameter must be listed here."""
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
-        further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof"}
+        further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof", "order"}
         assert found - NO_ROWS - OUTCOMES == {*rows, *further}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
