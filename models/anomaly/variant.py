@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.anomaly.detector import Detector, DetectorState, Floats
 from models.anomaly.states import StateInvalid, StateSealer
+from models.own_artefact import VariantBroken
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
 
 VERSION = 1
@@ -34,10 +35,6 @@ _OUTPUTS = (
     OutputField("sensor", BYTES, None, "The sensor with the largest share in it", series=True),
     OutputField(STATE, BYTES, None, "For the next call, where this machine's steps go on"),
 )
-
-
-class VariantBroken(ValueError):
-    """Raised if bytes are not a variant of this version."""
 
 
 class FittedSensor(msgspec.Struct, frozen=True):

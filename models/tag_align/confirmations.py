@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from models.own_artefact import VariantBroken
 from models.tag_align.naming import TagInvalid, Words, validate_tag
 from models.tag_align.own_concepts import OwnConcept, build_own_concepts
 from models.tag_align.parsing.name import read_name
@@ -26,10 +27,6 @@ VERSION, OWN_VERSION = 1, 2
 
 class TooManyConfirmations(ValueError):
     """Raised if a variant would have more than MAX_CONFIRMATIONS tags."""
-
-
-class VariantBroken(ValueError):
-    """Raised if bytes are not a variant of this version."""
 
 
 @dataclass(frozen=True, slots=True)

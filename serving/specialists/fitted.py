@@ -96,7 +96,7 @@ def load_anomaly(name: str, version: str, artefact: bytes) -> Specialist:
         return _load_table(name, version, artefact, monitoring.load, platform="numpy")
     try:
         variant = anomaly.load(artefact)
-    except anomaly.VariantBroken as error:
+    except VariantBroken as error:
         raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
     signature = msgspec.structs.replace(variant.signature, version=version)
     return AnomalySpecialist(name, variant, signature)

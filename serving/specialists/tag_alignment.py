@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.multilingual import EXTRA
+from models.own_artefact import VariantBroken
 from models.signature import BYTES, Columns, InputField, OutputField, Signature
 from models.tag_align.adapt import aligners, load_variant_aligner
 from models.tag_align.aligner import Basis, Candidate, TagAligner, TagAlignment
-from models.tag_align.confirmations import TooManyConfirmations, VariantBroken
+from models.tag_align.confirmations import TooManyConfirmations
 from models.tag_align.naming import MAX_TAG_LENGTH, TagInvalid
 from models.tag_align.own_concepts import MAX_CONCEPTS, OWN_SCHEME
 from models.tag_align.parsing.name import Notation

@@ -14,10 +14,10 @@ from models.anomaly.variant import (
     SENSITIVITY,
     STATE,
     Variant,
-    VariantBroken,
     load,
     render,
 )
+from models.own_artefact import VariantBroken
 from models.signature import Columns, InputInvalid, validate_columns
 from tests.support.models.made_up_rig import SENSORS, hours, leaking
 
