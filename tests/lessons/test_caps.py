@@ -20,12 +20,13 @@ from gateway.call.values import Operation
 from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.quota.demand import worst_case_cost
 from tests.support import builders
-from tests.support.builders import CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
+from tests.support.builders import CATALOG, CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.support.clocks import ShiftedClock
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.asking import until
 from tests.support.gateway.decoded import example_request
 from tests.support.gateway.errors import error_of
+from tests.support.gateway.moderating import moderating
 
 # A prompt of one word, a response of 20 tokens.
 COST = 500 + 20 * 2000
@@ -111,7 +112,10 @@ class TestLimitOverruns:
         self, limited: Limited, upstream: FakeUpstream, operation: Operation
     ) -> None:
         """maximhq/bifrost#2873: pass-through routes do not check budgets."""
-        async with limited(credit(0)) as gateway:
+        # Only operators' catalogs have models that check texts.
+        is_served = operation is not Operation.MODERATION
+        catalog = CATALOG if is_served else moderating(upstream.url)
+        async with limited(credit(0), catalog=catalog) as gateway:
             endpoint = ENDPOINTS[operation]
             url = endpoint.path.replace("{name:str}", SPECIALIST)
             answer = await gateway.http.post(url, json=example_request(endpoint))
