@@ -5,6 +5,7 @@ import hashlib
 from datetime import datetime
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 import billing.outcomes.evidence.log
@@ -15,6 +16,8 @@ from billing.outcomes.evidence.log import (
     AttesterNotActive,
     EvidenceKind,
     EvidenceNotFound,
+    EvidenceSubmission,
+    append_evidence,
     get_evidence,
     list_evidence,
 )
@@ -22,7 +25,7 @@ from billing.outcomes.evidence.readings_file import EvidenceInvalid
 from billing.outcomes.evidence.signatures import AttestationInvalid
 from billing.outcomes.evidence.views import evidence_json
 from billing.tables import Evidence
-from tests.support.billing.making import sql
+from tests.support.billing.making import sql, until_somebody_waits
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
 from tests.support.outcomes.deals import CUSTOMER, OPERATOR, READINGS, Deal, Signer
 
@@ -53,13 +56,19 @@ class TestEvidenceRecording:
         assert (found.said, found.signature) == (kept.said, kept.signature)
 
     async def test_repeated_evidence_is_stored_once(self, deal: Deal, sensor: Signer) -> None:
-        """Also for concurrent requests, and after the attester is revoked."""
-        both = await asyncio.gather(deal.says(sensor), deal.says(sensor))
-        assert both[0].id == both[1].id
+        """Also while the same is being stored, and after the attester is revoked."""
+        clock, contract_id = deal.firm.story.clock, sensor.row.contract_id
+        signature = sensor.signs(EvidenceKind.READINGS, READINGS)
+        said = EvidenceSubmission(sensor.row.id, EvidenceKind.READINGS, READINGS, signature)
         async with deal.firm.story.database.transaction() as session:
-            clock = deal.firm.story.clock
+            await session.execute(text("select 1 from outcome_contract for update"))
+            repeated = asyncio.create_task(deal.says(sensor))
+            await until_somebody_waits(session)
+            stored = await append_evidence(session, clock, deal.account_id, contract_id, said)
+        assert (await repeated).id == stored.id
+        async with deal.firm.story.database.transaction() as session:
             await revoke_attester(session, clock, deal.account_id, sensor.row.id, CUSTOMER)
-        assert (await deal.says(sensor)).id == both[0].id
+        assert (await deal.says(sensor)).id == stored.id
         assert len(await page(deal, sensor)) == 1
 
     async def test_same_text_of_another_kind_or_attester_is_a_new_entry(
