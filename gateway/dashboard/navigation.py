@@ -9,13 +9,17 @@ from infra.translations import gettext_noop
 
 @dataclass(frozen=True, slots=True)
 class NavigationEntry:
-    """A navigation item; `icon` is a symbol of templates/parts/icons.html."""
+    """A navigation item; `icon` is a symbol of templates/parts/icons.html.
+
+    `also` is the address of further pages that belong to it.
+    """
 
     name: str
     text: str
     address: str
     icon: str
     permission: Permission = Permission.READ
+    also: str | None = None
 
 
 ACCOUNT_PAGES = (
@@ -29,8 +33,14 @@ ACCOUNT_PAGES = (
     NavigationEntry("batches", gettext_noop("Batches"), "/dashboard/batches", "copy"),
     NavigationEntry("keys", gettext_noop("API keys"), "/dashboard/keys", "key"),
     NavigationEntry("plan", gettext_noop("Plan"), "/dashboard/plan", "plan"),
-    NavigationEntry("invoices", gettext_noop("Invoices"), "/dashboard/invoices", "receipt"),
-    NavigationEntry("wallet", gettext_noop("Wallet"), "/dashboard/wallet", "receipt"),
+    NavigationEntry(
+        "invoices",
+        gettext_noop("Invoices"),
+        "/dashboard/invoices",
+        "receipt",
+        also="/dashboard/fapiao",
+    ),
+    NavigationEntry("wallet", gettext_noop("Wallet"), "/dashboard/wallet", "wallet"),
     NavigationEntry("outcomes", gettext_noop("Outcomes"), "/dashboard/outcomes", "target"),
     NavigationEntry("limits", gettext_noop("Limits and alerts"), "/dashboard/limits", "bell"),
     NavigationEntry("guard", gettext_noop("Guard"), "/dashboard/guard", "check"),
