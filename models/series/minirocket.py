@@ -7,6 +7,7 @@ that its contribution can be told under that column's name.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import msgspec
@@ -23,6 +24,7 @@ _MAX_DILATIONS = 6
 _BIASES = 2
 _GOLDEN_RATIO = (np.sqrt(5.0) + 1.0) / 2.0
 _SEED = 13
+_BLOCK_VALUES = 1 << 21
 
 
 class Convolution(msgspec.Struct, frozen=True):
@@ -47,26 +49,31 @@ class MiniRocket(msgspec.Struct, frozen=True):
 
     def transform(self, windows: Windows) -> NDArray[np.float32]:
         """Return the share of steps above each bias, [windows, features]."""
-        parts: dict[int, NDArray[np.float32]] = {}
-        for (dilation, column), numbers in self._groups().items():
-            shifted = shift(windows[:, :, column], dilation)
-            total = shifted.sum(axis=0)
-            for number in numbers:
-                one = self.convolutions[number]
-                found = _trim(convolve(shifted, total, one.kernel), one)
-                parts[number] = np.stack(
-                    [(found > np.float32(bias)).mean(axis=1) for bias in one.biases], axis=1
-                )
-        return np.concatenate(
-            [parts[number] for number in range(len(self.convolutions))], axis=1
-        ).astype(np.float32)
+        counts = [len(one.biases) for one in self.convolutions]
+        first_features = np.cumsum([0, *counts[:-1]])
+        features = np.empty((len(windows), sum(counts)), dtype=np.float32)
+        for (dilation, column), groups in self._groups().items():
+            for block in _blocks(len(windows), windows.shape[1]):
+                shifted = shift(windows[block, :, column], dilation)
+                total = shifted.sum(axis=0)
+                for numbers in groups:
+                    members = [self.convolutions[number] for number in numbers]
+                    shares = _shares_above(shifted, total, members)
+                    for at in range(shares.shape[1]):
+                        features[block, first_features[numbers] + at] = shares[:, at].T
+        return features
 
-    def _groups(self) -> dict[tuple[int, int], list[int]]:
-        """Return the convolutions by dilation and column, which share their shifted windows."""
-        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    def _groups(self) -> dict[tuple[int, int], list[list[int]]]:
+        """Return the convolutions by dilation and column, which share their shifted windows.
+
+        Those of a list are padded alike and have as many biases, so they are computed at once: a
+        call of one window is as fast as its arrays are few.
+        """
+        groups: dict[tuple[int, int], dict[tuple[bool, int], list[int]]] = {}
         for number, one in enumerate(self.convolutions):
-            groups[one.dilation, one.column].append(number)
-        return groups
+            alike = groups.setdefault((one.dilation, one.column), defaultdict(list))
+            alike[one.padded, len(one.biases)].append(number)
+        return {shared: list(alike.values()) for shared, alike in groups.items()}
 
 
 def fit_minirocket(windows: Windows) -> MiniRocket:
@@ -84,7 +91,7 @@ def fit_minirocket(windows: Windows) -> MiniRocket:
             shifted = shift(example, dilation)
             padded = (place + kernel) % 2 == 0
             one = Convolution(kernel, dilation, column, padded, ())
-            found = _trim(convolve(shifted, shifted.sum(axis=0), kernel), one)
+            found = _trim(convolve(shifted, shifted.sum(axis=0), [kernel]), one)
             levels = [(quantile + at + 1) * _GOLDEN_RATIO % 1.0 for at in range(_BIASES)]
             quantile += _BIASES
             biases = tuple(float(value) for value in np.quantile(found, levels))
@@ -115,16 +122,36 @@ def shift(values: NDArray[np.float32], dilation: int) -> NDArray[np.float32]:
 
 
 def convolve(
-    shifted: NDArray[np.float32], total: NDArray[np.float32], kernel: int
+    shifted: NDArray[np.float32], total: NDArray[np.float32], kernels: Sequence[int]
 ) -> NDArray[np.float32]:
-    """Return the convolution with a kernel, three weights of 2 and six of -1, [windows, steps]."""
-    first, second, third = KERNELS[kernel]
+    """Return convolutions, [kernels, windows, steps]: three weights of 2 and six of -1 each."""
+    first, second, third = np.array([KERNELS[kernel] for kernel in kernels]).T
     return np.asarray(3 * (shifted[first] + shifted[second] + shifted[third]) - total)
 
 
+def _shares_above(
+    shifted: NDArray[np.float32], total: NDArray[np.float32], members: Sequence[Convolution]
+) -> NDArray[np.float64]:
+    """Return the share of steps above each bias, [convolutions, biases, windows].
+
+    The convolutions have one dilation and column, are padded alike and have as many biases.
+    """
+    found = _trim(convolve(shifted, total, [one.kernel for one in members]), members[0])
+    biases = np.array([one.biases for one in members], dtype=np.float32)
+    above = [np.count_nonzero(found > bias[:, None, None], axis=2) for bias in biases.T]
+    return np.asarray(np.stack(above, axis=1) / found.shape[2], dtype=np.float64)
+
+
+def _blocks(windows: int, steps: int) -> Iterator[slice]:
+    """Return slices of the windows whose convolutions fit into some megabytes."""
+    size = max(1, _BLOCK_VALUES // (len(KERNELS) * steps))
+    for start in range(0, windows, size):
+        yield slice(start, start + size)
+
+
 def _trim(found: NDArray[np.float32], one: Convolution) -> NDArray[np.float32]:
-    """Return a convolution without the steps at which the kernel hangs over, unless padded."""
+    """Return convolutions without the steps at which kernels hang over, unless they are padded."""
     margin = (KERNEL_LENGTH // 2) * one.dilation
-    if one.padded or found.shape[1] <= 2 * margin:
+    if one.padded or found.shape[2] <= 2 * margin:
         return found
-    return found[:, margin:-margin]
+    return found[:, :, margin:-margin]

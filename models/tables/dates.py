@@ -91,6 +91,9 @@ def epoch_unit(numbers: Numbers) -> float | None:
 
 def _find_form(sample: Sequence[str]) -> tuple[Parse, tuple[str, ...]]:
     """Return the form that fits most of the texts, and what was assumed."""
+    # Usual, and no other form fits more of them: the times of a call are read in half the time.
+    if all(_parse_year_first(text) is not None for text in sample):
+        return _parse_year_first, ()
     day_first, month_first = _year_last(day_first=True), _year_last(day_first=False)
     forms = (_parse_year_first, _parse_compact, day_first, month_first)
     counts = [sum(form(text) is not None for text in sample) for form in forms]

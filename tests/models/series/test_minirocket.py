@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from models.series import minirocket
 from models.series.minirocket import (
     KERNELS,
     MiniRocket,
@@ -25,7 +26,7 @@ def test_convolution_is_that_of_dilated_weights(kernel: int, dilation: int) -> N
     dilated = np.zeros(8 * dilation + 1)
     dilated[::dilation] = [2 if at in KERNELS[kernel] else -1 for at in range(9)]
     shifted = shift(values[np.newaxis], dilation)
-    found = convolve(shifted, shifted.sum(axis=0), kernel)[0]
+    found = convolve(shifted, shifted.sum(axis=0), [kernel])[0, 0]
     assert np.allclose(found, np.correlate(values, dilated, mode="same"), atol=1e-4)
 
 
@@ -59,3 +60,12 @@ def test_column_changes_only_its_own_features() -> None:
     owners = np.array(rocket.owners)
     assert not changed[owners == 0].any()
     assert changed[owners == 1].mean() > 0.5
+
+
+def test_windows_are_transformed_alike_in_blocks_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    rocket, features = fitted(2)
+    windows = np.random.default_rng(2).normal(0, 1, (20, 50, 2)).astype(np.float32)
+    alone = np.concatenate([rocket.transform(window[np.newaxis]) for window in windows])
+    monkeypatch.setattr(minirocket, "_BLOCK_VALUES", 84 * 50 * 3)
+    assert np.array_equal(rocket.transform(windows), features)
+    assert np.array_equal(alone, features)
