@@ -3,6 +3,8 @@
 The previous version neither reads nor writes these tables.
 """
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -99,6 +101,21 @@ def _create_fapiao() -> None:
         sa.Column("number", sa.Text(), nullable=True),
         sa.Column("issued_on", sa.Date(), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        *_fapiao_constraints(),
+    )
+    for column in ("account_id", "invoice_id", "original_id", "batch_id"):
+        op.create_index(f"ix_fapiao_{column}", "fapiao", [column])
+    op.create_index(
+        "ix_fapiao_open",
+        "fapiao",
+        ["requested_at"],
+        postgresql_where=sa.text("status in ('requested', 'issuing')"),
+    )
+
+
+def _fapiao_constraints() -> Sequence[sa.Constraint]:
+    """Checks and keys of the table `fapiao`."""
+    return (
         sa.CheckConstraint("colour in ('blue', 'red')", name="ck_fapiao_colour_known"),
         sa.CheckConstraint(
             "status in ('requested', 'issuing', 'issued', 'rejected')",
@@ -130,14 +147,6 @@ def _create_fapiao() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_fapiao"),
         sa.UniqueConstraint("serial", name="uq_fapiao_serial"),
         sa.UniqueConstraint("number", name="uq_fapiao_number"),
-    )
-    for column in ("account_id", "invoice_id", "original_id", "batch_id"):
-        op.create_index(f"ix_fapiao_{column}", "fapiao", [column])
-    op.create_index(
-        "ix_fapiao_open",
-        "fapiao",
-        ["requested_at"],
-        postgresql_where=sa.text("status in ('requested', 'issuing')"),
     )
 
 
