@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 from zipfile import BadZipFile, ZipFile
@@ -67,8 +68,20 @@ async def store_file(
     return found
 
 
-async def read_file(session: AsyncSession, account_id: UUID, fapiao_id: UUID, wanted: str) -> bytes:
-    """Return the content of a fapiao's file. Raises FapiaoNotFound."""
+@dataclass(frozen=True, slots=True)
+class FapiaoDownload:
+    """A file of a fapiao, named by the fapiao's number."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+async def read_file(
+    session: AsyncSession, account_id: UUID, fapiao_id: UUID, wanted: str
+) -> FapiaoDownload:
+    """Return the file of a fapiao in a format. Raises FapiaoNotFound, also for other formats."""
+    row = await get_fapiao(session, account_id, fapiao_id)
     query = select(FapiaoFile.content).where(
         col(FapiaoFile.account_id) == account_id,
         col(FapiaoFile.fapiao_id) == fapiao_id,
@@ -77,7 +90,7 @@ async def read_file(session: AsyncSession, account_id: UUID, fapiao_id: UUID, wa
     content = (await session.scalars(query)).one_or_none()
     if content is None:
         raise FapiaoNotFound("The fapiao has no file of this format yet.", param="format")
-    return content
+    return FapiaoDownload(f"{row.number}.{wanted}", FileFormat(wanted).media_type, content)
 
 
 async def list_formats(

@@ -60,6 +60,10 @@ class Upload:
     content: bytes
 
 
+NO_UPLOAD = Upload("", b"")
+"""Stands for a file that was not chosen where an empty one is refused with the same words."""
+
+
 async def read_upload(request: Request[Any, Any, Any]) -> Upload | None:
     """Read the file of the form's field `upload`; None if none was chosen."""
     upload = (await request.form()).get("upload")

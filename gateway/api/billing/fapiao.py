@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.fapiao.errors import FapiaoNotFound, FapiaoTitleNotFound
-from billing.fapiao.files import FileFormat, read_file
+from billing.fapiao.files import read_file
 from billing.fapiao.funds import CURRENCY, list_invoice_fapiaos, load_requestable
 from billing.fapiao.requests import FAPIAO_ID_PREFIX, get_fapiao, list_fapiaos
 from billing.fapiao.title_fields import TitleFields
@@ -276,10 +276,9 @@ async def file_response(
 ) -> Response[bytes]:
     """Return the file of a fapiao as a download. Raises FapiaoNotFound."""
     async with database.transaction() as session:
-        row = await get_fapiao(session, account_id, parse_fapiao_id(fapiao))
-        content = await read_file(session, account_id, row.id, wanted)
-    headers = {"content-disposition": f'attachment; filename="{row.number}.{wanted}"'}
-    return Response(content, media_type=FileFormat(wanted).media_type, headers=headers)
+        file = await read_file(session, account_id, parse_fapiao_id(fapiao), wanted)
+    headers = {"content-disposition": f'attachment; filename="{file.name}"'}
+    return Response(file.content, media_type=file.media_type, headers=headers)
 
 
 def _key_name(principal: Principal) -> str:

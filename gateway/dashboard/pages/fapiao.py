@@ -20,7 +20,7 @@ from billing.fapiao.errors import (
     FapiaoTitleNotFound,
     InvalidFapiaoState,
 )
-from billing.fapiao.files import FileFormat, list_formats, read_file
+from billing.fapiao.files import list_formats, read_file
 from billing.fapiao.funds import CURRENCY, list_invoice_fapiaos, load_requestable
 from billing.fapiao.requests import FAPIAO_ID_PREFIX, get_fapiao, list_fapiaos
 from billing.fapiao.title_fields import TitleFields
@@ -137,12 +137,9 @@ class FapiaoPages(Controller):
         """Return the PDF or OFD file of a fapiao."""
         fapiao_id = _parse_id(FAPIAO_ID_PREFIX, fapiao)
         async with database.transaction() as session:
-            row = await get_fapiao(session, page.account_id, fapiao_id)
-            if format not in list(FileFormat):
-                raise FapiaoNotFound("The fapiao has no file of this format yet.")
-            content = await read_file(session, page.account_id, fapiao_id, format)
-        headers = {"content-disposition": f'attachment; filename="{row.number}.{format}"'}
-        return Response(content, media_type=FileFormat(format).media_type, headers=headers)
+            file = await read_file(session, page.account_id, fapiao_id, format)
+        headers = {"content-disposition": f'attachment; filename="{file.name}"'}
+        return Response(file.content, media_type=file.media_type, headers=headers)
 
     @get("/{fapiao:str}/reissue", name="dashboard:fapiao-reissue", permission=Permission.PAY)
     async def show_reissue(

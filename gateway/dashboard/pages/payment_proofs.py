@@ -16,7 +16,7 @@ from billing.bank_statements.proofs import (
     store_proof,
 )
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound
-from gateway.dashboard.forms import Upload, read_upload
+from gateway.dashboard.forms import NO_UPLOAD, read_upload
 from gateway.dashboard.page_request import PageRequest
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
@@ -49,7 +49,7 @@ class PaymentProofPages(Controller):
         invoice_id = ids.parse_id(INVOICE_ID_PREFIX, invoice)
         if invoice_id is None:
             raise InvoiceNotFound("The account has no such invoice.", param="invoice")
-        content = (await read_upload(request) or Upload("", b"")).content
+        content = (await read_upload(request) or NO_UPLOAD).content
         actor, account_id, by = page.actor, page.account_id, page.viewer.email
         async with database.transaction() as session:
             proof = await store_proof(session, clock, account_id, invoice_id, by, content)

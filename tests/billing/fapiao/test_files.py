@@ -245,7 +245,9 @@ class TestFapiaoFiles:
             assert await list_formats(session, firm.account.id, [row.id]) == {
                 row.id: ("pdf", "ofd")
             }
-            assert await read_file(session, *place, "pdf") == b"%PDF-1.7"
+            file = await read_file(session, *place, "pdf")
+            assert (file.name, file.media_type) == (f"{row.number}.pdf", "application/pdf")
+            assert file.content == b"%PDF-1.7"
             with pytest.raises(FapiaoNotFound):
                 await read_file(session, (await story.firm("B")).account.id, row.id, "pdf")
             with pytest.raises(FapiaoNotFound):

@@ -16,8 +16,8 @@ from billing.invoices.numbering import format_invoice_number
 from billing.tables import Account, Invoice, LegalEntity, PaymentProof
 from gateway.dashboard.forms import (
     EMPTY_FORM,
+    NO_UPLOAD,
     FormState,
-    Upload,
     read_form_fields,
     read_upload,
     with_errors,
@@ -67,7 +67,7 @@ class BankPages(Controller):
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Store and match the transfers of an uploaded statement."""
-        upload = await read_upload(request) or Upload("", b"")
+        upload = await read_upload(request) or NO_UPLOAD
         try:
             async with database.transaction() as session:
                 place = (session, clock, page.actor, upload.filename, upload.content)

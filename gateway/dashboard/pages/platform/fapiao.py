@@ -3,12 +3,14 @@
 import io
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 from zipfile import ZipFile
 
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
 
 from billing.accounts.entities import LegalEntityNotFound
 from billing.fapiao.batch_file import BatchFileProvider
@@ -28,8 +30,8 @@ from billing.fapiao.result_file import MAX_RESULT_BYTES
 from billing.tables import Account, Fapiao
 from gateway.dashboard.forms import (
     EMPTY_FORM,
+    NO_UPLOAD,
     FormState,
-    Upload,
     read_form_fields,
     read_upload,
     restored_form,
@@ -53,7 +55,6 @@ from infra.database.database import Database
 
 _URL = "/dashboard/platform/fapiao"
 _FORM_OVERHEAD_BYTES = 64 << 10
-_NO_UPLOAD = Upload("", b"")
 _REASON = PreservedFields(_URL + "/{fapiao}/reject", ("reason",))
 
 
@@ -107,7 +108,7 @@ class PlatformFapiaoPages(Controller):
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Record the results of an uploaded list, and show what was recorded."""
-        upload = await read_upload(request) or _NO_UPLOAD
+        upload = await read_upload(request) or NO_UPLOAD
         file = ProviderFile(upload.filename, upload.content)
         provider = BatchFileProvider(load_layout(), result=file)
         try:
@@ -130,7 +131,7 @@ class PlatformFapiaoPages(Controller):
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Store the file of the fapiao that the file's name contains the number of."""
-        upload = await read_upload(request) or _NO_UPLOAD
+        upload = await read_upload(request) or NO_UPLOAD
         try:
             async with database.transaction() as session:
                 row = await find_any_fapiao(session, upload.filename.rpartition(".")[0])
@@ -199,13 +200,16 @@ async def _render(
     """Render the page of open fapiao."""
     async with database.transaction() as session:
         open_rows = await list_open_fapiaos(session)
-        accounts = [await session.get_one(Account, row.account_id) for row in open_rows]
+        query = select(Account.id, Account.name)
+        wanted = {row.account_id for row in open_rows}
+        accounts = (await session.execute(query.where(col(Account.id).in_(wanted)))).all()
+    names: dict[UUID, str] = {account.id: account.name for account in accounts}
     return page.render(
         "platform/fapiao.html",
         status=status,
         rows=[
-            (row, account.name, ids.format_id(FAPIAO_ID_PREFIX, row.id))
-            for row, account in zip(open_rows, accounts, strict=True)
+            (row, names[row.account_id], ids.format_id(FAPIAO_ID_PREFIX, row.id))
+            for row in open_rows
         ],
         form=form,
         report=report,
