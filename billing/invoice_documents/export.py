@@ -1,6 +1,6 @@
 """Export of an invoice as a folder of files from which its amounts can be recomputed.
 
-    invoice.json  lines.csv  calls.csv  invoice.pdf  terms/<version>.json
+    invoice.json  lines.csv  focus.csv  calls.csv  invoice.pdf  terms/<version>.json
     outcomes/<settlement>.json
 
 tests/support/rerate.py recomputes an invoice without using this code base. Calls are written page
@@ -23,6 +23,7 @@ from billing.invoice_documents.builder import build_invoice_document
 from billing.invoice_documents.document import InvoiceDocument
 from billing.invoice_documents.rendering.calls_csv import CallCsvFormat
 from billing.invoice_documents.rendering.csv import render_lines_csv
+from billing.invoice_documents.rendering.focus_csv import render_focus_csv
 from billing.invoice_documents.rendering.pdf import render_invoice_pdf
 from billing.invoice_documents.sources import load_evidence_bundles, load_plan_versions
 
@@ -62,10 +63,11 @@ async def _write_calls(session: AsyncSession, document: InvoiceDocument, file: P
 
 
 def _write_document(target: Path, document: InvoiceDocument) -> None:
-    """Write the document as JSON and PDF, and its lines as CSV, into the folder `target`."""
+    """Write the document as JSON and PDF, and its lines as CSV and FOCUS, into `target`."""
     text = json.dumps(document.to_json(), ensure_ascii=False, indent=2)
     _write(target / "invoice.json", text.encode())
     _write(target / "lines.csv", render_lines_csv(document))
+    _write(target / "focus.csv", render_focus_csv(document))
     _write(target / "invoice.pdf", render_invoice_pdf(document))
 
 

@@ -18,7 +18,7 @@ from tests.support.stories.outcome_story import contract
 from tests.support.stories.random_month import live
 from tests.support.stories.story import Firm, Story
 
-FILES = {"calls.csv", "invoice.json", "invoice.pdf", "lines.csv", "terms"}
+FILES = {"calls.csv", "focus.csv", "invoice.json", "invoice.pdf", "lines.csv", "terms"}
 
 
 async def exported(firm: Firm, folder: Path) -> list[Path]:

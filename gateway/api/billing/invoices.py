@@ -13,6 +13,7 @@ from billing.invoice_documents.billed_call_query import list_invoice_calls
 from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
 from billing.invoice_documents.invoice_list import list_invoices
 from billing.invoice_documents.rendering.csv import render_lines_csv
+from billing.invoice_documents.rendering.focus_csv import render_focus_csv
 from billing.invoice_documents.rendering.pdf import render_invoice_pdf
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound
 from billing.metering.usage import REQUEST_ID_PREFIX
@@ -119,6 +120,31 @@ class InvoiceRoutes(Controller):
                 session, principal.account_id, _parse_invoice_id(invoice), locale
             )
         return _download(render_lines_csv(document), "text/csv", f"{document.name}.csv")
+
+    @get(
+        "/{invoice:str}/focus.csv",
+        summary="Download an invoice in the FOCUS format",
+        media_type="text/csv",
+    )
+    async def focus(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        document_queue: NamedDependency[DocumentQueue],
+        request_limits: NamedDependency[RequestLimits],
+        invoice: FromPath[str],
+        locale: Locale = None,
+    ) -> Response[bytes]:
+        """Return an invoice as rows of the FinOps Open Cost and Usage Specification (FOCUS) 1.2.
+
+        After a wait in the document queue.
+        """
+        await request_limits.count_request(principal.quotas)
+        async with document_queue.slot(principal.account_id), database.transaction() as session:
+            document = await build_invoice_document(
+                session, principal.account_id, _parse_invoice_id(invoice), locale
+            )
+        return _download(render_focus_csv(document), "text/csv", f"{document.name}-focus.csv")
 
     @get("/{invoice:str}/calls", summary="List the calls billed by an invoice or one of its lines")
     async def calls(

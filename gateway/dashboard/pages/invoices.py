@@ -33,6 +33,7 @@ from billing.invoice_documents.builder import build_invoice_document, build_invo
 from billing.invoice_documents.document import InvoiceDocument
 from billing.invoice_documents.invoice_list import list_invoices
 from billing.invoice_documents.rendering.csv import render_lines_csv
+from billing.invoice_documents.rendering.focus_csv import render_focus_csv
 from billing.invoice_documents.rendering.pdf import render_invoice_pdf
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound, get_invoice
 from billing.metering.quotas import QuotaRef, find_request_rate_quotas
@@ -175,6 +176,21 @@ class InvoicePages(Controller):
         async with document_queue.slot(page.account_id):
             document = await _get_document(page, database, invoice)
         return _file_response(render_lines_csv(document), "text/csv", f"{document.name}.csv")
+
+    @get("/{invoice:str}/focus.csv", name="dashboard:focus")
+    async def download_focus(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        document_queue: NamedDependency[DocumentQueue],
+        request_limits: NamedDependency[RequestLimits],
+        invoice: FromPath[str],
+    ) -> Response[bytes]:
+        """Return the invoice as FOCUS rows, for cost tools."""
+        await request_limits.count_request(await _request_quotas(page, database))
+        async with document_queue.slot(page.account_id):
+            document = await _get_document(page, database, invoice)
+        return _file_response(render_focus_csv(document), "text/csv", f"{document.name}-focus.csv")
 
     @get("/{invoice:str}/lines/{number:int}", name="dashboard:line")
     async def list_billed_calls(

@@ -50,7 +50,10 @@ async def test_usage_invoice_export_has_terms_and_each_call(growth: Firm, tmp_pa
     folder = await export(growth, invoice, tmp_path)
     document = json.loads((folder / "invoice.json").read_text("utf-8"))
     terms = {f"terms/{one['version']}.json" for one in document["terms"]}
-    assert files(folder) == {"invoice.json", "lines.csv", "calls.csv", "invoice.pdf"} | terms
+    assert (
+        files(folder)
+        == {"invoice.json", "lines.csv", "focus.csv", "calls.csv", "invoice.pdf"} | terms
+    )
     assert folder == tmp_path / document["number"]
     with (folder / "calls.csv").open(encoding="utf-8-sig", newline="") as told:
         calls = list(csv.DictReader(told))

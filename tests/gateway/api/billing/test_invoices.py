@@ -128,7 +128,9 @@ class TestInvoiceCalls:
 
 
 class TestInvoiceAccessErrors:
-    @pytest.mark.parametrize("rest", ["", "/pdf", "/lines.csv", "/calls", "/calls.csv"])
+    @pytest.mark.parametrize(
+        "rest", ["", "/pdf", "/lines.csv", "/focus.csv", "/calls", "/calls.csv"]
+    )
     async def test_invoice_of_another_account_is_not_found(
         self, billed: Gateway, rest: str
     ) -> None:

@@ -12,6 +12,7 @@ READ = (
     "/v1/invoices/{invoice}",
     "/v1/invoices/{invoice}/pdf",
     "/v1/invoices/{invoice}/lines.csv",
+    "/v1/invoices/{invoice}/focus.csv",
     "/v1/invoices/{invoice}/calls",
     "/v1/subscription",
     "/v1/plans",
