@@ -42,6 +42,7 @@ class MoneyEvent(StrEnum):
     PLAN_STARTED = "plan.started"
     PLAN_CHANGED = "plan.changed"
     PLAN_ENDING = "plan.ending"
+    PLAN_PAUSED = "plan.paused"
     PLAN_RESUMED = "plan.resumed"
 
 

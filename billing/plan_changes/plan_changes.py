@@ -2,6 +2,7 @@
 
     upgrade: immediate, the unused fee is credited against the new one (proration)
     downgrade: at the end of the paid period
+    pause: at the end of the paid period; the fee is due again when the plan resumes
 
 A change first bills what is due, so its result does not depend on when the jobs last ran. The
 access epoch is advanced last, so that gateways reload the account's cached prices: its single row
@@ -27,6 +28,12 @@ from billing.invoices.period_close import (
 from billing.metering.key_epoch import advance_epoch
 from billing.rating.fees import PaidFee, fixed_fee_line, unused_fee_line
 from billing.rating.statement import StatementLine
+from billing.subscriptions.pauses import (
+    discard_pause,
+    end_pause,
+    find_paused_phase,
+    pause_subscription,
+)
 from billing.subscriptions.subscriptions import (
     SamePlan,
     SubscriptionState,
@@ -67,10 +74,12 @@ class PlanChangePreview:
 async def start_plan(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
 ) -> PlanChange:
-    """Start a subscription and invoice the first fee unless there is a trial.
+    """Start a subscription and invoice the first fee unless there is a trial. Ends a pause.
 
     Raises AlreadySubscribed, PlanCurrencyDiffers.
     """
+    await lock_profile(session, account_id)
+    await discard_pause(session, account_id, clock.now())
     phase = await start_subscription(session, clock, account_id, version)
     return await _charge_due_fees(session, clock, phase)
 
@@ -111,20 +120,49 @@ async def preview_plan_change(
 async def cancel_plan(
     session: AsyncSession, clock: Clock, account_id: UUID, *, at_end: bool
 ) -> SubscriptionPhase:
-    """Cancel the plan, if `at_end` with the paid period, without refund. Raises NotSubscribed."""
+    """Cancel the plan, if `at_end` with the paid period, without refund. Raises NotSubscribed.
+
+    A paused plan is cancelled at once. Returns the last phase.
+    """
     await close_and_invoice(session, clock, account_id, grace=None)
-    phase = await cancel_subscription(session, clock, account_id, at_end=at_end)
-    await refresh_account_credit(session, clock, account_id)
-    await advance_epoch(session, account_id)
+    phase = await discard_pause(session, account_id, clock.now())
+    if phase is None:
+        phase = await cancel_subscription(session, clock, account_id, at_end=at_end)
+    await _apply(session, clock, account_id)
     return phase
 
 
-async def resume_plan(session: AsyncSession, clock: Clock, account_id: UUID) -> SubscriptionPhase:
-    """Undo a scheduled cancellation or downgrade. Raises NotSubscribed, NothingToResume."""
+async def pause_plan(
+    session: AsyncSession, clock: Clock, account_id: UUID, resumes_at: datetime | None
+) -> SubscriptionPhase:
+    """Pause the plan from the end of the paid period, until `resumes_at` or `resume_plan`.
+
+    Returns the last phase. Raises NotSubscribed, ResumptionTimeInvalid.
+    """
+    await close_and_invoice(session, clock, account_id, grace=None)
+    phase = await pause_subscription(session, clock, account_id, resumes_at)
+    await _apply(session, clock, account_id)
+    return phase
+
+
+async def resume_plan(session: AsyncSession, clock: Clock, account_id: UUID) -> PlanChange:
+    """Undo a scheduled cancellation, downgrade or pause, or end a pause and invoice the fee.
+
+    Raises NotSubscribed, NothingToResume.
+    """
+    await lock_profile(session, account_id)
+    if await find_paused_phase(session, account_id, clock.now()) is not None:
+        await close_and_invoice(session, clock, account_id, grace=None)
+        return await _charge_due_fees(session, clock, await end_pause(session, clock, account_id))
     phase = await resume_subscription(session, clock, account_id)
+    await _apply(session, clock, account_id)
+    return PlanChange(phase)
+
+
+async def _apply(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
+    """Refresh the available credit and advance the access epoch after a change."""
     await refresh_account_credit(session, clock, account_id)
     await advance_epoch(session, account_id)
-    return phase
 
 
 async def _charge_due_fees(

@@ -21,10 +21,15 @@ from billing.money import minor_text, nano_text
 from billing.plan_changes.offers import Offer
 from billing.plan_changes.plan_changes import PlanChangePreview
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.subscriptions import PREFIX, find_subscription
+from billing.subscriptions.pauses import find_paused_plan, find_resumption
+from billing.subscriptions.subscriptions import PREFIX, SubscriptionState, find_subscription
 from billing.tables import PlanVersion, SubscriptionPhase
 from infra import ids
 from infra.clock import Clock
+
+_NO_SUBSCRIPTION = dict.fromkeys(
+    ("id", "plan", "started_at", "paid_until", "ends_at", "pause", "following")
+)
 
 
 def plan_json(version: PlanVersion, terms: PlanTerms) -> dict[str, Any]:
@@ -68,25 +73,53 @@ async def subscription_json(
 ) -> dict[str, Any]:
     """Return an account's subscription as JSON, with the following plan and available credit.
 
-    Without a subscription, list prices apply and `status` is `none`.
+    Without a subscription, list prices apply and `status` is `none`; also while it is `paused`.
     """
-    subscription = await find_subscription(session, account_id, clock.now())
+    now = clock.now()
+    subscription = await find_subscription(session, account_id, now)
     spendable = {"available": await _available_credit_json(session, clock, account_id)}
+    paused = None
     if subscription is None:
-        nothing = dict.fromkeys(("id", "plan", "started_at", "paid_until", "ends_at", "following"))
-        return {"object": "subscription", "status": "none", **nothing, **spendable}
+        paused = await find_paused_plan(session, account_id, now)
+        if paused is None:
+            return {"object": "subscription", "status": "none", **_NO_SUBSCRIPTION, **spendable}
+        following = await find_resumption(session, account_id, now)
+        subscription = SubscriptionState(paused.phase, paused.terms, following)
+    active = "trialing" if subscription.phase.trial else "active"
+    return {
+        "object": "subscription",
+        "status": active if paused is None else "paused",
+        **await _subscription_fields(session, subscription),
+        **spendable,
+    }
+
+
+async def _subscription_fields(
+    session: AsyncSession, subscription: SubscriptionState
+) -> dict[str, Any]:
+    """Return plan, times, pause and following plan of a subscription as JSON."""
     phase, following = subscription.phase, subscription.following
     version = await session.get_one(PlanVersion, phase.plan_version_id)
     return {
-        "object": "subscription",
-        "status": "trialing" if phase.trial else "active",
         "id": ids.format_id(PREFIX, phase.id),
         "plan": plan_json(version, subscription.terms),
         "started_at": phase.starts_at.isoformat(),
         "paid_until": phase.fees_until.isoformat(),
         "ends_at": phase.ends_at and phase.ends_at.isoformat(),
+        "pause": _pause_json(phase, following),
         "following": following and await _following_phase_json(session, following),
-        **spendable,
+    }
+
+
+def _pause_json(
+    phase: SubscriptionPhase, following: SubscriptionPhase | None
+) -> dict[str, Any] | None:
+    """Return when the pause after a phase begins and ends (None: when the customer resumes)."""
+    if not phase.paused or phase.ends_at is None:
+        return None
+    return {
+        "starts_at": phase.ends_at.isoformat(),
+        "resumes_at": following and following.starts_at.isoformat(),
     }
 
 

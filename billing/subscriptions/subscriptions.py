@@ -5,6 +5,7 @@ Every usage row names the terms that priced it, so no usage is lost at a change.
 
     subscribe -> [trial] -> active -> upgrade (now, prorated) | downgrade (at end of paid period)
                                    -> cancel (now | at end of paid period) -> resume
+                                   -> pause (pauses.py)
 """
 
 from collections.abc import Sequence
@@ -136,7 +137,7 @@ async def start_subscription(
     await _align_periods(session, profile, terms, now)
     today = local_day(now, profile_time_zone(profile))
     paid_from = local_midnight(today + timedelta(days=terms.trial_days), profile_time_zone(profile))
-    phase = _add_phase(session, profile.account_id, version.id, now, paid_from)
+    phase = add_phase(session, profile.account_id, version.id, now, paid_from)
     phase.trial = terms.trial_days > 0
     await session.flush()
     log_event(session, MoneyEvent.PLAN_STARTED, account_id, plan_version_id=version.id, at=now)
@@ -151,10 +152,10 @@ async def switch_plan_now(
     The caller charges and credits the fees. Raises NotSubscribed, SamePlan, PlanCurrencyDiffers.
     """
     profile, subscription, now = await _prepare_plan_change(session, clock, account_id, version)
-    await _delete_following_phases(session, account_id, now)
-    subscription.phase.ends_at = now
+    await delete_following_phases(session, account_id, now)
+    subscription.phase.ends_at, subscription.phase.paused = now, False
     await session.flush()
-    new_phase = _add_phase(
+    new_phase = add_phase(
         session, account_id, version.id, now, local_day_start(now, profile_time_zone(profile))
     )
     await session.flush()
@@ -170,11 +171,11 @@ async def schedule_plan_change(
     Replaces an earlier scheduled change. Raises NotSubscribed, SamePlan, PlanCurrencyDiffers.
     """
     _profile, subscription, now = await _prepare_plan_change(session, clock, account_id, version)
-    await _delete_following_phases(session, account_id, now)
+    await delete_following_phases(session, account_id, now)
     ends_at = await paid_period_end(session, subscription, now)
-    subscription.phase.ends_at = ends_at
+    subscription.phase.ends_at, subscription.phase.paused = ends_at, False
     await session.flush()
-    new_phase = _add_phase(session, account_id, version.id, ends_at, ends_at)
+    new_phase = add_phase(session, account_id, version.id, ends_at, ends_at)
     await session.flush()
     _log_plan_change(session, subscription.phase, new_phase, ends_at)
     return new_phase
@@ -190,10 +191,9 @@ async def cancel_subscription(
     await lock_profile(session, account_id)
     now = clock.now()
     subscription = await require_subscription(session, account_id, now)
-    await _delete_following_phases(session, account_id, now)
-    subscription.phase.ends_at = (
-        await paid_period_end(session, subscription, now) if at_end else now
-    )
+    await delete_following_phases(session, account_id, now)
+    ends_at = await paid_period_end(session, subscription, now) if at_end else now
+    subscription.phase.ends_at, subscription.phase.paused = ends_at, False
     await session.flush()
     phase = subscription.phase
     fields: EventFields = {"plan_version_id": phase.plan_version_id, "at": phase.ends_at}
@@ -204,14 +204,14 @@ async def cancel_subscription(
 async def resume_subscription(
     session: AsyncSession, clock: Clock, account_id: UUID
 ) -> SubscriptionPhase:
-    """Undo a scheduled cancellation or downgrade. Raises NotSubscribed, NothingToResume."""
+    """Undo a scheduled cancellation, downgrade or pause. Raises NotSubscribed, NothingToResume."""
     await lock_profile(session, account_id)
     subscription = await require_subscription(session, account_id, clock.now())
     if subscription.phase.ends_at is None:
-        raise NothingToResume("The subscription has no scheduled cancellation or downgrade.")
-    await _delete_following_phases(session, account_id, clock.now())
+        raise NothingToResume("The subscription has no scheduled cancellation, downgrade or pause.")
+    await delete_following_phases(session, account_id, clock.now())
     await session.flush()
-    subscription.phase.ends_at = None
+    subscription.phase.ends_at, subscription.phase.paused = None, False
     await session.flush()
     version_id = subscription.phase.plan_version_id
     log_event(session, MoneyEvent.PLAN_RESUMED, account_id, plan_version_id=version_id)
@@ -290,7 +290,7 @@ async def _align_periods(
     await rebuild_totals(session, profile.account_id)
 
 
-def _add_phase(
+def add_phase(
     session: AsyncSession,
     account_id: UUID,
     version_id: UUID,
@@ -311,7 +311,7 @@ def _add_phase(
     return phase
 
 
-async def _delete_following_phases(session: AsyncSession, account_id: UUID, now: datetime) -> None:
+async def delete_following_phases(session: AsyncSession, account_id: UUID, now: datetime) -> None:
     """Delete the phases that begin after now, which are scheduled changes."""
     await session.execute(
         delete(SubscriptionPhase).where(

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -90,7 +91,7 @@ class SubscriptionPhase(SQLModel, table=True):
     """A time span in which an account is on a plan version; an account's phases never overlap.
 
     `ends_at` is NULL while no end is known. Fees are due from `fees_from` (after a trial) and are
-    charged up to `fees_until`.
+    charged up to `fees_until`. `paused`: the phase ends with a pause.
     """
 
     __tablename__ = "subscription_phase"
@@ -107,6 +108,9 @@ class SubscriptionPhase(SQLModel, table=True):
     fees_from: datetime = Field(sa_column=moment())
     fees_until: datetime = Field(sa_column=moment())
     trial: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    paused: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
+    )
     created_at: datetime = Field(sa_column=moment())
 
 

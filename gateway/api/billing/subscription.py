@@ -1,8 +1,9 @@
 """`/v1/subscription`, `/v1/plans` and `/v1/wallet`: the account's plan, offers and balance."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX
 from billing.plan_changes.offers import find_offer, list_offers, preview_plan, take_plan
-from billing.plan_changes.plan_changes import cancel_plan, resume_plan
+from billing.plan_changes.plan_changes import cancel_plan, pause_plan, resume_plan
 from billing.plan_changes.views import (
     offer_json,
     plan_change_json,
@@ -40,12 +41,20 @@ class CancellationRequest(msgspec.Struct):
     at_period_end: bool = True
 
 
+class PauseRequest(msgspec.Struct):
+    """When the paused plan continues by itself; without it, when it is resumed."""
+
+    resumes_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
 _PLAN_DECODER = msgspec.json.Decoder(PlanChangeRequest)
 _CANCELLATION_DECODER = msgspec.json.Decoder(CancellationRequest)
+_PAUSE_DECODER = msgspec.json.Decoder(PauseRequest)
 # For the OpenAPI document. Handlers parse bodies themselves, so that errors name the field.
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     "/v1/subscription": PlanChangeRequest,
     "/v1/subscription/cancel": CancellationRequest,
+    "/v1/subscription/pause": PauseRequest,
 }
 
 
@@ -93,10 +102,27 @@ class SubscriptionRoutes(Controller):
         change = partial(_cancel_subscription, clock, principal.account_id, cancellation)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
+    @post("/subscription/pause", status_code=200, summary="Pause the subscription")
+    async def pause(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[bytes]:
+        """Pause the plan from the end of the paid period; return the subscription.
+
+        Until it is resumed there is no fee, no usage is included, and list prices apply.
+        """
+        pause = decode_body_strict(_PAUSE_DECODER, await request.body() or b"{}")
+        change = partial(_pause_subscription, clock, principal.account_id, pause)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
+
     @post(
         "/subscription/resume",
         status_code=200,
-        summary="Resume the subscription: undo a scheduled cancellation or change",
+        summary="Resume the subscription: end a pause, or undo a scheduled change",
     )
     async def resume(
         self,
@@ -106,7 +132,10 @@ class SubscriptionRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        """Undo a scheduled cancellation or plan change; return the subscription."""
+        """End a pause, or undo a scheduled cancellation, plan change or pause.
+
+        Returns the subscription. The fee is due again when a pause ends.
+        """
         change = partial(_resume_subscription, clock, principal.account_id)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
@@ -149,6 +178,14 @@ async def _cancel_subscription(
 ) -> dict[str, Any]:
     """Cancel the plan, at the period's end or at once, and return the subscription as JSON."""
     await cancel_plan(session, clock, account_id, at_end=cancellation.at_period_end)
+    return await subscription_json(session, clock, account_id)
+
+
+async def _pause_subscription(
+    clock: Clock, account_id: UUID, pause: PauseRequest, session: AsyncSession
+) -> dict[str, Any]:
+    """Pause the plan and return the subscription as JSON."""
+    await pause_plan(session, clock, account_id, pause.resumes_at)
     return await subscription_json(session, clock, account_id)
 
 

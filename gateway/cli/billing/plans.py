@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,12 +19,14 @@ from billing.plan_changes.plan_changes import (
     PlanChange,
     cancel_plan,
     change_plan,
+    pause_plan,
     resume_plan,
     start_plan,
 )
 from billing.plan_changes.views import plan_json, subscription_json
 from billing.rating.plan_file import parse_plan_file
 from billing.rating.terms import PlanTerms, TermsInvalid
+from billing.subscriptions.pauses import ResumptionTimeInvalid
 from billing.subscriptions.plans import (
     find_plan_version,
     list_plan_versions,
@@ -33,7 +36,7 @@ from billing.subscriptions.plans import (
 )
 from billing.tables import Account, PlanVersion
 from gateway.access.price_book import catalog_prices
-from gateway.cli.arguments import format_available
+from gateway.cli.arguments import format_available, parse_instant
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command, read_text_file, run_in_transaction
 from gateway.operations.idempotent import IdempotentChange, run_once
@@ -210,12 +213,35 @@ async def subscriptions_cancel(
     return await _change_once(session, clock, owner, key, change)
 
 
+@subscriptions_app.command("pause")
+@command
+async def subscriptions_pause(
+    session: AsyncSession,
+    clock: Clock,
+    account: AccountName,
+    until: Annotated[
+        str | None,
+        typer.Option(help="Date or time (ISO 8601) at which the plan continues by itself."),
+    ] = None,
+    key: Key = None,
+) -> Report:
+    """Pause an account's subscription at the end of the paid period.
+
+    Until it is resumed there is no fee, and list prices apply.
+    """
+    owner = await get_account(session, account)
+    resumes_at = None if until is None else parse_instant(until, ResumptionTimeInvalid)
+    apply = partial(_pause, clock, owner, resumes_at)
+    change = _SubscriptionChange("Subscription paused.", "Paused.", (until,), apply)
+    return await _change_once(session, clock, owner, key, change)
+
+
 @subscriptions_app.command("resume")
 @command
 async def subscriptions_resume(
     session: AsyncSession, clock: Clock, account: AccountName, key: Key = None
 ) -> Report:
-    """Undo a scheduled cancellation or downgrade."""
+    """End a pause, or undo a scheduled cancellation, downgrade or pause."""
     owner = await get_account(session, account)
     apply = partial(_resume, clock, owner)
     change = _SubscriptionChange("Subscription resumed.", "Goes on.", (), apply)
@@ -240,9 +266,16 @@ async def _cancel(clock: Clock, owner: Account, now: bool, session: AsyncSession
     return PlanChange(await cancel_plan(session, clock, owner.id, at_end=not now))
 
 
+async def _pause(
+    clock: Clock, owner: Account, resumes_at: datetime | None, session: AsyncSession
+) -> PlanChange:
+    """Pause the subscription when the paid period ends."""
+    return PlanChange(await pause_plan(session, clock, owner.id, resumes_at))
+
+
 async def _resume(clock: Clock, owner: Account, session: AsyncSession) -> PlanChange:
-    """Undo a scheduled cancellation or downgrade."""
-    return PlanChange(await resume_plan(session, clock, owner.id))
+    """End a pause, or undo a scheduled change."""
+    return await resume_plan(session, clock, owner.id)
 
 
 async def _change_once(

@@ -21,9 +21,20 @@ from billing.invoice_documents.price_format import format_percent, format_price
 from billing.invoices.usage_position import load_usage_position
 from billing.notifications.monitored_limits import MonitoredLimit, load_monitored_limits
 from billing.plan_changes.offers import Offer, find_offer, list_offers, preview_plan, take_plan
-from billing.plan_changes.plan_changes import PlanChangePreview, cancel_plan, resume_plan
+from billing.plan_changes.plan_changes import (
+    PlanChangePreview,
+    cancel_plan,
+    pause_plan,
+    resume_plan,
+)
 from billing.rating.products import model_of_product
 from billing.rating.terms import PlanTerms
+from billing.subscriptions.pauses import (
+    PausedPlan,
+    ResumptionTimeInvalid,
+    find_paused_plan,
+    parse_resumption_day,
+)
 from billing.subscriptions.plans import load_terms
 from billing.subscriptions.subscriptions import (
     NothingToResume,
@@ -52,9 +63,13 @@ _SHOWN_LIMITS = ("allowance", "cap", "covered")
 
 @dataclass(frozen=True, slots=True)
 class _PlanOverview:
-    """The data of the plan page; `following` are the terms of the next subscription phase."""
+    """The data of the plan page; `following` are the terms of the next subscription phase.
+
+    `pause` is the paused plan, if the account is in a pause; `standing` is None then.
+    """
 
     standing: SubscriptionState | None
+    pause: PausedPlan | None
     following: PlanTerms | None
     offers: Sequence[Offer]
     watched: Sequence[MonitoredLimit]
@@ -201,6 +216,31 @@ class PlanPages(Controller):
             await record_audit_event(session, clock, actor, account_id, "plan.resumed")
         return page.redirect(f"{_PLAN_URL}?done=resumed")
 
+    @post("/pause", permission=Permission.PLAN)
+    async def pause_subscription(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Pause the plan at the end of the paid period, until a day if one is given."""
+        resumes_on = (await read_form_fields(request)).get("resumes_on", "")
+        account_id = page.account_id
+        async with database.transaction() as session:
+            profile = await get_profile(session, account_id)
+            try:
+                resumes_at = parse_resumption_day(resumes_on, parse_time_zone(profile.time_zone))
+                await pause_plan(session, clock, account_id, resumes_at)
+            except NotSubscribed:  # the form was sent twice
+                return page.redirect(_PLAN_URL)
+            except ResumptionTimeInvalid:
+                return page.redirect(f"{_PLAN_URL}?done=pause-refused")
+            await record_audit_event(
+                session, clock, page.actor, account_id, "plan.paused", resumes_on
+            )
+        return page.redirect(f"{_PLAN_URL}?done=paused")
+
 
 async def _load_plan(session: AsyncSession, account_id: UUID, now: datetime) -> _PlanOverview:
     """Load the data of the plan page."""
@@ -213,6 +253,7 @@ async def _load_plan(session: AsyncSession, account_id: UUID, now: datetime) -> 
     watched = await load_monitored_limits(session, position)
     return _PlanOverview(
         standing=standing,
+        pause=await find_paused_plan(session, account_id, now),
         following=following,
         offers=sorted(
             await list_offers(session, account_id), key=lambda one: yearly_fee(one.terms)

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 
 from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
@@ -153,6 +154,45 @@ class TestPlanCancellation:
         assert "The plan is cancelled." in said
 
 
+class TestPlanPause:
+    async def test_pause_is_announced_and_undone(self, firm: Firm) -> None:
+        await offer(firm.gateway, SMALL)
+        await choose(firm.gateway, "small")
+        await firm.owner.send("/dashboard/plan/pause", resumes_on="")
+        said = words(await firm.owner.page("/dashboard/plan?done=paused"))
+        assert "until you resume it" in said
+        assert "The pause is scheduled." in said
+        await firm.owner.send("/dashboard/plan/resume")
+        assert "until you resume it" not in words(await firm.owner.page("/dashboard/plan"))
+        assert await actions(firm.gateway) == ["plan.resumed", "plan.paused"]
+
+    async def test_paused_plan_is_resumed_with_its_fee(self, firm: Firm) -> None:
+        gateway = firm.gateway
+        await offer(gateway, SMALL)
+        await choose(gateway, "small")
+        async with gateway.parts.database.transaction() as session:
+            await session.execute(
+                text("update subscription_phase set ends_at = starts_at, paused = true")
+            )
+        assert "Calls are charged at list prices." in words(
+            await firm.owner.page("/dashboard/plan")
+        )
+        await firm.owner.send("/dashboard/plan/resume")
+        assert (await gateway.http.get("/v1/subscription")).json()["status"] == "active"
+
+    @pytest.mark.parametrize("day", ["2000-01-01", "soon"])
+    async def test_impossible_day_is_refused_with_a_reason(self, firm: Firm, day: str) -> None:
+        await offer(firm.gateway, SMALL)
+        await choose(firm.gateway, "small")
+        answer = await firm.owner.send("/dashboard/plan/pause", resumes_on=day)
+        assert "Choose a day" in words(await firm.owner.page(answer.headers["location"]))
+        assert (await firm.gateway.http.get("/v1/subscription")).json()["pause"] is None
+
+    async def test_form_sent_without_a_plan_returns_to_the_page(self, firm: Firm) -> None:
+        answer = await firm.owner.send("/dashboard/plan/pause", resumes_on="")
+        assert answer.headers["location"] == "/dashboard/plan"
+
+
 class TestPlanRoles:
     async def test_only_owner_can_change_the_plan(self, firm: Firm) -> None:
         gateway = firm.gateway
@@ -161,7 +201,7 @@ class TestPlanRoles:
             async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
                 assert "Choose Small" not in await one.page("/dashboard/plan")
                 await one.page("/dashboard/plan/change/small", 403)
-                for name in ("change/small", "cancel", "resume"):
+                for name in ("change/small", "cancel", "pause", "resume"):
                     answer = await one.send(f"/dashboard/plan/{name}")
                     assert answer.status_code == 403
 

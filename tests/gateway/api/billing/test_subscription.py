@@ -101,6 +101,34 @@ class TestSubscriptionCancellation:
         assert (again.status_code, again.json()["error"]["code"]) == (409, "not_subscribed")
 
 
+class TestSubscriptionPause:
+    async def test_pause_is_scheduled_and_undone(self, gateway: Gateway) -> None:
+        await offer(gateway, SMALL)
+        await choose(gateway, "small")
+        paused = (await gateway.http.post("/v1/subscription/pause")).json()
+        assert (paused["status"], paused["pause"]) == (
+            "active",
+            {"starts_at": paused["paid_until"], "resumes_at": None},
+        )
+        assert (await gateway.http.post("/v1/subscription/resume")).json()["pause"] is None
+
+    @pytest.mark.parametrize(
+        "resumes_at", ["2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2026-12-16", 7]
+    )
+    async def test_invalid_time_is_rejected_and_names_the_field(
+        self, gateway: Gateway, resumes_at: Any
+    ) -> None:
+        await offer(gateway, SMALL)
+        await choose(gateway, "small")
+        answer = await gateway.http.post("/v1/subscription/pause", json={"resumes_at": resumes_at})
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (
+            400,
+            "invalid_value",
+            "resumes_at",
+        )
+
+
 async def test_wallet_shows_only_the_grants_of_the_account(gateway: Gateway) -> None:
     parts = gateway.parts
     other, _ = await customer(parts.database, parts.settings, "Other")

@@ -32,6 +32,7 @@ READ = (
 CHANGED = (
     "/v1/subscription",
     "/v1/subscription/cancel",
+    "/v1/subscription/pause",
     "/v1/subscription/resume",
     "/v1/outcomes/contracts",
     "/v1/outcomes/contracts/{contract}/agree",
@@ -56,10 +57,11 @@ class TestBillingEndpointsInOpenApi:
         [
             (CHANGED[0], "preview"),
             (CHANGED[1], "at_period_end"),
-            (CHANGED[3], "lower_of_usage"),
-            (CHANGED[4], "hash"),
-            (CHANGED[5], "at"),
-            (CHANGED[6], "public_key"),
+            (CHANGED[2], "resumes_at"),
+            (CHANGED[4], "lower_of_usage"),
+            (CHANGED[5], "hash"),
+            (CHANGED[6], "at"),
+            (CHANGED[7], "public_key"),
             (CHANGED[-1], "correction"),
         ],
     )

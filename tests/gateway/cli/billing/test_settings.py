@@ -78,6 +78,10 @@ class TestSubscriptionsCommand:
         assert "following: plain from" in down
         resumed = await maas.say("subscriptions", "resume", "Acme")
         assert resumed["following"] is None
+        paused = await maas.say("subscriptions", "pause", "Acme", "--key", "pause-1")
+        assert paused["pause"] == {"starts_at": paused["paid_until"], "resumes_at": None}
+        refused = await maas.refuse("subscriptions", "pause", "Acme", "--until", "1999-01-01")
+        assert refused == "invalid_value"
         left = await maas.say("subscriptions", "cancel", "Acme")
         assert left["ends_at"] == left["paid_until"]
         assert (await maas.say("subscriptions", "cancel", "Acme", "--now"))["status"] == "none"
