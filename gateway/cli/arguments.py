@@ -1,8 +1,10 @@
 """Parsing of amounts, percentages and times from command-line arguments."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+
+import typer
 
 from billing.accounts.profiles import ProfileInvalid
 from billing.invoices.headroom import (
@@ -71,3 +73,11 @@ def parse_instant(text: str, error_type: type[AppError]) -> datetime:
         )
         raise error_type(message) from error
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
+
+
+def parse_month(text: str) -> date:
+    """Parse a month such as `2026-10` to its first day. Raises BadParameter."""
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise typer.BadParameter("must be a month such as 2026-10.", param_hint="--month") from None

@@ -58,6 +58,11 @@ COMMANDS = (
         "gateway.cli.billing.margin:margin",
         "Show usage charges, upstream costs and margins.",
     ),
+    Command(
+        "deferred-revenue",
+        "gateway.cli.billing.deferred_revenue:deferred_revenue",
+        "Show fees invoiced in advance and not yet recognized.",
+    ),
     Command("top", "gateway.cli.top.command:top", "Monitor a running gateway."),
     Command("plans", "gateway.cli.billing.plans:plans_app", "Manage plans."),
     Command("subscribe", "gateway.cli.billing.plans:subscribe", "Subscribe an account to a plan."),

@@ -53,7 +53,7 @@ from gateway.dashboard.pages.platform.payments import show_payments
 from gateway.dashboard.pages.platform.plans import PublishedPlanPages
 from gateway.dashboard.pages.platform.receivables import show_receivables
 from gateway.dashboard.pages.platform.reconciliation import show_reconciliation
-from gateway.dashboard.pages.platform.revenue import show_revenue
+from gateway.dashboard.pages.platform.revenue import download_deferred_revenue, show_revenue
 from gateway.dashboard.pages.platform.webhooks import WebhookPages
 from gateway.dashboard.pages.playground.page import PlaygroundPages
 from gateway.dashboard.pages.settlements import SettlementPages
@@ -107,6 +107,7 @@ HANDLERS = (
     AccountActionPages,
     ImpersonationPages,
     show_revenue,
+    download_deferred_revenue,
     show_receivables,
     BankPages,
     download_any_proof,

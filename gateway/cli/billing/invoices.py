@@ -1,6 +1,5 @@
 """`maas invoices`: list, export, pay, void, write off and credit invoices."""
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +22,7 @@ from billing.invoices.lifecycle import INVOICE_ID_PREFIX
 from billing.invoices.payments import IncomingPayment, PaymentInvalid, record_payment
 from billing.invoices.void_and_write_off import void_invoice, write_off_invoice
 from billing.tables import Account, Invoice
-from gateway.cli.arguments import parse_instant, parse_minor
+from gateway.cli.arguments import parse_instant, parse_minor, parse_month
 from gateway.cli.billing.line_disputes import line_disputes_app
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
@@ -108,7 +107,7 @@ async def invoices_export(
 
     Each invoice becomes a folder with its lines, terms and calls.
     """
-    first_of_month = None if month is None else _parse_month(month)
+    first_of_month = None if month is None else parse_month(month)
     owner = await get_account(session, account)
     if invoice is not None:
         invoice_ids = [(await find_invoice(session, owner.id, invoice)).id]
@@ -241,11 +240,3 @@ def _parse_language(language: str | None) -> str | None:
     if language not in (None, "zh", "en"):
         raise typer.BadParameter("must be zh or en.", param_hint="--locale")
     return language
-
-
-def _parse_month(text: str) -> date:
-    """Parse a month such as `2026-10` to its first day. Raises BadParameter."""
-    try:
-        return date.fromisoformat(f"{text}-01")
-    except ValueError:
-        raise typer.BadParameter("must be a month such as 2026-10.", param_hint="--month") from None

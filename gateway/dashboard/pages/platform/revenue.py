@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dates import local_day, local_midnight
 from billing.money import nano_per_minor
+from billing.reports.deferred_revenue import deferred_lines_csv, load_deferred_lines
 from billing.reports.margin import MarginDimension, MarginFilter, list_margins
 from billing.reports.revenue import (
     MonthlyRevenue,
@@ -102,6 +103,22 @@ async def show_revenue(
         names=names,
         charts=_revenue_chart(page, query, months, by_month) if by_month else None,
     )
+
+
+@get("/platform/revenue/deferred.csv", name="platform:deferred", permission=Permission.WATCH)
+async def download_deferred_revenue(
+    database: NamedDependency[Database],
+    clock: NamedDependency[Clock],
+    month: FromQuery[str | None] = None,
+) -> Response[bytes]:
+    """Return the fees that a month (2026-10; default: the current one) recognizes or defers."""
+    zone = platform_zone()
+    months = _last_months(local_day(clock.now(), zone))
+    chosen = next((one for one in months if f"{one:%Y-%m}" == month), months[-1])
+    async with database.transaction() as session:
+        lines = await load_deferred_lines(session, chosen, zone)
+    headers = {"content-disposition": f'attachment; filename="deferred-revenue-{chosen:%Y-%m}.csv"'}
+    return Response(deferred_lines_csv(lines), media_type="text/csv", headers=headers)
 
 
 def _last_months(today: date) -> list[date]:

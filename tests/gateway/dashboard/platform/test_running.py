@@ -49,6 +49,9 @@ class TestRevenueAndPlanPages:
         page = await support.page(f"{PLATFORM}/revenue?month={month}&currency=ZZZ&by=account")
         assert "Big" in page
         await support.page(f"{PLATFORM}/revenue?month=x")
+        for query in ("", f"?month={month}", "?month=x"):
+            fees = await support.http.get(f"{PLATFORM}/revenue/deferred.csv{query}")
+            assert fees.text.startswith("invoice,account,plan,kind")
         said = words(await support.page(f"{PLATFORM}/receivables"))
         assert "Not due yet CN¥30.00 1 invoice" in said
         assert "Nothing overdue" in said
