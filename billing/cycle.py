@@ -31,6 +31,7 @@ from billing.invoices.period_close import LATE_USAGE_GRACE, close_and_invoice, l
 from billing.invoices.usage_position import load_usage_position
 from billing.ledger.wallets import expire_grants, list_accounts_with_expired_grants
 from billing.notifications.alerts import enqueue_alerts
+from billing.price_changes.price_changes import apply_price_change, list_due_price_changes
 from billing.subscriptions.usage_totals import aggregate_usage
 from billing.tables import StaleCredit
 from infra.clock import Clock
@@ -154,6 +155,16 @@ async def _expire_account_grants(session: AsyncSession, clock: Clock, account_id
     needed = await sum_uninvoiced_usage(session, profile, clock.now())
     await expire_grants(session, clock, account_id, needed)
     await refresh_account_credit(session, clock, account_id)
+
+
+async def apply_price_changes(database: Database, clock: Clock) -> int:
+    """Schedule the due price changes of plans. Returns the number of accounts."""
+    async with database.transaction() as session:
+        due = await list_due_price_changes(session, clock.now())
+    for change_id, account_id in due:
+        work = partial(apply_price_change, clock=clock, change_id=change_id, account_id=account_id)
+        await _run_in_transaction(database, account_id, work)
+    return len(due)
 
 
 async def dun_accounts(database: Database, clock: Clock) -> int:

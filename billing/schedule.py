@@ -24,6 +24,7 @@ from billing.cycle import (
     ALL_ACCOUNTS,
     WorkShare,
     aggregate_new_usage,
+    apply_price_changes,
     bill_accounts,
     dun_accounts,
     expire_wallets,
@@ -85,11 +86,12 @@ class Worker:
     async def bill(self) -> None:
         """Settle outcome contracts, close periods, invoice fees, expire wallet grants.
 
-        Then request red-letter fapiao for credit notes.
+        Then schedule due price changes, and request red-letter fapiao for credit notes.
         """
         await settle_outcomes(self.database, self.clock, self.measure)
         await bill_accounts(self.database, self.clock)
         await expire_wallets(self.database, self.clock)
+        await apply_price_changes(self.database, self.clock)
         await request_due_red_letters(self.database, self.clock)
 
     async def run_dunning(self) -> None:

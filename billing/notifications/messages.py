@@ -102,6 +102,14 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "unchanged:\n\n{answer}\n"
         ),
     ),
+    "price_change": (
+        gettext_noop("New prices of the plan {plan} from {day}"),
+        gettext_noop(
+            "Hello,\n\nThe plan {plan} has new prices. The fee is {before} today and {after} then; "
+            "the page of the plan shows all prices.\nThey apply to you from the end of the period "
+            "that you have paid on {day}. Until then you can cancel or choose another plan.\n"
+        ),
+    ),
     "fapiao_issued": (
         gettext_noop("Fapiao {fapiao} for invoice {number}"),
         gettext_noop(

@@ -31,7 +31,6 @@ from billing.rating.statement import StatementLine
 from billing.subscriptions.pauses import (
     discard_pause,
     end_pause,
-    find_paused_phase,
     pause_subscription,
 )
 from billing.subscriptions.subscriptions import (
@@ -96,13 +95,22 @@ async def change_plan(
     await close_and_invoice(session, clock, account_id, grace=None)
     preview = await _compute_preview(session, clock, profile, subscription, version)
     if not preview.now:
-        scheduled = await schedule_plan_change(session, clock, account_id, version)
-        await refresh_account_credit(session, clock, account_id)
-        await advance_epoch(session, account_id)
-        return PlanChange(scheduled)
+        return await schedule_plan(session, clock, account_id, version)
     old_phase, new_phase = await switch_plan_now(session, clock, account_id, version)
     unused = await list_unused_fee_credits(session, profile, old_phase, clock.now())
     return await _charge_due_fees(session, clock, new_phase, unused)
+
+
+async def schedule_plan(
+    session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
+) -> PlanChange:
+    """Change to another plan version at the end of the paid period.
+
+    Raises NotSubscribed, SamePlan, PlanCurrencyDiffers.
+    """
+    scheduled = await schedule_plan_change(session, clock, account_id, version)
+    await _apply(session, clock, account_id)
+    return PlanChange(scheduled)
 
 
 async def preview_plan_change(
@@ -150,10 +158,10 @@ async def resume_plan(session: AsyncSession, clock: Clock, account_id: UUID) -> 
 
     Raises NotSubscribed, NothingToResume.
     """
-    await lock_profile(session, account_id)
-    if await find_paused_phase(session, account_id, clock.now()) is not None:
-        await close_and_invoice(session, clock, account_id, grace=None)
-        return await _charge_due_fees(session, clock, await end_pause(session, clock, account_id))
+    await close_and_invoice(session, clock, account_id, grace=None)
+    new_phase = await end_pause(session, clock, account_id)
+    if new_phase is not None:
+        return await _charge_due_fees(session, clock, new_phase)
     phase = await resume_subscription(session, clock, account_id)
     await _apply(session, clock, account_id)
     return PlanChange(phase)

@@ -20,6 +20,7 @@ from billing.metering.quotas import list_quota_states
 from billing.money import minor_text, nano_text
 from billing.plan_changes.offers import Offer
 from billing.plan_changes.plan_changes import PlanChangePreview
+from billing.plan_changes.price_change_views import find_announced_price
 from billing.rating.terms import PlanTerms
 from billing.subscriptions.pauses import find_paused_plan, find_resumption
 from billing.subscriptions.subscriptions import PREFIX, SubscriptionState, find_subscription
@@ -77,7 +78,10 @@ async def subscription_json(
     """
     now = clock.now()
     subscription = await find_subscription(session, account_id, now)
-    spendable = {"available": await _available_credit_json(session, clock, account_id)}
+    spendable = {
+        "available": await _available_credit_json(session, clock, account_id),
+        "price_change": await _announced_price_json(session, account_id),
+    }
     paused = None
     if subscription is None:
         paused = await find_paused_plan(session, account_id, now)
@@ -91,6 +95,17 @@ async def subscription_json(
         "status": active if paused is None else "paused",
         **await _subscription_fields(session, subscription),
         **spendable,
+    }
+
+
+async def _announced_price_json(session: AsyncSession, account_id: UUID) -> dict[str, Any] | None:
+    """Return the plan version to which an announced price change moves the account, or None."""
+    announced = await find_announced_price(session, account_id)
+    if announced is None:
+        return None
+    return {
+        "plan": plan_json(announced.version, announced.terms),
+        "effective_at": announced.effective_at.isoformat(),
     }
 
 

@@ -20,7 +20,6 @@ from billing.dates import local_day_start, local_midnight
 from billing.rating.terms import PlanTerms
 from billing.subscriptions.plans import load_terms
 from billing.subscriptions.subscriptions import (
-    NothingToResume,
     SubscriptionError,
     add_phase,
     delete_following_phases,
@@ -140,16 +139,18 @@ async def pause_subscription(
     return phase
 
 
-async def end_pause(session: AsyncSession, clock: Clock, account_id: UUID) -> SubscriptionPhase:
-    """End the pause now, on the plan version from before it. Returns the new phase.
+async def end_pause(
+    session: AsyncSession, clock: Clock, account_id: UUID
+) -> SubscriptionPhase | None:
+    """End the pause now, on the plan version from before it. Returns None if there is no pause.
 
-    The caller charges the fee. Raises NothingToResume if the subscription is not paused.
+    Returns the new phase; the caller charges the fee.
     """
     profile = await lock_profile(session, account_id)
     now = clock.now()
     paused = await discard_pause(session, account_id, now)
     if paused is None:
-        raise NothingToResume("The subscription is not paused.")
+        return None
     day_start = local_day_start(now, profile_time_zone(profile))
     phase = add_phase(session, account_id, paused.plan_version_id, now, day_start)
     await session.flush()

@@ -78,6 +78,7 @@ from billing.tables.plans import (
     UsageTagTotal,
     UsageTotal,
 )
+from billing.tables.price_changes import PriceChange, PriceChangeAccount, PriceChangeState
 
 __all__ = [
     "AccessChange",
@@ -130,6 +131,9 @@ __all__ = [
     "PaymentProof",
     "PaymentRefund",
     "PlanVersion",
+    "PriceChange",
+    "PriceChangeAccount",
+    "PriceChangeState",
     "Quota",
     "QuotaKind",
     "QuotaLease",

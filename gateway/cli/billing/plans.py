@@ -37,6 +37,7 @@ from billing.subscriptions.plans import (
 from billing.tables import Account, PlanVersion
 from gateway.access.price_book import catalog_prices
 from gateway.cli.arguments import format_available, parse_instant
+from gateway.cli.billing.price_changes import price_changes_app
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command, read_text_file, run_in_transaction
 from gateway.operations.idempotent import IdempotentChange, run_once
@@ -46,6 +47,7 @@ from infra.settings import Settings
 from models.catalog import load_configured_catalog
 
 plans_app = typer.Typer(no_args_is_help=True)
+plans_app.add_typer(price_changes_app, name="changes")
 subscriptions_app = typer.Typer(no_args_is_help=True)
 PlanName = Annotated[str, typer.Argument(help="Name of the plan, e.g. growth.")]
 Number = Annotated[

@@ -27,6 +27,7 @@ from billing.plan_changes.plan_changes import (
     pause_plan,
     resume_plan,
 )
+from billing.plan_changes.price_change_views import AnnouncedPrice, find_announced_price
 from billing.rating.products import model_of_product
 from billing.rating.terms import PlanTerms
 from billing.subscriptions.pauses import (
@@ -65,11 +66,13 @@ _SHOWN_LIMITS = ("allowance", "cap", "covered")
 class _PlanOverview:
     """The data of the plan page; `following` are the terms of the next subscription phase.
 
-    `pause` is the paused plan, if the account is in a pause; `standing` is None then.
+    `pause` is the paused plan, if the account is in a pause; `standing` is None then. `announced`
+    are the new prices that were announced to the account, if any.
     """
 
     standing: SubscriptionState | None
     pause: PausedPlan | None
+    announced: AnnouncedPrice | None
     following: PlanTerms | None
     offers: Sequence[Offer]
     watched: Sequence[MonitoredLimit]
@@ -254,6 +257,7 @@ async def _load_plan(session: AsyncSession, account_id: UUID, now: datetime) -> 
     return _PlanOverview(
         standing=standing,
         pause=await find_paused_plan(session, account_id, now),
+        announced=await find_announced_price(session, account_id),
         following=following,
         offers=sorted(
             await list_offers(session, account_id), key=lambda one: yearly_fee(one.terms)

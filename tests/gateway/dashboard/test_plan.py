@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
+from billing.plan_changes.price_change_views import preview_price_change
+from billing.price_changes.price_changes import announce_price_change
 from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
@@ -191,6 +194,20 @@ class TestPlanPause:
     async def test_form_sent_without_a_plan_returns_to_the_page(self, firm: Firm) -> None:
         answer = await firm.owner.send("/dashboard/plan/pause", resumes_on="")
         assert answer.headers["location"] == "/dashboard/plan"
+
+
+async def test_announced_prices_are_shown_with_their_day(firm: Firm) -> None:
+    parts = firm.gateway.parts
+    await offer(firm.gateway, SMALL)
+    await choose(firm.gateway, "small")
+    await offer(firm.gateway, SMALL.replace("310.00", "341.00"))
+    async with parts.database.transaction() as session:
+        preview = await preview_price_change(session, parts.clock, "small", "CNY")
+        effective_at = parts.clock.now() + timedelta(days=45)
+        await announce_price_change(session, parts.clock, preview, effective_at)
+    said = words(await firm.owner.page("/dashboard/plan"))
+    assert "New prices of Small from" in said
+    assert "The fee will be CN¥341.00." in said
 
 
 class TestPlanRoles:
