@@ -6,7 +6,7 @@ The previous version does not write the column; to it, a paused account has no p
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0057"
+revision = "0049"
 down_revision = "0048"
 branch_labels = None
 depends_on = None

@@ -6,8 +6,8 @@ The previous version neither reads nor writes these tables.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0058"
-down_revision = "0057"
+revision = "0050"
+down_revision = "0049"
 branch_labels = None
 depends_on = None
 
