@@ -30,7 +30,8 @@ from gateway.fine_tuning.removal import VariantRemoval
 from gateway.fine_tuning.runner import FineTuningDependencies, FineTuningRunner
 from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
-from gateway.identity.services import build_identity
+from gateway.identity.services import IdentityServices, build_identity
+from gateway.identity.sso.configuration import load_providers
 from gateway.inference.admission import Admission
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.pipeline import Pipeline
@@ -101,7 +102,7 @@ def build_components(
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = build_stages(shared, settings, clock, catalog, model_selector)
     propagation, pepper = Propagation(database, clock, settings.timing), secret_key(settings)
-    pipeline, links = Pipeline(stages, clock, settings), Links.from_settings(settings)
+    pipeline = Pipeline(stages, clock, settings)
     quotes = _build_quotes(settings, clock, stages, database)
     own = _build_own_models(shared, settings, clock, catalog, stages, pipeline, quotes, propagation)
     return Components(
@@ -139,11 +140,19 @@ def build_components(
         pipeline=pipeline,
         prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
         toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
-        identity=build_identity(database, clock, pepper, links, Passwords()),
+        identity=_build_identity(settings, clock, database, pepper),
         pepper=pepper,
         upstream_monitor=shared.monitor,
         catalog_reloader=_build_reloader(shared, settings, clock, catalog, stages, model_selector),
     )
+
+
+def _build_identity(
+    settings: Settings, clock: Clock, database: Database, pepper: bytes
+) -> IdentityServices:
+    """Build the sign-in of people. Raises SettingsInvalid for unusable identity providers."""
+    links, providers = Links.from_settings(settings), load_providers(settings, clock)
+    return build_identity(database, clock, pepper, links, Passwords(), providers)
 
 
 def _build_reloader(

@@ -93,6 +93,11 @@ class Settings(BaseSettings):
         "named as its variable (`maas_database_url`); a variable takes precedence "
         "over a file",
     )
+    login_providers: Path | None = Field(
+        None,
+        description="file (TOML) with the identity providers with which people can sign in: OpenID "
+        "Connect, WeCom, DingTalk, Feishu; unset: password only",
+    )
     secret_key: SecretStr | None = Field(
         None,
         min_length=32,

@@ -31,6 +31,17 @@ WEBHOOK_WARNINGS = (
 ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         "credentials_wrong": gettext_noop("Incorrect e-mail address or password."),
+        "login_provider_not_found": gettext_noop("This way of signing in is not available."),
+        "login_provider_unavailable": gettext_noop(
+            "The identity provider does not answer. Try again, or sign in with your password."
+        ),
+        "login_not_verified": gettext_noop(
+            "The sign-in was cancelled, took too long, or was not confirmed. Sign in again."
+        ),
+        "identity_unknown": gettext_noop(
+            "Nobody here is linked to this identity. Sign in with your password, then link it in "
+            "your personal settings."
+        ),
         "locked_out": gettext_noop("Too many attempts. Wait a moment and try again."),
         "sign_in_busy": gettext_noop("Sign-in is busy. Try again in a moment."),
         "code_wrong": gettext_noop(

@@ -244,6 +244,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "outbox.retried": gettext_noop("Retried a delivery"),
             "plan.changed": gettext_noop("Changed the plan"),
             "plan.cancelled": gettext_noop("Cancelled the plan"),
+            "identity.linked": gettext_noop("Linked an identity for sign-in"),
+            "identity.unlinked": gettext_noop("Removed an identity for sign-in"),
             "plan.paused": gettext_noop("Paused the plan"),
             "plan.resumed": gettext_noop("Resumed the plan"),
             "outcome.agreed": gettext_noop("Agreed to a contract"),

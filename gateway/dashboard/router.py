@@ -18,6 +18,7 @@ from gateway.dashboard.pages.access.login import SignInPages
 from gateway.dashboard.pages.access.preferences import choose_language
 from gateway.dashboard.pages.access.profile import ProfilePages
 from gateway.dashboard.pages.access.second_factor import SecondFactorPages
+from gateway.dashboard.pages.access.single_sign_on import LinkedIdentityPages, SingleSignOnPages
 from gateway.dashboard.pages.access.team import TeamPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.batches import BatchPages
@@ -74,6 +75,7 @@ HANDLERS = (
     TeamPages,
     AuditPages,
     ProfilePages,
+    LinkedIdentityPages,
     SecondFactorPages,
     PlaygroundPages,
     ComparisonPages,
@@ -98,6 +100,7 @@ HANDLERS = (
     OutcomePages,
     SettlementPages,
     SignInPages,
+    SingleSignOnPages,
     InvitationPages,
     choose_language,
     show_account_switch,

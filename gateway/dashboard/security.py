@@ -103,6 +103,17 @@ def expired_session_cookie(*, secure: bool) -> Cookie:
     return _cookie(session_cookie_name(secure), "", 0, secure=secure, http_only=True)
 
 
+def sign_in_attempt_cookie_name(secure: bool) -> str:
+    """Return the name of the cookie with a sign-in at an identity provider, HTTPS or HTTP."""
+    return "__Host-maas_sign_in" if secure else "maas_sign_in"
+
+
+def sign_in_attempt_cookie(value: str, seconds: int, *, secure: bool) -> Cookie:
+    """Return the cookie of a sign-in at an identity provider: HttpOnly, SameSite=Lax."""
+    name = sign_in_attempt_cookie_name(secure)
+    return _cookie(name, value, seconds, secure=secure, http_only=True)
+
+
 def preference_cookie(name: PreferenceCookie, value: str, *, secure: bool) -> Cookie:
     """Return a display preference's cookie, kept for a year; scripts may read and write it."""
     return _cookie(name, value, 365 * 86_400, secure=secure, http_only=False)

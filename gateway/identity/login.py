@@ -95,6 +95,22 @@ class LoginService:
             )
         raise SecondFactorRequired(ticket)
 
+    async def sign_in_verified(
+        self, person: Person, origin: ClientOrigin, provider: str
+    ) -> NewSession:
+        """Open a session of a person whom an identity provider has verified.
+
+        A second factor is asked for all the same. Raises SecondFactorRequired, NoAccount.
+        """
+        async with self._database.transaction() as session:
+            person = await lock_person(session, person.id)
+            if person.totp_since is None:
+                return await self._open_session(session, person, origin, provider)
+            _, ticket = await issue_token(
+                session, self._clock, TokenKind.SECOND_STEP, TICKET_LIFETIME, person_id=person.id
+            )
+        raise SecondFactorRequired(ticket)
+
     async def verify_second_factor(
         self, ticket: str, code: str, origin: ClientOrigin
     ) -> NewSession:
@@ -145,18 +161,20 @@ class LoginService:
         return person
 
     async def _open_session(
-        self, session: AsyncSession, person: Person, origin: ClientOrigin
+        self, session: AsyncSession, person: Person, origin: ClientOrigin, provider: str = ""
     ) -> NewSession:
-        """Open a session: clear the attempts, audit the login, e-mail a notice of a new origin."""
+        """Open a session: clear the attempts, audit the login, e-mail a notice of a new origin.
+
+        `provider` is the identity provider, empty for a password.
+        """
         await uncount_attempt(session, (login_attempts_by_network(origin),))
         await reset_attempts(session, self._clock, login_attempts_by_email(person.email))
         shown = await get_initial_account(session, person)
         is_new_origin = await self._is_new_origin(session, person, origin)
         new_session = await create_session(session, self._clock, person.id, shown, origin)
         actor = Actor(person.id, origin.address)
-        await record_audit_event(
-            session, self._clock, actor, shown, "session.opened", "", {"agent": origin.agent}
-        )
+        details = {"agent": origin.agent} | ({"provider": provider} if provider else {})
+        await record_audit_event(session, self._clock, actor, shown, "session.opened", "", details)
         if is_new_origin:
             await self._mail_new_origin(session, person, new_session, origin)
         return new_session

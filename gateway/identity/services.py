@@ -1,6 +1,8 @@
 """Builds the identity services of one process from the settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gateway.identity.invitation_acceptance import InvitationAcceptance
 from gateway.identity.invitations import InvitationService
@@ -9,9 +11,13 @@ from gateway.identity.login import LoginService
 from gateway.identity.password_reset import PasswordResets
 from gateway.identity.passwords import Passwords
 from gateway.identity.profile import ProfileService
+from gateway.identity.sso.configuration import ConfiguredProvider
+from gateway.identity.sso.sign_on import SingleSignOn
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.secrets.sealer import Sealer
+
+NO_PROVIDERS: Mapping[str, ConfiguredProvider] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +29,25 @@ class IdentityServices:
     invitation_acceptance: InvitationAcceptance
     password_resets: PasswordResets
     profile: ProfileService
+    single_sign_on: SingleSignOn
     sealer: Sealer
     links: Links
 
 
 def build_identity(
-    database: Database, clock: Clock, secret: bytes, links: Links, passwords: Passwords
+    database: Database,
+    clock: Clock,
+    secret: bytes,
+    links: Links,
+    passwords: Passwords,
+    providers: Mapping[str, ConfiguredProvider] = NO_PROVIDERS,
 ) -> IdentityServices:
     """Build the services. `secret` is the installation's (infra/secrets/secret_key.py)."""
     sealer = Sealer(secret)
+    login = LoginService(database, clock, passwords, sealer, links)
     return IdentityServices(
-        login=LoginService(database, clock, passwords, sealer, links),
+        login=login,
+        single_sign_on=SingleSignOn(database, clock, providers, login, sealer, links),
         invitations=InvitationService(clock, sealer, links),
         invitation_acceptance=InvitationAcceptance(database, clock, passwords),
         password_resets=PasswordResets(database, clock, passwords, sealer, links),

@@ -20,6 +20,7 @@ from gateway.tables.evaluations import (
     EvaluationRun,
     EvaluationStatus,
 )
+from gateway.tables.external_identities import LinkedIdentity
 from gateway.tables.fine_tuning import (
     ActivationReason,
     Adaptation,
@@ -79,6 +80,7 @@ __all__ = [
     "GuardRules",
     "KeptInput",
     "LineOutcome",
+    "LinkedIdentity",
     "LoginSession",
     "Membership",
     "ModelComparison",

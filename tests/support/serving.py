@@ -21,6 +21,7 @@ from gateway.asgi.server_protocol import BoundedHttpProtocol
 from gateway.components import Components
 from gateway.identity.links import Links
 from gateway.identity.services import build_identity
+from gateway.identity.sso.configuration import load_providers
 from infra.clock import Clock
 from infra.settings import Settings
 from models.catalog import Catalog
@@ -42,7 +43,8 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Component
     take a tenth of a second each."""
     parts = app.build_components(settings, clock, catalog, POOLS.connect, _classifier)
     given = parts.connections.handlers, clock, parts.pepper, Links.from_settings(settings)
-    return replace(parts, identity=build_identity(*given, quick_passwords()))
+    providers = load_providers(settings, clock)
+    return replace(parts, identity=build_identity(*given, quick_passwords(), providers))
 
 
 class CurrentParts:

@@ -36,11 +36,18 @@ class SignInPages(Controller):
     async def show_sign_in(
         self,
         public_page: NamedDependency[PublicPageRequest],
+        identity: NamedDependency[IdentityServices],
         following: FromQuery[str | None] = None,
     ) -> Response[str]:
-        """Show the sign-in form."""
+        """Show the sign-in form and the identity providers."""
         return_to = safe_redirect_path(public_page.request.query_params.get("next"))
-        return public_page.render("sign_in.html", form=EMPTY_FORM, after=return_to, done=following)
+        return public_page.render(
+            "sign_in.html",
+            form=EMPTY_FORM,
+            after=return_to,
+            done=following,
+            providers=identity.single_sign_on.providers,
+        )
 
     @post("/sign-in")
     async def sign_in(
@@ -65,7 +72,12 @@ class SignInPages(Controller):
         except _SIGN_IN_ERRORS as error:
             form = with_errors(public_page, fields, error)
             return public_page.render(
-                "sign_in.html", status=UNPROCESSABLE, form=form, after=return_to, done=None
+                "sign_in.html",
+                status=UNPROCESSABLE,
+                form=form,
+                after=return_to,
+                done=None,
+                providers=identity.single_sign_on.providers,
             )
         return start_session_response(public_page, clock, new_session, return_to)
 
@@ -92,7 +104,12 @@ class SignInPages(Controller):
         except LinkUnusable:
             form = FormState(error=public_page.translate("This took too long. Sign in again."))
             return public_page.render(
-                "sign_in.html", status=UNPROCESSABLE, form=form, after=return_to, done=None
+                "sign_in.html",
+                status=UNPROCESSABLE,
+                form=form,
+                after=return_to,
+                done=None,
+                providers=identity.single_sign_on.providers,
             )
         return start_session_response(public_page, clock, new_session, return_to)
 

@@ -35,6 +35,7 @@ from gateway.identity.sessions import (
     end_session,
     list_sessions,
 )
+from gateway.identity.sso.linked_identities import list_linked_identities
 from gateway.identity.throttling.lockout import LockedOut
 from gateway.identity.totp import get_second_factor_status
 from infra import ids
@@ -57,11 +58,12 @@ class ProfilePages(Controller):
     async def show_profile(
         self,
         page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
-        """Show the person's settings and sessions."""
-        return await _render_profile(page, database, clock)
+        """Show the person's settings, identities and sessions."""
+        return await _render_profile(page, identity, database, clock)
 
     @post("/name", permission=None, keeps=PreservedFields(_PAGE, ("name",)))
     async def rename_person(
@@ -81,7 +83,9 @@ class ProfilePages(Controller):
                     session, viewer, fields.get("name", ""), viewer.language, page.actor.address
                 )
         except PersonInvalid as error:
-            return await _render_profile(page, database, clock, with_errors(page, fields, error))
+            return await _render_profile(
+                page, identity, database, clock, with_errors(page, fields, error)
+            )
         return page.redirect(f"{_PAGE}?done=name")
 
     @post("/looks", permission=None)
@@ -194,7 +198,11 @@ def require_not_impersonated(page: PageRequest) -> None:
 
 
 async def _render_profile(
-    page: PageRequest, database: Database, clock: Clock, form: FormState | None = None
+    page: PageRequest,
+    identity: IdentityServices,
+    database: Database,
+    clock: Clock,
+    form: FormState | None = None,
 ) -> Response[str]:
     """Render the profile page, with a form's errors."""
     require_not_impersonated(page)
@@ -202,6 +210,7 @@ async def _render_profile(
     async with database.transaction() as session:
         sessions = await list_sessions(session, clock, viewer)
         factor = await get_second_factor_status(session, viewer.person_id)
+        linked = await list_linked_identities(session, viewer.person_id)
         zone = _DEFAULT_TIME_ZONE
         if viewer.account_id is not None:
             zone = (await get_profile(session, viewer.account_id)).time_zone
@@ -211,6 +220,8 @@ async def _render_profile(
         form=form or restored_form(page),
         sessions=[(each, browser_name(each.agent)) for each in sessions],
         factor=factor,
+        providers=identity.single_sign_on.providers,
+        linked={one.provider: one for one in linked},
         done=page.request.query_params.get("done"),
         chosen_language=viewer.language or "",
         themes=_THEMES,
