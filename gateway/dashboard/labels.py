@@ -246,6 +246,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "plan.cancelled": gettext_noop("Cancelled the plan"),
             "identity.linked": gettext_noop("Linked an identity for sign-in"),
             "identity.unlinked": gettext_noop("Removed an identity for sign-in"),
+            "passkey.created": gettext_noop("Added a passkey"),
+            "passkey.removed": gettext_noop("Removed a passkey"),
             "plan.paused": gettext_noop("Paused the plan"),
             "plan.resumed": gettext_noop("Resumed the plan"),
             "outcome.agreed": gettext_noop("Agreed to a contract"),

@@ -15,6 +15,7 @@ from gateway.dashboard.pages.access.invitation import InvitationPages
 from gateway.dashboard.pages.access.key_detail import KeyPage
 from gateway.dashboard.pages.access.keys import KeyPages
 from gateway.dashboard.pages.access.login import SignInPages
+from gateway.dashboard.pages.access.passkeys import PasskeyPages, PasskeySignInPages
 from gateway.dashboard.pages.access.preferences import choose_language
 from gateway.dashboard.pages.access.profile import ProfilePages
 from gateway.dashboard.pages.access.second_factor import SecondFactorPages
@@ -76,6 +77,7 @@ HANDLERS = (
     AuditPages,
     ProfilePages,
     LinkedIdentityPages,
+    PasskeyPages,
     SecondFactorPages,
     PlaygroundPages,
     ComparisonPages,
@@ -101,6 +103,7 @@ HANDLERS = (
     SettlementPages,
     SignInPages,
     SingleSignOnPages,
+    PasskeySignInPages,
     InvitationPages,
     choose_language,
     show_account_switch,

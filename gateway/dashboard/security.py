@@ -114,6 +114,16 @@ def sign_in_attempt_cookie(value: str, seconds: int, *, secure: bool) -> Cookie:
     return _cookie(name, value, seconds, secure=secure, http_only=True)
 
 
+def passkey_cookie_name(secure: bool) -> str:
+    """Return the name of the cookie of a step with a passkey, HTTPS or HTTP."""
+    return "__Host-maas_passkey" if secure else "maas_passkey"
+
+
+def passkey_cookie(value: str, seconds: int, *, secure: bool) -> Cookie:
+    """Return the cookie of a step with a passkey: HttpOnly, SameSite=Lax."""
+    return _cookie(passkey_cookie_name(secure), value, seconds, secure=secure, http_only=True)
+
+
 def preference_cookie(name: PreferenceCookie, value: str, *, secure: bool) -> Cookie:
     """Return a display preference's cookie, kept for a year; scripts may read and write it."""
     return _cookie(name, value, 365 * 86_400, secure=secure, http_only=False)

@@ -4,6 +4,7 @@ Each attempt is counted before it is checked (throttling/lockout.py). The passwo
 outside any transaction, and takes equally long whether or not the address is registered.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -60,6 +61,14 @@ class SecondFactorRequired(AppError):
         super().__init__("Enter the code of your authenticator app.")
 
 
+@dataclass(frozen=True, slots=True)
+class SignInMethod:
+    """How a person proved who they are, and whether this proves two factors."""
+
+    name: str
+    two_factors: bool = False
+
+
 class LoginService:
     """Verifies passwords and second factors and opens login sessions."""
 
@@ -96,16 +105,17 @@ class LoginService:
         raise SecondFactorRequired(ticket)
 
     async def sign_in_verified(
-        self, person: Person, origin: ClientOrigin, provider: str
+        self, person: Person, origin: ClientOrigin, method: SignInMethod
     ) -> NewSession:
-        """Open a session of a person whom an identity provider has verified.
+        """Open a session of a person whom an identity provider or a passkey has verified.
 
-        A second factor is asked for all the same. Raises SecondFactorRequired, NoAccount.
+        A second factor is asked for unless the method has two. Raises SecondFactorRequired,
+        NoAccount.
         """
         async with self._database.transaction() as session:
             person = await lock_person(session, person.id)
-            if person.totp_since is None:
-                return await self._open_session(session, person, origin, provider)
+            if person.totp_since is None or method.two_factors:
+                return await self._open_session(session, person, origin, method.name)
             _, ticket = await issue_token(
                 session, self._clock, TokenKind.SECOND_STEP, TICKET_LIFETIME, person_id=person.id
             )
@@ -161,11 +171,11 @@ class LoginService:
         return person
 
     async def _open_session(
-        self, session: AsyncSession, person: Person, origin: ClientOrigin, provider: str = ""
+        self, session: AsyncSession, person: Person, origin: ClientOrigin, method: str = ""
     ) -> NewSession:
         """Open a session: clear the attempts, audit the login, e-mail a notice of a new origin.
 
-        `provider` is the identity provider, empty for a password.
+        `method` is the identity provider or `passkey`, empty for a password.
         """
         await uncount_attempt(session, (login_attempts_by_network(origin),))
         await reset_attempts(session, self._clock, login_attempts_by_email(person.email))
@@ -173,7 +183,7 @@ class LoginService:
         is_new_origin = await self._is_new_origin(session, person, origin)
         new_session = await create_session(session, self._clock, person.id, shown, origin)
         actor = Actor(person.id, origin.address)
-        details = {"agent": origin.agent} | ({"provider": provider} if provider else {})
+        details = {"agent": origin.agent} | ({"method": method} if method else {})
         await record_audit_event(session, self._clock, actor, shown, "session.opened", "", details)
         if is_new_origin:
             await self._mail_new_origin(session, person, new_session, origin)

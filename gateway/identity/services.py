@@ -8,6 +8,7 @@ from gateway.identity.invitation_acceptance import InvitationAcceptance
 from gateway.identity.invitations import InvitationService
 from gateway.identity.links import Links
 from gateway.identity.login import LoginService
+from gateway.identity.passkeys.service import PasskeyService
 from gateway.identity.password_reset import PasswordResets
 from gateway.identity.passwords import Passwords
 from gateway.identity.profile import ProfileService
@@ -30,6 +31,7 @@ class IdentityServices:
     password_resets: PasswordResets
     profile: ProfileService
     single_sign_on: SingleSignOn
+    passkeys: PasskeyService
     sealer: Sealer
     links: Links
 
@@ -48,6 +50,7 @@ def build_identity(
     return IdentityServices(
         login=login,
         single_sign_on=SingleSignOn(database, clock, providers, login, sealer, links),
+        passkeys=PasskeyService(database, clock, login, sealer, links),
         invitations=InvitationService(clock, sealer, links),
         invitation_acceptance=InvitationAcceptance(database, clock, passwords),
         password_resets=PasswordResets(database, clock, passwords, sealer, links),

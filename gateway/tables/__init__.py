@@ -42,6 +42,7 @@ from gateway.tables.identity import (
     Person,
 )
 from gateway.tables.observations import Observation, VariantPromise
+from gateway.tables.passkeys import Passkey
 from gateway.tables.responses import ResponseEvents, SavedResponse
 from gateway.tables.retraining import (
     RetrainingRun,
@@ -88,6 +89,7 @@ __all__ = [
     "ModelVersionExample",
     "Observation",
     "OneTimeToken",
+    "Passkey",
     "Person",
     "Rating",
     "ResponseEvents",

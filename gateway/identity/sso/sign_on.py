@@ -22,7 +22,7 @@ from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.current_user import Viewer
 from gateway.identity.email_address import EmailInvalid, normalize_email
 from gateway.identity.links import Links
-from gateway.identity.login import LoginService
+from gateway.identity.login import LoginService, SignInMethod
 from gateway.identity.people import find_person_by_email
 from gateway.identity.sessions import NewSession
 from gateway.identity.sso.configuration import ConfiguredProvider
@@ -135,7 +135,9 @@ class SingleSignOn:
             raise IdentityNotVerified("This answer belongs to another step.")
         async with self._database.transaction() as session:
             person = await self._find_person(session, provider_id, identity, browser.origin)
-        new_session = await self._login.sign_in_verified(person, browser.origin, provider_id)
+        new_session = await self._login.sign_in_verified(
+            person, browser.origin, SignInMethod(provider_id)
+        )
         return new_session, cookie.return_to
 
     async def complete_link(

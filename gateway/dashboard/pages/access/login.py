@@ -47,6 +47,7 @@ class SignInPages(Controller):
             after=return_to,
             done=following,
             providers=identity.single_sign_on.providers,
+            passkeys=identity.passkeys.available,
         )
 
     @post("/sign-in")
@@ -78,6 +79,7 @@ class SignInPages(Controller):
                 after=return_to,
                 done=None,
                 providers=identity.single_sign_on.providers,
+                passkeys=identity.passkeys.available,
             )
         return start_session_response(public_page, clock, new_session, return_to)
 

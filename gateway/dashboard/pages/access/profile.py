@@ -3,6 +3,7 @@
 Not available when impersonating.
 """
 
+from base64 import urlsafe_b64encode
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from gateway.dashboard.preserved_input import PreservedFields
 from gateway.dashboard.security import PreferenceCookie, preference_cookie
 from gateway.dashboard.user_agent import browser_name
 from gateway.identity.audit_log import record_audit_event
+from gateway.identity.passkeys.service import list_passkeys
 from gateway.identity.passwords import PasswordInvalid, SignInBusy
 from gateway.identity.profile import PasswordWrong, PersonInvalid
 from gateway.identity.services import IdentityServices
@@ -210,6 +212,7 @@ async def _render_profile(
     async with database.transaction() as session:
         sessions = await list_sessions(session, clock, viewer)
         factor = await get_second_factor_status(session, viewer.person_id)
+        passkeys = await list_passkeys(session, viewer)
         linked = await list_linked_identities(session, viewer.person_id)
         zone = _DEFAULT_TIME_ZONE
         if viewer.account_id is not None:
@@ -222,6 +225,8 @@ async def _render_profile(
         factor=factor,
         providers=identity.single_sign_on.providers,
         linked={one.provider: one for one in linked},
+        can_add_passkey=identity.passkeys.available,
+        passkeys=[(urlsafe_b64encode(one.id).decode(), one) for one in passkeys],
         done=page.request.query_params.get("done"),
         chosen_language=viewer.language or "",
         themes=_THEMES,

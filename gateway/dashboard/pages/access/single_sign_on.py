@@ -175,4 +175,5 @@ def _render_error(
         after="/dashboard",
         done=None,
         providers=identity.single_sign_on.providers,
+        passkeys=identity.passkeys.available,
     )

@@ -93,7 +93,7 @@ async def test_verified_address_of_a_configured_domain_is_linked_and_signed_in(
     assert (await sso.of(opened)).viewer.person_id == wang.viewer.person_id
     assert await linked(sso, wang.viewer.person_id) == [("works", "wang-1")]
     entries = await sso.entries(firm.id)
-    assert entries[0].details["provider"] == "works"
+    assert entries[0].details["method"] == "works"
     fake.claims = {"email": "changed@acme.example"}
     again, _ = await single.complete("works", await returned(sso, fake))
     assert (await sso.of(again)).viewer.person_id == wang.viewer.person_id
