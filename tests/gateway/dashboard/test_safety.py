@@ -28,6 +28,7 @@ PAGES = (
 # Handlers of forms that need no session.
 SIGNED_OUT = {
     "sign_in",
+    "begin_sign_in",
     "verify_code",
     "send_reset_link",
     "set_password",
