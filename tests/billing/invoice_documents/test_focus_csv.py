@@ -51,10 +51,10 @@ def test_usage_covered_by_allowance_is_consumed_but_not_priced() -> None:
 
 
 def test_usage_without_tokens_and_unit_price_is_machine_learning() -> None:
-    line = replace(USAGE, line=replace(USAGE.line, model="rul@batch", meter="rows"))
+    line = replace(USAGE, line=replace(USAGE.line, model="vib@batch", meter="rows"))
     row = rows(replace(INVOICE, lines=(line,)))[0]
     assert row["ServiceSubcategory"] == "Machine Learning"
-    assert (row["ResourceId"], row["SkuId"], row["ListUnitPrice"]) == ("rul", "rul@batch:rows", "")
+    assert (row["ResourceId"], row["SkuId"], row["ListUnitPrice"]) == ("vib", "vib@batch:rows", "")
 
 
 def test_periods_are_in_utc_and_a_note_has_its_day() -> None:
