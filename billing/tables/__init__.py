@@ -78,6 +78,7 @@ from billing.tables.plans import (
     UsageTagTotal,
     UsageTotal,
 )
+from billing.tables.projects import Project, ProjectCursor, ProjectUsageTotal, ServiceAccount
 
 __all__ = [
     "AccessChange",
@@ -130,9 +131,13 @@ __all__ = [
     "PaymentProof",
     "PaymentRefund",
     "PlanVersion",
+    "Project",
+    "ProjectCursor",
+    "ProjectUsageTotal",
     "Quota",
     "QuotaKind",
     "QuotaLease",
+    "ServiceAccount",
     "Settlement",
     "StaleCredit",
     "StripeAsked",

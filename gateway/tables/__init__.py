@@ -41,6 +41,7 @@ from gateway.tables.identity import (
     Person,
 )
 from gateway.tables.observations import Observation, VariantPromise
+from gateway.tables.projects import ProjectMember
 from gateway.tables.responses import ResponseEvents, SavedResponse
 from gateway.tables.retraining import (
     RetrainingRun,
@@ -87,6 +88,7 @@ __all__ = [
     "Observation",
     "OneTimeToken",
     "Person",
+    "ProjectMember",
     "Rating",
     "ResponseEvents",
     "RetrainingRun",
