@@ -6,6 +6,8 @@ from infra import ids
 
 PROJECT_ID_PREFIX = "proj"
 SERVICE_ACCOUNT_ID_PREFIX = "svc_acct"
+# The name of default projects that nobody renamed; pages and invoices translate it.
+DEFAULT_NAME = "Default project"
 
 
 def project_public_id(project_id: UUID | None, account_id: UUID | None) -> str | None:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.key_epoch import advance_epoch
-from billing.metering.project_ids import PROJECT_ID_PREFIX
+from billing.metering.project_ids import DEFAULT_NAME, PROJECT_ID_PREFIX
 from billing.tables import Account, ApiKey, Project
 from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.projects.errors import (
@@ -29,7 +29,6 @@ from gateway.projects.errors import (
 from infra import ids
 from infra.clock import Clock
 
-DEFAULT_PROJECT_NAME = "Default project"
 MAX_NAME_LENGTH = 100
 _NAME_INDEX = "uq_project_account_id_name"
 
@@ -59,7 +58,7 @@ def validate_project_name(name: str) -> str:
 async def ensure_default_project(session: AsyncSession, account_id: UUID) -> None:
     """Create the row of the account's default project if it is missing."""
     account = select(
-        col(Account.id), col(Account.id), literal(DEFAULT_PROJECT_NAME), col(Account.created_at)
+        col(Account.id), col(Account.id), literal(DEFAULT_NAME), col(Account.created_at)
     ).where(col(Account.id) == account_id)
     columns = ["id", "account_id", "name", "created_at"]
     await session.execute(insert(Project).from_select(columns, account).on_conflict_do_nothing())

@@ -146,8 +146,8 @@ async def test_moved_key_under_load_never_exceeds_either_budget(
         running = asyncio.create_task(burst())
         await move(gateway, second.id)
         statuses = await running + await burst() + await burst()
-            for _ in range(12):  # alone, a call needs to fit only itself
-                statuses.append((await gateway.chat("load test")).status_code)
+        for _ in range(12):  # alone, a call needs to fit only itself
+            statuses.append((await gateway.chat("load test")).status_code)
     used = await spent(gateway)
     assert used[first.id, BudgetPeriod.TOTAL] <= cost * 7
     assert used[second.id, BudgetPeriod.MONTH] <= cost * 9
