@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.project_labels import PROJECT_ERRORS
 from infra.translations import gettext_noop
 
 # Reasons for a failed test delivery, with the texts of infra/outbound/webhook_post.py.
@@ -30,6 +31,7 @@ WEBHOOK_WARNINGS = (
 # listed here show their own message.
 ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
     {
+        **PROJECT_ERRORS,
         "credentials_wrong": gettext_noop("Incorrect e-mail address or password."),
         "locked_out": gettext_noop("Too many attempts. Wait a moment and try again."),
         "sign_in_busy": gettext_noop("Sign-in is busy. Try again in a moment."),

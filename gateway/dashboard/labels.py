@@ -14,6 +14,7 @@ from gateway.dashboard.fapiao_labels import FAPIAO_ACTIONS, FAPIAO_CHECK, FAPIAO
 from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.dashboard.payment_labels import PAYMENT_ACTIONS, PAYMENT_CHECKS, PAYMENT_LABELS
+from gateway.dashboard.project_labels import PROJECT_ACTIONS, PROJECT_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -58,6 +59,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **BATCH_LABELS,
         **FAPIAO_LABELS,
         **GUARD_LABELS,
+        **PROJECT_LABELS,
         **OWN_MODEL_LABELS,
         **PAYMENT_LABELS,
         "settlement": {
@@ -212,18 +214,14 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "batch": gettext_noop("Batches"),
             "guard": gettext_noop("Guard"),
             "fapiao": gettext_noop("Fapiao"),
+            "project": gettext_noop("Projects"),
+            "service_account": gettext_noop("Service accounts"),
             "bank": gettext_noop("Bank transfers"),
             "model": gettext_noop("Your models"),
         },
         "action": {
-            "key.created": gettext_noop("Created a key"),
-            "key.renamed": gettext_noop("Renamed a key"),
-            "key.limits_changed": gettext_noop("Changed a key's limits"),
-            "key.scope_changed": gettext_noop("Changed a key's scope"),
             "guard.changed": gettext_noop("Changed the guard"),
             "guard.removed": gettext_noop("Removed the guard"),
-            "key.rotated": gettext_noop("Rotated a key"),
-            "key.revoked": gettext_noop("Revoked a key"),
             "alerts.changed": gettext_noop("Changed alerts"),
             "alerts.tested": gettext_noop("Sent a test alert"),
             "invitation.made": gettext_noop("Invited a member"),
@@ -259,6 +257,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "batch.canceled": gettext_noop("Canceled a batch"),
             **BANK_ACTIONS,
             **FAPIAO_ACTIONS,
+            **PROJECT_ACTIONS,
             **OWN_MODEL_ACTIONS,
             **PAYMENT_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),

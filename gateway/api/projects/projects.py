@@ -43,7 +43,7 @@ PROJECTS_PATH = "/v1/organization/projects"
 Amount = Annotated[str, msgspec.Meta(max_length=40)]
 
 
-class BudgetRequest(msgspec.Struct):
+class BudgetRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Budgets to change, as decimal text in the account's currency; null removes one.
 
     Omitted fields are unchanged. `alert_percentages` null are those of the account.

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.metering.project_quotas import BudgetPeriod, list_budget_states, recount_recent
+from billing.money import nano_from_text
 from billing.tables import Project
 from gateway.access.api_keys import IssuedKey
 from gateway.identity.audit_log import CLI_ACTOR
@@ -47,6 +48,14 @@ async def move(gateway: Gateway, project_id: UUID) -> None:
     async with gateway.parts.database.transaction() as session:
         await move_key(session, CLOCK, CLI_ACTOR, account_id, key_id, project_id)
     await gateway.caught_up()
+
+
+async def worst_cost(gateway: Gateway, prompt: str) -> int:
+    """The highest cost of a chat in nano-units."""
+    messages = [{"role": "user", "content": prompt}]
+    body = {"model": builders.CHAT, "messages": messages, "max_tokens": 5}
+    quote = (await gateway.http.post("/v1/quote", json=body)).json()
+    return nano_from_text(quote["max_cost"])
 
 
 async def spent(gateway: Gateway) -> Mapping[tuple[UUID, BudgetPeriod], int]:
@@ -119,8 +128,10 @@ async def test_moved_key_under_load_never_exceeds_either_budget(
     """Two gateways, concurrent calls, each budget worth some of them, moves in between."""
     assert (await gateway.chat("load test")).status_code == 200
     cost = round(float((await gateway.row())["cost"]) * 10**9)
-    first = await new_project(gateway, "First", total=cost * 7)
-    second = await new_project(gateway, "Second", month=cost * 9)
+    worst = await worst_cost(gateway, "load test")
+    first_budget, second_budget = worst + cost * 3, worst + cost * 8
+    first = await new_project(gateway, "First", total=first_budget)
+    second = await new_project(gateway, "Second", month=second_budget)
     await move(gateway, first.id)
     configured = builders.settings(database_url, tmp_path, upstream.url)
     parts = builders.build_parts(configured, CLOCK, builders.CATALOG)
@@ -146,18 +157,18 @@ async def test_moved_key_under_load_never_exceeds_either_budget(
         running = asyncio.create_task(burst())
         await move(gateway, second.id)
         statuses = await running + await burst() + await burst()
-        for _ in range(12):  # alone, a call needs to fit only itself
+        for _ in range(24):  # alone, a call needs to fit only itself
             statuses.append((await gateway.chat("load test")).status_code)
     used = await spent(gateway)
-    assert used[first.id, BudgetPeriod.TOTAL] <= cost * 7
-    assert used[second.id, BudgetPeriod.MONTH] <= cost * 9
+    assert used[first.id, BudgetPeriod.TOTAL] <= first_budget
+    assert used[second.id, BudgetPeriod.MONTH] <= second_budget
     assert set(statuses) == {200, 429}
     rows = [row for row in await gateway.rows(1 + len(statuses)) if row["status"] == 200]
     for project in (first, second):
         of_project = [row for row in rows if row["project_id"] == format_project_id(project.id)]
         assert sum(used[key] for key in used if key[0] == project.id) == len(of_project) * cost
-    # Used as far as the worst case of a call fits.
-    assert used[second.id, BudgetPeriod.MONTH] >= cost * 4
+    # Used until the worst case of a call did not fit.
+    assert second_budget - used[second.id, BudgetPeriod.MONTH] < worst
     async with gateway.parts.database.transaction() as session:
         assert await recount_recent(session, CLOCK.now()) == 2
     assert await spent(gateway) == used
