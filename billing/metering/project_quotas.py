@@ -57,6 +57,12 @@ _SPENT = """
                        else (select consumed from project_cursor) end, 0
               )
           )
+        union all
+        select x.cost_nano - u.cost_nano
+        from usage_correction x join usage u using (request_id)
+        where x.account_id = :account and u.account_id = :account
+          and coalesce(u.project_id, u.account_id) = :project
+          and u.started_at >= :since and u.started_at < :until
     ) spent
 """
 # One statement, whose snapshot has the usage rows of exactly those calls that the leases count.
@@ -70,6 +76,15 @@ _RECOUNT = f"""
     ) s
     where q.id = :quota and q.account_id = :account and s.missing > 0
 """  # noqa: S608  # put together of constants
+_START = "q.period_start - interval '1 microsecond'"
+IS_CALL_OF_PROJECT = f"""
+    q.project_id = coalesce(u.project_id, u.account_id) and u.started_at >= {_START}
+    and u.started_at < case split_part(q.scope, '/', 2)
+        when 'day' then {_START} + interval '1 day'
+        when 'month' then {_START} + interval '1 month'
+        else 'infinity' end
+"""
+"""SQL condition: the usage row `u` counts in the budget `q` of a project of the same account."""
 _RECENT = """
     select q.id, q.account_id, q.project_id, q.scope, q.period_start
     from project p join quota q on q.account_id = p.account_id and q.project_id = p.id

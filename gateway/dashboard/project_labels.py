@@ -48,3 +48,5 @@ PROJECT_ERRORS: Mapping[str, str] = MappingProxyType(
         "budget_invalid": gettext_noop("Enter a number from 0; percentages from 1 to 100."),
     }
 )
+# Its name in billing/reconciliation/usage_and_quotas.py.
+PROJECT_CHECK = gettext_noop("Project budget used equals the cost of the project's calls")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from billing.metering.corrections import record_cost_correction
 from billing.metering.project_ids import parse_service_account_id, project_public_id
 from billing.metering.project_quotas import (
     BudgetPeriod,
@@ -197,3 +198,40 @@ class TestPublicIds:
 
 NOW = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
 NEXT = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class TestCorrections:
+    async def test_corrected_cost_is_credited_to_the_budgets_of_the_call(self, firm: Firm) -> None:
+        """And stays credited when the budget is counted again; another project's is unchanged."""
+        database, clock = firm.story.database, firm.story.clock
+        project = await add_project(database, firm.account.id, created_at=NOW)
+        other = await add_project(database, firm.account.id, "B", created_at=NOW)
+        await use_in(firm, other, rows=5)
+        call = await use_in(firm, project, rows=5)
+        await with_budgets(firm, project, day=YUAN, month=YUAN, total=YUAN)
+        assert set((await states(firm)).values()) == {(YUAN, 5 * ROW)}
+        async with database.transaction() as session:
+            await record_cost_correction(
+                session, clock, firm.account.id, call.request_id, 5 * ROW, 3 * ROW
+            )
+        assert set((await states(firm)).values()) == {(YUAN, 3 * ROW)}
+        async with database.transaction() as session:
+            await recount_recent(session, clock.now())
+        assert set((await states(firm)).values()) == {(YUAN, 3 * ROW)}
+
+
+class TestReconciliation:
+    async def test_budget_that_counts_something_else_is_reported(self, firm: Firm) -> None:
+        database = firm.story.database
+        project = await add_project(database, firm.account.id, created_at=NOW)
+        await use_in(firm, project, rows=5)
+        await with_budgets(firm, project, day=YUAN, month=YUAN, total=YUAN)
+        assert await firm.story.differences() == ()
+        changed = (
+            "update quota set used = used + 1 where project_id = :project and scope like '%day' "
+            "returning id::text"
+        )
+        ((quota_id,),) = await sql(database, changed, project=project)
+        (found,) = await firm.story.differences()
+        assert found.check == "Project budget used equals the cost of the project's calls"
+        assert quota_id in repr(found)

@@ -64,6 +64,13 @@ async def spent(gateway: Gateway) -> Mapping[tuple[UUID, BudgetPeriod], int]:
     return {(state.project_id, state.period): state.used for state in states}
 
 
+async def leased(gateway: Gateway) -> list[int]:
+    """What gateways hold of each budget."""
+    async with gateway.parts.database.transaction() as session:
+        states = await list_budget_states(session, gateway.account.id, CLOCK.now())
+    return [state.leased for state in states]
+
+
 async def test_moved_key_leaves_earlier_calls_in_their_project(gateway: Gateway) -> None:
     project = await new_project(gateway, "Line 3")
     assert (await gateway.chat("one")).status_code == 200
@@ -172,3 +179,6 @@ async def test_moved_key_under_load_never_exceeds_either_budget(
     async with gateway.parts.database.transaction() as session:
         assert await recount_recent(session, CLOCK.now()) == 2
     assert await spent(gateway) == used
+    async with asyncio.timeout(20):
+        while any(await leased(gateway)):  # noqa: ASYNC110  # leases that are idle are returned
+            await asyncio.sleep(0.05)
