@@ -45,16 +45,14 @@ async def test_service_account_and_usage_of_a_project(maas: Maas) -> None:
 async def test_errors_are_shown_and_change_nothing(maas: Maas) -> None:
     await maas.say("projects", "create", "Acme", "Line 3")
     for arguments, code in (
-        (("create", "Acme", "LINE 3"), "has this name"),
-        (("show", "Acme", "Line 9"), "no such project"),
-        (("budget", "Acme", "Line 3", "--daily", "much"), "decimal number"),
-        (("budget", "Acme", "Line 3", "--alerts", "all"), "--alerts"),
-        (("archive", "Acme", "Default project"), "cannot be archived"),
-        (("add-member", "Acme", "Line 3", "nobody@example.com"), "not a member"),
+        (("create", "Acme", "LINE 3"), "project_name_taken"),
+        (("show", "Acme", "Line 9"), "project_not_found"),
+        (("budget", "Acme", "Line 3", "--daily", "much"), "budget_invalid"),
+        (("budget", "Acme", "Line 3", "--alerts", "all"), "budget_invalid"),
+        (("archive", "Acme", "Default project"), "default_project"),
+        (("add-member", "Acme", "Line 3", "nobody@example.com"), "project_user_not_found"),
     ):
-        status, out = await maas.run("projects", *arguments)
-        assert status == 1
-        assert code in out, (arguments, out)
+        assert await maas.refuse("projects", *arguments) == code
     assert len(await maas.say("projects", "list", "Acme")) == 2
 
 
