@@ -1,10 +1,18 @@
-"""Labels of the audit log actions on API keys."""
+"""Labels of API keys: states and audit log actions."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from infra.translations import gettext_noop
 
+KEY_STATES: Mapping[str, str] = MappingProxyType(
+    {
+        "active": gettext_noop("Active"),
+        "ending": gettext_noop("Being rotated"),
+        "expired": gettext_noop("Expired"),
+        "revoked": gettext_noop("Revoked"),
+    }
+)
 KEY_ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "key.created": gettext_noop("Created a key"),

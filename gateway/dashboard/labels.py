@@ -12,9 +12,15 @@ from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
 from gateway.dashboard.fapiao_labels import FAPIAO_ACTIONS, FAPIAO_CHECK, FAPIAO_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
+from gateway.dashboard.key_labels import KEY_STATES
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.dashboard.payment_labels import PAYMENT_ACTIONS, PAYMENT_CHECKS, PAYMENT_LABELS
-from gateway.dashboard.project_labels import PROJECT_ACTIONS, PROJECT_CHECK, PROJECT_LABELS
+from gateway.dashboard.project_labels import (
+    PROJECT_ACTIONS,
+    PROJECT_CHECK,
+    PROJECT_DETAILS,
+    PROJECT_LABELS,
+)
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -126,12 +132,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "wallet": gettext_noop("Wallet balance"),
             "credit_limit_and_wallet": gettext_noop("Account credit limit plus wallet balance"),
         },
-        "key": {
-            "active": gettext_noop("Active"),
-            "ending": gettext_noop("Being rotated"),
-            "expired": gettext_noop("Expired"),
-            "revoked": gettext_noop("Revoked"),
-        },
+        "key": KEY_STATES,
         "contract": {
             "proposed": gettext_noop("Proposed"),
             "withdrawn": gettext_noop("Withdrawn"),
@@ -264,6 +265,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {
+            **PROJECT_DETAILS,
             "name": gettext_noop("Name"),
             "role": gettext_noop("Role"),
             "budget": gettext_noop("Monthly budget"),

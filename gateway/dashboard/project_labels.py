@@ -29,6 +29,15 @@ PROJECT_ACTIONS: Mapping[str, str] = MappingProxyType(
         "service_account.deleted": gettext_noop("Deleted a service account"),
     }
 )
+# Fields of audit log entries.
+PROJECT_DETAILS: Mapping[str, str] = MappingProxyType(
+    {
+        "day": gettext_noop("Daily budget"),
+        "month": gettext_noop("Monthly budget"),
+        "total": gettext_noop("Total budget"),
+        "person": gettext_noop("Member"),
+    }
+)
 PROJECT_ERRORS: Mapping[str, str] = MappingProxyType(
     {
         "project_name_invalid": gettext_noop("Enter a name of 1 to 100 printable characters."),

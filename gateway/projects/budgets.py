@@ -72,8 +72,8 @@ async def change_budgets(
         return project
     await set_project_budgets(session, project, changed, clock.now())
     details = {
-        period.value: {"from": _text(current.get(period)), "to": _text(amount)}
-        for period, amount in changed.items()
+        "from": {period.value: _text(current.get(period)) for period in changed},
+        "to": {period.value: _text(amount) for period, amount in changed.items()},
     }
     await _record(session, clock, actor, project, "project.budget_changed", details)
     return project
