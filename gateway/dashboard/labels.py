@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard import project_labels
 from gateway.dashboard.bank_labels import BANK_ACTIONS, BANK_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
@@ -15,12 +16,6 @@ from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.key_labels import KEY_STATES
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.dashboard.payment_labels import PAYMENT_ACTIONS, PAYMENT_CHECKS, PAYMENT_LABELS
-from gateway.dashboard.project_labels import (
-    PROJECT_ACTIONS,
-    PROJECT_CHECK,
-    PROJECT_DETAILS,
-    PROJECT_LABELS,
-)
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -38,7 +33,7 @@ RECONCILIATION_CHECKS = (
     gettext_noop("Credit note numbers have no gaps"),
     gettext_noop("Each charge is invoiced once with its amount"),
     FAPIAO_CHECK,
-    PROJECT_CHECK,
+    project_labels.PROJECT_CHECK,
     gettext_noop("Invoices equal their usage rated by its terms"),
     gettext_noop("Included-unit quotas equal the units that calls used"),
     gettext_noop("Included units belong to the call's terms and were consumed"),
@@ -66,7 +61,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **BATCH_LABELS,
         **FAPIAO_LABELS,
         **GUARD_LABELS,
-        **PROJECT_LABELS,
+        **project_labels.PROJECT_LABELS,
         **OWN_MODEL_LABELS,
         **PAYMENT_LABELS,
         "settlement": {
@@ -259,13 +254,13 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "batch.canceled": gettext_noop("Canceled a batch"),
             **BANK_ACTIONS,
             **FAPIAO_ACTIONS,
-            **PROJECT_ACTIONS,
+            **project_labels.PROJECT_ACTIONS,
             **OWN_MODEL_ACTIONS,
             **PAYMENT_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {
-            **PROJECT_DETAILS,
+            **project_labels.PROJECT_DETAILS,
             "name": gettext_noop("Name"),
             "role": gettext_noop("Role"),
             "budget": gettext_noop("Monthly budget"),
