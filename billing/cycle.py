@@ -30,6 +30,7 @@ from billing.invoices.available_credit import (
 from billing.invoices.period_close import LATE_USAGE_GRACE, close_and_invoice, list_accounts_to_bill
 from billing.invoices.usage_position import load_usage_position
 from billing.ledger.wallets import expire_grants, list_accounts_with_expired_grants
+from billing.metering.project_quotas import recount_recent
 from billing.notifications.alerts import enqueue_alerts
 from billing.price_changes.price_changes import apply_price_change, list_due_price_changes
 from billing.subscriptions.usage_totals import aggregate_usage
@@ -63,6 +64,8 @@ async def aggregate_new_usage(database: Database, clock: Clock) -> int:
     """Aggregate new usage into the totals; return how many accounts need a credit refresh."""
     async with database.transaction() as session:
         await aggregate_usage(session, clock)
+    async with database.transaction() as session:
+        await recount_recent(session, clock.now())
         query = select(func.count()).select_from(StaleCredit)
         return (await session.execute(query)).scalar_one()
 

@@ -11,12 +11,14 @@ from pkgutil import walk_packages
 import pytest
 
 import billing
+import gateway.access.project_errors
 import gateway.batches
 import gateway.call.errors
 import gateway.evaluations
 import gateway.fine_tuning
 import gateway.identity
 import gateway.observations
+import gateway.projects
 import gateway.registry
 import gateway.retraining
 import gateway.retrieval
@@ -39,12 +41,12 @@ ROOT = Path(__file__).parent.parent
 
 def facts() -> Iterator[type[AppError]]:
     """All errors that the gateway and billing declare."""
-    modules = [gateway.call.errors]
+    modules = [gateway.call.errors, gateway.access.project_errors]
     modules += [infra.database.database]
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
         gateway.evaluations, gateway.registry, gateway.responses, gateway.batches,
-        gateway.observations, gateway.retraining, models.guards,
+        gateway.observations, gateway.retraining, gateway.projects, models.guards,
     )  # fmt: skip
     found = [
         one

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.metering.error_fixes import ANY_ERROR, find_suggested_fix
+from billing.metering.project_ids import PROJECT_ID_PREFIX
 from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.money import nano_text
 from billing.rating.quantities import METERS, REASONING_TOKENS
@@ -50,6 +51,8 @@ class BilledCall:
     requested_model: str | None = None
     service_tier: str | None = None
     reasoning_tokens: int | None = None
+    project_id: UUID | None = None
+    project_name: str | None = None
 
     def suggested_fix(self, language: str) -> str | None:
         """Return the suggested fix for the call's error, or None if it has no error."""
@@ -78,6 +81,8 @@ class BilledCall:
             "late": self.late,
             "tags": dict(self.tags or {}),
             "cost": nano_text(self.cost_nano),
+            "project_id": self.project_id and ids.format_id(PROJECT_ID_PREFIX, self.project_id),
+            "project_name": self.project_name,
         }
 
 
@@ -95,6 +100,7 @@ class CallFilter:
     since: datetime | None = None
     until: datetime | None = None
     error_code: str | None = None
+    project_id: UUID | None = None
 
     def sql_conditions(self) -> str:
         """Return the SQL conditions of the filter, each beginning with ` and `."""
@@ -102,6 +108,8 @@ class CallFilter:
             _IS_BILLED: self.billed,
             " and u.model = :only_model": self.model is not None,
             " and u.key_id = :only_key": self.key_id is not None,
+            " and coalesce(u.project_id, u.account_id) = :only_project": self.project_id
+            is not None,
             " and u.error_code is not null": self.error_code == ANY_ERROR,
             " and u.error_code = :only_error": self.error_code not in (None, ANY_ERROR),
             " and u.started_at >= :only_since and u.started_at < :only_until"
@@ -114,6 +122,7 @@ class CallFilter:
         return {
             "only_model": self.model,
             "only_key": self.key_id,
+            "only_project": self.project_id,
             "only_since": self.since,
             "only_until": self.until,
             "only_error": self.error_code,

@@ -53,7 +53,10 @@ _SELECT_CALLS = f"""
            {", ".join(f"u.{meter}" for meter in METERS)},
            coalesce(u.plan_version_id, :list_version), u.started_at < :starts_at, u.tags,
            u.cost_nano, u.covered, u.error_message, u.error_param, u.requested_model,
-           u.service_tier, u.reasoning_tokens
+           u.service_tier, u.reasoning_tokens, coalesce(u.project_id, u.account_id), (
+               select p.name from project p
+               where p.id = coalesce(u.project_id, u.account_id) and p.account_id = u.account_id
+           )
     from usage u
     where u.account_id = :account and u.started_at >= :since
       and u.started_at < coalesce(cast(:until as timestamptz), 'infinity')

@@ -21,6 +21,7 @@ from billing.invoice_documents.line_descriptions import (
     describe_lines,
     service_period,
 )
+from billing.invoice_documents.project_breakdown import ProjectSection, load_project_sections
 from billing.invoice_documents.reasoning_usage import ReasoningByLine, load_reasoning_tokens
 from billing.invoice_documents.sources import (
     PlanVersions,
@@ -191,6 +192,7 @@ async def _build_document(session: AsyncSession, source: _DocumentSource) -> Inv
         as_of=None if is_final else (await session.scalars(select(UsageCursor))).one().moved_at,
         period_id=invoice.period_id,
         list_version=versions.list_version,
+        projects=await _load_projects(session, source, versions),
     )
 
 
@@ -208,6 +210,19 @@ async def _load_reasoning(
         return {}
     account_id, period_id = source.invoice.account_id, source.usage.period.id
     return await load_reasoning_tokens(session, account_id, period_id, versions.list_version)
+
+
+async def _load_projects(
+    session: AsyncSession, source: _DocumentSource, versions: PlanVersions
+) -> tuple[ProjectSection, ...]:
+    """Return the sections of usage by project; empty if the invoice bills no usage period."""
+    if source.usage is None:
+        return ()
+    account_id, period_id = source.invoice.account_id, source.usage.period.id
+    terms, list_version = versions.terms, versions.list_version
+    return await load_project_sections(
+        session, account_id, period_id, source.lines, terms, list_version
+    )
 
 
 async def _build_tag_breakdowns(

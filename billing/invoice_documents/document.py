@@ -12,6 +12,7 @@ from uuid import UUID
 from billing.accounts.collection_method import Collection
 from billing.accounts.parties import Party
 from billing.invoice_documents.price_format import format_percent
+from billing.invoice_documents.project_breakdown import ProjectSection
 from billing.invoice_documents.tag_breakdown import USAGE_KINDS, TagBreakdown
 from billing.invoice_documents.translations import translate
 from billing.invoice_documents.values import (
@@ -67,6 +68,7 @@ class InvoiceDocument:
     as_of: datetime | None
     period_id: UUID | None
     list_version: UUID
+    projects: tuple[ProjectSection, ...] = ()
 
     @property
     def name(self) -> str:
@@ -122,6 +124,10 @@ class InvoiceDocument:
         """The text on which calls are billed."""
         return self.translate("rule")
 
+    def project_name(self, section: ProjectSection) -> str:
+        """Return a project's name, translated if it is the name that default projects get."""
+        return self.translate("default_project") if section.has_default_name else section.name
+
     def translate(self, key: str, **values: object) -> str:
         """Return the text of a translation key in the document's language."""
         return translate(self.locale, key, **values)
@@ -154,6 +160,7 @@ class InvoiceDocument:
             "collection": self.collection,
             "credit_notes": [note.to_json(self.currency) for note in self.notes],
             "tags": [tag_to_json(self.currency, tag) for tag in self.tags],
+            "projects": [one.to_json(self.account_id, self.currency) for one in self.projects],
             "terms": [terms.to_json() for terms in self.terms],
             "tax_note": self.tax_note,
             "payment_terms": self.payment_terms,

@@ -97,6 +97,13 @@ _TEXTS: Mapping[str, str] = {
         "Usage lines by tag, before discounts, fixed fees and any tax added to the lines. "
         "Highest amount first."
     ),
+    "project": gettext_noop("Project"),
+    "projects": gettext_noop("Usage by project"),
+    "projects_are": gettext_noop(
+        "Usage lines by project of the calls, before discounts, fixed fees and any tax added to "
+        "the lines. Highest amount first."
+    ),
+    "default_project": gettext_noop("Default project"),
     "usage_net": gettext_noop("Usage, excluding tax"),
     "usage_gross": gettext_noop("Usage, including tax"),
     "usage_sum": gettext_noop("Usage"),

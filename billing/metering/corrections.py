@@ -10,18 +10,22 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.metering.project_quotas import IS_CALL_OF_PROJECT
 from billing.tables import UsageCorrection
 from infra.clock import Clock
 
 # Used units of leases are first folded into the quota's own count, as for lease changes, so that
 # the whole difference can be subtracted from that count.
-_CREDIT_BUDGET = """
+_CREDIT_BUDGET = f"""
     with budget as materialized (
         select q.id from quota q join usage u on u.account_id = q.account_id
         where u.request_id = :call and u.account_id = :account and q.kind = 'budget'
-          and q.key_id = u.key_id and q.period_start <= u.started_at
-          and u.started_at < q.period_start + interval '1 month'
-        for update of q
+          and (
+              q.key_id = u.key_id and q.period_start <= u.started_at
+              and u.started_at < q.period_start + interval '1 month'
+              or {IS_CALL_OF_PROJECT}
+          )
+        order by q.id for update of q
     ), unfolded as materialized (
         select l.process_id, l.quota_id, l.used - l.folded as units
         from quota_lease l join budget b on b.id = l.quota_id for update of l
@@ -34,7 +38,7 @@ _CREDIT_BUDGET = """
     )
     update quota q set used = q.used + m.units - :difference, leased = q.leased - m.units
     from moved m where q.id = m.id
-"""
+"""  # noqa: S608  # put together of constants
 
 
 async def record_cost_correction(

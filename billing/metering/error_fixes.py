@@ -77,6 +77,7 @@ _ACCESS = {
     "missing_api_key": gettext_noop("send `Authorization: Bearer <key>`"),
     "invalid_api_key": gettext_noop("check that the key was copied completely"),
     "api_key_revoked": gettext_noop("use another key"),
+    "project_archived": gettext_noop("use a key of an active project"),
     "api_key_expired": gettext_noop("use the key that replaced it"),
     "api_key_network": gettext_noop(
         "the key is limited to other networks: call from an allowed network, or change "

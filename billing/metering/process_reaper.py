@@ -173,4 +173,5 @@ def _unknown_usage_record(intent: Intent, now: datetime, error_code: str) -> Usa
         duration_us=max(0, round((now - intent.started_at).total_seconds() * 1e6)),
         first_chunk_us=None,
         parent_id=intent.parent_id,
+        project_id=intent.project_id,
     )

@@ -90,6 +90,7 @@ async def find_call_quotas(
         .where(
             col(Quota.account_id) == account_id,
             col(Quota.kind) != QuotaKind.ALLOWANCE.value,
+            col(Quota.project_id).is_(None),
             or_(col(Quota.key_id).is_(None), col(Quota.key_id) == key_id),
             or_(col(Quota.period_start).is_(None), col(Quota.period_start) == month),
             or_(col(Quota.amount).is_not(None), col(Quota.kind).in_(_MONEY_KINDS)),
@@ -259,16 +260,7 @@ async def set_billing_credit(
     change = amount_nano - entries.get(CreditReason.BILLING, 0)
     if not entries.keys() - {CreditReason.BILLING} or not change:
         return
-    session.add(
-        CreditEntry(
-            id=ids.new_id(),
-            account_id=account_id,
-            reason=CreditReason.BILLING.value,
-            amount_nano=change,
-            note="",
-            created_at=clock.now(),
-        )
-    )
+    session.add(_credit_entry(clock, account_id, CreditReason.BILLING, change, ""))
     await session.flush()
     total = sum(entries.values()) + change
     await _upsert_limits(session, [_quota_row(account_id, None, QuotaKind.CREDIT, None, total)])
@@ -305,14 +297,15 @@ async def sum_credit_entries(
 
 
 async def list_quota_states(session: AsyncSession, account_id: UUID) -> list[QuotaState]:
-    """List all quotas of an account and its keys, including quotas without a limit."""
-    # Used units of leases that are not yet added to the quota's own count.
+    """List all quotas of an account and its keys, with or without a limit, not of projects."""
+    # Used units of leases not yet added to the quota's own count.
     unfolded_units = (
         select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
         .where(col(QuotaLease.quota_id) == col(Quota.id))
         .scalar_subquery()
     )
-    query = select(Quota, unfolded_units).where(col(Quota.account_id) == account_id)
+    of_account = col(Quota.account_id) == account_id, col(Quota.project_id).is_(None)
+    query = select(Quota, unfolded_units).where(*of_account)
     rows = (await session.execute(query.order_by(col(Quota.id)))).all()
     return [
         QuotaState(

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.error_fixes import find_suggested_fix
-from billing.metering.usage_search import error_condition
+from billing.metering.project_ids import project_public_id
+from billing.metering.usage_search import error_condition, project_condition
 from billing.money import nano_text
 from billing.rating.quantities import METERS, REASONING_TOKENS, Quantities
 from billing.tables import Settlement, Usage
@@ -31,7 +32,8 @@ class UsageRecord:
 
     `covered` are included units by meter and quota id; `parent_id` is the call on whose behalf
     this call was made. `upstream` answered the call, which cost the operator `upstream_cost_nano`
-    there; None if unknown. Raises ValueError if a call that must not be billed has a cost.
+    there; None if unknown. `project_id` is the key's project at the time of the call, None the
+    default project. Raises ValueError if a call that must not be billed has a cost.
     """
 
     request_id: UUID
@@ -59,6 +61,7 @@ class UsageRecord:
     service_tier: str | None = None
     upstream: str | None = None
     upstream_cost_nano: int | None = None
+    project_id: UUID | None = None
 
     @property
     def covered_units_by_quota(self) -> dict[str, int]:
@@ -96,6 +99,7 @@ async def list_usage(
     since: datetime | None = None,
     until: datetime | None = None,
     error_code: str | None = None,
+    project_id: UUID | None = None,
 ) -> list[Usage]:
     """List usage rows, newest first, from `since` up to `until`, after the row `before`.
 
@@ -110,6 +114,8 @@ async def list_usage(
         query = query.where(col(Usage.started_at) < until)
     if error_code is not None:
         query = query.where(error_condition([error_code]))
+    if project_id is not None:
+        query = query.where(project_condition(project_id))
     if before is not None:
         # Of the same account only: another tenant's request id must not reveal when it was called.
         cursor = select(Usage.started_at).where(col(Usage.request_id) == before)
@@ -138,6 +144,7 @@ def usage_to_json(row: Usage) -> dict[str, Any]:
         "request_id": ids.format_id(REQUEST_ID_PREFIX, row.request_id),
         "account_id": row.account_id and ids.format_id("acct", row.account_id),
         "key_id": row.key_id and ids.format_id("key", row.key_id),
+        "project_id": project_public_id(row.project_id, row.account_id),
         "operation": row.operation,
         "model": row.model,
         "service_tier": row.service_tier,
@@ -192,4 +199,5 @@ def usage_column_values(record: UsageRecord) -> dict[str, Any]:
         "service_tier": record.service_tier,
         "upstream": record.upstream,
         "upstream_cost_nano": record.upstream_cost_nano,
+        "project_id": record.project_id,
     }

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import select
 
+from billing.metering.project_usage import PROJECT_USAGE
 from billing.tables import UsageCursor
 
 _BUCKETS = """
@@ -21,19 +22,27 @@ _BUCKETS = """
            case when cast(:by_model as boolean) then split_part(model, '@', 1) end,
            case when cast(:by_tier as boolean)
                 then coalesce(nullif(split_part(model, '@', 2), ''), 'default') end,
-           case when cast(:by_key as boolean) then key_id end,
+           case when cast(:by_key as boolean) then key_id end, {project},
            sum(calls), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens),
            sum(images), sum(cost_nano)
-    from usage_total
+    from {source}
     where account_id = :account and hour >= :since and hour < :until
       and settlement in ('complete', 'client_abort')
       and (cast(:operations as text[]) is null or operation = any(:operations))
       and (cast(:models as text[]) is null or split_part(model, '@', 1) = any(:models))
       and (cast(:keys as uuid[]) is null or key_id = any(:keys))
-      and (not cast(:of_images as boolean) or images > 0)
-    group by 1, 2, 3, 4
-    order by 1, 2, 3, 4
+      and (not cast(:of_images as boolean) or images <> 0)
+    group by 1, 2, 3, 4, 5
+    having sum(calls) <> 0
+    order by 1, 2, 3, 4, 5
 """
+_ALL_PROJECTS = _BUCKETS.format(source="usage_total", project="cast(null as uuid)")
+_EACH_PROJECT = _BUCKETS.format(
+    source=PROJECT_USAGE, project="case when cast(:by_project as boolean) then project_id end"
+).replace(
+    "group by",
+    "and (cast(:projects as uuid[]) is null or project_id = any(:projects))\n    group by",
+)
 
 
 class BucketWidth(StrEnum):
@@ -56,15 +65,17 @@ class UsageBucketQuery:
     by_model: bool = False
     by_key: bool = False
     by_tier: bool = False
+    by_project: bool = False
     operations: Sequence[str] | None = None
     models: Sequence[str] | None = None
     key_ids: Sequence[UUID] | None = None
+    project_ids: Sequence[UUID] | None = None
     images_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UsageBucket:
-    """The usage of one bucket, of one model, tier and key if grouped by them.
+    """The usage of one bucket, of one model, tier, key and project if grouped by them.
 
     `cost_nano` is the sum of the per-call costs in nano-units, before discounts, volume tiers and
     tax, which apply to a whole billing period.
@@ -74,6 +85,7 @@ class UsageBucket:
     model: str | None
     service_tier: str | None
     key_id: UUID | None
+    project_id: UUID | None
     calls: int
     input_tokens: int
     cached_input_tokens: int
@@ -86,7 +98,7 @@ async def list_usage_buckets(
     session: AsyncSession, account_id: UUID, query: UsageBucketQuery
 ) -> list[UsageBucket]:
     """List the buckets with usage, earliest first."""
-    values = {
+    values: dict[str, object] = {
         "account": account_id,
         "since": query.since,
         "until": query.until,
@@ -99,8 +111,12 @@ async def list_usage_buckets(
         "keys": _to_list(query.key_ids),
         "of_images": query.images_only,
     }
-    rows = await session.execute(text(_BUCKETS), values)
-    return [UsageBucket(*row[:4], *(int(total) for total in row[4:])) for row in rows]
+    statement = _ALL_PROJECTS
+    if query.by_project or query.project_ids is not None:
+        statement = _EACH_PROJECT
+        values |= {"by_project": query.by_project, "projects": _to_list(query.project_ids)}
+    rows = await session.execute(text(statement), values)
+    return [UsageBucket(*row[:5], *(int(total) for total in row[5:])) for row in rows]
 
 
 async def get_aggregation_time(session: AsyncSession) -> datetime:

@@ -87,6 +87,7 @@ class IntentRecord:
     currency: str
     started_at: datetime
     parent_id: UUID | None = None
+    project_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

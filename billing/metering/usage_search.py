@@ -40,6 +40,7 @@ class UsageFilter:
     key_id: UUID | None = None
     tags: Mapping[str, str] | None = None
     error_codes: Sequence[str] = ()
+    project_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ def _apply_filter(query: SelectT, usage_filter: UsageFilter) -> SelectT:
         conditions.append(col(Usage.started_at) < usage_filter.until)
     if usage_filter.key_id is not None:
         conditions.append(col(Usage.key_id) == usage_filter.key_id)
+    if usage_filter.project_id is not None:
+        conditions.append(project_condition(usage_filter.project_id))
     if usage_filter.models:
         conditions.append(col(Usage.model).in_(usage_filter.models))
     if usage_filter.error_codes:
@@ -129,6 +132,11 @@ def error_condition(codes: Sequence[str]) -> ColumnElement[bool]:
     """Return the SQL condition for these error codes, or for every error if ANY_ERROR is listed."""
     code = col(Usage.error_code)
     return code.is_not(None) if ANY_ERROR in codes else code.in_(codes)
+
+
+def project_condition(project_id: UUID) -> ColumnElement[bool]:
+    """Return the SQL condition for a project; rows without one are of the default project."""
+    return func.coalesce(col(Usage.project_id), col(Usage.account_id)) == project_id
 
 
 def _flatten_tags(tags: Mapping[str, str]) -> list[str]:

@@ -18,6 +18,7 @@ from billing.invoices.usage_position import UsagePosition
 from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target
 from billing.notifications.messages import enqueue_email
 from billing.notifications.monitored_limits import MonitoredLimit, load_monitored_limits
+from billing.notifications.project_limits import load_project_limits
 from billing.outbox import enqueue
 from billing.tables import AlertSent, AlertTarget
 from infra import ids
@@ -28,8 +29,10 @@ async def enqueue_alerts(session: AsyncSession, clock: Clock, position: UsagePos
     """Enqueue an alert for each crossed threshold not notified yet. Returns the number."""
     target = await get_alert_target(session, position.account_id)
     count = 0
-    for limit in await load_monitored_limits(session, position):
-        for percent in limit.crossed_percentages(target.percentages):
+    limits = await load_monitored_limits(session, position)
+    for limit in [*limits, *await load_project_limits(session, position)]:
+        percentages = target.percentages if limit.percentages is None else limit.percentages
+        for percent in limit.crossed_percentages(percentages):
             count += await _enqueue_alert(session, clock, position, target, limit, percent)
     return count
 

@@ -22,6 +22,11 @@ from billing.notifications.monitored_limits import (
     active_key_names,
     list_monitored_limits,
 )
+from billing.notifications.project_limits import (
+    apply_project_budgets,
+    load_key_project_budgets,
+    load_project_limits,
+)
 from billing.tables import ApiKey
 from infra.clock import Clock
 
@@ -41,8 +46,9 @@ async def load_account_limits(session: AsyncSession, position: UsagePosition) ->
     funds = await load_credit_funds(session, position)
     quotas = await list_quota_states(session, position.account_id)
     names = await active_key_names(session, position)
+    projects = await load_project_limits(session, position)
     return AccountLimits(
-        list_monitored_limits(position, funds, quotas, names),
+        [*list_monitored_limits(position, funds, quotas, names), *projects],
         compute_account_headroom(funds, position, quotas),
         quotas,
         position.currency,
@@ -62,15 +68,19 @@ async def load_current_limits(
 async def key_limits_json(
     session: AsyncSession, clock: Clock, account_id: UUID, key_id: UUID
 ) -> dict[str, Any]:
-    """Return an API key's limits as JSON; the key's own budget may be the lowest limit."""
-    limits = await load_current_limits(session, clock, account_id)
-    query = select(ApiKey.monthly_budget_nano).where(
+    """Return an API key's limits as JSON; its own or its project's budget may be the lowest."""
+    profile = await get_profile(session, account_id)
+    position = await load_usage_position(session, profile, clock.now())
+    limits = await load_account_limits(session, position)
+    query = select(ApiKey.monthly_budget_nano, ApiKey.project_id).where(
         col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id
     )
-    budget = (await session.execute(query)).scalar_one()
+    budget, project_id = (await session.execute(query)).one()
     month = month_start(clock.now())
     quotas = [one for one in limits.quotas if one.period_start == month]
     key_available = compute_key_headroom(limits.available, quotas, key_id, budget)
+    budgets = await load_key_project_budgets(session, position, project_id)
+    key_available = apply_project_budgets(key_available, budgets)
     return {
         "object": "limits",
         "available": key_available.to_json(limits.currency),

@@ -33,6 +33,18 @@ _SUBJECTS: Mapping[str, tuple[str, str]] = {
     "cap": ("spend cap", gettext_noop("the spend cap")),
     "credit": ("credit", gettext_noop("the credit limit")),
     "budget": ("budget of {key}", gettext_noop("the monthly budget of {key}")),
+    "project_day": (
+        "daily budget of {project}",
+        gettext_noop("the daily budget of project {project}"),
+    ),
+    "project_month": (
+        "monthly budget of {project}",
+        gettext_noop("the monthly budget of project {project}"),
+    ),
+    "project_total": (
+        "total budget of {project}",
+        gettext_noop("the total budget of project {project}"),
+    ),
     "allowance": ("included {meter} ({model})", gettext_noop("the included {meter} of {model}")),
     "covered": (
         "{meter} ({model}) covered by {contract}",
@@ -46,7 +58,8 @@ class MonitoredLimit:
     """A limit (`amount`) with its usage (`used`) since the start of its period.
 
     Amounts are nano-units, or units of the meter for included units. `of` names the key, meter,
-    model or contract; `label` is the display name (key name, contract tag).
+    model, contract or project; `label` is the display name (key name, contract tag, project name).
+    `percentages` are those at which alerts are sent, None those of the account.
     """
 
     kind: str
@@ -55,6 +68,7 @@ class MonitoredLimit:
     amount: int
     of: Mapping[str, str] = field(default_factory=dict)
     label: str = ""
+    percentages: tuple[int, ...] | None = None
 
     @property
     def money(self) -> bool:
@@ -81,6 +95,8 @@ class MonitoredLimit:
     def notice(self, locale: str, currency: str, percent: int) -> EmailNotice:
         """Return the alert e-mail for a crossed percentage."""
         of = dict(self.of)
+        if "project" in of:
+            of["project"] = self.label
         if not self.money:
             of["meter"] = translate(locale, of["meter"])
             if of["model"] == "*":

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.metering.project_quotas import IS_CALL_OF_PROJECT
 from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.reconciliation.included_units import CHECKS as INCLUDED_CHECKS
 from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
@@ -79,9 +80,24 @@ _CHECKS = {
               and u.started_at >= q.period_start
               and u.started_at < q.period_start + interval '1 month'
         ) c on true
-        where q.kind = 'budget' group by q.id, c.amount
+        where q.kind = 'budget' and q.project_id is null group by q.id, c.amount
         having q.used + coalesce(sum(l.used - l.folded), 0) <> coalesce(c.amount, 0)
     """,
+    # Calls that ran when a budget was set are counted later, and removed budgets count nothing.
+    "Project budget used equals the cost of the project's calls": f"""
+        select q.id::text, q.used + coalesce(sum(l.used - l.folded), 0), coalesce(c.amount, 0)
+        from quota q join project p on p.id = q.project_id and p.account_id = q.account_id
+        left join quota_lease l on l.quota_id = q.id
+        left join lateral (
+            select sum(coalesce(x.cost_nano, u.cost_nano)) as amount
+            from usage u left join usage_correction x on x.request_id = u.request_id
+            where u.account_id = q.account_id and {IS_CALL_OF_PROJECT}
+        ) c on true
+        where q.kind = 'budget' and q.amount is not null
+          and p.budgets_set_at < now() - interval '1 hour'
+        group by q.id, c.amount
+        having q.used + coalesce(sum(l.used - l.folded), 0) <> coalesce(c.amount, 0)
+    """,  # noqa: S608  # put together of constants
     "Account credit equals the sum of its credit entries": """
         select a.id::text, coalesce(q.amount, 0), coalesce(e.total, 0)
         from account a left join quota q on q.account_id = a.id and q.kind = 'credit'

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.metering.project_usage import PROJECT_USAGE
 from billing.rating.quantities import METERS, Quantities
 from billing.reports.allowance_savings import savings_by_value, terms_with_allowances
 from billing.tables import BillingPeriod
@@ -35,13 +36,13 @@ _BY_TIME = f"""
     from (
         select hour, late, model, {_SUMS} from usage_total where {_FILTER} group by 1, 2, 3
     ) of_hour
-    group by 1, 2 order by 1, 2
+    group by 1, 2 having sum(calls) <> 0 order by 1, 2
     limit :limit
 """  # noqa: S608  # put together of constants
 _BY_DIMENSION = f"""
     select {{value}}, cast(null as text), {_SUMS}
     from usage_total where {_FILTER}
-    group by 1 order by sum(cost_nano) desc, sum(calls) desc, 1
+    group by 1 having sum(calls) <> 0 order by sum(cost_nano) desc, sum(calls) desc, 1
     limit :limit
 """  # noqa: S608  # put together of constants
 # Usage that included units may cover, by model and terms, to compute the savings at their prices.
@@ -89,6 +90,7 @@ class SpendingDimension(StrEnum):
     HOUR = "hour"
     MODEL = "model"
     KEY = "key"
+    PROJECT = "project"
     SETTLEMENT = "settlement"
 
 
@@ -98,6 +100,7 @@ _DIMENSION_SQL = {
     SpendingDimension.HOUR: "case when not late then hour end",
     SpendingDimension.MODEL: "model",
     SpendingDimension.KEY: "key_id",
+    SpendingDimension.PROJECT: "project_id",
     SpendingDimension.SETTLEMENT: "settlement",
 }
 _TIME_DIMENSIONS = (SpendingDimension.DAY, SpendingDimension.HOUR)
@@ -111,6 +114,7 @@ class SpendingFilter:
     key_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+    project_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,8 @@ async def list_spending(
     Only billed usage, except by settlement. `by_model` also groups times by model. At most
     MAX_ROWS rows.
     """
-    query = _BY_TIME if by in _TIME_DIMENSIONS else _BY_DIMENSION
+    from_table = _with_projects if _needs_projects(by, only) else _without_projects
+    query = from_table(_BY_TIME if by in _TIME_DIMENSIONS else _BY_DIMENSION)
     model = "model" if by_model else "cast(null as text)"
     values = {
         "account": account_id,
@@ -159,19 +164,38 @@ async def list_spending(
         "each": by is SpendingDimension.SETTLEMENT,
         "only_model": only.model,
         "only_key": only.key_id,
+        "only_project": only.project_id,
         "since": only.since,
         "until": only.until,
         "limit": MAX_ROWS * (20 if by_model else 1),
     }
     rows = await session.execute(text(query.format(value=_DIMENSION_SQL[by], model=model)), values)
     rows_by_value = [_spending_row(*row) for row in rows]
-    savings_query = _COVERED_BY_TIME if by in _TIME_DIMENSIONS else _COVERED_BY_DIMENSION
+    savings_query = from_table(
+        _COVERED_BY_TIME if by in _TIME_DIMENSIONS else _COVERED_BY_DIMENSION
+    )
     # Unbilled calls have units without cost, which must not count as savings.
     savings_statement = (
         text(savings_query.format(value=_DIMENSION_SQL[by])),
         {**values, "each": False},
     )
     return await _add_savings(session, rows_by_value, savings_statement, by_model=by_model)
+
+
+def _needs_projects(by: SpendingDimension, only: SpendingFilter) -> bool:
+    """Whether the usage is grouped or filtered by project."""
+    return by is SpendingDimension.PROJECT or only.project_id is not None
+
+
+def _with_projects(query: str) -> str:
+    """Return a query of the usage totals as one of the totals of projects."""
+    only = "(cast(:only_project as uuid) is null or project_id = :only_project)"
+    return query.replace("usage_total where", f"{PROJECT_USAGE} where {only} and")
+
+
+def _without_projects(query: str) -> str:
+    """Return a query of the usage totals unchanged."""
+    return query
 
 
 def merge_by_time(rows: Sequence[SpendingRow]) -> list[SpendingRow]:

@@ -19,6 +19,7 @@ from billing.rating.products import PRODUCT_SQL
 from billing.rating.quantities import METERS, REASONING_TOKENS, Quantities
 from billing.rating.statement import ModelUsage
 from billing.subscriptions.periods import ensure_periods
+from billing.subscriptions.project_totals import INSERT_PROJECT_TOTALS, aggregate_projects
 from billing.subscriptions.upstream_totals import aggregate_upstreams
 from infra.clock import Clock
 from infra.database.database import allow_long_statements
@@ -87,13 +88,14 @@ _INSERT_COVER_TOTALS = """
 _NEW_ROWS = "u.written_in >= :since and u.written_in < :cut and u.account_id is not null"
 _INSERT_NEW_HOUR_TOTALS = _INSERT_HOUR_TOTALS.format(which=_NEW_ROWS) + " returning t.account_id"
 _CHANGED_ACCOUNTS = "select distinct account_id from moved"
-# The end of the step, and whether it has any row. The cursor of the upstream totals may be behind:
-# it stays where it is in steps without rows. The order makes the planner use the index.
+# The end of the step, and whether it has any row. The cursors of the totals of upstreams and
+# projects may be behind: they stay in steps without rows. The order is for the planner's index.
 _FIND_NEW_ROWS = """
     select step.cut, (
         select u.written_in from usage u
         where u.written_in >= least(
-                cast(:since as bigint), coalesce((select consumed from upstream_cursor), 0)
+                cast(:since as bigint), coalesce((select consumed from upstream_cursor), 0),
+                coalesce((select consumed from project_cursor), 0)
               )
           and u.written_in < step.cut and u.account_id is not null
         order by u.written_in limit 1
@@ -199,6 +201,7 @@ async def _add_new_rows(session: AsyncSession, values: Mapping[str, int]) -> tup
     )
     await session.execute(text(_INSERT_COVER_TOTALS.format(which=_NEW_ROWS)), values)
     await aggregate_upstreams(session, values["cut"])
+    await aggregate_projects(session, _OPEN_PERIOD_CTE, values["cut"])
     return accounts
 
 
@@ -229,7 +232,7 @@ async def lock_totals(session: AsyncSession) -> int:
 async def rebuild_totals(session: AsyncSession, account_id: UUID) -> None:
     """Rebuild the totals of an account's open periods from its usage rows."""
     cut = await lock_totals(session)
-    for table in ("usage_total", "usage_tag_total"):
+    for table in ("usage_total", "usage_tag_total", "usage_project_total"):
         await session.execute(
             text(
                 f"delete from {table} where account_id = :account and period_id in "  # noqa: S608
@@ -238,7 +241,7 @@ async def rebuild_totals(session: AsyncSession, account_id: UUID) -> None:
             {"account": account_id},
         )
     values = {"account": account_id, "cut": cut}
-    for query in (_INSERT_HOUR_TOTALS, _INSERT_TAG_TOTALS):
+    for query in (_INSERT_HOUR_TOTALS, _INSERT_TAG_TOTALS, INSERT_PROJECT_TOTALS):
         await session.execute(
             text(f"with {_OPEN_PERIOD_CTE} {query.format(which=_ROWS_OF_OPEN_PERIODS)}"), values
         )

@@ -79,6 +79,7 @@ from billing.tables.plans import (
     UsageTotal,
 )
 from billing.tables.price_changes import PriceChange, PriceChangeAccount, PriceChangeState
+from billing.tables.projects import Project, ProjectCursor, ProjectUsageTotal, ServiceAccount
 
 __all__ = [
     "AccessChange",
@@ -134,9 +135,13 @@ __all__ = [
     "PriceChange",
     "PriceChangeAccount",
     "PriceChangeState",
+    "Project",
+    "ProjectCursor",
+    "ProjectUsageTotal",
     "Quota",
     "QuotaKind",
     "QuotaLease",
+    "ServiceAccount",
     "Settlement",
     "StaleCredit",
     "StripeAsked",

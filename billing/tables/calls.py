@@ -78,7 +78,8 @@ class Account(SQLModel, table=True):
 class ApiKey(SQLModel, table=True):
     """An API key: its HMAC and display hint, never the key itself.
 
-    `models`, `networks` and `service_tiers` restrict its use; None means all.
+    `models`, `networks` and `service_tiers` restrict its use; None means all. `project_id` None is
+    the account's default project. `service_account_id` is the service account that owns the key.
     """
 
     __tablename__ = "api_key"
@@ -97,6 +98,10 @@ class ApiKey(SQLModel, table=True):
     networks: list[str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     service_tiers: list[str] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True))
+    )
+    project_id: UUID | None = Field(default=None, foreign_key="project.id", index=True)
+    service_account_id: UUID | None = Field(
+        default=None, foreign_key="service_account.id", index=True
     )
 
 
@@ -135,7 +140,8 @@ class Usage(SQLModel, table=True):
     transaction that wrote the row, by which it is aggregated exactly once
     (billing/subscriptions/usage_totals.py). `parent_id` is the request id of the call that caused
     this one, such as the chat call of a `file_search`. `upstream` answered the call, at a cost of
-    `upstream_cost_nano` in the account's currency; NULL if unknown.
+    `upstream_cost_nano` in the account's currency; NULL if unknown. `project_id` is the key's
+    project when the call was admitted; NULL is the account's default project.
     """
 
     __tablename__ = "usage"
@@ -204,6 +210,8 @@ class Usage(SQLModel, table=True):
     # For the operator's margin only: no customer sees them.
     upstream: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     upstream_cost_nano: int | None = Field(default=None, sa_column=Column(BigInteger))
+    # No foreign key, to save a look-up per call.
+    project_id: UUID | None = None
 
 
 class UsageCorrection(SQLModel, table=True):
@@ -236,11 +244,12 @@ class CreditEntry(SQLModel, table=True):
 
 
 class Quota(SQLModel, table=True):
-    """A consumption limit of an account or of one of its keys, in the unit of its kind.
+    """A consumption limit of an account, a project or a key, in the unit of its kind.
 
     `amount` is the limit, None if unlimited. `used` is consumed for good; `leased` is lent to
     gateway processes, which may grant it without a query. For included units, plan_version_id is
-    the plan version and `scope` is `model/meter` or `*/meter`.
+    the plan version and `scope` is `model/meter` or `*/meter`. Budgets of a project have a
+    `project_id` and a `scope` (billing/metering/project_quotas.py).
     """
 
     __tablename__ = "quota"
@@ -270,6 +279,7 @@ class Quota(SQLModel, table=True):
     used: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     leased: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     recalls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    project_id: UUID | None = None
 
 
 class GatewayProcess(SQLModel, table=True):
@@ -331,6 +341,7 @@ class Intent(SQLModel, table=True):
     currency: str = Field(sa_column=Column(Text, nullable=False))
     started_at: datetime = Field(sa_column=moment())
     parent_id: UUID | None = None
+    project_id: UUID | None = None
 
 
 class KeptAnswer(SQLModel, table=True):

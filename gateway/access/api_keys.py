@@ -67,6 +67,20 @@ class IssuedKey:
     row: ApiKey
 
 
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """The project of a key and the service account that owns it.
+
+    Without a project, the account's default project. Both must be of the key's account.
+    """
+
+    project_id: UUID | None = None
+    service_account_id: UUID | None = None
+
+
+ACCOUNT_OWNER = KeyOwner()
+
+
 def hash_secret(secret: str, pepper: bytes) -> bytes:
     """Return the HMAC-SHA256 of a key, 32 bytes."""
     return hmac.digest(pepper, secret.encode(), "sha256")
@@ -81,12 +95,13 @@ async def create_key(
     *,
     actor: Actor = CLI_ACTOR,
     key_id: UUID | None = None,
+    owner: KeyOwner = ACCOUNT_OWNER,
 ) -> IssuedKey:
     """Create an API key for an account. With `key_id`, a second call with that id is rejected.
 
     Raises KeyNameInvalid, KeyAlreadyCreated.
     """
-    issued = _generate_key(clock, pepper, account_id, validate_name(name), key_id)
+    issued = _generate_key(clock, pepper, account_id, validate_name(name), owner, key_id)
     await _insert_key(session, issued.row)
     subject, details = ids.format_id(PREFIX, issued.row.id), {"name": issued.row.name}
     await record_audit_event(session, clock, actor, account_id, "key.created", subject, details)
@@ -103,7 +118,7 @@ async def rename_key(
     session: AsyncSession, clock: Clock, actor: Actor, account_id: UUID, key_id: UUID, name: str
 ) -> None:
     """Rename a key; the same name again changes nothing. Raises KeyNotFound, KeyNameInvalid."""
-    row, name = await _lock_key(session, account_id, key_id), validate_name(name)
+    row, name = await lock_key(session, account_id, key_id), validate_name(name)
     if row.name == name:
         return
     details = {"from": row.name, "to": name}
@@ -122,7 +137,7 @@ async def revoke_key(
     actor: Actor = CLI_ACTOR,
 ) -> ApiKey:
     """Revoke a key at once; revoking it again changes nothing. Raises KeyNotFound."""
-    row = await _lock_key(session, account_id, key_id)
+    row = await lock_key(session, account_id, key_id)
     if row.revoked_at is None:
         row.revoked_at = clock.now()
         subject, details = ids.format_id(PREFIX, key_id), {"name": row.name}
@@ -144,11 +159,12 @@ async def rotate_key(
 
     Raises KeyNotFound, KeyNotActive.
     """
-    row = await _lock_key(session, account_id, key_id)
+    row = await lock_key(session, account_id, key_id)
     await _require_rotatable(session, row, clock.now())
     expires_at = clock.now() + overlap
     row.expires_at = expires_at if row.expires_at is None else min(expires_at, row.expires_at)
-    issued = _generate_key(clock, pepper, account_id, row.name, replaces=row.id)
+    owner = KeyOwner(row.project_id, row.service_account_id)
+    issued = _generate_key(clock, pepper, account_id, row.name, owner, replaces=row.id)
     await _insert_key(session, issued.row)
     limits = await read_limits(session, account_id, row.id)
     await change_limits(session, clock, actor, account_id, issued.row.id, limits)
@@ -177,10 +193,10 @@ async def require_key(session: AsyncSession, account_id: UUID, public_id: str) -
     key_id = ids.parse_id(PREFIX, public_id)
     if key_id is None:
         raise KeyNotFound("This is not a key ID (key_…). Run `maas keys list` to see key IDs.")
-    return (await _lock_key(session, account_id, key_id)).id
+    return (await lock_key(session, account_id, key_id)).id
 
 
-async def _lock_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
+async def lock_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
     """Return an account's key, locked for update. Raises KeyNotFound."""
     query = (
         select(ApiKey)
@@ -198,6 +214,7 @@ def _generate_key(
     pepper: bytes,
     account_id: UUID,
     name: str,
+    owner: KeyOwner,
     key_id: UUID | None = None,
     replaces: UUID | None = None,
 ) -> IssuedKey:
@@ -211,6 +228,8 @@ def _generate_key(
         hash=hash_secret(secret, pepper),
         created_at=clock.now(),
         replaces=replaces,
+        project_id=owner.project_id,
+        service_account_id=owner.service_account_id,
     )
     return IssuedKey(secret, row)
 

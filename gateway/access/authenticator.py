@@ -24,6 +24,7 @@ from gateway.access.key_format import is_well_formed
 from gateway.access.key_lookup import KeyRecord, find_key_by_hash, find_key_by_id
 from gateway.access.key_scopes import is_in_networks
 from gateway.access.price_book import PriceBook
+from gateway.access.project_errors import ProjectArchived
 from gateway.call.errors import (
     NO_RETRY_HEADERS,
     AccountSuspended,
@@ -153,12 +154,14 @@ class Authenticator:
 
         `address` is None for work that goes on after its request; networks are not checked then.
 
-        Raises KeyRevoked, KeyExpired, KeyNetworkNotAllowed.
+        Raises KeyRevoked, KeyExpired, ProjectArchived, KeyNetworkNotAllowed.
         """
         if key_record.revoked_at is not None:
             raise KeyRevoked("This API key was revoked. Use another key.")
         if key_record.expires_at is not None and key_record.expires_at <= self._clock.now():
             raise KeyExpired("This API key has expired. Use the key that replaced it.")
+        if key_record.archived_at is not None:
+            raise ProjectArchived("The project of this API key is archived. Use another key.")
         if (
             key_record.networks
             and address is not None

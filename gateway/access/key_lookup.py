@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.metering.quotas import find_call_quotas, month_start, next_month_start
+from billing.metering.project_quotas import BudgetPeriod, budgets_of, find_project_quotas
+from billing.metering.quotas import QuotaRef, find_call_quotas, month_start, next_month_start
 from billing.rating.products import model_of_product
-from billing.tables import Account, ApiKey, BillingProfile
+from billing.tables import Account, ApiKey, BillingProfile, Project
 from gateway.access.key_scopes import Network, networks_of
 from gateway.access.price_book import PriceBook
 from gateway.call.values import ModelPrices, Principal
@@ -27,7 +28,7 @@ class KeyRecord:
     """An API key as authentication needs it, with the caller it stands for.
 
     Quotas and prices are those between `valid_from` and `valid_until`. `networks` are the networks
-    that the key may be used from; empty allows all.
+    that the key may be used from; empty allows all. `archived_at` is when its project was archived.
     """
 
     principal: Principal
@@ -37,6 +38,7 @@ class KeyRecord:
     valid_from: datetime
     valid_until: datetime
     networks: tuple[Network, ...] = ()
+    archived_at: datetime | None = None
 
 
 async def find_key_by_hash(
@@ -65,18 +67,22 @@ async def _find_key(
 ) -> KeyRecord | None:
     """Return the key that matches a SQL condition, with quotas and prices at a moment, or None."""
     query = (
-        select(ApiKey, Account.currency, BillingProfile.suspended_at, GuardRules.rules)
+        select(ApiKey, Account.currency, BillingProfile.suspended_at)
+        .add_columns(col(GuardRules.rules), Project)
         .join(Account, col(Account.id) == col(ApiKey.account_id))
         .join(BillingProfile, col(BillingProfile.account_id) == col(Account.id), isouter=True)
         .join(GuardRules, col(GuardRules.account_id) == col(Account.id), isouter=True)
+        .join(Project, _is_project_of_key(), isouter=True)
         .where(condition)
     )
     result = (await session.execute(query)).one_or_none()
     if result is None:
         return None
-    row, currency, suspended_at, rules = result
+    row, currency, suspended_at, rules, project = result
     # Quotas before allowances, as everywhere: a fixed lock order avoids deadlocks.
     quotas = await find_call_quotas(session, row.account_id, row.id, at)
+    if project is not None:
+        quotas = _by_id(*quotas, *await find_project_quotas(session, project, at))
     rate_limit_quotas = tuple(quota for quota in quotas if quota.kind.window_s)
     prices = await price_book.get_account_prices(session, row.account_id, currency, at)
     allowed_models = None if row.models is None else frozenset(row.models)
@@ -96,16 +102,38 @@ async def _find_key(
         allowed_models,
         None if row.service_tiers is None else frozenset(row.service_tiers),
         None if rules is None else compile_guard(parse_policy(rules)),
+        row.project_id or row.account_id,
     )
+    start, end = _quota_period(project, at)
     return KeyRecord(
         principal=principal,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         suspended_at=suspended_at,
-        valid_from=max(month_start(at), prices.valid_from or month_start(at)),
-        valid_until=min(next_month_start(at), prices.valid_until or next_month_start(at)),
+        valid_from=max(start, prices.valid_from or start),
+        valid_until=min(end, prices.valid_until or end),
         networks=networks_of(row),
+        archived_at=None if project is None else project.archived_at,
     )
+
+
+def _is_project_of_key() -> ColumnElement[bool]:
+    """Return the SQL condition that joins a key and its project, by default the default project."""
+    project_id = func.coalesce(col(ApiKey.project_id), col(ApiKey.account_id))
+    return col(Project.id) == project_id
+
+
+def _by_id(*quotas: QuotaRef) -> tuple[QuotaRef, ...]:
+    """Return quotas in the order of their ids, in which they are locked everywhere."""
+    return tuple(sorted(quotas, key=lambda quota: UUID(quota.id)))
+
+
+def _quota_period(project: Project | None, at: datetime) -> tuple[datetime, datetime]:
+    """Return the period in which the quotas of a key stay the same: a UTC day or month."""
+    if project is not None and BudgetPeriod.DAY in budgets_of(project):
+        day = BudgetPeriod.DAY
+        return day.start(at), day.end(at) or next_month_start(at)
+    return month_start(at), next_month_start(at)
 
 
 def _only_models(

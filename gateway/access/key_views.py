@@ -6,10 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
 
 from billing.metering.quotas import QuotaState, list_quota_states, month_start
 from billing.reports.key_last_used import last_used_hours
-from billing.tables import ApiKey, QuotaKind
+from billing.tables import ApiKey, Project, QuotaKind
 from gateway.access.api_keys import KeyNotFound, list_keys
 from gateway.access.key_limits import KeyLimits, limits_of
 
@@ -18,7 +19,8 @@ from gateway.access.key_limits import KeyLimits, limits_of
 class KeyView:
     """An API key with its state, limits, spending and last use.
 
-    `state` is `active`, `ending` (rotated, valid until it expires), `expired` or `revoked`.
+    `state` is `active`, `ending` (rotated, valid until it expires), `expired` or `revoked`, also by
+    archiving its project.
     `spent` is in nano-units of this calendar month (UTC), as the key's budget counts it. `used_in`
     is the start of the hour of its last call, None if that is more than 30 days ago. `successor` is
     the key that replaces it.
@@ -41,12 +43,13 @@ async def list_key_views(session: AsyncSession, account_id: UUID, now: datetime)
     """Return all keys of an account: usable keys first, then the others, each the newest first."""
     rows = await list_keys(session, account_id)
     quotas = await list_quota_states(session, account_id)
+    archived = await list_archived_projects(session, account_id)
     hours = await last_used_hours(session, account_id, now)
     successors = {row.replaces: row for row in rows if row.revoked_at is None}
     views = [
         KeyView(
             row=row,
-            state=_state(row, now),
+            state="revoked" if row.project_id in archived else _state(row, now),
             limits=limits_of(row, quotas),
             spent=_spent_this_month(row, quotas, now),
             used_in=hours.get(row.id),
@@ -55,6 +58,14 @@ async def list_key_views(session: AsyncSession, account_id: UUID, now: datetime)
         for row in reversed(rows)
     ]
     return sorted(views, key=lambda view: not view.works)
+
+
+async def list_archived_projects(session: AsyncSession, account_id: UUID) -> frozenset[UUID]:
+    """Return the ids of an account's archived projects, whose keys cannot be used."""
+    query = select(Project.id).where(
+        col(Project.account_id) == account_id, col(Project.archived_at).is_not(None)
+    )
+    return frozenset((await session.scalars(query)).all())
 
 
 async def get_key_view(

@@ -36,6 +36,10 @@ from gateway.api.own_models.observations import ObservationRoutes, ObservedRepor
 from gateway.api.own_models.retraining import RetrainingRoutes
 from gateway.api.own_models.shadows import ShadowRoutes
 from gateway.api.own_models.variants import VariantRoutes
+from gateway.api.projects.keys import ProjectKeyRoutes
+from gateway.api.projects.members import ProjectUserRoutes
+from gateway.api.projects.projects import ProjectRoutes
+from gateway.api.projects.service_accounts import ServiceAccountRoutes
 from gateway.api.responses import ResponseRoutes
 from gateway.api.retrieval.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
 from gateway.api.retrieval.vector_stores import VectorStoreRoutes
@@ -78,6 +82,10 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     DisputeRoutes,
     AlertRoutes,
     OrganizationRoutes,
+    ProjectRoutes,
+    ProjectUserRoutes,
+    ServiceAccountRoutes,
+    ProjectKeyRoutes,
     OutcomeContractRoutes,
     AttesterRoutes,
     EvidenceRoutes,

@@ -22,7 +22,9 @@ from infra import ids
 # A line that the platform failed to answer so often gets its error.
 MAX_ATTEMPTS = 3
 # Errors that every line of the batch would get, for good.
-_STOP_CODES = frozenset({"invalid_api_key", "api_key_revoked", "api_key_expired"})
+_STOP_CODES = frozenset(
+    {"invalid_api_key", "api_key_revoked", "api_key_expired", "project_archived"}
+)
 # Errors that end by waiting, if they end before the batch expires.
 _WAIT_CODES = frozenset(
     {

@@ -162,11 +162,10 @@ class Principal:
     """The authenticated caller: an account and its API key, with prices, quotas and permissions.
 
     `model_prices` are by model. `outcome_contract_prices` apply to calls tagged with an outcome
-    contract in force, by contract tag and model. `rate_limit_quotas` are the quotas reported in the
-    x-ratelimit headers. `variants` are the account's fine-tuned models by public id.
-    `promoted_versions` are the versions of shared models that replace the built-in one, by model.
-    `allowed_models` and `allowed_service_tiers` limit the key; None allows all. A model that is not
-    allowed has no price. `guard` checks the account's texts, None without a policy.
+    contract in force, by contract tag and model. `rate_limit_quotas` are in x-ratelimit headers.
+    `variants` are the account's fine-tuned models by public id, `promoted_versions` the versions of
+    shared models that replace the built-in one. `allowed_models` and `allowed_service_tiers` limit
+    the key; None allows all. `guard` checks texts. `project_id` None is the default project.
     """
 
     account_id: UUID
@@ -181,6 +180,7 @@ class Principal:
     allowed_models: frozenset[str] | None = None
     allowed_service_tiers: frozenset[str] | None = None
     guard: Guard | None = None
+    project_id: UUID | None = None
 
 
 class ServiceTier(StrEnum):

@@ -18,6 +18,8 @@ from gateway.cli.process.supervisor import default_account_limits
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
+from gateway.projects.keys import create_project_key
+from gateway.projects.projects import find_project, format_project_id
 from infra import ids
 from infra.clock import Clock
 from infra.secrets.secret_key import secret_key
@@ -27,7 +29,16 @@ _TIERS = "Service tiers that the key may use, separated by commas: default, prio
 Tiers = Annotated[str | None, typer.Option(help=f"{_TIERS} Default: all.")]
 KeyId = Annotated[str, typer.Argument(help="Key ID (key_…).")]
 
-_KEY_COLUMNS = ("id", "name", "key", "service_tiers", "created_at", "expires_at", "revoked_at")
+_KEY_COLUMNS = (
+    "id",
+    "name",
+    "key",
+    "service_tiers",
+    "project_id",
+    "created_at",
+    "expires_at",
+    "revoked_at",
+)
 
 accounts_app = typer.Typer(no_args_is_help=True)
 keys_app = typer.Typer(no_args_is_help=True)
@@ -71,6 +82,9 @@ async def keys_create(
     account: AccountName,
     name: Annotated[str, typer.Option(help="Display name of the key.")] = "key",
     service_tiers: Tiers = None,
+    project: Annotated[
+        str | None, typer.Option(help="Project ID (proj_…) or name. Default: default project.")
+    ] = None,
 ) -> Record:
     """Create an API key.
 
@@ -78,7 +92,10 @@ async def keys_create(
     """
     owner = await get_account(session, account)
     tiers = _parse_tiers(service_tiers)
-    issued = await api_keys.create_key(session, clock, secret_key(settings), owner.id, name)
+    of = await find_project(session, owner.id, project or format_project_id(owner.id))
+    issued = await create_project_key(
+        session, clock, secret_key(settings), owner.id, of.id, name, actor=CLI_ACTOR
+    )
     await change_tiers(session, clock, CLI_ACTOR, owner.id, issued.row.id, tiers)
     row = await _get_account_key(session, owner.id, issued.row.id)
     return _issued_key_record(replace(issued, row=row))
@@ -201,6 +218,7 @@ def _key_row(key: ApiKey) -> dict[str, Any]:
         "models": key.models,
         "networks": key.networks,
         "service_tiers": key.service_tiers,
+        "project_id": format_project_id(key.project_id or key.account_id),
     }
 
 

@@ -23,6 +23,11 @@ COMMANDS = (
     ),
     Command("accounts", "gateway.cli.accounts:accounts_app", "Manage accounts."),
     Command("keys", "gateway.cli.accounts:keys_app", "Manage API keys."),
+    Command(
+        "projects",
+        "gateway.cli.projects.commands:projects_app",
+        "Manage projects: budgets, keys, people and service accounts.",
+    ),
     Command("people", "gateway.cli.people:people_app", "Manage people who use the dashboard."),
     Command(
         "entities",

@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.project_labels import PROJECT_ERRORS
 from infra.translations import gettext_noop
 
 # Reasons for a failed test delivery, with the texts of infra/outbound/webhook_post.py.
@@ -30,6 +31,7 @@ WEBHOOK_WARNINGS = (
 # listed here show their own message.
 ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
     {
+        **PROJECT_ERRORS,
         "credentials_wrong": gettext_noop("Incorrect e-mail address or password."),
         "login_provider_not_found": gettext_noop("This way of signing in is not available."),
         "login_provider_unavailable": gettext_noop(

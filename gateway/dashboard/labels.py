@@ -6,12 +6,14 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard import project_labels
 from gateway.dashboard.bank_labels import BANK_ACTIONS, BANK_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
 from gateway.dashboard.fapiao_labels import FAPIAO_ACTIONS, FAPIAO_CHECK, FAPIAO_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
+from gateway.dashboard.key_labels import KEY_STATES
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.dashboard.payment_labels import PAYMENT_ACTIONS, PAYMENT_CHECKS, PAYMENT_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
@@ -31,6 +33,7 @@ RECONCILIATION_CHECKS = (
     gettext_noop("Credit note numbers have no gaps"),
     gettext_noop("Each charge is invoiced once with its amount"),
     FAPIAO_CHECK,
+    project_labels.PROJECT_CHECK,
     gettext_noop("Invoices equal their usage rated by its terms"),
     gettext_noop("Included-unit quotas equal the units that calls used"),
     gettext_noop("Included units belong to the call's terms and were consumed"),
@@ -58,6 +61,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **BATCH_LABELS,
         **FAPIAO_LABELS,
         **GUARD_LABELS,
+        **project_labels.PROJECT_LABELS,
         **OWN_MODEL_LABELS,
         **PAYMENT_LABELS,
         "settlement": {
@@ -123,12 +127,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "wallet": gettext_noop("Wallet balance"),
             "credit_limit_and_wallet": gettext_noop("Account credit limit plus wallet balance"),
         },
-        "key": {
-            "active": gettext_noop("Active"),
-            "ending": gettext_noop("Being rotated"),
-            "expired": gettext_noop("Expired"),
-            "revoked": gettext_noop("Revoked"),
-        },
+        "key": KEY_STATES,
         "contract": {
             "proposed": gettext_noop("Proposed"),
             "withdrawn": gettext_noop("Withdrawn"),
@@ -212,18 +211,14 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "batch": gettext_noop("Batches"),
             "guard": gettext_noop("Guard"),
             "fapiao": gettext_noop("Fapiao"),
+            "project": gettext_noop("Projects"),
+            "service_account": gettext_noop("Service accounts"),
             "bank": gettext_noop("Bank transfers"),
             "model": gettext_noop("Your models"),
         },
         "action": {
-            "key.created": gettext_noop("Created a key"),
-            "key.renamed": gettext_noop("Renamed a key"),
-            "key.limits_changed": gettext_noop("Changed a key's limits"),
-            "key.scope_changed": gettext_noop("Changed a key's scope"),
             "guard.changed": gettext_noop("Changed the guard"),
             "guard.removed": gettext_noop("Removed the guard"),
-            "key.rotated": gettext_noop("Rotated a key"),
-            "key.revoked": gettext_noop("Revoked a key"),
             "alerts.changed": gettext_noop("Changed alerts"),
             "alerts.tested": gettext_noop("Sent a test alert"),
             "invitation.made": gettext_noop("Invited a member"),
@@ -264,11 +259,13 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "batch.canceled": gettext_noop("Canceled a batch"),
             **BANK_ACTIONS,
             **FAPIAO_ACTIONS,
+            **project_labels.PROJECT_ACTIONS,
             **OWN_MODEL_ACTIONS,
             **PAYMENT_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {
+            **project_labels.PROJECT_DETAILS,
             "name": gettext_noop("Name"),
             "role": gettext_noop("Role"),
             "budget": gettext_noop("Monthly budget"),

@@ -32,6 +32,7 @@ ACCOUNT_PAGES = (
     NavigationEntry("evaluations", gettext_noop("Evaluations"), "/dashboard/evaluations", "check"),
     NavigationEntry("batches", gettext_noop("Batches"), "/dashboard/batches", "copy"),
     NavigationEntry("keys", gettext_noop("API keys"), "/dashboard/keys", "key"),
+    NavigationEntry("projects", gettext_noop("Projects"), "/dashboard/projects", "building"),
     NavigationEntry("plan", gettext_noop("Plan"), "/dashboard/plan", "plan"),
     NavigationEntry(
         "invoices",

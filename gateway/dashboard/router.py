@@ -58,6 +58,9 @@ from gateway.dashboard.pages.platform.reconciliation import show_reconciliation
 from gateway.dashboard.pages.platform.revenue import download_deferred_revenue, show_revenue
 from gateway.dashboard.pages.platform.webhooks import WebhookPages
 from gateway.dashboard.pages.playground.page import PlaygroundPages
+from gateway.dashboard.pages.projects.detail import ProjectPage
+from gateway.dashboard.pages.projects.listing import ProjectPages
+from gateway.dashboard.pages.projects.people import ProjectPeoplePages
 from gateway.dashboard.pages.settlements import SettlementPages
 from gateway.dashboard.pages.usage.calls import CallPages
 from gateway.dashboard.pages.usage.overview import UsagePages
@@ -70,6 +73,9 @@ HANDLERS = (
     UsagePages,
     CallPages,
     KeyPages,
+    ProjectPages,
+    ProjectPage,
+    ProjectPeoplePages,
     KeyPage,
     LimitPages,
     GuardPages,

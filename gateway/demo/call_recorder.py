@@ -163,6 +163,7 @@ class _CallPricer:
             plan_version_id=None if is_refused else prices.plan_version_id,
             tags=dict(call.tags),
             covered=covered_by_meter_and_quota(allowance_use),
+            project_id=principal.project_id,
         )
         return SettledCall(
             record,

@@ -41,7 +41,8 @@ _LIMIT_CODES = frozenset(
 # Errors that every question of the run would get.
 _RUN_ERROR_CODES = frozenset(
     {
-        *("invalid_api_key", "api_key_revoked", "api_key_expired", "model_not_found"),
+        *("invalid_api_key", "api_key_revoked", "api_key_expired", "project_archived"),
+        "model_not_found",
         *("model_not_served", "model_not_allowed", "model_not_priced", "model_not_supported"),
     }
 )

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import delete, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.identity.roles import Role
 from gateway.identity.sessions import end_account_sessions
-from gateway.tables import LoginSession, Membership, Person
+from gateway.tables import LoginSession, Membership, Person, ProjectMember
 from infra.clock import Clock
 from infra.errors import AppError
 
@@ -109,12 +109,17 @@ async def change_role(
 async def remove_member(
     session: AsyncSession, clock: Clock, actor: Actor, account_id: UUID, person_id: UUID
 ) -> None:
-    """Remove a member and end the member's sessions in the account.
+    """Remove a member from the account and its projects, and end the member's sessions there.
 
     Raises MemberNotFound, LastOwner.
     """
     row = await _lock_membership(session, account_id, person_id, stays_owner=False)
     await session.delete(row)
+    await session.execute(
+        delete(ProjectMember).where(
+            col(ProjectMember.account_id) == account_id, col(ProjectMember.person_id) == person_id
+        )
+    )
     await session.flush()
     await end_account_sessions(session, clock, person_id, account_id)
     details = {"role": row.role}

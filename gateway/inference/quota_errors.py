@@ -1,5 +1,6 @@
 """The API errors for calls that a quota or the client's X-Max-Cost rejects."""
 
+from billing.metering.project_quotas import BudgetPeriod, ProjectQuotaRef
 from billing.money import nano_text
 from billing.tables import QuotaKind
 from gateway.call.errors import (
@@ -72,12 +73,30 @@ def _money_error(
             "have ended.",
             headers=retry,
         )
+    if isinstance(shortage.quota, ProjectQuotaRef):
+        return _project_budget_error(shortage.quota, figures)
     if shortage.quota.kind is QuotaKind.BUDGET:
         return BudgetExhausted(
             f"The key's monthly budget is used up: {figures}.", headers=NO_RETRY_HEADERS
         )
     return CreditExhausted(
         f"The account's available balance is too low: {figures}.", headers=NO_RETRY_HEADERS
+    )
+
+
+def _project_budget_error(budget: ProjectQuotaRef, figures: str) -> BudgetExhausted:
+    """Return the error for a project's budget, with the time when it resets."""
+    name = {
+        BudgetPeriod.DAY: "daily",
+        BudgetPeriod.MONTH: "monthly",
+        BudgetPeriod.TOTAL: "total",
+    }[budget.period]
+    end = budget.resets_at
+    reset = "It does not reset." if end is None else f"It resets at {end:%Y-%m-%dT%H:%M:%SZ}."
+    return BudgetExhausted(
+        f"The {name} budget of the project {budget.project_name!r} is used up: {figures}. {reset}",
+        param=f"budget.{name}",
+        headers=NO_RETRY_HEADERS,
     )
 
 

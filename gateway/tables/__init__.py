@@ -43,6 +43,7 @@ from gateway.tables.identity import (
 )
 from gateway.tables.observations import Observation, VariantPromise
 from gateway.tables.passkeys import Passkey
+from gateway.tables.projects import ProjectMember
 from gateway.tables.responses import ResponseEvents, SavedResponse
 from gateway.tables.retraining import (
     RetrainingRun,
@@ -91,6 +92,7 @@ __all__ = [
     "OneTimeToken",
     "Passkey",
     "Person",
+    "ProjectMember",
     "Rating",
     "ResponseEvents",
     "RetrainingRun",

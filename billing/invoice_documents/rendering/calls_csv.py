@@ -34,7 +34,14 @@ _LEADING_COLUMNS = (
     "late",
 )
 # New columns come last, so that programs that read columns by position keep working.
-_TRAILING_COLUMNS = ("other_tags", "cost", "currency", REASONING_TOKENS)
+_TRAILING_COLUMNS = (
+    "other_tags",
+    "cost",
+    "currency",
+    REASONING_TOKENS,
+    "project_id",
+    "project_name",
+)
 
 
 @dataclass(frozen=True, slots=True)

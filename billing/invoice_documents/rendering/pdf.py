@@ -46,6 +46,7 @@ def _layout_data(document: InvoiceDocument) -> dict[str, Any]:
         "totals": _totals(document),
         **_closing_texts(document),
         "tags": _tags(document),
+        "projects": _projects(document),
     }
 
 
@@ -184,6 +185,29 @@ def _tag(document: InvoiceDocument, tag: TagBreakdown) -> dict[str, Any]:
         "rows": [[_share_label(document, part), document.text(part.minor)] for part in tag.parts],
         "kept": min(_MAX_KEPT_ROWS, len(tag.parts)),
         "total": [document.translate(document.usage_sum), document.text(_sum_shares(tag.parts))],
+    }
+
+
+def _projects(document: InvoiceDocument) -> dict[str, Any] | None:
+    """Return the section of usage by project with a table, or None without projects."""
+    sections = document.projects
+    if not sections:
+        return None
+    total = document.text(sum(section.minor for section in sections))
+    rows = [
+        [add_line_breaks(document.project_name(one)), document.text(one.minor)] for one in sections
+    ]
+    table = {
+        "name": document.translate("project"),
+        "rows": rows,
+        "kept": min(_MAX_KEPT_ROWS, len(rows)),
+        "total": [document.translate(document.usage_sum), total],
+    }
+    return {
+        "heading": document.translate("projects"),
+        "text": document.translate("projects_are"),
+        "amount": document.translate("amount"),
+        "tables": [table],
     }
 
 

@@ -21,6 +21,7 @@ from gateway.fine_tuning.call import JOBS_PATH as ADAPTATIONS
 from gateway.fine_tuning.offers import JobOffers
 from gateway.inference.model_selection import LATENCY_HEADER
 from gateway.inference.quotes import Quotes
+from gateway.projects.projects import parse_project_id
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -43,6 +44,10 @@ ErrorCodeFilter = Annotated[
     QueryParameter(description="Only calls with this error code; `any` for all errors"),
 ]
 
+ProjectFilter = Annotated[
+    str | None, QueryParameter(description="Only calls of this project (`proj_…`)")
+]
+
 
 class UsageRoutes(Controller):
     """`/v1/usage`."""
@@ -57,8 +62,9 @@ class UsageRoutes(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
         before: FromQuery[str | None] = None,
         error_code: ErrorCodeFilter = None,
+        project_id: ProjectFilter = None,
     ) -> dict[str, Any]:
-        """Return a page of usage rows older than `before`, filtered by `error_code` if set."""
+        """Return a page of usage rows older than `before`, filtered if asked."""
         if error_code is not None and not is_error_code(error_code):
             raise ParameterInvalid(
                 "`error_code` must be an error code such as `model_not_found`, or `any`.",
@@ -76,6 +82,7 @@ class UsageRoutes(Controller):
                 limit=limit + 1,
                 before=cursor,
                 error_code=error_code,
+                project_id=None if project_id is None else parse_project_id(project_id),
             )
         return page_json(rows, limit, usage_to_json)
 

@@ -1,6 +1,6 @@
 """Page, validate and format usage and costs in the shapes of OpenAI's organization API.
 
-An account is shown as an organization with one project, the account itself.
+An account is shown as an organization.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.accounts.accounts import ACCOUNT_ID_PREFIX as ACCOUNT_PREFIX
+from billing.metering.project_ids import PROJECT_ID_PREFIX, project_public_id
 from billing.metering.usage_buckets import BucketWidth, UsageBucket, UsageBucketQuery
 from billing.money import nano_text
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
@@ -229,17 +230,18 @@ def _build_page(
     total_buckets = -((first - end) // length)
     shown_buckets = min(total_buckets, _bucket_limit(parameters, *limits))
     group_by = _parse_group_by(parameters, allowed_groups)
-    has_own_project = _includes_own_project(parameters, account_id)
     query = UsageBucketQuery(
         since=first,
-        until=first + shown_buckets * length if has_own_project else first,
+        until=first + shown_buckets * length,
         bucket_width=width,
         by_model=not group_by.isdisjoint({"model", "line_item"}),
         by_key="api_key_id" in group_by,
         by_tier=not group_by.isdisjoint({"service_tier", "line_item"}),
+        by_project="project_id" in group_by,
         operations=operations,
         models=parameters.arrays.get("models") or None,
         key_ids=_parse_key_ids(parameters),
+        project_ids=_parse_project_ids(parameters, account_id),
     )
     return UsagePage(query, shown_buckets, total_buckets > shown_buckets, group_by)
 
@@ -293,10 +295,16 @@ def _parse_group_by(parameters: UsageParameters, allowed: frozenset[str]) -> fro
     return group_by
 
 
-def _includes_own_project(parameters: UsageParameters, account_id: UUID) -> bool:
-    """Return whether the `project_ids` filter is absent or includes the account."""
-    projects = parameters.arrays.get("project_ids")
-    return not projects or ids.format_id(ACCOUNT_PREFIX, account_id) in projects
+def _parse_project_ids(parameters: UsageParameters, account_id: UUID) -> list[UUID] | None:
+    """Return the projects to filter by, or None for all. Unknown ids match nothing.
+
+    Before there were projects, the account's id stood for its only project: it still means all.
+    """
+    texts = parameters.arrays.get("project_ids")
+    if not texts or ids.format_id(ACCOUNT_PREFIX, account_id) in texts:
+        return None
+    parsed = (ids.parse_id(PROJECT_ID_PREFIX, text) for text in texts)
+    return [project_id for project_id in parsed if project_id is not None]
 
 
 def _parse_key_ids(parameters: UsageParameters) -> list[UUID] | None:
@@ -318,7 +326,7 @@ def _owner_fields(page: UsagePage, row: UsageBucket, account_id: UUID) -> dict[s
         "api_key_id": ids.format_id(KEY_PREFIX, row.key_id)
         if row.key_id and row.key_id.int
         else None,
-        "project_id": ids.format_id(ACCOUNT_PREFIX, account_id) if by_project else None,
+        "project_id": project_public_id(row.project_id, account_id) if by_project else None,
         "user_id": None,
     }
 

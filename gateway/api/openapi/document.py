@@ -30,6 +30,8 @@ from gateway.api.own_models import (
     retraining,
     shadows,
 )
+from gateway.api.projects import keys as project_keys
+from gateway.api.projects import members, projects, service_accounts
 from gateway.wire import vector_stores
 from infra.frontend_files import frontend_folder
 from models.catalog import Catalog
@@ -48,6 +50,10 @@ _REQUEST_BODIES = {
     **line_disputes.BODIES,
     **fapiao.BODIES,
     **payment_orders.BODIES,
+    **projects.BODIES,
+    **members.BODIES,
+    **service_accounts.BODIES,
+    **project_keys.BODIES,
     **fine_tuning.BODIES,
     **evaluations.BODIES,
     **batches.BODIES,

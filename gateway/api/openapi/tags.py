@@ -17,6 +17,7 @@ _OPERATIONS = "Health and metrics"
 _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     INFERENCE: ("/v1/messages", "/v1/responses"),
     "Models": ("/v1/models", "/v2/models", "/v2/health"),
+    "Projects": ("/v1/organization/projects",),
     "Usage and cost": ("/v1/usage", "/v1/quote", "/v1/route", "/v1/organization"),
     "Files and vector stores": ("/v1/files", "/v1/vector_stores"),
     "Fine-tuning and feedback": ("/v1/fine_tuning", "/v1/feedback"),
@@ -40,6 +41,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
 TAGS = (
     Tag(name=INFERENCE, description="Metered calls: text, embeddings, specialist models"),
     Tag(name="Models", description="Models with their inputs and prices"),
+    Tag(name="Projects", description="Projects with people, service accounts, keys and budgets"),
     Tag(name="Usage and cost", description="Calls, their cost, and cost estimates"),
     Tag(name="Files and vector stores", description="Documents for fine-tuning and search"),
     Tag(name="Fine-tuning and feedback", description="Fine-tuned models and feedback"),

@@ -39,6 +39,7 @@ from gateway.cli.billing.usage_filters import (
 from gateway.cli.output import Output
 from gateway.cli.results import Table
 from gateway.cli.runner import command
+from gateway.projects.projects import find_project, parse_project_id
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -91,6 +92,9 @@ async def usage_list(
     key: Annotated[
         str | None, typer.Option(help="API key ID (key_…), or with --account the key's name.")
     ] = None,
+    project: Annotated[
+        str | None, typer.Option(help="Project ID (proj_…), or with --account its name.")
+    ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(help="Tag of the call as `name=value`. Repeatable.")
     ] = None,
@@ -122,6 +126,7 @@ async def usage_list(
                 key_id=None if key is None else await _find_key_id(session, owner, key),
                 tags=parse_tag_filter(tag or []),
                 error_codes=parse_error_filter(error or []),
+                project_id=await _find_project_id(session, owner, project),
             )
             cursor = await current_write_cursor(session)
             rows = await list_newest_usage(session, filters, limit)
@@ -153,6 +158,20 @@ async def _follow_calls(
             cursor = write_cursor_of(rows[-1])
         if len(rows) < _PAGE_SIZE:
             await asyncio.sleep(_POLL_INTERVAL_S)
+
+
+async def _find_project_id(
+    session: AsyncSession, owner: UUID | None, project: str | None
+) -> UUID | None:
+    """Find a project by id, or by name within the account; None stays None.
+
+    Raises ProjectNotFound.
+    """
+    if project is None:
+        return None
+    if owner is None:
+        return parse_project_id(project)
+    return (await find_project(session, owner, project)).id
 
 
 async def _find_key_id(session: AsyncSession, owner: UUID | None, key: str) -> UUID:

@@ -86,6 +86,7 @@ def build_usage_record(
         service_tier=admitted.model_prices.service_tier if admitted else None,
         upstream=None if result.upstream is None else result.upstream.name,
         upstream_cost_nano=_upstream_cost(result, principal),
+        project_id=principal.project_id if principal else None,
     )
 
 
@@ -160,6 +161,7 @@ def build_intent(call: Call, admitted: AdmittedCall) -> IntentRecord:
         held_nano=admitted.reservation.max_cost_nano,
         currency=principal.currency,
         started_at=call.started_at,
+        project_id=principal.project_id,
     )
 
 

@@ -127,8 +127,8 @@ class TestInvoiceCsv:
         assert said["other_tags"] == '{"shift": "+\\"x\\""}'
 
 
-def test_reasoning_tokens_are_the_last_column() -> None:
+def test_new_columns_come_last() -> None:
     """Programs that read columns by position find the others where they were."""
-    assert SHEET.columns[-1] == "reasoning_tokens"
+    assert SHEET.columns[-3:] == ("reasoning_tokens", "project_id", "project_name")
     assert row(replace(CALL, reasoning_tokens=4))["reasoning_tokens"] == "4"
     assert row(CALL)["reasoning_tokens"] == ""

@@ -101,6 +101,7 @@ class Firm:
         saved_nano: int = 0,
         upstream: str | None = None,
         upstream_cost_nano: int | None = None,
+        project: UUID | None = None,
         **units: int,
     ) -> UsageRecord:
         """One call now, or one that began at another time and is written now; at the terms of its
@@ -137,6 +138,7 @@ class Firm:
                 service_tier=tier,
                 upstream=upstream,
                 upstream_cost_nano=upstream_cost_nano,
+                project_id=project,
             )
             await insert_usage(session, [record])
             await session.execute(

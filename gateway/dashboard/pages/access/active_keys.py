@@ -7,6 +7,7 @@ from billing.tables import ApiKey
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.api_keys import list_keys
 from gateway.access.authenticator import Authenticator
+from gateway.access.key_views import list_archived_projects
 from gateway.call.values import Principal, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.page_request import PageRequest, client_origin
@@ -16,14 +17,17 @@ from infra.database.database import Database
 
 
 async def list_active_keys(database: Database, clock: Clock, account_id: UUID) -> list[ApiKey]:
-    """Return the account's keys that are neither revoked nor expired."""
+    """Return the account's keys that are not revoked or expired, of active projects."""
     async with database.transaction() as session:
         keys = await list_keys(session, account_id)
+        archived = await list_archived_projects(session, account_id)
     now = clock.now()
     return [
         key
         for key in keys
-        if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+        if key.revoked_at is None
+        and (key.expires_at is None or key.expires_at > now)
+        and key.project_id not in archived
     ]
 
 

@@ -29,6 +29,7 @@ from gateway.dashboard.forms import FormState, read_form_fields, restored_form, 
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
+from gateway.projects.projects import get_project
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -156,12 +157,15 @@ async def render_key_page(
     async with database.transaction() as session:
         common = await common_context(session, page, clock)
         view = await get_key_view(session, page.account_id, key_id, clock.now())
+        project_id = view.row.project_id or page.account_id
+        project = await get_project(session, page.account_id, project_id)
     may = page.viewer.has_permission
     return page.render(
         "key.html",
         status=UNPROCESSABLE if form else 200,
         view=view,
         key=ids.format_id(PREFIX, key_id),
+        project=project,
         form=form or restored_form(page),
         said=_form_values(view, form or restored_form(page)),
         scope=scope_of(view.row),

@@ -9,7 +9,7 @@ from typing import Any
 
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from billing.accounts.profiles import get_account_currency
 from billing.metering.quotas import LimitInvalid
@@ -19,7 +19,6 @@ from gateway.access.api_keys import (
     KeyAlreadyCreated,
     KeyNameInvalid,
     KeyNotActive,
-    create_key,
     revoke_key,
     rotate_key,
     validate_name,
@@ -39,17 +38,32 @@ from gateway.dashboard.pages.access.key_detail import (
     parse_scope_form,
     render_key_page,
 )
+from gateway.dashboard.pages.projects.common import (
+    get_visible_project,
+    list_visible_projects,
+    require_right,
+)
 from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
+from gateway.projects.errors import ProjectNotActive
+from gateway.projects.keys import create_project_key
+from gateway.projects.projects import format_project_id
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.error_collection import SeveralErrors, collect
 from models.catalog import Catalog
 
-_FORM_ERRORS = (KeyNameInvalid, LimitUnreadable, LimitInvalid, NetworksUnreadable, SeveralErrors)
+_FORM_ERRORS = (
+    ProjectNotActive,
+    KeyNameInvalid,
+    LimitUnreadable,
+    LimitInvalid,
+    NetworksUnreadable,
+    SeveralErrors,
+)
 _PRESERVED_FIELDS = PreservedFields(
-    "/dashboard/keys/new", ("id", "name", *LIMIT_FIELDS, *SCOPE_FIELDS)
+    "/dashboard/keys/new", ("id", "name", "project", *LIMIT_FIELDS, *SCOPE_FIELDS)
 )
 # The choices for how many hours a rotated key stays valid.
 _OVERLAP_HOURS = ("0", "1", "24", "168")
@@ -79,10 +93,11 @@ class KeyPages(Controller):
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         catalog: NamedDependency[Catalog],
+        project: FromQuery[str] = "",
     ) -> Response[str]:
         # The form carries the new key's id, so that sending it twice creates one key.
         """Show the form to create a key."""
-        defaults = {"id": ids.format_id(PREFIX, ids.new_id())}
+        defaults = {"id": ids.format_id(PREFIX, ids.new_id()), "project": project}
         return await _render_new_key(page, database, catalog, restored_form(page, defaults))
 
     @post("/", permission=Permission.KEYS, keeps=_PRESERVED_FIELDS)
@@ -105,8 +120,19 @@ class KeyPages(Controller):
                 lambda: parse_scope_form(fields, catalog),
             )
             async with database.transaction() as session:
-                issued = await create_key(
-                    session, clock, pepper, account_id, name, actor=actor, key_id=key_id
+                found = await get_visible_project(
+                    session, page, fields.get("project") or format_project_id(account_id)
+                )
+                require_right(found.rights.keys)
+                issued = await create_project_key(
+                    session,
+                    clock,
+                    pepper,
+                    account_id,
+                    found.row.id,
+                    name,
+                    actor=actor,
+                    key_id=key_id,
                 )
                 await change_limits(session, clock, actor, account_id, key_id, limits)
                 await change_scope(session, clock, actor, account_id, key_id, scope)
@@ -162,11 +188,13 @@ async def _render_new_key(
     """Render the form for a new key."""
     async with database.transaction() as session:
         currency = await get_account_currency(session, page.account_id)
+        visible = await list_visible_projects(session, page)
     return page.render(
         "key_new.html",
         status=status,
         form=form,
         currency=currency,
+        projects=[one.row for one in visible if one.rights.keys],
         models=list(catalog.models),
         tiers=SERVICE_TIERS,
     )

@@ -22,6 +22,7 @@ from billing.invoice_documents.billed_call import CallFilter
 from billing.invoice_documents.billed_call_query import CallSelection, list_tag_names
 from billing.invoice_documents.call_export import stream_calls_csv
 from billing.invoice_documents.rendering.calls_csv import CallCsvFormat
+from billing.metering.project_ids import PROJECT_ID_PREFIX
 from billing.reports.spending import (
     SpendingDimension,
     SpendingFilter,
@@ -43,13 +44,18 @@ from gateway.dashboard.pages.usage.cost_chart import (
     period_day_starts,
 )
 from gateway.dashboard.pages.usage.period_picker import Periods, read_periods
+from gateway.projects.projects import list_projects
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.translations import gettext_noop
 
 # Groupings that need a query of their own.
-_DIMENSIONS = {"key": SpendingDimension.KEY, "settlement": SpendingDimension.SETTLEMENT}
+_DIMENSIONS = {
+    "key": SpendingDimension.KEY,
+    "project": SpendingDimension.PROJECT,
+    "settlement": SpendingDimension.SETTLEMENT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +68,11 @@ class UsageQuery:
     model: str | None
     key: str | None
     tag: str | None
+    project: str | None = None
 
     def address(self, **changes: str | None) -> str:
         """Return the page's URL with these parameters, after replacing those in `changes`."""
-        names = ("period", "by", "day", "model", "key", "tag")
+        names = ("period", "by", "day", "model", "key", "tag", "project")
         return url_with_query(
             "/dashboard/usage", {name: getattr(self, name) for name in names} | changes
         )
@@ -73,7 +80,7 @@ class UsageQuery:
     @property
     def csv(self) -> str:
         """The URL of the CSV export of the calls, with the page's filters."""
-        names = ("period", "day", "model", "key")
+        names = ("period", "day", "model", "key", "project")
         return url_with_query(
             "/dashboard/usage/calls.csv", {name: getattr(self, name) for name in names}
         )
@@ -90,6 +97,7 @@ class _UsageReport:
     tags: list[str]
     keys: dict[UUID, str]
     day: datetime | None
+    projects: dict[UUID, str]
 
 
 class UsagePages(Controller):
@@ -109,9 +117,12 @@ class UsagePages(Controller):
         model: FromQuery[str | None] = None,
         key: FromQuery[str | None] = None,
         tag: FromQuery[str | None] = None,
+        project: FromQuery[str | None] = None,
     ) -> Response[str]:
         """Show usage and cost of a period, filtered."""
-        query = UsageQuery(period, by, day, model or None, key or None, tag or None)
+        query = UsageQuery(
+            period, by, day, model or None, key or None, tag or None, project or None
+        )
         async with database.transaction() as session:
             report = await _load_usage(session, page.account_id, clock.now(), query)
         now = clock.now()
@@ -135,9 +146,10 @@ class UsagePages(Controller):
         day: FromQuery[str | None] = None,
         model: FromQuery[str | None] = None,
         key: FromQuery[str | None] = None,
+        project: FromQuery[str | None] = None,
     ) -> Stream:
         """Stream the period's calls as CSV with the page's filters, including rejected calls."""
-        query = UsageQuery(period, "model", day, model or None, key or None, None)
+        query = UsageQuery(period, "model", day, model or None, key or None, None, project)
         account_id = page.account_id
         async with database.transaction() as session:
             periods = await read_periods(session, account_id, clock.now(), period)
@@ -146,7 +158,14 @@ class UsagePages(Controller):
             locale = (await get_profile(session, account_id)).locale
         begins = _parse_day(day, periods)
         only = _usage_filter(query, begins, periods)
-        chosen = CallFilter(False, only.model, only.key_id, only.since, only.until)
+        chosen = CallFilter(
+            False,
+            only.model,
+            only.key_id,
+            only.since,
+            only.until,
+            project_id=only.project_id,
+        )
         selected = CallSelection(periods.shown.id, call_filter=chosen)
         sheet = CallCsvFormat(currency, periods.zone, names, locale)
         content = stream_calls_csv(database, account_id, selected, sheet)
@@ -186,6 +205,7 @@ async def _load_usage(
         tags=tags,
         keys=await key_names(session, account_id),
         day=day,
+        projects=await project_names(session, account_id),
     )
 
 
@@ -193,7 +213,8 @@ def _usage_filter(query: UsageQuery, day: datetime | None, periods: Periods) -> 
     """Return the database filter of the query parameters."""
     key_id = ids.parse_id(KEY_PREFIX, query.key) if query.key else None
     until = None if day is None else _next_midnight(day, periods)
-    return SpendingFilter(model=query.model, key_id=key_id, since=day, until=until)
+    project_id = ids.parse_id(PROJECT_ID_PREFIX, query.project) if query.project else None
+    return SpendingFilter(query.model, key_id, day, until, project_id)
 
 
 def _parse_day(text: str | None, periods: Periods) -> datetime | None:
@@ -211,6 +232,12 @@ def _next_midnight(day: datetime, periods: Periods) -> datetime:
     """Return the start of the next day in the period's time zone."""
     local = day.astimezone(periods.zone).date()
     return local_midnight(local + timedelta(days=1), periods.zone)
+
+
+async def project_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
+    """Return the names of the account's projects, archived ones too, by id."""
+    rows = await list_projects(session, account_id, include_archived=True)
+    return {row.id: row.name for row in rows}
 
 
 async def key_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:

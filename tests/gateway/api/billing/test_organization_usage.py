@@ -83,7 +83,7 @@ class TestOrganizationUsageWithOpenAiClient:
         results = [result for bucket in page.data for result in bucket.results]
         assert {result.model for result in results} == {CHAT}
         assert {result.api_key_id for result in results} == {ids.format_id("key", used.key.row.id)}
-        assert {result.project_id for result in results} == {ids.format_id("acct", used.account.id)}
+        assert {result.project_id for result in results} == {ids.format_id("proj", used.account.id)}
         assert sum(result.num_model_requests for result in results) == 2
 
     async def test_embeddings_usage_is_grouped_by_model_and_key(
@@ -101,7 +101,7 @@ class TestOrganizationUsageWithOpenAiClient:
         assert (result.input_tokens, result.num_model_requests) == (3, 1)
         assert (result.model, result.user_id) == (EMBEDDING, None)
         assert result.api_key_id == ids.format_id("key", used.key.row.id)
-        assert result.project_id == ids.format_id("acct", used.account.id)
+        assert result.project_id == ids.format_id("proj", used.account.id)
 
     async def test_embeddings_result_has_exactly_the_client_fields(self, used: Gateway) -> None:
         answer = await asked(used, "usage/embeddings", start_time=today(), bucket_width="1h")

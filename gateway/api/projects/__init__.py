@@ -1,0 +1,1 @@
+"""`/v1/organization/projects`: projects with their members, service accounts and keys."""

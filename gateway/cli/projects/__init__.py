@@ -1,0 +1,1 @@
+"""`maas projects`: projects with budgets, keys, people and service accounts."""

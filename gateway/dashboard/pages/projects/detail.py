@@ -1,0 +1,263 @@
+"""The page of one project: budgets, usage, keys, name and archive."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.profiles import get_profile
+from billing.dates import parse_time_zone
+from billing.invoice_documents.price_format import format_short_amount
+from billing.metering.quotas import LimitInvalid
+from billing.reports.spending import SpendingDimension, SpendingFilter, list_spending
+from billing.subscriptions.periods import ensure_period_at
+from billing.tables import Project
+from gateway.access.api_keys import KeyNotFound, list_keys, require_key
+from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.projects.common import (
+    VisibleProject,
+    get_visible_project,
+    project_url,
+    require_right,
+)
+from gateway.identity.roles import Permission
+from gateway.identity.team import list_members as list_people
+from gateway.projects.budgets import (
+    BUDGET_NAMES,
+    change_alert_percentages,
+    change_budgets,
+    parse_budget,
+    parse_percentages,
+)
+from gateway.projects.errors import (
+    BudgetInvalid,
+    DefaultProject,
+    ProjectNameInvalid,
+    ProjectNameTaken,
+    ProjectNotActive,
+    ServiceAccountKeyFixed,
+)
+from gateway.projects.keys import list_project_keys, move_key
+from gateway.projects.members import list_members
+from gateway.projects.projects import archive_project, rename_project
+from gateway.projects.service_accounts import list_service_accounts
+from gateway.projects.views import ProjectView, load_project_views
+from infra.clock import Clock
+from infra.database.database import Database
+
+_ERRORS = (
+    BudgetInvalid,
+    LimitInvalid,
+    DefaultProject,
+    ProjectNameInvalid,
+    ProjectNameTaken,
+    ProjectNotActive,
+    ServiceAccountKeyFixed,
+    KeyNotFound,
+)
+
+
+class ProjectPage(Controller):
+    """Handlers of `/dashboard/projects/{project}`."""
+
+    path = "/projects/{project:str}"
+
+    @get("/", name="dashboard:project")
+    async def show_project(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        project: FromPath[str],
+    ) -> Response[str]:
+        """Show a project."""
+        return await render_project(page, database, clock, project, restored_form(page), 200)
+
+    @post("/budget")
+    async def set_budget(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        project: FromPath[str],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Set the budgets and alert percentages."""
+        fields = await read_form_fields(request)
+        try:
+            async with database.transaction() as session:
+                found = await get_visible_project(session, page, project)
+                require_right(found.rights.budget)
+                await _save_budget(session, clock, page, found.row, fields)
+        except _ERRORS as error:
+            form = with_errors(page, fields, error)
+            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
+        return page.redirect(project_url(found.row.id))
+
+    @post("/name")
+    async def rename(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        project: FromPath[str],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Rename the project."""
+        fields = await read_form_fields(request)
+        try:
+            async with database.transaction() as session:
+                found = await get_visible_project(session, page, project)
+                require_right(found.rights.manage)
+                place = (session, clock, page.actor, page.account_id, found.row.id)
+                await rename_project(*place, fields.get("name", ""))
+        except _ERRORS as error:
+            form = with_errors(page, fields, error)
+            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
+        return page.redirect(project_url(found.row.id))
+
+    @post("/archive", permission=Permission.TEAM)
+    async def archive(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        project: FromPath[str],
+    ) -> Response[Any]:
+        """Archive the project, which disables its keys."""
+        try:
+            async with database.transaction() as session:
+                found = await get_visible_project(session, page, project)
+                await archive_project(session, clock, page.actor, page.account_id, found.row.id)
+        except _ERRORS as error:
+            form = with_errors(page, {}, error)
+            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
+        return page.redirect(project_url(found.row.id))
+
+    @post("/keys")
+    async def move_key_here(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        project: FromPath[str],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Move a key of another project to this one."""
+        fields, account_id = await read_form_fields(request), page.account_id
+        try:
+            async with database.transaction() as session:
+                found = await get_visible_project(session, page, project)
+                key_id = await require_key(session, account_id, fields.get("key", ""))
+                before = await _project_of_key(session, page, fields.get("key", ""))
+                require_right(found.rights.keys and before.rights.keys)
+                await move_key(session, clock, page.actor, account_id, key_id, found.row.id)
+        except _ERRORS as error:
+            form = with_errors(page, fields, error)
+            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
+        return page.redirect(f"{project_url(found.row.id)}#keys")
+
+
+async def render_project(
+    page: PageRequest,
+    database: Database,
+    clock: Clock,
+    project: str,
+    form: FormState,
+    status: int,
+) -> Response[str]:
+    """Render a project's page, or a submitted form with its errors. Raises PageNotFound."""
+    now, account_id = clock.now(), page.account_id
+    async with database.transaction() as session:
+        found = await get_visible_project(session, page, project)
+        (view,) = await load_project_views(session, account_id, [found.row], now)
+        keys = await list_project_keys(session, account_id, found.row.id)
+        period = await ensure_period_at(session, account_id, now)
+        only = SpendingFilter(project_id=found.row.id)
+        spent = await list_spending(session, account_id, period, SpendingDimension.MODEL, only)
+        context = {
+            "members": await list_members(session, account_id, found.row.id),
+            "people": await list_people(session, account_id),
+            "accounts": await list_service_accounts(session, account_id, found.row.id),
+            "zone": parse_time_zone((await get_profile(session, account_id)).time_zone),
+            "others": await _movable_keys(session, found.row),
+        }
+    return page.render(
+        "project.html",
+        status=status,
+        view=view,
+        rights=found.rights,
+        form=form,
+        said=_form_values(view) | dict(form.values),
+        keys=keys,
+        calls=sum(row.calls for row in spent),
+        cost=sum(row.cost_nano for row in spent),
+        since=period.starts_at,
+        address=project_url(found.row.id),
+        may_archive=page.viewer.has_permission(Permission.TEAM),
+        now=now,
+        **context,
+    )
+
+
+async def _save_budget(
+    session: AsyncSession,
+    clock: Clock,
+    page: PageRequest,
+    project: Project,
+    fields: Mapping[str, str],
+) -> None:
+    """Save the form of budgets. Raises BudgetInvalid, LimitInvalid, ProjectNotActive."""
+    place = (session, clock, page.actor, page.account_id, project.id)
+    amounts = {
+        period: parse_budget(name, fields.get(name)) for name, period in BUDGET_NAMES.items()
+    }
+    percentages = _parse_percentages(fields.get("alert_percentages", ""))
+    await change_budgets(*place, amounts)
+    await change_alert_percentages(*place, percentages)
+
+
+async def _project_of_key(session: AsyncSession, page: PageRequest, key: str) -> VisibleProject:
+    """Return the present project of a key. Raises PageNotFound if the viewer may not see it."""
+    key_id = await require_key(session, page.account_id, key)
+    rows = await list_keys(session, page.account_id)
+    row = next(row for row in rows if row.id == key_id)
+    project_id = row.project_id or page.account_id
+    return await get_visible_project(session, page, f"proj_{project_id.hex}")
+
+
+async def _movable_keys(session: AsyncSession, project: Project) -> list[tuple[str, str]]:
+    """Return (public id, name) of active keys of other projects, without service accounts'."""
+    return [
+        (f"key_{row.id.hex}", f"{row.name} ({row.hint})")
+        for row in await list_keys(session, project.account_id)
+        if row.revoked_at is None
+        and row.service_account_id is None
+        and (row.project_id or row.account_id) != project.id
+    ]
+
+
+def _parse_percentages(text: str) -> list[int] | None:
+    """Parse alert percentages; an empty text is None. Raises BudgetInvalid."""
+    parts = [part.strip() for part in text.replace("，", ",").split(",") if part.strip()]
+    if not parts:
+        return None
+    if not all(part.isdecimal() and len(part) <= 3 for part in parts):
+        raise BudgetInvalid(
+            "Enter percentages such as 50, 80, 100.", param="budget.alert_percentages"
+        )
+    return parse_percentages([int(part) for part in parts])
+
+
+def _form_values(view: ProjectView) -> dict[str, str]:
+    """Return the present values of the forms."""
+    budgets = {
+        name: "" if state is None else format_short_amount(state.amount)
+        for name, state in view.budgets.items()
+    }
+    percentages = ", ".join(map(str, view.row.alert_percentages or []))
+    return {"name": view.row.name, "alert_percentages": percentages, **budgets}

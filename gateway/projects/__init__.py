@@ -1,0 +1,1 @@
+"""Projects of an account: names, archive, keys, members, service accounts and budgets."""
