@@ -16,6 +16,7 @@ _TEXTS: Mapping[str, str] = {
     "model_discount": gettext_noop("{model}: {percent}% discount"),
     "minimum": gettext_noop("{plan}: top-up to the minimum commitment"),
     "outcome": gettext_noop("{plan}: outcomes"),
+    "late_fee": gettext_noop("{plan}: late fee"),
     # Models at a service tier.
     "priority": gettext_noop("{model}, priority"),
     "flex": gettext_noop("{model}, flex"),
