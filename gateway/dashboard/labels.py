@@ -6,14 +6,12 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.dashboard.bank_labels import BANK_ACTIONS, BANK_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
+from gateway.dashboard.billing_labels import BILLING_ACTIONS, BILLING_CHECKS, BILLING_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
-from gateway.dashboard.fapiao_labels import FAPIAO_ACTIONS, FAPIAO_CHECK, FAPIAO_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
-from gateway.dashboard.payment_labels import PAYMENT_ACTIONS, PAYMENT_CHECKS, PAYMENT_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -30,7 +28,6 @@ RECONCILIATION_CHECKS = (
     gettext_noop("Invoice numbers have no gaps"),
     gettext_noop("Credit note numbers have no gaps"),
     gettext_noop("Each charge is invoiced once with its amount"),
-    FAPIAO_CHECK,
     gettext_noop("Invoices equal their usage rated by its terms"),
     gettext_noop("Included-unit quotas equal the units that calls used"),
     gettext_noop("Included units belong to the call's terms and were consumed"),
@@ -54,12 +51,10 @@ RECONCILIATION_CHECKS = (
 LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         **EVALUATION_LABELS,
-        **BANK_LABELS,
         **BATCH_LABELS,
-        **FAPIAO_LABELS,
+        **BILLING_LABELS,
         **GUARD_LABELS,
         **OWN_MODEL_LABELS,
-        **PAYMENT_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),
             "client_abort": gettext_noop("Client disconnected"),
@@ -201,6 +196,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "impersonation": gettext_noop("Views by support"),
             "account": gettext_noop("Suspension and restoration"),
             "credit_limit": gettext_noop("Credit limit"),
+            "credit": gettext_noop("Credit"),
             "invoice": gettext_noop("Credit notes"),
             "payment": gettext_noop("Payments"),
             "plan": gettext_noop("Plan"),
@@ -257,10 +253,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
             "batch.created": gettext_noop("Started a batch"),
             "batch.canceled": gettext_noop("Canceled a batch"),
-            **BANK_ACTIONS,
-            **FAPIAO_ACTIONS,
+            **BILLING_ACTIONS,
             **OWN_MODEL_ACTIONS,
-            **PAYMENT_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {
@@ -347,6 +341,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "credit": gettext_noop("Recompute available credit"),
             "bill": gettext_noop("Invoice accounts"),
             "dun": gettext_noop("Send overdue reminders"),
+            "decide": gettext_noop("Decide credit limits"),
             "exchange": gettext_noop("Synchronize with Stripe"),
             "ask": gettext_noop("Poll Stripe"),
             "payments": gettext_noop("Poll WeChat Pay and Alipay"),
@@ -360,7 +355,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "job": gettext_noop("Nightly job"),
             "command": gettext_noop("Command line"),
         },
-        "check": {name: name for name in (*RECONCILIATION_CHECKS, *PAYMENT_CHECKS)},
+        "check": {name: name for name in (*RECONCILIATION_CHECKS, *BILLING_CHECKS)},
         "health": {
             "good": gettext_noop("Healthy"),
             "partly": gettext_noop("Degraded"),
