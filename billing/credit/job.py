@@ -32,7 +32,7 @@ async def _evaluate(database: Database, clock: Clock, account_id: UUID, event: s
     try:
         async with database.transaction() as session:
             return await evaluate_credit(session, clock, account_id, event) is not None
-    except (AppError, SQLAlchemyError) as error:
+    except (AppError, SQLAlchemyError, ValueError) as error:
         log = structlog.get_logger()
         log.error("a credit limit was not decided", account=account_id.hex, reason=str(error))
         return False

@@ -74,8 +74,8 @@ class PlatformStatus:
 
     Labels: `outbox` action and state, `inbox` state, `invoices` currency and overdue (yes, no),
     `fapiao` state, `payment_orders` provider and state (also `refunding`), `payment_discrepancies`
-    provider, `credit_refusals` scope. Failed outbox items are those of the last week. `checked_at` is None before the first
-    check, `oldest_fapiao` while no fapiao waits.
+    provider, `credit_refusals` scope. Failed outbox items are those of the last week. `checked_at`
+    is None before the first check, `oldest_fapiao` while no fapiao waits.
     """
 
     workers: int

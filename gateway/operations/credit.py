@@ -4,6 +4,7 @@ Pages and CLI call the same functions.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -191,11 +192,7 @@ async def change_dunning_days(
         except ValueError as error:
             raise CreditPolicyInvalid(f"{error}.", param="suspend_day") from None
     terms = await lock_credit_terms(session, change.account_id)
-    stored = policy and {
-        "reminders": list(policy.reminders),
-        "suspend": policy.suspend,
-        "write_off": policy.write_off,
-    }
+    stored = None if policy is None else asdict(policy)
     terms.dunning = stored
     await session.flush()
     await _audit(session, clock, change, "dunning_changed", {"days": stored})

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from billing.accounts.profiles import lock_profile
 from billing.credit.evaluation import evaluate_credit, find_last_decision
 from billing.cycle import dun_accounts
 from billing.invoices.payment_failures import record_chargeback, record_declined_charge
+from billing.ledger.ledger import Book, Posting, TransactionKind, post_transaction
 from tests.support.billing.credit import (
     assign,
     bill_rows,
@@ -15,7 +15,6 @@ from tests.support.billing.credit import (
     next_day,
     publish,
 )
-from tests.support.billing.making import sql
 from tests.support.stories.story import Firm, Story
 
 
@@ -93,16 +92,16 @@ class TestLimit:
         assert await decide_all(story) == 0
 
     async def test_error_of_one_account_does_not_stop_others(self, story: Story) -> None:
+        """The deposit of one account is negative, as by an error in the ledger."""
         firm = await with_policy(story)
         other = await story.firm("Other")
         await assign(other)
         async with story.database.transaction() as session:
-            await lock_profile(session, firm.account.id)
-        await sql(
-            story.database,
-            f"update account set currency = 'EUR' where id = '{other.account.id}'",
-        )
+            postings = [Posting(Book.DEPOSIT, 1), Posting(Book.CASH, -1)]
+            place = (session, story.clock, other.account.id, TransactionKind.DEPOSIT)
+            await post_transaction(*place, "by hand", "CNY", postings)
         assert await decide_all(story) == 1
+        assert (len(await decisions(firm)), await decisions(other)) == (1, [])
 
 
 class TestFailedPayments:

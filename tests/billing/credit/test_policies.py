@@ -25,7 +25,9 @@ async def in_force(firm: Firm) -> str | None:
     """The starting limit of the policy in force."""
     async with firm.story.database.transaction() as session:
         found = await find_policy_in_force(session, firm.account.id, firm.story.clock.now())
-        return found and firm.text((await load_policy(session, found.version_id)).starting)
+        if found is None:
+            return None
+        return firm.text((await load_policy(session, found.version_id)).starting)
 
 
 class TestVersions:

@@ -204,7 +204,7 @@ class TestGuarantee:
     async def test_invalid_guarantee_raises(self, story: Story, firm: Firm) -> None:
         for values in ({"amount": "0"}, {"days": 0}, {"reference": ""}, {"by": " "}):
             with pytest.raises(GuaranteeInvalid):
-                await guarantees(firm, **values)  # type: ignore[arg-type]
+                await guarantees(firm, **values)
         await guarantees(firm)
         with pytest.raises(GuaranteeInvalid, match="another guarantee"):
             await guarantees(firm, amount="301.00")

@@ -1,5 +1,7 @@
 """Payment terms of plans: dunning days, late fees and instalments by calendar."""
 
+from typing import Any
+
 import pytest
 
 from billing.accounts.profiles import get_profile
@@ -32,7 +34,7 @@ INTEREST = '[payment.late_fee]\nmonthly_percent = "1.5"\ngrace_days = 5\n'
 PARTS = "[payment.instalments]\nparts = 3\ndays_between = 10\n"
 
 
-async def on_plan(story: Story, payment: str, **profile: object) -> Firm:
+async def on_plan(story: Story, payment: str, **profile: Any) -> Firm:
     """A firm on a plan with these payment terms, which owes 300.00 since 1 November, 1:00."""
     firm = await story.firm(**{"net_days": 0, "locale": "en", **profile})
     await firm.billed(email="pay@acme.example")
@@ -103,8 +105,8 @@ class TestLateFees:
         fees = [line for line in await firm.lines(november) if line[0] == "late_fee"]
         assert fees == [("late_fee", None, None, None, 0, "3.60")]
         assert firm.amounts(november) == ("4.60", "0.00", "4.60")
-        fees = [line[-1] for line in await firm.lines(december) if line[0] == "late_fee"]
-        assert fees == ["4.65", "0.01"]
+        lines = await firm.lines(december)
+        assert [line[-1] for line in lines if line[0] == "late_fee"] == ["4.65", "0.01"]
         assert await story.differences() == ()
 
     async def test_late_fee_has_the_tax_of_the_next_invoice(self, story: Story) -> None:
