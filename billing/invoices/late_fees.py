@@ -49,14 +49,14 @@ async def accrue_late_fees(
     """
     for late in await _list_late_invoices(session, account_id, until):
         await _accrue(session, late, until)
-    return await _list_fees(session, account_id, None)
+    return await list_late_fees(session, account_id, None)
 
 
 async def attach_late_fees(
     session: AsyncSession, account_id: UUID, invoice_id: UUID, fees: Sequence[LateFee]
 ) -> list[StatementLine]:
     """Attach late fees to a draft; return the lines of all its late fees."""
-    attached = [*await _list_fees(session, account_id, invoice_id), *fees]
+    attached = [*await list_late_fees(session, account_id, invoice_id), *fees]
     for fee in fees:
         fee.invoice_id = invoice_id
     return [
@@ -150,7 +150,7 @@ async def _list_changes(session: AsyncSession, invoice: Invoice) -> list[Balance
     return [BalanceChange(at, minor) for at, minor in (await session.execute(query)).all()]
 
 
-async def _list_fees(
+async def list_late_fees(
     session: AsyncSession, account_id: UUID, invoice_id: UUID | None
 ) -> Sequence[LateFee]:
     """List the late fees of an invoice, or with None those on no invoice; not of void invoices."""

@@ -2,13 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from billing.credit.errors import ExposureLimitInvalid
+from billing.credit.evaluation import evaluate_credit
 from billing.credit.exposure import load_book, load_scopes, set_exposure_limit
 from billing.credit.guarantees import add_guarantee, guarantee_state
-from billing.credit.job import evaluate_due_credit
 from tests.support.billing.credit import (
     assign,
     bill_rows,
@@ -18,6 +19,7 @@ from tests.support.billing.credit import (
     next_day,
     publish,
 )
+from tests.support.billing.making import until_somebody_waits
 from tests.support.stories.story import Firm, Story
 
 
@@ -33,6 +35,11 @@ async def two_firms(story: Story, credit: str = "200") -> tuple[Firm, Firm]:
     for firm in firms:
         await assign(firm)
     return firms[0], firms[1]
+
+
+async def in_transaction(story: Story, *place: Any) -> None:
+    async with story.database.transaction() as session:
+        await evaluate_credit(session, *place)
 
 
 async def publish_firms(story: Story) -> None:
@@ -65,11 +72,15 @@ class TestRaises:
         assert await refused.credit() == "500"
 
     async def test_concurrent_raises_cannot_exceed_together(self, story: Story) -> None:
+        """Both would fit alone: 100 + 500 + 200 = 800.00. The second waits, and sees the first."""
         one, two = await two_firms(story)
-        await limit(story, 1000_00, "policy", "standard")
         await limit(story, 900_00)
-        await asyncio.gather(*(evaluate_due_credit(story.database, story.clock) for _ in range(2)))
-        assert sorted([await granted(one), await granted(two)]) == [["200.00"], ["500.00"]]
+        place = (story.clock, two.account.id, "second")
+        async with asyncio.TaskGroup() as group, story.database.transaction() as session:
+            await evaluate_credit(session, story.clock, one.account.id, "first")
+            group.create_task(in_transaction(story, *place))
+            await until_somebody_waits(session)
+        assert (await granted(one), await granted(two)) == (["500.00"], ["200.00"])
 
     async def test_policy_limit_counts_its_accounts_only(self, story: Story) -> None:
         one, two = await two_firms(story)

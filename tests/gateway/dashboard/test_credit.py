@@ -100,7 +100,7 @@ async def test_override_lasts_until_its_last_day(firm: Firm, operator: Looker) -
     )
     assert (await api(firm, "/v1/credit"))["limit"] == "80.00"
     async with firm.gateway.parts.database.transaction() as session:
-        entries = await list_account_entries(session, firm.gateway.account.id, 10)
+        entries = await list_account_entries(session, firm.gateway.account.id)
     assert entries[0].action == "credit.overridden"
 
 
