@@ -11,8 +11,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import get_account_currency
-from billing.credit.deposits import apply_deposit, receive_deposit, return_deposit
+from billing.accounts.profiles import get_account_currency, lock_profile
+from billing.credit.deposits import (
+    apply_deposit,
+    list_deposit_movements,
+    receive_deposit,
+    return_deposit,
+)
 from billing.credit.errors import CreditPolicyInvalid
 from billing.credit.evaluation import evaluate_credit
 from billing.credit.exposure import set_exposure_limit
@@ -90,8 +95,9 @@ async def record_deposit(
     session: AsyncSession, clock: Clock, change: AccountChange, minor: int, reference: str
 ) -> DepositMovement:
     """Record a deposit received. Raises DepositInvalid, DepositConflict."""
+    known = await _list_movement_ids(session, change.account_id)
     row = await receive_deposit(session, clock, change.account_id, minor, reference)
-    await _audit_deposit(session, clock, change, "deposit_received", row)
+    await _audit_deposit(session, clock, change, "deposit_received", row, known)
     return row
 
 
@@ -99,8 +105,9 @@ async def refund_deposit(
     session: AsyncSession, clock: Clock, change: AccountChange, minor: int, reference: str
 ) -> DepositMovement:
     """Record a deposit returned. Raises DepositInvalid, DepositConflict, DepositTooSmall."""
+    known = await _list_movement_ids(session, change.account_id)
     row = await return_deposit(session, clock, change.account_id, minor, reference)
-    await _audit_deposit(session, clock, change, "deposit_returned", row)
+    await _audit_deposit(session, clock, change, "deposit_returned", row, known)
     return row
 
 
@@ -113,9 +120,10 @@ async def use_deposit(
     minor: int | None = None,
 ) -> DepositMovement:
     """Apply the deposit to an overdue invoice. Raises the errors of `apply_deposit`."""
+    known = await _list_movement_ids(session, change.account_id)
     place = (session, clock, change.account_id, invoice_id, reference)
     row = await apply_deposit(*place, minor)
-    await _audit_deposit(session, clock, change, "deposit_applied", row)
+    await _audit_deposit(session, clock, change, "deposit_applied", row, known)
     return row
 
 
@@ -220,12 +228,21 @@ async def _audit_deposit(
     change: AccountChange,
     action: str,
     row: DepositMovement,
+    known: set[UUID],
 ) -> None:
-    """Record a movement of a deposit in the audit log."""
+    """Record a movement of a deposit in the audit log, unless it was recorded before."""
+    if row.id in known:
+        return
     amount = await _amount(session, change.account_id, row.minor)
     details = {"amount": amount, "reference": row.reference}
     invoice = row.invoice_id and ids.format_id(INVOICE_ID_PREFIX, row.invoice_id)
     await _audit(session, clock, change, action, details, invoice or "")
+
+
+async def _list_movement_ids(session: AsyncSession, account_id: UUID) -> set[UUID]:
+    """Return the ids of an account's deposit movements, with its billing profile locked."""
+    await lock_profile(session, account_id)
+    return {row.id for row in await list_deposit_movements(session, account_id)}
 
 
 async def _audit(

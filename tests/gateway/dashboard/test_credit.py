@@ -94,6 +94,9 @@ async def test_override_lasts_until_its_last_day(firm: Firm, operator: Looker) -
             f"{PLATFORM}/override", **{**form, **values}, until="2099-01-01"
         )
         assert wrong.status_code == 422
+    several = {"account": "Nobody", "limit": "x", "until": "", "reason": ""}
+    shown = (await operator.send(f"{PLATFORM}/override", **several)).text
+    assert all(f'id="{name}-about"' in shown for name in several)
     await operator.send(f"{PLATFORM}/override", **form, until="2099-01-01")
     assert "The operator set a limit of CN¥80.00 until 2099-01-01" in words(
         await firm.owner.page("/dashboard/credit")

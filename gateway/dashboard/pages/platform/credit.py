@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
@@ -24,7 +25,7 @@ from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
-from gateway.operations.accounts import AccountChange, ReasonMissing
+from gateway.operations.accounts import AccountChange, ReasonMissing, validate_reason
 from gateway.operations.credit import (
     assign_credit_policy,
     change_exposure_limit,
@@ -32,10 +33,13 @@ from gateway.operations.credit import (
 )
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.error_collection import SeveralErrors, attempt, collect
 from infra.errors import AppError
 
 _URL = "/dashboard/platform/credit"
 _MAX_ROWS = 50
+# A currency with the most decimal places, to check an amount before its account is known.
+_LARGEST_UNIT = "CLF"
 _ERRORS = (
     AccountNotFound,
     CreditPolicyMissing,
@@ -43,6 +47,7 @@ _ERRORS = (
     ExposureLimitInvalid,
     OverrideInvalid,
     ReasonMissing,
+    SeveralErrors,
 )
 _OVERRIDE = ("account", "limit", "until", "reason")
 _ASSIGNMENT = ("assigned_account", "policy", "assignment_reason")
@@ -122,23 +127,25 @@ async def _override(
     session: AsyncSession, clock: Clock, page: PageRequest, fields: Mapping[str, str]
 ) -> None:
     """Override a limit until the end of a day in the platform's time zone."""
-    account = await _get_account(session, fields["account"], "account")
-    minor = _parse_amount(fields["limit"], account.currency, OverrideInvalid, "limit")
-    until = _parse_day(fields["until"])
-    change = AccountChange(page.actor, account.id, fields["reason"])
-    await override_credit_limit(session, clock, change, minor, until)
+    find = await attempt(_get_account(session, fields["account"], "account"))
+    read = partial(_parse_amount, fields["limit"], error_type=OverrideInvalid, field="limit")
+    account, _, until, reason = collect(
+        find,
+        lambda: read(_LARGEST_UNIT),
+        lambda: _parse_day(fields["until"]),
+        lambda: validate_reason(fields["reason"]),
+    )
+    change = AccountChange(page.actor, account.id, reason)
+    await override_credit_limit(session, clock, change, read(account.currency), until)
 
 
 async def _assign(
     session: AsyncSession, clock: Clock, page: PageRequest, fields: Mapping[str, str]
 ) -> None:
     """Assign a policy, or with an empty name the plan's."""
-    account = await _get_account(session, fields["assigned_account"], "assigned_account")
-    try:
-        change = AccountChange(page.actor, account.id, fields["assignment_reason"])
-    except ReasonMissing as error:
-        error.param = "assignment_reason"
-        raise
+    find = await attempt(_get_account(session, fields["assigned_account"], "assigned_account"))
+    account, reason = collect(find, lambda: _read_reason(fields["assignment_reason"]))
+    change = AccountChange(page.actor, account.id, reason)
     await assign_credit_policy(session, clock, change, fields["policy"].strip() or None)
 
 
@@ -159,6 +166,15 @@ async def _get_account(session: AsyncSession, text: str, field: str) -> Account:
         return await get_account(session, text.strip())
     except AccountNotFound as error:
         error.param = field
+        raise
+
+
+def _read_reason(text: str) -> str:
+    """Return the reason of an assignment. Raises ReasonMissing with the field of that form."""
+    try:
+        return validate_reason(text)
+    except ReasonMissing as error:
+        error.param = "assignment_reason"
         raise
 
 
