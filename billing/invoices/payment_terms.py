@@ -6,7 +6,7 @@ the default dunning days, no late fee and no instalments.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,7 +48,9 @@ async def store_payment_terms(
     With `may_split` false there are none: a collector collects the whole invoice. The billing
     profile must be locked.
     """
-    terms, version_id = await load_current_terms(session, invoice.account_id, now)
+    # A plan that ended with the period still sets the terms of its last invoice.
+    at = min(now, invoice.ends_at - timedelta(microseconds=1))
+    terms, version_id = await load_current_terms(session, invoice.account_id, at)
     if replace(terms, credit_policy=None) == _DEFAULT:
         return
     session.add(

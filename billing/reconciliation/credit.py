@@ -1,4 +1,4 @@
-"""Checks of credit policies: deposits, credit limits, instalments and late fees.
+"""Checks of credit: decisions, deposits, instalments and late fees.
 
 Each returns (subject, recorded, expected) for each difference. For operators: reads across accounts
 (account_id).
@@ -6,6 +6,13 @@ Each returns (subject, recorded, expected) for each difference. For operators: r
 
 from collections.abc import Mapping
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.credit.replay import replay_decisions
+from billing.credit.views import DECISION_ID_PREFIX
+from infra import ids
+
+DECISION_CHECK = "Credit decisions follow from their inputs"
 CREDIT_CHECKS: Mapping[str, str] = {
     "No deposit is negative": """
         select account_id::text, -sum(minor), 0 from ledger_posting
@@ -38,3 +45,16 @@ CREDIT_CHECKS: Mapping[str, str] = {
         where i.status <> 'draft' and coalesce(l.minor, 0) <> coalesce(f.minor, 0)
     """,
 }
+
+
+async def redecide(session: AsyncSession) -> list[tuple[str, str, int, int]]:
+    """Decide every stored credit decision again; return (check, decision, stored, expected)."""
+    return [
+        (
+            DECISION_CHECK,
+            ids.format_id(DECISION_ID_PREFIX, one.decision_id),
+            one.stored,
+            one.expected,
+        )
+        for one in (await replay_decisions(session)).differences
+    ]

@@ -32,7 +32,7 @@ CREDIT_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "refused": gettext_noop("Refused"),
         },
         "deposit_kind": {
-            "received": gettext_noop("Received"),
+            "received": gettext_noop("Deposit received"),
             "applied": gettext_noop("Applied to an invoice"),
             "returned": gettext_noop("Returned"),
         },
@@ -65,6 +65,7 @@ CREDIT_CHECKS = (
     gettext_noop("Each deposit movement is booked once"),
     gettext_noop("Instalments add up to their invoice"),
     gettext_noop("Each late fee is invoiced once"),
+    gettext_noop("Credit decisions follow from their inputs"),
 )
 CREDIT_ERRORS: Mapping[str, str] = MappingProxyType(
     {

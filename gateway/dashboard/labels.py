@@ -28,6 +28,7 @@ RECONCILIATION_CHECKS = (
     gettext_noop("Invoice numbers have no gaps"),
     gettext_noop("Credit note numbers have no gaps"),
     gettext_noop("Each charge is invoiced once with its amount"),
+    *BILLING_CHECKS,
     gettext_noop("Invoices equal their usage rated by its terms"),
     gettext_noop("Included-unit quotas equal the units that calls used"),
     gettext_noop("Included units belong to the call's terms and were consumed"),
@@ -355,7 +356,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "job": gettext_noop("Nightly job"),
             "command": gettext_noop("Command line"),
         },
-        "check": {name: name for name in (*RECONCILIATION_CHECKS, *BILLING_CHECKS)},
+        "check": {name: name for name in RECONCILIATION_CHECKS},
         "health": {
             "good": gettext_noop("Healthy"),
             "partly": gettext_noop("Degraded"),

@@ -1,5 +1,8 @@
 """The credit page: the account's limit in plain words, what raises it next, and past decisions."""
 
+from datetime import datetime
+from typing import Any
+
 from litestar import Response, get
 from litestar.di import NamedDependency
 
@@ -10,6 +13,7 @@ from billing.credit.guarantees import guarantee_state
 from billing.credit.views import load_standing
 from billing.dates import parse_time_zone
 from billing.rating.payment_terms import DEFAULT_DUNNING_POLICY
+from billing.tables import CreditDecision
 from gateway.dashboard.page_request import PageRequest
 from infra.clock import Clock
 from infra.database.database import Database
@@ -33,9 +37,10 @@ async def show_credit(
     return page.render(
         "credit.html",
         standing=standing,
+        reasons=[] if standing.decision is None else _with_times(standing.decision),
         # Days on which nothing changed say nothing new.
         decisions=[
-            row
+            (row, _with_times(row))
             for row in decisions
             if row.granted != row.previous or row.refusal or not row.business_key.startswith("day:")
         ],
@@ -44,3 +49,13 @@ async def show_credit(
         dunning=standing.terms.dunning or DEFAULT_DUNNING_POLICY,
         zone=parse_time_zone(profile.time_zone),
     )
+
+
+def _with_times(row: CreditDecision) -> list[dict[str, Any]]:
+    """Return the reasons of a decision, with the end of an override or guarantee as a time."""
+    return [
+        {**reason, "until": datetime.fromisoformat(reason["until"])}
+        if "until" in reason
+        else reason
+        for reason in row.reasons
+    ]

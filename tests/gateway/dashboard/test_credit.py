@@ -98,7 +98,7 @@ async def test_override_lasts_until_its_last_day(firm: Firm, operator: Looker) -
     shown = (await operator.send(f"{PLATFORM}/override", **several)).text
     assert all(f'id="{name}-about"' in shown for name in several)
     await operator.send(f"{PLATFORM}/override", **form, until="2099-01-01")
-    assert "The operator set a limit of CN¥80.00 until 2099-01-01" in words(
+    assert "The operator set a limit of CN¥80.00 until Jan 1, 2099" in words(
         await firm.owner.page("/dashboard/credit")
     )
     assert (await api(firm, "/v1/credit"))["limit"] == "80.00"
