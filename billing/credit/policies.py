@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -60,7 +60,7 @@ class PolicyInForce:
 async def publish_policy(
     session: AsyncSession, clock: Clock, policy: CreditPolicy, effective_from: datetime | None
 ) -> CreditPolicyVersion:
-    """Store a policy's next version; identical rules return the existing version.
+    """Store a policy's next version; the rules of the newest version return that version.
 
     It applies from `effective_from` on, by default from now. Raises CreditPolicyInvalid if that
     time has passed: a decision must not change afterwards.
@@ -72,19 +72,17 @@ async def publish_policy(
             "A policy takes effect now or later, not in the past.", param="effective_from"
         )
     await session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK_ID})
-    existing = await session.get(CreditPolicyVersion, policy.version_id())
-    if existing is not None:
-        return existing
-    last = select(func.max(CreditPolicyVersion.number)).where(
-        col(CreditPolicyVersion.policy) == policy.policy,
-        col(CreditPolicyVersion.currency) == policy.currency,
-    )
+    newest = await _find_newest(session, policy.policy, policy.currency)
+    rules = policy.canonical_json().decode()
+    if newest is not None and newest.rules == rules and effective_from is None:
+        return newest
+    number = 1 if newest is None else newest.number + 1
     version = CreditPolicyVersion(
-        id=policy.version_id(),
+        id=policy.version_id(number),
         policy=policy.policy,
         currency=policy.currency,
-        number=((await session.execute(last)).scalar_one() or 0) + 1,
-        rules=policy.canonical_json().decode(),
+        number=number,
+        rules=rules,
         effective_from=starts_at,
         created_at=now,
     )
@@ -110,13 +108,7 @@ async def find_policy_version(
 
     Raises CreditPolicyNotFound.
     """
-    query = select(CreditPolicyVersion).where(
-        col(CreditPolicyVersion.policy) == policy, col(CreditPolicyVersion.currency) == currency
-    )
-    if number is not None:
-        query = query.where(col(CreditPolicyVersion.number) == number)
-    newest = query.order_by(col(CreditPolicyVersion.number).desc()).limit(1)
-    version = (await session.scalars(newest)).one_or_none()
+    version = await _find_newest(session, policy, currency, number)
     if version is None:
         raise CreditPolicyNotFound(
             f"Credit policy not found: {policy[:60]!r} in {currency}.", param="policy"
@@ -168,6 +160,19 @@ async def lock_credit_terms(session: AsyncSession, account_id: UUID) -> CreditTe
         terms = CreditTerms(account_id=account_id)
         session.add(terms)
     return terms
+
+
+async def _find_newest(
+    session: AsyncSession, policy: str, currency: str, number: int | None = None
+) -> CreditPolicyVersion | None:
+    """Return a policy's version, the newest unless a number is given; None if there is none."""
+    query = select(CreditPolicyVersion).where(
+        col(CreditPolicyVersion.policy) == policy, col(CreditPolicyVersion.currency) == currency
+    )
+    if number is not None:
+        query = query.where(col(CreditPolicyVersion.number) == number)
+    newest = query.order_by(col(CreditPolicyVersion.number).desc()).limit(1)
+    return (await session.scalars(newest)).one_or_none()
 
 
 async def _load_in_force(

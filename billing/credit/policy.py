@@ -3,8 +3,8 @@
     limit = earned limit (start, raise steps, lowering, freeze) + deposits + guarantees, at most the
             maximum
 
-Amounts are minor units of the policy's currency. The SHA-256 of the canonical JSON is the version's
-id, so the JSON proves by which rules a limit was decided.
+Amounts are minor units of the policy's currency. The version's id is a hash of its number and the
+canonical JSON, so the JSON proves by which rules a limit was decided.
 """
 
 import hashlib
@@ -156,9 +156,10 @@ class CreditPolicy:
         """Return the canonical JSON: sorted keys, no spaces, defaults written out."""
         return msgspec.json.encode(self, order="sorted")
 
-    def version_id(self) -> UUID:
-        """Return the version id: the first 16 bytes of the canonical JSON's SHA-256."""
-        return UUID(bytes=hashlib.sha256(self.canonical_json()).digest()[:16])
+    def version_id(self, number: int) -> UUID:
+        """Return the id as version `number`: the start of the SHA-256 of number and JSON."""
+        content = f"{number}:".encode() + self.canonical_json()
+        return UUID(bytes=hashlib.sha256(content).digest()[:16])
 
 
 def parse_policy(text: str) -> CreditPolicy:

@@ -38,9 +38,9 @@ async def replay_decisions(session: AsyncSession, account_id: UUID | None = None
 
     For operators: reads across accounts without `account_id`.
     """
-    policies: dict[UUID, CreditPolicy] = {}
+    policies: dict[UUID, tuple[CreditPolicy, int]] = {}
     for version in (await session.scalars(select(CreditPolicyVersion))).all():
-        policies[version.id] = parse_policy(version.rules)
+        policies[version.id] = parse_policy(version.rules), version.number
     count, last = 0, None
     differences: list[DecisionDifference] = []
     while True:
@@ -56,16 +56,21 @@ async def replay_decisions(session: AsyncSession, account_id: UUID | None = None
         differences += [
             found
             for row in rows
-            if (found := find_difference(row, policies[row.policy_version_id])) is not None
+            if (found := find_difference(row, *policies[row.policy_version_id])) is not None
         ]
 
 
-def find_difference(row: CreditDecision, policy: CreditPolicy) -> DecisionDifference | None:
-    """Decide one stored decision again; return how it differs, None if it does not."""
+def find_difference(
+    row: CreditDecision, policy: CreditPolicy, number: int
+) -> DecisionDifference | None:
+    """Decide one stored decision again; return how it differs, None if it does not.
+
+    `policy` and `number` are of the row's policy version.
+    """
     again = decide(policy, parse_facts(row.inputs), row.decided_at)
     granted = again.limit if row.refusal is None else row.previous
     problem = ""
-    if policy.version_id() != row.policy_version_id:
+    if policy.version_id(number) != row.policy_version_id:
         problem = "the policy's rules do not match its id"
     elif (again.limit, again.earned) != (row.decided, row.earned):
         problem = "another limit was decided"

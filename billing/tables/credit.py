@@ -20,7 +20,7 @@ def _minor(*, nullable: bool = False) -> Any:
 
 
 class CreditPolicyVersion(SQLModel, table=True):
-    """A version of a credit policy; its id is the hash of its rules. Rows are immutable.
+    """A version of a credit policy; its id is a hash of number and rules. Rows are immutable.
 
     `rules` is the canonical JSON. The newest version whose `effective_from` has passed applies.
     """

@@ -31,17 +31,21 @@ async def in_force(firm: Firm) -> str | None:
 
 
 class TestVersions:
-    async def test_versions_are_numbered_and_the_same_rules_give_the_same_version(
+    async def test_versions_are_numbered_and_earlier_rules_can_be_published_again(
         self, story: Story
     ) -> None:
+        firm = await story.firm()
         first, again, second = [await publish(story, text) for text in (STANDARD, STANDARD, HIGHER)]
-        assert (first.id, first.number) == (again.id, 1)
-        assert second.number == 2
+        assert (first.id, first.number, second.number) == (again.id, 1, 2)
+        await assign(firm)
+        assert await in_force(firm) == "600.00"
+        third = await publish(story)
+        assert await in_force(firm) == "500.00"
         async with story.database.transaction() as session:
-            assert [row.number for row in await list_policy_versions(session)] == [1, 2]
+            assert [row.number for row in await list_policy_versions(session)] == [1, 2, 3]
             newest = await find_policy_version(session, "standard", "CNY")
             oldest = await find_policy_version(session, "standard", "CNY", 1)
-        assert (newest.id, oldest.id) == (second.id, first.id)
+        assert (newest.id, oldest.id) == (third.id, first.id)
 
     async def test_unknown_policy_raises(self, story: Story) -> None:
         firm = await story.firm()

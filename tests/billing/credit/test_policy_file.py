@@ -26,7 +26,7 @@ def test_file_gives_the_rules_in_minor_units() -> None:
 def test_canonical_json_gives_the_same_policy_and_id() -> None:
     policy = parse_policy_file(STANDARD)
     again = parse_policy(policy.canonical_json().decode())
-    assert (again, again.version_id()) == (policy, policy.version_id())
+    assert (again, again.version_id(1)) == (policy, policy.version_id(1))
     assert describe_rules(policy)["starting"] == 500_00
 
 

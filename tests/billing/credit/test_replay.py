@@ -51,9 +51,9 @@ async def test_changed_decision_is_found(story: Story, change: Change) -> None:
     await assign(firm)
     await decide_all(story)
     (row,) = await decisions(firm)
-    assert find_difference(row, POLICY) is None
+    assert find_difference(row, POLICY, 1) is None
     setattr(row, change.field, change.value)
-    found = find_difference(row, POLICY)
+    found = find_difference(row, POLICY, 1)
     assert found is not None
     assert (found.problem, found.expected) == (change.problem, 500_00)
 
@@ -65,7 +65,7 @@ async def test_rules_that_do_not_match_their_id_are_found(story: Story) -> None:
     await decide_all(story)
     (row,) = await decisions(firm)
     row = CreditDecision(**{**row.model_dump(), "policy_version_id": firm.account.id})
-    found = find_difference(row, POLICY)
+    found = find_difference(row, POLICY, 1)
     assert found is not None
     assert found.problem == "the policy's rules do not match its id"
     assert parse_facts(row.inputs).currency == "CNY"
