@@ -30,10 +30,7 @@ async def test_policy_is_published_assigned_decided_and_replayed(maas_on_calenda
     assert (published["policy"], published["number"]) == ("standard", 1)
     wrong = policy_file(maas, STANDARD.replace('limit = "3000.00"', 'limit = "1.00"'))
     assert await maas.refuse("credit", "policies", "publish", wrong) == "credit_policy_invalid"
-    assert [one["number"] for one in await maas.say("credit", "policies", "list")] == [1]
     assert (await maas.say("credit", "policies", "show", "standard"))["starting"] == 500_00
-    unknown = ("credit", "policies", "show", "other")
-    assert await maas.refuse(*unknown) == "credit_policy_not_found"
 
     assigned = await maas.say("credit", "assign", account, "standard", *WHY)
     assert (assigned["limit"], assigned["policy"]) == ("500.00", "standard")
@@ -43,8 +40,6 @@ async def test_policy_is_published_assigned_decided_and_replayed(maas_on_calenda
     until = ("--limit", "80.00", "--until", "2026-10-20")
     overridden = await maas.say("credit", "override", account, *until, *WHY)
     assert overridden["reasons"][0]["code"] == "override"
-    missing = ("credit", "override", account, "--limit", "80.00", *WHY)
-    assert await maas.refuse(*missing) == "credit_override_invalid"
     ended = await maas.say("credit", "override", account, "--end", *WHY)
     assert ended["limit"] == "500.00"
     shown = await maas.say("credit", "show", account)
@@ -53,9 +48,8 @@ async def test_policy_is_published_assigned_decided_and_replayed(maas_on_calenda
         "override",
         "assignment",
     ]
-    assert (await maas.say("credit", "replay"))["differences"] == 0
-    assert (await maas.say("credit", "replay", "--account", account))["decisions"] == 3
-    assert (await maas.say("credit", "assign", account, "plan", *WHY))["policy"] is None
+    replayed = await maas.say("credit", "replay")
+    assert (replayed["decisions"], replayed["differences"]) == (3, 0)
 
 
 async def test_deposit_guarantee_and_chargeback_change_the_limit(maas_on_calendar: Maas) -> None:
@@ -75,18 +69,12 @@ async def test_deposit_guarantee_and_chargeback_change_the_limit(maas_on_calenda
     invoice = (await firm.invoices())[0]
     use = ("credit", "deposit", "apply", account, f"inv_{invoice.id.hex}", "--reference", "u-1")
     assert (await maas.say(*use, "--amount", "15.00"))["balance"] == "85.00"
-    too_much = ("credit", "deposit", "return", account, "85.01", "--reference", "r-1")
-    assert await maas.refuse(*too_much) == "deposit_too_small"
     back = ("credit", "deposit", "return", account, "85.00", "--reference", "r-1")
     assert (await maas.say(*back))["balance"] == "0.00"
     movements = (await maas.say("credit", "deposit", "show", account))["movements"]
     assert [one["kind"] for one in movements] == ["returned", "applied", "received"]
-    (listed,) = await maas.say("credit", "guarantee", "list", account)
-    ended = await maas.say("credit", "guarantee", "end", account, listed["id"], *WHY)
+    ended = await maas.say("credit", "guarantee", "end", account, added["id"], *WHY)
     assert ended["status"] == "ended"
-    assert await maas.refuse("credit", "guarantee", "end", account, "x", *WHY) == (
-        "guarantee_not_found"
-    )
     await firm.pays(invoice, "25.00", "bank-9")
     charged_back = await maas.say("credit", "chargeback", account, "bank-9", *WHY)
     assert charged_back["status"] == "open"
@@ -101,13 +89,9 @@ async def test_exposure_limit_and_dunning_days_are_set(maas_on_calendar: Maas) -
     report = await maas.say(*set_limit)
     assert report["scopes"][0]["limit"] == "5000.00"
     assert report["accounts"][0]["account"] == account
-    removed = await maas.say("credit", "exposure", "--limit", "none")
-    assert removed["scopes"][0]["limit"] is None
-    wrong = ("credit", "exposure", "--limit", "1.00", "--scope", "policy")
-    assert await maas.refuse(*wrong) == "exposure_limit_invalid"
     days = ("credit", "dunning", account, *WHY)
     own = await maas.say(*days, "--reminders", "3,7", "--suspend", "20", "--write-off", "90")
     assert own == {"reminder_days": [3, 7], "suspend_day": 20, "write_off_day": 90}
     assert (await maas.say(*days))["suspend_day"] == 15
-    for options in (("--reminders", "x", "--suspend", "3"), ("--reminders", "9", "--suspend", "3")):
-        assert await maas.refuse(*days, *options) == "credit_policy_invalid"
+    wrong = ("--reminders", "9", "--suspend", "3")
+    assert await maas.refuse(*days, *wrong) == "credit_policy_invalid"
