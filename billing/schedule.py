@@ -20,6 +20,7 @@ from billing.collection.inbox import process_pending_events
 from billing.collection.outbox_handlers import CollectionHandlers
 from billing.collection.payments.poller import PaymentPoller
 from billing.collection.poller import poll_open_invoices, store_missed_events
+from billing.credit.job import evaluate_due_credit
 from billing.cycle import (
     ALL_ACCOUNTS,
     WorkShare,
@@ -94,6 +95,10 @@ class Worker:
         await apply_price_changes(self.database, self.clock)
         await request_due_red_letters(self.database, self.clock)
 
+    async def decide_credit(self) -> None:
+        """Decide the credit limits of accounts with a credit policy, daily and after events."""
+        await evaluate_due_credit(self.database, self.clock)
+
     async def run_dunning(self) -> None:
         """Take the due dunning steps of overdue invoices."""
         await dun_accounts(self.database, self.clock)
@@ -150,6 +155,7 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "ask": ("*/5 * * * *", Worker.poll_collector),
     "payments": ("* * * * * */10", Worker.poll_payments),
     "dun": ("*/15 * * * *", Worker.run_dunning),
+    "decide": ("* * * * *", Worker.decide_credit),
     # At night in China.
     "check": ("17 19 * * *", Worker.check_records),
     "drift": ("*/5 * * * *", Worker.check_drift),

@@ -1,6 +1,7 @@
 """Dunning of overdue invoices: reminders, charge retries and suspension of calls.
 
     due -> reminders, each with a charge retry -> calls suspended -> restored on payment
+                                                       calls suspended -> written off, if so agreed
 
 After downtime only the step that is due now is taken; missed steps are skipped.
 """
@@ -14,31 +15,19 @@ from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile, profile_collection, profile_time_zone
 from billing.dates import local_day
+from billing.invoices.available_credit import refresh_account_credit
 from billing.invoices.collection_items import enqueue_charge
-from billing.invoices.lifecycle import get_invoice
+from billing.invoices.instalments import find_unpaid_part, list_parts, sum_due_parts
+from billing.invoices.lifecycle import get_invoice, mark_uncollectible
 from billing.invoices.numbering import format_invoice_number
+from billing.invoices.payment_terms import load_payment_terms
 from billing.invoices.suspension import is_worth_collecting, suspend_calls
 from billing.ledger.ledger import outstanding_amount
 from billing.money import Money
 from billing.notifications.messages import EmailNotice, enqueue_email
+from billing.rating.payment_terms import DEFAULT_DUNNING_POLICY, DunningPolicy
 from billing.tables import BillingProfile, Invoice, InvoiceStatus, LegalEntity
 from infra.clock import Clock
-
-
-@dataclass(frozen=True, slots=True)
-class DunningPolicy:
-    """Days after the due date on which reminders are sent and calls are suspended."""
-
-    reminders: tuple[int, ...] = (1, 5, 10)
-    suspend: int = 15
-
-    @property
-    def days(self) -> tuple[int, ...]:
-        """When steps are due, in days after the due date: reminders, then the suspension."""
-        return (*self.reminders, self.suspend)
-
-
-DEFAULT_DUNNING_POLICY = DunningPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +75,52 @@ async def take_dunning_step(
     clock: Clock,
     account_id: UUID,
     invoice_id: UUID,
-    policy: DunningPolicy = DEFAULT_DUNNING_POLICY,
+    policy: DunningPolicy | None = None,
 ) -> bool:
     """Take the due dunning step of an overdue invoice; return whether one was taken.
 
-    None is taken if no step is due, or if the outstanding amount is too small to collect.
+    The days are those that the invoice became final with, unless `policy` is given. None is taken
+    if no step is due, or if the amount due is too small to collect.
     """
     profile = await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
     if invoice.status != InvoiceStatus.OPEN or invoice.due_at is None:
         return False
-    overdue = clock.now() - invoice.due_at
+    if policy is None:
+        terms = await load_payment_terms(session, account_id, invoice_id)
+        policy = terms.dunning or DEFAULT_DUNNING_POLICY
+    now = clock.now()
+    overdue = now - invoice.due_at
     step = sum(overdue >= timedelta(days=days) for days in policy.days)
-    outstanding = await outstanding_amount(session, account_id, invoice_id)
-    if step <= invoice.reminders or not is_worth_collecting(profile, invoice, outstanding):
+    owed = await outstanding_amount(session, account_id, invoice_id)
+    parts = await list_parts(session, account_id, invoice_id)
+    due = sum_due_parts(parts, owed, now)
+    if not is_worth_collecting(profile, invoice, due):
+        return False
+    if policy.write_off is not None and overdue >= timedelta(days=policy.write_off):
+        await _write_off(session, clock, invoice)
+        return True
+    if step <= invoice.reminders:
         return False
     invoice.reminders = step
     await session.flush()
     if step == len(policy.days):
         await suspend_calls(session, clock, account_id)
     kind = "suspended" if step == len(policy.days) else "reminder"
-    notice = await _build_notice(session, profile, invoice, kind, outstanding)
-    await enqueue_email(session, clock, profile, f"invoice:{invoice.id}:dunning:{step}", notice)
+    notice = await _build_notice(session, profile, invoice, kind, due)
+    part = find_unpaid_part(parts, owed)
+    step_key = f"{step}" if part is None else f"{part.number}.{step}"
+    await enqueue_email(session, clock, profile, f"invoice:{invoice.id}:dunning:{step_key}", notice)
     if profile_collection(profile).is_charged and invoice.external_invoice is not None:
         await enqueue_charge(session, clock, invoice, f"dunning:{step}")
     return True
+
+
+async def _write_off(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
+    """Write an invoice off as uncollectible. Suspended calls stay suspended: nothing was paid."""
+    await suspend_calls(session, clock, invoice.account_id)
+    await mark_uncollectible(session, clock, invoice)
+    await refresh_account_credit(session, clock, invoice.account_id)
 
 
 async def _build_notice(

@@ -29,6 +29,7 @@ from billing.collection.external_ids import external_invoice_id, store_external_
 from billing.collection.invoice_request import InvoiceToCollect, build_invoice_to_collect
 from billing.invoices.collection_items import CollectionAction, enqueue_charge, enqueue_sending
 from billing.invoices.lifecycle import get_invoice
+from billing.invoices.payment_failures import record_declined_charge
 from billing.outbox import ClaimedItem, Handler, PermanentFailure
 from billing.tables import CreditNote
 from infra.clock import Clock
@@ -120,6 +121,10 @@ class CollectionHandlers:
             # Dunning retries; a customer who must authenticate does so on the collector's page.
             log = structlog.get_logger()
             log.info("a charge was declined", invoice=item.payload["invoice"], reason=error.code)
+            async with self._database.transaction() as session:
+                invoice_id = UUID(hex=item.payload["invoice"])
+                place = (session, self._clock, item.account_id, invoice_id)
+                await record_declined_charge(*place, item.business_key)
         except PermanentFailure as error:
             # The customer has no payment method, or the invoice was paid meanwhile.
             log = structlog.get_logger()

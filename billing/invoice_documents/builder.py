@@ -16,6 +16,7 @@ from sqlmodel import col, select
 from billing.accounts.profiles import get_account_currency, get_profile
 from billing.dates import local_day
 from billing.invoice_documents.document import PREVIEW_STATUS, InvoiceDocument
+from billing.invoice_documents.late_payment import load_late_invoices, load_parts
 from billing.invoice_documents.line_descriptions import (
     DescriptionContext,
     describe_lines,
@@ -161,7 +162,10 @@ async def _build_document(session: AsyncSession, source: _DocumentSource) -> Inv
     paid = await load_paid_fees(session, invoice, source.lines)
     charges = await load_outcome_charges(session, account_id, source.lines)
     reasoning = await _load_reasoning(session, source, versions)
-    context = DescriptionContext(locale, versions.terms, calendar_at, paid, charges, reasoning)
+    late = await load_late_invoices(session, account_id, invoice.id, source.lines)
+    context = DescriptionContext(
+        locale, versions.terms, calendar_at, paid, charges, reasoning, late
+    )
     is_final = invoice.number is not None
     notes = await list_credit_notes(session, account_id, invoice.id) if is_final else []
     balance = await read_invoice_balance(session, invoice, notes) if is_final else InvoiceBalance()
@@ -193,6 +197,7 @@ async def _build_document(session: AsyncSession, source: _DocumentSource) -> Inv
         period_id=invoice.period_id,
         list_version=versions.list_version,
         projects=await _load_projects(session, source, versions),
+        parts=await load_parts(session, invoice, zone) if is_final else (),
     )
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from billing.accounts.collection_method import Collection
 from billing.accounts.parties import Party
+from billing.invoice_documents.late_payment import DocumentPart
 from billing.invoice_documents.price_format import format_percent
 from billing.invoice_documents.project_breakdown import ProjectSection
 from billing.invoice_documents.tag_breakdown import USAGE_KINDS, TagBreakdown
@@ -69,6 +70,7 @@ class InvoiceDocument:
     period_id: UUID | None
     list_version: UUID
     projects: tuple[ProjectSection, ...] = ()
+    parts: tuple[DocumentPart, ...] = ()
 
     @property
     def name(self) -> str:
@@ -116,6 +118,15 @@ class InvoiceDocument:
         if self.balance.owed <= 0:
             return self.translate("nothing_owed")
         owed = f"{self.text(self.balance.owed)} {self.currency}"
+        if any(part.owed for part in self.parts):
+            parts = "; ".join(
+                self.translate(
+                    "part", owed=f"{self.text(part.owed)} {self.currency}", due=part.due_on
+                )
+                for part in self.parts
+                if part.owed
+            )
+            return self.translate("instalments", parts=parts, number=self.number)
         method = Collection.parse(self.collection).method
         return self.translate(method, owed=owed, due=self.due_on, number=self.number)
 
@@ -164,6 +175,7 @@ class InvoiceDocument:
             "terms": [terms.to_json() for terms in self.terms],
             "tax_note": self.tax_note,
             "payment_terms": self.payment_terms,
+            "instalments": [part.to_json(self.currency) for part in self.parts],
             "billing_rule": self.billing_rule,
             "as_of": self.as_of and self.as_of.isoformat(),
         }

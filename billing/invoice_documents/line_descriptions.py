@@ -26,7 +26,8 @@ class DescriptionContext:
 
     `paid_fees` are the fees that unused-fee lines refer to, by terms version and end.
     `outcome_charges` are the charges that outcome lines refer to, by charge id. `reasoning` are the
-    reasoning tokens of usage lines, shown as information.
+    reasoning tokens of usage lines, shown as information. `late_invoices` are the numbers of the
+    overdue invoices of the late fee lines, in their order.
     """
 
     locale: str
@@ -35,13 +36,23 @@ class DescriptionContext:
     paid_fees: Mapping[tuple[UUID, datetime], PaidFee]
     outcome_charges: Mapping[UUID, OutcomeCharge]
     reasoning: ReasoningByLine = field(default_factory=dict)
+    late_invoices: Sequence[str] = ()
 
 
 def describe_lines(
     context: DescriptionContext, lines: Sequence[StatementLine]
 ) -> tuple[DocumentLine, ...]:
     """Number the lines from 1 and describe each of them."""
-    return tuple(_describe_line(context, number, line) for number, line in enumerate(lines, 1))
+    late_invoices = iter(context.late_invoices)
+    return tuple(
+        _describe_line(
+            context,
+            number,
+            line,
+            next(late_invoices, "") if line.kind is LineKind.LATE_FEE else "",
+        )
+        for number, line in enumerate(lines, 1)
+    )
 
 
 def service_period(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> ServicePeriod:
@@ -50,7 +61,9 @@ def service_period(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> Se
     return ServicePeriod(local_day(starts_at, zone), last, starts_at, ends_at)
 
 
-def _describe_line(context: DescriptionContext, number: int, line: StatementLine) -> DocumentLine:
+def _describe_line(
+    context: DescriptionContext, number: int, line: StatementLine, late_invoice: str
+) -> DocumentLine:
     """Return a line with its number, texts and service period, and a fee's base and share."""
     terms = context.terms[line.version_id]
     service, base, share = None, None, None
@@ -65,7 +78,7 @@ def _describe_line(context: DescriptionContext, number: int, line: StatementLine
         line=line,
         description=charge.words[context.locale]
         if charge
-        else line_description(context.locale, line, terms, reasoning),
+        else line_description(context.locale, line, terms, reasoning, late_invoice),
         plan=terms.plan,
         plan_name=terms.names[context.locale],
         price_text=line_price_text(line, terms.currency, context.locale),
@@ -78,11 +91,16 @@ def _describe_line(context: DescriptionContext, number: int, line: StatementLine
 
 
 def line_description(
-    locale: str, line: StatementLine, terms: PlanTerms, reasoning: int | None = None
+    locale: str,
+    line: StatementLine,
+    terms: PlanTerms,
+    reasoning: int | None = None,
+    late_invoice: str = "",
 ) -> str:
     """Return the description of a line, except of outcome lines, which their charge describes.
 
-    `reasoning` are the reasoning tokens in its quantity, if any.
+    `reasoning` are the reasoning tokens in its quantity, if any. `late_invoice` is the number of
+    the overdue invoice of a late fee.
     """
     key = line.kind.value
     if line.kind is LineKind.DISCOUNT and line.model is not None:
@@ -94,6 +112,7 @@ def line_description(
         model=product_label(locale, line.model or ""),
         meter=_meter_text(locale, line.meter, reasoning) if line.meter else "",
         percent=format_percent(line.ppm or 0),
+        late_invoice=late_invoice,
     )
 
 

@@ -16,6 +16,7 @@ _TEXTS: Mapping[str, str] = {
     "model_discount": gettext_noop("{model}: {percent}% discount"),
     "minimum": gettext_noop("{plan}: top-up to the minimum commitment"),
     "outcome": gettext_noop("{plan}: outcomes"),
+    "late_fee": gettext_noop("Late fee for invoice {late_invoice}"),
     # Models at a service tier.
     "priority": gettext_noop("{model}, priority"),
     "flex": gettext_noop("{model}, flex"),
@@ -54,6 +55,8 @@ _TEXTS: Mapping[str, str] = {
     "manual": gettext_noop("Please transfer {owed} by {due} and quote {number}."),
     "charge": gettext_noop("{owed} will be charged to your payment method on file."),
     "invoice": gettext_noop("Please pay {owed} by {due} with the payment link sent to you."),
+    "instalments": gettext_noop("Please transfer in parts and quote {number}: {parts}."),
+    "part": gettext_noop("{owed} by {due}"),
     "nothing_owed": gettext_noop("No payment is due."),
     "not_final": gettext_noop("Not final: usage may still be added."),
     # Which calls are billed; docs/metering.md explains it in detail.

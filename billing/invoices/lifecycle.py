@@ -23,6 +23,8 @@ from billing.invoices.collection_items import (
     enqueue_change,
     enqueue_collection,
 )
+from billing.invoices.instalments import move_due_date
+from billing.invoices.payment_terms import store_payment_terms
 from billing.ledger.ledger import (
     Book,
     Posting,
@@ -46,7 +48,7 @@ from infra.errors import AppError
 
 INVOICE_ID_PREFIX = "inv"
 FEE_KINDS = (LineKind.FIXED_FEE, LineKind.UNUSED_FEE)
-NON_USAGE_KINDS = (*FEE_KINDS, LineKind.OUTCOME)
+NON_USAGE_KINDS = (*FEE_KINDS, LineKind.OUTCOME, LineKind.LATE_FEE)
 
 
 class InvoiceNotFound(AppError):
@@ -158,31 +160,31 @@ async def finalize_invoice(
     log_event(session, MoneyEvent.INVOICE_FINALISED, invoice.account_id, **identity, **amount)
     invoice.parties = parties  # type: ignore[assignment]  # a subquery of the UPDATE
     await session.flush()
-    outstanding = invoice.total
-    if invoice.total:
-        postings = [
-            Posting(Book.RECEIVABLE, invoice.total, invoice.id),
-            Posting(Book.REVENUE_USAGE, -invoice.usage, invoice.id),
-            Posting(Book.REVENUE_FEES, invoice.usage - invoice.net, invoice.id),
-            Posting(Book.TAX, -invoice.tax, invoice.id),
-        ]
-        await post_transaction(
-            session,
-            clock,
-            invoice.account_id,
-            TransactionKind.INVOICE,
-            f"invoice:{invoice.id}",
-            invoice.currency,
-            postings,
-        )
-        outstanding -= await pay_from_wallet(
-            session, clock, profile.account_id, invoice.id, outstanding
-        )
+    await store_payment_terms(session, invoice, now, may_split=collection.is_manual)
+    outstanding = await _post_invoice(session, clock, invoice) if invoice.total else 0
     if not outstanding:
         await _mark_paid(session, clock, invoice)
-    elif not collection.is_manual:
+    elif collection.is_manual:
+        await move_due_date(session, invoice, outstanding)
+    else:
         await enqueue_collection(session, clock, invoice, collection.collector)
     return invoice
+
+
+async def _post_invoice(session: AsyncSession, clock: Clock, invoice: Invoice) -> int:
+    """Post a final invoice and pay it from the wallet; return the rest in minor units."""
+    postings = [
+        Posting(Book.RECEIVABLE, invoice.total, invoice.id),
+        Posting(Book.REVENUE_USAGE, -invoice.usage, invoice.id),
+        Posting(Book.REVENUE_FEES, invoice.usage - invoice.net, invoice.id),
+        Posting(Book.TAX, -invoice.tax, invoice.id),
+    ]
+    account_id, key = invoice.account_id, f"invoice:{invoice.id}"
+    kind, currency = TransactionKind.INVOICE, invoice.currency
+    await post_transaction(session, clock, account_id, kind, key, currency, postings)
+    return invoice.total - await pay_from_wallet(
+        session, clock, account_id, invoice.id, invoice.total
+    )
 
 
 async def mark_paid_if_settled(session: AsyncSession, clock: Clock, invoice: Invoice) -> bool:
@@ -190,6 +192,8 @@ async def mark_paid_if_settled(session: AsyncSession, clock: Clock, invoice: Inv
     outstanding = await outstanding_amount(session, invoice.account_id, invoice.id)
     if invoice.status == InvoiceStatus.OPEN and outstanding <= 0:
         await _mark_paid(session, clock, invoice)
+    elif invoice.status == InvoiceStatus.OPEN:
+        await move_due_date(session, invoice, outstanding)
     return invoice.status == InvoiceStatus.PAID
 
 

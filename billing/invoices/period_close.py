@@ -17,6 +17,7 @@ from sqlmodel import col, select
 from billing.accounts.profiles import lock_profile, profile_time_zone
 from billing.invoices.available_credit import refresh_account_credit
 from billing.invoices.calculation import PeriodUsage, load_period_usage
+from billing.invoices.late_fees import accrue_late_fees, attach_late_fees
 from billing.invoices.lifecycle import (
     FEE_KINDS,
     create_draft,
@@ -148,19 +149,21 @@ async def _update_draft(
     period, usage_lines = usage.period, usage.lines()
     fees = await _charge_due_fees(session, profile, period.ends_at)
     charges = await list_due_charges(session, profile.account_id, period.ends_at)
+    late_fees = await accrue_late_fees(session, profile.account_id, period.ends_at)
     invoice = await find_period_invoice(session, profile.account_id, period.id)
     earlier_fees: list[StatementLine] = []
     if invoice is not None:
         rows = await list_invoice_lines(session, profile.account_id, invoice.id)
         earlier_fees = [_stored_fee_line(row) for row in rows if row.kind in FEE_KINDS]
-    elif usage_lines or fees or charges:
+    elif usage_lines or fees or charges or late_fees:
         invoice = await create_draft(
             session, profile, period.starts_at, period.ends_at, now, period.id
         )
     else:
         return None
     charge_lines = await attach_charges(session, profile.account_id, invoice.id, charges)
-    lines = [*usage_lines, *earlier_fees, *fees, *charge_lines]
+    late_lines = await attach_late_fees(session, profile.account_id, invoice.id, late_fees)
+    lines = [*usage_lines, *earlier_fees, *fees, *charge_lines, *late_lines]
     await replace_draft_lines(session, profile, invoice, lines)
     return invoice
 

@@ -33,6 +33,7 @@ class Book(StrEnum):
     PROMOTION = "promotion"  # expense: promotional wallet credit
     BREAKAGE = "breakage"  # revenue: expired paid wallet credit
     BAD_DEBT = "bad_debt"  # expense: uncollectible invoices
+    DEPOSIT = "deposit"  # liability: security that is returned or applied to overdue invoices
 
 
 class TransactionKind(StrEnum):
@@ -47,6 +48,10 @@ class TransactionKind(StrEnum):
     TOP_UP = "top_up"
     EXPIRY = "expiry"
     REFUND = "refund"
+    CHARGEBACK = "chargeback"
+    DEPOSIT = "deposit"
+    DEPOSIT_USE = "deposit_use"
+    DEPOSIT_RETURN = "deposit_return"
 
 
 @dataclass(frozen=True, slots=True)

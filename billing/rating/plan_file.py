@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from billing.money import minor_from_text, nano_from_text, ppm_from_percent
+from billing.rating.payment_file import PaymentFile, build_payment_terms
 from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.price_kinds.price_fields import PriceFields
 from billing.rating.price_kinds.registry import price_from_fields
@@ -77,6 +78,7 @@ class _PlanFile(msgspec.Struct, forbid_unknown_fields=True):
     tier: list[TierFile] = []
     allowance: list[_AllowanceFile] = []
     discount: list[_DiscountFile] = []
+    payment: PaymentFile | None = None
 
 
 def parse_plan_file(text: str, list_prices: Callable[[str], ListPrices]) -> PlanTerms:
@@ -133,6 +135,7 @@ def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> P
             "spend_cap", lambda: None if file.spend_cap is None else nano_from_text(file.spend_cap)
         ),
         tax_inclusive=file.tax_inclusive,
+        payment=_read_field("payment", partial(build_payment_terms, file.payment, file.currency)),
     )
 
 

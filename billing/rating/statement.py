@@ -33,6 +33,7 @@ class LineKind(StrEnum):
     DISCOUNT = "discount"
     MINIMUM = "minimum"  # difference to the plan's minimum commitment
     OUTCOME = "outcome"  # monthly charge of an outcome contract
+    LATE_FEE = "late_fee"  # of an overdue invoice
 
 
 @dataclass(frozen=True, slots=True)

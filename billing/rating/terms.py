@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 from billing.money import PPM, require_currency
+from billing.rating.payment_terms import PaymentTerms, parse_payment_terms
 from billing.rating.price_kinds.price import Price
 from billing.rating.price_kinds.registry import price_from_json
 from billing.rating.quantities import METERS
@@ -100,6 +101,7 @@ class PlanTerms:
     minimum: int = 0
     spend_cap: int | None = None
     tax_inclusive: bool = False
+    payment: PaymentTerms | None = None
     # Computed once, because every statement line needs it.
     _version_id: UUID = field(init=False, repr=False, compare=False)
 
@@ -198,14 +200,23 @@ def parse_terms(text: bytes) -> PlanTerms:
             "discounts": tuple(Discount(**one) for one in payload["discounts"]),
             "interval": Interval(payload["interval"]),
             "alignment": Alignment(payload["alignment"]),
+            **_parse_payment(payload),
         }
     )
+
+
+def _parse_payment(payload: dict[str, Any]) -> dict[str, PaymentTerms]:
+    """Return the payment terms as an argument of PlanTerms, if the JSON has them."""
+    value = payload.get("payment")
+    return {} if value is None else {"payment": parse_payment_terms(value)}
 
 
 def _terms_json(terms: PlanTerms) -> dict[str, Any]:
     """Return the JSON object of plan terms, with all defaults; its hash is the version id."""
     names = [name for name in PlanTerms.__slots__ if not name.startswith("_")]
     fields_json = {name: getattr(terms, name) for name in names}
+    if terms.payment is None:
+        del fields_json["payment"]  # terms from before there were payment terms keep their id
     prices = [
         {"model": one.model, "meter": one.meter, "price": one.price.to_json()}
         for one in terms.prices

@@ -17,6 +17,7 @@ from billing.rating.quantities import METERS
 from billing.rating.statement import LineKind, StatementLine
 from billing.rating.taxes import Tax, TaxTreatment
 from billing.rating.terms import PlanTerms
+from billing.reconciliation.credit import CREDIT_CHECKS
 from billing.subscriptions.plans import load_terms
 from billing.tables import BillingPeriod, Invoice, InvoiceLine, InvoiceStatus
 from infra import ids
@@ -154,6 +155,7 @@ CHECKS: Mapping[str, str] = {
           and c.withdrawn_at is null and c.account_id = l.account_id
         where l.kind = 'outcome' and c.id is null
     """,
+    **CREDIT_CHECKS,
 }
 RERATING_CHECK = "Invoices equal their usage rated by its terms"
 InvoiceDifference = tuple[str, int, int]

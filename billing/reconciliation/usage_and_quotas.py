@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.metering.project_quotas import IS_CALL_OF_PROJECT
 from billing.metering.usage import REQUEST_ID_PREFIX
+from billing.reconciliation.credit import redecide
 from billing.reconciliation.included_units import CHECKS as INCLUDED_CHECKS
 from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
 from billing.reconciliation.invoices_and_ledger import RERATING_CHECK, rerate_invoices
@@ -152,6 +153,7 @@ async def reconcile(session: AsyncSession, since: int = 0) -> ReconciliationResu
         Difference(RERATING_CHECK, *difference) for difference in await rerate_invoices(session)
     ]
     differences += [Difference(*difference) for difference in await recompute_settlements(session)]
+    differences += [Difference(*difference) for difference in await redecide(session)]
     rated = await check_row_costs(session, since)
     differences += [
         Difference(

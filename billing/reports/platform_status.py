@@ -50,6 +50,11 @@ _PAYMENT_DISCREPANCIES = """
     from payment_discrepancy d join payment_order o on o.id = d.order_id
     where d.resolved_at is null group by 1 order by 1
 """
+# Decisions of the last day by the time in their ids.
+_CREDIT_REFUSALS = """
+    select refusal ->> 'scope', count(distinct account_id) from credit_decision
+    where id > :since and refusal is not null group by 1 order by 1
+"""
 _ORDER_WINDOW = timedelta(days=1)
 _FAILED_WINDOW = timedelta(days=7)
 _LAST_CHECK = "select at, count from check_run order by at desc, id desc limit 1"
@@ -69,8 +74,8 @@ class PlatformStatus:
 
     Labels: `outbox` action and state, `inbox` state, `invoices` currency and overdue (yes, no),
     `fapiao` state, `payment_orders` provider and state (also `refunding`), `payment_discrepancies`
-    provider. Failed outbox items are those of the last week. `checked_at` is None before the first
-    check, `oldest_fapiao` while no fapiao waits.
+    provider, `credit_refusals` scope. Failed outbox items are those of the last week. `checked_at`
+    is None before the first check, `oldest_fapiao` while no fapiao waits.
     """
 
     workers: int
@@ -82,6 +87,7 @@ class PlatformStatus:
     oldest_fapiao: datetime | None
     payment_orders: Sequence[LabelledCount]
     payment_discrepancies: Sequence[LabelledCount]
+    credit_refusals: Sequence[LabelledCount]
     checked_at: datetime | None
     differences: int
 
@@ -109,6 +115,9 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
         ),
         payment_discrepancies=_labelled_counts(
             (await session.execute(text(_PAYMENT_DISCREPANCIES))).all()
+        ),
+        credit_refusals=_labelled_counts(
+            (await session.execute(text(_CREDIT_REFUSALS), today)).all()
         ),
         checked_at=None if last_check is None else last_check[0],
         differences=0 if last_check is None else last_check[1],

@@ -8,6 +8,7 @@ from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
 from gateway.api.batches import BatchRoutes
 from gateway.api.billing.collector_webhooks import webhook_routes
+from gateway.api.billing.credit import CreditRoutes
 from gateway.api.billing.fapiao import FapiaoRoutes, FapiaoTitleRoutes, InvoiceFapiaoRoutes
 from gateway.api.billing.invoices import InvoiceRoutes
 from gateway.api.billing.line_disputes import LineDisputeRoutes
@@ -76,6 +77,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     FapiaoTitleRoutes,
     FapiaoRoutes,
     PaymentOrderRoutes,
+    CreditRoutes,
     SubscriptionRoutes,
     OutcomeRoutes,
     SettlementRoutes,

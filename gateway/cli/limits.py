@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
 from billing.accounts.profiles import get_profile, profile_time_zone
+from billing.credit.fixed_limits import set_fixed_limit
 from billing.metering.quotas import (
     LimitInvalid,
     QuotaState,
     list_quota_states,
     set_budget,
-    set_credit_limit,
     set_limit,
 )
 from billing.money import nano_from_text, nano_text
@@ -82,7 +82,7 @@ async def limits_set(
     owner = (await get_account(session, account)).id
     key_id = None if key is None else await api_keys.require_key(session, owner, key)
     if credit_limit is not None:
-        await set_credit_limit(session, clock, owner, _parse_amount(credit_limit))
+        await set_fixed_limit(session, clock, owner, _parse_amount(credit_limit))
     if monthly_budget is not None:
         await _set_budget(session, clock, owner, key_id, monthly_budget)
     for kind, text in (

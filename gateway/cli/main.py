@@ -95,6 +95,11 @@ COMMANDS = (
         "gateway.cli.billing.payments:payments_app",
         "Manage payments by WeChat Pay and Alipay.",
     ),
+    Command(
+        "credit",
+        "gateway.cli.billing.credit:credit_app",
+        "Manage credit policies, deposits, guarantees and exposure.",
+    ),
     Command("wallet", "gateway.cli.billing.wallet:wallet_app", "Manage prepaid credit."),
     Command(
         "outcomes",

@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.credit_labels import CREDIT_ERRORS
 from gateway.dashboard.project_labels import PROJECT_ERRORS
 from infra.translations import gettext_noop
 
@@ -182,6 +183,7 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         "invoice_not_found": gettext_noop("No invoice has this number."),
         "bank_line_state_wrong": gettext_noop("No longer possible in the transfer's status."),
         "legal_entity_not_found": gettext_noop("No legal entity has this code."),
+        **CREDIT_ERRORS,
         "invitation_for_another": gettext_noop(
             "This invitation is for another address. Sign out first."
         ),

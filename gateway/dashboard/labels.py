@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.dashboard import project_labels
-from gateway.dashboard.bank_labels import BANK_ACTIONS, BANK_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
+from gateway.dashboard.billing_labels import BILLING_ACTIONS, BILLING_CHECKS, BILLING_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
-from gateway.dashboard.fapiao_labels import FAPIAO_ACTIONS, FAPIAO_CHECK, FAPIAO_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.key_labels import KEY_STATES
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
-from gateway.dashboard.payment_labels import PAYMENT_ACTIONS, PAYMENT_CHECKS, PAYMENT_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -32,8 +30,8 @@ RECONCILIATION_CHECKS = (
     gettext_noop("Invoice numbers have no gaps"),
     gettext_noop("Credit note numbers have no gaps"),
     gettext_noop("Each charge is invoiced once with its amount"),
-    FAPIAO_CHECK,
     project_labels.PROJECT_CHECK,
+    *BILLING_CHECKS,
     gettext_noop("Invoices equal their usage rated by its terms"),
     gettext_noop("Included-unit quotas equal the units that calls used"),
     gettext_noop("Included units belong to the call's terms and were consumed"),
@@ -57,13 +55,11 @@ RECONCILIATION_CHECKS = (
 LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         **EVALUATION_LABELS,
-        **BANK_LABELS,
         **BATCH_LABELS,
-        **FAPIAO_LABELS,
+        **BILLING_LABELS,
         **GUARD_LABELS,
         **project_labels.PROJECT_LABELS,
         **OWN_MODEL_LABELS,
-        **PAYMENT_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),
             "client_abort": gettext_noop("Client disconnected"),
@@ -200,6 +196,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "impersonation": gettext_noop("Views by support"),
             "account": gettext_noop("Suspension and restoration"),
             "credit_limit": gettext_noop("Credit limit"),
+            "credit": gettext_noop("Credit"),
             "invoice": gettext_noop("Credit notes"),
             "payment": gettext_noop("Payments"),
             "plan": gettext_noop("Plan"),
@@ -257,11 +254,9 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
             "batch.created": gettext_noop("Started a batch"),
             "batch.canceled": gettext_noop("Canceled a batch"),
-            **BANK_ACTIONS,
-            **FAPIAO_ACTIONS,
             **project_labels.PROJECT_ACTIONS,
+            **BILLING_ACTIONS,
             **OWN_MODEL_ACTIONS,
-            **PAYMENT_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
         "detail": {
@@ -349,6 +344,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "credit": gettext_noop("Recompute available credit"),
             "bill": gettext_noop("Invoice accounts"),
             "dun": gettext_noop("Send overdue reminders"),
+            "decide": gettext_noop("Decide credit limits"),
             "exchange": gettext_noop("Synchronize with Stripe"),
             "ask": gettext_noop("Poll Stripe"),
             "payments": gettext_noop("Poll WeChat Pay and Alipay"),
@@ -362,7 +358,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "job": gettext_noop("Nightly job"),
             "command": gettext_noop("Command line"),
         },
-        "check": {name: name for name in (*RECONCILIATION_CHECKS, *PAYMENT_CHECKS)},
+        "check": {name: name for name in RECONCILIATION_CHECKS},
         "health": {
             "good": gettext_noop("Healthy"),
             "partly": gettext_noop("Degraded"),

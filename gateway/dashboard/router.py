@@ -23,6 +23,7 @@ from gateway.dashboard.pages.access.single_sign_on import LinkedIdentityPages, S
 from gateway.dashboard.pages.access.team import TeamPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.batches import BatchPages
+from gateway.dashboard.pages.credit import show_credit
 from gateway.dashboard.pages.evaluations import EvaluationPages
 from gateway.dashboard.pages.fapiao import FapiaoPages, InvoiceFapiaoPages
 from gateway.dashboard.pages.guard import GuardPages
@@ -46,6 +47,7 @@ from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
 from gateway.dashboard.pages.platform.bank import BankPages
+from gateway.dashboard.pages.platform.credit import PlatformCreditPages
 from gateway.dashboard.pages.platform.fapiao import PlatformFapiaoPages
 from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
@@ -100,6 +102,7 @@ HANDLERS = (
     PlanPages,
     InvoicePages,
     LineDisputePages,
+    show_credit,
     FapiaoPages,
     InvoiceFapiaoPages,
     PaymentProofPages,
@@ -124,6 +127,7 @@ HANDLERS = (
     BankPages,
     download_any_proof,
     PlatformFapiaoPages,
+    PlatformCreditPages,
     show_payments,
     WebhookPages,
     JobPages,

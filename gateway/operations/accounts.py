@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_account_currency, lock_profile
 from billing.collection.inbox import REFUSED_OUTCOME, requeue_event
+from billing.credit.fixed_limits import set_fixed_limit
 from billing.invoices.credit_notes import CreditNoteRequest, create_credit_note
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX
 from billing.invoices.suspension import restore_calls, suspend_calls
 from billing.job_queue import retry_job
-from billing.metering.quotas import set_credit_limit
 from billing.money import minor_text, nano_text
 from billing.outbox import retry_item
 from billing.tables import InboxEvent, OutboxItem
@@ -85,8 +85,11 @@ async def restore_account(session: AsyncSession, clock: Clock, change: AccountCh
 async def change_credit_limit(
     session: AsyncSession, clock: Clock, change: AccountChange, limit_nano: int
 ) -> None:
-    """Set the account's credit limit, in nano-units of its currency. Raises LimitInvalid."""
-    before = await set_credit_limit(session, clock, change.account_id, limit_nano, change.reason)
+    """Set the account's credit limit, in nano-units of its currency.
+
+    Raises LimitInvalid, CreditPolicyApplies.
+    """
+    before = await set_fixed_limit(session, clock, change.account_id, limit_nano, change.reason)
     if before != limit_nano:
         details = {"from": nano_text(before), "to": nano_text(limit_nano)}
         await _record_in_audit_log(session, clock, change, "credit_limit.changed", details=details)

@@ -143,6 +143,7 @@ class Gauges:
         gauges.oldest_fapiao.set(0 if oldest is None else oldest.timestamp())
         self._set_counts(gauges.payment_orders, status.payment_orders)
         self._set_counts(gauges.payment_discrepancies, status.payment_discrepancies)
+        self._set_counts(gauges.credit_refusals, status.credit_refusals)
         for job in status.jobs:
             if job.ticked_at is not None:
                 gauges.job_ticked.labels(job.name).set(job.ticked_at.timestamp())

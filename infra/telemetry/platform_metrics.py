@@ -31,6 +31,7 @@ class PlatformGauges:
     oldest_fapiao: Gauge
     payment_orders: Gauge
     payment_discrepancies: Gauge
+    credit_refusals: Gauge
     drifting: Gauge
     promises: Gauge
     differences: Gauge
@@ -98,7 +99,7 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
 
 
 def _payment_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:
-    """Create the gauges of payment orders and of payments that differ from theirs."""
+    """Create the gauges of payment orders, payments that differ from theirs, and credit."""
     return {
         "payment_orders": shared(
             "maas_payment_orders",
@@ -109,5 +110,10 @@ def _payment_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:
             "maas_payment_discrepancies",
             "Payments that differ from their order and are not resolved, by provider.",
             ("method",),
+        ),
+        "credit_refusals": shared(
+            "maas_credit_raises_refused",
+            "Accounts whose raise an exposure limit refused in the last day, by scope.",
+            ("scope",),
         ),
     }

@@ -23,7 +23,7 @@ from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import SEND, StripeStory
 
 NAMES = {
-    *("ask", "bill", "check", "count", "drift", "dun"),
+    *("ask", "bill", "check", "count", "decide", "drift", "dun"),
     *("exchange", "improve", "notify", "payments"),
 }
 

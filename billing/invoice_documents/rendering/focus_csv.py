@@ -92,6 +92,7 @@ _CHARGES: Mapping[LineKind, _Charge] = {
     LineKind.DISCOUNT: _Charge("Credit", "Usage-Based"),
     LineKind.MINIMUM: _Charge("Adjustment", "Recurring"),
     LineKind.OUTCOME: _Charge("Usage", "Usage-Based"),
+    LineKind.LATE_FEE: _Charge("Adjustment", "One-Time"),
 }
 
 

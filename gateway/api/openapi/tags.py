@@ -26,6 +26,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "Billing": (
         "/v1/invoices",
         "/v1/fapiao",
+        "/v1/credit",
         "/v1/subscription",
         "/v1/plans",
         "/v1/wallet",

@@ -4,13 +4,12 @@ import pytest
 
 from billing.accounts.profiles import get_profile
 from billing.collection.dunning import (
-    DEFAULT_DUNNING_POLICY,
-    DunningPolicy,
     compute_dunning_stage,
     list_overdue_invoices,
     take_dunning_step,
 )
 from billing.cycle import dun_accounts
+from billing.rating.payment_terms import DEFAULT_DUNNING_POLICY, DunningPolicy
 from billing.tables import Invoice
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm, Story

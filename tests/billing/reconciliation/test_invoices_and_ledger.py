@@ -54,6 +54,24 @@ FAULTS = {
             gen_random_uuid(), '1', created_at::date from invoice
     """,
     "Each charge is invoiced once with its amount": "update invoice_line set kind = 'outcome'",
+    "No deposit is negative": """
+        insert into ledger_posting (transaction_id, position, account_id, book, minor)
+        select transaction_id, 98, account_id, 'deposit', 5 from ledger_posting limit 1
+    """,
+    "Each deposit movement is booked once": """
+        insert into deposit_movement (id, account_id, kind, minor, reference, created_at)
+        select gen_random_uuid(), account_id, 'received', 5, 'dep-1', created_at from invoice
+    """,
+    "Instalments add up to their invoice": """
+        insert into invoice_part (invoice_id, number, account_id, due_at, minor)
+        select id, 1, account_id, due_at, 105 from invoice
+    """,
+    "Each late fee is invoiced once": """
+        insert into late_fee (id, account_id, overdue_invoice_id, plan_version_id, minor, since,
+            until, invoice_id)
+        select gen_random_uuid(), account_id, id, gen_random_uuid(), 5, created_at, created_at, id
+        from invoice
+    """,
     RERATING_CHECK: "update invoice_line set minor = minor + 1",
 }
 

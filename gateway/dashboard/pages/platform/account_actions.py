@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import ACCOUNT_ID_PREFIX
+from billing.credit.errors import CreditPolicyApplies
 from billing.dates import parse_time_zone
 from billing.invoice_documents.builder import build_invoice_document
 from billing.invoice_documents.document import InvoiceDocument
@@ -49,6 +50,7 @@ _CREDIT_NOTE_ERRORS = (
     SeveralErrors,
 )
 _PAGE = "/dashboard/platform/accounts/{account}"
+_LIMIT_ERRORS = (ReasonMissing, AmountInvalid, LimitInvalid, CreditPolicyApplies)
 _CREDIT_NOTE_FIELDS = PreservedFields(
     _PAGE + "/invoices/{invoice}/credit", ("key", "amount", "reason", "refund")
 )
@@ -134,7 +136,7 @@ class AccountActionPages(Controller):
             )
             async with database.transaction() as session:
                 await change_credit_limit(session, clock, order, amount)
-        except (ReasonMissing, AmountInvalid, LimitInvalid, SeveralErrors) as error:
+        except (*_LIMIT_ERRORS, SeveralErrors) as error:
             error.param = error.param or "amount"
             form = with_errors(page, fields, error)
             values = {"customer": customer, "form": form}

@@ -3,7 +3,9 @@
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from billing.collection.dunning import DEFAULT_DUNNING_POLICY, compute_dunning_stage
+from billing.collection.dunning import compute_dunning_stage
+from billing.invoices.payment_terms import load_dunning_policies
+from billing.rating.payment_terms import DEFAULT_DUNNING_POLICY
 from billing.reports.receivables import (
     AGE_BUCKET_DAYS,
     list_overdue_invoices,
@@ -29,12 +31,16 @@ async def show_receivables(
     async with database.transaction() as session:
         owed = await load_receivables_ageing(session, now)
         late = await list_overdue_invoices(session, now, _MAX_ROWS + 1)
+        days = await load_dunning_policies(session, [one.invoice_id for one in late])
     return page.render(
         "platform/receivables.html",
         owed=owed,
         ages=AGE_BUCKET_DAYS,
         late=[
-            (invoice, compute_dunning_stage(invoice.due_at, invoice.reminders))
+            (
+                invoice,
+                compute_dunning_stage(invoice.due_at, invoice.reminders, days[invoice.invoice_id]),
+            )
             for invoice in late[:_MAX_ROWS]
         ],
         more=len(late) > _MAX_ROWS,

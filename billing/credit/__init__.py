@@ -1,0 +1,1 @@
+"""Credit policies: decisions on credit limits, securities, and exposure of the whole book."""
