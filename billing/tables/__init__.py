@@ -22,6 +22,7 @@ from billing.tables.calls import (
     UsageCorrection,
 )
 from billing.tables.checks import CheckRun
+from billing.tables.companies import AccountCompany, AccountPayer
 from billing.tables.decisions import DecisionRecord
 from billing.tables.delivery import (
     AlertSent,
@@ -83,6 +84,8 @@ __all__ = [
     "AccessChange",
     "AccessEpoch",
     "Account",
+    "AccountCompany",
+    "AccountPayer",
     "AlertSent",
     "AlertTarget",
     "ApiKey",
