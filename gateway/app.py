@@ -64,6 +64,7 @@ from gateway.quota.request_limits import RequestLimits
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.search import VectorStoreSearcher
+from gateway.signups.factory import build_signups
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
@@ -102,6 +103,7 @@ def build_components(
     stages, embedder, searcher = build_stages(shared, settings, clock, catalog, model_selector)
     propagation, pepper = Propagation(database, clock, settings.timing), secret_key(settings)
     pipeline, links = Pipeline(stages, clock, settings), Links.from_settings(settings)
+    passwords = Passwords()
     quotes = _build_quotes(settings, clock, stages, database)
     own = _build_own_models(shared, settings, clock, catalog, stages, pipeline, quotes, propagation)
     return Components(
@@ -139,7 +141,8 @@ def build_components(
         pipeline=pipeline,
         prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
         toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
-        identity=build_identity(database, clock, pepper, links, Passwords()),
+        identity=build_identity(database, clock, pepper, links, passwords),
+        signups=build_signups(settings, clock, database, passwords),
         pepper=pepper,
         upstream_monitor=shared.monitor,
         catalog_reloader=_build_reloader(shared, settings, clock, catalog, stages, model_selector),

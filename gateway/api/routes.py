@@ -40,6 +40,7 @@ from gateway.api.responses import ResponseRoutes
 from gateway.api.retrieval.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
 from gateway.api.retrieval.vector_stores import VectorStoreRoutes
 from gateway.api.root import front
+from gateway.api.signups.routes import SignupRoutes
 
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     UsageRoutes,
@@ -81,6 +82,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     OutcomeContractRoutes,
     AttesterRoutes,
     EvidenceRoutes,
+    SignupRoutes,
     *webhook_routes(),
     *notification_routes(),
     payment_page,

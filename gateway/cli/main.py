@@ -24,6 +24,7 @@ COMMANDS = (
     Command("accounts", "gateway.cli.accounts:accounts_app", "Manage accounts."),
     Command("keys", "gateway.cli.accounts:keys_app", "Manage API keys."),
     Command("people", "gateway.cli.people:people_app", "Manage people who use the dashboard."),
+    Command("signups", "gateway.cli.signups:signups_app", "Review sign-ups and release companies."),
     Command(
         "entities",
         "gateway.cli.entities:entities_app",

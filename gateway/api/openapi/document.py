@@ -30,6 +30,7 @@ from gateway.api.own_models import (
     retraining,
     shadows,
 )
+from gateway.api.signups import routes as signups
 from gateway.wire import vector_stores
 from infra.frontend_files import frontend_folder
 from models.catalog import Catalog
@@ -57,6 +58,7 @@ _REQUEST_BODIES = {
     **observations.BODIES,
     **shadows.BODIES,
     **retraining.BODIES,
+    **signups.BODIES,
 }
 
 
