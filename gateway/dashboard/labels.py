@@ -9,11 +9,12 @@ from types import MappingProxyType
 from gateway.dashboard.bank_labels import BANK_ACTIONS, BANK_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
-from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
+from gateway.dashboard.evaluation_labels import EVALUATION_ACTIONS, EVALUATION_LABELS
 from gateway.dashboard.fapiao_labels import FAPIAO_ACTIONS, FAPIAO_CHECK, FAPIAO_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.dashboard.payment_labels import PAYMENT_ACTIONS, PAYMENT_CHECKS, PAYMENT_LABELS
+from gateway.dashboard.signup_labels import SIGNUP_ACTIONS, SIGNUP_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -57,6 +58,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **BANK_LABELS,
         **BATCH_LABELS,
         **FAPIAO_LABELS,
+        **SIGNUP_LABELS,
         **GUARD_LABELS,
         **OWN_MODEL_LABELS,
         **PAYMENT_LABELS,
@@ -251,14 +253,12 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "dispute.withdrawn": gettext_noop("Withdrew a dispute"),
             "line.disputed": gettext_noop("Disputed an invoice line"),
             "playground.called": gettext_noop("Called a model in the playground"),
-            "evaluation.created": gettext_noop("Started an evaluation"),
-            "evaluation.canceled": gettext_noop("Canceled an evaluation"),
-            "evaluation.resumed": gettext_noop("Continued an evaluation"),
-            "evaluation.deleted": gettext_noop("Deleted an evaluation"),
+            **EVALUATION_ACTIONS,
             "batch.created": gettext_noop("Started a batch"),
             "batch.canceled": gettext_noop("Canceled a batch"),
             **BANK_ACTIONS,
             **FAPIAO_ACTIONS,
+            **SIGNUP_ACTIONS,
             **OWN_MODEL_ACTIONS,
             **PAYMENT_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),

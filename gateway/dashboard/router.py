@@ -54,9 +54,11 @@ from gateway.dashboard.pages.platform.plans import PublishedPlanPages
 from gateway.dashboard.pages.platform.receivables import show_receivables
 from gateway.dashboard.pages.platform.reconciliation import show_reconciliation
 from gateway.dashboard.pages.platform.revenue import show_revenue
+from gateway.dashboard.pages.platform.signups import PlatformSignupPages
 from gateway.dashboard.pages.platform.webhooks import WebhookPages
 from gateway.dashboard.pages.playground.page import PlaygroundPages
 from gateway.dashboard.pages.settlements import SettlementPages
+from gateway.dashboard.pages.sign_up.pages import SignUpPages
 from gateway.dashboard.pages.usage.calls import CallPages
 from gateway.dashboard.pages.usage.overview import UsagePages
 from gateway.dashboard.rendering import PageRenderer
@@ -99,6 +101,7 @@ HANDLERS = (
     SettlementPages,
     SignInPages,
     InvitationPages,
+    SignUpPages,
     choose_language,
     show_account_switch,
     submit_account_switch,
@@ -111,6 +114,7 @@ HANDLERS = (
     BankPages,
     download_any_proof,
     PlatformFapiaoPages,
+    PlatformSignupPages,
     show_payments,
     WebhookPages,
     JobPages,

@@ -23,6 +23,7 @@ from gateway.identity.services import IdentityServices
 from gateway.identity.sessions import NewSession, end_session
 from gateway.identity.throttling.lockout import LockedOut
 from gateway.identity.totp import CodeWrong
+from gateway.signups.service import SignupService
 from infra.clock import Clock
 from infra.database.database import Database
 
@@ -36,11 +37,18 @@ class SignInPages(Controller):
     async def show_sign_in(
         self,
         public_page: NamedDependency[PublicPageRequest],
+        signups: NamedDependency[SignupService],
         following: FromQuery[str | None] = None,
     ) -> Response[str]:
         """Show the sign-in form."""
         return_to = safe_redirect_path(public_page.request.query_params.get("next"))
-        return public_page.render("sign_in.html", form=EMPTY_FORM, after=return_to, done=following)
+        return public_page.render(
+            "sign_in.html",
+            form=EMPTY_FORM,
+            after=return_to,
+            done=following,
+            sign_up=signups.policy.enabled,
+        )
 
     @post("/sign-in")
     async def sign_in(
