@@ -102,8 +102,7 @@ def build_components(
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = build_stages(shared, settings, clock, catalog, model_selector)
     propagation, pepper = Propagation(database, clock, settings.timing), secret_key(settings)
-    pipeline, links = Pipeline(stages, clock, settings), Links.from_settings(settings)
-    passwords = Passwords()
+    pipeline, passwords = Pipeline(stages, clock, settings), Passwords()
     quotes = _build_quotes(settings, clock, stages, database)
     own = _build_own_models(shared, settings, clock, catalog, stages, pipeline, quotes, propagation)
     return Components(
@@ -141,7 +140,7 @@ def build_components(
         pipeline=pipeline,
         prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
         toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
-        identity=build_identity(database, clock, pepper, links, passwords),
+        identity=build_identity(database, clock, pepper, Links.from_settings(settings), passwords),
         signups=build_signups(settings, clock, database, passwords),
         pepper=pepper,
         upstream_monitor=shared.monitor,

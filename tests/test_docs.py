@@ -21,6 +21,7 @@ import gateway.registry
 import gateway.retraining
 import gateway.retrieval
 import gateway.shared_models
+import gateway.signups
 import infra.database.database
 import models.guards
 from billing.metering.error_fixes import FIXES_BY_ERROR_CODE, USAGE_ROW_FIXES
@@ -44,7 +45,7 @@ def facts() -> Iterator[type[AppError]]:
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
         gateway.evaluations, gateway.registry, gateway.responses, gateway.batches,
-        gateway.observations, gateway.retraining, models.guards,
+        gateway.observations, gateway.retraining, gateway.signups, models.guards,
     )  # fmt: skip
     found = [
         one

@@ -71,6 +71,7 @@ PLATFORM = (
     "/dashboard/platform/accounts/{account}/credit-limit",
     "/dashboard/platform/accounts/{account}/look",
     "/dashboard/platform/accounts/{account}/invoices/{invoice}/credit",
+    "/dashboard/platform/signups",
     "/dashboard/platform/revenue",
     "/dashboard/platform/receivables",
     "/dashboard/platform/bank",

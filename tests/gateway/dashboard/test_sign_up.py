@@ -1,25 +1,37 @@
 """Sign-up pages, API and review page over one gateway: what a person and an operator see."""
 
 import re
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from gateway.identity.roles import Role
+from infra.clock import SystemClock
 from infra.database.database import Database
 from tests.support.builders import Emptying, Gateway, run_gateway, settings
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows
 from tests.support.dashboard.looking import Looker, client, looker, words
+from tests.support.fakes.payments.alipay import run_fake_alipay
+from tests.support.fakes.payments.wechat_pay import FakeWeChatPay, run_fake_wechat_pay
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.desks import PASSWORD, Desk
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.signing_up import VERSIONS, credit_code, write_texts
+from tests.support.stories.payment_story import payment_settings
 from tests.support.stories.story import Calendar
 
 PAGE = "/dashboard/sign-up"
 REVIEWS = "/dashboard/platform/signups"
+
+
+@pytest.fixture(scope="module")
+async def wechat_pay() -> AsyncIterator[FakeWeChatPay]:
+    async with run_fake_wechat_pay(SystemClock()) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +41,7 @@ async def open_gateway(
     lasting: tuple[Database, Database],
     tmp_path_factory: pytest.TempPathFactory,
     shared_upstream: FakeUpstream,
+    wechat_pay: FakeWeChatPay,
 ) -> AsyncIterator[Gateway]:
     """A gateway with sign-up and a starting grant of 20, for all tests of this module.
 
@@ -44,10 +57,20 @@ async def open_gateway(
         sign_up_texts_dir=write_texts(folder / "texts"),
         sign_up_grant="20",
         sign_up_network_grants=100,
+        **await payment_values(wechat_pay, folder),
     )
-    with emptying.keeping():
+    with pytest.MonkeyPatch.context() as patch, emptying.keeping():
+        patch.setenv("NO_PROXY", "127.0.0.1")
         async with run_gateway(configured) as running:
             yield running
+
+
+async def payment_values(wechat_pay: FakeWeChatPay, folder: Path) -> dict[str, Any]:
+    """Settings of payments by WeChat Pay; no HTTPS, so that browsers keep their session."""
+    async with run_fake_alipay(SystemClock()) as alipay:
+        values = payment_settings(wechat_pay, alipay, folder)
+    kept = {name: value for name, value in values.items() if not name.startswith("alipay")}
+    return {**kept, "public_url": "http://maas.example"}
 
 
 @pytest.fixture
@@ -215,28 +238,14 @@ async def test_api_signs_up_and_answers_in_the_documented_shape(
     assert foreign.status_code == 404
 
 
-async def test_sign_up_is_off_by_default(shared_gateway: Gateway) -> None:
-    async with client(shared_gateway.url) as http:
-        assert PAGE not in (await http.get("/dashboard/sign-in")).text
-        for answer in (
-            await http.get(PAGE),
-            await http.post(PAGE, data=fields()),
-            await http.get(f"{PAGE}/texts/terms"),
-            await http.post("/v1/signups/texts"),
-        ):
-            assert answer.status_code in (404, 405)
-        assert "not available here" in words((await http.get(PAGE)).text)
-        off = await http.get("/v1/signups/texts")
-        assert error_of(off)["code"] == "sign_up_disabled"
-
-
 @pytest.mark.browser
 @pytest.mark.skipif(NEEDS_BROWSER[1].args[0], reason="no chromium is installed")
-async def test_browser_needs_few_clicks_from_sign_in_to_the_first_call(
-    open_gateway: Gateway, browser: Windows
+async def test_browser_needs_ten_clicks_from_sign_in_to_a_payment_and_the_first_call(
+    open_gateway: Gateway, browser: Windows, wechat_pay: FakeWeChatPay
 ) -> None:
-    """Clicks on links, buttons and boxes; typing and the code's e-mail are not counted."""
+    """Clicks on links, buttons and boxes; typing, the e-mail and the phone are not counted."""
     clicks: list[str] = []
+    began = time.monotonic()
     async with browser.tab("en-US", 1440) as page:
 
         async def click(selector: str) -> None:
@@ -254,8 +263,20 @@ async def test_browser_needs_few_clicks_from_sign_in_to_the_first_call(
         await click("main form button")
         await page.wait_for_selector("[data-copies]")
         await click("[data-copies]")
-        await click("a[href='/dashboard/playground']")
+        await click("a[href='/dashboard/wallet']")
+        await page.fill("#amount", "50")
+        await click("form[action='/dashboard/wallet'] button")
+        await page.wait_for_selector(".qr")
+        number = page.url.rpartition("pord_")[2]
+        wechat_pay.pays(number)
+        body, headers = wechat_pay.payment_notification(number)
+        path = "/collectors/wechat_pay/notifications"
+        assert (await open_gateway.http.post(path, content=body, headers=headers)).status_code < 300
+        await page.wait_for_selector("text=added to your wallet")
+        await click("nav a[href='/dashboard/playground']")
         await page.fill("#prompt", "one two")
         await click("#play button:not([type=button])")
         await page.wait_for_selector("#played a")
-    assert len(clicks) == 7, clicks
+    seconds = time.monotonic() - began
+    assert len(clicks) <= 10, clicks
+    assert seconds < 240
