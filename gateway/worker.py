@@ -42,8 +42,8 @@ from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
 
 # More than there are kinds of periodic jobs, so that no kind waits for a slow job of another kind.
-_CONCURRENCY = 10
-_POOL_SIZE = 12
+_CONCURRENCY = 12
+_POOL_SIZE = 14
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RESTART_DELAY_S = 1.0
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import and_, delete, or_, update
 from sqlmodel import col, select
 
+from gateway.identity.throttling.lockout import delete_old_attempts
 from gateway.tables import Signup
 from infra.clock import Clock
 from infra.database.database import Database
@@ -14,12 +15,13 @@ REFUSED_RETENTION = timedelta(days=180)
 # Who was refused can ask for a review within a day, with the password of the form.
 _PASSWORD_RETENTION = timedelta(days=2)
 _BATCH = 1_000
+_COUNTER_BATCHES = 10  # of 100 each
 
 
 async def delete_old_signups(database: Database, clock: Clock) -> int:
     """Delete unverified and refused sign-ups past their retention; returns how many.
 
-    Forgets passwords of refused sign-ups, which nobody can review any more.
+    Forgets passwords of refused sign-ups, which nobody can review any more, and old counters.
     """
     now = clock.now()
     old = or_(
@@ -46,4 +48,6 @@ async def delete_old_signups(database: Database, clock: Clock) -> int:
             )
             .values(password_hash=None)
         )
+        for _ in range(_COUNTER_BATCHES):
+            await delete_old_attempts(session, clock)
     return number

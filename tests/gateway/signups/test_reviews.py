@@ -227,6 +227,7 @@ class TestRetention:
         assert await delete_old_signups(desk.database, desk.clock) == 1
         stored = await desk.sql("select status, password_hash from signup order by id")
         assert stored == [("opened", None), ("refused", None)]
+        assert await desk.sql("select count(*) from attempts") == [(0,)]
         desk.clock.pass_(days=180)
         assert await delete_old_signups(desk.database, desk.clock) == 1
         assert await desk.sql("select status from signup") == [("opened",)]
