@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(firstword $(subst -, ,$(PROFILE)))
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test test-all test-unit clients decisions check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
+.PHONY: run test test-all test-unit clients decisions check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-signups bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
 # MODEL=<hub id or folder> serves one more language model, ONLY=1 no other (docs/operators-guide.md).
 run: $(SERVED)
@@ -126,6 +126,10 @@ bench-batches: $(TESTED)
 
 bench-billing: $(TESTED)
 	$(BIN)/python -m load.bench.billing
+
+# 10,000 sign-ups in a simulated hour, 9,000 of them abusive; `make test` has 100.
+bench-signups: $(TESTED)
+	MAAS_NIGHTLY=1 $(ONE_THREAD) $(PYTEST) -s tests/gateway/signups/test_abuse.py
 
 bench-pages: $(TESTED)
 	$(BIN)/python -m load.bench.pages

@@ -29,7 +29,7 @@ from billing.invoices.available_credit import (
 )
 from billing.invoices.period_close import LATE_USAGE_GRACE, close_and_invoice, list_accounts_to_bill
 from billing.invoices.usage_position import load_usage_position
-from billing.ledger.wallets import expire_grants, list_accounts_with_expired_grants
+from billing.ledger.wallets import expire_grants, list_accounts_with_expired_grants, revoke_grant
 from billing.metering.project_quotas import recount_recent
 from billing.notifications.alerts import enqueue_alerts
 from billing.price_changes.price_changes import apply_price_change, list_due_price_changes
@@ -168,6 +168,20 @@ async def apply_price_changes(database: Database, clock: Clock) -> int:
         work = partial(apply_price_change, clock=clock, change_id=change_id, account_id=account_id)
         await _run_in_transaction(database, account_id, work)
     return len(due)
+
+
+async def revoke_account_grant(
+    session: AsyncSession, clock: Clock, account_id: UUID, grant_id: UUID
+) -> int:
+    """Revoke the unused balance of a wallet grant, except what uninvoiced usage needs.
+
+    Returns the revoked minor units.
+    """
+    profile = await lock_profile(session, account_id)
+    needed = await sum_uninvoiced_usage(session, profile, clock.now())
+    revoked = await revoke_grant(session, clock, account_id, grant_id, needed)
+    await refresh_account_credit(session, clock, account_id)
+    return revoked
 
 
 async def dun_accounts(database: Database, clock: Clock) -> int:

@@ -52,7 +52,8 @@ class Worker:
 
     `collector` is None if none is configured. `measure` computes measured effects; `improve`
     trains new versions of shared models from customers' feedback, `check_inputs` compares the
-    inputs of customers' models with those of their training. `payments` asks payment providers
+    inputs of customers' models with those of their training. `tend_signups` deletes old sign-ups
+    and revokes starting grants of accounts with one payer. `payments` asks payment providers
     about orders and refunds, None if none is configured.
     """
 
@@ -67,6 +68,7 @@ class Worker:
     improve: Callable[[], Awaitable[None]] | None = None
     check_inputs: Callable[[], Awaitable[None]] | None = None
     payments: PaymentPoller | None = None
+    tend_signups: Callable[[], Awaitable[None]] | None = None
 
     async def aggregate_usage(self) -> int:
         """Aggregate new usage. Returns the number of accounts whose credit must be refreshed."""
@@ -146,6 +148,11 @@ class Worker:
         if self.check_inputs is not None:
             await self.check_inputs()
 
+    async def check_signups(self) -> None:
+        """Delete old sign-ups, and revoke starting grants of accounts with one payer."""
+        if self.tend_signups is not None:
+            await self.tend_signups()
+
 
 # Job name -> cron expression (a sixth field is seconds) and function.
 _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
@@ -160,6 +167,7 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "check": ("17 19 * * *", Worker.check_records),
     "drift": ("*/5 * * * *", Worker.check_drift),
     "improve": ("*/10 * * * *", Worker.improve_models),
+    "signups": ("*/5 * * * *", Worker.check_signups),
 }
 _AGGREGATION_CRON = "* * * * * */10"
 _CLEANUP_CRON = "* * * * * */20"

@@ -65,6 +65,7 @@ from gateway.quota.request_limits import RequestLimits
 from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.search import VectorStoreSearcher
+from gateway.signups.factory import build_signups
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
@@ -102,7 +103,7 @@ def build_components(
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
     stages, embedder, searcher = build_stages(shared, settings, clock, catalog, model_selector)
     propagation, pepper = Propagation(database, clock, settings.timing), secret_key(settings)
-    pipeline = Pipeline(stages, clock, settings)
+    pipeline, passwords = Pipeline(stages, clock, settings), Passwords()
     quotes = _build_quotes(settings, clock, stages, database)
     own = _build_own_models(shared, settings, clock, catalog, stages, pipeline, quotes, propagation)
     return Components(
@@ -140,7 +141,8 @@ def build_components(
         pipeline=pipeline,
         prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
         toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
-        identity=_build_identity(settings, clock, database, pepper),
+        identity=_build_identity(settings, clock, database, pepper, passwords),
+        signups=build_signups(settings, clock, database, passwords),
         pepper=pepper,
         upstream_monitor=shared.monitor,
         catalog_reloader=_build_reloader(shared, settings, clock, catalog, stages, model_selector),
@@ -148,11 +150,11 @@ def build_components(
 
 
 def _build_identity(
-    settings: Settings, clock: Clock, database: Database, pepper: bytes
+    settings: Settings, clock: Clock, database: Database, pepper: bytes, passwords: Passwords
 ) -> IdentityServices:
     """Build the sign-in of people. Raises SettingsInvalid for unusable identity providers."""
     links, providers = Links.from_settings(settings), load_providers(settings, clock)
-    return build_identity(database, clock, pepper, links, Passwords(), providers)
+    return build_identity(database, clock, pepper, links, passwords, providers)
 
 
 def _build_reloader(

@@ -43,6 +43,7 @@ from gateway.responses.runner import BackgroundRunner
 from gateway.responses.store import ResponseStore
 from gateway.retrieval.ingestion import IngestionRunner
 from gateway.retrieval.search import VectorStoreSearcher
+from gateway.signups.service import SignupService
 from gateway.upstream.availability import Availability
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
@@ -99,6 +100,7 @@ class Components:
     pepper: bytes
     upstream_monitor: UpstreamMonitor
     catalog_reloader: CatalogReloader
+    signups: SignupService
 
     @property
     def batch_runner(self) -> BatchRunner:
@@ -176,7 +178,7 @@ _INJECTABLE = (
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     "prompt_counts",
     *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
-    *("secure", "settings"),
+    *("secure", "settings", "signups"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
 # Those of `Components.own_models`.

@@ -26,6 +26,9 @@ from gateway.process.integrations import (
 )
 from gateway.shared_models.factory import create_proposer
 from gateway.shared_models.schedule import NightlyProposals
+from gateway.signups.factory import build_messages
+from gateway.signups.payer_check import revoke_shared_grants
+from gateway.signups.retention import delete_old_signups
 from gateway.upstream.client import UpstreamClient
 from infra.clock import SystemClock
 from infra.database.database import Database
@@ -39,8 +42,8 @@ from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
 
 # More than there are kinds of periodic jobs, so that no kind waits for a slow job of another kind.
-_CONCURRENCY = 10
-_POOL_SIZE = 12
+_CONCURRENCY = 12
+_POOL_SIZE = 14
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RESTART_DELAY_S = 1.0
 
@@ -66,6 +69,7 @@ async def run_worker(settings: Settings) -> None:
                 improve=nightly_job,
                 check_inputs=_model_checks(database),
                 payments=PaymentPoller(database, SystemClock(), checkout),
+                tend_signups=_signup_checks(database, settings),
             )
             app = create_job_app(url, worker)
             async with app.open_async():
@@ -84,6 +88,18 @@ def _model_checks(database: Database) -> Callable[[], Awaitable[None]]:
     async def check() -> None:
         await drift()
         await promises()
+
+    return check
+
+
+def _signup_checks(database: Database, settings: Settings) -> Callable[[], Awaitable[None]]:
+    """Return the job that deletes old sign-ups and revokes grants of accounts with one payer."""
+    clock = SystemClock()
+    messages = build_messages(settings, clock)
+
+    async def check() -> None:
+        await delete_old_signups(database, clock)
+        await revoke_shared_grants(database, clock, messages)
 
     return check
 

@@ -15,9 +15,10 @@ from pydantic import (
     field_validator,
 )
 from pydantic.networks import IPvAnyNetwork
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import NoDecode, SettingsConfigDict, SettingsError
 
 from infra.errors import AppError
+from infra.signup_settings import SignupSettings
 from infra.timing import DEFAULT_TIMING, Timing
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -33,7 +34,7 @@ class SettingsInvalid(AppError):
     code = "settings_invalid"
 
 
-class Settings(BaseSettings):
+class Settings(SignupSettings):
     """All settings with their defaults. The variable is `MAAS_` and the upper-case field name."""
 
     model_config = SettingsConfigDict(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import create_account
+from billing.accounts.companies import register_company
 from billing.accounts.profiles import DEFAULT_PROFILE, NewProfile, create_profile
 from billing.metering.quotas import create_account_quotas
 from billing.tables import Account, QuotaKind
@@ -33,11 +34,12 @@ async def open_account(
     account_limits: AccountLimits,
     profile: NewProfile = DEFAULT_PROFILE,
 ) -> Account:
-    """Create an account with its billing profile and quotas.
+    """Create an account with its company, billing profile and quotas.
 
     Raises AccountNameInvalid, AccountNameTaken, ProfileInvalid, TimeZoneUnknown, LimitInvalid.
     """
     account = await create_account(session, clock, name, currency)
+    await register_company(session, clock, account.id, account.name)
     await create_profile(session, account.id, profile)
     limits = {
         QuotaKind.REQUESTS: account_limits.requests,

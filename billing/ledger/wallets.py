@@ -216,6 +216,23 @@ async def expire_grants(
     return expired
 
 
+async def revoke_grant(
+    session: AsyncSession, clock: Clock, account_id: UUID, grant_id: UUID, reserved: int
+) -> int:
+    """Expire the balance of a grant now; return the minor units. The profile must be locked.
+
+    What `reserved` needs of the grant stays, as in `expire_grants`.
+    """
+    balances = await list_grant_balances(session, account_id)
+    reserved_by_grant = dict(allocate_to_grants(balances, reserved))
+    for balance in balances:
+        minor = balance.minor - reserved_by_grant.get(balance.grant.id, 0)
+        if balance.grant.id == grant_id and minor:
+            await _post_expiry(session, clock, balance.grant, minor)
+            return minor
+    return 0
+
+
 async def _post_expiry(session: AsyncSession, clock: Clock, grant: WalletGrant, minor: int) -> None:
     """Post the expiry of a grant's minor units, as breakage if paid, else as promotion."""
     await post_transaction(

@@ -50,11 +50,15 @@ class Offer:
 
 
 async def list_offers(session: AsyncSession, account_id: UUID) -> list[Offer]:
-    """List the newest version of each listed plan in the account's currency.
+    """List the newest version of each listed plan in the account's currency."""
+    return await list_public_offers(session, await get_account_currency(session, account_id))
+
+
+async def list_public_offers(session: AsyncSession, currency: str) -> list[Offer]:
+    """List the newest version of each listed plan in a currency.
 
     The pay-as-you-go list prices apply without a plan, so they are not an offer.
     """
-    currency = await get_account_currency(session, account_id)
     unlisted = await list_unlisted_plans(session)
     newest = {
         row.plan: row

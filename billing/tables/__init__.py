@@ -22,6 +22,7 @@ from billing.tables.calls import (
     UsageCorrection,
 )
 from billing.tables.checks import CheckRun
+from billing.tables.companies import AccountCompany, AccountPayer
 from billing.tables.credit import (
     CreditDecision,
     CreditGuarantee,
@@ -98,6 +99,8 @@ __all__ = [
     "AccessChange",
     "AccessEpoch",
     "Account",
+    "AccountCompany",
+    "AccountPayer",
     "AlertSent",
     "AlertTarget",
     "ApiKey",

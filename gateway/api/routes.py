@@ -45,6 +45,7 @@ from gateway.api.responses import ResponseRoutes
 from gateway.api.retrieval.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
 from gateway.api.retrieval.vector_stores import VectorStoreRoutes
 from gateway.api.root import front
+from gateway.api.signups.routes import SignupRoutes
 
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     UsageRoutes,
@@ -91,6 +92,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     OutcomeContractRoutes,
     AttesterRoutes,
     EvidenceRoutes,
+    SignupRoutes,
     *webhook_routes(),
     *notification_routes(),
     payment_page,

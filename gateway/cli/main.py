@@ -29,6 +29,7 @@ COMMANDS = (
         "Manage projects: budgets, keys, people and service accounts.",
     ),
     Command("people", "gateway.cli.people:people_app", "Manage people who use the dashboard."),
+    Command("signups", "gateway.cli.signups:signups_app", "Review sign-ups and release companies."),
     Command(
         "entities",
         "gateway.cli.entities:entities_app",

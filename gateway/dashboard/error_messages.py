@@ -58,6 +58,35 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         ),
         "email_invalid": gettext_noop("Enter a valid e-mail address."),
         "person_invalid": gettext_noop("Enter a name of 1 to 100 printable characters."),
+        "company_invalid.company_name": gettext_noop(
+            "Enter the company's full name with 2 to 100 characters, beginning with a letter or "
+            "digit."
+        ),
+        "company_invalid.credit_code": gettext_noop(
+            "This credit code is not valid: check its 18 characters and the last one, which is a "
+            "check digit."
+        ),
+        "email_not_accepted": gettext_noop(
+            "Use your work e-mail address. Disposable addresses are not accepted."
+        ),
+        "sign_ups_busy": gettext_noop(
+            "There are too many sign-ups at the moment. Try again in an hour."
+        ),
+        "sign_up_texts_outdated": gettext_noop(
+            "Accept the terms of use and the privacy policy. If they have changed since the page "
+            "was opened, read the new version first."
+        ),
+        "sign_up_code_wrong": gettext_noop("The code is not correct. Check the latest e-mail."),
+        "sign_up_code_expired": gettext_noop(
+            "The code has expired or was tried too often. Send another code."
+        ),
+        "sign_up_too_many_codes": gettext_noop(
+            "No more codes are sent for this sign-up. Start over."
+        ),
+        "sign_up_not_in_review": gettext_noop("This sign-up does not wait for a review."),
+        "credit_code_taken": gettext_noop(
+            "Another account has this credit code. Release its company first."
+        ),
         "person_known": gettext_noop("This address already has a password. Sign in to join."),
         "key_name_invalid": gettext_noop("Enter a name of 1 to 100 printable characters."),
         "key_not_active": gettext_noop("This key was already rotated or is no longer active."),

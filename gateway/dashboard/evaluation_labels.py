@@ -68,3 +68,11 @@ EVALUATION_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
     }
 )
+EVALUATION_ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "evaluation.created": gettext_noop("Started an evaluation"),
+        "evaluation.canceled": gettext_noop("Canceled an evaluation"),
+        "evaluation.resumed": gettext_noop("Continued an evaluation"),
+        "evaluation.deleted": gettext_noop("Deleted an evaluation"),
+    }
+)

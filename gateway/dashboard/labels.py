@@ -10,10 +10,11 @@ from gateway.dashboard import project_labels
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.billing_labels import BILLING_ACTIONS, BILLING_CHECKS, BILLING_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
-from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
+from gateway.dashboard.evaluation_labels import EVALUATION_ACTIONS, EVALUATION_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.key_labels import KEY_STATES
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
+from gateway.dashboard.signup_labels import SIGNUP_ACTIONS, SIGNUP_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
 
@@ -57,6 +58,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **EVALUATION_LABELS,
         **BATCH_LABELS,
         **BILLING_LABELS,
+        **SIGNUP_LABELS,
         **GUARD_LABELS,
         **project_labels.PROJECT_LABELS,
         **OWN_MODEL_LABELS,
@@ -248,14 +250,12 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "dispute.withdrawn": gettext_noop("Withdrew a dispute"),
             "line.disputed": gettext_noop("Disputed an invoice line"),
             "playground.called": gettext_noop("Called a model in the playground"),
-            "evaluation.created": gettext_noop("Started an evaluation"),
-            "evaluation.canceled": gettext_noop("Canceled an evaluation"),
-            "evaluation.resumed": gettext_noop("Continued an evaluation"),
-            "evaluation.deleted": gettext_noop("Deleted an evaluation"),
+            **EVALUATION_ACTIONS,
             "batch.created": gettext_noop("Started a batch"),
             "batch.canceled": gettext_noop("Canceled a batch"),
             **project_labels.PROJECT_ACTIONS,
             **BILLING_ACTIONS,
+            **SIGNUP_ACTIONS,
             **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },

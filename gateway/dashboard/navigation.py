@@ -56,6 +56,7 @@ PLATFORM_PAGES = tuple(
     NavigationEntry(name, text, f"{PLATFORM_HOME}/{name}", icon, Permission.WATCH)
     for name, text, icon in (
         ("accounts", gettext_noop("Accounts"), "building"),
+        ("signups", gettext_noop("Sign-ups"), "people"),
         ("revenue", gettext_noop("Revenue"), "chart"),
         ("receivables", gettext_noop("Receivables"), "bell"),
         ("credit", gettext_noop("Credit"), "plan"),

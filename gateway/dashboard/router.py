@@ -58,12 +58,14 @@ from gateway.dashboard.pages.platform.plans import PublishedPlanPages
 from gateway.dashboard.pages.platform.receivables import show_receivables
 from gateway.dashboard.pages.platform.reconciliation import show_reconciliation
 from gateway.dashboard.pages.platform.revenue import download_deferred_revenue, show_revenue
+from gateway.dashboard.pages.platform.signups import PlatformSignupPages
 from gateway.dashboard.pages.platform.webhooks import WebhookPages
 from gateway.dashboard.pages.playground.page import PlaygroundPages
 from gateway.dashboard.pages.projects.detail import ProjectPage
 from gateway.dashboard.pages.projects.listing import ProjectPages
 from gateway.dashboard.pages.projects.people import ProjectPeoplePages
 from gateway.dashboard.pages.settlements import SettlementPages
+from gateway.dashboard.pages.sign_up.pages import SignUpPages
 from gateway.dashboard.pages.usage.calls import CallPages
 from gateway.dashboard.pages.usage.overview import UsagePages
 from gateway.dashboard.rendering import PageRenderer
@@ -114,6 +116,7 @@ HANDLERS = (
     SingleSignOnPages,
     PasskeySignInPages,
     InvitationPages,
+    SignUpPages,
     choose_language,
     show_account_switch,
     submit_account_switch,
@@ -128,6 +131,7 @@ HANDLERS = (
     download_any_proof,
     PlatformFapiaoPages,
     PlatformCreditPages,
+    PlatformSignupPages,
     show_payments,
     WebhookPages,
     JobPages,

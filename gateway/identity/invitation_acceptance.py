@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
 from billing.tables import Account
 from gateway.identity.audit_log import Actor, record_audit_event
@@ -26,13 +24,12 @@ from gateway.identity.one_time_tokens import (
     use_token,
 )
 from gateway.identity.passwords import Passwords, validate_password
-from gateway.identity.people import find_person_by_email, has_people
+from gateway.identity.people import create_person, find_person_by_email, has_people
 from gateway.identity.profile import validate_language, validate_name
 from gateway.identity.roles import Role
 from gateway.identity.sessions import NewSession, create_session
 from gateway.identity.totp import lock_person
 from gateway.tables import OneTimeToken, Person
-from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.error_collection import collect
@@ -159,25 +156,12 @@ class InvitationAcceptance:
         self, session: AsyncSession, email: str, registration: Registration, password_hash: str
     ) -> Person:
         """Store a new person. Raises PersonAlreadyExists if the e-mail address is registered."""
-        inserted = await session.execute(
-            insert(Person)
-            .values(
-                id=ids.new_id(),
-                email=email,
-                name=registration.name.strip(),
-                password_hash=password_hash,
-                language=registration.language,
-                totp_step=0,
-                recovery=[],
-                created_at=self._clock.now(),
-            )
-            .on_conflict_do_nothing(index_elements=["email"])
-            .returning(col(Person.id))
+        person = await create_person(
+            session, self._clock, email, registration.name, password_hash, registration.language
         )
-        if inserted.one_or_none() is None:
+        if person is None:
             raise PersonAlreadyExists("This address already has a password. Sign in to join.")
-        query = select(Person).where(col(Person.email) == email)
-        return (await session.scalars(query)).one()
+        return person
 
     async def _grant_role(
         self, session: AsyncSession, person: Person, row: OneTimeToken, actor: Actor

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.outbox import enqueue
+from gateway.identity.signup_mail_texts import SIGNUP_TEMPLATES
 from infra.clock import Clock
 from infra.secrets.sealer import Sealer
 from infra.translations import MessageCatalog, gettext_noop, read_catalog
@@ -21,6 +22,7 @@ _TRANSLATIONS = Path(__file__).parent / "translations"
 
 # By kind: subject and text.
 _TEMPLATES: Mapping[str, tuple[str, str]] = {
+    **SIGNUP_TEMPLATES,
     "invitation": (
         gettext_noop("Invitation to {account}"),
         gettext_noop(

@@ -1,4 +1,4 @@
-"""People: lookup, the operators' list, unlocking and revoking platform roles."""
+"""People: creation, lookup, the operators' list, unlocking and revoking platform roles."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import exists
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -18,6 +19,7 @@ from gateway.identity.throttling.attempt_limits import login_attempts_by_email
 from gateway.identity.throttling.lockout import reset_attempts
 from gateway.identity.totp import disable_second_factor
 from gateway.tables import Person
+from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
@@ -46,6 +48,33 @@ async def find_person_by_email(session: AsyncSession, email: str) -> Person | No
     """Return the person with this normalized address, or None."""
     query = select(Person).where(col(Person.email) == email)
     return (await session.scalars(query)).one_or_none()
+
+
+async def create_person(
+    session: AsyncSession,
+    clock: Clock,
+    email: str,
+    name: str,
+    password_hash: str,
+    language: str | None,
+) -> Person | None:
+    """Store a new person with a normalized address; None if the address is registered."""
+    inserted = await session.scalars(
+        insert(Person)
+        .values(
+            id=ids.new_id(),
+            email=email,
+            name=name.strip(),
+            password_hash=password_hash,
+            language=language,
+            totp_step=0,
+            recovery=[],
+            created_at=clock.now(),
+        )
+        .on_conflict_do_nothing(index_elements=["email"])
+        .returning(Person)
+    )
+    return inserted.one_or_none()
 
 
 async def get_person_names(session: AsyncSession, person_ids: Collection[UUID]) -> dict[UUID, str]:

@@ -17,6 +17,7 @@ from gateway.drift.check import count_levels
 from gateway.inference.usage.writer import UsageWriter
 from gateway.observations.check import count_promises
 from gateway.process.database_pools import DatabaseConnections
+from gateway.signups.queries import SignupCounts, count_signups
 from gateway.upstream.circuit_breaker import CircuitState
 from gateway.upstream.concurrency import Schedulers
 from gateway.upstream.load_balancer import Router
@@ -115,11 +116,13 @@ class Gauges:
             status = await read_platform_status(session, self._clock.now())
             drift_levels = await count_levels(session)
             promises = await count_promises(session)
+            signups = await count_signups(session, self._clock.now())
         self._set_platform_gauges(status)
         for level in DriftLevel:
             self._gauges.drifting.labels(level).set(drift_levels.get(level, 0))
         for state in ("kept", "broken"):
             self._gauges.promises.labels(state).set(promises.get(state, 0))
+        self._set_signup_gauges(signups)
 
     def _set_platform_gauges(self, status: PlatformStatus) -> None:
         """Set job, outbox, inbox, invoice and reconciliation gauges from the platform status."""
@@ -150,6 +153,13 @@ class Gauges:
         if status.checked_at is not None:
             gauges.checked.set(status.checked_at.timestamp())
             gauges.differences.set(status.differences)
+
+    def _set_signup_gauges(self, signups: SignupCounts) -> None:
+        """Set the gauges of sign-ups by outcome and of the oldest that waits for a review."""
+        counts = [LabelledCount((name,), number) for name, number in signups.by_outcome.items()]
+        self._set_counts(self._gauges.signups, counts)
+        oldest = signups.oldest_review
+        self._gauges.oldest_signup.set(0 if oldest is None else oldest.timestamp())
 
     def _set_counts(self, gauge: Gauge, counts: Sequence[LabelledCount]) -> None:
         """Set the counts of a gauge; label sets that are no longer reported become 0."""

@@ -1,5 +1,5 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-batches, stored responses, guards, shared models.
+batches, stored responses, guards, shared models, sign-ups.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
@@ -60,6 +60,7 @@ from gateway.tables.shared_models import (
     Rating,
     VersionStatus,
 )
+from gateway.tables.signups import Signup, SignupClaim
 
 __all__ = [
     "OPEN_BATCH_STATUSES",
@@ -103,6 +104,8 @@ __all__ = [
     "ShadowAnswer",
     "ShadowDeployment",
     "ShadowStatus",
+    "Signup",
+    "SignupClaim",
     "TrainingFile",
     "Variant",
     "VariantActivation",

@@ -32,6 +32,8 @@ class PlatformGauges:
     payment_orders: Gauge
     payment_discrepancies: Gauge
     credit_refusals: Gauge
+    signups: Gauge
+    oldest_signup: Gauge
     drifting: Gauge
     promises: Gauge
     differences: Gauge
@@ -82,6 +84,7 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
             "Time of the oldest request for a fapiao that is not issued yet; 0 if there is none.",
         ),
         **_payment_gauges(shared),
+        **_signup_gauges(shared),
         drifting=shared(
             "maas_model_drift", "Customers' models by drift level of their last check.", ("level",)
         ),
@@ -96,6 +99,17 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
         ),
         checked=shared("maas_check_timestamp_seconds", "Time of the last reconciliation."),
     )
+
+
+def _signup_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:
+    """Create the gauges of sign-ups and of those that wait for a review."""
+    return {
+        "signups": shared("maas_signups", "Sign-ups of the last day by outcome.", ("outcome",)),
+        "oldest_signup": shared(
+            "maas_signup_review_oldest_timestamp_seconds",
+            "Time of the oldest sign-up that waits for a review; 0 if there is none.",
+        ),
+    }
 
 
 def _payment_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:

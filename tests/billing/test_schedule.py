@@ -24,7 +24,7 @@ from tests.support.stories.stripe_story import SEND, StripeStory
 
 NAMES = {
     *("ask", "bill", "check", "count", "decide", "drift", "dun"),
-    *("exchange", "improve", "notify", "payments"),
+    *("exchange", "improve", "notify", "payments", "signups"),
 }
 
 
@@ -135,7 +135,8 @@ class TestPeriodicTasks:
         assert await firm.credit() == "999"
 
     @pytest.mark.parametrize(
-        ("task", "setting"), [("improve", "improve"), ("drift", "check_inputs")]
+        ("task", "setting"),
+        [("improve", "improve"), ("drift", "check_inputs"), ("signups", "tend_signups")],
     )
     async def test_task_calls_the_configured_function(
         self, worker: Worker, database_url: str, task: str, setting: str

@@ -177,7 +177,11 @@ def _payment_result(content: Mapping[str, Any], paid_at: object) -> PaymentResul
     refunded = _parse_amount(content.get("refund_fee")) or 0
     if state is TradeState.CLOSED or refunded:
         state = TradeState.REFUNDED
-    return PaymentResult(number, state, transaction_id, minor, _CURRENCY, _parse_time(paid_at))
+    # The names of the notification, of the query, and of applications that have open ids.
+    names = ("buyer_id", "buyer_user_id", "buyer_open_id")
+    payer = next((content[name] for name in names if isinstance(content.get(name), str)), "")
+    paid_at = _parse_time(paid_at)
+    return PaymentResult(number, state, transaction_id, minor, _CURRENCY, paid_at, payer)
 
 
 def _parse_amount(value: object) -> int | None:

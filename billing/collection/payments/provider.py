@@ -69,7 +69,8 @@ class PaymentResult:
     """What the provider says of an order.
 
     `transaction_id`, `minor`, `currency` and `paid_at` are set if the order was paid. `minor` is
-    the order's amount as paid, before coupons that the provider itself grants the payer.
+    the order's amount as paid, before coupons that the provider itself grants the payer. `payer` is
+    the provider's id of who paid (openid, buyer id), empty if it is not said.
     """
 
     number: str
@@ -78,6 +79,7 @@ class PaymentResult:
     minor: int = 0
     currency: str = ""
     paid_at: datetime | None = None
+    payer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.accounts.payers import record_payer
 from billing.collection.payments.discrepancies import record_discrepancy
 from billing.collection.payments.orders import lock_order
 from billing.collection.payments.provider import PaymentResult
@@ -136,6 +137,7 @@ async def _credit(
     order.credited_to, order.paid_at = str(change.credit), received_at
     order.ended_at = order.poll_at = None
     await session.flush()
+    await record_payer(session, account_id, order.method, result.payer, received_at)
 
 
 def payment_key(method: str, transaction_id: str) -> str:

@@ -206,8 +206,10 @@ class WeChatPay:
         minor, currency = amount.get("total"), amount.get("currency", "CNY")
         if type(minor) is not int or not isinstance(currency, str):
             raise NotAuthentic("its amount is malformed")
-        paid_at = _parse_time(content.get("success_time"))
-        return PaymentResult(number, state, transaction_id, minor, currency, paid_at)
+        paid_at, payer = _parse_time(content.get("success_time")), content.get("payer")
+        openid = payer.get("openid") if isinstance(payer, dict) else None
+        payer_id = openid if isinstance(openid, str) else ""
+        return PaymentResult(number, state, transaction_id, minor, currency, paid_at, payer_id)
 
 
 def _trade_state(content: Mapping[str, Any]) -> TradeState:

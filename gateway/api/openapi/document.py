@@ -32,6 +32,7 @@ from gateway.api.own_models import (
 )
 from gateway.api.projects import keys as project_keys
 from gateway.api.projects import members, projects, service_accounts
+from gateway.api.signups import routes as signups
 from gateway.wire import vector_stores
 from infra.frontend_files import frontend_folder
 from models.catalog import Catalog
@@ -63,6 +64,7 @@ _REQUEST_BODIES = {
     **observations.BODIES,
     **shadows.BODIES,
     **retraining.BODIES,
+    **signups.BODIES,
 }
 
 

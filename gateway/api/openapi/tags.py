@@ -38,6 +38,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "Outcomes": ("/v1/outcomes",),
     "Alerts": ("/v1/alerts",),
     "Guards": ("/v1/guards",),
+    "Sign-up": ("/v1/signups",),
 }
 TAGS = (
     Tag(name=INFERENCE, description="Metered calls: text, embeddings, specialist models"),
@@ -52,6 +53,7 @@ TAGS = (
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
     Tag(name="Alerts", description="Alerts about usage and limits"),
     Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
+    Tag(name="Sign-up", description="Open an account, if the operator allows it"),
     Tag(name=_OPERATIONS, description="For monitoring"),
 )
 

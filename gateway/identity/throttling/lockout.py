@@ -119,8 +119,13 @@ async def reset_attempts(session: AsyncSession, clock: Clock, counter: AttemptCo
         .returning(col(Attempts.subject))
     )
     existed = deleted.one_or_none() is not None
-    await session.execute(_DELETE_OLD_SQL, {"forgotten": clock.now() - _RETENTION})
+    await delete_old_attempts(session, clock)
     return existed
+
+
+async def delete_old_attempts(session: AsyncSession, clock: Clock) -> None:
+    """Delete up to 100 counters that are older than the retention."""
+    await session.execute(_DELETE_OLD_SQL, {"forgotten": clock.now() - _RETENTION})
 
 
 async def _seconds_left(session: AsyncSession, clock: Clock, counter: AttemptCounter) -> int:

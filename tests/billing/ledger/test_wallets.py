@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from billing.ledger.ledger import Book
+from billing.cycle import revoke_account_grant
+from billing.ledger.ledger import Book, book_balance
 from billing.ledger.wallets import (
     GrantBalance,
     TopUpConflict,
@@ -18,6 +19,7 @@ from billing.ledger.wallets import (
     list_accounts_with_expired_grants,
     list_grant_balances,
     pay_from_wallet,
+    revoke_grant,
     top_up_wallet,
 )
 from billing.tables import WalletGrant
@@ -227,3 +229,22 @@ class TestGrantExpiry:
             assert await list_accounts_with_expired_grants(session, story.clock.now()) == [
                 second.account.id
             ]
+
+
+class TestRevocation:
+    async def test_unused_balance_of_one_grant_is_revoked_once(self, story: Story) -> None:
+        """What uninvoiced usage needs of the grant stays."""
+        firm = await story.firm()
+        given = TopUpRequest(5_00, paid=False, priority=1)
+        async with story.database.transaction() as session:
+            place = (session, story.clock, firm.account.id)
+            grant = await top_up_wallet(*place, "start", given)
+            await top_up_wallet(*place, "paid", TopUpRequest(7_00))
+        async with story.database.transaction() as session:
+            revoke = (session, story.clock, firm.account.id, grant.id)
+            assert await revoke_grant(*revoke, 1_00) == 4_00
+            assert await revoke_grant(*revoke, 1_00) == 0
+            assert await revoke_account_grant(*revoke) == 1_00
+        assert await left(firm) == [("paid", 7_00)]
+        async with story.database.transaction() as session:
+            assert await book_balance(session, firm.account.id, Book.PROMOTION) == 0

@@ -72,6 +72,7 @@ PLATFORM = (
     "/dashboard/platform/accounts/{account}/credit-limit",
     "/dashboard/platform/accounts/{account}/look",
     "/dashboard/platform/accounts/{account}/invoices/{invoice}/credit",
+    "/dashboard/platform/signups",
     "/dashboard/platform/revenue",
     "/dashboard/platform/receivables",
     "/dashboard/platform/credit",

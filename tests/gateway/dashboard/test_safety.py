@@ -34,6 +34,10 @@ SIGNED_OUT = {
     "set_password",
     "accept_as_new_person",
     "choose_language",
+    "send_form",
+    "enter_code",
+    "send_another_code",
+    "ask_for_review",
 }
 
 

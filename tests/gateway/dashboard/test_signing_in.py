@@ -17,6 +17,7 @@ from infra.secrets.secret_key import secret_key
 from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
 from tests.support.builders import PLENTY, Gateway, Limited
 from tests.support.dashboard.looking import client, words
+from tests.support.gateway.errors import error_of
 
 
 @pytest.fixture
@@ -213,3 +214,19 @@ async def test_gateway_without_dashboard_returns_404_for_pages(limited: Limited)
     async with limited(PLENTY, dashboard=False) as gateway, client(gateway.url) as http:
         assert (await http.get("/dashboard/sign-in")).status_code == 404
         assert (await gateway.http.get("/v1/models")).status_code == 200
+
+
+class TestSignUp:
+    async def test_sign_up_is_off_by_default(self, door: Door) -> None:
+        page = "/dashboard/sign-up"
+        assert page not in (await door.http.get("/dashboard/sign-in")).text
+        for answer in (
+            await door.http.get(page),
+            await door.http.post(page, data={"email": EMAIL, "password": PASSWORD}),
+            await door.http.get(f"{page}/texts/terms"),
+            await door.http.get(f"{page}/signup_{'0' * 32}"),
+        ):
+            assert answer.status_code == 404
+            assert "Sign-up is not available here" in words(answer.text)
+        off = await door.http.get("/v1/signups/texts")
+        assert error_of(off)["code"] == "sign_up_disabled"

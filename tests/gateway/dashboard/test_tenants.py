@@ -60,6 +60,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "fapiao": await issue_fapiao(gateway),
         "proof": await add_proof(gateway),
         "order": await create_payment_order(gateway),
+        "signup": ids.format_id("signup", ids.new_id()),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -73,7 +74,7 @@ class TestTenantIsolation:
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
         further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof", "order"}
-        assert found - NO_ROWS - OUTCOMES == {*rows, *further}
+        assert found - NO_ROWS - OUTCOMES == {*rows, *further, "signup"}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
         values = await known(firm)

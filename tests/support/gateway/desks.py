@@ -109,7 +109,7 @@ class Desk:
             f"select business_key, payload from outbox where business_key like 'email:{kind}:%' "
             "order by id"
         )
-        return [(said["to"], said["subject"], self._text(key, said)) for key, said in rows]
+        return [(said["to"], said["subject"], self.text_of(key, said)) for key, said in rows]
 
     async def entries(self, account_id: UUID | None = None) -> list[AuditLogEntry]:
         async with self.database.transaction() as session:
@@ -122,7 +122,7 @@ class Desk:
             result = await session.execute(text(statement), values)
             return [tuple(row) for row in result] if result.returns_rows else []
 
-    def _text(self, key: str, said: dict[str, Any]) -> str:
+    def text_of(self, key: str, said: dict[str, Any]) -> str:
         if "text" in said:
             return str(said["text"])
         return self.identity.sealer.open(b64decode(said["sealed"]), key)

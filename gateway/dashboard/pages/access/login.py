@@ -1,5 +1,6 @@
 """Sign-in with an optional second factor, sign-out, and password reset."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
@@ -23,6 +24,7 @@ from gateway.identity.services import IdentityServices
 from gateway.identity.sessions import NewSession, end_session
 from gateway.identity.throttling.lockout import LockedOut
 from gateway.identity.totp import CodeWrong
+from gateway.signups.service import SignupService
 from infra.clock import Clock
 from infra.database.database import Database
 
@@ -37,6 +39,7 @@ class SignInPages(Controller):
         self,
         public_page: NamedDependency[PublicPageRequest],
         identity: NamedDependency[IdentityServices],
+        signups: NamedDependency[SignupService],
         following: FromQuery[str | None] = None,
     ) -> Response[str]:
         """Show the sign-in form and the identity providers."""
@@ -46,8 +49,8 @@ class SignInPages(Controller):
             form=EMPTY_FORM,
             after=return_to,
             done=following,
-            providers=identity.single_sign_on.providers,
-            passkeys=identity.passkeys.available,
+            **sign_in_methods(identity),
+            sign_up=signups.policy.enabled,
         )
 
     @post("/sign-in")
@@ -78,8 +81,7 @@ class SignInPages(Controller):
                 form=form,
                 after=return_to,
                 done=None,
-                providers=identity.single_sign_on.providers,
-                passkeys=identity.passkeys.available,
+                **sign_in_methods(identity),
             )
         return start_session_response(public_page, clock, new_session, return_to)
 
@@ -111,7 +113,7 @@ class SignInPages(Controller):
                 form=form,
                 after=return_to,
                 done=None,
-                providers=identity.single_sign_on.providers,
+                **sign_in_methods(identity),
             )
         return start_session_response(public_page, clock, new_session, return_to)
 
@@ -186,6 +188,14 @@ class SignInPages(Controller):
             form = with_errors(public_page, fields, error)
             return public_page.render("reset.html", status=UNPROCESSABLE, form=form)
         return public_page.redirect("/dashboard/sign-in?following=reset")
+
+
+def sign_in_methods(identity: IdentityServices) -> Mapping[str, Any]:
+    """Return what the sign-in page shows besides the password: identity providers, passkeys."""
+    return {
+        "providers": identity.single_sign_on.providers,
+        "passkeys": identity.passkeys.available,
+    }
 
 
 def start_session_response(

@@ -18,7 +18,7 @@ from gateway.dashboard.page_request import (
     client_origin,
     safe_redirect_path,
 )
-from gateway.dashboard.pages.access.login import start_session_response
+from gateway.dashboard.pages.access.login import sign_in_methods, start_session_response
 from gateway.dashboard.pages.access.profile import require_not_impersonated
 from gateway.dashboard.security import sign_in_attempt_cookie, sign_in_attempt_cookie_name
 from gateway.identity.login import SecondFactorRequired
@@ -174,6 +174,5 @@ def _render_error(
         form=form,
         after="/dashboard",
         done=None,
-        providers=identity.single_sign_on.providers,
-        passkeys=identity.passkeys.available,
+        **sign_in_methods(identity),
     )

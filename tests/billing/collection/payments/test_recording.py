@@ -51,6 +51,8 @@ class TestPayments:
         assert (await paying.reads(order)).state == "paid"
         assert await paying.polls(days=2) == (0, 0)
         assert await firm.wallet() == "20.00"
+        payers = await sql(paying.story.database, "select kind, account_id from account_payer")
+        assert payers == [(method, firm.account.id)]
 
     @each_method
     async def test_payment_after_expiry_is_credited(

@@ -1,0 +1,1 @@
+"""Endpoints of sign-up, which need no API key."""

@@ -1,0 +1,1 @@
+"""Pages of sign-up: form, texts, code, account."""

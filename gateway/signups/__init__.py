@@ -1,0 +1,1 @@
+"""Sign-up: companies open their account themselves, with a starting grant once."""

@@ -1,0 +1,81 @@
+"""Revokes the unused starting grant of an account whose payer has had one for another account.
+
+Payers become known with payments: WeChat Pay's openid, Alipay's buyer id, the account of a bank
+transfer. The earlier sign-up keeps its grant.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.payers import record_bank_payers
+from billing.cycle import aggregate_and_refresh_credit, revoke_account_grant
+from gateway.identity.audit_log import CLI_ACTOR, record_audit_event
+from gateway.signups.messages import SignupMessages
+from gateway.signups.opening import SIGNUP_ID_PREFIX
+from gateway.tables import Signup
+from infra import ids
+from infra.clock import Clock
+from infra.database.database import Database
+
+# Confirmed bank lines of this time are read again at each run.
+_OVERLAP = timedelta(days=2)
+_SHARED = text(
+    """
+    select distinct s.id
+    from signup s
+    join account_payer own on own.account_id = s.account_id
+    join account_payer theirs on theirs.kind = own.kind and theirs.digest = own.digest
+        and theirs.account_id <> own.account_id
+    join signup earlier on earlier.account_id = theirs.account_id
+        and earlier.grant_id is not null
+        and (earlier.verified_at, earlier.id) < (s.verified_at, s.id)
+    join wallet_grant g on g.id = s.grant_id
+    where s.grant_id is not null and s.revoked_at is null
+        and (g.expires_at is null or g.expires_at > :now)
+    order by s.id
+    limit 1000
+    """
+)
+
+
+async def revoke_shared_grants(
+    database: Database, clock: Clock, messages: SignupMessages
+) -> list[UUID]:
+    """Revoke grants of accounts with the payer of an earlier one. Returns the sign-ups' ids.
+
+    What usage so far needs of a grant is left.
+    """
+    async with database.transaction() as session:
+        await record_bank_payers(session, clock.now() - _OVERLAP)
+    async with database.transaction() as session:
+        shared = list((await session.scalars(_SHARED, {"now": clock.now()})).all())
+    if shared:
+        await aggregate_and_refresh_credit(database, clock)
+    for signup_id in shared:
+        async with database.transaction() as session:
+            await _revoke(session, clock, messages, signup_id)
+    return shared
+
+
+async def _revoke(
+    session: AsyncSession, clock: Clock, messages: SignupMessages, signup_id: UUID
+) -> None:
+    """End the grant of a sign-up, once, with a notice to the owners."""
+    row = await session.get_one(Signup, signup_id, with_for_update=True)
+    if row.revoked_at is not None or row.account_id is None or row.grant_id is None:
+        return
+    row.revoked_at = clock.now()
+    minor = await revoke_account_grant(session, clock, row.account_id, row.grant_id)
+    await messages.notify_owners(session, row.account_id, "signup_grant_revoked", row.id.hex, {})
+    await record_audit_event(
+        session,
+        clock,
+        CLI_ACTOR,
+        row.account_id,
+        "signup.grant_revoked",
+        ids.format_id(SIGNUP_ID_PREFIX, row.id),
+        {"minor": minor},
+    )
