@@ -34,6 +34,7 @@ class MoneyEvent(StrEnum):
     WALLET_TOPPED_UP = "ledger.top_up"
     GRANT_EXPIRED = "ledger.expiry"
     PAYMENT_REFUNDED = "ledger.refund"
+    REVENUE_RECOGNIZED = "ledger.recognition"
     PAYMENT_DIFFERS = "payment.differs"
     INVOICE_FINALISED = "invoice.finalised"
     OUTCOME_SETTLED = "outcome.settled"

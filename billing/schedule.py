@@ -36,6 +36,7 @@ from billing.outbox import RetryLater, process_due_items
 from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
 from billing.outcomes.settlement.replay import MeasureFunction
+from billing.prepaid.pack_jobs import run_pack_jobs
 from billing.reconciliation.job import run_record_check
 from infra.clock import Clock
 from infra.database.database import Database
@@ -91,6 +92,10 @@ class Worker:
         await bill_accounts(self.database, self.clock)
         await expire_wallets(self.database, self.clock)
         await request_due_red_letters(self.database, self.clock)
+
+    async def update_packs(self) -> None:
+        """Expire prepaid packs, recognize their revenue, cancel unpaid ones, send notices."""
+        await run_pack_jobs(self.database, self.clock)
 
     async def run_dunning(self) -> None:
         """Take the due dunning steps of overdue invoices."""
@@ -148,6 +153,7 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "ask": ("*/5 * * * *", Worker.poll_collector),
     "payments": ("* * * * * */10", Worker.poll_payments),
     "dun": ("*/15 * * * *", Worker.run_dunning),
+    "packs": ("7 * * * *", Worker.update_packs),
     # At night in China.
     "check": ("17 19 * * *", Worker.check_records),
     "drift": ("*/5 * * * *", Worker.check_drift),

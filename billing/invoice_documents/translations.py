@@ -16,6 +16,7 @@ _TEXTS: Mapping[str, str] = {
     "model_discount": gettext_noop("{model}: {percent}% discount"),
     "minimum": gettext_noop("{plan}: top-up to the minimum commitment"),
     "outcome": gettext_noop("{plan}: outcomes"),
+    "pack": gettext_noop("Prepaid pack {plan}: {meter} of {model}"),
     # Models at a service tier.
     "priority": gettext_noop("{model}, priority"),
     "flex": gettext_noop("{model}, flex"),
@@ -26,6 +27,8 @@ _TEXTS: Mapping[str, str] = {
     "cached_input_tokens": gettext_noop("cached input tokens"),
     "output_tokens": gettext_noop("output tokens"),
     "with_reasoning": gettext_noop("{meter}, including {count} reasoning tokens"),
+    "tokens": gettext_noop("tokens"),
+    "with_packs": gettext_noop("{meter}, {count} of them from prepaid packs"),
     "rows": gettext_noop("inference rows"),
     "images": gettext_noop("inference images"),
     "adaptation_seconds": gettext_noop("fine-tuning seconds"),

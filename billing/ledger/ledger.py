@@ -29,6 +29,8 @@ class Book(StrEnum):
     CASH = "cash"  # asset: money received by any payment method
     REVENUE_USAGE = "revenue_usage"
     REVENUE_FEES = "revenue_fees"
+    DEFERRED_REVENUE = "deferred_revenue"  # liability: prepaid packs not used yet, before tax
+    REVENUE_PACKS = "revenue_packs"  # prepaid packs used or expired
     TAX = "tax"  # liability: tax owed to the tax office
     PROMOTION = "promotion"  # expense: promotional wallet credit
     BREAKAGE = "breakage"  # revenue: expired paid wallet credit
@@ -47,6 +49,7 @@ class TransactionKind(StrEnum):
     TOP_UP = "top_up"
     EXPIRY = "expiry"
     REFUND = "refund"
+    RECOGNITION = "recognition"  # of deferred revenue
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,13 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "mailbox.\n"
         ),
     ),
+    "pack_expiring": (
+        gettext_noop("Prepaid pack expires soon: {pack}"),
+        gettext_noop(
+            "Hello,\n\n{remaining} of {units} units of the prepaid pack {pack} are unused. They "
+            "expire on {expires_at}.\n"
+        ),
+    ),
     "drift_moderate": (
         gettext_noop("Model drift: {model}"),
         gettext_noop(

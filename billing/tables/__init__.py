@@ -78,6 +78,18 @@ from billing.tables.plans import (
     UsageTagTotal,
     UsageTotal,
 )
+from billing.tables.prepaid import (
+    AutoTopUp,
+    AutoTopUpAttempt,
+    Pack,
+    PackPurchase,
+    PackRecognition,
+    UsagePackTotal,
+    Voucher,
+    VoucherBatch,
+    VoucherFailure,
+    VoucherRedemption,
+)
 
 __all__ = [
     "AccessChange",
@@ -87,6 +99,8 @@ __all__ = [
     "AlertTarget",
     "ApiKey",
     "Attester",
+    "AutoTopUp",
+    "AutoTopUpAttempt",
     "BankLine",
     "BankProposal",
     "BillingPeriod",
@@ -124,6 +138,9 @@ __all__ = [
     "OutcomeCredit",
     "OutcomeSettlement",
     "OutcomeVersion",
+    "Pack",
+    "PackPurchase",
+    "PackRecognition",
     "Payment",
     "PaymentDiscrepancy",
     "PaymentOrder",
@@ -144,7 +161,12 @@ __all__ = [
     "UsageCorrection",
     "UsageCoverTotal",
     "UsageCursor",
+    "UsagePackTotal",
     "UsageTagTotal",
     "UsageTotal",
+    "Voucher",
+    "VoucherBatch",
+    "VoucherFailure",
+    "VoucherRedemption",
     "WalletGrant",
 ]

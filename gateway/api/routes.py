@@ -12,6 +12,7 @@ from gateway.api.billing.fapiao import FapiaoRoutes, FapiaoTitleRoutes, InvoiceF
 from gateway.api.billing.invoices import InvoiceRoutes
 from gateway.api.billing.line_disputes import LineDisputeRoutes
 from gateway.api.billing.organization_usage import OrganizationRoutes
+from gateway.api.billing.packs import PackRoutes, VoucherRoutes
 from gateway.api.billing.payment_notifications import notification_routes
 from gateway.api.billing.payment_orders import PaymentOrderRoutes
 from gateway.api.billing.payment_pages import payment_page
@@ -72,6 +73,8 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     FapiaoTitleRoutes,
     FapiaoRoutes,
     PaymentOrderRoutes,
+    PackRoutes,
+    VoucherRoutes,
     SubscriptionRoutes,
     OutcomeRoutes,
     SettlementRoutes,

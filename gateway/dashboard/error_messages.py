@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.prepaid_labels import PREPAID_MESSAGES
 from infra.translations import gettext_noop
 
 # Reasons for a failed test delivery, with the texts of infra/outbound/webhook_post.py.
@@ -113,6 +114,7 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
             "The baseline is missing or does not meet the agreed quality."
         ),
         "top_up_invalid": gettext_noop("Enter an amount within the limits, such as 100.00."),
+        **PREPAID_MESSAGES,
         "too_many_payment_orders": gettext_noop(
             "Too many payments are waiting. Pay or cancel one of them first."
         ),

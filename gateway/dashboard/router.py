@@ -38,6 +38,7 @@ from gateway.dashboard.pages.own_models.prediction import PredictionPages
 from gateway.dashboard.pages.own_models.retraining import RetrainingPages
 from gateway.dashboard.pages.own_models.shadow import ShadowPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
+from gateway.dashboard.pages.packs import PackPages, VoucherPages
 from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_any_proof
 from gateway.dashboard.pages.payments import PaymentOrderPages, WalletPages
 from gateway.dashboard.pages.plan import PlanPages
@@ -49,6 +50,7 @@ from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.jobs import JobPages
 from gateway.dashboard.pages.platform.models import list_models
+from gateway.dashboard.pages.platform.packs import PlatformPackPages
 from gateway.dashboard.pages.platform.payments import show_payments
 from gateway.dashboard.pages.platform.plans import PublishedPlanPages
 from gateway.dashboard.pages.platform.receivables import show_receivables
@@ -95,6 +97,8 @@ HANDLERS = (
     PaymentProofPages,
     WalletPages,
     PaymentOrderPages,
+    PackPages,
+    VoucherPages,
     OutcomePages,
     SettlementPages,
     SignInPages,
@@ -112,6 +116,7 @@ HANDLERS = (
     download_any_proof,
     PlatformFapiaoPages,
     show_payments,
+    PlatformPackPages,
     WebhookPages,
     JobPages,
     show_reconciliation,
