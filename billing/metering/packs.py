@@ -40,9 +40,17 @@ class PurchaseState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PackQuotaRef(QuotaRef):
-    """The quota of a purchase, for calls that start before `expires_at`."""
+    """The quota of a purchase, for calls that start before `expires_at`.
+
+    It pays for all of `meters`: units that are reserved for one may be used for another.
+    """
 
     expires_at: datetime | None = None
+    meters: tuple[str, ...] = ()
+
+    def for_each_meter(self) -> tuple["PackQuotaRef", ...]:
+        """Return the reference of each meter, in their order; all name the same quota."""
+        return tuple(replace(self, meter=meter) for meter in self.meters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +201,8 @@ async def _cancel_recognition(session: AsyncSession, purchase: PackPurchase, now
         session.add(row)
 
 
-def _quota_refs(purchase: PackPurchase, amount: int) -> list[PackQuotaRef]:
-    """Return one reference per meter that a purchase pays for; all name the same quota."""
-    meters = _TOKEN_METERS if purchase.meter == TOKENS else (purchase.meter,)
+def _quota_refs(purchase: PackPurchase, amount: int) -> tuple[PackQuotaRef, ...]:
+    """Return one reference per meter that a purchase pays for."""
     ref = PackQuotaRef(
         str(purchase.id),
         QuotaKind.ALLOWANCE,
@@ -203,5 +210,6 @@ def _quota_refs(purchase: PackPurchase, amount: int) -> list[PackQuotaRef]:
         amount,
         purchase.model,
         expires_at=purchase.expires_at,
+        meters=_TOKEN_METERS if purchase.meter == TOKENS else (purchase.meter,),
     )
-    return [replace(ref, meter=meter) for meter in meters]
+    return ref.for_each_meter()

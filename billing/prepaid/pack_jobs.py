@@ -69,20 +69,20 @@ async def _handle(session: AsyncSession, clock: Clock, account_id: UUID, purchas
     bought = await get_purchase(session, account_id, purchase_id)
     purchase, now = bought.purchase, clock.now()
     await session.refresh(purchase)
+    expires_at = purchase.expires_at or now
     if purchase.state == PurchaseState.UNPAID:
         await _cancel_unpaid(session, clock, purchase)
-    elif purchase.state == PurchaseState.ACTIVE and purchase.expires_at is not None:
-        if purchase.expires_at + SETTLEMENT_GRACE <= now:
+    elif purchase.state == PurchaseState.ACTIVE:
+        if expires_at + SETTLEMENT_GRACE <= now:
             await end_purchase(session, purchase, PurchaseState.EXPIRED, now)
-        elif purchase.expires_at - EXPIRY_NOTICE <= now < purchase.expires_at:
+        elif expires_at - EXPIRY_NOTICE <= now < expires_at:
             await _notify_expiry(session, clock, bought)
         await recognize_used_units(session, clock, purchase)
 
 
 async def _cancel_unpaid(session: AsyncSession, clock: Clock, purchase: PackPurchase) -> None:
     """Void the invoice of a purchase that was not paid in time; one paid in part stays open."""
-    if purchase.invoice_id is None:
-        return
+    assert purchase.invoice_id is not None  # noqa: S101  # only an invoice leaves one unpaid
     try:
         await void_invoice(session, clock, purchase.account_id, purchase.invoice_id)
     except InvalidInvoiceState:

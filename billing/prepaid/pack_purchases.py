@@ -171,18 +171,12 @@ def pack_line(offer: OfferedPack) -> StatementLine:
 
 
 async def list_purchases(
-    session: AsyncSession, account_id: UUID, *, active_only: bool = False, limit: int = 100
+    session: AsyncSession, account_id: UUID, limit: int = 100
 ) -> list[BoughtPack]:
-    """List an account's purchases, newest first; of active ones, the first to expire first."""
+    """List an account's purchases, newest first."""
     query = select(PackPurchase).where(col(PackPurchase.account_id) == account_id)
-    if active_only:
-        query = query.where(col(PackPurchase.state) == PurchaseState.ACTIVE.value)
-        query = query.order_by(col(PackPurchase.expires_at), col(PackPurchase.id))
-    else:
-        query = query.order_by(col(PackPurchase.id).desc())
-    return await _load_bought(
-        session, account_id, (await session.scalars(query.limit(limit))).all()
-    )
+    purchases = await session.scalars(query.order_by(col(PackPurchase.id).desc()).limit(limit))
+    return await _load_bought(session, account_id, purchases.all())
 
 
 async def list_pack_purchases(session: AsyncSession, limit: int = 200) -> list[BoughtPack]:

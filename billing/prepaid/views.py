@@ -76,12 +76,15 @@ def purchase_status(bought: BoughtPack, now: datetime) -> str:
 def redemption_json(redemption: Redemption) -> dict[str, Any]:
     """Return what a voucher gave: an amount of credit with its grant, or a pack."""
     row, grant, purchase = redemption.row, redemption.grant, redemption.purchase
+    expires_at = grant.expires_at if grant else None
+    if purchase is not None:
+        expires_at = purchase.expires_at
     return {
         "id": ids.format_id(REDEMPTION_PREFIX, row.id),
         "object": "voucher.redemption",
         "amount": None if grant is None else minor_text(grant.minor, redemption.currency),
         "currency": redemption.currency,
-        "expires_at": _iso(grant.expires_at if grant else purchase and purchase.expires_at),
+        "expires_at": _iso(expires_at),
         "grant": grant and ids.format_id(_GRANT_PREFIX, grant.id),
         "pack": redemption.pack and redemption.pack.name,
         "pack_purchase": purchase and ids.format_id(PACK_PURCHASE_PREFIX, purchase.id),

@@ -140,12 +140,23 @@ class Reservation:
 
     @property
     def reserved_allowances(self) -> dict[QuotaRef, int]:
-        """Return the reserved included units by quota, in the order in which they are used."""
+        """Return the reserved included units by quota, in the order in which they are used.
+
+        A pack of tokens is listed for each of its meters, also for those without reserved units:
+        which meter uses the units is known after the call.
+        """
         reserved_units = [
             reserved for reserved in self._reserved if reserved.quota.kind is QuotaKind.ALLOWANCE
         ]
         reserved_units.sort(key=lambda reserved: allowance_order(reserved.quota))
-        return {reserved.quota: reserved.units for reserved in reserved_units}
+        units_by_quota: dict[QuotaRef, int] = {}
+        for reserved in reserved_units:
+            quota = reserved.quota
+            if isinstance(quota, PackQuotaRef):
+                for ref in quota.for_each_meter():
+                    units_by_quota.setdefault(ref, 0)
+            units_by_quota[quota] = units_by_quota.get(quota, 0) + reserved.units
+        return units_by_quota
 
     def merge(self, other: "Reservation") -> None:
         """Move the units of another reservation into this one."""

@@ -1,8 +1,8 @@
-"""Registry of the payment providers for QR codes, and those that a process has configured.
+"""Registry of the payment providers for single payments, and those that a process has configured.
 
-A new provider is a package beside `wechat_pay/` and `alipay/` that implements `PaymentProvider`,
-and an entry in PROVIDERS. Notification routes, labels and stored names follow from the entry. A
-provider without credentials in the settings is off.
+A new provider is a package beside `wechat_pay/`, `alipay/` and `stripe/` that implements
+`PaymentProvider`, and an entry in PROVIDERS. Notification routes, labels and stored names follow
+from the entry. A provider without credentials in the settings is off.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from billing.collection.alipay.info import ALIPAY
 from billing.collection.alipay.provider import create_alipay
 from billing.collection.payments.provider import PaymentProvider, ProviderInfo
+from billing.collection.stripe.checkout import create_stripe_checkout
+from billing.collection.stripe.info import STRIPE_CHECKOUT
 from billing.collection.wechat_pay.info import WECHAT_PAY
 from billing.collection.wechat_pay.provider import create_wechat_pay
 from infra.clock import Clock
@@ -33,6 +35,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
     for entry in (
         ProviderEntry(WECHAT_PAY, create_wechat_pay),
         ProviderEntry(ALIPAY, create_alipay),
+        ProviderEntry(STRIPE_CHECKOUT, create_stripe_checkout),
     )
 }
 

@@ -20,6 +20,7 @@ from billing.prepaid.redemption import (
     list_redemptions,
     redeem_voucher,
 )
+from billing.prepaid.views import redemption_json, voucher_report_json
 from billing.prepaid.voucher_codes import new_voucher_code, normalize_voucher_code
 from billing.prepaid.vouchers import (
     NewBatch,
@@ -127,7 +128,7 @@ class TestBatches:
             assert (report.redeemed_minor, report.outstanding_minor) == (2_000, 10_000)
             await cancel_voucher_batch(session, story.clock, made.id)
             (report,) = await report_vouchers(session, story.clock.now())
-        assert report.outstanding == 0
+        assert voucher_report_json(report)["outstanding_amount"] == "0.00"
         with pytest.raises(VoucherNotRedeemable, match="canceled"):
             await redeems(firm, codes[1])
 
@@ -137,6 +138,8 @@ class TestRedemption:
         firm = await story.firm(credit="0")
         _, (code,) = await creates(story)
         redemption = await redeems(firm, code.lower())
+        shown = redemption_json(redemption)
+        assert (shown["amount"], shown["currency"], shown["pack"]) == ("20.00", "CNY", None)
         assert (await firm.wallet(), await firm.credit()) == ("20.00", "20")
         assert await firm.balance(Book.PROMOTION) == 2_000
         async with story.database.transaction() as session:
@@ -155,6 +158,7 @@ class TestRedemption:
         _, (code,) = await creates(story, minor=None, pack="rows_1000")
         redemption = await redeems(firm, code)
         assert redemption.purchase is not None
+        assert redemption_json(redemption)["pack"] == "rows_1000"
         assert [ref.amount for ref in await usable(firm)] == [1_000]
         assert await firm.invoices() == []
         with pytest.raises(PackNotRefundable, match="not refunded"):

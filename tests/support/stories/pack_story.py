@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from billing.metering.packs import PackQuotaRef, find_usable_packs
@@ -37,6 +38,13 @@ units = 1_000
 price = "1.00"
 validity_days = 90
 """
+
+
+async def funded(story: Story, amount: str = "10", **profile: Any) -> Firm:
+    """A firm with money in its wallet and no credit limit."""
+    firm = await story.firm(credit="0", tax_ppm=60_000, **profile)
+    await firm.tops_up(amount, "start")
+    return firm
 
 
 async def offers(story: Story, text: str = ROWS_1000) -> Pack:
