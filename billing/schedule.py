@@ -36,6 +36,7 @@ from billing.outbox import RetryLater, process_due_items
 from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
 from billing.outcomes.settlement.replay import MeasureFunction
+from billing.prepaid.auto_top_up_runner import AutoTopUpRunner
 from billing.prepaid.pack_jobs import run_pack_jobs
 from billing.reconciliation.job import run_record_check
 from infra.clock import Clock
@@ -52,7 +53,7 @@ class Worker:
     `collector` is None if none is configured. `measure` computes measured effects; `improve`
     trains new versions of shared models from customers' feedback, `check_inputs` compares the
     inputs of customers' models with those of their training. `payments` asks payment providers
-    about orders and refunds, None if none is configured.
+    about orders and refunds, `top_ups` charges saved payment methods; None if none is configured.
     """
 
     database: Database
@@ -66,6 +67,7 @@ class Worker:
     improve: Callable[[], Awaitable[None]] | None = None
     check_inputs: Callable[[], Awaitable[None]] | None = None
     payments: PaymentPoller | None = None
+    top_ups: AutoTopUpRunner | None = None
 
     async def aggregate_usage(self) -> int:
         """Aggregate new usage. Returns the number of accounts whose credit must be refreshed."""
@@ -123,6 +125,11 @@ class Worker:
             await self.payments.poll_orders()
             await self.payments.poll_refunds()
 
+    async def top_up_wallets(self) -> None:
+        """Top up wallets below their threshold from saved payment methods."""
+        if self.top_ups is not None:
+            await self.top_ups.run()
+
     async def send_notifications(self) -> None:
         """Send due e-mails and webhooks. A separate job, because receivers may be slow."""
         notifier = Notifier(
@@ -153,6 +160,7 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "ask": ("*/5 * * * *", Worker.poll_collector),
     "payments": ("* * * * * */10", Worker.poll_payments),
     "dun": ("*/15 * * * *", Worker.run_dunning),
+    "top_up": ("* * * * *", Worker.top_up_wallets),
     "packs": ("7 * * * *", Worker.update_packs),
     # At night in China.
     "check": ("17 19 * * *", Worker.check_records),

@@ -7,6 +7,7 @@ from litestar.types import ControllerRouterHandler
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
 from gateway.api.batches import BatchRoutes
+from gateway.api.billing.auto_top_up import AutoTopUpRoutes
 from gateway.api.billing.collector_webhooks import webhook_routes
 from gateway.api.billing.fapiao import FapiaoRoutes, FapiaoTitleRoutes, InvoiceFapiaoRoutes
 from gateway.api.billing.invoices import InvoiceRoutes
@@ -73,6 +74,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     FapiaoTitleRoutes,
     FapiaoRoutes,
     PaymentOrderRoutes,
+    AutoTopUpRoutes,
     PackRoutes,
     VoucherRoutes,
     SubscriptionRoutes,

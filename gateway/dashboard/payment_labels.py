@@ -35,6 +35,8 @@ PAYMENT_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "payment_method": {
             "wechat_pay": gettext_noop("WeChat Pay"),
             "alipay": gettext_noop("Alipay"),
+            "stripe_saved": gettext_noop("Automatic top-up (Stripe)"),
+            "stripe_checkout": gettext_noop("Stripe (card and other methods)"),
         },
         "payment_order": {
             "created": gettext_noop("Waiting for the provider"),

@@ -26,6 +26,8 @@ PREPAID_ACTIONS: Mapping[str, str] = MappingProxyType(
         "voucher.redeemed": gettext_noop("Redeemed a voucher"),
         "voucher.issued": gettext_noop("Created vouchers"),
         "voucher.canceled": gettext_noop("Canceled vouchers"),
+        "auto_top_up.on": gettext_noop("Turned automatic top-up on"),
+        "auto_top_up.off": gettext_noop("Turned automatic top-up off"),
     }
 )
 PREPAID_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -68,6 +70,9 @@ PREPAID_MESSAGES: Mapping[str, str] = MappingProxyType(
             "This voucher cannot be redeemed: it was used, has expired or is not for this account."
         ),
         "too_many_voucher_attempts": gettext_noop("Too many invalid codes. Try again in one hour."),
+        "auto_top_up_invalid": gettext_noop(
+            "Check the amounts and agree to the payments. The ceiling must be at least the amount."
+        ),
         "voucher_batch_invalid": gettext_noop("Check the fields: a value is missing or too large."),
     }
 )

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from billing.collection.alipay.info import ALIPAY
 from billing.collection.alipay.provider import create_alipay
+from billing.collection.payments.off_session import OffSessionCharger
 from billing.collection.payments.provider import PaymentProvider, ProviderInfo
 from billing.collection.stripe.checkout import create_stripe_checkout
 from billing.collection.stripe.info import STRIPE_CHECKOUT
+from billing.collection.stripe.off_session import create_stripe_off_session
 from billing.collection.wechat_pay.info import WECHAT_PAY
 from billing.collection.wechat_pay.provider import create_wechat_pay
 from infra.clock import Clock
@@ -76,3 +78,8 @@ def create_payment_providers(settings: Settings, clock: Clock) -> PaymentProvide
     return PaymentProviders(
         {name: provider for name, provider in created.items() if provider is not None}
     )
+
+
+def create_off_session_charger(settings: Settings) -> OffSessionCharger | None:
+    """Create what charges saved payment methods. Returns None if no collector saves any."""
+    return create_stripe_off_session(settings)

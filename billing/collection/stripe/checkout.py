@@ -70,7 +70,7 @@ class StripeCheckout:
             minor=order.minor,
             currency=order.currency,
             description=order.description[:250],
-            expires_at=max(order.expires_at, _created_at(order.number) + _MIN_LIFETIME),
+            expires_at=max(order.expires_at, order_created_at(order.number) + _MIN_LIFETIME),
             return_url=self._return_url,
             payment_methods=self._payment_methods.get(order.currency, ()),
         )
@@ -78,12 +78,12 @@ class StripeCheckout:
 
     async def query_order(self, number: str) -> PaymentResult:
         """Return the state of an order."""
-        session = await self._client.find_session(number, _created_at(number))
+        session = await self._client.find_session(number, order_created_at(number))
         return PaymentResult(number, TradeState.ABSENT) if session is None else _result(session)
 
     async def close_order(self, number: str) -> None:
         """Close an unpaid order; one that is paid or unknown there stays as it is."""
-        session = await self._client.find_session(number, _created_at(number))
+        session = await self._client.find_session(number, order_created_at(number))
         if session is not None and session.status == "open":
             await self._client.expire_session(session.id)
 
@@ -127,7 +127,7 @@ class StripeCheckout:
 
     async def _payment_intent(self, number: str) -> str:
         """Return the payment intent of an order. Raises PermanentFailure if it was not paid."""
-        session = await self._client.find_session(number, _created_at(number))
+        session = await self._client.find_session(number, order_created_at(number))
         if session is None or not session.payment_intent:
             raise PermanentFailure("Stripe has no payment of this order.")
         return session.payment_intent
@@ -171,7 +171,7 @@ def _result(session: CheckoutSession) -> PaymentResult:
     return PaymentResult(session.number, TradeState.PENDING)
 
 
-def _created_at(number: str) -> datetime:
+def order_created_at(number: str) -> datetime:
     """Return when an order was created: its number is a UUIDv7, which begins with the time.
 
     Stripe finds sessions by their time of creation, not by our number.

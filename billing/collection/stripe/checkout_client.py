@@ -1,4 +1,4 @@
-"""Client for Checkout sessions in payment mode and the refunds of their payments.
+"""Client for single payments: Checkout sessions, saved payment methods, refunds.
 
 Every write request carries an idempotency key derived from our number of the order or refund.
 """
@@ -61,8 +61,17 @@ class StripeRefund:
     minor: int
 
 
+@dataclass(frozen=True, slots=True)
+class SavedMethodPayment:
+    """A payment intent of a saved payment method; `minor` is its amount in minor units."""
+
+    id: str
+    status: str
+    minor: int
+
+
 class CheckoutClient(StripeClient):
-    """The API client of one Stripe account for Checkout, bound to one event loop."""
+    """The API client of one Stripe account for single payments, bound to one event loop."""
 
     async def create_session(self, request: CheckoutRequest) -> str:
         """Create a session in payment mode. Returns the URL of its page."""
@@ -122,6 +131,55 @@ class CheckoutClient(StripeClient):
                 await self._api.checkout.sessions.expire_async(session_id)
         except PermanentFailure:
             return
+
+    async def charge_saved_method(
+        self, number: str, customer: str, minor: int, currency: str
+    ) -> SavedMethodPayment | None:
+        """Charge the customer's default payment method. Returns None if there is none.
+
+        Raises PaymentDeclined, also if the bank asks for the customer.
+        """
+        async with map_stripe_errors():
+            found = await self._api.customers.retrieve_async(customer)
+        settings = found.invoice_settings
+        method = settings.default_payment_method if settings else None
+        if method is None:
+            return None
+        params: stripe_params.PaymentIntentCreateParams = {
+            "amount": minor,
+            "currency": currency.lower(),
+            "customer": customer,
+            "payment_method": str(method),
+            "off_session": True,
+            "confirm": True,
+            "metadata": {"maas_order": number},
+        }
+        async with map_stripe_errors():
+            intent = await self._api.payment_intents.create_async(
+                params, idempotent(f"auto_top_up:{number}")
+            )
+        return SavedMethodPayment(intent.id, intent.status, intent.amount)
+
+    async def find_saved_method_payment(
+        self, number: str, customer: str, created_at: datetime
+    ) -> SavedMethodPayment | None:
+        """Return the payment intent of an order of a customer, None if there is none."""
+        params: stripe_params.PaymentIntentListParams = {
+            "customer": customer,
+            "created": {"gte": int((created_at - _CLOCK_SKEW).timestamp())},
+            "limit": 100,
+        }
+        async with map_stripe_errors():
+            page = await self._api.payment_intents.list_async(params)
+            async for intent in page.auto_paging_iter():
+                if metadata_value(intent.metadata, "maas_order") == number:
+                    return SavedMethodPayment(intent.id, intent.status, intent.amount)
+        return None
+
+    async def cancel_payment(self, intent: str) -> None:
+        """Cancel a payment intent, so that nobody can complete it later."""
+        async with map_stripe_errors():
+            await self._api.payment_intents.cancel_async(intent)
 
     async def create_refund(self, number: str, payment_intent: str, minor: int) -> StripeRefund:
         """Refund a part of a payment; a repeated number has no effect within a day."""
