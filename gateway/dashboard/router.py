@@ -20,6 +20,7 @@ from gateway.dashboard.pages.access.profile import ProfilePages
 from gateway.dashboard.pages.access.second_factor import SecondFactorPages
 from gateway.dashboard.pages.access.team import TeamPages
 from gateway.dashboard.pages.audit import AuditPages
+from gateway.dashboard.pages.auto_top_up import AutoTopUpPages
 from gateway.dashboard.pages.batches import BatchPages
 from gateway.dashboard.pages.evaluations import EvaluationPages
 from gateway.dashboard.pages.fapiao import FapiaoPages, InvoiceFapiaoPages
@@ -96,6 +97,7 @@ HANDLERS = (
     InvoiceFapiaoPages,
     PaymentProofPages,
     WalletPages,
+    AutoTopUpPages,
     PaymentOrderPages,
     PackPages,
     VoucherPages,

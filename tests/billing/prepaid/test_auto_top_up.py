@@ -60,7 +60,7 @@ class Topping:
         """Save a card as the customer's payment method."""
         api = self.client._api
         method = await api.payment_methods.attach_async(card, {"customer": self.customer})
-        await self.client.set_default_payment_method(card, self.customer, method.id)
+        await self.client.set_default_payment_method(method.id, self.customer, method.id)
 
     async def state(self) -> AutoTopUp:
         async with self.story.database.transaction() as session:
@@ -175,6 +175,15 @@ async def test_account_without_a_saved_method_fails(topping: Topping) -> None:
         row = await find_auto_top_up(session, other.account.id)
     assert row is not None
     assert row.failures == 1
+
+
+async def test_customer_that_stripe_does_not_know_fails(topping: Topping) -> None:
+    other = await topping.story.firm("Other", credit="0")
+    await consents(other)
+    async with topping.story.database.transaction() as session:
+        await store_external_customer(session, other.account.id, "stripe", "cus_nobody")
+    assert await topping.runner.run() == 1  # of the first firm
+    assert await other.wallet() == "0.00"
 
 
 async def test_suspended_account_is_not_topped_up(topping: Topping) -> None:

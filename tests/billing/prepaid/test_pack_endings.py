@@ -92,6 +92,7 @@ class TestRefund:
             "refunded",
             750,
         )
+        assert refund.bought.remaining == 0
         assert await firm.wallet() == "9.78"
         assert await firm.balance(Book.DEFERRED_REVENUE) == 0
         assert await firm.balance(Book.REVENUE_PACKS) == -21

@@ -115,6 +115,7 @@ class TestTopUp:
         assert session["amount_total"] == 10_000
         assert session["payment_method_types"] == ["card", "alipay", "wechat_pay"]
         assert session["success_url"] == "https://maas.example/dashboard/wallet"
+        assert paying.provider.info is STRIPE_CHECKOUT
         again = await paying.checkout.request_code(order.account_id, order.id)
         assert (again.code, len(paying.fake.objects("checkout.session"))) == (order.code, 1)
 
@@ -235,9 +236,18 @@ class TestNotifications:
         with pytest.raises(InvalidNotification, match="no Checkout session"):
             paying.provider.read_notification(*signed(event))
 
+    async def test_event_of_another_wallet_page_names_no_order(self, paying: Paying) -> None:
+        order = await paying.orders(await paying.story.firm())
+        event = {"id": "e", "type": "checkout.session.expired"}
+        event["data"] = {"object": paying.session(order)}  # type: ignore[assignment]
+        result = paying.provider.read_notification(*signed(event))
+        assert result is not None
+        assert result.number == order.number
+
 
 class TestSettings:
     def test_secret_needs_key_and_address(self, tmp_path: Path) -> None:
+        assert create_stripe_checkout(configured(tmp_path), SystemClock()) is None
         settings = configured(tmp_path, stripe_checkout_webhook_secret=SECRET)
         with pytest.raises(SettingsInvalid, match="MAAS_PUBLIC_URL"):
             create_stripe_checkout(settings, SystemClock())
