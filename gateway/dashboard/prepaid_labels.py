@@ -53,6 +53,13 @@ PREPAID_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 PREPAID_MESSAGES: Mapping[str, str] = MappingProxyType(
     {
+        "refund_invalid": gettext_noop(
+            "This refund is not possible: the amount is too large, or the order is not paid."
+        ),
+        "refund_differs": gettext_noop("This refund was sent already with other values."),
+        "payment_discrepancy_state_wrong": gettext_noop(
+            "This discrepancy cannot be resolved in this way, or is resolved already."
+        ),
         "pack_not_found": gettext_noop("This pack is not offered any more."),
         "pack_unavailable": gettext_noop(
             "This pack cannot be bought in this way: a limit is reached, or the plan or an overdue "

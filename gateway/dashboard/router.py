@@ -52,6 +52,7 @@ from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.jobs import JobPages
 from gateway.dashboard.pages.platform.models import list_models
 from gateway.dashboard.pages.platform.packs import PlatformPackPages
+from gateway.dashboard.pages.platform.payment_actions import PlatformPaymentPages
 from gateway.dashboard.pages.platform.payments import show_payments
 from gateway.dashboard.pages.platform.plans import PublishedPlanPages
 from gateway.dashboard.pages.platform.receivables import show_receivables
@@ -118,6 +119,7 @@ HANDLERS = (
     download_any_proof,
     PlatformFapiaoPages,
     show_payments,
+    PlatformPaymentPages,
     PlatformPackPages,
     WebhookPages,
     JobPages,
