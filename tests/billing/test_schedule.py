@@ -24,7 +24,7 @@ from tests.support.stories.stripe_story import SEND, StripeStory
 
 NAMES = {
     *("ask", "bill", "check", "count", "drift", "dun"),
-    *("exchange", "improve", "notify", "payments"),
+    *("exchange", "improve", "notify", "packs", "payments", "top_up"),
 }
 
 

@@ -5,7 +5,8 @@ Each top-up is 100.00 when the balance falls below 50.00, at most 250.00 in a mo
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,12 +27,18 @@ from billing.prepaid.auto_top_up import (
     set_auto_top_up,
 )
 from billing.prepaid.auto_top_up_runner import AutoTopUpRunner
+from billing.schedule import Worker
 from billing.tables import AutoTopUp
 from infra.clock import SystemClock
+from infra.outbound.allowed_addresses import AllowedAddresses
+from infra.outbound.mail import Mailer
+from infra.outbound.webhook_post import SignedPoster
 from infra.settings import Settings
 from tests.support.billing.making import sql
+from tests.support.builders import SEALER
 from tests.support.fakes.stripe.clock import SteppedClock
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.stories.pack_story import bought, buys, offers
 from tests.support.stories.story import Firm, Story
 
 LIMITS = TopUpLimits.from_settings(Settings(), "CNY")
@@ -244,3 +251,23 @@ async def test_terms_out_of_range_are_refused(
 def test_charger_needs_the_secret_key() -> None:
     assert create_off_session_charger(Settings()) is None
     assert create_off_session_charger(Settings(stripe_secret_key="sk_test_1")) is not None
+
+
+async def test_worker_tops_up_and_updates_packs(topping: Topping, tmp_path: Path) -> None:
+    worker = Worker(
+        topping.story.database,
+        topping.story.clock,
+        Mailer(None, tmp_path),
+        "bill@maas.example",
+        SignedPoster(AllowedAddresses()),
+        SEALER,
+    )
+    await worker.top_up_wallets()
+    assert topping.paid() == []
+    await replace(worker, top_ups=topping.runner).top_up_wallets()
+    assert topping.paid() == [10_000]
+    await offers(topping.story)
+    purchase = await buys(topping.firm, method="invoice")
+    topping.story.clock.pass_(days=4)
+    await worker.update_packs()
+    assert (await bought(topping.firm, purchase)).purchase.state == "canceled"
