@@ -8,6 +8,7 @@ import pytest
 from billing.ledger.ledger import Book
 from billing.prepaid.pack_refunds import PackNotRefundable
 from billing.prepaid.pack_revenue import list_recognitions
+from billing.reports.revenue import list_revenue_by_month
 from billing.tables import AlertTarget
 from tests.support.billing.making import sql
 from tests.support.stories.pack_story import (
@@ -41,6 +42,10 @@ class TestExpiry:
             ("expired", 1_000, 60),
         ]
         assert await firm.balance(Book.REVENUE_PACKS) == -80
+        async with story.database.transaction() as session:
+            since, until = story.clock.at(2026, 10, 1), story.clock.at(2026, 11, 1)
+            (month,) = await list_revenue_by_month(session, since, until, story.clock.zone)
+        assert (month.usage, month.fees) == (0, 80)
         assert await firm.balance(Book.DEFERRED_REVENUE) == 0
         assert await story.differences() == ()
 
