@@ -148,6 +148,7 @@ async def test_failed_payments_are_retried_later_and_then_stop_it(
     topping: Topping, card: str
 ) -> None:
     await topping.saves(card)
+    await topping.firm.billed(email="owner@acme.example")
     waits = []
     for _ in range(3):
         assert await topping.runner.run() == 0
