@@ -13,8 +13,9 @@ import pytest
 
 from billing.collection.external_ids import store_external_customer
 from billing.collection.payments.off_session import SavedMethodCharge
-from billing.collection.payments.orders import TopUpLimits
+from billing.collection.payments.orders import TopUpLimits, list_orders
 from billing.collection.payments.providers import create_off_session_charger
+from billing.collection.payments.refunds import NewRefund, RefundInvalid, create_refund
 from billing.collection.stripe.checkout_client import CheckoutClient
 from billing.collection.stripe.off_session import StripeOffSession
 from billing.outbox import RetryLater
@@ -127,6 +128,13 @@ async def test_runs_at_the_same_time_make_one_payment(topping: Topping) -> None:
     await asyncio.gather(*(topping.runner.run() for _ in range(4)))
     assert topping.paid() == [10_000]
     assert await topping.firm.wallet() == "100.00"
+    database, account_id = topping.story.database, topping.firm.account.id
+    async with database.transaction() as session:
+        (order,) = await list_orders(session, account_id, 10)
+    async with database.transaction() as session:
+        new = NewRefund(100, "goodwill", "r-1")
+        with pytest.raises(RefundInvalid, match="at Stripe"):
+            await create_refund(session, topping.story.clock, account_id, order.id, new)
 
 
 async def test_payment_of_a_process_that_died_is_found_and_not_repeated(topping: Topping) -> None:
