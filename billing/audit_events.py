@@ -38,6 +38,7 @@ class MoneyEvent(StrEnum):
     DEPOSIT_RECEIVED = "ledger.deposit"
     DEPOSIT_USED = "ledger.deposit_use"
     DEPOSIT_RETURNED = "ledger.deposit_return"
+    REVENUE_RECOGNIZED = "ledger.recognition"
     PAYMENT_DIFFERS = "payment.differs"
     INVOICE_FINALISED = "invoice.finalised"
     OUTCOME_SETTLED = "outcome.settled"

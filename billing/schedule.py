@@ -38,6 +38,8 @@ from billing.outbox import RetryLater, process_due_items
 from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
 from billing.outcomes.settlement.replay import MeasureFunction
+from billing.prepaid.auto_top_up_runner import AutoTopUpRunner
+from billing.prepaid.pack_jobs import run_pack_jobs
 from billing.reconciliation.job import run_record_check
 from infra.clock import Clock
 from infra.database.database import Database
@@ -54,7 +56,7 @@ class Worker:
     trains new versions of shared models from customers' feedback, `check_inputs` compares the
     inputs of customers' models with those of their training. `tend_signups` deletes old sign-ups
     and revokes starting grants of accounts with one payer. `payments` asks payment providers
-    about orders and refunds, None if none is configured.
+    about orders and refunds, `top_ups` charges saved payment methods; None if none is configured.
     """
 
     database: Database
@@ -69,6 +71,7 @@ class Worker:
     check_inputs: Callable[[], Awaitable[None]] | None = None
     payments: PaymentPoller | None = None
     tend_signups: Callable[[], Awaitable[None]] | None = None
+    top_ups: AutoTopUpRunner | None = None
 
     async def aggregate_usage(self) -> int:
         """Aggregate new usage. Returns the number of accounts whose credit must be refreshed."""
@@ -101,6 +104,10 @@ class Worker:
         """Decide the credit limits of accounts with a credit policy, daily and after events."""
         await evaluate_due_credit(self.database, self.clock)
 
+    async def update_packs(self) -> None:
+        """Expire prepaid packs, recognize their revenue, cancel unpaid ones, send notices."""
+        await run_pack_jobs(self.database, self.clock)
+
     async def run_dunning(self) -> None:
         """Take the due dunning steps of overdue invoices."""
         await dun_accounts(self.database, self.clock)
@@ -126,6 +133,11 @@ class Worker:
         if self.payments is not None:
             await self.payments.poll_orders()
             await self.payments.poll_refunds()
+
+    async def top_up_wallets(self) -> None:
+        """Top up wallets below their threshold from saved payment methods."""
+        if self.top_ups is not None:
+            await self.top_ups.run()
 
     async def send_notifications(self) -> None:
         """Send due e-mails and webhooks. A separate job, because receivers may be slow."""
@@ -163,6 +175,8 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "payments": ("* * * * * */10", Worker.poll_payments),
     "dun": ("*/15 * * * *", Worker.run_dunning),
     "decide": ("* * * * *", Worker.decide_credit),
+    "top_up": ("* * * * *", Worker.top_up_wallets),
+    "packs": ("7 * * * *", Worker.update_packs),
     # At night in China.
     "check": ("17 19 * * *", Worker.check_records),
     "drift": ("*/5 * * * *", Worker.check_drift),

@@ -19,6 +19,7 @@ from gateway.drift.check import DriftCheck
 from gateway.observations.check import PromiseCheck
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.integrations import (
+    create_auto_top_ups,
     create_checkout,
     create_collector,
     create_mailer,
@@ -56,6 +57,7 @@ async def run_worker(settings: Settings) -> None:
     database = Database(url, pool_size=_POOL_SIZE)
     collector = create_collector(settings)
     checkout = create_checkout(settings, SystemClock(), database)
+    top_ups = create_auto_top_ups(settings, SystemClock(), database)
     try:
         async with _nightly_proposals(settings, database) as nightly_job:
             worker = Worker(
@@ -70,6 +72,7 @@ async def run_worker(settings: Settings) -> None:
                 check_inputs=_model_checks(database),
                 payments=PaymentPoller(database, SystemClock(), checkout),
                 tend_signups=_signup_checks(database, settings),
+                top_ups=top_ups,
             )
             app = create_job_app(url, worker)
             async with app.open_async():
@@ -77,6 +80,8 @@ async def run_worker(settings: Settings) -> None:
     finally:
         await database.close()
         await checkout.close()
+        if top_ups is not None:
+            await top_ups.close()
         if collector is not None:
             await collector.close()
 

@@ -197,6 +197,17 @@ class Settings(SignupSettings):
     stripe_api_base: str | None = Field(
         None, pattern=r"^https?://\S+$", description="another base URL of the Stripe API, for tests"
     )
+    stripe_checkout_webhook_secret: SecretStr | None = Field(
+        None,
+        description="secret with which Stripe signs the events that it sends to "
+        "`/collectors/stripe_checkout/notifications`; if set, customers can pay by Stripe Checkout",
+    )
+    stripe_payment_methods: str | None = Field(
+        None,
+        pattern=r"^[A-Z]{3}=[a-z0-9_,]+(;[A-Z]{3}=[a-z0-9_,]+)*$",
+        description="payment method types by currency for Stripe Checkout and invoices that Stripe "
+        "sends, such as `CNY=card,alipay,wechat_pay;USD=card`; unset: those of the Stripe account",
+    )
     wechat_pay_mch_id: str | None = Field(
         None,
         pattern=r"^\d{8,10}$",
@@ -247,11 +258,9 @@ class Settings(SignupSettings):
         description="another address of Alipay's gateway, for tests",
     )
     top_up_min: Amount = Field(
-        Decimal(1), description="smallest top-up by WeChat Pay or Alipay, in the account's currency"
+        Decimal(1), description="smallest top-up by a customer, in the account's currency"
     )
-    top_up_max: Amount = Field(
-        Decimal(50_000), description="largest top-up by WeChat Pay or Alipay"
-    )
+    top_up_max: Amount = Field(Decimal(50_000), description="largest top-up by a customer")
     smtp_url: SecretStr | None = Field(
         None,
         description="SMTP server for e-mails, `smtp://user:password@host:587` or `smtps://…`; "

@@ -109,19 +109,21 @@ def line_description(
         locale,
         key,
         plan=terms.names[locale],
-        model=product_label(locale, line.model or ""),
-        meter=_meter_text(locale, line.meter, reasoning) if line.meter else "",
+        model=product_label(locale, line.model or "") or translate(locale, "all_models"),
+        meter=_meter_text(locale, line.meter, reasoning, line.packed) if line.meter else "",
         percent=format_percent(line.ppm or 0),
         late_invoice=late_invoice,
     )
 
 
-def _meter_text(locale: str, meter: str, reasoning: int | None) -> str:
-    """Return the name of a meter, with the reasoning tokens that its quantity includes."""
+def _meter_text(locale: str, meter: str, reasoning: int | None, packed: int) -> str:
+    """Return the name of a meter, with the reasoning tokens and pack units in its quantity."""
     name = translate(locale, meter)
-    if not reasoning:
-        return name
-    return translate(locale, "with_reasoning", meter=name, count=f"{reasoning:,}")
+    if reasoning:
+        name = translate(locale, "with_reasoning", meter=name, count=f"{reasoning:,}")
+    if packed:
+        name = translate(locale, "with_packs", meter=name, count=f"{packed:,}")
+    return name
 
 
 def product_label(locale: str, name: str) -> str:

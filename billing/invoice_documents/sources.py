@@ -172,4 +172,5 @@ def _build_line(row: InvoiceLine, terms: PlanTerms) -> StatementLine:
         starts_at=row.starts_at,
         ends_at=row.ends_at,
         charge_id=row.charge_id,
+        packed=row.packed or 0,
     )

@@ -17,6 +17,7 @@ _TEXTS: Mapping[str, str] = {
     "minimum": gettext_noop("{plan}: top-up to the minimum commitment"),
     "outcome": gettext_noop("{plan}: outcomes"),
     "late_fee": gettext_noop("Late fee for invoice {late_invoice}"),
+    "pack": gettext_noop("Prepaid pack {plan}: {meter} of {model}"),
     # Models at a service tier.
     "priority": gettext_noop("{model}, priority"),
     "flex": gettext_noop("{model}, flex"),
@@ -27,6 +28,8 @@ _TEXTS: Mapping[str, str] = {
     "cached_input_tokens": gettext_noop("cached input tokens"),
     "output_tokens": gettext_noop("output tokens"),
     "with_reasoning": gettext_noop("{meter}, including {count} reasoning tokens"),
+    "tokens": gettext_noop("tokens"),
+    "with_packs": gettext_noop("{meter}, {count} of them from prepaid packs"),
     "rows": gettext_noop("inference rows"),
     "images": gettext_noop("inference images"),
     "adaptation_seconds": gettext_noop("fine-tuning seconds"),

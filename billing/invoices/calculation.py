@@ -207,10 +207,7 @@ def _merge_consumed(first: Sequence[ModelUsage], second: Sequence[ModelUsage]) -
     by_model = {usage.model: usage for usage in first}
     for usage in second:
         if usage.model in by_model:
-            other = by_model[usage.model]
-            by_model[usage.model] = ModelUsage(
-                usage.model, other.quantities + usage.quantities, other.late + usage.late
-            )
+            by_model[usage.model] += usage
         else:
             by_model[usage.model] = usage
     return list(by_model.values())

@@ -31,6 +31,7 @@ from billing.ledger.ledger import (
     outstanding_amount,
     post_transaction,
 )
+from billing.metering.packs import find_invoice_purchase
 from billing.money import allocate, minor_text, rounded
 from billing.tables import CreditNote, Invoice, InvoiceStatus, WalletGrant
 from infra import ids
@@ -198,9 +199,10 @@ async def _post_note(
 ) -> None:
     """Post the credit note to the ledger, with a wallet grant for its wallet part."""
     usage, fees = allocate(note.net, [invoice.usage, invoice.net - invoice.usage])
+    pack = await find_invoice_purchase(session, note.account_id, invoice.id)
     postings = [
         Posting(Book.REVENUE_USAGE, usage, invoice.id),
-        Posting(Book.REVENUE_FEES, fees, invoice.id),
+        Posting(Book.REVENUE_FEES if pack is None else Book.DEFERRED_REVENUE, fees, invoice.id),
         Posting(Book.TAX, note.tax, invoice.id),
         Posting(Book.RECEIVABLE, note.to_wallet + note.refunded - note.total, invoice.id),
         Posting(Book.CASH, -note.refunded, invoice.id),

@@ -33,6 +33,12 @@ from billing.ledger.ledger import (
     post_transaction,
 )
 from billing.ledger.wallets import pay_from_wallet
+from billing.metering.packs import (
+    PurchaseState,
+    activate_paid_purchase,
+    end_purchase,
+    find_invoice_purchase,
+)
 from billing.rating.statement import LineKind, StatementLine
 from billing.tables import (
     BillingProfile,
@@ -48,7 +54,7 @@ from infra.errors import AppError
 
 INVOICE_ID_PREFIX = "inv"
 FEE_KINDS = (LineKind.FIXED_FEE, LineKind.UNUSED_FEE)
-NON_USAGE_KINDS = (*FEE_KINDS, LineKind.OUTCOME, LineKind.LATE_FEE)
+NON_USAGE_KINDS = (*FEE_KINDS, LineKind.OUTCOME, LineKind.LATE_FEE, LineKind.PACK)
 
 
 class InvoiceNotFound(AppError):
@@ -139,12 +145,19 @@ async def replace_draft_lines(
 
 
 async def finalize_invoice(
-    session: AsyncSession, clock: Clock, profile: BillingProfile, invoice: Invoice
+    session: AsyncSession,
+    clock: Clock,
+    profile: BillingProfile,
+    invoice: Invoice,
+    *,
+    fee_book: Book = Book.REVENUE_FEES,
+    use_wallet: bool = True,
 ) -> Invoice:
     """Finalize a draft: assign its number and parties, post it, and pay it from the wallet.
 
-    A collector collects the rest unless collection is manual. The profile must be locked. The
-    number series' row stays locked until the commit, so that numbers have no gaps.
+    With `use_wallet` False the wallet stays as it is. What is not usage is posted to `fee_book`. A
+    collector collects the rest unless collection is manual. The profile must be locked. The number
+    series' row stays locked until the commit, so that numbers have no gaps.
     """
     now = clock.now()
     _require_status(invoice, InvoiceStatus.DRAFT)
@@ -161,7 +174,12 @@ async def finalize_invoice(
     invoice.parties = parties  # type: ignore[assignment]  # a subquery of the UPDATE
     await session.flush()
     await store_payment_terms(session, invoice, now, may_split=collection.is_manual)
-    outstanding = await _post_invoice(session, clock, invoice) if invoice.total else 0
+    outstanding = invoice.total
+    if outstanding:
+        await _post_invoice(session, clock, invoice, fee_book)
+    if outstanding and use_wallet:
+        account_id = invoice.account_id
+        outstanding -= await pay_from_wallet(session, clock, account_id, invoice.id, outstanding)
     if not outstanding:
         await _mark_paid(session, clock, invoice)
     elif collection.is_manual:
@@ -171,20 +189,19 @@ async def finalize_invoice(
     return invoice
 
 
-async def _post_invoice(session: AsyncSession, clock: Clock, invoice: Invoice) -> int:
-    """Post a final invoice and pay it from the wallet; return the rest in minor units."""
+async def _post_invoice(
+    session: AsyncSession, clock: Clock, invoice: Invoice, fee_book: Book
+) -> None:
+    """Post a final invoice to the ledger; what is not usage to `fee_book`."""
     postings = [
         Posting(Book.RECEIVABLE, invoice.total, invoice.id),
         Posting(Book.REVENUE_USAGE, -invoice.usage, invoice.id),
-        Posting(Book.REVENUE_FEES, invoice.usage - invoice.net, invoice.id),
+        Posting(fee_book, invoice.usage - invoice.net, invoice.id),
         Posting(Book.TAX, -invoice.tax, invoice.id),
     ]
     account_id, key = invoice.account_id, f"invoice:{invoice.id}"
     kind, currency = TransactionKind.INVOICE, invoice.currency
     await post_transaction(session, clock, account_id, kind, key, currency, postings)
-    return invoice.total - await pay_from_wallet(
-        session, clock, account_id, invoice.id, invoice.total
-    )
 
 
 async def mark_paid_if_settled(session: AsyncSession, clock: Clock, invoice: Invoice) -> bool:
@@ -228,6 +245,9 @@ async def mark_void(session: AsyncSession, clock: Clock, invoice: Invoice) -> No
     )
     invoice.status, invoice.settled_at = InvoiceStatus.VOID.value, clock.now()
     await session.flush()
+    purchase = await find_invoice_purchase(session, invoice.account_id, invoice.id)
+    if purchase is not None:
+        await end_purchase(session, purchase, PurchaseState.CANCELED, clock.now())
     await enqueue_change(session, clock, invoice, CollectionAction.VOID)
 
 
@@ -281,9 +301,13 @@ async def next_document_number(session: AsyncSession, legal_entity_id: UUID, doc
 
 
 async def _mark_paid(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
-    """Set an invoice to paid, settled now; posts nothing to the ledger."""
+    """Set an invoice to paid, settled now; a pack that it bills becomes usable.
+
+    Posts nothing to the ledger.
+    """
     invoice.status, invoice.settled_at = InvoiceStatus.PAID.value, clock.now()
     await session.flush()
+    await activate_paid_purchase(session, invoice.account_id, invoice.id, clock.now())
 
 
 def _require_status(invoice: Invoice, status: InvoiceStatus) -> None:
@@ -307,6 +331,7 @@ def _line_row(invoice: Invoice, position: int, line: StatementLine) -> InvoiceLi
         meter=line.meter,
         quantity=line.quantity,
         included=line.included,
+        packed=line.packed or None,
         ppm=line.ppm,
         starts_at=line.starts_at,
         ends_at=line.ends_at,

@@ -29,6 +29,8 @@ class Book(StrEnum):
     CASH = "cash"  # asset: money received by any payment method
     REVENUE_USAGE = "revenue_usage"
     REVENUE_FEES = "revenue_fees"
+    DEFERRED_REVENUE = "deferred_revenue"  # liability: prepaid packs not used yet, before tax
+    REVENUE_PACKS = "revenue_packs"  # prepaid packs used or expired
     TAX = "tax"  # liability: tax owed to the tax office
     PROMOTION = "promotion"  # expense: promotional wallet credit
     BREAKAGE = "breakage"  # revenue: expired paid wallet credit
@@ -52,6 +54,7 @@ class TransactionKind(StrEnum):
     DEPOSIT = "deposit"
     DEPOSIT_USE = "deposit_use"
     DEPOSIT_RETURN = "deposit_return"
+    RECOGNITION = "recognition"  # of deferred revenue
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Usage rows, one per call: the record to insert, insertion, listing and JSON form."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,11 +69,10 @@ class UsageRecord:
         """Return the included units that the call used, by quota id."""
         if self.covered is None:
             return {}
-        return {
-            quota_id: units
-            for by_quota in self.covered.values()
-            for quota_id, units in by_quota.items()
-        }
+        sums: Counter[str] = Counter()
+        for by_quota in self.covered.values():
+            sums.update(by_quota)
+        return sums
 
     def __post_init__(self) -> None:
         if (self.cost_nano or self.covered) and not (

@@ -42,6 +42,21 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "mailbox.\n"
         ),
     ),
+    "auto_top_up_stopped": (
+        gettext_noop("Automatic top-up stopped"),
+        gettext_noop(
+            "Hello,\n\nThe automatic top-up of {amount} failed {failures} times and was turned "
+            "off. Check the saved payment method, then turn automatic top-up on again on the page "
+            "of the wallet.\n"
+        ),
+    ),
+    "pack_expiring": (
+        gettext_noop("Prepaid pack expires soon: {pack}"),
+        gettext_noop(
+            "Hello,\n\n{remaining} of {units} units of the prepaid pack {pack} are unused. They "
+            "expire on {expires_at}.\n"
+        ),
+    ),
     "drift_moderate": (
         gettext_noop("Model drift: {model}"),
         gettext_noop(

@@ -1,7 +1,7 @@
 """Monitored limits of an account with their current usage, for alerts, pages and the API.
 
 These are the plan's spend cap, the credit limit, the monthly budget of each active key, the plan's
-included units and the units covered by outcome contracts.
+included units, the units covered by outcome contracts and prepaid packs.
 """
 
 from collections import Counter
@@ -19,11 +19,12 @@ from billing.invoice_documents.translations import translate
 from billing.invoices.calculation import TermsUsage
 from billing.invoices.headroom import CreditFunds, load_credit_funds
 from billing.invoices.usage_position import UsagePosition
+from billing.metering.packs import PACK_PURCHASE_PREFIX, PurchaseState, load_pack_units
 from billing.metering.quotas import QuotaState, list_quota_states, month_start
 from billing.money import nano_text, round_to_minor
 from billing.notifications.messages import EmailNotice
 from billing.rating.statement import allowance_usage
-from billing.tables import ApiKey, BillingPeriod, QuotaKind
+from billing.tables import ApiKey, BillingPeriod, Pack, PackPurchase, QuotaKind
 from billing.translations.catalog import billing_texts
 from infra import ids
 from infra.translations import gettext_noop
@@ -50,6 +51,7 @@ _SUBJECTS: Mapping[str, tuple[str, str]] = {
         "{meter} ({model}) covered by {contract}",
         gettext_noop("the {meter} of {model} included in contract {contract}"),
     ),
+    "pack": ("prepaid pack {purchase}", gettext_noop("the {meter} of the prepaid pack {pack}")),
 }
 
 
@@ -134,7 +136,10 @@ async def load_monitored_limits(
     funds = await load_credit_funds(session, position)
     limits = await list_quota_states(session, position.account_id)
     names = await active_key_names(session, position)
-    return list_monitored_limits(position, funds, limits, names)
+    return [
+        *list_monitored_limits(position, funds, limits, names),
+        *await _load_pack_limits(session, position),
+    ]
 
 
 def list_monitored_limits(
@@ -174,6 +179,35 @@ async def active_key_names(session: AsyncSession, position: UsagePosition) -> di
         key_id: name if times[name] == 1 else f"{name} ({ids.format_id('key', key_id)})"
         for key_id, name in rows
     }
+
+
+async def _load_pack_limits(session: AsyncSession, position: UsagePosition) -> list[MonitoredLimit]:
+    """Return the account's prepaid packs that have not expired as limits."""
+    query = select(PackPurchase, Pack.name).join(Pack, col(Pack.id) == col(PackPurchase.pack_id))
+    query = query.where(
+        col(PackPurchase.account_id) == position.account_id,
+        col(PackPurchase.state) == PurchaseState.ACTIVE.value,
+        col(PackPurchase.expires_at) > position.at,
+    )
+    rows = (await session.execute(query.order_by(col(PackPurchase.expires_at)))).all()
+    purchase_ids = [purchase.id for purchase, _ in rows]
+    units = await load_pack_units(session, position.account_id, purchase_ids)
+    return [
+        MonitoredLimit(
+            "pack",
+            purchase.starts_at or purchase.created_at,
+            units[purchase.id].used,
+            purchase.units,
+            {
+                "meter": purchase.meter,
+                "model": purchase.model,
+                "pack": name,
+                "purchase": ids.format_id(PACK_PURCHASE_PREFIX, purchase.id),
+            },
+            name,
+        )
+        for purchase, name in rows
+    ]
 
 
 def _spend_cap_limits(position: UsagePosition) -> list[MonitoredLimit]:

@@ -19,6 +19,7 @@ from billing.rating.price_kinds.registry import price_from_fields
 from billing.rating.products import model_of_product, product_name, tier_of_product
 from billing.rating.terms import (
     LIST_PLAN,
+    PACK_PLAN,
     Alignment,
     Allowance,
     Discount,
@@ -108,6 +109,8 @@ def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> P
         raise TermsInvalid(
             f"plan: the name {LIST_PLAN!r} is reserved for the catalog's list prices.", param="plan"
         )
+    if file.plan == PACK_PLAN:
+        raise TermsInvalid(f"plan: the name {PACK_PLAN!r} is reserved for packs.", param="plan")
     listed = list_prices(file.currency) if file.list_prices else {}
     listed = {
         name: meters for name, meters in listed.items() if not _is_restated(name, listed, file)

@@ -1,14 +1,15 @@
 """Statement of a billing period: invoice lines and running totals of usage under plan terms.
 
-    quantities by model -> meters -> less allowances -> price -> rounded line
+    quantities by model -> meters -> less packs and allowances -> price -> rounded line
                         -> discounts -> minimum
 
 Previews, running totals, available credit and invoices all use this module, so they apply the
 same order.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -34,14 +35,16 @@ class LineKind(StrEnum):
     MINIMUM = "minimum"  # difference to the plan's minimum commitment
     OUTCOME = "outcome"  # monthly charge of an outcome contract
     LATE_FEE = "late_fee"  # of an overdue invoice
+    PACK = "pack"  # purchase of a prepaid pack
 
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
     """An invoice line. `minor` is in minor units, before tax unless the terms are tax-inclusive.
 
-    For usage, `included` of the `quantity` units are covered by allowances. `starts_at` and
-    `ends_at` are the service period of a fee or an outcome charge (`charge_id`).
+    For usage, `included` of the `quantity` units are covered by allowances and prepaid packs, of
+    which `packed` by packs. `starts_at` and `ends_at` are the service period of a fee or an outcome
+    charge (`charge_id`).
     """
 
     kind: LineKind
@@ -56,15 +59,32 @@ class StatementLine:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     charge_id: UUID | None = None
+    packed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ModelUsage:
-    """Usage of one model in a period under one version of terms; `late` is of earlier periods."""
+    """Usage of one model in a period under one version of terms; `late` is of earlier periods.
+
+    `packed` and `late_packed` are the units by meter that prepaid packs covered. They are known
+    for each call, so neither allowances nor prices apply to them.
+    """
 
     model: str
     quantities: Quantities
     late: Quantities = NO_USAGE
+    packed: Mapping[str, int] = field(default_factory=dict)
+    late_packed: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: "ModelUsage") -> "ModelUsage":
+        """Add usage of the same model, separately for usage in time and late usage."""
+        return ModelUsage(
+            self.model,
+            self.quantities + other.quantities,
+            self.late + other.late,
+            Counter(self.packed) + Counter(other.packed),
+            Counter(self.late_packed) + Counter(other.late_packed),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +111,16 @@ class AllowanceUsage:
 
 @dataclass(frozen=True, slots=True)
 class _MeterUsage:
-    """Units of one meter of one model, and how many of them are covered by allowances."""
+    """Units of one meter of one model, and how many of them are covered by allowances.
+
+    Units that prepaid packs covered are counted apart, in `packed` and `late_packed`.
+    """
 
     price: Price
     on_time: int
     late: int
+    packed: int = 0
+    late_packed: int = 0
     included: int = 0
 
     @property
@@ -127,8 +152,7 @@ def usage_lines(
     lines: list[StatementLine] = []
     for (model, meter), usage in metered.items():
         on_time = rounded(Fraction(usage.on_time_nano, nano_per_unit))
-        if usage.on_time:
-            included = min(usage.included, usage.on_time)
+        if usage.on_time or usage.packed:
             lines.append(
                 StatementLine(
                     LineKind.USAGE,
@@ -136,12 +160,13 @@ def usage_lines(
                     version,
                     model,
                     meter,
-                    usage.on_time,
-                    included,
+                    usage.on_time + usage.packed,
+                    min(usage.included, usage.on_time) + usage.packed,
                     usage.price,
+                    packed=usage.packed,
                 )
             )
-        if usage.late:
+        if usage.late or usage.late_packed:
             minor = rounded(Fraction(usage.nano - usage.on_time_nano, nano_per_unit))
             lines.append(
                 StatementLine(
@@ -150,9 +175,10 @@ def usage_lines(
                     version,
                     model,
                     meter,
-                    usage.late,
-                    usage.late_included,
+                    usage.late + usage.late_packed,
+                    usage.late_included + usage.late_packed,
                     usage.price,
+                    packed=usage.late_packed,
                 )
             )
     lines += _discount_lines(terms, lines)
@@ -233,9 +259,7 @@ def _apply_allowances(
         for model_meter, units in usage.units.items():
             covered[model_meter] += units
     return {
-        model_meter: _MeterUsage(
-            meter_usage.price, meter_usage.on_time, meter_usage.late, covered[model_meter]
-        )
+        model_meter: replace(meter_usage, included=covered[model_meter])
         for model_meter, meter_usage in metered.items()
     }
 
@@ -291,8 +315,12 @@ def _meter_usage(
         )
         on_time = sum(billable_units(terms, *model_meter, one.quantities) for one in model_usage)
         late = sum(billable_units(terms, *model_meter, one.late) for one in model_usage)
+        packed = sum(one.packed.get(priced.meter, 0) for one in model_usage)
+        late_packed = sum(one.late_packed.get(priced.meter, 0) for one in model_usage)
         if on_time or late:
-            metered[model_meter] = _MeterUsage(priced.price, on_time, late)
+            metered[model_meter] = _MeterUsage(
+                priced.price, on_time - packed, late - late_packed, packed, late_packed
+            )
     return metered
 
 

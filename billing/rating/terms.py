@@ -26,6 +26,7 @@ from infra.errors import AppError
 
 ANY_MODEL = "*"
 LIST_PLAN = "list"  # reserved name of the pay-as-you-go terms made from the model catalog
+PACK_PLAN = "prepaid_packs"  # reserved name of the terms that state the price of a prepaid pack
 _MAX_MINOR_UNITS = 10**13
 _MAX_ALLOWANCE_UNITS = 10**15
 

@@ -34,7 +34,10 @@ CHECKS: Mapping[str, str] = {
     "Included units belong to the call's terms and were consumed": f"""
         select t.request_id::text, sum(t.units), coalesce(min(t.consumed) filter (where q.id is
                not null), 0)
-        from ({_COVERED_UNITS_BY_CALL}) t left join quota q
+        from (
+            select c.* from ({_COVERED_UNITS_BY_CALL}) c
+            where not exists (select from pack_purchase k where k.id = c.quota_id)
+        ) t left join quota q
           on q.id = t.quota_id and q.account_id = t.account_id and q.kind = 'included_units'
          and q.plan_version_id = t.plan_version_id and q.period_start <= t.started_at
          and q.scope in (t.model || '/' || t.meter, '*/' || t.meter)

@@ -22,6 +22,7 @@ from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
 from billing.reconciliation.invoices_and_ledger import RERATING_CHECK, rerate_invoices
 from billing.reconciliation.outcomes import recompute_settlements
 from billing.reconciliation.payment_orders import CHECKS as PAYMENT_CHECKS
+from billing.reconciliation.prepaid import CHECKS as PREPAID_CHECKS
 from billing.reconciliation.usage_rows import ROW_COSTS, RowCostCheck, check_row_costs
 from infra import ids
 from infra.database.database import allow_long_statements
@@ -134,7 +135,7 @@ _FIGURES = """
 
 def _all_checks() -> Mapping[str, str]:
     """Return the queries of all checks, by name."""
-    return {**_CHECKS, **INCLUDED_CHECKS, **BOOK_CHECKS, **PAYMENT_CHECKS}
+    return {**_CHECKS, **INCLUDED_CHECKS, **BOOK_CHECKS, **PAYMENT_CHECKS, **PREPAID_CHECKS}
 
 
 async def reconcile(session: AsyncSession, since: int = 0) -> ReconciliationResult:

@@ -17,13 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.dates import local_day
 
 _MAX_SHARES = 100
-_IS_REVENUE = "p.book in ('revenue_usage', 'revenue_fees')"
+_IS_REVENUE = "p.book in ('revenue_usage', 'revenue_fees', 'revenue_packs')"
 _REVENUE_BY_MONTH = f"""
     select t.currency, date_trunc('month', t.occurred_at, :zone),
            coalesce(-sum(p.minor) filter (
                where p.book = 'revenue_usage' and t.kind <> 'credit_note'), 0),
            coalesce(-sum(p.minor) filter (
-               where p.book = 'revenue_fees' and t.kind <> 'credit_note'), 0),
+               where p.book in ('revenue_fees', 'revenue_packs')
+                 and t.kind <> 'credit_note'), 0),
            coalesce(sum(p.minor) filter (where {_IS_REVENUE} and t.kind = 'credit_note'), 0),
            coalesce(sum(p.minor) filter (where p.book = 'bad_debt'), 0)
     from ledger_transaction t join ledger_posting p on p.transaction_id = t.id
@@ -35,7 +36,7 @@ _REVENUE_BY_MONTH = f"""
 _DIMENSION_SQL = {
     "plan": "v.plan",
     "model": "l.model",
-    "kind": "case when l.kind in ('fixed_fee', 'unused_fee') then 'fees' "
+    "kind": "case when l.kind in ('fixed_fee', 'unused_fee', 'pack') then 'fees' "
     "when l.kind = 'outcome' then 'outcomes' else 'usage' end",
     "account": "a.name",
 }
@@ -72,8 +73,8 @@ class RevenueDimension(StrEnum):
 class MonthlyRevenue:
     """Revenue of a month in a currency, in minor units.
 
-    `fees` include outcome charges. `credited` is the total of credit notes; `lost` is bad debt,
-    which is an expense and does not reduce revenue.
+    `fees` include outcome charges, and prepaid packs when they are used or expire. `credited` is
+    the total of credit notes; `lost` is bad debt, which is an expense and does not reduce revenue.
     """
 
     currency: str

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.rating.terms import PlanTerms, parse_terms
+from billing.rating.terms import PACK_PLAN, PlanTerms, parse_terms
 from billing.tables import PlanVersion, UnlistedPlan
 from infra.clock import Clock
 from infra.errors import AppError
@@ -70,7 +70,7 @@ async def find_plan_version(
         query = query.where(col(PlanVersion.number) == number)
     statement = query.order_by(col(PlanVersion.number).desc()).limit(1)
     version = (await session.scalars(statement)).one_or_none()
-    if version is None:
+    if version is None or plan == PACK_PLAN:
         raise plan_not_found(plan, currency, number)
     return version
 
@@ -82,9 +82,10 @@ def plan_not_found(plan: str, currency: str, number: int | None = None) -> PlanN
 
 
 async def list_plan_versions(session: AsyncSession) -> list[PlanVersion]:
-    """List all versions of all plans, by plan, currency and number."""
+    """List all versions of all plans, by plan, currency and number. Packs are no plans."""
     order = col(PlanVersion.plan), col(PlanVersion.currency), col(PlanVersion.number)
-    return list(await session.scalars(select(PlanVersion).order_by(*order)))
+    query = select(PlanVersion).where(col(PlanVersion.plan) != PACK_PLAN)
+    return list(await session.scalars(query.order_by(*order)))
 
 
 async def is_listed(session: AsyncSession, plan: str, currency: str) -> bool:

@@ -85,6 +85,22 @@ _INSERT_COVER_TOTALS = """
     group by 1, 2
     on conflict (account_id, quota_id) do update set units = t.units + excluded.units
 """
+_INSERT_PACK_TOTALS = f"""
+    insert into usage_pack_total as t (
+        period_id, purchase_id, plan_version_id, model, meter, late, account_id, units
+    )
+    select p.id, k.id, coalesce(u.plan_version_id, {_NIL_UUID}), {PRODUCT_SQL}, m.key,
+           u.started_at < p.starts_at, p.account_id, sum(q.value::bigint)
+    from usage u join open_period p
+      on p.account_id = u.account_id and u.started_at >= p.since and u.started_at < p.until
+    cross join lateral jsonb_each(u.covered) m
+    cross join lateral jsonb_each_text(m.value) q
+    join pack_purchase k on k.id = q.key::uuid and k.account_id = u.account_id
+    where {{which}} and u.covered is not null
+    group by 1, 2, 3, 4, 5, 6, 7
+    on conflict (period_id, purchase_id, plan_version_id, model, meter, late)
+    do update set units = t.units + excluded.units
+"""  # noqa: S608  # put together of the constants above
 _NEW_ROWS = "u.written_in >= :since and u.written_in < :cut and u.account_id is not null"
 _INSERT_NEW_HOUR_TOTALS = _INSERT_HOUR_TOTALS.format(which=_NEW_ROWS) + " returning t.account_id"
 _CHANGED_ACCOUNTS = "select distinct account_id from moved"
@@ -138,6 +154,13 @@ _PERIOD_TOTALS = f"""
       and settlement in ('complete', 'client_abort')
     group by 1, 2, 3, 4 order by 1, 2, 3, 4
 """  # noqa: S608  # the same
+_PACK_TOTALS = """
+    select period_id, plan_version_id, model, late, meter, sum(units)
+    from usage_pack_total where account_id = :account and period_id = any(:periods)
+    group by 1, 2, 3, 4, 5
+"""
+# Of one period, terms version and model, in time (False) or late (True): units by meter.
+_PackedUnits = Mapping[tuple[UUID, UUID, str, bool], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +223,9 @@ async def _add_new_rows(session: AsyncSession, values: Mapping[str, int]) -> tup
         text(f"with {_OPEN_PERIOD_CTE} {_INSERT_TAG_TOTALS.format(which=_NEW_ROWS)}"), values
     )
     await session.execute(text(_INSERT_COVER_TOTALS.format(which=_NEW_ROWS)), values)
+    await session.execute(
+        text(f"with {_OPEN_PERIOD_CTE} {_INSERT_PACK_TOTALS.format(which=_NEW_ROWS)}"), values
+    )
     await aggregate_upstreams(session, values["cut"])
     await aggregate_projects(session, _OPEN_PERIOD_CTE, values["cut"])
     return accounts
@@ -232,7 +258,7 @@ async def lock_totals(session: AsyncSession) -> int:
 async def rebuild_totals(session: AsyncSession, account_id: UUID) -> None:
     """Rebuild the totals of an account's open periods from its usage rows."""
     cut = await lock_totals(session)
-    for table in ("usage_total", "usage_tag_total", "usage_project_total"):
+    for table in ("usage_total", "usage_tag_total", "usage_project_total", "usage_pack_total"):
         await session.execute(
             text(
                 f"delete from {table} where account_id = :account and period_id in "  # noqa: S608
@@ -241,7 +267,12 @@ async def rebuild_totals(session: AsyncSession, account_id: UUID) -> None:
             {"account": account_id},
         )
     values = {"account": account_id, "cut": cut}
-    for query in (_INSERT_HOUR_TOTALS, _INSERT_TAG_TOTALS, INSERT_PROJECT_TOTALS):
+    for query in (
+        _INSERT_HOUR_TOTALS,
+        _INSERT_TAG_TOTALS,
+        INSERT_PROJECT_TOTALS,
+        _INSERT_PACK_TOTALS,
+    ):
         await session.execute(
             text(f"with {_OPEN_PERIOD_CTE} {query.format(which=_ROWS_OF_OPEN_PERIODS)}"), values
         )
@@ -269,13 +300,32 @@ async def load_period_totals(
         models = usage_by_period[period_id].setdefault(version_id, {})
         models.setdefault(model, [Quantities(), Quantities()])[late] = Quantities(*units)
         costs[period_id] += cost
+    packed = await _load_packed_units(session, values)
     return {
         period_id: PeriodTotals(
             {
-                version_id: [ModelUsage(model, *pair) for model, pair in models.items()]
+                version_id: [
+                    ModelUsage(
+                        model,
+                        pair[False],
+                        pair[True],
+                        packed.get((period_id, version_id, model, False), {}),
+                        packed.get((period_id, version_id, model, True), {}),
+                    )
+                    for model, pair in models.items()
+                ]
                 for version_id, models in versions.items()
             },
             costs[period_id],
         )
         for period_id, versions in usage_by_period.items()
     }
+
+
+async def _load_packed_units(session: AsyncSession, values: Mapping[str, object]) -> _PackedUnits:
+    """Return the units that prepaid packs covered in the periods of an account."""
+    packed: dict[tuple[UUID, UUID, str, bool], dict[str, int]] = {}
+    rows = (await session.execute(text(_PACK_TOTALS), values)).all()
+    for period_id, version_id, model, late, meter, units in rows:
+        packed.setdefault((period_id, version_id, model, late), {})[meter] = int(units)
+    return packed

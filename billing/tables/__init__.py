@@ -92,6 +92,18 @@ from billing.tables.plans import (
     UsageTagTotal,
     UsageTotal,
 )
+from billing.tables.prepaid import (
+    AutoTopUp,
+    AutoTopUpAttempt,
+    Pack,
+    PackPurchase,
+    PackRecognition,
+    UsagePackTotal,
+    Voucher,
+    VoucherBatch,
+    VoucherFailure,
+    VoucherRedemption,
+)
 from billing.tables.price_changes import PriceChange, PriceChangeAccount, PriceChangeState
 from billing.tables.projects import Project, ProjectCursor, ProjectUsageTotal, ServiceAccount
 
@@ -105,6 +117,8 @@ __all__ = [
     "AlertTarget",
     "ApiKey",
     "Attester",
+    "AutoTopUp",
+    "AutoTopUpAttempt",
     "BankLine",
     "BankProposal",
     "BillingPeriod",
@@ -152,6 +166,9 @@ __all__ = [
     "OutcomeCredit",
     "OutcomeSettlement",
     "OutcomeVersion",
+    "Pack",
+    "PackPurchase",
+    "PackRecognition",
     "Payment",
     "PaymentDiscrepancy",
     "PaymentFailure",
@@ -180,7 +197,12 @@ __all__ = [
     "UsageCorrection",
     "UsageCoverTotal",
     "UsageCursor",
+    "UsagePackTotal",
     "UsageTagTotal",
     "UsageTotal",
+    "Voucher",
+    "VoucherBatch",
+    "VoucherFailure",
+    "VoucherRedemption",
     "WalletGrant",
 ]

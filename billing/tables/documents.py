@@ -106,7 +106,7 @@ class Invoice(SQLModel, table=True):
 class InvoiceLine(SQLModel, table=True):
     """An invoice line (billing/rating/statement.py), immutable once the invoice is finalised.
 
-    Lines of outcomes refer to their charge.
+    Lines of outcomes refer to their charge. `packed` of the included units are from prepaid packs.
     """
 
     __tablename__ = "invoice_line"
@@ -121,6 +121,7 @@ class InvoiceLine(SQLModel, table=True):
     meter: str | None = Field(default=None, sa_column=Column(Text))
     quantity: int | None = Field(default=None, sa_column=_minor(nullable=True))
     included: int = Field(default=0, sa_column=_minor())
+    packed: int | None = Field(default=None, sa_column=_minor(nullable=True))
     ppm: int | None = None
     starts_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     ends_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.invoices.included_units import IncludedQuotas, get_included_quotas
+from billing.metering.packs import UsablePacks, find_usable_packs
 from billing.metering.quotas import QuotaRef, month_start
 from billing.rating.plan_file import ListPrices, list_price_terms
 from billing.rating.products import BATCH_TIER, TIERS, product_name, tier_of_product
@@ -68,9 +69,10 @@ class PriceBook:
         included = await _get_allowances(
             session, account_id, [*plan_terms, *contract_terms.values()], at
         )
-        changes = _price_changes(subscription, spans, included)
+        packs = await find_usable_packs(session, account_id, at)
+        changes = [*_price_changes(subscription, spans, included), *packs.changes]
         return AccountPrices(
-            _with_allowances(self._by_model(*plan_terms, list_terms), included),
+            _with_packs(_with_allowances(self._by_model(*plan_terms, list_terms), included), packs),
             {
                 tag: _with_allowances(self._by_model(contract_terms[version_id]), included)
                 for tag, version_id in version_ids.items()
@@ -189,6 +191,23 @@ def _with_allowances(
             ),
         )
         for model, model_prices in prices.items()
+    }
+
+
+def _with_packs(prices: Mapping[str, ModelPrices], packs: UsablePacks) -> Mapping[str, ModelPrices]:
+    """Return the prices with the packs that calls of each model may consume, after allowances.
+
+    Calls under an outcome contract use none: the contract states what they cost.
+    """
+    if not packs.quotas:
+        return prices
+    return {
+        model: replace(
+            one,
+            allowances=one.allowances
+            + tuple(quota for quota in packs.quotas if _applies_to(quota, model, one)),
+        )
+        for model, one in prices.items()
     }
 
 

@@ -7,12 +7,14 @@ from litestar.types import ControllerRouterHandler
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
 from gateway.api.batches import BatchRoutes
+from gateway.api.billing.auto_top_up import AutoTopUpRoutes
 from gateway.api.billing.collector_webhooks import webhook_routes
 from gateway.api.billing.credit import CreditRoutes
 from gateway.api.billing.fapiao import FapiaoRoutes, FapiaoTitleRoutes, InvoiceFapiaoRoutes
 from gateway.api.billing.invoices import InvoiceRoutes
 from gateway.api.billing.line_disputes import LineDisputeRoutes
 from gateway.api.billing.organization_usage import OrganizationRoutes
+from gateway.api.billing.packs import PackRoutes, VoucherRoutes
 from gateway.api.billing.payment_notifications import notification_routes
 from gateway.api.billing.payment_orders import PaymentOrderRoutes
 from gateway.api.billing.payment_pages import payment_page
@@ -79,6 +81,9 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     FapiaoRoutes,
     PaymentOrderRoutes,
     CreditRoutes,
+    AutoTopUpRoutes,
+    PackRoutes,
+    VoucherRoutes,
     SubscriptionRoutes,
     OutcomeRoutes,
     SettlementRoutes,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
 
+from billing.metering.packs import PackQuotaRef
 from billing.metering.quotas import QuotaRef
 from billing.rating.terms import ANY_MODEL
 from billing.tables import QuotaKind
@@ -139,20 +140,33 @@ class Reservation:
 
     @property
     def reserved_allowances(self) -> dict[QuotaRef, int]:
-        """Return the reserved included units by quota, model-specific allowances first."""
+        """Return the reserved included units by quota, in the order in which they are used.
+
+        A pack of tokens is listed for each of its meters, also for those without reserved units:
+        which meter uses the units is known after the call.
+        """
         reserved_units = [
             reserved for reserved in self._reserved if reserved.quota.kind is QuotaKind.ALLOWANCE
         ]
-        reserved_units.sort(key=lambda reserved: reserved.quota.model == ANY_MODEL)
-        return {reserved.quota: reserved.units for reserved in reserved_units}
+        reserved_units.sort(key=lambda reserved: allowance_order(reserved.quota))
+        units_by_quota: dict[QuotaRef, int] = {}
+        for reserved in reserved_units:
+            quota = reserved.quota
+            if isinstance(quota, PackQuotaRef):
+                for ref in quota.for_each_meter():
+                    units_by_quota.setdefault(ref, 0)
+            units_by_quota[quota] = units_by_quota.get(quota, 0) + reserved.units
+        return units_by_quota
 
     def merge(self, other: "Reservation") -> None:
         """Move the units of another reservation into this one."""
-        # By lease: after a restart of the heartbeat a quota has another lease.
-        own_by_lease = {id(reserved.lease): reserved for reserved in self._reserved}
+        # By lease: after a restart of the heartbeat a quota has another lease. And by meter: a pack
+        # of tokens has one lease for several.
+        own = {(id(reserved.lease), reserved.quota.meter): reserved for reserved in self._reserved}
         for reserved in other._reserved:
-            if id(reserved.lease) in own_by_lease:
-                own_by_lease[id(reserved.lease)].units += reserved.units
+            key = id(reserved.lease), reserved.quota.meter
+            if key in own:
+                own[key].units += reserved.units
             else:
                 self._reserved.append(reserved)
         other._reserved = []
@@ -169,13 +183,27 @@ class Reservation:
         `cost` is in nano-units, `allowance_units` are the consumed included units by quota id.
         """
         reserved_units, self._reserved = self._reserved, []
+        left = dict(allowance_units) if allowance_units else {}
         for reserved in reserved_units:
             lease, units = reserved.lease, reserved.units
-            if lease.consumable:
-                consumed = cost if lease.is_money else allowance_units.get(reserved.quota.id, 0)
+            if lease.is_money:
+                consumed = cost
+            elif lease.consumable:
+                # A pack of tokens is reserved once per meter, and used from its sum.
+                consumed = min(left.get(reserved.quota.id, 0), units)
+                left[reserved.quota.id] = left.get(reserved.quota.id, 0) - consumed
             else:
                 consumed = tokens
             lease.settle(units, consumed if consumed < units else units, now)
+
+
+def allowance_order(quota: QuotaRef) -> tuple[float, bool]:
+    """Return the sort key of included units: those of plans, then packs by their expiry.
+
+    Of those that are alike, model-specific ones come first.
+    """
+    expires_at = quota.expires_at if isinstance(quota, PackQuotaRef) else None
+    return 0.0 if expires_at is None else expires_at.timestamp(), quota.model == ANY_MODEL
 
 
 def reserve_all(

@@ -103,6 +103,10 @@ COMMANDS = (
     ),
     Command("wallet", "gateway.cli.billing.wallet:wallet_app", "Manage prepaid credit."),
     Command(
+        "packs", "gateway.cli.billing.packs:packs_app", "Offer, sell and refund prepaid packs."
+    ),
+    Command("vouchers", "gateway.cli.billing.vouchers:vouchers_app", "Create and redeem vouchers."),
+    Command(
         "outcomes",
         "gateway.cli.outcomes.main:outcomes_app",
         "Manage outcome contracts, evidence, settlements and disputes.",

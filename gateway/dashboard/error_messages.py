@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.dashboard.credit_labels import CREDIT_ERRORS
+from gateway.dashboard.prepaid_labels import PREPAID_MESSAGES
 from gateway.dashboard.project_labels import PROJECT_ERRORS
 from infra.translations import gettext_noop
 
@@ -156,6 +157,7 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
             "The baseline is missing or does not meet the agreed quality."
         ),
         "top_up_invalid": gettext_noop("Enter an amount within the limits, such as 100.00."),
+        **PREPAID_MESSAGES,
         "too_many_payment_orders": gettext_noop(
             "Too many payments are waiting. Pay or cancel one of them first."
         ),

@@ -6,9 +6,11 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.prepaid_labels import PREPAID_ACTIONS, PREPAID_CHECKS, PREPAID_LABELS
 from infra.translations import gettext_noop
 
 PAYMENT_CHECKS = (
+    *PREPAID_CHECKS,
     gettext_noop("Paid payment orders are in the ledger once"),
     gettext_noop("Payments by QR code belong to one paid order"),
     gettext_noop("Refunds of payment orders are in the ledger"),
@@ -20,6 +22,7 @@ PAYMENT_CHECKS = (
 )
 PAYMENT_ACTIONS: Mapping[str, str] = MappingProxyType(
     {
+        **PREPAID_ACTIONS,
         "payment.started": gettext_noop("Started a payment"),
         "payment.canceled": gettext_noop("Canceled a payment"),
         "payment.refunded": gettext_noop("Refunded a payment"),
@@ -28,9 +31,12 @@ PAYMENT_ACTIONS: Mapping[str, str] = MappingProxyType(
 )
 PAYMENT_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
+        **PREPAID_LABELS,
         "payment_method": {
             "wechat_pay": gettext_noop("WeChat Pay"),
             "alipay": gettext_noop("Alipay"),
+            "stripe_saved": gettext_noop("Automatic top-up (Stripe)"),
+            "stripe_checkout": gettext_noop("Stripe (card and other methods)"),
         },
         "payment_order": {
             "created": gettext_noop("Waiting for the provider"),

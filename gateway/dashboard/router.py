@@ -22,6 +22,7 @@ from gateway.dashboard.pages.access.second_factor import SecondFactorPages
 from gateway.dashboard.pages.access.single_sign_on import LinkedIdentityPages, SingleSignOnPages
 from gateway.dashboard.pages.access.team import TeamPages
 from gateway.dashboard.pages.audit import AuditPages
+from gateway.dashboard.pages.auto_top_up import AutoTopUpPages
 from gateway.dashboard.pages.batches import BatchPages
 from gateway.dashboard.pages.credit import show_credit
 from gateway.dashboard.pages.evaluations import EvaluationPages
@@ -41,6 +42,7 @@ from gateway.dashboard.pages.own_models.prediction import PredictionPages
 from gateway.dashboard.pages.own_models.retraining import RetrainingPages
 from gateway.dashboard.pages.own_models.shadow import ShadowPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
+from gateway.dashboard.pages.packs import PackPages, VoucherPages
 from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_any_proof
 from gateway.dashboard.pages.payments import PaymentOrderPages, WalletPages
 from gateway.dashboard.pages.plan import PlanPages
@@ -53,6 +55,8 @@ from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.jobs import JobPages
 from gateway.dashboard.pages.platform.models import list_models
+from gateway.dashboard.pages.platform.packs import PlatformPackPages
+from gateway.dashboard.pages.platform.payment_actions import PlatformPaymentPages
 from gateway.dashboard.pages.platform.payments import show_payments
 from gateway.dashboard.pages.platform.plans import PublishedPlanPages
 from gateway.dashboard.pages.platform.receivables import show_receivables
@@ -109,7 +113,10 @@ HANDLERS = (
     InvoiceFapiaoPages,
     PaymentProofPages,
     WalletPages,
+    AutoTopUpPages,
     PaymentOrderPages,
+    PackPages,
+    VoucherPages,
     OutcomePages,
     SettlementPages,
     SignInPages,
@@ -133,6 +140,8 @@ HANDLERS = (
     PlatformCreditPages,
     PlatformSignupPages,
     show_payments,
+    PlatformPaymentPages,
+    PlatformPackPages,
     WebhookPages,
     JobPages,
     show_reconciliation,

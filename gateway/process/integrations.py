@@ -3,7 +3,11 @@
 from billing.collection.collector import Collector
 from billing.collection.collectors import COLLECTORS
 from billing.collection.payments.checkout import Checkout
-from billing.collection.payments.providers import create_payment_providers
+from billing.collection.payments.providers import (
+    create_off_session_charger,
+    create_payment_providers,
+)
+from billing.prepaid.auto_top_up_runner import AutoTopUpRunner
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.outbound.allowed_addresses import AllowedAddresses
@@ -30,6 +34,14 @@ def create_checkout(settings: Settings, clock: Clock, database: Database) -> Che
     Raises SettingsInvalid if the credentials of one are incomplete.
     """
     return Checkout(database, clock, create_payment_providers(settings, clock))
+
+
+def create_auto_top_ups(
+    settings: Settings, clock: Clock, database: Database
+) -> AutoTopUpRunner | None:
+    """Create what tops up wallets automatically. Returns None if no payment method is saved."""
+    charger = create_off_session_charger(settings)
+    return None if charger is None else AutoTopUpRunner(database, clock, charger)
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -1,4 +1,7 @@
-"""Apply a plan's included units to a call's units, model-specific allowances first."""
+"""Apply included units and prepaid packs to a call's units, in the order of their quotas.
+
+A pack of tokens covers several meters: it is listed once per meter, each time with the same id.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +18,12 @@ def apply_allowances(
     units_by_meter: Mapping[str, int], allowances: Iterable[QuotaRef], available: Mapping[str, int]
 ) -> AllowanceUse:
     """Return the included units that a call uses, as far as available, by allowance in order."""
-    remaining, allowance_use = dict(units_by_meter), []
+    remaining, left, allowance_use = dict(units_by_meter), dict(available), []
     for quota in allowances:
-        units = min(remaining[quota.meter], available.get(quota.id, 0))
+        units = min(remaining[quota.meter], left.get(quota.id, 0))
         if units > 0:
             remaining[quota.meter] -= units
+            left[quota.id] -= units
             allowance_use.append((quota, units))
     return tuple(allowance_use)
 

@@ -84,7 +84,8 @@ class LocalLeases:
 
         Returns None if more allowance units could be borrowed, or other calls wait for them.
         """
-        needs, available = demand.max_units_by_meter, {}
+        needs = demand.max_units_by_meter
+        available: dict[str, int] = {}
         for quota in demand.allowances:
             if not needs[quota.meter]:
                 continue
@@ -94,9 +95,10 @@ class LocalLeases:
             if quota.id in self._waiting_count and not waiting:
                 return None
             entry.was_used = True
-            available[quota.id] = local_units = min(
-                max(0, entry.lease.available(now)), needs[quota.meter]
-            )
+            # A pack of tokens is listed once per meter: the meters before have taken their part.
+            taken = available.get(quota.id, 0)
+            local_units = min(max(0, entry.lease.available(now) - taken), needs[quota.meter])
+            available[quota.id] = taken + local_units
             needs[quota.meter] -= local_units
             if needs[quota.meter] and entry.unleased(now) > 0:
                 return None
@@ -342,8 +344,10 @@ def _allowance_needs(
     demand: Demand, remaining: Mapping[str, int]
 ) -> Iterator[tuple[QuotaRef, int]]:
     """Yield the units that a demand can use of each allowance, after those before it."""
-    needs = demand.max_units_by_meter
+    needs, left = demand.max_units_by_meter, dict(remaining)
     for quota in demand.allowances:
         if needs[quota.meter]:
             yield quota, needs[quota.meter]
-            needs[quota.meter] -= min(needs[quota.meter], remaining.get(quota.id, 0))
+            covered = min(needs[quota.meter], left.get(quota.id, 0))
+            needs[quota.meter] -= covered
+            left[quota.id] = left.get(quota.id, 0) - covered

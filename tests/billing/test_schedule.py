@@ -23,8 +23,8 @@ from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import SEND, StripeStory
 
 NAMES = {
-    *("ask", "bill", "check", "count", "decide", "drift", "dun"),
-    *("exchange", "improve", "notify", "payments", "signups"),
+    *("ask", "bill", "check", "count", "decide", "drift", "dun", "exchange", "improve"),
+    *("notify", "packs", "payments", "signups", "top_up"),
 }
 
 

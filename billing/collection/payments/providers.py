@@ -1,8 +1,8 @@
-"""Registry of the payment providers for QR codes, and those that a process has configured.
+"""Registry of the payment providers for single payments, and those that a process has configured.
 
-A new provider is a package beside `wechat_pay/` and `alipay/` that implements `PaymentProvider`,
-and an entry in PROVIDERS. Notification routes, labels and stored names follow from the entry. A
-provider without credentials in the settings is off.
+A new provider is a package beside `wechat_pay/`, `alipay/` and `stripe/` that implements
+`PaymentProvider`, and an entry in PROVIDERS. Notification routes, labels and stored names follow
+from the entry. A provider without credentials in the settings is off.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,11 @@ from dataclasses import dataclass
 
 from billing.collection.alipay.info import ALIPAY
 from billing.collection.alipay.provider import create_alipay
+from billing.collection.payments.off_session import OffSessionCharger
 from billing.collection.payments.provider import PaymentProvider, ProviderInfo
+from billing.collection.stripe.checkout import create_stripe_checkout
+from billing.collection.stripe.info import STRIPE_CHECKOUT
+from billing.collection.stripe.off_session import create_stripe_off_session
 from billing.collection.wechat_pay.info import WECHAT_PAY
 from billing.collection.wechat_pay.provider import create_wechat_pay
 from infra.clock import Clock
@@ -33,6 +37,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
     for entry in (
         ProviderEntry(WECHAT_PAY, create_wechat_pay),
         ProviderEntry(ALIPAY, create_alipay),
+        ProviderEntry(STRIPE_CHECKOUT, create_stripe_checkout),
     )
 }
 
@@ -73,3 +78,8 @@ def create_payment_providers(settings: Settings, clock: Clock) -> PaymentProvide
     return PaymentProviders(
         {name: provider for name, provider in created.items() if provider is not None}
     )
+
+
+def create_off_session_charger(settings: Settings) -> OffSessionCharger | None:
+    """Create what charges saved payment methods. Returns None if no collector saves any."""
+    return create_stripe_off_session(settings)

@@ -18,6 +18,7 @@ from sqlmodel import col, select
 from billing.accounts.profiles import get_profile, lock_profile
 from billing.collection.payments.orders import lock_order
 from billing.collection.payments.provider import RefundState
+from billing.collection.payments.providers import PROVIDERS
 from billing.collection.payments.recording import payment_key
 from billing.collection.payments.results import OrderState
 from billing.invoices.available_credit import refresh_account_credit, sum_uninvoiced_usage
@@ -130,6 +131,9 @@ async def _validate(session: AsyncSession, order: PaymentOrder, new: NewRefund) 
     """Raise RefundInvalid unless the order is paid and the amount is left of it."""
     if order.state != OrderState.PAID:
         raise RefundInvalid(f"The payment order is {order.state}, so nothing can be refunded.")
+    if order.method not in PROVIDERS:
+        # Nobody would send it: an automatic top-up is credited to the wallet by an order only.
+        raise RefundInvalid("An automatic top-up is refunded at Stripe, not here.")
     if not 0 < len(new.reference) <= 200 or not new.reason.strip():
         raise RefundInvalid("A refund needs a reason, and a reference of 1 to 200 characters.")
     query = select(func.coalesce(func.sum(PaymentRefund.minor), 0)).where(

@@ -70,8 +70,8 @@ class StripeClient:
         }
         if email:
             params["email"] = email
-        async with _map_stripe_errors():
-            created = await self._api.customers.create_async(params, _idempotent(idempotency_key))
+        async with map_stripe_errors():
+            created = await self._api.customers.create_async(params, idempotent(idempotency_key))
         return created.id
 
     async def set_default_payment_method(
@@ -81,8 +81,8 @@ class StripeClient:
         params: stripe_params.CustomerUpdateParams = {
             "invoice_settings": {"default_payment_method": payment_method}
         }
-        async with _map_stripe_errors():
-            await self._api.customers.update_async(customer, params, _idempotent(idempotency_key))
+        async with map_stripe_errors():
+            await self._api.customers.update_async(customer, params, idempotent(idempotency_key))
 
     async def find_customer(self, account_id: str, since: datetime) -> str | None:
         """Find the customer that an earlier attempt created for the account, by its metadata.
@@ -93,16 +93,16 @@ class StripeClient:
             "created": {"gte": int(since.timestamp())},
             "limit": 100,
         }
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             page = await self._api.customers.list_async(params)
             async for customer in page.auto_paging_iter():
-                if _metadata_value(customer.metadata, "maas_account") == account_id:
+                if metadata_value(customer.metadata, "maas_account") == account_id:
                     return customer.id
         return None
 
     async def find_invoice(self, customer: str, invoice_id: str) -> ExternalInvoice | None:
         """Find the Stripe invoice that an earlier attempt created, by its metadata, or None."""
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             page = await self._api.invoices.list_async({"customer": customer, "limit": 100})
             async for item in page.auto_paging_iter():
                 invoice = _parse_invoice(item)
@@ -118,10 +118,12 @@ class StripeClient:
         number: str,
         currency: str,
         days_until_due: int | None,
+        payment_methods: Sequence[str] = (),
     ) -> ExternalInvoice:
         """Create a draft without lines; Stripe charges it if `days_until_due` is None, or sends it.
 
-        With `days_until_due`, Stripe sends the invoice; with None, Stripe charges the customer's
+        With `days_until_due`, Stripe sends the invoice, which can be paid by `payment_methods` (by
+        those of the Stripe account if there are none); with None, Stripe charges the customer's
         payment method.
         """
         collection_method: Literal["charge_automatically", "send_invoice"] = (
@@ -138,9 +140,11 @@ class StripeClient:
         }
         if days_until_due is not None:
             params["days_until_due"] = days_until_due
-        async with _map_stripe_errors():
+            if payment_methods:
+                params["payment_settings"] = {"payment_method_types": list(payment_methods)}
+        async with map_stripe_errors():
             return _parse_invoice(
-                await self._api.invoices.create_async(params, _idempotent(idempotency_key))
+                await self._api.invoices.create_async(params, idempotent(idempotency_key))
             )
 
     async def add_line_items(
@@ -150,57 +154,57 @@ class StripeClient:
         params: stripe_params.InvoiceAddLinesParams = {
             "lines": [{"amount": item.minor, "description": item.text} for item in items]
         }
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             updated = await self._api.invoices.add_lines_async(
-                invoice.id, params, _idempotent(idempotency_key)
+                invoice.id, params, idempotent(idempotency_key)
             )
         return _parse_invoice(updated)
 
     async def retrieve_invoice(self, stripe_id: str) -> ExternalInvoice:
         """Retrieve an invoice by Stripe's id."""
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             return _parse_invoice(await self._api.invoices.retrieve_async(stripe_id))
 
     async def finalize_invoice(self, idempotency_key: str, stripe_id: str) -> ExternalInvoice:
         """Finalize a draft without starting automatic collection."""
         params: stripe_params.InvoiceFinalizeInvoiceParams = {"auto_advance": False}
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             finalized = await self._api.invoices.finalize_invoice_async(
-                stripe_id, params, _idempotent(idempotency_key)
+                stripe_id, params, idempotent(idempotency_key)
             )
         return _parse_invoice(finalized)
 
     async def send_invoice(self, idempotency_key: str, stripe_id: str) -> None:
         """Have Stripe e-mail the invoice to the customer."""
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             await self._api.invoices.send_invoice_async(
-                stripe_id, None, _idempotent(idempotency_key)
+                stripe_id, None, idempotent(idempotency_key)
             )
 
     async def charge_invoice(self, idempotency_key: str, stripe_id: str) -> None:
         """Charge the customer's payment method for an invoice. Raises PaymentDeclined."""
         params: stripe_params.InvoicePayParams = {"off_session": True}
-        async with _map_stripe_errors():
-            await self._api.invoices.pay_async(stripe_id, params, _idempotent(idempotency_key))
+        async with map_stripe_errors():
+            await self._api.invoices.pay_async(stripe_id, params, idempotent(idempotency_key))
 
     async def mark_paid_out_of_band(self, idempotency_key: str, stripe_id: str) -> None:
         """Mark an invoice as paid outside Stripe."""
         params: stripe_params.InvoicePayParams = {"paid_out_of_band": True}
-        async with _map_stripe_errors():
-            await self._api.invoices.pay_async(stripe_id, params, _idempotent(idempotency_key))
+        async with map_stripe_errors():
+            await self._api.invoices.pay_async(stripe_id, params, idempotent(idempotency_key))
 
     async def void_invoice(self, idempotency_key: str, stripe_id: str) -> None:
         """Void an invoice at Stripe."""
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             await self._api.invoices.void_invoice_async(
-                stripe_id, None, _idempotent(idempotency_key)
+                stripe_id, None, idempotent(idempotency_key)
             )
 
     async def mark_uncollectible(self, idempotency_key: str, stripe_id: str) -> None:
         """Mark an invoice as uncollectible at Stripe."""
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             await self._api.invoices.mark_uncollectible_async(
-                stripe_id, None, _idempotent(idempotency_key)
+                stripe_id, None, idempotent(idempotency_key)
             )
 
     async def create_credit_note(
@@ -217,12 +221,12 @@ class StripeClient:
             params["refund_amount"] = credit.refund
         if credit.out_of_band:
             params["out_of_band_amount"] = credit.out_of_band
-        async with _map_stripe_errors():
-            await self._api.credit_notes.create_async(params, _idempotent(idempotency_key))
+        async with map_stripe_errors():
+            await self._api.credit_notes.create_async(params, idempotent(idempotency_key))
 
     async def list_credit_notes(self, stripe_id: str) -> list[StripeCreditNote]:
         """List the credit notes of an invoice."""
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             page = await self._api.credit_notes.list_async({"invoice": stripe_id, "limit": 100})
             return [_parse_credit_note(item) async for item in page.auto_paging_iter()]
 
@@ -233,7 +237,7 @@ class StripeClient:
             "status": "paid",
             "limit": 100,
         }
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             page = await self._api.invoice_payments.list_async(params)
             return [
                 CollectedPayment(item.id, item.amount_paid or 0)
@@ -255,9 +259,9 @@ class StripeClient:
             "success_url": success_url,
             "cancel_url": cancel_url,
         }
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             session = await self._api.checkout.sessions.create_async(
-                params, _idempotent(idempotency_key)
+                params, idempotent(idempotency_key)
             )
         return session.url or ""
 
@@ -267,12 +271,12 @@ class StripeClient:
             "customer": customer,
             "return_url": return_url,
         }
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             return (await self._api.billing_portal.sessions.create_async(params)).url
 
     async def get_hosted_invoice_url(self, stripe_id: str) -> str | None:
         """Return the URL of the invoice's page at Stripe, or None if Stripe has not created it."""
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             return (await self._api.invoices.retrieve_async(stripe_id)).hosted_invoice_url
 
     async def find_setup_payment_method(self, setup_intent: str) -> tuple[str, str] | None:
@@ -281,7 +285,7 @@ class StripeClient:
         Returns None if the setup did not succeed, or if a later setup of the customer succeeded
         since: events arrive out of order.
         """
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             setup = await self._api.setup_intents.retrieve_async(setup_intent)
             if setup.status != "succeeded" or not setup.customer or not setup.payment_method:
                 return None
@@ -306,7 +310,7 @@ class StripeClient:
             "types": list(event_types),
             "limit": 100,
         }
-        async with _map_stripe_errors():
+        async with map_stripe_errors():
             page = await self._api.events.list_async(params)
             # The library converts some strings to Decimal, which JSON cannot encode.
             payloads = [
@@ -331,7 +335,7 @@ def parse_signed_event(body: bytes, signature: str | None, secret: str) -> Colle
 
 
 @asynccontextmanager
-async def _map_stripe_errors() -> AsyncIterator[None]:
+async def map_stripe_errors() -> AsyncIterator[None]:
     """Map Stripe's errors to RetryLater, PermanentFailure (no retry) or PaymentDeclined."""
     try:
         yield
@@ -353,7 +357,7 @@ def _decline_code(error: "stripe.CardError") -> str:
     return str(body.get("error", {}).get("decline_code") or error.code or "declined")
 
 
-def _idempotent(key: str) -> Any:
+def idempotent(key: str) -> Any:
     """Return the Stripe request options with an idempotency key, prefixed by `maas:`."""
     return {"idempotency_key": f"maas:{key}"}
 
@@ -376,7 +380,7 @@ def _parse_invoice(invoice: "stripe.Invoice") -> ExternalInvoice:
         paid=invoice.amount_paid,
         credited_after_payment=invoice.post_payment_credit_notes_amount,
         currency=invoice.currency.upper(),
-        our_invoice_id=_metadata_value(invoice.metadata, "maas_invoice"),
+        our_invoice_id=metadata_value(invoice.metadata, "maas_invoice"),
         customer=str(invoice.customer),
     )
 
@@ -384,9 +388,9 @@ def _parse_invoice(invoice: "stripe.Invoice") -> ExternalInvoice:
 def _parse_credit_note(note: "stripe.CreditNote") -> StripeCreditNote:
     """Return our reference of a Stripe credit note and its refunded minor units."""
     refunded = sum(refund.amount_refunded for refund in note.refunds)
-    return StripeCreditNote(_metadata_value(note.metadata, "maas_credit"), refunded)
+    return StripeCreditNote(metadata_value(note.metadata, "maas_credit"), refunded)
 
 
-def _metadata_value(metadata: "stripe.StripeObject | None", name: str) -> str | None:
+def metadata_value(metadata: "stripe.StripeObject | None", name: str) -> str | None:
     """Return a value of a Stripe object's metadata, or None if it is missing."""
     return metadata.to_dict().get(name) if metadata else None

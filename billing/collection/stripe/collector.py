@@ -25,6 +25,11 @@ from billing.collection.collector import (
 from billing.collection.stripe.client import StripeClient, parse_signed_event
 from billing.collection.stripe.credit_notes import map_credit_note, map_part_payment
 from billing.collection.stripe.info import STRIPE
+from billing.collection.stripe.payment_methods import (
+    NO_PAYMENT_METHODS,
+    PaymentMethods,
+    parse_payment_methods,
+)
 from billing.collection.stripe.values import StripeCreditNote, StripeCreditNoteRequest
 from billing.outbox import PermanentFailure
 from infra.settings import Settings
@@ -37,8 +42,11 @@ _CLOCK_SKEW = timedelta(hours=1)
 class StripeCollector:
     """The collector of one Stripe account, bound to one event loop."""
 
-    def __init__(self, client: StripeClient) -> None:
+    def __init__(
+        self, client: StripeClient, payment_methods: PaymentMethods = NO_PAYMENT_METHODS
+    ) -> None:
         self._client = client
+        self._payment_methods = payment_methods
 
     @property
     def info(self) -> CollectorInfo:
@@ -105,6 +113,7 @@ class StripeCollector:
             invoice.number,
             invoice.currency,
             invoice.days_until_due,
+            self._payment_methods.get(invoice.currency, ()),
         )
 
     async def charge(self, idempotency_key: str, external_id: str) -> None:
@@ -192,11 +201,15 @@ class StripeCollector:
 
 
 def create_stripe_collector(settings: Settings) -> StripeCollector | None:
-    """Create the collector from the settings. Returns None if no secret key is configured."""
+    """Create the collector from the settings. Returns None if no secret key is configured.
+
+    Raises SettingsInvalid.
+    """
     if settings.stripe_secret_key is None:
         return None
     secret_key = settings.stripe_secret_key.get_secret_value()
-    return StripeCollector(StripeClient(secret_key, settings.stripe_api_base))
+    client = StripeClient(secret_key, settings.stripe_api_base)
+    return StripeCollector(client, parse_payment_methods(settings))
 
 
 def read_stripe_notification(

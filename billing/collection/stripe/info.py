@@ -1,6 +1,7 @@
 """Stripe's name, hosted pages, currencies and minimum charges."""
 
 from billing.collection.collector import CollectorInfo
+from billing.collection.payments.provider import ProviderInfo
 
 STRIPE = CollectorInfo(
     name="stripe",
@@ -40,4 +41,13 @@ STRIPE = CollectorInfo(
         "stripe_void": "void",
         "stripe_give_up": "write_off",
     },
+)
+# In currencies whose smallest charge is known, as for invoices.
+STRIPE_CHECKOUT = ProviderInfo(
+    name="stripe_checkout",
+    label="Stripe Checkout",
+    notification_path="/collectors/stripe_checkout/notifications",
+    acknowledgement="{}",
+    acknowledgement_type="application/json",
+    currencies=frozenset(STRIPE.minimum_charges),
 )

@@ -93,6 +93,7 @@ _CHARGES: Mapping[LineKind, _Charge] = {
     LineKind.MINIMUM: _Charge("Adjustment", "Recurring"),
     LineKind.OUTCOME: _Charge("Usage", "Usage-Based"),
     LineKind.LATE_FEE: _Charge("Adjustment", "One-Time"),
+    LineKind.PACK: _Charge("Purchase", "One-Time"),
 }
 
 

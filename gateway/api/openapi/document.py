@@ -15,7 +15,14 @@ from litestar.openapi.spec import Components, Contact, SecurityScheme
 from litestar.static_files import create_static_files_router
 
 from gateway.api import alerts, batches, feedback, files, guards, messages, model_selection
-from gateway.api.billing import fapiao, line_disputes, payment_orders, subscription
+from gateway.api.billing import (
+    auto_top_up,
+    fapiao,
+    line_disputes,
+    packs,
+    payment_orders,
+    subscription,
+)
 from gateway.api.openapi.mcp import mcp_paths
 from gateway.api.openapi.metered_calls import metered_paths
 from gateway.api.openapi.responses import ERROR_SCHEMAS, REF_TEMPLATE, with_error_responses
@@ -55,6 +62,8 @@ _REQUEST_BODIES = {
     **members.BODIES,
     **service_accounts.BODIES,
     **project_keys.BODIES,
+    **packs.BODIES,
+    **auto_top_up.BODIES,
     **fine_tuning.BODIES,
     **evaluations.BODIES,
     **batches.BODIES,

@@ -32,6 +32,8 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
         "/v1/wallet",
         "/v1/payment-pages",
         "/v1/payment_orders",
+        "/v1/packs",
+        "/v1/vouchers",
         *webhook_paths(),
         *notification_paths(),
     ),

@@ -12,8 +12,16 @@ from billing.plan_changes.views import wallet_json
 from gateway.cli.arguments import parse_instant, parse_minor
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.operations.auto_top_up import (
+    AutoTopUpChange,
+    auto_top_up_json,
+    turn_off_auto_top_up,
+    turn_on_auto_top_up,
+)
 from infra import ids
 from infra.clock import Clock
+from infra.settings import Settings
 
 wallet_app = typer.Typer(no_args_is_help=True)
 
@@ -72,3 +80,33 @@ async def wallet_top_up(
         "currency": owner.currency,
     }
     return Record("Wallet topped up.", fields)
+
+
+@wallet_app.command("auto-top-up")
+@command
+async def wallet_auto_top_up(
+    session: AsyncSession,
+    settings: Settings,
+    clock: Clock,
+    account: AccountName,
+    threshold: Annotated[str | None, typer.Option(help="Top up below this balance.")] = None,
+    amount: Annotated[str | None, typer.Option(help="Amount of each top-up.")] = None,
+    ceiling: Annotated[str | None, typer.Option(help="Most in a calendar month.")] = None,
+    consent_by: Annotated[
+        str | None, typer.Option(help="Who of the customer has consented, and how.")
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Turn automatic top-up off.")] = False,
+) -> Record:
+    """Show the automatic top-up of an account, turn it on or off.
+
+    Turning it on needs all amounts and the customer's consent.
+    """
+    owner = await get_account(session, account)
+    if off:
+        await turn_off_auto_top_up(session, clock, CLI_ACTOR, owner.id)
+    elif threshold or amount or ceiling or consent_by:
+        change = AutoTopUpChange(threshold or "", amount or "", ceiling or "", bool(consent_by))
+        by = f"{consent_by} (recorded by the operator)"
+        await turn_on_auto_top_up(session, clock, settings, CLI_ACTOR, owner.id, change, by)
+    shown = await auto_top_up_json(session, clock, owner.id)
+    return Record("Automatic top-up:", {"account": owner.name, **shown})

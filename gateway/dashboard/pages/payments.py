@@ -21,6 +21,7 @@ from billing.collection.payments.refunds import list_refunds
 from billing.dates import parse_time_zone
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound
 from billing.ledger.wallets import TopUpInvalid, list_grant_balances
+from billing.prepaid.auto_top_up import find_auto_top_up
 from billing.tables import PaymentOrder
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
@@ -59,7 +60,7 @@ class WalletPages(Controller):
         """Show the prepaid balance, the form of a top-up and recent payments."""
         # The form carries an idempotency key, so that sending it twice opens one order.
         form = restored_form(page, {"key": ids.new_id().hex})
-        return await _render_wallet(page, database, settings, checkout, form)
+        return await render_wallet(page, database, settings, checkout, form)
 
     @post("/", permission=Permission.PAY, keeps=_TOP_UP_FIELDS)
     async def top_up(
@@ -90,7 +91,7 @@ class WalletPages(Controller):
             PaymentProviderUnavailable,
         ) as error:
             form = with_errors(page, {**fields, "key": ids.new_id().hex}, error)
-            return await _render_wallet(page, database, settings, checkout, form, UNPROCESSABLE)
+            return await render_wallet(page, database, settings, checkout, form, UNPROCESSABLE)
         return page.redirect(_order_url(order))
 
 
@@ -157,7 +158,7 @@ class PaymentOrderPages(Controller):
         )
 
 
-async def _render_wallet(
+async def render_wallet(
     page: PageRequest,
     database: Database,
     settings: Settings,
@@ -172,6 +173,7 @@ async def _render_wallet(
         profile = await get_profile(session, account_id)
         grants = await list_grant_balances(session, account_id)
         orders = await list_orders(session, account_id, _SHOWN_ORDERS)
+        automatic = await find_auto_top_up(session, account_id)
     return page.render(
         "wallet.html",
         status=status,
@@ -181,6 +183,8 @@ async def _render_wallet(
         orders=orders,
         methods=[info.name for info in checkout.providers.infos_for(currency)],
         limits=TopUpLimits.from_settings(settings, currency),
+        automatic=automatic,
+        can_save=settings.stripe_secret_key is not None,
         may=page.viewer.has_permission(Permission.PAY),
         zone=parse_time_zone(profile.time_zone),
         form=form,

@@ -5,6 +5,7 @@ cost is always exactly the price of its quantities less the units covered by all
 which `charge_with_allowances` computes.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -113,7 +114,9 @@ def charge_with_allowances(
     """Return the cost in nano-units and the reserved allowance units that reduce it."""
     if not allowances:
         return call_cost(quantities, prices), NO_ALLOWANCE_USE
-    available = {quota.id: units for quota, units in allowances.items()}
+    available: Counter[str] = Counter()
+    for quota, units in allowances.items():
+        available[quota.id] += units
     allowance_use = apply_allowances(units_by_meter(quantities, prices), allowances, available)
     return call_cost(quantities, prices, covered_units_by_meter(allowance_use)), allowance_use
 

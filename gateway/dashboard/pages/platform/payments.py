@@ -50,6 +50,7 @@ async def show_payments(
         names=names,
         discrepancies=discrepancies,
         methods=checkout.providers.names,
+        may=page.viewer.has_permission(Permission.OPERATE),
         choices=[(_list_url(None), None), *((_list_url(one), one) for one in OrderState)],
         here=_list_url(selected),
         more=more,

@@ -44,6 +44,8 @@ class Private:
     used_up: set[str] = field(default_factory=set)  # payment methods that were detached
     secrets: dict[str, str] = field(default_factory=dict)  # webhook endpoint: signing secret
     charges: dict[str, str] = field(default_factory=dict)  # invoice: the charge that paid it
+    # Checkout session: the metadata of its payment intent to be
+    intent_metadata: dict[str, dict[str, str]] = field(default_factory=dict)
     applied: dict[str, int] = field(default_factory=dict)  # invoice: balance that it used
 
 

@@ -21,7 +21,7 @@ from tests.support.fakes.stripe.clock import MovableClock, SteppedClock
 from tests.support.fakes.stripe.deliveries import Deliveries
 from tests.support.fakes.stripe.encoding import copied
 from tests.support.fakes.stripe.events import create_endpoint
-from tests.support.fakes.stripe.resources import checkout
+from tests.support.fakes.stripe.resources import checkout, checkout_payment
 from tests.support.fakes.stripe.resources.collecting import collect_due
 from tests.support.fakes.stripe.switches import Switches
 
@@ -68,6 +68,16 @@ class FakeStripe(Switches):
     def complete_checkout(self, session_id: str, card: str = "pm_card_visa") -> str:
         """Enter this card on the Checkout page; returns the payment method's id."""
         return checkout.complete(self.account, session_id, card)
+
+    def confirm_late_payment(self, session_id: str) -> None:
+        """Confirm the Checkout page by a method whose money arrives later."""
+        session = self.account.get("checkout.session", session_id, "session")
+        checkout_payment.pay(self.account, session, "pm_card_visa", {}, waits=True)
+
+    def settle_late_payment(self, session_id: str, succeeds: bool = True) -> None:
+        """Let the money of a late payment arrive, or fail."""
+        session = self.account.get("checkout.session", session_id, "session")
+        checkout_payment.arrive(self.account, session, succeeds)
 
     def pay_hosted_invoice(self, invoice_id: str, card: str = "pm_card_visa") -> None:
         """Pay on the hosted invoice page. Raises `Refusal` for a declined card."""

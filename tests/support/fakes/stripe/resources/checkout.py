@@ -1,4 +1,4 @@
-"""Checkout in setup mode and the billing portal: Stripe's pages for customers.
+"""Checkout in setup and payment mode and the billing portal: Stripe's pages for customers.
 
 Owns their sessions, and what a customer does on the Checkout page.
 """
@@ -10,7 +10,7 @@ from stripe import params as of
 from tests.support.fakes.stripe.account import Account, Obj
 from tests.support.fakes.stripe.calls import Call, currency_of, merged, page
 from tests.support.fakes.stripe.refusals import invalid, not_modelled
-from tests.support.fakes.stripe.resources import setup_intents
+from tests.support.fakes.stripe.resources import checkout_payment, setup_intents
 from tests.support.fakes.stripe.resources.payment_methods import resolve
 from tests.support.fakes.stripe.routing import PAGE, Route
 
@@ -35,6 +35,12 @@ _A_DAY_S = 24 * 60 * 60
 def create(account: Account, call: Call) -> Obj:
     params = call.params
     _check(account, params)
+    if params.get("mode", "payment") == "payment":
+        made = _session(account, params, "")
+        account.private.intent_metadata[made["id"]] = params.get("payment_intent_data", {}).get(
+            "metadata", {}
+        )
+        return account.add({**made, **checkout_payment.fields(params)})
     intent = setup_intents.new_intent(account, _for_intent(params))
     account.add(intent)
     account.emit("setup_intent.created", intent)
@@ -70,6 +76,10 @@ def complete(account: Account, session_id: str, card: str) -> str:
     session = account.get("checkout.session", session_id, "session")
     if session["status"] != "open" or session["expires_at"] <= account.now():
         raise invalid("This Checkout Session is no longer open.")
+    if session["mode"] == "payment":
+        metadata = account.private.intent_metadata[session_id]
+        checkout_payment.pay(account, session, card, metadata, waits=False)
+        return card
     intent = account.get("setup_intent", session["setup_intent"], "intent")
     method = resolve(account, card, "payment_method")
     setup_intents.attempt(account, intent, method, present=True)
@@ -104,13 +114,15 @@ def create_portal(account: Account, call: Call) -> Obj:
 
 
 def _check(account: Account, params: dict[str, Any]) -> None:
-    if params.get("mode", "payment") != "setup":
+    if params.get("mode", "payment") not in ("setup", "payment"):
         raise not_modelled("mode", "POST /v1/checkout/sessions")
     if params.get("ui_mode", "hosted_page") != "hosted_page":
         raise not_modelled("ui_mode", "POST /v1/checkout/sessions")
     if "success_url" not in params:
         raise invalid("Missing required param: success_url.", "parameter_missing", "success_url")
-    if "currency" not in params and "allowed_payment_method_types" not in params:
+    if params.get("mode", "payment") == "payment":
+        checkout_payment.check(account, params)
+    elif "currency" not in params and "allowed_payment_method_types" not in params:
         raise invalid("Missing required param: currency.", "parameter_missing", "currency")
     currency_of(params)
     if "customer" in params:
@@ -154,7 +166,8 @@ def _session(account: Account, params: dict[str, Any], intent: str) -> Obj:
 
 _CHECKOUT = (
     "allowed_payment_method_types cancel_url client_reference_id currency customer customer_email "
-    "expires_at locale metadata mode setup_intent_data.description "
+    "expires_at line_items locale metadata mode payment_intent_data.metadata "
+    "payment_method_options.wechat_pay.client setup_intent_data.description "
     "setup_intent_data.metadata success_url ui_mode"
 )
 ROUTES = (

@@ -10,6 +10,7 @@ from stripe import params as of
 from tests.support.fakes.stripe.account import Account, Obj
 from tests.support.fakes.stripe.calls import Call, currency_of, merged, or_none, page
 from tests.support.fakes.stripe.refusals import invalid, no_such, not_editable
+from tests.support.fakes.stripe.resources import checkout_payment
 from tests.support.fakes.stripe.resources.customers import require_method
 from tests.support.fakes.stripe.resources.invoice_items import (
     MOST_ITEMS,
@@ -41,8 +42,11 @@ def create(account: Account, call: Call) -> Obj:
         method = params["default_payment_method"]
         require_method(account, customer["id"], method, "default_payment_method")
     currency = currency_of(params, customer["currency"])
+    methods = params.get("payment_settings", {}).get("payment_method_types") or []
+    checkout_payment.check_currency(methods, currency, "payment_settings[payment_method_types]")
     items = _pending(account, customer, currency, params)
     invoice = account.add(new_draft(account, params, customer, currency))
+    invoice["payment_settings"]["payment_method_types"] = methods or None
     customer["currency"] = customer["currency"] or currency
     put_on(account, invoice, items)
     account.emit("invoice.created", invoice)
@@ -181,7 +185,8 @@ ROUTES = (
         "/v1/invoices",
         create,
         of.InvoiceCreateParams,
-        _DRAFT + "currency customer pending_invoice_items_behavior",
+        _DRAFT + "currency customer payment_settings.payment_method_types "
+        "pending_invoice_items_behavior",
     ),
     Route(
         "GET",

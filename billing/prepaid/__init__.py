@@ -1,0 +1,1 @@
+"""Prepaid packs, vouchers and automatic top-ups."""
