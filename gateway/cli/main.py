@@ -23,6 +23,11 @@ COMMANDS = (
     ),
     Command("accounts", "gateway.cli.accounts:accounts_app", "Manage accounts."),
     Command("keys", "gateway.cli.accounts:keys_app", "Manage API keys."),
+    Command(
+        "admin-keys",
+        "gateway.cli.admin_keys:admin_keys_app",
+        "Manage admin keys of the platform for the Admin API.",
+    ),
     Command("people", "gateway.cli.people:people_app", "Manage people who use the dashboard."),
     Command(
         "entities",

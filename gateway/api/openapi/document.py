@@ -15,6 +15,7 @@ from litestar.openapi.spec import Components, Contact, SecurityScheme
 from litestar.static_files import create_static_files_router
 
 from gateway.api import alerts, batches, feedback, files, guards, messages, model_selection
+from gateway.api.admin.bodies import BODIES as ADMIN_BODIES
 from gateway.api.billing import fapiao, line_disputes, payment_orders, subscription
 from gateway.api.openapi.mcp import mcp_paths
 from gateway.api.openapi.metered_calls import metered_paths
@@ -57,6 +58,7 @@ _REQUEST_BODIES = {
     **observations.BODIES,
     **shadows.BODIES,
     **retraining.BODIES,
+    **ADMIN_BODIES,
 }
 
 
@@ -112,7 +114,10 @@ def openapi_config(catalog: Catalog) -> OpenAPIConfig:
             security_schemes={
                 "api_key": SecurityScheme(
                     type="http", scheme="bearer", description="An API key, `maas_…`"
-                )
+                ),
+                "admin_key": SecurityScheme(
+                    type="http", scheme="bearer", description="An admin key, `maas_admin_…`"
+                ),
             }
         ),
         security=[{"api_key": []}],

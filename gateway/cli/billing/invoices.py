@@ -23,10 +23,10 @@ from billing.invoices.lifecycle import INVOICE_ID_PREFIX
 from billing.invoices.payments import IncomingPayment, PaymentInvalid, record_payment
 from billing.invoices.void_and_write_off import void_invoice, write_off_invoice
 from billing.tables import Account, Invoice
-from gateway.cli.arguments import parse_instant, parse_minor
 from gateway.cli.billing.line_disputes import line_disputes_app
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
+from gateway.operations.parsing import parse_instant, parse_minor
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database

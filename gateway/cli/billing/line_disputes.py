@@ -14,10 +14,10 @@ from billing.collection.line_disputes import (
     list_open_line_disputes,
 )
 from billing.invoices.credit_notes import CreditNoteInvalid
-from gateway.cli.arguments import parse_minor
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
 from gateway.operations.line_dispute_views import render_line_dispute
+from gateway.operations.parsing import parse_minor
 from infra import ids
 from infra.clock import Clock
 

@@ -30,10 +30,10 @@ from billing.collection.payments.results import OrderState
 from billing.collection.payments.views import discrepancy_json, operator_order_json
 from billing.outbox import PermanentFailure, RetryLater
 from billing.tables import PaymentOrder
-from gateway.cli.arguments import parse_minor
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import command
 from gateway.identity.audit_log import CLI_ACTOR, record_audit_event
+from gateway.operations.parsing import parse_minor
 from gateway.process.integrations import create_checkout
 from infra import ids
 from infra.clock import Clock
