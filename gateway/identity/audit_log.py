@@ -80,6 +80,7 @@ class AuditLogEntry:
     subject: str
     details: Mapping[str, Any]
     address: str
+    person_id: UUID | None = None
 
     @property
     def is_by_key(self) -> bool:
@@ -190,10 +191,10 @@ async def _list_page(
         query = query.where(condition)
     if before is not None:
         query = query.where(col(AuditEntry.id) < before)
-    return [_to_entry(*row) for row in (await session.execute(query)).all()]
+    return [to_entry(*row) for row in (await session.execute(query)).all()]
 
 
-def _to_entry(
+def to_entry(
     row: AuditEntry, email: str | None, name: str | None, account: str | None
 ) -> AuditLogEntry:
     """Build the entry from its row, the actor's e-mail and name, and the account's name."""
@@ -209,6 +210,7 @@ def _to_entry(
         subject=row.subject,
         details=row.details,
         address=row.address,
+        person_id=row.person_id,
     )
 
 

@@ -5,10 +5,14 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.api.admin import accounts, keys, limits, wallets
+from gateway.api.organization import admin_api_keys, invites, users
 
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     **accounts.BODIES,
     **keys.BODIES,
     **limits.BODIES,
     **wallets.BODIES,
+    **admin_api_keys.BODIES,
+    **users.BODIES,
+    **invites.BODIES,
 }

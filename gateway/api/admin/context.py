@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
@@ -53,6 +54,13 @@ class AdminRequest:
     idempotency_key: str | None = None
 
     @property
+    def account_id(self) -> UUID:
+        """The account of the key. Raises ValueError for a platform key."""
+        if self.caller.account_id is None:
+            raise ValueError("a platform key has no account")
+        return self.caller.account_id
+
+    @property
     def actor(self) -> Actor:
         """The actor of the request's changes."""
         return self.caller.actor
@@ -99,7 +107,7 @@ async def provide_admin(
     Raises the errors of `AdminAuthenticator.authenticate`, and AdminScopeMissing.
     """
     place = (database, clock, settings, pepper)
-    admin = await _authenticate(request, *place, platform=True)
+    admin = await authenticate(request, *place, platform=True)
     admin.caller.require_scope(request.route_handler.opt[SCOPE_OPTION])
     return admin
 
@@ -114,7 +122,7 @@ async def provide_admin_change(
 ) -> AdminRequest:
     """Authenticate as `provide_admin`, for a change, which may have an Idempotency-Key."""
     place = (database, clock, settings, pepper)
-    admin = await _authenticate(request, *place, platform=True, key=idempotency_key)
+    admin = await authenticate(request, *place, platform=True, key=idempotency_key)
     admin.caller.require_scope(request.route_handler.opt[SCOPE_OPTION])
     return admin
 
@@ -132,10 +140,10 @@ async def provide_organization(
     Raises the errors of `AdminAuthenticator.authenticate`.
     """
     place = (database, clock, settings, pepper)
-    return await _authenticate(request, *place, platform=False, key=idempotency_key)
+    return await authenticate(request, *place, platform=False, key=idempotency_key)
 
 
-async def _authenticate(
+async def authenticate(
     request: Request[Any, Any, Any],
     database: Database,
     clock: Clock,
@@ -152,7 +160,7 @@ async def _authenticate(
     caller = await authenticator.authenticate(
         request.headers.get(_AUTHORIZATION),
         ClientOrigin.from_request(address, request.headers.get("user-agent")),
-        request.scope["state"][REQUEST_STATE],
+        request.scope["state"].get(REQUEST_STATE, ""),
         platform=platform,
     )
     bind_principal(request, key_id=ids.format_id(ADMIN_KEY_ID_PREFIX, caller.key_id))

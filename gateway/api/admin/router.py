@@ -18,6 +18,10 @@ from gateway.api.admin.context import (
 from gateway.api.admin.keys import AdminAccountKeyRoutes
 from gateway.api.admin.limits import AdminLimitRoutes
 from gateway.api.admin.wallets import AdminWalletRoutes
+from gateway.api.organization.admin_api_keys import OrganizationKeyRoutes
+from gateway.api.organization.audit_logs import AdminAuditRoutes, OrganizationAuditRoutes
+from gateway.api.organization.invites import OrganizationInviteRoutes
+from gateway.api.organization.users import OrganizationUserRoutes
 from infra import ids
 from infra.telemetry.metrics import Metrics
 
@@ -29,8 +33,14 @@ ADMIN_ROUTES: Sequence[ControllerRouterHandler] = (
     AdminAccountKeyRoutes,
     AdminLimitRoutes,
     AdminWalletRoutes,
+    AdminAuditRoutes,
 )
-ORGANIZATION_ROUTES: Sequence[ControllerRouterHandler] = ()
+ORGANIZATION_ROUTES: Sequence[ControllerRouterHandler] = (
+    OrganizationKeyRoutes,
+    OrganizationUserRoutes,
+    OrganizationInviteRoutes,
+    OrganizationAuditRoutes,
+)
 
 
 class AdminComponents(Protocol):

@@ -17,6 +17,9 @@ _OPERATIONS = "Health and metrics"
 _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     INFERENCE: ("/v1/messages", "/v1/responses"),
     "Administration": ("/v1/admin",),
+    "Organization": tuple(
+        f"/v1/organization/{name}" for name in ("admin_api_keys", "users", "invites", "audit_logs")
+    ),
     "Models": ("/v1/models", "/v2/models", "/v2/health"),
     "Usage and cost": ("/v1/usage", "/v1/quote", "/v1/route", "/v1/organization"),
     "Files and vector stores": ("/v1/files", "/v1/vector_stores"),
@@ -50,6 +53,7 @@ TAGS = (
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
     Tag(name="Alerts", description="Alerts about usage and limits"),
     Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
+    Tag(name="Organization", description="Administration of an account, with its admin key"),
     Tag(name="Administration", description="What operators do, with a platform admin key"),
     Tag(name=_OPERATIONS, description="For monitoring"),
 )

@@ -75,7 +75,7 @@ async def test_settings_of_account_change_and_are_audited(
     ("path", "body", "expected"),
     [
         ("", {"tax_rate": "x"}, (400, "billing_profile_invalid", "tax_ppm")),
-        ("", {"seller": "NOBODY"}, (404, "legal_entity_not_found", "seller")),
+        ("", {"seller": "NOBODY"}, (404, "legal_entity_not_found", "code")),
         ("", {"unknown": 1}, (400, "invalid_value", "unknown")),
         ("/suspend", {"reason": "x"}, (400, "reason_missing", "reason")),
         ("/limits", {"requests": "many"}, (400, "limit_invalid", "requests")),
@@ -103,9 +103,11 @@ async def test_suspended_account_is_refused_until_it_is_resumed(
 async def test_limits_and_wallet_change_what_is_available(
     admin: httpx.AsyncClient, account: str
 ) -> None:
-    limits = (await admin.post(f"{account}/limits", json={"credit_limit": "5", "requests": 7})).json()
+    limits = (
+        await admin.post(f"{account}/limits", json={"credit_limit": "5", "requests": 7})
+    ).json()
     by_kind = {row["kind"]: row["limit"] for row in limits["limits"] if row["key"] is None}
-    assert (limits["available"]["amount"], by_kind["requests_per_minute"]) == ("5", 7)
+    assert (limits["available"]["amount"], by_kind["requests_per_minute"]) == ("5.000000000", 7)
     grant = {"amount": "50.00", "reference": "transfer 1"}
     first = (await admin.post(f"{account}/wallet/grants", json=grant)).json()
     assert (await admin.post(f"{account}/wallet/grants", json=grant)).json() == first
@@ -114,7 +116,7 @@ async def test_limits_and_wallet_change_what_is_available(
     body = {"monthly_budget": "2", "streams": "none"}
     await admin.post(f"{account}/keys/{key['id']}/limits", json=body)
     rows = (await admin.get(f"{account}/limits")).json()["limits"]
-    assert ("budget", "2") in {(row["kind"], row["limit"]) for row in rows if row["key"]}
+    assert ("budget", "2.000000000") in {(row["kind"], row["limit"]) for row in rows if row["key"]}
 
 
 async def test_key_changes_its_scope_and_rotates(admin: httpx.AsyncClient, account: str) -> None:
@@ -133,4 +135,7 @@ async def test_key_changes_its_scope_and_rotates(admin: httpx.AsyncClient, accou
 async def test_unknown_account_is_not_found(admin: httpx.AsyncClient) -> None:
     missing = ids.format_id(ACCOUNT_ID_PREFIX, ids.new_id())
     for path in ("", "/keys", "/limits", "/wallet"):
-        assert error(await admin.get(f"{ACCOUNTS}/{missing}{path}"))[:2] == (404, "account_not_found")
+        assert error(await admin.get(f"{ACCOUNTS}/{missing}{path}"))[:2] == (
+            404,
+            "account_not_found",
+        )
