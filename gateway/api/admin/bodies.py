@@ -4,7 +4,19 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.api.admin import accounts, keys, limits, wallets
+from gateway.api.admin import (
+    accounts,
+    disputes,
+    fapiao,
+    invoices,
+    keys,
+    limits,
+    payments,
+    plans,
+    platform,
+    reports,
+    wallets,
+)
 from gateway.api.organization import admin_api_keys, invites, users
 
 BODIES: Mapping[str, type[msgspec.Struct]] = {
@@ -12,6 +24,13 @@ BODIES: Mapping[str, type[msgspec.Struct]] = {
     **keys.BODIES,
     **limits.BODIES,
     **wallets.BODIES,
+    **plans.BODIES,
+    **invoices.BODIES,
+    **payments.BODIES,
+    **disputes.BODIES,
+    **fapiao.BODIES,
+    **reports.BODIES,
+    **platform.BODIES,
     **admin_api_keys.BODIES,
     **users.BODIES,
     **invites.BODIES,

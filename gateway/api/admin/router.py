@@ -15,8 +15,19 @@ from gateway.api.admin.context import (
     provide_admin_change,
     provide_organization,
 )
+from gateway.api.admin.disputes import AdminLineDisputeRoutes, AdminOutcomeDisputeRoutes
+from gateway.api.admin.fapiao import AdminFapiaoRoutes
+from gateway.api.admin.invoices import AdminBillingRunRoutes, AdminInvoiceRoutes
 from gateway.api.admin.keys import AdminAccountKeyRoutes
 from gateway.api.admin.limits import AdminLimitRoutes
+from gateway.api.admin.payments import (
+    AdminBankLineRoutes,
+    AdminDiscrepancyRoutes,
+    AdminPaymentOrderRoutes,
+)
+from gateway.api.admin.plans import AdminPlanRoutes, AdminSubscriptionRoutes
+from gateway.api.admin.platform import AdminEntityRoutes, AdminPeopleRoutes
+from gateway.api.admin.reports import AdminReconciliationRoutes, AdminReportRoutes
 from gateway.api.admin.wallets import AdminWalletRoutes
 from gateway.api.organization.admin_api_keys import OrganizationKeyRoutes
 from gateway.api.organization.audit_logs import AdminAuditRoutes, OrganizationAuditRoutes
@@ -33,6 +44,20 @@ ADMIN_ROUTES: Sequence[ControllerRouterHandler] = (
     AdminAccountKeyRoutes,
     AdminLimitRoutes,
     AdminWalletRoutes,
+    AdminSubscriptionRoutes,
+    AdminPlanRoutes,
+    AdminInvoiceRoutes,
+    AdminBillingRunRoutes,
+    AdminBankLineRoutes,
+    AdminPaymentOrderRoutes,
+    AdminDiscrepancyRoutes,
+    AdminLineDisputeRoutes,
+    AdminOutcomeDisputeRoutes,
+    AdminFapiaoRoutes,
+    AdminReportRoutes,
+    AdminReconciliationRoutes,
+    AdminEntityRoutes,
+    AdminPeopleRoutes,
     AdminAuditRoutes,
 )
 ORGANIZATION_ROUTES: Sequence[ControllerRouterHandler] = (
