@@ -53,7 +53,7 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
         "guards show": "GET /v1/guards",
         "guards set": "PUT /v1/guards",
         "guards remove": "DELETE /v1/guards",
-        "guards check": "POST /v1/guards/check",
+        "guards check": LOCAL,
         "usage": "GET /v1/admin/reports/usage",
         "margin": "GET /v1/admin/reports/margin",
         "plans publish": "POST /v1/admin/plans",
@@ -140,7 +140,7 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
         "variants versions": "GET /v1/models/{name}/versions",
         "variants activate": "PUT /v1/models/{name}/current",
         "variants rollback": "POST /v1/models/{name}/rollback",
-        "variants delete": "DELETE /v1/models/{model}",
+        "variants delete": "DELETE /v1/models/{name}",
         "variants deletions": "GET /v1/models/{name}/deletions",
         "variants accept": PERSON,
         **{

@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.admin_labels import ADMIN_ACTIONS, ADMIN_AREAS, ADMIN_DETAILS
 from gateway.dashboard.bank_labels import BANK_ACTIONS, BANK_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
@@ -199,9 +200,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "invitation": gettext_noop("Invitations"),
             "session": gettext_noop("Sign-in"),
             "impersonation": gettext_noop("Views by support"),
-            "account": gettext_noop("Suspension and restoration"),
-            "credit_limit": gettext_noop("Credit limit"),
-            "invoice": gettext_noop("Credit notes"),
+            **ADMIN_AREAS,
             "payment": gettext_noop("Payments"),
             "plan": gettext_noop("Plan"),
             "outcome": gettext_noop("Contracts"),
@@ -237,11 +236,6 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "session.ended": gettext_noop("Ended own sessions"),
             "impersonation.began": gettext_noop("Started viewing as customer"),
             "impersonation.ended": gettext_noop("Stopped viewing as customer"),
-            "account.suspended": gettext_noop("Suspended the account"),
-            "account.restored": gettext_noop("Restored the account"),
-            "credit_limit.changed": gettext_noop("Changed the credit limit"),
-            "invoice.credited": gettext_noop("Issued a credit note"),
-            "outbox.retried": gettext_noop("Retried a delivery"),
             "plan.changed": gettext_noop("Changed the plan"),
             "plan.cancelled": gettext_noop("Cancelled the plan"),
             "plan.resumed": gettext_noop("Withdrew the plan change"),
@@ -257,6 +251,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation.deleted": gettext_noop("Deleted an evaluation"),
             "batch.created": gettext_noop("Started a batch"),
             "batch.canceled": gettext_noop("Canceled a batch"),
+            **ADMIN_ACTIONS,
             **BANK_ACTIONS,
             **FAPIAO_ACTIONS,
             **OWN_MODEL_ACTIONS,
@@ -298,7 +293,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "line": gettext_noop("Line"),
             "invoice": gettext_noop("Invoice"),
             "amount": gettext_noop("Amount"),
-            "refund": gettext_noop("Refunded"),
+            **ADMIN_DETAILS,
             "method": gettext_noop("Payment method"),
             "settlement": gettext_noop("Settlement"),
             "of": gettext_noop("Of"),

@@ -57,7 +57,7 @@ class AccountSettings(msgspec.Struct):
     seller: str | None = None
 
 
-class Reason(msgspec.Struct):
+class AccountReason(msgspec.Struct):
     """Why an account is changed, with 3 to 300 characters; it is in the audit log."""
 
     reason: str
@@ -67,12 +67,12 @@ _PATH = "/v1/admin/accounts"
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     _PATH: NewAccount,
     f"{_PATH}/{{account}}": AccountSettings,
-    f"{_PATH}/{{account}}/suspend": Reason,
-    f"{_PATH}/{{account}}/resume": Reason,
+    f"{_PATH}/{{account}}/suspend": AccountReason,
+    f"{_PATH}/{{account}}/resume": AccountReason,
 }
 _NEW = msgspec.json.Decoder(NewAccount)
 _SETTINGS = msgspec.json.Decoder(AccountSettings)
-_REASON = msgspec.json.Decoder(Reason)
+_REASON = msgspec.json.Decoder(AccountReason)
 # Fields of the body that have another name as columns.
 _COLUMNS = {"name": "billing_name"}
 _Switch = Callable[[AsyncSession, Clock, AccountChange], Awaitable[None]]

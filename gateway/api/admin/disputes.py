@@ -40,7 +40,7 @@ class OutcomeDisputeAnswer(msgspec.Struct):
     answer: str
 
 
-class Decision(msgspec.Struct):
+class OutcomeDisputeDecision(msgspec.Struct):
     """The side that wins a dispute, and the name of the arbiter."""
 
     side: Literal["customer", "operator"]
@@ -51,11 +51,11 @@ _OUTCOMES = "/v1/admin/accounts/{account}/outcome_disputes/{dispute}"
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     "/v1/admin/accounts/{account}/line_disputes/{dispute}/answer": LineDisputeAnswer,
     f"{_OUTCOMES}/answer": OutcomeDisputeAnswer,
-    f"{_OUTCOMES}/decide": Decision,
+    f"{_OUTCOMES}/decide": OutcomeDisputeDecision,
 }
 _LINE_ANSWER = msgspec.json.Decoder(LineDisputeAnswer)
 _ANSWER = msgspec.json.Decoder(OutcomeDisputeAnswer)
-_DECISION = msgspec.json.Decoder(Decision)
+_DECISION = msgspec.json.Decoder(OutcomeDisputeDecision)
 _Apply = Callable[[OutcomeDisputes], Awaitable[dict[str, Any]]]
 
 

@@ -38,14 +38,14 @@ from gateway.operations.fapiao_views import render_fapiao, render_fapiaos
 from infra import ids
 
 
-class NewBatch(msgspec.Struct):
+class NewFapiaoBatch(msgspec.Struct):
     """The legal entity to issue for, if several have requests; `batch` writes one again."""
 
     seller: str | None = None
     batch: str | None = None
 
 
-class ResultList(msgspec.Struct):
+class FapiaoResults(msgspec.Struct):
     """A result list (Excel or CSV) of the electronic tax platform, in base64."""
 
     name: str
@@ -58,7 +58,7 @@ class FapiaoFile(msgspec.Struct):
     content: str
 
 
-class Rejection(msgspec.Struct):
+class FapiaoRejection(msgspec.Struct):
     """Why a fapiao is not issued; the customer sees it."""
 
     reason: str
@@ -73,16 +73,16 @@ class TaxCode(msgspec.Struct):
 
 _PATH = "/v1/admin/fapiao"
 BODIES: Mapping[str, type[msgspec.Struct]] = {
-    f"{_PATH}/batches": NewBatch,
-    f"{_PATH}/results": ResultList,
+    f"{_PATH}/batches": NewFapiaoBatch,
+    f"{_PATH}/results": FapiaoResults,
     f"{_PATH}/{{fapiao}}/file": FapiaoFile,
-    f"{_PATH}/{{fapiao}}/reject": Rejection,
+    f"{_PATH}/{{fapiao}}/reject": FapiaoRejection,
     f"{_PATH}/categories/{{product}}": TaxCode,
 }
-_BATCH = msgspec.json.Decoder(NewBatch)
-_RESULTS = msgspec.json.Decoder(ResultList)
+_BATCH = msgspec.json.Decoder(NewFapiaoBatch)
+_RESULTS = msgspec.json.Decoder(FapiaoResults)
 _FILE = msgspec.json.Decoder(FapiaoFile)
-_REJECTION = msgspec.json.Decoder(Rejection)
+_REJECTION = msgspec.json.Decoder(FapiaoRejection)
 _TAX_CODE = msgspec.json.Decoder(TaxCode)
 _MAX_FILE_BODY_BYTES = 16 << 20
 

@@ -45,7 +45,7 @@ class ApiKeyChanges(msgspec.Struct):
     service_tiers: list[str] | None = None
 
 
-class Rotation(msgspec.Struct):
+class KeyRotation(msgspec.Struct):
     """For how many hours the old key stays valid, 0 to 2160."""
 
     overlap_hours: float = 24.0
@@ -55,11 +55,11 @@ _PATH = "/v1/admin/accounts/{account}/keys"
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     _PATH: NewApiKey,
     f"{_PATH}/{{key}}": ApiKeyChanges,
-    f"{_PATH}/{{key}}/rotate": Rotation,
+    f"{_PATH}/{{key}}/rotate": KeyRotation,
 }
 _NEW = msgspec.json.Decoder(NewApiKey)
 _CHANGES = msgspec.json.Decoder(ApiKeyChanges)
-_ROTATION = msgspec.json.Decoder(Rotation)
+_ROTATION = msgspec.json.Decoder(KeyRotation)
 
 
 class AdminAccountKeyRoutes(Controller):

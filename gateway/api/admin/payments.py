@@ -55,7 +55,7 @@ class BankStatement(msgspec.Struct):
     columns: str = ""
 
 
-class Confirmation(msgspec.Struct):
+class BankConfirmation(msgspec.Struct):
     """The `invoice` (number or id) that a transfer pays, by default the proposed one."""
 
     invoice: str | None = None
@@ -69,7 +69,7 @@ class OrderRefund(msgspec.Struct):
     reference: str
 
 
-class Resolution(msgspec.Struct):
+class DiscrepancyResolution(msgspec.Struct):
     """How a discrepancy was resolved; `credit: true` adds what was received to the wallet."""
 
     reason: str
@@ -79,14 +79,14 @@ class Resolution(msgspec.Struct):
 _LINES, _ORDERS = "/v1/admin/bank_lines", "/v1/admin/payment_orders"
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     f"{_LINES}/import": BankStatement,
-    f"{_LINES}/{{line}}/confirm": Confirmation,
+    f"{_LINES}/{{line}}/confirm": BankConfirmation,
     f"{_ORDERS}/{{order}}/refunds": OrderRefund,
-    "/v1/admin/payment_discrepancies/{discrepancy}/resolve": Resolution,
+    "/v1/admin/payment_discrepancies/{discrepancy}/resolve": DiscrepancyResolution,
 }
 _STATEMENT = msgspec.json.Decoder(BankStatement)
-_CONFIRMATION = msgspec.json.Decoder(Confirmation)
+_CONFIRMATION = msgspec.json.Decoder(BankConfirmation)
 _REFUND = msgspec.json.Decoder(OrderRefund)
-_RESOLUTION = msgspec.json.Decoder(Resolution)
+_RESOLUTION = msgspec.json.Decoder(DiscrepancyResolution)
 _MAX_STATEMENT_BYTES = 12 << 20
 
 

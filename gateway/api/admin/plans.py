@@ -48,7 +48,7 @@ class PlanChoice(msgspec.Struct):
     version: int | None = None
 
 
-class Cancellation(msgspec.Struct):
+class SubscriptionCancellation(msgspec.Struct):
     """`now: true` ends the subscription at once, without a refund."""
 
     now: bool = False
@@ -59,11 +59,11 @@ BODIES: Mapping[str, type[msgspec.Struct]] = {
     _PLANS: PlanFile,
     f"{_PLANS}/preview": PlanFile,
     _SUBSCRIPTION: PlanChoice,
-    f"{_SUBSCRIPTION}/cancel": Cancellation,
+    f"{_SUBSCRIPTION}/cancel": SubscriptionCancellation,
 }
 _FILE = msgspec.json.Decoder(PlanFile)
 _CHOICE = msgspec.json.Decoder(PlanChoice)
-_CANCELLATION = msgspec.json.Decoder(Cancellation)
+_CANCELLATION = msgspec.json.Decoder(SubscriptionCancellation)
 _Apply = Callable[[AsyncSession, Account], Awaitable[PlanChange]]
 
 

@@ -51,6 +51,10 @@ _RECONCILIATION = msgspec.json.Decoder(NewReconciliation)
 _MONTH, _YEAR = timedelta(days=30), timedelta(days=366)
 _MAX_OVERDUE = 100
 Since = Annotated[str | None, QueryParameter(description="ISO 8601, UTC without an offset")]
+# `upstream` is also the name of a dependency of handlers.
+UpstreamName = Annotated[
+    str | None, QueryParameter(name="upstream", description="`own` for MAAS_SERVING_URL")
+]
 Until = Annotated[str | None, QueryParameter(description="Exclusive; now by default")]
 
 
@@ -68,7 +72,7 @@ class AdminReportRoutes(Controller):
         until: Until = None,
         model: FromQuery[str | None] = None,
         account: FromQuery[str | None] = None,
-        upstream: FromQuery[str | None] = None,
+        upstream_name: UpstreamName = None,
     ) -> dict[str, Any]:
         """Return margins by model, account, upstream or month, of the last 30 days by default."""
         start, end = _range(admin, since, until, _MONTH)
@@ -77,7 +81,7 @@ class AdminReportRoutes(Controller):
         async def load(session: AsyncSession) -> list[dict[str, Any]]:
             """Return the margins as JSON."""
             owner = None if account is None else (await get_account(session, account)).id
-            filters = MarginFilter(start, end, model, owner, upstream)
+            filters = MarginFilter(start, end, model, owner, upstream_name)
             rows = await list_margins(session, by, filters, zone)
             return [margin_json(row, by) for row in rows]
 
