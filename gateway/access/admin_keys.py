@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.access.admin_scopes import parse_admin_scopes
-from gateway.access.api_keys import hash_secret, validate_name
+from gateway.access.api_keys import KeyAlreadyCreated, hash_secret, validate_name
 from gateway.access.key_format import ADMIN_KEY_PREFIX, generate_api_key
 from gateway.access.key_scopes import parse_scope
 from gateway.identity.audit_log import Actor, record_audit_event
@@ -49,13 +49,14 @@ class AdminKeyInvalid(AppError):
 class NewAdminKey:
     """A requested admin key. `scopes` are of a platform key; `networks` is text, empty for all.
 
-    Without `lifetime` the key does not expire.
+    Without `lifetime` the key does not expire. A second key with the same `id` is rejected.
     """
 
     name: str
     scopes: tuple[str, ...] = ()
     networks: str = ""
     lifetime: timedelta | None = None
+    id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ async def create_admin_key(
 ) -> IssuedAdminKey:
     """Create an admin key of the platform (`account_id` None) or of an account.
 
-    Raises KeyNameInvalid, AdminScopeInvalid, NetworksUnreadable, AdminKeyInvalid.
+    Raises KeyNameInvalid, AdminScopeInvalid, NetworksUnreadable, AdminKeyInvalid, and
+    KeyAlreadyCreated for a repeated id.
     """
     name, scope = validate_name(new.name), parse_scope((), new.networks)
     scopes = parse_admin_scopes(new.scopes) if account_id is None else None
@@ -84,9 +86,11 @@ async def create_admin_key(
         raise AdminKeyInvalid("An admin key's lifetime must be up to 10 years.", param="expires_in")
     if await _count_active(session, clock, account_id) >= _MAX_ACTIVE:
         raise AdminKeyInvalid(f"There are {_MAX_ACTIVE} active admin keys. Revoke some first.")
+    if new.id is not None and await session.get(AdminKey, new.id) is not None:
+        raise KeyAlreadyCreated("This admin key has already been created. Create another key.")
     secret, now = generate_api_key(ADMIN_KEY_PREFIX), clock.now()
     row = AdminKey(
-        id=ids.new_id(),
+        id=new.id or ids.new_id(),
         account_id=account_id,
         name=name,
         hint=f"{secret[:_SHOWN_CHARACTERS]}…{secret[-4:]}",

@@ -27,6 +27,7 @@ ADMIN_ACTIONS: Mapping[str, str] = MappingProxyType(
         "invoice.written_off": gettext_noop("Wrote off an invoice"),
         "outbox.retried": gettext_noop("Retried a delivery"),
         "plan.published": gettext_noop("Published a plan"),
+        "records.reconciled": gettext_noop("Reconciled the records"),
         "wallet.topped_up": gettext_noop("Topped up the wallet"),
     }
 )
@@ -43,10 +44,27 @@ ADMIN_AREAS: Mapping[str, str] = MappingProxyType(
 ADMIN_DETAILS: Mapping[str, str] = MappingProxyType(
     {
         "currency": gettext_noop("Account currency"),
+        "file": gettext_noop("File"),
         "paid": gettext_noop("Paid for"),
         "reference": gettext_noop("Payment reference"),
         "refund": gettext_noop("Refunded"),
         "request": gettext_noop("Request ID"),
         "scopes": gettext_noop("Scopes"),
+    }
+)
+ADMIN_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "pending": {
+            "line_dispute": gettext_noop("Disputed invoice lines to answer"),
+            "outcome_dispute": gettext_noop("Outcome disputes to answer"),
+            "bank_line": gettext_noop("Bank transfers to confirm"),
+            "payment_proof": gettext_noop("Proofs of payment to check"),
+            "fapiao_overdue": gettext_noop("Fapiao not issued for 3 days"),
+            "fapiao": gettext_noop("Fapiao to issue"),
+            "payment_discrepancy": gettext_noop("Payments that differ from their order"),
+            "overdue_invoice": gettext_noop("Overdue invoices"),
+            "failed_delivery": gettext_noop("Failed deliveries"),
+            "difference": gettext_noop("Differences of the last reconciliation"),
+        }
     }
 )

@@ -6,7 +6,12 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.dashboard.admin_labels import ADMIN_ACTIONS, ADMIN_AREAS, ADMIN_DETAILS
+from gateway.dashboard.admin_labels import (
+    ADMIN_ACTIONS,
+    ADMIN_AREAS,
+    ADMIN_DETAILS,
+    ADMIN_LABELS,
+)
 from gateway.dashboard.bank_labels import BANK_ACTIONS, BANK_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
@@ -57,6 +62,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **EVALUATION_LABELS,
         **BANK_LABELS,
         **BATCH_LABELS,
+        **ADMIN_LABELS,
         **FAPIAO_LABELS,
         **GUARD_LABELS,
         **OWN_MODEL_LABELS,
@@ -285,7 +291,6 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "score": gettext_noop("Score"),
             "base_score": gettext_noop("Without a model"),
             "against": gettext_noop("Compared with"),
-            "file": gettext_noop("File"),
             "max_cost": gettext_noop("Cost limit"),
             "key": gettext_noop("Key"),
             "version": gettext_noop("Version"),

@@ -53,6 +53,7 @@ PLATFORM_HOME = "/dashboard/platform"
 PLATFORM_PAGES = tuple(
     NavigationEntry(name, text, f"{PLATFORM_HOME}/{name}", icon, Permission.WATCH)
     for name, text, icon in (
+        ("inbox", gettext_noop("Pending work"), "bell"),
         ("accounts", gettext_noop("Accounts"), "building"),
         ("revenue", gettext_noop("Revenue"), "chart"),
         ("receivables", gettext_noop("Receivables"), "bell"),
@@ -64,6 +65,7 @@ PLATFORM_PAGES = tuple(
         ("reconciliation", gettext_noop("Reconciliation"), "check"),
         ("models", gettext_noop("Models"), "pulse"),
         ("plans", gettext_noop("Plans"), "plan"),
+        ("admin-keys", gettext_noop("Admin keys"), "key"),
     )
 )
 

@@ -82,6 +82,8 @@ PLATFORM = (
     "/dashboard/platform/reconciliation",
     "/dashboard/platform/models",
     "/dashboard/platform/plans",
+    "/dashboard/platform/inbox",
+    "/dashboard/platform/admin-keys",
     "/dashboard/switch",
 )
 
