@@ -11,6 +11,7 @@ from pkgutil import walk_packages
 import pytest
 
 import billing
+import gateway.access.admin_errors
 import gateway.batches
 import gateway.call.errors
 import gateway.evaluations
@@ -39,7 +40,7 @@ ROOT = Path(__file__).parent.parent
 
 def facts() -> Iterator[type[AppError]]:
     """All errors that the gateway and billing declare."""
-    modules = [gateway.call.errors]
+    modules = [gateway.call.errors, gateway.access.admin_errors]
     modules += [infra.database.database]
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,

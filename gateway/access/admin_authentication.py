@@ -13,8 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from gateway.access.admin_errors import AdminKeyRequired, AdminScopeMissing
 from gateway.access.admin_keys import ADMIN_KEY_ID_PREFIX
-from gateway.access.admin_scopes import AdminScope, AdminScopeMissing
+from gateway.access.admin_scopes import AdminScope
 from gateway.access.api_keys import hash_secret
 from gateway.access.key_format import ADMIN_KEY_PREFIX, is_well_formed
 from gateway.access.key_scopes import is_in_networks
@@ -24,7 +25,6 @@ from gateway.call.errors import (
     KeyNetworkNotAllowed,
     KeyRevoked,
     RateLimited,
-    Unauthorised,
 )
 from gateway.identity.audit_log import Actor
 from gateway.identity.client_origin import ClientOrigin
@@ -56,12 +56,6 @@ _COUNT_SQL = text(
     returning window_requests, window_started_at
     """
 )
-
-
-class AdminKeyRequired(Unauthorised):
-    """The credentials are no valid admin key of the kind that the endpoint needs."""
-
-    code = "admin_key_required"
 
 
 @dataclass(frozen=True, slots=True)

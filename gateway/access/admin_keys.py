@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from gateway.access.admin_errors import AdminKeyInvalid, AdminKeyNotFound
 from gateway.access.admin_scopes import parse_admin_scopes
 from gateway.access.api_keys import KeyAlreadyCreated, hash_secret, validate_name
 from gateway.access.key_format import ADMIN_KEY_PREFIX, generate_api_key
@@ -21,28 +22,11 @@ from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.tables import AdminKey
 from infra import ids
 from infra.clock import Clock
-from infra.errors import AppError
 
 ADMIN_KEY_ID_PREFIX = "admk"
 _MAX_LIFETIME = timedelta(days=3660)
 _MAX_ACTIVE = 100
 _SHOWN_CHARACTERS = len(ADMIN_KEY_PREFIX) + 4
-
-
-class AdminKeyNotFound(AppError):
-    """The platform or the account has no such admin key."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "admin_key_not_found"
-
-
-class AdminKeyInvalid(AppError):
-    """A new admin key's lifetime is out of range, or there are too many keys."""
-
-    status = 400
-    type = "invalid_request_error"
-    code = "admin_key_invalid"
 
 
 @dataclass(frozen=True, slots=True)

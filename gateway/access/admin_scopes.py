@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from infra.errors import AppError
+from gateway.access.admin_errors import AdminScopeInvalid
 
 
 class AdminScope(StrEnum):
@@ -23,22 +23,6 @@ class AdminScope(StrEnum):
     REPORTS_READ = "reports:read"
     RECONCILE_WRITE = "reconcile:write"
     AUDIT_READ = "audit:read"
-
-
-class AdminScopeInvalid(AppError):
-    """A scope is unknown, or a platform admin key would have none."""
-
-    status = 400
-    type = "invalid_request_error"
-    code = "admin_scope_invalid"
-
-
-class AdminScopeMissing(AppError):
-    """The admin key lacks the scope of the endpoint."""
-
-    status = 403
-    type = "permission_error"
-    code = "admin_scope_missing"
 
 
 def parse_admin_scopes(names: Iterable[str]) -> list[str]:

@@ -10,9 +10,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.access.admin_errors import AdminKeyNotFound
 from gateway.access.admin_keys import (
     ADMIN_KEY_ID_PREFIX,
-    AdminKeyNotFound,
     NewAdminKey,
     create_admin_key,
     get_admin_key,

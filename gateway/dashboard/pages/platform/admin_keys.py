@@ -10,17 +10,16 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from gateway.access.admin_errors import AdminKeyInvalid, AdminKeyNotFound, AdminScopeInvalid
 from gateway.access.admin_keys import (
     ADMIN_KEY_ID_PREFIX,
-    AdminKeyInvalid,
-    AdminKeyNotFound,
     NewAdminKey,
     create_admin_key,
     is_active,
     list_admin_keys,
     revoke_admin_key,
 )
-from gateway.access.admin_scopes import AdminScope, AdminScopeInvalid
+from gateway.access.admin_scopes import AdminScope
 from gateway.access.api_keys import KeyAlreadyCreated, KeyNameInvalid
 from gateway.access.key_scopes import NetworksUnreadable
 from gateway.dashboard.errors import PageNotFound
