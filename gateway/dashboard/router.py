@@ -51,6 +51,7 @@ from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.inbox import InboxPages
 from gateway.dashboard.pages.platform.jobs import JobPages
 from gateway.dashboard.pages.platform.models import list_models
+from gateway.dashboard.pages.platform.new_account import NewAccountPages
 from gateway.dashboard.pages.platform.payments import show_payments
 from gateway.dashboard.pages.platform.plans import PublishedPlanPages
 from gateway.dashboard.pages.platform.receivables import show_receivables
@@ -115,6 +116,7 @@ HANDLERS = (
     PlatformFapiaoPages,
     AdminKeyPages,
     InboxPages,
+    NewAccountPages,
     show_payments,
     WebhookPages,
     JobPages,

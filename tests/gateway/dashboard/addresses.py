@@ -83,6 +83,7 @@ PLATFORM = (
     "/dashboard/platform/models",
     "/dashboard/platform/plans",
     "/dashboard/platform/inbox",
+    "/dashboard/platform/new-account",
     "/dashboard/platform/admin-keys",
     "/dashboard/switch",
 )

@@ -14,6 +14,7 @@ from tests.support.gateway.admin_keys import admin_client
 from tests.support.gateway.fapiaos import bill_a_fee
 
 KEYS, INBOX = "/dashboard/platform/admin-keys", "/dashboard/platform/inbox"
+NEW = "/dashboard/platform/new-account"
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +67,21 @@ async def test_pending_work_is_listed_and_reconciliation_runs_on_request(
     assert "records.reconciled" in actions
 
 
+async def test_account_is_created_on_a_page_once(shared_firm: Firm, operator: Looker) -> None:
+    assert NEW in await operator.page("/dashboard/platform/accounts")
+    assert "Create account" in await operator.page(NEW)
+    made = await operator.send(NEW, name="Delta 机械", currency="USD")
+    assert made.headers["location"].startswith("/dashboard/platform/accounts/acct_")
+    assert "Delta 机械" in await operator.page(made.headers["location"])
+    again = await operator.send(NEW, name="Delta 机械", currency="USD")
+    assert (again.status_code, "Another account has this name" in again.text) == (422, True)
+
+
 async def test_support_sees_the_pages_and_changes_nothing(shared_firm: Firm) -> None:
     gateway = shared_firm.gateway
     async with looker(gateway.url, gateway.parts, None, Role.SUPPORT) as support:
         assert "Reconcile now" not in await support.page(INBOX)
         assert "Create admin key" not in await support.page(KEYS)
         assert (await support.send(f"{INBOX}/reconcile")).status_code == 403
+        assert NEW not in await support.page("/dashboard/platform/accounts")
         assert (await support.send(KEYS, name="x", days="90")).status_code == 403
