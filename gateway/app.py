@@ -10,6 +10,7 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 
 from gateway.access.propagation import Propagation
+from gateway.api.admin.router import admin_routers
 from gateway.api.exception_handlers import (
     handle_app_error,
     handle_http_exception,
@@ -312,6 +313,7 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
         route_handlers=[
             *inference_routes(components),
             *API_ROUTES,
+            *admin_routers(components),
             mcp_route(components),
             document_route(components.catalog),
             assets_router(),

@@ -111,6 +111,9 @@ class Settings(SignupSettings):
         Decimal(100),
         description="credit limit of a new account: the most it may owe, in its currency",
     )
+    admin_requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        600, description="requests per minute of each admin key, over all gateways"
+    )
     requests_per_minute: Count = Field(600, description="requests per minute of a new account")
     tokens_per_minute: Count = Field(500_000, description="tokens per minute of a new account")
     concurrent_streams: Count = Field(64, description="concurrent streams of a new account")

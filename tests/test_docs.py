@@ -11,6 +11,7 @@ from pkgutil import walk_packages
 import pytest
 
 import billing
+import gateway.access.admin_errors
 import gateway.access.project_errors
 import gateway.batches
 import gateway.call.errors
@@ -42,7 +43,7 @@ ROOT = Path(__file__).parent.parent
 
 def facts() -> Iterator[type[AppError]]:
     """All errors that the gateway and billing declare."""
-    modules = [gateway.call.errors, gateway.access.project_errors]
+    modules = [gateway.call.errors, gateway.access.admin_errors, gateway.access.project_errors]
     modules += [infra.database.database]
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,

@@ -2,7 +2,7 @@
 
 Each check is one query that returns the differences; all run in one snapshot, so running calls do
 not disturb them. Engine counters are outside of the snapshot and are compared with bounds: usage
-before and after reading the counters (gateway/cli/process/engine_counters.py reads them).
+before and after reading the counters (gateway/operations/engine_counters.py reads them).
 Nothing is repaired.
 """
 

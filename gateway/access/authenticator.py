@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from billing.metering.key_epoch import acknowledge_epoch, read_access_changes
 from gateway.access.api_keys import hash_secret
-from gateway.access.key_format import is_well_formed
+from gateway.access.key_format import ADMIN_KEY_PREFIX, is_well_formed
 from gateway.access.key_lookup import KeyRecord, find_key_by_hash, find_key_by_id
 from gateway.access.key_scopes import is_in_networks
 from gateway.access.price_book import PriceBook
@@ -296,6 +296,8 @@ def _parse_bearer_token(credentials: str | None) -> str:
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:
         raise KeyMissing("The Authorization header must be `Bearer <key>`.")
+    if secret.startswith(ADMIN_KEY_PREFIX):
+        raise KeyInvalid("This is an admin key. This endpoint needs an API key (maas_…).")
     if not is_well_formed(secret):
         raise KeyInvalid("This API key is not valid. Check that it was copied completely.")
     return secret

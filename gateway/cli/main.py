@@ -28,6 +28,11 @@ COMMANDS = (
         "gateway.cli.projects.commands:projects_app",
         "Manage projects: budgets, keys, people and service accounts.",
     ),
+    Command(
+        "admin-keys",
+        "gateway.cli.admin_keys:admin_keys_app",
+        "Manage admin keys of the platform for the Admin API.",
+    ),
     Command("people", "gateway.cli.people:people_app", "Manage people who use the dashboard."),
     Command("signups", "gateway.cli.signups:signups_app", "Review sign-ups and release companies."),
     Command(

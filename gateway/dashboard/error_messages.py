@@ -90,6 +90,9 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         ),
         "person_known": gettext_noop("This address already has a password. Sign in to join."),
         "key_name_invalid": gettext_noop("Enter a name of 1 to 100 printable characters."),
+        "account_name_taken": gettext_noop("Another account has this name."),
+        "account_name_invalid": gettext_noop("Enter a name of 1 to 200 printable characters."),
+        "admin_scope_invalid": gettext_noop("Choose at least one scope."),
         "key_not_active": gettext_noop("This key was already rotated or is no longer active."),
         "limit_unreadable.amount": gettext_noop(
             "Enter an amount such as 500 or 12.50, without a currency."

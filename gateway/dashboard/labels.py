@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.dashboard import project_labels
+from gateway.dashboard.admin_labels import (
+    ADMIN_ACTIONS,
+    ADMIN_AREAS,
+    ADMIN_DETAILS,
+    ADMIN_LABELS,
+)
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.billing_labels import BILLING_ACTIONS, BILLING_CHECKS, BILLING_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
@@ -59,6 +65,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **BATCH_LABELS,
         **BILLING_LABELS,
         **SIGNUP_LABELS,
+        **ADMIN_LABELS,
         **GUARD_LABELS,
         **project_labels.PROJECT_LABELS,
         **OWN_MODEL_LABELS,
@@ -196,10 +203,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "invitation": gettext_noop("Invitations"),
             "session": gettext_noop("Sign-in"),
             "impersonation": gettext_noop("Views by support"),
-            "account": gettext_noop("Suspension and restoration"),
-            "credit_limit": gettext_noop("Credit limit"),
+            **ADMIN_AREAS,
             "credit": gettext_noop("Credit"),
-            "invoice": gettext_noop("Credit notes"),
             "payment": gettext_noop("Payments"),
             "plan": gettext_noop("Plan"),
             "outcome": gettext_noop("Contracts"),
@@ -231,11 +236,6 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "session.ended": gettext_noop("Ended own sessions"),
             "impersonation.began": gettext_noop("Started viewing as customer"),
             "impersonation.ended": gettext_noop("Stopped viewing as customer"),
-            "account.suspended": gettext_noop("Suspended the account"),
-            "account.restored": gettext_noop("Restored the account"),
-            "credit_limit.changed": gettext_noop("Changed the credit limit"),
-            "invoice.credited": gettext_noop("Issued a credit note"),
-            "outbox.retried": gettext_noop("Retried a delivery"),
             "plan.changed": gettext_noop("Changed the plan"),
             "plan.cancelled": gettext_noop("Cancelled the plan"),
             "identity.linked": gettext_noop("Linked an identity for sign-in"),
@@ -256,6 +256,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             **project_labels.PROJECT_ACTIONS,
             **BILLING_ACTIONS,
             **SIGNUP_ACTIONS,
+            **ADMIN_ACTIONS,
             **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
@@ -287,7 +288,6 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "score": gettext_noop("Score"),
             "base_score": gettext_noop("Without a model"),
             "against": gettext_noop("Compared with"),
-            "file": gettext_noop("File"),
             "max_cost": gettext_noop("Cost limit"),
             "key": gettext_noop("Key"),
             "version": gettext_noop("Version"),
@@ -295,7 +295,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "line": gettext_noop("Line"),
             "invoice": gettext_noop("Invoice"),
             "amount": gettext_noop("Amount"),
-            "refund": gettext_noop("Refunded"),
+            **ADMIN_DETAILS,
             "method": gettext_noop("Payment method"),
             "settlement": gettext_noop("Settlement"),
             "of": gettext_noop("Of"),

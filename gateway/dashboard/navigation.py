@@ -56,6 +56,7 @@ PLATFORM_HOME = "/dashboard/platform"
 PLATFORM_PAGES = tuple(
     NavigationEntry(name, text, f"{PLATFORM_HOME}/{name}", icon, Permission.WATCH)
     for name, text, icon in (
+        ("inbox", gettext_noop("Pending work"), "bell"),
         ("accounts", gettext_noop("Accounts"), "building"),
         ("signups", gettext_noop("Sign-ups"), "people"),
         ("revenue", gettext_noop("Revenue"), "chart"),
@@ -70,6 +71,7 @@ PLATFORM_PAGES = tuple(
         ("reconciliation", gettext_noop("Reconciliation"), "check"),
         ("models", gettext_noop("Models"), "pulse"),
         ("plans", gettext_noop("Plans"), "plan"),
+        ("admin-keys", gettext_noop("Admin keys"), "key"),
     )
 )
 

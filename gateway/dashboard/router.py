@@ -48,13 +48,16 @@ from gateway.dashboard.pages.payments import PaymentOrderPages, WalletPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
+from gateway.dashboard.pages.platform.admin_keys import AdminKeyPages
 from gateway.dashboard.pages.platform.bank import BankPages
 from gateway.dashboard.pages.platform.credit import PlatformCreditPages
 from gateway.dashboard.pages.platform.fapiao import PlatformFapiaoPages
 from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
+from gateway.dashboard.pages.platform.inbox import InboxPages
 from gateway.dashboard.pages.platform.jobs import JobPages
 from gateway.dashboard.pages.platform.models import list_models
+from gateway.dashboard.pages.platform.new_account import NewAccountPages
 from gateway.dashboard.pages.platform.packs import PlatformPackPages
 from gateway.dashboard.pages.platform.payment_actions import PlatformPaymentPages
 from gateway.dashboard.pages.platform.payments import show_payments
@@ -139,6 +142,9 @@ HANDLERS = (
     PlatformFapiaoPages,
     PlatformCreditPages,
     PlatformSignupPages,
+    AdminKeyPages,
+    InboxPages,
+    NewAccountPages,
     show_payments,
     PlatformPaymentPages,
     PlatformPackPages,

@@ -23,20 +23,22 @@ from infra.clock import Clock
 PERSON_ID_PREFIX = "person"
 _MAX_TEXT_LENGTH = 300
 _MAX_PAGE_SIZE = 500
-_KEY_DETAIL = "key"
+_KEY_DETAIL, _REQUEST_DETAIL = "key", "request"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """The originator of a change: a person or a program with an API key, and the network address.
 
-    `key` is the public id of the API key. The CLI has neither person nor key nor address.
+    `key` is the public id of the API key, `request` that of a request with an admin key. The CLI
+    has neither person nor key nor address.
     """
 
     person_id: UUID | None
     address: str
     impersonated: bool = False
     key: str | None = None
+    request: str | None = None
 
     @property
     def public_id(self) -> str | None:
@@ -51,9 +53,9 @@ class Actor:
         return cls(viewer.person_id, address[:64], viewer.impersonated)
 
     @classmethod
-    def from_api_key(cls, key: str, address: str) -> "Actor":
+    def from_api_key(cls, key: str, address: str, request: str | None = None) -> "Actor":
         """Build the actor of a change through the API, by the public id of the API key."""
-        return cls(None, address[:64], key=key)
+        return cls(None, address[:64], key=key, request=request)
 
 
 CLI_ACTOR = Actor(None, "")
@@ -78,6 +80,7 @@ class AuditLogEntry:
     subject: str
     details: Mapping[str, Any]
     address: str
+    person_id: UUID | None = None
 
     @property
     def is_by_key(self) -> bool:
@@ -111,10 +114,11 @@ async def record_audit_event(
     """Add an audit log entry in the caller's transaction.
 
     `action` is a dotted name such as `key.revoked`; `subject` is the id or address of the changed
-    object; `details` is plain JSON without secrets, to which the actor's API key is added.
+    object; `details` is plain JSON without secrets, to which the actor's key and request are added.
     `account_id` is None for platform changes.
     """
-    by_key = {} if actor.key is None else {_KEY_DETAIL: actor.key}
+    origin = {_KEY_DETAIL: actor.key, _REQUEST_DETAIL: actor.request}
+    by_key = {name: value for name, value in origin.items() if value is not None}
     session.add(
         AuditEntry(
             id=ids.new_id(),
@@ -187,10 +191,10 @@ async def _list_page(
         query = query.where(condition)
     if before is not None:
         query = query.where(col(AuditEntry.id) < before)
-    return [_to_entry(*row) for row in (await session.execute(query)).all()]
+    return [to_entry(*row) for row in (await session.execute(query)).all()]
 
 
-def _to_entry(
+def to_entry(
     row: AuditEntry, email: str | None, name: str | None, account: str | None
 ) -> AuditLogEntry:
     """Build the entry from its row, the actor's e-mail and name, and the account's name."""
@@ -206,6 +210,7 @@ def _to_entry(
         subject=row.subject,
         details=row.details,
         address=row.address,
+        person_id=row.person_id,
     )
 
 

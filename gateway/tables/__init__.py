@@ -1,9 +1,10 @@
-"""Tables that only the gateway uses: identity, retrieval, fine-tuning, drift, evaluations,
-batches, stored responses, guards, shared models, sign-ups.
+"""Tables that only the gateway uses: identity, admin keys, sign-ups, retrieval, fine-tuning, drift,
+evaluations, batches, stored responses, guards, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
+from gateway.tables.admin_keys import AdminAnswer, AdminKey
 from gateway.tables.batches import (
     OPEN_BATCH_STATUSES,
     Batch,
@@ -68,6 +69,8 @@ __all__ = [
     "Adaptation",
     "AdaptationEvent",
     "AdaptationStatus",
+    "AdminAnswer",
+    "AdminKey",
     "AnswerStatus",
     "Attempts",
     "AuditEntry",

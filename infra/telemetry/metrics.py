@@ -28,6 +28,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from infra.database.database import UnavailableReason
+from infra.telemetry.admin_metrics import AdminMetrics, declare_admin_metrics
 from infra.telemetry.own_model_metrics import OwnModelMetrics, declare_own_model_metrics
 from infra.telemetry.platform_metrics import PlatformGauges, declare_platform_gauges
 
@@ -80,6 +81,7 @@ class Metrics:
     registry: CollectorRegistry
     platform_gauges: PlatformGauges
     own_models: OwnModelMetrics
+    admin: AdminMetrics
     calls: Counter
     spend: Counter
     units: Mapping[str, Counter]
@@ -138,6 +140,7 @@ def declare_metrics() -> Metrics:
         registry=registry,
         platform_gauges=declare_platform_gauges(registry),
         own_models=declare_own_model_metrics(registry),
+        admin=declare_admin_metrics(registry),
         **_call_metrics(registry),
         **_answer_metrics(registry),
         **_hosted_metrics(registry),

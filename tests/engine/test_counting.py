@@ -19,7 +19,7 @@ from billing.reconciliation.usage_and_quotas import (
     load_recorded_tokens,
 )
 from billing.tables import Settlement
-from gateway.cli.process.engine_counters import fetch_engine_counts
+from gateway.operations.engine_counters import fetch_engine_counts
 from infra import ids
 from tests.support.builders import CHAT, Gateway
 from tests.support.maas_process import run

@@ -1,15 +1,23 @@
 """`/v1/organization/…`: usage and costs in OpenAI's shapes, for tools that read these."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, get
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, QueryParameter
 
+from billing.accounts.profiles import get_account_currency
 from billing.metering.usage_buckets import UsageBucket, get_aggregation_time, list_usage_buckets
+from gateway.access.admin_authentication import is_admin_key
+from gateway.access.authenticator import Authenticator
+from gateway.access.credentials import AUTHORIZATION
+from gateway.api.admin.context import authenticate
+from gateway.api.billing.usage import provide_principal
 from gateway.api.billing.usage_buckets import (
     COMPLETIONS,
     DECISIONS,
@@ -26,9 +34,9 @@ from gateway.api.billing.usage_buckets import (
     usage_page,
 )
 from gateway.call.errors import ParameterInvalid
-from gateway.call.values import Principal
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.settings import Settings
 
 _ARRAY_PARAMETERS = ("group_by", "models", "api_key_ids", "project_ids")
 # OpenAI's parameters that are not supported: ignoring one would return wrong figures.
@@ -69,6 +77,34 @@ async def provide_usage_parameters(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class UsageReader:
+    """The account whose usage is read, and its currency."""
+
+    account_id: UUID
+    currency: str
+
+
+async def provide_usage_reader(
+    request: Request[Any, Any, Any],
+    authenticator: NamedDependency[Authenticator],
+    database: NamedDependency[Database],
+    clock: NamedDependency[Clock],
+    settings: NamedDependency[Settings],
+    pepper: NamedDependency[bytes],
+) -> UsageReader:
+    """Authenticate a request with an API key, or with an admin key of the account.
+
+    Raises the error of a rejected key.
+    """
+    if not is_admin_key(request.headers.get(AUTHORIZATION)):
+        principal = await provide_principal(authenticator, request)
+        return UsageReader(principal.account_id, principal.currency)
+    admin = await authenticate(request, database, clock, settings, pepper, platform=False)
+    currency = await admin.read(lambda session: get_account_currency(session, admin.account_id))
+    return UsageReader(admin.account_id, currency)
+
+
 class OrganizationRoutes(Controller):
     """The account's usage and costs as OpenAI's organization.
 
@@ -77,38 +113,39 @@ class OrganizationRoutes(Controller):
     """
 
     path = "/v1/organization"
+    dependencies = {"reader": Provide(provide_usage_reader)}  # noqa: RUF012  # by Litestar
 
     @get("/usage/completions", summary="Retrieve usage of text models by hour or day")
     async def completions(
         self,
         usage_parameters: NamedDependency[UsageParameters],
-        principal: NamedDependency[Principal],
+        reader: NamedDependency[UsageReader],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
         """Return a page of chat and text completion usage in buckets of an hour or a day."""
-        page = usage_page(usage_parameters, principal.account_id, clock.now(), COMPLETIONS)
-        rows, as_of = await _load_usage(database, principal, page)
-        return _json(completions_json(page, rows, principal.account_id, as_of))
+        page = usage_page(usage_parameters, reader.account_id, clock.now(), COMPLETIONS)
+        rows, as_of = await _load_usage(database, reader, page)
+        return _json(completions_json(page, rows, reader.account_id, as_of))
 
     @get("/usage/embeddings", summary="Retrieve usage of embedding models by hour or day")
     async def embeddings(
         self,
         usage_parameters: NamedDependency[UsageParameters],
-        principal: NamedDependency[Principal],
+        reader: NamedDependency[UsageReader],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
         """Return a page of embedding usage in buckets of an hour or a day."""
-        page = usage_page(usage_parameters, principal.account_id, clock.now(), EMBEDDINGS)
-        rows, as_of = await _load_usage(database, principal, page)
-        return _json(embeddings_json(page, rows, principal.account_id, as_of))
+        page = usage_page(usage_parameters, reader.account_id, clock.now(), EMBEDDINGS)
+        rows, as_of = await _load_usage(database, reader, page)
+        return _json(embeddings_json(page, rows, reader.account_id, as_of))
 
     @get("/usage/decisions", summary="Retrieve usage of decisions by hour or day")
     async def decisions(
         self,
         usage_parameters: NamedDependency[UsageParameters],
-        principal: NamedDependency[Principal],
+        reader: NamedDependency[UsageReader],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
@@ -116,43 +153,43 @@ class OrganizationRoutes(Controller):
 
         Specialists that answer questions beside a language model are not included.
         """
-        page = usage_page(usage_parameters, principal.account_id, clock.now(), DECISIONS)
-        rows, as_of = await _load_usage(database, principal, page)
-        return _json(decisions_json(page, rows, principal.account_id, as_of))
+        page = usage_page(usage_parameters, reader.account_id, clock.now(), DECISIONS)
+        rows, as_of = await _load_usage(database, reader, page)
+        return _json(decisions_json(page, rows, reader.account_id, as_of))
 
     @get("/usage/images", summary="Retrieve image inference usage by hour or day")
     async def images(
         self,
         usage_parameters: NamedDependency[UsageParameters],
-        principal: NamedDependency[Principal],
+        reader: NamedDependency[UsageReader],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
         """Return a page of images that models processed, in buckets of an hour or a day."""
-        page = images_page(usage_parameters, principal.account_id, clock.now())
-        rows, as_of = await _load_usage(database, principal, page)
-        return _json(images_json(page, rows, principal.account_id, as_of))
+        page = images_page(usage_parameters, reader.account_id, clock.now())
+        rows, as_of = await _load_usage(database, reader, page)
+        return _json(images_json(page, rows, reader.account_id, as_of))
 
     @get("/costs", summary="Retrieve costs by day")
     async def costs(
         self,
         usage_parameters: NamedDependency[UsageParameters],
-        principal: NamedDependency[Principal],
+        reader: NamedDependency[UsageReader],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
         """Return a page of costs by day, in the account's currency."""
-        page = costs_page(usage_parameters, principal.account_id, clock.now())
-        rows, as_of = await _load_usage(database, principal, page)
-        return _json(costs_json(page, rows, principal.account_id, as_of, principal.currency))
+        page = costs_page(usage_parameters, reader.account_id, clock.now())
+        rows, as_of = await _load_usage(database, reader, page)
+        return _json(costs_json(page, rows, reader.account_id, as_of, reader.currency))
 
 
 async def _load_usage(
-    database: Database, principal: Principal, page: UsagePage
+    database: Database, reader: UsageReader, page: UsagePage
 ) -> tuple[list[UsageBucket], datetime]:
     """Return the usage rows of a page, and the time up to which usage is aggregated."""
     async with database.transaction() as session:
-        rows = await list_usage_buckets(session, principal.account_id, page.query)
+        rows = await list_usage_buckets(session, reader.account_id, page.query)
         return rows, await get_aggregation_time(session)
 
 

@@ -15,6 +15,7 @@ from litestar.openapi.spec import Components, Contact, SecurityScheme
 from litestar.static_files import create_static_files_router
 
 from gateway.api import alerts, batches, feedback, files, guards, messages, model_selection
+from gateway.api.admin.bodies import BODIES as ADMIN_BODIES
 from gateway.api.billing import (
     auto_top_up,
     fapiao,
@@ -74,6 +75,7 @@ _REQUEST_BODIES = {
     **shadows.BODIES,
     **retraining.BODIES,
     **signups.BODIES,
+    **ADMIN_BODIES,
 }
 
 
@@ -129,7 +131,10 @@ def openapi_config(catalog: Catalog) -> OpenAPIConfig:
             security_schemes={
                 "api_key": SecurityScheme(
                     type="http", scheme="bearer", description="An API key, `maas_…`"
-                )
+                ),
+                "admin_key": SecurityScheme(
+                    type="http", scheme="bearer", description="An admin key, `maas_admin_…`"
+                ),
             }
         ),
         security=[{"api_key": []}],

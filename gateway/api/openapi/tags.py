@@ -16,6 +16,10 @@ _OPERATIONS = "Health and metrics"
 # By path prefix; the first match applies.
 _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     INFERENCE: ("/v1/messages", "/v1/responses"),
+    "Administration": ("/v1/admin",),
+    "Organization": tuple(
+        f"/v1/organization/{name}" for name in ("admin_api_keys", "users", "invites", "audit_logs")
+    ),
     "Models": ("/v1/models", "/v2/models", "/v2/health"),
     "Projects": ("/v1/organization/projects",),
     "Usage and cost": ("/v1/usage", "/v1/quote", "/v1/route", "/v1/organization"),
@@ -56,6 +60,8 @@ TAGS = (
     Tag(name="Alerts", description="Alerts about usage and limits"),
     Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
     Tag(name="Sign-up", description="Open an account, if the operator allows it"),
+    Tag(name="Organization", description="Administration of an account, with its admin key"),
+    Tag(name="Administration", description="What operators do, with a platform admin key"),
     Tag(name=_OPERATIONS, description="For monitoring"),
 )
 

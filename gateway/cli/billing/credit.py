@@ -25,7 +25,6 @@ from billing.credit.views import (
     standing_to_json,
 )
 from billing.money import minor_text
-from gateway.cli.arguments import parse_instant, parse_minor
 from gateway.cli.billing.credit_securities import deposit_app, guarantee_app
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command, read_text_file
@@ -40,6 +39,7 @@ from gateway.operations.credit import (
     override_credit_limit,
     publish_credit_policy,
 )
+from gateway.operations.parsing import parse_instant, parse_minor
 from infra import ids
 from infra.clock import Clock
 

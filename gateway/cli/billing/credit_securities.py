@@ -13,7 +13,6 @@ from billing.credit.views import deposit_to_json, guarantee_to_json
 from billing.invoice_documents.invoice_list import find_invoice
 from billing.money import minor_text
 from billing.tables import DepositMovement
-from gateway.cli.arguments import parse_instant, parse_minor
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
@@ -25,6 +24,7 @@ from gateway.operations.credit import (
     use_deposit,
     withdraw_guarantee,
 )
+from gateway.operations.parsing import parse_instant, parse_minor
 from infra import ids
 from infra.clock import Clock
 

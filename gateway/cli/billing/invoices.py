@@ -7,7 +7,6 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.accounts.profiles import lock_profile
 from billing.cycle import bill_accounts
 from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
 from billing.invoice_documents.document import InvoiceDocument
@@ -17,15 +16,13 @@ from billing.invoice_documents.invoice_list import (
     list_final_invoice_ids,
     list_invoices,
 )
-from billing.invoices.credit_notes import CreditNoteInvalid, CreditNoteRequest, create_credit_note
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX
-from billing.invoices.payments import IncomingPayment, PaymentInvalid, record_payment
-from billing.invoices.void_and_write_off import void_invoice, write_off_invoice
-from billing.tables import Account, Invoice
-from gateway.cli.arguments import parse_instant, parse_minor, parse_month
+from gateway.cli.arguments import parse_month
 from gateway.cli.billing.line_disputes import line_disputes_app
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.operations.invoices import InvoiceOperations, NewCredit, NewPayment
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -146,12 +143,9 @@ async def invoices_pay(
 
     An overpayment is added to the wallet.
     """
-    owner, row = await _lock_invoice(session, account, invoice)
-    at = clock.now() if received_at is None else parse_instant(received_at, PaymentInvalid)
-    minor = parse_minor(amount, owner.currency, PaymentInvalid)
-    payment = IncomingPayment("manual", reference, minor, at)
-    await record_payment(session, clock, owner.id, row.id, payment)
-    return await _invoice_record("Payment recorded.", session, row, reference=reference)
+    invoices = await _operations(session, clock, account)
+    state = await invoices.record_payment(invoice, NewPayment(amount, reference, received_at))
+    return Record("Payment recorded.", {**state, "reference": reference})
 
 
 @invoices_app.command("void")
@@ -160,9 +154,8 @@ async def invoices_void(
     session: AsyncSession, clock: Clock, account: AccountName, invoice: InvoiceName
 ) -> Record:
     """Void an open invoice on which nothing was paid."""
-    owner, row = await _lock_invoice(session, account, invoice)
-    await void_invoice(session, clock, owner.id, row.id)
-    return await _invoice_record("Invoice voided.", session, row)
+    invoices = await _operations(session, clock, account)
+    return Record("Invoice voided.", await invoices.void(invoice))
 
 
 @invoices_app.command("give-up")
@@ -175,9 +168,8 @@ async def invoices_give_up(
     Writes off the amount owed. If the account was suspended for this invoice, it can call again
     within its credit limit.
     """
-    owner, row = await _lock_invoice(session, account, invoice)
-    await write_off_invoice(session, clock, owner.id, row.id)
-    return await _invoice_record("Invoice marked as uncollectible.", session, row)
+    invoices = await _operations(session, clock, account)
+    return Record("Invoice marked as uncollectible.", await invoices.write_off(invoice))
 
 
 @invoices_app.command("credit")
@@ -198,30 +190,15 @@ async def invoices_credit(
     ] = False,
 ) -> Record:
     """Create a credit note for an amount of an invoice."""
-    owner, row = await _lock_invoice(session, account, invoice)
-    minor = parse_minor(amount, owner.currency, CreditNoteInvalid)
-    credit = CreditNoteRequest(minor, reason, refund)
-    await create_credit_note(session, clock, owner.id, row.id, reference, credit)
-    return await _invoice_record("Credit note created.", session, row, reference=reference)
+    invoices = await _operations(session, clock, account)
+    state = await invoices.credit(invoice, NewCredit(amount, reason, reference, refund))
+    return Record("Credit note created.", {**state, "reference": reference})
 
 
-async def _lock_invoice(
-    session: AsyncSession, account: str, invoice: str
-) -> tuple[Account, Invoice]:
-    """Lock the account's billing profile. Returns the account and its invoice, by number or ID."""
+async def _operations(session: AsyncSession, clock: Clock, account: str) -> InvoiceOperations:
+    """Return the changes of an account's invoices. Raises AccountNotFound."""
     owner = await get_account(session, account)
-    await lock_profile(session, owner.id)
-    return owner, await find_invoice(session, owner.id, invoice)
-
-
-async def _invoice_record(
-    title: str, session: AsyncSession, invoice: Invoice, **details: str
-) -> Record:
-    """Return the printable result of an invoice's new state."""
-    document = await build_invoice_document(session, invoice.account_id, invoice.id)
-    fields_by_name = document.to_json()
-    fields = ("id", "number", "status", "total", "paid", "credited", "owed", "currency")
-    return Record(title, {**{field: fields_by_name[field] for field in fields}, **details})
+    return InvoiceOperations(session, clock, CLI_ACTOR, owner)
 
 
 def _document_report(document: InvoiceDocument) -> Report:

@@ -6,19 +6,12 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.collection.line_disputes import (
-    LINE_DISPUTE_ID_PREFIX,
-    DisputeAnswer,
-    LineDisputeNotFound,
-    answer_line_dispute,
-    list_open_line_disputes,
-)
-from billing.invoices.credit_notes import CreditNoteInvalid
-from gateway.cli.arguments import parse_minor
+from billing.collection.line_disputes import list_open_line_disputes
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.operations.disputes import LineAnswer, answer_disputed_line
 from gateway.operations.line_dispute_views import render_line_dispute
-from infra import ids
 from infra.clock import Clock
 
 line_disputes_app = typer.Typer()
@@ -59,13 +52,6 @@ async def invoices_answer(
     With --credit, creates a credit note for the amount. Without it, rejects the dispute.
     """
     owner = await get_account(session, account)
-    dispute_id = ids.parse_id(LINE_DISPUTE_ID_PREFIX, dispute)
-    if dispute_id is None:
-        raise LineDisputeNotFound(
-            f"{dispute[:100]!r} is not a line dispute ID (ldsp_…). "
-            "Run `maas invoices disputes` to see open disputes."
-        )
-    minor = 0 if credit is None else parse_minor(credit, owner.currency, CreditNoteInvalid)
-    answer = DisputeAnswer(by, text, minor, refund)
-    answered = await answer_line_dispute(session, clock, owner.id, dispute_id, answer)
+    answer = LineAnswer(text, by, credit, refund)
+    answered = await answer_disputed_line(session, clock, CLI_ACTOR, owner, dispute, answer)
     return Record("Line dispute answered.", render_line_dispute(answered))

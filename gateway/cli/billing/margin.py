@@ -1,7 +1,7 @@
 """`maas margin`: usage charges less the cost of upstreams, by model, account, upstream or month."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.accounts import get_account
 from billing.accounts.profiles import DEFAULT_PROFILE
 from billing.dates import parse_time_zone
-from billing.money import nano_text
-from billing.reports.margin import Margin, MarginDimension, MarginFilter, list_margins
+from billing.reports.margin import MarginDimension, MarginFilter, list_margins
 from gateway.cli.billing.usage_filters import parse_time_option
 from gateway.cli.results import Table
 from gateway.cli.runner import command
+from gateway.operations.reports import margin_json
 from infra.clock import Clock
 
 _DEFAULT_RANGE = timedelta(days=30)
@@ -54,21 +54,4 @@ async def margin(
         upstream=upstream,
     )
     margins = await list_margins(session, by, filters, zone)
-    return Table([_row(one, by) for one in margins], _COLUMNS)
-
-
-def _row(margin: Margin, by: MarginDimension) -> dict[str, Any]:
-    """Return a margin as output fields; amounts that are not known are null."""
-    cost, gained, ppm = margin.cost_nano, margin.margin_nano, margin.margin_ppm
-    return {
-        "by": by.value,
-        "value": margin.value or None,
-        "currency": margin.currency,
-        "calls": margin.calls,
-        "charged": nano_text(margin.charged_nano),
-        "cost": None if cost is None else nano_text(cost),
-        "margin": None if gained is None else nano_text(gained),
-        "margin_percent": None if ppm is None else f"{ppm / 10_000:.1f}",
-        "unknown": margin.uncosted_calls,
-        "unknown_charged": nano_text(margin.uncosted_charged_nano),
-    }
+    return Table([margin_json(one, by) for one in margins], _COLUMNS)

@@ -1,41 +1,29 @@
 """`maas payments`: orders paid by QR code, their refunds and discrepancies."""
 
 from typing import Annotated
-from uuid import UUID
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.collection.payments.checkout import PaymentProviderUnavailable
-from billing.collection.payments.discrepancies import (
-    DISCREPANCY_PREFIX,
-    DiscrepancyNotFound,
-    list_open_discrepancies,
-    resolve_discrepancy,
-)
-from billing.collection.payments.orders import (
-    PAYMENT_ORDER_PREFIX,
-    PaymentOrderNotFound,
-    list_all_orders,
-)
-from billing.collection.payments.poller import PaymentPoller
-from billing.collection.payments.refunds import (
-    NewRefund,
-    RefundInvalid,
-    create_refund,
-    list_refunds,
-    retry_refund,
-)
+from billing.collection.payments.discrepancies import list_open_discrepancies
+from billing.collection.payments.orders import list_all_orders
+from billing.collection.payments.refunds import list_refunds
 from billing.collection.payments.results import OrderState
 from billing.collection.payments.views import discrepancy_json, operator_order_json
 from billing.outbox import PermanentFailure, RetryLater
-from billing.tables import PaymentOrder
-from gateway.cli.arguments import parse_minor
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import command
-from gateway.identity.audit_log import CLI_ACTOR, record_audit_event
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.operations.payments import (
+    RefundRequest,
+    find_any_order,
+    load_order_json,
+    query_order,
+    refund_order,
+    resolve_any_discrepancy,
+)
 from gateway.process.integrations import create_checkout
-from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.settings import Settings
@@ -65,7 +53,8 @@ async def payments_list(
 @command
 async def payments_show(session: AsyncSession, order: OrderName) -> Record:
     """Show a payment order with its refunds."""
-    return await _show(session, await _find_order(session, order), "Payment order:")
+    found = await find_any_order(session, order)
+    return Record("Payment order:", await load_order_json(session, found))
 
 
 @payments_app.command("query")
@@ -74,20 +63,12 @@ async def payments_query(
     database: Database, settings: Settings, clock: Clock, order: OrderName
 ) -> Record:
     """Query an order and its pending refunds at the provider now, and record the answer."""
-    async with database.transaction() as session:
-        found = await _find_order(session, order)
-        await retry_refund(session, clock, found.account_id, found.id)
     checkout = create_checkout(settings, clock, database)
     try:
-        outcome = await checkout.query(found)
-        await PaymentPoller(database, clock, checkout).poll_refunds()
-    except (RetryLater, PermanentFailure) as error:
-        raise PaymentProviderUnavailable(f"The provider does not say: {error}") from error
+        outcome, shown = await query_order(database, clock, checkout, order)
     finally:
         await checkout.close()
-    async with database.transaction() as session:
-        shown = await _find_order(session, order)
-        return await _show(session, shown, f"The provider was asked: {outcome}.")
+    return Record(f"The provider was asked: {outcome}.", shown)
 
 
 @payments_app.command("refund")
@@ -107,15 +88,9 @@ async def payments_refund(
     Credit that is left of it in the wallet is refunded first, then the invoice by a credit note. A
     job sends the refund to the provider.
     """
-    found = await _find_order(session, order)
-    minor = parse_minor(amount, found.currency, RefundInvalid)
-    new = NewRefund(minor, reason, reference)
-    await create_refund(session, clock, found.account_id, found.id, new)
-    details = {"amount": amount, "reason": reason}
-    await record_audit_event(
-        session, clock, CLI_ACTOR, found.account_id, "payment.refunded", order, details
-    )
-    return await _show(session, found, "Payment refunded.")
+    request = RefundRequest(amount, reason, reference)
+    refunded = await refund_order(session, clock, CLI_ACTOR, order, request)
+    return Record("Payment refunded.", refunded)
 
 
 @payments_app.command("discrepancies")
@@ -138,14 +113,8 @@ async def payments_resolve(
     ] = False,
 ) -> Record:
     """Resolve a discrepancy, with --credit by adding what was received to the wallet."""
-    discrepancy_id = ids.parse_id(DISCREPANCY_PREFIX, discrepancy)
-    if discrepancy_id is None:
-        raise DiscrepancyNotFound(f"{discrepancy[:100]!r} is not a discrepancy ID (pdis_…).")
-    found = await resolve_discrepancy(session, clock, discrepancy_id, reason, credit=credit)
-    details = {"reason": reason}
-    await record_audit_event(
-        session, clock, CLI_ACTOR, found.account_id, "payment.resolved", discrepancy, details
-    )
+    place = (session, clock, CLI_ACTOR, discrepancy, reason)
+    found = await resolve_any_discrepancy(*place, credit=credit)
     return Record("Discrepancy resolved.", discrepancy_json(found))
 
 
@@ -163,21 +132,3 @@ async def payments_keys(database: Database, settings: Settings, clock: Clock) ->
     finally:
         await checkout.close()
     return Record("Keys fetched.", {"new": ", ".join(stored) or "none"})
-
-
-async def _find_order(session: AsyncSession, order: str) -> PaymentOrder:
-    """Return an order of any account by its public id. Raises PaymentOrderNotFound."""
-    order_id: UUID | None = ids.parse_id(PAYMENT_ORDER_PREFIX, order)
-    found = None if order_id is None else await session.get(PaymentOrder, order_id)
-    if found is None:
-        raise PaymentOrderNotFound(
-            f"Payment order not found: {order[:100]!r}. Run `maas payments list`."
-        )
-    return found
-
-
-async def _show(session: AsyncSession, order: PaymentOrder, title: str) -> Record:
-    """Return an order with its refunds as a result."""
-    await session.refresh(order)
-    refunds = await list_refunds(session, order.account_id, [order.id])
-    return Record(title, operator_order_json(order, refunds))

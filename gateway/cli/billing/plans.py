@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 import typer
@@ -14,17 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
 from billing.invoice_documents.price_format import format_price
-from billing.invoices.lifecycle import INVOICE_ID_PREFIX
-from billing.plan_changes.plan_changes import (
-    PlanChange,
-    cancel_plan,
-    change_plan,
-    pause_plan,
-    resume_plan,
-    start_plan,
-)
-from billing.plan_changes.views import plan_json, subscription_json
-from billing.rating.plan_file import parse_plan_file
+from billing.plan_changes.plan_changes import PlanChange
+from billing.plan_changes.views import plan_json
 from billing.rating.terms import PlanTerms, TermsInvalid
 from billing.subscriptions.pauses import ResumptionTimeInvalid
 from billing.subscriptions.plans import (
@@ -32,16 +22,25 @@ from billing.subscriptions.plans import (
     list_plan_versions,
     list_unlisted_plans,
     load_terms,
-    publish_plan,
 )
 from billing.tables import Account, PlanVersion
-from gateway.access.price_book import catalog_prices
-from gateway.cli.arguments import format_available, parse_instant
+from gateway.cli.arguments import format_available
 from gateway.cli.billing.price_changes import price_changes_app
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command, read_text_file, run_in_transaction
+from gateway.identity.audit_log import CLI_ACTOR
 from gateway.operations.idempotent import IdempotentChange, run_once
-from infra import ids
+from gateway.operations.parsing import parse_instant
+from gateway.operations.plans import (
+    account_subscription,
+    cancel_account_plan,
+    pause_account_plan,
+    plan_change_result,
+    publish_terms,
+    read_plan_file,
+    resume_account_plan,
+    switch_account_plan,
+)
 from infra.clock import Clock
 from infra.settings import Settings
 from models.catalog import load_configured_catalog
@@ -102,12 +101,9 @@ def plans_publish(
     If the terms are unchanged, no version is created.
     """
     catalog = load_configured_catalog(settings)
-    terms = parse_plan_file(
-        read_text_file(file, "The plan", TermsInvalid),
-        lambda currency: catalog_prices(catalog, currency),
-    )
+    terms = read_plan_file(read_text_file(file, "The plan", TermsInvalid), catalog)
     version = run_in_transaction(
-        settings, lambda session: publish_plan(session, clock, terms, listed)
+        settings, lambda session: publish_terms(session, clock, CLI_ACTOR, terms, listed)
     )
     return _plan_report(version, terms)
 
@@ -161,7 +157,7 @@ async def subscribe(
     Starts now and invoices the first fee.
     """
     owner = await get_account(session, account)
-    apply = partial(_switch_plan, start_plan, clock, owner, plan, version)
+    apply = partial(_switch_plan, clock, owner, plan, version, True)
     change = _SubscriptionChange("Subscription created.", "Subscribed.", (plan, version), apply)
     return await _change_once(session, clock, owner, key, change)
 
@@ -171,7 +167,7 @@ async def subscribe(
 async def subscriptions_show(session: AsyncSession, clock: Clock, account: AccountName) -> Report:
     """Show an account's subscription and scheduled changes."""
     owner = await get_account(session, account)
-    return _subscription_report("Subscription:", await _subscription(session, clock, owner))
+    return _subscription_report("Subscription:", await account_subscription(session, clock, owner))
 
 
 @subscriptions_app.command("change")
@@ -189,7 +185,7 @@ async def subscriptions_change(
     An upgrade takes effect now, a downgrade at the end of the paid period.
     """
     owner = await get_account(session, account)
-    apply = partial(_switch_plan, change_plan, clock, owner, plan, version)
+    apply = partial(_switch_plan, clock, owner, plan, version, False)
     change = _SubscriptionChange("Subscription changed.", "Changed.", (plan, version), apply)
     return await _change_once(session, clock, owner, key, change)
 
@@ -251,33 +247,33 @@ async def subscriptions_resume(
 
 
 async def _switch_plan(
-    switch: Callable[[AsyncSession, Clock, UUID, PlanVersion], Awaitable[PlanChange]],
     clock: Clock,
     owner: Account,
     plan: str,
     version: int | None,
+    starts: bool,
     session: AsyncSession,
 ) -> PlanChange:
-    """Call `switch`, which starts or changes to the plan's version in the account's currency."""
-    plan_version = await find_plan_version(session, plan, owner.currency, version)
-    return await switch(session, clock, owner.id, plan_version)
+    """Subscribe to the plan's version if `starts`, else change to it."""
+    place = (session, clock, CLI_ACTOR, owner, plan, version)
+    return await switch_account_plan(*place, starts=starts)
 
 
 async def _cancel(clock: Clock, owner: Account, now: bool, session: AsyncSession) -> PlanChange:
     """Cancel the subscription: at once if `now`, else when the paid period ends."""
-    return PlanChange(await cancel_plan(session, clock, owner.id, at_end=not now))
+    return await cancel_account_plan(session, clock, CLI_ACTOR, owner, now=now)
 
 
 async def _pause(
     clock: Clock, owner: Account, resumes_at: datetime | None, session: AsyncSession
 ) -> PlanChange:
     """Pause the subscription when the paid period ends."""
-    return PlanChange(await pause_plan(session, clock, owner.id, resumes_at))
+    return await pause_account_plan(session, clock, CLI_ACTOR, owner, resumes_at)
 
 
 async def _resume(clock: Clock, owner: Account, session: AsyncSession) -> PlanChange:
     """End a pause, or undo a scheduled change."""
-    return await resume_plan(session, clock, owner.id)
+    return await resume_account_plan(session, clock, CLI_ACTOR, owner)
 
 
 async def _change_once(
@@ -299,14 +295,7 @@ async def _apply_change(
 ) -> dict[str, Any]:
     """Apply a change and return the subscription with the new invoices."""
     applied = await change.apply(session)
-    invoices = [ids.format_id(INVOICE_ID_PREFIX, invoice.id) for invoice in applied.invoices]
-    return {**await _subscription(session, clock, owner), "invoices": invoices}
-
-
-async def _subscription(session: AsyncSession, clock: Clock, owner: Account) -> dict[str, Any]:
-    """Return an account's subscription as output fields."""
-    subscription = await subscription_json(session, clock, owner.id)
-    return {"account": owner.name, **subscription, "invoices": []}
+    return await plan_change_result(session, clock, owner, applied)
 
 
 def _subscription_report(title: str, subscription: dict[str, Any]) -> Report:

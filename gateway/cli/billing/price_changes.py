@@ -22,9 +22,9 @@ from billing.price_changes.price_changes import (
     withdraw_price_change,
 )
 from billing.tables import PriceChange
-from gateway.cli.arguments import parse_instant
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import command
+from gateway.operations.parsing import parse_instant
 from infra import ids
 from infra.clock import Clock
 from infra.settings import Settings

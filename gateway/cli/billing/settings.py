@@ -6,14 +6,12 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.accounts.entities import get_entity
-from billing.accounts.profiles import get_profile, update_profile
-from billing.invoice_documents.price_format import format_percent
-from billing.invoices.available_credit import refresh_account_credit
-from billing.tables import Account, BillingProfile, LegalEntity
-from gateway.cli.arguments import parse_percentage_ppm
+from billing.accounts.profiles import get_profile
+from billing.tables import Account, BillingProfile
 from gateway.cli.results import Record
 from gateway.cli.runner import AccountName, command
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.operations.customer_accounts import change_profile, profile_json
 from infra.clock import Clock
 
 billing_app = typer.Typer(no_args_is_help=True)
@@ -75,14 +73,10 @@ async def billing_set(
         "locale": locale,
     }
     values: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
-    if tax_rate is not None:
-        values["tax_ppm"] = parse_percentage_ppm(tax_rate)
     owner = await get_account(session, account)
-    if seller is not None:
-        values["legal_entity_id"] = (await get_entity(session, seller)).id
-    profile = await update_profile(session, owner.id, **values)
-    # The wallet's value before tax depends on the tax rate.
-    await refresh_account_credit(session, clock, owner.id)
+    profile = await change_profile(
+        session, clock, CLI_ACTOR, owner, values, tax_rate=tax_rate, seller=seller
+    )
     return Record("Billing settings updated.", await _profile_fields(session, owner, profile))
 
 
@@ -90,20 +84,4 @@ async def _profile_fields(
     session: AsyncSession, owner: Account, profile: BillingProfile
 ) -> dict[str, Any]:
     """Return a billing profile as output fields."""
-    entity = await session.get_one(LegalEntity, profile.legal_entity_id)
-    return {
-        "account": owner.name,
-        "seller": entity.code,
-        "time_zone": profile.time_zone,
-        "anchor_day": profile.anchor_day,
-        "tax_treatment": profile.tax_treatment,
-        "tax_rate": format_percent(profile.tax_ppm),
-        "net_days": profile.net_days,
-        "collection": profile.collection,
-        "email": profile.email,
-        "name": profile.billing_name,
-        "address": profile.address,
-        "tax_number": profile.tax_number,
-        "locale": profile.locale,
-        "suspended_at": profile.suspended_at and profile.suspended_at.isoformat(),
-    }
+    return {"account": owner.name, **await profile_json(session, profile)}

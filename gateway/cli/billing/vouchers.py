@@ -14,10 +14,10 @@ from billing.prepaid.vouchers import (
     VoucherBatchNotFound,
     report_vouchers,
 )
-from gateway.cli.arguments import parse_instant, parse_minor
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
+from gateway.operations.parsing import parse_instant, parse_minor
 from gateway.operations.prepaid import cancel_vouchers, issue_vouchers, redeem_code
 from infra import ids
 from infra.clock import Clock

@@ -6,10 +6,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.invoices.available_credit import refresh_account_credit
-from billing.ledger.wallets import GRANT_ID_PREFIX, TopUpInvalid, TopUpRequest, top_up_wallet
 from billing.plan_changes.views import wallet_json
-from gateway.cli.arguments import parse_instant, parse_minor
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
@@ -19,7 +16,7 @@ from gateway.operations.auto_top_up import (
     turn_off_auto_top_up,
     turn_on_auto_top_up,
 )
-from infra import ids
+from gateway.operations.wallets import NewGrant, add_grant
 from infra.clock import Clock
 from infra.settings import Settings
 
@@ -66,20 +63,8 @@ async def wallet_top_up(
     A repeated reference adds nothing.
     """
     owner = await get_account(session, account)
-    expiry = None if expires_at is None else parse_instant(expires_at, TopUpInvalid)
-    minor = parse_minor(amount, owner.currency, TopUpInvalid)
-    grant = TopUpRequest(minor, paid=not given, priority=priority, expires_at=expiry)
-    row = await top_up_wallet(session, clock, owner.id, reference, grant)
-    await refresh_account_credit(session, clock, owner.id)
-    wallet = await wallet_json(session, owner.id)
-    fields = {
-        "account": owner.name,
-        "grant": ids.format_id(GRANT_ID_PREFIX, row.id),
-        "reference": reference,
-        "balance": wallet["balance"],
-        "currency": owner.currency,
-    }
-    return Record("Wallet topped up.", fields)
+    new = NewGrant(amount, reference, paid=not given, priority=priority, expires_at=expires_at)
+    return Record("Wallet topped up.", await add_grant(session, clock, CLI_ACTOR, owner, new))
 
 
 @wallet_app.command("auto-top-up")

@@ -29,9 +29,9 @@ from billing.outcomes.evidence.views import contract_json
 from billing.outcomes.settlement.baseline_fit import fit_version_baseline
 from billing.tables import Account, OutcomeContract
 from gateway.access.price_book import catalog_price_terms
-from gateway.cli.arguments import parse_instant
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command, read_text_file, run_in_transaction
+from gateway.operations.parsing import parse_instant
 from infra.clock import Clock
 from infra.settings import Settings
 from models.catalog import Catalog, load_configured_catalog

@@ -10,15 +10,14 @@ from billing.accounts.accounts import get_account
 from billing.outcomes.settlement.amounts import CUSTOMER, OPERATOR
 from billing.outcomes.settlement.disputes import (
     NewDispute,
-    answer_dispute,
-    concede_dispute,
-    decide_dispute,
     open_dispute,
     reply_to_dispute,
 )
 from billing.outcomes.settlement.views import dispute_json, disputes_page
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.operations.disputes import OutcomeDisputes
 from gateway.operations.outcome_ids import parse_dispute_id, parse_settlement_id
 from infra.clock import Clock
 
@@ -79,9 +78,8 @@ async def outcomes_answer(
     text: Annotated[str, typer.Argument(help="The operator's answer.")],
 ) -> Record:
     """Answer a dispute as the operator."""
-    owner, dispute_id = await get_account(session, account), parse_dispute_id(dispute)
-    answered = await answer_dispute(session, clock, owner.id, dispute_id, text)
-    return Record("Dispute answered.", await dispute_json(session, answered))
+    disputes = await _disputes(session, clock, account)
+    return Record("Dispute answered.", await disputes.answer(dispute, text))
 
 
 @command
@@ -111,9 +109,8 @@ async def outcomes_decide(
 
     Possible after the operator's answer and the customer's reply. Amounts are adjusted immediately.
     """
-    owner, dispute_id = await get_account(session, account), parse_dispute_id(dispute)
-    decided = await decide_dispute(session, clock, owner.id, dispute_id, side.value, by)
-    return Record("Dispute decided.", await dispute_json(session, decided))
+    disputes = await _disputes(session, clock, account)
+    return Record("Dispute decided.", await disputes.decide(dispute, side.value, by))
 
 
 @command
@@ -125,6 +122,11 @@ async def outcomes_concede(
     side: Annotated[Side, typer.Option("--as", help="Side that concedes.")] = Side.OPERATOR,
 ) -> Record:
     """Concede a dispute to the other side."""
-    owner, dispute_id = await get_account(session, account), parse_dispute_id(dispute)
-    decided = await concede_dispute(session, clock, owner.id, dispute_id, side.value)
-    return Record("Dispute conceded.", await dispute_json(session, decided))
+    disputes = await _disputes(session, clock, account)
+    return Record("Dispute conceded.", await disputes.concede(dispute, side.value))
+
+
+async def _disputes(session: AsyncSession, clock: Clock, account: str) -> OutcomeDisputes:
+    """Return the operator's actions on the disputes of an account. Raises AccountNotFound."""
+    owner = await get_account(session, account)
+    return OutcomeDisputes(session, clock, CLI_ACTOR, owner)

@@ -25,13 +25,14 @@ from typing import IO
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.account_creation import AccountLimits, open_account
+from billing.accounts.account_creation import open_account
 from billing.accounts.accounts import ACCOUNT_ID_PREFIX, list_accounts
 from billing.tables import Account
 from gateway.access.api_keys import create_key
 from gateway.cli.output import Output
 from gateway.identity.invitations import InvitationService
 from gateway.identity.links import connectable_host
+from gateway.operations.customer_accounts import default_account_limits
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
@@ -113,16 +114,6 @@ def run_service(settings: Settings, output: Output, model_id: str | None = None)
         _monitor(children, serving, stopping)
         output.report_stage("stopping", "Stopping")
     output.report_stage("stopped", "Stopped")
-
-
-def default_account_limits(settings: Settings) -> AccountLimits:
-    """Return the limits of new accounts from the settings."""
-    return AccountLimits(
-        credit_nano=int(settings.credit_limit.scaleb(9)),
-        requests=settings.requests_per_minute,
-        tokens=settings.tokens_per_minute,
-        streams=settings.concurrent_streams,
-    )
 
 
 def serving_base_url(settings: Settings) -> str:

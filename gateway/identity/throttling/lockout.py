@@ -102,6 +102,17 @@ async def count_attempt(
             raise LockedOut(await _seconds_left(session, clock, counter))
 
 
+async def require_not_locked(session: AsyncSession, clock: Clock, counter: AttemptCounter) -> None:
+    """Raise LockedOut while the counter is locked; changes nothing.
+
+    For secrets that cannot be guessed, of which only failures are counted.
+    """
+    query = select(Attempts.locked_until).where(col(Attempts.subject) == counter.digest)
+    until, now = await session.scalar(query), clock.now()
+    if until is not None and now < until <= now + counter.policy.max_lock + _MAX_CLOCK_SKEW:
+        raise LockedOut(max(1, math.ceil((until - now).total_seconds())))
+
+
 async def uncount_attempt(session: AsyncSession, counters: Iterable[AttemptCounter]) -> None:
     """Undo the count of an attempt that succeeded or led to the second factor."""
     for counter in sorted(counters, key=lambda counter: counter.digest):

@@ -87,6 +87,9 @@ PLATFORM = (
     "/dashboard/platform/reconciliation",
     "/dashboard/platform/models",
     "/dashboard/platform/plans",
+    "/dashboard/platform/inbox",
+    "/dashboard/platform/new-account",
+    "/dashboard/platform/admin-keys",
     "/dashboard/switch",
 )
 

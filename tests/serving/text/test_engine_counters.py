@@ -18,7 +18,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from billing.reconciliation.usage_and_quotas import EngineCount
-from gateway.cli.process.engine_counters import EngineCountsUnavailable, parse_engine_counts
+from gateway.operations.engine_counters import EngineCountsUnavailable, parse_engine_counts
 from serving.readiness import ModelDeployment
 from serving.text.ended_counters import EndedCounters
 from serving.text.prometheus import METRIC_NAMES, render_metrics, render_uncounted_engines

@@ -51,6 +51,7 @@ class AccountPages(Controller):
             "platform/accounts.html",
             rows=visible,
             name=name,
+            operates=page.viewer.has_permission(Permission.OPERATE),
             state=state,
             states=[
                 (_list_url(name, state_choice), state_choice)

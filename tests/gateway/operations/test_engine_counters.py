@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.reconciliation.usage_and_quotas import EngineCount
-from gateway.cli.process.engine_counters import (
+from gateway.operations.engine_counters import (
     EngineCountsUnavailable,
     EngineNotCompared,
     fetch_engine_counts,

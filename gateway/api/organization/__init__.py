@@ -1,0 +1,1 @@
+"""`/v1/organization/…`: what an account's administrators do, in OpenAI's shapes."""

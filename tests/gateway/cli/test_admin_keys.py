@@ -1,0 +1,20 @@
+"""`maas admin-keys`: creation, list and revocation."""
+
+from gateway.access.admin_scopes import AdminScope
+from tests.support.gateway.commands import Maas
+
+
+async def test_admin_key_is_created_listed_and_revoked(maas: Maas) -> None:
+    create = ("admin-keys", "create", "--name", "erp")
+    made = await maas.say(*create, "--scope", "grants:write", "--networks", "10.0.0.1, 10.1.0.0/16")
+    assert made["secret"].startswith("maas_admin_")
+    assert (made["scopes"], made["networks"]) == (["grants:write"], ["10.0.0.1/32", "10.1.0.0/16"])
+    assert made["expires_at"] is not None
+    forever = await maas.say(*create, "--scope", "all", "--never-expires")
+    assert (forever["scopes"], forever["expires_at"]) == (list(AdminScope), None)
+    assert await maas.refuse(*create, "--scope", "everything") == "admin_scope_invalid"
+    revoked = await maas.say("admin-keys", "revoke", made["id"])
+    assert revoked["revoked_at"] is not None
+    assert await maas.refuse("admin-keys", "revoke", "admk_1") == "admin_key_not_found"
+    listed = await maas.say("admin-keys", "list")
+    assert [(one["name"], "secret" in one) for one in listed] == [("erp", False)] * 2
