@@ -3,8 +3,9 @@
 import ast
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +56,23 @@ def inputs_of_models() -> Iterator[str]:
 
 def told_files() -> Iterator[Path]:
     """The files with sentences of the log of trainings."""
-    for folder in (Path(models.__file__).parent, ROOT / "gateway" / "fine_tuning"):
+    trainings = (ROOT / "gateway" / "fine_tuning", ROOT / "serving" / "training")
+    for folder in (Path(models.__file__).parent, *trainings):
         yield from folder.rglob("*.py")
 
 
 def sentence_templates(file: Path) -> Iterator[str]:
     """The templates of a Python file's calls of `sentence` (models/sentences.py)."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in nodes_of(file):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "sentence":
             if node.args and isinstance(node.args[0], ast.Constant):
                 yield str(node.args[0].value)
+
+
+@cache
+def nodes_of(file: Path) -> Sequence[ast.AST]:
+    """All nodes of a Python file."""
+    return tuple(ast.walk(ast.parse(file.read_text("utf-8"))))
 
 
 def all_models() -> Iterator[Model]:
@@ -74,7 +82,7 @@ def all_models() -> Iterator[Model]:
 
 def string_literals(file: Path) -> Iterator[str]:
     """All string literals of a Python file except docstrings."""
-    nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+    nodes = nodes_of(file)
     docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

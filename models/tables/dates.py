@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.tables.numbers import is_missing
 from models.tables.table import Numbers, Texts
 
@@ -42,7 +42,7 @@ class ParsedDates:
 
     seconds: Numbers
     invalid: tuple[int, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 def date_share(texts: Sequence[str]) -> float:
@@ -89,7 +89,7 @@ def epoch_unit(numbers: Numbers) -> float | None:
     return None
 
 
-def _find_form(sample: Sequence[str]) -> tuple[Parse, tuple[str, ...]]:
+def _find_form(sample: Sequence[str]) -> tuple[Parse, tuple[Sentence, ...]]:
     """Return the form that fits most of the texts, and what was assumed."""
     # Usual, and no other form fits more of them: the times of a call are read in half the time.
     if all(_parse_year_first(text) is not None for text in sample):
