@@ -137,7 +137,7 @@ def test_reason_of_a_failed_job_is_translated_by_its_event() -> None:
     reason = sentence("The tag is empty.")
     ended = event(sentence("{reason} The job is not billed.", reason=reason), "error")
     shown = read_reason(str(reason), [ended, event("x")], CHINESE)
-    assert (shown.text, shown.is_english) == ("位号为空。", False)
+    assert (shown.text, shown.is_english) == ("点名为空。", False)
     assert read_reason("Old.", [event("x", "error")], CHINESE).text == "Old."
     assert read_reason("Old.", [], CHINESE).is_english
 
