@@ -3,9 +3,8 @@
 import ast
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-import models
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import pgettext_noop, read_catalog
 from models.catalog import Model, load_catalog
 from models.catalog.profiles import PROFILES
+from tests.support.told_files import nodes_of, sentence_templates, told_files
 
 ROOT = Path(__file__).parent.parent
 PYTHON = ("billing", "gateway", "infra")
@@ -52,27 +51,6 @@ def inputs_of_models() -> Iterator[str]:
     """All string literals in the models' code, such as descriptions of inputs, and of trainings."""
     for file in told_files():
         yield from string_literals(file)
-
-
-def told_files() -> Iterator[Path]:
-    """The files with sentences of the log of trainings."""
-    trainings = (ROOT / "gateway" / "fine_tuning", ROOT / "serving" / "training")
-    for folder in (Path(models.__file__).parent, *trainings):
-        yield from folder.rglob("*.py")
-
-
-def sentence_templates(file: Path) -> Iterator[str]:
-    """The templates of a Python file's calls of `sentence` (models/sentences.py)."""
-    for node in nodes_of(file):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "sentence":
-            if node.args and isinstance(node.args[0], ast.Constant):
-                yield str(node.args[0].value)
-
-
-@cache
-def nodes_of(file: Path) -> Sequence[ast.AST]:
-    """All nodes of a Python file."""
-    return tuple(ast.walk(ast.parse(file.read_text("utf-8"))))
 
 
 def all_models() -> Iterator[Model]:

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.dashboard.test_tag_page import PAGE as TAG_PAGE
-from tests.gateway.dashboard.test_tag_page import tag_outputs
 from tests.gateway.dashboard.widths import too_wide
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
+from tests.support.dashboard.plant_tags import TAG_PAGE, tag_outputs
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.models.tables import csv, machines
 

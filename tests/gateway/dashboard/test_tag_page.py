@@ -22,22 +22,22 @@ from tests.gateway.dashboard.chat_form import key_of
 from tests.support.builders import CATALOG
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker, words
+from tests.support.dashboard.plant_tags import TAG_PAGE, tag_outputs
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.training_files import confirmations
 
-PAGE = "/dashboard/models/tags"
 MODEL = CATALOG.with_task(Task.ALIGNMENT)[0].id
 
 
 async def send(firm: Firm, who: Looker | None = None, **fields: Any) -> httpx.Response:
     one = who or firm.owner
     values = {"csrf": one.csrf, "model": MODEL, "key": key_of(firm), **fields}
-    return await one.http.post(PAGE, data=values)
+    return await one.http.post(TAG_PAGE, data=values)
 
 
-def confirmed_fields() -> dict[str, str]:
+def confirmed_fields() -> dict[str, Any]:
     """The fields of a form with confirmed tags that are enough for a training."""
-    fields = {"tags": "x"}
+    fields: dict[str, Any] = {"tags": "x"}
     lines = [json.loads(line) for line in confirmations()[0].splitlines()]
     for number, line in enumerate(lines):
         fields |= {f"tag.{number}": line["tag"], f"concept.{number}": line["concept"]}
@@ -99,7 +99,7 @@ async def test_confirmed_tags_are_priced_and_become_a_training(office: Firm) -> 
 
 
 async def test_problem_of_the_form_keeps_what_was_entered(office: Firm) -> None:
-    few = {"tag.0": "a_1", "concept.0": "X", "tags": "a_1", "concepts": "X; x"}
+    few: dict[str, Any] = {"tag.0": "a_1", "concept.0": "X", "tags": "a_1", "concepts": "X; x"}
     refused = await send(office, action="price", **few)
     assert refused.status_code == 422
     assert 'value="a_1"' in refused.text
@@ -117,21 +117,7 @@ async def test_key_of_another_account_returns_404(office: Firm) -> None:
 async def test_roles_that_may_call_see_the_page(office: Firm, role: Role, status: int) -> None:
     gateway = office.gateway
     async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
-        assert ("Propose tags" in await one.page(PAGE, status)) == (status == 200)
-
-
-def tag_outputs(_model: str, request: dict[str, Any]) -> dict[str, list[Any]]:
-    """What a model of tags answers: each tag means the first of two concepts."""
-    count = request["inputs"][0]["shape"][0]
-    texts = dict.fromkeys(("name", "basis", "notation", "kind", "equipment", "unit", "unit_basis"))
-    return {
-        **{name: [""] * count for name in texts},
-        "concept": ["RT"] * count,
-        "score": [0.9] * count,
-        "candidates": [["RT", "SAT"]] * count,
-        "candidate_scores": [[0.9, 0.4]] * count,
-        "confirm_rank": list(range(1, count + 1)),
-    }
+        assert ("Propose tags" in await one.page(TAG_PAGE, status)) == (status == 200)
 
 
 async def test_all_tags_are_one_billed_call_and_a_file(

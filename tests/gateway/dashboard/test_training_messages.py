@@ -20,8 +20,8 @@ from models.adaptation import TrainingFileInvalid
 from models.failure_class.adapt import METRIC as LOG_LOSS
 from models.problems import Problem, Problems
 from models.sentences import Sentence, restored, sentence, told_by
-from tests.gateway.dashboard.test_training_log import event
-from tests.test_translations import nodes_of, sentence_templates, told_files
+from tests.support.gateway.trainings import event
+from tests.support.told_files import nodes_of, sentence_templates, told_files
 
 CHINESE, ENGLISH = dashboard_texts("zh"), dashboard_texts("en")
 PLACEHOLDER = re.compile(r"{(\w+)(?::([^}]*))?}")
