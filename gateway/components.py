@@ -8,6 +8,7 @@ from billing.collection.collector import Collector
 from billing.collection.payments.checkout import Checkout
 from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
+from gateway.api.audit import provide_audit
 from gateway.api.billing.organization_usage import provide_usage_parameters
 from gateway.api.billing.usage import provide_principal
 from gateway.batches.creation import BatchCreation
@@ -194,6 +195,7 @@ def dependencies(components: Components) -> dict[str, Provide]:
     return {
         **{name: _provide(components, name) for name in _INJECTABLE},
         **{name: _provide_of_own_models(components, name) for name in _INJECTABLE_OF_OWN_MODELS},
+        "audit": Provide(provide_audit),
         "principal": Provide(provide_principal),
         "usage_parameters": Provide(provide_usage_parameters),
     }

@@ -31,7 +31,7 @@ class AppError(Exception):
         self, message: str, *, param: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)
         self.param = param
         self.headers: Mapping[str, str] = headers or {}
 

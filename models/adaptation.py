@@ -45,7 +45,7 @@ class Metrics:
         )
 
 
-ProgressCallback = Callable[[str | Metrics], None]
+ProgressCallback = Callable[[Sentence | Metrics], None]
 """Receives a sentence for the customer, or the training metrics."""
 
 

@@ -17,6 +17,7 @@ from models.forecasting.planning import describe_form, held_out_start, plan_form
 from models.monitoring.data import build_data as build_monitor_data
 from models.monitoring.data import infer_monitor_schema
 from models.problems import Problem, Problems
+from models.sentences import Sentence, sentence
 from models.series.class_data import build_classes
 from models.series.life_data import build_lives
 from models.signature import InputInvalid
@@ -32,7 +33,7 @@ class TableCheck:
 
     schema: TableSchema
     examples: int
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
 
 
 _NO_OBSERVATIONS = "Observed results are not supported for this model."
@@ -108,7 +109,7 @@ def _refuse(request: SchemaRequest, *fields: str) -> None:
     problems = Problems()
     for field in fields:
         if getattr(request, field):
-            message = f"`schema.{field}` has no meaning for this model."
+            message = sentence("`schema.{field}` has no meaning for this model.", field=field)
             problems.add(Problem("unsupported_setting", message, "Leave it out.", field=field))
     require_no_problems(problems)
 
@@ -158,8 +159,11 @@ def require_runs(adapter: str | None, content: bytes, request: SchemaRequest) ->
     schema = infer_schema(read_table(content), request)
     if schema.single(Role.MACHINE) is None or not build_classes(schema, request).is_whole:
         raise InputInvalid(
-            "Observed results are appended to tables of runs only, whose machine column names a "
-            "run with one class. Upload the table again with the newer rows."
+            sentence(
+                "Observed results are appended to tables of runs only, whose machine "
+                "column names a run with one class. Upload the table again with the "
+                "newer rows."
+            )
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from models.sentences import Sentence
 from models.surface_defect.labelled_pictures import read_training_file
 
 
@@ -13,7 +14,7 @@ class ImageCheck:
     """Images that a model can be trained on: how many different ones of each label, and remarks."""
 
     labels: Mapping[str, int]
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
 
     @property
     def examples(self) -> int:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.sentences import Sentence, sentence
+
 # Further problems are only counted.
 MAX_SHOWN = 100
 
@@ -27,8 +29,8 @@ class Problem:
             "line": self.line,
             "field": self.field,
             "code": self.code,
-            "message": self.message,
-            "fix": self.fix,
+            "message": str(self.message),
+            "fix": str(self.fix),
         }
 
 
@@ -41,7 +43,7 @@ class Problems:
 
     count: int = 0
     shown: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Sentence] = field(default_factory=list)
 
     def add(self, problem: Problem) -> None:
         """Count a problem, and keep it if there are fewer than MAX_SHOWN."""
@@ -52,11 +54,12 @@ class Problems:
     @property
     def summary(self) -> str:
         """Return the first problem's message with the number of further problems."""
-        more = self.count - 1
+        first, more = self.shown[0].message, self.count - 1
         if not more:
-            return self.shown[0].message
-        counted = "is 1 more problem" if more == 1 else f"are {more} more problems"
-        return f"{self.shown[0].message} There {counted}."
+            return first
+        if more == 1:
+            return sentence("{first} There is 1 more problem.", first=first)
+        return sentence("{first} There are {more} more problems.", first=first, more=more)
 
 
 def single_problem(code: str, message: str, fix: str, field: str | None = None) -> Problems:
@@ -66,4 +69,6 @@ def single_problem(code: str, message: str, fix: str, field: str | None = None) 
     return problems
 
 
-EMPTY_FILE = Problem("empty_file", "The training file has no lines.", "Write one example a line.")
+EMPTY_FILE = Problem(
+    "empty_file", sentence("The training file has no lines."), "Write one example a line."
+)

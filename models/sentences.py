@@ -16,7 +16,7 @@ Value = Union[str, int, float, "Sentence", "Listing"]
 class Sentence(str):
     """An English text with its template, whose `{placeholders}` stand for values.
 
-    A value is a text, a number, or a part of the sentence that is translated too.
+    A value is a text, a number, an error, or a part of the sentence that is translated too.
     """
 
     template: str
@@ -28,6 +28,16 @@ class Sentence(str):
             "template": self.template,
             "values": {name: value_json(value) for name, value in self.values.items()},
         }
+
+
+def restored(text: str, content: Mapping[str, Any]) -> Sentence:
+    """Return the sentence of a text and of what `as_json` gave. Raises KeyError."""
+    made = Sentence(text)
+    made.template = content["template"]
+    made.values = MappingProxyType(
+        {name: _restored_value(value) for name, value in content["values"].items()}
+    )
+    return made
 
 
 class Listing(str):
@@ -63,6 +73,12 @@ def listing(parts: Sequence[object]) -> Listing:
     return made
 
 
+def told_by(error: Exception) -> str:
+    """Return what an error says: the sentence that it was raised with, else its text."""
+    told = error.args[0] if error.args else ""
+    return told if isinstance(told, Sentence) else str(error)
+
+
 def value_json(value: Value) -> Any:
     """Return a value of a sentence as JSON."""
     if isinstance(value, Sentence | Listing):
@@ -72,8 +88,21 @@ def value_json(value: Value) -> Any:
     return value
 
 
+def _restored_value(value: Any) -> Value:
+    """Return a value of a sentence from its JSON; the text of a part is not needed."""
+    if isinstance(value, Mapping):
+        return restored("", value)
+    if isinstance(value, list):
+        made = Listing()
+        made.parts = [_restored_value(part) for part in value]
+        return made
+    return "" if value is None else value
+
+
 def _plain(value: object) -> Value:
     """Return a value as one of the types that JSON has, or as a part of the sentence."""
+    if isinstance(value, Exception):
+        value = told_by(value)
     if isinstance(value, Sentence | Listing):
         return value
     if isinstance(value, Integral):

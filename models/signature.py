@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.errors import AppError
+from models.sentences import Sentence, listing, sentence
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
 BYTES = "BYTES"
@@ -89,9 +90,9 @@ def require_names(signature: Signature, column_names: Iterable[str]) -> None:
     names, expected = set(column_names), {field.name for field in signature.inputs}
     optional = {field.name for field in signature.inputs if field.optional}
     for name in sorted(expected - optional - names):
-        raise InputInvalid(f"The input {name!r} is missing.", param=name)
+        raise InputInvalid(sentence("The input {name} is missing.", name=repr(name)), param=name)
     for name in sorted(names - expected):
-        raise InputInvalid(f"The model has no input {name!r}.", param=name)
+        raise InputInvalid(sentence("The model has no input {name}.", name=repr(name)), param=name)
 
 
 def validate_columns(signature: Signature, columns: Columns, units: Mapping[str, str]) -> Columns:
@@ -127,11 +128,12 @@ def _default_column(field: InputField, rows: int, steps: int) -> NDArray[Any]:
     return np.full(shape, "", dtype=object)
 
 
-def describe_index(index: Iterable[int]) -> str:
+def describe_index(index: Iterable[int]) -> Sentence:
     """Describe a position in a column: `row 3`, or `row 3, value 5` of a series."""
-    return ", ".join(
-        f"{axis} {position}" for axis, position in zip(("row", "value"), index, strict=False)
-    )
+    row, *value = index
+    if not value:
+        return sentence("row {row}", row=row)
+    return sentence("row {row}, value {value}", row=row, value=value[0])
 
 
 def first_true_index(mask: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -149,14 +151,21 @@ def _require_shape(field: InputField, shape: tuple[int, ...]) -> None:
     """Raise InputInvalid if a column's shape does not fit its field."""
     if field.length is None:
         if len(shape) != 1:
-            raise InputInvalid(f"{field.name!r} must be one value per row.", param=field.name)
+            raise InputInvalid(
+                sentence("{name} must be one value per row.", name=repr(field.name)),
+                param=field.name,
+            )
         return
     minimum, maximum = field.length
     if len(shape) != 2 or not minimum <= shape[1] <= maximum:
         expected_length = f"{minimum}" if minimum == maximum else f"{minimum} to {maximum}"
         raise InputInvalid(
-            f"{field.name!r} must be a list of {expected_length} values per row, with the "
-            "same length in all rows.",
+            sentence(
+                "{name} must be a list of {expected_length} values per row, with the "
+                "same length in all rows.",
+                name=repr(field.name),
+                expected_length=expected_length,
+            ),
             param=field.name,
         )
 
@@ -167,10 +176,17 @@ def _require_equal_row_counts(row_counts: Mapping[str, int]) -> int:
     for name, row_count in row_counts.items():
         if row_count != count:
             raise InputInvalid(
-                f"{name!r} has {row_count} rows, but {first_name!r} has {count}.", param=name
+                sentence(
+                    "{name} has {row_count} rows, but {first_name} has {count}.",
+                    name=repr(name),
+                    row_count=row_count,
+                    first_name=repr(first_name),
+                    count=count,
+                ),
+                param=name,
             )
     if count == 0:
-        raise InputInvalid("The request has no rows.", param="inputs")
+        raise InputInvalid(sentence("The request has no rows."), param="inputs")
     return count
 
 
@@ -181,18 +197,24 @@ def convert_to_field_unit(
     if unit is None or unit == field.unit:
         return column
     if field.unit is None:
-        raise _unit_error(field, unit, "but the model expects no unit")
+        raise _unit_error(field, unit, sentence("but the model expects no unit"))
     if not np.issubdtype(column.dtype, np.floating):
-        raise _unit_error(field, unit, f"but the model expects whole {field.unit}")
+        raise _unit_error(
+            field, unit, sentence("but the model expects whole {unit}", unit=field.unit)
+        )
     try:
         convert = unit_conversion(unit, field.unit)
     except UnitUnknown:
         raise _unit_error(
-            field, unit, f"which is unknown; the model expects {field.unit}"
+            field, unit, sentence("which is unknown; the model expects {unit}", unit=field.unit)
         ) from None
     except UnitMismatch:
         raise _unit_error(
-            field, unit, f"which is not a unit of this quantity; the model expects {field.unit}"
+            field,
+            unit,
+            sentence(
+                "which is not a unit of this quantity; the model expects {unit}", unit=field.unit
+            ),
         ) from None
     # Numbers too large for the type become infinite and are rejected as not finite.
     with np.errstate(over="ignore"):
@@ -201,7 +223,15 @@ def convert_to_field_unit(
 
 def _unit_error(field: InputField, unit: str, reason: str) -> InputInvalid:
     """Create the error for a unit that the field does not accept."""
-    return InputInvalid(f"{field.name!r} is given in {unit[:40]!r}, {reason}.", param=field.name)
+    return InputInvalid(
+        sentence(
+            "{name} is given in {unit}, {reason}.",
+            name=repr(field.name),
+            unit=repr(unit[:40]),
+            reason=reason,
+        ),
+        param=field.name,
+    )
 
 
 def _require_valid_values(field: InputField, column: NDArray[Any]) -> None:
@@ -209,8 +239,13 @@ def _require_valid_values(field: InputField, column: NDArray[Any]) -> None:
     for is_invalid, reason in find_invalid_values(field, column):
         index = first_true_index(is_invalid)
         raise InputInvalid(
-            f"{field.name!r} in {describe_index(index)} ({format_value(field, column[index])}) "
-            f"{reason}.",
+            sentence(
+                "{name} in {place} ({value}) {reason}.",
+                name=repr(field.name),
+                place=describe_index(index),
+                value=format_value(field, column[index]),
+                reason=reason,
+            ),
             param=field.name,
         )
 
@@ -225,17 +260,23 @@ def find_invalid_values(
         allowed = field.values
         if allowed is not None:
             is_invalid = np.array([value not in allowed for value in column], dtype=bool)
-            reasons.append((is_invalid, f"is not one of {', '.join(allowed)}"))
+            reasons.append(
+                (is_invalid, sentence("is not one of {allowed}", allowed=listing(allowed)))
+            )
     elif np.issubdtype(column.dtype, np.floating):
         is_finite = np.isfinite(column)
         is_missing = np.isnan(column) & field.nullable
-        reasons.append((~is_finite & ~is_missing, "is not a finite number"))
+        reasons.append((~is_finite & ~is_missing, sentence("is not a finite number")))
     if field.minimum is not None:
         is_low = is_finite & (column < field.minimum)
-        reasons.append((is_low, f"is below {_format_limit(field, field.minimum)}"))
+        reasons.append(
+            (is_low, sentence("is below {limit}", limit=_format_limit(field, field.minimum)))
+        )
     if field.maximum is not None:
         is_high = is_finite & (column > field.maximum)
-        reasons.append((is_high, f"is above {_format_limit(field, field.maximum)}"))
+        reasons.append(
+            (is_high, sentence("is above {limit}", limit=_format_limit(field, field.maximum)))
+        )
     yield from ((is_invalid, reason) for is_invalid, reason in reasons if is_invalid.any())
 
 

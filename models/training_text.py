@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from models.problems import Problem, Problems
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 
 MAX_LINES = 100_000
 # Maximum bytes of a line with a single example, and of a line with whole series.
@@ -23,6 +23,8 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 _MIN_CHINESE_SHARE = 0.9
 _DELIMITERS = (",", ";", "\t", "|")
 # Not valid JSON, but written by much software; the field is the key before the literal.
+# What msgspec says about a value of another type.
+_MISMATCH = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
 _NON_FINITE_NUMBER = re.compile(rb'"([^"]*)"\s*:\s*(?:\[[^\]"]*?)?(-?Infinity|NaN)')
 _SAVE_AS_UTF8 = "Save the file as UTF-8 and upload it again."
 _MAX_NAME_LENGTH = 64
@@ -65,7 +67,7 @@ def split_lines(
         problems.add(
             Problem(
                 "too_many_lines",
-                f"A training file can have at most {MAX_LINES} lines.",
+                sentence("A training file can have at most {most} lines.", most=MAX_LINES),
                 "Remove lines, or train on several files one after the other.",
             )
         )
@@ -76,7 +78,7 @@ def split_lines(
     return [numbered for numbered in lines if not _is_too_long(numbered, max_length, problems)]
 
 
-def encoding_notes(content: bytes) -> tuple[str, ...]:
+def encoding_notes(content: bytes) -> tuple[Sentence, ...]:
     """Return notes on how a file in another encoding than UTF-8 was read; empty for UTF-8."""
     problems = Problems()
     to_utf8(content, problems)
@@ -101,7 +103,9 @@ def _utf16_to_utf8(content: bytes, encoding: str, problems: Problems) -> bytes:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
-        problems.add(Problem("encoding", "Line 1: the file is not valid UTF-16.", _SAVE_AS_UTF8, 1))
+        problems.add(
+            Problem("encoding", sentence("Line 1: the file is not valid UTF-16."), _SAVE_AS_UTF8, 1)
+        )
         return b""
     problems.notes.append(sentence("The file was read as UTF-16."))
     return text.encode("utf-8", "replace")
@@ -119,10 +123,14 @@ def _gb18030_to_utf8(content: bytes, problems: Problems) -> bytes:
     if text is not None:
         problems.notes.append(sentence("The file was read as GB 18030 (GBK)."))
         return text.encode()
-    reason = "is not UTF-8, but other lines are" if is_mixed else "is neither UTF-8 nor GB 18030"
+    code = "mixed_encodings" if is_mixed else "encoding"
     for number in invalid_lines:
-        code = "mixed_encodings" if is_mixed else "encoding"
-        problems.add(Problem(code, f"Line {number}: the text {reason}.", _SAVE_AS_UTF8, number))
+        message = (
+            sentence("Line {number}: the text is not UTF-8, but other lines are.", number=number)
+            if is_mixed
+            else sentence("Line {number}: the text is neither UTF-8 nor GB 18030.", number=number)
+        )
+        problems.add(Problem(code, message, _SAVE_AS_UTF8, number))
     return b"\n".join(line if _is_utf8(line) else b"" for line in lines)
 
 
@@ -162,7 +170,7 @@ def _detect_other_format(lines: list[NumberedLine]) -> Problem | None:
     if start[:1] == b"[" and (start == b"[" or start.startswith(b"[{")):
         return Problem(
             "json_array",
-            f"Line {number}: the file is one JSON array.",
+            sentence("Line {number}: the file is one JSON array.", number=number),
             "Write one JSON object per line (JSON Lines), without enclosing brackets and "
             "commas between lines.",
             number,
@@ -170,16 +178,20 @@ def _detect_other_format(lines: list[NumberedLine]) -> Problem | None:
     if start == b"{" and len(lines) > 1:
         return Problem(
             "several_lines_an_object",
-            f"Line {number}: an object spans several lines.",
+            sentence("Line {number}: an object spans several lines.", number=number),
             "Write each JSON object on one line (`jq -c . file`).",
             number,
         )
     text = start.decode("utf-8", "replace")
     if start[:1] not in (b"{", b"[") and (delimiter := _detect_delimiter(text)):
-        separator = "tabs" if delimiter == "\t" else f"`{delimiter}`"
+        separator = sentence("tabs") if delimiter == "\t" else f"`{delimiter}`"
         return Problem(
             "not_json_lines",
-            f"Line {number}: the file looks like a table separated by {separator}.",
+            sentence(
+                "Line {number}: the file looks like a table separated by {separator}.",
+                number=number,
+                separator=separator,
+            ),
             'Write one JSON object per line, for example {"column": value, …}; CSV is '
             "not supported.",
             number,
@@ -203,7 +215,12 @@ def _is_too_long(numbered: NumberedLine, max_length: int, problems: Problems) ->
     problems.add(
         Problem(
             "line_too_long",
-            f"Line {number} has {len(line)} bytes; at most {limit} are allowed.",
+            sentence(
+                "Line {number} has {count} bytes; at most {limit} are allowed.",
+                number=number,
+                count=len(line),
+                limit=limit,
+            ),
             "Check that every example is on its own line, or split the example.",
             number,
         )
@@ -228,7 +245,7 @@ def _line_problems(
     yield from problems or [
         Problem(
             "wrong_form",
-            f"Line {number}: {error}.",
+            sentence("Line {number}: {error}.", number=number, error=describe_mismatch(error)),
             "See the format of a line in the documentation.",
             number,
         )
@@ -248,7 +265,12 @@ def _non_finite_problems(number: int, line: bytes) -> Iterator[Problem]:
             reported.add(name)
             yield Problem(
                 "not_finite",
-                f"Line {number}: {name[:_MAX_NAME_LENGTH]!r} contains {literal}.",
+                sentence(
+                    "Line {number}: {name} contains {literal}.",
+                    number=number,
+                    name=repr(name[:_MAX_NAME_LENGTH]),
+                    literal=literal,
+                ),
                 "Remove the example, or give the measured value.",
                 number,
                 name[:_MAX_NAME_LENGTH],
@@ -260,11 +282,20 @@ def _json_problem(number: int, error: Exception, is_last: bool) -> Problem:
     if is_last and "truncated" in str(error):
         return Problem(
             "truncated_line",
-            f"Line {number}: {error}: the file ends in the middle of a line.",
+            sentence(
+                "Line {number}: {error}: the file ends in the middle of a line.",
+                number=number,
+                error=error,
+            ),
             "The file is truncated. Upload it again completely.",
             number,
         )
-    return Problem("invalid_json", f"Line {number}: {error}.", "Write valid JSON.", number)
+    return Problem(
+        "invalid_json",
+        sentence("Line {number}: {error}.", number=number, error=error),
+        "Write valid JSON.",
+        number,
+    )
 
 
 def _field_problems(number: int, value: dict[str, Any], shape: type[Any]) -> Iterator[Problem]:
@@ -273,7 +304,7 @@ def _field_problems(number: int, value: dict[str, Any], shape: type[Any]) -> Ite
     for name, field in fields.items():
         if name not in value:
             if field.required:
-                message = f"Object missing required field `{name}`"
+                message = sentence("Object missing required field `{name}`", name=name)
                 yield _field_problem(
                     "missing_field", number, name, message, "Add the field to the line."
                 )
@@ -281,13 +312,10 @@ def _field_problems(number: int, value: dict[str, Any], shape: type[Any]) -> Ite
         try:
             msgspec.convert(value[name], _validation_type(field.type))
         except msgspec.ValidationError as error:
-            message, _, location = str(error).partition(" - at `$")
-            suffix = f" - at `$.{name}{location.rstrip('`')}`"
-            yield _field_problem(
-                "wrong_type", number, name, message + suffix, "Give a value of this type."
-            )
+            told = describe_mismatch(error, f"$.{name}")
+            yield _field_problem("wrong_type", number, name, told, "Give a value of this type.")
     for name in value.keys() - fields.keys():
-        message = f"Object contains unknown field `{name[:_MAX_NAME_LENGTH]}`"
+        message = sentence("Object contains unknown field `{name}`", name=name[:_MAX_NAME_LENGTH])
         known_fields = ", ".join(f"`{field}`" for field in fields)
         yield _field_problem(
             "unknown_field",
@@ -298,6 +326,23 @@ def _field_problems(number: int, value: dict[str, Any], shape: type[Any]) -> Ite
         )
 
 
+def describe_mismatch(error: Exception, field: str = "$") -> str:
+    """Return what msgspec says about a value; `field` is the path of the value it was checked as.
+
+    Only the words between the types are translated: the rest is of the parser.
+    """
+    message, _, location = str(error).partition(" - at `$")
+    found, path = _MISMATCH.fullmatch(message), field + location.rstrip("`")
+    what = (
+        message
+        if found is None
+        else sentence(
+            "Expected `{expected}`, got `{got}`", expected=found["expected"], got=found["got"]
+        )
+    )
+    return what if path == "$" else sentence("{what} - at `{path}`", what=what, path=path)
+
+
 def _validation_type(field_type: Any) -> Any:
     """Return the type to check a field against; parts decoded later may have any type."""
     return dict[str, Any] if field_type == dict[str, msgspec.Raw] else field_type
@@ -305,7 +350,13 @@ def _validation_type(field_type: Any) -> Any:
 
 def _field_problem(code: str, number: int, name: str, message: str, fix: str) -> Problem:
     """Create the problem of a field."""
-    return Problem(code, f"Line {number}: {message}.", fix, number, name[:_MAX_NAME_LENGTH])
+    return Problem(
+        code,
+        sentence("Line {number}: {message}.", number=number, message=message),
+        fix,
+        number,
+        name[:_MAX_NAME_LENGTH],
+    )
 
 
 def _duplicate_keys(line: bytes) -> list[str]:
@@ -331,5 +382,7 @@ def _duplicate_keys(line: bytes) -> list[str]:
 
 def _duplicate_key_problem(number: int, name: str) -> Problem:
     """Create the problem of a duplicate key."""
-    message = f"Line {number}: {name[:_MAX_NAME_LENGTH]!r} occurs twice."
+    message = sentence(
+        "Line {number}: {name} occurs twice.", number=number, name=repr(name[:_MAX_NAME_LENGTH])
+    )
     return Problem("duplicate_field", message, "Keep one of them.", number, name[:_MAX_NAME_LENGTH])

@@ -12,11 +12,11 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-import models
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import pgettext_noop, read_catalog
 from models.catalog import Model, load_catalog
 from models.catalog.profiles import PROFILES
+from tests.support.told_files import nodes_of, sentence_templates, told_files
 
 ROOT = Path(__file__).parent.parent
 PYTHON = ("billing", "gateway", "infra")
@@ -53,20 +53,6 @@ def inputs_of_models() -> Iterator[str]:
         yield from string_literals(file)
 
 
-def told_files() -> Iterator[Path]:
-    """The files with sentences of the log of trainings."""
-    for folder in (Path(models.__file__).parent, ROOT / "gateway" / "fine_tuning"):
-        yield from folder.rglob("*.py")
-
-
-def sentence_templates(file: Path) -> Iterator[str]:
-    """The templates of a Python file's calls of `sentence` (models/sentences.py)."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "sentence":
-            if node.args and isinstance(node.args[0], ast.Constant):
-                yield str(node.args[0].value)
-
-
 def all_models() -> Iterator[Model]:
     for profile in PROFILES:
         yield from load_catalog(profile).models.values()
@@ -74,7 +60,7 @@ def all_models() -> Iterator[Model]:
 
 def string_literals(file: Path) -> Iterator[str]:
     """All string literals of a Python file except docstrings."""
-    nodes = list(ast.walk(ast.parse(file.read_text("utf-8"))))
+    nodes = nodes_of(file)
     docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -9,9 +9,12 @@ from litestar import Request
 from litestar.datastructures import UploadFile
 
 from gateway.dashboard.error_messages import ERROR_MESSAGES
+from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.page_request import PageRequest, PublicPageRequest
+from gateway.dashboard.training_log import told_in
 from infra.error_collection import errors_of
 from infra.errors import AppError
+from models.sentences import Sentence, told_by
 
 _MAX_FIELD_LENGTH = 4_000
 
@@ -82,7 +85,7 @@ def with_errors(page: PublicPageRequest, values: Mapping[str, str], error: AppEr
     errors: dict[str, str] = {}
     form_errors: list[str] = []
     for each in errors_of(error):
-        message = page.translate(_error_message(each))
+        message = _translate(page, each)
         if each.param in values:
             errors.setdefault(str(each.param), message)
         elif message not in form_errors:
@@ -90,9 +93,22 @@ def with_errors(page: PublicPageRequest, values: Mapping[str, str], error: AppEr
     return FormState(shown, " ".join(form_errors), errors)
 
 
+def _translate(page: PublicPageRequest, error: AppError) -> str:
+    """Return an error's text in the page's language; that of a training may have values."""
+    told = told_by(error)
+    if isinstance(told, Sentence) and not _known_messages(error):
+        return told_in(told, dashboard_texts(page.language))
+    return page.translate(_error_message(error))
+
+
 def _error_message(error: AppError) -> str:
     """Return an error's English text, looked up by code and reason or field, else its own."""
+    return next(iter(_known_messages(error)), error.message)
+
+
+def _known_messages(error: AppError) -> list[str]:
+    """Return the texts that pages have for an error, the most specific first."""
     code = error.code or ""
     reason = getattr(error, "reason", "")
     names = (f"{code}.{reason}", f"{code}.{error.param}", code)
-    return next((ERROR_MESSAGES[name] for name in names if name in ERROR_MESSAGES), error.message)
+    return [ERROR_MESSAGES[name] for name in names if name in ERROR_MESSAGES]

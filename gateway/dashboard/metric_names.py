@@ -12,6 +12,7 @@ from infra.translations import MessageCatalog, gettext_noop
 
 _FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
+        gettext_noop("RMSE in cycles"): re.compile(r"RMSE in cycles"),
         gettext_noop("RMSE in {unit}"): re.compile(r"RMSE in (?P<unit>.+)"),
         gettext_noop("{steps} steps ahead"): re.compile(r"(?P<steps>\d+) steps ahead"),
         gettext_noop("season {steps}"): re.compile(r"season (?P<steps>\d+)"),
@@ -32,11 +33,20 @@ _PARTS = (
     gettext_noop("accuracy on held-out images"),
     gettext_noop("mean over labels"),
 )
+# Names that are one part, though they have a comma.
+_WHOLE = (
+    gettext_noop("false alarms in held-out normal operation, % of steps"),
+    gettext_noop("log-loss, nats a row; the base as it is or recalibrated, whichever does better"),
+    gettext_noop("share of tags with the correct first concept"),
+    gettext_noop("validation loss on held-out answers, nats per token"),
+)
 _SEPARATOR = ", "
 
 
 def metric_name(name: str, texts: MessageCatalog) -> str:
     """Return a metric's name in a language."""
+    if name in _WHOLE:
+        return texts.gettext(name)
     parts = [_translate(part, texts) for part in name.split(_SEPARATOR)]
     return texts.gettext(_SEPARATOR).join(parts)
 

@@ -41,6 +41,7 @@ from gateway.dashboard.pages.own_models.new_model import NewModelPages
 from gateway.dashboard.pages.own_models.prediction import PredictionPages
 from gateway.dashboard.pages.own_models.retraining import RetrainingPages
 from gateway.dashboard.pages.own_models.shadow import ShadowPages
+from gateway.dashboard.pages.own_models.tags import TagPages
 from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.packs import PackPages, VoucherPages
 from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_any_proof
@@ -104,6 +105,7 @@ HANDLERS = (
     PredictionPages,
     RetrainingPages,
     ShadowPages,
+    TagPages,
     VariantPages,
     NewEvaluationPages,
     EvaluationPages,

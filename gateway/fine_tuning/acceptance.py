@@ -15,6 +15,7 @@ from sqlmodel import col, select
 
 from gateway.call.errors import BadRequest
 from gateway.fine_tuning import jobs
+from gateway.fine_tuning.reasons import reason_of
 from gateway.registry.variants import has_version_of_job
 from gateway.tables import Adaptation, AdaptationStatus, Variant
 from infra.clock import Clock
@@ -108,7 +109,7 @@ def _reason(job: Adaptation, error: AppError) -> str:
     """Return why a model is rejected: its score beside the base's, as the error says it."""
     score = job.score or {}
     if score.get("base") is None:
-        return error.message
+        return reason_of(error)
     return sentence(
         "The fine-tuned model is worse than its base model on held-out examples ({metric}: "
         "{score:.4g} against {base:.4g}), so it was rejected.",

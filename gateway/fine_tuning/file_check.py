@@ -22,7 +22,7 @@ from models.industrial_llm.dialogues import parse_training_file
 from models.industrial_llm.effort import estimate_seconds
 from models.own_columns import CheckTable, find_table_check
 from models.own_images import OWN_IMAGES
-from models.sentences import sentence
+from models.sentences import Sentence, listing, sentence, told_by
 from models.tables.schema import NO_SCHEMA, SchemaRequest, describe_schema
 from models.training_text import encoding_notes
 
@@ -37,7 +37,7 @@ class TrainingFileRejected(BadRequest):
     code = "invalid_training_file"
 
     def __init__(self, error: TrainingFileInvalid) -> None:
-        super().__init__(error.message, param="training_file")
+        super().__init__(told_by(error), param="training_file")
         self.details = error.details
 
 
@@ -53,14 +53,14 @@ class TrainingFileCheck:
 
     training_examples: int
     held_out: int | None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Sentence, ...] = ()
     pii_counts: Mapping[str, int] = field(default_factory=dict)
     estimated_seconds: int | None = None
     schema: Mapping[str, Any] | None = None
     labels: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Sentence, ...]:
         """Sentences for the job's events: examples, duration, PII removal; none for specialists."""
         if self.held_out is None:
             return ()
@@ -75,7 +75,7 @@ class TrainingFileCheck:
             seconds = self.estimated_seconds
             notes.append(sentence("Training will take about {seconds} s.", seconds=seconds))
         if self.pii_counts:
-            counts = ", ".join(f"{count} {kind}" for kind, count in self.pii_counts.items())
+            counts = listing([f"{count} {kind}" for kind, count in self.pii_counts.items()])
             removed = sentence("Personal data is removed before training: {counts}.", counts=counts)
             notes.append(removed)
         return tuple(notes)
@@ -139,14 +139,18 @@ def _check_table(check: CheckTable, content: bytes, request: SchemaRequest) -> T
     )
 
 
-def _row_count_warnings(model: Model, row_count: int) -> tuple[str, ...]:
+def _row_count_warnings(model: Model, row_count: int) -> tuple[Sentence, ...]:
     """Return a warning if an anomaly detector gets fewer than RELIABLE_ROWS rows."""
     if model.task is not Task.ANOMALY_DETECTION or row_count >= RELIABLE_ROWS:
         return ()
     return (
-        f"{row_count} rows of normal operation are enough for training, but with "
-        f"fewer than {RELIABLE_ROWS} rows the alarm limit is uncertain. Check the "
-        "false alarms in held-out data and add more data if possible.",
+        sentence(
+            "{rows} rows of normal operation are enough for training, but with fewer than "
+            "{reliable} rows the alarm limit is uncertain. Check the false alarms in held-out data "
+            "and add more data if possible.",
+            rows=row_count,
+            reliable=RELIABLE_ROWS,
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.metering.process_reaper import ENDED_PROCESSES
 from gateway.call.errors import BadRequest
+from gateway.fine_tuning.reasons import reason_of
 from gateway.tables import Adaptation, AdaptationEvent, AdaptationStatus
 from infra import ids
 from infra.clock import Clock
@@ -99,8 +100,8 @@ class NewFineTuningJob:
     tags: Mapping[str, str] | None
     settings: Mapping[str, Any]
     shared: bool = False
-    notes: Sequence[str] = ()
-    warnings: Sequence[str] = ()
+    notes: Sequence[Sentence] = ()
+    warnings: Sequence[Sentence] = ()
 
 
 async def create_job(
@@ -266,7 +267,7 @@ async def fail_job(session: AsyncSession, clock: Clock, job: Adaptation, error: 
     if not AdaptationStatus(job.status).over:
         job.error = error_object(error)
         job.accepted_at = job.accepted_by = None
-        message = sentence("{reason} The job is not billed.", reason=error.message)
+        message = sentence("{reason} The job is not billed.", reason=reason_of(error))
         await end_job(session, clock, job, AdaptationStatus.FAILED, message, "error")
 
 

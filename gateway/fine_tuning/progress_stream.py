@@ -8,6 +8,7 @@ import msgspec
 from gateway.call.errors import UpstreamFailed
 from gateway.upstream.error_mapping import SpecialistError
 from gateway.upstream.http1 import Connection
+from models.sentences import restored
 
 # The final line contains the artefact in base 64: 116 MB for a base of 9 billion parameters.
 _MAX_LINE_BYTES = 256 << 20
@@ -33,11 +34,15 @@ class TrainedVariant(msgspec.Struct):
 
 
 class TrainingError(msgspec.Struct):
-    """An error that ended the training, with a message for the customer."""
+    """An error that ended the training, with a message for the customer.
+
+    `sentence` is the message with its template and values, if it can be translated.
+    """
 
     message: str
     param: str | None = None
     code: str | None = None
+    sentence: dict[str, Any] | None = None
 
 
 class ProgressLine(msgspec.Struct):
@@ -77,7 +82,9 @@ async def read_progress_lines(response: Connection) -> AsyncIterator[ProgressLin
 
 def to_specialist_error(error: TrainingError) -> SpecialistError:
     """Convert a training error to a client error (400)."""
-    return SpecialistError(400, error.message, error.param, error.code)
+    made_of = error.sentence
+    message = error.message if made_of is None else restored(error.message, made_of)
+    return SpecialistError(400, message, error.param, error.code)
 
 
 def _decode_line(line: bytes) -> ProgressLine:

@@ -42,6 +42,7 @@ from gateway.fine_tuning.progress_stream import (
     read_progress_lines,
     to_specialist_error,
 )
+from gateway.fine_tuning.reasons import reason_of
 from gateway.fine_tuning.settled_attempt import is_attempt_billed
 from gateway.inference.stages import Stages
 from gateway.quota.process_heartbeat import ProcessHeartbeat
@@ -127,7 +128,7 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
 
     async def _interrupted(self, job: Adaptation) -> None:
         """Requeue a job, because the process stops."""
-        await self._end(job, partial(self._requeue, job, "The service is shutting down."))
+        await self._end(job, partial(self._requeue, job, sentence("The service is shutting down.")))
 
     async def _failed(self, job: Adaptation, error: Exception) -> None:
         """Requeue the job, or fail it."""
@@ -135,13 +136,13 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
             case jobs.FineTuningJobLost():
                 self._note_lost(job)
             case Unavailable():
-                await self._end(job, partial(self._requeue, job, error.message))
+                await self._end(job, partial(self._requeue, job, reason_of(error)))
                 await asyncio.sleep(self._timing.poll_s(self._name))
             case AppError():
                 await self._end(job, partial(self._fail, job, error))
             case _:
                 self._log.error("a fine-tuning job failed", job=str(job.id), exc_info=error)
-                failure = UpstreamFailed("Something went wrong on our side.")
+                failure = UpstreamFailed(sentence("Something went wrong on our side."))
                 await self._end(job, partial(self._fail, job, failure))
 
     async def _end(self, job: Adaptation, end: Callable[[], Awaitable[None]]) -> None:
@@ -165,7 +166,7 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
         if job.attempts > 1 and await self._is_billed(job):
             return await self._publish(job)
         if jobs.QUEUE.retry.is_exceeded_by(job.attempts):
-            raise jobs.FineTuningJobInterrupted("The job was interrupted several times.")
+            raise jobs.FineTuningJobInterrupted(sentence("The job was interrupted several times."))
         deps, limits = self._deps, _limit_headers(job)
         call = create_job_call(deps.clock, ids.new_id(), limits)
         principal = await self._load_principal(job, call.request_id)
@@ -225,7 +226,7 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
             at = deps.clock.now()
             key = await find_key_by_id(session, deps.price_book, account_id, job.key_id, at)
             if key is None:
-                raise KeyRevoked("The API key that created the job no longer exists.")
+                raise KeyRevoked(sentence("The API key that created the job no longer exists."))
             principal = deps.stages.authenticator.require_active(key)
             deps.stages.authenticator.require_not_suspended(key)
             await jobs.set_usage_request(session, job, request_id)
@@ -282,8 +283,8 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
                             return line.variant, line.seconds
                         await self._add_progress_event(job, line)
         except TimeoutError:
-            raise UpstreamTimeout("Training exceeded its time limit.") from None
-        raise UpstreamFailed("Training was interrupted.")
+            raise UpstreamTimeout(sentence("Training exceeded its time limit.")) from None
+        raise UpstreamFailed(sentence("Training was interrupted."))
 
     async def _store_variant(
         self,
@@ -380,6 +381,11 @@ def _require_not_worse(score: Score) -> None:
     """Raise VariantWorseThanBase if the base of the fine-tuned variant scores better."""
     if score.worse:
         raise VariantWorseThanBase(
-            "The fine-tuned model is worse than its base model on held-out examples ("
-            f"{score.metric}: {score.adapted:.4g} against {score.base:.4g}), so it was rejected."
+            sentence(
+                "The fine-tuned model is worse than its base model on held-out examples ({metric}: "
+                "{score:.4g} against {base:.4g}), so it was rejected.",
+                metric=score.metric,
+                score=score.adapted,
+                base=score.base,
+            )
         )

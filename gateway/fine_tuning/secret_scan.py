@@ -9,6 +9,7 @@ from gateway.access.key_format import KEY_LENGTH, is_well_formed
 from infra import ids
 from models.adaptation import TrainingFileInvalid
 from models.industrial_llm.dialogues import Dialogue
+from models.sentences import sentence
 
 API_KEY, PRIVATE_KEY, ACCOUNT = "API_KEY", "PRIVATE_KEY", "ACCOUNT"
 _OWN_KEY_PATTERN = f"maas_[0-9A-Za-z]{{{KEY_LENGTH - len('maas_')}}}"
@@ -27,7 +28,11 @@ _SECRET_PATTERNS = (
     ),
     (ACCOUNT, re.compile(rf"(?<![0-9A-Za-z]){ACCOUNT_PREFIX}_[0-9a-f]{{32}}(?![0-9A-Za-z])")),
 )
-_KIND_NAMES = {API_KEY: "an API key", PRIVATE_KEY: "a private key", ACCOUNT: "another account's id"}
+_KIND_NAMES = {
+    API_KEY: sentence("an API key"),
+    PRIVATE_KEY: sentence("a private key"),
+    ACCOUNT: sentence("another account's id"),
+}
 
 
 def find_secrets(text: str) -> Iterator[tuple[str, int, int]]:
@@ -49,6 +54,10 @@ def require_no_secrets(dialogues: Iterable[Dialogue], account_id: UUID) -> None:
             for kind, start, end in find_secrets(text):
                 if text[start:end] != own:
                     raise TrainingFileInvalid(
-                        f"{dialogue.label} contains {_KIND_NAMES[kind]}, which the model would "
-                        "memorise. Remove it, or create the job with `scrub: true`."
+                        sentence(
+                            "Line {line} contains {what}, which the model would memorise. Remove "
+                            "it, or create the job with `scrub: true`.",
+                            line=dialogue.line,
+                            what=_KIND_NAMES[kind],
+                        )
                     )

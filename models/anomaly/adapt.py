@@ -15,6 +15,7 @@ from models.anomaly.fitting import HoursInvalid, fit
 from models.anomaly.settings import HELD_OUT_DIVISOR, Settings
 from models.anomaly.training_file import TrainingHours, held_out_starts, read_hours
 from models.anomaly.variant import SENSITIVITY, render
+from models.sentences import Sentence, listing, sentence
 
 # False alarm rate in % above which the customer is advised to add data.
 HIGH_FALSE_ALARM_PERCENT = 5.0
@@ -49,14 +50,23 @@ def adapt(
     hours = read_hours(training_file, settings)
     rows = sum(map(len, hours.normal))
     progress(
-        f"Read {rows} rows of normal operation from {len(hours.sensors)} sensors and "
-        f"{sum(map(len, hours.anomalous))} rows of anomalous operation."
+        sentence(
+            "Read {rows} rows of normal operation from {count} sensors and "
+            "{anomalous} rows of anomalous operation.",
+            rows=rows,
+            count=len(hours.sensors),
+            anomalous=sum(map(len, hours.anomalous)),
+        )
     )
     held_out = rows // HELD_OUT_DIVISOR
     rate = _held_out_false_alarms(hours, rows - held_out, settings, progress)
-    detector = _fit_or_reject(hours.normal, hours.sensors, settings, "In all")
+    detector = _fit_or_reject(hours.normal, hours.sensors, settings, sentence("In all normal rows"))
     progress(
-        f"Refitted on all {rows} rows of normal operation. {_describe_drifting_sensors(detector)}"
+        sentence(
+            "Refitted on all {rows} rows of normal operation. {drifting}",
+            rows=rows,
+            drifting=_describe_drifting_sensors(detector),
+        )
     )
     artefact = render(detector, hours.units, hours.normal, settings.sensitivity)
     return Adaptation(artefact, Score(METRIC, None, rate, False), rows, held_out)
@@ -70,7 +80,12 @@ def _held_out_false_alarms(
     training_parts = [
         stretch[:start] for stretch, start in zip(hours.normal, starts, strict=True) if start
     ]
-    detector = _fit_or_reject(training_parts, hours.sensors, settings, "In the first four fifths")
+    detector = _fit_or_reject(
+        training_parts,
+        hours.sensors,
+        settings,
+        sentence("In the first four fifths of the normal rows"),
+    )
     pairs = zip(hours.normal, starts, strict=True)
     # A stretch that is split is run from its start, so that the held-out part begins with the state
     # that the machine would have in operation.
@@ -78,23 +93,36 @@ def _held_out_false_alarms(
         _scores(detector, stretch)[start:] for stretch, start in pairs if start < len(stretch)
     ]
     rate = _percent([stretch > 1.0 for stretch in scores])
-    other_rates = (
-        f"{_percent([stretch * sensitivity > 1.0 for stretch in scores]):.1f} % at {sensitivity:g}"
+    other_rates = [
+        sentence(
+            "{share:.1f} % at {sensitivity:g}",
+            share=_percent([stretch * sensitivity > 1.0 for stretch in scores]),
+            sensitivity=sensitivity,
+        )
         for sensitivity in REPORTED_SENSITIVITIES
-    )
+    ]
     progress(
-        f"In the last fifth of the normal rows (held out), {rate:.1f} % raised an "
-        f"alarm; with another `{SENSITIVITY}` it would be {', '.join(other_rates)}."
+        sentence(
+            "In the last fifth of the normal rows (held out), {rate:.1f} % raised "
+            "an alarm; with another `{sensitivity}` it would be {others}.",
+            rate=rate,
+            sensitivity=SENSITIVITY,
+            others=listing(other_rates),
+        )
     )
     if rate > HIGH_FALSE_ALARM_PERCENT:
         progress(
-            "This rate is high. Add more data that covers all normal operation of this machine."
+            sentence(
+                "This rate is high. Add more data that covers all normal operation of this machine."
+            )
         )
     if hours.anomalous:
         missed = _percent([_scores(detector, stretch) <= 1.0 for stretch in hours.anomalous])
-        progress(f"{missed:.1f} % of the anomalous rows raised no alarm.")
+        progress(sentence("{missed:.1f} % of the anomalous rows raised no alarm.", missed=missed))
     else:
-        progress("There are no anomalous rows, so the share of missed anomalies is unknown.")
+        progress(
+            sentence("There are no anomalous rows, so the share of missed anomalies is unknown.")
+        )
     return rate
 
 
@@ -110,18 +138,20 @@ def _percent(flags: Sequence[Flags]) -> float:
 
 
 def _fit_or_reject(
-    stretches: Sequence[Floats], sensors: Sequence[str], settings: Settings, prefix: str
+    stretches: Sequence[Floats], sensors: Sequence[str], settings: Settings, where: Sentence
 ) -> Detector:
     """Fit a detector. Raises TrainingFileInvalid if the rows cannot be fitted on."""
     try:
         return fit(stretches, sensors, settings)
     except HoursInvalid as error:
-        raise TrainingFileInvalid(f"{prefix} of the normal rows: {error}") from error
+        raise TrainingFileInvalid(sentence("{where}: {error}", where=where, error=error)) from error
 
 
-def _describe_drifting_sensors(detector: Detector) -> str:
+def _describe_drifting_sensors(detector: Detector) -> Sentence:
     """Return the progress message on drifting sensors."""
     names = [name for name, slow in zip(detector.sensors, detector.slow, strict=True) if slow]
     if not names:
-        return "No sensor drifts."
-    return f"These sensors drift, so only their changes are used: {', '.join(names)}."
+        return sentence("No sensor drifts.")
+    return sentence(
+        "These sensors drift, so only their changes are used: {names}.", names=listing(names)
+    )

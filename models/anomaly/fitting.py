@@ -7,6 +7,7 @@ from scipy.signal import lfilter
 
 from models.anomaly.detector import Detector, Flags, Floats, departures_from_baseline
 from models.anomaly.settings import Settings
+from models.sentences import listing, sentence
 
 # A sensor drifts if its von Neumann ratio, the mean square of successive differences over the
 # variance, is below this: it is 2 for white noise and tends to 0 for drift. A drifting sensor has
@@ -67,19 +68,26 @@ def _validate_stretches(
     rows, required = sum(map(len, stretches)), settings.min_fit_rows(len(sensors))
     if rows < required:
         raise HoursInvalid(
-            f"{rows} rows of normal operation are too few for training; {len(sensors)} "
-            f"sensors need at least {required} rows."
+            sentence(
+                "{rows} rows of normal operation are too few for training; {count} "
+                "sensors need at least {required} rows.",
+                rows=rows,
+                count=len(sensors),
+                required=required,
+            )
         )
     if not all(np.isfinite(stretch).all() for stretch in stretches):
-        raise HoursInvalid("A reading is not a finite number.")
+        raise HoursInvalid(sentence("A reading is not a finite number."))
     has_moved = np.any([np.ptp(stretch, axis=0) > 0 for stretch in stretches], axis=0)
     if constant_sensors := [
         name for name, moving in zip(sensors, has_moved, strict=True) if not moving
     ]:
         raise HoursInvalid(
-            f"{', '.join(map(repr, constant_sensors))} never changed within a segment, so "
-            "no deviation can be assessed. Remove the sensor, or add data in which it "
-            "changes."
+            sentence(
+                "{names} never changed within a segment, so no deviation can be "
+                "assessed. Remove the sensor, or add data in which it changes.",
+                names=listing(list(map(repr, constant_sensors))),
+            )
         )
 
 

@@ -14,7 +14,8 @@ from models.anomaly.detector import Floats
 from models.anomaly.settings import HELD_OUT_DIVISOR, Settings
 from models.anomaly.variant import RESERVED
 from models.problems import Problem, Problems
-from models.training_text import MAX_LONG_LINE, decode_lines
+from models.sentences import Sentence, sentence
+from models.training_text import MAX_LONG_LINE, decode_lines, describe_mismatch
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
 MAX_SENSORS = 100
@@ -77,7 +78,9 @@ def read_hours(training_file: bytes, settings: Settings) -> TrainingHours:
     problems = Problems()
     lines = decode_lines(training_file, _Line, problems, MAX_LONG_LINE)
     if not lines and not problems.count:
-        problems.add(Problem("empty_file", "The file has no line.", "Write one segment per line."))
+        problems.add(
+            Problem("empty_file", sentence("The file has no line."), "Write one segment per line.")
+        )
     sensors = _validated_sensor_names(lines, problems)
     header_problems = problems.count
     parsed = [_parse_stretch(number, line, sensors, problems) for number, line in lines]
@@ -97,16 +100,24 @@ def _validated_sensor_names(lines: Sequence[_NumberedLine], problems: Problems) 
     number, line = lines[0]
     names = tuple(line.sensors)
     if not 1 <= len(names) <= MAX_SENSORS:
-        message = f"Line {number}: there are {len(names)} sensors; 1 to {MAX_SENSORS} are allowed."
+        message = sentence(
+            "Line {number}: there are {count} sensors; 1 to {most} are allowed.",
+            number=number,
+            count=len(names),
+            most=MAX_SENSORS,
+        )
         problems.add(
             Problem("sensor_count", message, "Split the machine into several models.", number)
         )
     for name in names:
         if name in RESERVED or not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
-            message = (
-                f"Line {number}: {name[:MAX_NAME_LENGTH]!r} cannot be a sensor's name, which has 1 "
-                f"to {MAX_NAME_LENGTH} printable letters and is not "
-                f"{' or '.join(map(repr, RESERVED))}."
+            message = sentence(
+                "Line {number}: {name} cannot be a sensor's name, which has 1 to "
+                "{most} printable letters and is not {reserved}.",
+                number=number,
+                name=repr(name[:MAX_NAME_LENGTH]),
+                most=MAX_NAME_LENGTH,
+                reserved=" or ".join(map(repr, RESERVED)),
             )
             problems.add(
                 Problem(
@@ -142,11 +153,17 @@ def _check_sensor_names(
     """Report sensors missing from a line, and sensors missing from the first line."""
     for name in sensors:
         if name not in line.sensors:
-            message = f"Line {number}: the sensor {name!r} is missing."
+            message = sentence(
+                "Line {number}: the sensor {name} is missing.", number=number, name=repr(name)
+            )
             fix = "Give the same sensors in all lines."
             problems.add(Problem("missing_field", message, fix, number, name))
     for name in sorted(line.sensors.keys() - set(sensors)):
-        message = f"Line {number}: the sensor {name[:MAX_NAME_LENGTH]!r} is not in the first line."
+        message = sentence(
+            "Line {number}: the sensor {name} is not in the first line.",
+            number=number,
+            name=repr(name[:MAX_NAME_LENGTH]),
+        )
         fix = "Remove the sensor, or add it to all lines."
         problems.add(Problem("unknown_field", message, fix, number, name[:MAX_NAME_LENGTH]))
 
@@ -156,9 +173,13 @@ def _check_equal_lengths(number: int, columns: Mapping[str, Floats], problems: P
     reference, *others = columns
     for name in others:
         if len(columns[name]) != len(columns[reference]):
-            message = (
-                f"Line {number}: {name!r} has {len(columns[name])} readings, but {reference!r} has "
-                f"{len(columns[reference])}."
+            message = sentence(
+                "Line {number}: {name} has {count} readings, but {reference} has {others}.",
+                number=number,
+                name=repr(name),
+                count=len(columns[name]),
+                reference=repr(reference),
+                others=len(columns[reference]),
             )
             fix = "Give one reading of each sensor per step."
             problems.add(Problem("unequal_lengths", message, fix, number, name))
@@ -169,7 +190,12 @@ def _parse_readings(number: int, name: str, raw: msgspec.Raw, problems: Problems
     try:
         values = msgspec.json.decode(raw, type=list[float])
     except msgspec.DecodeError as error:
-        message = f"Line {number}: {name!r}: {error}."
+        message = sentence(
+            "Line {number}: {name}: {error}.",
+            number=number,
+            name=repr(name),
+            error=describe_mismatch(error),
+        )
         fix = "Give numbers only; end the segment where readings are missing."
         problems.add(Problem("wrong_type", message, fix, number, name))
         return np.empty(0)
@@ -177,8 +203,12 @@ def _parse_readings(number: int, name: str, raw: msgspec.Raw, problems: Problems
     with np.errstate(over="ignore"):
         readings = np.array(values, dtype=np.float32).astype(np.float64)
     for position in np.flatnonzero(~np.isfinite(readings))[:_MAX_REPORTED_READINGS]:
-        message = (
-            f"Line {number}: {name!r}, reading {position} ({values[position]:g}) is too large."
+        message = sentence(
+            "Line {number}: {name}, reading {position} ({value:g}) is too large.",
+            number=number,
+            name=repr(name),
+            position=position,
+            value=values[position],
         )
         problems.add(Problem("out_of_range", message, "Check the reading.", number, name))
     return readings
@@ -192,10 +222,12 @@ def _check_lengths_and_duplicates(
     for stretch in stretches:
         rows = len(stretch.readings)
         if rows < (1 if stretch.anomalous else settings.min_stretch_rows):
-            message = (
-                f"Line {stretch.line}: a segment of normal operation needs at least "
-                f"{settings.min_stretch_rows} rows and an anomalous one at least 1; this "
-                f"segment has {rows}."
+            message = sentence(
+                "Line {line}: a segment of normal operation needs at least {least} "
+                "rows and an anomalous one at least 1; this segment has {rows}.",
+                line=stretch.line,
+                least=settings.min_stretch_rows,
+                rows=rows,
             )
             fix = "Join segments without missing readings between them, or remove this segment."
             problems.add(Problem("too_few_rows", message, fix, stretch.line))
@@ -203,7 +235,11 @@ def _check_lengths_and_duplicates(
             hashlib.sha256(stretch.readings.tobytes()).digest(), stretch.line
         )
         if first_line != stretch.line:
-            message = f"Line {stretch.line} has the same readings as line {first_line}."
+            message = sentence(
+                "Line {line} has the same readings as line {first_line}.",
+                line=stretch.line,
+                first_line=first_line,
+            )
             problems.add(Problem("duplicate_example", message, "Remove one of them.", stretch.line))
 
 
@@ -216,32 +252,37 @@ def _check_row_count(
 ) -> None:
     """Report too many rows and, if all lines are valid, too few rows or constant sensors."""
     if sum(len(stretch.readings) for stretch in stretches) > MAX_ROWS:
-        message = f"A file has at most {MAX_ROWS} rows of readings."
+        message = sentence("A file has at most {most} rows of readings.", most=MAX_ROWS)
         problems.add(Problem("too_many_rows", message, "Remove segments."))
     if not all_lines_valid or not stretches:
         return
     normal = [stretch.readings for stretch in stretches if not stretch.anomalous]
     if not normal:
-        message = "All lines are anomalous; training needs normal operation."
+        message = sentence("All lines are anomalous; training needs normal operation.")
         problems.add(
             Problem("too_few_rows", message, "Add data of normal operation.", field="label")
         )
         return
     rows, required = sum(map(len, normal)), settings.min_file_rows(len(sensors))
     if rows < required:
-        message = (
-            f"{rows} rows of normal operation are too few: {len(sensors)} sensors need at least"
+        message = sentence(
+            "{rows} rows of normal operation are too few: {count} sensors need at least "
+            "{required}.",
+            rows=rows,
+            count=len(sensors),
+            required=required,
         )
-        problems.add(
-            Problem("too_few_rows", f"{message} {required}.", "Add data of normal operation.")
-        )
+        problems.add(Problem("too_few_rows", message, "Add data of normal operation."))
     if not _check_constant_sensors(normal, sensors, "", problems):
         training_ends = held_out_starts(
             [len(stretch) for stretch in normal], rows - rows // HELD_OUT_DIVISOR
         )
         training_parts = [stretch[:end] for stretch, end in zip(normal, training_ends, strict=True)]
         _check_constant_sensors(
-            training_parts, sensors, "In the first four fifths of the normal rows: ", problems
+            training_parts,
+            sensors,
+            sentence("In the first four fifths of the normal rows: "),
+            problems,
         )
 
 
@@ -262,8 +303,10 @@ def _check_constant_sensors(
     has_moved = np.any([np.ptp(stretch, axis=0) > 0 for stretch in normal if len(stretch)], axis=0)
     for name, moving in zip(sensors, np.atleast_1d(has_moved), strict=False):
         if not moving:
-            message = (
-                f"{prefix}{name!r} never changed within a segment, so no deviation can be assessed."
+            message = sentence(
+                "{prefix}{name} never changed within a segment, so no deviation can be assessed.",
+                prefix=prefix,
+                name=repr(name),
             )
             fix = "Remove the sensor, or add data in which it changes."
             problems.add(Problem("constant_field", message, fix, field=name))
@@ -279,27 +322,38 @@ def _collect_units(lines: Iterable[_NumberedLine], problems: Problems) -> Mappin
             message = _unit_problem(name, unit, line, units)
             if message is None and (name, unit) not in unknown and not _is_known_unit(unit):
                 unknown.add((name, unit))
-                message = (
-                    f"{name!r} has the unknown unit {unit[:MAX_NAME_LENGTH]!r}. Without a unit, "
-                    "readings are used unchanged."
+                message = sentence(
+                    "{name} has the unknown unit {unit}. Without a unit, readings are used "
+                    "unchanged.",
+                    name=repr(name),
+                    unit=repr(unit[:MAX_NAME_LENGTH]),
                 )
             if message is not None:
                 fix = "Give each sensor one known unit or no unit."
                 problems.add(
                     Problem(
-                        "unit", f"Line {number}: {message}", fix, number, name[:MAX_NAME_LENGTH]
+                        "unit",
+                        sentence("Line {number}: {message}", number=number, message=message),
+                        fix,
+                        number,
+                        name[:MAX_NAME_LENGTH],
                     )
                 )
     return units
 
 
-def _unit_problem(name: str, unit: str, line: _Line, units: dict[str, str]) -> str | None:
+def _unit_problem(name: str, unit: str, line: _Line, units: dict[str, str]) -> Sentence | None:
     """Return why a unit is invalid, or None. Adds a sensor's first unit to `units`."""
     if name not in line.sensors:
-        return f"there is a unit for {name[:MAX_NAME_LENGTH]!r}, which is not a sensor."
+        return sentence(
+            "there is a unit for {name}, which is not a sensor.", name=repr(name[:MAX_NAME_LENGTH])
+        )
     if units.setdefault(name, unit) != unit:
-        return (
-            f"{name!r} is in {unit[:MAX_NAME_LENGTH]!r}, but in an earlier line in {units[name]!r}."
+        return sentence(
+            "{name} is in {unit}, but in an earlier line in {earlier}.",
+            name=repr(name),
+            unit=repr(unit[:MAX_NAME_LENGTH]),
+            earlier=repr(units[name]),
         )
     return None
 

@@ -6,6 +6,7 @@ from models.adaptation import Adaptation, ProgressCallback
 from models.anomaly.adapt import AnomalyAdapter
 from models.anomaly_training.files import is_table, require_no_schema, unsupported_setting
 from models.monitoring.adapt import MonitorAdapter
+from models.sentences import sentence
 from models.tables.schema import NO_SCHEMA, SchemaRequest
 
 
@@ -24,7 +25,9 @@ class AnomalyFileAdapter:
         """Train on a file. Raises TrainingFileInvalid."""
         if is_table(training_file):
             if self.sensitivity is not None:
-                message = "`sensitivity` has no meaning for a detector that is trained on a table."
+                message = sentence(
+                    "`sensitivity` has no meaning for a detector that is trained on a table."
+                )
                 fix = "State the share of false alarms in `schema.false_alarms`."
                 raise unsupported_setting(message, fix)
             return MonitorAdapter(self.schema)(training_file, progress)

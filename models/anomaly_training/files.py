@@ -8,6 +8,7 @@ import json
 
 from models.adaptation import TrainingFileInvalid
 from models.problems import single_problem
+from models.sentences import sentence
 from models.tables.schema import NO_SCHEMA, SchemaRequest
 
 ADAPTER = "anomaly"
@@ -37,7 +38,7 @@ def require_no_schema(schema: SchemaRequest) -> None:
     """Raise TrainingFileInvalid if columns are stated for a file of hours, which has none."""
     if schema != NO_SCHEMA:
         raise unsupported_setting(
-            "`schema` applies to tables only.", "Leave it out, or upload a table."
+            sentence("`schema` applies to tables only."), "Leave it out, or upload a table."
         )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from models.adaptation import DecisionCosts
 from models.decisions.rule import NO_ACTION, CostTable, Flags, Floats, Indices, actual_costs, decide
-from models.sentences import listing, sentence
+from models.sentences import Sentence, listing, sentence
 
 _HALF = 0.5
 _PER = 100
@@ -29,7 +29,7 @@ def compare_costs(probabilities: Floats, occurred: Flags, costs: CostTable) -> D
     )
 
 
-def describe_costs(names: tuple[str, ...], costs: DecisionCosts) -> str:
+def describe_costs(names: tuple[str, ...], costs: DecisionCosts) -> Sentence:
     """Return the sentence on what decisions cost on held-out rows; `names` are of the events."""
     thresholds = listing(
         [

@@ -24,6 +24,11 @@ _THRESHOLD = OutputField("threshold", "FP32", "1", "The probability above which 
 _EXPECTED = OutputField("expected_cost", "FP32", None, "Of the decision, in the unit of the costs")
 
 
+WIDENING = "widening"
+"""The column of a model's results, none of its outputs, that says how many times larger the errors
+of each row are than those of training, as the interval is. Without it they are as large."""
+
+
 def decision_outputs(decider: "Decider | None") -> tuple[OutputField, ...]:
     """Return the outputs of decisions by the costs of the training, none if it had no costs."""
     return () if decider is None or not decider.has_costs else decider.outputs
@@ -172,7 +177,7 @@ class LimitDecider(msgspec.Struct, frozen=True, tag="limit"):
     def decide(self, results: Columns) -> Columns:
         """Return the outputs of the decisions on predicted values, [rows]."""
         predicted = np.asarray(results["value"], dtype=np.float64)
-        beyond = self.event_probabilities(predicted)
+        beyond = self.event_probabilities(predicted, results.get(WIDENING))
         decisions = decide(beyond, self.table)
         limit = np.nan if self.costs is None else self.costs.limit
         return {
@@ -183,10 +188,13 @@ class LimitDecider(msgspec.Struct, frozen=True, tag="limit"):
             "expected_cost": decisions.expected_cost.astype(np.float32),
         }
 
-    def event_probabilities(self, predicted: Floats) -> Floats:
-        """Return the probabilities that true values lie beyond the limit, [rows, 1]."""
+    def event_probabilities(self, predicted: Floats, widening: Floats | None = None) -> Floats:
+        """Return the probabilities that true values lie beyond the limit, [rows, 1].
+
+        widening: how many times larger the errors are than those of training, [rows].
+        """
         if self.costs is None:
             return np.empty((len(predicted), 0))
-        below = self.errors.below(predicted, self.costs.limit)
+        below = self.errors.below(predicted, self.costs.limit, widening)
         beyond = below if self.costs.side is Side.BELOW else 1.0 - below
         return np.asarray(beyond[:, np.newaxis])

@@ -30,10 +30,16 @@ class ErrorDistribution(msgspec.Struct, frozen=True):
     scales: tuple[float, ...]
     tail: float
 
-    def below(self, predicted: Floats, limit: float) -> Floats:
-        """Return the probability that the true value is below the limit, [rows]."""
+    def below(self, predicted: Floats, limit: float, widening: Floats | None = None) -> Floats:
+        """Return the probability that the true value is below the limit, [rows].
+
+        widening: how many times larger the errors of each row are than those seen, [rows]; None
+        for as large.
+        """
         bins = np.digitize(predicted, self.edges)
         needed = limit - np.asarray(predicted, dtype=np.float64)
+        if widening is not None:
+            needed = needed / widening
         found = np.empty(len(needed))
         for number in np.unique(bins):
             rows = bins == number

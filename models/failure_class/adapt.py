@@ -40,6 +40,7 @@ from models.failure_class.train import (
     run_artefact,
 )
 from models.onnx_graph import ExportMismatch
+from models.sentences import Sentence, sentence
 
 METRIC = "log-loss, nats a row; the base as it is or recalibrated, whichever does better"
 # z-score of the ROC AUC that random labels reach once in a hundred.
@@ -76,20 +77,29 @@ def fit_variant(
 ) -> Adaptation:
     """Fit, score and export a variant of `base`. Raises TrainingFileInvalid for useless labels."""
     failed, count = labelled.failed, len(labelled.failed)
-    duplicates = f" {labelled.duplicates} lines are duplicates." if labelled.duplicates else ""
-    progress(f"{count} different operating points, {failed.sum()} of them failures.{duplicates}")
+    duplicates = (
+        sentence(" {count} lines are duplicates.", count=labelled.duplicates)
+        if labelled.duplicates
+        else ""
+    )
+    progress(
+        sentence(
+            "{count} different operating points, {failed} of them failures.{duplicates}",
+            count=count,
+            failed=failed.sum(),
+            duplicates=duplicates,
+        )
+    )
     rows = TrainingRows(compute_features(labelled.points), base.log_odds(labelled.points), failed)
     _require_not_swapped(rows)
-    progress(f"Evaluating with {FOLDS}-fold cross-validation.")
+    progress(sentence("Evaluating with {folds}-fold cross-validation.", folds=FOLDS))
     out_of_fold = predict_out_of_fold(rows)
     held_out = predict_held_out(rows, out_of_fold)
     _require_signal(held_out.variant, failed)
     score = compare_with_base(rows, held_out)
     base_decision = base.predict_failure(rows.base_log_odds)
-    progress(f"On held-out rows, the base model {_describe_detections(base_decision, failed)}.")
-    progress(
-        f"On held-out rows, the fine-tuned model {_describe_detections(held_out.decision, failed)}."
-    )
+    progress(_describe_detections(sentence("the base model"), base_decision, failed))
+    progress(_describe_detections(sentence("the fine-tuned model"), held_out.decision, failed))
     artefact = build_artefact(base, labelled, rows, out_of_fold)
     return Adaptation(artefact, score, count, count)
 
@@ -166,9 +176,12 @@ def _require_not_swapped(rows: TrainingRows) -> None:
     auc, z_score = _auc_and_z_score(rows.base_log_odds, rows.failed)
     if auc < MAX_SWAPPED_AUC and z_score < -MIN_Z_SCORE:
         raise TrainingFileInvalid(
-            "The labels look swapped: the base model rates the rows labelled as failures "
-            f"as healthy (area under the ROC curve {auc:.2f}). Set `failure` to 1 for "
-            "rows that failed."
+            sentence(
+                "The labels look swapped: the base model rates the rows labelled as "
+                "failures as healthy (area under the ROC curve {auc:.2f}). Set "
+                "`failure` to 1 for rows that failed.",
+                auc=auc,
+            )
         )
 
 
@@ -177,9 +190,12 @@ def _require_signal(log_odds: FloatArray, failed: Flags) -> None:
     auc, z_score = _auc_and_z_score(log_odds, failed)
     if z_score < MIN_Z_SCORE:
         raise TrainingFileInvalid(
-            "The labels cannot be predicted from these inputs: held-out failures are "
-            f"detected hardly better than by chance (area under the ROC curve {auc:.2f}). "
-            "Add more rows, or check the labels."
+            sentence(
+                "The labels cannot be predicted from these inputs: held-out failures "
+                "are detected hardly better than by chance (area under the ROC curve "
+                "{auc:.2f}). Add more rows, or check the labels.",
+                auc=auc,
+            )
         )
 
 
@@ -191,9 +207,12 @@ def _auc_and_z_score(log_odds: FloatArray, failed: Flags) -> tuple[float, float]
     return auc, float((auc - 0.5) / error)
 
 
-def _describe_detections(decision: Flags, failed: Flags) -> str:
+def _describe_detections(model: Sentence, decision: Flags, failed: Flags) -> Sentence:
     """Describe how many failures were found and how many alarms were false."""
-    return (
-        f"finds {np.sum(decision & failed)} of {failed.sum()} failures, with "
-        f"{np.sum(decision & ~failed)} false alarms"
+    return sentence(
+        "On held-out rows, {model} finds {found} of {count} failures, with {false} false alarms.",
+        model=model,
+        found=np.sum(decision & failed),
+        count=failed.sum(),
+        false=np.sum(decision & ~failed),
     )

@@ -13,6 +13,7 @@ from models.adaptation import require_no_problems
 from models.failure_class.data import QUANTITY_COLUMNS, Flags, OperatingPoints
 from models.failure_class.features import GRADES
 from models.problems import EMPTY_FILE, Problem, Problems
+from models.sentences import sentence
 from models.signature import (
     Columns,
     InputField,
@@ -115,8 +116,10 @@ def _convert_and_check(
     )
     valid = np.ones(len(lines), dtype=np.bool_)
     for name in units.keys() - QUANTITY_COLUMNS.keys():
-        message = (
-            f"Line {numbers[0]}: `units` names {name[:40]!r}, which is not an input of the model."
+        message = sentence(
+            "Line {number}: `units` names {name}, which is not an input of the model.",
+            number=numbers[0],
+            name=repr(name[:40]),
         )
         problems.add(Problem("unknown_field", message, "Remove it.", numbers[0], name[:40]))
         valid[:] = False
@@ -126,7 +129,7 @@ def _convert_and_check(
                 field, columns[field.name], units.get(field.name)
             )
         except InputInvalid as error:
-            message = f"Line {numbers[0]}: {error}"
+            message = sentence("Line {number}: {error}", number=numbers[0], error=error)
             problems.add(Problem("unit", message, _UNIT_FIX, numbers[0], field.name))
             valid[:] = False
             continue
@@ -143,7 +146,13 @@ def _find_invalid_values(
         invalid |= rows
         for row in np.flatnonzero(rows):
             value = format_value(field, column[row])
-            message = f"Line {numbers[row]}: {field.name!r} ({value}) {reason}."
+            message = sentence(
+                "Line {number}: {name} ({value}) {reason}.",
+                number=numbers[row],
+                name=repr(field.name),
+                value=value,
+                reason=reason,
+            )
             problems.add(Problem("out_of_range", message, _RANGE_FIX, numbers[row], field.name))
     return invalid
 
@@ -176,8 +185,12 @@ def _find_contradictions(
         problems.add(
             Problem(
                 "contradiction",
-                f"Line {number} repeats the operating point of line {first_number} with the "
-                "opposite `failure`.",
+                sentence(
+                    "Line {number} repeats the operating point of line {first_number} with "
+                    "the opposite `failure`.",
+                    number=number,
+                    first_number=first_number,
+                ),
                 "Keep the line with the correct label.",
                 number,
                 "failure",
@@ -189,13 +202,18 @@ def _find_too_few_rows(failed: Flags, invalid: int, problems: Problems) -> None:
     """Report too few rows, in total or of a class, even if invalid lines were corrected."""
     for label, count in (("1", int(failed.sum())), ("0", int((~failed).sum()))):
         if count + invalid < MIN_ROWS_PER_CLASS:
-            message = (
-                f"There are {count} different operating points with `failure` {label}; at "
-                f"least {MIN_ROWS_PER_CLASS} are needed."
+            message = sentence(
+                "There are {count} different operating points with `failure` {label}; "
+                "at least {least} are needed.",
+                count=count,
+                label=label,
+                least=MIN_ROWS_PER_CLASS,
             )
             problems.add(Problem("too_few_of_a_class", message, "Add some.", field="failure"))
     if len(failed) + invalid < MIN_ROWS:
-        message = (
-            f"There are {len(failed)} different operating points; at least {MIN_ROWS} are needed."
+        message = sentence(
+            "There are {count} different operating points; at least {least} are needed.",
+            count=len(failed),
+            least=MIN_ROWS,
         )
         problems.add(Problem("too_few_rows", message, "Add some."))

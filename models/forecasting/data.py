@@ -10,7 +10,7 @@ from models.adaptation import TrainingFileInvalid
 from models.forecasting.grid import Floats, Gridded, Indices, fill_gaps, infer_step, to_grid
 from models.forecasting.windows import Series, Windows
 from models.problems import Problem, Problems
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.tables.columns import Column, Kind
 from models.tables.schema import Role, TableSchema
 
@@ -59,7 +59,7 @@ class ForecastData:
     machines: int
     low: float
     high: float
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of steps of all series."""
@@ -80,7 +80,7 @@ class _Columns:
     others: tuple[Column, ...]
     machines: Indices
     rows: Indices
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
 
     def values(self, rows: Indices) -> Floats:
         """Return target and further columns of rows, [rows, 1 + columns]."""
@@ -133,18 +133,18 @@ def _select_columns(schema: TableSchema) -> _Columns:
     """
     target, time = schema.single(Role.TARGET), schema.single(Role.TIME)
     if time is None or time.kind is not Kind.TIME:
-        raise _invalid("missing_time", "The file has no column with times.",
+        raise _invalid("missing_time", sentence("The file has no column with times."),
                        "State the column with the time of each row in `schema.time`.")  # fmt: skip
     if target is None or target.numbers is None:
-        name = "" if target is None else f": {target.name!r} has texts"
-        raise _invalid("wrong_type", f"The file has no column of numbers to forecast{name}.",
-                       "State a column of numbers in `schema.target`.")  # fmt: skip
+        name = "" if target is None else sentence(": {name} has texts", name=repr(target.name))
+        message = sentence("The file has no column of numbers to forecast{name}.", name=name)
+        raise _invalid("wrong_type", message, "State a column of numbers in `schema.target`.")
     inputs = schema.with_role(Role.INPUT)
     others = tuple(column for column in inputs if column.kind is Kind.NUMBER)
     _require_free_names((time, target, *others))
     rows = np.flatnonzero(np.isfinite(_numbers(time)))
     texts = [column.name for column in inputs if column.kind is not Kind.NUMBER]
-    notes: list[str] = [
+    notes: list[Sentence] = [
         sentence("{column} has texts and is not used.", column=repr(name)) for name in texts
     ]
     if len(rows) < schema.row_count:
@@ -168,16 +168,17 @@ def _require_free_names(columns: Sequence[Column]) -> None:
     """Raise TrainingFileInvalid if a column has the name of an input that all models have."""
     for column in columns:
         if column.name in RESERVED_NAMES:
-            raise _invalid("invalid_name", f"No column can be named {column.name!r}.",
-                           "Rename the column.", column.name)  # fmt: skip
+            message = sentence("No column can be named {name}.", name=repr(column.name))
+            raise _invalid("invalid_name", message, "Rename the column.", column.name)
 
 
 def _require_step(times: Sequence[Floats], name: str) -> float:
     """Return the step of the series in seconds. Raises TrainingFileInvalid without one."""
     steps = [step for one in times if (step := infer_step(one)) is not None]
     if not steps:
-        raise _invalid("missing_time", f"{name!r} has the same time in all rows.",
-                       "Give each row its time, and name the machine column.", name)  # fmt: skip
+        message = sentence("{name} has the same time in all rows.", name=repr(name))
+        fix = "Give each row its time, and name the machine column."
+        raise _invalid("missing_time", message, fix, name)
     return float(np.median(steps))
 
 
@@ -189,9 +190,12 @@ def _require_close(times: Sequence[Floats], name: str, step: float) -> None:
     rows = sum(map(len, times))
     steps = sum(float(np.ptp(one)) / step for one in times)
     if steps > _MAX_STEPS_PER_ROW * rows + _MAX_FREE_STEPS:
-        message = (
-            f"The times in {name!r} span {steps:.0f} steps of {describe_step(step)}, but there "
-            f"are {rows} rows."
+        message = sentence(
+            "The times in {name} span {steps:.0f} steps of {step}, but there are {rows} rows.",
+            name=repr(name),
+            steps=steps,
+            step=describe_step(step),
+            rows=rows,
         )
         fix = "Correct mistyped times, and name the machine column if there are several."
         raise _invalid("irregular_times", message, fix, name)
@@ -203,24 +207,33 @@ def _require_regular(grids: Sequence[Gridded], rows: int, name: str, step: float
     off_grid = sum(grid.off_grid for grid in grids)
     repeated = sum(grid.repeated for grid in grids)
     if off_grid > _MAX_OFF_GRID_SHARE * rows:
-        message = (
-            f"{off_grid} of {rows} times in {name!r} are not a multiple of {describe_step(step)} "
-            "apart, which most are."
+        message = sentence(
+            "{off_grid} of {rows} times in {name} are not a multiple of {step} "
+            "apart, which most are.",
+            off_grid=off_grid,
+            rows=rows,
+            name=repr(name),
+            step=describe_step(step),
         )
         fix = "Average the readings in equal steps, for example per hour."
         problems.add(Problem("irregular_times", message, fix, field=name))
     elif repeated > _MAX_REPEATED_SHARE * rows:
-        message = f"{repeated} of {rows} rows have the same time in {name!r} as another row."
+        message = sentence(
+            "{repeated} of {rows} rows have the same time in {name} as another row.",
+            repeated=repeated,
+            rows=rows,
+            name=repr(name),
+        )
         fix = "If they are of different machines, name the column in `schema.machine`."
         problems.add(Problem("duplicate_times", message, fix, field=name))
     if problems.count:
         raise TrainingFileInvalid(problems.summary, problems=problems)
 
 
-def _describe_others(columns: _Columns, values: Floats) -> tuple[list[OtherColumn], list[str]]:
+def _describe_others(columns: _Columns, values: Floats) -> tuple[list[OtherColumn], list[Sentence]]:
     """Return the further columns that can be used, and notes on the others."""
     used: list[OtherColumn] = []
-    notes: list[str] = []
+    notes: list[Sentence] = []
     for position, column in enumerate(columns.others, start=1):
         present = values[np.isfinite(values[:, position]), position]
         if not len(present) or np.ptp(present) == 0:
@@ -287,22 +300,26 @@ def _require_enough(series: Sequence[Series], name: str) -> None:
     longest = max(series, key=len, default=None)
     length = 0 if longest is None else len(longest)
     if longest is None or length < MIN_STEPS:
-        message = f"{name!r} has at most {length} steps without a long gap."
-        raise _invalid("too_short_series", f"{message} At least {MIN_STEPS} are needed.",
-                       "Add earlier rows, or fill the gaps.", name)  # fmt: skip
+        message = sentence(
+            "{name} has at most {length} steps without a long gap. At least {least} are needed.",
+            name=repr(name),
+            length=length,
+            least=MIN_STEPS,
+        )
+        raise _invalid("too_short_series", message, "Add earlier rows, or fill the gaps.", name)
     if np.ptp(longest.values) == 0:
-        message = f"The target {name!r} is the same in all rows."
+        message = sentence("The target {name} is the same in all rows.", name=repr(name))
         raise _invalid("constant_target", message, "Add rows with other values.", name)
 
 
-def _grid_notes(grids: Sequence[Gridded], series: Sequence[Series], name: str) -> list[str]:
+def _grid_notes(grids: Sequence[Gridded], series: Sequence[Series], name: str) -> list[Sentence]:
     """Return what was assumed of repeated times, times between steps and gaps."""
     repeated, off_grid = (
         sum(getattr(grid, field) for grid in grids) for field in ("repeated", "off_grid")
     )
     present = sum(int(np.isfinite(grid.values[:, 0]).sum()) for grid in grids)
     filled = sum(map(len, series)) - present
-    notes: list[str] = []
+    notes: list[Sentence] = []
     if repeated:
         notes.append(
             sentence(
@@ -331,13 +348,13 @@ def _grid_notes(grids: Sequence[Gridded], series: Sequence[Series], name: str) -
     return notes
 
 
-def describe_step(seconds: float) -> str:
+def describe_step(seconds: float) -> Sentence:
     """Return a number of seconds in the largest unit of which it is a whole number."""
     for one, many, size in _UNITS:
         if seconds >= size and abs(seconds / size - round(seconds / size)) < 1e-6:
             count = round(seconds / size)
             return sentence(many if count > 1 else one, count=count)
-    return f"{seconds:g} s"
+    return sentence("{seconds:g} s", seconds=seconds)
 
 
 def _invalid(code: str, message: str, fix: str, field: str | None = None) -> TrainingFileInvalid:

@@ -24,11 +24,12 @@ from models.forecasting.scores import Comparison, compare
 from models.forecasting.trees import TreeModel, fit_trees
 from models.forecasting.weights import band_edges, fit_weights
 from models.forecasting.windows import Form, Samples
+from models.sentences import Sentence, listing, sentence
 
 # Further columns are kept if the error falls by this share.
 _MIN_GAIN = 0.005
 
-Report = Callable[[str], None]
+Report = Callable[[Sentence], None]
 """Called with a sentence for the customer."""
 
 
@@ -65,12 +66,15 @@ def fit_forecaster(data: ForecastData, threads: int, report: Report) -> FittedFo
     folds = []
     for number, (start, end) in enumerate(validation_bounds(data), start=1):
         folds.append(run_fold(data, form, penalty, start, end, threads))
-        report(f"Evaluated fold {number}.")
+        report(sentence("Evaluated fold {number}.", number=number))
     validation = [fold for fold in folds if fold is not None]
     test = run_fold(data, form, penalty, tested, np.inf, threads)
     if not validation or test is None:
         raise TooFewValues(
-            f"The series are too short to test forecasts of {form.horizon} steps ahead."
+            sentence(
+                "The series are too short to test forecasts of {horizon} steps ahead.",
+                horizon=form.horizon,
+            )
         )
     names, edges = method_names(form), band_edges(form.horizon)
     weights = _choose_weights([*validation, test], names, edges)
@@ -180,8 +184,12 @@ def _without_useless_columns(
     errors = [_last_fold_error(one, form, threads) for one in (data, without)]
     if errors[0] < (1 - _MIN_GAIN) * errors[1]:
         return data
-    names = ", ".join(column.name for column in data.others)
-    report(f"The forecast is not better with {names}: calls need not send them.")
+    report(
+        sentence(
+            "The forecast is not better with {names}: calls need not send them.",
+            names=listing([column.name for column in data.others]),
+        )
+    )
     return without
 
 

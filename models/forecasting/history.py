@@ -1,6 +1,7 @@
 """The history that a call sends, on the grid of the trained model."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,13 @@ def least_rows(form: Form) -> int:
     return int(np.ceil((1 - MAX_FILLED_SHARE) * form.lookback))
 
 
-def parse_times(texts: NDArray[np.object_], name: str) -> Floats:
-    """Return times as seconds since 1970, [rows, length]. Raises InputInvalid for other texts."""
+def parse_times(texts: NDArray[Any], name: str) -> Floats:
+    """Return times as seconds since 1970, [rows, length]; `texts` may be such seconds already.
+
+    Raises InputInvalid for other texts.
+    """
+    if np.issubdtype(texts.dtype, np.floating):
+        return np.asarray(texts, dtype=np.float64)
     parsed = parse_dates(texts.reshape(-1))
     missing = np.flatnonzero(~np.isfinite(parsed.seconds))
     if len(missing):

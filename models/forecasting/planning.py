@@ -6,7 +6,7 @@ from models.forecasting.data import ForecastData, describe_step
 from models.forecasting.grid import Floats
 from models.forecasting.seasons import find_seasons
 from models.forecasting.windows import Form
-from models.sentences import listing, sentence
+from models.sentences import Sentence, listing, sentence
 
 MAX_LOOKBACK = 1_344
 MIN_HORIZON, MAX_HORIZON = 24, 192
@@ -56,12 +56,12 @@ def _least_scale(parts: list[Floats]) -> float:
     return max(_LEAST_SPREAD * float(np.median(spreads)), float(np.finfo(np.float32).tiny))
 
 
-def describe_form(data: ForecastData, form: Form) -> list[str]:
+def describe_form(data: ForecastData, form: Form) -> list[Sentence]:
     """Return sentences on seasons, needed history, and steps that cannot be used."""
     seasons = listing([describe_step(season * form.step) for season in form.seasons])
     least = form.lookback + form.horizon
     unused = sum(len(one) for one in data.series if len(one) < least)
-    notes: list[str] = [
+    notes: list[Sentence] = [
         sentence("It repeats itself every {seasons}.", seasons=seasons)
         if seasons
         else sentence("No season was found."),

@@ -10,13 +10,13 @@ from models.forecasting.methods import NAIVE
 from models.forecasting.planning import describe_form
 from models.forecasting.scores import Comparison
 from models.forecasting.windows import Form
-from models.sentences import describe_verdict, listing, sentence
+from models.sentences import Sentence, describe_verdict, listing, sentence
 
 # Methods with a smaller part of the average are not told.
 _MIN_SHARE = 0.005
 
 
-def describe_data(data: ForecastData) -> Sequence[str]:
+def describe_data(data: ForecastData) -> Sequence[Sentence]:
     """Return sentences on the rows that the training uses."""
     count, others = data.machines, ", ".join(column.name for column in data.others)
     read = sentence(
@@ -30,7 +30,7 @@ def describe_data(data: ForecastData) -> Sequence[str]:
     return [read, *data.notes]
 
 
-def describe_model(model: FittedForecaster) -> Sequence[str]:
+def describe_model(model: FittedForecaster) -> Sequence[Sentence]:
     """Return sentences on form, scores and methods of a fitted forecaster."""
     return [
         *describe_form(model.data, model.form),
@@ -42,7 +42,7 @@ def describe_model(model: FittedForecaster) -> Sequence[str]:
     ]
 
 
-def describe_comparison(steps: int, comparison: Comparison, form: Form) -> str:
+def describe_comparison(steps: int, comparison: Comparison, form: Form) -> Sentence:
     """Return the sentence on the score of forecasts and on that of the naive ones."""
     model, naive = comparison.model, comparison.naive
     repeated = (
@@ -64,7 +64,7 @@ def describe_comparison(steps: int, comparison: Comparison, form: Form) -> str:
     )
 
 
-def _describe_weights(model: FittedForecaster) -> str:
+def _describe_weights(model: FittedForecaster) -> Sentence:
     """Return the sentence on the methods that are averaged, with their mean weights."""
     sizes = np.diff(model.edges)
     means = (model.weights * sizes[:, np.newaxis]).sum(axis=0) / sizes.sum()

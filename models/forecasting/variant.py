@@ -75,6 +75,15 @@ class ForecastVariant:
         """None: forecasts are not decided on by costs."""
         return None
 
+    def with_seconds(self, columns: Columns) -> Columns:
+        """Return columns with the times as seconds since 1970, which is slow to read from texts.
+
+        `check`, `run` and `count_inputs` take columns with texts or with seconds. Raises
+        InputInvalid for texts that are no times.
+        """
+        name = self.document.time
+        return {**columns, name: parse_times(columns[name], name)}
+
     def check(self, columns: Columns) -> None:
         """Validate columns that fit the signature, as a whole. Raises InputInvalid."""
         self.horizon_of(columns)

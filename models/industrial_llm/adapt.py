@@ -33,6 +33,7 @@ from models.industrial_llm.effort import epoch_count
 from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder
 from models.industrial_llm.learning import Trainer, TrainingIntervals, TrainingProgress
 from models.industrial_llm.recipes import Recipe, find_recipe
+from models.sentences import sentence, told_by
 
 METRIC = "validation loss on held-out answers, nats per token"
 # Lower than for the industry adapter: at its rate a few hundred examples cause forgetting.
@@ -85,8 +86,12 @@ class LanguageModelFineTuner:
             matches_before, trainer.count_exact_matches(dialogues.held_out), len(dialogues.held_out)
         )
         progress(
-            f"Exact matches on {matches.of} held-out answers: {matches.base} before "
-            f"training, {matches.adapted} after."
+            sentence(
+                "Exact matches on {of} held-out answers: {base} before training, {adapted} after.",
+                of=matches.of,
+                base=matches.base,
+                adapted=matches.adapted,
+            )
         )
         score = Score(METRIC, loss_before, loss_after, higher_is_better=False, exact=matches)
         artefact = pack_adapter(trainer, self.recipe.base, lora.text_part_name(self.base))
@@ -165,7 +170,7 @@ def _require_encodable(trainer: Trainer, dialogues: Sequence[Dialogue]) -> None:
         try:
             trainer.token_count(dialogue)
         except ChatTemplateError as error:
-            raise TrainingFileInvalid(str(error)) from error
+            raise TrainingFileInvalid(told_by(error)) from error
 
 
 def _train(trainer: Trainer, dialogues: DialogueSplit, progress: ProgressCallback) -> int:

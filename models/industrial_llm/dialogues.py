@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ import numpy as np
 
 from models.adaptation import TrainingFileInvalid, parse_examples
 from models.industrial_llm.chat import Message
+from models.sentences import Sentence, listing, sentence
 
 MIN_DIALOGUES, MAX_DIALOGUES = 10, 20_000
 # Maximum size of a line, checked before parsing: longer dialogues exceed the model's context.
@@ -93,27 +95,35 @@ class DialogueSplit:
     conflicting_lines: tuple[tuple[int, ...], ...]
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Sentence:
         """Return a sentence with the numbers of training and held-out dialogues."""
-        return (
-            f"{len(self.train)} dialogues are used for training, {len(self.held_out)} are "
-            "held out for validation."
+        return sentence(
+            "{count} dialogues are used for training, {held_out} are held out for validation.",
+            count=len(self.train),
+            held_out=len(self.held_out),
         )
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Sentence, ...]:
         """Return warnings about duplicate and conflicting lines, as sentences."""
         sentences = []
         if self.duplicate_lines:
-            lines = _join_some([str(line) for line in self.duplicate_lines])
             sentences.append(
-                f"{len(self.duplicate_lines)} lines are duplicates and count once: {lines}."
+                sentence(
+                    "{count} lines are duplicates and count once: {lines}.",
+                    count=len(self.duplicate_lines),
+                    lines=_join_some(self.duplicate_lines),
+                )
             )
         if self.conflicting_lines:
-            lines = _join_some([" and ".join(map(str, group)) for group in self.conflicting_lines])
+            groups = [_join_all(group) for group in self.conflicting_lines]
             sentences.append(
-                f"{len(self.conflicting_lines)} questions have different answers, which "
-                f"cannot all be learned; see lines {lines}."
+                sentence(
+                    "{count} questions have different answers, which cannot all be learned; see "
+                    "lines {lines}.",
+                    count=len(groups),
+                    lines=_join_some(groups),
+                )
             )
         return tuple(sentences)
 
@@ -131,11 +141,15 @@ def parse_training_file(training_file: bytes) -> DialogueSplit:
     unique_lines = {dialogue.line for dialogue in unique}
     if not MIN_DIALOGUES <= len(unique) <= MAX_DIALOGUES:
         raise TrainingFileInvalid(
-            f"There are {len(unique)} different dialogues; {MIN_DIALOGUES} to "
-            f"{MAX_DIALOGUES:,} are allowed."
+            sentence(
+                "There are {count} different dialogues; {least} to {most:,} are allowed.",
+                count=len(unique),
+                least=MIN_DIALOGUES,
+                most=MAX_DIALOGUES,
+            )
         )
     if len({dialogue.turns[-1] for dialogue in unique}) < 2:
-        raise TrainingFileInvalid("All answers are the same, so nothing can be learned.")
+        raise TrainingFileInvalid(sentence("All answers are the same, so nothing can be learned."))
     return _split_by_question(
         unique, tuple(dialogue.line for dialogue in dialogues if dialogue.line not in unique_lines)
     )
@@ -145,7 +159,13 @@ def _require_short_lines(training_file: bytes) -> None:
     """Raise TrainingFileInvalid for a line longer than MAX_LINE_BYTES."""
     for number, line in enumerate(training_file.splitlines(), 1):
         if len(line) > MAX_LINE_BYTES:
-            raise TrainingFileInvalid(f"Line {number} is larger than {MAX_LINE_BYTES >> 10} KiB.")
+            raise TrainingFileInvalid(
+                sentence(
+                    "Line {number} is larger than {most} KiB.",
+                    number=number,
+                    most=MAX_LINE_BYTES >> 10,
+                )
+            )
 
 
 def _require_no_tools(line_number: int, line: _Line) -> None:
@@ -164,8 +184,13 @@ def _require_no_tools(line_number: int, line: _Line) -> None:
             fields.append(f"`messages[{index}].role` ({message.role})")
     if fields:
         raise TrainingFileInvalid(
-            f"Line {line_number}, {fields[0]}: tool calls are not supported in training "
-            "files. Remove such lines, or write the call as JSON in the answer's text."
+            sentence(
+                "Line {line_number}, {fields}: tool calls are not supported in "
+                "training files. Remove such lines, or write the call as JSON in the "
+                "answer's text.",
+                line_number=line_number,
+                fields=fields[0],
+            )
         )
 
 
@@ -174,15 +199,24 @@ def _to_dialogue(line_number: int, line: _Line) -> Dialogue:
     _require_no_tools(line_number, line)
     for index, message in enumerate(line.messages):
         if not (message.content or "").strip():
-            raise TrainingFileInvalid(f"Line {line_number}, `messages[{index}].content` is empty.")
+            raise TrainingFileInvalid(
+                sentence(
+                    "Line {line_number}, `messages[{index}].content` is empty.",
+                    line_number=line_number,
+                    index=index,
+                )
+            )
     roles = ["system" if message.role == "developer" else message.role for message in line.messages]
     turn_roles = roles[1:] if roles[:1] == ["system"] else roles
     expected_roles = ["user", "assistant"] * (len(turn_roles) // 2)
     if not turn_roles or turn_roles != expected_roles:
         raise TrainingFileInvalid(
-            f"Line {line_number}, `messages`: after at most one `system` message, `user` "
-            "and `assistant` must alternate, and the last message must be from "
-            "`assistant`."
+            sentence(
+                "Line {line_number}, `messages`: after at most one `system` message, "
+                "`user` and `assistant` must alternate, and the last message must be "
+                "from `assistant`.",
+                line_number=line_number,
+            )
         )
     texts = [message.content or "" for message in line.messages]
     return Dialogue(line_number, tuple(zip(roles, texts, strict=True)))
@@ -197,8 +231,12 @@ def _split_by_question(
         by_question[dialogue.question].append(dialogue)
     if len(by_question) < MIN_DIALOGUES:
         raise TrainingFileInvalid(
-            f"There are {len(by_question)} different questions; at least {MIN_DIALOGUES} "
-            "are needed for validation."
+            sentence(
+                "There are {count} different questions; at least {least} are needed "
+                "for validation.",
+                count=len(by_question),
+                least=MIN_DIALOGUES,
+            )
         )
     groups = list(by_question.values())
     order = np.random.default_rng(SEED).permutation(len(groups))
@@ -221,8 +259,16 @@ def _split_by_question(
     )
 
 
-def _join_some(items: Sequence[str]) -> str:
-    """Join the first few items with commas."""
-    return ", ".join(items[:_MAX_LISTED_LINES]) + (
-        " and others" if len(items) > _MAX_LISTED_LINES else ""
+def _join_all(lines: Sequence[int]) -> str:
+    """Return line numbers that belong together."""
+    return reduce(
+        lambda joined, line: sentence("{one} and {other}", one=joined, other=line),
+        lines[1:],
+        str(lines[0]),
     )
+
+
+def _join_some(items: Sequence[object]) -> Sentence:
+    """Return the first few items."""
+    more = sentence(" and others") if len(items) > _MAX_LISTED_LINES else ""
+    return sentence("{items}{more}", items=listing(items[:_MAX_LISTED_LINES]), more=more)

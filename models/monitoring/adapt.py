@@ -13,7 +13,7 @@ from models.monitoring.fitting import FittedMonitor, fit_monitor
 from models.monitoring.shares import LEVEL, Share
 from models.monitoring.variant import VERSION, MonitorDocument, load, render
 from models.onnx_graph import ExportMismatch
-from models.sentences import describe_verdict, sentence
+from models.sentences import Sentence, describe_verdict, sentence
 from models.tables.schema import SchemaRequest
 
 DEFAULT_RATE = 0.01
@@ -56,7 +56,7 @@ class MonitorAdapter:
         return Adaptation(artefact, score, data.normal_count, len(fitted.ratios))
 
 
-def describe_data(data: MonitorData) -> Sequence[str]:
+def describe_data(data: MonitorData) -> Sequence[Sentence]:
     """Return sentences on the rows that the training uses."""
     count = len(np.unique(data.series))
     read = sentence(
@@ -69,7 +69,7 @@ def describe_data(data: MonitorData) -> Sequence[str]:
     return [read, *data.notes]
 
 
-def describe_false_alarms(found: Share, fitted: FittedMonitor, rate: float) -> str:
+def describe_false_alarms(found: Share, fitted: FittedMonitor, rate: float) -> Sentence:
     """Return the sentence on the false alarms in held-out rows."""
     advice = ""
     if found.low > rate:
@@ -92,7 +92,7 @@ def describe_false_alarms(found: Share, fitted: FittedMonitor, rate: float) -> s
     )
 
 
-def describe_detection(found: Detection, rate: float) -> str:
+def describe_detection(found: Detection, rate: float) -> Sentence:
     """Return the sentence on the faults that are found, next to limits on single columns."""
     what = (
         sentence(

@@ -9,7 +9,7 @@ from models.monitoring.components import Flags, Floats, Indices
 from models.monitoring.inputs import CategoryRange, MonitoredInputs
 from models.monitoring.labels import split_labels
 from models.problems import Problem, Problems
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.reading import read_series
 from models.tables.columns import Column, Kind
@@ -49,7 +49,7 @@ class MonitorData:
     is_normal: Flags
     is_fault: Flags
     target: str | None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     @property
     def normal_count(self) -> int:
@@ -75,7 +75,7 @@ def build_data(schema: TableSchema, request: SchemaRequest) -> MonitorData:
     target = schema.single(Role.TARGET)
     if target is None:
         is_normal, is_fault = np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
-        notes: list[str] = [
+        notes: list[Sentence] = [
             sentence("No column says normal or fault: all rows are taken as normal operation.")
         ]
     else:
@@ -100,10 +100,10 @@ def build_data(schema: TableSchema, request: SchemaRequest) -> MonitorData:
     )
 
 
-def _describe_labels(name: str, is_normal: Flags, is_fault: Flags) -> list[str]:
+def _describe_labels(name: str, is_normal: Flags, is_fault: Flags) -> list[Sentence]:
     """Return notes on the labels."""
     unlabelled = int((~is_normal & ~is_fault).sum())
-    notes: list[str] = [
+    notes: list[Sentence] = [
         sentence(
             "By {column}, {normal} rows are normal and {faults} are faults.",
             column=repr(name),
@@ -124,12 +124,12 @@ def _describe_labels(name: str, is_normal: Flags, is_fault: Flags) -> list[str]:
 
 def _describe_inputs(
     schema: TableSchema, rows: Indices, is_normal: Flags
-) -> tuple[MonitoredInputs, list[str]]:
+) -> tuple[MonitoredInputs, list[Sentence]]:
     """Return the inputs with their ranges in normal rows, and notes on those left out."""
     numbers: list[ColumnRange] = []
     constants: list[ColumnRange] = []
     categories: list[CategoryRange] = []
-    notes: list[str] = []
+    notes: list[Sentence] = []
     for column in schema.with_role(Role.INPUT):
         if column.kind is Kind.CATEGORY and column.texts is not None:
             category = _category_range(column, column.texts[rows][is_normal])
@@ -157,7 +157,7 @@ def _describe_inputs(
     return MonitoredInputs(tuple(numbers), tuple(categories), tuple(constants)), notes
 
 
-def _left_out(name: str, reason: str) -> str:
+def _left_out(name: str, reason: Sentence) -> Sentence:
     """Return the note on a column that is left out."""
     return sentence(
         "{column} {reason} in normal operation and was left out.", column=repr(name), reason=reason
@@ -186,22 +186,26 @@ def _require_learnable(inputs: MonitoredInputs, normal_rows: int, window: int) -
     """Raise TrainingFileInvalid if there is nothing to learn from."""
     problems = Problems()
     if not inputs.numbers:
-        message = "No column with numbers changes in normal operation."
+        message = sentence("No column with numbers changes in normal operation.")
         problems.add(Problem("no_inputs", message, "Add columns with readings."))
     if normal_rows < MIN_NORMAL_ROWS:
-        message = (
-            f"{normal_rows} rows are normal operation; at least {MIN_NORMAL_ROWS} are needed, and "
-            "some thousand are better."
+        message = sentence(
+            "{normal_rows} rows are normal operation; at least {least} are needed, "
+            "and some thousand are better.",
+            normal_rows=normal_rows,
+            least=MIN_NORMAL_ROWS,
         )
         problems.add(Problem("too_few_normal_rows", message, "Add rows of normal operation."))
     if window * len(inputs.owners) > _MAX_WINDOW_NUMBERS:
-        message = f"`schema.window` is too long for {len(inputs.owners)} columns."
+        message = sentence(
+            "`schema.window` is too long for {count} columns.", count=len(inputs.owners)
+        )
         fix = f"State at most {_MAX_WINDOW_NUMBERS // len(inputs.owners)} steps."
         problems.add(Problem("unsupported_setting", message, fix, field="window"))
     require_no_problems(problems)
 
 
-def _repeated_rows_note(data: MonitorData) -> tuple[str, ...]:
+def _repeated_rows_note(data: MonitorData) -> tuple[Sentence, ...]:
     """Return a remark if most normal rows repeat the readings of an earlier row."""
     readings = data.readings[data.is_normal]
     repeated = len(readings) - len({row.tobytes() for row in readings})

@@ -7,6 +7,7 @@ import numpy as np
 from models.adaptation import TrainingFileInvalid
 from models.monitoring.components import Flags
 from models.problems import single_problem
+from models.sentences import sentence
 from models.tables.columns import Column
 from models.tabular.data import column_labels
 
@@ -41,8 +42,10 @@ def _is_normal(label: str, stated: str | None) -> bool:
 def _no_normal_label(name: str, labels: list[str], stated: str | None) -> TrainingFileInvalid:
     """Return the error of a target without a label of normal operation."""
     shown = ", ".join(label[:40] for label in labels[:_MAX_SHOWN])
-    what = f"{stated[:40]!r}" if stated else "normal operation"
-    message = f"No label of {name!r} says {what}; it has: {shown}."
+    what = repr(stated[:40]) if stated else sentence("normal operation")
+    message = sentence(
+        "No label of {name} says {what}; it has: {shown}.", name=repr(name), what=what, shown=shown
+    )
     fix = (
         "Name the label of normal operation in `schema.normal`, or state an empty `schema.target`: "
         "then all rows are taken as normal."

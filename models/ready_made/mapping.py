@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ready_made.values import ReadyMade
+from models.sentences import listing, sentence
 from models.signature import (
     BYTES,
     Columns,
@@ -62,7 +63,7 @@ def map_rows(
     columns = read_inputs(table, signature, request, schema)
     accepted, reason = find_accepted(signature, columns, len(table))
     rows = np.flatnonzero(accepted)
-    require_enough(len(rows), len(table), "rows", reason)
+    require_enough(len(rows), len(table), sentence("rows"), reason)
     return MappedRows(rows, {name: column[rows] for name, column in columns.items()})
 
 
@@ -83,9 +84,14 @@ def choose_output(signature: Signature, wanted: str, target: str, is_class: bool
         chosen = next(iter(usable), None)
     if chosen is None:
         names = ", ".join(f"`{field.name}`" for field in usable[:20]) or "none"
-        what = "class" if is_class else "number"
+        what = sentence("class") if is_class else sentence("number")
         raise InputInvalid(
-            f"The model has no output {wanted[:100]!r} with a {what}. It has: {names}.",
+            sentence(
+                "The model has no output {wanted} with a {what}. It has: {names}.",
+                wanted=repr(wanted[:100]),
+                what=what,
+                names=names,
+            ),
             param="output",
         )
     return chosen
@@ -116,7 +122,7 @@ def find_accepted(
     for field in signature.inputs:
         for is_invalid, text in find_invalid_values(field, columns.get(field.name, np.empty(0))):
             accepted &= ~is_invalid
-            reason = reason or f"{field.name!r} {text}"
+            reason = reason or sentence("{name} {reason}", name=repr(field.name), reason=text)
     return accepted, reason
 
 
@@ -124,8 +130,14 @@ def require_enough(accepted: int, of: int, what: str, reason: str) -> None:
     """Raise InputInvalid if a model accepts too few of the rows or windows for a score."""
     if accepted < max(MIN_ROWS, _MIN_SHARE * of):
         raise InputInvalid(
-            f"The model accepts only {accepted} of {of} {what}: {reason or 'too few'}. "
-            "Check the columns and their units."
+            sentence(
+                "The model accepts only {accepted} of {of} {what}: {reason}. Check the "
+                "columns and their units.",
+                accepted=accepted,
+                of=of,
+                what=what,
+                reason=reason or sentence("too few"),
+            )
         )
 
 
@@ -135,8 +147,12 @@ def require_known_inputs(signature: Signature, request: ReadyMade) -> None:
     for name in (*request.columns, *request.constants):
         if name not in known:
             raise InputInvalid(
-                f"{request.model!r} has no input {name[:100]!r}. It has: "
-                f"{', '.join(sorted(known)[:40])}.",
+                sentence(
+                    "{model} has no input {name}. It has: {known}.",
+                    model=repr(request.model),
+                    name=repr(name[:100]),
+                    known=listing(sorted(known)[:40]),
+                ),
                 param="columns",
             )
 
@@ -145,8 +161,11 @@ def _require_single_values(signature: Signature, request: ReadyMade) -> None:
     """Raise InputInvalid for a model of series, which single rows cannot be compared with."""
     if any(field.length is not None for field in signature.inputs):
         raise InputInvalid(
-            f"{request.model!r} takes series, so a training of single rows cannot be compared "
-            "with it. Train a model of series.",
+            sentence(
+                "{model} takes series, so a training of single rows cannot be compared "
+                "with it. Train a model of series.",
+                model=repr(request.model),
+            ),
             param="model",
         )
 
@@ -165,8 +184,12 @@ def _read_input(
     raw = next((column for column in table.columns if column.name == name), None)
     if raw is None and not field.optional:
         raise InputInvalid(
-            f"The file has no column for the input {field.name!r} of {request.model!r}. Name one "
-            "in `columns`, or a value in `constants`.",
+            sentence(
+                "The file has no column for the input {name} of {model}. Name one in "
+                "`columns`, or a value in `constants`.",
+                name=repr(field.name),
+                model=repr(request.model),
+            ),
             param="columns",
         )
     if raw is None:
@@ -179,8 +202,11 @@ def _constant(field: InputField, value: float | str, rows: int) -> NDArray[Any]:
     """Return the same value for all rows. Raises InputInvalid if it is of another type."""
     is_text = isinstance(value, str)
     if is_text != (field.datatype == BYTES):
-        kind = "text" if field.datatype == BYTES else "number"
-        raise InputInvalid(f"The input {field.name!r} needs a {kind}.", param="constants")
+        kind = sentence("text") if field.datatype == BYTES else sentence("number")
+        raise InputInvalid(
+            sentence("The input {name} needs a {kind}.", name=repr(field.name), kind=kind),
+            param="constants",
+        )
     return np.full(rows, value, dtype=object if is_text else np.float32)
 
 
@@ -189,8 +215,12 @@ def _read_numbers(raw: RawColumn, field: InputField, stated: str | None) -> NDAr
     column = infer_column(raw, stated, Kind.NUMBER)
     if column.invalid or column.numbers is None:
         raise InputInvalid(
-            f"The column {raw.name!r} has cells that are no numbers, so it cannot be the input "
-            f"{field.name!r}.",
+            sentence(
+                "The column {name} has cells that are no numbers, so it cannot be the "
+                "input {input}.",
+                name=repr(raw.name),
+                input=repr(field.name),
+            ),
             param="columns",
         )
     numbers = column.numbers.astype(np.float32)

@@ -19,6 +19,7 @@ from models.ready_made.mapping import (
     require_known_inputs,
 )
 from models.ready_made.values import ReadyMade
+from models.sentences import sentence
 from models.signature import Columns, InputInvalid, Signature
 from models.tables.schema import SchemaRequest
 from models.tables.table import RawTable
@@ -76,7 +77,7 @@ def map_windows(
     if all(len(rows) < least for rows in suffixes):
         reason = f"it takes at least {least} steps"
     positions = np.flatnonzero(usable)
-    require_enough(len(positions), len(windows), "windows", reason)
+    require_enough(len(positions), len(windows), sentence("windows"), reason)
     return MappedWindows(
         positions, tuple(suffixes[position] for position in positions), signature, columns
     )
@@ -92,7 +93,7 @@ def require_mappable(
     require_known_inputs(signature, request)
     columns = read_inputs(table, signature, request, schema)
     accepted, reason = find_accepted(signature, columns, len(table))
-    require_enough(int(accepted.sum()), len(table), "rows", reason)
+    require_enough(int(accepted.sum()), len(table), sentence("rows"), reason)
 
 
 def _steps(signature: Signature) -> tuple[int, int]:
@@ -105,5 +106,5 @@ def _steps(signature: Signature) -> tuple[int, int]:
         return 1, 1
     least, most = max(low for low, _ in lengths), min(high for _, high in lengths)
     if least > most:
-        raise InputInvalid("The model takes series of several lengths.", param="model")
+        raise InputInvalid(sentence("The model takes series of several lengths."), param="model")
     return least, most

@@ -21,6 +21,7 @@ from models.rul.prototypes import Prototypes, read
 from models.rul.signature import render_signature
 from models.rul.train import ARTEFACT as BASE
 from models.rul.train import PARAMETERS, predict, predict_with_graph
+from models.sentences import sentence
 
 SEED = 1958
 # Share of the fleet's rows in the total sample weight; the rest is the prototypes'.
@@ -58,7 +59,13 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
     """
     base = open_session(BASE.read_bytes())
     fleet = read_fleet(training_file, read_signature(base))
-    progress(f"{len(fleet)} machines with {sum(len(engine.readings) for engine in fleet)} cycles.")
+    progress(
+        sentence(
+            "{count} machines with {cycles} cycles.",
+            count=len(fleet),
+            cycles=sum(len(engine.readings) for engine in fleet),
+        )
+    )
     base_prototypes = read(PROTOTYPES.read_bytes())
     predictions = _out_of_fold_predictions(base_prototypes, fleet, progress)
     truth = [engine.remaining[MIN_CYCLES - 1 :] for engine in fleet]
@@ -70,7 +77,13 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
         [_at_scored_points(engine) for engine in predictions],
         [_at_scored_points(engine) for engine in truth],
     )
-    progress(f"RMSE on held-out machines: {before:.1f} cycles before training, {after:.1f} after.")
+    progress(
+        sentence(
+            "RMSE on held-out machines: {before:.1f} cycles before training, {after:.1f} after.",
+            before=before,
+            after=after,
+        )
+    )
     fitted = fit(base_prototypes, fleet)
     widths = calibrate_widths(predictions, truth)
     graph = to_onnx([fitted.booster], fitted.scaling, widths, render_signature(fleet))
@@ -122,7 +135,7 @@ def _out_of_fold_predictions(
             [engine for machine, engine in enumerate(fleet) if machine not in test_fold],
         )
         predictions |= {machine: fitted.predict(fleet[machine].readings) for machine in test_fold}
-        progress(f"Evaluating: fold {number} of {len(folds)}.")
+        progress(sentence("Evaluating: fold {number} of {count}.", number=number, count=len(folds)))
     return [predictions[machine] for machine in range(len(fleet))]
 
 

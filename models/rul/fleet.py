@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.adaptation import require_no_problems
 from models.problems import EMPTY_FILE, Problem, Problems
 from models.rul.data import SENSORS, Engine
+from models.sentences import sentence
 from models.signature import (
     InputField,
     InputInvalid,
@@ -53,7 +54,11 @@ def read_fleet(training_file: bytes, signature: Signature) -> list[Engine]:
             continue
         first_line = first_lines.setdefault(machine.readings.tobytes(), number)
         if first_line != number:
-            message = f"Line {number} repeats the machine of line {first_line}."
+            message = sentence(
+                "Line {number} repeats the machine of line {first_line}.",
+                number=number,
+                first_line=first_line,
+            )
             problems.add(Problem("duplicate_example", message, "Remove one of them.", number))
             continue
         fleet.append(machine)
@@ -77,20 +82,16 @@ def _parse_engine(
         common_length = Counter(lengths.values()).most_common(1)[0][0]
         for name, length in lengths.items():
             if length != common_length:
-                message = (
-                    f"Line {number}: sensors have different numbers of values: {name!r} has "
-                    f"{length}, "
+                message = sentence(
+                    "Line {number}: sensors have different numbers of values: {name} has {length}, "
+                    "others {common_length}.",
+                    number=number,
+                    name=repr(name),
+                    length=length,
+                    common_length=common_length,
                 )
                 fix = "Give one value of each sensor per cycle."
-                problems.add(
-                    Problem(
-                        "unequal_lengths",
-                        f"{message}others {common_length}.",
-                        fix,
-                        number,
-                        name[:40],
-                    )
-                )
+                problems.add(Problem("unequal_lengths", message, fix, number, name[:40]))
     fields = [field for field in signature.inputs if field.name in columns]
     series_by_name = {
         field.name: _validate_series(number, field, columns[field.name], line, problems)
@@ -105,15 +106,23 @@ def _check_sensor_names(number: int, line: _Line, signature: Signature, problems
     """Report missing and unknown sensors of one line."""
     expected = {field.name for field in signature.inputs}
     for name in sorted(expected - line.sensors.keys()):
-        message = f"Line {number}: the input {name!r} is missing."
+        message = sentence(
+            "Line {number}: the input {name} is missing.", number=number, name=repr(name)
+        )
         problems.add(Problem("missing_field", message, "Add the sensor.", number, name))
     for name in sorted(line.sensors.keys() - expected):
-        message = f"Line {number}: unknown input {name[:_MAX_NAME_LENGTH]!r}."
+        message = sentence(
+            "Line {number}: unknown input {name}.",
+            number=number,
+            name=repr(name[:_MAX_NAME_LENGTH]),
+        )
         fix = f"Remove the sensor. Known: {', '.join(sorted(expected))}."
         problems.add(Problem("unknown_field", message, fix, number, name[:_MAX_NAME_LENGTH]))
     for name in sorted(line.units.keys() - expected):
-        message = (
-            f"Line {number}: `units` names {name[:_MAX_NAME_LENGTH]!r}, which is not a sensor."
+        message = sentence(
+            "Line {number}: `units` names {name}, which is not a sensor.",
+            number=number,
+            name=repr(name[:_MAX_NAME_LENGTH]),
         )
         problems.add(
             Problem("unknown_field", message, "Remove it.", number, name[:_MAX_NAME_LENGTH])
@@ -126,38 +135,54 @@ def _validate_series(
     """Convert a series to the field's unit, [1, cycles], and report its problems."""
     min_length, max_length = field.length or (1, column.shape[1])
     if not min_length <= column.shape[1] <= max_length:
-        message = (
-            f"Line {number}: {field.name!r} must be a list of {min_length} to {max_length} values"
+        message = sentence(
+            "Line {number}: {name} must be a list of {least} to {most} values, but has {count}.",
+            number=number,
+            name=repr(field.name),
+            least=min_length,
+            most=max_length,
+            count=column.shape[1],
         )
         fix = "Remove machines with fewer cycles; give the last cycles of longer ones."
-        message = f"{message}, but has {column.shape[1]}."
         problems.add(Problem("wrong_length", message, fix, number, field.name))
     try:
         column = convert_to_field_unit(field, column, line.units.get(field.name))
     except InputInvalid as error:
         fix = "Use a unit of the same quantity, or give the values in the model's unit."
-        problems.add(Problem("unit", f"Line {number}: {error}", fix, number, field.name))
+        message = sentence("Line {number}: {error}", number=number, error=error)
+        problems.add(Problem("unit", message, fix, number, field.name))
         return column
     for is_invalid, reason in find_invalid_values(field, column):
         index = tuple(int(one) for one in np.argwhere(is_invalid)[0])
         other_count = int(is_invalid.sum()) - 1
-        others = f" and {other_count} more values" if other_count else ""
-        value = format_value(field, column[index])
-        message = f"{field.name!r} in {describe_index(index)} ({value}){others} {reason}."
+        message = sentence(
+            "Line {number}: {name} in {place} ({value}){others} {reason}.",
+            number=number,
+            name=repr(field.name),
+            place=describe_index(index),
+            value=format_value(field, column[index]),
+            others=sentence(" and {count} more values", count=other_count) if other_count else "",
+            reason=reason,
+        )
         fix = "Check the values and their unit; the model card lists the limits."
-        problems.add(Problem("out_of_range", f"Line {number}: {message}", fix, number, field.name))
+        problems.add(Problem("out_of_range", message, fix, number, field.name))
     return column
 
 
 def _check_machine_count(count: int, invalid_lines: int, problems: Problems) -> None:
     """Report too many machines, or too few even if all invalid lines were corrected."""
     if count > MAX_MACHINES:
-        message = f"At most {MAX_MACHINES} machines are allowed; the file has {count}."
+        message = sentence(
+            "At most {most} machines are allowed; the file has {count}.",
+            most=MAX_MACHINES,
+            count=count,
+        )
         problems.add(Problem("too_many_rows", message, "Remove machines."))
     if count + invalid_lines < MIN_MACHINES:
-        message = (
-            f"There are {count} machines; at least {MIN_MACHINES} machines that ran to "
-            "failure are needed."
+        message = sentence(
+            "There are {count} machines; at least {least} machines that ran to failure are needed.",
+            count=count,
+            least=MIN_MACHINES,
         )
         problems.add(Problem("too_few_rows", message, "Add machines."))
 
@@ -167,5 +192,5 @@ def _check_constant_sensors(fleet: Sequence[Engine], problems: Problems) -> None
     readings = np.vstack([engine.readings for engine in fleet])
     for name, value_range in zip(SENSORS, np.ptp(readings, axis=0), strict=True):
         if not value_range:
-            message = f"The sensor {name!r} is constant for all machines."
+            message = sentence("The sensor {name} is constant for all machines.", name=repr(name))
             problems.add(Problem("constant_field", message, "Check the sensor.", field=name))

@@ -13,7 +13,7 @@ from models.decisions.decider import ClassDecider
 from models.decisions.planning import plan_class_decider
 from models.drift.fitting import fit_means
 from models.drift.reference import Reference
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.class_data import ClassData, WindowSet, build_classes, reading_columns
 from models.series.class_fitting import FittedClasses, fit_classes
@@ -90,7 +90,7 @@ class ClassAdapter:
         return Adaptation(artefact, score, len(windows), len(fitted.held_out.rows))
 
 
-def describe_series(data: ClassData) -> Sequence[str]:
+def describe_series(data: ClassData) -> Sequence[Sentence]:
     """Return sentences on the series that the training uses."""
     read = sentence(
         "Read {series} series with {rows} rows, {classes} classes and the inputs {inputs}.",

@@ -7,6 +7,7 @@ import numpy as np
 
 from models.adaptation import TrainingFileInvalid, require_no_problems
 from models.problems import Problem, Problems, single_problem
+from models.sentences import Sentence, sentence
 from models.series.minirocket import Windows
 from models.series.reading import read_series
 from models.series.series import Indices, SeriesSet, spread_over
@@ -42,7 +43,7 @@ class ClassData:
     classes: tuple[str, ...]
     name: str
     stated_window: int | None
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
 
     @property
     def is_whole(self) -> bool:
@@ -83,7 +84,7 @@ def build_classes(schema: TableSchema, request: SchemaRequest) -> ClassData:
     """Return the series of a table with their classes. Raises TrainingFileInvalid."""
     target = schema.single(Role.TARGET)
     if target is None:
-        message = "The file has no column that can be the target."
+        message = sentence("The file has no column that can be the target.")
         fix = "State it in `schema.target`."
         raise TrainingFileInvalid(message, problems=single_problem("missing_target", message, fix))
     problems = Problems()
@@ -147,12 +148,15 @@ def reading_columns(data: ClassData, windows: WindowSet) -> tuple[Column, ...]:
 def _report_classes(name: str, classes: tuple[str, ...], problems: Problems) -> None:
     """Report too few and too many classes."""
     if len(classes) < 2:
-        message = f"The target {name!r} is the same in all rows."
+        message = sentence("The target {name} is the same in all rows.", name=repr(name))
         problems.add(Problem("constant_target", message, "Add rows with other values.", field=name))
     if len(classes) > MAX_CLASSES:
-        message = (
-            f"The target {name!r} has {len(classes)} different values; a classifier has at most "
-            f"{MAX_CLASSES} classes."
+        message = sentence(
+            "The target {name} has {count} different values; a classifier has at "
+            "most {most} classes.",
+            name=repr(name),
+            count=len(classes),
+            most=MAX_CLASSES,
         )
         fix = "State another target in `schema.target`."
         problems.add(Problem("too_many_classes", message, fix, field=name))
@@ -163,20 +167,26 @@ def _require_learnable(data: ClassData) -> None:
     problems = Problems()
     steps = data.stated_window or longest_window(data)
     if int(data.series.lengths.max()) < steps:
-        message = f"No series has the {steps} steps of `schema.window`."
+        message = sentence("No series has the {steps} steps of `schema.window`.", steps=steps)
         problems.add(Problem("too_few_series", message, "State a smaller window."))
         require_no_problems(problems)
     shortest = steps if data.stated_window else min(steps, SMALLEST_WINDOW)
     windows = cut_windows(data, shortest)
     counts = Counter(windows.target.indices.tolist())
     if len(windows) < MIN_ROWS:
-        message = f"There are {len(windows)} series or windows; at least {MIN_ROWS} are needed."
+        message = sentence(
+            "There are {count} series or windows; at least {least} are needed.",
+            count=len(windows),
+            least=MIN_ROWS,
+        )
         problems.add(Problem("too_few_series", message, "Add series, or state a smaller window."))
     for index, label in enumerate(data.classes):
         if counts[index] < MIN_ROWS_PER_CLASS:
-            message = (
-                f"The class {label[:40]!r} has {counts[index]} series or windows; each needs at "
-                f"least {MIN_ROWS_PER_CLASS}."
+            message = sentence(
+                "The class {label} has {count} series or windows; each needs at least {least}.",
+                label=repr(label[:40]),
+                count=counts[index],
+                least=MIN_ROWS_PER_CLASS,
             )
             fix = "Add series of it, join it with another class, or remove its rows."
             problems.add(Problem("too_few_series", message, fix, field=data.name))

@@ -14,7 +14,7 @@ from models.decisions.error_distribution import fit_errors
 from models.decisions.planning import plan_limit_decider
 from models.drift.fitting import fit_means
 from models.drift.reference import Reference, fit_numbers
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.series.calls import ColumnRange, TimeColumn
 from models.series.life_data import LifeData, build_lives
 from models.series.life_fitting import FittedLife, fit_life
@@ -92,7 +92,7 @@ class LifeAdapter:
         return Adaptation(artefact, score, len(data.lives), data.failed_count)
 
 
-def describe_lives(data: LifeData) -> Sequence[str]:
+def describe_lives(data: LifeData) -> Sequence[Sentence]:
     """Return sentences on the histories that the training uses."""
     censored = len(data.lives) - data.failed_count
     running = sentence(", {count} of which still run,", count=censored) if censored else ""

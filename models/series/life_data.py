@@ -6,7 +6,7 @@ import numpy as np
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.series.reading import read_series
 from models.series.series import Floats, SeriesSet
 from models.tables.columns import Column, Kind
@@ -30,7 +30,7 @@ class LifeData:
     censored: tuple[bool, ...]
     name: str
     unit: str | None
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
 
     @property
     def failed_count(self) -> int:
@@ -56,7 +56,7 @@ def build_lives(schema: TableSchema, request: SchemaRequest) -> LifeData:
             "Without a column of remaining life, it is {what} to the last row of each machine.",
             what=_describe_unit(schema),
         )
-        notes: tuple[str, ...] = (counted,)
+        notes: tuple[Sentence, ...] = (counted,)
     else:
         name, unit, notes = target.name, target.unit, ()
         lives = tuple(target.numbers[one.rows] for one in histories.series)
@@ -95,11 +95,16 @@ def _require_numbers(target: Column | None) -> None:
         return
     problems = Problems()
     if target.numbers is None or target.kind is not Kind.NUMBER:
-        message = f"The target {target.name!r} has no numbers; a remaining life is one."
+        message = sentence(
+            "The target {name} has no numbers; a remaining life is one.", name=repr(target.name)
+        )
         fix = "State another target, or none: then the life is counted to the last row."
         problems.add(Problem("wrong_type", message, fix, field=target.name))
     elif np.nanmin(target.numbers, initial=0.0) < 0:
-        message = f"The target {target.name!r} has negative values; a remaining life has none."
+        message = sentence(
+            "The target {name} has negative values; a remaining life has none.",
+            name=repr(target.name),
+        )
         problems.add(Problem("negative_life", message, "Correct them.", field=target.name))
     require_no_problems(problems)
 
@@ -108,7 +113,9 @@ def _require_machines_named(unknown: set[str]) -> None:
     """Raise TrainingFileInvalid if `censored` names machines that the file lacks."""
     problems = Problems()
     for name in sorted(unknown)[:5]:
-        message = f"`schema.censored` names {name[:40]!r}, which is no machine of the file."
+        message = sentence(
+            "`schema.censored` names {name}, which is no machine of the file.", name=repr(name[:40])
+        )
         problems.add(Problem("unknown_machine", message, "Name machines of the file."))
     require_no_problems(problems)
 
@@ -121,15 +128,18 @@ def _require_learnable(data: LifeData) -> None:
         for life, censored in zip(data.lives, data.censored, strict=True)
     )
     if usable < MIN_MACHINES:
-        message = (
-            f"{usable} machines ran to failure with at least {MIN_STEPS_PER_MACHINE} rows; at "
-            f"least {MIN_MACHINES} are needed."
+        message = sentence(
+            "{usable} machines ran to failure with at least {least} rows; at least "
+            "{least_2} are needed.",
+            usable=usable,
+            least=MIN_STEPS_PER_MACHINE,
+            least_2=MIN_MACHINES,
         )
         fix = "Add machines, and state the column that names them in `schema.machine`."
         problems.add(Problem("too_few_machines", message, fix))
     else:
         known = np.concatenate([life[np.isfinite(life)] for life in data.lives])
         if np.ptp(known) == 0:
-            message = f"{data.name!r} is the same in all rows."
+            message = sentence("{name} is the same in all rows.", name=repr(data.name))
             problems.add(Problem("constant_target", message, "Add rows with other values."))
     require_no_problems(problems)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from models.decisions.decider import Decider, LimitDecider, decision_outputs
+from models.decisions.decider import WIDENING, Decider, LimitDecider, decision_outputs
 from models.drift.reference import Counts, Reference
 from models.own_artefact import decode_document
 from models.series.calls import (
@@ -88,7 +88,10 @@ class LifeVariant:
         check_series(columns, document.columns, document.time, document.recipe.span)
 
     def run(self, columns: Columns) -> Columns:
-        """Run the model on columns of the signature; return one array for each output."""
+        """Run the model on columns of the signature; return one array for each output.
+
+        WIDENING is added for decisions.
+        """
         document = self.document
         readings = stack_readings(columns, document.columns, document.recipe.span)
         described = [self._describe(one) for one in readings]
@@ -145,12 +148,16 @@ class LifeVariant:
         return course.predict(means, windows, np.full(len(means), steps), self.document.cap)
 
     def _bounds(self, life: Floats, means: Floats, columns: Columns) -> Columns:
-        """Return lives with intervals; the upper bound of a capped life is the longest one."""
+        """Return lives with intervals, and by what these are widened.
+
+        The upper bound of a capped life is the longest one.
+        """
         document = self.document
         level = np.asarray(columns.get(LEVEL, np.full(len(life), DEFAULT_LEVEL)), dtype=float)
-        width = document.intervals.half_width(life, level)
+        widening = np.ones(len(life))
         if document.distance is not None:
-            width *= document.distance.widening(means, life)
+            widening = document.distance.widening(means, life)
+        width = document.intervals.half_width(life, level) * widening
         upper = life + width
         return {
             "value": life.astype(np.float32),
@@ -158,6 +165,7 @@ class LifeVariant:
             "upper": np.where(
                 upper >= document.cap, max(document.longest, document.cap), upper
             ).astype(np.float32),
+            WIDENING: widening,
         }
 
     def _by_column(self, contributions: Floats, means: Floats) -> Floats:

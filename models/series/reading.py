@@ -6,7 +6,7 @@ import numpy as np
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.series.series import Floats, Indices, Series, SeriesColumn, SeriesSet
 from models.tables.columns import Column, Kind
 from models.tables.schema import Role, TableSchema
@@ -30,12 +30,14 @@ def read_series(
     machine, time = schema.single(Role.MACHINE), schema.single(Role.TIME)
     problems = Problems()
     if not inputs:
-        message = "No column with numbers that change is left as an input."
+        message = sentence("No column with numbers that change is left as an input.")
         problems.add(Problem("no_inputs", message, "Add columns with readings."))
     if not any_names:
         require_free_names([column.name for column in inputs])
     if time is not None and time.numbers is None:
-        message = f"The time column {time.name!r} has neither numbers nor dates."
+        message = sentence(
+            "The time column {name} has neither numbers nor dates.", name=repr(time.name)
+        )
         fix = "Correct it, or state that there is no time column: the rows are in order."
         problems.add(Problem("wrong_type", message, fix, field=time.name))
     times = _times(time, schema.row_count)
@@ -56,10 +58,10 @@ def read_series(
     )
 
 
-def _number_inputs(schema: TableSchema) -> tuple[list[Column], list[str]]:
+def _number_inputs(schema: TableSchema) -> tuple[list[Column], list[Sentence]]:
     """Return the inputs with numbers that change, and notes on those that are left out."""
     inputs: list[Column] = []
-    notes: list[str] = []
+    notes: list[Sentence] = []
     for column in schema.with_role(Role.INPUT):
         if column.kind is not Kind.NUMBER:
             notes.append(
@@ -103,7 +105,9 @@ def _machine_labels(machine: Column | None, rows: int, problems: Problems) -> Se
     labels = column_labels(machine)
     missing = [position for position, label in enumerate(labels) if label in ("", "nan")]
     if missing:
-        message = f"{len(missing)} rows have no {machine.name!r}."
+        message = sentence(
+            "{count} rows have no {name}.", count=len(missing), name=repr(machine.name)
+        )
         problems.add(Problem("empty_machine", message, "Fill them in.", field=machine.name))
     return labels
 
@@ -112,7 +116,7 @@ def _report_missing_times(times: Floats, time: Column | None, problems: Problems
     """Report rows without a time."""
     missing = int(np.isnan(times).sum())
     if missing and time is not None:
-        message = f"{missing} rows have no {time.name!r}."
+        message = sentence("{missing} rows have no {name}.", missing=missing, name=repr(time.name))
         fix = "Fill the times in, or state that there is no time column: the rows are in order."
         problems.add(Problem("empty_time", message, fix, field=time.name))
 
@@ -134,8 +138,15 @@ def _report_repeated_times(series: Sequence[Series], name: str, problems: Proble
     """Report series with several rows at one time."""
     repeated = [one for one in series if np.any(np.diff(one.times) == 0)]
     for one in repeated[:_MAX_REPORTED]:
-        what = f"The machine {one.machine[:40]!r} has" if one.machine else "There are"
-        message = f"{what} several rows with the same {name!r}."
+        message = (
+            sentence(
+                "The machine {machine} has several rows with the same {name}.",
+                machine=repr(one.machine[:40]),
+                name=repr(name),
+            )
+            if one.machine
+            else sentence("There are several rows with the same {name}.", name=repr(name))
+        )
         fix = "Give each series its own name in the machine column, or remove repeated rows."
         problems.add(Problem("repeated_time", message, fix, field=name))
     problems.count += max(0, len(repeated) - _MAX_REPORTED)

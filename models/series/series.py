@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from models.sentences import Sentence
 from models.tables.columns import Kind
 
 Floats = NDArray[np.float64]
@@ -52,7 +53,7 @@ class SeriesSet:
     series: tuple[Series, ...]
     time_name: str | None
     time_kind: Kind | None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

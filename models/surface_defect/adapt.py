@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
-from models.sentences import sentence
+from models.sentences import listing, sentence
 from models.surface_defect.backbone import Backbone, Features, open_backbone
 from models.surface_defect.discriminant import Classes
 from models.surface_defect.head import fit, serialise
@@ -88,8 +88,12 @@ def _require_better_than_chance(held_out: HeldOutPredictions, classes: int) -> N
     error = math.sqrt(by_label.sum()) / classes
     if held_out.accuracy <= chance + _MIN_Z_SCORE * error:
         raise TrainingFileInvalid(
-            "The labels cannot be predicted from the images: accuracy on held-out images "
-            f"is {held_out.accuracy:.1%}, and guessing gives {chance:.1%}."
+            sentence(
+                "The labels cannot be predicted from the images: accuracy on held-out "
+                "images is {accuracy:.1%}, and guessing gives {chance:.1%}.",
+                accuracy=held_out.accuracy,
+                chance=chance,
+            )
         )
 
 
@@ -104,14 +108,18 @@ def _report_suspicious_labels(
     if not len(suspicious):
         return
     shown = [
-        f"{examples[row].place} ({labels[held_out.predicted[row]]})"
+        sentence(
+            "{place} ({label})",
+            place=examples[row].place.name,
+            label=labels[held_out.predicted[row]],
+        )
         for row in suspicious[:_MAX_REPORTED]
     ]
     more = sentence(" and more") if len(suspicious) > _MAX_REPORTED else ""
     progress(
         sentence(
             "Check these images, whose labels look wrong: {names}{more}.",
-            names=", ".join(shown),
+            names=listing(shown),
             more=more,
         )
     )

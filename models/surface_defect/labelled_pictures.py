@@ -9,6 +9,7 @@ import msgspec
 
 from models.adaptation import require_no_problems
 from models.problems import EMPTY_FILE, Problem, Problems
+from models.sentences import Sentence, listing, sentence
 from models.surface_defect.picture import MAX_BYTES, Picture, PictureInvalid, decode_base64
 from models.surface_defect.picture_place import (
     LabelledPicture,
@@ -47,7 +48,7 @@ class TrainingPictures:
 
     pictures: tuple[LabelledPicture, ...]
     groups: Groups
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
 
 
 def read_training_file(content: bytes) -> TrainingPictures:
@@ -103,9 +104,12 @@ def _find_contradiction(
 ) -> None:
     """Report a picture that repeats an earlier one under another label."""
     if first.label != example.label:
-        reason = (
-            f"the image is the same as in {first.place}, but its label is {example.label!r} "
-            f"instead of {first.label!r}."
+        reason = sentence(
+            "the image is the same as in {place}, but its label is {label} instead of "
+            "{first_label}.",
+            place=first.place.name,
+            label=repr(example.label),
+            first_label=repr(first.label),
         )
         fix = "Keep the one with the correct label."
         problems.add(example.place.problem("contradiction", reason, fix, "label"))
@@ -120,64 +124,89 @@ def _find_wrong_counts(examples: Sequence[LabelledPicture], problems: Problems) 
     """Report too many pictures or labels; if all are valid, also too few."""
     counts = Counter(example.label for example in examples)
     if len(examples) > MAX_PICTURES:
-        message = f"There are {len(examples)} images; at most {MAX_PICTURES} are allowed."
+        message = sentence(
+            "There are {count} images; at most {most} are allowed.",
+            count=len(examples),
+            most=MAX_PICTURES,
+        )
         problems.add(Problem("too_many_images", message, "Remove images."))
     if len(counts) > MAX_CLASSES:
-        message = f"There are {len(counts)} labels; at most {MAX_CLASSES} are allowed."
+        message = sentence(
+            "There are {count} labels; at most {most} are allowed.",
+            count=len(counts),
+            most=MAX_CLASSES,
+        )
         problems.add(Problem("too_many_labels", message, "Join labels.", field="label"))
     if problems.count:
         return
     if len(counts) < 2:
-        message = f"There are images with {len(counts)} labels; at least 2 labels are needed."
+        message = sentence(
+            "There are images with {count} labels; at least 2 labels are needed.", count=len(counts)
+        )
         problems.add(Problem("too_few_classes", message, "Add another label.", field="label"))
     places = {example.label: example.place for example in reversed(examples)}
     for label, count in counts.items():
         if count < MIN_PICTURES_PER_LABEL:
-            message = (
-                f"The label {label!r}, first in {places[label]}, has {count} different "
-                f"images; at least {MIN_PICTURES_PER_LABEL} are needed."
+            message = sentence(
+                "The label {label}, first in {place}, has {count} different images; "
+                "at least {least} are needed.",
+                label=repr(label),
+                place=places[label].name,
+                count=count,
+                least=MIN_PICTURES_PER_LABEL,
             )
             fix = "Add images with this label."
             line = places[label].line
             problems.add(Problem("too_few_of_a_class", message, fix, line, "label"))
 
 
-def _count_notes(pictures: Sequence[LabelledPicture], repeated: int) -> Iterator[str]:
+def _count_notes(pictures: Sequence[LabelledPicture], repeated: int) -> Iterator[Sentence]:
     """Yield remarks on the numbers of pictures: of each label, of repeated ones, of few."""
     counts = Counter(one.label for one in pictures)
-    named = ", ".join(f"{label}: {count}" for label, count in counts.most_common(_MAX_NAMED))
+    named = [f"{label}: {count}" for label, count in counts.most_common(_MAX_NAMED)]
     more = len(counts) - _MAX_NAMED
-    yield f"Images by label: {named}{f' and {more} more labels' if more > 0 else ''}."
+    yield sentence(
+        "Images by label: {names}{more}.",
+        names=listing(named),
+        more=sentence(" and {count} more labels", count=more) if more > 0 else "",
+    )
     if repeated:
-        yield f"Images that repeat another one count once: {repeated}."
+        yield sentence("Images that repeat another one count once: {count}.", count=repeated)
     rarest = min(counts.values())
     if max(counts.values()) > _MAX_IMBALANCE * rarest:
-        yield (
-            f"Some labels have {rarest} images, others {max(counts.values())}. All labels have the "
-            "same weight; add images of the rare ones."
+        yield sentence(
+            "Some labels have {rarest} images, others {most}. All labels have the same weight; add "
+            "images of the rare ones.",
+            rarest=rarest,
+            most=max(counts.values()),
         )
 
 
-def _near_copy_notes(pictures: Sequence[LabelledPicture], groups: Groups) -> Iterator[str]:
+def _near_copy_notes(pictures: Sequence[LabelledPicture], groups: Groups) -> Iterator[Sentence]:
     """Yield remarks on near copies of pictures: their number, and those of different labels."""
     copies = [row for row in range(len(pictures)) if groups[row] != row]
     if not copies:
         return
     pairs = [(pictures[groups[row]], pictures[row]) for row in copies]
-    named = _name_pairs(pairs)
-    yield (
-        f"Images that are nearly the same as another one: {len(copies)} ({named}). They are "
-        "tested together, but tell the model little."
+    yield sentence(
+        "Images that are nearly the same as another one: {count} ({pairs}). They are tested "
+        "together, but tell the model little.",
+        count=len(copies),
+        pairs=_name_pairs(pairs),
     )
     mixed = [(one, other) for one, other in pairs if one.label != other.label]
     if mixed:
-        yield (
-            f"Nearly the same images have different labels: {_name_pairs(mixed)}. Check which "
-            "label is correct."
+        yield sentence(
+            "Nearly the same images have different labels: {pairs}. Check which label is correct.",
+            pairs=_name_pairs(mixed),
         )
 
 
-def _name_pairs(pairs: Sequence[tuple[LabelledPicture, LabelledPicture]]) -> str:
+def _name_pairs(pairs: Sequence[tuple[LabelledPicture, LabelledPicture]]) -> Sentence:
     """Name the places of some pairs of pictures."""
-    shown = "; ".join(f"{one.place} and {other.place}" for one, other in pairs[:_MAX_NAMED])
-    return shown + (" and more" if len(pairs) > _MAX_NAMED else "")
+    shown = [
+        sentence("{one} and {other}", one=one.place.name, other=other.place.name)
+        for one, other in pairs[:_MAX_NAMED]
+    ]
+    more = sentence(" and more") if len(pairs) > _MAX_NAMED else ""
+    return sentence("{pairs}{more}", pairs=listing(shown), more=more)

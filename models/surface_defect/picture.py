@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from models.sentences import sentence
+
 Picture = NDArray[np.uint8]
 """RGB pixels of a picture, [height, width, 3]."""
 
@@ -46,16 +48,20 @@ def decode_base64(text: str) -> Picture:
     try:
         data = base64.b64decode("".join(text.split()), validate=True)
     except ValueError as error:
-        raise PictureInvalid("is not the base64 of an image") from error
+        raise PictureInvalid(sentence("is not the base64 of an image")) from error
     return decode_picture(data)
 
 
 def decode_picture(data: bytes) -> Picture:
     """Decode a picture file, rotate it upright and resize it. Raises PictureInvalid."""
     if not data:
-        raise PictureInvalid("is empty")
+        raise PictureInvalid(sentence("is empty"))
     if len(data) > MAX_BYTES:
-        raise PictureInvalid(f"has {len(data)} bytes; at most {MAX_BYTES} are allowed")
+        raise PictureInvalid(
+            sentence(
+                "has {count} bytes; at most {most} are allowed", count=len(data), most=MAX_BYTES
+            )
+        )
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return _load_checked(image)
@@ -63,12 +69,14 @@ def decode_picture(data: bytes) -> Picture:
         raise
     except UnidentifiedImageError as error:
         raise PictureInvalid(
-            f"is not an image in one of the formats {', '.join(FORMATS)}"
+            sentence("is not an image in one of the formats {formats}", formats=", ".join(FORMATS))
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureInvalid(f"has more than the allowed {MAX_PIXELS} pixels") from error
+        raise PictureInvalid(
+            sentence("has more than the allowed {most} pixels", most=MAX_PIXELS)
+        ) from error
     except Exception as error:  # Pillow's decoders raise many different classes
-        raise PictureInvalid("is damaged or truncated") from error
+        raise PictureInvalid(sentence("is damaged or truncated")) from error
 
 
 def resize(image: Image.Image) -> Picture:
@@ -135,10 +143,12 @@ def _load_checked(image: Image.Image) -> Picture:
     _require_size(*image.size)
     _require_eight_bits(image)
     if image.mode not in _OPAQUE | _TRANSPARENT:
-        raise PictureInvalid(f"has the colour mode {image.mode}; save it as RGB or greyscale")
+        raise PictureInvalid(
+            sentence("has the colour mode {mode}; save it as RGB or greyscale", mode=image.mode)
+        )
     # The second picture of an MPO file is a preview of the first.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        raise PictureInvalid("has several frames or pages; send each as a separate image")
+        raise PictureInvalid(sentence("has several frames or pages; send each as a separate image"))
     width, height = _target_size(image.size)
     image.draft(None, (round(width * _REDUCING_GAP), round(height * _REDUCING_GAP)))
     image.load()
@@ -150,13 +160,32 @@ def _load_checked(image: Image.Image) -> Picture:
 def _require_size(width: int, height: int) -> None:
     """Raise PictureInvalid for too many pixels, a short side or an extreme aspect ratio."""
     if width * height > MAX_PIXELS:
-        raise PictureInvalid(f"has {width} × {height} pixels; at most {MAX_PIXELS} are allowed")
+        raise PictureInvalid(
+            sentence(
+                "has {width} × {height} pixels; at most {most} are allowed",
+                width=width,
+                height=height,
+                most=MAX_PIXELS,
+            )
+        )
     if min(width, height) < MIN_SIDE:
-        raise PictureInvalid(f"has {width} × {height} pixels; each side needs at least {MIN_SIDE}")
+        raise PictureInvalid(
+            sentence(
+                "has {width} × {height} pixels; each side needs at least {least}",
+                width=width,
+                height=height,
+                least=MIN_SIDE,
+            )
+        )
     if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
         raise PictureInvalid(
-            f"has {width} × {height} pixels, one side more than {MAX_ASPECT_RATIO} times "
-            "the other; crop it"
+            sentence(
+                "has {width} × {height} pixels, one side more than {ratio} times the "
+                "other; crop it",
+                width=width,
+                height=height,
+                ratio=MAX_ASPECT_RATIO,
+            )
         )
 
 
@@ -167,14 +196,14 @@ def _require_eight_bits(image: Image.Image) -> None:
     """
     deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
     if deep or image.mode.startswith(("I", "F")):
-        raise PictureInvalid("has more than 8 bits per channel; convert it to 8 bits")
+        raise PictureInvalid(sentence("has more than 8 bits per channel; convert it to 8 bits"))
 
 
 def _require_opaque(image: Image.Image) -> None:
     """Raise PictureInvalid if a pixel is transparent."""
     min_alpha, _ = image.convert("RGBA").getchannel("A").getextrema()
     if min_alpha != _OPAQUE_ALPHA:
-        raise PictureInvalid("has transparent pixels; save it without transparency")
+        raise PictureInvalid(sentence("has transparent pixels; save it without transparency"))
 
 
 def _target_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from models.problems import Problem
+from models.sentences import sentence
 from models.surface_defect.picture import Picture, PictureInvalid
 
 MAX_LABEL_LENGTH = 100
@@ -15,13 +16,19 @@ class PicturePlace:
     line: int | None = None
     path: str | None = None
 
-    def __str__(self) -> str:
-        return f"line {self.line}" if self.path is None else self.path
+    @property
+    def name(self) -> str:
+        """The place within a sentence."""
+        return sentence("line {number}", number=self.line) if self.path is None else self.path
 
     def problem(self, code: str, reason: str, fix: str, field: str) -> Problem:
         """Return a problem of the picture. In a ZIP, the field is the file's path."""
-        name = f"Line {self.line}" if self.path is None else self.path
-        return Problem(code, f"{name}: {reason}", fix, self.line, self.path or field)
+        message = (
+            sentence("Line {number}: {reason}", number=self.line, reason=reason)
+            if self.path is None
+            else sentence("{path}: {reason}", path=self.path, reason=reason)
+        )
+        return Problem(code, message, fix, self.line, self.path or field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +47,16 @@ def is_valid_label(label: str) -> bool:
 
 def label_problem(place: PicturePlace) -> Problem:
     """Return the problem of a picture whose label cannot be used."""
-    reason = f"'label' must have 1 to {MAX_LABEL_LENGTH} printable characters."
+    reason = sentence("'label' must have 1 to {most} printable characters.", most=MAX_LABEL_LENGTH)
     return place.problem("invalid_label", reason, "Name the defect.", "label")
 
 
 def picture_problem(place: PicturePlace, error: PictureInvalid) -> Problem:
     """Return the problem of a picture that cannot be decoded."""
-    subject = "'image'" if place.path is None else "the image"
-    return place.problem("invalid_image", f"{subject} {error}.", "Replace the image.", "image")
+    subject = "'image'" if place.path is None else sentence("the image")
+    return place.problem(
+        "invalid_image",
+        sentence("{subject} {error}.", subject=subject, error=error),
+        "Replace the image.",
+        "image",
+    )

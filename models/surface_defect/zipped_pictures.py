@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from models.problems import Problem, Problems
+from models.sentences import listing, sentence
 from models.surface_defect.picture import MAX_BYTES, PictureInvalid, decode_picture
 from models.surface_defect.picture_place import (
     LabelledPicture,
@@ -51,13 +52,13 @@ def read_zip(content: bytes, problems: Problems) -> Iterator[LabelledPicture]:
     try:
         archive = ZipFile(BytesIO(content))
     except _BROKEN:
-        message = "The ZIP is damaged or incomplete."
+        message = sentence("The ZIP is damaged or incomplete.")
         problems.add(Problem("invalid_zip", message, "Create it again and upload it."))
         return
     with archive:
         files = _list_files(archive, problems)
         if not files and not problems.count:
-            message = "The ZIP has no images."
+            message = sentence("The ZIP has no images.")
             problems.add(Problem("no_images", message, "Add a folder of images for each label."))
         for path, info in sorted(files.items(), key=lambda item: _natural_order(item[0])):
             example = _read_picture(archive, PurePosixPath(path), info, problems)
@@ -70,9 +71,13 @@ def _list_files(archive: ZipFile, problems: Problems) -> dict[str, ZipInfo]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     unpacked = sum(entry.file_size for entry in entries)
     if len(entries) > MAX_FILES or unpacked > MAX_UNPACKED:
-        message = (
-            f"The ZIP has {len(entries)} files with {unpacked >> 20} MiB; at most {MAX_FILES} "
-            f"files and {MAX_UNPACKED >> 20} MiB are allowed."
+        message = sentence(
+            "The ZIP has {count} files with {unpacked} MiB; at most {most} files "
+            "and {most_unpacked} MiB are allowed.",
+            count=len(entries),
+            unpacked=unpacked >> 20,
+            most=MAX_FILES,
+            most_unpacked=MAX_UNPACKED >> 20,
         )
         problems.add(Problem("zip_too_large", message, "Scale the images down, or remove some."))
         return {}
@@ -80,9 +85,12 @@ def _list_files(archive: ZipFile, problems: Problems) -> dict[str, ZipInfo]:
     files = {path: entry for path, entry in files.items() if not _is_system_file(path)}
     texts = [path for path in files if PurePosixPath(path).suffix.lower() in _TEXT_SUFFIXES]
     if texts:
-        more = " and more" if len(texts) > _MAX_NAMED else ""
-        named = ", ".join(texts[:_MAX_NAMED])
-        problems.notes.append(f"Files that are no images are not used: {named}{more}.")
+        told = sentence(
+            "Files that are no images are not used: {names}{more}.",
+            names=listing(texts[:_MAX_NAMED]),
+            more=sentence(" and more") if len(texts) > _MAX_NAMED else "",
+        )
+        problems.notes.append(told)
     return {path: entry for path, entry in files.items() if path not in texts}
 
 
@@ -92,7 +100,7 @@ def _read_picture(
     """Return the picture of a file; report its problems and return None if it is invalid."""
     place, label = PicturePlace(path=str(path)), path.parent.name.strip()
     if not label:
-        reason = "the image is in no folder."
+        reason = sentence("the image is in no folder.")
         fix = "Put it into a folder that is named as its label."
         problems.add(place.problem("no_folder", reason, fix, "image"))
         return None
@@ -109,15 +117,21 @@ def _read_picture(
 def _unpack(archive: ZipFile, info: ZipInfo) -> bytes:
     """Return the bytes of a file. Raises PictureInvalid."""
     if info.flag_bits & _ENCRYPTED:
-        raise PictureInvalid("is encrypted; create the ZIP without a password")
+        raise PictureInvalid(sentence("is encrypted; create the ZIP without a password"))
     if info.compress_type not in _METHODS:
-        raise PictureInvalid("is compressed by an unusual method; create an ordinary ZIP")
+        raise PictureInvalid(sentence("is compressed by an unusual method; create an ordinary ZIP"))
     if info.file_size > MAX_BYTES:
-        raise PictureInvalid(f"has {info.file_size} bytes; at most {MAX_BYTES} are allowed")
+        raise PictureInvalid(
+            sentence(
+                "has {count} bytes; at most {most} are allowed",
+                count=info.file_size,
+                most=MAX_BYTES,
+            )
+        )
     try:
         return archive.read(info)
     except _BROKEN as error:
-        raise PictureInvalid("is damaged in the ZIP") from error
+        raise PictureInvalid(sentence("is damaged in the ZIP")) from error
 
 
 def _decode_name(info: ZipInfo) -> str:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from models.sentences import Sentence
 from models.tables.table import Numbers, RawColumn, RawTable, Texts
 
 Cell = str | float
@@ -69,7 +70,7 @@ def assemble(
     builders: Sequence[ColumnBuilder],
     row_numbers: Sequence[int],
     units: Mapping[str, str],
-    notes: tuple[str, ...],
+    notes: tuple[Sentence, ...],
 ) -> RawTable:
     """Return the table of the collected columns."""
     return RawTable(

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from models.sentences import Sentence
 from models.tables.dates import date_share, epoch_unit, parse_dates
 from models.tables.headers import split_unit
 from models.tables.numbers import is_missing, number_share, parse_numbers
@@ -50,7 +51,7 @@ class Column:
     texts: Texts | None = None
     unit: str | None = None
     invalid: tuple[int, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     scale_jump: ScaleJump | None = None
 
     @property

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.tables.numbers import is_missing
 from models.tables.table import Numbers, Texts
 
@@ -42,7 +42,7 @@ class ParsedDates:
 
     seconds: Numbers
     invalid: tuple[int, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 def date_share(texts: Sequence[str]) -> float:
@@ -59,6 +59,8 @@ def parse_dates(texts: Texts) -> ParsedDates:
 
     Where day and month cannot be told apart, the order that makes the column ascend is assumed.
     """
+    if (usual := _parse_usual(texts)) is not None:
+        return ParsedDates(usual, ())
     sample = [text for text in texts[:_SAMPLE] if not is_missing(text)]
     form, notes = _find_form(sample)
     seconds = np.full(len(texts), np.nan)
@@ -72,6 +74,20 @@ def parse_dates(texts: Texts) -> ParsedDates:
         else:
             seconds[position] = value
     return ParsedDates(seconds, tuple(invalid), notes)
+
+
+def _parse_usual(texts: Texts) -> Numbers | None:
+    """Return the times of texts with the year first, in one pass; None if one is otherwise.
+
+    No other form fits more of them. The times of a call are read in half the time in this way.
+    """
+    seconds = np.empty(len(texts))
+    for position, text in enumerate(texts):
+        value = _parse_year_first(text)
+        if value is None:
+            return None
+        seconds[position] = value
+    return seconds
 
 
 def epoch_unit(numbers: Numbers) -> float | None:
@@ -89,9 +105,8 @@ def epoch_unit(numbers: Numbers) -> float | None:
     return None
 
 
-def _find_form(sample: Sequence[str]) -> tuple[Parse, tuple[str, ...]]:
+def _find_form(sample: Sequence[str]) -> tuple[Parse, tuple[Sentence, ...]]:
     """Return the form that fits most of the texts, and what was assumed."""
-    # Usual, and no other form fits more of them: the times of a call are read in half the time.
     if all(_parse_year_first(text) is not None for text in sample):
         return _parse_year_first, ()
     day_first, month_first = _year_last(day_first=True), _year_last(day_first=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from models.problems import Problem, Problems
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.tables.assembling import Cell
 from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
@@ -38,7 +38,7 @@ class Header:
     first: int
     units: Mapping[str, str]
     rest: Iterator[NumberedRow]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 def find_header(rows: Iterator[NumberedRow], problems: Problems) -> Header | None:
@@ -50,13 +50,18 @@ def find_header(rows: Iterator[NumberedRow], problems: Problems) -> Header | Non
     top = [row for _, row in zip(range(_MAX_TITLE_ROWS), rows, strict=False)]
     if not top:
         if not problems.count:
-            problems.add(Problem("empty_file", "The file has no rows.", "Write a header and rows."))
+            problems.add(
+                Problem("empty_file", sentence("The file has no rows."), "Write a header and rows.")
+            )
         return None
     width = max(_width(row) for _, row in top)
     index = next((i for i, (_, row) in enumerate(top) if _looks_like_header(row, width)), None)
     if index is None:
         number = top[0][0]
-        message = f"Line {number}: the table has no header: a row with the name of each column."
+        message = sentence(
+            "Line {number}: the table has no header: a row with the name of each column.",
+            number=number,
+        )
         problems.add(Problem("no_header", message, "Write the names in the first row.", number))
         return None
     number, cells = top[index]
@@ -124,13 +129,26 @@ def _column_names(
 def _name_problem(number: int, position: int, name: str, seen: Mapping[str, int]) -> Problem | None:
     """Return why a text cannot be the name of the column at a position, or None."""
     if not name:
-        message = f"Line {number}: column {position} has no name."
+        message = sentence(
+            "Line {number}: column {position} has no name.", number=number, position=position
+        )
         return Problem("missing_header", message, "Name the column, or remove it.", number)
     if len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        message = f"Line {number}: the name of column {position} is longer than {MAX_NAME_LENGTH}."
+        message = sentence(
+            "Line {number}: the name of column {position} is longer than {most}.",
+            number=number,
+            position=position,
+            most=MAX_NAME_LENGTH,
+        )
         return Problem("invalid_name", message, "Shorten it.", number, name[:MAX_NAME_LENGTH])
     if name in seen:
-        message = f"Line {number}: columns {seen[name]} and {position} are both named {name!r}."
+        message = sentence(
+            "Line {number}: columns {first} and {position} are both named {name}.",
+            number=number,
+            first=seen[name],
+            position=position,
+            name=repr(name),
+        )
         return Problem("duplicate_header", message, "Give each its own name.", number, name)
     return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.tables.headers import is_unit
 from models.tables.table import Numbers, Texts
 from models.units import UnitMismatch, unit_conversion
@@ -37,7 +37,7 @@ class ParsedNumbers:
     values: Numbers
     unit: str | None
     invalid: tuple[int, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 def is_missing(text: str) -> bool:
@@ -123,7 +123,7 @@ def _to_number(text: str | None, has_commas: bool) -> float | None:
 
 def _unify_units(
     values: Numbers, units: Sequence[str | None]
-) -> tuple[str | None, tuple[str, ...], list[int]]:
+) -> tuple[str | None, tuple[Sentence, ...], list[int]]:
     """Convert all cells to the most frequent unit, in place.
 
     Returns the unit, notes, and the positions of cells in a unit of another quantity.

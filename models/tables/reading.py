@@ -8,6 +8,7 @@ from typing import Any
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
+from models.sentences import sentence
 from models.tables.assembling import Cell, ColumnBuilder, assemble
 from models.tables.headers import find_header
 from models.tables.table import RawTable
@@ -30,7 +31,7 @@ def read_table(content: bytes) -> RawTable:
     problems = Problems()
     # Texts in quotation marks may have line breaks, but not on average one in each row.
     if content.count(b"\n") > 2 * MAX_ROWS:
-        problems.add(_too_many("rows", None, MAX_ROWS, _SPLIT_FIX))
+        problems.add(_too_many_rows())
         require_no_problems(problems)
     if is_workbook(content):
         rows: Iterable[NumberedRow] = read_workbook_rows(content, problems)
@@ -89,7 +90,7 @@ def _csv_rows(reader: Any, problems: Problems) -> Iterator[NumberedRow]:
         problems.add(
             Problem(
                 "invalid_csv",
-                f"Line {reader.line_num}: {error}.",
+                sentence("Line {number}: {error}.", number=reader.line_num, error=error),
                 "Check the quotation marks of this line and the line before.",
                 reader.line_num,
             )
@@ -103,13 +104,13 @@ def _read_rows(rows: Iterable[NumberedRow], problems: Problems) -> RawTable:
     if header is None:
         return assemble([], [], {}, ())
     if len(header.names) > MAX_COLUMNS:
-        problems.add(_too_many("columns", len(header.names), MAX_COLUMNS, "Remove columns."))
+        problems.add(_too_many_columns(len(header.names)))
         return assemble([], [], {}, ())
     builders = [ColumnBuilder(name) for name in header.names]
     numbers: list[int] = []
     for number, row in header.rest:
         if len(numbers) >= MAX_ROWS:
-            problems.add(_too_many("rows", None, MAX_ROWS, _SPLIT_FIX))
+            problems.add(_too_many_rows())
             break
         if _is_wrong_width(number, row, len(builders), problems):
             continue
@@ -129,21 +130,38 @@ def is_empty(row: Sequence[Cell]) -> bool:
 def _is_wrong_width(number: int, row: Sequence[Cell], width: int, problems: Problems) -> bool:
     """Report a row with more cells than the header, or with a cell that is too long."""
     if any(isinstance(cell, str) and len(cell) > _MAX_CELL_CHARACTERS for cell in row):
-        message = f"Line {number}: a cell has more than {_MAX_CELL_CHARACTERS} characters."
+        message = sentence(
+            "Line {number}: a cell has more than {most} characters.",
+            number=number,
+            most=_MAX_CELL_CHARACTERS,
+        )
         problems.add(Problem("cell_too_long", message, "Shorten or remove the text.", number))
         return True
     if len(row) <= width or is_empty(row[width:]):
         return False
-    message = f"Line {number} has {len(row)} cells, but the header has {width}."
+    message = sentence(
+        "Line {number} has {count} cells, but the header has {width}.",
+        number=number,
+        count=len(row),
+        width=width,
+    )
     fix = "Put texts that contain the separator in quotation marks, or add a header."
     problems.add(Problem("too_many_cells", message, fix, number))
     return True
 
 
-def _too_many(what: str, count: int | None, limit: int, fix: str) -> Problem:
-    """Return the problem of a table that is too large."""
-    found = f"{count} {what}" if count is not None else f"more than {limit} {what}"
-    return Problem(f"too_many_{what}", f"The table has {found}; at most {limit} are read.", fix)
+def _too_many_rows() -> Problem:
+    """Return the problem of a table with too many rows."""
+    message = sentence("The table has more than {limit} rows; no more are read.", limit=MAX_ROWS)
+    return Problem("too_many_rows", message, _SPLIT_FIX)
+
+
+def _too_many_columns(count: int) -> Problem:
+    """Return the problem of a table with too many columns."""
+    message = sentence(
+        "The table has {count} columns; at most {limit} are read.", count=count, limit=MAX_COLUMNS
+    )
+    return Problem("too_many_columns", message, "Remove columns.")
 
 
 def _read_json_lines(text: str, problems: Problems) -> RawTable:
@@ -154,7 +172,7 @@ def _read_json_lines(text: str, problems: Problems) -> RawTable:
         if not line.strip():
             continue
         if len(numbers) >= MAX_ROWS:
-            problems.add(_too_many("rows", None, MAX_ROWS, _SPLIT_FIX))
+            problems.add(_too_many_rows())
             break
         row = _parse_json_row(number, line, problems)
         if row is None:
@@ -165,7 +183,7 @@ def _read_json_lines(text: str, problems: Problems) -> RawTable:
             builder.append(row.get(name, ""))
         numbers.append(number)
         if len(builders) > MAX_COLUMNS:
-            problems.add(_too_many("columns", len(builders), MAX_COLUMNS, "Remove columns."))
+            problems.add(_too_many_columns(len(builders)))
             break
     return assemble(list(builders.values()), numbers, {}, tuple(problems.notes))
 
@@ -176,17 +194,24 @@ def _parse_json_row(number: int, line: str, problems: Problems) -> dict[str, Cel
         row = json.loads(line)
     except ValueError as error:
         problems.add(
-            Problem("invalid_json", f"Line {number}: {error}.", "Write valid JSON.", number)
+            Problem(
+                "invalid_json",
+                sentence("Line {number}: {error}.", number=number, error=error),
+                "Write valid JSON.",
+                number,
+            )
         )
         return None
     if not isinstance(row, dict):
-        message = f"Line {number} is not a JSON object."
+        message = sentence("Line {number} is not a JSON object.", number=number)
         problems.add(Problem("wrong_form", message, 'Write {"column": value, …}.', number))
         return None
     cells: dict[str, Cell] = {}
     for name, value in row.items():
         if isinstance(value, dict | list):
-            message = f"Line {number}: {name[:64]!r} is not a plain value."
+            message = sentence(
+                "Line {number}: {name} is not a plain value.", number=number, name=repr(name[:64])
+            )
             fix = "Give one number or text per column."
             problems.add(Problem("wrong_type", message, fix, number, name[:64]))
             return None

@@ -17,7 +17,7 @@ from msgspec import Meta
 from models.adaptation import TrainingFileInvalid
 from models.problems import Problem, Problems
 from models.ready_made.values import ReadyMade
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.tables.columns import Column, Kind, infer_column
 from models.tables.headers import is_unit, split_unit
 from models.tables.table import RawTable
@@ -103,7 +103,7 @@ class TableSchema:
 
     columns: tuple[SchemaColumn, ...]
     row_count: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     def with_role(self, role: Role) -> tuple[Column, ...]:
         """Return the columns of a role, in order."""
@@ -177,12 +177,20 @@ def _check_request(table: RawTable, request: SchemaRequest, problems: Problems) 
     ]
     for field, name in stated:
         if name and name not in table.names:
-            message = f"`schema.{field}` names {name[:64]!r}, which is no column of the file."
+            message = sentence(
+                "`schema.{field}` names {name}, which is no column of the file.",
+                field=field,
+                name=repr(name[:64]),
+            )
             fix = f"Name one of: {', '.join(table.names[:20])}."
             problems.add(Problem("unknown_column", message, fix, field=name[:64]))
     for column, unit in request.units.items():
         if not is_unit(unit):
-            message = f"`schema.units.{column[:64]}` is {unit[:24]!r}, which is not a known unit."
+            message = sentence(
+                "`schema.units.{column}` is {unit}, which is not a known unit.",
+                column=column[:64],
+                unit=repr(unit[:24]),
+            )
             problems.add(Problem("unit", message, "Give a known unit, or none.", field=column[:64]))
 
 
@@ -278,7 +286,13 @@ def _report_invalid_cells(column: Column, table: RawTable, problems: Problems) -
         line = int(table.row_numbers[position])
         raw = next(one for one in table.columns if one.name == column.name)
         cell = str(raw.as_texts()[position])[:40]
-        message = f"Line {line}: {cell!r} in {column.name!r} is not a {column.kind}."
+        message = sentence(
+            "Line {line}: {cell} in {name} is not a {kind}.",
+            line=line,
+            cell=repr(cell),
+            name=repr(column.name),
+            kind=column.kind,
+        )
         fix = "Correct or empty the cell, state another type, or leave the column out."
         problems.add(Problem("wrong_type", message, fix, line, column.name))
     problems.count += max(0, len(column.invalid) - _MAX_INVALID_REPORTED)
@@ -290,7 +304,7 @@ def _describe_jump(column: Column) -> dict[str, Any] | None:
     return None if jump is None else {"row": jump.row + 1, "factor": float(f"{jump.factor:.3g}")}
 
 
-def _role_notes(roles: Mapping[str, Role], request: SchemaRequest) -> Sequence[str]:
+def _role_notes(roles: Mapping[str, Role], request: SchemaRequest) -> Sequence[Sentence]:
     """Return which roles were assumed."""
     stated = {
         Role.TARGET: request.target,

@@ -7,6 +7,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from models.sentences import Sentence
+
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.object_]
 RowNumbers = NDArray[np.int64]
@@ -48,7 +50,7 @@ class RawTable:
     columns: tuple[RawColumn, ...]
     row_numbers: RowNumbers
     units: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -28,7 +28,7 @@ def read_workbook_rows(content: bytes, problems: Problems) -> Iterator[tuple[int
     A merged area has its value in each of its cells. Reports files that cannot be read.
     """
     if content[:2] == b"PK" and _is_too_large(content):
-        message = "The workbook is larger than 512 MiB when it is unpacked."
+        message = sentence("The workbook is larger than 512 MiB when it is unpacked.")
         problems.add(Problem("file_too_large", message, "Save the sheet as CSV."))
         return
     try:
@@ -43,7 +43,7 @@ def read_workbook_rows(content: bytes, problems: Problems) -> Iterator[tuple[int
                 yield from ((number, [_to_cell(c) for c in row]) for number, row in _numbered(rows))
                 return
     except python_calamine.CalamineError as error:
-        message = f"The workbook cannot be read: {str(error)[:200]}."
+        message = sentence("The workbook cannot be read: {error}.", error=str(error)[:200])
         problems.add(Problem("invalid_workbook", message, "Save it again as xlsx or CSV."))
 
 

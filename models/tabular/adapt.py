@@ -15,7 +15,7 @@ from models.decisions.error_distribution import fit_errors
 from models.decisions.planning import plan_class_decider, plan_limit_decider
 from models.drift.fitting import fit_columns
 from models.drift.reference import CategoryBins, Reference, fit_categories, fit_numbers
-from models.sentences import describe_verdict, sentence
+from models.sentences import Sentence, describe_verdict, sentence
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 from models.tabular.boosting import raw_scores
@@ -85,7 +85,7 @@ class TabularAdapter:
         return Adaptation(artefact, score, len(data), len(model.held_out.rows))
 
 
-def describe_data(data: TabularData) -> Sequence[str]:
+def describe_data(data: TabularData) -> Sequence[Sentence]:
     """Return sentences on the rows that the training uses."""
     read = sentence(
         "Read {rows} rows{machines} with the inputs {inputs}.",
@@ -101,7 +101,7 @@ def of_machines(count: int) -> str:
     return sentence(" of {count} machines", count=count) if count else ""
 
 
-def describe_comparison(comparison: Comparison, held_out: str) -> str:
+def describe_comparison(comparison: Comparison, held_out: str) -> Sentence:
     """Return the sentence on the held-out score and on the baseline's."""
     model, baseline = comparison.model, comparison.baseline
     return sentence(

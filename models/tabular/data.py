@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.adaptation import TrainingFileInvalid
 from models.problems import Problem, Problems
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.tables.columns import Column, Kind
 from models.tables.schema import Role, TableSchema
 
@@ -70,7 +70,7 @@ class TabularData:
     machines: Indices | None
     times: Floats | None
     rows: Indices
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -81,7 +81,7 @@ def build_data(schema: TableSchema, goal: Goal) -> TabularData:
     """Return the training rows of a table. Raises TrainingFileInvalid with all problems."""
     target_column = schema.single(Role.TARGET)
     if target_column is None:
-        raise _invalid("missing_target", "The file has no column that can be the target.")
+        raise _invalid("missing_target", sentence("The file has no column that can be the target."))
     has_target = _has_value(target_column)
     rows = np.flatnonzero(has_target)
     target = _build_target(_take(target_column, rows), goal)
@@ -104,7 +104,7 @@ def require_free_names(names: Iterable[str]) -> None:
     """Raise TrainingFileInvalid if a column has the name of an input that models have anyway."""
     for name in names:
         if name in RESERVED_NAMES:
-            message = f"No input can be named {name!r}."
+            message = sentence("No input can be named {name}.", name=repr(name))
             raise _invalid("invalid_name", message, name, fix="Rename the column.")
 
 
@@ -131,15 +131,20 @@ def _build_target(column: Column, goal: Goal) -> Target:
     """Return the target of the rows. Raises TrainingFileInvalid if the column cannot be one."""
     if goal is Goal.NUMBER:
         if column.numbers is None:
-            message = f"The target {column.name!r} has texts; a regressor predicts numbers."
+            message = sentence(
+                "The target {name} has texts; a regressor predicts numbers.", name=repr(column.name)
+            )
             raise _invalid("wrong_type", message, column.name)
         return Target(column.name, goal, column.numbers, column.unit)
     labels = column_labels(column)
     classes = tuple(sorted(set(labels)))
     if len(classes) > MAX_CLASSES:
-        message = (
-            f"The target {column.name!r} has {len(classes)} different values; a classifier has at "
-            f"most {MAX_CLASSES} classes."
+        message = sentence(
+            "The target {name} has {count} different values; a classifier has at "
+            "most {most} classes.",
+            name=repr(column.name),
+            count=len(classes),
+            most=MAX_CLASSES,
         )
         raise _invalid("too_many_classes", message, column.name)
     position = {label: index for index, label in enumerate(classes)}
@@ -155,10 +160,10 @@ def column_labels(column: Column) -> list[str]:
     return [f"{number:.6g}" for number in numbers]
 
 
-def _usable_inputs(schema: TableSchema, rows: Indices) -> tuple[tuple[Column, ...], list[str]]:
+def _usable_inputs(schema: TableSchema, rows: Indices) -> tuple[tuple[Column, ...], list[Sentence]]:
     """Return the inputs that change, and notes on those that are left out."""
     inputs: list[Column] = []
-    notes: list[str] = []
+    notes: list[Sentence] = []
     for column in schema.with_role(Role.INPUT):
         taken = _take(column, rows)
         if column.kind is Kind.NUMBER or column.kind is Kind.CATEGORY:
@@ -190,7 +195,7 @@ def _machine_indices(column: Column) -> Indices:
     return np.array([position[label] for label in labels], dtype=np.intp)
 
 
-def _missing_target_note(count: int, name: str) -> tuple[str, ...]:
+def _missing_target_note(count: int, name: str) -> tuple[Sentence, ...]:
     """Return a note on rows without a target."""
     if not count:
         return ()
@@ -203,13 +208,17 @@ def _require_learnable(data: TabularData) -> None:
     """Raise TrainingFileInvalid if nothing can be learned from the rows, with all reasons."""
     problems, name = Problems(), data.target.name
     if not data.inputs:
-        message = "No column is left as an input: they are constant, texts or left out."
+        message = sentence("No column is left as an input: they are constant, texts or left out.")
         problems.add(Problem("no_inputs", message, "Add columns with readings or categories."))
     if len(data) < MIN_ROWS:
-        message = f"{len(data)} rows have a target; at least {MIN_ROWS} are needed."
+        message = sentence(
+            "{count} rows have a target; at least {least} are needed.",
+            count=len(data),
+            least=MIN_ROWS,
+        )
         problems.add(Problem("too_few_rows", message, "Add labelled rows."))
     if len(set(data.target.values.tolist())) < 2:
-        message = f"The target {name!r} is the same in all rows."
+        message = sentence("The target {name} is the same in all rows.", name=repr(name))
         problems.add(Problem("constant_target", message, "Add rows with other values.", field=name))
     elif data.target.goal is Goal.CLASS:
         _report_rare_classes(data.target, problems)
@@ -224,9 +233,11 @@ def _report_rare_classes(target: Target, problems: Problems) -> None:
     counts = Counter(target.indices.tolist())
     for index, label in enumerate(target.classes):
         if counts[index] < MIN_ROWS_PER_CLASS:
-            message = (
-                f"The class {label[:40]!r} has {counts[index]} rows; each needs at least "
-                f"{MIN_ROWS_PER_CLASS}."
+            message = sentence(
+                "The class {label} has {count} rows; each needs at least {least}.",
+                label=repr(label[:40]),
+                count=counts[index],
+                least=MIN_ROWS_PER_CLASS,
             )
             fix = "Add rows of it, join it with another class, or remove its rows."
             problems.add(Problem("too_few_rows", message, fix, field=target.name))
@@ -242,9 +253,11 @@ def _report_contradictions(data: TabularData, problems: Problems) -> None:
         classes.setdefault(key, Counter())[index] += 1
     contradicting = sum(counts.total() - counts.most_common(1)[0][1] for counts in classes.values())
     if contradicting > _MAX_CONTRADICTIONS * len(data):
-        message = (
-            f"{contradicting} of {len(data)} rows have the same inputs as a row with another "
-            f"{data.target.name!r}."
+        message = sentence(
+            "{contradicting} of {count} rows have the same inputs as a row with another {name}.",
+            contradicting=contradicting,
+            count=len(data),
+            name=repr(data.target.name),
         )
         fix = "Add the columns that tell them apart, or correct the labels."
         problems.add(Problem("contradicting_rows", message, fix, field=data.target.name))

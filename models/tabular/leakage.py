@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.sentences import sentence
+from models.sentences import Sentence, sentence
 from models.tables.columns import Column
 from models.tabular.data import Floats, Goal, Indices, TabularData
 
@@ -31,7 +31,7 @@ class Leak:
     share: float
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """Return the warning for the customer."""
         return sentence(
             "{column} alone predicts {share:.1%} of the target. If it is only known afterwards, "

@@ -17,7 +17,7 @@ from models.evaluation.statistics import Verdict
 from models.observed.resampling import ScoreInterval, contest
 from models.ready_made.mapping import MIN_ROWS, choose_output, map_rows
 from models.ready_made.values import ReadyMade, ReadyMadeScore
-from models.sentences import sentence
+from models.sentences import Sentence, listing, sentence
 from models.signature import Columns, InputInvalid, OutputField, Signature
 from models.tables.schema import SchemaRequest
 from models.tables.table import RawTable
@@ -124,7 +124,7 @@ def score_ready_made(
     return score
 
 
-def describe_ready_made(score: ReadyMadeScore, metric: str) -> str:
+def describe_ready_made(score: ReadyMadeScore, metric: str) -> Sentence:
     """Return the sentence on the scores of both models."""
     verdict = {
         Verdict.BETTER: sentence("the trained model is better"),
@@ -183,7 +183,13 @@ def _score(
 def require_enough(accepted: int, held_out: int) -> None:
     """Raise InputInvalid if a model accepts few of the held-out rows."""
     if accepted < MIN_ROWS:
-        raise InputInvalid(f"It accepts only {accepted} of {held_out} held-out rows.")
+        raise InputInvalid(
+            sentence(
+                "It accepts only {accepted} of {held_out} held-out rows.",
+                accepted=accepted,
+                held_out=held_out,
+            )
+        )
 
 
 def _as_numbers(
@@ -199,7 +205,12 @@ def _as_numbers(
             numbers = unit_conversion(output.unit, target.unit)(numbers)
         except (UnitMismatch, UnitUnknown) as error:
             raise InputInvalid(
-                f"It predicts {output.name!r} in {output.unit}, but the target is in {target.unit}."
+                sentence(
+                    "It predicts {name} in {unit}, but the target is in {own_unit}.",
+                    name=repr(output.name),
+                    unit=output.unit,
+                    own_unit=target.unit,
+                )
             ) from error
     return numbers if cap is None else np.minimum(numbers, cap)
 
@@ -213,8 +224,12 @@ def _as_classes(values: NDArray[Any], target: Target, request: ReadyMade) -> Flo
     names = [request.labels.get(text, text) for text in _texts(values)]
     if not position.keys() & set(names):
         raise InputInvalid(
-            f"It predicts {', '.join(sorted(set(names))[:5])}, which are no classes of "
-            f"{target.name!r}: {', '.join(target.classes[:10])}. State `labels`."
+            sentence(
+                "It predicts {names}, which are no classes of {name}: {classes}. State `labels`.",
+                names=listing(sorted(set(names))[:5]),
+                name=repr(target.name),
+                classes=listing(target.classes[:10]),
+            )
         )
     other = len(target.classes)
     return np.array([position.get(name, other) for name in names], dtype=np.float64)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
 from models.multilingual import EncoderMissing
+from models.sentences import listing, sentence, told_by
 from models.tag_align import confirmations as confirming
 from models.tag_align.aligner import ARTEFACT, TagAligner
 from models.tag_align.comparing import LEVEL, compare_held_out
@@ -63,20 +64,33 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
         if confirmed.concepts
         else _select_base(bases, confirmations)
     )
-    progress(f"Read {len(confirmations)} confirmations.")
+    progress(sentence("Read {count} confirmations.", count=len(confirmations)))
     held_out = compare_held_out(base, confirmations)
     low, high = held_out.improvement
     progress(
-        f"Correct on {held_out.tags} held-out tags: {held_out.base:.1%} before training, "
-        f"{held_out.variant:.1%} after. Kinds of tags better less worse: {low:+.1%} to {high:+.1%} "
-        f"({LEVEL:.1%} interval)."
+        sentence(
+            "Correct on {tags} held-out tags: {base:.1%} before training, "
+            "{variant:.1%} after. Kinds of tags better less worse: {low:+.1%} to "
+            "{high:+.1%} ({level:.1%} interval).",
+            tags=held_out.tags,
+            base=held_out.base,
+            variant=held_out.variant,
+            low=low,
+            high=high,
+            level=LEVEL,
+        )
     )
     result = base.learn(confirmations)
     for conflict in result.conflicts:
         progress(
-            f"{conflict.tags[0]!r} and {len(conflict.tags) - 1} similar tags were "
-            f"confirmed as {conflict.concept!r}, but most tags of this pattern as "
-            f"{conflict.leading!r}."
+            sentence(
+                "{tag} and {count} similar tags were confirmed as {concept}, but most "
+                "tags of this pattern as {leading}.",
+                tag=repr(conflict.tags[0]),
+                count=len(conflict.tags) - 1,
+                concept=repr(conflict.concept),
+                leading=repr(conflict.leading),
+            )
         )
     score = Score(
         "share of tags with the correct first concept",
@@ -105,7 +119,7 @@ def _select_base(
         base = bases[_find_scheme(bases, confirmations)]
         base.learn(confirmations)
     except (ConceptUnknown, TooManyConfirmations) as error:
-        raise TrainingFileInvalid(str(error)) from error
+        raise TrainingFileInvalid(told_by(error)) from error
     return base
 
 
@@ -114,4 +128,9 @@ def _find_scheme(bases: Mapping[str, TagAligner], confirmations: Sequence[Confir
     for scheme, base in bases.items():
         if all(confirmation.concept in base.positions for confirmation in confirmations):
             return scheme
-    raise ConceptUnknown(f"The concepts belong to several schemes; use one of {', '.join(bases)}.")
+    raise ConceptUnknown(
+        sentence(
+            "The concepts belong to several schemes; use one of {schemes}.",
+            schemes=listing(list(bases)),
+        )
+    )

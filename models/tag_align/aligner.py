@@ -18,6 +18,7 @@ from typing import Self
 
 import numpy as np
 
+from models.sentences import sentence
 from models.tag_align import confirmations as confirming
 from models.tag_align.confirmations import Confirmation, Conflict, ReplacedConfirmation
 from models.tag_align.describing import TagDescription, describe_tag
@@ -324,7 +325,12 @@ class TagAligner:
         """Raise ConceptUnknown if a confirmed concept is not in the vocabulary."""
         for confirmation in confirmations:
             if confirmation.concept not in self.positions:
-                raise ConceptUnknown(f"The vocabulary has no concept {confirmation.concept!r}.")
+                raise ConceptUnknown(
+                    sentence(
+                        "The vocabulary has no concept {concept}.",
+                        concept=repr(confirmation.concept),
+                    )
+                )
 
 
 def validate_tags(tags: Sequence[str]) -> list[str]:
@@ -341,5 +347,7 @@ def validate_tags(tags: Sequence[str]) -> list[str]:
         try:
             validated.append(validate_tag(tag))
         except TagInvalid as error:
-            raise TagInvalid(f"Tag {number}: {error}") from error
+            raise TagInvalid(
+                sentence("Tag {number}: {error}", number=number, error=error)
+            ) from error
     return validated

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.own_artefact import VariantBroken
+from models.sentences import sentence
 from models.tag_align.naming import TagInvalid, Words, validate_tag
 from models.tag_align.own_concepts import OwnConcept, build_own_concepts
 from models.tag_align.parsing.name import read_name
@@ -96,7 +97,9 @@ def merge(
             replaced.append(ReplacedConfirmation(tag, merged[tag], confirmation.concept))
         merged[tag] = confirmation.concept
         if len(merged) > MAX_CONFIRMATIONS:
-            raise TooManyConfirmations(f"A variant can have at most {MAX_CONFIRMATIONS} tags.")
+            raise TooManyConfirmations(
+                sentence("A variant can have at most {most} tags.", most=MAX_CONFIRMATIONS)
+            )
     return merged, tuple(replaced)
 
 
@@ -157,7 +160,9 @@ def _validate_tag(tag: str, number: int) -> str:
     try:
         return validate_tag(tag)
     except TagInvalid as error:
-        raise TagInvalid(f"Confirmation {number}: {error}") from error
+        raise TagInvalid(
+            sentence("Confirmation {number}: {error}", number=number, error=error)
+        ) from error
 
 
 def _weigh_concepts(tags: list[str], concept_by_tag: Mapping[str, str]) -> ConfirmedPattern:

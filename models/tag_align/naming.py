@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from models.sentences import sentence
+
 MAX_TAG_LENGTH = 512
 NUMBER = "#"
 
@@ -96,15 +98,23 @@ def validate_tag(tag: str) -> str:
     """Validate a tag and strip surrounding whitespace. Raises TagInvalid."""
     stripped = tag.strip()
     if not stripped:
-        raise TagInvalid("The tag is empty.")
+        raise TagInvalid(sentence("The tag is empty."))
     if len(stripped) > MAX_TAG_LENGTH:
         raise TagInvalid(
-            f"The tag has {len(stripped)} characters; at most {MAX_TAG_LENGTH} are allowed."
+            sentence(
+                "The tag has {count} characters; at most {most} are allowed.",
+                count=len(stripped),
+                most=MAX_TAG_LENGTH,
+            )
         )
     for character in stripped:
         # A lone surrogate cannot be encoded as UTF-8, and a NUL would end the encoder's C string.
         if unicodedata.category(character) in ("Cc", "Cs"):
-            raise TagInvalid(f"The tag contains the control character U+{ord(character):04X}.")
+            raise TagInvalid(
+                sentence(
+                    "The tag contains the control character U+{code:04X}.", code=ord(character)
+                )
+            )
     return stripped
 
 

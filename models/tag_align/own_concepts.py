@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from models.sentences import sentence
 from models.tag_align.naming import TagInvalid, split_words, validate_tag
 from models.tag_align.vocabulary import Concept
 
@@ -34,9 +35,9 @@ def parse_own_concepts(text: str) -> tuple[Concept, ...]:
     try:
         listed = msgspec.json.decode(text, type=list[OwnConcept])
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        raise OwnConceptsInvalid(f"The concepts are not a JSON list of concepts: {error}.") from (
-            error
-        )
+        raise OwnConceptsInvalid(
+            sentence("The concepts are not a JSON list of concepts: {error}.", error=error)
+        ) from (error)
     return build_own_concepts(listed)
 
 
@@ -44,13 +45,23 @@ def build_own_concepts(listed: Sequence[OwnConcept]) -> tuple[Concept, ...]:
     """Validate a customer's concepts. Raises OwnConceptsInvalid."""
     if not 1 <= len(listed) <= MAX_CONCEPTS:
         raise OwnConceptsInvalid(
-            f"There are {len(listed)} concepts; give 1 to {MAX_CONCEPTS:,} of them."
+            sentence(
+                "There are {count} concepts; give 1 to {most:,} of them.",
+                count=len(listed),
+                most=MAX_CONCEPTS,
+            )
         )
     seen: set[str] = set()
     for number, concept in enumerate(listed):
         _require_valid(concept, number)
         if concept.id in seen:
-            raise OwnConceptsInvalid(f"Concept {number}: the id {concept.id[:80]!r} occurs twice.")
+            raise OwnConceptsInvalid(
+                sentence(
+                    "Concept {number}: the id {id} occurs twice.",
+                    number=number,
+                    id=repr(concept.id[:80]),
+                )
+            )
         seen.add(concept.id)
     return tuple(Concept(OWN_SCHEME, one.id, one.name, one.aliases) for one in listed)
 
@@ -58,15 +69,25 @@ def build_own_concepts(listed: Sequence[OwnConcept]) -> tuple[Concept, ...]:
 def _require_valid(concept: OwnConcept, number: int) -> None:
     """Raise OwnConceptsInvalid for an empty, too long or unreadable id, name or alias."""
     if len(concept.aliases) > MAX_ALIASES:
-        raise OwnConceptsInvalid(f"Concept {number} has more than {MAX_ALIASES} aliases.")
+        raise OwnConceptsInvalid(
+            sentence(
+                "Concept {number} has more than {most} aliases.", number=number, most=MAX_ALIASES
+            )
+        )
     for text in (concept.id, concept.name, *concept.aliases):
         if len(text) > MAX_NAME_LENGTH:
             raise OwnConceptsInvalid(
-                f"Concept {number}: a text has more than {MAX_NAME_LENGTH} characters."
+                sentence(
+                    "Concept {number}: a text has more than {most} characters.",
+                    number=number,
+                    most=MAX_NAME_LENGTH,
+                )
             )
         try:
             validate_tag(text)
         except TagInvalid as error:
-            raise OwnConceptsInvalid(f"Concept {number}, id or name: {error}") from error
+            raise OwnConceptsInvalid(
+                sentence("Concept {number}, id or name: {error}", number=number, error=error)
+            ) from error
     if not split_words(concept.name):
-        raise OwnConceptsInvalid(f"Concept {number}: the name has no word.")
+        raise OwnConceptsInvalid(sentence("Concept {number}: the name has no word.", number=number))

@@ -8,6 +8,7 @@ import msgspec
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
+from models.sentences import sentence, told_by
 from models.tag_align.confirmations import MAX_CONFIRMATIONS, Confirmation
 from models.tag_align.naming import TagInvalid, Words, validate_tag
 from models.tag_align.own_concepts import OwnConcept, OwnConceptsInvalid, build_own_concepts
@@ -56,7 +57,7 @@ def read_confirmed_tags(training_file: bytes, vocabulary: Vocabulary) -> Confirm
             confirmations.append(Confirmation(_tag_of(line), line.concept))
             line_numbers.append(number)
         except TagInvalid as error:
-            message = f"Line {number}, `tag`: {error}"
+            message = sentence("Line {number}, `tag`: {error}", number=number, error=error)
             problems.add(Problem("invalid_tag", message, "Give the tag's text.", number, "tag"))
             invalid_lines += 1
     own = _own_concepts(concept_lines, problems)
@@ -76,7 +77,7 @@ def read_confirmed_tags(training_file: bytes, vocabulary: Vocabulary) -> Confirm
 def _tag_of(line: _Line) -> str:
     """Return the valid tag of a line. Raises TagInvalid."""
     if not isinstance(line.tag, str) or isinstance(line.name, str):
-        raise TagInvalid("a line needs `tag` and `concept`, or `concept` and `name`.")
+        raise TagInvalid(sentence("a line needs `tag` and `concept`, or `concept` and `name`."))
     return validate_tag(line.tag)
 
 
@@ -87,7 +88,9 @@ def _own_concepts(lines: Sequence[OwnConcept], problems: Problems) -> tuple[Conc
     try:
         return build_own_concepts(lines)
     except OwnConceptsInvalid as error:
-        problems.add(Problem("invalid_concept", str(error), "Correct the concepts.", field="name"))
+        problems.add(
+            Problem("invalid_concept", told_by(error), "Correct the concepts.", field="name")
+        )
         return ()
 
 
@@ -127,9 +130,12 @@ def _check_concepts(
     for number, confirmation in with_known_concept:
         if confirmation.concept not in schemes[main_scheme]:
             shown = confirmation.concept[:_MAX_SHOWN_LENGTH]
-            message = (
-                f"Line {number}: the concepts belong to several schemes; {shown!r} does not "
-                f"belong to {main_scheme.value} like most others."
+            message = sentence(
+                "Line {number}: the concepts belong to several schemes; {shown} does "
+                "not belong to {scheme} like most others.",
+                number=number,
+                shown=repr(shown),
+                scheme=main_scheme.value,
             )
             fix = "Use concepts of one scheme only."
             problems.add(Problem("other_scheme", message, fix, number, "concept"))
@@ -138,7 +144,9 @@ def _check_concepts(
 def _unknown_concept(confirmation: Confirmation, number: int) -> Problem:
     """Return the problem of a line whose concept is not in the vocabulary."""
     shown = confirmation.concept[:_MAX_SHOWN_LENGTH]
-    message = f"Line {number}: the vocabulary has no concept {shown!r}."
+    message = sentence(
+        "Line {number}: the vocabulary has no concept {shown}.", number=number, shown=repr(shown)
+    )
     fix = "Give the concept's id as returned by `/v1/predictions`."
     return Problem("unknown_label", message, fix, number, "concept")
 
@@ -151,10 +159,14 @@ def _check_counts(
     Invalid lines count as if corrected, so that nothing is reported that correcting them solves.
     """
     if len(confirmations) + invalid_lines < MIN_TAGS:
-        message = f"There are {len(confirmations)} tags; at least {MIN_TAGS} are needed."
+        message = sentence(
+            "There are {count} tags; at least {least} are needed.",
+            count=len(confirmations),
+            least=MIN_TAGS,
+        )
         problems.add(Problem("too_few_rows", message, "Add tags."))
     elif not invalid_lines and len({confirmation.concept for confirmation in confirmations}) < 2:
-        message = "All tags have the same concept, so nothing can be learned."
+        message = sentence("All tags have the same concept, so nothing can be learned.")
         problems.add(
             Problem("too_few_classes", message, "Add tags of other concepts.", field="concept")
         )
@@ -162,13 +174,17 @@ def _check_counts(
         not invalid_lines
         and (patterns := len(positions_by_pattern(confirmations))) < HELD_OUT_DIVISOR
     ):
-        message = (
-            f"The tags differ in numbers only: they have {patterns} patterns, and "
-            f"{HELD_OUT_DIVISOR} are needed for validation."
+        message = sentence(
+            "The tags differ in numbers only: they have {patterns} patterns, and "
+            "{least} are needed for validation.",
+            patterns=patterns,
+            least=HELD_OUT_DIVISOR,
         )
         problems.add(
             Problem("too_few_kinds", message, "Add tags with other patterns.", field="tag")
         )
     if (tags := len({confirmation.tag for confirmation in confirmations})) > MAX_CONFIRMATIONS:
-        message = f"There are {tags} tags; at most {MAX_CONFIRMATIONS} are allowed."
+        message = sentence(
+            "There are {tags} tags; at most {most} are allowed.", tags=tags, most=MAX_CONFIRMATIONS
+        )
         problems.add(Problem("too_many_rows", message, "Remove tags."))

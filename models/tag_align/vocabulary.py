@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from models.sentences import listing, sentence
+
 VERSION = 1
 
 
@@ -51,7 +53,9 @@ class Vocabulary:
         """Return the concepts of some schemes. Raises ConceptUnknown if a scheme has none."""
         present = {concept.scheme for concept in self.concepts}
         if unknown := sorted(set(schemes) - present):
-            raise ConceptUnknown(f"The vocabulary has no scheme {', '.join(unknown)}.")
+            raise ConceptUnknown(
+                sentence("The vocabulary has no scheme {schemes}.", schemes=listing(list(unknown)))
+            )
         return tuple(concept for concept in self.concepts if concept.scheme in schemes)
 
 

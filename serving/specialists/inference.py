@@ -39,7 +39,7 @@ def parse_inference(
     if isinstance(model, UnfittedSpecialist):
         raise model.not_fitted_error
     request = parse_request(body, header_length)
-    columns = parse_columns(request, model.signature)
+    columns = _prepare(model, parse_columns(request, model.signature))
     model.check(columns)
     require_outputs(request, decided_signature(model.signature, find_decider(model, request)))
     return request, columns
@@ -73,10 +73,22 @@ def render_inference(
     return render_response(model.name, model.signature.version, request, outputs)
 
 
+def _prepare(model: Specialist, columns: Columns) -> Columns:
+    """Return columns as the steps after it take them: the times of a history are read once."""
+    forecaster = _find_forecaster(model)
+    return columns if forecaster is None else forecaster.with_seconds(columns)
+
+
 def _output_length(model: Specialist, columns: Columns) -> int | None:
     """Return the length of the output series that a request chooses, None if it chooses none."""
+    forecaster = _find_forecaster(model)
+    return None if forecaster is None else forecaster.horizon_of(columns)
+
+
+def _find_forecaster(model: Specialist) -> ForecastVariant | None:
+    """Return the forecaster of a model, None if it is another kind of model."""
     if isinstance(model, TableSpecialist) and isinstance(model.variant, ForecastVariant):
-        return model.variant.horizon_of(columns)
+        return model.variant
     return None
 
 

@@ -28,7 +28,7 @@ from infra.lazy_import import LazyModule
 from models.adaptation import AdaptFunction, Metrics
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Task
-from models.sentences import Sentence
+from models.sentences import Sentence, sentence, told_by
 from models.tables.schema import SchemaRequest
 from serving.errors import InputInvalid, ModelFailed
 from serving.specialists.loader import ModelSource
@@ -81,7 +81,7 @@ _SENSITIVITY_PATTERN = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,6})?")
 GPU_WAIT_S = 600.0
 # Between two messages while the training waits, so that no connection looks idle.
 _GPU_REPORT_S = 30.0
-_WAITS_FOR_GPU = "The training waits for a GPU."
+_WAITS_FOR_GPU = sentence("The training waits for a GPU.")
 # Inference on the same machine has priority.
 _NICENESS = 10
 
@@ -216,12 +216,12 @@ async def stream_fine_tuning(
             async for line in lines:
                 yield await line
     except TrainingGpuUnavailable as error:
-        yield _json_line({"error": error_object(error)})
+        yield _json_line(_error_event(error))
     except TimeoutError:
-        timeout = TrainingTimeout(
-            f"Training takes longer than {max_seconds:.0f} s. Use fewer examples."
+        told = sentence(
+            "Training takes longer than {seconds:.0f} s. Use fewer examples.", seconds=max_seconds
         )
-        yield _json_line({"error": error_object(timeout)})
+        yield _json_line(_error_event(TrainingTimeout(told)))
     finally:
         # Training does not check for cancellation, so its process has to be killed.
         ray.cancel(lines, force=True)
@@ -240,12 +240,14 @@ async def _wait_for_gpu(lines: Any, wait_s: float) -> AsyncGenerator[bytes, None
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise TrainingGpuUnavailable(
-                    "No GPU became free for fine-tuning. Ask the operator to add one, or to give "
-                    "fine-tuning a share with MAAS_TRAINING_GPUS."
+                    sentence(
+                        "No GPU became free for fine-tuning. Ask the operator to add one, or to "
+                        "give fine-tuning a share with MAAS_TRAINING_GPUS."
+                    )
                 )
             await asyncio.wait([first], timeout=min(remaining, _GPU_REPORT_S))
             if not first.done():
-                yield _json_line({"progress": _WAITS_FOR_GPU})
+                yield _json_line(_progress_event(_WAITS_FOR_GPU))
         yield await first.result()
     finally:
         first.cancel()
@@ -253,7 +255,7 @@ async def _wait_for_gpu(lines: Any, wait_s: float) -> AsyncGenerator[bytes, None
 
 def run_fine_tuning(adapter: AdaptFunction, training_file: bytes) -> Iterator[bytes]:
     """Run the training function in a thread; yield its progress and result as JSON lines."""
-    reports: SimpleQueue[str | Metrics | None] = SimpleQueue()
+    reports: SimpleQueue[Sentence | Metrics | None] = SimpleQueue()
     started_at = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(adapter, training_file, reports.put)
@@ -263,12 +265,10 @@ def run_fine_tuning(adapter: AdaptFunction, training_file: bytes) -> Iterator[by
         yield _json_line(_final_event(result, time.monotonic() - started_at))
 
 
-def _progress_event(report: str | Metrics) -> dict[str, Any]:
+def _progress_event(report: Sentence | Metrics) -> dict[str, Any]:
     """Return the JSON event of a progress sentence or of training metrics."""
     told = report.sentence if isinstance(report, Metrics) else report
-    event: dict[str, Any] = {"progress": str(told)}
-    if isinstance(told, Sentence):
-        event["sentence"] = told.as_json()
+    event: dict[str, Any] = {"progress": str(told), "sentence": told.as_json()}
     return {**event, "metrics": report} if isinstance(report, Metrics) else event
 
 
@@ -277,10 +277,17 @@ def _final_event(result: "Future[Any]", seconds: float) -> dict[str, Any]:
     try:
         return {"variant": result.result(), "seconds": math.ceil(seconds)}
     except AppError as error:
-        return {"error": error_object(error)}
+        return _error_event(error)
     except Exception:
         log.exception("Fine-tuning failed")
-        return {"error": error_object(ModelFailed("The model could not be fine-tuned."))}
+        return _error_event(ModelFailed(sentence("The model could not be fine-tuned.")))
+
+
+def _error_event(error: AppError) -> dict[str, Any]:
+    """Return the JSON event of an error, with its sentence if it was raised with one."""
+    told = told_by(error)
+    made_of = {"sentence": told.as_json()} if isinstance(told, Sentence) else {}
+    return {"error": {**error_object(error), **made_of}}
 
 
 def _json_line(content: dict[str, Any]) -> bytes:
@@ -298,5 +305,5 @@ def _fine_tune_task(
     """
     os.nice(_NICENESS)
     if announce:
-        yield _json_line({"progress": "The training starts."})
+        yield _json_line(_progress_event(sentence("The training starts.")))
     yield from run_fine_tuning(adapter, training_file)

@@ -11,6 +11,15 @@ def lines(*each: Any) -> bytes:
     return "\n".join(json.dumps(one) for one in each).encode()
 
 
+async def finished(openai: AsyncOpenAI, job_id: str) -> Any:
+    """Return a job once it has ended."""
+    job = await openai.fine_tuning.jobs.retrieve(job_id)
+    while job.status in ("queued", "running"):
+        await asyncio.sleep(0.3)
+        job = await openai.fine_tuning.jobs.retrieve(job_id)
+    return job
+
+
 async def adapted(openai: AsyncOpenAI, model: str, content: bytes, **more: Any) -> Any:
     """Run a job until it succeeds and the gateway serves its variant; returns the job.
 
@@ -19,9 +28,7 @@ async def adapted(openai: AsyncOpenAI, model: str, content: bytes, **more: Any) 
     job = await openai.fine_tuning.jobs.create(
         model=model, training_file=file.id, suffix="line-3", extra_body=more or None
     )
-    while job.status in ("queued", "running"):
-        await asyncio.sleep(0.3)
-        job = await openai.fine_tuning.jobs.retrieve(job.id)
+    job = await finished(openai, job.id)
     assert job.status == "succeeded", job.error
     for _ in range(100):
         if job.fine_tuned_model in {model.id for model in (await openai.models.list()).data}:

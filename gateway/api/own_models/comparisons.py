@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.api.actors import key_actor
+from gateway.api.audit import RequestAudit
 from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
 from gateway.call.values import Principal
@@ -20,10 +20,8 @@ from gateway.evaluations.comparisons.offers import (
 )
 from gateway.evaluations.comparisons.runner import ComparisonRunner
 from gateway.evaluations.comparisons.views import comparison_json
-from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.wire.own_models.comparisons import ComparisonRequest, parse_comparison_request
 from infra import ids
-from infra.clock import Clock
 from infra.database.database import Database
 
 COMPARISONS_PATH = "/v1/evals/comparisons"
@@ -57,14 +55,14 @@ class ComparisonRoutes(Controller):
         comparison_offers: NamedDependency[ComparisonOffers],
         comparison_runner: NamedDependency[ComparisonRunner],
         database: NamedDependency[Database],
-        clock: NamedDependency[Clock],
+        audit: NamedDependency[RequestAudit],
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
         """Validate and queue a comparison, billed like predictions. Returns the comparison."""
         parsed = parse_comparison_request(await request.body())
         offer = await comparison_offers.create_offer(principal, parsed)
-        change = partial(_create, clock, key_actor(principal, request), offer)
+        change = partial(_create, audit, offer)
         answer = await idempotent_response(database, principal, request, idempotency_key, change)
         comparison_runner.wake()
         return answer
@@ -98,47 +96,36 @@ class ComparisonRoutes(Controller):
     @post("/{comparison:str}/cancel", status_code=200, summary="Cancel a comparison")
     async def cancel(
         self,
-        principal: NamedDependency[Principal],
+        audit: NamedDependency[RequestAudit],
         database: NamedDependency[Database],
-        clock: NamedDependency[Clock],
-        request: Request[Any, Any, Any],
         comparison: FromPath[str],
     ) -> dict[str, Any]:
         """Cancel a comparison and return it; predictions that were sent are billed."""
-        actor, account_id = key_actor(principal, request), principal.account_id
         async with database.transaction() as session:
-            row = await rows.cancel_comparison(session, clock, account_id, comparison)
-            await record_audit_event(
-                session, clock, actor, account_id, "comparison.canceled", comparison
-            )
+            row = await rows.cancel_comparison(session, audit.clock, audit.account_id, comparison)
+            await audit.record(session, "comparison.canceled", comparison)
             return comparison_json(row)
 
     @delete("/{comparison:str}", status_code=200, summary="Delete a comparison that has ended")
     async def erase(
         self,
-        principal: NamedDependency[Principal],
+        audit: NamedDependency[RequestAudit],
         database: NamedDependency[Database],
-        clock: NamedDependency[Clock],
-        request: Request[Any, Any, Any],
         comparison: FromPath[str],
     ) -> dict[str, Any]:
         """Delete a comparison; its usage stays."""
-        actor, account_id = key_actor(principal, request), principal.account_id
         async with database.transaction() as session:
-            await rows.delete_comparison(session, account_id, comparison)
-            await record_audit_event(
-                session, clock, actor, account_id, "comparison.deleted", comparison
-            )
+            await rows.delete_comparison(session, audit.account_id, comparison)
+            await audit.record(session, "comparison.deleted", comparison)
         return {"id": comparison, "object": "eval.comparison.deleted", "deleted": True}
 
 
 async def _create(
-    clock: Clock, actor: Actor, offer: ComparisonOffer, session: AsyncSession
+    audit: RequestAudit, offer: ComparisonOffer, session: AsyncSession
 ) -> dict[str, Any]:
     """Create the comparison of an offer with its audit entry, and return it as JSON."""
-    account_id = offer.principal.account_id
-    row = await rows.create_comparison(session, clock, new_comparison(offer))
+    row = await rows.create_comparison(session, audit.clock, new_comparison(offer))
     name = ids.format_id(rows.COMPARISON_ID_PREFIX, row.id)
     details = {"models": list(offer.models), "file": offer.file.filename}
-    await record_audit_event(session, clock, actor, account_id, "comparison.created", name, details)
+    await audit.record(session, "comparison.created", name, details)
     return comparison_json(row)

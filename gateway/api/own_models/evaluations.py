@@ -1,7 +1,5 @@
 """`/v1/evals/runs`: evaluate models on an account's questions with expected answers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.api.actors import key_actor
+from gateway.api.audit import RequestAudit
 from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
 from gateway.call.values import Principal
@@ -20,7 +18,6 @@ from gateway.evaluations.offers import EvaluationOffer, EvaluationOffers, new_ru
 from gateway.evaluations.report import build_report
 from gateway.evaluations.runner import EvaluationRunner
 from gateway.evaluations.views import audit_details, models_of, result_json, run_json
-from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.registry.files import find_file
 from gateway.tables import EvaluationRun
 from gateway.wire.evaluations import (
@@ -30,7 +27,6 @@ from gateway.wire.evaluations import (
     parse_run_request,
 )
 from infra import ids
-from infra.clock import Clock
 from infra.database.database import Database
 
 RUNS_PATH = "/v1/evals/runs"
@@ -72,7 +68,7 @@ class EvaluationRoutes(Controller):
         principal: NamedDependency[Principal],
         evaluation_offers: NamedDependency[EvaluationOffers],
         database: NamedDependency[Database],
-        clock: NamedDependency[Clock],
+        audit: NamedDependency[RequestAudit],
         evaluation_runner: NamedDependency[EvaluationRunner],
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
@@ -80,7 +76,7 @@ class EvaluationRoutes(Controller):
         """Validate and queue a run, then wake the runner. Returns the run."""
         run_request = parse_run_request(await request.body())
         offer = await evaluation_offers.create_offer(principal, run_request)
-        change = partial(_create_run, _audit(principal, request, clock), offer)
+        change = partial(_create_run, audit, offer)
         answer = await idempotent_response(database, principal, request, idempotency_key, change)
         evaluation_runner.wake()
         return answer
@@ -130,16 +126,14 @@ class EvaluationRoutes(Controller):
     @post("/{run:str}/cancel", status_code=200, summary="Cancel an evaluation run")
     async def cancel(
         self,
-        principal: NamedDependency[Principal],
+        audit: NamedDependency[RequestAudit],
         database: NamedDependency[Database],
-        clock: NamedDependency[Clock],
-        request: Request[Any, Any, Any],
         run: FromPath[str],
     ) -> dict[str, Any]:
         """Cancel a run and return it; calls that were sent are finished and billed."""
         async with database.transaction() as session:
-            row = await runs.cancel_run(session, clock, principal.account_id, run)
-            await _audit(principal, request, clock).record(session, "evaluation.canceled", run)
+            row = await runs.cancel_run(session, audit.clock, audit.account_id, run)
+            await audit.record(session, "evaluation.canceled", run)
             return await reported_json(session, row)
 
     @post(
@@ -149,9 +143,8 @@ class EvaluationRoutes(Controller):
     )
     async def resume(
         self,
-        principal: NamedDependency[Principal],
+        audit: NamedDependency[RequestAudit],
         database: NamedDependency[Database],
-        clock: NamedDependency[Clock],
         evaluation_runner: NamedDependency[EvaluationRunner],
         request: Request[Any, Any, Any],
         run: FromPath[str],
@@ -159,9 +152,8 @@ class EvaluationRoutes(Controller):
         """Queue the run again for its open questions and return it; the body is optional."""
         max_cost_nano = parse_resume_request(await request.body())
         async with database.transaction() as session:
-            row = await runs.resume_run(session, principal.account_id, run, max_cost_nano)
-            audit, details = _audit(principal, request, clock), audit_details(row)
-            await audit.record(session, "evaluation.resumed", run, details)
+            row = await runs.resume_run(session, audit.account_id, run, max_cost_nano)
+            await audit.record(session, "evaluation.resumed", run, audit_details(row))
             fields = await reported_json(session, row)
         evaluation_runner.wake()
         return fields
@@ -169,16 +161,14 @@ class EvaluationRoutes(Controller):
     @delete("/{run:str}", status_code=200, summary="Delete an evaluation run that has ended")
     async def erase(
         self,
-        principal: NamedDependency[Principal],
+        audit: NamedDependency[RequestAudit],
         database: NamedDependency[Database],
-        clock: NamedDependency[Clock],
-        request: Request[Any, Any, Any],
         run: FromPath[str],
     ) -> dict[str, Any]:
         """Delete a run with its questions and answers; usage and invoices are kept."""
         async with database.transaction() as session:
-            await runs.delete_run(session, principal.account_id, run)
-            await _audit(principal, request, clock).record(session, "evaluation.deleted", run)
+            await runs.delete_run(session, audit.account_id, run)
+            await audit.record(session, "evaluation.deleted", run)
         return {"id": run, "object": "eval.run.deleted", "deleted": True}
 
 
@@ -188,36 +178,11 @@ async def reported_json(session: AsyncSession, row: EvaluationRun) -> dict[str, 
     return run_json(row, build_report(figures, len(models_of(row))))
 
 
-@dataclass(frozen=True, slots=True)
-class _AuditLog:
-    """Records the changes of one request in the account's audit log."""
-
-    principal: Principal
-    actor: Actor
-    clock: Clock
-
-    async def record(
-        self,
-        session: AsyncSession,
-        action: str,
-        run: str,
-        details: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Record a change of a run in the transaction of the change."""
-        account_id = self.principal.account_id
-        await record_audit_event(session, self.clock, self.actor, account_id, action, run, details)
-
-
-def _audit(principal: Principal, request: Request[Any, Any, Any], clock: Clock) -> _AuditLog:
-    """Return the audit log for a request, whose actor is its API key."""
-    return _AuditLog(principal, key_actor(principal, request), clock)
-
-
 async def _create_run(
-    audit: _AuditLog, offer: EvaluationOffer, session: AsyncSession
+    audit: RequestAudit, offer: EvaluationOffer, session: AsyncSession
 ) -> dict[str, Any]:
     """Create the run of an offer and return it as JSON."""
-    file = await find_file(session, audit.principal.account_id, offer.request.file)
+    file = await find_file(session, audit.account_id, offer.request.file)
     row = await create_run(session, audit.clock, new_run(offer, file, file.filename))
     name = ids.format_id(runs.RUN_ID_PREFIX, row.id)
     await audit.record(session, "evaluation.created", name, audit_details(row))

@@ -8,9 +8,8 @@ from litestar import Controller, Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from gateway.api.actors import key_actor
+from gateway.api.audit import RequestAudit
 from gateway.call.values import Principal
-from gateway.identity.audit_log import record_audit_event
 from gateway.observations import rows
 from gateway.observations.report import load_reports, reports_json
 from gateway.observations.shadows import find_stored_results
@@ -49,20 +48,15 @@ class ObservationRoutes(Controller):
     @delete("/{request_id:str}", status_code=200, summary="Delete the observed results of a call")
     async def erase(
         self,
-        principal: NamedDependency[Principal],
+        audit: NamedDependency[RequestAudit],
         database: NamedDependency[Database],
-        clock: NamedDependency[Clock],
-        request: Request[Any, Any, Any],
         request_id: FromPath[str],
     ) -> dict[str, Any]:
         """Delete the observed results of one call, and return how many there were."""
-        actor, account_id = key_actor(principal, request), principal.account_id
         async with database.transaction() as session:
-            deleted = await rows.delete_observations(session, account_id, request_id)
+            deleted = await rows.delete_observations(session, audit.account_id, request_id)
             if deleted:
-                await record_audit_event(
-                    session, clock, actor, account_id, "observations.deleted", request_id
-                )
+                await audit.record(session, "observations.deleted", request_id)
         return {"id": request_id, "object": "feedback.observations", "deleted": deleted}
 
 

@@ -164,6 +164,17 @@
     if (form) form.requestSubmit();
   });
 
+  // Enter goes to the next field of a list of entries, Shift and Enter to the one before.
+  document.addEventListener("keydown", (event) => {
+    const entries = event.key === "Enter" && event.target.closest("[data-entries]");
+    if (!entries) return;
+    event.preventDefault();
+    const fields = [...entries.querySelectorAll("input:not([type=hidden])")];
+    const next = fields[fields.indexOf(event.target) + (event.shiftKey ? -1 : 1)];
+    next?.focus();
+    next?.select();
+  });
+
   // After a form is sent with errors, focus its first invalid field.
   function focusFirstMistake(within = document) {
     one("[aria-invalid=true]", within)?.focus();

@@ -28,6 +28,7 @@ PAGES = (
     "/dashboard/models",
     "/dashboard/models/new",
     "/dashboard/models/predict",
+    "/dashboard/models/tags",
     "/dashboard/models/comparisons",
     "/dashboard/models/comparisons/{comparison}",
     "/dashboard/models/jobs/{job}",

@@ -7,6 +7,8 @@ import pytest
 from tests.gateway.dashboard.widths import too_wide
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
+from tests.support.dashboard.plant_tags import TAG_PAGE, tag_outputs
+from tests.support.fakes.upstream import FakeUpstream
 from tests.support.models.tables import csv, machines
 
 pytestmark = NEEDS_BROWSER
@@ -43,3 +45,29 @@ async def test_table_is_confirmed_and_its_training_starts(
         await seen.page.wait_for_selector("#progress")
         assert queued in await seen.page.inner_text("#progress")
         assert await seen.faults() == []
+
+
+async def test_tags_are_corrected_with_the_keyboard_and_trained_on(
+    office: Firm, upstream: FakeUpstream, browser: Windows
+) -> None:
+    upstream.outputs = tag_outputs
+    tags = [f"{letter}{letter}_{number}" for number, letter in enumerate("abcdefghijkl")]
+    async with looked(browser, office.gateway.url, ("zh-CN", "light", 390), office.owner) as seen:
+        await seen.opens(TAG_PAGE)
+        await seen.page.fill("#tags", "\n".join(tags))
+        await seen.page.fill("#concepts", "RT; Room temperature\nSAT; Supply air temperature")
+        await seen.page.click("button[value=propose]")
+        await seen.page.wait_for_selector("#concept-11")
+        await seen.page.focus("#concept-0")
+        await seen.page.keyboard.press("Enter")
+        await seen.page.keyboard.type("SAT")
+        await seen.page.keyboard.press("Shift+Enter")
+        assert await seen.page.evaluate("document.activeElement.id") == "concept-0"
+        assert await seen.page.input_value("#concept-1") == "SAT"
+        assert [*await seen.faults(), *await too_wide(seen)] == []
+        await seen.page.click("button[value=price]")
+        await seen.page.wait_for_selector("button[value=train]")
+        assert await seen.page.input_value("#concept-1") == "SAT"
+        await seen.page.click("button[value=train]")
+        await seen.page.wait_for_selector("#progress")
+        assert "任务已排队。" in await seen.page.inner_text("#progress")

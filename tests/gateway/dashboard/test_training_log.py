@@ -1,31 +1,15 @@
 """The log of a training, and names of metrics, in Chinese."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.metric_names import metric_name
 from gateway.dashboard.training_log import LogLine, read_log
-from gateway.tables import AdaptationEvent
-from infra import ids
 from models.adaptation import Metrics
 from models.sentences import Sentence, describe_verdict, listing, sentence
+from tests.support.gateway.trainings import event
 
 CHINESE, ENGLISH = dashboard_texts("zh"), dashboard_texts("en")
-
-
-def event(message: str, level: str = "info") -> AdaptationEvent:
-    made_of = message.as_json() if isinstance(message, Sentence) else None
-    return AdaptationEvent(
-        id=ids.new_id(),
-        account_id=ids.new_id(),
-        adaptation_id=ids.new_id(),
-        level=level,
-        message=str(message),
-        sentence=made_of,
-        created_at=datetime(2026, 11, 30, tzinfo=UTC),
-    )
 
 
 COMPARED = sentence(

@@ -6,7 +6,7 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError
 
 from models.rul.signature import SENSOR_SPECS
-from tests.support.adaptations import adapted
+from tests.support.adaptations import adapted, finished
 from tests.support.builders import CATALOG, Gateway
 from tests.support.models.courses import course, courses
 from tests.support.models.histories import histories, last_steps
@@ -122,3 +122,41 @@ async def test_setting_of_another_kind_is_a_problem_of_the_file(
     body = {"model": CLASSIFIER, "schema": {"target": "state", "cap": 5}}
     found = (await real.http.post(f"/v1/files/{file.id}/check", json=body)).json()
     assert (found["valid"], found["problems"][0]["code"]) == (False, "unsupported_setting")
+
+
+async def test_observed_runs_are_rows_of_the_next_training(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
+    schema = {"target": "state", "machine": "run", "time": "step"}
+    job = await adapted(openai, CLASSIFIER, csv(courses(30, 20)), schema=schema)
+    others = courses(3, 20, seed=11)
+    runs = [course(others, name) for name in ("R0", "R1")]
+    answer = await predict(real, job.fine_tuned_model, *runs)
+    results = [
+        {
+            "request_id": answer["id"],
+            "row": row,
+            "observed": "worn",
+            "prediction": {"class": one["class"]},
+            "inputs": run,
+        }
+        for row, (one, run) in enumerate(zip(answer["predictions"], runs, strict=True))
+    ]
+    reported = await real.http.post(
+        "/v1/feedback/observations", json={"consent": True, "observations": results}
+    )
+    assert reported.status_code == 200, reported.text
+    again = await openai.fine_tuning.jobs.create(
+        model=CLASSIFIER,
+        training_file=job.training_file,
+        suffix="line-3",
+        extra_body={"schema": schema, "with_observations": True},
+    )
+    done = await finished(openai, again.id)
+    assert done.status == "succeeded", done.error
+    assert done.model_extra["score"]["observed"]["rows"] == 2
+    assert done.model_extra["score"]["examples"] == job.model_extra["score"]["examples"] + 2
+    listed = await openai.fine_tuning.jobs.list_events(again.id, limit=100)
+    events = [one.message for one in listed.data]
+    assert "2 observed results were appended to the file." in events
+    assert any(one.startswith("Read 32 series with 640 rows") for one in events)

@@ -54,3 +54,15 @@ def test_perfect_predictions_have_a_finite_distribution() -> None:
     found = fit_errors(exact, exact, np.ones(50), 50)
     assert np.all(np.isfinite(found.below(exact, 25.0)))
     assert found.below(np.array([30.0]), 25.0)[0] < 0.01 < found.below(np.array([20.0]), 25.0)[0]
+
+
+def test_probability_of_rows_with_wider_errors_is_calibrated_by_their_widening() -> None:
+    generator = np.random.default_rng(5)
+    predicted = generator.uniform(45, 55, 4_000)
+    truth = predicted + 3 * generator.normal(0, 2, len(predicted))
+    widened = distribution().below(predicted, 50, np.full(len(predicted), 3.0))
+    plain = distribution().below(predicted, 50)
+    rows = (plain > 0.85) & (plain < 0.95)
+    happened = np.mean(truth[rows] < 50)
+    assert happened == pytest.approx(widened[rows].mean(), abs=0.05)
+    assert happened < plain[rows].mean() - 0.15

@@ -11,6 +11,7 @@ import pytest
 from models.adaptation import Adaptation, TrainingFileInvalid
 from models.own_columns import OWN_COLUMNS
 from models.series.life_adapt import LifeAdapter
+from models.series.life_variant import load
 from models.tables.schema import SchemaRequest
 from models.tabular.adapt import TabularAdapter
 from models.tabular.data import Goal
@@ -157,27 +158,57 @@ class TestRegressor:
         assert caught.value.param == "parameters.costs.limit"
 
 
-def test_remaining_life_acts_where_the_end_is_near() -> None:
+@cache
+def trained_life() -> tuple[Adaptation, TableSpecialist]:
+    """A model of remaining life that is asked to act below 10 cycles."""
     request = SchemaRequest(costs={**PAIR, "limit": 10})
     adaptation = LifeAdapter(request, 1)(csv(histories()), lambda _: None)
-    model = load_series_life("mine", "1", adaptation.artefact)
+    return adaptation, load_series_life("mine", "1", adaptation.artefact)
+
+
+def life_of(rows: dict[str, list[float]]) -> dict[str, Any]:
+    """The outputs for one machine."""
+    model = trained_life()[1]
+    inputs = [
+        {"name": name, "shape": [1, len(values)], "datatype": "FP32", "data": values}
+        for name, values in rows.items()
+    ]
+    asked, columns = parse_inference(model, json.dumps({"inputs": inputs}).encode(), None)
+    (results,) = run_batch([(model, columns, 1)])
+    answer = json.loads(render_inference(model, asked, results).body)
+    return {output["name"]: output["data"][0] for output in answer["outputs"]}
+
+
+def last_rows(steps: int) -> dict[str, list[float]]:
+    """30 steps of a machine that was not in training, until so many steps before its failure."""
     last = last_steps(histories(12, seed=8), "M0", 60)
-    found = []
-    for steps in (1, 30):
-        rows = {name: values[: len(values) - steps][-30:] for name, values in last.items()}
-        inputs = [
-            {"name": name, "shape": [1, len(values)], "datatype": "FP32", "data": values}
-            for name, values in rows.items()
-        ]
-        asked, columns = parse_inference(model, json.dumps({"inputs": inputs}).encode(), None)
-        (results,) = run_batch([(model, columns, 1)])
-        answer = json.loads(render_inference(model, asked, results).body)
-        found.append({output["name"]: output["data"][0] for output in answer["outputs"]})
-    near, far = found
+    return {name: values[: len(values) - steps][-30:] for name, values in last.items()}
+
+
+def test_remaining_life_acts_where_the_end_is_near() -> None:
+    near, far = (life_of(last_rows(steps)) for steps in (1, 30))
     assert near["decision"] == "act"
     assert near["limit_probability"] > far["limit_probability"]
-    assert adaptation.score.decision is not None
-    assert adaptation.score.decision.at_thresholds <= adaptation.score.decision.never
+    decision = trained_life()[0].score.decision
+    assert decision is not None
+    assert decision.at_thresholds <= decision.never
+
+
+def test_remaining_life_of_a_machine_unlike_those_of_training_is_less_certain() -> None:
+    adaptation, model = trained_life()
+    document = load(adaptation.artefact).document
+    assert document.decider is not None
+    decider = document.decider.with_costs({**PAIR, "limit": 10}, "costs")
+    results = {"value": np.array([30.0, 30.0]), "widening": np.array([1.0, 4.0])}
+    usual, unlike = decider.decide(results)["limit_probability"]
+    assert usual < 0.05 < unlike
+    assert "widening" not in life_of(last_rows(1))
+    assert model.variant.run(columns_of(last_rows(1)))["widening"][0] >= 1.0
+
+
+def columns_of(rows: dict[str, list[float]]) -> dict[str, np.ndarray]:
+    """Rows as the columns of one machine."""
+    return {name: np.array([values], dtype=np.float32) for name, values in rows.items()}
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.catalog import Task
+from models.forecasting.history import parse_times
 from serving.errors import InputInvalid, WeightsBroken
 from serving.specialists.inference import parse_inference, render_inference, run_batch
+from serving.specialists.input_bins import describe_bins
 from serving.specialists.loader import ModelSource, load_specialist
 from serving.specialists.specialist import Specialist, model_metadata
 from tests.support.models.series import TARGET, load_curve, trained_forecaster
@@ -58,3 +61,31 @@ def test_broken_artefact_and_nested_variant_are_rejected(model: Specialist) -> N
         BASE.load_variant("load", "2", b"{}")
     with pytest.raises(InputInvalid):
         model.load_variant("load", "3", b"{}")
+
+
+def test_times_of_a_call_are_read_once(model: Specialist, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(texts: Any, name: str) -> Any:
+        if texts.dtype == object:
+            read.append(len(texts))
+        return parse_times(texts, name)
+
+    monkeypatch.setattr("models.forecasting.variant.parse_times", counted)
+    _, columns = parse_inference(model, body(), None)
+    (results,) = run_batch([(model, columns, 1)])
+    assert describe_bins(model, columns, results) is not None
+    assert read == [1]
+
+
+def test_forecast_from_texts_is_that_from_seconds(model: Specialist) -> None:
+    curve = load_curve(10, seed=9)
+    texts = {
+        "time": np.array([curve["time"][-84:]], dtype=object),
+        TARGET: np.array([curve[TARGET][-84:]], dtype=np.float32),
+        "horizon": np.array([5.0]),
+        "level": np.array([0.9]),
+    }
+    _, columns = parse_inference(model, body(5), None)
+    for name, values in model.run(texts).items():
+        assert np.array_equal(values, model.run(columns)[name]), name

@@ -10,6 +10,7 @@ from models.adaptation import Adaptation, Metrics, ProgressCallback, Score, Trai
 from models.anomaly_training.adapt import AnomalyFileAdapter
 from models.catalog import Task, load_catalog
 from models.failure_class.train import ARTEFACT
+from models.sentences import sentence
 from models.tables.schema import SchemaRequest
 from serving.errors import InputInvalid
 from serving.specialists.loader import ModelSource
@@ -35,13 +36,13 @@ from tests.support.profile import PROFILE
 
 def learn(training_file: bytes, progress: ProgressCallback) -> Adaptation:
     if training_file == b"broken":
-        raise TrainingFileInvalid("Line 1: it is broken.")
+        raise TrainingFileInvalid(sentence("Line {number}: it is broken.", number=1))
     if training_file == b"fault":
         raise ZeroDivisionError
     if training_file == b"figures":
         progress(Metrics(10, 24, 0.5))
-    progress("One machine was read.")
-    progress("Learning.")
+    progress(sentence("One machine was read."))
+    progress(sentence("Learning."))
     return Adaptation(b"\x00\x01", Score("F1", 0.5, 0.75, higher_is_better=True), 4, 1)
 
 
@@ -49,10 +50,15 @@ def lines(training_file: bytes) -> list[Any]:
     return [json.loads(line) for line in run_fine_tuning(learn, training_file)]
 
 
+def plain(text: str) -> dict[str, Any]:
+    """The line of a sentence without values."""
+    return {"progress": text, "sentence": {"template": text, "values": {}}}
+
+
 class TestFineTuningOutput:
     def test_progress_lines_precede_variant(self) -> None:
         *said, last = lines(b"x")
-        assert said == [{"progress": "One machine was read."}, {"progress": "Learning."}]
+        assert said == [plain("One machine was read."), plain("Learning.")]
         assert last == {
             "variant": {
                 "artefact": "AAE=",
@@ -76,9 +82,9 @@ class TestFineTuningOutput:
     def test_metrics_are_written_with_progress_text(self) -> None:
         *said, _ = lines(b"figures")
         metrics = {"step": 10, "total_steps": 24, "train_loss": 0.5, "valid_loss": None}
-        sentence = "Step 10 of 24, training loss 0.500."
+        told = "Step 10 of 24, training loss 0.500."
         made_of = said[0].pop("sentence")
-        assert said[0] == {"progress": sentence, "metrics": metrics}
+        assert said[0] == {"progress": told, "metrics": metrics}
         assert made_of["template"].startswith("Step {step} of {of}, training loss")
         assert made_of["values"]["loss"] == 0.5
 
@@ -86,6 +92,7 @@ class TestFineTuningOutput:
         (last,) = lines(b"broken")
         assert last["error"]["code"] == "invalid_training_file"
         assert last["error"]["message"] == "Line 1: it is broken."
+        assert last["error"]["sentence"]["values"] == {"number": 1}
 
     def test_internal_error_returns_no_details(self) -> None:
         (last,) = lines(b"fault")

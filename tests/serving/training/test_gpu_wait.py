@@ -70,7 +70,11 @@ async def test_waiting_is_reported_until_the_task_starts(monkeypatch: pytest.Mon
     async for line in fine_tune_task._wait_for_gpu(lines_after(event), 60):
         told.append(line)
         event.set()
-    assert json.loads(told[0]) == {"progress": "The training waits for a GPU."}
+    waits = "The training waits for a GPU."
+    assert json.loads(told[0]) == {
+        "progress": waits,
+        "sentence": {"template": waits, "values": {}},
+    }
     assert told[-1] == b"started"
 
 

@@ -1,5 +1,7 @@
 """Training jobs and fine-tuned models of a customer's own columns."""
 
+from datetime import UTC, datetime
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.evaluations.comparisons import rows as comparisons
@@ -8,8 +10,9 @@ from gateway.fine_tuning.acceptance import reject_job
 from gateway.fine_tuning.runner import VariantWorseThanBase
 from gateway.registry.files import parse_file_id
 from gateway.registry.variants import create_version, make_live, public_id
-from gateway.tables import Adaptation
+from gateway.tables import Adaptation, AdaptationEvent
 from infra import ids
+from models.sentences import Sentence
 from tests.support.builders import CATALOG, Gateway
 from tests.support.models.tables import csv, machines
 
@@ -100,3 +103,17 @@ async def _train(session: AsyncSession, gateway: Gateway, file: str, f1: float) 
     await jobs.record_score(session, job, score, 7)
     await create_version(session, clock, job, b"weights")
     return job
+
+
+def event(message: str, level: str = "info") -> AdaptationEvent:
+    """An event of a training with a message."""
+    made_of = message.as_json() if isinstance(message, Sentence) else None
+    return AdaptationEvent(
+        id=ids.new_id(),
+        account_id=ids.new_id(),
+        adaptation_id=ids.new_id(),
+        level=level,
+        message=str(message),
+        sentence=made_of,
+        created_at=datetime(2026, 11, 30, tzinfo=UTC),
+    )

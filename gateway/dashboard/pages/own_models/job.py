@@ -20,7 +20,7 @@ from gateway.dashboard.pages.own_models.acceptance import (
     load_candidate,
 )
 from gateway.dashboard.pages.own_models.listing import MODELS_URL
-from gateway.dashboard.training_log import read_log
+from gateway.dashboard.training_log import read_log, read_reason
 from gateway.drift.counts import MIN_ROWS
 from gateway.drift.report import load_drift
 from gateway.fine_tuning import jobs
@@ -181,11 +181,13 @@ async def _job_context(session: AsyncSession, page: PageRequest, job: str) -> di
         raise PageNotFound(error.message) from error
     events = await jobs.list_events(session, row, _SHOWN_EVENTS, None)
     accepted_by = await actor_name(session, page.account_id, row.accepted_by)
+    texts = dashboard_texts(page.language)
     return {
         "job": row,
         "shown": render_job(row),
         "name": job,
         "accepted_by": accepted_by,
-        "log": read_log(list(reversed(events)), dashboard_texts(page.language)),
+        "log": read_log(list(reversed(events)), texts),
+        "reason": None if row.error is None else read_reason(row.error["message"], events, texts),
         "is_open": not AdaptationStatus(row.status).over,
     }
