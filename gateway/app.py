@@ -41,6 +41,7 @@ from gateway.inference.stages import Stages
 from gateway.inference.usage.writer import UsageWriter
 from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
+from gateway.operations.notifications import NotificationService
 from gateway.process.background_responses import create_background_runner
 from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
@@ -52,8 +53,10 @@ from gateway.process.database_pools import (
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
 from gateway.process.integrations import (
+    create_address_rules,
     create_checkout,
     create_collector,
+    create_endpoint_sender,
     create_webhook_poster,
 )
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
@@ -67,6 +70,7 @@ from gateway.retrieval.search import VectorStoreSearcher
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
+from infra.secrets.sealer import Sealer
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
@@ -119,6 +123,13 @@ def build_components(
         collector=create_collector(settings),
         checkout=create_checkout(settings, clock, database),
         webhook_poster=create_webhook_poster(settings),
+        notifications=NotificationService(
+            database,
+            clock,
+            Sealer(pepper),
+            create_endpoint_sender(settings),
+            create_address_rules(settings),
+        ),
         router=router,
         upstream=upstream,
         model_selector=model_selector,

@@ -23,6 +23,7 @@ from billing.invoices.collection_items import (
     enqueue_change,
     enqueue_collection,
 )
+from billing.invoices.invoice_events import emit_finalized, emit_paid
 from billing.ledger.ledger import (
     Book,
     Posting,
@@ -158,6 +159,7 @@ async def finalize_invoice(
     log_event(session, MoneyEvent.INVOICE_FINALISED, invoice.account_id, **identity, **amount)
     invoice.parties = parties  # type: ignore[assignment]  # a subquery of the UPDATE
     await session.flush()
+    await emit_finalized(session, clock, profile, invoice)
     outstanding = invoice.total
     if invoice.total:
         postings = [
@@ -280,6 +282,7 @@ async def _mark_paid(session: AsyncSession, clock: Clock, invoice: Invoice) -> N
     """Set an invoice to paid, settled now; posts nothing to the ledger."""
     invoice.status, invoice.settled_at = InvoiceStatus.PAID.value, clock.now()
     await session.flush()
+    await emit_paid(session, clock, invoice)
 
 
 def _require_status(invoice: Invoice, status: InvoiceStatus) -> None:

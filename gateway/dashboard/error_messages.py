@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.notification_labels import NOTIFICATION_ERRORS
 from infra.translations import gettext_noop
 
 # Reasons for a failed test delivery, with the texts of infra/outbound/webhook_post.py.
@@ -172,5 +173,6 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         "invitation_for_another": gettext_noop(
             "This invitation is for another address. Sign out first."
         ),
+        **NOTIFICATION_ERRORS,
     }
 )

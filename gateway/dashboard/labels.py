@@ -12,6 +12,7 @@ from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_LABELS
 from gateway.dashboard.fapiao_labels import FAPIAO_ACTIONS, FAPIAO_CHECK, FAPIAO_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
+from gateway.dashboard.notification_labels import NOTIFICATION_ACTIONS, NOTIFICATION_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.dashboard.payment_labels import PAYMENT_ACTIONS, PAYMENT_CHECKS, PAYMENT_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
@@ -58,6 +59,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **BATCH_LABELS,
         **FAPIAO_LABELS,
         **GUARD_LABELS,
+        **NOTIFICATION_LABELS,
         **OWN_MODEL_LABELS,
         **PAYMENT_LABELS,
         "settlement": {
@@ -259,6 +261,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "batch.canceled": gettext_noop("Canceled a batch"),
             **BANK_ACTIONS,
             **FAPIAO_ACTIONS,
+            **NOTIFICATION_ACTIONS,
             **OWN_MODEL_ACTIONS,
             **PAYMENT_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
@@ -351,6 +354,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "ask": gettext_noop("Poll Stripe"),
             "payments": gettext_noop("Poll WeChat Pay and Alipay"),
             "notify": gettext_noop("Send e-mails and alerts"),
+            "deliver": gettext_noop("Send notifications"),
             "check": gettext_noop("Reconcile all records"),
             "drift": gettext_noop("Check customers' models for drift"),
             "improve": gettext_noop("Improve shared models"),

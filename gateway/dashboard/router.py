@@ -28,6 +28,7 @@ from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.limits import LimitPages
 from gateway.dashboard.pages.line_disputes import LineDisputePages
 from gateway.dashboard.pages.new_evaluation import NewEvaluationPages
+from gateway.dashboard.pages.notifications import NotificationPages
 from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import show_overview
 from gateway.dashboard.pages.own_models.comparisons import ComparisonPages
@@ -70,6 +71,7 @@ HANDLERS = (
     KeyPages,
     KeyPage,
     LimitPages,
+    NotificationPages,
     GuardPages,
     TeamPages,
     AuditPages,

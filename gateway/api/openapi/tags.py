@@ -34,7 +34,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
         *notification_paths(),
     ),
     "Outcomes": ("/v1/outcomes",),
-    "Alerts": ("/v1/alerts",),
+    "Alerts": ("/v1/alerts", "/v1/notification_"),
     "Guards": ("/v1/guards",),
 }
 TAGS = (
@@ -47,7 +47,7 @@ TAGS = (
     Tag(name="Batches", description="Files of calls within 24 hours, at half the price"),
     Tag(name="Billing", description="Plan, invoices, wallet"),
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
-    Tag(name="Alerts", description="Alerts about usage and limits"),
+    Tag(name="Alerts", description="Alerts and notifications: endpoints, events, deliveries"),
     Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
     Tag(name=_OPERATIONS, description="For monitoring"),
 )
