@@ -61,14 +61,6 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
         gettext_noop("Settlement disputed"),
         gettext_noop("Disputed amount: {amount}\nReason: {reason}"),
     ),
-    "incident.opened": (
-        gettext_noop("Model unavailable: {model}"),
-        gettext_noop("Calls of this model fail. We are working on it.\nSince: {since} UTC"),
-    ),
-    "incident.resolved": (
-        gettext_noop("Model available again: {model}"),
-        gettext_noop("Unavailable from {since} to {until} UTC."),
-    ),
     "notification_endpoint.test": (
         gettext_noop("Test notification"),
         gettext_noop("This endpoint receives notifications. No action is needed."),

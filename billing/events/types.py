@@ -29,7 +29,6 @@ EVENT_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "limits": ("usage.threshold_passed",),
         "fapiao": ("fapiao.issued",),
         "models": ("model.drift_detected", "model.promise_broken", "model.retrained"),
-        "incidents": ("incident.opened", "incident.resolved"),
     }
 )
 # What the webhook of the alert settings receives until its selection is changed.

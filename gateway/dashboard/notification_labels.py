@@ -24,7 +24,6 @@ NOTIFICATION_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "limits": gettext_noop("Limits"),
             "fapiao": gettext_noop("Fapiao"),
             "models": gettext_noop("Drift and retraining of your models"),
-            "incidents": gettext_noop("Incidents"),
         },
         "endpoint_state": {
             "enabled": gettext_noop("Enabled"),

@@ -138,7 +138,7 @@ async def test_api_creates_changes_tests_and_removes(firm: Firm) -> None:
     missing = await http.post("/v1/notification_deliveries/nd_1/redeliver")
     assert error_of(missing)["code"] == "notification_delivery_not_found"
     groups = (await http.get(f"{API}/event_types")).json()["data"]
-    assert {"batches", "invoices", "incidents"} <= {one["group"] for one in groups}
+    assert {"batches", "invoices", "disputes"} <= {one["group"] for one in groups}
 
 
 @pytest.mark.parametrize(
