@@ -4,6 +4,7 @@ import pytest
 
 from billing.accounts.profiles import get_profile
 from billing.collection.line_disputes import DisputeAnswer, answer_line_dispute, dispute_line
+from billing.cycle import dun_accounts
 from billing.events.texts import _TEMPLATES, event_texts
 from billing.events.types import EVENT_GROUPS, EVENT_TYPES, is_selected
 from billing.notifications.alert_targets import update_alert_target
@@ -41,7 +42,7 @@ async def test_invoice_and_line_dispute_are_told_with_their_figures(story: Story
         dispute = await dispute_line(session, *place, invoice.id, 1, "li", "Too many rows")
     async with story.database.transaction() as session:
         await answer_line_dispute(session, *place, dispute.id, DisputeAnswer("op", "They match"))
-    await firm.pays(invoice, "1.06", "bank-1")
+    await firm.pays(invoice, "1.00", "bank-1")
     told = await event_payloads(story.database)
     assert [one["type"] for one in told] == [
         "invoice.finalized",
@@ -49,7 +50,7 @@ async def test_invoice_and_line_dispute_are_told_with_their_figures(story: Story
         "line_dispute.answered",
         "invoice.paid",
     ]
-    assert (told[0]["data"]["number"], told[0]["data"]["total"]) == ("MAAS-000001", "1.06")
+    assert (told[0]["data"]["number"], told[0]["data"]["total"]) == ("MAAS-000001", "1.00")
     assert told[2]["data"]["answer"] == "They match"
     assert (told[3]["data"]["status"], told[3]["data"]["id"]) == ("paid", told[0]["data"]["id"])
     (texts, *_) = await sql(
@@ -64,12 +65,16 @@ async def test_overdue_invoice_is_told_at_each_reminder(story: Story) -> None:
     await listening(story, firm)
     await firm.use("vib", rows=100_000)
     await story.until(2026, 12, 1, 1)
-    for months in (1, 2):
-        await story.until(2027, months, 20, 1)
-    told = [one for one in await event_payloads(story.database) if one["type"] == "invoice.overdue"]
-    assert told
-    assert told[-1]["data"]["suspended"] is True
-    assert told[-1]["data"]["amount_remaining"] == told[-1]["data"]["total"]
+    for days in (31, 40):
+        story.clock.pass_(days=days)
+        await dun_accounts(story.database, story.clock)
+    told = [
+        one["data"]
+        for one in await event_payloads(story.database)
+        if one["type"] == "invoice.overdue"
+    ]
+    assert (told[-1]["suspended"], told[-1]["reminder"]) == (True, 4)
+    assert told[-1]["amount_remaining"] == told[-1]["total"] == "100.00"
 
 
 async def test_account_without_endpoint_stores_no_event(story: Story) -> None:

@@ -29,7 +29,8 @@ _PER_MINUTE = 20
 class Robots:
     """The robots' host, the messages they accepted by kind, and the next answers of a kind.
 
-    A kind in `hanging` does not answer until `release` is set.
+    A kind in `hanging` does not answer until `release` is set. `arrived` is set by the first
+    message.
     """
 
     clock: Clock
@@ -38,6 +39,7 @@ class Robots:
     answers: dict[str, list[web.Response]] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _times: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -114,6 +116,7 @@ class Robots:
         self, kind: str, body: dict[str, Any], accepted: web.Response, limited: web.Response
     ) -> web.Response:
         """Answer as the test wants, else accept the message unless there were too many."""
+        self.arrived.set()
         if kind in self.hanging:
             await self.release.wait()
         if self.answers.get(kind):

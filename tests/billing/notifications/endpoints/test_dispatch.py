@@ -286,6 +286,7 @@ class TestDispatcher:
         notified.robots.hanging = {"wecom"}
         await notified.emit("1", "batch.completed")
         running = asyncio.create_task(notified.send())
+        await notified.robots.arrived.wait()
         await notified.emit("2", "invoice.paid")
 
         async def arrived() -> bool:
@@ -332,7 +333,7 @@ class TestDispatcher:
         notified.robots.hanging = {"wecom"}
         await notified.emit()
         running = asyncio.create_task(notified.send())
-        await asyncio.sleep(0)
+        await notified.robots.arrived.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
