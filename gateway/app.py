@@ -123,13 +123,7 @@ def build_components(
         collector=create_collector(settings),
         checkout=create_checkout(settings, clock, database),
         webhook_poster=create_webhook_poster(settings),
-        notifications=NotificationService(
-            database,
-            clock,
-            Sealer(pepper),
-            create_endpoint_sender(settings),
-            create_address_rules(settings),
-        ),
+        notifications=_notification_service(settings, clock, database),
         router=router,
         upstream=upstream,
         model_selector=model_selector,
@@ -269,6 +263,14 @@ def _build_own_models(
     runner = _fine_tuning_runner(shared, clock, catalog, stages, propagation)
     offers = _build_offers(shared, settings, clock, catalog, stages.admission)
     return build_own_models(shared, clock, stages, pipeline, quotes, runner, offers)
+
+
+def _notification_service(
+    settings: Settings, clock: Clock, database: Database
+) -> NotificationService:
+    """Build the service of notification endpoints."""
+    sealer, sender = Sealer(secret_key(settings)), create_endpoint_sender(settings)
+    return NotificationService(database, clock, sealer, sender, create_address_rules(settings))
 
 
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:

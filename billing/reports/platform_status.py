@@ -50,6 +50,17 @@ _PAYMENT_DISCREPANCIES = """
     from payment_discrepancy d join payment_order o on o.id = d.order_id
     where d.resolved_at is null group by 1 order by 1
 """
+# By partial index of pending deliveries; failed are those of the last day by the time in their ids.
+_NOTIFICATIONS = """
+    select e.kind, case when d.attempts > 0 then 'retrying' else 'waiting' end, count(*)
+    from notification_delivery d join notification_endpoint e on e.id = d.endpoint_id
+    where d.status = 'pending' group by 1, 2
+    union all
+    select e.kind, 'failed', count(*)
+    from notification_delivery d join notification_endpoint e on e.id = d.endpoint_id
+    where d.id > :since and d.status = 'failed' group by 1
+    order by 1, 2
+"""
 _ORDER_WINDOW = timedelta(days=1)
 _FAILED_WINDOW = timedelta(days=7)
 _LAST_CHECK = "select at, count from check_run order by at desc, id desc limit 1"
@@ -69,8 +80,9 @@ class PlatformStatus:
 
     Labels: `outbox` action and state, `inbox` state, `invoices` currency and overdue (yes, no),
     `fapiao` state, `payment_orders` provider and state (also `refunding`), `payment_discrepancies`
-    provider. Failed outbox items are those of the last week. `checked_at` is None before the first
-    check, `oldest_fapiao` while no fapiao waits.
+    provider, `notifications` kind of endpoint and state (failed within a day). Failed outbox items
+    are those of the last week. `checked_at` is None before the first check, `oldest_fapiao` while
+    no fapiao waits.
     """
 
     workers: int
@@ -80,6 +92,7 @@ class PlatformStatus:
     invoices: Sequence[LabelledCount]
     fapiao: Sequence[LabelledCount]
     oldest_fapiao: datetime | None
+    notifications: Sequence[LabelledCount]
     payment_orders: Sequence[LabelledCount]
     payment_discrepancies: Sequence[LabelledCount]
     checked_at: datetime | None
@@ -104,6 +117,7 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
         ],
         fapiao=[LabelledCount((status,), count) for status, count, _ in fapiao],
         oldest_fapiao=min((requested_at for *_, requested_at in fapiao), default=None),
+        notifications=_labelled_counts((await session.execute(text(_NOTIFICATIONS), today)).all()),
         payment_orders=_labelled_counts(
             (await session.execute(text(_PAYMENT_ORDERS), today)).all()
         ),

@@ -384,7 +384,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "embedding": gettext_noop("Embeddings"),
             "rerank": gettext_noop("Reranking"),
             "moderation": gettext_noop("Moderation"),
-            "classification": gettext_noop("Classification"),
+            "classification": gettext_noop("AttemptVerdict"),
             "regression": gettext_noop("Regression"),
             "calculation": gettext_noop("Standard formula"),
             "alignment": gettext_noop("Name matching"),

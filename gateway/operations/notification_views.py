@@ -74,12 +74,12 @@ def render_test(tested: TestedEndpoint) -> dict[str, Any]:
     return {
         "object": "notification_test",
         "delivery": ids.format_id(DELIVERY_ID_PREFIX, tested.delivery_id),
-        "delivered": result.judgement.verdict is Verdict.DELIVERED,
-        "result": result.judgement.verdict.value,
+        "delivered": result.outcome.verdict is Verdict.DELIVERED,
+        "result": result.outcome.verdict.value,
         "http_status": result.http_status,
         "duration_ms": result.duration_ms,
         "response": result.response,
-        "error": result.judgement.reason or None,
+        "error": result.outcome.reason or None,
     }
 
 

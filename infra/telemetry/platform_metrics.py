@@ -25,6 +25,7 @@ class PlatformGauges:
     jobs: Gauge
     job_ticked: Gauge
     outbox: Gauge
+    notifications: Gauge
     inbox: Gauge
     invoices: Gauge
     fapiao: Gauge
@@ -80,6 +81,7 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
             "maas_fapiao_oldest_timestamp_seconds",
             "Time of the oldest request for a fapiao that is not issued yet; 0 if there is none.",
         ),
+        **_notification_gauges(shared),
         **_payment_gauges(shared),
         drifting=shared(
             "maas_model_drift", "Customers' models by drift level of their last check.", ("level",)
@@ -95,6 +97,17 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
         ),
         checked=shared("maas_check_timestamp_seconds", "Time of the last reconciliation."),
     )
+
+
+def _notification_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:
+    """Create the gauge of deliveries to notification endpoints."""
+    return {
+        "notifications": shared(
+            "maas_notification_deliveries",
+            "Deliveries to notification endpoints: waiting, retrying, or failed within a day.",
+            ("kind", "state"),
+        )
+    }
 
 
 def _payment_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:

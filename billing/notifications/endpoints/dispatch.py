@@ -85,7 +85,7 @@ class Dispatcher:
                 turn = await claim_turn(session, self.clock, self.sealer, busy)
             if turn is None:
                 break
-            running[asyncio.create_task(self._take(turn))] = turn.target.account_id
+            running[asyncio.create_task(self._take(turn))] = turn.recipient.account_id
             started += 1
         return started
 
@@ -96,10 +96,10 @@ class Dispatcher:
         """
         sent_at = self.clock.now()
         try:
-            result = await self.sender.send(turn.target, turn.events, sent_at)
+            result = await self.sender.send(turn.recipient, turn.events, sent_at)
             async with self.database.transaction() as session:
                 await record_result(session, self.clock, turn, result, sent_at)
         except Exception:
             structlog.get_logger().exception(
-                "a notification was not sent", endpoint=turn.target.id.hex
+                "a notification was not sent", endpoint=turn.recipient.id.hex
             )

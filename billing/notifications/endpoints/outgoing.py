@@ -18,7 +18,7 @@ from billing.events.emission import IS_PRESENT
 from billing.notifications.endpoints.addresses import read_address
 from billing.notifications.endpoints.endpoints import DISABLED, end_pending
 from billing.notifications.endpoints.kinds import cool_down, max_events, message_interval
-from billing.notifications.endpoints.sending import OutgoingEvent, SendResult, Target
+from billing.notifications.endpoints.sending import OutgoingEvent, Recipient, SendResult
 from billing.notifications.endpoints.verdicts import Verdict
 from billing.notifications.messages import EmailNotice, enqueue_email
 from billing.tables import (
@@ -55,7 +55,7 @@ _QUEUE = LeasedQueue(
 class Turn:
     """A claimed endpoint with its due deliveries, oldest first. Has one delivery at least."""
 
-    target: Target
+    recipient: Recipient
     deliveries: Sequence[UUID]
     events: Sequence[OutgoingEvent]
 
@@ -95,16 +95,18 @@ async def load_turn(
     )
     found = (await session.execute(query)).all()
     return Turn(
-        await to_target(session, sealer, row),
+        await to_recipient(session, sealer, row),
         [delivery.id for delivery, _ in found],
         [to_outgoing(event) for _, event in found],
     )
 
 
-async def to_target(session: AsyncSession, sealer: Sealer, row: NotificationEndpoint) -> Target:
-    """Return the endpoint as a target of messages."""
+async def to_recipient(
+    session: AsyncSession, sealer: Sealer, row: NotificationEndpoint
+) -> Recipient:
+    """Return the endpoint as a recipient of messages."""
     address = await read_address(session, sealer, row)
-    return Target(row.id, row.account_id, row.kind, row.language, address, row.is_alert_target)
+    return Recipient(row.id, row.account_id, row.kind, row.language, address, row.is_alert_target)
 
 
 def to_outgoing(event: NotificationEvent) -> OutgoingEvent:
@@ -125,9 +127,9 @@ async def record_result(
 
     Without `repeat`, a failure is final. Disables the endpoint if it failed for days.
     """
-    now, verdict = clock.now(), result.judgement.verdict
+    now, verdict = clock.now(), result.outcome.verdict
     endpoint = await session.get_one(
-        NotificationEndpoint, turn.target.id, with_for_update=True, populate_existing=True
+        NotificationEndpoint, turn.recipient.id, with_for_update=True, populate_existing=True
     )
     pause = _pause(endpoint, result)
     for delivery_id in turn.deliveries[: result.events]:
@@ -155,7 +157,7 @@ def _settle(
     repeat: bool,
 ) -> datetime | None:
     """Set what a delivery came to; return the time of the next attempt, None if there is none."""
-    verdict, reason = result.judgement.verdict, result.judgement.reason
+    verdict, reason = result.outcome.verdict, result.outcome.reason
     delivery.attempts += 1
     if verdict is Verdict.DELIVERED:
         delivery.status, delivery.delivered_at, delivery.last_error = "delivered", now, None
@@ -171,9 +173,9 @@ def _settle(
 
 def _pause(endpoint: NotificationEndpoint, result: SendResult) -> timedelta:
     """Return how long the endpoint gets no message."""
-    if result.judgement.verdict is Verdict.RATE_LIMITED:
+    if result.outcome.verdict is Verdict.RATE_LIMITED:
         return cool_down(endpoint.kind)
-    if not result.answered and result.judgement.verdict is Verdict.RETRY:
+    if not result.answered and result.outcome.verdict is Verdict.RETRY:
         return _QUEUE.retry.delay(max(endpoint.attempts, 1))
     return message_interval(endpoint.kind)
 
@@ -188,11 +190,11 @@ def _to_attempt(
         delivery_id=delivery.id,
         sent_at=sent_at,
         duration_ms=result.duration_ms,
-        result=result.judgement.verdict.value,
+        result=result.outcome.verdict.value,
         http_status=result.http_status,
         request=result.request,
         response=result.response,
-        error=result.judgement.reason or None,
+        error=result.outcome.reason or None,
         events=result.events,
         next_attempt_at=next_at,
     )

@@ -14,7 +14,7 @@ from billing.notifications.endpoints.fields import secret_parts
 from billing.notifications.endpoints.kinds import EMAIL, WEBHOOK
 from billing.notifications.endpoints.messages import Message, email_text, fitting, robot_body
 from billing.notifications.endpoints.robot_signing import JSON_HEADERS, signed_request
-from billing.notifications.endpoints.verdicts import Judgement, Verdict, judge
+from billing.notifications.endpoints.verdicts import AttemptVerdict, Verdict, classify
 from infra import ids
 from infra.outbound.mail import Mailer, MailNotSent, MailRefused, build_message
 from infra.outbound.webhook_post import DeliveryResult, SignedPoster
@@ -38,7 +38,7 @@ class OutgoingEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Recipient:
     """The endpoint that a message goes to. `old_ids` keeps the ids of the alert settings' webhook
     (`alert_…`) as they were before there were endpoints."""
 
@@ -57,7 +57,7 @@ class SendResult:
     `answered` is false if there was no response at all.
     """
 
-    judgement: Judgement
+    outcome: AttemptVerdict
     events: int
     duration_ms: int
     http_status: int | None
@@ -67,7 +67,7 @@ class SendResult:
     @property
     def answered(self) -> bool:
         """Whether the receiver responded, be it with an error."""
-        return self.http_status is not None or self.judgement.verdict is Verdict.DELIVERED
+        return self.http_status is not None or self.outcome.verdict is Verdict.DELIVERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,55 +80,59 @@ class EndpointSender:
     base_url: str
 
     async def send(
-        self, target: Target, events: Sequence[OutgoingEvent], at: datetime
+        self, recipient: Recipient, events: Sequence[OutgoingEvent], at: datetime
     ) -> SendResult:
         """Send the events, or as many of the first as fit into one message. Raises no error of
         the receiver."""
-        if not target.address.url:
-            return SendResult(Judgement(Verdict.RETRY, _NO_ADDRESS), 1, 0, None, "", "")
-        if target.kind == WEBHOOK:
-            return await self._send_webhook(target, events[0], at)
-        if target.kind == EMAIL:
-            return await self._send_email(target, events)
-        return await self._send_to_robot(target, events, at)
+        if not recipient.address.url:
+            return SendResult(AttemptVerdict(Verdict.RETRY, _NO_ADDRESS), 1, 0, None, "", "")
+        if recipient.kind == WEBHOOK:
+            return await self._send_webhook(recipient, events[0], at)
+        if recipient.kind == EMAIL:
+            return await self._send_email(recipient, events)
+        return await self._send_to_robot(recipient, events, at)
 
-    async def _send_webhook(self, target: Target, event: OutgoingEvent, at: datetime) -> SendResult:
+    async def _send_webhook(
+        self, recipient: Recipient, event: OutgoingEvent, at: datetime
+    ) -> SendResult:
         """Post an event as a signed webhook."""
-        key = ids.format_id(ALERT_ACTION if target.old_ids else EVENT_ID_PREFIX, event.id)
-        url, secret = target.address.url, target.address.secret
+        key = ids.format_id(ALERT_ACTION if recipient.old_ids else EVENT_ID_PREFIX, event.id)
+        url, secret = recipient.address.url, recipient.address.secret
         result = await self.poster.deliver(url, secret, key, event.payload, at)
-        return _to_send_result(target, result, 1, _json_text(event.payload))
+        return _to_send_result(recipient, result, 1, _json_text(event.payload))
 
     async def _send_to_robot(
-        self, target: Target, events: Sequence[OutgoingEvent], at: datetime
+        self, recipient: Recipient, events: Sequence[OutgoingEvent], at: datetime
     ) -> SendResult:
         """Post events as one message of a robot."""
-        messages = [self._message(event, target.language) for event in events]
-        count = fitting(target.kind, messages, target.language)
-        body = robot_body(target.kind, messages[:count], target.language)
-        url, secret = target.address.url, target.address.secret
-        request = signed_request(target.kind, url, secret, body, at)
+        messages = [self._message(event, recipient.language) for event in events]
+        count = fitting(recipient.kind, messages, recipient.language)
+        body = robot_body(recipient.kind, messages[:count], recipient.language)
+        url, secret = recipient.address.url, recipient.address.secret
+        request = signed_request(recipient.kind, url, secret, body, at)
         result = await self.poster.send(request.url, JSON_HEADERS, request.body, _RESPONSE_BYTES)
-        return _to_send_result(target, result, count, request.log_text)
+        return _to_send_result(recipient, result, count, request.log_text)
 
-    async def _send_email(self, target: Target, events: Sequence[OutgoingEvent]) -> SendResult:
+    async def _send_email(
+        self, recipient: Recipient, events: Sequence[OutgoingEvent]
+    ) -> SendResult:
         """Send events as one e-mail; its Message-ID is that of the first event."""
-        messages = [self._message(event, target.language) for event in events]
+        messages = [self._message(event, recipient.language) for event in events]
         page = f"{self.base_url}{ENDPOINTS_PAGE}"
-        subject, text = email_text(messages, target.language, page)
-        key = f"{events[0].id.hex}.{target.id.hex}"
+        subject, text = email_text(messages, recipient.language, page)
+        key = f"{events[0].id.hex}.{recipient.id.hex}"
         started = time.monotonic()
         try:
-            mail = build_message(self.mail_from, target.address.url, subject, text, key)
+            mail = build_message(self.mail_from, recipient.address.url, subject, text, key)
             await self.mailer.send(mail)
-            judgement = Judgement(Verdict.DELIVERED)
+            outcome = AttemptVerdict(Verdict.DELIVERED)
         except MailNotSent as error:
-            judgement = Judgement(Verdict.RETRY, str(error))
+            outcome = AttemptVerdict(Verdict.RETRY, str(error))
         except (MailRefused, ValueError) as error:
-            judgement = Judgement(Verdict.REJECTED, str(error))
+            outcome = AttemptVerdict(Verdict.REJECTED, str(error))
         elapsed = round((time.monotonic() - started) * 1000)
         request = f"{subject}\n\n{text}"[:_LOGGED_REQUEST]
-        return SendResult(judgement, len(events), elapsed, None, request, "")
+        return SendResult(outcome, len(events), elapsed, None, request, "")
 
     def _message(self, event: OutgoingEvent, language: str) -> Message:
         """Return the texts of an event; those of an unknown release are its type."""
@@ -137,12 +141,14 @@ class EndpointSender:
         return Message(texts.get("title", event.type), texts.get("text", ""), link)
 
 
-def _to_send_result(target: Target, result: DeliveryResult, count: int, request: str) -> SendResult:
-    """Judge a response and remove secrets from what is logged of it."""
-    judgement = judge(target.kind, result)
-    hidden = secret_parts(target.kind, target.address.url, target.address.secret)
+def _to_send_result(
+    recipient: Recipient, result: DeliveryResult, count: int, request: str
+) -> SendResult:
+    """Classify a response and remove secrets from what is logged of it."""
+    outcome = classify(recipient.kind, result)
+    hidden = secret_parts(recipient.kind, recipient.address.url, recipient.address.secret)
     return SendResult(
-        Judgement(judgement.verdict, _without(hidden, judgement.reason)),
+        AttemptVerdict(outcome.verdict, _without(hidden, outcome.reason)),
         count,
         result.duration_ms,
         result.status,

@@ -13,7 +13,7 @@ from billing.events.emission import new_delivery
 from billing.events.texts import event_texts
 from billing.events.types import TEST_EVENT
 from billing.notifications.endpoints.endpoints import ENDPOINT_ID_PREFIX, find_endpoint
-from billing.notifications.endpoints.outgoing import Turn, record_result, to_outgoing, to_target
+from billing.notifications.endpoints.outgoing import Turn, record_result, to_outgoing, to_recipient
 from billing.notifications.endpoints.sending import ENDPOINTS_PAGE, EndpointSender, SendResult
 from billing.tables import NotificationDelivery, NotificationEvent
 from infra import ids
@@ -58,7 +58,7 @@ async def send_test_message(
     sent_at = clock.now()
     async with database.transaction() as session:
         turn = await _prepare(session, sealer, account_id, endpoint_id, sent_at)
-    result = await sender.send(turn.target, turn.events, sent_at)
+    result = await sender.send(turn.recipient, turn.events, sent_at)
     async with database.transaction() as session:
         await record_result(session, clock, turn, result, sent_at, repeat=False)
     return TestedEndpoint(turn.deliveries[0], result)
@@ -91,8 +91,8 @@ async def _prepare(
     delivery.due_at = now + _RESERVED
     session.add(delivery)
     await session.flush()
-    target = await to_target(session, sealer, endpoint)
-    return Turn(target, [delivery.id], [to_outgoing(event)])
+    recipient = await to_recipient(session, sealer, endpoint)
+    return Turn(recipient, [delivery.id], [to_outgoing(event)])
 
 
 async def _require_interval(

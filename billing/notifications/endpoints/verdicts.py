@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class AttemptVerdict:
     """Verdict and reason of an attempt; the reason is empty if it was delivered."""
 
     verdict: Verdict
@@ -77,33 +77,33 @@ _CODES: Mapping[str, _Codes] = MappingProxyType(
 _SLACK_REJECTED = (400, 403, 404, 410)
 
 
-def judge(kind: str, result: DeliveryResult) -> Judgement:
+def classify(kind: str, result: DeliveryResult) -> AttemptVerdict:
     """Return what a response means for an endpoint of this kind."""
     if result.status is None:
-        return Judgement(Verdict.RETRY, result.error or "")
+        return AttemptVerdict(Verdict.RETRY, result.error or "")
     if result.status == _TOO_MANY_REQUESTS:
-        return Judgement(Verdict.RATE_LIMITED, _http_reason(result))
+        return AttemptVerdict(Verdict.RATE_LIMITED, _http_reason(result))
     if kind == SLACK:
-        return _judge_slack(result)
+        return _classify_slack(result)
     if not result.delivered:
-        return Judgement(Verdict.RETRY, _http_reason(result))
+        return AttemptVerdict(Verdict.RETRY, _http_reason(result))
     if kind in ROBOTS:
-        return _judge_codes(_CODES[kind], result)
-    return Judgement(Verdict.DELIVERED)
+        return _classify_codes(_CODES[kind], result)
+    return AttemptVerdict(Verdict.DELIVERED)
 
 
-def _judge_slack(result: DeliveryResult) -> Judgement:
+def _classify_slack(result: DeliveryResult) -> AttemptVerdict:
     """Return what Slack's response means: `ok`, or a status with an error name as body."""
     if result.delivered:
         if result.excerpt.strip() == "ok":
-            return Judgement(Verdict.DELIVERED)
-        return Judgement(Verdict.RETRY, "The response is not Slack's.")
+            return AttemptVerdict(Verdict.DELIVERED)
+        return AttemptVerdict(Verdict.RETRY, "The response is not Slack's.")
     reason = f"{_http_reason(result)}: {result.excerpt.strip()}"[:_MAX_REASON]
     rejected = result.status in _SLACK_REJECTED
-    return Judgement(Verdict.REJECTED if rejected else Verdict.RETRY, reason)
+    return AttemptVerdict(Verdict.REJECTED if rejected else Verdict.RETRY, reason)
 
 
-def _judge_codes(codes: _Codes, result: DeliveryResult) -> Judgement:
+def _classify_codes(codes: _Codes, result: DeliveryResult) -> AttemptVerdict:
     """Return what the error code in a response body means; unknown codes are retried."""
     try:
         body = json.loads(result.excerpt)
@@ -111,13 +111,13 @@ def _judge_codes(codes: _Codes, result: DeliveryResult) -> Judgement:
         body = None
     code = _find_code(codes, body)
     if code is None:
-        return Judgement(Verdict.RETRY, "The response is not the robot's.")
+        return AttemptVerdict(Verdict.RETRY, "The response is not the robot's.")
     if code == 0:
-        return Judgement(Verdict.DELIVERED)
+        return AttemptVerdict(Verdict.DELIVERED)
     reason = f"{code}: {str(body.get(codes.message, '')).strip()}"[:_MAX_REASON]
     if code in codes.limited:
-        return Judgement(Verdict.RATE_LIMITED, reason)
-    return Judgement(Verdict.REJECTED if code in codes.rejected else Verdict.RETRY, reason)
+        return AttemptVerdict(Verdict.RATE_LIMITED, reason)
+    return AttemptVerdict(Verdict.REJECTED if code in codes.rejected else Verdict.RETRY, reason)
 
 
 def _find_code(codes: _Codes, body: Any) -> int | None:

@@ -314,8 +314,13 @@ def _after_change(
     """Show a new secret once, or go back to the endpoints."""
     if stored.secret is None:
         return page.redirect(f"{ENDPOINTS_PAGE}?done={done}")
-    shown = {"secret": stored.secret, "url": stored.address, "warning": warning}
-    return page.render("webhook_secret.html", back=ENDPOINTS_PAGE, **shown)
+    return page.render(
+        "webhook_secret.html",
+        secret=stored.secret,
+        url=stored.address,
+        warning=warning,
+        back=ENDPOINTS_PAGE,
+    )
 
 
 def _form_context(page: PageRequest, form: FormState) -> dict[str, Any]:

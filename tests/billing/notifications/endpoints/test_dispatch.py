@@ -13,8 +13,9 @@ from billing.accounts.profiles import update_profile
 from billing.notifications.endpoints.endpoints import DISABLED
 from billing.notifications.endpoints.sending import SendResult
 from billing.notifications.endpoints.trial import NotificationTestTooSoon, send_test_message
-from tests.billing.notifications.endpoints.conftest import Notified
+from billing.reports.platform_status import LabelledCount, read_platform_status
 from tests.support.billing.making import sql
+from tests.support.billing.notified import Notified
 from tests.support.builders import SEALER
 from tests.support.fakes.robots import DINGTALK_SECRET, DINGTALK_TOKEN
 from tests.support.fakes.smtp import FakeSmtp
@@ -213,6 +214,16 @@ class TestFailures:
         assert await notified.send() == 1
         assert await notified.send(10) == 1
         assert await notified.send(10) == 0
+        await sql(
+            notified.story.database,
+            "update notification_delivery set status = 'failed' where attempts = 0",
+        )
+        async with notified.story.database.transaction() as session:
+            status = await read_platform_status(session, notified.story.clock.now())
+        assert status.notifications == [
+            LabelledCount(("webhook", "failed"), 1),
+            LabelledCount(("webhook", "retrying"), 2),
+        ]
 
     async def test_retries_end_after_three_days(self, notified: Notified, hook: Hook) -> None:
         await notified.add("webhook", hook.url)
@@ -360,7 +371,7 @@ class TestTrial:
         made = await notified.add("feishu", secret="wrong")
         place = (notified.story.database, notified.story.clock, SEALER, notified.sender)
         tested = await send_test_message(*place, notified.account_id, made.row.id)
-        assert tested.result.judgement.verdict == "rejected"
+        assert tested.result.outcome.verdict == "rejected"
         with pytest.raises(NotificationTestTooSoon):
             await send_test_message(*place, notified.account_id, made.row.id)
         (logged,) = await notified.log()

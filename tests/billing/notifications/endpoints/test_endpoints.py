@@ -25,8 +25,8 @@ from billing.notifications.endpoints.endpoints import (
     roll_secret,
 )
 from billing.notifications.endpoints.fields import NotificationEndpointInvalid
-from tests.billing.notifications.endpoints.conftest import Notified
 from tests.support.billing.making import sql
+from tests.support.billing.notified import Notified
 from tests.support.builders import SEALER
 from tests.support.fakes.webhook_receiver import Hook
 
