@@ -221,8 +221,8 @@ class TestFailures:
         async with notified.story.database.transaction() as session:
             status = await read_platform_status(session, notified.story.clock.now())
         assert status.notifications == [
-            LabelledCount(("webhook", "failed"), 1),
-            LabelledCount(("webhook", "retrying"), 2),
+            LabelledCount(("webhook", "failed"), 2),
+            LabelledCount(("webhook", "retrying"), 1),
         ]
 
     async def test_retries_end_after_three_days(self, notified: Notified, hook: Hook) -> None:
