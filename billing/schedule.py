@@ -33,6 +33,7 @@ from billing.cycle import (
 )
 from billing.fapiao.red_letters import request_due_red_letters
 from billing.job_queue import count_running_workers
+from billing.notifications.endpoints.dispatch import Dispatcher
 from billing.notifications.outbox_handlers import Notifier
 from billing.outbox import RetryLater, process_due_items
 from billing.outcomes.settlement.jobs import settle_outcomes
@@ -44,7 +45,6 @@ from billing.reconciliation.job import run_record_check
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.outbound.mail import Mailer
-from infra.outbound.webhook_post import SignedPoster
 from infra.secrets.sealer import Sealer
 
 
@@ -57,14 +57,15 @@ class Worker:
     inputs of customers' models with those of their training. `tend_signups` deletes old sign-ups
     and revokes starting grants of accounts with one payer. `payments` asks payment providers
     about orders and refunds, `top_ups` charges saved payment methods; None if none is configured.
+    `dispatcher` sends to notification endpoints.
     """
 
     database: Database
     clock: Clock
     mailer: Mailer
     sender: str
-    poster: SignedPoster
     sealer: Sealer
+    dispatcher: Dispatcher
     collector: Collector | None = None
     measure: MeasureFunction = measure_effect
     improve: Callable[[], Awaitable[None]] | None = None
@@ -140,11 +141,14 @@ class Worker:
             await self.top_ups.run()
 
     async def send_notifications(self) -> None:
-        """Send due e-mails and webhooks. A separate job, because receivers may be slow."""
-        notifier = Notifier(
-            self.database, self.clock, self.mailer, self.sender, self.poster, self.sealer
-        )
+        """Send due e-mails. A separate job, because the mail server may be slow."""
+        notifier = Notifier(self.database, self.clock, self.mailer, self.sender, self.sealer)
         await process_due_items(self.database, self.clock, notifier.handlers)
+
+    async def deliver_events(self) -> None:
+        """Send events to notification endpoints, and delete events past the retention."""
+        await self.dispatcher.send_due()
+        await self.dispatcher.delete_old_events()
 
     async def check_records(self) -> None:
         """Check that usage, quotas, invoices and the ledger agree."""
@@ -170,6 +174,7 @@ class Worker:
 _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "exchange": ("* * * * * */5", Worker.sync_collector),
     "notify": ("* * * * * */5", Worker.send_notifications),
+    "deliver": ("* * * * * */5", Worker.deliver_events),
     "bill": ("* * * * *", Worker.bill),
     "ask": ("*/5 * * * *", Worker.poll_collector),
     "payments": ("* * * * * */10", Worker.poll_payments),

@@ -43,6 +43,7 @@ from gateway.inference.stages import Stages
 from gateway.inference.usage.writer import UsageWriter
 from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
+from gateway.operations.notifications import NotificationService
 from gateway.process.background_responses import create_background_runner
 from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
@@ -54,8 +55,10 @@ from gateway.process.database_pools import (
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
 from gateway.process.integrations import (
+    create_address_rules,
     create_checkout,
     create_collector,
+    create_endpoint_sender,
     create_webhook_poster,
 )
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
@@ -70,6 +73,7 @@ from gateway.signups.factory import build_signups
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
+from infra.secrets.sealer import Sealer
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
@@ -122,6 +126,7 @@ def build_components(
         collector=create_collector(settings),
         checkout=create_checkout(settings, clock, database),
         webhook_poster=create_webhook_poster(settings),
+        notifications=_notification_service(settings, clock, database),
         router=router,
         upstream=upstream,
         model_selector=model_selector,
@@ -270,6 +275,14 @@ def _build_own_models(
     runner = _fine_tuning_runner(shared, clock, catalog, stages, propagation)
     offers = _build_offers(shared, settings, clock, catalog, stages.admission)
     return build_own_models(shared, clock, stages, pipeline, quotes, runner, offers)
+
+
+def _notification_service(
+    settings: Settings, clock: Clock, database: Database
+) -> NotificationService:
+    """Build the service of notification endpoints."""
+    sealer, sender = Sealer(secret_key(settings)), create_endpoint_sender(settings)
+    return NotificationService(database, clock, sealer, sender, create_address_rules(settings))
 
 
 def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:

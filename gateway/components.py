@@ -31,6 +31,7 @@ from gateway.inference.quotes import Quotes
 from gateway.inference.stages import Stages
 from gateway.inference.usage.writer import UsageWriter
 from gateway.mcp.toolbox import Toolbox
+from gateway.operations.notifications import NotificationService
 from gateway.process.batch_processing import BatchProcessing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
@@ -77,6 +78,7 @@ class Components:
     collector: Collector | None
     checkout: Checkout
     webhook_poster: SignedPoster
+    notifications: NotificationService
     router: Router
     upstream: UpstreamClient
     model_selector: ModelSelector
@@ -179,7 +181,7 @@ _INJECTABLE = (
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     "prompt_counts",
     *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
-    *("secure", "settings", "signups"),
+    *("notifications", "secure", "settings", "signups"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
 # Those of `Components.own_models`.

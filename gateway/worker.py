@@ -7,13 +7,14 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import time
+from datetime import time, timedelta
 
 import procrastinate
 import structlog
 from procrastinate.exceptions import ConnectorException
 
 from billing.collection.payments.poller import PaymentPoller
+from billing.notifications.endpoints.dispatch import Dispatcher
 from billing.schedule import Worker, create_job_app
 from gateway.drift.check import DriftCheck
 from gateway.observations.check import PromiseCheck
@@ -22,8 +23,8 @@ from gateway.process.integrations import (
     create_auto_top_ups,
     create_checkout,
     create_collector,
+    create_endpoint_sender,
     create_mailer,
-    create_webhook_poster,
 )
 from gateway.shared_models.factory import create_proposer
 from gateway.shared_models.schedule import NightlyProposals
@@ -43,8 +44,8 @@ from models.catalog import Catalog, load_configured_catalog
 from models.catalog.reloading import CatalogSource
 
 # More than there are kinds of periodic jobs, so that no kind waits for a slow job of another kind.
-_CONCURRENCY = 12
-_POOL_SIZE = 14
+_CONCURRENCY = 16
+_POOL_SIZE = 18
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RESTART_DELAY_S = 1.0
 
@@ -58,6 +59,7 @@ async def run_worker(settings: Settings) -> None:
     collector = create_collector(settings)
     checkout = create_checkout(settings, SystemClock(), database)
     top_ups = create_auto_top_ups(settings, SystemClock(), database)
+    sealer = Sealer(secret_key(settings))
     try:
         async with _nightly_proposals(settings, database) as nightly_job:
             worker = Worker(
@@ -65,8 +67,14 @@ async def run_worker(settings: Settings) -> None:
                 clock=SystemClock(),
                 mailer=create_mailer(settings),
                 sender=settings.mail_from,
-                poster=create_webhook_poster(settings),
-                sealer=Sealer(secret_key(settings)),
+                sealer=sealer,
+                dispatcher=Dispatcher(
+                    database,
+                    SystemClock(),
+                    sealer,
+                    create_endpoint_sender(settings),
+                    timedelta(days=settings.notification_retention_days),
+                ),
                 collector=collector,
                 improve=nightly_job,
                 check_inputs=_model_checks(database),

@@ -281,6 +281,14 @@ class Settings(SignupSettings):
         description="private networks to which customers' webhooks may be sent, such as "
         "`10.1.0.0/16`, separated by commas; unset: public addresses only",
     )
+    robot_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="hosts beside the vendors' own to which messages of chat robots may be sent, "
+        "such as a proxy `chat.example.com:8443`, separated by commas; unset: the vendors' only",
+    )
+    notification_retention_days: Annotated[int, Field(ge=4, le=365)] = Field(
+        30, description="days for which events and their deliveries are stored"
+    )
     improve_at: str | None = Field(
         None,
         pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
@@ -339,7 +347,7 @@ class Settings(SignupSettings):
             return value
         return [path.strip() for path in value.split(",") if path.strip()]
 
-    @field_validator("webhook_networks", "trusted_proxies", mode="before")
+    @field_validator("webhook_networks", "trusted_proxies", "robot_hosts", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         """Split a text at commas and spaces; other values are returned unchanged."""

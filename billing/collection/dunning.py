@@ -15,15 +15,18 @@ from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile, profile_collection, profile_time_zone
 from billing.dates import local_day
+from billing.events.emission import Event, emit_event
+from billing.events.texts import localised
 from billing.invoices.available_credit import refresh_account_credit
 from billing.invoices.collection_items import enqueue_charge
 from billing.invoices.instalments import find_unpaid_part, list_parts, sum_due_parts
+from billing.invoices.invoice_events import invoice_data, invoice_page
 from billing.invoices.lifecycle import get_invoice, mark_uncollectible
 from billing.invoices.numbering import format_invoice_number
 from billing.invoices.payment_terms import load_payment_terms
 from billing.invoices.suspension import is_worth_collecting, suspend_calls
 from billing.ledger.ledger import outstanding_amount
-from billing.money import Money
+from billing.money import Money, minor_text
 from billing.notifications.messages import EmailNotice, enqueue_email
 from billing.rating.payment_terms import DEFAULT_DUNNING_POLICY, DunningPolicy
 from billing.tables import BillingProfile, Invoice, InvoiceStatus, LegalEntity
@@ -111,6 +114,7 @@ async def take_dunning_step(
     part = find_unpaid_part(parts, owed)
     step_key = f"{step}" if part is None else f"{part.number}.{step}"
     await enqueue_email(session, clock, profile, f"invoice:{invoice.id}:dunning:{step_key}", notice)
+    await _emit_overdue(session, clock, invoice, notice, due, kind == "suspended")
     if profile_collection(profile).is_charged and invoice.external_invoice is not None:
         await enqueue_charge(session, clock, invoice, f"dunning:{step}")
     return True
@@ -135,3 +139,25 @@ async def _build_notice(
         "due": local_day(due, profile_time_zone(profile)).isoformat(),
     }
     return EmailNotice(kind, values)
+
+
+async def _emit_overdue(
+    session: AsyncSession,
+    clock: Clock,
+    invoice: Invoice,
+    notice: EmailNotice,
+    outstanding: int,
+    suspended: bool,  # a field of the event
+) -> None:
+    """Emit `invoice.overdue`, once per dunning step."""
+    data = {
+        **await invoice_data(session, invoice),
+        "amount_remaining": minor_text(outstanding, invoice.currency),
+        "reminder": invoice.reminders,
+        "suspended": suspended,
+    }
+    key = f"invoice.overdue:{invoice.id}:{invoice.reminders}"
+    texts = localised(notice.render_without_greeting)
+    page = invoice_page(invoice)
+    event = Event(invoice.account_id, "invoice.overdue", key, data, texts, page)
+    await emit_event(session, clock, event)

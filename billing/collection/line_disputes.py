@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import get_profile, lock_profile
+from billing.collection.line_dispute_events import emit_dispute_answered, emit_dispute_opened
 from billing.invoices.credit_notes import CreditNoteRequest, create_credit_note
 from billing.invoices.lifecycle import get_invoice, list_invoice_lines
 from billing.invoices.numbering import format_invoice_number
@@ -99,6 +100,7 @@ async def dispute_line(
     )
     session.add(dispute)
     await session.flush()
+    await emit_dispute_opened(session, clock, invoice, dispute)
     return dispute
 
 
@@ -222,6 +224,9 @@ async def _notify_customer(session: AsyncSession, clock: Clock, dispute: LineDis
     profile = await get_profile(session, dispute.account_id)
     notice = EmailNotice(f"line_{line_dispute_status(dispute)}", values)
     await enqueue_email(session, clock, profile, f"line_dispute:{dispute.id}", notice)
+    await emit_dispute_answered(
+        session, clock, invoice, dispute, notice, line_dispute_status(dispute)
+    )
 
 
 def _validate_text(text: str, field: str) -> None:

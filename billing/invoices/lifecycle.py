@@ -24,6 +24,7 @@ from billing.invoices.collection_items import (
     enqueue_collection,
 )
 from billing.invoices.instalments import move_due_date
+from billing.invoices.invoice_events import emit_finalized, emit_paid
 from billing.invoices.payment_terms import store_payment_terms
 from billing.ledger.ledger import (
     Book,
@@ -174,6 +175,7 @@ async def finalize_invoice(
     invoice.parties = parties  # type: ignore[assignment]  # a subquery of the UPDATE
     await session.flush()
     await store_payment_terms(session, invoice, now, may_split=collection.is_manual)
+    await emit_finalized(session, clock, profile, invoice)
     outstanding = invoice.total
     if outstanding:
         await _post_invoice(session, clock, invoice, fee_book)
@@ -308,6 +310,7 @@ async def _mark_paid(session: AsyncSession, clock: Clock, invoice: Invoice) -> N
     invoice.status, invoice.settled_at = InvoiceStatus.PAID.value, clock.now()
     await session.flush()
     await activate_paid_purchase(session, invoice.account_id, invoice.id, clock.now())
+    await emit_paid(session, clock, invoice)
 
 
 def _require_status(invoice: Invoice, status: InvoiceStatus) -> None:

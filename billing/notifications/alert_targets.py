@@ -1,20 +1,25 @@
 """An account's alert target: its webhook URL, secret and alert percentages."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import get_profile, lock_profile
-from billing.tables import AlertTarget, OutboxItem
+from billing.tables import AlertTarget, NotificationDelivery, NotificationEndpoint
+from infra import ids
 from infra.errors import AppError
 from infra.outbound.webhook_post import new_secret
 
 DEFAULT_PERCENTAGES = (50, 80, 100)
-ALERT_ACTION = "alert"  # the action of alert webhooks in the outbox
+# The action of alerts in the outbox of the previous version, and the prefix of their ids.
+ALERT_ACTION = "alert"
 _MAX_PERCENTAGES = 20
 _MAX_URL_LENGTH = 2000
 
@@ -25,6 +30,17 @@ class AlertTargetInvalid(AppError):
     status = 400
     type = "invalid_request_error"
     code = "alert_target_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliveredAlert:
+    """An alert that its webhook did not accept; `due_at` is None after the last attempt."""
+
+    id: str
+    created_at: datetime
+    attempts: int
+    reason: str
+    due_at: datetime | None
 
 
 async def get_alert_target(session: AsyncSession, account_id: UUID) -> AlertTarget:
@@ -49,11 +65,24 @@ async def update_alert_target(
     if url is not None and url != target.url:
         secret = new_secret() if _validate_url(url) else ""
         target.url, target.secret = url, secret
+        await _enable_endpoint(session, account_id)
     if percentages is not None:
         target.percentages = require_percentages(percentages)
     session.add(target)
     await session.flush()
     return secret or None
+
+
+async def _enable_endpoint(session: AsyncSession, account_id: UUID) -> None:
+    """Enable the endpoint of the alert settings, which has another URL now."""
+    await session.execute(
+        update(NotificationEndpoint)
+        .where(
+            col(NotificationEndpoint.account_id) == account_id,
+            col(NotificationEndpoint.is_alert_target),
+        )
+        .values(enabled=True, disabled_reason="", failing_since=None, failures=0, attempts=0)
+    )
 
 
 async def alert_target_json(session: AsyncSession, account_id: UUID) -> dict[str, Any]:
@@ -66,35 +95,50 @@ async def alert_target_json(session: AsyncSession, account_id: UUID) -> dict[str
         "percentages": target.percentages,
         "email": profile.email or None,
         "undelivered": [
-            _undelivered_json(item) for item in await list_undelivered_alerts(session, account_id)
+            _undelivered_json(alert) for alert in await list_undelivered_alerts(session, account_id)
         ],
     }
 
 
-async def list_undelivered_alerts(session: AsyncSession, account_id: UUID) -> list[OutboxItem]:
+async def list_undelivered_alerts(
+    session: AsyncSession, account_id: UUID
+) -> list[UndeliveredAlert]:
     """List the 10 newest alert webhooks that failed at least once and are not delivered."""
     query = (
-        select(OutboxItem)
-        .where(
-            col(OutboxItem.account_id) == account_id,
-            col(OutboxItem.action) == ALERT_ACTION,
-            col(OutboxItem.done_at).is_(None),
-            col(OutboxItem.last_error).is_not(None),
+        select(NotificationDelivery)
+        .join(
+            NotificationEndpoint,
+            col(NotificationEndpoint.id) == col(NotificationDelivery.endpoint_id),
         )
-        .order_by(col(OutboxItem.id).desc())
+        .where(
+            col(NotificationDelivery.account_id) == account_id,
+            col(NotificationEndpoint.is_alert_target),
+            col(NotificationDelivery.status) != "delivered",
+            col(NotificationDelivery.attempts) > 0,
+        )
+        .order_by(col(NotificationDelivery.id).desc())
         .limit(10)
     )
-    return list((await session.scalars(query)).all())
+    return [
+        UndeliveredAlert(
+            ids.format_id(ALERT_ACTION, row.event_id),
+            row.created_at,
+            row.attempts,
+            row.last_error or "",
+            row.due_at if row.status == "pending" else None,
+        )
+        for row in await session.scalars(query)
+    ]
 
 
-def _undelivered_json(item: OutboxItem) -> dict[str, Any]:
-    """Return an undelivered alert as JSON; `tried_again_at` is null if it was given up."""
+def _undelivered_json(alert: UndeliveredAlert) -> dict[str, Any]:
+    """Return an undelivered alert as JSON; `tried_again_at` is null after the last attempt."""
     return {
-        "id": f"{ALERT_ACTION}_{item.id.hex}",
-        "created_at": item.created_at.isoformat(),
-        "attempts": item.attempts,
-        "reason": item.last_error,
-        "tried_again_at": None if item.given_up_at else item.due_at.isoformat(),
+        "id": alert.id,
+        "created_at": alert.created_at.isoformat(),
+        "attempts": alert.attempts,
+        "reason": alert.reason,
+        "tried_again_at": None if alert.due_at is None else alert.due_at.isoformat(),
     }
 
 

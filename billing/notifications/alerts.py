@@ -1,8 +1,8 @@
 """Usage alerts: notify an account when its usage crosses a threshold of a limit.
 
 Thresholds are 50, 80 and 100 % of each monitored limit (monitored_limits.py), or the account's own
-percentages. Each threshold is notified once per period, by e-mail and signed webhook, and again if
-the limit was raised and usage reaches the new threshold.
+percentages. Each threshold is notified once per period, by e-mail and to notification endpoints,
+and again if the limit was raised and usage reaches the new threshold.
 """
 
 from datetime import datetime
@@ -14,15 +14,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.events.emission import Event, emit_event
+from billing.events.texts import localised
 from billing.invoices.usage_position import UsagePosition
-from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target
+from billing.notifications.alert_targets import get_alert_target
 from billing.notifications.messages import enqueue_email
 from billing.notifications.monitored_limits import MonitoredLimit, load_monitored_limits
 from billing.notifications.project_limits import load_project_limits
-from billing.outbox import enqueue
-from billing.tables import AlertSent, AlertTarget
-from infra import ids
+from billing.tables import AlertSent
 from infra.clock import Clock
+
+_EVENT, _PAGE = "usage.threshold_passed", "/dashboard/limits"
 
 
 async def enqueue_alerts(session: AsyncSession, clock: Clock, position: UsagePosition) -> int:
@@ -33,7 +35,7 @@ async def enqueue_alerts(session: AsyncSession, clock: Clock, position: UsagePos
     for limit in [*limits, *await load_project_limits(session, position)]:
         percentages = target.percentages if limit.percentages is None else limit.percentages
         for percent in limit.crossed_percentages(percentages):
-            count += await _enqueue_alert(session, clock, position, target, limit, percent)
+            count += await _enqueue_alert(session, clock, position, limit, percent)
     return count
 
 
@@ -41,11 +43,10 @@ async def _enqueue_alert(
     session: AsyncSession,
     clock: Clock,
     position: UsagePosition,
-    target: AlertTarget,
     limit: MonitoredLimit,
     percent: int,
 ) -> bool:
-    """Enqueue e-mail and webhook for a crossed threshold; return False if sent before."""
+    """Enqueue the e-mail and emit the event of a crossed threshold; False if sent before."""
     account_id, profile, now = position.account_id, position.profile, clock.now()
     subject = await _record_threshold(session, account_id, limit, percent, now)
     if subject is None:
@@ -53,9 +54,13 @@ async def _enqueue_alert(
     key = f"alert:{account_id}:{limit.since:%Y%m%dT%H%M}:{subject}:{percent}"
     notice = limit.notice(profile.locale, position.currency, percent)
     await enqueue_email(session, clock, profile, key, notice)
-    if target.url:
-        payload = _webhook_payload(account_id, limit, position.currency, percent, now)
-        await enqueue(session, clock, account_id, ALERT_ACTION, key, key, payload)
+    data = _event_data(limit, position.currency, percent)
+    texts = localised(
+        lambda locale: limit.notice(locale, position.currency, percent).render_without_greeting(
+            locale
+        )
+    )
+    await emit_event(session, clock, Event(account_id, _EVENT, key, data, texts, _PAGE))
     return True
 
 
@@ -122,12 +127,9 @@ async def _max_alerted_usage(
     return int((await session.execute(query)).scalar_one())
 
 
-def _webhook_payload(
-    account_id: UUID, limit: MonitoredLimit, currency: str, percent: int, now: datetime
-) -> dict[str, Any]:
-    """Return the JSON body of the `usage.threshold_passed` webhook."""
-    data = {
-        "account": ids.format_id("acct", account_id),
+def _event_data(limit: MonitoredLimit, currency: str, percent: int) -> dict[str, Any]:
+    """Return the content of the event `usage.threshold_passed`."""
+    return {
         "subject": limit.subject,
         "percent": percent,
         "used": limit.text(limit.used),
@@ -135,4 +137,3 @@ def _webhook_payload(
         "currency": currency if limit.money else None,
         "period_start": limit.since.isoformat(),
     }
-    return {"type": "usage.threshold_passed", "timestamp": now.isoformat(), "data": data}

@@ -57,6 +57,14 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "expire on {expires_at}.\n"
         ),
     ),
+    "endpoint_disabled": (
+        gettext_noop("Notifications stopped: {name}"),
+        gettext_noop(
+            "Hello,\n\nNotifications to {name} have failed since {since} UTC, so the endpoint was "
+            "disabled.\nCheck its address and secret, then enable it on the page of notifications. "
+            "Notifications that were not delivered can be delivered again there.\n"
+        ),
+    ),
     "drift_moderate": (
         gettext_noop("Model drift: {model}"),
         gettext_noop(
@@ -177,6 +185,11 @@ class EmailNotice:
         texts = billing_texts(locale)
         subject, text = _TEMPLATES[self.kind]
         return texts.text(subject, **self.values), texts.text(text, **self.values)
+
+    def render_without_greeting(self, locale: str) -> tuple[str, str]:
+        """Return the subject and the text after its first paragraph, for messages to a chat."""
+        subject, text = self.render(locale)
+        return subject, text.partition("\n\n")[2].strip()
 
 
 async def enqueue_email(

@@ -1,4 +1,4 @@
-"""Events of an account's own models, by e-mail and by the webhook of its alerts."""
+"""Events of an account's own models, by e-mail and to its notification endpoints."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_profile
-from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target
+from billing.events.emission import Event, emit_event
+from billing.events.texts import localised
 from billing.notifications.messages import EmailNotice, enqueue_email
-from billing.outbox import enqueue
-from infra import ids
 from infra.clock import Clock
+
+_PAGE = "/dashboard/models"
 
 
 async def enqueue_model_event(
@@ -23,17 +24,11 @@ async def enqueue_model_event(
     notice: EmailNotice,
     data: Mapping[str, Any],
 ) -> None:
-    """Enqueue e-mail and webhook of an event, each once per `key`.
+    """Enqueue the e-mail of an event and emit the event, each once per `key`.
 
     `data` is the webhook's content; the account is added.
     """
     profile = await get_profile(session, account_id)
     await enqueue_email(session, clock, profile, key, notice)
-    target = await get_alert_target(session, account_id)
-    if target.url:
-        payload = {
-            "type": event,
-            "timestamp": clock.now().isoformat(),
-            "data": {"account": ids.format_id("acct", account_id), **data},
-        }
-        await enqueue(session, clock, account_id, ALERT_ACTION, key, key, payload)
+    texts = localised(notice.render_without_greeting)
+    await emit_event(session, clock, Event(account_id, event, key, data, texts, _PAGE))

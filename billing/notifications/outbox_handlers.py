@@ -1,14 +1,14 @@
-"""Outbox handlers that send e-mails and alert webhooks."""
+"""Outbox handlers that send e-mails, and hand on alerts of the previous version."""
 
 from base64 import b64decode
 from collections.abc import Mapping
 
-from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target
+from billing.events.emission import Event, store_event
+from billing.notifications.alert_targets import ALERT_ACTION
 from billing.outbox import ClaimedItem, Handler, PermanentFailure, RetryLater
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.outbound.mail import Mailer, MailNotSent, MailRefused, build_message
-from infra.outbound.webhook_post import PostFailed, SignedPoster
 from infra.secrets.sealer import SealBroken, Sealer
 
 
@@ -21,20 +21,18 @@ class Notifier:
         clock: Clock,
         mailer: Mailer,
         sender: str,
-        poster: SignedPoster,
         sealer: Sealer,
     ) -> None:
         self._database = database
         self._clock = clock
         self._mailer = mailer
         self._sender = sender
-        self._poster = poster
         self._sealer = sealer
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """The handlers by outbox action."""
-        return {"email": self._send_email, ALERT_ACTION: self._send_alert}
+        return {"email": self._send_email, ALERT_ACTION: self._store_alert}
 
     async def _send_email(self, item: ClaimedItem) -> None:
         """Send the item's e-mail. Raises RetryLater if not sent, PermanentFailure if refused."""
@@ -55,14 +53,12 @@ class Notifier:
         except SealBroken as error:
             raise PermanentFailure(error.message) from error
 
-    async def _send_alert(self, item: ClaimedItem) -> None:
-        """Post an alert to the account's webhook. Raises RetryLater, PermanentFailure."""
+    async def _store_alert(self, item: ClaimedItem) -> None:
+        """Store an alert of the previous version as an event, with the id and body it has there.
+
+        Raises PermanentFailure.
+        """
+        event_type = str(item.payload.get("type", ""))
+        event = Event(item.account_id, event_type, item.business_key, {})
         async with self._database.transaction() as session:
-            target = await get_alert_target(session, item.account_id)
-        if not target.url:
-            raise PermanentFailure("The account's webhook was removed.")
-        key, now = f"{ALERT_ACTION}_{item.id.hex}", self._clock.now()
-        try:
-            await self._poster.post(target.url, target.secret, key, item.payload, now)
-        except PostFailed as error:
-            raise RetryLater(str(error)) from error
+            await store_event(session, self._clock.now(), event, item.payload, item.id)

@@ -55,6 +55,17 @@ _CREDIT_REFUSALS = """
     select refusal ->> 'scope', count(distinct account_id) from credit_decision
     where id > :since and refusal is not null group by 1 order by 1
 """
+# By partial index of pending deliveries; failed are those of the last day by the time in their ids.
+_NOTIFICATIONS = """
+    select e.kind, case when d.attempts > 0 then 'retrying' else 'waiting' end, count(*)
+    from notification_delivery d join notification_endpoint e on e.id = d.endpoint_id
+    where d.status = 'pending' group by 1, 2
+    union all
+    select e.kind, 'failed', count(*)
+    from notification_delivery d join notification_endpoint e on e.id = d.endpoint_id
+    where d.id > :since and d.status = 'failed' group by 1
+    order by 1, 2
+"""
 _ORDER_WINDOW = timedelta(days=1)
 _FAILED_WINDOW = timedelta(days=7)
 _LAST_CHECK = "select at, count from check_run order by at desc, id desc limit 1"
@@ -74,8 +85,9 @@ class PlatformStatus:
 
     Labels: `outbox` action and state, `inbox` state, `invoices` currency and overdue (yes, no),
     `fapiao` state, `payment_orders` provider and state (also `refunding`), `payment_discrepancies`
-    provider, `credit_refusals` scope. Failed outbox items are those of the last week. `checked_at`
-    is None before the first check, `oldest_fapiao` while no fapiao waits.
+    provider, `credit_refusals` scope, `notifications` kind of endpoint and state (failed within a
+    day). Failed outbox items are those of the last week. `checked_at` is None before the first
+    check, `oldest_fapiao` while no fapiao waits.
     """
 
     workers: int
@@ -85,6 +97,7 @@ class PlatformStatus:
     invoices: Sequence[LabelledCount]
     fapiao: Sequence[LabelledCount]
     oldest_fapiao: datetime | None
+    notifications: Sequence[LabelledCount]
     payment_orders: Sequence[LabelledCount]
     payment_discrepancies: Sequence[LabelledCount]
     credit_refusals: Sequence[LabelledCount]
@@ -110,6 +123,7 @@ async def read_platform_status(session: AsyncSession, now: datetime) -> Platform
         ],
         fapiao=[LabelledCount((status,), count) for status, count, _ in fapiao],
         oldest_fapiao=min((requested_at for *_, requested_at in fapiao), default=None),
+        notifications=_labelled_counts((await session.execute(text(_NOTIFICATIONS), today)).all()),
         payment_orders=_labelled_counts(
             (await session.execute(text(_PAYMENT_ORDERS), today)).all()
         ),

@@ -64,6 +64,12 @@ from billing.tables.fapiao import (
     FapiaoFile,
     FapiaoTitle,
 )
+from billing.tables.notifications import (
+    NotificationAttempt,
+    NotificationDelivery,
+    NotificationEndpoint,
+    NotificationEvent,
+)
 from billing.tables.outcomes import (
     Attester,
     Charge,
@@ -158,6 +164,10 @@ __all__ = [
     "LedgerTransaction",
     "LegalEntity",
     "LineDispute",
+    "NotificationAttempt",
+    "NotificationDelivery",
+    "NotificationEndpoint",
+    "NotificationEvent",
     "NumberSeries",
     "OutboxItem",
     "Outcome",

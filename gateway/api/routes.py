@@ -27,6 +27,7 @@ from gateway.api.guards import GuardRoutes
 from gateway.api.messages import MessageRoutes
 from gateway.api.model_selection import AutoRoutes
 from gateway.api.models import ModelRoutes
+from gateway.api.notifications import NotificationDeliveryRoutes, NotificationEndpointRoutes
 from gateway.api.outcomes.contracts import OutcomeContractRoutes
 from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.api.outcomes.outcomes import OutcomeRoutes
@@ -89,6 +90,8 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     SettlementRoutes,
     DisputeRoutes,
     AlertRoutes,
+    NotificationEndpointRoutes,
+    NotificationDeliveryRoutes,
     OrganizationRoutes,
     ProjectRoutes,
     ProjectUserRoutes,

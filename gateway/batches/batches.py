@@ -14,6 +14,7 @@ from sqlmodel import col, select
 from billing.metering.process_reaper import ENDED_PROCESSES
 from gateway.batches.errors import BatchAlreadyEnded, BatchNotFound
 from gateway.batches.input_file import FileProblem
+from gateway.batches.notices import emit_batch_ended
 from gateway.tables import Batch, BatchLine, BatchStatus
 from infra import ids
 from infra.clock import Clock
@@ -109,6 +110,7 @@ async def _fail_abandoned(session: AsyncSession, clock: Clock) -> None:
         message = "The check of the file was interrupted. Create the batch again."
         batch.errors = [FileProblem("internal_error", message).as_json()]
         await delete_lines(session, batch)
+        await emit_batch_ended(session, clock, batch, ids.format_id(BATCH_ID_PREFIX, batch.id))
 
 
 async def delete_lines(session: AsyncSession, batch: Batch) -> None:

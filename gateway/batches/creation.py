@@ -17,9 +17,10 @@ from sqlmodel import col, select
 
 from billing.metering.holds import HoldRefused, open_hold
 from billing.metering.leases import recall_leases
-from gateway.batches.batches import delete_lines
+from gateway.batches.batches import BATCH_ID_PREFIX, delete_lines
 from gateway.batches.errors import TooManyBatches
 from gateway.batches.lines import insert_lines
+from gateway.batches.notices import emit_batch_ended
 from gateway.batches.offers import BatchOffer
 from gateway.batches.requests import WINDOW_HOURS
 from gateway.batches.throughput import count_waiting_lines
@@ -93,6 +94,8 @@ class BatchCreation:
         batch.total, batch.model = 0, None
         session.add(batch)
         await session.flush()
+        name = ids.format_id(BATCH_ID_PREFIX, batch.id)
+        await emit_batch_ended(session, self._clock, batch, name)
         return batch
 
     async def _stage(self, offer: BatchOffer) -> Batch:

@@ -15,6 +15,7 @@ from billing.metering.holds import end_hold, read_spent
 from gateway.batches.batches import BATCH_ID_PREFIX, delete_lines, lock_claimed
 from gateway.batches.input_file import FileProblem
 from gateway.batches.line_text import line_id_prefix
+from gateway.batches.notices import emit_batch_ended
 from gateway.registry.files import BATCH_OUTPUT_PURPOSE
 from gateway.tables import Batch, BatchStatus
 from infra import ids
@@ -104,6 +105,7 @@ async def _end(session: AsyncSession, clock: Clock, row: Batch, end: BatchEnd) -
     await end_hold(session, row.id, clock.now())
     await delete_lines(session, row)
     await session.flush()
+    await emit_batch_ended(session, clock, row, ids.format_id(BATCH_ID_PREFIX, row.id))
 
 
 async def _create_file(

@@ -44,6 +44,11 @@ COMMANDS = (
         "limits", "gateway.cli.limits:limits_app", "Manage credit limits, budgets and rate limits."
     ),
     Command("alerts", "gateway.cli.alerts:alerts_app", "Manage usage alerts."),
+    Command(
+        "notifications",
+        "gateway.cli.notifications:notifications_app",
+        "Manage notification endpoints and deliveries.",
+    ),
     Command("guards", "gateway.cli.guards:guards_app", "Manage guards of accounts."),
     Command(
         "models",

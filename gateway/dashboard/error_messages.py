@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.dashboard.credit_labels import CREDIT_ERRORS
+from gateway.dashboard.notification_labels import NOTIFICATION_ERRORS
 from gateway.dashboard.prepaid_labels import PREPAID_MESSAGES
 from gateway.dashboard.project_labels import PROJECT_ERRORS
 from infra.translations import gettext_noop
@@ -221,5 +222,6 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         "invitation_for_another": gettext_noop(
             "This invitation is for another address. Sign out first."
         ),
+        **NOTIFICATION_ERRORS,
     }
 )

@@ -19,6 +19,7 @@ from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_ACTIONS, EVALUATION_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.key_labels import KEY_STATES
+from gateway.dashboard.notification_labels import NOTIFICATION_ACTIONS, NOTIFICATION_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.dashboard.signup_labels import SIGNUP_ACTIONS, SIGNUP_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
@@ -68,6 +69,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **ADMIN_LABELS,
         **GUARD_LABELS,
         **project_labels.PROJECT_LABELS,
+        **NOTIFICATION_LABELS,
         **OWN_MODEL_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),
@@ -257,6 +259,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             **BILLING_ACTIONS,
             **SIGNUP_ACTIONS,
             **ADMIN_ACTIONS,
+            **NOTIFICATION_ACTIONS,
             **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
@@ -349,6 +352,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "ask": gettext_noop("Poll Stripe"),
             "payments": gettext_noop("Poll WeChat Pay and Alipay"),
             "notify": gettext_noop("Send e-mails and alerts"),
+            "deliver": gettext_noop("Send notifications"),
             "check": gettext_noop("Reconcile all records"),
             "drift": gettext_noop("Check customers' models for drift"),
             "improve": gettext_noop("Improve shared models"),
@@ -378,7 +382,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "embedding": gettext_noop("Embeddings"),
             "rerank": gettext_noop("Reranking"),
             "moderation": gettext_noop("Moderation"),
-            "classification": gettext_noop("Classification"),
+            "classification": gettext_noop("AttemptVerdict"),
             "regression": gettext_noop("Regression"),
             "calculation": gettext_noop("Standard formula"),
             "alignment": gettext_noop("Name matching"),

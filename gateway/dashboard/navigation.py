@@ -46,6 +46,9 @@ ACCOUNT_PAGES = (
     NavigationEntry("packs", gettext_noop("Prepaid packs"), "/dashboard/packs", "plan"),
     NavigationEntry("outcomes", gettext_noop("Outcomes"), "/dashboard/outcomes", "target"),
     NavigationEntry("limits", gettext_noop("Limits and alerts"), "/dashboard/limits", "bell"),
+    NavigationEntry(
+        "notifications", gettext_noop("Notifications"), "/dashboard/notifications", "globe"
+    ),
     NavigationEntry("guard", gettext_noop("Guard"), "/dashboard/guard", "check"),
     NavigationEntry("team", gettext_noop("Team"), "/dashboard/team", "people"),
     NavigationEntry(

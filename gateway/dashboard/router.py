@@ -32,6 +32,7 @@ from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.limits import LimitPages
 from gateway.dashboard.pages.line_disputes import LineDisputePages
 from gateway.dashboard.pages.new_evaluation import NewEvaluationPages
+from gateway.dashboard.pages.notifications import NotificationPages
 from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import show_overview
 from gateway.dashboard.pages.own_models.comparisons import ComparisonPages
@@ -90,6 +91,7 @@ HANDLERS = (
     ProjectPeoplePages,
     KeyPage,
     LimitPages,
+    NotificationPages,
     GuardPages,
     TeamPages,
     AuditPages,

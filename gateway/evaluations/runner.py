@@ -114,7 +114,7 @@ class EvaluationRunner(ClaimPoller[EvaluationRun]):
             row = await self._lock(session, run)
             if row is None:
                 return
-            runs.complete(self._deps.clock, row)
+            await runs.complete(session, self._deps.clock, row)
         self._deps.metrics.evaluation_runs.labels(EvaluationStatus.COMPLETED.value).inc()
 
     async def _stop(self, run: EvaluationRun, end: Stop) -> None:
@@ -123,7 +123,7 @@ class EvaluationRunner(ClaimPoller[EvaluationRun]):
             row = await self._lock(session, run)
             if row is None:
                 return
-            runs.stop(self._deps.clock, row, end.status, end.code, end.message)
+            await runs.stop(session, self._deps.clock, row, end.status, end.code, end.message)
         self._deps.metrics.evaluation_runs.labels(end.status.value).inc()
 
     async def _stop_or_retry(self, run: EvaluationRun, error: AppError) -> None:
@@ -144,7 +144,8 @@ class EvaluationRunner(ClaimPoller[EvaluationRun]):
             if made_progress or not runs.QUEUE.retry.gives_up_after(row.attempts):
                 runs.release(clock, row, made_progress, pause.seconds)
                 return
-            runs.stop(clock, row, EvaluationStatus.INCOMPLETE, pause.code, pause.message)
+            status = EvaluationStatus.INCOMPLETE
+            await runs.stop(session, clock, row, status, pause.code, pause.message)
         self._deps.metrics.evaluation_runs.labels(EvaluationStatus.INCOMPLETE.value).inc()
 
     async def _lock(self, session: AsyncSession, run: EvaluationRun) -> EvaluationRun | None:

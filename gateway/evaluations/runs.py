@@ -19,6 +19,7 @@ from gateway.evaluations.errors import (
     EvaluationRunOpen,
     TooManyEvaluationRuns,
 )
+from gateway.evaluations.notices import emit_run_ended
 from gateway.tables import (
     EvaluationRun,
     EvaluationStatus,
@@ -78,8 +79,7 @@ async def cancel_run(
     await session.refresh(run, with_for_update=True)
     if EvaluationStatus(run.status).over:
         raise EvaluationRunAlreadyEnded(f"The run has already ended: {run.status}.")
-    _end(clock, run, EvaluationStatus.CANCELLED, None)
-    await session.flush()
+    await _end(session, clock, run, EvaluationStatus.CANCELLED, None)
     return run
 
 
@@ -157,24 +157,35 @@ def release(clock: Clock, row: EvaluationRun, made_progress: bool, delay_s: floa
     release_claim(row, QUEUE.retry, clock.now(), made_progress, delay_s)
 
 
-def complete(clock: Clock, row: EvaluationRun) -> None:
+async def complete(session: AsyncSession, clock: Clock, row: EvaluationRun) -> None:
     """Mark a run as completed: all questions were answered or failed."""
-    _end(clock, row, EvaluationStatus.COMPLETED, None)
+    await _end(session, clock, row, EvaluationStatus.COMPLETED, None)
 
 
-def stop(
-    clock: Clock, row: EvaluationRun, status: EvaluationStatus, code: str, message: str
+async def stop(
+    session: AsyncSession,
+    clock: Clock,
+    row: EvaluationRun,
+    status: EvaluationStatus,
+    code: str,
+    message: str,
 ) -> None:
     """End a run before all questions were answered, with the reason."""
-    _end(clock, row, status, {"code": code, "message": message})
+    await _end(session, clock, row, status, {"code": code, "message": message})
 
 
-def _end(
-    clock: Clock, row: EvaluationRun, status: EvaluationStatus, error: dict[str, Any] | None
+async def _end(
+    session: AsyncSession,
+    clock: Clock,
+    row: EvaluationRun,
+    status: EvaluationStatus,
+    error: dict[str, Any] | None,
 ) -> None:
-    """Set a run's final status and release its claim."""
+    """Set a run's final status, release its claim and emit the event."""
     row.status, row.error, row.finished_at = status, error, clock.now()
     row.process_id = None
+    await session.flush()
+    await emit_run_ended(session, clock, row, ids.format_id(RUN_ID_PREFIX, row.id))
 
 
 async def require_place_for_open_run(session: AsyncSession, account_id: UUID) -> None:

@@ -13,6 +13,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.metering.process_reaper import ENDED_PROCESSES
 from gateway.call.errors import BadRequest
+from gateway.fine_tuning.notices import emit_job_ended
 from gateway.fine_tuning.reasons import reason_of
 from gateway.tables import Adaptation, AdaptationEvent, AdaptationStatus
 from infra import ids
@@ -382,6 +383,7 @@ async def end_job(
     job.status, job.finished_at = status, clock.now()
     await session.flush()
     await add_event(session, clock, job, message, level)
+    await emit_job_ended(session, clock, job, ids.format_id(JOB_ID_PREFIX, job.id))
 
 
 def _select_job(job: Adaptation) -> SelectOfScalar[Adaptation]:

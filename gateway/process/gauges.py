@@ -139,6 +139,7 @@ class Gauges:
             ],
         )
         self._set_counts(gauges.outbox, status.outbox)
+        self._set_counts(gauges.notifications, status.notifications)
         self._set_counts(gauges.inbox, status.inbox)
         self._set_counts(gauges.invoices, status.invoices)
         self._set_counts(gauges.fapiao, status.fapiao)

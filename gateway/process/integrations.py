@@ -7,7 +7,10 @@ from billing.collection.payments.providers import (
     create_off_session_charger,
     create_payment_providers,
 )
+from billing.notifications.endpoints.fields import AddressRules
+from billing.notifications.endpoints.sending import EndpointSender
 from billing.prepaid.auto_top_up_runner import AutoTopUpRunner
+from gateway.identity.links import Links
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.outbound.allowed_addresses import AllowedAddresses
@@ -53,3 +56,18 @@ def create_mailer(settings: Settings) -> Mailer:
 def create_webhook_poster(settings: Settings) -> SignedPoster:
     """Create the webhook client for public addresses and the allowed private networks."""
     return SignedPoster(AllowedAddresses(settings.webhook_networks))
+
+
+def create_endpoint_sender(settings: Settings) -> EndpointSender:
+    """Create the sender of messages to notification endpoints."""
+    return EndpointSender(
+        create_webhook_poster(settings),
+        create_mailer(settings),
+        settings.mail_from,
+        Links.from_settings(settings).base,
+    )
+
+
+def create_address_rules(settings: Settings) -> AddressRules:
+    """Create the rules of where notification endpoints may be."""
+    return AddressRules(AllowedAddresses(settings.webhook_networks), settings.robot_hosts)

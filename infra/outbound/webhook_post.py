@@ -97,10 +97,19 @@ class SignedPoster:
         Errors of the receiver or its address are returned, not raised.
         """
         headers, body = _sign(secret, key, payload, at)
+        return await self.send(url, headers, body, _EXCERPT_BYTES)
+
+    async def send(
+        self, url: str, headers: Mapping[str | bytes, str | bytes], body: bytes, limit: int
+    ) -> DeliveryResult:
+        """Post a body once and return the result with at most `limit` bytes of the response body.
+
+        Errors of the receiver or its address are returned, not raised.
+        """
         started = time.monotonic()
         try:
             async with asyncio.timeout(self.timeout_s):
-                status, excerpt = await self._send(url, headers, body, _EXCERPT_BYTES)
+                status, excerpt = await self._send(url, headers, body, limit)
         except _REQUEST_ERRORS as error:
             return DeliveryResult(None, _elapsed_ms(started), error=self._describe_error(error))
         return DeliveryResult(status, _elapsed_ms(started), _printable_text(excerpt))

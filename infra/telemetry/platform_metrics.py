@@ -25,6 +25,7 @@ class PlatformGauges:
     jobs: Gauge
     job_ticked: Gauge
     outbox: Gauge
+    notifications: Gauge
     inbox: Gauge
     invoices: Gauge
     fapiao: Gauge
@@ -83,6 +84,7 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
             "maas_fapiao_oldest_timestamp_seconds",
             "Time of the oldest request for a fapiao that is not issued yet; 0 if there is none.",
         ),
+        **_notification_gauges(shared),
         **_payment_gauges(shared),
         **_signup_gauges(shared),
         drifting=shared(
@@ -109,6 +111,17 @@ def _signup_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:
             "maas_signup_review_oldest_timestamp_seconds",
             "Time of the oldest sign-up that waits for a review; 0 if there is none.",
         ),
+    }
+
+
+def _notification_gauges(shared: Callable[..., Gauge]) -> dict[str, Gauge]:
+    """Create the gauge of deliveries to notification endpoints."""
+    return {
+        "notifications": shared(
+            "maas_notification_deliveries",
+            "Deliveries to notification endpoints: waiting, retrying, or failed within a day.",
+            ("kind", "state"),
+        )
     }
 
 

@@ -14,17 +14,16 @@ from billing.cycle import WorkShare
 from billing.schedule import Worker, create_job_app, remove_stalled_jobs
 from infra.clock import Clock
 from infra.database.database import Database
-from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
-from infra.outbound.webhook_post import SignedPoster
 from tests.support.billing.making import sql
+from tests.support.billing.notifying import make_dispatcher
 from tests.support.builders import SEALER
 from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import SEND, StripeStory
 
 NAMES = {
-    *("ask", "bill", "check", "count", "decide", "drift", "dun", "exchange", "improve"),
-    *("notify", "packs", "payments", "signups", "top_up"),
+    *("ask", "bill", "check", "count", "decide", "deliver", "drift", "dun", "exchange"),
+    *("improve", "notify", "packs", "payments", "signups", "top_up"),
 }
 
 
@@ -35,8 +34,8 @@ def worker(story: Story, tmp_path: Path) -> Worker:
         story.clock,
         Mailer(None, tmp_path),
         "bill@maas.example",
-        SignedPoster(AllowedAddresses()),
         SEALER,
+        make_dispatcher(story.database, story.clock),
     )
 
 

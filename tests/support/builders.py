@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from billing.accounts.account_creation import AccountLimits, open_account
 from billing.metering.key_epoch import read_epoch
 from billing.metering.usage import list_usage, usage_to_json
+from billing.notifications.endpoints.fields import AddressRules
 from billing.reconciliation.usage_and_quotas import ReconciliationResult, reconcile
 from billing.tables import Account
 from gateway.access.api_keys import IssuedKey, create_key
@@ -292,9 +293,12 @@ async def run_gateway(
 ) -> AsyncIterator[Gateway]:
     """Serve on a free port until the block ends, with an account under these terms."""
     parts = build_parts(configured, clock or SystemClock(), catalog)
+    allowed = AllowedAddresses(configured.webhook_networks, names.resolve)
+    rules = AddressRules(allowed, configured.robot_hosts)
     parts = replace(
         parts,
-        webhook_poster=SignedPoster(AllowedAddresses(configured.webhook_networks, names.resolve)),
+        webhook_poster=SignedPoster(allowed),
+        notifications=replace(parts.notifications, rules=rules),
     )
     account, key = await customer(parts.database, configured, terms=terms)
     async with serve(parts) as url:

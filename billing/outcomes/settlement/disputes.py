@@ -29,7 +29,11 @@ from billing.outcomes.settlement.amounts import (
 from billing.outcomes.settlement.bundle import EvidenceBundle, parse_bundle
 from billing.outcomes.settlement.charges import reconcile_charges
 from billing.outcomes.settlement.credits import CreditReason
-from billing.outcomes.settlement.notices import notify_dispute_answered, notify_dispute_decided
+from billing.outcomes.settlement.notices import (
+    notify_dispute_answered,
+    notify_dispute_decided,
+    notify_dispute_opened,
+)
 from billing.outcomes.settlement.replay import price_without_effects
 from billing.outcomes.settlement.settlement import get_settlement
 from billing.tables import Dispute, OutcomeSettlement
@@ -104,6 +108,7 @@ async def open_dispute(
     )
     session.add(dispute)
     await session.flush()
+    await notify_dispute_opened(session, clock, dispute, bundle.currency)
     return dispute
 
 

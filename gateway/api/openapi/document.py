@@ -14,7 +14,16 @@ from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.openapi.spec import Components, Contact, SecurityScheme
 from litestar.static_files import create_static_files_router
 
-from gateway.api import alerts, batches, feedback, files, guards, messages, model_selection
+from gateway.api import (
+    alerts,
+    batches,
+    feedback,
+    files,
+    guards,
+    messages,
+    model_selection,
+    notifications,
+)
 from gateway.api.admin.bodies import BODIES as ADMIN_BODIES
 from gateway.api.billing import (
     auto_top_up,
@@ -50,6 +59,7 @@ _REQUEST_BODIES = {
     **messages.BODIES,
     **subscription.BODIES,
     **alerts.BODIES,
+    **notifications.BODIES,
     **guards.BODIES,
     **model_selection.BODIES,
     **contracts.BODIES,

@@ -42,7 +42,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
         *notification_paths(),
     ),
     "Outcomes": ("/v1/outcomes",),
-    "Alerts": ("/v1/alerts",),
+    "Alerts": ("/v1/alerts", "/v1/notification_"),
     "Guards": ("/v1/guards",),
     "Sign-up": ("/v1/signups",),
 }
@@ -57,7 +57,7 @@ TAGS = (
     Tag(name="Batches", description="Files of calls within 24 hours, at half the price"),
     Tag(name="Billing", description="Plan, invoices, wallet"),
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
-    Tag(name="Alerts", description="Alerts about usage and limits"),
+    Tag(name="Alerts", description="Alerts and notifications: endpoints, events, deliveries"),
     Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
     Tag(name="Sign-up", description="Open an account, if the operator allows it"),
     Tag(name="Organization", description="Administration of an account, with its admin key"),

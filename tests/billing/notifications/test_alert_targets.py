@@ -7,15 +7,16 @@ from uuid import UUID
 import pytest
 
 from billing.accounts.profiles import update_profile
+from billing.events.emission import Event, emit_event
 from billing.notifications.alert_targets import (
-    ALERT_ACTION,
     DEFAULT_PERCENTAGES,
     AlertTargetInvalid,
     alert_target_json,
     get_alert_target,
     update_alert_target,
 )
-from billing.outbox import ClaimedItem, PermanentFailure, RetryLater, enqueue, process_due_items
+from tests.support.billing.making import sql
+from tests.support.billing.notifying import make_dispatcher
 from tests.support.stories.story import Firm, Story
 
 HOOK = "https://acme.example/hook"
@@ -116,30 +117,38 @@ class TestUndeliveredAlerts:
     async def test_failed_alerts_are_listed_with_reason_and_next_attempt(
         self, story: Story
     ) -> None:
-        """One alert is retried, one failed permanently, one is done, one was not attempted yet,
-        and one belongs to another account."""
+        """One alert is retried, one was not attempted yet, one belongs to another account, and one
+        ended when the webhook was disabled."""
         firm, other = await story.firm(), await story.firm("Other")
-        for owner, key in ((firm, "later"), (firm, "never"), (firm, "done"), (other, "later 2")):
-            await _put(story, owner, key)
-        await process_due_items(story.database, story.clock, {ALERT_ACTION: _handle})
-        await _put(story, firm, "waits")
-        never, later = (await shown(story, firm.account.id))["undelivered"]
+        dispatcher = make_dispatcher(story.database, story.clock)
+        for owner in (firm, other):
+            await change(story, owner, url="http://127.0.0.1:1/hook")
+            await _emit(story, owner, "first")
+        assert await dispatcher.send_due() == 2
+        await _emit(story, firm, "second")
+        (later,) = (await shown(story, firm.account.id))["undelivered"]
         assert (later["reason"], later["attempts"]) == (
-            "the receiver responded with HTTP status 500",
+            "The connection was refused or closed.",
             1,
         )
-        assert (never["reason"], never["tried_again_at"]) == ("it is gone", None)
         assert later["tried_again_at"] > later["created_at"]
         assert later["id"].startswith("alert_")
+        await sql(story.database, "update notification_delivery set status = 'failed'")
+        (never,) = (await shown(story, firm.account.id))["undelivered"]
+        assert never["tried_again_at"] is None
+
+    async def test_another_url_enables_a_disabled_webhook(self, story: Story) -> None:
+        firm = await story.firm()
+        await change(story, firm, url=HOOK)
+        await _emit(story, firm, "first")
+        disable = "update notification_endpoint set enabled = false, disabled_reason = 'failing'"
+        await sql(story.database, disable)
+        await change(story, firm, url=f"{HOOK}/2")
+        (row,) = await sql(story.database, "select enabled, failures from notification_endpoint")
+        assert (row.enabled, row.failures) == (True, 0)
 
 
-async def _put(story: Story, firm: Firm, key: str) -> None:
+async def _emit(story: Story, firm: Firm, key: str) -> None:
+    event = Event(firm.account.id, "model.retrained", f"{firm.account.id}:{key}", {})
     async with story.database.transaction() as session:
-        await enqueue(session, story.clock, firm.account.id, ALERT_ACTION, key, key, {})
-
-
-async def _handle(item: ClaimedItem) -> None:
-    if item.subject.startswith("later"):
-        raise RetryLater("the receiver responded with HTTP status 500")
-    if item.subject == "never":
-        raise PermanentFailure("it is gone")
+        await emit_event(session, story.clock, event)

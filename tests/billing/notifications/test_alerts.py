@@ -15,6 +15,7 @@ from billing.notifications.alerts import enqueue_alerts
 from billing.tables import Quota, QuotaKind
 from infra import ids
 from tests.support.billing.making import make_key, sql
+from tests.support.billing.notifying import event_payloads
 from tests.support.stories.outcome_story import contract
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Firm, Story
@@ -235,7 +236,7 @@ class TestAlertDelivery:
         await firm.use("vib", rows=50_000)
         await firm.use("llm", output_tokens=155_000)
         await story.counts()
-        said = await items(story, "alert")
+        said = await event_payloads(story.database)
         assert {one["type"] for one in said} == {"usage.threshold_passed"}
         assert {one["timestamp"] for one in said} == {story.clock.now().isoformat()}
         of_both = {
@@ -265,5 +266,5 @@ class TestAlertDelivery:
         await targets(story, firm, HOOK)
         await firm.use("vib", rows=50_000)
         await story.counts()
-        assert (await items(story, "email"), len(await items(story, "alert"))) == ([], 1)
+        assert (await items(story, "email"), len(await event_payloads(story.database))) == ([], 1)
         assert await told(story) == [("credit", 50)]

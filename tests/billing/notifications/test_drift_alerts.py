@@ -33,7 +33,10 @@ async def send(firm: Firm, *alerts: DriftAlert, url: str = HOOK) -> list[tuple[s
         await update_alert_target(session, firm.account.id, url=url)
         for one in alerts:
             await enqueue_drift_alert(session, firm.story.clock, one)
-    query = "select action, payload::text as body from outbox where done_at is null order by id"
+    query = """
+        select action, payload::text as body, id from outbox where done_at is null
+        union all select 'event', payload::text, id from notification_event order by id
+    """
     return [(row.action, row.body) for row in await sql(firm.story.database, query)]
 
 
@@ -43,7 +46,7 @@ async def test_email_and_webhook_name_model_level_and_variable(
 ) -> None:
     firm = await story.firm()
     (email, letter), (webhook, body) = await send(firm, alert(firm, level))
-    assert (email, webhook) == ("email", "alert")
+    assert (email, webhook) == ("email", "event")
     for part in (word, "ft:model:line-3", "torque", "0.14"):
         assert part in letter
     assert ids.format_id("acct", firm.account.id) in body

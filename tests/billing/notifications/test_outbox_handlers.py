@@ -1,10 +1,9 @@
-"""Outbox handlers of e-mails and webhooks: delivery, retries and permanent failures."""
+"""Outbox handlers of e-mails: delivery, retries, permanent failures; and of former alerts."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,9 @@ from standardwebhooks import Webhook
 from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target, update_alert_target
 from billing.notifications.outbox_handlers import Notifier
 from billing.outbox import enqueue, process_due_items
-from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
-from infra.outbound.webhook_post import SignedPoster
 from tests.support.billing.making import sql
+from tests.support.billing.notifying import make_dispatcher
 from tests.support.builders import SEALER
 from tests.support.fakes.smtp import FakeSmtp, run_fake_smtp
 from tests.support.fakes.webhook_receiver import Hook, run_hook
@@ -42,11 +40,8 @@ def told(story: Story, smtp: FakeSmtp, tmp_path: Path) -> "Told":
     calendar = Calendar(story.clock.zone)
     calendar.pass_(seconds=(datetime.now(UTC) - calendar.now()).total_seconds())
     story.clock = calendar
-    poster = SignedPoster(AllowedAddresses([ip_network("127.0.0.0/8")]))
     mailer = Mailer(smtp.url, tmp_path)
-    return Told(
-        story, Notifier(story.database, calendar, mailer, "bill@maas.example", poster, SEALER)
-    )
+    return Told(story, Notifier(story.database, calendar, mailer, "bill@maas.example", SEALER))
 
 
 class Told:
@@ -114,7 +109,6 @@ class TestEmailDelivery:
         said = {"to": "op@maas.example", "subject": "s", "text": "t\n"}
         async with told.story.database.transaction() as session:
             await enqueue(session, told.story.clock, None, "email", "subject", "email:1", said)
-            await enqueue(session, told.story.clock, None, ALERT_ACTION, "other", "alert:1", {})
         assert await told.deliver() == 1
         assert smtp.taken[0].recipients == ["op@maas.example"]
 
@@ -145,50 +139,36 @@ class TestEmailDelivery:
         assert ((await told.row()).given_up_at is not None, smtp.taken) == (True, [])
 
 
-class TestWebhookDelivery:
-    async def test_event_is_posted_with_a_valid_signature(self, told: Told, hook: Hook) -> None:
-        firm = await watched(told, hook.url)
-        await told.put(firm, "alert", type="usage.threshold_passed", data={"percent": 80})
-        assert await told.deliver() == 1
-        (post,) = hook.posts
-        said = Webhook(await secret(told, firm)).verify(post.body, post.headers)
-        assert said == {"type": "usage.threshold_passed", "data": {"percent": 80}}
+class TestAlertsOfThePreviousVersion:
+    """It enqueues alerts in the outbox, and sets URLs without an endpoint."""
 
-    async def test_retries_have_the_same_webhook_id(self, told: Told, hook: Hook) -> None:
-        """The receiver returns 503, then 500, then 200; the id identifies the repeated event."""
-        firm = await watched(told, hook.url)
-        await told.put(firm, "alert", type="t", data={})
-        hook.statuses = [503, 500]
-        for seconds in (10, 20):
-            assert await told.deliver() == 0
-            told.story.clock.pass_(seconds=seconds)
-        assert (await told.row()).last_error == "the receiver responded with HTTP status 500"
-        assert await told.deliver() == 1
-        key = f"alert_{(await told.row()).id.hex}"
-        assert [post.headers["webhook-id"] for post in hook.posts] == [key] * 3
-        stamps = [int(post.headers["webhook-timestamp"]) for post in hook.posts]
-        assert [stamp - stamps[0] for stamp in stamps] == [0, 10, 30]
-
-    async def test_retry_uses_the_current_webhook_url(self, told: Told, hook: Hook) -> None:
-        """The first URL does not respond; the account sets another one before the retry."""
-        firm = await watched(told, "http://127.0.0.1:1/hook")
-        await told.put(firm, "alert", type="t", data={})
-        assert await told.deliver() == 0
-        await change(told, firm, hook.url)
-        told.story.clock.pass_(seconds=10)
-        assert await told.deliver() == 1
-        (post,) = hook.posts
-        assert Webhook(await secret(told, firm)).verify(post.body, post.headers)
-
-    async def test_event_is_not_posted_after_the_webhook_was_removed(
+    async def test_alert_is_delivered_with_the_id_and_body_of_the_outbox(
         self, told: Told, hook: Hook
     ) -> None:
         firm = await watched(told, hook.url)
-        await told.put(firm, "alert", type="t", data={})
+        await told.put(firm, "alert", type="usage.threshold_passed", data={"percent": 80})
+        assert await told.deliver() == 1
+        assert await make_dispatcher(told.story.database, told.story.clock).send_due() == 1
+        (post,) = hook.posts
+        said = Webhook(await secret(told, firm)).verify(post.body, post.headers)
+        assert said == {"type": "usage.threshold_passed", "data": {"percent": 80}}
+        assert post.headers["webhook-id"] == f"alert_{(await told.row()).id.hex}"
+
+    async def test_alert_is_dropped_after_the_webhook_was_removed(
+        self, told: Told, hook: Hook
+    ) -> None:
+        firm = await watched(told, hook.url)
+        await told.put(firm, "alert", type="model.retrained", data={})
         await change(told, firm, "")
-        assert await told.deliver() == 0
-        assert (await told.row()).last_error == "The account's webhook was removed."
+        assert await told.deliver() == 1
+        assert await make_dispatcher(told.story.database, told.story.clock).send_due() == 0
         assert hook.posts == []
+
+    async def test_alert_without_account_fails(self, told: Told) -> None:
+        async with told.story.database.transaction() as session:
+            await enqueue(session, told.story.clock, None, ALERT_ACTION, "other", "alert:1", {})
+        assert await told.deliver() == 0
+        assert (await told.row()).given_up_at is not None
 
 
 async def watched(told: Told, url: str) -> Firm:

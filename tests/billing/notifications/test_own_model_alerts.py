@@ -33,7 +33,10 @@ async def send(firm: Firm, *alerts: PromiseAlert | RetrainingAlert) -> list[tupl
                 await enqueue_promise_alert(session, firm.story.clock, one)
             else:
                 await enqueue_retraining_alert(session, firm.story.clock, one)
-    query = "select action, payload::text as body from outbox where done_at is null order by id"
+    query = """
+        select action, payload::text as body, id from outbox where done_at is null
+        union all select 'event', payload::text, id from notification_event order by id
+    """
     return [(row.action, row.body) for row in await sql(firm.story.database, query)]
 
 

@@ -11,6 +11,7 @@ from billing.notifications.alert_targets import update_alert_target
 from gateway.drift.check import DriftCheck, count_levels
 from gateway.drift.counts import WINDOW, add_counts, read_window
 from infra.database.database import Database
+from tests.support.billing.notifying import event_payloads
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.drift_references import REFERENCE, adapted, counts
@@ -37,12 +38,10 @@ class Watched:
     async def check(self) -> list[str]:
         """Run the check; returns the levels of all webhooks so far, in order."""
         await DriftCheck(self.database, self.clock)()
-        return [item["data"]["level"] for item in await self.sent("alert")]
+        return [item["data"]["level"] for item in await self.sent()]
 
-    async def sent(self, action: str) -> list[dict[str, Any]]:
-        query = text("select payload from outbox where action = :action order by id")
-        async with self.database.transaction() as session:
-            return list((await session.execute(query, {"action": action})).scalars())
+    async def sent(self) -> list[dict[str, Any]]:
+        return await event_payloads(self.database)
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ async def test_risen_level_is_told_once_and_again_after_it_fell_back(watched: Wa
     assert await watched.check() == ["moderate", "significant"]
     await watched.call(1_000, shift=60, later=2)
     assert await watched.check() == ["moderate", "significant", "significant"]
-    (event, *_) = await watched.sent("alert")
+    (event, *_) = await watched.sent()
     assert event["type"] == "model.drift_detected"
     assert event["data"]["variable"] == "pressure"
     async with watched.database.transaction() as session:

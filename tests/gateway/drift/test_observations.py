@@ -160,7 +160,7 @@ class Checked:
 
     async def run(self) -> list[dict[str, Any]]:
         await self._check()
-        query = text("select payload from outbox where action = 'alert' order by id")
+        query = text("select payload from notification_event order by id")
         async with self._database.transaction() as session:
             return list((await session.execute(query)).scalars())
 

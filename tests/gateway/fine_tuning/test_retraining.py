@@ -76,7 +76,7 @@ class Scheduled:
                 await self.runner()._settle_next()
 
     async def notices(self) -> list[dict[str, Any]]:
-        query = text("select payload from outbox where action = 'alert' order by id")
+        query = text("select payload from notification_event order by id")
         async with self.customer.gateway.parts.database.transaction() as session:
             return list((await session.execute(query)).scalars())
 

@@ -37,7 +37,7 @@ class Looker:
         assert answer.status_code == status, f"{address}: {answer.status_code}"
         return answer.text
 
-    async def send(self, address: str, **fields: Any) -> httpx.Response:
+    async def send(self, address: str, /, **fields: Any) -> httpx.Response:
         """Submit a form with the CSRF token of this session."""
         return await self.http.post(address, data={"csrf": self.csrf, **fields})
 

@@ -29,12 +29,11 @@ from billing.tables import Invoice, OutboxItem
 from gateway.access.api_keys import create_key
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
-from infra.outbound.webhook_post import SignedPoster
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 from tests.support import builders
+from tests.support.billing.notifying import make_dispatcher
 from tests.support.builders import CATALOG, CHAT, SEALER, serve
 from tests.support.fakes.stripe.account import Obj
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
@@ -245,8 +244,8 @@ async def run_stripe_story(
             story.clock,
             Mailer(None, mail),
             "bill@maas.example",
-            SignedPoster(AllowedAddresses()),
             SEALER,
+            make_dispatcher(working, story.clock),
             StripeCollector(payments),
         )
         yield StripeStory(story, fake, payments, worker, settings, url, mail)

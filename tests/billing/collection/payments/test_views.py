@@ -16,18 +16,18 @@ from billing.outbox import RetryLater
 from billing.reports.platform_status import LabelledCount, read_platform_status
 from billing.schedule import Worker
 from infra import ids
-from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
-from infra.outbound.webhook_post import SignedPoster
 from infra.settings import Settings
+from tests.support.billing.notifying import make_dispatcher
 from tests.support.builders import SEALER
 from tests.support.stories.payment_story import PaymentStory
 
 
 def worker(paying: PaymentStory) -> Worker:
-    mailer, poster = Mailer(None, paying.keys_dir), SignedPoster(AllowedAddresses())
-    clock, database = paying.story.clock, paying.database
-    return Worker(database, clock, mailer, "x@y.example", poster, SEALER, payments=paying.poller)
+    mailer, clock = Mailer(None, paying.keys_dir), paying.story.clock
+    dispatcher = make_dispatcher(paying.database, clock)
+    place = (paying.database, clock, mailer, "x@y.example", SEALER, dispatcher)
+    return Worker(*place, payments=paying.poller)
 
 
 async def test_views_show_what_customers_and_operators_need(paying: PaymentStory) -> None:

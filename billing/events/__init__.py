@@ -1,0 +1,1 @@
+"""Events of an account: what happened, stored for its notification endpoints."""
