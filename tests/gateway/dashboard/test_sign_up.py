@@ -238,6 +238,19 @@ async def test_api_signs_up_and_answers_in_the_documented_shape(
     assert foreign.status_code == 404
 
 
+async def test_metrics_count_sign_ups_and_the_oldest_review(
+    open_gateway: Gateway, visitor: httpx.AsyncClient
+) -> None:
+    waiting = await signed_up(open_gateway, visitor, 7, credit_code="")
+    assert "starting credit is being reviewed" in words(waiting.text)
+    gauges = open_gateway.parts.gauges
+    gauges._platform_due = float("-inf")
+    await gauges._update_platform_gauges_if_due()
+    text = (await open_gateway.http.get("/metrics")).text
+    assert re.search(r'^maas_signups\{outcome="review"\} [1-9]', text, re.MULTILINE)
+    assert re.search(r"^maas_signup_review_oldest_timestamp_seconds 1\.", text, re.MULTILINE)
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(NEEDS_BROWSER[1].args[0], reason="no chromium is installed")
 async def test_browser_needs_nine_clicks_to_a_payment_and_the_first_call(

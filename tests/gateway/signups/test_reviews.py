@@ -79,7 +79,7 @@ class TestAbuse:
         ):
             result = await applicant.sign_up(sent, place(number))
             assert outcome(result) == ("refuse", ["company_has_account"])
-            assert result.account is result.key is result.session is None
+            assert (result.account, result.key, result.session) == (None, None, None)
         told = await desk.mails("signup_company")
         assert {to for to, _, _ in told} == {owner.email}
         assert "li@plant2.example" in told[0][2]

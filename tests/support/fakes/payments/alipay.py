@@ -173,6 +173,7 @@ class FakeAlipay:
     def _trade_json(self, trade: Trade) -> dict[str, Any]:
         return {
             "out_trade_no": trade.number,
+            "buyer_user_id": "2088102116773037",
             "trade_no": trade.transaction_id,
             "trade_status": trade.status,
             "total_amount": minor_text(trade.minor, "CNY"),
