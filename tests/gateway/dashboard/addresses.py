@@ -18,7 +18,8 @@ CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
 # rows, `{run}` is a new evaluation, `{batch}` a new batch, `{fapiao}` an issued fapiao, `{order}` a
-# payment order, `{project}` a new project, `{job}` a new training, `{variant}` a model, `{plan}` a plan.
+# payment order, `{project}` a new project, `{job}` a new training, `{variant}` a model, `{plan}` a
+# plan.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",

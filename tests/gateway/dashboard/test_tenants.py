@@ -44,7 +44,7 @@ async def known(firm: Firm) -> dict[str, str]:
         query = select(col(LoginSession.id)).where(col(LoginSession.person_id) == owner.person_id)
         opened = (await session.scalars(query)).one()
     variant = await create_variant(gateway)
-    project = await add_project(gateway, f"Line {ids.new_id().hex}")
+    project = await add_project(gateway)
     return {
         "account": ids.format_id("acct", gateway.account.id),
         "invoice": (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"],
