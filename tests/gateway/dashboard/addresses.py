@@ -6,6 +6,7 @@ from tests.support.gateway.batching import create_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.fapiaos import add_title, issue_fapiao
 from tests.support.gateway.payments import create_payment_order
+from tests.support.gateway.projects import add_project
 from tests.support.gateway.subscribing import SMALL, offer
 from tests.support.gateway.trainings import (
     create_comparison,
@@ -17,7 +18,8 @@ CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
 # rows, `{run}` is a new evaluation, `{batch}` a new batch, `{fapiao}` an issued fapiao, `{order}` a
-# payment order, `{job}` a new training, `{variant}` a model, `{plan}` a plan.
+# payment order, `{project}` a new project, `{job}` a new training, `{variant}` a model, `{plan}` a
+# plan.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -55,6 +57,8 @@ PAGES = (
     "/dashboard/keys",
     "/dashboard/keys/new",
     "/dashboard/keys/{key}",
+    "/dashboard/projects",
+    "/dashboard/projects/{project}",
     "/dashboard/limits",
     "/dashboard/team",
     "/dashboard/team/{member}",
@@ -103,6 +107,7 @@ async def addresses(firm: Firm) -> list[str]:
     member = ids.format_id("person", firm.owner.person_id)
     known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
     known["order"] = await create_payment_order(firm.gateway)
+    known["project"] = await add_project(firm.gateway)
     known["run"] = await create_run(firm.gateway)
     known["batch"] = await create_batch(firm.gateway.http)
     known["job"] = await create_training(firm.gateway)

@@ -18,6 +18,7 @@ from tests.support.gateway.batching import completed_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.fapiaos import add_proof, add_title, issue_fapiao
 from tests.support.gateway.payments import create_payment_order
+from tests.support.gateway.projects import add_project, add_service_account
 from tests.support.gateway.trainings import (
     create_comparison,
     create_training,
@@ -43,6 +44,7 @@ async def known(firm: Firm) -> dict[str, str]:
         query = select(col(LoginSession.id)).where(col(LoginSession.person_id) == owner.person_id)
         opened = (await session.scalars(query)).one()
     variant = await create_variant(gateway)
+    project = await add_project(gateway)
     return {
         "account": ids.format_id("acct", gateway.account.id),
         "invoice": (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"],
@@ -61,6 +63,8 @@ async def known(firm: Firm) -> dict[str, str]:
         "proof": await add_proof(gateway),
         "order": await create_payment_order(gateway),
         "signup": ids.format_id("signup", ids.new_id()),
+        "project": project,
+        "service_account": await add_service_account(gateway, project),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -74,7 +78,8 @@ class TestTenantIsolation:
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
         further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof", "order"}
-        assert found - NO_ROWS - OUTCOMES == {*rows, *further, "signup"}
+        newest = {"signup", "project", "service_account"}
+        assert found - NO_ROWS - OUTCOMES == {*rows, *further, *newest}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
         values = await known(firm)

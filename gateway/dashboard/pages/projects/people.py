@@ -84,18 +84,18 @@ class ProjectPeoplePages(Controller):
             return await render_project(page, database, clock, project, form, UNPROCESSABLE)
         return page.redirect(f"{project_url(found.row.id)}#people")
 
-    @post("/members/{person:str}/role")
+    @post("/members/{member:str}/role")
     async def change_role(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         project: FromPath[str],
-        person: FromPath[str],
+        member: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Change the role of a person."""
-        fields, person_id = await read_form_fields(request), _parse_person(person)
+        fields, person_id = await read_form_fields(request), _parse_person(member)
         try:
             async with database.transaction() as session:
                 found = await get_visible_project(session, page, project)
@@ -108,17 +108,17 @@ class ProjectPeoplePages(Controller):
             return await render_project(page, database, clock, project, form, UNPROCESSABLE)
         return page.redirect(f"{project_url(found.row.id)}#people")
 
-    @post("/members/{person:str}/remove")
+    @post("/members/{member:str}/remove")
     async def remove(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         project: FromPath[str],
-        person: FromPath[str],
+        member: FromPath[str],
     ) -> Response[Any]:
         """Remove a person."""
-        person_id = _parse_person(person)
+        person_id = _parse_person(member)
         try:
             async with database.transaction() as session:
                 found = await get_visible_project(session, page, project)
