@@ -155,6 +155,8 @@ class TestTenantIsolation:
             *("Feedback", "ModelVersionExample"),
             *("PaymentOrder", "PaymentRefund", "PaymentDiscrepancy"),
             *("Membership", "AuditEntry"),
+            *("CreditDecision", "CreditOverride", "CreditGuarantee", "DepositMovement"),
+            *("InvoicePart", "InvoicePaymentTerms", "LateFee", "PaymentFailure"),
             *("Fapiao", "FapiaoTitle", "FapiaoFile", "BankProposal", "PaymentProof"),
         }
     )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.rating.payment_terms import PaymentTerms
 from billing.rating.price_kinds.graduated import Graduated
 from billing.rating.price_kinds.package import Package
 from billing.rating.price_kinds.per_unit import PerUnit
@@ -62,6 +63,7 @@ CHANGES: dict[str, Any] = {
     "minimum": 5001,
     "spend_cap": None,
     "tax_inclusive": False,
+    "payment": PaymentTerms(credit_policy="standard"),
 }
 WRONG: list[tuple[str, Any]] = [
     ("plan", ""),
