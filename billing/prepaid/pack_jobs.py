@@ -4,6 +4,7 @@ Each purchase is handled in a transaction of its own, under its account's lock. 
 late, twice or on several machines at once.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -67,21 +68,27 @@ async def _handle(session: AsyncSession, clock: Clock, account_id: UUID, purchas
     """Do what is due for one purchase."""
     await lock_profile(session, account_id)
     bought = await get_purchase(session, account_id, purchase_id)
-    purchase, now = bought.purchase, clock.now()
+    purchase = bought.purchase
     await session.refresh(purchase)
+    # One that has ended meanwhile has no step.
+    for step in _STEPS.get(purchase.state, ()):
+        await step(session, clock, bought)
+
+
+async def _update_active(session: AsyncSession, clock: Clock, bought: BoughtPack) -> None:
+    """End a purchase that has expired, or tell that it will; recognize its revenue."""
+    purchase, now = bought.purchase, clock.now()
     expires_at = purchase.expires_at or now
-    if purchase.state == PurchaseState.UNPAID:
-        await _cancel_unpaid(session, clock, purchase)
-    elif purchase.state == PurchaseState.ACTIVE:
-        if expires_at + SETTLEMENT_GRACE <= now:
-            await end_purchase(session, purchase, PurchaseState.EXPIRED, now)
-        elif expires_at - EXPIRY_NOTICE <= now < expires_at:
-            await _notify_expiry(session, clock, bought)
-        await recognize_used_units(session, clock, purchase)
+    if expires_at + SETTLEMENT_GRACE <= now:
+        await end_purchase(session, purchase, PurchaseState.EXPIRED, now)
+    elif expires_at - EXPIRY_NOTICE <= now < expires_at:
+        await _notify_expiry(session, clock, bought)
+    await recognize_used_units(session, clock, purchase)
 
 
-async def _cancel_unpaid(session: AsyncSession, clock: Clock, purchase: PackPurchase) -> None:
+async def _cancel_unpaid(session: AsyncSession, clock: Clock, bought: BoughtPack) -> None:
     """Void the invoice of a purchase that was not paid in time; one paid in part stays open."""
+    purchase = bought.purchase
     assert purchase.invoice_id is not None  # noqa: S101  # only an invoice leaves one unpaid
     try:
         await void_invoice(session, clock, purchase.account_id, purchase.invoice_id)
@@ -123,3 +130,11 @@ async def _notify_expiry(session: AsyncSession, clock: Clock, bought: BoughtPack
         EmailNotice("pack_expiring", values),
         data,
     )
+
+
+_Step = Callable[[AsyncSession, Clock, BoughtPack], Awaitable[None]]
+# By state of the purchase.
+_STEPS: Mapping[str, tuple[_Step, ...]] = {
+    PurchaseState.UNPAID.value: (_cancel_unpaid,),
+    PurchaseState.ACTIVE.value: (_update_active,),
+}

@@ -9,11 +9,15 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from billing.prepaid.pack_offers import parse_pack_file, publish_pack
+from billing.prepaid.redemption import count_voucher_attempt, redeem_voucher
+from billing.prepaid.vouchers import NewBatch, create_voucher_batch
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.settings import Settings
@@ -31,6 +35,17 @@ ROUNDS = in_full(30, 1)
 INCLUDED_OUTPUT, INCLUDED_INPUT = in_full(6_000, 600), in_full(30_000, 3_000)
 OWN_IN, OWN_OUT, ANY_OUT = (f"{CHAT}/input_tokens", f"{CHAT}/output_tokens", "*/output_tokens")
 CLOCK = SystemClock()
+PACK_UNITS = int(37.5 * (WORDS + TOKENS))
+PACK = f"""
+pack = "shared"
+names = {{ en = "Shared", zh = "共享" }}
+currency = "CNY"
+model = "{CHAT}"
+meter = "tokens"
+units = {PACK_UNITS}
+price = "1.00"
+validity_days = 30
+"""
 
 
 @pytest.fixture
@@ -205,3 +220,37 @@ class TestAllowanceWithCredit:
         assert used[OWN_OUT][1] == taken["output_tokens"] <= INCLUDED_OUTPUT
         assert used["*/input_tokens"][1] == taken["input_tokens"] <= INCLUDED_INPUT
         assert taken["output_tokens"] > 5 / 6 * INCLUDED_OUTPUT
+
+
+async def given_pack(database: Database, firm: Subscriber) -> None:
+    """Give an account the pack by a voucher, so that it has no money at all."""
+    attempt = await count_voucher_attempt(database, CLOCK, firm.account_id)
+    async with database.transaction() as session:
+        await publish_pack(session, CLOCK, parse_pack_file(PACK))
+        until = CLOCK.now() + timedelta(days=1)
+        new = NewBatch("Fair", "CNY", 1, until, pack="shared")
+        _, (code,) = await create_voucher_batch(session, CLOCK, new)
+        await redeem_voucher(session, CLOCK, firm.account_id, code, attempt)
+
+
+async def test_two_gateways_together_do_not_exceed_the_pack(
+    fleet: Fleet,
+    database: Database,
+    configured: Settings,
+) -> None:
+    """120 calls at once, a pack for 37.5: every admitted call is free, all others are refused."""
+    firm = await subscriber(database, configured, CLOCK)
+    await given_pack(database, firm)
+    async with caller(firm) as http:
+        answers = await asyncio.gather(
+            *(call(http, fleet.urls[count % 2]) for count in range(CALLS))
+        )
+    assert await firm.spent() == 0
+    ((amount, used),) = (await firm.used()).values()
+    assert amount == PACK_UNITS
+    assert 0.9 * PACK_UNITS <= used <= PACK_UNITS
+    assert Counter(answer.status for answer in answers)[200] in (35, 36, 37, 38)
+    await all_settled(database)
+    await count_all_usage(database, CLOCK)
+    ((_, counted),) = (await firm.used()).values()
+    assert counted == used

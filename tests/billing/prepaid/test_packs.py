@@ -137,6 +137,13 @@ class TestPurchase:
             await buys(firm)
         assert await firm.invoices() == []
 
+    async def test_account_without_a_credit_limit_buys_from_its_wallet(self, story: Story) -> None:
+        firm = await funded(story)
+        await offers(story)
+        unlimited = "update quota set amount = null where account_id = :of and kind = 'credit'"
+        await sql(story.database, unlimited, of=firm.account.id)
+        assert (await buys(firm)).state == "active"
+
     async def test_leased_credit_is_not_free(self, story: Story) -> None:
         firm = await funded(story, "1")
         await offers(story)

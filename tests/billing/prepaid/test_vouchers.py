@@ -195,6 +195,8 @@ class TestRedemption:
     async def test_voucher_that_is_not_for_the_account_is_refused(self, story: Story) -> None:
         firm = await story.firm()
         dollars = await story.firm("Dollar", currency="USD")
+        _, (free,) = await creates(story, new_customers_only=True)
+        await redeems(firm, free)
         _, (code,) = await creates(story, plans=("growth",), new_customers_only=True)
         with pytest.raises(VoucherNotRedeemable, match="accounts in CNY"):
             await redeems(dollars, code)

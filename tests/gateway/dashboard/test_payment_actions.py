@@ -1,16 +1,29 @@
 """The operator refunds a payment once and resolves a discrepancy on the pages."""
 
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
 
 from gateway.identity.roles import Role
-from tests.gateway.dashboard.test_payments import paid  # noqa: F401  # fixture
+from tests.support.builders import Limited
 from tests.support.dashboard.looking import looker
-from tests.support.gateway.payments import PaidGateway
+from tests.support.gateway.payments import PaidGateway, run_paid_gateway
 
 _PAGE = "/dashboard/platform/payments"
 
 
-async def _order(paid: PaidGateway, received: int) -> str:  # noqa: F811
+@pytest.fixture
+async def paid(
+    limited: Limited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[PaidGateway]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with run_paid_gateway(limited, tmp_path) as running:
+        yield running
+
+
+async def _order(paid: PaidGateway, received: int) -> str:
     """An order of a top-up of 20.00 by WeChat Pay, of which so much was received."""
     http = paid.gateway.http
     body = {"method": "wechat_pay", "amount": "20.00"}
@@ -22,7 +35,7 @@ async def _order(paid: PaidGateway, received: int) -> str:  # noqa: F811
     return order
 
 
-async def test_operator_refunds_and_resolves_on_the_pages(paid: PaidGateway) -> None:  # noqa: F811
+async def test_operator_refunds_and_resolves_on_the_pages(paid: PaidGateway) -> None:
     order, _ = await _order(paid, 2_000), await _order(paid, 1_999)
     gateway = paid.gateway
     async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as who:
