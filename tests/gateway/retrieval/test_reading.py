@@ -8,7 +8,9 @@ from typing import Any, cast
 import pytest
 
 from billing.metering.usage import list_usage
+from gateway.identity.audit_log import CLI_ACTOR
 from gateway.inference.token_count import PromptTokenCounter
+from gateway.registry.guards import remove_policy
 from gateway.retrieval import ingestion, reading
 from gateway.retrieval.reading import READ_PASSAGES, DocumentReader
 from models.catalog import Catalog
@@ -21,6 +23,7 @@ from tests.gateway.retrieval.firm import MANUAL, SMALL, Firm, cut_here
 from tests.gateway.retrieval.rows import newest
 from tests.support.builders import CATALOG, INDUSTRIAL, Emptying, word_tokenizer
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.checking import set_guard
 from tests.support.gateway.lasting import Lasting, run_lasting
 
 QUESTION = "How often is the spindle bearing greased?"
@@ -191,3 +194,21 @@ async def test_line_of_a_later_passage_is_quoted_with_that_passage_among_the_lis
     assert answer.choices[0].message.content == "The fan belt is tightened to 85 N by Ms Orr. [1]"
     assert "Ms Orr" in listed["text"]
     assert READ_PASSAGES > len(answer.file_search["results"])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_quoted_line_is_masked_by_the_guard(firm: Firm, stream: bool) -> None:
+    store = await firm.store(MANUAL)
+    gateway = firm.gateway
+    rule = {"kind": "words", "action": "mask", "applies_to": "output", "words": ["lithium"]}
+    await set_guard(gateway, rule)
+    try:
+        answer = await asked(firm, QUESTION, tool(store), stream=stream)
+        chunks = [chunk async for chunk in answer] if stream else [answer]
+    finally:
+        async with gateway.parts.database.transaction() as session:
+            await remove_policy(session, gateway.parts.clock, CLI_ACTOR, gateway.account.id)
+        await gateway.caught_up()
+    sent = "".join(chunk.model_dump_json() for chunk in chunks)
+    assert "<REMOVED> grease" in sent
+    assert "lithium" not in sent
