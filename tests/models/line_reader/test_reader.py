@@ -98,3 +98,31 @@ def test_reader_is_missing_without_the_package(monkeypatch: pytest.MonkeyPatch) 
 def test_reader_is_missing_without_weights(tmp_path: Path) -> None:
     with pytest.raises(LineReaderMissing):
         load_reader(tmp_path / "absent.npz")
+
+
+@pytest.mark.parametrize("kept", [0, 100, 5_000])
+def test_reader_is_missing_with_cut_weights(
+    encoder_file: EncoderFile,
+    encoder_path: Path,
+    trained: TrainedWeights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: int,
+) -> None:
+    weights = tmp_path / "weights.npz"
+    save_weights(encoder_file, trained, weights)
+    weights.write_bytes(weights.read_bytes()[:kept])
+    monkeypatch.setattr(reading, "find_file", lambda: encoder_path)
+    with pytest.raises(LineReaderMissing):
+        load_reader(weights)
+
+
+@pytest.mark.parametrize("kept", [2, 40, 300])
+def test_reader_is_missing_with_a_cut_encoder(
+    encoder_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    cut = tmp_path / "e5-small-q4.bin"
+    cut.write_bytes(encoder_path.read_bytes()[:kept])
+    monkeypatch.setattr(reading, "find_file", lambda: cut)
+    with pytest.raises(LineReaderMissing):
+        load_reader()
