@@ -16,14 +16,16 @@ Corrections = Mapping[int, GroundedAnswer]
 
 @dataclass(frozen=True, slots=True)
 class Quotation:
-    """A passage that answers a question in place of the model, with the tokens to be charged.
+    """A passage or line that answers a question in place of the model, with the tokens to charge.
 
-    The question is charged as input, the passage as output, both counted by the model's tokenizer.
+    The question is charged as input, the quoted text as output, both counted by the model's
+    tokenizer. `upstream` is what answers, by its name on usage rows.
     """
 
     answer: GroundedAnswer
     input_tokens: int
     output_tokens: int
+    upstream: str
 
 
 class VerifiedAnswer(Protocol):

@@ -1,8 +1,8 @@
 """Answer a call by a quotation, without a model server.
 
 The answer takes the way of a model's answer: through the endpoint's reader or conversion, and with
-citations. On the usage row the handbook is the upstream, which costs nothing, so that engines'
-counts are not compared with it.
+citations. On the usage row the upstream is the handbook or the documents, which cost nothing, so
+that engines' counts are not compared with it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ from gateway.wire.file_search.quoted_answer import empty_completion, empty_strea
 from gateway.wire.generation import JSON_HEADERS
 from infra.clock import Clock
 from models.catalog import Model
-from models.catalog.upstreams import HANDBOOK
 from models.grounding.answer import GroundedAnswer
 
 _CHOICE = 0
@@ -35,6 +34,7 @@ class _QuotedCall:
     citations: Citations
     answer: GroundedAnswer
     tokens: tuple[int, int]
+    upstream: UpstreamTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class QuotationSender:
             raise ValueError("The request has no quotation.")
         self.call_metrics.record_grounding(request.model.id, quotation.answer.grounding.value)
         tokens = quotation.input_tokens, await _reserved_tokens(admitted, quotation)
-        quoted = _QuotedCall(call, request, citations, quotation.answer, tokens)
+        upstream = _free_upstream(quotation.upstream, request.model)
+        quoted = _QuotedCall(call, request, citations, quotation.answer, tokens, upstream)
         if request.stream_reader is None:
             return _whole_answer(quoted)
         return await self._send_stream(quoted, request.stream_reader, client)
@@ -83,7 +84,7 @@ class QuotationSender:
             stream_started=True,
             first_chunk_monotonic=first_chunk,
             usage_event=reader.usage_event,
-            upstream=_handbook(model),
+            upstream=quoted.upstream,
         )
 
 
@@ -98,7 +99,7 @@ def _whole_answer(quoted: _QuotedCall) -> CallResult:
         quoted.citations.check_body(converted).encode({_CHOICE: quoted.answer}),
         JSON_HEADERS,
         quantities=request.measure(body),
-        upstream=_handbook(request.model),
+        upstream=quoted.upstream,
     )
 
 
@@ -114,10 +115,10 @@ async def _reserved_tokens(admitted: AdmittedCall, quotation: Quotation) -> int:
     return min(tokens, reservation.reserved_tokens)
 
 
-def _handbook(model: Model) -> UpstreamTarget:
-    """Return the handbook as what answered: it costs nothing per unit of any meter."""
+def _free_upstream(name: str, model: Model) -> UpstreamTarget:
+    """Return what answered: it costs nothing per unit of any meter."""
     cost = {
         currency: MappingProxyType(dict.fromkeys(meters, 0))
         for currency, meters in model.prices.items()
     }
-    return UpstreamTarget(HANDBOOK, MappingProxyType(cost))
+    return UpstreamTarget(name, MappingProxyType(cost))

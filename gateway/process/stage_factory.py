@@ -36,6 +36,7 @@ from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.quoting import HandbookQuoter
 from gateway.retrieval.rag import Grounder
+from gateway.retrieval.reading import DocumentReader
 from gateway.retrieval.search import VectorStoreSearcher
 from infra.clock import Clock
 from infra.secrets.secret_key import secret_key
@@ -126,7 +127,8 @@ def _build_grounder(
 ) -> Grounder:
     """Build the component that inserts passages of stores and handbook."""
     handbook = HandbookSearcher(catalog, shared.availability)
-    return Grounder(parser, searcher, handbook, counter, HandbookQuoter(counter))
+    quoter, reader = HandbookQuoter(counter), DocumentReader(counter)
+    return Grounder(parser, searcher, handbook, counter, quoter, reader)
 
 
 def _build_specialist_tools(

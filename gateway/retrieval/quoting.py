@@ -12,7 +12,8 @@ from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.wire.file_search.citations import PassageSource, RetrievedPassage
 from gateway.wire.file_search.grounding import answer_format, is_first_question
-from models.grounding.answer import quote
+from models.catalog.upstreams import HANDBOOK
+from models.grounding.answer import GroundedAnswer, quote
 
 # A longer message is rather a text to work on than a question.
 MAX_QUESTION_LENGTH = 500
@@ -37,16 +38,38 @@ class HandbookQuoter:
         """
         if not sources or not _may_quote(request, retrieval, sources[0]):
             return None
+        asked = await count_prompt(self._counter, call, request)
+        if asked is None:
+            return None
         answer = quote(retrieval.query, [source.text for source in sources])
-        prompt = ENDPOINTS[call.operation].prompt
-        asked = await self._counter.count(request.model, prompt, request.request_fields)
-        written = await self._counter.count_text(request.model, answer.text)
-        if asked is None or written is None:
-            return None
-        bounds = request.output_bounds
-        if bounds.is_client_limited and written > bounds.max_tokens_per_choice:
-            return None
-        return Quotation(answer, asked, written)
+        return await build_quotation(self._counter, request, asked, answer, HANDBOOK)
+
+
+async def count_prompt(
+    counter: PromptTokenCounter, call: Call, request: ParsedRequest
+) -> int | None:
+    """Return the tokens of a chat without passages, None if they cannot be counted exactly."""
+    prompt = ENDPOINTS[call.operation].prompt
+    return await counter.count(request.model, prompt, request.request_fields)
+
+
+async def build_quotation(
+    counter: PromptTokenCounter,
+    request: ParsedRequest,
+    asked: int,
+    answer: GroundedAnswer,
+    upstream: str,
+) -> Quotation | None:
+    """Return an answer to a prompt of `asked` tokens, with its own.
+
+    None if these cannot be counted exactly, or if the client allows fewer.
+    """
+    bounds, written = request.output_bounds, await counter.count_text(request.model, answer.text)
+    if written is None:
+        return None
+    if bounds.is_client_limited and written > bounds.max_tokens_per_choice:
+        return None
+    return Quotation(answer, asked, written, upstream)
 
 
 def _may_quote(request: ParsedRequest, retrieval: RetrievalRequest, best: RetrievedPassage) -> bool:

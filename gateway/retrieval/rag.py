@@ -1,6 +1,6 @@
 """Retrieval-augmented generation: insert passages before the question of a chat.
 
-    remove the tool -> search stores, handbook -> quote the handbook, or
+    remove the tool -> search stores, handbook -> quote the handbook or a line of the stores, or
     drop passages that do not fit -> insert the rest
 
 The prompt and the answer must fit into the model's context together.
@@ -12,7 +12,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import zip_longest
 
-from gateway.call.grounding import Citations
+from gateway.call.grounding import Citations, Quotation
 from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
 from gateway.collaboration.helpers import FoundPassage
 from gateway.inference.endpoints.table import ENDPOINTS
@@ -24,6 +24,7 @@ from gateway.registry.files import PREFIX as FILE_PREFIX
 from gateway.retrieval.handbook import HandbookSearcher
 from gateway.retrieval.hybrid_search import Passage, SearchOptions
 from gateway.retrieval.quoting import HandbookQuoter
+from gateway.retrieval.reading import DocumentReader
 from gateway.retrieval.search import FoundPassages, VectorStoreQuery, VectorStoreSearcher
 from gateway.retrieval.token_length import estimate_tokens
 from gateway.wire.file_search.citations import RetrievedPassage
@@ -47,12 +48,14 @@ class Grounder:
         handbook: HandbookSearcher,
         counter: PromptTokenCounter,
         quoter: HandbookQuoter,
+        reader: DocumentReader,
     ) -> None:
         self._parser = parser
         self._searcher = searcher
         self._handbook = handbook
         self._counter = counter
         self._quoter = quoter
+        self._reader = reader
 
     async def list_search_requests(
         self, principal: Principal, request: ParsedRequest
@@ -82,12 +85,13 @@ class Grounder:
         retrieval = request.retrieval
         if retrieval is None:
             return body, request
-        query = await self._build_query(principal, retrieval, request.tags)
-        sources = await self._find_sources(principal, retrieval, query, caller)
+        searched = self._reader.widen(request, retrieval)
+        query = await self._build_query(principal, searched, request.tags)
+        sources = await self._find_sources(principal, searched, query, caller)
         context = conversation_text(bytes(request.request_fields["messages"]))
         quotation = None
         if request.hosted_tools is None:  # specialists may be asked too
-            quotation = await self._quoter.quote(call, request, retrieval, sources)
+            quotation, sources = await self._quote(call, principal, request, sources)
         if quotation is not None:
             citations = await _prepare_citations(retrieval, context, sources, request)
             return body, replace(request, retrieval=None, citations=citations, quotation=quotation)
@@ -101,6 +105,20 @@ class Grounder:
                 grounded_request = replace(grounded_request, hosted_tools=None)
                 return grounded_body, replace(grounded_request, retrieval=None, citations=citations)
             sources = sources[:-1]
+
+    async def _quote(
+        self,
+        call: Call,
+        principal: Principal,
+        request: ParsedRequest,
+        sources: tuple[RetrievedPassage, ...],
+    ) -> tuple[Quotation | None, tuple[RetrievedPassage, ...]]:
+        """Return the answer in place of the model, None if it must answer, and the passages."""
+        read = await self._reader.quote(call, principal, request, sources)
+        if read is not None or request.retrieval is None:
+            return (None, sources) if read is None else (read.quotation, read.sources)
+        sources = sources[: request.retrieval.max_results]
+        return await self._quoter.quote(call, request, request.retrieval, sources), sources
 
     def build_search_request(
         self, principal: Principal, request: ParsedRequest

@@ -163,11 +163,13 @@ class FileSearch:
 
     `max_passages` is how many passages a prompt has by default. `max_statements` is how many
     sentences that a passage supports an answer has; the rest is left out. Small models are right
-    more often with few of both.
+    more often with few of both. With `reads_lines`, a question about documents is answered by the
+    line that the trained reader (models/line_reader) picks, or by none, instead of by the model.
     """
 
     max_passages: int = 5
     max_statements: int | None = None
+    reads_lines: bool = False
 
 
 _FILE_SEARCH = FileSearch()

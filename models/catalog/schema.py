@@ -8,12 +8,12 @@ from typing import Any
 from models.catalog.entries import GuardFormat, Task, Weights
 from models.catalog.problems import ProblemList, advice
 from models.catalog.profiles import PROFILES
-from models.catalog.upstreams import HANDBOOK, MAX_PRIORITY, OWN_SERVERS
+from models.catalog.upstreams import DOCUMENTS, HANDBOOK, MAX_PRIORITY, OWN_SERVERS
 from models.reasoning import parse_budgets
 
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_RESERVED_NAMES = (OWN_SERVERS, HANDBOOK)
+_RESERVED_NAMES = (OWN_SERVERS, HANDBOOK, DOCUMENTS)
 _MAX_TEXT = 500
 
 Check = Callable[[Any], str | None]
@@ -128,6 +128,7 @@ _TABLE_FIELDS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
         "file_search": {
             "max_passages": _whole_number(1, 20),
             "max_statements": _whole_number(1, 100),
+            "reads_lines": _boolean,
         },
     }
 )

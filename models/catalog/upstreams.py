@@ -14,6 +14,8 @@ DEFAULT_PRIORITY = 1
 OWN_SERVERS = "own"
 # The name of what answers a question by a passage of the handbook, without a server.
 HANDBOOK = "handbook"
+# The name of what answers a question by a line of the account's documents, without a server.
+DOCUMENTS = "documents"
 MAX_PRIORITY = 100
 
 

@@ -331,10 +331,16 @@ class TestAssistants:
 
     def test_answers_from_documents_are_as_short_as_the_catalog_says(self, tmp_path: Path) -> None:
         hub = 'weights = { kind = "hub", source = "x" }'
-        more = f"{hub}\nfile_search = {{ max_statements = 2 }}"
+        more = f"{hub}\nfile_search = {{ max_statements = 2, reads_lines = true }}"
         text = TEXT.format(id="a", profiles='["cpu"]', more=more)
         model = load_catalog("cpu", write(tmp_path, text)).models["a"]
-        assert model.file_search == FileSearch(max_passages=5, max_statements=2)
+        assert model.file_search == FileSearch(5, max_statements=2, reads_lines=True)
+
+    def test_lines_are_read_or_not(self, tmp_path: Path) -> None:
+        more = 'weights = { kind = "hub", source = "x" }\nfile_search = { reads_lines = 1 }'
+        text = TEXT.format(id="a", profiles='["cpu"]', more=more)
+        with pytest.raises(CatalogInvalid, match="reads_lines"):
+            load_catalog("cpu", write(tmp_path, text))
 
     @pytest.mark.parametrize("value", ["0", "101", "true"])
     def test_invalid_number_of_statements_is_rejected(self, tmp_path: Path, value: str) -> None:

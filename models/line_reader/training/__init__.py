@@ -1,0 +1,1 @@
+"""Training of the line reader: documents with questions, network, learning (card.md)."""
