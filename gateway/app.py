@@ -99,10 +99,7 @@ def build_components(
     connect: ConnectionFactory = create_connections,
     classifier: Callable[[], RouteClassifier] = RouteClassifier.load,
 ) -> Components:
-    """Build the components of a process without connecting to anything.
-
-    Raises SettingsInvalid, ClassifierBroken.
-    """
+    """Build a process's components without connecting. Raises SettingsInvalid, ClassifierBroken."""
     shared = build_shared(settings, clock, catalog, connect)
     model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
     database, router, upstream = shared.connections.handlers, shared.router, shared.upstream

@@ -19,6 +19,7 @@ LATER = "It is newer than the Admin API, which does not have it yet."
 _ACCOUNT = "/v1/admin/accounts/{account}"
 _OUTCOMES = f"{_ACCOUNT}/outcome_disputes"
 
+_ENDPOINTS = "/v1/notification_endpoints"
 _PROJECTS = "/v1/organization/projects"
 _PROJECT = f"{_PROJECTS}/{{project}}"
 
@@ -90,6 +91,16 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
             ),
             LATER,
         ),
+        "notifications list": f"GET {_ENDPOINTS}",
+        "notifications add": f"POST {_ENDPOINTS}",
+        "notifications show": f"GET {_ENDPOINTS}/{{endpoint}}",
+        "notifications update": f"POST {_ENDPOINTS}/{{endpoint}}",
+        "notifications remove": f"DELETE {_ENDPOINTS}/{{endpoint}}",
+        "notifications test": f"POST {_ENDPOINTS}/{{endpoint}}/test",
+        "notifications roll-secret": f"POST {_ENDPOINTS}/{{endpoint}}/roll_secret",
+        "notifications events": f"GET {_ENDPOINTS}/event_types",
+        "notifications deliveries": "GET /v1/notification_deliveries",
+        "notifications redeliver": "POST /v1/notification_deliveries/{delivery}/redeliver",
         "alerts show": "GET /v1/alerts",
         "alerts set": "POST /v1/alerts",
         "alerts test": "POST /v1/alerts/test",

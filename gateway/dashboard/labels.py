@@ -382,7 +382,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "embedding": gettext_noop("Embeddings"),
             "rerank": gettext_noop("Reranking"),
             "moderation": gettext_noop("Moderation"),
-            "classification": gettext_noop("AttemptVerdict"),
+            "classification": gettext_noop("Classification"),
             "regression": gettext_noop("Regression"),
             "calculation": gettext_noop("Standard formula"),
             "alignment": gettext_noop("Name matching"),

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from gateway.dashboard.router import HANDLERS, PATH
 from tests.support.dashboard.looking import Looker
 
-# Path parameters that are no row of an account: secrets of links, public plans, names of changes.
-NO_ROWS = {"secret", "plan", "version", "switch", "number", "name"}
+# Path parameters that are no row of an account: secrets of links, public plans and packs, names of
+# changes, identity providers, and passkeys, which belong to a person.
+NO_ROWS = {"secret", "plan", "version", "switch", "number", "name", "change", "pack"} | {
+    "provider",
+    "passkey",
+}
 # Checked by a test of test_outcomes.py, as they need a settled contract.
 OUTCOMES = {"contract", "settlement", "dispute"}
 _NAMED = re.compile(r"{(\w+):\w+}")

@@ -17,6 +17,7 @@ from tests.support.dashboard.looking import looker
 from tests.support.gateway.batching import completed_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.fapiaos import add_proof, add_title, issue_fapiao
+from tests.support.gateway.notified import add_delivery, add_endpoint
 from tests.support.gateway.payments import create_payment_order
 from tests.support.gateway.projects import add_project, add_service_account
 from tests.support.gateway.trainings import (
@@ -45,6 +46,7 @@ async def known(firm: Firm) -> dict[str, str]:
         opened = (await session.scalars(query)).one()
     variant = await create_variant(gateway)
     project = await add_project(gateway)
+    endpoint = await add_endpoint(gateway)
     return {
         "account": ids.format_id("acct", gateway.account.id),
         "invoice": (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"],
@@ -65,6 +67,11 @@ async def known(firm: Firm) -> dict[str, str]:
         "signup": ids.format_id("signup", ids.new_id()),
         "project": project,
         "service_account": await add_service_account(gateway, project),
+        "endpoint": endpoint,
+        "delivery": await add_delivery(gateway, endpoint),
+        "discrepancy": ids.new_id().hex,
+        "purchase": ids.format_id("pack", ids.new_id()),
+        "change": "enable",
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -78,7 +85,8 @@ class TestTenantIsolation:
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
         further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof", "order"}
-        newest = {"signup", "project", "service_account"}
+        newest = {"signup", "project", "service_account", "endpoint", "delivery"}
+        newest |= {"discrepancy", "purchase"}
         assert found - NO_ROWS - OUTCOMES == {*rows, *further, *newest}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
