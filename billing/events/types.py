@@ -26,7 +26,7 @@ EVENT_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "dispute.answered",
             "dispute.decided",
         ),
-        "limits": ("usage.threshold_passed",),
+        "limits": ("usage.threshold_passed", "pack.expiring"),
         "fapiao": ("fapiao.issued",),
         "models": ("model.drift_detected", "model.promise_broken", "model.retrained"),
     }

@@ -129,6 +129,7 @@ async def _notify_expiry(session: AsyncSession, clock: Clock, bought: BoughtPack
         PACK_EXPIRING_EVENT,
         EmailNotice("pack_expiring", values),
         data,
+        "/dashboard/packs",
     )
 
 

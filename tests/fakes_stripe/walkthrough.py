@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -100,6 +100,21 @@ async def _cards(fake: FakeStripe, side: Side) -> None:
     await v1.billing_portal.sessions.create_async(
         {"customer": customer.id, "return_url": "https://example.com"}
     )
+    await _off_session(side)
+
+
+async def _off_session(side: Side) -> None:
+    """A payment from a saved card, and one that needs the customer and is cancelled."""
+    v1 = side.client.v1
+    for card in ("pm_card_visa", "pm_card_authenticationRequired"):
+        customer = await side.customer()
+        method = await v1.payment_methods.attach_async(card, {"customer": customer.id})
+        params: Any = {"amount": 900, "currency": "usd", "customer": customer.id}
+        params |= {"payment_method": method.id, "off_session": True, "confirm": True}
+        with suppress(stripe.CardError):
+            await v1.payment_intents.create_async(params)
+    (intent,) = (await v1.payment_intents.list_async({"customer": customer.id})).data
+    await v1.payment_intents.cancel_async(intent.id)
 
 
 async def _invoices(fake: FakeStripe, side: Side) -> None:

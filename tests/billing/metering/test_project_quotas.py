@@ -235,3 +235,10 @@ class TestReconciliation:
         (found,) = await firm.story.differences()
         assert found.check == "Project budget used equals the cost of the project's calls"
         assert quota_id in repr(found)
+
+
+def test_project_with_the_id_of_its_account_is_the_default() -> None:
+    account_id, now = ids.new_id(), datetime(2026, 10, 1, tzinfo=UTC)
+    default = Project(id=account_id, account_id=account_id, name="", created_at=now)
+    other = Project(id=ids.new_id(), account_id=account_id, name="Line 1", created_at=now)
+    assert (default.is_default, other.is_default) == (True, False)

@@ -60,7 +60,7 @@ class TestExpiry:
                     account_id=firm.account.id, url=address, secret="x", percentages=[80, 100]
                 )
             )
-        count = "select count(*) from outbox where business_key like 'pack_expiry:%'"
+        count = "select count(*) from notification_event where type = 'pack.expiring'"
         story.clock.set(2026, 10, 23, 23)
         await pack_jobs(story)
         assert (await sql(story.database, count))[0][0] == 0

@@ -12,6 +12,7 @@ from billing.rating.price_kinds.volume import Volume
 from billing.rating.quantities import METERS
 from billing.rating.terms import (
     ANY_MODEL,
+    PACK_PLAN,
     Alignment,
     Allowance,
     Discount,
@@ -387,7 +388,10 @@ def test_indivisible_minute_price_is_rejected_per_unit_and_accepted_as_package()
     assert price.price == Package(60, 10**9)
 
 
-def test_plan_file_with_the_reserved_plan_name_list_is_rejected() -> None:
-    with pytest.raises(TermsInvalid, match="reserved for the catalog") as caught:
-        read(HEAD.replace('"p"', '"list"', 1))
+@pytest.mark.parametrize(
+    ("name", "reason"), [("list", "reserved for the catalog"), (PACK_PLAN, "reserved for packs")]
+)
+def test_plan_file_with_a_reserved_plan_name_is_rejected(name: str, reason: str) -> None:
+    with pytest.raises(TermsInvalid, match=reason) as caught:
+        read(HEAD.replace('"p"', f'"{name}"', 1))
     assert caught.value.param == "plan"
