@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +21,12 @@ from tests.support.fakes.listening import listening
 CLIENT, SECRET, CORP = "maas", "s3cret", "corp-1"
 
 
+@cache
+def rsa_key(kid: str, use: str = "sig") -> RSAKey:
+    """A key of this id, made once: to make one takes a tenth of a second."""
+    return RSAKey.generate_key(2048, {"kid": kid, "use": use})
+
+
 @dataclass
 class FakeProviders:
     """What the providers say; tests change it.
@@ -29,7 +36,7 @@ class FakeProviders:
     """
 
     url: str = ""
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k1"}))
+    key: RSAKey = field(default_factory=lambda: rsa_key("k1"))
     published: list[Any] | None = None
     claims: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -43,11 +50,11 @@ class FakeProviders:
 
     def rotate(self, kid: str) -> None:
         """Sign with another key from now on, and publish only this one."""
-        self.key = RSAKey.generate_key(2048, {"kid": kid})
+        self.key = rsa_key(kid)
 
     def keys(self) -> dict[str, Any]:
         published = [self.key] if self.published is None else self.published
-        encrypting = RSAKey.generate_key(2048, {"kid": "enc", "use": "enc"})
+        encrypting = rsa_key("enc", use="enc")
         return {
             "keys": [
                 *(key.as_dict(private=False) for key in published),
