@@ -73,6 +73,8 @@ COLUMNS = (
     "Tags",
 )
 _CORRECTION = "Correction"
+# Of purchases: the units of a prepaid pack are consumed later.
+_NOT_CONSUMED: Mapping[str, None] = dict.fromkeys(("ConsumedQuantity", "ConsumedUnit"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,12 @@ def _line_rows(document: InvoiceDocument) -> Iterator[dict[str, Any]]:
     """Yield the row of each invoice line."""
     for line in document.lines:
         charge = _CHARGES[line.line.kind]
+        consumed = {} if charge.category == "Usage" else _NOT_CONSUMED
         yield {
             **_costs(document, line.line.minor),
             **_service_period(line),
             **_usage_values(line),
+            **consumed,
             "ChargeCategory": charge.category,
             "ChargeClass": charge.charge_class,
             "ChargeDescription": line.description,

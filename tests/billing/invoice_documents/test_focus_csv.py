@@ -57,6 +57,13 @@ def test_usage_without_tokens_and_unit_price_is_machine_learning() -> None:
     assert (row["ResourceId"], row["SkuId"], row["ListUnitPrice"]) == ("vib", "vib@batch:rows", "")
 
 
+def test_purchased_units_are_priced_but_not_consumed() -> None:
+    pack = replace(USAGE, line=replace(USAGE.line, kind=LineKind.PACK))
+    row = rows(replace(INVOICE, lines=(pack,)))[0]
+    assert (row["ChargeCategory"], row["ConsumedQuantity"]) == ("Purchase", "")
+    assert row["PricingQuantity"] == "190000.0"
+
+
 def test_periods_are_in_utc_and_a_note_has_its_day() -> None:
     (_usage, fee, _tax, note) = rows(replace(INVOICE, notes=(NOTE,)))
     assert fee["ChargePeriodStart"] == fee["BillingPeriodStart"] == "2026-09-30T16:00:00Z"
