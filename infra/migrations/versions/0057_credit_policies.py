@@ -16,7 +16,9 @@ depends_on = None
 def upgrade() -> None:
     _create_policies()
     _create_decisions()
-    _create_securities()
+    _create_deposits()
+    _create_guarantees()
+    _create_exposure_limits()
     _create_payments()
     _create_late_payment()
     _keep_rows()
@@ -108,7 +110,7 @@ def _create_decisions() -> None:
     )
 
 
-def _create_securities() -> None:
+def _create_deposits() -> None:
     op.create_table(
         "deposit_movement",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -140,6 +142,9 @@ def _create_securities() -> None:
     op.create_index(
         "ix_deposit_movement_invoice_id", "deposit_movement", ["invoice_id"], unique=False
     )
+
+
+def _create_guarantees() -> None:
     op.create_table(
         "credit_guarantee",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -163,6 +168,9 @@ def _create_securities() -> None:
     op.create_index(
         "ix_credit_guarantee_guarantor", "credit_guarantee", ["guarantor"], unique=False
     )
+
+
+def _create_exposure_limits() -> None:
     op.create_table(
         "exposure_limit",
         sa.Column("scope", sa.Text(), nullable=False),
