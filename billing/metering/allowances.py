@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.metering.quotas import QuotaRef, lock_quotas
+from billing.metering.quotas import QuotaRef, lock_quotas, unfolded_units
 from billing.rating.terms import ANY_MODEL
-from billing.tables import Quota, QuotaKind, QuotaLease
+from billing.tables import Quota, QuotaKind
 from infra import ids
 
 _QUOTA_KEY_COLUMNS = ("account_id", "key_id", "kind", "period_start", "plan_version_id", "scope")
@@ -117,12 +117,7 @@ async def remaining_units_by_quota(
     session: AsyncSession, account_id: UUID, quota_ids: Sequence[str]
 ) -> dict[str, int]:
     """Return each quota's units that settled calls have not used; running calls do not count."""
-    unfolded_units = (
-        select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
-        .where(col(QuotaLease.quota_id) == col(Quota.id))
-        .scalar_subquery()
-    )
-    query = select(Quota.id, Quota.amount, Quota.used, unfolded_units).where(
+    query = select(Quota.id, Quota.amount, Quota.used, unfolded_units()).where(
         *_account_allowances(account_id),
         col(Quota.id).in_([UUID(quota_id) for quota_id in quota_ids]),
     )

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.key_epoch import advance_epoch
-from billing.metering.quotas import QuotaRef, lock_quotas
+from billing.metering.quotas import QuotaRef, lock_quotas, unfolded_units
 from billing.rating.quantities import METERS
-from billing.tables import Pack, PackPurchase, PackRecognition, Quota, QuotaKind, QuotaLease
+from billing.tables import Pack, PackPurchase, PackRecognition, Quota, QuotaKind
 from infra import ids
 
 PACK_PURCHASE_PREFIX = "pack"
@@ -164,12 +164,7 @@ async def load_pack_units(
     session: AsyncSession, account_id: UUID, purchase_ids: Sequence[UUID]
 ) -> Mapping[UUID, PackUnits]:
     """Return the used and leased units of purchases by id; none for one that is not active yet."""
-    unfolded = (
-        select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
-        .where(col(QuotaLease.quota_id) == col(Quota.id))
-        .scalar_subquery()
-    )
-    query = select(Quota.id, Quota.used, Quota.leased, unfolded).where(
+    query = select(Quota.id, Quota.used, Quota.leased, unfolded_units()).where(
         col(Quota.account_id) == account_id, col(Quota.id).in_(purchase_ids)
     )
     found = {

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, text, tuple_
+from sqlalchemy import text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
@@ -25,9 +25,10 @@ from billing.metering.quotas import (
     lock_quotas,
     month_start,
     next_month_start,
+    unfolded_units,
     validate_limit,
 )
-from billing.tables import Project, Quota, QuotaKind, QuotaLease
+from billing.tables import Project, Quota, QuotaKind
 from infra import ids
 
 _NO_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -266,12 +267,7 @@ async def _read_quotas(
     session: AsyncSession, account_id: UUID, at: datetime
 ) -> dict[tuple[UUID, BudgetPeriod], tuple[int, int]]:
     """Return used and leased nano-units of an account's project budgets in the current periods."""
-    unfolded = (
-        select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
-        .where(col(QuotaLease.quota_id) == col(Quota.id))
-        .scalar_subquery()
-    )
-    query = select(Quota, unfolded).where(
+    query = select(Quota, unfolded_units()).where(
         col(Quota.account_id) == account_id,
         col(Quota.project_id).is_not(None),
         col(Quota.period_start).in_([_stored_start(period, at) for period in BudgetPeriod]),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import ScalarSelect, func, or_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
@@ -296,16 +296,19 @@ async def sum_credit_entries(
     return int((await session.execute(query)).scalar_one())
 
 
-async def list_quota_states(session: AsyncSession, account_id: UUID) -> list[QuotaState]:
-    """List all quotas of an account and its keys, with or without a limit, not of projects."""
-    # Used units of leases not yet added to the quota's own count.
-    unfolded_units = (
+def unfolded_units() -> ScalarSelect[int]:
+    """Return the subquery of used units of leases not yet added to the quota's own count."""
+    return (
         select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
         .where(col(QuotaLease.quota_id) == col(Quota.id))
         .scalar_subquery()
     )
+
+
+async def list_quota_states(session: AsyncSession, account_id: UUID) -> list[QuotaState]:
+    """List all quotas of an account and its keys, with or without a limit, not of projects."""
     of_account = col(Quota.account_id) == account_id, col(Quota.project_id).is_(None)
-    query = select(Quota, unfolded_units).where(*of_account)
+    query = select(Quota, unfolded_units()).where(*of_account)
     rows = (await session.execute(query.order_by(col(Quota.id)))).all()
     return [
         QuotaState(

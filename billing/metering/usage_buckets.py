@@ -31,17 +31,16 @@ _BUCKETS = """
       and (cast(:operations as text[]) is null or operation = any(:operations))
       and (cast(:models as text[]) is null or split_part(model, '@', 1) = any(:models))
       and (cast(:keys as uuid[]) is null or key_id = any(:keys))
-      and (not cast(:of_images as boolean) or images <> 0)
+      and (not cast(:of_images as boolean) or images <> 0) {only}
     group by 1, 2, 3, 4, 5
     having sum(calls) <> 0
     order by 1, 2, 3, 4, 5
 """
-_ALL_PROJECTS = _BUCKETS.format(source="usage_total", project="cast(null as uuid)")
+_ALL_PROJECTS = _BUCKETS.format(source="usage_total", project="cast(null as uuid)", only="")
 _EACH_PROJECT = _BUCKETS.format(
-    source=PROJECT_USAGE, project="case when cast(:by_project as boolean) then project_id end"
-).replace(
-    "group by",
-    "and (cast(:projects as uuid[]) is null or project_id = any(:projects))\n    group by",
+    source=PROJECT_USAGE,
+    project="case when cast(:by_project as boolean) then project_id end",
+    only="and (cast(:projects as uuid[]) is null or project_id = any(:projects))",
 )
 
 
