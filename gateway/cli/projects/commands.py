@@ -38,6 +38,7 @@ from gateway.projects.projects import (
     archive_project,
     create_project,
     find_project,
+    format_project_id,
     list_projects,
     rename_project,
 )
@@ -195,7 +196,7 @@ async def projects_usage(session: AsyncSession, clock: Clock, account: AccountNa
     lines = [
         {
             "project": names.get(one.value) if isinstance(one.value, UUID) else None,
-            "project_id": f"proj_{one.value.hex}" if isinstance(one.value, UUID) else None,
+            "project_id": format_project_id(one.value) if isinstance(one.value, UUID) else None,
             "calls": one.calls,
             "cost": nano_text(one.cost_nano),
         }
@@ -239,7 +240,7 @@ async def _record(
     session: AsyncSession, clock: Clock, account_id: UUID, project_id: UUID, title: str
 ) -> Record:
     """Return a project as a record."""
-    row = await find_project(session, account_id, f"proj_{project_id.hex}")
+    row = await find_project(session, account_id, format_project_id(project_id))
     (view,) = await load_project_views(session, account_id, [row], clock.now())
     return Record(title, _row(view))
 

@@ -1,7 +1,8 @@
 """The page of one project: budgets, usage, keys, name and archive."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
@@ -15,7 +16,8 @@ from billing.metering.quotas import LimitInvalid
 from billing.reports.spending import SpendingDimension, SpendingFilter, list_spending
 from billing.subscriptions.periods import ensure_period_at
 from billing.tables import Project
-from gateway.access.api_keys import KeyNotFound, list_keys, require_key
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
+from gateway.access.api_keys import KeyNotFound, list_keys, lock_key, require_key
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.projects.common import (
@@ -36,6 +38,9 @@ from gateway.projects.budgets import (
 from gateway.projects.errors import (
     BudgetInvalid,
     DefaultProject,
+    LastProjectOwner,
+    ProjectMemberExists,
+    ProjectMemberNotFound,
     ProjectNameInvalid,
     ProjectNameTaken,
     ProjectNotActive,
@@ -43,22 +48,29 @@ from gateway.projects.errors import (
 )
 from gateway.projects.keys import list_project_keys, move_key
 from gateway.projects.members import list_members
-from gateway.projects.projects import archive_project, rename_project
+from gateway.projects.projects import archive_project, format_project_id, rename_project
 from gateway.projects.service_accounts import list_service_accounts
 from gateway.projects.views import ProjectView, load_project_views
+from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-_ERRORS = (
+PROJECT_ERRORS = (
     BudgetInvalid,
     LimitInvalid,
     DefaultProject,
+    LastProjectOwner,
+    ProjectMemberExists,
+    ProjectMemberNotFound,
     ProjectNameInvalid,
     ProjectNameTaken,
     ProjectNotActive,
     ServiceAccountKeyFixed,
     KeyNotFound,
 )
+"""Errors that the page of a project shows beside or above its forms."""
+
+ProjectChange = Callable[[AsyncSession, VisibleProject], Awaitable[None]]
 
 
 class ProjectPage(Controller):
@@ -88,15 +100,12 @@ class ProjectPage(Controller):
     ) -> Response[Any]:
         """Set the budgets and alert percentages."""
         fields = await read_form_fields(request)
-        try:
-            async with database.transaction() as session:
-                found = await get_visible_project(session, page, project)
-                require_right(found.rights.budget)
-                await _save_budget(session, clock, page, found.row, fields)
-        except _ERRORS as error:
-            form = with_errors(page, fields, error)
-            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
-        return page.redirect(project_url(found.row.id))
+
+        async def save(session: AsyncSession, found: VisibleProject) -> None:
+            require_right(found.rights.budget)
+            await _save_budget(session, clock, page, found.row, fields)
+
+        return await change_project(page, database, clock, project, fields, save)
 
     @post("/name")
     async def rename(
@@ -109,16 +118,13 @@ class ProjectPage(Controller):
     ) -> Response[Any]:
         """Rename the project."""
         fields = await read_form_fields(request)
-        try:
-            async with database.transaction() as session:
-                found = await get_visible_project(session, page, project)
-                require_right(found.rights.manage)
-                place = (session, clock, page.actor, page.account_id, found.row.id)
-                await rename_project(*place, fields.get("name", ""))
-        except _ERRORS as error:
-            form = with_errors(page, fields, error)
-            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
-        return page.redirect(project_url(found.row.id))
+
+        async def save(session: AsyncSession, found: VisibleProject) -> None:
+            require_right(found.rights.manage)
+            place = (session, clock, page.actor, page.account_id, found.row.id)
+            await rename_project(*place, fields.get("name", ""))
+
+        return await change_project(page, database, clock, project, fields, save)
 
     @post("/archive", permission=Permission.TEAM)
     async def archive(
@@ -129,14 +135,11 @@ class ProjectPage(Controller):
         project: FromPath[str],
     ) -> Response[Any]:
         """Archive the project, which disables its keys."""
-        try:
-            async with database.transaction() as session:
-                found = await get_visible_project(session, page, project)
-                await archive_project(session, clock, page.actor, page.account_id, found.row.id)
-        except _ERRORS as error:
-            form = with_errors(page, {}, error)
-            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
-        return page.redirect(project_url(found.row.id))
+
+        async def disable(session: AsyncSession, found: VisibleProject) -> None:
+            await archive_project(session, clock, page.actor, page.account_id, found.row.id)
+
+        return await change_project(page, database, clock, project, {}, disable)
 
     @post("/keys")
     async def move_key_here(
@@ -149,17 +152,34 @@ class ProjectPage(Controller):
     ) -> Response[Any]:
         """Move a key of another project to this one."""
         fields, account_id = await read_form_fields(request), page.account_id
-        try:
-            async with database.transaction() as session:
-                found = await get_visible_project(session, page, project)
-                key_id = await require_key(session, account_id, fields.get("key", ""))
-                before = await _project_of_key(session, page, fields.get("key", ""))
-                require_right(found.rights.keys and before.rights.keys)
-                await move_key(session, clock, page.actor, account_id, key_id, found.row.id)
-        except _ERRORS as error:
-            form = with_errors(page, fields, error)
-            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
-        return page.redirect(f"{project_url(found.row.id)}#keys")
+
+        async def move(session: AsyncSession, found: VisibleProject) -> None:
+            key_id = await require_key(session, account_id, fields.get("key", ""))
+            before = await _project_of_key(session, page, key_id)
+            require_right(found.rights.keys and before.rights.keys)
+            await move_key(session, clock, page.actor, account_id, key_id, found.row.id)
+
+        return await change_project(page, database, clock, project, fields, move, "#keys")
+
+
+async def change_project(
+    page: PageRequest,
+    database: Database,
+    clock: Clock,
+    project: str,
+    fields: Mapping[str, str],
+    change: ProjectChange,
+    anchor: str = "",
+) -> Response[Any]:
+    """Apply a form's change, then show the project at `anchor`, or the form with its errors."""
+    try:
+        async with database.transaction() as session:
+            found = await get_visible_project(session, page, project)
+            await change(session, found)
+    except PROJECT_ERRORS as error:
+        form = with_errors(page, fields, error)
+        return await render_project(page, database, clock, project, form, UNPROCESSABLE)
+    return page.redirect(f"{project_url(found.row.id)}{anchor}")
 
 
 async def render_project(
@@ -221,19 +241,17 @@ async def _save_budget(
     await change_alert_percentages(*place, percentages)
 
 
-async def _project_of_key(session: AsyncSession, page: PageRequest, key: str) -> VisibleProject:
+async def _project_of_key(session: AsyncSession, page: PageRequest, key_id: UUID) -> VisibleProject:
     """Return the present project of a key. Raises PageNotFound if the viewer may not see it."""
-    key_id = await require_key(session, page.account_id, key)
-    rows = await list_keys(session, page.account_id)
-    row = next(row for row in rows if row.id == key_id)
+    row = await lock_key(session, page.account_id, key_id)
     project_id = row.project_id or page.account_id
-    return await get_visible_project(session, page, f"proj_{project_id.hex}")
+    return await get_visible_project(session, page, format_project_id(project_id))
 
 
 async def _movable_keys(session: AsyncSession, project: Project) -> list[tuple[str, str]]:
     """Return (public id, name) of active keys of other projects, without service accounts'."""
     return [
-        (f"key_{row.id.hex}", f"{row.name} ({row.hint})")
+        (ids.format_id(KEY_PREFIX, row.id), f"{row.name} ({row.hint})")
         for row in await list_keys(session, project.account_id)
         if row.revoked_at is None
         and row.service_account_id is None

@@ -6,27 +6,22 @@ from uuid import UUID
 from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.tables import Project
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.access.key_detail import key_url
 from gateway.dashboard.pages.projects.common import (
+    VisibleProject,
     get_visible_project,
     project_url,
     require_right,
 )
-from gateway.dashboard.pages.projects.detail import render_project
+from gateway.dashboard.pages.projects.detail import PROJECT_ERRORS, change_project, render_project
 from gateway.identity.audit_log import PERSON_ID_PREFIX
-from gateway.projects.errors import (
-    LastProjectOwner,
-    ProjectMemberExists,
-    ProjectMemberNotFound,
-    ProjectNameInvalid,
-    ProjectNameTaken,
-    ProjectNotActive,
-    ServiceAccountNotFound,
-)
+from gateway.projects.errors import ServiceAccountNotFound
 from gateway.projects.members import (
     PROJECT_ROLES,
     add_member,
@@ -43,15 +38,6 @@ from gateway.projects.service_accounts import (
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
-
-_ERRORS = (
-    LastProjectOwner,
-    ProjectMemberExists,
-    ProjectMemberNotFound,
-    ProjectNameInvalid,
-    ProjectNameTaken,
-    ProjectNotActive,
-)
 
 
 class ProjectPeoplePages(Controller):
@@ -70,19 +56,15 @@ class ProjectPeoplePages(Controller):
     ) -> Response[Any]:
         """Add a person of the account."""
         fields = await read_form_fields(request)
-        try:
-            async with database.transaction() as session:
-                found = await get_visible_project(session, page, project)
-                require_right(found.rights.manage)
-                row = await lock_active_project(session, page.account_id, found.row.id)
-                person = ids.parse_id(PERSON_ID_PREFIX, fields.get("person", ""))
-                person_id = await find_person(session, page.account_id, person=person)
-                role = _parse_role(fields.get("role", ""))
-                await add_member(session, clock, page.actor, row, person_id, role)
-        except _ERRORS as error:
-            form = with_errors(page, fields, error)
-            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
-        return page.redirect(f"{project_url(found.row.id)}#people")
+
+        async def save(session: AsyncSession, found: VisibleProject) -> None:
+            row = await _lock_project(session, found)
+            person = ids.parse_id(PERSON_ID_PREFIX, fields.get("person", ""))
+            person_id = await find_person(session, page.account_id, person=person)
+            role = _parse_role(fields.get("role", ""))
+            await add_member(session, clock, page.actor, row, person_id, role)
+
+        return await change_project(page, database, clock, project, fields, save, "#people")
 
     @post("/members/{member:str}/role")
     async def change_role(
@@ -96,17 +78,13 @@ class ProjectPeoplePages(Controller):
     ) -> Response[Any]:
         """Change the role of a person."""
         fields, person_id = await read_form_fields(request), _parse_person(member)
-        try:
-            async with database.transaction() as session:
-                found = await get_visible_project(session, page, project)
-                require_right(found.rights.manage)
-                row = await lock_active_project(session, page.account_id, found.row.id)
-                role = _parse_role(fields.get("role", ""))
-                await change_member_role(session, clock, page.actor, row, person_id, role)
-        except _ERRORS as error:
-            form = with_errors(page, {}, error)
-            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
-        return page.redirect(f"{project_url(found.row.id)}#people")
+
+        async def save(session: AsyncSession, found: VisibleProject) -> None:
+            row = await _lock_project(session, found)
+            role = _parse_role(fields.get("role", ""))
+            await change_member_role(session, clock, page.actor, row, person_id, role)
+
+        return await change_project(page, database, clock, project, {}, save, "#people")
 
     @post("/members/{member:str}/remove")
     async def remove(
@@ -119,16 +97,12 @@ class ProjectPeoplePages(Controller):
     ) -> Response[Any]:
         """Remove a person."""
         person_id = _parse_person(member)
-        try:
-            async with database.transaction() as session:
-                found = await get_visible_project(session, page, project)
-                require_right(found.rights.manage)
-                row = await lock_active_project(session, page.account_id, found.row.id)
-                await remove_member(session, clock, page.actor, row, person_id)
-        except _ERRORS as error:
-            form = with_errors(page, {}, error)
-            return await render_project(page, database, clock, project, form, UNPROCESSABLE)
-        return page.redirect(f"{project_url(found.row.id)}#people")
+
+        async def save(session: AsyncSession, found: VisibleProject) -> None:
+            row = await _lock_project(session, found)
+            await remove_member(session, clock, page.actor, row, person_id)
+
+        return await change_project(page, database, clock, project, {}, save, "#people")
 
     @post("/service-accounts")
     async def create_account(
@@ -155,7 +129,7 @@ class ProjectPeoplePages(Controller):
                     found.row.id,
                     fields.get("account_name", ""),
                 )
-        except _ERRORS as error:
+        except PROJECT_ERRORS as error:
             form = with_errors(page, fields, error)
             return await render_project(page, database, clock, project, form, UNPROCESSABLE)
         address = key_url(issued.key.row.id)
@@ -180,6 +154,12 @@ class ProjectPeoplePages(Controller):
         except ServiceAccountNotFound as error:
             raise PageNotFound("The project has no such service account.") from error
         return page.redirect(f"{project_url(found.row.id)}#accounts")
+
+
+async def _lock_project(session: AsyncSession, found: VisibleProject) -> Project:
+    """Return the project, locked. Raises PermissionDenied, ProjectNotActive."""
+    require_right(found.rights.manage)
+    return await lock_active_project(session, found.row.account_id, found.row.id)
 
 
 def _parse_person(text: str) -> UUID:
