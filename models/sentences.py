@@ -73,10 +73,10 @@ def listing(parts: Sequence[object]) -> Listing:
     return made
 
 
-def told_by(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """Return what an error says: the sentence that it was raised with, else its text."""
-    told = error.args[0] if error.args else ""
-    return told if isinstance(told, Sentence) else str(error)
+    message = error.args[0] if error.args else ""
+    return message if isinstance(message, Sentence) else str(error)
 
 
 def value_json(value: Value) -> Any:
@@ -102,7 +102,7 @@ def _restored_value(value: Any) -> Value:
 def _plain(value: object) -> Value:
     """Return a value as one of the types that JSON has, or as a part of the sentence."""
     if isinstance(value, Exception):
-        value = told_by(value)
+        value = message_of(value)
     if isinstance(value, Sentence | Listing):
         return value
     if isinstance(value, Integral):

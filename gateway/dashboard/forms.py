@@ -11,10 +11,10 @@ from litestar.datastructures import UploadFile
 from gateway.dashboard.error_messages import ERROR_MESSAGES
 from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.page_request import PageRequest, PublicPageRequest
-from gateway.dashboard.training_log import told_in
+from gateway.dashboard.training_log import translate_message
 from infra.error_collection import errors_of
 from infra.errors import AppError
-from models.sentences import Sentence, told_by
+from models.sentences import Sentence, message_of
 
 _MAX_FIELD_LENGTH = 4_000
 
@@ -95,9 +95,9 @@ def with_errors(page: PublicPageRequest, values: Mapping[str, str], error: AppEr
 
 def _translate(page: PublicPageRequest, error: AppError) -> str:
     """Return an error's text in the page's language; that of a training may have values."""
-    told = told_by(error)
-    if isinstance(told, Sentence) and not _known_messages(error):
-        return told_in(told, dashboard_texts(page.language))
+    message = message_of(error)
+    if isinstance(message, Sentence) and not _known_messages(error):
+        return translate_message(message, dashboard_texts(page.language))
     return page.translate(_error_message(error))
 
 

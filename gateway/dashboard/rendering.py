@@ -14,7 +14,7 @@ from gateway.dashboard.formatting import LocaleFormatter
 from gateway.dashboard.i18n import LANGUAGES, Language, dashboard_texts
 from gateway.dashboard.labels import LABELS
 from gateway.dashboard.metric_names import metric_name
-from gateway.dashboard.training_log import told_in
+from gateway.dashboard.training_log import translate_message
 
 
 class PageRenderer:
@@ -61,7 +61,7 @@ def _environment(language: Language, formatter: LocaleFormatter, assets: Assets)
     )
     environment.filters |= formatter.filters()
     environment.filters["metric"] = partial(metric_name, texts=texts)
-    environment.filters["told"] = partial(told_in, texts=texts)
+    environment.filters["translated"] = partial(translate_message, texts=texts)
     environment.globals |= {
         "asset": assets.address,
         "language": language,

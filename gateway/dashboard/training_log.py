@@ -35,7 +35,7 @@ def read_reason(message: str, events: Sequence[AdaptationEvent], texts: MessageC
     return _read("error", message, reason if isinstance(reason, Mapping) else None, texts)
 
 
-def told_in(message: str, texts: MessageCatalog) -> str:
+def translate_message(message: str, texts: MessageCatalog) -> str:
     """Return a message of a check or training in a language, if it can be translated."""
     made_of = message.as_json() if isinstance(message, Sentence) else None
     return _read("info", str(message), made_of, texts).text

@@ -22,7 +22,7 @@ from models.industrial_llm.dialogues import parse_training_file
 from models.industrial_llm.effort import estimate_seconds
 from models.own_columns import CheckTable, find_table_check
 from models.own_images import OWN_IMAGES
-from models.sentences import Sentence, listing, sentence, told_by
+from models.sentences import Sentence, listing, message_of, sentence
 from models.tables.schema import NO_SCHEMA, SchemaRequest, describe_schema
 from models.training_text import encoding_notes
 
@@ -37,7 +37,7 @@ class TrainingFileRejected(BadRequest):
     code = "invalid_training_file"
 
     def __init__(self, error: TrainingFileInvalid) -> None:
-        super().__init__(told_by(error), param="training_file")
+        super().__init__(message_of(error), param="training_file")
         self.details = error.details
 
 

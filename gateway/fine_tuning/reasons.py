@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from infra.errors import AppError
-from models.sentences import Sentence, restored, sentence, told_by
+from models.sentences import Sentence, message_of, restored, sentence
 
 REASONS: Mapping[str, Sentence] = MappingProxyType(
     {
@@ -40,7 +40,7 @@ REASONS: Mapping[str, Sentence] = MappingProxyType(
 
 def reason_of(error: AppError) -> str:
     """Return an error's text: its own sentence, else one with the template of its code."""
-    told, known = told_by(error), REASONS.get(error.code or "")
-    if isinstance(told, Sentence) or known is None:
-        return told
-    return restored(told, known.as_json())
+    message, known = message_of(error), REASONS.get(error.code or "")
+    if isinstance(message, Sentence) or known is None:
+        return message
+    return restored(message, known.as_json())

@@ -33,7 +33,7 @@ from models.industrial_llm.effort import epoch_count
 from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder
 from models.industrial_llm.learning import Trainer, TrainingIntervals, TrainingProgress
 from models.industrial_llm.recipes import Recipe, find_recipe
-from models.sentences import sentence, told_by
+from models.sentences import message_of, sentence
 
 METRIC = "validation loss on held-out answers, nats per token"
 # Lower than for the industry adapter: at its rate a few hundred examples cause forgetting.
@@ -170,7 +170,7 @@ def _require_encodable(trainer: Trainer, dialogues: Sequence[Dialogue]) -> None:
         try:
             trainer.token_count(dialogue)
         except ChatTemplateError as error:
-            raise TrainingFileInvalid(told_by(error)) from error
+            raise TrainingFileInvalid(message_of(error)) from error
 
 
 def _train(trainer: Trainer, dialogues: DialogueSplit, progress: ProgressCallback) -> int:

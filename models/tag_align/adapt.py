@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
 from models.multilingual import EncoderMissing
-from models.sentences import listing, sentence, told_by
+from models.sentences import listing, message_of, sentence
 from models.tag_align import confirmations as confirming
 from models.tag_align.aligner import ARTEFACT, TagAligner
 from models.tag_align.comparing import LEVEL, compare_held_out
@@ -119,7 +119,7 @@ def _select_base(
         base = bases[_find_scheme(bases, confirmations)]
         base.learn(confirmations)
     except (ConceptUnknown, TooManyConfirmations) as error:
-        raise TrainingFileInvalid(told_by(error)) from error
+        raise TrainingFileInvalid(message_of(error)) from error
     return base
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
-from models.sentences import sentence, told_by
+from models.sentences import message_of, sentence
 from models.tag_align.confirmations import MAX_CONFIRMATIONS, Confirmation
 from models.tag_align.naming import TagInvalid, Words, validate_tag
 from models.tag_align.own_concepts import OwnConcept, OwnConceptsInvalid, build_own_concepts
@@ -89,7 +89,7 @@ def _own_concepts(lines: Sequence[OwnConcept], problems: Problems) -> tuple[Conc
         return build_own_concepts(lines)
     except OwnConceptsInvalid as error:
         problems.add(
-            Problem("invalid_concept", told_by(error), "Correct the concepts.", field="name")
+            Problem("invalid_concept", message_of(error), "Correct the concepts.", field="name")
         )
         return ()
 

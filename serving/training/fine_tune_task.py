@@ -28,7 +28,7 @@ from infra.lazy_import import LazyModule
 from models.adaptation import AdaptFunction, Metrics
 from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Task
-from models.sentences import Sentence, sentence, told_by
+from models.sentences import Sentence, message_of, sentence
 from models.tables.schema import SchemaRequest
 from serving.errors import InputInvalid, ModelFailed
 from serving.specialists.loader import ModelSource
@@ -218,10 +218,10 @@ async def stream_fine_tuning(
     except TrainingGpuUnavailable as error:
         yield _json_line(_error_event(error))
     except TimeoutError:
-        told = sentence(
+        message = sentence(
             "Training takes longer than {seconds:.0f} s. Use fewer examples.", seconds=max_seconds
         )
-        yield _json_line(_error_event(TrainingTimeout(told)))
+        yield _json_line(_error_event(TrainingTimeout(message)))
     finally:
         # Training does not check for cancellation, so its process has to be killed.
         ray.cancel(lines, force=True)
@@ -267,8 +267,8 @@ def run_fine_tuning(adapter: AdaptFunction, training_file: bytes) -> Iterator[by
 
 def _progress_event(report: Sentence | Metrics) -> dict[str, Any]:
     """Return the JSON event of a progress sentence or of training metrics."""
-    told = report.sentence if isinstance(report, Metrics) else report
-    event: dict[str, Any] = {"progress": str(told), "sentence": told.as_json()}
+    message = report.sentence if isinstance(report, Metrics) else report
+    event: dict[str, Any] = {"progress": str(message), "sentence": message.as_json()}
     return {**event, "metrics": report} if isinstance(report, Metrics) else event
 
 
@@ -285,8 +285,8 @@ def _final_event(result: "Future[Any]", seconds: float) -> dict[str, Any]:
 
 def _error_event(error: AppError) -> dict[str, Any]:
     """Return the JSON event of an error, with its sentence if it was raised with one."""
-    told = told_by(error)
-    made_of = {"sentence": told.as_json()} if isinstance(told, Sentence) else {}
+    message = message_of(error)
+    made_of = {"sentence": message.as_json()} if isinstance(message, Sentence) else {}
     return {"error": {**error_object(error), **made_of}}
 
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.call.errors import BudgetExhausted, CreditExhausted, UpstreamFailed
 from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.metric_names import metric_name
-from gateway.dashboard.training_log import read_log, read_reason, told_in
+from gateway.dashboard.training_log import read_log, read_reason, translate_message
 from gateway.fine_tuning.progress_stream import TrainingError, to_specialist_error
 from gateway.fine_tuning.reasons import REASONS, reason_of
 from infra.errors import AppError
@@ -19,7 +19,7 @@ from models import anomaly, failure_class, industrial_llm, tag_align
 from models.adaptation import TrainingFileInvalid
 from models.failure_class.adapt import METRIC as LOG_LOSS
 from models.problems import Problem, Problems
-from models.sentences import Sentence, restored, sentence, told_by
+from models.sentences import Sentence, message_of, restored, sentence
 from tests.support.gateway.trainings import event
 from tests.support.told_files import nodes_of, sentence_templates, told_files
 
@@ -93,7 +93,7 @@ def test_reason_of_an_error_by_its_code_is_chinese(code: str) -> None:
     error.code = code
     reason = reason_of(error)
     assert reason == error.message
-    assert told_in(reason, CHINESE) == CHINESE.gettext(REASONS[code].template) != reason
+    assert translate_message(reason, CHINESE) == CHINESE.gettext(REASONS[code].template) != reason
 
 
 @pytest.mark.parametrize("error", [BudgetExhausted, CreditExhausted, UpstreamFailed])
@@ -103,9 +103,9 @@ def test_codes_of_the_errors_of_jobs_are_known(error: type[AppError]) -> None:
 
 def test_reason_of_an_error_with_a_sentence_is_that_sentence() -> None:
     told = sentence("The tag is empty.")
-    assert told_by(TrainingFileInvalid(told)) is told
+    assert message_of(TrainingFileInvalid(told)) is told
     assert reason_of(TrainingFileInvalid(told)) is told
-    assert told_by(ValueError()) == ""
+    assert message_of(ValueError()) == ""
 
 
 def test_problems_are_summed_up_in_chinese() -> None:
@@ -113,7 +113,7 @@ def test_problems_are_summed_up_in_chinese() -> None:
     for _ in range(3):
         problems.add(Problem("empty_file", sentence("The file has no line."), "Write one."))
     assert problems.summary == "The file has no line. There are 2 more problems."
-    assert told_in(problems.summary, CHINESE) == "文件中没有内容。另有 2 个问题。"
+    assert translate_message(problems.summary, CHINESE) == "文件中没有内容。另有 2 个问题。"
     assert type(problems.shown[0].as_json()["message"]) is str
 
 
@@ -122,7 +122,7 @@ def test_error_of_a_training_process_keeps_its_sentence() -> None:
     sent = TrainingError(str(told), sentence=told.as_json())
     received = to_specialist_error(sent)
     assert received.message == told
-    assert told_in(reason_of(received), CHINESE) == "第 3 行：x"
+    assert translate_message(reason_of(received), CHINESE) == "第 3 行：x"
     assert to_specialist_error(TrainingError("Old.")).message == "Old."
 
 
@@ -168,5 +168,5 @@ def test_metric_of_each_kind_has_a_chinese_name(name: str) -> None:
 
 
 def test_message_that_is_no_sentence_is_shown_as_it_is() -> None:
-    assert told_in("Plain.", CHINESE) == "Plain."
-    assert not isinstance(told_by(ValueError("x")), Sentence)
+    assert translate_message("Plain.", CHINESE) == "Plain."
+    assert not isinstance(message_of(ValueError("x")), Sentence)
