@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.dates import local_day, local_midnight
+from billing.dates import local_day, local_midnight, next_billing_month_start
 from billing.invoice_documents.rendering.csv import format_csv_rows
 from billing.invoices.numbering import format_invoice_number
 from billing.money import PPM, allocate, minor_text, rounded
@@ -149,11 +149,6 @@ def deferred_lines_csv(lines: Sequence[DeferredLine]) -> bytes:
     return format_csv_rows([CSV_COLUMNS, *(_csv_row(one) for one in lines)])
 
 
-def next_month(month: date) -> date:
-    """Return the first day of the month after one that begins at `month`."""
-    return (month + timedelta(days=31)).replace(day=1)
-
-
 def _total(
     lines: Sequence[DeferredLine], currency: str, prepaid: int, month: date
 ) -> DeferredRevenue:
@@ -169,14 +164,14 @@ def _months(first_day: date, end_day: date) -> Iterable[tuple[date, int]]:
     """Yield (first day of the month, days in the period) from `first_day` to before `end_day`."""
     day = first_day
     while day < end_day:
-        following = min(next_month(day.replace(day=1)), end_day)
+        following = min(next_billing_month_start(day, 1), end_day)
         yield day.replace(day=1), (following - day).days
         day = following
 
 
 def _end(month: date, zone: ZoneInfo) -> datetime:
     """Return the instant at which a month ends in a time zone."""
-    return local_midnight(next_month(month), zone)
+    return local_midnight(next_billing_month_start(month, 1), zone)
 
 
 def _fee_line(row: Any, zone: ZoneInfo) -> FeeLine:
