@@ -88,7 +88,7 @@ CREDIT_ERRORS: Mapping[str, str] = MappingProxyType(
             "Enter an amount such as 12.50, without a currency."
         ),
         "exposure_limit_invalid.subject": gettext_noop(
-            "Enter the name of the policy or guarantor. All accounts have no name."
+            "Enter the name of the policy or guarantor. Leave it empty for all accounts."
         ),
         "exposure_limit_invalid.currency": gettext_noop("Enter a code such as CNY."),
         "exposure_limit_invalid": gettext_noop("This value is not valid or too large."),
