@@ -1,5 +1,5 @@
 """Tables that only the gateway uses: identity, admin keys, sign-ups, retrieval, fine-tuning, drift,
-evaluations, batches, stored responses, guards, shared models.
+evaluations, batches, stored responses, guards, plant model, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
@@ -44,6 +44,14 @@ from gateway.tables.identity import (
 )
 from gateway.tables.observations import Observation, VariantPromise
 from gateway.tables.passkeys import Passkey
+from gateway.tables.plant import (
+    PlantAsset,
+    PlantEntity,
+    PlantPoint,
+    PlantPointMapping,
+    PlantRelation,
+    PlantRevision,
+)
 from gateway.tables.projects import ProjectMember
 from gateway.tables.responses import ResponseEvents, SavedResponse
 from gateway.tables.retraining import (
@@ -96,6 +104,12 @@ __all__ = [
     "OneTimeToken",
     "Passkey",
     "Person",
+    "PlantAsset",
+    "PlantEntity",
+    "PlantPoint",
+    "PlantPointMapping",
+    "PlantRelation",
+    "PlantRevision",
     "ProjectMember",
     "Rating",
     "ResponseEvents",

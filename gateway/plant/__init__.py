@@ -1,0 +1,1 @@
+"""Plant model: assets, points, semantic alignment, knowledge graph, telemetry and identifiers."""

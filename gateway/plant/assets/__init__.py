@@ -1,0 +1,1 @@
+"""Assets and points of an account: values, validation, storage, import and export."""
