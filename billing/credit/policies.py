@@ -21,29 +21,37 @@ from infra.clock import Clock
 
 _ADVISORY_LOCK_ID = 0x63726564  # "cred"; serialises the numbering of versions
 # Terms are parsed once for each plan version that names a policy, not for each account.
-_IN_FORCE = """
+_ASSIGNED = """
     with plans as materialized (
         select id, cast(terms as jsonb) -> 'payment' ->> 'credit_policy' as policy
         from plan_version where terms like '%"credit_policy":"%'
+    ), assigned as (
+        select a.id, a.name, a.currency, coalesce(t.policy, p.policy) as policy
+        from account a
+        left join credit_terms t on t.account_id = a.id
+        left join lateral (
+            select plan_version_id from subscription_phase s
+            where s.account_id = a.id and s.starts_at <= :now
+              and (s.ends_at is null or s.ends_at > :now)
+            order by s.starts_at desc limit 1
+        ) s on true
+        left join plans p on p.id = s.plan_version_id
+        where a.id = :account or cast(:account as uuid) is null
     )
+"""
+_IN_FORCE = """
     select a.id, v.id, v.policy, v.currency
-    from account a
-    left join credit_terms t on t.account_id = a.id
-    left join lateral (
-        select plan_version_id from subscription_phase s
-        where s.account_id = a.id and s.starts_at <= :now
-          and (s.ends_at is null or s.ends_at > :now)
-        order by s.starts_at desc limit 1
-    ) s on true
-    left join plans p on p.id = s.plan_version_id
+    from assigned a
     join lateral (
         select id, policy, currency from credit_policy_version v
-        where v.policy = coalesce(t.policy, p.policy) and v.currency = a.currency
-          and v.effective_from <= :now
+        where v.policy = a.policy and v.currency = a.currency and v.effective_from <= :now
         order by v.effective_from desc, v.number desc limit 1
     ) v on true
-    where a.id = :account or cast(:account as uuid) is null
     order by a.id
+"""
+_OF_POLICY = """
+    select id, name from assigned where policy = :policy and currency = :currency
+    order by name, id
 """
 
 
@@ -72,7 +80,7 @@ async def publish_policy(
             "A policy takes effect now or later, not in the past.", param="effective_from"
         )
     await session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK_ID})
-    newest = await _find_newest(session, policy.policy, policy.currency)
+    newest = await find_newest_version(session, policy.policy, policy.currency)
     rules = policy.canonical_json().decode()
     if newest is not None and newest.rules == rules and effective_from is None:
         return newest
@@ -108,7 +116,7 @@ async def find_policy_version(
 
     Raises CreditPolicyNotFound.
     """
-    version = await _find_newest(session, policy, currency, number)
+    version = await find_newest_version(session, policy, currency, number)
     if version is None:
         raise CreditPolicyNotFound(
             f"Credit policy not found: {policy[:60]!r} in {currency}.", param="policy"
@@ -137,6 +145,18 @@ async def find_policy_in_force(
     return found[0] if found else None
 
 
+async def list_policy_accounts(
+    session: AsyncSession, policy: str, currency: str, now: datetime
+) -> list[tuple[UUID, str]]:
+    """Return (id, name) of the accounts with a policy, their own or their plan's, by name.
+
+    Also those whose policy has no version yet. For operators: reads across accounts (account_id).
+    """
+    values = {"now": now, "account": None, "policy": policy, "currency": currency}
+    rows = await session.execute(text(_ASSIGNED + _OF_POLICY), values)
+    return [(account_id, name) for account_id, name in rows]
+
+
 async def assign_policy(
     session: AsyncSession, account_id: UUID, currency: str, policy: str | None
 ) -> str | None:
@@ -162,7 +182,7 @@ async def lock_credit_terms(session: AsyncSession, account_id: UUID) -> CreditTe
     return terms
 
 
-async def _find_newest(
+async def find_newest_version(
     session: AsyncSession, policy: str, currency: str, number: int | None = None
 ) -> CreditPolicyVersion | None:
     """Return a policy's version, the newest unless a number is given; None if there is none."""
@@ -179,5 +199,5 @@ async def _load_in_force(
     session: AsyncSession, now: datetime, account_id: UUID | None
 ) -> list[PolicyInForce]:
     """Return the policies in force of one account, or of all if None."""
-    rows = await session.execute(text(_IN_FORCE), {"now": now, "account": account_id})
+    rows = await session.execute(text(_ASSIGNED + _IN_FORCE), {"now": now, "account": account_id})
     return [PolicyInForce(*row) for row in rows]

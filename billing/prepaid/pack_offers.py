@@ -6,6 +6,7 @@ currency; packs that were bought stay as they were.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -95,12 +96,25 @@ def parse_pack_file(text: str, models: Collection[str] | None = None) -> PackOff
 async def publish_pack(session: AsyncSession, clock: Clock, offer: PackOffer) -> Pack:
     """Offer a pack, in place of the one with its name and currency; the same one stays as it is."""
     # Numbers and offers of packs are serialized by the lock of plan versions.
-    version = await publish_plan(session, clock, offer.terms, listed=False)
+    await publish_plan(session, clock, offer.terms, listed=False)
     current = await _find_offered(session, offer.name, offer.terms.currency)
-    pack = Pack(
+    pack = pack_of_offer(offer, clock.now())
+    if current is not None:
+        if _content(current) == _content(pack):
+            return current
+        current.withdrawn_at = clock.now()
+        await session.flush()
+    session.add(pack)
+    await session.flush()
+    return pack
+
+
+def pack_of_offer(offer: PackOffer, now: datetime) -> Pack:
+    """Return the row of an offer that is published at a time."""
+    return Pack(
         id=ids.new_id(),
         name=offer.name,
-        terms_id=version.id,
+        terms_id=offer.terms.version_id(),
         currency=offer.terms.currency,
         model=offer.model,
         meter=offer.meter,
@@ -110,16 +124,8 @@ async def publish_pack(session: AsyncSession, clock: Clock, offer: PackOffer) ->
         max_per_account=offer.max_per_account,
         max_total=offer.max_total,
         on_account_plans=list(offer.on_account_plans),
-        created_at=clock.now(),
+        created_at=now,
     )
-    if current is not None:
-        if _content(current) == _content(pack):
-            return current
-        current.withdrawn_at = clock.now()
-        await session.flush()
-    session.add(pack)
-    await session.flush()
-    return pack
 
 
 async def withdraw_pack(session: AsyncSession, clock: Clock, name: str, currency: str) -> Pack:
@@ -149,7 +155,7 @@ async def list_all_packs(session: AsyncSession) -> list[OfferedPack]:
 async def find_offered_pack(session: AsyncSession, account_id: UUID, name: str) -> OfferedPack:
     """Return the offered pack with this name in the account's currency. Raises PackNotFound."""
     currency = await get_account_currency(session, account_id)
-    pack = await _find_offered(session, name, currency) if name.isidentifier() else None
+    pack = await _find_offered(session, name, currency)
     if pack is None:
         raise pack_not_found(name)
     return OfferedPack(pack, (await load_terms(session, [pack.terms_id]))[pack.terms_id])
@@ -162,6 +168,8 @@ def pack_not_found(name: str) -> PackNotFound:
 
 async def _find_offered(session: AsyncSession, name: str, currency: str) -> Pack | None:
     """Return the offered pack with a name and currency, None if there is none."""
+    if not name.isidentifier():
+        return None
     query = select(Pack).where(
         col(Pack.name) == name, col(Pack.currency) == currency, col(Pack.withdrawn_at).is_(None)
     )

@@ -179,17 +179,26 @@ async def list_purchases(
     return await _load_bought(session, account_id, purchases.all())
 
 
-async def list_pack_purchases(session: AsyncSession, limit: int = 200) -> list[BoughtPack]:
-    """List the purchases of all accounts, newest first.
+async def list_pack_purchases(
+    session: AsyncSession,
+    limit: int = 200,
+    before: UUID | None = None,
+    account_id: UUID | None = None,
+) -> list[BoughtPack]:
+    """List the purchases of all accounts, or of one, newest first; older than `before` if given.
 
     For operators: reads across accounts (no account_id filter).
     """
     query = select(PackPurchase).order_by(col(PackPurchase.id).desc()).limit(limit)
+    if before is not None:
+        query = query.where(col(PackPurchase.id) < before)
+    if account_id is not None:
+        query = query.where(col(PackPurchase.account_id) == account_id)
     purchases = (await session.scalars(query)).all()
     bought: list[BoughtPack] = []
-    for account_id in dict.fromkeys(purchase.account_id for purchase in purchases):
-        own = [purchase for purchase in purchases if purchase.account_id == account_id]
-        bought += await _load_bought(session, account_id, own)
+    for owner_id in dict.fromkeys(purchase.account_id for purchase in purchases):
+        own = [purchase for purchase in purchases if purchase.account_id == owner_id]
+        bought += await _load_bought(session, owner_id, own)
     return sorted(bought, key=lambda one: one.purchase.id, reverse=True)
 
 
@@ -202,6 +211,18 @@ async def get_purchase(session: AsyncSession, account_id: UUID, purchase_id: UUI
     if not purchases:
         raise PackPurchaseNotFound("The account has no such pack purchase.", param="purchase")
     return (await _load_bought(session, account_id, purchases))[0]
+
+
+async def find_purchase_account(session: AsyncSession, purchase_id: UUID) -> UUID:
+    """Return the account of a purchase. Raises PackPurchaseNotFound.
+
+    For operators: reads across accounts (account_id).
+    """
+    query = select(PackPurchase.account_id).where(col(PackPurchase.id) == purchase_id)
+    account_id = (await session.scalars(query)).one_or_none()
+    if account_id is None:
+        raise PackPurchaseNotFound("There is no such pack purchase.", param="purchase")
+    return account_id
 
 
 def parse_purchase_id(text: str) -> UUID:

@@ -11,8 +11,10 @@ class AdminScope(StrEnum):
 
     ACCOUNTS_READ = "accounts:read"
     ACCOUNTS_WRITE = "accounts:write"
+    SIGNUPS_WRITE = "signups:write"
     KEYS_WRITE = "keys:write"
     LIMITS_WRITE = "limits:write"
+    CREDIT_WRITE = "credit:write"
     PLANS_WRITE = "plans:write"
     GRANTS_WRITE = "grants:write"
     INVOICES_WRITE = "invoices:write"

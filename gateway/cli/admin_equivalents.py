@@ -15,9 +15,11 @@ RIGHTS = "It gives or ends rights over the platform, which no program may do for
 ENGINES = "It compares, trains or loads the weights of shared models on the host of the engines."
 PERSON = "A named person of the operator signs it."
 STATISTICS = "It fits models with statistics libraries, which gateways do not load."
-LATER = "It is newer than the Admin API, which does not have it yet."
 _ACCOUNT = "/v1/admin/accounts/{account}"
 _OUTCOMES = f"{_ACCOUNT}/outcome_disputes"
+_CREDIT = f"{_ACCOUNT}/credit"
+_PACKS, _VOUCHERS = "/v1/admin/packs", "/v1/admin/voucher_batches"
+_CHANGES, _SIGNUP = "/v1/admin/price_changes", "/v1/admin/signups/{signup}"
 
 _ENDPOINTS = "/v1/notification_endpoints"
 _PROJECTS = "/v1/organization/projects"
@@ -69,28 +71,41 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
         "projects delete-service-account": (
             f"DELETE {_PROJECT}/service_accounts/{{service_account}}"
         ),
-        "packs list": "GET /v1/packs",
+        "packs list": f"GET {_PACKS}",
+        "packs publish": f"POST {_PACKS}",
+        "packs withdraw": f"POST {_PACKS}/{{pack}}/withdraw",
         "packs buy": "POST /v1/packs/purchases",
-        "packs purchases": "GET /v1/packs/purchases",
+        "packs purchases": "GET /v1/admin/pack_purchases",
+        "packs refund": "POST /v1/admin/pack_purchases/{purchase}/refund",
+        "vouchers create": f"POST {_VOUCHERS}",
+        "vouchers list": f"GET {_VOUCHERS}",
+        "vouchers cancel": f"POST {_VOUCHERS}/{{batch}}/cancel",
         "vouchers redeem": "POST /v1/vouchers/redeem",
         "wallet auto-top-up": "POST /v1/wallet/auto_top_up",
-        "subscriptions pause": "POST /v1/subscription/pause",
-        "credit show": "GET /v1/credit",
-        **dict.fromkeys(
-            (
-                *("credit assign", "credit chargeback", "credit dunning", "credit exposure"),
-                *("credit deposit apply", "credit deposit receive", "credit deposit return"),
-                *("credit deposit show", "credit guarantee add", "credit guarantee end"),
-                *("credit guarantee list", "credit override", "credit policies list"),
-                *("credit policies publish", "credit policies show", "credit replay"),
-                *("deferred-revenue", "packs publish", "packs refund", "packs withdraw"),
-                *("plans changes announce", "plans changes list", "plans changes preview"),
-                *("plans changes withdraw", "signups approve", "signups list"),
-                *("signups reject", "signups release", "signups show", "vouchers cancel"),
-                *("vouchers create", "vouchers list"),
-            ),
-            LATER,
-        ),
+        "subscriptions pause": f"POST {_ACCOUNT}/subscription/pause",
+        "credit show": f"GET {_CREDIT}",
+        "credit assign": f"POST {_CREDIT}/policy",
+        "credit override": f"POST {_CREDIT}/override",
+        "credit dunning": f"POST {_CREDIT}/dunning_days",
+        "credit chargeback": f"POST {_CREDIT}/chargebacks",
+        "credit exposure": "GET /v1/admin/exposure",
+        "credit replay": "GET /v1/admin/exposure/replay",
+        "credit deposit show": f"GET {_ACCOUNT}/deposit",
+        "credit deposit receive": f"POST {_ACCOUNT}/deposit/receive",
+        "credit deposit return": f"POST {_ACCOUNT}/deposit/return",
+        "credit deposit apply": f"POST {_ACCOUNT}/deposit/apply",
+        "credit guarantee list": f"GET {_ACCOUNT}/guarantees",
+        "credit guarantee add": f"POST {_ACCOUNT}/guarantees",
+        "credit guarantee end": f"POST {_ACCOUNT}/guarantees/{{guarantee}}/end",
+        "credit policies list": "GET /v1/admin/credit_policies",
+        "credit policies show": "GET /v1/admin/credit_policies/{policy}",
+        "credit policies publish": "POST /v1/admin/credit_policies",
+        "deferred-revenue": "GET /v1/admin/reports/deferred_revenue",
+        "signups list": "GET /v1/admin/signups",
+        "signups show": f"GET {_SIGNUP}",
+        "signups approve": f"POST {_SIGNUP}/approve",
+        "signups reject": f"POST {_SIGNUP}/reject",
+        "signups release": f"POST {_ACCOUNT}/release_company",
         "notifications list": f"GET {_ENDPOINTS}",
         "notifications add": f"POST {_ENDPOINTS}",
         "notifications show": f"GET {_ENDPOINTS}/{{endpoint}}",
@@ -113,6 +128,10 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
         "plans publish": "POST /v1/admin/plans",
         "plans list": "GET /v1/admin/plans",
         "plans show": "GET /v1/admin/plans/{plan}",
+        "plans changes preview": f"POST {_CHANGES}/preview",
+        "plans changes announce": f"POST {_CHANGES}",
+        "plans changes list": f"GET {_CHANGES}",
+        "plans changes withdraw": f"POST {_CHANGES}/{{change}}/withdraw",
         "subscribe": f"POST {_ACCOUNT}/subscription",
         "subscriptions show": f"GET {_ACCOUNT}/subscription",
         "subscriptions change": f"POST {_ACCOUNT}/subscription",

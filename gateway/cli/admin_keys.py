@@ -1,11 +1,17 @@
-"""`maas admin-keys`: keys with which programs of the operator call the Admin API."""
+"""`maas admin-keys`: keys with which programs administer the platform, or one account.
+
+Without `--account` all commands are about the platform's keys.
+"""
 
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.accounts.accounts import get_account
+from gateway.access.admin_errors import AdminScopeInvalid
 from gateway.access.admin_keys import (
     NewAdminKey,
     create_admin_key,
@@ -22,6 +28,9 @@ from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 
 admin_keys_app = typer.Typer(no_args_is_help=True)
+Account = Annotated[
+    str | None, typer.Option(help="Account whose key it is: name or ID. Default: the platform.")
+]
 _COLUMNS = ("id", "name", "key", "scopes", "networks", "expires_at", "revoked_at", "last_used_at")
 
 
@@ -33,9 +42,10 @@ async def admin_keys_create(
     clock: Clock,
     name: Annotated[str, typer.Option(help="What uses the key, e.g. erp.")],
     scope: Annotated[
-        list[str],
-        typer.Option(help=f"Repeatable, or `all`: {', '.join(AdminScope)}."),
-    ],
+        list[str] | None,
+        typer.Option(help=f"Of a platform key; repeatable, or `all`: {', '.join(AdminScope)}."),
+    ] = None,
+    account: Account = None,
     days: Annotated[
         int | None, typer.Option(min=1, max=3660, help="Days until it expires. Default: 90.")
     ] = 90,
@@ -46,23 +56,28 @@ async def admin_keys_create(
         str, typer.Option(help="IP addresses or networks it may be used from. Default: all.")
     ] = "",
 ) -> Record:
-    """Create a platform admin key.
+    """Create an admin key of the platform, or with --account the first one of an account.
 
-    Its secret is shown only once. It cannot call models.
+    Its secret is shown only once. It cannot call models. A key of an account has no scopes: it
+    manages the account with /v1/organization.
     """
+    owner, scopes = await _owner(session, account), tuple(scope or ())
+    if owner is not None and scopes:
+        raise AdminScopeInvalid("A key of an account has no scopes. Omit --scope.", param="scopes")
     lifetime = None if never_expires or days is None else timedelta(days=days)
-    scopes = tuple(AdminScope) if "all" in scope else tuple(scope)
+    scopes = tuple(AdminScope) if "all" in scopes else scopes
     new = NewAdminKey(name, scopes, networks, lifetime)
-    issued = await create_admin_key(session, clock, secret_key(settings), CLI_ACTOR, None, new)
+    issued = await create_admin_key(session, clock, secret_key(settings), CLI_ACTOR, owner, new)
     title = "Admin key created. Store its secret now: it cannot be shown again."
     return Record(title, issued_admin_key_json(issued))
 
 
 @admin_keys_app.command("list")
 @command
-async def admin_keys_list(session: AsyncSession) -> Table:
-    """List the platform's admin keys, including revoked and expired ones."""
-    return Table([admin_key_json(row) for row in await list_admin_keys(session, None)], _COLUMNS)
+async def admin_keys_list(session: AsyncSession, account: Account = None) -> Table:
+    """List the admin keys of the platform or an account, including revoked and expired ones."""
+    rows = await list_admin_keys(session, await _owner(session, account))
+    return Table([admin_key_json(row) for row in rows], _COLUMNS)
 
 
 @admin_keys_app.command("revoke")
@@ -71,7 +86,14 @@ async def admin_keys_revoke(
     session: AsyncSession,
     clock: Clock,
     key: Annotated[str, typer.Argument(help="Admin key ID (admk_…).")],
+    account: Account = None,
 ) -> Record:
-    """Revoke a platform admin key. It is rejected at once."""
-    row = await revoke_admin_key(session, clock, CLI_ACTOR, None, key)
+    """Revoke an admin key of the platform or an account. It is rejected at once."""
+    owner = await _owner(session, account)
+    row = await revoke_admin_key(session, clock, CLI_ACTOR, owner, key)
     return Record("Admin key revoked.", admin_key_json(row))
+
+
+async def _owner(session: AsyncSession, account: str | None) -> UUID | None:
+    """Return the id of the account; None for the platform. Raises AccountNotFound."""
+    return None if account is None else (await get_account(session, account)).id

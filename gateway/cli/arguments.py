@@ -12,6 +12,8 @@ from billing.invoices.headroom import (
     LIMITED_BY_SPEND_CAP,
     LIMITED_BY_WALLET,
 )
+from gateway.call.errors import ParameterInvalid
+from gateway.operations.parsing import parse_month as month_of_text
 
 _LIMITED_BY = {
     LIMITED_BY_SPEND_CAP: "plan's monthly spend cap",
@@ -33,6 +35,6 @@ def format_available(available: Mapping[str, Any]) -> str:
 def parse_month(text: str) -> date:
     """Parse a month such as `2026-10` to its first day. Raises BadParameter."""
     try:
-        return date.fromisoformat(f"{text}-01")
-    except ValueError:
-        raise typer.BadParameter("must be a month such as 2026-10.", param_hint="--month") from None
+        return month_of_text(text, ParameterInvalid)
+    except ParameterInvalid as error:
+        raise typer.BadParameter(error.message, param_hint="--month") from None

@@ -10,8 +10,7 @@ from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.operations.accounts import validate_reason
-from gateway.operations.signups import SignupReview, release_account_company
-from gateway.signups.decision import SignupFacts, decide
+from gateway.operations.signups import SignupReview, release_account_company, reviewed_signup_json
 from gateway.signups.factory import build_messages
 from gateway.signups.policy import SignupPolicy
 from gateway.signups.queries import STATUSES, find_signup, list_signups, signup_json
@@ -45,15 +44,7 @@ async def signups_list(
 @command
 async def signups_show(session: AsyncSession, signup: SignupId) -> Record:
     """Show a sign-up with its facts, and decide again by them."""
-    row = await find_signup(session, signup)
-    fields = signup_json(row)
-    if row.facts is not None:
-        decision = decide(SignupFacts.from_json(row.facts))
-        fields["decided_again"] = {
-            "outcome": decision.outcome.value,
-            "reasons": [reason.value for reason in decision.reasons],
-        }
-    return Record("Sign-up:", fields)
+    return Record("Sign-up:", reviewed_signup_json(await find_signup(session, signup)))
 
 
 @signups_app.command("approve")

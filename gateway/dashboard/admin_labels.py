@@ -27,6 +27,8 @@ ADMIN_ACTIONS: Mapping[str, str] = MappingProxyType(
         "invoice.written_off": gettext_noop("Wrote off an invoice"),
         "outbox.retried": gettext_noop("Retried a delivery"),
         "plan.published": gettext_noop("Published a plan"),
+        "price_change.announced": gettext_noop("Announced a price change"),
+        "price_change.withdrawn": gettext_noop("Withdrew a price change"),
         "records.reconciled": gettext_noop("Reconciled the records"),
         "wallet.topped_up": gettext_noop("Topped up the wallet"),
     }
@@ -38,6 +40,7 @@ ADMIN_AREAS: Mapping[str, str] = MappingProxyType(
         "credit_limit": gettext_noop("Credit limit"),
         "entity": gettext_noop("Legal entities"),
         "invoice": gettext_noop("Invoices and credit notes"),
+        "price_change": gettext_noop("Price changes"),
         "wallet": gettext_noop("Wallet top-ups"),
     }
 )
@@ -50,6 +53,15 @@ ADMIN_DETAILS: Mapping[str, str] = MappingProxyType(
         "refund": gettext_noop("Refunded"),
         "request": gettext_noop("Request ID"),
         "scopes": gettext_noop("Scopes"),
+    }
+)
+PRICE_CHANGE_ERRORS: Mapping[str, str] = MappingProxyType(
+    {
+        "price_change_invalid.effective": gettext_noop("Choose a day at least 30 days from now."),
+        "price_change_invalid": gettext_noop(
+            "No account is on an earlier version, or a price change of this plan is open. Withdraw "
+            "it first."
+        ),
     }
 )
 ADMIN_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(

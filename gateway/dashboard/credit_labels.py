@@ -92,6 +92,24 @@ CREDIT_ERRORS: Mapping[str, str] = MappingProxyType(
         ),
         "exposure_limit_invalid.currency": gettext_noop("Enter a code such as CNY."),
         "exposure_limit_invalid": gettext_noop("This value is not valid or too large."),
+        "deposit_invalid.kind": gettext_noop("Choose what happened to the deposit."),
+        "deposit_invalid.reference": gettext_noop("Enter a reference."),
+        "deposit_invalid": gettext_noop("Enter an amount such as 12.50, without a currency."),
+        "deposit_differs": gettext_noop(
+            "This reference was used with another amount or invoice. Check that movement."
+        ),
+        "deposit_too_small": gettext_noop(
+            "The amount is above the deposit, or above what the invoice still owes."
+        ),
+        "guarantee_invalid.guarantee_guarantor": gettext_noop("Enter the name of the guarantor."),
+        "guarantee_invalid.guarantee_amount": gettext_noop(
+            "Enter an amount such as 12.50, without a currency."
+        ),
+        "guarantee_invalid.guarantee_valid_until": gettext_noop("Enter a day that has not passed."),
+        "guarantee_invalid.guarantee_reference": gettext_noop(
+            "Enter a reference that no other guarantee has."
+        ),
+        "invoice_state_wrong": gettext_noop("The invoice's status does not allow this."),
         "account_not_found": gettext_noop("No account has this name or ID."),
     }
 )

@@ -6,6 +6,7 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.admin_labels import PRICE_CHANGE_ERRORS
 from gateway.dashboard.credit_labels import CREDIT_ERRORS
 from gateway.dashboard.notification_labels import NOTIFICATION_ERRORS
 from gateway.dashboard.prepaid_labels import PREPAID_MESSAGES
@@ -219,6 +220,7 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         "bank_line_state_wrong": gettext_noop("No longer possible in the transfer's status."),
         "legal_entity_not_found": gettext_noop("No legal entity has this code."),
         **CREDIT_ERRORS,
+        **PRICE_CHANGE_ERRORS,
         "invitation_for_another": gettext_noop(
             "This invitation is for another address. Sign out first."
         ),

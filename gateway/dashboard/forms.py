@@ -45,13 +45,13 @@ def restored_form(page: PageRequest, defaults: Mapping[str, str] = EMPTY_FORM.va
     return FormState({**defaults, **page.restored_input.values})
 
 
-async def read_form_fields(request: Request[Any, Any, Any]) -> dict[str, str]:
+async def read_form_fields(
+    request: Request[Any, Any, Any], max_length: int = _MAX_FIELD_LENGTH
+) -> dict[str, str]:
     """Read the text fields of a form: truncated, without files, the last value of repeated ones."""
     form = await request.form()
     return {
-        name: value[:_MAX_FIELD_LENGTH]
-        for name, value in form.multi_items()
-        if isinstance(value, str)
+        name: value[:max_length] for name, value in form.multi_items() if isinstance(value, str)
     }
 
 

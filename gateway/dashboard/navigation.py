@@ -31,7 +31,9 @@ ACCOUNT_PAGES = (
     NavigationEntry("models", gettext_noop("Your models"), "/dashboard/models", "gear"),
     NavigationEntry("evaluations", gettext_noop("Evaluations"), "/dashboard/evaluations", "check"),
     NavigationEntry("batches", gettext_noop("Batches"), "/dashboard/batches", "copy"),
-    NavigationEntry("keys", gettext_noop("API keys"), "/dashboard/keys", "key"),
+    NavigationEntry(
+        "keys", gettext_noop("API keys"), "/dashboard/keys", "key", also="/dashboard/admin-keys"
+    ),
     NavigationEntry("projects", gettext_noop("Projects"), "/dashboard/projects", "building"),
     NavigationEntry("plan", gettext_noop("Plan"), "/dashboard/plan", "plan"),
     NavigationEntry(

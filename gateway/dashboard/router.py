@@ -11,6 +11,7 @@ from gateway.dashboard.error_pages import HttpsAware, exception_handlers_for
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.page_request import provide_page, provide_public_page
 from gateway.dashboard.pages.access.account_switch import show_account_switch, submit_account_switch
+from gateway.dashboard.pages.access.admin_keys import AccountAdminKeyPages
 from gateway.dashboard.pages.access.invitation import InvitationPages
 from gateway.dashboard.pages.access.key_detail import KeyPage
 from gateway.dashboard.pages.access.keys import KeyPages
@@ -64,9 +65,14 @@ from gateway.dashboard.pages.platform.packs import PlatformPackPages
 from gateway.dashboard.pages.platform.payment_actions import PlatformPaymentPages
 from gateway.dashboard.pages.platform.payments import show_payments
 from gateway.dashboard.pages.platform.plans import PublishedPlanPages
+from gateway.dashboard.pages.platform.publishing.credit_policy import CreditPolicyPublishingPages
+from gateway.dashboard.pages.platform.publishing.pack import PackPublishingPages
+from gateway.dashboard.pages.platform.publishing.plan import PlanPublishingPages
+from gateway.dashboard.pages.platform.publishing.price_change import PriceChangePages
 from gateway.dashboard.pages.platform.receivables import show_receivables
 from gateway.dashboard.pages.platform.reconciliation import show_reconciliation
 from gateway.dashboard.pages.platform.revenue import download_deferred_revenue, show_revenue
+from gateway.dashboard.pages.platform.securities import SecuritiesPages
 from gateway.dashboard.pages.platform.signups import PlatformSignupPages
 from gateway.dashboard.pages.platform.webhooks import WebhookPages
 from gateway.dashboard.pages.playground.page import PlaygroundPages
@@ -86,6 +92,7 @@ HANDLERS = (
     UsagePages,
     CallPages,
     KeyPages,
+    AccountAdminKeyPages,
     ProjectPages,
     ProjectPage,
     ProjectPeoplePages,
@@ -145,6 +152,8 @@ HANDLERS = (
     download_any_proof,
     PlatformFapiaoPages,
     PlatformCreditPages,
+    CreditPolicyPublishingPages,
+    SecuritiesPages,
     PlatformSignupPages,
     AdminKeyPages,
     InboxPages,
@@ -152,11 +161,14 @@ HANDLERS = (
     show_payments,
     PlatformPaymentPages,
     PlatformPackPages,
+    PackPublishingPages,
     WebhookPages,
     JobPages,
     show_reconciliation,
     list_models,
     PublishedPlanPages,
+    PlanPublishingPages,
+    PriceChangePages,
 )
 # Dashboard forms are short; larger request bodies are rejected.
 _MAX_FORM_BYTES = 64 << 10

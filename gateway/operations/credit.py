@@ -18,7 +18,7 @@ from billing.credit.deposits import (
     receive_deposit,
     return_deposit,
 )
-from billing.credit.errors import CreditPolicyInvalid
+from billing.credit.errors import CreditPolicyInvalid, GuaranteeNotFound
 from billing.credit.evaluation import evaluate_credit
 from billing.credit.exposure import set_exposure_limit
 from billing.credit.guarantees import GUARANTEE_ID_PREFIX, add_guarantee, end_guarantee
@@ -151,9 +151,12 @@ async def record_guarantee(
 
 
 async def withdraw_guarantee(
-    session: AsyncSession, clock: Clock, change: AccountChange, guarantee_id: UUID
+    session: AsyncSession, clock: Clock, change: AccountChange, public_id: str
 ) -> CreditGuarantee:
-    """End a guarantee now. Raises GuaranteeNotFound."""
+    """End a guarantee (`guar_…`) now. Raises GuaranteeNotFound."""
+    guarantee_id = ids.parse_id(GUARANTEE_ID_PREFIX, public_id)
+    if guarantee_id is None:
+        raise GuaranteeNotFound("The account has no such guarantee.", param="guarantee")
     row = await end_guarantee(session, clock, change.account_id, guarantee_id)
     subject = ids.format_id(GUARANTEE_ID_PREFIX, row.id)
     await _audit(session, clock, change, "guarantee_ended", {}, subject)

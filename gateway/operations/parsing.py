@@ -1,9 +1,9 @@
 """Parse amounts, percentages and times that operators send by command, page or API."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from billing.accounts.profiles import ProfileInvalid
-from billing.money import PPM, minor_from_text, nano_from_text
+from billing.money import PPM, minor_from_text, nano_from_text, require_currency
 from infra.errors import AppError
 
 
@@ -47,3 +47,21 @@ def parse_instant(text: str, error_type: type[AppError]) -> datetime:
         )
         raise error_type(message) from error
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
+
+
+def parse_month(text: str, error_type: type[AppError]) -> date:
+    """Parse a month such as `2026-10` to its first day. Raises `error_type`."""
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise error_type(
+            f"{text[:40]!r} is not a month. Use a month such as 2026-10.", param="month"
+        ) from None
+
+
+def parse_currency(text: str, error_type: type[AppError]) -> str:
+    """Return an ISO 4217 code in capital letters. Raises `error_type`."""
+    try:
+        return require_currency(text.strip().upper())
+    except ValueError as error:
+        raise error_type(f"currency: {error}.", param="currency") from None

@@ -6,9 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
-from billing.accounts.accounts import ACCOUNT_ID_PREFIX
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX
 from billing.plan_changes.plan_changes import (
     PlanChange,
@@ -18,11 +16,11 @@ from billing.plan_changes.plan_changes import (
     resume_plan,
     start_plan,
 )
-from billing.plan_changes.views import plan_json, subscription_json
+from billing.plan_changes.views import subscription_json
 from billing.rating.plan_file import parse_plan_file
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.plans import find_plan_version, list_plan_versions, publish_plan
-from billing.tables import Account, PlanVersion, SubscriptionPhase
+from billing.subscriptions.plans import find_plan_version, publish_plan
+from billing.tables import Account, PlanVersion
 from gateway.access.price_book import catalog_prices
 from gateway.identity.audit_log import Actor, record_audit_event
 from infra import ids
@@ -50,40 +48,6 @@ async def publish_terms(
             session, clock, actor, None, "plan.published", version.plan, details
         )
     return version
-
-
-async def preview_publication(
-    session: AsyncSession, now: datetime, terms: PlanTerms
-) -> dict[str, Any]:
-    """Return what publishing terms would do: the changed fields, and the subscribed accounts.
-
-    Subscribed accounts keep their version; the new one applies to later subscriptions.
-    """
-    versions = [
-        one
-        for one in await list_plan_versions(session)
-        if (one.plan, one.currency) == (terms.plan, terms.currency)
-    ]
-    newest = versions[-1] if versions else None
-    number = newest.number if newest else 0
-    known = next((one for one in versions if one.id == terms.version_id()), None)
-    proposed = PlanVersion(
-        id=terms.version_id(),
-        plan=terms.plan,
-        currency=terms.currency,
-        number=known.number if known else number + 1,
-        terms="",
-        created_at=known.created_at if known else now,
-    )
-    accounts = await _subscribed_accounts(session, now, [one.id for one in versions])
-    return {
-        "object": "plan.publication",
-        "plan": plan_json(proposed, terms),
-        "creates_version": known is None,
-        "replaces": number or None,
-        "subscribed_count": len(accounts),
-        "subscribed": accounts[:_MAX_SHOWN_ACCOUNTS],
-    }
 
 
 async def switch_account_plan(
@@ -155,25 +119,3 @@ async def account_subscription(
     """Return an account's subscription as JSON."""
     subscription = await subscription_json(session, clock, account.id)
     return {"account": account.name, **subscription, "invoices": []}
-
-
-async def _subscribed_accounts(
-    session: AsyncSession, now: datetime, version_ids: list[UUID]
-) -> list[dict[str, Any]]:
-    """Return the accounts that are subscribed to one of the versions, by name."""
-    ends = col(SubscriptionPhase.ends_at)
-    query = (
-        select(Account.id, Account.name, PlanVersion.number)
-        .join(SubscriptionPhase, col(SubscriptionPhase.account_id) == col(Account.id))
-        .join(PlanVersion, col(PlanVersion.id) == col(SubscriptionPhase.plan_version_id))
-        .where(
-            col(SubscriptionPhase.plan_version_id).in_(version_ids),
-            col(SubscriptionPhase.starts_at) <= now,
-            ends.is_(None) | (ends > now),
-        )
-        .order_by(col(Account.name))
-    )
-    return [
-        {"id": ids.format_id(ACCOUNT_ID_PREFIX, account_id), "name": name, "version": number}
-        for account_id, name, number in (await session.execute(query)).all()
-    ]

@@ -1,19 +1,24 @@
 """Purchases and refunds of packs, and vouchers: what API, pages and commands do, audited."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX
 from billing.metering.packs import PACK_PURCHASE_PREFIX
+from billing.money import minor_text
 from billing.prepaid.pack_offers import PackOffer, publish_pack, withdraw_pack
 from billing.prepaid.pack_purchases import BoughtPack, PackMethod, buy_pack, get_purchase
 from billing.prepaid.pack_refunds import PackRefund, refund_pack
 from billing.prepaid.redemption import Redemption, count_voucher_attempt, redeem_voucher
+from billing.prepaid.views import purchase_json
 from billing.prepaid.vouchers import (
     VOUCHER_BATCH_PREFIX,
     NewBatch,
+    VoucherBatchNotFound,
     cancel_voucher_batch,
     create_voucher_batch,
 )
@@ -22,6 +27,8 @@ from gateway.identity.audit_log import Actor, record_audit_event
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
+
+_CREDIT_NOTE_PREFIX = "cn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,14 @@ async def issue_vouchers(
     return batch, codes
 
 
+def parse_batch_id(public_id: str) -> UUID:
+    """Parse the id of a batch (`vbatch_…`). Raises VoucherBatchNotFound."""
+    batch_id = ids.parse_id(VOUCHER_BATCH_PREFIX, public_id)
+    if batch_id is None:
+        raise VoucherBatchNotFound("There is no such voucher batch.", param="batch")
+    return batch_id
+
+
 async def cancel_vouchers(
     session: AsyncSession, clock: Clock, actor: Actor, batch_id: UUID
 ) -> VoucherBatch:
@@ -117,6 +132,24 @@ async def cancel_vouchers(
     name = ids.format_id(VOUCHER_BATCH_PREFIX, batch.id)
     await record_audit_event(session, clock, actor, None, "voucher.canceled", name)
     return batch
+
+
+def pack_refund_json(refund: PackRefund) -> dict[str, Any]:
+    """Return a refund with its units, amount and credit note; the amount is decimal text."""
+    note, purchase, currency = refund.note, refund.bought.purchase, refund.bought.pack.currency
+    return {
+        "purchase": ids.format_id(PACK_PURCHASE_PREFIX, purchase.id),
+        "units": purchase.refunded_units,
+        "amount": minor_text(0 if note is None else note.total, currency),
+        "currency": currency,
+        "credit_note": note and ids.format_id(_CREDIT_NOTE_PREFIX, note.id),
+    }
+
+
+def sold_pack_json(bought: BoughtPack, now: datetime) -> dict[str, Any]:
+    """Return a purchase with its account, for operators."""
+    account = ids.format_id(ACCOUNT_ID_PREFIX, bought.purchase.account_id)
+    return {**purchase_json(bought, now), "account": account}
 
 
 async def _record(

@@ -1,12 +1,14 @@
 """Reports of the platform as JSON: margin, revenue, receivables and deliveries."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from billing.accounts.accounts import ACCOUNT_ID_PREFIX
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX
 from billing.money import minor_text, nano_text
+from billing.reports.deferred_revenue import DeferredRevenue
 from billing.reports.deliveries import DeliveryState, OutboxEntry
 from billing.reports.margin import Margin, MarginDimension
 from billing.reports.receivables import AGE_BUCKET_DAYS, OverdueInvoice, ReceivablesAgeing
@@ -51,6 +53,15 @@ def revenue_share_json(share: RevenueShare, currency: str) -> dict[str, Any]:
         "revenue": minor_text(share.minor, currency),
         "currency": currency,
         "invoices": share.invoices,
+    }
+
+
+def deferred_revenue_json(total: DeferredRevenue) -> dict[str, Any]:
+    """Return the deferred revenue of a month in one currency as JSON."""
+    currency = total.currency
+    amounts = {name: value for name, value in asdict(total).items() if name != "currency"}
+    return {"currency": currency} | {
+        name: minor_text(minor, currency) for name, minor in amounts.items()
     }
 
 

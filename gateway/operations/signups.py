@@ -4,6 +4,7 @@ API, pages and CLI call the same functions.
 """
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,12 +19,13 @@ from billing.accounts.profiles import update_profile
 from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.operations.accounts import AccountChange, suspend_account
 from gateway.signups.claims import UNCONDITIONAL_KINDS, claim_grant, release_claims
-from gateway.signups.decision import Outcome
+from gateway.signups.decision import Outcome, SignupFacts, decide
 from gateway.signups.errors import CreditCodeTaken, NotInReview
 from gateway.signups.messages import SignupMessages
 from gateway.signups.opening import SIGNUP_ID_PREFIX, give_grant, open_signup_account
 from gateway.signups.policy import SignupPolicy
-from gateway.signups.queries import find_signup
+from gateway.signups.queries import find_signup, signup_json
+from gateway.signups.service import SignupService
 from gateway.tables import Signup
 from infra import ids
 from infra.clock import Clock
@@ -37,6 +39,11 @@ class SignupReview:
     policy: SignupPolicy
     messages: SignupMessages
     pepper: bytes
+
+    @classmethod
+    def of_service(cls, service: SignupService, clock: Clock) -> "SignupReview":
+        """Return the reviews of a process's sign-up service."""
+        return cls(clock, service.policy, service.messages, service.pepper)
 
     async def approve(
         self, session: AsyncSession, actor: Actor, name: str, note: str, *, grant: bool = True
@@ -120,6 +127,18 @@ class SignupReview:
         await record_audit_event(
             session, self.clock, actor, row.account_id, action, subject, details
         )
+
+
+def reviewed_signup_json(row: Signup) -> dict[str, Any]:
+    """Return a sign-up for operators, and what its facts decide now (`decided_again`)."""
+    fields = signup_json(row)
+    if row.facts is not None:
+        decision = decide(SignupFacts.from_json(row.facts))
+        fields["decided_again"] = {
+            "outcome": decision.outcome.value,
+            "reasons": [reason.value for reason in decision.reasons],
+        }
+    return fields
 
 
 async def release_account_company(

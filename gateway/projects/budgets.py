@@ -50,6 +50,19 @@ def parse_percentages(values: Sequence[int] | None) -> list[int] | None:
     return sorted(set(values))
 
 
+def parse_percentage_list(text: str) -> list[int] | None:
+    """Parse alert percentages such as `50, 80, 100`; an empty text is None: the account's.
+
+    Raises BudgetInvalid.
+    """
+    parts = [part.strip() for part in text.replace("，", ",").split(",") if part.strip()]
+    if not all(part.isdecimal() and len(part) <= 3 for part in parts):
+        raise BudgetInvalid(
+            "Enter percentages such as 50, 80, 100.", param="budget.alert_percentages"
+        )
+    return parse_percentages([int(part) for part in parts] or None)
+
+
 async def change_budgets(
     session: AsyncSession,
     clock: Clock,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,6 +39,18 @@ async def list_signups(
     is_queue = status == "review"
     order = col(Signup.verified_at).asc() if is_queue else col(Signup.created_at).desc()
     return list((await session.scalars(query.order_by(order, col(Signup.id)).limit(limit))).all())
+
+
+async def page_signups(
+    session: AsyncSession, status: str | None, limit: int, before: UUID | None
+) -> list[Signup]:
+    """List sign-ups of a status, or all if None, newest first; older than `before` if given."""
+    query = select(Signup).order_by(col(Signup.id).desc()).limit(limit)
+    if status is not None:
+        query = query.where(col(Signup.status) == status)
+    if before is not None:
+        query = query.where(col(Signup.id) < before)
+    return list((await session.scalars(query)).all())
 
 
 async def find_signup(session: AsyncSession, name: str, *, lock: bool = False) -> Signup:

@@ -11,12 +11,18 @@ from gateway.api.admin import (
     invoices,
     keys,
     limits,
+    packs,
     payments,
     plans,
     platform,
+    price_changes,
     reports,
+    signups,
+    vouchers,
     wallets,
 )
+from gateway.api.admin.credit import accounts as credit_accounts
+from gateway.api.admin.credit import exposure, policies, securities
 from gateway.api.organization import admin_api_keys, invites, users
 
 BODIES: Mapping[str, type[msgspec.Struct]] = {
@@ -25,6 +31,14 @@ BODIES: Mapping[str, type[msgspec.Struct]] = {
     **limits.BODIES,
     **wallets.BODIES,
     **plans.BODIES,
+    **price_changes.BODIES,
+    **packs.BODIES,
+    **vouchers.BODIES,
+    **policies.BODIES,
+    **credit_accounts.BODIES,
+    **securities.BODIES,
+    **exposure.BODIES,
+    **signups.BODIES,
     **invoices.BODIES,
     **payments.BODIES,
     **disputes.BODIES,

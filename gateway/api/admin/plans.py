@@ -13,16 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.plan_changes.plan_changes import PlanChange
 from billing.plan_changes.views import plan_json
 from billing.reports.plan_sales import list_plan_sales
+from billing.subscriptions.pauses import ResumptionTimeInvalid
 from billing.subscriptions.plans import find_plan_version, load_terms
 from billing.subscriptions.subscriptions import find_subscription
 from billing.tables import Account
 from gateway.access.admin_scopes import AdminScope
 from gateway.api.admin.context import AdminRequest
+from gateway.operations.parsing import parse_instant
+from gateway.operations.plan_publication import preview_publication, publication_json
 from gateway.operations.plans import (
     account_subscription,
     cancel_account_plan,
+    pause_account_plan,
     plan_change_result,
-    preview_publication,
     publish_terms,
     read_plan_file,
     resume_account_plan,
@@ -48,6 +51,12 @@ class PlanChoice(msgspec.Struct):
     version: int | None = None
 
 
+class SubscriptionPause(msgspec.Struct):
+    """`until` is the ISO 8601 time at which the plan continues by itself; null: on request."""
+
+    until: str | None = None
+
+
 class SubscriptionCancellation(msgspec.Struct):
     """`now: true` ends the subscription at once, without a refund."""
 
@@ -60,10 +69,12 @@ BODIES: Mapping[str, type[msgspec.Struct]] = {
     f"{_PLANS}/preview": PlanFile,
     _SUBSCRIPTION: PlanChoice,
     f"{_SUBSCRIPTION}/cancel": SubscriptionCancellation,
+    f"{_SUBSCRIPTION}/pause": SubscriptionPause,
 }
 _FILE = msgspec.json.Decoder(PlanFile)
 _CHOICE = msgspec.json.Decoder(PlanChoice)
 _CANCELLATION = msgspec.json.Decoder(SubscriptionCancellation)
+_PAUSE = msgspec.json.Decoder(SubscriptionPause)
 _Apply = Callable[[AsyncSession, Account], Awaitable[PlanChange]]
 
 
@@ -112,7 +123,9 @@ class AdminPlanRoutes(Controller):
     ) -> dict[str, Any]:
         """Return the terms and the subscribed accounts, which keep their version."""
         terms, now = read_plan_file(admin.decode(_FILE).file, catalog), admin.clock.now()
-        return await admin.read(lambda session: preview_publication(session, now, terms))
+        return publication_json(
+            await admin.read(lambda session: preview_publication(session, now, terms))
+        )
 
     @post(
         "/",
@@ -193,9 +206,29 @@ class AdminSubscriptionRoutes(Controller):
         return await _change(admin_change, account, apply)
 
     @post(
+        "/pause",
+        status_code=200,
+        summary="Pause the subscription of an account",
+        admin_scope=AdminScope.PLANS_WRITE,
+    )
+    async def pause(
+        self, admin_change: NamedDependency[AdminRequest], account: FromPath[str]
+    ) -> Response[bytes]:
+        """Pause the subscription at the end of the paid period; list prices apply meanwhile."""
+        until = admin_change.decode(_PAUSE).until
+        resumes_at = None if until is None else parse_instant(until, ResumptionTimeInvalid)
+
+        async def apply(session: AsyncSession, owner: Account) -> PlanChange:
+            """Pause the subscription."""
+            place = (session, admin_change.clock, admin_change.actor, owner)
+            return await pause_account_plan(*place, resumes_at)
+
+        return await _change(admin_change, account, apply)
+
+    @post(
         "/resume",
         status_code=200,
-        summary="Undo a scheduled cancellation or downgrade",
+        summary="End a pause, or undo a scheduled cancellation, downgrade or pause",
         admin_scope=AdminScope.PLANS_WRITE,
     )
     async def resume(

@@ -1,11 +1,11 @@
 """`/v1/admin/reports/…`: margin, revenue, receivables, deliveries and calls; `reconciliations`."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,9 +14,15 @@ from billing.accounts.accounts import get_account
 from billing.accounts.profiles import DEFAULT_PROFILE
 from billing.collection.collector import Collector
 from billing.collection.payments.checkout import Checkout
-from billing.dates import parse_time_zone
+from billing.dates import local_day, parse_time_zone
 from billing.metering.usage import REQUEST_ID_PREFIX, list_usage, usage_to_json
 from billing.reconciliation.history import list_check_runs
+from billing.reports.deferred_revenue import (
+    deferred_lines_csv,
+    load_deferred_lines,
+    load_prepaid_balances,
+    summarize,
+)
 from billing.reports.deliveries import DeliveryState, count_inbox, count_outbox, list_outbox
 from billing.reports.margin import MarginDimension, MarginFilter, list_margins
 from billing.reports.receivables import list_overdue_invoices, load_receivables_ageing
@@ -25,9 +31,10 @@ from gateway.access.admin_scopes import AdminScope
 from gateway.api.admin.context import AdminRequest
 from gateway.api.pagination import PageLimit, page_json
 from gateway.call.errors import ParameterInvalid
-from gateway.operations.parsing import parse_instant
+from gateway.operations.parsing import parse_instant, parse_month
 from gateway.operations.reconciliation import Reconciler, ReconciliationOptions
 from gateway.operations.reports import (
+    deferred_revenue_json,
     deliveries_json,
     margin_json,
     monthly_revenue_json,
@@ -144,6 +151,45 @@ class AdminReportRoutes(Controller):
 
         return await admin.read(load)
 
+    @get(
+        "/deferred_revenue",
+        summary="Deferred revenue of a month by currency",
+        admin_scope=AdminScope.REPORTS_READ,
+    )
+    async def deferred_revenue(
+        self, admin: NamedDependency[AdminRequest], month: FromQuery[str | None] = None
+    ) -> dict[str, Any]:
+        """Return fees invoiced in advance of a month such as 2026-10, by default this month.
+
+        Net of tax and before credit notes. `prepaid` is the unused paid wallet balance.
+        """
+        day, zone = _month(admin, month), parse_time_zone(DEFAULT_PROFILE.time_zone)
+
+        async def load(session: AsyncSession) -> list[dict[str, Any]]:
+            """Return the totals as JSON."""
+            lines = await load_deferred_lines(session, day, zone)
+            prepaid = await load_prepaid_balances(session, day, zone)
+            return [deferred_revenue_json(one) for one in summarize(lines, prepaid, day)]
+
+        data = await admin.read(load)
+        return {"object": "list", "month": f"{day:%Y-%m}", "data": data, "has_more": False}
+
+    @get(
+        "/deferred_revenue.csv",
+        summary="Download the fees that a month recognizes or defers as CSV",
+        media_type="text/csv",
+        admin_scope=AdminScope.REPORTS_READ,
+    )
+    async def deferred_fees(
+        self, admin: NamedDependency[AdminRequest], month: FromQuery[str | None] = None
+    ) -> Response[bytes]:
+        """Return the single fees of a month as CSV."""
+        day, zone = _month(admin, month), parse_time_zone(DEFAULT_PROFILE.time_zone)
+        lines = await admin.read(lambda session: load_deferred_lines(session, day, zone))
+        name = f"deferred-revenue-{day:%Y-%m}.csv"
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return Response(deferred_lines_csv(lines), media_type="text/csv", headers=headers)
+
     @get("/usage", summary="List calls, newest first", admin_scope=AdminScope.REPORTS_READ)
     async def usage(
         self,
@@ -211,6 +257,14 @@ class AdminReconciliationRoutes(Controller):
         place = (admin_change.database, admin_change.clock, catalog, router, collector, checkout)
         result = await Reconciler(*place).run(ReconciliationOptions(body.all_rows, body.correct))
         return {"object": "reconciliation", **result}
+
+
+def _month(admin: AdminRequest, text: str | None) -> date:
+    """Return the first day of a month, by default of the present one. Raises ParameterInvalid."""
+    if text is not None:
+        return parse_month(text, ParameterInvalid)
+    zone = parse_time_zone(DEFAULT_PROFILE.time_zone)
+    return local_day(admin.clock.now(), zone).replace(day=1)
 
 
 def _range(

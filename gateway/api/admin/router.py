@@ -15,11 +15,16 @@ from gateway.api.admin.context import (
     provide_admin_change,
     provide_organization,
 )
+from gateway.api.admin.credit.accounts import AdminAccountCreditRoutes
+from gateway.api.admin.credit.exposure import AdminExposureRoutes
+from gateway.api.admin.credit.policies import AdminCreditPolicyRoutes
+from gateway.api.admin.credit.securities import AdminDepositRoutes, AdminGuaranteeRoutes
 from gateway.api.admin.disputes import AdminLineDisputeRoutes, AdminOutcomeDisputeRoutes
 from gateway.api.admin.fapiao import AdminFapiaoRoutes
 from gateway.api.admin.invoices import AdminBillingRunRoutes, AdminInvoiceRoutes
 from gateway.api.admin.keys import AdminAccountKeyRoutes
 from gateway.api.admin.limits import AdminLimitRoutes
+from gateway.api.admin.packs import AdminPackPurchaseRoutes, AdminPackRoutes
 from gateway.api.admin.payments import (
     AdminBankLineRoutes,
     AdminDiscrepancyRoutes,
@@ -27,7 +32,10 @@ from gateway.api.admin.payments import (
 )
 from gateway.api.admin.plans import AdminPlanRoutes, AdminSubscriptionRoutes
 from gateway.api.admin.platform import AdminEntityRoutes, AdminPeopleRoutes
+from gateway.api.admin.price_changes import AdminPriceChangeRoutes
 from gateway.api.admin.reports import AdminReconciliationRoutes, AdminReportRoutes
+from gateway.api.admin.signups import AdminSignupRoutes
+from gateway.api.admin.vouchers import AdminVoucherRoutes
 from gateway.api.admin.wallets import AdminWalletRoutes
 from gateway.api.organization.admin_api_keys import OrganizationKeyRoutes
 from gateway.api.organization.audit_logs import AdminAuditRoutes, OrganizationAuditRoutes
@@ -46,6 +54,16 @@ ADMIN_ROUTES: Sequence[ControllerRouterHandler] = (
     AdminWalletRoutes,
     AdminSubscriptionRoutes,
     AdminPlanRoutes,
+    AdminPriceChangeRoutes,
+    AdminPackRoutes,
+    AdminPackPurchaseRoutes,
+    AdminVoucherRoutes,
+    AdminCreditPolicyRoutes,
+    AdminAccountCreditRoutes,
+    AdminDepositRoutes,
+    AdminGuaranteeRoutes,
+    AdminExposureRoutes,
+    AdminSignupRoutes,
     AdminInvoiceRoutes,
     AdminBillingRunRoutes,
     AdminBankLineRoutes,

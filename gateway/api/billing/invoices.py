@@ -11,6 +11,7 @@ from litestar.response import Stream
 
 from billing.invoice_documents.billed_call_query import list_invoice_calls
 from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
+from billing.invoice_documents.document import InvoiceDocument
 from billing.invoice_documents.invoice_list import list_invoices
 from billing.invoice_documents.rendering.csv import render_lines_csv
 from billing.invoice_documents.rendering.focus_csv import render_focus_csv
@@ -114,11 +115,8 @@ class InvoiceRoutes(Controller):
         locale: Locale = None,
     ) -> Response[bytes]:
         """Return an invoice's lines as CSV, after a wait in the document queue."""
-        await request_limits.count_request(principal.quotas)
-        async with document_queue.slot(principal.account_id), database.transaction() as session:
-            document = await build_invoice_document(
-                session, principal.account_id, _parse_invoice_id(invoice), locale
-            )
+        place = (principal, database, document_queue, request_limits)
+        document = await _load_document(*place, invoice, locale)
         return _download(render_lines_csv(document), "text/csv", f"{document.name}.csv")
 
     @get(
@@ -139,11 +137,8 @@ class InvoiceRoutes(Controller):
 
         After a wait in the document queue.
         """
-        await request_limits.count_request(principal.quotas)
-        async with document_queue.slot(principal.account_id), database.transaction() as session:
-            document = await build_invoice_document(
-                session, principal.account_id, _parse_invoice_id(invoice), locale
-            )
+        place = (principal, database, document_queue, request_limits)
+        document = await _load_document(*place, invoice, locale)
         return _download(render_focus_csv(document), "text/csv", f"{document.name}-focus.csv")
 
     @get("/{invoice:str}/calls", summary="List the calls billed by an invoice or one of its lines")
@@ -181,6 +176,25 @@ class InvoiceRoutes(Controller):
         """Stream the calls that an invoice bills as CSV, or only those of its line `line`."""
         return await create_calls_csv_response(
             database, principal.account_id, _parse_invoice_id(invoice), line
+        )
+
+
+async def _load_document(
+    principal: Principal,
+    database: Database,
+    document_queue: DocumentQueue,
+    request_limits: RequestLimits,
+    invoice: str,
+    locale: str | None,
+) -> InvoiceDocument:
+    """Count the request and build an invoice's document, after a wait in the document queue.
+
+    Raises InvoiceNotFound and the errors of the limits.
+    """
+    await request_limits.count_request(principal.quotas)
+    async with document_queue.slot(principal.account_id), database.transaction() as session:
+        return await build_invoice_document(
+            session, principal.account_id, _parse_invoice_id(invoice), locale
         )
 
 

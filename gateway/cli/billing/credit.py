@@ -18,13 +18,11 @@ from billing.credit.policies import find_policy_version, list_policy_versions, l
 from billing.credit.policy import describe_rules
 from billing.credit.replay import replay_decisions
 from billing.credit.views import (
-    DECISION_ID_PREFIX,
     decision_to_json,
     load_standing,
     policy_to_json,
     standing_to_json,
 )
-from billing.money import minor_text
 from gateway.cli.billing.credit_securities import deposit_app, guarantee_app
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command, read_text_file
@@ -39,7 +37,8 @@ from gateway.operations.credit import (
     override_credit_limit,
     publish_credit_policy,
 )
-from gateway.operations.parsing import parse_instant, parse_minor
+from gateway.operations.credit_views import exposure_json, replay_json
+from gateway.operations.parsing import parse_currency, parse_instant, parse_minor
 from infra import ids
 from infra.clock import Clock
 
@@ -220,35 +219,19 @@ async def credit_exposure(
     top: Annotated[int, typer.Option(min=1, max=10_000, help="Accounts to list.")] = 20,
 ) -> Report:
     """Show the exposure of all accounts, the largest first; or set an exposure limit."""
+    code, now = parse_currency(currency, ExposureLimitInvalid), clock.now()
     if limit is not None:
-        minor = None if limit == "none" else parse_minor(limit, currency, ExposureLimitInvalid)
-        await change_exposure_limit(session, clock, CLI_ACTOR, scope, of, currency, minor)
-    scopes = [
-        {
-            "scope": one.scope.value,
-            "subject": one.subject,
-            "currency": one.currency,
-            "exposure": minor_text(one.exposure, one.currency),
-            "limit": None if one.limit is None else minor_text(one.limit, one.currency),
-        }
-        for one in await load_scopes(session, clock.now())
-    ]
-    accounts = [
-        {
-            "account": one.account_name,
-            "policy": one.policy,
-            "exposure": minor_text(one.exposure, currency),
-            "credit_limit": minor_text(one.limit, currency),
-            "owed": minor_text(one.owed, currency),
-            "deposit": minor_text(one.deposit, currency),
-        }
-        for one in (await load_book(session, currency, clock.now()))[:top]
-    ]
+        minor = None if limit == "none" else parse_minor(limit, code, ExposureLimitInvalid)
+        await change_exposure_limit(session, clock, CLI_ACTOR, scope, of, code, minor)
+    book = (await load_book(session, code, now))[:top]
+    value = exposure_json(await load_scopes(session, now), book, code)
     sections = (
-        Table(scopes, ("scope", "subject", "currency", "exposure", "limit")),
-        Table(accounts, ("account", "policy", "exposure", "credit_limit", "owed", "deposit")),
+        Table(value["scopes"], ("scope", "subject", "currency", "exposure", "limit")),
+        Table(
+            value["accounts"], ("account", "policy", "exposure", "credit_limit", "owed", "deposit")
+        ),
     )
-    return Report({"scopes": scopes, "accounts": accounts}, sections)
+    return Report(value, sections)
 
 
 @credit_app.command("replay")
@@ -262,18 +245,8 @@ async def credit_replay(
     Exits with code 1 if there is one.
     """
     owner = None if account is None else (await get_account(session, account)).id
-    result = await replay_decisions(session, owner)
-    rows = [
-        {
-            "decision": ids.format_id(DECISION_ID_PREFIX, one.decision_id),
-            "account": ids.format_id("acct", one.account_id),
-            "stored_minor": one.stored,
-            "expected_minor": one.expected,
-            "problem": one.problem,
-        }
-        for one in result.differences
-    ]
-    figures = {"decisions": result.decisions, "differences": len(rows)}
+    value = replay_json(await replay_decisions(session, owner))
+    rows, figures = value["rows"], {name: value[name] for name in ("decisions", "differences")}
     columns = ("decision", "account", "stored_minor", "expected_minor", "problem")
     sections = (Record("Decisions replayed.", figures), Table(rows, columns))
-    return Report({**figures, "rows": rows}, sections, exit_code=1 if rows else 0)
+    return Report(value, sections, exit_code=1 if rows else 0)

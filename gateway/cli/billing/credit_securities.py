@@ -6,12 +6,10 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.credit.deposits import deposit_balance, list_deposit_movements
-from billing.credit.errors import DepositInvalid, GuaranteeInvalid, GuaranteeNotFound
-from billing.credit.guarantees import GUARANTEE_ID_PREFIX, list_guarantees
-from billing.credit.views import deposit_to_json, guarantee_to_json
+from billing.credit.errors import DepositInvalid, GuaranteeInvalid
+from billing.credit.guarantees import list_guarantees
+from billing.credit.views import guarantee_to_json
 from billing.invoice_documents.invoice_list import find_invoice
-from billing.money import minor_text
 from billing.tables import DepositMovement
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
@@ -24,8 +22,8 @@ from gateway.operations.credit import (
     use_deposit,
     withdraw_guarantee,
 )
+from gateway.operations.credit_views import deposit_json, deposit_movement_json
 from gateway.operations.parsing import parse_instant, parse_minor
-from infra import ids
 from infra.clock import Clock
 
 deposit_app = typer.Typer(no_args_is_help=True)
@@ -40,15 +38,11 @@ Reason = Annotated[str, typer.Option(help="Reason, for the audit log.")]
 async def deposit_show(session: AsyncSession, account: AccountName) -> Report:
     """Show an account's deposit and its movements, the newest first."""
     owner = await get_account(session, account)
-    balance = minor_text(await deposit_balance(session, owner.id), owner.currency)
-    rows = [
-        deposit_to_json(row, owner.currency)
-        for row in await list_deposit_movements(session, owner.id)
-    ]
-    figures = {"balance": balance, "currency": owner.currency}
+    value = await deposit_json(session, owner)
+    rows, figures = value["movements"], {name: value[name] for name in ("balance", "currency")}
     columns = ("created_at", "kind", "amount", "reference", "id")
     sections = (Record("Deposit:", figures), Table(rows, columns))
-    return Report({**figures, "movements": rows}, sections)
+    return Report(value, sections)
 
 
 @deposit_app.command("receive")
@@ -154,15 +148,11 @@ async def guarantee_end(
 ) -> Record:
     """End a guarantee now."""
     owner = await get_account(session, account)
-    guarantee_id = ids.parse_id(GUARANTEE_ID_PREFIX, guarantee)
-    if guarantee_id is None:
-        raise GuaranteeNotFound("The account has no such guarantee.", param="guarantee")
     change = AccountChange(CLI_ACTOR, owner.id, reason)
-    row = await withdraw_guarantee(session, clock, change, guarantee_id)
+    row = await withdraw_guarantee(session, clock, change, guarantee)
     return Record("Guarantee ended.", guarantee_to_json(row, owner.currency, clock.now()))
 
 
 async def _report(session: AsyncSession, row: DepositMovement, currency: str) -> Record:
     """Report a movement with the account's deposit afterwards."""
-    balance = minor_text(await deposit_balance(session, row.account_id), currency)
-    return Record("Deposit recorded.", {**deposit_to_json(row, currency), "balance": balance})
+    return Record("Deposit recorded.", await deposit_movement_json(session, row, currency))

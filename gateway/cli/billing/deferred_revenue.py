@@ -1,17 +1,14 @@
 """`maas deferred-revenue`: fees invoiced in advance, recognized by the days of their service."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import DEFAULT_PROFILE
 from billing.dates import local_day, parse_time_zone
-from billing.money import minor_text
 from billing.reports.deferred_revenue import (
-    DeferredRevenue,
     deferred_lines_csv,
     load_deferred_lines,
     load_prepaid_balances,
@@ -20,6 +17,7 @@ from billing.reports.deferred_revenue import (
 from gateway.cli.arguments import parse_month
 from gateway.cli.results import Table
 from gateway.cli.runner import command
+from gateway.operations.reports import deferred_revenue_json
 from infra.clock import Clock
 
 _COLUMNS = ("currency", "opening", "invoiced", "recognized", "closing", "prepaid")
@@ -47,13 +45,4 @@ async def deferred_revenue(
     if out is not None:
         out.write_bytes(deferred_lines_csv(lines))
     totals = summarize(lines, prepaid, first_day)
-    return Table([_row(total) for total in totals], _COLUMNS)
-
-
-def _row(total: DeferredRevenue) -> dict[str, Any]:
-    """Return the totals of a currency as output fields, in the major unit."""
-    currency = total.currency
-    amounts = {name: value for name, value in asdict(total).items() if name != "currency"}
-    return {"currency": currency} | {
-        name: minor_text(minor, currency) for name, minor in amounts.items()
-    }
+    return Table([deferred_revenue_json(total) for total in totals], _COLUMNS)

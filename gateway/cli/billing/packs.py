@@ -1,26 +1,22 @@
 """`maas packs`: offer prepaid packs, sell and refund them."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
 from billing.accounts.accounts import get_account
-from billing.money import minor_text
 from billing.prepaid.pack_offers import OfferedPack, PackInvalid, list_all_packs, parse_pack_file
 from billing.prepaid.pack_purchases import (
-    BoughtPack,
     PackMethod,
-    PackPurchaseNotFound,
+    find_purchase_account,
     list_pack_purchases,
     list_purchases,
     parse_purchase_id,
 )
 from billing.prepaid.views import pack_json, purchase_json
 from billing.subscriptions.plans import load_terms
-from billing.tables import PackPurchase
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command, read_text_file
 from gateway.identity.audit_log import CLI_ACTOR
@@ -28,10 +24,11 @@ from gateway.operations.prepaid import (
     PackOrder,
     offer_pack,
     order_pack,
+    pack_refund_json,
     refund_purchase,
+    sold_pack_json,
     withdraw_offer,
 )
-from infra import ids
 from infra.clock import Clock
 from infra.settings import Settings
 from models.catalog import load_configured_catalog
@@ -114,7 +111,7 @@ async def packs_purchases(
         bought = await list_pack_purchases(session)
     else:
         bought = await list_purchases(session, (await get_account(session, account)).id)
-    return Table([_row(one, clock) for one in bought], _COLUMNS)
+    return Table([sold_pack_json(one, clock.now()) for one in bought], _COLUMNS)
 
 
 @packs_app.command("refund")
@@ -133,25 +130,8 @@ async def packs_refund(
     The refund is the amount of its invoice times the unused share, rounded down.
     """
     purchase_id = parse_purchase_id(purchase)
-    query = select(PackPurchase.account_id).where(col(PackPurchase.id) == purchase_id)
-    account_id = (await session.scalars(query)).one_or_none()
-    if account_id is None:
-        raise PackPurchaseNotFound("There is no such pack purchase.", param="purchase")
+    account_id = await find_purchase_account(session, purchase_id)
     refund = await refund_purchase(
         session, clock, CLI_ACTOR, account_id, purchase_id, reason, to_customer=to_customer
     )
-    note, currency = refund.note, refund.bought.pack.currency
-    fields = {
-        "purchase": purchase,
-        "units": refund.bought.purchase.refunded_units,
-        "amount": minor_text(0 if note is None else note.total, currency),
-        "currency": currency,
-        "credit_note": note and ids.format_id("cn", note.id),
-    }
-    return Record("Pack refunded.", fields)
-
-
-def _row(bought: BoughtPack, clock: Clock) -> dict[str, Any]:
-    """Return a purchase as a row of a table, with its account."""
-    account = ids.format_id("acct", bought.purchase.account_id)
-    return {**purchase_json(bought, clock.now()), "account": account}
+    return Record("Pack refunded.", pack_refund_json(refund))

@@ -1,30 +1,22 @@
 """`maas plans changes`: preview, announce, list and withdraw price changes of plans."""
 
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import DEFAULT_PROFILE
-from billing.dates import local_midnight, parse_time_zone
-from billing.money import minor_text
-from billing.plan_changes.price_change_views import (
-    PriceChangePreview,
-    list_price_changes,
-    preview_price_change,
-)
-from billing.price_changes.price_changes import (
-    PRICE_CHANGE_ID_PREFIX,
-    PriceChangeInvalid,
-    PriceChangeNotFound,
-    announce_price_change,
-    withdraw_price_change,
-)
-from billing.tables import PriceChange
+from billing.plan_changes.price_change_views import list_price_changes, preview_price_change
+from billing.price_changes.price_changes import PRICE_CHANGE_ID_PREFIX
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import command
-from gateway.operations.parsing import parse_instant
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.operations.price_changes import (
+    announce_change,
+    parse_effective,
+    price_change_json,
+    price_change_preview_json,
+    withdraw_change,
+)
 from infra import ids
 from infra.clock import Clock
 from infra.settings import Settings
@@ -52,7 +44,11 @@ async def price_changes_preview(
 ) -> Report:
     """Show the accounts on earlier versions of a plan, and their fees before and after."""
     code = (currency or settings.currency).upper()
-    return _preview_report(await preview_price_change(session, clock, plan, code, version))
+    preview = await preview_price_change(session, clock, plan, code, version)
+    value = price_change_preview_json(preview)
+    title = Record("Accounts on earlier versions:", {"changes to": f"version {value['number']}"})
+    table = Table(value["accounts"], ("account", "number", "fee", "new_fee"))
+    return Report(value, (title, table))
 
 
 @price_changes_app.command("announce")
@@ -74,12 +70,10 @@ async def price_changes_announce(
     """
     code = (currency or settings.currency).upper()
     preview = await preview_price_change(session, clock, plan, code, version)
-    effective_at = parse_instant(effective, PriceChangeInvalid)
-    if len(effective) == len("2027-01-01"):
-        zone = parse_time_zone(DEFAULT_PROFILE.time_zone)
-        effective_at = local_midnight(effective_at.date(), zone)
-    change = await announce_price_change(session, clock, preview, effective_at)
-    value = _change_json(change, preview.version.number, {"announced": len(preview.accounts)})
+    effective_at = parse_effective(effective)
+    change = await announce_change(session, clock, CLI_ACTOR, preview, effective_at)
+    counts = {"announced": len(preview.accounts)}
+    value = price_change_json(change, preview.version.number, counts)
     return Report(value, (Record("Price change announced.", value),))
 
 
@@ -88,7 +82,7 @@ async def price_changes_announce(
 async def price_changes_list(session: AsyncSession) -> Table:
     """List price changes, newest first."""
     rows = [
-        _change_json(change, version.number, counts)
+        price_change_json(change, version.number, counts)
         for change, version, counts in await list_price_changes(session)
     ]
     return Table(rows, (*_COLUMNS, "accounts"))
@@ -100,50 +94,6 @@ async def price_changes_withdraw(
     session: AsyncSession, clock: Clock, change: Annotated[str, typer.Argument(help="ID (prc_…).")]
 ) -> Report:
     """Withdraw a price change. Accounts that are scheduled already still change."""
-    row = await withdraw_price_change(session, clock, _parse_change_id(change))
+    row = await withdraw_change(session, clock, CLI_ACTOR, change)
     value = {"id": ids.format_id(PRICE_CHANGE_ID_PREFIX, row.id), "status": "withdrawn"}
     return Report(value, (Record("Price change withdrawn.", value),))
-
-
-def _parse_change_id(text: str) -> UUID:
-    """Parse a public id. Raises PriceChangeNotFound."""
-    change_id = ids.parse_id(PRICE_CHANGE_ID_PREFIX, text)
-    if change_id is None:
-        raise PriceChangeNotFound("There is no open price change with this id.", param="id")
-    return change_id
-
-
-def _preview_report(preview: PriceChangePreview) -> Report:
-    """Return the version and the affected accounts as output fields."""
-    currency = preview.version.currency
-    rows = [
-        {
-            "account": one.name,
-            "number": one.number,
-            "fee": minor_text(one.fee, currency),
-            "new_fee": minor_text(preview.terms.fixed_fee, currency),
-        }
-        for one in preview.accounts
-    ]
-    value = {
-        "plan": preview.version.plan,
-        "currency": currency,
-        "number": preview.version.number,
-        "accounts": rows,
-    }
-    title = Record("Accounts on earlier versions:", {"changes to": f"version {value['number']}"})
-    return Report(value, (title, Table(rows, ("account", "number", "fee", "new_fee"))))
-
-
-def _change_json(change: PriceChange, number: int, counts: dict[str, int]) -> dict[str, Any]:
-    """Return a price change as output fields, with its number of accounts by state."""
-    return {
-        "id": ids.format_id(PRICE_CHANGE_ID_PREFIX, change.id),
-        "plan": change.plan,
-        "currency": change.currency,
-        "number": number,
-        "effective_at": change.effective_at.isoformat(),
-        "announced_at": change.announced_at.isoformat(),
-        "closed_at": change.closed_at and change.closed_at.isoformat(),
-        "accounts": counts,
-    }

@@ -8,18 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.accounts import get_account
 from billing.prepaid.views import batch_json, redemption_json, voucher_report_json
 from billing.prepaid.vouchers import (
-    VOUCHER_BATCH_PREFIX,
     NewBatch,
     VoucherBatchInvalid,
-    VoucherBatchNotFound,
     report_vouchers,
 )
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.operations.parsing import parse_instant, parse_minor
-from gateway.operations.prepaid import cancel_vouchers, issue_vouchers, redeem_code
-from infra import ids
+from gateway.operations.prepaid import cancel_vouchers, issue_vouchers, parse_batch_id, redeem_code
 from infra.clock import Clock
 from infra.database.database import Database
 
@@ -87,12 +84,8 @@ async def vouchers_cancel(
     batch: Annotated[str, typer.Argument(help="Batch ID (vbatch_…).")],
 ) -> Record:
     """Cancel a batch: its codes cannot be redeemed any more. Given credit stays."""
-    batch_id = ids.parse_id(VOUCHER_BATCH_PREFIX, batch)
-    if batch_id is None:
-        raise VoucherBatchNotFound("There is no such voucher batch.", param="batch")
-    return Record(
-        "Vouchers canceled.", batch_json(await cancel_vouchers(session, clock, CLI_ACTOR, batch_id))
-    )
+    canceled = await cancel_vouchers(session, clock, CLI_ACTOR, parse_batch_id(batch))
+    return Record("Vouchers canceled.", batch_json(canceled))
 
 
 @vouchers_app.command("redeem")

@@ -30,9 +30,8 @@ from gateway.projects.budgets import (
     change_alert_percentages,
     change_budgets,
     parse_budget,
-    parse_percentages,
+    parse_percentage_list,
 )
-from gateway.projects.errors import BudgetInvalid
 from gateway.projects.keys import list_project_keys, move_key
 from gateway.projects.projects import (
     archive_project,
@@ -54,7 +53,7 @@ Monthly = Annotated[str | None, typer.Option(help=f"Budget per month (UTC), {_BU
 Total = Annotated[str | None, typer.Option(help=f"Budget in total, {_BUDGET}")]
 _COLUMNS = ("id", "name", "status", "daily", "monthly", "total", "created_at")
 _KEY_COLUMNS = ("id", "name", "redacted_value", "owner", "last_used_at", "revoked_at")
-_NONE = "none"
+_NONE, _ACCOUNT = "none", "account"
 
 
 @projects_app.command("create")
@@ -161,7 +160,7 @@ async def projects_budget(
     budgets = _parse_budgets(daily, monthly, total)
     await change_budgets(session, clock, CLI_ACTOR, owner, row.id, budgets)
     if alerts is not None:
-        percentages = _parse_alerts(alerts)
+        percentages = parse_percentage_list("" if alerts == _ACCOUNT else alerts)
         await change_alert_percentages(session, clock, CLI_ACTOR, owner, row.id, percentages)
     return await _record(session, clock, owner, row.id, "Budgets set.")
 
@@ -224,16 +223,6 @@ def _parse_budgets(
         for name, text in texts.items()
         if text is not None
     }
-
-
-def _parse_alerts(text: str) -> list[int] | None:
-    """Parse alert percentages; `account` is None. Raises BudgetInvalid."""
-    if text == "account":
-        return None
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isdecimal() and len(part) <= 3 for part in parts):
-        raise BudgetInvalid("--alerts must be percentages such as 50,80,100, or `account`.")
-    return parse_percentages([int(part) for part in parts])
 
 
 async def _record(

@@ -25,6 +25,7 @@ from billing.prepaid.pack_purchases import (
     PackPurchaseConflict,
     PackPurchaseNotFound,
     PackUnavailable,
+    find_purchase_account,
     get_purchase,
     list_pack_purchases,
     list_purchases,
@@ -94,6 +95,8 @@ class TestOffers:
         async with story.database.transaction() as session:
             with pytest.raises(PackNotFound):
                 await withdraw_pack(session, story.clock, "rows_1000", "CNY")
+            with pytest.raises(PackNotFound):
+                await withdraw_pack(session, story.clock, "no name", "CNY")
         with pytest.raises(PackNotFound):
             await buys(firm)
 
@@ -238,7 +241,13 @@ class TestPurchase:
         counts = sorted([len(await firm.invoices()) for firm in firms])
         assert counts == [1, 2]
         async with story.database.transaction() as session:
-            assert len(await list_pack_purchases(session)) == 3
+            everything = await list_pack_purchases(session)
+            assert len(everything) == 3
+            older = await list_pack_purchases(session, before=everything[0].purchase.id)
+            assert [one.purchase.id for one in older] == [one.purchase.id for one in everything[1:]]
+            own = await list_pack_purchases(session, account_id=firms[0].account.id)
+            assert {one.purchase.account_id for one in own} == {firms[0].account.id}
+            assert len(own) in counts
             (first, *_) = await list_offered_packs(session, firms[0].account.id)
         assert pack_json(first)["max_per_account"] == 2
 
@@ -248,6 +257,9 @@ class TestPurchase:
         await offers(story)
         purchase = await buys(firm)
         async with story.database.transaction() as session:
+            assert await find_purchase_account(session, purchase.id) == firm.account.id
+            with pytest.raises(PackPurchaseNotFound):
+                await find_purchase_account(session, ids.new_id())
             with pytest.raises(PackPurchaseNotFound):
                 await get_purchase(session, other.account.id, purchase.id)
             assert await list_purchases(session, other.account.id) == []

@@ -14,6 +14,7 @@ from tests.gateway.dashboard.chat_form import chat
 from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
+from tests.support.gateway.admin_keys import issue
 from tests.support.gateway.batching import completed_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.fapiaos import add_proof, add_title, issue_fapiao
@@ -36,6 +37,7 @@ def firm(shared_firm: Firm) -> Firm:
 async def known(firm: Firm) -> dict[str, str]:
     """Ids of the account's own rows, by their parameter name in route paths."""
     gateway, owner = firm.gateway, firm.owner
+    account = gateway.account.id
     sent = {"email": f"{ids.new_id().hex}@acme.example", "role": "viewer"}
     invited = await owner.send("/dashboard/team/invitations", **sent)
     invitation = re.search(r"invitations/(invitation_\w+)/", await owner.page("/dashboard/team"))
@@ -71,6 +73,8 @@ async def known(firm: Firm) -> dict[str, str]:
         "delivery": await add_delivery(gateway, endpoint),
         "discrepancy": ids.new_id().hex,
         "purchase": ids.format_id("pack", ids.new_id()),
+        "guarantee": ids.format_id("guar", ids.new_id()),
+        "admin_key": ids.format_id("admk", (await issue(gateway, account_id=account)).row.id),
         "change": "enable",
         "number": "1",
         "switch": "suspend",
@@ -86,7 +90,7 @@ class TestTenantIsolation:
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended", "run"}
         further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof", "order"}
         newest = {"signup", "project", "service_account", "endpoint", "delivery"}
-        newest |= {"discrepancy", "purchase"}
+        newest |= {"discrepancy", "purchase", "guarantee", "admin_key"}
         assert found - NO_ROWS - OUTCOMES == {*rows, *further, *newest}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:

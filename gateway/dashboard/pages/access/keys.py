@@ -85,7 +85,8 @@ class KeyPages(Controller):
         async with database.transaction() as session:
             common = await common_context(session, page, clock)
             views = await list_key_views(session, page.account_id, clock.now())
-        return page.render("keys.html", views=views, **common)
+        administers = page.viewer.has_permission(Permission.TEAM)
+        return page.render("keys.html", views=views, administers=administers, **common)
 
     @get("/new", name="dashboard:new-key", permission=Permission.KEYS)
     async def show_new_key_form(

@@ -33,6 +33,7 @@ from infra.clock import Clock
 from infra.database.database import Database
 
 _URL = "/dashboard/platform/admin-keys"
+_EXAMPLE = "/v1/admin/accounts"
 _LIFETIMES = ("30", "90", "365")
 _SCOPE_FIELDS = tuple(f"scope:{scope}" for scope in AdminScope)
 _PRESERVED = PreservedFields(_URL, ("id", "name", "days", "networks", *_SCOPE_FIELDS))
@@ -84,7 +85,9 @@ class AdminKeyPages(Controller):
         except _FORM_ERRORS as error:
             form = with_errors(page, fields, error)
             return await _render(page, database, clock, form, UNPROCESSABLE)
-        return page.render("platform/admin_key_made.html", issued=issued, address=_URL)
+        return page.render(
+            "platform/admin_key_made.html", issued=issued, address=_URL, example=_EXAMPLE
+        )
 
     @post("/{key:str}/revoke", permission=Permission.OPERATE)
     async def revoke(

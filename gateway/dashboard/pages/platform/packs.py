@@ -16,7 +16,7 @@ from billing.money import minor_from_text
 from billing.prepaid.pack_offers import PackNotFound, list_all_packs
 from billing.prepaid.pack_purchases import (
     BoughtPack,
-    PackPurchaseNotFound,
+    find_purchase_account,
     get_purchase,
     list_pack_purchases,
 )
@@ -28,7 +28,7 @@ from billing.prepaid.vouchers import (
     VoucherBatchInvalid,
     report_vouchers,
 )
-from billing.tables import Account, Invoice, PackPurchase
+from billing.tables import Account, Invoice
 from gateway.dashboard.forms import (
     EMPTY_FORM,
     FormState,
@@ -130,7 +130,7 @@ class PlatformPackPages(Controller):
         try:
             reason = validate_reason(fields["reason"])
             async with database.transaction() as session:
-                account_id = await _account_of(session, purchase_id)
+                account_id = await find_purchase_account(session, purchase_id)
                 await refund_purchase(session, clock, page.actor, account_id, purchase_id, reason)
         except (ReasonMissing, PackNotRefundable) as error:
             form = with_errors(page, fields, error)
@@ -171,15 +171,6 @@ def _parse_count(fields: dict[str, str], name: str) -> int:
     return int(text[:9])
 
 
-async def _account_of(session: AsyncSession, purchase_id: UUID) -> UUID:
-    """Return the account of a purchase, of any account. Raises PackPurchaseNotFound."""
-    query = select(PackPurchase.account_id).where(col(PackPurchase.id) == purchase_id)
-    account_id = (await session.scalars(query)).one_or_none()
-    if account_id is None:
-        raise PackPurchaseNotFound("There is no such pack purchase.", param="purchase")
-    return account_id
-
-
 async def _render(
     page: PageRequest,
     database: Database,
@@ -218,7 +209,7 @@ async def _render_refund(
     """Render the form to refund a pack."""
     purchase_id = parse_id_or_404(PACK_PURCHASE_PREFIX, purchase)
     async with database.transaction() as session:
-        account_id = await _account_of(session, purchase_id)
+        account_id = await find_purchase_account(session, purchase_id)
         bought = await get_purchase(session, account_id, purchase_id)
         invoice_id = bought.purchase.invoice_id
         total = 0 if invoice_id is None else (await session.get_one(Invoice, invoice_id)).total

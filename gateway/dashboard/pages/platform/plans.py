@@ -5,6 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from billing.invoice_documents.price_format import format_percent, format_price
+from billing.plan_changes.price_change_views import list_price_changes
 from billing.rating.products import model_of_product
 from billing.reports.plan_sales import PlanVersionSales, list_plan_sales
 from gateway.dashboard.errors import PageNotFound
@@ -13,6 +14,8 @@ from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
 from infra.database.database import Database
+
+_MAX_CHANGES = 50
 
 
 class PublishedPlanPages(Controller):
@@ -30,7 +33,14 @@ class PublishedPlanPages(Controller):
         """Show all plans with their subscribers."""
         async with database.transaction() as session:
             rows = await list_plan_sales(session, clock.now())
-        return page.render("platform/plans.html", rows=rows, zone=platform_zone())
+            changes = await list_price_changes(session)
+        return page.render(
+            "platform/plans.html",
+            rows=rows,
+            changes=changes[:_MAX_CHANGES],
+            operates=page.viewer.has_permission(Permission.OPERATE),
+            zone=platform_zone(),
+        )
 
     @get("/{version:str}", name="platform:version", permission=Permission.WATCH)
     async def show_plan_version(
@@ -49,6 +59,7 @@ class PublishedPlanPages(Controller):
         return page.render(
             "platform/plan.html",
             sold=sold,
+            operates=page.viewer.has_permission(Permission.OPERATE),
             prices=_price_rows(sold, page.language),
             discounts=[
                 (discount.model, format_percent(discount.ppm)) for discount in sold.terms.discounts

@@ -75,7 +75,7 @@ class PlatformSignupPages(Controller):
         """Approve or reject a sign-up."""
         parse_id_or_404(SIGNUP_ID_PREFIX, signup)
         fields = {"reason": "", "action": "", **await read_form_fields(request)}
-        reviewing = SignupReview(clock, signups.policy, signups.messages, signups.pepper)
+        reviewing = SignupReview.of_service(signups, clock)
         try:
             note = validate_reason(fields["reason"])
             async with database.transaction() as session:

@@ -33,7 +33,7 @@ from gateway.projects.budgets import (
     change_alert_percentages,
     change_budgets,
     parse_budget,
-    parse_percentages,
+    parse_percentage_list,
 )
 from gateway.projects.errors import (
     BudgetInvalid,
@@ -236,7 +236,7 @@ async def _save_budget(
     amounts = {
         period: parse_budget(name, fields.get(name)) for name, period in BUDGET_NAMES.items()
     }
-    percentages = _parse_percentages(fields.get("alert_percentages", ""))
+    percentages = parse_percentage_list(fields.get("alert_percentages", ""))
     await change_budgets(*place, amounts)
     await change_alert_percentages(*place, percentages)
 
@@ -257,18 +257,6 @@ async def _movable_keys(session: AsyncSession, project: Project) -> list[tuple[s
         and row.service_account_id is None
         and (row.project_id or row.account_id) != project.id
     ]
-
-
-def _parse_percentages(text: str) -> list[int] | None:
-    """Parse alert percentages; an empty text is None. Raises BudgetInvalid."""
-    parts = [part.strip() for part in text.replace("，", ",").split(",") if part.strip()]
-    if not parts:
-        return None
-    if not all(part.isdecimal() and len(part) <= 3 for part in parts):
-        raise BudgetInvalid(
-            "Enter percentages such as 50, 80, 100.", param="budget.alert_percentages"
-        )
-    return parse_percentages([int(part) for part in parts])
 
 
 def _form_values(view: ProjectView) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Endpoints of the Admin API for credit: policies, accounts' credit, securities, exposure."""

@@ -1,0 +1,1 @@
+"""Operators' pages that publish files: plans, prepaid packs and credit policies."""
