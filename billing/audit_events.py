@@ -49,6 +49,7 @@ class MoneyEvent(StrEnum):
     PLAN_ENDING = "plan.ending"
     PLAN_PAUSED = "plan.paused"
     PLAN_RESUMED = "plan.resumed"
+    ADD_ON_CHANGED = "add_on.changed"
 
 
 def log_event(session: AsyncSession, event: MoneyEvent, account_id: UUID, **fields: Value) -> None:

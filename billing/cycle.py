@@ -30,7 +30,7 @@ from billing.invoices.available_credit import (
 from billing.invoices.period_close import LATE_USAGE_GRACE, close_and_invoice, list_accounts_to_bill
 from billing.invoices.usage_position import load_usage_position
 from billing.ledger.wallets import expire_grants, list_accounts_with_expired_grants, revoke_grant
-from billing.metering.project_quotas import recount_recent
+from billing.metering.budget_recounts import recount_recent
 from billing.notifications.alerts import enqueue_alerts
 from billing.price_changes.price_changes import apply_price_change, list_due_price_changes
 from billing.subscriptions.usage_totals import aggregate_usage

@@ -1,6 +1,6 @@
 """Calls as listed on invoices and in exports, and the filter of such lists."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -100,7 +100,7 @@ class CallFilter:
     since: datetime | None = None
     until: datetime | None = None
     error_code: str | None = None
-    project_id: UUID | None = None
+    project_ids: Sequence[UUID] | None = None
 
     def sql_conditions(self) -> str:
         """Return the SQL conditions of the filter, each beginning with ` and `."""
@@ -108,7 +108,7 @@ class CallFilter:
             _IS_BILLED: self.billed,
             " and u.model = :only_model": self.model is not None,
             " and u.key_id = :only_key": self.key_id is not None,
-            " and coalesce(u.project_id, u.account_id) = :only_project": self.project_id
+            " and coalesce(u.project_id, u.account_id) = any(:only_projects)": self.project_ids
             is not None,
             " and u.error_code is not null": self.error_code == ANY_ERROR,
             " and u.error_code = :only_error": self.error_code not in (None, ANY_ERROR),
@@ -122,7 +122,7 @@ class CallFilter:
         return {
             "only_model": self.model,
             "only_key": self.key_id,
-            "only_project": self.project_id,
+            "only_projects": None if self.project_ids is None else list(self.project_ids),
             "only_since": self.since,
             "only_until": self.until,
             "only_error": self.error_code,

@@ -113,6 +113,7 @@ def line_description(
         meter=_meter_text(locale, line.meter, reasoning, line.packed) if line.meter else "",
         percent=format_percent(line.ppm or 0),
         late_invoice=late_invoice,
+        add_on="" if line.add_on is None else terms.require_add_on(line.add_on).names[locale],
     )
 
 
@@ -142,6 +143,8 @@ def _fee_basis(
 
     Returns (None, None) for other lines, or if base times share is not the line's amount.
     """
+    if line.add_on is not None:
+        return None, None
     if line.kind is LineKind.FIXED_FEE:
         terms = context.terms[line.version_id]
         base, share = terms.fixed_fee, _charged_share(terms, service, calendar)

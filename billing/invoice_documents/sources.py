@@ -173,4 +173,5 @@ def _build_line(row: InvoiceLine, terms: PlanTerms) -> StatementLine:
         ends_at=row.ends_at,
         charge_id=row.charge_id,
         packed=row.packed or 0,
+        add_on=row.add_on,
     )

@@ -17,6 +17,8 @@ _TEXTS: Mapping[str, str] = {
     "minimum": gettext_noop("{plan}: top-up to the minimum commitment"),
     "outcome": gettext_noop("{plan}: outcomes"),
     "late_fee": gettext_noop("Late fee for invoice {late_invoice}"),
+    "add_on": gettext_noop("{plan}: {add_on}"),
+    "unused_add_on": gettext_noop("{plan}: unused {add_on}"),
     "pack": gettext_noop("Prepaid pack {plan}: {meter} of {model}"),
     # Models at a service tier.
     "priority": gettext_noop("{model}, priority"),

@@ -144,6 +144,7 @@ def line_to_json(currency: str, line: StatementLine) -> dict[str, Any]:
         "price": line.price and price_to_json(line.price),
         "percent": None if line.ppm is None else format_percent(line.ppm),
         "amount": minor_text(line.minor, currency),
+        "add_on": line.add_on,
     }
 
 

@@ -5,7 +5,7 @@ usage totals and the terms. Read-only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from uuid import UUID
@@ -14,17 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_account_currency, profile_tax
 from billing.dates import billing_month_share, parse_time_zone
+from billing.rating.allowance_use import AllowanceBalance, allowance_balances
 from billing.rating.fees import BillingCalendar
 from billing.rating.statement import (
+    NO_EXTRA_UNITS,
+    AllowanceUsage,
+    ExtraUnits,
     LineKind,
     ModelUsage,
     RunningTotal,
     StatementLine,
+    allowance_usage,
     running_total,
     usage_lines,
 )
 from billing.rating.taxes import Tax, TaxedAmount, apply_tax
 from billing.rating.terms import LIST_PLAN, PlanTerms
+from billing.subscriptions.add_ons import Span, included_by_add_ons, list_add_ons
 from billing.subscriptions.covered_calls import CoverageSpan, list_coverage_spans
 from billing.subscriptions.plans import PlanNotFound, find_plan_version, load_terms
 from billing.subscriptions.subscriptions import list_phases
@@ -41,21 +47,31 @@ class TermsUsage:
     """The usage of a period under one version of terms.
 
     `share` is the part of the month in which the terms were in force. `contract` is the tag of the
-    contract whose covered calls the terms price, or None for plan terms.
+    contract whose covered calls the terms price, or None for plan terms. Add-ons include `extra`
+    units.
     """
 
     terms: PlanTerms
     share: Fraction
     consumed: Sequence[ModelUsage]
     contract: str | None = None
+    extra: ExtraUnits = field(default_factory=lambda: NO_EXTRA_UNITS)
 
     def lines(self) -> list[StatementLine]:
         """Return the statement lines of the usage."""
-        return usage_lines(self.terms, self.share, self.consumed)
+        return usage_lines(self.terms, self.share, self.consumed, self.extra)
 
     def running_total(self) -> RunningTotal:
         """Return the cost so far, and the package or flat price of the next unit (nano-units)."""
-        return running_total(self.terms, self.share, self.consumed)
+        return running_total(self.terms, self.share, self.consumed, self.extra)
+
+    def allowance_usage(self) -> list[AllowanceUsage]:
+        """Return the units that each allowance covers, by model and meter."""
+        return allowance_usage(self.terms, self.share, self.consumed, self.extra)
+
+    def allowance_balances(self) -> list[AllowanceBalance]:
+        """Return the balance of each allowance after the usage."""
+        return allowance_balances(self.terms, self.share, self.consumed, self.extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +156,8 @@ async def _usage_by_terms(
     if unknown := order.keys() - terms.keys():
         raise PlanNotFound(f"Usage rows refer to unknown terms: {min(unknown)}.")
     calendar = BillingCalendar(parse_time_zone(period.time_zone), period.anchor_day)
+    has_add_ons = any(one.add_ons for one in terms.values())
+    rows = await list_add_ons(session, period.account_id, period.starts_at) if has_add_ons else ()
     contracts = {
         span.plan_version_id: span.tag for span in in_force if isinstance(span, CoverageSpan)
     }
@@ -149,6 +167,9 @@ async def _usage_by_terms(
             _month_share(period, in_force, version_id, calendar),
             consumed.get(version_id, ()),
             contracts.get(version_id),
+            included_by_add_ons(
+                terms[version_id], _spans_in(period, in_force, version_id), rows, calendar
+            ),
         )
         for version_id in order
     ]
@@ -220,16 +241,22 @@ def _month_share(
     calendar: BillingCalendar,
 ) -> Fraction:
     """Return the share of the period's month in which a terms version was in force."""
-    spans = [
+    shares = (
+        billing_month_share(since, until, calendar.zone, calendar.anchor_day)
+        for since, until in _spans_in(period, in_force, version_id)
+    )
+    return sum(shares, Fraction(0))
+
+
+def _spans_in(
+    period: BillingPeriod, in_force: Sequence[TermsInForce], version_id: UUID
+) -> list[Span]:
+    """Return the parts of a period in which a terms version was in force."""
+    return [
         (max(span.starts_at, period.starts_at), _end_within(span, period))
         for span in in_force
         if span.plan_version_id == version_id
     ]
-    shares = (
-        billing_month_share(since, until, calendar.zone, calendar.anchor_day)
-        for since, until in spans
-    )
-    return sum(shares, Fraction(0))
 
 
 def _overlaps(span: TermsInForce, period: BillingPeriod) -> bool:

@@ -102,6 +102,13 @@ async def create_credit_note(
     return note
 
 
+async def creditable_amount(session: AsyncSession, invoice: Invoice) -> int:
+    """Return what can still be credited of an open or paid invoice, in minor units with tax."""
+    if invoice.status not in (InvoiceStatus.OPEN, InvoiceStatus.PAID):
+        return 0
+    return invoice.total - await _sum_credited(session, invoice)
+
+
 async def list_credit_notes(
     session: AsyncSession, account_id: UUID, invoice_id: UUID
 ) -> list[CreditNote]:
@@ -139,7 +146,7 @@ async def _validate_request(
     """Raise unless the invoice is open or paid and the amount can still be credited."""
     if invoice.status not in (InvoiceStatus.OPEN, InvoiceStatus.PAID):
         raise InvalidInvoiceState(f"The invoice is {invoice.status}, so nothing can be credited.")
-    creditable = invoice.total - await _sum_credited(session, invoice)
+    creditable = await creditable_amount(session, invoice)
     if not 0 < credit.minor <= creditable:
         raise CreditNoteInvalid(
             f"{minor_text(creditable, invoice.currency)} {invoice.currency} of this invoice can "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import case, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -20,10 +20,11 @@ from billing.accounts.profiles import profile_tax
 from billing.invoices.usage_position import UsagePosition, cost_with_reserve
 from billing.ledger.ledger import Book
 from billing.ledger.wallets import list_grant_balances
+from billing.metering.packs import ON_ACCOUNT
 from billing.metering.quotas import QuotaState, sum_granted_credit
 from billing.money import PPM, nano_per_minor, nano_text
 from billing.rating.taxes import Tax
-from billing.tables import Invoice, InvoiceStatus, LedgerPosting, QuotaKind
+from billing.tables import Invoice, InvoiceStatus, LedgerPosting, PackPurchase, QuotaKind
 
 LIMITED_BY_CREDIT_LIMIT = "credit_limit"
 LIMITED_BY_WALLET = "wallet"
@@ -37,7 +38,7 @@ class CreditFunds:
     """The parts of an account's credit in nano-units before tax.
 
     `credit_limit` is granted by the operator, `wallet` is prepaid, and `owed_for_usage` is the
-    unpaid usage on open invoices.
+    unpaid usage and the unpaid packs bought on account on open invoices.
     """
 
     credit_limit: int
@@ -138,18 +139,21 @@ def _remaining_credit(quotas: Iterable[QuotaState]) -> int | None:
 async def _sum_usage_outstanding(session: AsyncSession, account_id: UUID) -> int:
     """Return the unpaid usage on open invoices, in minor units before tax.
 
-    Payments are applied to fees first.
+    Payments are applied to fees first. A pack bought on account is usage sold in advance.
     """
+    on_account = col(PackPurchase.method) == ON_ACCOUNT
+    usage_sold = case((on_account, col(Invoice.net)), else_=col(Invoice.usage))
     query = (
-        select(Invoice.net, Invoice.total, Invoice.usage, func.sum(LedgerPosting.minor))
+        select(Invoice.net, Invoice.total, usage_sold, func.sum(LedgerPosting.minor))
         .join(LedgerPosting, col(LedgerPosting.invoice_id) == col(Invoice.id))
+        .outerjoin(PackPurchase, col(PackPurchase.invoice_id) == col(Invoice.id))
         .where(
             col(Invoice.account_id) == account_id,
             col(LedgerPosting.account_id) == account_id,
             col(Invoice.status) == InvoiceStatus.OPEN.value,
             col(LedgerPosting.book) == Book.RECEIVABLE.value,
         )
-        .group_by(col(Invoice.id))
+        .group_by(col(Invoice.id), col(PackPurchase.id))
     )
     rows = (await session.execute(query)).all()
     # Rounded up, so that removing the tax never understates the outstanding amount.

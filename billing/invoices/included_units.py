@@ -29,7 +29,7 @@ from billing.metering.allowances import (
     set_allowance_quotas,
 )
 from billing.metering.quotas import QuotaRef
-from billing.rating.allowance_use import AllowanceBalance, allowance_balances
+from billing.rating.allowance_use import AllowanceBalance
 from billing.rating.terms import PlanTerms
 from billing.subscriptions.periods import ensure_period_at
 
@@ -84,7 +84,7 @@ def _allowance_balances_by_key(
     by_key: dict[AllowanceKey, AllowanceBalance] = {}
     for usage in usages:
         for used in usage.terms_usages:
-            for balance in allowance_balances(used.terms, used.share, used.consumed):
+            for balance in used.allowance_balances():
                 key = AllowanceKey(
                     usage.period.starts_at,
                     used.terms.version_id(),

@@ -54,7 +54,12 @@ from infra.clock import Clock
 from infra.errors import AppError
 
 INVOICE_ID_PREFIX = "inv"
-FEE_KINDS = (LineKind.FIXED_FEE, LineKind.UNUSED_FEE)
+FEE_KINDS = (
+    LineKind.FIXED_FEE,
+    LineKind.UNUSED_FEE,
+    LineKind.ADD_ON,
+    LineKind.UNUSED_ADD_ON,
+)
 NON_USAGE_KINDS = (*FEE_KINDS, LineKind.OUTCOME, LineKind.LATE_FEE, LineKind.PACK)
 
 
@@ -339,4 +344,5 @@ def _line_row(invoice: Invoice, position: int, line: StatementLine) -> InvoiceLi
         starts_at=line.starts_at,
         ends_at=line.ends_at,
         charge_id=line.charge_id,
+        add_on=line.add_on,
     )

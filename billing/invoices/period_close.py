@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile, profile_time_zone
+from billing.invoices.add_on_fees import due_add_on_lines, list_unused_add_on_credits
 from billing.invoices.available_credit import refresh_account_credit
 from billing.invoices.calculation import PeriodUsage, load_period_usage
 from billing.invoices.late_fees import accrue_late_fees, attach_late_fees
@@ -27,8 +28,9 @@ from billing.invoices.lifecycle import (
     replace_draft_lines,
 )
 from billing.invoices.pending_charges import attach_charges, list_due_charges
-from billing.rating.fees import PaidFee, fixed_fee_line, unused_fee_line
+from billing.rating.fees import PaidFee, fee_period, fixed_fee_line, unused_fee_line
 from billing.rating.statement import LineKind, StatementLine
+from billing.subscriptions.add_ons import list_add_ons
 from billing.subscriptions.periods import list_open_periods
 from billing.subscriptions.plans import load_terms
 from billing.subscriptions.subscriptions import billing_calendar
@@ -114,7 +116,9 @@ async def invoice_due_fees(
 async def list_unused_fee_credits(
     session: AsyncSession, profile: BillingProfile, phase: SubscriptionPhase, at: datetime
 ) -> list[StatementLine]:
-    """Return the credit line for the unused days, from `at` on, of a phase's invoiced fee."""
+    """Return the credit lines for the unused days, from `at` on, of a phase's invoiced fees."""
+    terms = (await load_terms(session, [phase.plan_version_id]))[phase.plan_version_id]
+    add_ons = await list_unused_add_on_credits(session, profile, phase, terms, at)
     invoiced_fee = (
         select(InvoiceLine)
         .join(Invoice, col(Invoice.id) == col(InvoiceLine.invoice_id))
@@ -129,10 +133,10 @@ async def list_unused_fee_credits(
     )
     row = (await session.scalars(invoiced_fee)).first()
     if row is None or row.starts_at is None or row.ends_at is None:
-        return []
+        return add_ons
     fee = PaidFee(row.minor, row.starts_at, row.ends_at, row.plan_version_id)
     line = unused_fee_line(fee, at, profile_time_zone(profile))
-    return [] if line is None else [line]
+    return add_ons if line is None else [line, *add_ons]
 
 
 async def preview_fee_lines(
@@ -194,16 +198,19 @@ async def _list_fees_until(
     )
     phases = (await session.scalars(query.order_by(col(SubscriptionPhase.starts_at)))).all()
     terms = await load_terms(session, {phase.plan_version_id for phase in phases})
+    since = min((phase.fees_until for phase in phases), default=at)
+    rows = await list_add_ons(session, profile.account_id, since) if phases else ()
     fees: list[tuple[SubscriptionPhase, StatementLine, datetime]] = []
     for phase in phases:
-        starts_at = phase.fees_until
+        starts_at, phase_terms = phase.fees_until, terms[phase.plan_version_id]
         while starts_at <= at and (phase.ends_at is None or starts_at < phase.ends_at):
-            line = fixed_fee_line(
-                terms[phase.plan_version_id], billing_calendar(profile), starts_at
-            )
-            assert line.ends_at is not None  # noqa: S101  # a fee always has a service period
-            starts_at = line.ends_at
-            fees.append((phase, line, starts_at))
+            period = fee_period(phase_terms, billing_calendar(profile), starts_at)
+            lines = [
+                fixed_fee_line(phase_terms, billing_calendar(profile), starts_at),
+                *due_add_on_lines(phase_terms, rows, period, max(starts_at, phase.starts_at)),
+            ]
+            starts_at = period.ends_at
+            fees += [(phase, line, starts_at) for line in lines]
     return fees
 
 
@@ -223,6 +230,8 @@ def _stored_fee_line(row: InvoiceLine) -> StatementLine:
         LineKind(row.kind),
         row.minor,
         row.plan_version_id,
+        quantity=row.quantity,
         starts_at=row.starts_at,
         ends_at=row.ends_at,
+        add_on=row.add_on,
     )

@@ -149,10 +149,16 @@ def allocate_to_grants(grants: Sequence[GrantBalance], minor: int) -> list[tuple
 
 
 async def pay_from_wallet(
-    session: AsyncSession, clock: Clock, account_id: UUID, invoice_id: UUID, minor: int
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    invoice_id: UUID,
+    minor: int,
+    business_key: str | None = None,
 ) -> int:
     """Pay an invoice from the wallet as far as possible; the billing profile must be locked.
 
+    Without a business key it is the payment when the invoice became final, which is made once.
     Returns the paid amount in minor units.
     """
     allocation = allocate_to_grants(await list_grant_balances(session, account_id), minor)
@@ -164,7 +170,7 @@ async def pay_from_wallet(
         clock,
         account_id,
         TransactionKind.WALLET_USE,
-        f"invoice:{invoice_id}:wallet",
+        business_key or f"invoice:{invoice_id}:wallet",
         await get_account_currency(session, account_id),
         [
             *(

@@ -1,8 +1,8 @@
 """Corrections of the recorded cost of usage rows.
 
 Usage rows are append-only, so the correct cost is stored in `usage_correction`, and the difference
-is credited to the key's budget of that month. Invoices and available credit need no correction:
-they are computed from quantities.
+is credited to the budgets of the call's key and project. Invoices and available credit need no
+correction: they are computed from quantities.
 """
 
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.metering.project_quotas import IS_CALL_OF_PROJECT
+from billing.metering.budget_periods import IS_CALL_OF_BUDGET
 from billing.tables import UsageCorrection
 from infra.clock import Clock
 
@@ -21,9 +21,9 @@ _CREDIT_BUDGET = f"""
         select q.id from quota q join usage u on u.account_id = q.account_id
         where u.request_id = :call and u.account_id = :account and q.kind = 'budget'
           and (
-              q.key_id = u.key_id and q.period_start <= u.started_at
+              q.key_id = u.key_id and q.scope is null and q.period_start <= u.started_at
               and u.started_at < q.period_start + interval '1 month'
-              or {IS_CALL_OF_PROJECT}
+              or {IS_CALL_OF_BUDGET}
           )
         order by q.id for update of q
     ), unfolded as materialized (

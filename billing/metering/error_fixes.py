@@ -99,7 +99,7 @@ _ACCESS = {
         "operator (`x-should-retry: false`)"
     ),
     "budget_exhausted": gettext_noop(
-        "raise the key's monthly budget or wait until next month (`x-should-retry: false`)"
+        "raise the budget that the message names, or wait until it resets (`x-should-retry: false`)"
     ),
     "credit_reserved": gettext_noop(
         "running calls reserve the remaining credit or included units: try again after "

@@ -2,13 +2,16 @@
 
     open (the whole worst case) -> charged by usage rows, call by call -> end (the rest is returned)
 
+Units of prepaid packs are held too, as many as the job can use (pack_holds.py). They pay first, and
+if they pay for all that the job can use, it holds no money.
+
 A hold is the owner of quota leases, like a gateway process (billing/metering/leases.py), and its
 row in `gateway_process` has no pid. So all limits, sums and checks of leases apply to it. It
 survives gateway processes: whichever process runs the job draws on it. If nobody ends it, the
 reaper returns its money after its lifetime.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.leases import LeaseChange, QuotaSnapshot, change_leases
+from billing.metering.pack_holds import PackDemand, hold_pack_units
 from billing.metering.process_reaper import end_process
 from billing.metering.quotas import QuotaRef
 from billing.tables import GatewayProcess, Quota, QuotaKind, QuotaLease
@@ -34,6 +38,7 @@ class HeldUnits:
 
     borrowed: int
     used: int
+    is_money: bool = True
 
 
 class HoldRefused(Exception):
@@ -58,32 +63,43 @@ async def open_hold(
     quotas: Iterable[QuotaRef],
     units: int,
     lifetime: timedelta,
-) -> None:
+    packs: PackDemand | None = None,
+) -> int:
     """Reserve so many nano-units in each money quota among `quotas`, all or nothing.
 
-    Raises HoldRefused, after which the transaction must be rolled back.
+    Before that, reserves the units of packs that the job can use. Returns the nano-units reserved:
+    0 if the packs pay for the job, whatever it uses. Raises HoldRefused, after which the
+    transaction must be rolled back.
     """
     now = func.now()
     row = {"id": hold_id, "host": _HOST, "pid": _NO_PID, "seen_epoch": _EVERY_EPOCH}
     times = {"started_at": now, "expires_at": now + lifetime}
     await session.execute(insert(GatewayProcess).values(**row, **times))
+    if packs is not None and await hold_pack_units(session, hold_id, packs):
+        units = 0
     await _borrow(session, hold_id, money_quotas(quotas), units)
+    return units
 
 
 async def move_hold(
-    session: AsyncSession, hold_id: UUID, quotas: Iterable[QuotaRef]
+    session: AsyncSession,
+    hold_id: UUID,
+    quotas: Iterable[QuotaRef],
+    pack_ids: Collection[str] = (),
 ) -> Mapping[str, HeldUnits]:
     """Return a hold's units by quota, after moving them to the quotas that apply to calls now.
 
     The quotas of a key change with the calendar month: what is left of the hold is then reserved
-    in the budget of the new month, and returned to the old one. Raises HoldRefused.
+    in the budget of the new month, and returned to the old one. Units of packs are returned unless
+    they are of `pack_ids`, the packs that calls may use now. Raises HoldRefused.
     """
     held, current = await read_hold(session, hold_id), money_quotas(quotas)
     missing = [quota for quota in current if quota.id not in held]
-    outdated = held.keys() - {quota.id for quota in current}
+    outdated = held.keys() - {quota.id for quota in current} - set(pack_ids)
     if not missing and not outdated:
         return held
-    left = max((units.borrowed - units.used for units in held.values()), default=0)
+    money = (units for units in held.values() if units.is_money)
+    left = max((units.borrowed - units.used for units in money), default=0)
     await _borrow(session, hold_id, missing, left)
     if outdated:
         closed = {quota_id: LeaseChange(close=True) for quota_id in outdated}
@@ -93,11 +109,13 @@ async def move_hold(
 
 async def read_hold(session: AsyncSession, hold_id: UUID) -> dict[str, HeldUnits]:
     """Return a hold's units by quota id; none if it has ended."""
-    query = select(QuotaLease.quota_id, QuotaLease.borrowed, QuotaLease.used).where(
-        col(QuotaLease.process_id) == hold_id
-    )
-    rows = (await session.execute(query)).all()
-    return {str(quota_id): HeldUnits(borrowed, used) for quota_id, borrowed, used in rows}
+    query = select(QuotaLease.quota_id, QuotaLease.borrowed, QuotaLease.used, Quota.kind)
+    query = query.join(Quota, col(Quota.id) == col(QuotaLease.quota_id))
+    rows = (await session.execute(query.where(col(QuotaLease.process_id) == hold_id))).all()
+    return {
+        str(quota_id): HeldUnits(borrowed, used, QuotaKind(kind).money)
+        for quota_id, borrowed, used, kind in rows
+    }
 
 
 async def read_spent(session: AsyncSession, hold_id: UUID) -> int | None:

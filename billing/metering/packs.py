@@ -22,6 +22,8 @@ from billing.tables import Pack, PackPurchase, PackRecognition, Quota, QuotaKind
 from infra import ids
 
 PACK_PURCHASE_PREFIX = "pack"
+ON_ACCOUNT = "on_account"
+"""The payment method of a pack that is used before its invoice is paid."""
 TOKENS = "tokens"
 """The meter of a pack whose units pay for input, cached input and output tokens alike."""
 PACK_METERS = (TOKENS, *METERS)

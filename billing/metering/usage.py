@@ -1,7 +1,7 @@
 """Usage rows, one per call: the record to insert, insertion, listing and JSON form."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,7 +99,7 @@ async def list_usage(
     since: datetime | None = None,
     until: datetime | None = None,
     error_code: str | None = None,
-    project_id: UUID | None = None,
+    project_ids: Collection[UUID] | None = None,
 ) -> list[Usage]:
     """List usage rows, newest first, from `since` up to `until`, after the row `before`.
 
@@ -114,8 +114,8 @@ async def list_usage(
         query = query.where(col(Usage.started_at) < until)
     if error_code is not None:
         query = query.where(error_condition([error_code]))
-    if project_id is not None:
-        query = query.where(project_condition(project_id))
+    if project_ids is not None:
+        query = query.where(project_condition(project_ids))
     if before is not None:
         # Of the same account only: another tenant's request id must not reveal when it was called.
         cursor = select(Usage.started_at).where(col(Usage.request_id) == before)

@@ -3,7 +3,7 @@
 Rows are listed newest first or in commit order, which is used to follow new calls.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -107,7 +107,7 @@ def _apply_filter(query: SelectT, usage_filter: UsageFilter) -> SelectT:
     if usage_filter.key_id is not None:
         conditions.append(col(Usage.key_id) == usage_filter.key_id)
     if usage_filter.project_id is not None:
-        conditions.append(project_condition(usage_filter.project_id))
+        conditions.append(project_condition([usage_filter.project_id]))
     if usage_filter.models:
         conditions.append(col(Usage.model).in_(usage_filter.models))
     if usage_filter.error_codes:
@@ -134,9 +134,9 @@ def error_condition(codes: Sequence[str]) -> ColumnElement[bool]:
     return code.is_not(None) if ANY_ERROR in codes else code.in_(codes)
 
 
-def project_condition(project_id: UUID) -> ColumnElement[bool]:
-    """Return the SQL condition for a project; rows without one are of the default project."""
-    return func.coalesce(col(Usage.project_id), col(Usage.account_id)) == project_id
+def project_condition(project_ids: Collection[UUID]) -> ColumnElement[bool]:
+    """Return the SQL condition for projects; rows without one are of the default project."""
+    return func.coalesce(col(Usage.project_id), col(Usage.account_id)).in_(project_ids)
 
 
 def _flatten_tags(tags: Mapping[str, str]) -> list[str]:

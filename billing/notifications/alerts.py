@@ -18,9 +18,9 @@ from billing.events.emission import Event, emit_event
 from billing.events.texts import localised
 from billing.invoices.usage_position import UsagePosition
 from billing.notifications.alert_targets import get_alert_target
+from billing.notifications.budget_limits import load_budget_limits
 from billing.notifications.messages import enqueue_email
 from billing.notifications.monitored_limits import MonitoredLimit, load_monitored_limits
-from billing.notifications.project_limits import load_project_limits
 from billing.tables import AlertSent
 from infra.clock import Clock
 
@@ -32,7 +32,7 @@ async def enqueue_alerts(session: AsyncSession, clock: Clock, position: UsagePos
     target = await get_alert_target(session, position.account_id)
     count = 0
     limits = await load_monitored_limits(session, position)
-    for limit in [*limits, *await load_project_limits(session, position)]:
+    for limit in [*limits, *await load_budget_limits(session, position)]:
         percentages = target.percentages if limit.percentages is None else limit.percentages
         for percent in limit.crossed_percentages(percentages):
             count += await _enqueue_alert(session, clock, position, limit, percent)

@@ -17,15 +17,15 @@ from billing.invoices.headroom import (
 )
 from billing.invoices.usage_position import UsagePosition, load_usage_position
 from billing.metering.quotas import QuotaState, list_quota_states, month_start
+from billing.notifications.budget_limits import (
+    apply_budgets,
+    load_budget_limits,
+    load_budgets_of_key,
+)
 from billing.notifications.monitored_limits import (
     MonitoredLimit,
     active_key_names,
     list_monitored_limits,
-)
-from billing.notifications.project_limits import (
-    apply_project_budgets,
-    load_key_project_budgets,
-    load_project_limits,
 )
 from billing.tables import ApiKey
 from infra.clock import Clock
@@ -46,9 +46,9 @@ async def load_account_limits(session: AsyncSession, position: UsagePosition) ->
     funds = await load_credit_funds(session, position)
     quotas = await list_quota_states(session, position.account_id)
     names = await active_key_names(session, position)
-    projects = await load_project_limits(session, position)
+    budgets = await load_budget_limits(session, position)
     return AccountLimits(
-        [*list_monitored_limits(position, funds, quotas, names), *projects],
+        [*list_monitored_limits(position, funds, quotas, names), *budgets],
         compute_account_headroom(funds, position, quotas),
         quotas,
         position.currency,
@@ -79,8 +79,8 @@ async def key_limits_json(
     month = month_start(clock.now())
     quotas = [one for one in limits.quotas if one.period_start == month]
     key_available = compute_key_headroom(limits.available, quotas, key_id, budget)
-    budgets = await load_key_project_budgets(session, position, project_id)
-    key_available = apply_project_budgets(key_available, budgets)
+    budgets = await load_budgets_of_key(session, position, key_id, project_id)
+    key_available = apply_budgets(key_available, budgets, key_id)
     return {
         "object": "limits",
         "available": key_available.to_json(limits.currency),

@@ -1,7 +1,8 @@
 """Monitored limits of an account with their current usage, for alerts, pages and the API.
 
 These are the plan's spend cap, the credit limit, the monthly budget of each active key, the plan's
-included units, the units covered by outcome contracts and prepaid packs.
+included units, the units covered by outcome contracts and prepaid packs. budget_limits.py has the
+other budgets.
 """
 
 from collections import Counter
@@ -23,7 +24,6 @@ from billing.metering.packs import PACK_PURCHASE_PREFIX, PurchaseState, load_pac
 from billing.metering.quotas import QuotaState, list_quota_states, month_start
 from billing.money import nano_text, round_to_minor
 from billing.notifications.messages import EmailNotice
-from billing.rating.statement import allowance_usage
 from billing.tables import ApiKey, BillingPeriod, Pack, PackPurchase, QuotaKind
 from billing.translations.catalog import billing_texts
 from infra import ids
@@ -34,6 +34,8 @@ _SUBJECTS: Mapping[str, tuple[str, str]] = {
     "cap": ("spend cap", gettext_noop("the spend cap")),
     "credit": ("credit", gettext_noop("the credit limit")),
     "budget": ("budget of {key}", gettext_noop("the monthly budget of {key}")),
+    "key_day": ("daily budget of {key}", gettext_noop("the daily budget of {key}")),
+    "key_total": ("total budget of {key}", gettext_noop("the total budget of {key}")),
     "project_day": (
         "daily budget of {project}",
         gettext_noop("the daily budget of project {project}"),
@@ -257,7 +259,7 @@ def _budget_limits(
 
 def _allowance_limits(usage: TermsUsage, period: BillingPeriod) -> list[MonitoredLimit]:
     """Return the allowances of a plan, or of an outcome contract, in the period as limits."""
-    since, terms = period.starts_at, usage.terms
+    since = period.starts_at
     kind, of = ("covered", {"contract": usage.contract}) if usage.contract else ("allowance", {})
     return [
         MonitoredLimit(
@@ -268,6 +270,6 @@ def _allowance_limits(usage: TermsUsage, period: BillingPeriod) -> list[Monitore
             {"meter": one.allowance.meter, "model": one.allowance.model, **of},
             usage.contract or "",
         )
-        for one in allowance_usage(terms, usage.share, usage.consumed)
+        for one in usage.allowance_usage()
         if one.quantity
     ]

@@ -9,7 +9,7 @@ access epoch is advanced last, so that gateways reload the account's cached pric
 is locked by every such change and must be held only briefly.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_profile, lock_profile, profile_time_zone
 from billing.dates import local_day_start
+from billing.invoices.add_on_fees import due_add_on_lines
 from billing.invoices.available_credit import refresh_account_credit
 from billing.invoices.calculation import InvoiceAmounts, compute_amounts
 from billing.invoices.period_close import (
@@ -26,8 +27,9 @@ from billing.invoices.period_close import (
     preview_fee_lines,
 )
 from billing.metering.key_epoch import advance_epoch
-from billing.rating.fees import PaidFee, fixed_fee_line, unused_fee_line
-from billing.rating.statement import StatementLine
+from billing.rating.fees import PaidFee, fee_period, fixed_fee_line, unused_fee_line
+from billing.rating.statement import LineKind, StatementLine
+from billing.subscriptions.add_ons import end_add_ons, list_active_add_ons
 from billing.subscriptions.pauses import (
     discard_pause,
     end_pause,
@@ -79,6 +81,7 @@ async def start_plan(
     """
     await lock_profile(session, account_id)
     await discard_pause(session, account_id, clock.now())
+    await end_add_ons(session, account_id, clock.now())
     phase = await start_subscription(session, clock, account_id, version)
     return await _charge_due_fees(session, clock, phase)
 
@@ -200,10 +203,12 @@ async def _compute_preview(
     terms = await terms_for(session, profile.account_id, version)
     now = clock.now()
     unused = await _unused_fee_lines(session, profile, subscription.phase, now)
-    fee = fixed_fee_line(
-        terms, billing_calendar(profile), local_day_start(now, profile_time_zone(profile))
-    )
-    lines = [*unused, *([fee] if fee.minor else [])]
+    today = local_day_start(now, profile_time_zone(profile))
+    fee = fixed_fee_line(terms, billing_calendar(profile), today)
+    rows = await list_active_add_ons(session, profile.account_id, now)
+    period = fee_period(terms, billing_calendar(profile), today)
+    add_ons = due_add_on_lines(terms, rows, period, now)
+    lines = [*unused, *([fee] if fee.minor else []), *add_ons]
     amounts = await compute_amounts(session, profile, lines)
     # An invoice cannot have a negative total, as one for a month after a paid year would.
     if yearly_fee(terms) < yearly_fee(subscription.terms) or amounts.taxed.total < 0:
@@ -216,11 +221,23 @@ async def _unused_fee_lines(
 ) -> list[StatementLine]:
     """Return the credit line for the phase's unused fee, also if the fee is not yet charged."""
     due = [
-        PaidFee(line.minor, line.starts_at, line.ends_at, line.version_id)
+        line
         for line in await preview_fee_lines(session, profile, at)
-        if line.version_id == phase.plan_version_id and line.starts_at and line.ends_at
+        if line.version_id == phase.plan_version_id
     ]
     if not due:
         return await list_unused_fee_credits(session, profile, phase, at)
-    line = unused_fee_line(due[-1], at, profile_time_zone(profile))
-    return [] if line is None else [line]
+    lines = (_unused(line, at, profile) for line in due if line.ends_at == due[-1].ends_at)
+    return [line for line in lines if line is not None]
+
+
+def _unused(due: StatementLine, at: datetime, profile: BillingProfile) -> StatementLine | None:
+    """Return the credit line for the days of a due fee from `at` on; None if it is zero."""
+    if due.starts_at is None or due.ends_at is None:
+        return None
+    paid = PaidFee(due.minor, due.starts_at, due.ends_at, due.version_id)
+    line = unused_fee_line(paid, at, profile_time_zone(profile))
+    if line is None or due.add_on is None:
+        return line
+    kind = LineKind.UNUSED_ADD_ON
+    return replace(line, kind=kind, add_on=due.add_on, quantity=due.quantity)

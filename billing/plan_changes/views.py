@@ -3,6 +3,7 @@
 Amounts are decimal strings in the major unit; times are UTC.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,8 @@ from billing.money import minor_text, nano_text
 from billing.plan_changes.offers import Offer
 from billing.plan_changes.plan_changes import PlanChangePreview
 from billing.plan_changes.price_change_views import find_announced_price
-from billing.rating.terms import PlanTerms
+from billing.rating.terms import AddOn, PlanTerms
+from billing.subscriptions.add_ons import list_active_add_ons
 from billing.subscriptions.pauses import find_paused_plan, find_resumption
 from billing.subscriptions.subscriptions import PREFIX, SubscriptionState, find_subscription
 from billing.tables import PlanVersion, SubscriptionPhase
@@ -29,7 +31,7 @@ from infra import ids
 from infra.clock import Clock
 
 _NO_SUBSCRIPTION = dict.fromkeys(
-    ("id", "plan", "started_at", "paid_until", "ends_at", "pause", "following")
+    ("id", "plan", "started_at", "paid_until", "ends_at", "pause", "following", "add_ons")
 )
 
 
@@ -60,6 +62,21 @@ def plan_json(version: PlanVersion, terms: PlanTerms) -> dict[str, Any]:
         ],
         "discounts": [
             {"model": one.model, "percent": format_percent(one.ppm)} for one in terms.discounts
+        ],
+        "add_ons": [_add_on_json(one, terms.currency) for one in terms.add_ons],
+    }
+
+
+def _add_on_json(add_on: AddOn, currency: str) -> dict[str, Any]:
+    """Return an add-on that a plan offers as JSON; the fee is per interval of the plan."""
+    return {
+        "add_on": add_on.name,
+        "names": dict(add_on.names),
+        "fee": minor_text(add_on.fee, currency),
+        "max_quantity": add_on.max_quantity,
+        "allowances": [
+            {"model": one.model, "meter": one.meter, "quantity": one.quantity}
+            for one in add_on.allowances
         ],
     }
 
@@ -94,8 +111,20 @@ async def subscription_json(
         "object": "subscription",
         "status": active if paused is None else "paused",
         **await _subscription_fields(session, subscription),
+        "add_ons": await _active_add_ons_json(session, account_id, subscription.terms, now),
         **spendable,
     }
+
+
+async def _active_add_ons_json(
+    session: AsyncSession, account_id: UUID, terms: PlanTerms, now: datetime
+) -> list[dict[str, Any]]:
+    """Return the add-ons that an account has of those that its plan offers."""
+    return [
+        {"add_on": row.name, "quantity": row.quantity, "since": row.starts_at.isoformat()}
+        for row in await list_active_add_ons(session, account_id, now)
+        if terms.add_on(row.name) is not None
+    ]
 
 
 async def _announced_price_json(session: AsyncSession, account_id: UUID) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from billing.invoices.calculation import compute_amounts
 from billing.invoices.lifecycle import create_draft, finalize_invoice, replace_draft_lines
 from billing.ledger.ledger import Book, book_balance
 from billing.metering.packs import (
+    ON_ACCOUNT,
     PACK_PURCHASE_PREFIX,
     PackUnits,
     PurchaseState,
@@ -51,7 +52,7 @@ class PackMethod(StrEnum):
 
     WALLET = "wallet"
     INVOICE = "invoice"  # pay the invoice first, by code, card or transfer
-    ON_ACCOUNT = "on_account"  # usable before the invoice is paid
+    ON_ACCOUNT = ON_ACCOUNT  # usable before the invoice is paid
     VOUCHER = "voucher"  # given by a voucher, without an invoice
 
 
@@ -64,7 +65,7 @@ class PackUnavailable(AppError):
 
 
 class PackFundsInsufficient(AppError):
-    """The wallet does not cover the pack beside the usage that it must pay for."""
+    """The wallet, or the available credit, does not cover the pack beside all usage so far."""
 
     status = 402
     type = "invalid_request_error"
@@ -129,6 +130,8 @@ async def buy_pack(
     await _require_allowed(session, clock, profile, offer.pack, method)
     if method is PackMethod.WALLET:
         await _require_funds(session, clock, profile, pack_line(offer))
+    elif method is PackMethod.ON_ACCOUNT:
+        await _require_credit(session, clock, profile, pack_line(offer))
     purchase = new_purchase(account_id, offer.pack, business_key, method, clock.now())
     purchase.pay_until = clock.now() + PAYMENT_TIME if method is PackMethod.INVOICE else None
     session.add(purchase)
@@ -291,20 +294,9 @@ async def _require_funds(
     price, currency = amounts.taxed.total, await _currency_of(session, line)
     wallet = -await book_balance(session, account_id, Book.WALLET)
     free = wallet - await sum_uninvoiced_usage(session, profile, clock.now())
-    await lock_quotas(session, account_id)
-    credit = (
-        await session.scalars(
-            select(Quota).where(
-                col(Quota.account_id) == account_id,
-                col(Quota.kind) == QuotaKind.CREDIT.value,
-                col(Quota.key_id).is_(None),
-            ),
-            execution_options={"populate_existing": True},
-        )
-    ).one_or_none()
-    if credit is not None and credit.amount is not None:
+    unleased = await _lock_credit(session, account_id, currency)
+    if unleased is not None:
         # Credit is before tax, and so is what the pack takes of it.
-        unleased = (credit.amount - credit.used - credit.leased) // nano_per_minor(currency)
         free = min(free, price + unleased - amounts.taxed.net)
     if free < price:
         raise PackFundsInsufficient(
@@ -313,6 +305,44 @@ async def _require_funds(
             "Top up the wallet, or pay the invoice of the pack first.",
             param="method",
         )
+
+
+async def _require_credit(
+    session: AsyncSession, clock: Clock, profile: BillingProfile, line: StatementLine
+) -> None:
+    """Raise PackFundsInsufficient unless the available credit covers the pack before tax.
+
+    An unpaid pack reduces the available credit, so that it is not sold twice.
+    """
+    price = (await compute_amounts(session, profile, [line])).taxed.net
+    currency = await _currency_of(session, line)
+    await refresh_account_credit(session, clock, profile.account_id)
+    available = await _lock_credit(session, profile.account_id, currency)
+    if available is not None and available < price:
+        raise PackFundsInsufficient(
+            f"The pack costs {minor_text(price, currency)} {currency} before tax. The available "
+            f"credit is {minor_text(max(0, available), currency)} {currency}. Pay open invoices "
+            "first, or pay the pack from the wallet or by its invoice.",
+            param="method",
+        )
+
+
+async def _lock_credit(session: AsyncSession, account_id: UUID, currency: str) -> int | None:
+    """Lock the account's credit; return what is neither used nor leased, in minor units.
+
+    Before tax and rounded down. None without a limit.
+    """
+    await lock_quotas(session, account_id)
+    query = select(Quota).where(
+        col(Quota.account_id) == account_id,
+        col(Quota.kind) == QuotaKind.CREDIT.value,
+        col(Quota.key_id).is_(None),
+    )
+    found = await session.scalars(query, execution_options={"populate_existing": True})
+    credit = found.one_or_none()
+    if credit is None or credit.amount is None:
+        return None
+    return (credit.amount - credit.used - credit.leased) // nano_per_minor(currency)
 
 
 async def _currency_of(session: AsyncSession, line: StatementLine) -> str:

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from billing.rating.statement import AllowanceUsage, ModelUsage, allowance_usage, unit_prices
+from billing.rating.statement import (
+    NO_EXTRA_UNITS,
+    AllowanceUsage,
+    ExtraUnits,
+    ModelUsage,
+    allowance_usage,
+    unit_prices,
+)
 from billing.rating.terms import Allowance, PlanTerms
 
 
@@ -38,17 +45,22 @@ class AllowanceBalance:
 
 
 def allowance_balances(
-    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+    terms: PlanTerms,
+    share: Fraction,
+    consumed: Iterable[ModelUsage],
+    extra: ExtraUnits = NO_EXTRA_UNITS,
 ) -> list[AllowanceBalance]:
     """Return the balance of each allowance of the terms after the usage so far.
 
-    `share` is the part of the billing period in which the terms are in force.
+    `share` is the part of the billing period in which the terms are in force; add-ons include
+    `extra` units.
     """
     if not terms.allowances:
         return []
     models = {usage.model for usage in terms.prices}
     prices = {model: unit_prices(terms, model) for model in models}
-    return [_allowance_balance(usage, prices) for usage in allowance_usage(terms, share, consumed)]
+    usages = allowance_usage(terms, share, consumed, extra)
+    return [_allowance_balance(usage, prices) for usage in usages]
 
 
 def _allowance_balance(

@@ -1,9 +1,9 @@
-"""Invoice lines for a plan's fixed fee and for the proration of an unused paid fee.
+"""Invoice lines for the fees of a plan and its add-ons, and for the proration of unused fees.
 
 Fees are due in advance, for a billing month or a year. A partial month is prorated by days.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from uuid import UUID
@@ -40,23 +40,65 @@ class PaidFee:
     version_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class FeePeriod:
+    """A service period of fees, and the share of a month's or year's fee that is due for it."""
+
+    starts_at: datetime
+    ends_at: datetime
+    share: Fraction
+
+    def rest(self, at: datetime, zone: ZoneInfo) -> "FeePeriod":
+        """Return the part of the period from `at` (local midnight) on, with its share by days."""
+        starts_at = max(at, self.starts_at)
+        days = days_between(self.starts_at, self.ends_at, zone)
+        left = Fraction(days_between(starts_at, self.ends_at, zone), days)
+        return FeePeriod(starts_at, self.ends_at, self.share * left)
+
+
+def fee_period(terms: PlanTerms, calendar: BillingCalendar, starts_at: datetime) -> FeePeriod:
+    """Return the fee period from `starts_at` (local midnight) to the end of the month or year."""
+    zone, day = calendar.zone, local_day(starts_at, calendar.zone)
+    if terms.interval is Interval.YEAR:
+        return FeePeriod(starts_at, local_midnight(add_year(day), zone), Fraction(1))
+    ends_at = local_midnight(next_billing_month_start(day, calendar.anchor_day), zone)
+    share = billing_month_share(starts_at, ends_at, zone, calendar.anchor_day)
+    return FeePeriod(starts_at, ends_at, share)
+
+
 def fixed_fee_line(
     terms: PlanTerms, calendar: BillingCalendar, starts_at: datetime
 ) -> StatementLine:
     """Return the fee line from `starts_at` (local midnight) to the end of the month or year."""
-    zone, day = calendar.zone, local_day(starts_at, calendar.zone)
-    if terms.interval is Interval.YEAR:
-        ends_at, share = local_midnight(add_year(day), zone), Fraction(1)
-    else:
-        ends_at = local_midnight(next_billing_month_start(day, calendar.anchor_day), zone)
-        share = billing_month_share(starts_at, ends_at, zone, calendar.anchor_day)
+    period = fee_period(terms, calendar, starts_at)
     return StatementLine(
         LineKind.FIXED_FEE,
-        rounded(terms.fixed_fee * share),
+        rounded(terms.fixed_fee * period.share),
         terms.version_id(),
-        starts_at=starts_at,
-        ends_at=ends_at,
+        starts_at=period.starts_at,
+        ends_at=period.ends_at,
     )
+
+
+def add_on_line(terms: PlanTerms, name: str, quantity: int, period: FeePeriod) -> StatementLine:
+    """Return the fee line of so many of an add-on, which the terms must offer, for a period."""
+    return StatementLine(
+        LineKind.ADD_ON,
+        rounded(terms.require_add_on(name).fee * quantity * period.share),
+        terms.version_id(),
+        quantity=quantity,
+        starts_at=period.starts_at,
+        ends_at=period.ends_at,
+        add_on=name,
+    )
+
+
+def unused_add_on_line(
+    terms: PlanTerms, name: str, quantity: int, rest: FeePeriod
+) -> StatementLine:
+    """Return the negative line that credits so many of an add-on for the rest of a paid period."""
+    line = add_on_line(terms, name, quantity, rest)
+    return replace(line, kind=LineKind.UNUSED_ADD_ON, minor=-line.minor)
 
 
 def unused_fee_line(paid: PaidFee, at: datetime, zone: ZoneInfo) -> StatementLine | None:

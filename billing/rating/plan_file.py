@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from billing.money import minor_from_text, nano_from_text, ppm_from_percent
+from billing.rating.add_on_file import AddOnFile, build_add_ons
 from billing.rating.payment_file import PaymentFile, build_payment_terms
 from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.price_kinds.price_fields import PriceFields
@@ -80,6 +81,7 @@ class _PlanFile(msgspec.Struct, forbid_unknown_fields=True):
     allowance: list[_AllowanceFile] = []
     discount: list[_DiscountFile] = []
     payment: PaymentFile | None = None
+    add_on: list[AddOnFile] = []
 
 
 def parse_plan_file(text: str, list_prices: Callable[[str], ListPrices]) -> PlanTerms:
@@ -139,6 +141,7 @@ def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> P
         ),
         tax_inclusive=file.tax_inclusive,
         payment=_read_field("payment", partial(build_payment_terms, file.payment, file.currency)),
+        add_ons=_read_field("add_on", partial(build_add_ons, file.add_on, file.currency)),
     )
 
 

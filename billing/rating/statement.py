@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
+from types import MappingProxyType
 from uuid import UUID
 
 from billing.money import PPM, nano_per_minor, rounded
@@ -22,6 +23,9 @@ from billing.rating.quantities import NO_USAGE, Quantities
 from billing.rating.terms import ANY_MODEL, Allowance, PlanTerms
 
 _ModelMeter = tuple[str, str]  # model, meter
+ExtraUnits = Mapping[_ModelMeter, int]
+"""Units that add-ons include beside the allowances of the terms, by their model and meter."""
+NO_EXTRA_UNITS: ExtraUnits = MappingProxyType({})
 
 
 class LineKind(StrEnum):
@@ -36,6 +40,8 @@ class LineKind(StrEnum):
     OUTCOME = "outcome"  # monthly charge of an outcome contract
     LATE_FEE = "late_fee"  # of an overdue invoice
     PACK = "pack"  # purchase of a prepaid pack
+    ADD_ON = "add_on"  # fee of an add-on of the plan
+    UNUSED_ADD_ON = "unused_add_on"  # prorated credit for a paid add-on after a plan change
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class StatementLine:
 
     For usage, `included` of the `quantity` units are covered by allowances and prepaid packs, of
     which `packed` by packs. `starts_at` and `ends_at` are the service period of a fee or an outcome
-    charge (`charge_id`).
+    charge (`charge_id`). `add_on` is the name of an add-on, of which the line bills `quantity`.
     """
 
     kind: LineKind
@@ -60,6 +66,7 @@ class StatementLine:
     ends_at: datetime | None = None
     charge_id: UUID | None = None
     packed: int = 0
+    add_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +147,17 @@ class _MeterUsage:
 
 
 def usage_lines(
-    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+    terms: PlanTerms,
+    share: Fraction,
+    consumed: Iterable[ModelUsage],
+    extra: ExtraUnits = NO_EXTRA_UNITS,
 ) -> list[StatementLine]:
     """Return the usage, discount and minimum lines, in the order of the terms' prices.
 
     `share` is the part of the billing period in which the terms were in force; allowances and the
-    minimum are prorated by it.
+    minimum are prorated by it. `extra` units are included beside the allowances, as they are.
     """
-    metered = _apply_allowances(terms, share, consumed)
+    metered = _apply_allowances(terms, share, consumed, extra)
     nano_per_unit, version = nano_per_minor(terms.currency), terms.version_id()
     lines: list[StatementLine] = []
     for (model, meter), usage in metered.items():
@@ -189,11 +199,14 @@ def usage_lines(
 
 
 def running_total(
-    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+    terms: PlanTerms,
+    share: Fraction,
+    consumed: Iterable[ModelUsage],
+    extra: ExtraUnits = NO_EXTRA_UNITS,
 ) -> RunningTotal:
     """Return cost and reserve (nano-units) of an open period, after discounts, without minimum."""
     amount = reserve = Fraction(0)
-    metered = _apply_allowances(terms, share, consumed)
+    metered = _apply_allowances(terms, share, consumed, extra)
     for one in terms.prices:
         discounted_share = _share_after_discount(terms, one.model)
         usage = metered.get((one.model, one.meter), _MeterUsage(one.price, 0, 0))
@@ -205,10 +218,13 @@ def running_total(
 
 
 def allowance_usage(
-    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+    terms: PlanTerms,
+    share: Fraction,
+    consumed: Iterable[ModelUsage],
+    extra: ExtraUnits = NO_EXTRA_UNITS,
 ) -> list[AllowanceUsage]:
     """Return the units that each allowance covers in a period, by model and meter."""
-    return _consume_allowances(terms, share, _meter_usage(terms, consumed))
+    return _consume_allowances(terms, share, _meter_usage(terms, consumed), extra)
 
 
 def unit_prices(terms: PlanTerms, model: str) -> dict[str, int]:
@@ -245,7 +261,7 @@ def has_cached_price(terms: PlanTerms, model: str) -> bool:
 
 
 def _apply_allowances(
-    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage], extra: ExtraUnits
 ) -> dict[_ModelMeter, _MeterUsage]:
     """Return the usage by model and meter with its covered units, in the order of the prices.
 
@@ -255,7 +271,7 @@ def _apply_allowances(
     """
     metered = _meter_usage(terms, consumed)
     covered = dict.fromkeys(metered, 0)
-    for usage in _consume_allowances(terms, share, metered):
+    for usage in _consume_allowances(terms, share, metered, extra):
         for model_meter, units in usage.units.items():
             covered[model_meter] += units
     return {
@@ -265,13 +281,17 @@ def _apply_allowances(
 
 
 def _consume_allowances(
-    terms: PlanTerms, share: Fraction, metered: Mapping[_ModelMeter, _MeterUsage]
+    terms: PlanTerms,
+    share: Fraction,
+    metered: Mapping[_ModelMeter, _MeterUsage],
+    extra: ExtraUnits,
 ) -> list[AllowanceUsage]:
     """Return the units that each allowance covers, model-specific allowances first."""
     remaining = {model_meter: one.on_time + one.late for model_meter, one in metered.items()}
     usages: list[AllowanceUsage] = []
     for allowance in sorted(terms.allowances, key=lambda one: one.model == ANY_MODEL):
-        quantity = prorated_units(allowance.quantity, share)
+        more = extra.get((allowance.model, allowance.meter), 0)
+        quantity = prorated_units(allowance.quantity, share) + more
         units: dict[_ModelMeter, int] = {}
         for model_meter in _by_descending_price(terms, metered, allowance):
             units[model_meter] = min(quantity - sum(units.values()), remaining[model_meter])

@@ -83,6 +83,20 @@ class Discount:
 
 
 @dataclass(frozen=True, slots=True)
+class AddOn:
+    """An item that customers add to the plan, for a fee in minor units per interval of the plan.
+
+    Each one includes further units of allowances of the plan per billing period.
+    """
+
+    name: str
+    names: Mapping[str, str]
+    fee: int
+    max_quantity: int
+    allowances: tuple[Allowance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PlanTerms:
     """The terms of one plan version. Fee and minimum in minor units, spend cap in nano-units.
 
@@ -103,6 +117,7 @@ class PlanTerms:
     spend_cap: int | None = None
     tax_inclusive: bool = False
     payment: PaymentTerms | None = None
+    add_ons: tuple[AddOn, ...] = ()
     # Computed once, because every statement line needs it.
     _version_id: UUID = field(init=False, repr=False, compare=False)
 
@@ -127,6 +142,7 @@ class PlanTerms:
             raise TermsInvalid(f"currency: {error}.", param="currency") from None
         self._require_unique_entries()
         self._require_valid_references()
+        self._require_valid_add_ons()
         digest = hashlib.sha256(self.canonical_json()).digest()
         object.__setattr__(self, "_version_id", UUID(bytes=digest[:16]))
 
@@ -136,6 +152,7 @@ class PlanTerms:
             "prices": [(price.model, price.meter) for price in self.prices],
             "allowances": [(one.model, one.meter) for one in self.allowances],
             "discounts": [(one.model,) for one in self.discounts],
+            "add_ons": [(one.name,) for one in self.add_ons],
         }
         for name, keys in named.items():
             duplicate = next((" ".join(key) for key in keys if keys.count(key) > 1), None)
@@ -166,6 +183,33 @@ class PlanTerms:
                 f"name the model {discount.model}, which has no price in this plan",
             )
             _require(0 < discount.ppm <= PPM, "discounts", "must be more than 0 and at most 100 %")
+
+    def _require_valid_add_ons(self) -> None:
+        """Raise TermsInvalid if an add-on is out of range, or includes what the plan does not."""
+        included = {(one.model, one.meter) for one in self.allowances}
+        for one in self.add_ons:
+            is_name = one.name.isidentifier() and one.name.isascii() and len(one.name) <= 60
+            _require(is_name, "add_ons", "must have names that are identifiers of at most 60")
+            _require("en" in one.names and "zh" in one.names, "add_ons", "must have en and zh")
+            in_range = 0 < one.fee <= _MAX_MINOR_UNITS and 0 < one.max_quantity <= 10_000
+            _require(in_range, "add_ons", f"the fee or max_quantity of {one.name} is out of range")
+            for units in one.allowances:
+                target = f"{units.model} {units.meter}"
+                has_allowance = (units.model, units.meter) in included
+                _require(has_allowance, "add_ons", f"the plan has no allowance of {target}")
+                in_range = 0 < units.quantity <= _MAX_ALLOWANCE_UNITS // one.max_quantity
+                _require(in_range, "add_ons", f"the quantity of {target} is out of range")
+
+    def add_on(self, name: str) -> AddOn | None:
+        """Return the add-on with a name, or None if the terms offer none."""
+        return next((one for one in self.add_ons if one.name == name), None)
+
+    def require_add_on(self, name: str) -> AddOn:
+        """Return the add-on with a name, which the terms must offer. Raises TermsInvalid."""
+        found = self.add_on(name)
+        if found is None:
+            raise TermsInvalid(f"The plan has no add-on {name[:60]!r}.", param="add_on")
+        return found
 
     def price(self, model: str, meter: str) -> Price | None:
         """Return the price of a model's meter, or None if the terms have none."""
@@ -202,7 +246,16 @@ def parse_terms(text: bytes) -> PlanTerms:
             "interval": Interval(payload["interval"]),
             "alignment": Alignment(payload["alignment"]),
             **_parse_payment(payload),
+            "add_ons": tuple(_parse_add_on(one) for one in payload.get("add_ons", ())),
         }
+    )
+
+
+def _parse_add_on(payload: dict[str, Any]) -> AddOn:
+    """Return an add-on from its JSON."""
+    allowances = tuple(Allowance(**one) for one in payload["allowances"])
+    return AddOn(
+        **{**payload, "names": MappingProxyType(payload["names"]), "allowances": allowances}
     )
 
 
@@ -218,6 +271,18 @@ def _terms_json(terms: PlanTerms) -> dict[str, Any]:
     fields_json = {name: getattr(terms, name) for name in names}
     if terms.payment is None:
         del fields_json["payment"]  # terms from before there were payment terms keep their id
+    del fields_json["add_ons"]  # as those from before there were add-ons
+    if terms.add_ons:
+        fields_json["add_ons"] = [
+            {
+                "name": one.name,
+                "names": dict(one.names),
+                "fee": one.fee,
+                "max_quantity": one.max_quantity,
+                "allowances": one.allowances,
+            }
+            for one in terms.add_ons
+        ]
     prices = [
         {"model": one.model, "meter": one.meter, "price": one.price.to_json()}
         for one in terms.prices

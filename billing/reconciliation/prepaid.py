@@ -40,7 +40,7 @@ CHECKS: Mapping[str, str] = {
            or c.started_at < k.starts_at - interval '1 minute'
            -- A linked call belongs to its parent, which may have started before the pack expired.
            or (c.parent_id is null and c.started_at >= k.expires_at)
-           or k.model not in ('*', c.model)
+           or (k.model <> '*' and c.model not in (k.model, k.model || '@batch'))
            or (k.meter <> c.meter and not (k.meter = 'tokens' and c.meter like '%tokens'))
     """,  # noqa: S608  # the same
     "Period totals equal the units of packs that calls used": f"""

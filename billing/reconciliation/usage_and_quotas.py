@@ -14,7 +14,7 @@ from types import MappingProxyType
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.metering.project_quotas import IS_CALL_OF_PROJECT
+from billing.metering.budget_periods import IS_CALL_OF_BUDGET
 from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.reconciliation.credit import redecide
 from billing.reconciliation.included_units import CHECKS as INCLUDED_CHECKS
@@ -72,7 +72,8 @@ _CHECKS = {
         left join cost c on c.account_id = a.id
         where coalesce(s.amount, 0) <> coalesce(c.amount, 0)
     """,
-    "Key budget used equals the cost of the key's calls": """
+    # Calls that ran when a budget was set are counted later, and removed budgets count nothing.
+    "Key budget used equals the cost of the key's calls": f"""
         select q.id::text, q.used + coalesce(sum(l.used - l.folded), 0), coalesce(c.amount, 0)
         from quota q left join quota_lease l on l.quota_id = q.id
         left join lateral (
@@ -82,10 +83,23 @@ _CHECKS = {
               and u.started_at >= q.period_start
               and u.started_at < q.period_start + interval '1 month'
         ) c on true
-        where q.kind = 'budget' and q.project_id is null group by q.id, c.amount
+        where q.kind = 'budget' and q.project_id is null and q.scope is null
+        group by q.id, c.amount
         having q.used + coalesce(sum(l.used - l.folded), 0) <> coalesce(c.amount, 0)
-    """,
-    # Calls that ran when a budget was set are counted later, and removed budgets count nothing.
+        union all
+        select q.id::text, q.used + coalesce(sum(l.used - l.folded), 0), coalesce(c.amount, 0)
+        from quota q join api_key k on k.id = q.key_id and k.account_id = q.account_id
+        left join quota_lease l on l.quota_id = q.id
+        left join lateral (
+            select sum(coalesce(x.cost_nano, u.cost_nano)) as amount
+            from usage u left join usage_correction x on x.request_id = u.request_id
+            where u.account_id = q.account_id and {IS_CALL_OF_BUDGET}
+        ) c on true
+        where q.kind = 'budget' and q.scope is not null and q.amount is not null
+          and k.budgets_set_at < now() - interval '1 hour'
+        group by q.id, c.amount
+        having q.used + coalesce(sum(l.used - l.folded), 0) <> coalesce(c.amount, 0)
+    """,  # noqa: S608  # put together of constants
     "Project budget used equals the cost of the project's calls": f"""
         select q.id::text, q.used + coalesce(sum(l.used - l.folded), 0), coalesce(c.amount, 0)
         from quota q join project p on p.id = q.project_id and p.account_id = q.account_id
@@ -93,7 +107,7 @@ _CHECKS = {
         left join lateral (
             select sum(coalesce(x.cost_nano, u.cost_nano)) as amount
             from usage u left join usage_correction x on x.request_id = u.request_id
-            where u.account_id = q.account_id and {IS_CALL_OF_PROJECT}
+            where u.account_id = q.account_id and {IS_CALL_OF_BUDGET}
         ) c on true
         where q.kind = 'budget' and q.amount is not null
           and p.budgets_set_at < now() - interval '1 hour'

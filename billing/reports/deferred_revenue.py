@@ -42,7 +42,8 @@ _FEE_LINES = """
     from invoice_line l
     join invoice i on i.id = l.invoice_id join legal_entity e on e.id = i.legal_entity_id
     join account a on a.id = l.account_id join plan_version v on v.id = l.plan_version_id
-    where l.kind in ('fixed_fee', 'unused_fee') and i.status not in ('draft', 'void')
+    where l.kind in ('fixed_fee', 'unused_fee', 'add_on', 'unused_add_on')
+      and i.status not in ('draft', 'void')
       and i.finalised_at < :until and (l.ends_at > :since or i.finalised_at >= :since)
     order by i.currency, e.code, i.number, l.position
 """

@@ -36,7 +36,8 @@ _REVENUE_BY_MONTH = f"""
 _DIMENSION_SQL = {
     "plan": "v.plan",
     "model": "l.model",
-    "kind": "case when l.kind in ('fixed_fee', 'unused_fee', 'pack') then 'fees' "
+    "kind": "case when l.kind in ('fixed_fee', 'unused_fee', 'add_on', 'unused_add_on', 'pack') "
+    "then 'fees' "
     "when l.kind = 'outcome' then 'outcomes' else 'usage' end",
     "account": "a.name",
 }

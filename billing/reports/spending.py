@@ -114,7 +114,7 @@ class SpendingFilter:
     key_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
-    project_id: UUID | None = None
+    project_ids: Sequence[UUID] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ async def list_spending(
         "each": by is SpendingDimension.SETTLEMENT,
         "only_model": only.model,
         "only_key": only.key_id,
-        "only_project": only.project_id,
+        "only_projects": None if only.project_ids is None else list(only.project_ids),
         "since": only.since,
         "until": only.until,
         "limit": MAX_ROWS * (20 if by_model else 1),
@@ -184,12 +184,12 @@ async def list_spending(
 
 def _needs_projects(by: SpendingDimension, only: SpendingFilter) -> bool:
     """Whether the usage is grouped or filtered by project."""
-    return by is SpendingDimension.PROJECT or only.project_id is not None
+    return by is SpendingDimension.PROJECT or only.project_ids is not None
 
 
 def _with_projects(query: str) -> str:
     """Return a query of the usage totals as one of the totals of projects."""
-    only = "(cast(:only_project as uuid) is null or project_id = :only_project)"
+    only = "(cast(:only_projects as uuid[]) is null or project_id = any(:only_projects))"
     return query.replace("usage_total where", f"{PROJECT_USAGE} where {only} and")
 
 

@@ -32,7 +32,7 @@ class QuotaKind(StrEnum):
     """Kind of a quota, which determines its unit."""
 
     CREDIT = "credit"  # nano-units that an account may spend in total
-    BUDGET = "budget"  # nano-units that a key may spend in a calendar month (UTC)
+    BUDGET = "budget"  # nano-units that a key or project may spend in a day, a month or in total
     REQUESTS = "requests_per_minute"
     TOKENS = "tokens_per_minute"
     STREAMS = "concurrent_streams"
@@ -80,9 +80,17 @@ class ApiKey(SQLModel, table=True):
 
     `models`, `networks` and `service_tiers` restrict its use; None means all. `project_id` None is
     the account's default project. `service_account_id` is the service account that owns the key.
+    Budgets are in nano-units per day and month (UTC) and in total; None is no budget.
     """
 
     __tablename__ = "api_key"
+    __table_args__ = (
+        Index(
+            "ix_api_key_budgets_set_at",
+            "budgets_set_at",
+            postgresql_where=text("budgets_set_at is not null"),
+        ),
+    )
 
     id: UUID = Field(primary_key=True)
     account_id: UUID = Field(foreign_key="account.id", index=True)
@@ -94,6 +102,10 @@ class ApiKey(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     replaces: UUID | None = Field(default=None, foreign_key="api_key.id")
     monthly_budget_nano: int | None = Field(default=None, sa_column=Column(BigInteger))
+    daily_budget_nano: int | None = Field(default=None, sa_column=Column(BigInteger))
+    total_budget_nano: int | None = Field(default=None, sa_column=Column(BigInteger))
+    # When the budget per day or in total was set: calls that ran then are counted later.
+    budgets_set_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     models: list[str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     networks: list[str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     service_tiers: list[str] | None = Field(
@@ -248,8 +260,8 @@ class Quota(SQLModel, table=True):
 
     `amount` is the limit, None if unlimited. `used` is consumed for good; `leased` is lent to
     gateway processes, which may grant it without a query. For included units, plan_version_id is
-    the plan version and `scope` is `model/meter` or `*/meter`. Budgets of a project have a
-    `project_id` and a `scope` (billing/metering/project_quotas.py).
+    the plan version and `scope` is `model/meter` or `*/meter`. Budgets of a project, and
+    those of a key per day and in total, have a `scope` (billing/metering/budget_periods.py).
     """
 
     __tablename__ = "quota"

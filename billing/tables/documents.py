@@ -106,7 +106,8 @@ class Invoice(SQLModel, table=True):
 class InvoiceLine(SQLModel, table=True):
     """An invoice line (billing/rating/statement.py), immutable once the invoice is finalised.
 
-    Lines of outcomes refer to their charge. `packed` of the included units are from prepaid packs.
+    Lines of outcomes refer to their charge, lines of add-ons name the `add_on` of the terms.
+    `packed` of the included units are from prepaid packs.
     """
 
     __tablename__ = "invoice_line"
@@ -126,6 +127,7 @@ class InvoiceLine(SQLModel, table=True):
     starts_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     ends_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     charge_id: UUID | None = Field(default=None, foreign_key="charge.id")
+    add_on: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class CreditNote(SQLModel, table=True):

@@ -114,6 +114,34 @@ class SubscriptionPhase(SQLModel, table=True):
     created_at: datetime = Field(sa_column=moment())
 
 
+class SubscriptionAddOn(SQLModel, table=True):
+    """So many of an add-on that an account has in a time span (billing/subscriptions/add_ons.py).
+
+    `name` is that of the add-on in the terms of the plan. `ends_at` is NULL while it is active.
+    """
+
+    __tablename__ = "subscription_add_on"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="positive"),
+        CheckConstraint("ends_at is null or ends_at >= starts_at", name="in_order"),
+        Index("ix_subscription_add_on_account_id", "account_id", "starts_at"),
+        Index(
+            "uq_subscription_add_on_active",
+            "account_id",
+            "name",
+            unique=True,
+            postgresql_where=text("ends_at is null"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    quantity: int
+    starts_at: datetime = Field(sa_column=moment())
+    ends_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+
+
 class BillingPeriod(SQLModel, table=True):
     """A billing period of an account.
 

@@ -1,4 +1,4 @@
-"""Limits of an API key: monthly budget, requests and tokens per minute, concurrent streams."""
+"""Limits of an API key: budgets, requests and tokens per minute, concurrent streams."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.metering.budget_periods import BudgetPeriod
+from billing.metering.budget_quotas import set_budgets
 from billing.metering.quotas import (
     LimitInvalid,
     QuotaState,
@@ -25,6 +27,7 @@ from infra.error_collection import collect
 from infra.errors import AppError
 
 KEY_PREFIX = "key"
+BUDGET_FIELDS = ("budget", "daily_budget", "total_budget")
 RATE_LIMIT_KINDS = {
     "requests": QuotaKind.REQUESTS,
     "tokens": QuotaKind.TOKENS,
@@ -48,14 +51,22 @@ class LimitUnreadable(AppError):
 class KeyLimits:
     """Limits of an API key; None is no limit.
 
-    `budget` is in nano-units per calendar month (UTC), `requests` and `tokens` are per minute,
-    `streams` is the number of concurrent streams.
+    Budgets are in nano-units: `budget` per calendar month (UTC), `daily_budget` per day (UTC),
+    `total_budget` for all calls of the key. `requests` and `tokens` are per minute, `streams` is
+    the number of concurrent streams.
     """
 
     budget: int | None = None
     requests: int | None = None
     tokens: int | None = None
     streams: int | None = None
+    daily_budget: int | None = None
+    total_budget: int | None = None
+
+    @property
+    def scoped_budgets(self) -> Mapping[BudgetPeriod, int | None]:
+        """The budgets per day and in total."""
+        return {BudgetPeriod.DAY: self.daily_budget, BudgetPeriod.TOTAL: self.total_budget}
 
 
 NO_LIMITS = KeyLimits()
@@ -66,24 +77,28 @@ def parse_limits(texts: Mapping[str, str]) -> KeyLimits:
 
     Raises LimitUnreadable or LimitInvalid, or SeveralErrors if several fields are invalid.
     """
-    budget, *rates = collect(
-        lambda: _validate_limit("budget", _parse_amount(texts.get("budget", ""))),
+    values = collect(
+        *(partial(_parse_budget, name, texts.get(name, "")) for name in BUDGET_FIELDS),
         *(partial(_parse_rate_limit, name, texts.get(name, "")) for name in RATE_LIMIT_KINDS),
     )
-    return KeyLimits(budget, **dict(zip(RATE_LIMIT_KINDS, rates, strict=True)))
+    return KeyLimits(**dict(zip((*BUDGET_FIELDS, *RATE_LIMIT_KINDS), values, strict=True)))
 
 
 def limits_of(key: ApiKey, quotas: Iterable[QuotaState]) -> KeyLimits:
     """Return a key's limits, picked from all quotas of its account."""
     amounts = {quota.kind: quota.amount for quota in quotas if quota.key_id == key.id}
     rates = {name: amounts.get(kind) for name, kind in RATE_LIMIT_KINDS.items()}
-    return KeyLimits(budget=key.monthly_budget_nano, **rates)
+    return KeyLimits(
+        budget=key.monthly_budget_nano,
+        daily_budget=key.daily_budget_nano,
+        total_budget=key.total_budget_nano,
+        **rates,
+    )
 
 
 async def read_limits(session: AsyncSession, account_id: UUID, key_id: UUID) -> KeyLimits:
     """Return the limits of an account's key, which must exist."""
-    query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
-    key = (await session.scalars(query, execution_options={"populate_existing": True})).one()
+    key = await _load_key(session, account_id, key_id)
     return limits_of(key, await list_quota_states(session, account_id))
 
 
@@ -106,6 +121,10 @@ async def change_limits(
         return
     if limits.budget != current.budget:
         await set_budget(session, clock, account_id, key_id, limits.budget)
+    budgets = _changed_budgets(current, limits)
+    if budgets:
+        key = await _load_key(session, account_id, key_id)
+        await set_budgets(session, key, budgets, clock.now())
     rates = {
         kind: getattr(limits, name)
         for name, kind in RATE_LIMIT_KINDS.items()
@@ -120,13 +139,29 @@ async def change_limits(
     )
 
 
-def _parse_amount(text: str) -> int | None:
-    """Parse a budget to nano-units; None if the text is empty. Raises LimitUnreadable."""
+def _changed_budgets(current: KeyLimits, limits: KeyLimits) -> dict[BudgetPeriod, int | None]:
+    """Return the budgets per day and in total that differ from the current ones."""
+    return {
+        period: amount
+        for period, amount in limits.scoped_budgets.items()
+        if amount != current.scoped_budgets[period]
+    }
+
+
+async def _load_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
+    """Return the current row of an account's key, which must exist."""
+    query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
+    return (await session.scalars(query, execution_options={"populate_existing": True})).one()
+
+
+def _parse_budget(name: str, text: str) -> int | None:
+    """Parse a budget to nano-units; None if empty. Raises LimitUnreadable, LimitInvalid."""
     try:
-        return nano_from_text(text.strip()) if text.strip() else None
+        amount = nano_from_text(text.strip()) if text.strip() else None
     except ValueError as error:
         message = "Enter the amount as a decimal number, for example 12.50."
-        raise LimitUnreadable("amount", message, "budget") from error
+        raise LimitUnreadable("amount", message, name) from error
+    return _validate_limit(name, amount)
 
 
 def _parse_rate_limit(name: str, text: str) -> int | None:

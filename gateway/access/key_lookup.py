@@ -1,6 +1,6 @@
 """Look up an API key with its account's prices, quotas and models at a moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.metering.project_quotas import BudgetPeriod, budgets_of, find_project_quotas
+from billing.metering.budget_periods import BudgetOwner, BudgetPeriod, scoped_budgets
+from billing.metering.budget_quotas import find_budget_quotas, name_monthly_budget
 from billing.metering.quotas import QuotaRef, find_call_quotas, month_start, next_month_start
 from billing.rating.products import model_of_product
 from billing.tables import Account, ApiKey, BillingProfile, Project
@@ -80,9 +81,7 @@ async def _find_key(
         return None
     row, currency, suspended_at, rules, project = result
     # Quotas before allowances, as everywhere: a fixed lock order avoids deadlocks.
-    quotas = await find_call_quotas(session, row.account_id, row.id, at)
-    if project is not None:
-        quotas = _by_id(*quotas, *await find_project_quotas(session, project, at))
+    quotas = await _find_quotas(session, row, project, at)
     rate_limit_quotas = tuple(quota for quota in quotas if quota.kind.window_s)
     prices = await price_book.get_account_prices(session, row.account_id, currency, at)
     allowed_models = None if row.models is None else frozenset(row.models)
@@ -104,7 +103,7 @@ async def _find_key(
         None if rules is None else compile_guard(parse_policy(rules)),
         row.project_id or row.account_id,
     )
-    start, end = _quota_period(project, at)
+    start, end = _quota_period([row] if project is None else [row, project], at)
     return KeyRecord(
         principal=principal,
         expires_at=row.expires_at,
@@ -123,14 +122,24 @@ def _is_project_of_key() -> ColumnElement[bool]:
     return col(Project.id) == project_id
 
 
-def _by_id(*quotas: QuotaRef) -> tuple[QuotaRef, ...]:
-    """Return quotas in the order of their ids, in which they are locked everywhere."""
+async def _find_quotas(
+    session: AsyncSession, key: ApiKey, project: Project | None, at: datetime
+) -> tuple[QuotaRef, ...]:
+    """Return the quotas of a key and its project for calls at a moment, without allowances.
+
+    They are in the order of their ids, in which they are locked everywhere.
+    """
+    found = await find_call_quotas(session, key.account_id, key.id, at)
+    quotas = name_monthly_budget(found, key, at)
+    quotas += await find_budget_quotas(session, key, at)
+    if project is not None:
+        quotas += await find_budget_quotas(session, project, at)
     return tuple(sorted(quotas, key=lambda quota: UUID(quota.id)))
 
 
-def _quota_period(project: Project | None, at: datetime) -> tuple[datetime, datetime]:
+def _quota_period(owners: Sequence[BudgetOwner], at: datetime) -> tuple[datetime, datetime]:
     """Return the period in which the quotas of a key stay the same: a UTC day or month."""
-    if project is not None and BudgetPeriod.DAY in budgets_of(project):
+    if any(BudgetPeriod.DAY in scoped_budgets(owner) for owner in owners):
         day = BudgetPeriod.DAY
         return day.start(at), day.end(at) or next_month_start(at)
     return month_start(at), next_month_start(at)

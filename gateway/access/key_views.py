@@ -1,6 +1,6 @@
 """API keys as the dashboard shows them: state, limits, spending of the month and last use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.metering.budget_periods import BudgetPeriod
+from billing.metering.budget_quotas import BudgetState, list_key_budget_states
 from billing.metering.quotas import QuotaState, list_quota_states, month_start
 from billing.reports.key_last_used import last_used_hours
 from billing.tables import ApiKey, Project, QuotaKind
@@ -23,7 +25,7 @@ class KeyView:
     archiving its project.
     `spent` is in nano-units of this calendar month (UTC), as the key's budget counts it. `used_in`
     is the start of the hour of its last call, None if that is more than 30 days ago. `successor` is
-    the key that replaces it.
+    the key that replaces it. `budgets` are those per day and in total, with what they have counted.
     """
 
     row: ApiKey
@@ -32,6 +34,7 @@ class KeyView:
     spent: int
     used_in: datetime | None
     successor: ApiKey | None
+    budgets: Mapping[BudgetPeriod, BudgetState]
 
     @property
     def works(self) -> bool:
@@ -45,6 +48,7 @@ async def list_key_views(session: AsyncSession, account_id: UUID, now: datetime)
     quotas = await list_quota_states(session, account_id)
     archived = await list_archived_projects(session, account_id)
     hours = await last_used_hours(session, account_id, now)
+    states = await list_key_budget_states(session, account_id, now)
     successors = {row.replaces: row for row in rows if row.revoked_at is None}
     views = [
         KeyView(
@@ -54,6 +58,7 @@ async def list_key_views(session: AsyncSession, account_id: UUID, now: datetime)
             spent=_spent_this_month(row, quotas, now),
             used_in=hours.get(row.id),
             successor=successors.get(row.id),
+            budgets={one.period: one for one in states if one.owner_id == row.id},
         )
         for row in reversed(rows)
     ]

@@ -14,10 +14,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.invoices.included_units import IncludedQuotas, get_included_quotas
-from billing.metering.packs import UsablePacks, find_usable_packs
+from billing.metering.packs import PackQuotaRef, UsablePacks, find_usable_packs
 from billing.metering.quotas import QuotaRef, month_start
 from billing.rating.plan_file import ListPrices, list_price_terms
-from billing.rating.products import BATCH_TIER, TIERS, product_name, tier_of_product
+from billing.rating.products import (
+    BATCH_TIER,
+    TIERS,
+    model_of_product,
+    product_name,
+    tier_of_product,
+)
 from billing.rating.statement import unit_prices
 from billing.rating.terms import ANY_MODEL, PlanTerms
 from billing.subscriptions.covered_calls import CoverageSpan, list_coverage_spans
@@ -74,7 +80,9 @@ class PriceBook:
         return AccountPrices(
             _with_packs(_with_allowances(self._by_model(*plan_terms, list_terms), included), packs),
             {
-                tag: _with_allowances(self._by_model(contract_terms[version_id]), included)
+                tag: _with_packs(
+                    _with_allowances(self._by_model(contract_terms[version_id]), included), packs
+                )
                 for tag, version_id in version_ids.items()
             },
             max((change for change in changes if change <= at), default=None),
@@ -195,17 +203,14 @@ def _with_allowances(
 
 
 def _with_packs(prices: Mapping[str, ModelPrices], packs: UsablePacks) -> Mapping[str, ModelPrices]:
-    """Return the prices with the packs that calls of each model may consume, after allowances.
-
-    Calls under an outcome contract use none: the contract states what they cost.
-    """
+    """Return the prices with the packs that calls of each model may consume, after allowances."""
     if not packs.quotas:
         return prices
     return {
         model: replace(
             one,
             allowances=one.allowances
-            + tuple(quota for quota in packs.quotas if _applies_to(quota, model, one)),
+            + tuple(quota for quota in packs.quotas if _is_paid_by(quota, model, one)),
         )
         for model, one in prices.items()
     }
@@ -215,6 +220,13 @@ def _applies_to(quota: QuotaRef, model: str, model_prices: ModelPrices) -> bool:
     """Whether an allowance covers a priced meter of a model; a shared one, only at default tier."""
     shared = quota.model == ANY_MODEL and model_prices.service_tier is None
     return (shared or quota.model == model) and model_prices.prices.get(quota.meter, 0) > 0
+
+
+def _is_paid_by(pack: PackQuotaRef, product: str, model_prices: ModelPrices) -> bool:
+    """Whether a pack covers a priced meter of a product: a model by default or in batches."""
+    is_model = pack.model in (ANY_MODEL, model_of_product(product))
+    is_tier = model_prices.service_tier in (None, BATCH_TIER)
+    return is_model and is_tier and model_prices.prices.get(pack.meter, 0) > 0
 
 
 def _product_names(terms: PlanTerms, model: str) -> list[str]:

@@ -11,6 +11,7 @@ from gateway.api.billing.auto_top_up import AutoTopUpRoutes
 from gateway.api.billing.collector_webhooks import webhook_routes
 from gateway.api.billing.credit import CreditRoutes
 from gateway.api.billing.fapiao import FapiaoRoutes, FapiaoTitleRoutes, InvoiceFapiaoRoutes
+from gateway.api.billing.invoice_payments import InvoicePaymentRoutes
 from gateway.api.billing.invoices import InvoiceRoutes
 from gateway.api.billing.line_disputes import LineDisputeRoutes
 from gateway.api.billing.organization_usage import OrganizationRoutes
@@ -76,6 +77,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     QuoteRoutes,
     AutoRoutes,
     InvoiceRoutes,
+    InvoicePaymentRoutes,
     LineDisputeRoutes,
     InvoiceFapiaoRoutes,
     FapiaoTitleRoutes,

@@ -17,6 +17,7 @@ from sqlmodel import col, select
 
 from billing.metering.holds import HoldRefused, open_hold
 from billing.metering.leases import recall_leases
+from billing.metering.pack_holds import PackDemand
 from gateway.batches.batches import BATCH_ID_PREFIX, delete_lines
 from gateway.batches.errors import TooManyBatches
 from gateway.batches.lines import insert_lines
@@ -128,12 +129,15 @@ class BatchCreation:
     async def _hold(self, session: AsyncSession, offer: BatchOffer, batch: Batch) -> Batch:
         """Hold the highest cost of the batch, and let it be run. Raises HoldRefused."""
         lifetime = _WINDOW + _HOLD_MARGIN
-        await open_hold(session, batch.id, offer.principal.quotas, offer.max_nano, lifetime)
+        demand = PackDemand(batch.account_id, offer.packs, offer.max_units, batch.expires_at)
+        quotas, packs = offer.principal.quotas, demand if offer.packs else None
+        held = await open_hold(session, batch.id, quotas, offer.max_nano, lifetime, packs)
         query = select(Batch).where(
             col(Batch.id) == batch.id, col(Batch.account_id) == batch.account_id
         )
         row = (await session.scalars(query.with_for_update())).one()
         row.status, row.in_progress_at = BatchStatus.IN_PROGRESS, self._clock.now()
+        row.held_nano = held
         await session.flush()
         return row
 

@@ -1,15 +1,16 @@
 """Admit the lines of a batch: each draws its highest cost on the hold of the batch.
 
 A line has no limits of requests, tokens and streams, and included units do not cover it: its price
-is that of the batch tier (docs/decisions/0055).
+is that of the batch tier (docs/decisions/0055). Prepaid packs that the hold reserved pay first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
 from billing.metering.holds import HeldUnits, money_quotas
-from billing.metering.quotas import QuotaRef
+from billing.metering.packs import PackQuotaRef
+from billing.tables import QuotaKind
 from gateway.batches.errors import BatchHoldExhausted
 from gateway.call.errors import MeteringUnavailable
 from gateway.call.reservation import Lease, reserve_all
@@ -36,13 +37,13 @@ class HoldAdmission:
         self._hold_id = hold_id
         self._leases: dict[str, Lease] = {}
 
-    def load(self, quotas: Sequence[QuotaRef], held: Mapping[str, HeldUnits]) -> None:
+    def load(self, held: Mapping[str, HeldUnits]) -> None:
         """Take over the hold's units, by quota id, as they are before a turn."""
         self._leases = {}
-        for quota in money_quotas(quotas):
-            lease, units = Lease(quota.kind), held[quota.id]
+        for quota_id, units in held.items():
+            lease = Lease(QuotaKind.CREDIT if units.is_money else QuotaKind.ALLOWANCE)
             lease.borrowed, lease.used = units.borrowed, units.used
-            self._leases[quota.id] = lease
+            self._leases[quota_id] = lease
 
     def admit(self, call: Call, principal: Principal, request: ParsedRequest) -> AdmittedCall:
         """Reserve the highest cost of a line.
@@ -56,16 +57,20 @@ class HoldAdmission:
         ):
             # The key's budget is that of a new month: the next turn moves the hold there.
             raise MeteringUnavailable("The hold of the batch is being renewed.")
+        now = self._clock.monotonic()
+        available = {quota_id: lease.available(now) for quota_id, lease in self._leases.items()}
+        covered = demand.with_allowances(available)
         reservation = reserve_all(
-            [(self._leases[quota.id], (quota, units)) for quota, units in demand.quota_units],
+            [(self._leases[quota.id], (quota, units)) for quota, units in covered.quota_units],
             self._heartbeat.process_id,
-            self._clock.monotonic(),
+            now,
             self._hold_id,
         )
         if reservation is None:
             raise BatchHoldExhausted(
                 "What is left of the batch's reserved cost does not cover the line: prices have "
-                "risen since the batch was created. Send the line in another batch."
+                "risen, or a prepaid pack has ended, since the batch was created. Send the line "
+                "in another batch."
             )
         return AdmittedCall(principal, request, model_prices_of(principal, request), reservation)
 
@@ -73,6 +78,19 @@ class HoldAdmission:
 def held_demand(
     admission: Admission, call: Call, principal: Principal, request: ParsedRequest
 ) -> Demand:
-    """Return what a line demands: money only. Raises the errors of `compute_demand`."""
+    """Return what a line demands: units of packs, and money. Raises those of `compute_demand`."""
     demand = admission.compute_demand(call, principal, request)
-    return replace(demand, quotas=money_quotas(principal.quotas), allowances=())
+    packs = [quota for quota in demand.allowances if isinstance(quota, PackQuotaRef)]
+    return replace(demand, quotas=money_quotas(principal.quotas), allowances=packs)
+
+
+def usable_pack_ids(principal: Principal) -> set[str]:
+    """Return the ids of the packs that calls of a principal may use now."""
+    books = [principal.model_prices, *principal.outcome_contract_prices.values()]
+    return {
+        quota.id
+        for prices in books
+        for model_prices in prices.values()
+        for quota in model_prices.allowances
+        if isinstance(quota, PackQuotaRef)
+    }

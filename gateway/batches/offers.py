@@ -6,9 +6,11 @@ Problems of lines are collected, not raised: the batch is then created as failed
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from billing.metering.packs import PackQuotaRef
 from gateway.batches.batches import BATCH_ID_PREFIX
 from gateway.batches.errors import CompletionWindowTooShort
 from gateway.batches.hold_admission import held_demand
@@ -32,6 +34,7 @@ from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.model_selection import FALLBACK_HEADER
 from gateway.inference.parsing import Parser
 from gateway.inference.quota_errors import max_cost_error
+from gateway.quota.demand import Demand
 from gateway.registry.files import BATCH_PURPOSE, find_file, read_content
 from infra import ids
 from infra.clock import Clock
@@ -48,8 +51,9 @@ _LINES_AT_ONCE = 20
 class BatchOffer:
     """A checked batch: its lines with their highest cost in all, or the problems of its file.
 
-    `tags` are the X-Maas-Tags of its calls as they were sent. `estimated_s` is how long it is
-    expected to take; None if the model's speed is not known.
+    `max_units` are the units of priced meters that it can use, `packs` the prepaid packs that may
+    pay for them. `tags` are the X-Maas-Tags of its calls as they were sent. `estimated_s` is how
+    long it is expected to take; None if the model's speed is not known.
     """
 
     principal: Principal
@@ -60,6 +64,8 @@ class BatchOffer:
     max_nano: int
     tags: str | None
     estimated_s: int | None
+    max_units: Mapping[str, int]
+    packs: tuple[PackQuotaRef, ...]
 
 
 class BatchOffers:
@@ -98,9 +104,8 @@ class BatchOffers:
         content = await self._read(principal, request)
         endpoint = BATCH_ENDPOINTS[request.endpoint]
         async with self._semaphore:
-            lines, problems, max_nano = await self._check(
-                principal, endpoint, call_headers, content
-            )
+            lines, problems, total = await self._check(principal, endpoint, call_headers, content)
+        max_nano = total.max_nano
         if not problems and max_cost is not None and max_nano > max_cost:
             raise max_cost_error(max_nano, max_cost, principal)
         estimated_s = None if problems else await self._estimate(principal, endpoint, lines)
@@ -113,6 +118,8 @@ class BatchOffers:
             max_nano,
             None if tags is None else tags.decode("latin-1"),
             estimated_s,
+            total.max_units,
+            total.packs,
         )
 
     async def _read(self, principal: Principal, request: BatchRequest) -> bytes:
@@ -133,38 +140,38 @@ class BatchOffers:
         endpoint: Endpoint,
         headers: Mapping[bytes, bytes],
         content: bytes,
-    ) -> tuple[tuple[InputLine, ...], tuple[FileProblem, ...], int]:
-        """Return the valid lines, the first problems, and the highest cost in nano-units."""
+    ) -> tuple[tuple[InputLine, ...], tuple[FileProblem, ...], "_TotalDemand"]:
+        """Return the valid lines, the first problems, and what the lines demand together."""
         checker = LineChecker(endpoint.path, self._max_body_bytes)
         lines: list[InputLine] = []
         problems: list[FileProblem] = []
-        max_nano = count = 0
+        total, count = _TotalDemand(), 0
         for number, text in split_lines(content):
             count += 1
             if count % _LINES_AT_ONCE == 0:
                 await asyncio.sleep(0)  # other requests are served meanwhile
             line = checker.check(number, text)
-            cost = (
+            demand = (
                 line
                 if isinstance(line, FileProblem)
-                else self._price(principal, endpoint, headers, line)
+                else self._demand(principal, endpoint, headers, line)
             )
-            if isinstance(line, InputLine) and isinstance(cost, int):
+            if isinstance(line, InputLine) and isinstance(demand, Demand):
                 lines.append(line)
-                max_nano += cost
-            elif isinstance(cost, FileProblem) and len(problems) < MAX_PROBLEMS:
-                problems.append(cost)
+                total.add(demand)
+            elif isinstance(demand, FileProblem) and len(problems) < MAX_PROBLEMS:
+                problems.append(demand)
         whole = whole_file_problem(count)
-        return tuple(lines), tuple(problems if whole is None else [whole]), max_nano
+        return tuple(lines), tuple(problems if whole is None else [whole]), total
 
-    def _price(
+    def _demand(
         self,
         principal: Principal,
         endpoint: Endpoint,
         headers: Mapping[bytes, bytes],
         line: InputLine,
-    ) -> int | FileProblem:
-        """Return the highest cost of a line in nano-units, or why it cannot be called."""
+    ) -> Demand | FileProblem:
+        """Return what a line demands at most, or why it cannot be called."""
         call = Call(
             request_id=ids.new_id(),
             operation=endpoint.operation,
@@ -188,7 +195,7 @@ class BatchOffers:
                     code, path = ParameterUnsupported.code, "body.questions"
                     return FileProblem(code, LINKED_IN_BATCH, line.number, path)
                 request = plan.request
-            return held_demand(self._admission, call, principal, request).max_cost_nano
+            return held_demand(self._admission, call, principal, request)
         except AppError as error:
             param = None if error.param is None else f"body.{error.param}"
             return FileProblem(error.code or "invalid_request", error.message, line.number, param)
@@ -209,6 +216,23 @@ class BatchOffers:
                 param="completion_window",
             )
         return seconds
+
+
+@dataclass(slots=True)
+class _TotalDemand:
+    """What the lines of a batch demand together: cost in nano-units, units and their packs."""
+
+    max_nano: int = 0
+    max_units: Counter[str] = field(default_factory=Counter)
+    packs: tuple[PackQuotaRef, ...] = ()
+
+    def add(self, demand: Demand) -> None:
+        """Add the demand of a line. All lines have the same model, and so the same packs."""
+        self.max_nano += demand.max_cost_nano
+        for meter, units in demand.max_units_by_meter.items():
+            if demand.prices.get(meter, 0):
+                self.max_units[meter] += units
+        self.packs = tuple(one for one in demand.allowances if isinstance(one, PackQuotaRef))
 
 
 def line_headers(tags: bytes | None, batch_id: str) -> dict[bytes, bytes]:

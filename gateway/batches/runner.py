@@ -23,7 +23,7 @@ from gateway.batches.finalizing import (
     BatchEnd,
     finish,
 )
-from gateway.batches.hold_admission import HoldAdmission
+from gateway.batches.hold_admission import HoldAdmission, usable_pack_ids
 from gateway.batches.line_calls import LineCalls, Pause, Stop
 from gateway.batches.lines import PendingLine, list_pending
 from gateway.batches.result_writer import ResultWriter
@@ -105,7 +105,8 @@ class BatchRunner(ClaimPoller[Batch]):
         principal = await self._identify(batch)
         hold = HoldAdmission(deps.admission, deps.heartbeat, deps.clock, batch.id)
         async with deps.database.transaction() as session:
-            hold.load(principal.quotas, await move_hold(session, batch.id, principal.quotas))
+            packs = usable_pack_ids(principal)
+            hold.load(await move_hold(session, batch.id, principal.quotas, packs))
             pending = await list_pending(session, batch, _MAX_LINES_PER_TURN)
         if not pending:
             return await self._finish(batch, COMPLETED)

@@ -53,9 +53,17 @@ async def limits_set(
     credit_limit: Annotated[
         str | None, typer.Option(help="Credit limit: most that the account may owe, e.g. 500.")
     ] = None,
+    daily_budget: Annotated[
+        str | None,
+        typer.Option(help="Most that the key may spend per day (UTC), or `none`. Needs --key."),
+    ] = None,
     monthly_budget: Annotated[
         str | None,
         typer.Option(help="Most that the key may spend per month (UTC), or `none`. Needs --key."),
+    ] = None,
+    total_budget: Annotated[
+        str | None,
+        typer.Option(help="Most that the key may spend in total, or `none`. Needs --key."),
     ] = None,
     requests: Annotated[
         str | None, typer.Option(help="Requests per minute, or `none` for no limit.")
@@ -72,7 +80,9 @@ async def limits_set(
     Takes effect on all gateways within a second.
     """
     owner = (await get_account(session, account)).id
-    changes = LimitChanges(credit_limit, monthly_budget, requests, tokens, streams)
+    changes = LimitChanges(
+        credit_limit, daily_budget, monthly_budget, total_budget, requests, tokens, streams
+    )
     await change_account_limits(session, clock, CLI_ACTOR, owner, key, changes)
     return Table(await load_quota_rows(session, owner), _COLUMNS)
 

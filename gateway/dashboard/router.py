@@ -22,6 +22,7 @@ from gateway.dashboard.pages.access.profile import ProfilePages
 from gateway.dashboard.pages.access.second_factor import SecondFactorPages
 from gateway.dashboard.pages.access.single_sign_on import LinkedIdentityPages, SingleSignOnPages
 from gateway.dashboard.pages.access.team import TeamPages
+from gateway.dashboard.pages.add_on import AddOnPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.auto_top_up import AutoTopUpPages
 from gateway.dashboard.pages.batches import BatchPages
@@ -83,6 +84,7 @@ from gateway.dashboard.pages.settlements import SettlementPages
 from gateway.dashboard.pages.sign_up.pages import SignUpPages
 from gateway.dashboard.pages.usage.calls import CallPages
 from gateway.dashboard.pages.usage.overview import UsagePages
+from gateway.dashboard.pages.wallet_payment import WalletPaymentPages
 from gateway.dashboard.rendering import PageRenderer
 from gateway.dashboard.security import add_security_headers, require_same_origin
 
@@ -120,6 +122,7 @@ HANDLERS = (
     EvaluationPages,
     BatchPages,
     PlanPages,
+    AddOnPages,
     InvoicePages,
     LineDisputePages,
     show_credit,
@@ -129,6 +132,7 @@ HANDLERS = (
     WalletPages,
     AutoTopUpPages,
     PaymentOrderPages,
+    WalletPaymentPages,
     PackPages,
     VoucherPages,
     OutcomePages,

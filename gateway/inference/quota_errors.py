@@ -1,6 +1,6 @@
 """The API errors for calls that a quota or the client's X-Max-Cost rejects."""
 
-from billing.metering.project_quotas import BudgetPeriod, ProjectQuotaRef
+from billing.metering.budget_periods import BudgetPeriod, BudgetQuotaRef
 from billing.money import nano_text
 from billing.tables import QuotaKind
 from gateway.call.errors import (
@@ -73,19 +73,15 @@ def _money_error(
             "have ended.",
             headers=retry,
         )
-    if isinstance(shortage.quota, ProjectQuotaRef):
-        return _project_budget_error(shortage.quota, figures)
-    if shortage.quota.kind is QuotaKind.BUDGET:
-        return BudgetExhausted(
-            f"The key's monthly budget is used up: {figures}.", headers=NO_RETRY_HEADERS
-        )
+    if isinstance(shortage.quota, BudgetQuotaRef):
+        return _budget_error(shortage.quota, figures)
     return CreditExhausted(
         f"The account's available balance is too low: {figures}.", headers=NO_RETRY_HEADERS
     )
 
 
-def _project_budget_error(budget: ProjectQuotaRef, figures: str) -> BudgetExhausted:
-    """Return the error for a project's budget, with the time when it resets."""
+def _budget_error(budget: BudgetQuotaRef, figures: str) -> BudgetExhausted:
+    """Return the error for a budget of a project or key, with the time when it resets."""
     name = {
         BudgetPeriod.DAY: "daily",
         BudgetPeriod.MONTH: "monthly",
@@ -93,8 +89,9 @@ def _project_budget_error(budget: ProjectQuotaRef, figures: str) -> BudgetExhaus
     }[budget.period]
     end = budget.resets_at
     reset = "It does not reset." if end is None else f"It resets at {end:%Y-%m-%dT%H:%M:%SZ}."
+    owner = "key" if budget.is_key_quota else "project"
     return BudgetExhausted(
-        f"The {name} budget of the project {budget.project_name!r} is used up: {figures}. {reset}",
+        f"The {name} budget of the {owner} {budget.owner_name!r} is used up: {figures}. {reset}",
         param=f"budget.{name}",
         headers=NO_RETRY_HEADERS,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_profile, profile_time_zone
 from billing.credit.fixed_limits import set_fixed_limit
+from billing.metering.budget_periods import BudgetPeriod, first_moment, period_in_scope
+from billing.metering.budget_quotas import set_budgets
 from billing.metering.quotas import (
     LimitInvalid,
     QuotaState,
@@ -26,6 +28,13 @@ from infra import ids
 from infra.clock import Clock
 
 NO_LIMIT = "none"
+# The fields of budgets, with their names in the audit log.
+_BUDGETS = {
+    "daily_budget": "daily_budget",
+    "monthly_budget": "budget",
+    "total_budget": "total_budget",
+}
+_PERIODS = {"daily_budget": BudgetPeriod.DAY, "total_budget": BudgetPeriod.TOTAL}
 _RATES = {
     "requests": QuotaKind.REQUESTS,
     "tokens": QuotaKind.TOKENS,
@@ -37,11 +46,13 @@ _RATES = {
 class LimitChanges:
     """Limits to set, as text; `none` removes a limit and None leaves it as it is.
 
-    `credit_limit` is of the account, `monthly_budget` of a key; both are amounts.
+    `credit_limit` is of the account, budgets are of a key; all are amounts.
     """
 
     credit_limit: str | None = None
+    daily_budget: str | None = None
     monthly_budget: str | None = None
+    total_budget: str | None = None
     requests: str | None = None
     tokens: str | None = None
     streams: str | None = None
@@ -65,13 +76,13 @@ async def change_account_limits(
     if changes.credit_limit is not None:
         limit = _parse_amount(changes.credit_limit, "credit_limit")
         await set_fixed_limit(session, clock, account_id, limit, changes.reason)
-    if changes.monthly_budget is not None:
-        await _set_budget(session, clock, account_id, key_id, changes.monthly_budget)
+    await _set_budgets(session, clock, account_id, key_id, changes)
     rates = {name: getattr(changes, name) for name in _RATES}
     for name, text in rates.items():
         if text is not None:
             await set_limit(session, account_id, _RATES[name], _parse_count(text, name), key_id)
-    values = {"credit_limit": changes.credit_limit, "budget": changes.monthly_budget, **rates}
+    budgets = {name: getattr(changes, field) for field, name in _BUDGETS.items()}
+    values = {"credit_limit": changes.credit_limit, **budgets, **rates}
     details = {name: value for name, value in values.items() if value is not None}
     if details:
         await record_audit_event(
@@ -115,14 +126,30 @@ async def limits_json(
     return {"object": "account.limits", "available": available, "limits": rows}
 
 
-async def _set_budget(
-    session: AsyncSession, clock: Clock, account_id: UUID, key_id: UUID | None, text: str
+async def _set_budgets(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    key_id: UUID | None,
+    changes: LimitChanges,
 ) -> None:
-    """Set a key's monthly budget. Raises LimitInvalid."""
+    """Set a key's budgets. Raises LimitInvalid."""
+    texts = {field: getattr(changes, field) for field in _BUDGETS}
+    amounts = {
+        field: None if text == NO_LIMIT else _parse_amount(text, field)
+        for field, text in texts.items()
+        if text is not None
+    }
+    if not amounts:
+        return
     if key_id is None:
-        raise LimitInvalid("A monthly budget applies to a key. Name the key.")
-    amount = None if text == NO_LIMIT else _parse_amount(text, "monthly_budget")
-    await set_budget(session, clock, account_id, key_id, amount)
+        raise LimitInvalid("Budgets apply to a key. Name the key.", param=next(iter(amounts)))
+    if "monthly_budget" in amounts:
+        await set_budget(session, clock, account_id, key_id, amounts.pop("monthly_budget"))
+    if amounts:
+        key = await api_keys.lock_key(session, account_id, key_id)
+        periods = {_PERIODS[field]: amount for field, amount in amounts.items()}
+        await set_budgets(session, key, periods, clock.now())
 
 
 def _parse_amount(text: str, name: str) -> int:
@@ -148,7 +175,12 @@ def _parse_count(text: str, name: str) -> int | None:
 
 def _quota_row(quota: QuotaState, time_zone: tzinfo) -> dict[str, Any]:
     """Return a quota as JSON."""
-    period_start = quota.period_start and quota.period_start.astimezone(time_zone)
+    of, period = (
+        quota.scope,
+        quota.period_start and f"{quota.period_start.astimezone(time_zone):%Y-%m}",
+    )
+    if quota.kind is QuotaKind.BUDGET and quota.scope is not None:
+        of, period = _scoped_budget(quota.scope, quota.period_start)
 
     def amount(units: int | None) -> str | int | None:
         """Return the units; of a money quota, nano-units as decimal text."""
@@ -157,9 +189,17 @@ def _quota_row(quota: QuotaState, time_zone: tzinfo) -> dict[str, Any]:
     return {
         "kind": quota.kind.value,
         "key": quota.key_id and ids.format_id(api_keys.PREFIX, quota.key_id),
-        "of": quota.scope,
-        "month": period_start and f"{period_start:%Y-%m}",
+        "of": of,
+        "month": period,
         "limit": amount(quota.amount),
         "used": amount(quota.used),
         "lent": amount(quota.leased),
     }
+
+
+def _scoped_budget(scope: str, stored_start: datetime | None) -> tuple[str, str | None]:
+    """Return the period of a key's budget, `day` or `total`, and the date of the day."""
+    period = period_in_scope(scope)
+    if period is not BudgetPeriod.DAY or stored_start is None:
+        return period.value, None
+    return period.value, f"{first_moment(stored_start).astimezone(UTC):%Y-%m-%d}"

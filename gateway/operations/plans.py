@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX
+from billing.plan_changes.add_on_changes import AddOnChange, set_add_on
 from billing.plan_changes.plan_changes import (
     PlanChange,
     cancel_plan,
@@ -88,6 +89,20 @@ async def resume_account_plan(
     """End a pause, or undo a scheduled change. Raises NotSubscribed, NothingToResume."""
     change = await resume_plan(session, clock, account.id)
     await record_audit_event(session, clock, actor, account.id, "plan.resumed")
+    return change
+
+
+async def set_account_add_on(
+    session: AsyncSession, clock: Clock, actor: Actor, account: Account, name: str, quantity: int
+) -> AddOnChange:
+    """Set how many of an add-on an account has; 0 removes it.
+
+    Raises NotSubscribed, AddOnNotFound, AddOnQuantityInvalid.
+    """
+    change = await set_add_on(session, clock, account.id, name, quantity)
+    await record_audit_event(
+        session, clock, actor, account.id, "plan.add_on_changed", name, {"quantity": quantity}
+    )
     return change
 
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.metering.project_quotas import BudgetPeriod, budgets_of, set_project_budgets
+from billing.metering.budget_periods import BudgetPeriod, scoped_budgets
+from billing.metering.budget_quotas import set_budgets
 from billing.money import nano_from_text, nano_text
 from billing.tables import Project
 from gateway.identity.audit_log import Actor, record_audit_event
@@ -77,13 +78,13 @@ async def change_budgets(
     LimitInvalid.
     """
     project = await lock_active_project(session, account_id, project_id)
-    current = budgets_of(project)
+    current = scoped_budgets(project)
     changed = {
         period: amount for period, amount in budgets.items() if amount != current.get(period)
     }
     if not changed:
         return project
-    await set_project_budgets(session, project, changed, clock.now())
+    await set_budgets(session, project, changed, clock.now())
     details = {
         "from": {period.value: _text(current.get(period)) for period in changed},
         "to": {period.value: _text(amount) for period, amount in changed.items()},

@@ -12,13 +12,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_account_currency
+from billing.metering.budget_periods import BudgetPeriod, scoped_budgets
+from billing.metering.budget_quotas import BudgetState, list_budget_states
 from billing.metering.project_ids import SERVICE_ACCOUNT_ID_PREFIX
-from billing.metering.project_quotas import (
-    BudgetPeriod,
-    BudgetState,
-    budgets_of,
-    list_budget_states,
-)
 from billing.money import nano_text
 from billing.reports.key_last_used import last_used_hours
 from billing.tables import ApiKey, Project, ServiceAccount
@@ -70,7 +66,7 @@ async def load_project_views(
 ) -> list[ProjectView]:
     """Return projects of an account with what their budgets have used."""
     states = {
-        (state.project_id, state.period): state
+        (state.owner_id, state.period): state
         for state in await list_budget_states(session, account_id, now)
     }
     currency = await get_account_currency(session, account_id)
@@ -118,7 +114,7 @@ def unix(moment: datetime) -> int:
 
 def _budgets(row: Project, states: _States, now: datetime) -> dict[str, BudgetState | None]:
     """Return the budgets of a project by name; those of archived projects have no usage."""
-    amounts = budgets_of(row)
+    amounts = scoped_budgets(row)
     found: dict[str, BudgetState | None] = {}
     for name, period in BUDGET_NAMES.items():
         amount = amounts.get(period)

@@ -96,6 +96,8 @@ _CHARGES: Mapping[LineKind, _Charge] = {
     LineKind.OUTCOME: _Charge("Usage", "Usage-Based"),
     LineKind.LATE_FEE: _Charge("Adjustment", "One-Time"),
     LineKind.PACK: _Charge("Purchase", "One-Time"),
+    LineKind.ADD_ON: _Charge("Purchase", "Recurring"),
+    LineKind.UNUSED_ADD_ON: _Charge("Purchase", "Recurring", _CORRECTION),
 }
 
 

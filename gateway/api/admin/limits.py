@@ -33,10 +33,13 @@ class AccountLimitChanges(msgspec.Struct):
 class KeyLimitChanges(msgspec.Struct):
     """Limits of a key to set; fields left out stay as they are, `none` removes a limit.
 
-    `monthly_budget` is the most that the key may spend per month (UTC), a decimal string.
+    Budgets are the most that the key may spend per day (UTC), per month (UTC) and in total,
+    decimal strings.
     """
 
+    daily_budget: str | None = None
     monthly_budget: str | None = None
+    total_budget: str | None = None
     requests: int | str | None = None
     tokens: int | str | None = None
     streams: int | str | None = None
@@ -96,7 +99,7 @@ class AdminLimitRoutes(Controller):
         account: FromPath[str],
         key: FromPath[str],
     ) -> Response[bytes]:
-        """Set budget and rate limits of a key."""
+        """Set budgets and rate limits of a key."""
         return await _set(admin_change, account, key, admin_change.decode(_KEY))
 
 

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.plan_changes.add_on_views import add_on_change_json
 from billing.plan_changes.plan_changes import PlanChange
 from billing.plan_changes.views import plan_json
 from billing.reports.plan_sales import list_plan_sales
@@ -29,6 +30,7 @@ from gateway.operations.plans import (
     publish_terms,
     read_plan_file,
     resume_account_plan,
+    set_account_add_on,
     switch_account_plan,
 )
 from models.catalog import Catalog
@@ -63,6 +65,13 @@ class SubscriptionCancellation(msgspec.Struct):
     now: bool = False
 
 
+class AddOnChoice(msgspec.Struct):
+    """How many of an add-on of the plan the account has from now on; 0 removes it."""
+
+    add_on: str
+    quantity: int
+
+
 _PLANS, _SUBSCRIPTION = "/v1/admin/plans", "/v1/admin/accounts/{account}/subscription"
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     _PLANS: PlanFile,
@@ -70,9 +79,11 @@ BODIES: Mapping[str, type[msgspec.Struct]] = {
     _SUBSCRIPTION: PlanChoice,
     f"{_SUBSCRIPTION}/cancel": SubscriptionCancellation,
     f"{_SUBSCRIPTION}/pause": SubscriptionPause,
+    f"{_SUBSCRIPTION}/add_ons": AddOnChoice,
 }
 _FILE = msgspec.json.Decoder(PlanFile)
 _CHOICE = msgspec.json.Decoder(PlanChoice)
+_ADD_ON = msgspec.json.Decoder(AddOnChoice)
 _CANCELLATION = msgspec.json.Decoder(SubscriptionCancellation)
 _PAUSE = msgspec.json.Decoder(SubscriptionPause)
 _Apply = Callable[[AsyncSession, Account], Awaitable[PlanChange]]
@@ -242,6 +253,26 @@ class AdminSubscriptionRoutes(Controller):
             return await resume_account_plan(*place)
 
         return await _change(admin_change, account, apply)
+
+    @post(
+        "/add_ons",
+        status_code=200,
+        summary="Add or remove an add-on of the plan of an account",
+        admin_scope=AdminScope.PLANS_WRITE,
+    )
+    async def set_add_on(
+        self, admin_change: NamedDependency[AdminRequest], account: FromPath[str]
+    ) -> Response[bytes]:
+        """Set the quantity of an add-on; invoice or credit the rest of the paid period."""
+        choice, clock = admin_change.decode(_ADD_ON), admin_change.clock
+
+        async def apply(session: AsyncSession, owner: Account) -> dict[str, Any]:
+            """Set the quantity and return the subscription."""
+            place = (session, clock, admin_change.actor, owner, choice.add_on, choice.quantity)
+            change = await set_account_add_on(*place)
+            return await add_on_change_json(session, clock, owner.id, change)
+
+        return await admin_change.change_account(account, apply)
 
 
 async def _change(admin: AdminRequest, account: str, apply: _Apply) -> Response[bytes]:

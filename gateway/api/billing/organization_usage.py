@@ -1,7 +1,7 @@
 """`/v1/organization/…`: usage and costs in OpenAI's shapes, for tools that read these."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -79,10 +79,14 @@ async def provide_usage_parameters(
 
 @dataclass(frozen=True, slots=True)
 class UsageReader:
-    """The account whose usage is read, and its currency."""
+    """The account whose usage is read, and its currency.
+
+    `project_id` is the only project whose usage a key of it may read; None is all.
+    """
 
     account_id: UUID
     currency: str
+    project_id: UUID | None = None
 
 
 async def provide_usage_reader(
@@ -99,7 +103,9 @@ async def provide_usage_reader(
     """
     if not is_admin_key(request.headers.get(AUTHORIZATION)):
         principal = await provide_principal(authenticator, request)
-        return UsageReader(principal.account_id, principal.currency)
+        project_id = principal.project_id
+        only = None if project_id == principal.account_id else project_id
+        return UsageReader(principal.account_id, principal.currency, only)
     admin = await authenticate(request, database, clock, settings, pepper, platform=False)
     currency = await admin.read(lambda session: get_account_currency(session, admin.account_id))
     return UsageReader(admin.account_id, currency)
@@ -188,8 +194,12 @@ async def _load_usage(
     database: Database, reader: UsageReader, page: UsagePage
 ) -> tuple[list[UsageBucket], datetime]:
     """Return the usage rows of a page, and the time up to which usage is aggregated."""
+    query = page.query
+    if reader.project_id is not None:
+        wanted = query.project_ids or [reader.project_id]
+        query = replace(query, project_ids=[one for one in wanted if one == reader.project_id])
     async with database.transaction() as session:
-        rows = await list_usage_buckets(session, reader.account_id, page.query)
+        rows = await list_usage_buckets(session, reader.account_id, query)
         return rows, await get_aggregation_time(session)
 
 

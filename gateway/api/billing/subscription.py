@@ -12,6 +12,8 @@ from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX
+from billing.plan_changes.add_on_changes import preview_add_on, set_add_on
+from billing.plan_changes.add_on_views import add_on_change_json, add_on_preview_json
 from billing.plan_changes.offers import find_offer, list_offers, preview_plan, take_plan
 from billing.plan_changes.plan_changes import cancel_plan, pause_plan, resume_plan
 from billing.plan_changes.views import (
@@ -41,6 +43,17 @@ class CancellationRequest(msgspec.Struct):
     at_period_end: bool = True
 
 
+class AddOnRequest(msgspec.Struct):
+    """How many of an add-on of the plan the account has from now on; 0 removes it.
+
+    With `preview`, only the cost is returned.
+    """
+
+    add_on: str
+    quantity: int
+    preview: bool = False
+
+
 class PauseRequest(msgspec.Struct):
     """When the paused plan continues by itself; without it, when it is resumed."""
 
@@ -49,12 +62,14 @@ class PauseRequest(msgspec.Struct):
 
 _PLAN_DECODER = msgspec.json.Decoder(PlanChangeRequest)
 _CANCELLATION_DECODER = msgspec.json.Decoder(CancellationRequest)
+_ADD_ON_DECODER = msgspec.json.Decoder(AddOnRequest)
 _PAUSE_DECODER = msgspec.json.Decoder(PauseRequest)
 # For the OpenAPI document. Handlers parse bodies themselves, so that errors name the field.
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     "/v1/subscription": PlanChangeRequest,
     "/v1/subscription/cancel": CancellationRequest,
     "/v1/subscription/pause": PauseRequest,
+    "/v1/subscription/add_ons": AddOnRequest,
 }
 
 
@@ -139,6 +154,27 @@ class SubscriptionRoutes(Controller):
         change = partial(_resume_subscription, clock, principal.account_id)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
+    @post(
+        "/subscription/add_ons",
+        status_code=200,
+        summary="Add or remove an add-on of the plan, or preview the cost",
+    )
+    async def set_add_on(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[bytes]:
+        """Set the quantity of an add-on and return the subscription.
+
+        More is invoiced and fewer are credited for the rest of the paid period, by days.
+        """
+        wanted = decode_body_strict(_ADD_ON_DECODER, await request.body())
+        change = partial(_set_add_on, clock, principal.account_id, wanted)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
+
     @get("/plans", summary="List the plans available to the account in its currency")
     async def plans(
         self, principal: NamedDependency[Principal], database: NamedDependency[Database]
@@ -171,6 +207,16 @@ async def _change_plan(
         **subscription,
         "invoices": [ids.format_id(INVOICE_ID_PREFIX, invoice.id) for invoice in result.invoices],
     }
+
+
+async def _set_add_on(
+    clock: Clock, account_id: UUID, wanted: AddOnRequest, session: AsyncSession
+) -> dict[str, Any]:
+    """Set the quantity of an add-on, or return a price preview without changing it."""
+    place = (session, clock, account_id, wanted.add_on, wanted.quantity)
+    if wanted.preview:
+        return await add_on_preview_json(session, account_id, await preview_add_on(*place))
+    return await add_on_change_json(session, clock, account_id, await set_add_on(*place))
 
 
 async def _cancel_subscription(

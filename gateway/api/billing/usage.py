@@ -82,7 +82,7 @@ class UsageRoutes(Controller):
                 limit=limit + 1,
                 before=cursor,
                 error_code=error_code,
-                project_id=None if project_id is None else parse_project_id(project_id),
+                project_ids=None if project_id is None else [parse_project_id(project_id)],
             )
         return page_json(rows, limit, usage_to_json)
 

@@ -28,6 +28,7 @@ from gateway.api.admin.bodies import BODIES as ADMIN_BODIES
 from gateway.api.billing import (
     auto_top_up,
     fapiao,
+    invoice_payments,
     line_disputes,
     packs,
     payment_orders,
@@ -73,6 +74,7 @@ _REQUEST_BODIES = {
     **members.BODIES,
     **service_accounts.BODIES,
     **project_keys.BODIES,
+    **invoice_payments.BODIES,
     **packs.BODIES,
     **auto_top_up.BODIES,
     **fine_tuning.BODIES,

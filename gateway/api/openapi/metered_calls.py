@@ -246,7 +246,9 @@ def _example_errors() -> tuple[AppError, ...]:
         ),
         errors.RateLimited("The limit of requests per minute was reached."),
         errors.CreditExhausted("The account's available balance does not cover this call."),
-        errors.BudgetExhausted("The key's monthly budget is used up."),
+        errors.BudgetExhausted(
+            "The daily budget of the key 'line-3' is used up.", param="budget.daily"
+        ),
         errors.InternalError("Something went wrong on our side."),
         errors.UpstreamFailed("The model failed."),
         errors.UpstreamUnreachable("The model is not available."),

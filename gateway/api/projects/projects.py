@@ -11,8 +11,8 @@ from litestar.params import FromPath, FromQuery
 from msgspec import UNSET, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.metering.budget_periods import BudgetPeriod
 from billing.metering.project_ids import PROJECT_ID_PREFIX
-from billing.metering.project_quotas import BudgetPeriod
 from gateway.api.actors import key_actor
 from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.api.pagination import PageLimit, bidirectional_page_json, parse_cursor

@@ -23,6 +23,7 @@ from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.operations.invoices import InvoiceOperations, NewCredit, NewPayment
+from gateway.operations.wallet_payments import WalletPayment, pay_from_own_wallet
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -146,6 +147,28 @@ async def invoices_pay(
     invoices = await _operations(session, clock, account)
     state = await invoices.record_payment(invoice, NewPayment(amount, reference, received_at))
     return Record("Payment recorded.", {**state, "reference": reference})
+
+
+@invoices_app.command("pay-from-wallet")
+@command
+async def invoices_pay_from_wallet(
+    session: AsyncSession,
+    clock: Clock,
+    account: AccountName,
+    invoice: InvoiceName,
+    reference: Annotated[
+        str, typer.Option(help="Unique reference of the payment. A repeated one changes nothing.")
+    ],
+    amount: Annotated[
+        str, typer.Option(help="Amount with tax, e.g. 40.00. Default: all that is owed.")
+    ] = "",
+) -> Record:
+    """Pay an open invoice from the account's wallet, whole or in part."""
+    owner = await get_account(session, account)
+    found = await find_invoice(session, owner.id, invoice)
+    payment = WalletPayment(owner.id, found.id, reference, amount)
+    state = await pay_from_own_wallet(session, clock, CLI_ACTOR, payment)
+    return Record("Payment recorded.", state)
 
 
 @invoices_app.command("void")

@@ -25,6 +25,7 @@ from billing.subscriptions.plans import (
 )
 from billing.tables import Account, PlanVersion
 from gateway.cli.arguments import format_available
+from gateway.cli.billing.add_ons import list_add_ons, set_add_on
 from gateway.cli.billing.price_changes import price_changes_app
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command, read_text_file, run_in_transaction
@@ -48,6 +49,8 @@ from models.catalog import load_configured_catalog
 plans_app = typer.Typer(no_args_is_help=True)
 plans_app.add_typer(price_changes_app, name="changes")
 subscriptions_app = typer.Typer(no_args_is_help=True)
+subscriptions_app.command("add-ons")(list_add_ons)
+subscriptions_app.command("set-add-on")(set_add_on)
 PlanName = Annotated[str, typer.Argument(help="Name of the plan, e.g. growth.")]
 Number = Annotated[
     int | None, typer.Option("--version", help="Version of the plan. Default: the latest.")

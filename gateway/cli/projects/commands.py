@@ -7,7 +7,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.metering.project_quotas import BudgetPeriod
+from billing.metering.budget_periods import BudgetPeriod
 from billing.money import nano_text
 from billing.reports.spending import SpendingDimension, list_spending
 from billing.subscriptions.periods import ensure_period_at

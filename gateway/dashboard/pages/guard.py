@@ -144,7 +144,7 @@ async def _render(
     may_call = page.viewer.has_permission(Permission.CALL)
     guard_models = [(one.id, one.id) for one in catalog.with_task(Task.MODERATION)]
     is_checking = may_call and bool(guard_models)
-    keys = await list_active_keys(database, clock, page.account_id) if is_checking else []
+    keys = await list_active_keys(page, database, clock) if is_checking else []
     is_fine = form is None or checked is not None
     return page.render(
         "guard.html",

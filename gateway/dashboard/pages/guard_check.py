@@ -65,7 +65,7 @@ async def check_text(
     Raises PageNotFound for another account's key, and CheckFailed.
     """
     key_id, account_id = ids.parse_id(KEY_PREFIX, fields.get("key", "")), page.account_id
-    known = {key.id for key in await list_active_keys(database, clock, account_id)}
+    known = {key.id for key in await list_active_keys(page, database, clock)}
     if key_id is None or key_id not in known:
         raise PageNotFound("The account has no such key.")
     body = {"model": fields.get("checked_by", ""), "input": fields.get("text", "")}

@@ -36,6 +36,7 @@ from billing.invoice_documents.rendering.csv import render_lines_csv
 from billing.invoice_documents.rendering.focus_csv import render_focus_csv
 from billing.invoice_documents.rendering.pdf import render_invoice_pdf
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound, get_invoice
+from billing.ledger.ledger import Book, book_balance
 from billing.metering.quotas import QuotaRef, find_request_rate_quotas
 from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.tables import InvoiceStatus, LineDispute, PaymentProof
@@ -135,6 +136,7 @@ class InvoicePages(Controller):
         line_disputes = await _get_line_disputes(page, database, clock, invoice_id)
         transfer = await _get_transfer(page, database, settings, document, invoice_id)
         methods = checkout.providers.infos_for(document.currency) if may_pay else ()
+        wallet = await _get_wallet(page, database) if may_pay else 0
         return _render_invoice(
             page,
             document,
@@ -143,6 +145,7 @@ class InvoicePages(Controller):
             line_disputes=line_disputes,
             transfer=transfer,
             methods=[info.name for info in methods],
+            wallet=wallet,
         )
 
     @get("/{invoice:str}/pdf", name="dashboard:pdf")
@@ -299,6 +302,12 @@ async def _get_transfer(
     return _Transfer(settings.bank_details, named, may)
 
 
+async def _get_wallet(page: PageRequest, database: Database) -> int:
+    """Return the balance of the wallet in minor units."""
+    async with database.transaction() as session:
+        return -await book_balance(session, page.account_id, Book.WALLET)
+
+
 def _render_invoice(
     page: PageRequest,
     document: InvoiceDocument,
@@ -308,10 +317,11 @@ def _render_invoice(
     line_disputes: _LineDisputes,
     transfer: _Transfer | None = None,
     methods: Sequence[str] = (),
+    wallet: int = 0,
 ) -> Response[str]:
     """Render the page of an invoice or of the preview; `payable` allows the link to pay it.
 
-    `methods` are the payment methods by QR code.
+    `methods` are the payment methods by QR code, `wallet` is what the wallet can pay.
     """
     is_owed = document.status == "open" and document.balance.owed > 0
     return page.render(
@@ -324,6 +334,9 @@ def _render_invoice(
         transfer=transfer,
         payable=payable and document.final and document.balance.owed > 0,
         methods=methods if is_owed else (),
+        wallet=min(wallet, document.balance.owed) if is_owed else 0,
+        wallet_key=ids.new_id().hex,
+        wallet_done=page.request.query_params.get("wallet"),
         invoice_id=ids.format_id(INVOICE_ID_PREFIX, document.id) if document.id else None,
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
@@ -31,6 +32,7 @@ from billing.notifications.alert_targets import (
     update_alert_target,
 )
 from billing.notifications.current_limits import load_account_limits
+from billing.notifications.monitored_limits import MonitoredLimit
 from billing.notifications.sample_alert import (
     NoAlertRecipient,
     SampleAlertResult,
@@ -38,13 +40,17 @@ from billing.notifications.sample_alert import (
     send_sample_alert,
 )
 from billing.tables import QuotaKind
-from gateway.access.key_limits import RATE_LIMIT_KINDS
-from gateway.access.key_views import list_key_views
+from gateway.access.key_limits import KEY_PREFIX, RATE_LIMIT_KINDS
+from gateway.access.key_views import KeyView
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.access.key_detail import list_visible_keys
+from gateway.dashboard.pages.projects.common import visible_project_ids
 from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
+from gateway.projects.projects import format_project_id
+from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.error_collection import SeveralErrors, attempt, collect
@@ -172,16 +178,16 @@ async def _render_limits(
         limits = await load_account_limits(
             session, await load_usage_position(session, profile, now)
         )
+        views = await list_visible_keys(session, page, clock)
+        visible = await visible_project_ids(session, page)
         values = {
             "alerts": await _get_alert_settings(session, page),
             "currency": limits.currency,
             "available": limits.available,
             "rates": _account_rates(limits.quotas),
             "undelivered": await list_undelivered_alerts(session, account_id),
-            "views": [
-                view for view in await list_key_views(session, account_id, now) if view.works
-            ],
-            "watched": limits.watched,
+            "views": [view for view in views if view.works],
+            "watched": _visible_limits(limits.watched, views, visible),
         }
     return page.render(
         "limits.html",
@@ -195,6 +201,21 @@ async def _render_limits(
         now=now,
         **values,
     )
+
+
+def _visible_limits(
+    watched: Sequence[MonitoredLimit], views: Sequence[KeyView], visible: frozenset[UUID] | None
+) -> list[MonitoredLimit]:
+    """Return the limits without those of projects and keys that the viewer may not see."""
+    if visible is None:
+        return list(watched)
+    keys = {ids.format_id(KEY_PREFIX, view.row.id) for view in views}
+    projects = {format_project_id(project_id) for project_id in visible}
+    return [
+        one
+        for one in watched
+        if one.of.get("key") in {None, *keys} and one.of.get("project") in {None, *projects}
+    ]
 
 
 def _account_rates(quotas: Sequence[QuotaState]) -> dict[str, int | None]:

@@ -78,7 +78,7 @@ class NewEvaluationPages(Controller):
         catalog: NamedDependency[Catalog],
     ) -> Response[str]:
         """Show the empty form."""
-        choices = await _load_choices(database, clock, catalog, page.account_id)
+        choices = await _load_choices(page, database, clock, catalog)
         return _render_form(page, choices, EMPTY_FORM)
 
     @post(
@@ -108,9 +108,9 @@ class NewEvaluationPages(Controller):
         except AppError as error:
             if error.status >= 500:
                 raise
-            choices = await _load_choices(database, clock, catalog, page.account_id)
+            choices = await _load_choices(page, database, clock, catalog)
             return _render_error(page, choices, fields, error)
-        choices = await _load_choices(database, clock, catalog, page.account_id)
+        choices = await _load_choices(page, database, clock, catalog)
         return _render_form(page, choices, FormState(quoted.fields), quoted=quoted)
 
     @post("/", permission=Permission.CALL)
@@ -142,7 +142,7 @@ class NewEvaluationPages(Controller):
         except AppError as error:
             if error.status >= 500:
                 raise
-            choices = await _load_choices(database, clock, catalog, account_id)
+            choices = await _load_choices(page, database, clock, catalog)
             return _render_error(page, choices, fields, error)
         evaluation_runner.wake()
         return page.redirect(f"{EVALUATIONS_URL}/{name}")
@@ -192,16 +192,16 @@ def _parse_form(fields: Mapping[str, str]) -> RunRequest:
 
 
 async def _load_choices(
-    database: Database, clock: Clock, catalog: Catalog, account_id: UUID
+    page: PageRequest, database: Database, clock: Clock, catalog: Catalog
 ) -> _Choices:
     """Load the question files, models and active keys that the form offers."""
     async with database.transaction() as session:
         stored = await files.list_files(
-            session, account_id, _MAX_SHOWN_FILES, None, files.EVALS_PURPOSE
+            session, page.account_id, _MAX_SHOWN_FILES, None, files.EVALS_PURPOSE
         )
-        variants = await list_live_variants(session, account_id)
+        variants = await list_live_variants(session, page.account_id)
     shared = [model.id for model in catalog.with_task(Task.TEXT_GENERATION)]
-    keys = await list_active_keys(database, clock, account_id)
+    keys = await list_active_keys(page, database, clock)
     bases = [name for name, variant in variants.items() if variant.base_model_id in shared]
     return _Choices(stored, [*shared, *sorted(bases)], keys)
 

@@ -31,6 +31,7 @@ from gateway.access.api_keys import list_keys
 from gateway.dashboard.charts import Chart
 from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.next_steps import AccountState, next_steps
+from gateway.dashboard.pages.projects.common import visible_project_ids
 from gateway.dashboard.pages.usage.cost_chart import (
     CostChartTexts,
     cost_chart,
@@ -100,7 +101,12 @@ async def _load_overview(session: AsyncSession, clock: Clock, page: PageRequest)
         foreseen=await forecast_invoice(session, position),
         limits=await load_account_limits(session, position),
         days=await list_spending(session, account_id, period, SpendingDimension.DAY, by_model=True),
-        calls=await list_usage(session, account_id=account_id, limit=_MAX_CALLS),
+        calls=await list_usage(
+            session,
+            account_id=account_id,
+            limit=_MAX_CALLS,
+            project_ids=await visible_project_ids(session, page),
+        ),
         invoices=await list_invoices(session, account_id, _MAX_INVOICES),
         disputes=await list_account_disputes(session, account_id, _MAX_DISPUTES),
         contracts=len(await list_contracts(session, account_id)),

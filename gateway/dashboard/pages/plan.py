@@ -50,6 +50,7 @@ from billing.tables import PlanVersion
 from gateway.access.price_book import catalog_price_terms
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.add_on import OwnAddOn, list_own_add_ons
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.upstream.availability import Availability
@@ -77,6 +78,7 @@ class _PlanOverview:
     offers: Sequence[Offer]
     watched: Sequence[MonitoredLimit]
     currency: str
+    add_ons: Sequence[OwnAddOn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,9 @@ class PlanPages(Controller):
         done: FromQuery[str | None] = None,
     ) -> Response[str]:
         """Show the subscription and the plans on offer, with a notice of the change `done`."""
-        now = clock.now()
         async with database.transaction() as session:
             profile = await get_profile(session, page.account_id)
-            overview = await _load_plan(session, page.account_id, now)
+            overview = await _load_plan(session, page, clock)
         listed = catalog_price_terms(availability.catalog, overview.currency)
         return page.render(
             "plan.html",
@@ -245,8 +246,9 @@ class PlanPages(Controller):
         return page.redirect(f"{_PLAN_URL}?done=paused")
 
 
-async def _load_plan(session: AsyncSession, account_id: UUID, now: datetime) -> _PlanOverview:
+async def _load_plan(session: AsyncSession, page: PageRequest, clock: Clock) -> _PlanOverview:
     """Load the data of the plan page."""
+    account_id, now = page.account_id, clock.now()
     standing = await find_subscription(session, account_id, now)
     following = None
     if standing is not None and standing.following is not None:
@@ -264,6 +266,7 @@ async def _load_plan(session: AsyncSession, account_id: UUID, now: datetime) -> 
         ),
         watched=[one for one in watched if one.kind in _SHOWN_LIMITS],
         currency=position.currency,
+        add_ons=await list_own_add_ons(session, page, clock, standing),
     )
 
 

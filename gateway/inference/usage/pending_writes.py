@@ -110,7 +110,11 @@ def _charges(record: UsageRecord, reservation: Reservation | None) -> tuple[Quot
             QuotaCharge(quota_id, record.cost_nano, reservation.hold_id)
             for quota_id in reservation.charged_quota_ids
         )
-    return charges + tuple(QuotaCharge(*units) for units in record.covered_units_by_quota.items())
+    hold_id = None if reservation is None else reservation.hold_id
+    return charges + tuple(
+        QuotaCharge(quota_id, units, hold_id)
+        for quota_id, units in record.covered_units_by_quota.items()
+    )
 
 
 @dataclass(slots=True)

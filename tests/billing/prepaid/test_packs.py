@@ -217,6 +217,26 @@ class TestPurchase:
         ]
         assert await story.differences() == ()
 
+    async def test_pack_on_account_takes_available_credit_until_it_is_paid(
+        self, story: Story
+    ) -> None:
+        """Credit 1.00, a pack of 0.80 + 0.05 tax. After 0.40: 0.45 * 0.80 / 0.85 = 0.43 owed."""
+        firm = await story.firm(credit="1", tax_ppm=60_000)
+        await offers(story, ROWS_1000 + 'on_account_plans = ["growth"]\n')
+        await firm.subscribe(await story.plan(GROWTH))
+        purchase = await buys(firm, method="on_account")
+        assert await firm.credit() == "0.2"
+        with pytest.raises(PackFundsInsufficient, match=r"0\.80 CNY before tax.* is 0\.20 CNY"):
+            await buys(firm, method="on_account", key="second")
+        invoice = next(one for one in await firm.invoices() if one.id == purchase.invoice_id)
+        await firm.pays(invoice, "0.40", "first")
+        assert await firm.credit() == "0.57"
+        with pytest.raises(PackFundsInsufficient, match=r"is 0\.57 CNY"):
+            await buys(firm, method="on_account", key="second")
+        await firm.pays(invoice, "0.45", "second")
+        assert (await buys(firm, method="on_account", key="second")).state == "active"
+        assert await story.differences() == ()
+
     async def test_suspended_account_and_voucher_method_are_refused(self, story: Story) -> None:
         firm = await funded(story)
         await offers(story)

@@ -19,6 +19,7 @@ from billing.rating.price_kinds.volume import Volume
 from billing.rating.terms import (
     ANY_MODEL,
     PPM,
+    AddOn,
     Alignment,
     Allowance,
     Discount,
@@ -64,6 +65,7 @@ CHANGES: dict[str, Any] = {
     "spend_cap": None,
     "tax_inclusive": False,
     "payment": PaymentTerms(credit_policy="standard"),
+    "add_ons": (AddOn("seat", {"en": "Seat", "zh": "席位"}, 100, 5),),
 }
 WRONG: list[tuple[str, Any]] = [
     ("plan", ""),

@@ -143,8 +143,11 @@ class TestKeyChanges:
         # The gateway enforces the budget of 0.
         refused = await office.gateway.chat("now")
         assert refused.json()["error"]["code"] == "budget_exhausted"
-        await office.owner.send(f"{address}/limits", budget="")
-        assert "This key has no monthly budget." in await office.owner.page(address)
+        await office.owner.send(f"{address}/limits", budget="", daily_budget="2", total_budget="30")
+        shown = await office.owner.page(address)
+        assert "This key has no monthly budget." in shown
+        assert all(part in words(shown) for part in ("Daily budget", "¥30.00", "Resets at"))
+        assert 'value="30' in shown
 
     async def test_invalid_limit_is_rejected_with_the_input_kept(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"

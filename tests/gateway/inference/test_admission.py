@@ -10,8 +10,11 @@ import httpx
 import pytest
 from openai import AsyncOpenAI, RateLimitError
 
+from billing.metering.budget_periods import BudgetPeriod
 from billing.metering.quotas import add_credit_entry, set_budget, set_limit
 from billing.tables import CreditReason, QuotaKind
+from gateway.access.key_limits import KeyLimits, change_limits
+from gateway.identity.audit_log import CLI_ACTOR
 from tests.support.builders import CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
@@ -124,6 +127,19 @@ class TestCredit:
             await set_budget(session, clock, account, gateway.key.row.id, 2000)
         error = error_of(await gateway.until(429, "one two three"))
         assert (error["type"], error["code"]) == ("insufficient_quota", "budget_exhausted")
+
+    async def test_daily_budget_of_the_key_rejects_with_its_name_and_reset(
+        self, gateway: Gateway
+    ) -> None:
+        async with gateway.parts.database.transaction() as session:
+            clock, account, key = gateway.parts.clock, gateway.account.id, gateway.key.row
+            limits = KeyLimits(daily_budget=2000, total_budget=10**15)
+            await change_limits(session, clock, CLI_ACTOR, account, key.id, limits)
+        error = error_of(await gateway.until(429, "one two three"))
+        assert (error["code"], error["param"]) == ("budget_exhausted", "budget.daily")
+        midnight = BudgetPeriod.DAY.end(gateway.parts.clock.now())
+        assert f"The daily budget of the key {key.name!r} is used up" in error["message"]
+        assert f"It resets at {midnight:%Y-%m-%dT%H:%M:%SZ}." in error["message"]
 
     async def test_new_budget_counts_usage_earlier_in_the_month(self, gateway: Gateway) -> None:
         """A budget that is set in mid-month includes the month's earlier calls."""

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from billing.metering.project_quotas import BudgetPeriod, list_budget_states, recount_recent
+from billing.metering.budget_periods import BudgetPeriod
+from billing.metering.budget_quotas import list_budget_states
+from billing.metering.budget_recounts import recount_recent
 from billing.money import nano_from_text
 from billing.tables import Project
 from gateway.access.api_keys import IssuedKey
@@ -61,7 +63,7 @@ async def worst_cost(gateway: Gateway, prompt: str) -> int:
 async def spent(gateway: Gateway) -> Mapping[tuple[UUID, BudgetPeriod], int]:
     async with gateway.parts.database.transaction() as session:
         states = await list_budget_states(session, gateway.account.id, CLOCK.now())
-    return {(state.project_id, state.period): state.used for state in states}
+    return {(state.owner_id, state.period): state.used for state in states}
 
 
 async def leased(gateway: Gateway) -> list[int]:

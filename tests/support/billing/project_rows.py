@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from billing.metering.project_quotas import BudgetPeriod, set_project_budgets
+from billing.metering.budget_periods import BudgetPeriod
+from billing.metering.budget_quotas import set_budgets
 from billing.metering.usage import UsageRecord
 from billing.tables import Project
 from infra import ids
@@ -27,7 +28,7 @@ async def with_budgets(firm: Firm, project_id: UUID, **budgets: int | None) -> N
     async with firm.story.database.transaction() as session:
         project = await session.get_one(Project, project_id)
         amounts = {BudgetPeriod(period): amount for period, amount in budgets.items()}
-        await set_project_budgets(session, project, amounts, firm.story.clock.now())
+        await set_budgets(session, project, amounts, firm.story.clock.now())
 
 
 async def use_in(firm: Firm, project_id: UUID, model: str = "vib", **units: Any) -> UsageRecord:

@@ -102,6 +102,7 @@ class Firm:
         upstream: str | None = None,
         upstream_cost_nano: int | None = None,
         project: UUID | None = None,
+        key: UUID | None = None,
         **units: int,
     ) -> UsageRecord:
         """One call now, or one that began at another time and is written now; at the terms of its
@@ -119,7 +120,7 @@ class Firm:
             record = UsageRecord(
                 request_id=ids.new_id(),
                 account_id=self.account.id,
-                key_id=None,
+                key_id=key,
                 operation=operation
                 or ("chat" if any("tokens" in unit for unit in units) else "predictions"),
                 model=model,

@@ -14,7 +14,13 @@ from billing.dates import parse_time_zone
 from billing.invoice_documents.price_format import format_short_amount
 from billing.metering.quotas import LimitInvalid
 from gateway.access.api_keys import PREFIX, KeyNameInvalid, KeyNotFound, rename_key, require_key
-from gateway.access.key_limits import LimitUnreadable, change_limits, parse_limits
+from gateway.access.key_limits import (
+    BUDGET_FIELDS,
+    RATE_LIMIT_KINDS,
+    LimitUnreadable,
+    change_limits,
+    parse_limits,
+)
 from gateway.access.key_scopes import (
     SERVICE_TIERS,
     UNRESTRICTED,
@@ -24,9 +30,10 @@ from gateway.access.key_scopes import (
     parse_scope,
     scope_of,
 )
-from gateway.access.key_views import KeyView, get_key_view
+from gateway.access.key_views import KeyView, get_key_view, list_key_views
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.projects.common import is_visible_key, visible_project_ids
 from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
 from gateway.projects.projects import get_project
@@ -39,7 +46,7 @@ from models.catalog import Catalog
 # Name prefixes of the checkboxes for models and service tiers.
 _MODEL_PREFIX = "model:"
 _TIER_PREFIX = "tier:"
-LIMIT_FIELDS = ("budget", "requests", "tokens", "streams")
+LIMIT_FIELDS = (*BUDGET_FIELDS, *RATE_LIMIT_KINDS)
 SCOPE_FIELDS = ("networks", _MODEL_PREFIX, _TIER_PREFIX)
 _PAGE = "/dashboard/keys/{key}"
 
@@ -75,6 +82,7 @@ class KeyPage(Controller):
         fields, key_id = await read_form_fields(request), parse_key_id(key)
         try:
             async with database.transaction() as session:
+                await require_visible_key(session, page, clock, key_id)
                 await rename_key(
                     session, clock, page.actor, page.account_id, key_id, fields.get("name", "")
                 )
@@ -101,6 +109,7 @@ class KeyPage(Controller):
             limits = parse_limits(fields)
             async with database.transaction() as session:
                 key_id = await require_key(session, account_id, key)
+                await require_visible_key(session, page, clock, key_id)
                 await change_limits(session, clock, page.actor, account_id, key_id, limits)
         except (LimitUnreadable, LimitInvalid, SeveralErrors) as error:
             return await render_key_page(
@@ -123,13 +132,36 @@ class KeyPage(Controller):
         try:
             async with database.transaction() as session:
                 key_id = await require_key(session, account_id, key)
-                view = await get_key_view(session, account_id, key_id, clock.now())
+                view = await require_visible_key(session, page, clock, key_id)
                 scope = parse_scope_form(fields, catalog, scope_of(view.row))
                 await change_scope(session, clock, page.actor, account_id, key_id, scope)
         except NetworksUnreadable as error:
             form = with_errors(page, fields, error)
             return await render_key_page(page, database, clock, catalog, parse_key_id(key), form)
         return page.redirect(key_url(key_id))
+
+
+async def list_visible_keys(
+    session: AsyncSession, page: PageRequest, clock: Clock
+) -> list[KeyView]:
+    """Return the keys of the projects that the viewer may see."""
+    visible = await visible_project_ids(session, page)
+    views = await list_key_views(session, page.account_id, clock.now())
+    return [
+        view
+        for view in views
+        if visible is None or (view.row.project_id or page.account_id) in visible
+    ]
+
+
+async def require_visible_key(
+    session: AsyncSession, page: PageRequest, clock: Clock, key_id: UUID
+) -> KeyView:
+    """Return a key of a project that the viewer may see. Raises KeyNotFound."""
+    view = await get_key_view(session, page.account_id, key_id, clock.now())
+    if not await is_visible_key(session, page, view.row):
+        raise KeyNotFound("The account has no such API key.")
+    return view
 
 
 async def common_context(
@@ -156,7 +188,7 @@ async def render_key_page(
     """Render a key's page, or the submitted form with its errors."""
     async with database.transaction() as session:
         common = await common_context(session, page, clock)
-        view = await get_key_view(session, page.account_id, key_id, clock.now())
+        view = await require_visible_key(session, page, clock, key_id)
         project_id = view.row.project_id or page.account_id
         project = await get_project(session, page.account_id, project_id)
     may = page.viewer.has_permission
@@ -211,10 +243,14 @@ def parse_scope_form(
 def _current_values(view: KeyView) -> dict[str, str]:
     """Return a key's name and limits as form values."""
     limits = view.limits
-    counts = {name: getattr(limits, name) for name in ("requests", "tokens", "streams")}
+    counts = {name: getattr(limits, name) for name in RATE_LIMIT_KINDS}
     texts = {name: "" if count is None else str(count) for name, count in counts.items()}
-    budget = "" if limits.budget is None else format_short_amount(limits.budget)
-    return {"name": view.row.name, "budget": budget, **texts}
+    budgets = {name: getattr(limits, name) for name in BUDGET_FIELDS}
+    amounts = {
+        name: "" if amount is None else format_short_amount(amount)
+        for name, amount in budgets.items()
+    }
+    return {"name": view.row.name, **amounts, **texts}
 
 
 def key_url(key_id: UUID) -> str:

@@ -25,7 +25,6 @@ from gateway.access.api_keys import (
 )
 from gateway.access.key_limits import LimitUnreadable, change_limits, parse_limits
 from gateway.access.key_scopes import SERVICE_TIERS, NetworksUnreadable, change_scope
-from gateway.access.key_views import list_key_views
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
@@ -34,9 +33,11 @@ from gateway.dashboard.pages.access.key_detail import (
     SCOPE_FIELDS,
     common_context,
     key_url,
+    list_visible_keys,
     parse_key_id,
     parse_scope_form,
     render_key_page,
+    require_visible_key,
 )
 from gateway.dashboard.pages.projects.common import (
     get_visible_project,
@@ -84,7 +85,7 @@ class KeyPages(Controller):
         """Show the account's API keys."""
         async with database.transaction() as session:
             common = await common_context(session, page, clock)
-            views = await list_key_views(session, page.account_id, clock.now())
+            views = await list_visible_keys(session, page, clock)
         administers = page.viewer.has_permission(Permission.TEAM)
         return page.render("keys.html", views=views, administers=administers, **common)
 
@@ -159,6 +160,7 @@ class KeyPages(Controller):
         key_id, overlap = parse_key_id(key), _parse_overlap(await read_form_fields(request))
         try:
             async with database.transaction() as session:
+                await require_visible_key(session, page, clock, key_id)
                 issued = await rotate_key(
                     session, clock, pepper, page.account_id, key_id, overlap, page.actor
                 )
@@ -179,6 +181,7 @@ class KeyPages(Controller):
         """Revoke the key."""
         key_id = parse_key_id(key)
         async with database.transaction() as session:
+            await require_visible_key(session, page, clock, key_id)
             await revoke_key(session, clock, page.account_id, key_id, page.actor)
         return page.redirect("/dashboard/keys")
 

@@ -47,7 +47,7 @@ async def load_candidate(
         return None
     if job.status != AdaptationStatus.FAILED:
         return None
-    keys = await list_active_keys(database, clock, page.account_id)
+    keys = await list_active_keys(page, database, clock)
     if not keys:
         return Candidate((), None, "")
     caller = SignedInCaller(page.account_id, keys[0].id)

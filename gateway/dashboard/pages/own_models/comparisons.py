@@ -207,7 +207,7 @@ async def _render_list(
 ) -> Response[str]:
     """Render the comparisons of the account and the form."""
     cursor = None if after is None else ids.parse_id(rows.COMPARISON_ID_PREFIX, after)
-    keys = await list_active_keys(database, clock, page.account_id)
+    keys = await list_active_keys(page, database, clock)
     async with database.transaction() as session:
         profile = await get_profile(session, page.account_id)
         found = await rows.list_comparisons(session, page.account_id, _PAGE_SIZE + 1, cursor)

@@ -96,7 +96,7 @@ class NewModelPages(Controller):
         catalog: NamedDependency[Catalog],
     ) -> Response[str]:
         """Show the empty form."""
-        choices = await _load_choices(database, clock, catalog, page.account_id)
+        choices = await _load_choices(page, database, clock, catalog)
         return _render_form(page, choices, EMPTY_FORM)
 
     @post(
@@ -117,7 +117,7 @@ class NewModelPages(Controller):
     ) -> Response[str]:
         """Store an uploaded file, check it, and show its columns or images and the price."""
         fields = await read_form_fields(request)
-        choices = await _load_choices(database, clock, catalog, page.account_id)
+        choices = await _load_choices(page, database, clock, catalog)
         try:
             uploaded = await _store_upload(database, clock, page.account_id, request)
             fields = {**fields, "file": uploaded or fields.get("file", "")}
@@ -127,7 +127,7 @@ class NewModelPages(Controller):
         except AppError as error:
             return _render_error(page, choices, fields, error)
         if uploaded is not None:
-            choices = await _load_choices(database, clock, catalog, page.account_id)
+            choices = await _load_choices(page, database, clock, catalog)
         return _render_form(page, choices, FormState(offered.fields), offered=offered)
 
     @post("/", permission=Permission.CALL, request_max_body_size=_FORM_OVERHEAD_BYTES)
@@ -157,7 +157,7 @@ class NewModelPages(Controller):
         except PageNotFound:
             raise
         except AppError as error:
-            choices = await _load_choices(database, clock, catalog, account_id)
+            choices = await _load_choices(page, database, clock, catalog)
             return _render_error(page, choices, fields, error)
         fine_tuning_runner.wake()
         return page.redirect(f"{MODELS_URL}/jobs/{ids.format_id(JOB_ID_PREFIX, row.id)}")
@@ -206,16 +206,16 @@ def _parse_form(fields: Mapping[str, str]) -> JobRequest:
 
 
 async def _load_choices(
-    database: Database, clock: Clock, catalog: Catalog, account_id: UUID
+    page: PageRequest, database: Database, clock: Clock, catalog: Catalog
 ) -> _Choices:
     """Load the files, models and active keys that the form offers."""
     async with database.transaction() as session:
         stored = await files.list_files(
-            session, account_id, _MAX_SHOWN_FILES, None, files.FINE_TUNE_PURPOSE
+            session, page.account_id, _MAX_SHOWN_FILES, None, files.FINE_TUNE_PURPOSE
         )
     kinds = {*OWN_COLUMNS, *OWN_IMAGES}
     models = [model for model in catalog.models.values() if model.adapter in kinds]
-    return _Choices(stored, models, await list_active_keys(database, clock, account_id))
+    return _Choices(stored, models, await list_active_keys(page, database, clock))
 
 
 def _render_error(

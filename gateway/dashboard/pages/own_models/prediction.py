@@ -166,7 +166,7 @@ async def _render_form(
     status: int = 200,
 ) -> Response[str]:
     """Render the form with the account's own models first, and its keys."""
-    keys = await list_active_keys(database, clock, page.account_id)
+    keys = await list_active_keys(page, database, clock)
     async with database.transaction() as session:
         variants = await list_live_variants(session, page.account_id)
     trained = {model.id for model in catalog.models.values() if model.adapter in OWN_COLUMNS}

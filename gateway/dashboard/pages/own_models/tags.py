@@ -262,7 +262,7 @@ async def _render(
     status: int = 200,
 ) -> Response[str]:
     """Render the form with the account's own models first, and what was asked for."""
-    keys = await list_active_keys(database, clock, page.account_id)
+    keys = await list_active_keys(page, database, clock)
     async with database.transaction() as session:
         variants = await list_live_variants(session, page.account_id)
     bases = [model.id for model in catalog.with_task(Task.ALIGNMENT)]

@@ -174,7 +174,7 @@ async def render_variant(
         reports=[one for one in reports if one.report is not None],
         shadow=await _load_shadow(database, clock, account_id, variant) if rows else None,
         schedule=await _load_schedule(database, clock, account_id, variant) if rows else None,
-        keys=key_choices(await list_active_keys(database, clock, account_id)) if rows else (),
+        keys=key_choices(await list_active_keys(page, database, clock)) if rows else (),
         candidates=[
             (str(version.version), str(version.version))
             for version, _ in rows

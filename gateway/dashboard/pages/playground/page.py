@@ -85,7 +85,7 @@ class PlaygroundPages(Controller):
         models = _playground_models(availability.catalog)
         chosen = next((one for one in models if one.id == model), models[0])
         inputs, unavailable = await _declared_inputs(model_metadata, chosen, page.account_id)
-        keys = await list_active_keys(database, clock, page.account_id)
+        keys = await list_active_keys(page, database, clock)
         return page.render(
             "playground.html",
             models=models,
@@ -210,7 +210,7 @@ async def _prepare_call(
     """
     fields, account_id = await read_form_fields(request), page.account_id
     key_id = ids.parse_id(KEY_PREFIX, fields.get("key", ""))
-    if key_id not in {key.id for key in await list_active_keys(database, clock, account_id)}:
+    if key_id not in {key.id for key in await list_active_keys(page, database, clock)}:
         raise PageNotFound("The account has no such key.")
     model = next(
         (

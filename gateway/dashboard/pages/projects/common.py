@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.tables import Project
+from billing.tables import ApiKey, Project
 from gateway.dashboard.errors import PageNotFound, PermissionDenied
 from gateway.dashboard.page_request import PageRequest
 from gateway.projects.errors import ProjectNotFound
@@ -38,6 +38,21 @@ async def list_visible_projects(
     rows = await list_projects(session, account_id, include_archived=include_archived)
     found = (VisibleProject(row, project_rights(page.viewer, row, roles)) for row in rows)
     return [one for one in found if one.rights.see]
+
+
+async def visible_project_ids(session: AsyncSession, page: PageRequest) -> frozenset[UUID] | None:
+    """Return the projects whose keys and usage the viewer may see; None if these are all."""
+    rows = await list_projects(session, page.account_id, include_archived=True)
+    visible = await list_visible_projects(session, page, include_archived=True)
+    if len(visible) == len(rows):
+        return None
+    return frozenset({page.account_id, *(one.row.id for one in visible)})
+
+
+async def is_visible_key(session: AsyncSession, page: PageRequest, key: ApiKey) -> bool:
+    """Return whether the viewer may see a key, which is of a project that the viewer may see."""
+    visible = await visible_project_ids(session, page)
+    return visible is None or (key.project_id or key.account_id) in visible
 
 
 async def get_visible_project(

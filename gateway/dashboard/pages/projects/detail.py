@@ -197,7 +197,7 @@ async def render_project(
         (view,) = await load_project_views(session, account_id, [found.row], now)
         keys = await list_project_keys(session, account_id, found.row.id)
         period = await ensure_period_at(session, account_id, now)
-        only = SpendingFilter(project_id=found.row.id)
+        only = SpendingFilter(project_ids=[found.row.id])
         spent = await list_spending(session, account_id, period, SpendingDimension.MODEL, only)
         context = {
             "members": await list_members(session, account_id, found.row.id),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
@@ -25,6 +26,7 @@ from billing.metering.usage import REQUEST_ID_PREFIX, list_linked_usage, list_us
 from billing.reports.call_cost import CallNotFound, get_call_cost
 from billing.tables import BillingPeriod, Usage
 from gateway.dashboard.page_request import PageRequest
+from gateway.dashboard.pages.projects.common import visible_project_ids
 from gateway.dashboard.pages.usage.decision_view import decision_view
 from gateway.dashboard.pages.usage.overview import key_names, url_with_query
 from gateway.dashboard.pages.usage.period_picker import Periods, first_day, read_periods
@@ -80,10 +82,14 @@ class CallFilters:
         day = None if self.day is None else self.day.isoformat()
         return url_with_query(path, {"period": day, "error": self.error, "before": before})
 
-    def export_selection(self) -> CallSelection:
-        """Return these filters as the selection of calls for the CSV export."""
+    def export_selection(self, visible: frozenset[UUID] | None) -> CallSelection:
+        """Return these filters, within the visible projects, as the selection of a CSV export."""
         criteria = CallFilter(
-            billed=False, since=self.since, until=self.until, error_code=self.error
+            billed=False,
+            since=self.since,
+            until=self.until,
+            error_code=self.error,
+            project_ids=None if visible is None else list(visible),
         )
         return CallSelection(None, call_filter=criteria)
 
@@ -117,6 +123,7 @@ class CallPages(Controller):
                 since=filters.since,
                 until=filters.until,
                 error_code=filters.error,
+                project_ids=await visible_project_ids(session, page),
             )
         return page.render(
             "calls.html",
@@ -150,9 +157,10 @@ class CallPages(Controller):
             periods = await read_periods(session, account_id, clock.now(), period)
             currency = await get_account_currency(session, account_id)
             names = await list_tag_names(session, account_id, periods.shown.id)
+            visible = await visible_project_ids(session, page)
         filters = _parse_filters(periods, period, error)
         sheet = CallCsvFormat(currency, parse_time_zone(profile.time_zone), names, profile.locale)
-        content = stream_calls_csv(database, account_id, filters.export_selection(), sheet)
+        content = stream_calls_csv(database, account_id, filters.export_selection(visible), sheet)
         name = "-".join(str(part) for part in ("calls", filters.day, filters.error) if part)
         headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
         return Stream(content, media_type="text/csv", headers=headers)
@@ -171,7 +179,10 @@ class CallPages(Controller):
         async with database.transaction() as session:
             profile = await get_profile(session, page.account_id)
             priced = await get_call_cost(session, page.account_id, call_id)
-            keys = await key_names(session, page.account_id)
+            visible = await visible_project_ids(session, page)
+            if visible is not None and (priced.row.project_id or page.account_id) not in visible:
+                raise CallNotFound("The account has no such call.", param="request_id")
+            keys = await key_names(session, page.account_id, visible)
             steps = await list_linked_usage(session, page.account_id, call_id, _MAX_RECORDS)
             records = await list_records(session, page.account_id, _MAX_RECORDS, request_id=call_id)
         return page.render(

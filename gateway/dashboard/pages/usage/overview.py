@@ -37,6 +37,7 @@ from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.api_keys import list_keys
 from gateway.dashboard.charts import Chart
 from gateway.dashboard.page_request import PageRequest
+from gateway.dashboard.pages.projects.common import visible_project_ids
 from gateway.dashboard.pages.usage.cost_chart import (
     CostChartTexts,
     cost_chart,
@@ -124,7 +125,7 @@ class UsagePages(Controller):
             period, by, day, model or None, key or None, tag or None, project or None
         )
         async with database.transaction() as session:
-            report = await _load_usage(session, page.account_id, clock.now(), query)
+            report = await _load_usage(session, page, clock.now(), query)
         now = clock.now()
         chart = _usage_chart(page, report, now, query)
         return page.render(
@@ -156,15 +157,16 @@ class UsagePages(Controller):
             currency = await get_account_currency(session, account_id)
             names = await list_tag_names(session, account_id, periods.shown.id)
             locale = (await get_profile(session, account_id)).locale
+            visible = await visible_project_ids(session, page)
         begins = _parse_day(day, periods)
-        only = _usage_filter(query, begins, periods)
+        only = _usage_filter(query, begins, periods, visible)
         chosen = CallFilter(
             False,
             only.model,
             only.key_id,
             only.since,
             only.until,
-            project_id=only.project_id,
+            project_ids=only.project_ids,
         )
         selected = CallSelection(periods.shown.id, call_filter=chosen)
         sheet = CallCsvFormat(currency, periods.zone, names, locale)
@@ -181,15 +183,19 @@ def url_with_query(path: str, params: Mapping[str, str | None]) -> str:
 
 
 async def _load_usage(
-    session: AsyncSession, account_id: UUID, now: datetime, query: UsageQuery
+    session: AsyncSession, page: PageRequest, now: datetime, query: UsageQuery
 ) -> _UsageReport:
-    """Load the data of the page."""
+    """Load the data of the page, of the projects that the viewer may see.
+
+    Usage by tag is not known by project, so it is for viewers of all projects.
+    """
+    account_id, visible = page.account_id, await visible_project_ids(session, page)
     periods = await read_periods(session, account_id, now, query.period)
     day = _parse_day(query.day, periods)
-    only = _usage_filter(query, day, periods)
+    only = _usage_filter(query, day, periods, visible)
     times = SpendingDimension.DAY if day is None else SpendingDimension.HOUR
     spent = await list_spending(session, account_id, periods.shown, times, only, by_model=True)
-    tags = await list_tags(session, account_id, periods.shown)
+    tags = await list_tags(session, account_id, periods.shown) if visible is None else []
     if query.by == "tag" and tags:
         tag = query.tag if query.tag in tags else tags[0]
         rows = await list_spending_by_tag(session, account_id, periods.shown, tag)
@@ -203,18 +209,24 @@ async def _load_usage(
         times=spent,
         rows=rows,
         tags=tags,
-        keys=await key_names(session, account_id),
+        keys=await key_names(session, account_id, visible),
         day=day,
-        projects=await project_names(session, account_id),
+        projects=await project_names(session, account_id, visible),
     )
 
 
-def _usage_filter(query: UsageQuery, day: datetime | None, periods: Periods) -> SpendingFilter:
-    """Return the database filter of the query parameters."""
+def _usage_filter(
+    query: UsageQuery, day: datetime | None, periods: Periods, visible: frozenset[UUID] | None
+) -> SpendingFilter:
+    """Return the database filter of the query parameters, within the visible projects."""
     key_id = ids.parse_id(KEY_PREFIX, query.key) if query.key else None
     until = None if day is None else _next_midnight(day, periods)
     project_id = ids.parse_id(PROJECT_ID_PREFIX, query.project) if query.project else None
-    return SpendingFilter(query.model, key_id, day, until, project_id)
+    chosen = None if project_id is None else frozenset({project_id})
+    if chosen is not None and visible is not None:
+        chosen &= visible
+    only = visible if chosen is None else chosen
+    return SpendingFilter(query.model, key_id, day, until, None if only is None else list(only))
 
 
 def _parse_day(text: str | None, periods: Periods) -> datetime | None:
@@ -234,15 +246,23 @@ def _next_midnight(day: datetime, periods: Periods) -> datetime:
     return local_midnight(local + timedelta(days=1), periods.zone)
 
 
-async def project_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
-    """Return the names of the account's projects, archived ones too, by id."""
+async def project_names(
+    session: AsyncSession, account_id: UUID, visible: frozenset[UUID] | None
+) -> dict[UUID, str]:
+    """Return the names of the visible projects, archived ones too, by id; None: of all."""
     rows = await list_projects(session, account_id, include_archived=True)
-    return {row.id: row.name for row in rows}
+    return {row.id: row.name for row in rows if visible is None or row.id in visible}
 
 
-async def key_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
-    """Return the names of the account's keys, by id."""
-    return {key.id: key.name for key in await list_keys(session, account_id)}
+async def key_names(
+    session: AsyncSession, account_id: UUID, visible: frozenset[UUID] | None
+) -> dict[UUID, str]:
+    """Return the names of the keys of the visible projects, by id; None: of all projects."""
+    return {
+        key.id: key.name
+        for key in await list_keys(session, account_id)
+        if visible is None or (key.project_id or account_id) in visible
+    }
 
 
 def _usage_chart(

@@ -113,10 +113,17 @@ async def test_limits_and_wallet_change_what_is_available(
     assert (await admin.post(f"{account}/wallet/grants", json=grant)).json() == first
     assert (await admin.get(f"{account}/wallet")).json()["balance"] == "50.00"
     (key,) = (await admin.get(f"{account}/keys")).json()["data"]
-    body = {"monthly_budget": "2", "streams": "none"}
+    body = {"monthly_budget": "2", "daily_budget": "1.5", "total_budget": "9", "streams": "none"}
     await admin.post(f"{account}/keys/{key['id']}/limits", json=body)
+    await admin.post(f"{account}/keys/{key['id']}/limits", json={"total_budget": "none"})
     rows = (await admin.get(f"{account}/limits")).json()["limits"]
-    assert ("budget", "2.000000000") in {(row["kind"], row["limit"]) for row in rows if row["key"]}
+    budgets = {(row["of"], row["limit"]) for row in rows if row["kind"] == "budget"}
+    assert budgets == {(None, "2.000000000"), ("day", "1.500000000"), ("total", None)}
+    for wrong in ("-1", "x"):
+        refused = await admin.post(
+            f"{account}/keys/{key['id']}/limits", json={"daily_budget": wrong}
+        )
+        assert error(refused)[:2] == (400, "limit_invalid")
 
 
 async def test_key_changes_its_scope_and_rotates(admin: httpx.AsyncClient, account: str) -> None:

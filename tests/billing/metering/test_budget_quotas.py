@@ -1,4 +1,4 @@
-"""Budgets of projects as quotas: which apply to a call, and what they count."""
+"""Budgets of projects and keys as quotas: which apply to a call, and what they count."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,18 +6,20 @@ from uuid import UUID
 
 import pytest
 
+from billing.metering.budget_periods import BudgetPeriod, BudgetQuotaRef
+from billing.metering.budget_quotas import (
+    find_budget_quotas,
+    list_budget_states,
+    list_key_budget_states,
+    name_monthly_budget,
+    set_budgets,
+)
+from billing.metering.budget_recounts import recount_recent
 from billing.metering.corrections import record_cost_correction
 from billing.metering.project_ids import parse_service_account_id, project_public_id
-from billing.metering.project_quotas import (
-    BudgetPeriod,
-    ProjectQuotaRef,
-    find_project_quotas,
-    list_budget_states,
-    recount_recent,
-)
 from billing.metering.quotas import LimitInvalid, find_call_quotas, month_start
 from billing.metering.usage_log import QuotaCharge, SettledCall, write_usage_batch
-from billing.tables import Project, QuotaKind
+from billing.tables import ApiKey, Project, QuotaKind
 from infra import ids
 from infra.database.direct import DirectConnection
 from tests.support.billing.making import borrow, make_key, process, sql
@@ -36,10 +38,10 @@ async def firm(story: Story) -> Firm:
     return await story.firm()
 
 
-async def applied(firm: Firm, project_id: UUID, at: datetime) -> tuple[ProjectQuotaRef, ...]:
+async def applied(firm: Firm, project_id: UUID, at: datetime) -> tuple[BudgetQuotaRef, ...]:
     async with firm.story.database.transaction() as session:
         project = await session.get_one(Project, project_id)
-        return await find_project_quotas(session, project, at)
+        return await find_budget_quotas(session, project, at)
 
 
 async def states(firm: Firm) -> dict[BudgetPeriod, tuple[int, int]]:
@@ -83,7 +85,7 @@ class TestQuotasOfCalls:
             TOTAL: 9 * YUAN,
         }
         assert first[DAY].kind is QuotaKind.BUDGET
-        assert (first[DAY].project_name, first[DAY].resets_at) == ("涂装", NEXT)
+        assert (first[DAY].owner_name, first[DAY].resets_at) == ("涂装", NEXT)
         assert later.keys() == {DAY, TOTAL}
         assert later[TOTAL].id == first[TOTAL].id
         assert later[DAY].id != first[DAY].id
@@ -242,3 +244,89 @@ def test_project_with_the_id_of_its_account_is_the_default() -> None:
     default = Project(id=account_id, account_id=account_id, name="", created_at=now)
     other = Project(id=ids.new_id(), account_id=account_id, name="Line 1", created_at=now)
     assert (default.is_default, other.is_default) == (True, False)
+
+
+class TestKeys:
+    """Budgets of a key per day and in total. Its month is counted from the first call."""
+
+    @pytest.fixture(autouse=True)
+    async def key(self, firm: Firm) -> None:
+        firm.key_id = await make_key(firm.story.database, firm.account.id)
+
+    async def test_budgets_count_the_key_of_the_call_in_their_periods(self, firm: Firm) -> None:
+        clock = firm.story.clock
+        clock._now = datetime(2026, 10, 30, 12, tzinfo=UTC)
+        await firm.use("vib", key=firm.key_id, rows=1)
+        clock._now = NOW
+        await firm.story.counts()
+        await firm.use("vib", key=firm.key_id, rows=10)
+        other = await make_key(firm.story.database, firm.account.id)
+        await firm.use("vib", key=other, rows=100)
+        await with_key_budgets(firm, DAY=2 * YUAN, TOTAL=3 * YUAN)
+        assert await key_states(firm) == {DAY: (2 * YUAN, 10 * ROW), TOTAL: (3 * YUAN, 11 * ROW)}
+        clock._now = NEXT
+        assert await key_states(firm) == {DAY: (2 * YUAN, 0), TOTAL: (3 * YUAN, 11 * ROW)}
+        await with_key_budgets(firm, DAY=None)
+        assert await key_states(firm) == {TOTAL: (3 * YUAN, 11 * ROW)}
+        clock.pass_(hours=2)
+        assert await firm.story.differences() == ()
+
+    async def test_quotas_name_the_key_and_the_reset(self, firm: Firm) -> None:
+        await with_key_budgets(firm, DAY=YUAN, TOTAL=2 * YUAN)
+        database, now = firm.story.database, firm.story.clock.now()
+        async with database.transaction() as session:
+            key = await session.get_one(ApiKey, firm.key_id)
+            monthly = await find_call_quotas(session, firm.account.id, key.id, now)
+            found = [
+                *name_monthly_budget(monthly, key, now),
+                *await find_budget_quotas(session, key, now),
+            ]
+        refs = [ref for ref in found if isinstance(ref, BudgetQuotaRef)]
+        assert {ref.period: (ref.amount, ref.resets_at) for ref in refs} == {
+            DAY: (YUAN, NEXT),
+            MONTH: (None, NEXT),
+            TOTAL: (2 * YUAN, None),
+        }
+        assert {(ref.owner_name, ref.is_key_quota) for ref in refs} == {(key.name, True)}
+        assert [ref.kind for ref in found if ref not in refs] == [QuotaKind.CREDIT]
+
+    async def test_correction_and_recount_apply_to_the_budgets_of_the_key(self, firm: Firm) -> None:
+        database, clock = firm.story.database, firm.story.clock
+        call = await firm.use("vib", key=firm.key_id, rows=5)
+        await with_key_budgets(firm, DAY=YUAN, TOTAL=YUAN)
+        async with database.transaction() as session:
+            await record_cost_correction(
+                session, clock, firm.account.id, call.request_id, 5 * ROW, 3 * ROW
+            )
+        assert set((await key_states(firm)).values()) == {(YUAN, 3 * ROW)}
+        await firm.use(
+            "vib", key=firm.key_id, rows=4
+        )  # ended after the budget was set, admitted before
+        async with database.transaction() as session:
+            assert await recount_recent(session, clock.now()) == 2
+        assert set((await key_states(firm)).values()) == {(YUAN, 7 * ROW)}
+
+    async def test_budget_of_a_key_that_counts_something_else_is_reported(self, firm: Firm) -> None:
+        await firm.use("vib", key=firm.key_id, rows=5)
+        await with_key_budgets(firm, DAY=YUAN)
+        changed = "update quota set used = used + 1 where scope like '%day' returning id::text"
+        ((quota_id,),) = await sql(firm.story.database, changed)
+        (found,) = await firm.story.differences()
+        assert found.check == "Key budget used equals the cost of the key's calls"
+        assert (found.subject, found.recorded, found.expected) == (quota_id, 5 * ROW + 1, 5 * ROW)
+
+
+async def with_key_budgets(firm: Firm, **budgets: int | None) -> None:
+    async with firm.story.database.transaction() as session:
+        key = await session.get_one(ApiKey, firm.key_id)
+        amounts = {BudgetPeriod[period]: amount for period, amount in budgets.items()}
+        await set_budgets(session, key, amounts, firm.story.clock.now())
+
+
+async def key_states(firm: Firm) -> dict[BudgetPeriod, tuple[int, int]]:
+    """(limit, used) of the budgets of the firm's key."""
+    async with firm.story.database.transaction() as session:
+        now = firm.story.clock.now()
+        found = await list_key_budget_states(session, firm.account.id, now)
+    assert {one.owner_id for one in found} <= {firm.key_id}
+    return {one.period: (one.amount, one.used) for one in found}

@@ -1,4 +1,4 @@
-"""Budgets of projects as monitored limits: alerts at percentages, and what a key may spend."""
+"""Budgets of projects and keys as monitored limits: alerts, and what a key may spend."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -6,10 +6,12 @@ from uuid import UUID
 from billing.accounts.profiles import get_profile
 from billing.invoices.headroom import Headroom
 from billing.invoices.usage_position import load_usage_position
-from billing.metering.project_quotas import BudgetPeriod, BudgetState
+from billing.metering.budget_periods import BudgetPeriod
+from billing.metering.budget_quotas import BudgetState, set_budgets
 from billing.notifications.alerts import enqueue_alerts
+from billing.notifications.budget_limits import apply_budgets, load_budget_limits
 from billing.notifications.current_limits import key_limits_json
-from billing.notifications.project_limits import apply_project_budgets, load_project_limits
+from billing.tables import ApiKey
 from infra import ids
 from tests.support.billing.making import make_key, sql
 from tests.support.billing.project_rows import add_project, use_in, with_budgets
@@ -45,7 +47,7 @@ async def test_alert_is_sent_once_per_percentage_of_the_project(story: Story) ->
     async with story.database.transaction() as session:
         profile = await get_profile(session, firm.account.id)
         position = await load_usage_position(session, profile, story.clock.now())
-        limits = await load_project_limits(session, position)
+        limits = await load_budget_limits(session, position)
     daily = next(one for one in limits if one.kind == "project_day")
     assert (daily.used, daily.amount, daily.label) == (700_000_000, YUAN, "涂装车间")
     assert daily.notice("zh", "CNY", 60).values["subject"] == "项目 涂装车间 的每日预算"
@@ -86,10 +88,35 @@ async def test_limits_of_a_key_include_its_project(story: Story) -> None:
 
 
 def test_smallest_of_account_and_budgets_is_available() -> None:
+    key_id = ids.new_id()
+
     def budget(amount: int, used: int) -> BudgetState:
         return BudgetState(ids.new_id(), BudgetPeriod.DAY, amount, used, 0, AT, None)
 
+    def applied(available: Headroom, *states: BudgetState) -> Headroom:
+        return apply_budgets(available, list(states), key_id)
+
     account = Headroom(5, "credit_limit", 9)
-    assert apply_project_budgets(account, [budget(10, 2)]) == account
-    assert apply_project_budgets(account, [budget(10, 6), budget(4, 9)]).remaining == 0
-    assert apply_project_budgets(Headroom(None, None, None), [budget(7, 1)]).remaining == 6
+    assert applied(account, budget(10, 2)) == account
+    assert applied(account, budget(10, 6), budget(4, 9)).remaining == 0
+    assert applied(Headroom(None, None, None), budget(7, 1)).remaining == 6
+    own = BudgetState(key_id, BudgetPeriod.TOTAL, 3, 1, 0, AT, None)
+    assert applied(account, budget(4, 1), own) == Headroom(2, "key_budget", 3)
+
+
+async def test_alert_names_the_key_and_the_period_of_its_budget(story: Story) -> None:
+    firm, _ = await firm_with_project(story)
+    firm.key_id = await make_key(story.database, firm.account.id)
+    await firm.use("vib", key=firm.key_id, rows=900)  # ¥0.90
+    async with story.database.transaction() as session:
+        key = await session.get_one(ApiKey, firm.key_id)
+        amounts = {BudgetPeriod.DAY: YUAN, BudgetPeriod.TOTAL: 0}
+        await set_budgets(session, key, amounts, AT)
+    subject = f"daily budget of key_{firm.key_id.hex}"
+    for _ in range(2):
+        assert await alerts(firm) == [(subject, 50), (subject, 80)]
+    async with story.database.transaction() as session:
+        found = await key_limits_json(session, story.clock, firm.account.id, firm.key_id)
+    assert found["available"]["limited_by"] == "key_budget"
+    assert found["available"]["amount"] == "0.000000000"
+    assert "key_day" in {one["kind"] for one in found["limits"]}
