@@ -89,10 +89,13 @@ decisions: $(TESTED)
 audit: $(TESTED)
 	$(BIN)/python -m tests.auditing
 
-# Who is billed what where there is an effect and where there is none; `make test` has it small.
-# One thread a process, as there is a process for each core.
+# Who is billed what where there is an effect and where there is none; then six payment methods with
+# 1,000 notifications each. `make test` has both small. One thread a process, as there is a process
+# for each core. NOTIFICATIONS=200 for less.
+NOTIFICATIONS ?= 1000
 simulations: $(TESTED)
 	$(ONE_THREAD) $(BIN)/python -m tests.simulations
+	MAAS_NOTIFICATIONS=$(NOTIFICATIONS) $(PYTEST) -s tests/billing/collection/payments/test_six_methods.py
 
 # Every page of the dashboard, of the example firms, in both languages, light and dark, wide and narrow.
 pictures: $(TESTED)
@@ -127,9 +130,10 @@ bench-batches: $(TESTED)
 bench-billing: $(TESTED)
 	$(BIN)/python -m load.bench.billing
 
-# 10,000 sign-ups in a simulated hour, 9,000 of them abusive; `make test` has 100.
+# 10,000 sign-ups in a simulated hour, 9,000 of them abusive; `make test` has 100. SIGNUPS=500 for less.
+SIGNUPS ?= 10000
 bench-signups: $(TESTED)
-	MAAS_NIGHTLY=1 $(ONE_THREAD) $(PYTEST) -s tests/gateway/signups/test_abuse.py
+	MAAS_SIGNUPS=$(SIGNUPS) $(ONE_THREAD) $(PYTEST) -s tests/gateway/signups/test_abuse.py
 
 bench-pages: $(TESTED)
 	$(BIN)/python -m load.bench.pages

@@ -21,6 +21,7 @@ from tests.support import builders
 from tests.support.builders import Gateway, Limited, run_gateway
 from tests.support.connecting import POOLS, close_if_used
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.paying.service import PayingService, run_paying_service
 from tests.support.profile import PROFILE
 from tests.support.serving import APPLICATIONS
 from tests.support.stories.story import Story
@@ -159,6 +160,22 @@ async def stripe(
     where = (database_url, working, tmp_path, upstream.url, dashboard)
     async with run_stripe_story(story, *where) as told:
         yield told
+
+
+@pytest.fixture
+async def paying_service(
+    story: Story,
+    database_url: str,
+    working: Database,
+    tmp_path: Path,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[PayingService]:
+    """A gateway and a worker that take six payment methods, for packages with a `story` fixture."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    where = (database_url, working, tmp_path, upstream.url)
+    async with run_paying_service(story, *where) as running:
+        yield running
 
 
 @pytest.fixture

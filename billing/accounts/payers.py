@@ -1,4 +1,4 @@
-"""Payers of accounts, as hashes: who paid by WeChat Pay, Alipay or bank transfer.
+"""Payers of accounts, as hashes: who paid by WeChat Pay, Alipay, a card or bank transfer.
 
 Used to find accounts of one payer, never to show who paid.
 """

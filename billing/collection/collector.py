@@ -149,10 +149,14 @@ class PartPayment:
 
 @dataclass(frozen=True, slots=True)
 class CollectedPayment:
-    """A payment of an invoice that the collector received; `reference` is its payment id."""
+    """A payment of an invoice that the collector received; `reference` is its payment id.
+
+    `payer` identifies who paid, as a card's fingerprint; empty if the collector does not know.
+    """
 
     reference: str
     minor: int
+    payer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +187,15 @@ class InvoiceChanged:
 
 @dataclass(frozen=True, slots=True)
 class PaymentMethodStored:
-    """An event says that a customer stored a payment method; `occasion` identifies the event."""
+    """An event says that a customer stored a payment method; `occasion` identifies the event.
+
+    `payer` identifies whose method it is, as in CollectedPayment.
+    """
 
     customer: str
     payment_method: str
     occasion: str
+    payer: str = ""
 
 
 CollectorUpdate = InvoiceChanged | PaymentMethodStored

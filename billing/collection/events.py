@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.accounts.payers import record_payer
 from billing.accounts.profiles import get_profile, profile_collection
 from billing.collection.collector import (
     Collector,
@@ -74,6 +75,9 @@ class CollectorEventHandler:
                 invoice = await record_payment(
                     session, self._clock, invoice.account_id, invoice.id, payment
                 )
+                await record_payer(
+                    session, invoice.account_id, self.collector, part.payer, payment.received_at
+                )
             recorded += part.minor
         if invoice.status == InvoiceStatus.OPEN and external.status not in ("draft", "open"):
             # Settled on the collector's pages without a payment, which the ledger cannot represent.
@@ -98,6 +102,9 @@ class CollectorEventHandler:
             return OUTCOME_NOT_OURS
         await self._collector.use_payment_method(f"method:{stored.occasion}", stored)
         async with self._database.transaction() as session:
+            await record_payer(
+                session, profile.account_id, self.collector, stored.payer, self._clock.now()
+            )
             return await self._charge_open_invoices(session, profile, stored.occasion)
 
     async def _charge_open_invoices(

@@ -29,6 +29,7 @@ EVENT_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "limits": ("usage.threshold_passed", "pack.expiring"),
         "fapiao": ("fapiao.issued",),
         "models": ("model.drift_detected", "model.promise_broken", "model.retrained"),
+        "incidents": ("incident.opened", "incident.updated", "incident.resolved"),
     }
 )
 # What the webhook of the alert settings receives until its selection is changed.

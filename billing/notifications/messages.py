@@ -65,6 +65,14 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "Notifications that were not delivered can be delivered again there.\n"
         ),
     ),
+    "endpoint_confirmation": (
+        gettext_noop("Confirm this mailbox for notifications of {account}"),
+        gettext_noop(
+            "Hello,\n\nSomebody of the account {account} wants its notifications to be sent to "
+            "this mailbox. To agree, open this link within seven days and confirm:\n\n{link}\n\nIf "
+            "you do not expect this, ignore this message: nothing else is sent.\n"
+        ),
+    ),
     "drift_moderate": (
         gettext_noop("Model drift: {model}"),
         gettext_noop(

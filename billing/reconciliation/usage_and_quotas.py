@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.metering.budget_periods import IS_CALL_OF_BUDGET
 from billing.metering.usage import REQUEST_ID_PREFIX
+from billing.reconciliation.bank_lines import CHECKS as BANK_CHECKS
 from billing.reconciliation.credit import redecide
 from billing.reconciliation.included_units import CHECKS as INCLUDED_CHECKS
 from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
@@ -149,7 +150,14 @@ _FIGURES = """
 
 def _all_checks() -> Mapping[str, str]:
     """Return the queries of all checks, by name."""
-    return {**_CHECKS, **INCLUDED_CHECKS, **BOOK_CHECKS, **PAYMENT_CHECKS, **PREPAID_CHECKS}
+    return {
+        **_CHECKS,
+        **INCLUDED_CHECKS,
+        **BOOK_CHECKS,
+        **PAYMENT_CHECKS,
+        **BANK_CHECKS,
+        **PREPAID_CHECKS,
+    }
 
 
 async def reconcile(session: AsyncSession, since: int = 0) -> ReconciliationResult:

@@ -28,9 +28,10 @@ class AccountCompany(SQLModel, table=True):
 
 
 class AccountPayer(SQLModel, table=True):
-    """A payer who has paid for an account, as a hash; `kind` is `wechat_pay`, `alipay` or `bank`.
+    """Who has paid for an account or stored a payment method for it, as a hash.
 
-    `digest` is the SHA-256 of kind and identity (openid, buyer id, bank account).
+    `kind` is `wechat_pay`, `alipay`, `stripe` or `bank`; `digest` is the SHA-256 of kind and
+    identity (openid, buyer id, fingerprint of a card or wallet, bank account).
     """
 
     __tablename__ = "account_payer"

@@ -42,7 +42,8 @@ class NotificationEndpoint(SQLModel, table=True):
         ),
         CheckConstraint("language in ('en', 'zh')", name="language_known"),
         CheckConstraint(
-            "disabled_reason in ('', 'owner', 'failing') and enabled = (disabled_reason = '')",
+            "disabled_reason in ('', 'owner', 'failing', 'unconfirmed') "
+            "and enabled = (disabled_reason = '')",
             name="disabled_has_reason",
         ),
         CheckConstraint("is_alert_target = (sealed is null)", name="has_address"),

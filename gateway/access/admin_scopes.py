@@ -25,6 +25,7 @@ class AdminScope(StrEnum):
     REPORTS_READ = "reports:read"
     RECONCILE_WRITE = "reconcile:write"
     AUDIT_READ = "audit:read"
+    INCIDENTS_WRITE = "incidents:write"
 
 
 def parse_admin_scopes(names: Iterable[str]) -> list[str]:

@@ -49,6 +49,11 @@ COMMANDS = (
         "gateway.cli.notifications:notifications_app",
         "Manage notification endpoints and deliveries.",
     ),
+    Command(
+        "incidents",
+        "gateway.cli.incidents:incidents_app",
+        "Open, update and resolve incidents, about which customers are notified.",
+    ),
     Command("guards", "gateway.cli.guards:guards_app", "Manage guards of accounts."),
     Command(
         "models",

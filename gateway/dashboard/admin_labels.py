@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.incident_labels import INCIDENT_ACTIONS
 from infra.translations import gettext_noop
 
 ADMIN_ACTIONS: Mapping[str, str] = MappingProxyType(
@@ -21,6 +22,7 @@ ADMIN_ACTIONS: Mapping[str, str] = MappingProxyType(
         "dispute.conceded": gettext_noop("Conceded a dispute"),
         "entity.added": gettext_noop("Added a legal entity"),
         "entity.changed": gettext_noop("Changed a legal entity"),
+        **INCIDENT_ACTIONS,
         "invoice.credited": gettext_noop("Issued a credit note"),
         "invoice.paid": gettext_noop("Recorded a payment"),
         "invoice.voided": gettext_noop("Voided an invoice"),
@@ -39,6 +41,7 @@ ADMIN_AREAS: Mapping[str, str] = MappingProxyType(
         "admin_key": gettext_noop("Admin keys"),
         "credit_limit": gettext_noop("Credit limit"),
         "entity": gettext_noop("Legal entities"),
+        "incident": gettext_noop("Incidents"),
         "invoice": gettext_noop("Invoices and credit notes"),
         "price_change": gettext_noop("Price changes"),
         "wallet": gettext_noop("Wallet top-ups"),
@@ -48,11 +51,14 @@ ADMIN_DETAILS: Mapping[str, str] = MappingProxyType(
     {
         "currency": gettext_noop("Account currency"),
         "file": gettext_noop("File"),
+        "impact": gettext_noop("Impact"),
         "paid": gettext_noop("Paid for"),
         "reference": gettext_noop("Payment reference"),
         "refund": gettext_noop("Refunded"),
         "request": gettext_noop("Request ID"),
         "scopes": gettext_noop("Scopes"),
+        "status": gettext_noop("Status"),
+        "title": gettext_noop("Title"),
     }
 )
 PRICE_CHANGE_ERRORS: Mapping[str, str] = MappingProxyType(

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from gateway.dashboard.admin_labels import PRICE_CHANGE_ERRORS
 from gateway.dashboard.credit_labels import CREDIT_ERRORS
+from gateway.dashboard.incident_labels import INCIDENT_ERRORS
 from gateway.dashboard.notification_labels import NOTIFICATION_ERRORS
 from gateway.dashboard.prepaid_labels import PREPAID_MESSAGES
 from gateway.dashboard.project_labels import PROJECT_ERRORS
@@ -225,5 +226,6 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
             "This invitation is for another address. Sign out first."
         ),
         **NOTIFICATION_ERRORS,
+        **INCIDENT_ERRORS,
     }
 )

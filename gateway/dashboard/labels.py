@@ -18,6 +18,7 @@ from gateway.dashboard.billing_labels import BILLING_ACTIONS, BILLING_CHECKS, BI
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_ACTIONS, EVALUATION_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
+from gateway.dashboard.incident_labels import INCIDENT_LABELS
 from gateway.dashboard.key_labels import KEY_STATES
 from gateway.dashboard.notification_labels import NOTIFICATION_ACTIONS, NOTIFICATION_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
@@ -70,6 +71,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **GUARD_LABELS,
         **project_labels.PROJECT_LABELS,
         **NOTIFICATION_LABELS,
+        **INCIDENT_LABELS,
         **OWN_MODEL_LABELS,
         "settlement": {
             "complete": gettext_noop("Succeeded"),

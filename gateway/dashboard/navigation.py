@@ -51,6 +51,7 @@ ACCOUNT_PAGES = (
     NavigationEntry(
         "notifications", gettext_noop("Notifications"), "/dashboard/notifications", "globe"
     ),
+    NavigationEntry("status", gettext_noop("Service status"), "/dashboard/status", "pulse"),
     NavigationEntry("guard", gettext_noop("Guard"), "/dashboard/guard", "check"),
     NavigationEntry("team", gettext_noop("Team"), "/dashboard/team", "people"),
     NavigationEntry(
@@ -74,6 +75,7 @@ PLATFORM_PAGES = tuple(
         ("webhooks", gettext_noop("Messages"), "globe"),
         ("jobs", gettext_noop("Jobs"), "gear"),
         ("reconciliation", gettext_noop("Reconciliation"), "check"),
+        ("incidents", gettext_noop("Incidents"), "bell"),
         ("models", gettext_noop("Models"), "pulse"),
         ("plans", gettext_noop("Plans"), "plan"),
         ("admin-keys", gettext_noop("Admin keys"), "key"),

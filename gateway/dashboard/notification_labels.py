@@ -24,11 +24,13 @@ NOTIFICATION_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "limits": gettext_noop("Limits"),
             "fapiao": gettext_noop("Fapiao"),
             "models": gettext_noop("Drift and retraining of your models"),
+            "incidents": gettext_noop("Incidents of the platform"),
         },
         "endpoint_state": {
             "enabled": gettext_noop("Enabled"),
             "owner": gettext_noop("Disabled"),
             "failing": gettext_noop("Disabled after failures"),
+            "unconfirmed": gettext_noop("Mailbox not confirmed yet"),
         },
         "delivery_status": {
             "pending": gettext_noop("Pending"),
@@ -47,6 +49,7 @@ NOTIFICATION_ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "alerts.endpoint_added": gettext_noop("Added a notification endpoint"),
         "alerts.endpoint_changed": gettext_noop("Changed a notification endpoint"),
+        "alerts.endpoint_confirmed": gettext_noop("Confirmed a mailbox for notifications"),
         "alerts.endpoint_removed": gettext_noop("Removed a notification endpoint"),
         "alerts.endpoint_tested": gettext_noop("Tested a notification endpoint"),
         "alerts.secret_rolled": gettext_noop("Replaced a webhook's secret"),
@@ -71,6 +74,9 @@ NOTIFICATION_ERRORS: Mapping[str, str] = MappingProxyType(
         "notification_endpoint_invalid.language": gettext_noop("Choose a language."),
         "too_many_notification_endpoints": gettext_noop(
             "An account has at most 20 notification endpoints. Remove one first."
+        ),
+        "notification_endpoint_unconfirmed": gettext_noop(
+            "The mailbox was not confirmed yet. Open the link in the e-mail that was sent to it."
         ),
         "notification_test_too_soon": gettext_noop(
             "A test was sent a moment ago. Try again in 10 seconds."

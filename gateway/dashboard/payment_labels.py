@@ -19,6 +19,9 @@ PAYMENT_CHECKS = (
     gettext_noop("Payment orders equal the provider's payments"),
     gettext_noop("Payment orders have one payment at the provider"),
     gettext_noop("Refunds of payment orders equal the provider's refunds"),
+    gettext_noop("Confirmed bank lines equal their payments"),
+    gettext_noop("Payments of bank lines have a confirmed line"),
+    gettext_noop("Bank lines that differ from their invoice are decided"),
 )
 PAYMENT_ACTIONS: Mapping[str, str] = MappingProxyType(
     {

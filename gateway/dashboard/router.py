@@ -26,6 +26,7 @@ from gateway.dashboard.pages.add_on import AddOnPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.auto_top_up import AutoTopUpPages
 from gateway.dashboard.pages.batches import BatchPages
+from gateway.dashboard.pages.confirm_notifications import NotificationConfirmationPages
 from gateway.dashboard.pages.credit import show_credit
 from gateway.dashboard.pages.evaluations import EvaluationPages
 from gateway.dashboard.pages.fapiao import FapiaoPages, InvoiceFapiaoPages
@@ -59,6 +60,7 @@ from gateway.dashboard.pages.platform.fapiao import PlatformFapiaoPages
 from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.inbox import InboxPages
+from gateway.dashboard.pages.platform.incidents import PlatformIncidentPages
 from gateway.dashboard.pages.platform.jobs import JobPages
 from gateway.dashboard.pages.platform.models import list_models
 from gateway.dashboard.pages.platform.new_account import NewAccountPages
@@ -82,6 +84,7 @@ from gateway.dashboard.pages.projects.listing import ProjectPages
 from gateway.dashboard.pages.projects.people import ProjectPeoplePages
 from gateway.dashboard.pages.settlements import SettlementPages
 from gateway.dashboard.pages.sign_up.pages import SignUpPages
+from gateway.dashboard.pages.status import show_status
 from gateway.dashboard.pages.usage.calls import CallPages
 from gateway.dashboard.pages.usage.overview import UsagePages
 from gateway.dashboard.pages.wallet_payment import WalletPaymentPages
@@ -101,6 +104,8 @@ HANDLERS = (
     KeyPage,
     LimitPages,
     NotificationPages,
+    NotificationConfirmationPages,
+    show_status,
     GuardPages,
     TeamPages,
     AuditPages,
@@ -159,6 +164,7 @@ HANDLERS = (
     CreditPolicyPublishingPages,
     SecuritiesPages,
     PlatformSignupPages,
+    PlatformIncidentPages,
     AdminKeyPages,
     InboxPages,
     NewAccountPages,

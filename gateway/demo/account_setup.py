@@ -8,12 +8,13 @@ from billing.accounts.account_creation import AccountLimits, open_account
 from billing.accounts.profiles import NewProfile, update_profile
 from billing.rating.plan_file import parse_plan_file
 from billing.subscriptions.plans import publish_plan
-from gateway.access.api_keys import create_key
 from gateway.access.price_book import catalog_prices
 from gateway.demo.calls import call_types_with_models
 from gateway.demo.context import CURRENCY, PLANS, DemoAccount, DemoDependencies
 from gateway.demo.dates import net_days
+from gateway.demo.fapiao import add_buyer_title
 from gateway.demo.firms import DemoUser, Firm
+from gateway.demo.projects import add_project_members, create_keys
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.invitation_acceptance import Registration
@@ -35,18 +36,18 @@ async def publish_plans(deps: DemoDependencies) -> None:
 
 
 async def open_firm(deps: DemoDependencies, firm: Firm) -> DemoAccount:
-    """Open the firm's account, create its keys, and register its users."""
+    """Open the firm's account, create its projects and keys, and register its users."""
     async with deps.database.transaction() as session:
         account_id = await _open_account(session, deps, firm)
-        issued = [
-            await create_key(session, deps.clock, deps.pepper, account_id, key.name)
-            for key in firm.keys
-        ]
+        issued = await create_keys(session, deps, account_id, firm)
     for user in firm.users:
         await _join(deps, account_id, user)
+    await add_project_members(deps, account_id, firm)
     key_ids = {key.row.name: key.row.id for key in issued}
     call_types = call_types_with_models(deps.catalog, firm.call_types)
-    return DemoAccount(firm, account_id, key_ids, issued[0].secret, tuple(call_types))
+    account = DemoAccount(firm, account_id, key_ids, issued[0].secret, tuple(call_types))
+    await add_buyer_title(deps, account)
+    return account
 
 
 async def _open_account(session: AsyncSession, deps: DemoDependencies, firm: Firm) -> UUID:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from billing.fapiao.title_fields import TitleFields
 from gateway.call.values import Operation
 from gateway.identity.roles import Role
 from models.catalog import Task
@@ -33,6 +34,15 @@ class DemoKey:
 
     name: str
     is_near_budget: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DemoProject:
+    """A project with its keys, by name, and its members: role by e-mail address."""
+
+    name: str
+    keys: tuple[str, ...]
+    members: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +135,7 @@ class Firm:
 
     `actions_by_day` is keyed by the number of days since the demo's first day. With `overdue_days`,
     the last invoice but one is overdue by that many days now. `credit_limit` is in major currency
-    units.
+    units. With a `fapiao_title`, fapiao are requested for paid invoices.
     """
 
     name: str
@@ -142,3 +152,5 @@ class Firm:
     net_days: int = 30
     overdue_days: int | None = None
     outcome_contract: OutcomeExample | None = None
+    projects: tuple[DemoProject, ...] = ()
+    fapiao_title: TitleFields | None = None

@@ -1,5 +1,6 @@
 """Example firm with a subscription: a machining shop (failure prediction, work order chat)."""
 
+from billing.fapiao.title_fields import TitleFields
 from gateway.call.values import Operation
 from gateway.demo.firms import (
     FIVE_DAYS,
@@ -8,6 +9,7 @@ from gateway.demo.firms import (
     TWO_SHIFTS,
     CallType,
     DemoKey,
+    DemoProject,
     DemoUser,
     Firm,
     IssueCreditNote,
@@ -20,6 +22,7 @@ from gateway.identity.roles import Role
 from models.catalog import Task
 
 _EDGE, _MES, _QUALITY, _TRIAL = "一车间边缘网关", "MES 工单助手", "质检工位", "供应商联调（临时）"
+_TAX_NUMBER = "91330203MA2D5M0A1N"
 _MACHINES = tuple(f"CNC-{number:02d}" for number in range(1, 9))
 _ORDERS = tuple(f"HS-{{week}}-{number:02d}" for number in range(1, 6))
 
@@ -27,7 +30,7 @@ MACHINING = Firm(
     name="宁波海曙精密机械",
     billing_name="宁波海曙精密机械有限公司 (Ningbo Haishu Precision)",
     address="浙江省宁波市海曙区望春工业园区杉杉路 118 号",
-    tax_number="91330203MA2DEMO01X",
+    tax_number=_TAX_NUMBER,
     billing_email="caiwu@haishu.example",
     credit_limit=3_000,
     users=(
@@ -122,4 +125,15 @@ MACHINING = Firm(
         52: (RotateKey(_MES),),
     },
     paid_days_after_due=-18,
+    projects=(
+        DemoProject(
+            "一车间",
+            (_EDGE, _TRIAL),
+            {"chen.siyuan@haishu.example": "owner", "zhou.jianguo@haishu.example": "member"},
+        ),
+        DemoProject("质检", (_QUALITY,), {"chen.siyuan@haishu.example": "owner"}),
+    ),
+    fapiao_title=TitleFields(
+        "宁波海曙精密机械有限公司", _TAX_NUMBER, "special", email="caiwu@haishu.example"
+    ),
 )

@@ -1,5 +1,6 @@
 """Example firm that pays list prices after use, and has an overdue invoice: injection moulding."""
 
+from billing.fapiao.title_fields import TitleFields
 from gateway.call.values import Operation
 from gateway.demo.firms import (
     ALL_DAYS,
@@ -8,6 +9,7 @@ from gateway.demo.firms import (
     OFFICE,
     CallType,
     DemoKey,
+    DemoProject,
     DemoUser,
     Firm,
     RevokeKey,
@@ -16,6 +18,7 @@ from gateway.identity.roles import Role
 from models.catalog import Task
 
 _VISION, _PRESSES, _ENGINEERS, _OLD = "视觉检测线", "注塑机群采集", "工艺问答", "旧 SCADA 接口"
+_TAX_NUMBER = "91330281MA2D5M0B2R"
 _MACHINES = tuple(f"IMM-{number:02d}" for number in range(1, 13))
 _ORDERS = tuple(f"YZ{{week}}{number:02d}" for number in range(1, 8))
 
@@ -23,7 +26,7 @@ MOULDING = Firm(
     name="余姚恒塑注塑",
     billing_name="余姚市恒塑注塑制品有限公司 (Yuyao Hengsu Moulding)",
     address="浙江省余姚市低塘街道工业功能区 27 号",
-    tax_number="91330281MA2DEMO02X",
+    tax_number=_TAX_NUMBER,
     billing_email="zhangwu@hengsu.example",
     credit_limit=2_400,
     users=(
@@ -105,4 +108,14 @@ MOULDING = Firm(
     actions_by_day={19: (RevokeKey(_OLD),)},
     paid_days_after_due=7,
     overdue_days=6,
+    projects=(
+        DemoProject(
+            "注塑车间",
+            (_VISION, _PRESSES),
+            {"shen.yi@hengsu.example": "owner", "ma.guoqiang@hengsu.example": "member"},
+        ),
+    ),
+    fapiao_title=TitleFields(
+        "余姚市恒塑注塑制品有限公司", _TAX_NUMBER, email="zhangwu@hengsu.example"
+    ),
 )

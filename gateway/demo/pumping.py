@@ -1,5 +1,6 @@
 """Example firm with an outcome contract: pump stations that pay for the electricity saved."""
 
+from billing.fapiao.title_fields import TitleFields
 from gateway.call.values import Operation
 from gateway.demo.firms import (
     ALL_DAYS,
@@ -8,6 +9,7 @@ from gateway.demo.firms import (
     OFFICE,
     CallType,
     DemoKey,
+    DemoProject,
     DemoUser,
     Firm,
     OutcomeExample,
@@ -17,6 +19,7 @@ from gateway.identity.roles import Role
 from models.catalog import Task
 
 _STATION, _CONTROL, _REPORTS, _PILOT = "泵站采集网关", "调度中心", "运营报表", "试点项目"
+_TAX_NUMBER = "91330602MA2D5M0C35"
 _PUMPS = ("P-101", "P-102", "P-103", "P-201", "P-202")
 _CONTRACT = "pumping"
 
@@ -24,7 +27,7 @@ PUMPING = Firm(
     name="绍兴越城水务泵站",
     billing_name="绍兴越城水务泵站运营有限公司 (Shaoxing Yuecheng Pumping)",
     address="浙江省绍兴市越城区斗门街道闸前路 6 号",
-    tax_number="91330602MA2DEMO03X",
+    tax_number=_TAX_NUMBER,
     billing_email="jiesuan@yuecheng.example",
     credit_limit=8_000,
     users=(
@@ -127,5 +130,15 @@ PUMPING = Firm(
         },
         objection="当月 11 日起 P-103 停机检修 9 天，节电与模型无关，请剔除后重算。",
         answer="P-103 停机期间流量由 P-102 承担，单位电耗的基准已按流量折算；关口表读数附后。",
+    ),
+    projects=(
+        DemoProject(
+            "调度",
+            (_CONTROL, _REPORTS),
+            {"fang.zhou@yuecheng.example": "owner", "he.shifu@yuecheng.example": "member"},
+        ),
+    ),
+    fapiao_title=TitleFields(
+        "绍兴越城水务泵站运营有限公司", _TAX_NUMBER, "special", email="jiesuan@yuecheng.example"
     ),
 )

@@ -26,6 +26,7 @@ from gateway.demo.call_recorder import CallRecorder
 from gateway.demo.calls import calls_between, plan_calls_of_day
 from gateway.demo.context import DemoAccount, DemoDependencies
 from gateway.demo.dates import SHANGHAI, at_hour
+from gateway.demo.fapiao import issue_requested, request_for_paid_invoices
 from gateway.demo.firms import Firm
 from gateway.demo.outcome_contract import (
     DemoContract,
@@ -33,6 +34,7 @@ from gateway.demo.outcome_contract import (
     send_readings,
     sign_contract,
 )
+from gateway.demo.projects import set_monthly_budgets
 from gateway.demo.state import mark_filled
 
 _JOBS_HOUR, _OFFICE_HOUR = 2, 10
@@ -96,6 +98,7 @@ class _Simulation:
         await self._record_calls(deps.clock.now())
         for account in self.accounts:
             await set_key_budgets(deps, account)
+            await set_monthly_budgets(deps, account)
             await invite_pending_users(deps, account)
         deps.clock.advance_to(now)
         await self._run_jobs(deps.dates.days[-1])
@@ -157,6 +160,9 @@ class _Simulation:
                 self.accounts[index] = await apply_action(deps, self.accounts[index], action)
                 self._recorder.clear_key_cache()
             await pay_due_invoices(deps, self.accounts[index])
+        await issue_requested(deps, day)
+        for account in self.accounts:
+            await request_for_paid_invoices(deps, account)
         for contract in self._contracts:
             await send_readings(deps, contract, day)
             await dispute_second_month(deps, contract)

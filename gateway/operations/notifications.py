@@ -9,6 +9,15 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.notifications.endpoints.confirmation import (
+    UNCONFIRMED,
+    Confirmation,
+    confirm_endpoints,
+    enqueue_confirmation,
+    read_token,
+)
 from billing.notifications.endpoints.deliveries import DELIVERY_ID_PREFIX, deliver_again
 from billing.notifications.endpoints.endpoints import (
     ENDPOINT_ID_PREFIX,
@@ -31,8 +40,9 @@ from billing.notifications.endpoints.fields import (
 from billing.notifications.endpoints.kinds import EMAIL
 from billing.notifications.endpoints.sending import EndpointSender
 from billing.notifications.endpoints.trial import TestedEndpoint, send_test_message
-from billing.tables import NotificationDelivery
-from gateway.identity.audit_log import Actor, record_audit_event
+from billing.tables import Account, NotificationDelivery
+from gateway.identity.audit_log import CLI_ACTOR, Actor, record_audit_event
+from gateway.operations.endpoint_confirmation import may_send
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -62,9 +72,11 @@ class NotificationService:
         kind = require_kind(new.kind)
         address = require_address(kind, new.address, self.rules)
         warning = await check_address(kind, address, self.rules)
-        checked = replace(new, address=address)
         async with self.database.transaction() as session:
+            is_confirmed = kind != EMAIL or await may_send(session, account_id, address)
+            checked = replace(new, address=address, is_confirmed=is_confirmed)
             stored = await create_endpoint(session, self.clock, self.sealer, account_id, checked)
+            await self._ask_reader(session, stored)
             place = (session, self.clock, actor, account_id, "alerts.endpoint_added")
             await record_audit_event(*place, _name(stored), _details(stored))
         return ChangedEndpoint(stored, warning)
@@ -81,9 +93,14 @@ class NotificationService:
             warning = await check_address(kind, address, self.rules)
             change = replace(change, address=address)
         async with self.database.transaction() as session:
+            if change.address is not None:
+                is_confirmed = await may_send(session, account_id, change.address)
+                change = replace(change, is_confirmed=is_confirmed)
             before = _details(await get_endpoint(session, account_id, endpoint_id))
             place = (session, self.clock, self.sealer, account_id, endpoint_id)
             stored = await update_endpoint(*place, change)
+            if change.address is not None:
+                await self._ask_reader(session, stored)
             details = {"from": before, "to": _details(stored)}
             audited = (session, self.clock, actor, account_id, "alerts.endpoint_changed")
             await record_audit_event(*audited, _name(stored), details)
@@ -106,6 +123,29 @@ class NotificationService:
             await remove_endpoint(session, self.clock, account_id, endpoint_id)
             audited = (session, self.clock, actor, account_id, "alerts.endpoint_removed")
             await record_audit_event(*audited, _name(stored), _details(stored))
+
+    async def read_confirmation(self, token: str, *, confirms: bool) -> tuple[str, str]:
+        """Return account name and address of a link's token, and confirm the address if wanted.
+
+        Raises NotificationConfirmationInvalid.
+        """
+        confirmation = read_token(self.sealer, token, self.clock.now())
+        async with self.database.transaction() as session:
+            if confirms:
+                for row in await confirm_endpoints(session, self.clock, confirmation):
+                    audited = (session, self.clock, CLI_ACTOR, row.account_id)
+                    name = ids.format_id(ENDPOINT_ID_PREFIX, row.id)
+                    await record_audit_event(*audited, "alerts.endpoint_confirmed", name)
+            account = await session.get_one(Account, confirmation.account_id)
+            return account.name, confirmation.address
+
+    async def _ask_reader(self, session: AsyncSession, stored: StoredEndpoint) -> None:
+        """Send the link of a mailbox that is not confirmed, once a day at most."""
+        row = stored.row
+        if row.disabled_reason == UNCONFIRMED:
+            confirmation = Confirmation(row.account_id, row.address)
+            place = (session, self.clock, self.sealer, confirmation)
+            await enqueue_confirmation(*place, row.language, self.sender.base_url)
 
     async def test(self, actor: Actor, account_id: UUID, endpoint_id: UUID) -> TestedEndpoint:
         """Send a test message and return its result.

@@ -1,7 +1,7 @@
 """Revokes the unused starting grant of an account whose payer has had one for another account.
 
-Payers become known with payments: WeChat Pay's openid, Alipay's buyer id, the account of a bank
-transfer. The earlier sign-up keeps its grant.
+Payers become known with payments: WeChat Pay's openid, Alipay's buyer id, Stripe's fingerprint of a
+card (also once it is stored), the account of a bank transfer. The earlier sign-up keeps its grant.
 """
 
 from datetime import timedelta

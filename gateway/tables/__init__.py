@@ -42,6 +42,7 @@ from gateway.tables.identity import (
     OneTimeToken,
     Person,
 )
+from gateway.tables.incidents import Incident, IncidentUpdate
 from gateway.tables.observations import Observation, VariantPromise
 from gateway.tables.passkeys import Passkey
 from gateway.tables.plant import (
@@ -92,6 +93,8 @@ __all__ = [
     "Feedback",
     "FileStatus",
     "GuardRules",
+    "Incident",
+    "IncidentUpdate",
     "KeptInput",
     "LineOutcome",
     "LinkedIdentity",

@@ -70,7 +70,8 @@ class PaymentResult:
 
     `transaction_id`, `minor`, `currency` and `paid_at` are set if the order was paid. `minor` is
     the order's amount as paid, before coupons that the provider itself grants the payer. `payer` is
-    the provider's id of who paid (openid, buyer id), empty if it is not said.
+    the provider's id of who paid (openid, buyer id), empty if it is not said; `payer_kind` is set
+    if ids of several methods are comparable. `is_payer_pending` says that only a query tells it.
     """
 
     number: str
@@ -80,6 +81,8 @@ class PaymentResult:
     currency: str = ""
     paid_at: datetime | None = None
     payer: str = ""
+    payer_kind: str = ""
+    is_payer_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

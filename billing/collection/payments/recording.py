@@ -5,6 +5,7 @@ what it needs under the lock of the account's billing profile, and carries it ou
 that record every other payment.
 """
 
+from datetime import datetime
 from enum import StrEnum
 
 import structlog
@@ -56,6 +57,9 @@ async def record_payment_result(
     if found is None:
         return RecordedAs.UNKNOWN_ORDER
     if _is_repeated(found, result):
+        if found.poll_at is not None and not result.is_payer_pending:
+            found.poll_at = None
+            await _record_payer(session, found, result, clock.now())
         return RecordedAs.UNCHANGED
     order = await lock_order(session, found.account_id, found.id)
     before = OrderState(order.state)
@@ -135,9 +139,19 @@ async def _credit(
             )
     order.state, order.transaction_id = OrderState.PAID.value, result.transaction_id
     order.credited_to, order.paid_at = str(change.credit), received_at
-    order.ended_at = order.poll_at = None
+    order.ended_at = None
+    # The provider is asked once more about a payment whose notification does not name the payer.
+    order.poll_at = clock.now() if result.is_payer_pending else None
     await session.flush()
-    await record_payer(session, account_id, order.method, result.payer, received_at)
+    await _record_payer(session, order, result, received_at)
+
+
+async def _record_payer(
+    session: AsyncSession, order: PaymentOrder, result: PaymentResult, paid_at: datetime
+) -> None:
+    """Record who paid an order, if the result says so."""
+    kind = result.payer_kind or order.method
+    await record_payer(session, order.account_id, kind, result.payer, paid_at)
 
 
 def payment_key(method: str, transaction_id: str) -> str:

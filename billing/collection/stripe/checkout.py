@@ -27,7 +27,7 @@ from billing.collection.stripe.checkout_client import (
     parse_session,
 )
 from billing.collection.stripe.client import parse_signed_event
-from billing.collection.stripe.info import STRIPE_CHECKOUT
+from billing.collection.stripe.info import STRIPE, STRIPE_CHECKOUT
 from billing.collection.stripe.payment_methods import PaymentMethods, parse_payment_methods
 from billing.outbox import PermanentFailure
 from infra.clock import Clock
@@ -163,6 +163,9 @@ def _result(session: CheckoutSession) -> PaymentResult:
             session.payment_intent,
             session.minor,
             session.currency,
+            payer=session.payer,
+            payer_kind=STRIPE.name,
+            is_payer_pending=not session.intent_status,
         )
     if session.status == "expired":
         return PaymentResult(session.number, TradeState.CLOSED)

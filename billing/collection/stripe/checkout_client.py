@@ -14,6 +14,7 @@ from billing.collection.stripe.client import (
     map_stripe_errors,
     metadata_value,
 )
+from billing.collection.stripe.payers import INTENT_WITH_CHARGE, intent_payer
 from billing.outbox import PermanentFailure
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ class CheckoutRequest:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutSession:
-    """A Checkout session: its status, and its payment if there is one."""
+    """A Checkout session: its status, and its payment if there is one.
+
+    `intent_status` and `payer`, the fingerprint of a card or wallet, are known of sessions with
+    an expanded payment intent; events have its id only.
+    """
 
     id: str
     number: str
@@ -50,6 +55,7 @@ class CheckoutSession:
     minor: int
     currency: str
     intent_status: str = ""
+    payer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ class CheckoutClient(StripeClient):
                 "lte": int((created_at + _LIFETIME).timestamp()),
             },
             "limit": 100,
-            "expand": ["data.payment_intent"],
+            "expand": [f"data.{INTENT_WITH_CHARGE}"],
         }
         async with map_stripe_errors():
             page = await self._api.checkout.sessions.list_async(params)
@@ -216,6 +222,7 @@ def parse_session(session: dict[str, Any]) -> CheckoutSession:
         minor=int(session["amount_total"] or 0),
         currency=str(session["currency"] or "").upper(),
         intent_status=str(intent["status"]) if is_expanded else "",
+        payer=intent_payer(intent),
     )
 
 

@@ -20,7 +20,12 @@ from billing.collection.collector import (
     PaymentDeclined,
 )
 from billing.collection.stripe.info import STRIPE
-from billing.collection.stripe.values import StripeCreditNote, StripeCreditNoteRequest
+from billing.collection.stripe.payers import INTENT_WITH_CHARGE, intent_payer, method_payer
+from billing.collection.stripe.values import (
+    StoredMethod,
+    StripeCreditNote,
+    StripeCreditNoteRequest,
+)
 from billing.outbox import PermanentFailure, RetryLater
 from infra.lazy_import import LazyModule
 
@@ -236,11 +241,16 @@ class StripeClient:
             "invoice": stripe_id,
             "status": "paid",
             "limit": 100,
+            "expand": [f"data.payment.{INTENT_WITH_CHARGE}"],
         }
         async with map_stripe_errors():
             page = await self._api.invoice_payments.list_async(params)
             return [
-                CollectedPayment(item.id, item.amount_paid or 0)
+                CollectedPayment(
+                    item.id,
+                    item.amount_paid or 0,
+                    intent_payer(item.payment.to_dict().get("payment_intent")),
+                )
                 async for item in page.auto_paging_iter()
                 if item.payment.type != "payment_record" and item.amount_paid
             ]
@@ -279,18 +289,22 @@ class StripeClient:
         async with map_stripe_errors():
             return (await self._api.invoices.retrieve_async(stripe_id)).hosted_invoice_url
 
-    async def find_setup_payment_method(self, setup_intent: str) -> tuple[str, str] | None:
-        """Return (customer, payment method) of a succeeded setup intent.
+    async def find_setup_payment_method(self, setup_intent: str) -> StoredMethod | None:
+        """Return the payment method of a succeeded setup intent, with its customer.
 
         Returns None if the setup did not succeed, or if a later setup of the customer succeeded
         since: events arrive out of order.
         """
         async with map_stripe_errors():
-            setup = await self._api.setup_intents.retrieve_async(setup_intent)
-            if setup.status != "succeeded" or not setup.customer or not setup.payment_method:
+            found = await self._api.setup_intents.retrieve_async(
+                setup_intent, {"expand": ["payment_method"]}
+            )
+            setup = found.to_dict()
+            customer, method = setup["customer"], setup["payment_method"]
+            if setup["status"] != "succeeded" or not customer or not method:
                 return None
             params: stripe_params.SetupIntentListParams = {
-                "customer": str(setup.customer),
+                "customer": customer,
                 "limit": 100,
             }
             page = await self._api.setup_intents.list_async(params)
@@ -298,7 +312,7 @@ class StripeClient:
                 item.id async for item in page.auto_paging_iter() if item.status == "succeeded"
             )
             newest = await anext(succeeded)  # never empty: it has at least `setup`
-        result = (str(setup.customer), str(setup.payment_method))
+        result = StoredMethod(customer, method["id"], method_payer(method))
         return result if newest == setup_intent else None
 
     async def list_events(

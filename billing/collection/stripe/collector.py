@@ -196,8 +196,10 @@ class StripeCollector:
             return InvoiceChanged(object_id)
         if event.kind != SETUP_SUCCEEDED:
             return None
-        setup = await self._client.find_setup_payment_method(object_id)
-        return None if setup is None else PaymentMethodStored(*setup, occasion=object_id)
+        found = await self._client.find_setup_payment_method(object_id)
+        if found is None:
+            return None
+        return PaymentMethodStored(found.customer, found.payment_method, object_id, found.payer)
 
 
 def create_stripe_collector(settings: Settings) -> StripeCollector | None:

@@ -1,4 +1,4 @@
-"""Value types for Stripe's credit notes, independent of Stripe's library.
+"""Value types for Stripe's credit notes and payment methods, independent of Stripe's library.
 
 Amounts are minor units.
 """
@@ -27,3 +27,12 @@ class StripeCreditNote:
 
     our_reference: str | None
     refunded: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMethod:
+    """A payment method that a customer has stored, with its fingerprint, empty if it has none."""
+
+    customer: str
+    payment_method: str
+    payer: str

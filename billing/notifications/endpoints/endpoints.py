@@ -15,6 +15,7 @@ from billing.accounts.profiles import lock_profile
 from billing.events.emission import IS_PRESENT, add_alert_target_endpoint
 from billing.notifications.alert_targets import get_alert_target, update_alert_target
 from billing.notifications.endpoints.addresses import Address, read_address, seal_address
+from billing.notifications.endpoints.confirmation import UNCONFIRMED, require_confirmed
 from billing.notifications.endpoints.fields import (
     NotificationEndpointInvalid,
     mask_address,
@@ -24,7 +25,7 @@ from billing.notifications.endpoints.fields import (
     require_language,
     require_secret,
 )
-from billing.notifications.endpoints.kinds import WEBHOOK
+from billing.notifications.endpoints.kinds import EMAIL, WEBHOOK
 from billing.tables import NotificationDelivery, NotificationEndpoint
 from infra import ids
 from infra.clock import Clock
@@ -56,7 +57,10 @@ class TooManyNotificationEndpoints(AppError):
 
 @dataclass(frozen=True, slots=True)
 class NewEndpoint:
-    """An endpoint to create; `address` has passed `require_address`."""
+    """An endpoint to create; `address` has passed `require_address`.
+
+    One that is not confirmed stays disabled until its reader has agreed.
+    """
 
     kind: str
     address: str
@@ -64,11 +68,15 @@ class NewEndpoint:
     description: str = ""
     language: str = "zh"
     enabled_events: Sequence[str] = ("*",)
+    is_confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointChange:
-    """Values to change; None leaves a value. `address` has passed `require_address`."""
+    """Values to change; None leaves a value. `address` has passed `require_address`.
+
+    `is_confirmed` is of a new address.
+    """
 
     address: str | None = None
     secret: str | None = None
@@ -76,6 +84,7 @@ class EndpointChange:
     language: str | None = None
     enabled_events: Sequence[str] | None = None
     enabled: bool | None = None
+    is_confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,8 @@ async def create_endpoint(
         description=require_description(fields.description),
         language=require_language(fields.language),
         enabled_events=require_events(fields.enabled_events),
+        enabled=fields.is_confirmed,
+        disabled_reason="" if fields.is_confirmed else UNCONFIRMED,
         created_at=now,
         due_at=now,
     )
@@ -165,7 +176,8 @@ async def update_endpoint(
     """Change an endpoint; a webhook with another address gets a new signing secret.
 
     Pending deliveries are attempted at once after a change of address or secret, and end if the
-    endpoint is disabled. Raises NotificationEndpointNotFound, NotificationEndpointInvalid.
+    endpoint is disabled. Raises NotificationEndpointNotFound, NotificationEndpointInvalid,
+    NotificationEndpointUnconfirmed.
     """
     await lock_profile(session, account_id)
     row = await find_endpoint(session, account_id, endpoint_id)
@@ -176,8 +188,7 @@ async def update_endpoint(
     if change.enabled_events is not None:
         row.enabled_events = require_events(change.enabled_events)
     made = await _change_address(session, sealer, row, change)
-    if change.enabled is not None:
-        row.enabled, row.disabled_reason = change.enabled, "" if change.enabled else "owner"
+    _change_state(row, change)
     if change.address is not None or change.secret is not None or change.enabled:
         row.failing_since, row.failures, row.attempts, row.due_at = None, 0, 0, clock.now()
         await _make_due(session, row, clock)
@@ -237,6 +248,23 @@ async def end_pending(session: AsyncSession, endpoint: NotificationEndpoint, rea
         )
         .values(status="failed", last_error=reason)
     )
+
+
+def _change_state(row: NotificationEndpoint, change: EndpointChange) -> None:
+    """Enable or disable an endpoint. Raises NotificationEndpointUnconfirmed.
+
+    A mailbox that is not confirmed can only be enabled by its reader.
+    """
+    if change.address is not None and row.kind == EMAIL:
+        if not change.is_confirmed:
+            row.enabled, row.disabled_reason = False, UNCONFIRMED
+        elif row.disabled_reason == UNCONFIRMED:
+            row.enabled, row.disabled_reason = True, ""
+    if change.enabled:
+        require_confirmed(row)
+        row.enabled, row.disabled_reason = True, ""
+    elif change.enabled is not None and row.disabled_reason != UNCONFIRMED:
+        row.enabled, row.disabled_reason = False, "owner"
 
 
 async def _make_due(session: AsyncSession, endpoint: NotificationEndpoint, clock: Clock) -> None:

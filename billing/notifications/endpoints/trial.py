@@ -12,6 +12,7 @@ from billing.accounts.profiles import lock_profile
 from billing.events.emission import new_delivery
 from billing.events.texts import event_texts
 from billing.events.types import TEST_EVENT
+from billing.notifications.endpoints.confirmation import require_confirmed
 from billing.notifications.endpoints.endpoints import ENDPOINT_ID_PREFIX, find_endpoint
 from billing.notifications.endpoints.outgoing import Turn, record_result, to_outgoing, to_recipient
 from billing.notifications.endpoints.sending import ENDPOINTS_PAGE, EndpointSender, SendResult
@@ -53,7 +54,7 @@ async def send_test_message(
 ) -> TestedEndpoint:
     """Send a test message to an endpoint, also to a disabled one, outside of any transaction.
 
-    Raises NotificationEndpointNotFound, NotificationTestTooSoon.
+    Raises NotificationEndpointNotFound, NotificationEndpointUnconfirmed, NotificationTestTooSoon.
     """
     sent_at = clock.now()
     async with database.transaction() as session:
@@ -70,6 +71,7 @@ async def _prepare(
     """Store the test event and its delivery."""
     await lock_profile(session, account_id)
     endpoint = await find_endpoint(session, account_id, endpoint_id)
+    require_confirmed(endpoint)
     await _require_interval(session, account_id, endpoint_id, now)
     event_id = ids.new_id()
     name = ids.format_id(ENDPOINT_ID_PREFIX, endpoint_id)

@@ -21,6 +21,7 @@ from gateway.api.admin.credit.policies import AdminCreditPolicyRoutes
 from gateway.api.admin.credit.securities import AdminDepositRoutes, AdminGuaranteeRoutes
 from gateway.api.admin.disputes import AdminLineDisputeRoutes, AdminOutcomeDisputeRoutes
 from gateway.api.admin.fapiao import AdminFapiaoRoutes
+from gateway.api.admin.incidents import AdminIncidentRoutes
 from gateway.api.admin.invoices import AdminBillingRunRoutes, AdminInvoiceRoutes
 from gateway.api.admin.keys import AdminAccountKeyRoutes
 from gateway.api.admin.limits import AdminLimitRoutes
@@ -76,6 +77,7 @@ ADMIN_ROUTES: Sequence[ControllerRouterHandler] = (
     AdminReconciliationRoutes,
     AdminEntityRoutes,
     AdminPeopleRoutes,
+    AdminIncidentRoutes,
     AdminAuditRoutes,
 )
 ORGANIZATION_ROUTES: Sequence[ControllerRouterHandler] = (

@@ -38,6 +38,7 @@ from gateway.dashboard.pages.usage.cost_chart import (
     day_labels,
     period_day_starts,
 )
+from gateway.incidents.store import list_open_incidents
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.translations import gettext_noop
@@ -75,11 +76,13 @@ async def show_overview(
         return page.redirect("/dashboard/platform")
     async with database.transaction() as session:
         data = await _load_overview(session, clock, page)
+        incidents = await list_open_incidents(session)
     now = clock.now()
     steps = next_steps(_account_state(data), now, page.allowed_page_names)
     return page.render(
         "overview.html",
         found=data,
+        incidents=incidents,
         charts=_overview_chart(page, data, now),
         steps=steps,
         zone=parse_time_zone(data.period.time_zone),

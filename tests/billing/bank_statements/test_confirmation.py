@@ -79,7 +79,9 @@ class TestConfirmation:
         assert (await confirmed(story, line)).decided_by == "Li"
         assert (await confirm_exact_lines(story.database, story.clock, "Li")).confirmed == []
         assert await firm.wallet() == "0.00"
-        assert await story.differences() == ()
+        assert [one.check for one in await story.differences()] == [
+            "Bank lines that differ from their invoice are decided"
+        ]
 
     async def test_flagged_line_is_confirmed_by_a_person(self, story: Story) -> None:
         """An overpayment goes to the wallet; the payer's name is known from then on."""

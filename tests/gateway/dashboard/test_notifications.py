@@ -10,7 +10,7 @@ from tests.gateway.dashboard.api_reading import api
 from tests.support.billing.making import sql
 from tests.support.billing.notifying import make_dispatcher
 from tests.support.dashboard.firm import Firm
-from tests.support.dashboard.looking import words
+from tests.support.dashboard.looking import client, words
 from tests.support.gateway.errors import error_of
 
 URL = "/dashboard/notifications"
@@ -27,6 +27,59 @@ async def firm(shared_firm: Firm) -> Firm:
 async def endpoints(firm: Firm) -> list[dict[str, Any]]:
     data: list[dict[str, Any]] = (await api(firm, API))["data"]
     return data
+
+
+async def own_address(firm: Firm) -> str:
+    """The address of the owner, which needs no confirmation."""
+    query = "select email from person where id = :id"
+    ((email,),) = await sql(firm.gateway.parts.database, query, id=firm.owner.person_id)
+    return str(email)
+
+
+async def mailed_link(firm: Firm) -> str:
+    """The path of the link in the only e-mail that asks for a confirmation."""
+    query = "select payload from outbox where subject like 'notification_endpoint_confirmation:%'"
+    ((payload,),) = await sql(firm.gateway.parts.database, query)
+    found = re.search(r"(/dashboard/confirm-notifications/\S+)", payload["text"])
+    assert found is not None
+    return found[1]
+
+
+async def test_mailbox_of_somebody_else_receives_nothing_until_its_reader_agrees(
+    firm: Firm,
+) -> None:
+    http = firm.gateway.http
+    body = {"kind": "email", "address": "boss@plant.example", "language": "en"}
+    made = [(await http.post(API, json=body)).json() for _ in range(2)]
+    assert [one["disabled_reason"] for one in made] == ["unconfirmed", "unconfirmed"]
+    place = f"{API}/{made[0]['id']}"
+    for answer in (
+        await http.post(f"{place}/test"),
+        await http.post(place, json={"enabled": True}),
+    ):
+        assert (answer.status_code, error_of(answer)["code"]) == (
+            409,
+            "notification_endpoint_unconfirmed",
+        )
+    # Disabling it first is no way around.
+    assert (await http.post(place, json={"enabled": False})).json()["status"] == "disabled"
+    assert (await http.post(place, json={"enabled": True})).status_code == 409
+    assert "Nothing is sent until" in words(await firm.owner.page(f"{URL}/{made[0]['id']}"))
+    link = await mailed_link(firm)
+    async with client(firm.gateway.url) as reader:
+        assert "boss@plant.example" in (await reader.get(link)).text
+        assert (await http.get(place)).json()["status"] == "disabled"
+        for _ in range(2):
+            assert "Mailbox confirmed" in words((await reader.post(link)).text)
+        for wrong in (link[:-6], f"{link}A", "/dashboard/confirm-notifications/x"):
+            assert (await reader.post(wrong)).status_code == 410
+    assert {(await http.get(f"{API}/{one['id']}")).json()["status"] for one in made} == {"enabled"}
+    moved = (await http.post(place, json={"address": "other@plant.example"})).json()
+    assert (moved["status"], moved["disabled_reason"]) == ("disabled", "unconfirmed")
+    for one in made:
+        await http.delete(f"{API}/{one['id']}")
+    async with client(firm.gateway.url) as reader:
+        assert (await reader.get(link)).status_code == 410
 
 
 async def test_page_adds_a_robot_and_shows_no_key(firm: Firm) -> None:
@@ -120,7 +173,7 @@ async def test_endpoint_is_disabled_enabled_and_removed(firm: Firm) -> None:
 
 async def test_api_creates_changes_tests_and_removes(firm: Firm) -> None:
     http = firm.gateway.http
-    body = {"kind": "email", "address": "li@acme.example", "enabled_events": ["invoices"]}
+    body = {"kind": "email", "address": await own_address(firm), "enabled_events": ["invoices"]}
     made = (await http.post(API, json=body)).json()
     place = f"{API}/{made['id']}"
     changed = (await http.post(place, json={"language": "en", "enabled": False})).json()

@@ -38,6 +38,7 @@ SIGNED_OUT = {
     "enter_code",
     "send_another_code",
     "ask_for_review",
+    "confirm_mailbox",
 }
 
 

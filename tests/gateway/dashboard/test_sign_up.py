@@ -1,9 +1,7 @@
 """Sign-up pages, API and review page over one gateway: what a person and an operator see."""
 
 import re
-import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,18 +11,16 @@ from gateway.identity.roles import Role
 from infra.clock import SystemClock
 from infra.database.database import Database
 from tests.support.builders import Emptying, Gateway, run_gateway, settings
-from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows
 from tests.support.dashboard.looking import Looker, client, looker, words
-from tests.support.fakes.payments.alipay import run_fake_alipay
+from tests.support.dashboard.sign_ups import SIGN_UP, fields, mailed_code, payment_values
 from tests.support.fakes.payments.wechat_pay import FakeWeChatPay, run_fake_wechat_pay
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.desks import PASSWORD, Desk
 from tests.support.gateway.errors import error_of
-from tests.support.gateway.signing_up import VERSIONS, credit_code, write_texts
-from tests.support.stories.payment_story import payment_settings
+from tests.support.gateway.signing_up import VERSIONS, write_texts
 from tests.support.stories.story import Calendar
 
-PAGE = "/dashboard/sign-up"
+PAGE = SIGN_UP
 REVIEWS = "/dashboard/platform/signups"
 
 
@@ -65,14 +61,6 @@ async def open_gateway(
             yield running
 
 
-async def payment_values(wechat_pay: FakeWeChatPay, folder: Path) -> dict[str, Any]:
-    """Settings of payments by WeChat Pay; no HTTPS, so that browsers keep their session."""
-    async with run_fake_alipay(SystemClock()) as alipay:
-        values = payment_settings(wechat_pay, alipay, folder)
-    kept = {name: value for name, value in values.items() if not name.startswith("alipay")}
-    return {**kept, "public_url": "http://maas.example"}
-
-
 @pytest.fixture
 async def visitor(open_gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
     async with client(open_gateway.url) as http:
@@ -83,30 +71,6 @@ async def visitor(open_gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
 async def operator(open_gateway: Gateway) -> AsyncIterator[Looker]:
     async with looker(open_gateway.url, open_gateway.parts, None, Role.OPERATOR) as one:
         yield one
-
-
-def fields(number: int = 1, **values: str) -> dict[str, str]:
-    return {
-        "company_name": f"Ningbo Works {number} <b>Ltd</b>",
-        "credit_code": credit_code(number),
-        "contact_name": "Li Xuemei",
-        "email": f"li@plant{number}.example",
-        "password": PASSWORD,
-        "terms_version": VERSIONS["terms"],
-        "privacy_version": VERSIONS["privacy"],
-        "accepted": "yes",
-        **values,
-    }
-
-
-async def mailed_code(gateway: Gateway) -> str:
-    """The code of the latest e-mail."""
-    parts = gateway.parts
-    desk = Desk(parts.database, Calendar(), parts.identity)
-    (*_, (_, _, text)) = await desk.mails("signup_code")
-    found = re.search(r"^\d{6}$", text, re.MULTILINE)
-    assert found is not None
-    return found[0]
 
 
 async def signed_up(
@@ -249,47 +213,3 @@ async def test_metrics_count_sign_ups_and_the_oldest_review(
     text = (await open_gateway.http.get("/metrics")).text
     assert re.search(r'^maas_signups\{outcome="review"\} [1-9]', text, re.MULTILINE)
     assert re.search(r"^maas_signup_review_oldest_timestamp_seconds 1\.", text, re.MULTILINE)
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(NEEDS_BROWSER[1].args[0], reason="no chromium is installed")
-async def test_browser_needs_nine_clicks_to_a_payment_and_the_first_call(
-    open_gateway: Gateway, browser: Windows, wechat_pay: FakeWeChatPay
-) -> None:
-    """Clicks on links, buttons and boxes; typing, the e-mail and the phone are not counted."""
-    clicks: list[str] = []
-    began = time.monotonic()
-    async with browser.tab("en-US", 1440) as page:
-
-        async def click(selector: str) -> None:
-            clicks.append(selector)
-            await page.click(selector)
-
-        await page.goto(f"{open_gateway.url}/dashboard/sign-in")
-        await click(f"a[href='{PAGE}']")
-        for name in ("company_name", "credit_code", "contact_name", "email", "password"):
-            await page.fill(f"#{name}", fields(3)[name])
-        await click("#accepted")
-        await click("main form button")
-        await page.wait_for_selector("#code")
-        await page.fill("#code", await mailed_code(open_gateway))
-        await click("main form button")
-        await page.wait_for_selector("[data-copies]")
-        await click("[data-copies]")
-        await click("a[href='/dashboard/wallet']")
-        await page.fill("#amount", "50")
-        await click("form[action='/dashboard/wallet'] button")
-        await page.wait_for_selector(".qr")
-        number = page.url.rpartition("pord_")[2]
-        wechat_pay.pays(number)
-        body, headers = wechat_pay.payment_notification(number)
-        path = "/collectors/wechat_pay/notifications"
-        assert (await open_gateway.http.post(path, content=body, headers=headers)).status_code < 300
-        await page.wait_for_selector("text=added to your wallet")
-        await click("nav a[href='/dashboard/playground']")
-        await page.fill("#prompt", "one two")
-        await click("#play button:not([type=button])")
-        await page.wait_for_selector("#played a")
-    seconds = time.monotonic() - began
-    assert len(clicks) == 9, clicks
-    assert seconds < 240

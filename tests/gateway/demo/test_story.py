@@ -1,12 +1,14 @@
 """Demo data: all records reconcile, and each firm has the data that its pages show."""
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, select
 
 from billing.accounts.profiles import get_profile
+from billing.fapiao.requests import list_fapiaos
 from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
 from billing.invoice_documents.invoice_list import InvoiceListItem, list_invoices
 from billing.invoices.usage_position import load_usage_position
@@ -25,6 +27,10 @@ from gateway.identity.links import Links
 from gateway.identity.services import build_identity
 from gateway.identity.session_lookup import find_viewer
 from gateway.identity.team import list_members
+from gateway.projects.keys import list_project_keys
+from gateway.projects.members import list_members as list_project_members
+from gateway.projects.projects import list_projects
+from gateway.projects.views import load_project_views
 from infra.clock import SystemClock
 from infra.secrets.secret_key import secret_key
 from tests.gateway.demo.filled import Filled
@@ -137,6 +143,46 @@ class TestEveryDemoFirm:
                     and quota.period_start == month
                 ]
                 assert len(capped) == 1
+
+
+class TestProjectsAndFapiao:
+    async def test_each_firm_has_a_project_with_people_keys_usage_and_a_budget(
+        self, filled: Filled
+    ) -> None:
+        async with filled.database.transaction() as session:
+            for place in ALL:
+                account_id = (await filled.account(place)).id
+                rows = await list_projects(session, account_id)
+                views = await load_project_views(session, account_id, rows, CLOCK.now())
+                own = [view for view in views if not view.row.is_default]
+                assert own
+                for view in own:
+                    assert await list_project_members(session, account_id, view.row.id)
+                    assert await list_project_keys(session, account_id, view.row.id)
+                    budget = view.budgets["monthly"]
+                    assert budget is not None
+                    assert 0 <= budget.used < budget.amount
+                shown = await list_spending_of_projects(session, account_id)
+                assert {view.row.id for view in own} <= shown
+
+    async def test_paid_invoices_have_fapiao(self, filled: Filled) -> None:
+        async with filled.database.transaction() as session:
+            for place in ALL:
+                account_id = (await filled.account(place)).id
+                rows = await list_fapiaos(session, account_id, 100)
+                paid = [
+                    one.invoice.id
+                    for one in await invoices(session, filled, place)
+                    if one.invoice.status == InvoiceStatus.PAID
+                ]
+                assert {row.invoice_id for row in rows} <= set(paid)
+                assert any(row.status == "issued" and row.number for row in rows)
+
+
+async def list_spending_of_projects(session: AsyncSession, account_id: UUID) -> set[UUID]:
+    """The projects with calls."""
+    query = text("select distinct project_id from usage where account_id = :of")
+    return {row[0] for row in await session.execute(query, {"of": account_id}) if row[0]}
 
 
 class TestMachiningFirm:

@@ -7,11 +7,17 @@ from tests.support.fakes.stripe.resources.payment_methods import resolve
 
 
 def pay(account: Account, invoice_id: str, card: str) -> None:
-    """Pay an open invoice. Raises `Refusal` with the error of the page."""
+    """Pay an open invoice by a card, or by Alipay where the invoice takes it.
+
+    Raises `Refusal` with the error of the page.
+    """
     invoice = account.get("invoice", invoice_id, "invoice")
     if invoice["status"] not in ("open", "uncollectible"):
         raise not_open()
-    refusal = settling.attempt(account, invoice, resolve(account, card, "payment_method"))
+    method = resolve(account, card, "payment_method")
+    if method["type"] not in (invoice["payment_settings"]["payment_method_types"] or ["card"]):
+        raise invalid("The payment method is not offered for this invoice.", param="payment_method")
+    refusal = settling.attempt(account, invoice, method)
     if refusal is not None:
         raise refusal
 

@@ -1,6 +1,7 @@
-"""Stripe's test cards: the result of attachment, setup and charge of each.
+"""Stripe's test cards, and Alipay: the result of attachment, setup and charge of each.
 
-Owns the `pm_card_…` names, which stand for a new payment method wherever one is asked for.
+Owns the `pm_card_…` names, which stand for a new payment method wherever one is asked for, and
+`alipay`, which the customer chooses on Stripe's page.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from tests.support.fakes.stripe.account import Account, Obj
 
 @dataclass(frozen=True)
 class Card:
-    """The behaviour of a card; by default all operations succeed."""
+    """The behaviour of a card, or of Alipay; by default all operations succeed."""
 
     last4: str
     brand: str = "visa"
@@ -21,6 +22,7 @@ class Card:
     authenticates: bool = False
     decline_code: str = "generic_decline"
     message: str = "Your card was declined."
+    type: str = "card"
 
 
 TEST_CARDS = MappingProxyType(
@@ -37,6 +39,16 @@ TEST_CARDS = MappingProxyType(
         ),
         "pm_card_chargeCustomerFail": Card("0341", charges=False),
         "pm_card_authenticationRequired": Card("3184", authenticates=True),
+        "alipay": Card("", brand="alipay", attaches=False, type="alipay"),
+    }
+)
+
+
+_ALIPAY = MappingProxyType(
+    {
+        "buyer_id": "2088102116773037",
+        "fingerprint": "fingerprintAlipay",
+        "transaction_id": "2026110122001473071430000000",
     }
 )
 
@@ -53,13 +65,13 @@ def new_method(account: Account, name: str) -> Obj:
         "object": "payment_method",
         "allow_redisplay": "unspecified",
         "billing_details": blank_billing_details(),
-        "card": _card(card),
+        card.type: _card(card) if card.type == "card" else {},
         "created": account.now(),
         "customer": None,
         "customer_account": None,
         "livemode": False,
         "metadata": {},
-        "type": "card",
+        "type": card.type,
     }
     account.private.cards[method["id"]] = name
     return account.add(method)
@@ -95,7 +107,9 @@ def _card(card: Card) -> dict[str, Any]:
 
 
 def charged_details(method: Obj) -> dict[str, Any]:
-    """The card details of a charge."""
+    """The details of a charge by card or Alipay."""
+    if method["type"] == "alipay":
+        return {"alipay": {**_ALIPAY}, "type": "alipay"}
     card = method["card"]
     kept = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding")
     details = {key: card[key] for key in (*kept, "last4", "regulated_status", "wallet")}
