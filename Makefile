@@ -161,6 +161,10 @@ replicas: $(TESTED)
 bench-database: $(TESTED)
 	$(BIN)/python -m load.bench.database
 
+# Readings of plant points: ingestion, reading, filters and compression (SERIES, CSV files).
+bench-readings: $(TESTED)
+	$(BIN)/python -m load.bench.readings $(if $(SERIES),--series $(SERIES))
+
 # Corrections of three firms become a version of the shared model, or do not; an hour or more.
 bench-improving: $(TESTED)
 	$(BIN)/python -m load.bench.feedback_training

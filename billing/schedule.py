@@ -55,7 +55,8 @@ class Worker:
     `collector` is None if none is configured. `measure` computes measured effects; `improve`
     trains new versions of shared models from customers' feedback, `check_inputs` compares the
     inputs of customers' models with those of their training. `tend_signups` deletes old sign-ups
-    and revokes starting grants of accounts with one payer. `payments` asks payment providers
+    and revokes starting grants of accounts with one payer. `tend_readings` compresses and expires
+    readings of plant points. `payments` asks payment providers
     about orders and refunds, `top_ups` charges saved payment methods; None if none is configured.
     `dispatcher` sends to notification endpoints.
     """
@@ -72,6 +73,7 @@ class Worker:
     check_inputs: Callable[[], Awaitable[None]] | None = None
     payments: PaymentPoller | None = None
     tend_signups: Callable[[], Awaitable[None]] | None = None
+    tend_readings: Callable[[], Awaitable[None]] | None = None
     top_ups: AutoTopUpRunner | None = None
 
     async def aggregate_usage(self) -> int:
@@ -169,6 +171,11 @@ class Worker:
         if self.tend_signups is not None:
             await self.tend_signups()
 
+    async def store_readings(self) -> None:
+        """Merge buffered readings of plant points into blocks, and delete expired ones."""
+        if self.tend_readings is not None:
+            await self.tend_readings()
+
 
 # Job name -> cron expression (a sixth field is seconds) and function.
 _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
@@ -187,6 +194,7 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "drift": ("*/5 * * * *", Worker.check_drift),
     "improve": ("*/10 * * * *", Worker.improve_models),
     "signups": ("*/5 * * * *", Worker.check_signups),
+    "readings": ("* * * * *", Worker.store_readings),
 }
 _AGGREGATION_CRON = "* * * * * */10"
 _CLEANUP_CRON = "* * * * * */20"

@@ -19,6 +19,7 @@ from gateway.api.exception_handlers import (
 from gateway.api.inference import inference_routes
 from gateway.api.mcp import mcp_route
 from gateway.api.openapi.document import assets_router, document_route, openapi_config
+from gateway.api.plant.ingestion import ReadingIngestion
 from gateway.api.routes import API_ROUTES
 from gateway.asgi.log_context import bind_request
 from gateway.components import Components, dependencies
@@ -52,7 +53,6 @@ from gateway.process.database_pools import (
     ConnectionFactory,
     create_connections,
 )
-from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
 from gateway.process.integrations import (
     create_address_rules,
@@ -63,6 +63,7 @@ from gateway.process.integrations import (
 )
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
 from gateway.process.own_models import OwnModelParts, build_own_models
+from gateway.process.plant import build_plant
 from gateway.process.shared_components import SharedComponents, build_shared
 from gateway.process.stage_factory import build_stages
 from gateway.quota.request_limits import RequestLimits
@@ -137,7 +138,6 @@ def build_components(
         background_runner=create_background_runner(shared, pipeline),
         batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
         own_models=own,
-        document_queue=DocumentQueue(),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
         offers=own.offers,
@@ -146,6 +146,8 @@ def build_components(
         toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
         identity=_build_identity(settings, clock, database, pepper, passwords),
         signups=build_signups(settings, clock, database, passwords),
+        plant=build_plant(shared, settings, clock),
+        reading_ingestion=_reading_ingestion(shared, settings, clock, catalog, stages),
         pepper=pepper,
         upstream_monitor=shared.monitor,
         catalog_reloader=_build_reloader(shared, settings, clock, catalog, stages, model_selector),
@@ -193,6 +195,15 @@ def _ingestion_runner(
         timing=shared.timing,
     )
     return IngestionRunner(dependencies)
+
+
+def _reading_ingestion(
+    shared: SharedComponents, settings: Settings, clock: Clock, catalog: Catalog, stages: Stages
+) -> ReadingIngestion:
+    """Build the component that stores readings of plant points."""
+    database, metrics = shared.connections.handlers, shared.metrics.readings
+    calls, call_metrics = stages.internal_calls, stages.call_metrics
+    return ReadingIngestion(database, clock, settings, catalog, calls, call_metrics, metrics)
 
 
 def _fine_tuning_runner(
@@ -345,7 +356,7 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
 def lifespan_of(components: Components) -> Lifespan:
     """Return the context manager that starts the components in order and stops them in reverse."""
     close_callbacks = [connection.close for connection in components.connections.all]
-    close_callbacks.append(components.checkout.close)
+    close_callbacks += [components.checkout.close, components.plant.graphs.close]
     if components.collector is not None:
         close_callbacks.append(components.collector.close)
     started = (

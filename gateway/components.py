@@ -1,6 +1,7 @@
 """The components of one gateway process, and Litestar's dependency injection of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from litestar.di import Provide
 
@@ -11,6 +12,7 @@ from gateway.access.propagation import Propagation
 from gateway.api.audit import provide_audit
 from gateway.api.billing.organization_usage import provide_usage_parameters
 from gateway.api.billing.usage import provide_principal
+from gateway.api.plant.ingestion import ReadingIngestion
 from gateway.batches.creation import BatchCreation
 from gateway.batches.offers import BatchOffers
 from gateway.batches.runner import BatchRunner
@@ -38,6 +40,7 @@ from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
 from gateway.process.own_models import OwnModelParts
+from gateway.process.plant import PlantParts
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.quota.request_limits import RequestLimits
@@ -83,7 +86,6 @@ class Components:
     upstream: UpstreamClient
     model_selector: ModelSelector
     model_metadata: ModelMetadata
-    document_queue: DocumentQueue
     request_limits: RequestLimits
     variant_removal: VariantRemoval
     fine_tuning_runner: FineTuningRunner
@@ -104,6 +106,9 @@ class Components:
     upstream_monitor: UpstreamMonitor
     catalog_reloader: CatalogReloader
     signups: SignupService
+    plant: PlantParts
+    reading_ingestion: ReadingIngestion
+    document_queue: DocumentQueue = field(default_factory=DocumentQueue)
 
     @property
     def batch_runner(self) -> BatchRunner:
@@ -179,13 +184,21 @@ _INJECTABLE = (
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
-    "prompt_counts",
+    *("prompt_counts", "reading_ingestion"),
     *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
     *("notifications", "secure", "settings", "signups"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
 # Those of `Components.own_models`.
 _INJECTABLE_OF_OWN_MODELS = ("comparison_offers", "comparison_runner")
+# Those of `Components.plant`, by parameter name.
+_INJECTABLE_OF_PLANT = MappingProxyType(
+    {
+        "plant_counts": "counts",
+        "plant_graphs": "graphs",
+        "plant_importer": "importer",
+    }
+)
 
 
 def dependencies(components: Components) -> dict[str, Provide]:
@@ -197,6 +210,9 @@ def dependencies(components: Components) -> dict[str, Provide]:
     return {
         **{name: _provide(components, name) for name in _INJECTABLE},
         **{name: _provide_of_own_models(components, name) for name in _INJECTABLE_OF_OWN_MODELS},
+        **{
+            name: _provide_of_plant(components, part) for name, part in _INJECTABLE_OF_PLANT.items()
+        },
         "audit": Provide(provide_audit),
         "principal": Provide(provide_principal),
         "usage_parameters": Provide(provide_usage_parameters),
@@ -211,3 +227,8 @@ def _provide(components: Components, name: str) -> Provide:
 def _provide_of_own_models(components: Components, name: str) -> Provide:
     """Return the dependency that looks up the part `name` of own models for each request."""
     return Provide(lambda: getattr(components.own_models, name), sync_to_thread=False)
+
+
+def _provide_of_plant(components: Components, part: str) -> Provide:
+    """Return the dependency that looks up a part of the plant model for each request."""
+    return Provide(lambda: getattr(components.plant, part), sync_to_thread=False)

@@ -18,6 +18,8 @@ from billing.notifications.endpoints.dispatch import Dispatcher
 from billing.schedule import Worker, create_job_app
 from gateway.drift.check import DriftCheck
 from gateway.observations.check import PromiseCheck
+from gateway.plant.readings.storage.compaction import compact
+from gateway.plant.readings.storage.retention import RetentionDefaults, maintain_partitions
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.integrations import (
     create_auto_top_ups,
@@ -80,6 +82,7 @@ async def run_worker(settings: Settings) -> None:
                 check_inputs=_model_checks(database),
                 payments=PaymentPoller(database, SystemClock(), checkout),
                 tend_signups=_signup_checks(database, settings),
+                tend_readings=_reading_upkeep(database, settings),
                 top_ups=top_ups,
             )
             app = create_job_app(url, worker)
@@ -115,6 +118,20 @@ def _signup_checks(database: Database, settings: Settings) -> Callable[[], Await
         await revoke_shared_grants(database, clock, messages)
 
     return check
+
+
+def _reading_upkeep(database: Database, settings: Settings) -> Callable[[], Awaitable[None]]:
+    """Return the job that compresses readings of plant points and deletes expired ones."""
+    clock = SystemClock()
+    defaults = RetentionDefaults(
+        settings.readings_retention_days, settings.readings_rollup_retention_days
+    )
+
+    async def tend() -> None:
+        await maintain_partitions(database, clock, defaults)
+        await compact(database, clock)
+
+    return tend
 
 
 async def _run_jobs_until_stopped(app: procrastinate.App) -> None:

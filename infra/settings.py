@@ -18,6 +18,8 @@ from pydantic.networks import IPvAnyNetwork
 from pydantic_settings import NoDecode, SettingsConfigDict, SettingsError
 
 from infra.errors import AppError
+from infra.plant_settings import PlantSettings
+from infra.readings_settings import ReadingsSettings
 from infra.signup_settings import SignupSettings
 from infra.timing import DEFAULT_TIMING, Timing
 
@@ -34,7 +36,7 @@ class SettingsInvalid(AppError):
     code = "settings_invalid"
 
 
-class Settings(SignupSettings):
+class Settings(SignupSettings, PlantSettings, ReadingsSettings):
     """All settings with their defaults. The variable is `MAAS_` and the upper-case field name."""
 
     model_config = SettingsConfigDict(

@@ -25,7 +25,7 @@ else:
 
 # Not pint's default vocabulary: it has a thousand unreviewed names and treats a radian as 1, so
 # that 60 rpm are 6.28 1/s. In the standards a rotational speed counts turns.
-_VOCABULARY = """
+VOCABULARY = """
 micro- = 1e-6 = µ- = μ- = u-
 milli- = 1e-3 = m-
 centi- = 1e-2 = c-
@@ -108,11 +108,11 @@ def unit_conversion(unit: str, target_unit: str) -> Conversion:
     milliseconds, because a registry caches every unit string forever.
     """
     registry: pint.UnitRegistry[Any] = pint.UnitRegistry(None, non_int_type=Fraction)
-    registry.load_definitions(_VOCABULARY.split("\n"))
+    registry.load_definitions(VOCABULARY.split("\n"))
     try:
         source, target = (
-            registry.Unit(_to_pint_expression(unit)),
-            registry.Unit(_to_pint_expression(target_unit)),
+            registry.Unit(to_pint_expression(unit)),
+            registry.Unit(to_pint_expression(target_unit)),
         )
         zero, unit_value = (
             registry.Quantity(Fraction(number), source).m_as(target) for number in (0, 1)
@@ -124,7 +124,7 @@ def unit_conversion(unit: str, target_unit: str) -> Conversion:
     return Conversion(float(unit_value - zero), float(zero))
 
 
-def _to_pint_expression(unit: str) -> str:
+def to_pint_expression(unit: str) -> str:
     """Normalize a unit for pint's parser. Raises UnitUnknown for anything but products of units."""
     normalized = unicodedata.normalize("NFKC", unit[: _MAX_LENGTH + 1]).translate(dict(_SIGN_NAMES))
     if len(normalized) > _MAX_LENGTH or not _UNIT_PATTERN.fullmatch(normalized):

@@ -41,6 +41,7 @@ class BilledCall:
     rows: int | None
     images: int | None
     adaptation_seconds: int | None
+    readings: int | None
     version_id: UUID
     late: bool
     tags: Mapping[str, str] | None

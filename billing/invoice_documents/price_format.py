@@ -12,13 +12,15 @@ from billing.money import nano_text
 from billing.rating.price_kinds.price import Price
 from infra.translations import BABEL_LOCALES
 
-# Prices are listed per million tokens, per row, image or outcome, and per minute of training.
+# Prices are listed per million tokens or readings, per row, image or outcome, and per minute of
+# training.
 # By meter: how many units, and the translation keys of that quantity and of a number of units.
 _LISTED_UNITS: Mapping[str, tuple[int, str, str]] = {
     "rows": (1, "per_row", "row_count"),
     "images": (1, "per_image", "image_count"),
     "outcomes": (1, "per_outcome", "outcome_count"),
     "adaptation_seconds": (60, "per_minute", "second_count"),
+    "readings": (1_000_000, "per_million_readings", "reading_count"),
 }
 _TOKENS = (1_000_000, "per_million_tokens", "token_count")
 

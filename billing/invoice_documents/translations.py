@@ -35,6 +35,7 @@ _TEXTS: Mapping[str, str] = {
     "rows": gettext_noop("inference rows"),
     "images": gettext_noop("inference images"),
     "adaptation_seconds": gettext_noop("fine-tuning seconds"),
+    "readings": gettext_noop("stored readings"),
     # Prices: a text of each kind, and parts of texts.
     **{name: kind.text for name, kind in PRICE_KINDS.items()},
     "tier": gettext_noop("{price} up to {up_to}; "),
@@ -45,11 +46,13 @@ _TEXTS: Mapping[str, str] = {
     "per_outcome": gettext_noop("outcome"),
     "per_minute": gettext_noop("minute"),
     "per_million_tokens": gettext_noop("1M tokens"),
+    "per_million_readings": gettext_noop("1M readings"),
     "row_count": gettext_noop("{units} rows"),
     "image_count": gettext_noop("{units} images"),
     "outcome_count": gettext_noop("{units} outcomes"),
     "second_count": gettext_noop("{units} s"),
     "token_count": gettext_noop("{units} tokens"),
+    "reading_count": gettext_noop("{units} readings"),
     # Tax.
     "standard": gettext_noop("Tax rate: {percent}%."),
     "untaxed": gettext_noop("No tax is charged."),

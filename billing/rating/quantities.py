@@ -15,9 +15,9 @@ class Quantities:
     """The metered units of a call. None means unknown, which is different from zero.
 
     cached_input_tokens are a part of input_tokens, as in OpenAI's `prompt_tokens_details`. `rows`
-    and `images` are inputs of specialist models, `adaptation_seconds` is fine-tuning time.
-    reasoning_tokens are a part of output_tokens and no meter: they are information, priced as
-    output tokens and never by themselves.
+    and `images` are inputs of specialist models, `adaptation_seconds` is fine-tuning time,
+    `readings` are stored readings of plant points. reasoning_tokens are a part of output_tokens and
+    no meter: they are information, priced as output tokens and never by themselves.
     """
 
     input_tokens: int | None = None
@@ -26,6 +26,7 @@ class Quantities:
     rows: int | None = None
     images: int | None = None
     adaptation_seconds: int | None = None
+    readings: int | None = None
     reasoning_tokens: int | None = None
 
     def __post_init__(self) -> None:

@@ -198,6 +198,7 @@ class Usage(SQLModel, table=True):
     rows: int | None = Field(default=None, sa_column=Column(BigInteger))
     images: int | None = Field(default=None, sa_column=Column(BigInteger))
     adaptation_seconds: int | None = Field(default=None, sa_column=Column(BigInteger))
+    readings: int | None = Field(default=None, sa_column=Column(BigInteger))
     # A part of output_tokens, which are priced; NULL if the engine did not report them.
     reasoning_tokens: int | None = Field(default=None, sa_column=Column(BigInteger))
     cost_nano: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -198,6 +198,7 @@ class UsageTotal(SQLModel, table=True):
     rows: int = Field(sa_column=Column(BigInteger, nullable=False))
     images: int = Field(sa_column=Column(BigInteger, nullable=False))
     adaptation_seconds: int = Field(sa_column=Column(BigInteger, nullable=False))
+    readings: int = Field(sa_column=Column(BigInteger, nullable=False))
     # A part of output_tokens, for information.
     reasoning_tokens: int = Field(
         sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
@@ -224,6 +225,7 @@ class UsageTagTotal(SQLModel, table=True):
     rows: int = Field(sa_column=Column(BigInteger, nullable=False))
     images: int = Field(sa_column=Column(BigInteger, nullable=False))
     adaptation_seconds: int = Field(sa_column=Column(BigInteger, nullable=False))
+    readings: int = Field(sa_column=Column(BigInteger, nullable=False))
     cost_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 

@@ -109,6 +109,7 @@ class ProjectUsageTotal(SQLModel, table=True):
     rows: int = Field(sa_column=Column(BigInteger, nullable=False))
     images: int = Field(sa_column=Column(BigInteger, nullable=False))
     adaptation_seconds: int = Field(sa_column=Column(BigInteger, nullable=False))
+    readings: int = Field(sa_column=Column(BigInteger, nullable=False))
     cost_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 

@@ -122,7 +122,7 @@ class PriceBook:
             prices = self._prices_by_terms[version_ids] = MappingProxyType(
                 {
                     name: _model_prices(selling[0], name)
-                    for model in self._catalog.models
+                    for model in (*self._catalog.models, *self._catalog.services)
                     if (selling := [one for one in terms if one.has_model(model)])
                     for name in _product_names(selling[0], model)
                 }
@@ -138,13 +138,16 @@ def catalog_price_terms(catalog: Catalog, currency: str) -> PlanTerms:
 def catalog_prices(catalog: Catalog, currency: str) -> ListPrices:
     """Return the catalog's list prices by product and meter, in nano-units per unit.
 
-    The products are the models, and the models at the service tier of batches.
+    The products are the models, the models at the service tier of batches, and the services.
     """
     priced = [model for model in catalog.models.values() if currency in model.prices]
     batch_prices = {
         product_name(model.id, BATCH_TIER): _batch_prices(model, currency) for model in priced
     }
-    return {**{model.id: model.prices[currency] for model in priced}, **batch_prices}
+    services = {
+        one.id: one.prices[currency] for one in catalog.services.values() if currency in one.prices
+    }
+    return {**{model.id: model.prices[currency] for model in priced}, **batch_prices, **services}
 
 
 def _batch_prices(model: Model, currency: str) -> Mapping[str, int]:

@@ -41,6 +41,13 @@ from gateway.api.own_models.observations import ObservationRoutes, ObservedRepor
 from gateway.api.own_models.retraining import RetrainingRoutes
 from gateway.api.own_models.shadows import ShadowRoutes
 from gateway.api.own_models.variants import VariantRoutes
+from gateway.api.plant.assets import PlantAssetRoutes
+from gateway.api.plant.graph import PlantEntityRoutes, PlantRelationRoutes
+from gateway.api.plant.imports import PlantExportRoutes, PlantImportRoutes
+from gateway.api.plant.points import PlantMappingRoutes, PlantPointRoutes
+from gateway.api.plant.readings import InfluxRoutes, ReadingRoutes
+from gateway.api.plant.sparql import SparqlRoutes
+from gateway.api.plant.verdicts import PlantVerdictRoutes
 from gateway.api.projects.keys import ProjectKeyRoutes
 from gateway.api.projects.members import ProjectUserRoutes
 from gateway.api.projects.projects import ProjectRoutes
@@ -71,6 +78,8 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     FeedbackRoutes,
     ObservationRoutes,
     ObservedReportRoutes,
+    ReadingRoutes,
+    InfluxRoutes,
     ResponseRoutes,
     DecisionRecordRoutes,
     GuardRoutes,
@@ -102,7 +111,16 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     OutcomeContractRoutes,
     AttesterRoutes,
     EvidenceRoutes,
+    PlantAssetRoutes,
+    PlantVerdictRoutes,
+    PlantPointRoutes,
+    PlantMappingRoutes,
+    PlantEntityRoutes,
+    PlantRelationRoutes,
+    PlantImportRoutes,
+    PlantExportRoutes,
     SignupRoutes,
+    SparqlRoutes,
     *webhook_routes(),
     *notification_routes(),
     payment_page,

@@ -45,6 +45,7 @@ class Operation(StrEnum):
     RESPONSES = "responses"
     DECISIONS = "decisions"
     ADAPTATION = "adaptation"
+    READINGS = "readings"
     UNSUPPORTED = "unsupported"
 
 
@@ -200,7 +201,7 @@ class OutputBounds:
     """Upper bounds of what a call can consume besides its prompt.
 
     `is_client_limited` is True if the client set `max_tokens_per_choice`, False if the model did.
-    Rows, images and fine-tuning seconds are consumed in full or not at all.
+    Rows, images, fine-tuning seconds and readings are consumed in full or not at all.
     """
 
     max_tokens_per_choice: int = 0
@@ -208,13 +209,17 @@ class OutputBounds:
     rows: int = 0
     images: int = 0
     adaptation_seconds: int = 0
+    readings: int = 0
     is_client_limited: bool = False
 
     @property
     def non_token_units(self) -> Quantities:
-        """Return the units that are not tokens: rows, images and fine-tuning seconds."""
+        """Return the units that are not tokens: rows, images, seconds and readings."""
         return Quantities(
-            rows=self.rows, images=self.images, adaptation_seconds=self.adaptation_seconds
+            rows=self.rows,
+            images=self.images,
+            adaptation_seconds=self.adaptation_seconds,
+            readings=self.readings,
         )
 
 

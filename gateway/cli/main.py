@@ -68,6 +68,9 @@ COMMANDS = (
     Command("batches", "gateway.cli.batches:batches_app", "Manage batches of calls."),
     Command("files", "gateway.cli.files:files_app", "Check training files."),
     Command("tags", "gateway.cli.tags:tags_app", "Align a plant's tags with concepts."),
+    Command(
+        "plant", "gateway.cli.plant:plant_app", "Import, export and list an account's plant model."
+    ),
     Command("usage", "gateway.cli.billing.usage:usage_list", "List calls with usage and cost."),
     Command(
         "decision-records",

@@ -10,6 +10,7 @@ from gateway.dashboard.admin_labels import PRICE_CHANGE_ERRORS
 from gateway.dashboard.credit_labels import CREDIT_ERRORS
 from gateway.dashboard.incident_labels import INCIDENT_ERRORS
 from gateway.dashboard.notification_labels import NOTIFICATION_ERRORS
+from gateway.dashboard.plant_labels import PLANT_ERRORS
 from gateway.dashboard.prepaid_labels import PREPAID_MESSAGES
 from gateway.dashboard.project_labels import PROJECT_ERRORS
 from infra.translations import gettext_noop
@@ -37,6 +38,7 @@ WEBHOOK_WARNINGS = (
 ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         **PROJECT_ERRORS,
+        **PLANT_ERRORS,
         "credentials_wrong": gettext_noop("Incorrect e-mail address or password."),
         "login_provider_not_found": gettext_noop("This way of signing in is not available."),
         "login_provider_unavailable": gettext_noop(

@@ -22,6 +22,7 @@ from gateway.dashboard.incident_labels import INCIDENT_LABELS
 from gateway.dashboard.key_labels import KEY_STATES
 from gateway.dashboard.notification_labels import NOTIFICATION_ACTIONS, NOTIFICATION_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
+from gateway.dashboard.plant_labels import PLANT_ACTIONS, PLANT_LABELS
 from gateway.dashboard.signup_labels import SIGNUP_ACTIONS, SIGNUP_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
@@ -69,6 +70,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **SIGNUP_LABELS,
         **ADMIN_LABELS,
         **GUARD_LABELS,
+        **PLANT_LABELS,
         **project_labels.PROJECT_LABELS,
         **NOTIFICATION_LABELS,
         **INCIDENT_LABELS,
@@ -107,6 +109,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "rows": gettext_noop("Inference rows"),
             "images": gettext_noop("Inference images"),
             "adaptation_seconds": gettext_noop("Fine-tuning seconds"),
+            "readings": gettext_noop("Stored readings"),
         },
         # Units of a quantity, after its number.
         "unit": {
@@ -116,6 +119,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "rows": gettext_noop("rows"),
             "images": gettext_noop("images"),
             "adaptation_seconds": gettext_noop("fine-tuning seconds"),
+            "readings": gettext_noop("readings"),
         },
         "invoice": {
             "preview": gettext_noop("Running"),
@@ -261,6 +265,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             **project_labels.PROJECT_ACTIONS,
             **BILLING_ACTIONS,
             **SIGNUP_ACTIONS,
+            **PLANT_ACTIONS,
             **ADMIN_ACTIONS,
             **NOTIFICATION_ACTIONS,
             **OWN_MODEL_ACTIONS,

@@ -29,6 +29,7 @@ ACCOUNT_PAGES = (
         "playground", gettext_noop("Playground"), "/dashboard/playground", "play", Permission.CALL
     ),
     NavigationEntry("models", gettext_noop("Your models"), "/dashboard/models", "gear"),
+    NavigationEntry("plant", gettext_noop("Plant"), "/dashboard/plant", "building"),
     NavigationEntry("evaluations", gettext_noop("Evaluations"), "/dashboard/evaluations", "check"),
     NavigationEntry("batches", gettext_noop("Batches"), "/dashboard/batches", "copy"),
     NavigationEntry(

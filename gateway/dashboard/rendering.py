@@ -15,6 +15,8 @@ from gateway.dashboard.i18n import LANGUAGES, Language, dashboard_texts
 from gateway.dashboard.labels import LABELS
 from gateway.dashboard.metric_names import metric_name
 from gateway.dashboard.training_log import translate_message
+from gateway.plant.assets.units import unit_label
+from gateway.plant.imports.change_views import value_text
 
 
 class PageRenderer:
@@ -61,6 +63,8 @@ def _environment(language: Language, formatter: LocaleFormatter, assets: Assets)
     )
     environment.filters |= formatter.filters()
     environment.filters["metric"] = partial(metric_name, texts=texts)
+    environment.filters["unit"] = unit_label
+    environment.filters["value_text"] = value_text
     environment.filters["translated"] = partial(translate_message, texts=texts)
     environment.globals |= {
         "asset": assets.address,

@@ -51,6 +51,10 @@ from gateway.dashboard.pages.packs import PackPages, VoucherPages
 from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_any_proof
 from gateway.dashboard.pages.payments import PaymentOrderPages, WalletPages
 from gateway.dashboard.pages.plan import PlanPages
+from gateway.dashboard.pages.plant.asset import PlantAssetPages
+from gateway.dashboard.pages.plant.imports import PlantImportPages
+from gateway.dashboard.pages.plant.mappings import PlantMappingPages
+from gateway.dashboard.pages.plant.tree import PlantTreePages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
 from gateway.dashboard.pages.platform.admin_keys import AdminKeyPages
@@ -123,6 +127,10 @@ HANDLERS = (
     ShadowPages,
     TagPages,
     VariantPages,
+    PlantTreePages,
+    PlantAssetPages,
+    PlantImportPages,
+    PlantMappingPages,
     NewEvaluationPages,
     EvaluationPages,
     BatchPages,

@@ -35,6 +35,7 @@ class Permission(StrEnum):
     GUARD = "guard"  # rules that refuse or mask texts of calls
     PLAN = "plan"  # subscribe, change and cancel
     PAY = "pay"  # pay invoices, add a payment method, dispute an invoice line
+    PLANT = "plant"  # change the plant model, import and confirm mappings
     OUTCOMES = "outcomes"  # sign contracts, dispute effects
     TEAM = "team"  # invite people, change roles, end memberships
     OPERATE = "operate"  # the platform's pages, and every action on them
@@ -51,7 +52,9 @@ _ACCOUNT_PERMISSIONS = frozenset(Permission) - {
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.OWNER: _ACCOUNT_PERMISSIONS,
-        Role.DEVELOPER: frozenset({Permission.READ, Permission.KEYS, Permission.CALL}),
+        Role.DEVELOPER: frozenset(
+            {Permission.READ, Permission.KEYS, Permission.CALL, Permission.PLANT}
+        ),
         Role.FINANCE: frozenset(
             {Permission.READ, Permission.LIMITS, Permission.PAY, Permission.OUTCOMES}
         ),

@@ -104,11 +104,7 @@ class Pipeline:
         stages.authenticator.require_not_suspended(key_record)
         body = state.body = await client.read_body(settings.max_body_bytes, settings.body_timeout_s)
         received = body
-        translated: TranslatedCall | None = None
-        wire_format = find_endpoint(call.operation).wire_format
-        if wire_format is not None:
-            translated = await stages.translator.open(wire_format, call, principal, body)
-            body = translated.chat_body
+        body, translated = await self._translate(call, principal, body)
         if principal.guard is not None:
             state.linked = LinkedCalls(call, stages.admission, self._clock)  # questions to models
             guarded = GuardedRequest(call, principal, client, state.linked)
@@ -145,6 +141,18 @@ class Pipeline:
                 )
                 self._release_attempt(client, state)
                 state.request = request
+
+    async def _translate(
+        self, call: Call, principal: Principal, body: bytes
+    ) -> tuple[bytes, TranslatedCall | None]:
+        """Return the body in the form that the endpoint parses: a chat, or a row of inputs."""
+        translated: TranslatedCall | None = None
+        wire_format = find_endpoint(call.operation).wire_format
+        if wire_format is not None:
+            translated = await self._stages.translator.open(wire_format, call, principal, body)
+        elif self._stages.asset_inputs.applies(call, body):
+            translated = await self._stages.asset_inputs.open(call, principal, body)
+        return (body if translated is None else translated.chat_body), translated
 
     async def _retrieve(
         self,

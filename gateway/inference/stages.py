@@ -8,6 +8,7 @@ from gateway.access.authenticator import Authenticator
 from gateway.call.values import AdmittedCall, ParsedRequest, Principal
 from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission
+from gateway.inference.asset_inputs import AssetInputs
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.decisions.stage import DecisionStage
 from gateway.inference.dispatch import Dispatcher
@@ -59,6 +60,7 @@ class Stages:
     parser: Parser
     replayer: IdempotencyReplayer
     translator: RequestTranslator
+    asset_inputs: AssetInputs
     guards: GuardStage
     grounder: Grounder
     admission: Admission

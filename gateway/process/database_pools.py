@@ -13,7 +13,9 @@ from infra.telemetry.metrics import Metrics
 
 # Shorter than clients' timeouts, so that they get an error when the database does not answer.
 _TIMEOUT_S = 5.0
-_CALLS, _HANDLERS, _QUOTAS = "calls", "handlers", "quotas"
+# An import of 100,000 points is one transaction.
+_IMPORT_TIMEOUT_S = 180.0
+_CALLS, _HANDLERS, _QUOTAS, _IMPORTS = "calls", "handlers", "quotas", "imports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +24,33 @@ class DatabaseConnections:
 
     calls: look-ups on the path of inference calls, separate so that pages, exports and webhook
     bursts do not delay calls. handlers: all other requests. quotas: borrowing and returning quota
-    leases, separate so that bursts of look-ups do not delay settlement. reading: reads of each call
-    or tick. records: writing usage rows.
+    leases, separate so that bursts of look-ups do not delay settlement. imports: plant
+    models, whose imports and exports take longer. reading: reads of each call or tick. records:
+    writing usage rows.
     """
 
     calls: Database
     handlers: Database
     quotas: Database
+    imports: Database
     reading: DirectConnection
     records: DirectConnection
 
     @property
     def pools(self) -> Mapping[str, Database]:
         """The pools by their metric label."""
-        return {_CALLS: self.calls, _HANDLERS: self.handlers, _QUOTAS: self.quotas}
+        return {
+            _CALLS: self.calls,
+            _HANDLERS: self.handlers,
+            _QUOTAS: self.quotas,
+            _IMPORTS: self.imports,
+        }
 
     @property
     def all(self) -> tuple[Database | DirectConnection, ...]:
         """All connections. Close each separately, so that one failure does not skip others."""
-        return self.calls, self.handlers, self.quotas, self.records, self.reading
+        pools = (self.calls, self.handlers, self.quotas, self.imports)
+        return *pools, self.records, self.reading
 
 
 # (database URL, settlement timeout in seconds, metrics) -> connections
@@ -66,6 +76,9 @@ def create_connections(
             url, pool_size=4, timeout_s=_TIMEOUT_S, on_unavailable=counter_of(_HANDLERS)
         ),
         quotas=Database(url, pool_size=1, timeout_s=_TIMEOUT_S, on_unavailable=counter_of(_QUOTAS)),
+        imports=Database(
+            url, pool_size=1, timeout_s=_IMPORT_TIMEOUT_S, on_unavailable=counter_of(_IMPORTS)
+        ),
         reading=DirectConnection(url, _TIMEOUT_S, counter_of("reading")),
         records=DirectConnection(url, settle_timeout_s, counter_of("records")),
     )

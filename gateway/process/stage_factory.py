@@ -8,6 +8,7 @@ from gateway.inference.admission import Admission
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.decisions.factory import build_decision_stage
 from gateway.inference.dispatch import Dispatcher
+from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.grounding import AnswerVerifier
 from gateway.inference.guards import GuardModels, GuardStage
 from gateway.inference.hosted_tools import (
@@ -28,6 +29,7 @@ from gateway.inference.stages import Stages
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.translation import RequestTranslator
 from gateway.inference.usage.writer import UsageWriter
+from gateway.plant.predictions.service import AssetPredictions
 from gateway.process.shared_components import SharedComponents
 from gateway.quota.request_limits import RequestLimits
 from gateway.registry.decision_records import DecisionSigner
@@ -78,6 +80,12 @@ def build_stages(
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
         translator=RequestTranslator(
             clock, {Operation.RESPONSES: ResponseOpener(shared.responses)}
+        ),
+        asset_inputs=AssetPredictions(
+            database,
+            shared.signatures,
+            lambda name, principal: parser.resolve_model(name, None, PREDICTIONS, principal),
+            clock,
         ),
         guards=_build_guards(catalog, dispatcher, writer, metrics, clock),
         grounder=grounder,

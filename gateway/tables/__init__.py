@@ -1,5 +1,5 @@
 """Tables that only the gateway uses: identity, admin keys, sign-ups, retrieval, fine-tuning, drift,
-evaluations, batches, stored responses, guards, plant model, shared models.
+evaluations, batches, stored responses, guards, plant model, readings, shared models.
 
 Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
@@ -48,11 +48,21 @@ from gateway.tables.passkeys import Passkey
 from gateway.tables.plant import (
     PlantAsset,
     PlantEntity,
+    PlantImport,
     PlantPoint,
     PlantPointMapping,
     PlantRelation,
     PlantRevision,
 )
+from gateway.tables.plant_readings import (
+    PlantReadingBlock,
+    PlantReadingBuffer,
+    PlantReadingRollup,
+    PlantReadingSeries,
+    PlantReadingSettings,
+    PlantReadingSource,
+)
+from gateway.tables.plant_verdicts import PlantVerdict
 from gateway.tables.projects import ProjectMember
 from gateway.tables.responses import ResponseEvents, SavedResponse
 from gateway.tables.retraining import (
@@ -109,10 +119,18 @@ __all__ = [
     "Person",
     "PlantAsset",
     "PlantEntity",
+    "PlantImport",
     "PlantPoint",
     "PlantPointMapping",
+    "PlantReadingBlock",
+    "PlantReadingBuffer",
+    "PlantReadingRollup",
+    "PlantReadingSeries",
+    "PlantReadingSettings",
+    "PlantReadingSource",
     "PlantRelation",
     "PlantRevision",
+    "PlantVerdict",
     "ProjectMember",
     "Rating",
     "ResponseEvents",

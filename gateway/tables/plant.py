@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Text, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -210,3 +210,31 @@ class PlantRevision(SQLModel, table=True):
         sa_column=Column(ForeignKey("account.id"), primary_key=True, nullable=False)
     )
     revision: int
+
+
+class PlantImport(SQLModel, table=True):
+    """An import of a plant model: the preview of a file, and whether it was applied.
+
+    `content` is the compressed model, empty once it is applied. `revision` is that of the plant
+    model with which the preview was made. `summary` has counts, the first changes and notes.
+    """
+
+    __tablename__ = "plant_import"
+    __table_args__ = (
+        _one_of("status", ("previewed", "applied")),
+        _one_of("mode", ("merge", "replace")),
+        _one_of("source", SOURCES),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    mode: str = Field(sa_column=Column(Text, nullable=False))
+    source: str = Field(sa_column=Column(Text, nullable=False))
+    file_name: str = Field(sa_column=Column(Text, nullable=False))
+    revision: int
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    summary: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    actor: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+    applied_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))

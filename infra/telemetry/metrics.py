@@ -30,6 +30,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from infra.database.database import UnavailableReason
 from infra.telemetry.admin_metrics import AdminMetrics, declare_admin_metrics
 from infra.telemetry.own_model_metrics import OwnModelMetrics, declare_own_model_metrics
+from infra.telemetry.plant_metrics import ReadingMetrics, declare_reading_metrics
 from infra.telemetry.platform_metrics import PlatformGauges, declare_platform_gauges
 
 # Our value of `gen_ai.provider.name`.
@@ -81,6 +82,7 @@ class Metrics:
     registry: CollectorRegistry
     platform_gauges: PlatformGauges
     own_models: OwnModelMetrics
+    readings: ReadingMetrics
     admin: AdminMetrics
     calls: Counter
     spend: Counter
@@ -140,6 +142,7 @@ def declare_metrics() -> Metrics:
         registry=registry,
         platform_gauges=declare_platform_gauges(registry),
         own_models=declare_own_model_metrics(registry),
+        readings=declare_reading_metrics(registry),
         admin=declare_admin_metrics(registry),
         **_call_metrics(registry),
         **_answer_metrics(registry),
@@ -180,6 +183,9 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "images": counter("maas_images", "Billable images of specialist models.", ("model",)),
             "adaptation_seconds": counter(
                 "maas_adaptation_seconds", "Billable fine-tuning time in seconds.", ("model",)
+            ),
+            "readings": counter(
+                "maas_readings_billed", "Billable stored readings of points.", ("model",)
             ),
         },
         "included": counter(

@@ -19,6 +19,7 @@ from models.catalog.files import CATALOG_FILE
 from models.catalog.loading import load_catalog, load_configured_catalog
 from models.catalog.problems import CatalogInvalid, Problem
 from models.catalog.profiles import DEFAULT_PROFILE
+from models.catalog.services import READINGS, Service
 from models.catalog.snapshot import Catalog
 from models.catalog.upstreams import Upstream
 
@@ -27,6 +28,7 @@ __all__ = [
     "CATALOG_FILE",
     "DEFAULT_PROFILE",
     "EXTERNAL",
+    "READINGS",
     "SPECIALIST_TASKS",
     "Assistant",
     "Catalog",
@@ -39,6 +41,7 @@ __all__ = [
     "Problem",
     "Retrieval",
     "Route",
+    "Service",
     "Task",
     "Upstream",
     "Weights",

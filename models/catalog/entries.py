@@ -80,6 +80,7 @@ class Meter(StrEnum):
     ROWS = "rows"
     IMAGES = "images"
     ADAPTATION_SECONDS = "adaptation_seconds"
+    READINGS = "readings"
 
 
 @dataclass(frozen=True, slots=True)

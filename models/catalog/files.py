@@ -9,7 +9,7 @@ from typing import Any
 from models.catalog.problems import ProblemList, advice
 
 CATALOG_FILE = Path(__file__).parent.parent / "catalog.toml"
-_SECTIONS = ("model", "retired", "aliases", "upstream")
+_SECTIONS = ("model", "service", "retired", "aliases", "upstream")
 _MAX_BYTES = 4 << 20
 
 
@@ -23,6 +23,7 @@ class CatalogFile:
     name: str
     number: int = 0
     models: tuple[Mapping[str, Any], ...] = ()
+    services: tuple[Mapping[str, Any], ...] = ()
     retired: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     upstreams: tuple[Mapping[str, Any], ...] = ()
@@ -38,6 +39,7 @@ def read_catalog_file(path: Path, problems: ProblemList, number: int = 0) -> Cat
         name,
         number,
         models=_tables(path, document, "model", problems),
+        services=_tables(path, document, "service", problems),
         retired=_names(path, document, "retired", problems),
         aliases=_names(path, document, "aliases", problems),
         upstreams=_tables(path, document, "upstream", problems),

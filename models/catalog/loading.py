@@ -11,6 +11,7 @@ from models.catalog.files import CATALOG_FILE, read_catalog_file
 from models.catalog.merging import merge_models
 from models.catalog.parsing import parse_models, parse_upstreams
 from models.catalog.problems import CatalogInvalid, ProblemList
+from models.catalog.services import Service, parse_services
 from models.catalog.snapshot import Catalog
 from models.catalog.upstreams import Upstream
 from models.catalog.validation import (
@@ -30,6 +31,7 @@ class CatalogContents:
     retired: Mapping[str, str]
     aliases: Mapping[str, str]
     upstreams: tuple[Upstream, ...]
+    services: Mapping[str, Service]
 
     def for_profile(self, profile: str) -> Catalog:
         """Return the models of a profile, and those of any profile that an upstream serves.
@@ -51,6 +53,7 @@ class CatalogContents:
             self.retired,
             MappingProxyType({key: to for key, to in self.aliases.items() if to in models}),
             self.upstreams,
+            self.services,
         )
 
 
@@ -102,12 +105,14 @@ def read_contents(path: Path, operator_files: Sequence[Path] = ()) -> CatalogCon
     retired = merge_retired(files, by_id, problems)
     aliases = merge_aliases(files, by_id, retired, problems)
     check_upstreams(upstreams, by_id, problems)
+    services = parse_services(files, by_id, problems)
     problems.raise_if_any()
     return CatalogContents(
         tuple(parsed.model for parsed in models),
         retired,
         aliases,
         tuple(sorted((one.upstream for one in upstreams), key=lambda one: one.priority)),
+        services,
     )
 
 

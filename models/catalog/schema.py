@@ -158,6 +158,9 @@ MODEL_FIELDS: Mapping[str, Check] = MappingProxyType(
         "engine": _table,
     }
 )
+SERVICE_FIELDS: Mapping[str, Check] = MappingProxyType(
+    {"id": MODEL_FIELDS["id"], "description": _text, "meters": _table}
+)
 UPSTREAM_FIELDS: Mapping[str, Check] = MappingProxyType(
     {
         "name": _upstream_name,

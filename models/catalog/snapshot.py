@@ -4,21 +4,24 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from models.catalog.entries import EXTERNAL, Model, Task
+from models.catalog.services import Service
 from models.catalog.upstreams import Upstream
 
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
+_NO_SERVICES: Mapping[str, Service] = MappingProxyType({})
 
 
 class Catalog:
     """The models of one profile by id, with the models that upstreams serve.
 
     `retired` is the replacement of each retired model by its id. `aliases` are other names that
-    requests may use, with the id of the model that answers. Parts of a process share one object,
-    which only models/catalog/reloading.py changes: all at once, never between two steps of a part
-    that does not wait. `version` counts the changes, for parts that cache.
+    requests may use, with the id of the model that answers. `services` are by id. Parts of a
+    process share one object, which only models/catalog/reloading.py changes: all at once, never
+    between two steps of a part that does not wait. `version` counts the changes, for parts that
+    cache.
     """
 
-    __slots__ = ("aliases", "models", "retired", "upstreams", "version")
+    __slots__ = ("aliases", "models", "retired", "services", "upstreams", "version")
 
     def __init__(
         self,
@@ -26,17 +29,20 @@ class Catalog:
         retired: Mapping[str, str] = _NO_NAMES,
         aliases: Mapping[str, str] = _NO_NAMES,
         upstreams: tuple[Upstream, ...] = (),
+        services: Mapping[str, Service] = _NO_SERVICES,
     ) -> None:
         self.version = 0
         self.models = models
         self.retired = retired
         self.aliases = aliases
         self.upstreams = upstreams
+        self.services = services
 
     def replace_with(self, other: "Catalog") -> None:
         """Take over the content of another catalog, which must be valid."""
         self.models, self.retired = other.models, other.retired
         self.aliases, self.upstreams = other.aliases, other.upstreams
+        self.services = other.services
         self.version += 1
 
     def find(self, name: str) -> Model | None:
@@ -48,7 +54,11 @@ class Catalog:
         included = {key: model for key, model in self.models.items() if is_included(model)}
         aliases = {name: target for name, target in self.aliases.items() if target in included}
         return Catalog(
-            MappingProxyType(included), self.retired, MappingProxyType(aliases), self.upstreams
+            MappingProxyType(included),
+            self.retired,
+            MappingProxyType(aliases),
+            self.upstreams,
+            self.services,
         )
 
     def run_by_own_servers(self) -> "Catalog":

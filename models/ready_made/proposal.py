@@ -25,12 +25,16 @@ _OTHER_NUMBER = 0.4
 
 @dataclass(frozen=True, slots=True)
 class FileColumn:
-    """A column of a file: its unit, and the range of its numbers, None for texts."""
+    """A column of a file or a point: its unit, and the range of its numbers, None for texts.
+
+    `other_names` are further names of the same column, such as a description or a concept.
+    """
 
     name: str
     is_text: bool
     unit: str | None
     bounds: tuple[float, float] | None
+    other_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,12 @@ def propose_mapping(
     columns: Sequence[FileColumn],
     lexicon: Lexicon,
     with_series: bool = False,
+    min_similarity: float = _MIN_SIMILARITY,
 ) -> MappingProposal:
     """Return the most similar column for each input of a model, each column once.
 
-    with_series: whether a column can be an input that takes a series.
+    with_series: whether a column can be an input that takes a series. min_similarity: the least
+    share of common words, 0 to 1.
     """
     pairs = [
         (similarity, field.name, column.name)
@@ -72,7 +78,7 @@ def propose_mapping(
         for column in columns
         if (with_series or field.length is None)
         and _is_possible(field, column)
-        and (similarity := _similarity(field, column, lexicon)) >= _MIN_SIMILARITY
+        and (similarity := _similarity(field, column, lexicon)) >= min_similarity
     ]
     chosen: dict[str, str] = {}
     for _, name, column_name in sorted(pairs, key=lambda pair: -pair[0]):
@@ -87,9 +93,7 @@ def _is_possible(field: InputField, column: FileColumn) -> bool:
     """Whether a column can be an input: its type, the quantity of its unit, and its range."""
     if column.is_text != (field.datatype == BYTES):
         return False
-    if column.bounds is None:
-        return True
-    bounds = np.array(column.bounds)
+    bounds = np.array(column.bounds or (np.nan, np.nan))  # comparisons with NaN are false
     if field.unit is not None and column.unit is not None:
         try:
             convert = unit_conversion(column.unit, field.unit)
@@ -103,8 +107,14 @@ def _is_possible(field: InputField, column: FileColumn) -> bool:
 
 
 def _similarity(field: InputField, column: FileColumn, lexicon: Lexicon) -> float:
-    """Return how similar the names are, 0 to 1: the share of common words (Dice)."""
-    of_field, of_column = split_words(field.name), split_words(split_unit(column.name)[0])
+    """Return how similar the names are, 0 to 1, by the most similar name of the column."""
+    names = (split_unit(column.name)[0], *column.other_names)
+    return max(_name_similarity(field.name, name, lexicon) for name in names)
+
+
+def _name_similarity(field_name: str, column_name: str, lexicon: Lexicon) -> float:
+    """Return the share of common words of two names (Dice)."""
+    of_field, of_column = split_words(field_name), split_words(column_name)
     if of_field == of_column:
         return 1.0
     first, second = _meaning(of_field, lexicon), _meaning(of_column, lexicon)

@@ -23,7 +23,7 @@ from tests.support.stories.stripe_story import SEND, StripeStory
 
 NAMES = {
     *("ask", "bill", "check", "count", "decide", "deliver", "drift", "dun", "exchange"),
-    *("improve", "notify", "packs", "payments", "signups", "top_up"),
+    *("improve", "notify", "packs", "payments", "readings", "signups", "top_up"),
 }
 
 
@@ -135,7 +135,12 @@ class TestPeriodicTasks:
 
     @pytest.mark.parametrize(
         ("task", "setting"),
-        [("improve", "improve"), ("drift", "check_inputs"), ("signups", "tend_signups")],
+        [
+            ("improve", "improve"),
+            ("drift", "check_inputs"),
+            ("signups", "tend_signups"),
+            ("readings", "tend_readings"),
+        ],
     )
     async def test_task_calls_the_configured_function(
         self, worker: Worker, database_url: str, task: str, setting: str

@@ -38,7 +38,7 @@ class LastingConnections(DatabaseConnections):
         return ()
 
     async def close(self) -> None:
-        for one in (self.calls, self.handlers, self.quotas, self.records, self.reading):
+        for one in (*self.pools.values(), self.records, self.reading):
             await one.close()
 
 
@@ -94,7 +94,7 @@ async def close_if_used(pool: Database) -> None:
 def _opened(url: str, settle_timeout_s: float) -> tuple[LastingConnections, Counting]:
     counting = Counting()
     made = create_connections(url, settle_timeout_s, counting)
-    pools = made.calls, made.handlers, made.quotas
+    pools = made.calls, made.handlers, made.quotas, made.imports
     return LastingConnections(*pools, made.reading, made.records), counting
 
 

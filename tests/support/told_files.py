@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-_FOLDERS = ("models", "gateway/fine_tuning", "serving/training")
+_FOLDERS = ("models", "gateway/fine_tuning", "gateway/plant", "serving/training")
 
 
 def told_files() -> Iterator[Path]:

@@ -44,6 +44,7 @@ class BundleCall:
     # None in bundles that are older than these meters.
     images: int | None = None
     adaptation_seconds: int | None = None
+    readings: int | None = None
     # None in bundles that are older than [attribution].
     operation: str | None = None
 
@@ -111,6 +112,7 @@ class BundleUsage:
     # 0 in bundles that are older than these meters.
     images: int = 0
     adaptation_seconds: int = 0
+    readings: int = 0
 
 
 @dataclass(frozen=True, slots=True)

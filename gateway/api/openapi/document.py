@@ -48,6 +48,8 @@ from gateway.api.own_models import (
     retraining,
     shadows,
 )
+from gateway.api.plant import bodies as plant
+from gateway.api.plant import readings
 from gateway.api.projects import keys as project_keys
 from gateway.api.projects import members, projects, service_accounts
 from gateway.api.signups import routes as signups
@@ -84,8 +86,10 @@ _REQUEST_BODIES = {
     **vector_stores.BODIES,
     **feedback.BODIES,
     **observations.BODIES,
+    **readings.BODIES,
     **shadows.BODIES,
     **retraining.BODIES,
+    **plant.BODIES,
     **signups.BODIES,
     **ADMIN_BODIES,
 }

@@ -44,6 +44,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "Outcomes": ("/v1/outcomes",),
     "Alerts": ("/v1/alerts", "/v1/notification_"),
     "Guards": ("/v1/guards",),
+    "Plant": ("/v1/plant",),
     "Sign-up": ("/v1/signups",),
 }
 TAGS = (
@@ -59,6 +60,7 @@ TAGS = (
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
     Tag(name="Alerts", description="Alerts and notifications: endpoints, events, deliveries"),
     Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
+    Tag(name="Plant", description="Plant model: assets, points, relations, imports, queries"),
     Tag(name="Sign-up", description="Open an account, if the operator allows it"),
     Tag(name="Organization", description="Administration of an account, with its admin key"),
     Tag(name="Administration", description="What operators do, with a platform admin key"),

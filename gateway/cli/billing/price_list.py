@@ -14,6 +14,7 @@ _PRICE_UNITS: Mapping[str, tuple[int, str]] = {
     "rows": (1, "row"),
     "images": (1, "image"),
     "adaptation_seconds": (60, "minute of fine-tuning"),
+    "readings": (1_000_000, "1M readings"),
 }
 
 

@@ -52,6 +52,7 @@ _UNIT_LABELS: Mapping[str, str] = {
     "rows": "rows",
     "images": "images",
     "adaptation_seconds": "s",
+    "readings": "readings",
 }
 _COLUMNS = (
     "at",

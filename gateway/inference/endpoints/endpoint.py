@@ -66,7 +66,8 @@ class Endpoint:
     `quote_field` is the request field by which a quote recognizes the endpoint; None if it cannot
     be quoted. `documentation` is None if the OpenAPI document has the endpoint from elsewhere.
     `error_format` is the shape of the errors that clients get.
-    `is_job` is True if calls start jobs: these have routes of their own and name a catalog model.
+    `is_job` is True if calls start jobs or are of a service (models/catalog/services.py): these
+    have routes of their own.
     `in_batches` is True if a batch can have calls of the endpoint. `guarded_fields` are the request
     fields with texts that an account's guard checks, those of the chat if there is a format.
     """

@@ -72,7 +72,8 @@ PREDICTIONS = Endpoint(
         description=(
             "Each row is an object with one value per column. `GET /v2/models/{name}` "
             "lists a model's columns with their units and limits. If a column is sent in "
-            "another unit, name it in `units`."
+            "another unit, name it in `units`. An `asset` of the plant model may replace "
+            "`instances`: its points then give the inputs."
         ),
         examples=_examples,
         example_task=Task.CLASSIFICATION,

@@ -18,6 +18,7 @@ from gateway.inference.endpoints.fine_tuning import FINE_TUNING
 from gateway.inference.endpoints.foreign import foreign_endpoint
 from gateway.inference.endpoints.infer import INFER
 from gateway.inference.endpoints.moderation import MODERATION
+from gateway.inference.endpoints.plant_readings import READINGS
 from gateway.inference.endpoints.plant_tags import TAG_ALIGNMENT, TAG_PROPOSAL
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.endpoints.rerank import RERANK
@@ -43,6 +44,7 @@ _ENDPOINTS = (
     DECISIONS,
     MODERATION,
     FINE_TUNING,
+    READINGS,
 )
 ENDPOINTS: Mapping[Operation, Endpoint] = MappingProxyType(
     {endpoint.operation: endpoint for endpoint in _ENDPOINTS}

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
+from billing.metering.usage import UsageRecord
 from gateway.call.errors import Unavailable
 from gateway.call.failure import failed_result
 from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
@@ -71,6 +72,12 @@ class InternalCalls:
 
         Raises the errors of admission and of `work`, and MeteringUnavailable.
         """
+        await self.execute_recorded(call, principal, request, work)
+
+    async def execute_recorded(
+        self, call: Call, principal: Principal, request: ParsedRequest, work: UpstreamWork
+    ) -> UsageRecord:
+        """Do as `execute`, and return the usage row."""
         admitted = await self._admission.admit(call, principal, request)
         intent = self._writer.open_intent(partial(build_intent, call, admitted))
         try:
@@ -87,3 +94,4 @@ class InternalCalls:
             usage = self._writer.enqueue(record, admitted.reservation, intent)
         if usage is not None:
             await usage.committed
+        return record

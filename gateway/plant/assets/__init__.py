@@ -1,1 +1,1 @@
-"""Assets and points of an account: values, validation, storage, import and export."""
+"""The plant model as values, with its checks and the planning of imports; no database."""

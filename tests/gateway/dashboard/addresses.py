@@ -6,6 +6,7 @@ from tests.support.gateway.batching import create_batch
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.fapiaos import add_title, issue_fapiao
 from tests.support.gateway.payments import create_payment_order
+from tests.support.gateway.plants import import_plant
 from tests.support.gateway.projects import add_project
 from tests.support.gateway.subscribing import SMALL, offer
 from tests.support.gateway.trainings import (
@@ -18,7 +19,7 @@ CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
 # rows, `{run}` is a new evaluation, `{batch}` a new batch, `{fapiao}` an issued fapiao, `{order}` a
-# payment order, `{project}` a new project, `{job}` a new training, `{variant}` a model, `{plan}` a
+# payment order, `{asset}`, `{point}` and `{plant_import}` of an imported plant, `{project}` a new project, `{job}` a new training, `{variant}` a model, `{plan}` a
 # plan.
 PAGES = (
     "/dashboard",
@@ -35,6 +36,13 @@ PAGES = (
     "/dashboard/models/comparisons/{comparison}",
     "/dashboard/models/jobs/{job}",
     "/dashboard/models/variants/{variant}",
+    "/dashboard/plant",
+    "/dashboard/plant?q=TI",
+    "/dashboard/plant/assets/{asset}",
+    "/dashboard/plant/points/{point}",
+    "/dashboard/plant/import",
+    "/dashboard/plant/imports/{plant_import}",
+    "/dashboard/plant/mappings",
     "/dashboard/evaluations",
     "/dashboard/evaluations/new",
     "/dashboard/evaluations/{run}",
@@ -120,6 +128,7 @@ async def addresses(firm: Firm) -> list[str]:
     known["job"] = await create_training(firm.gateway)
     known["variant"] = await create_variant(firm.gateway, 2)
     known["comparison"] = await create_comparison(firm.gateway, known["variant"])
+    known |= await import_plant(firm.gateway)
     # Last: a payment refreshes the credit, which the large invoices of test_every_page exhaust.
     await add_title(firm.gateway)
     known["fapiao"] = await issue_fapiao(firm.gateway)

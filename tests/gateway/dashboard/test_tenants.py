@@ -20,6 +20,7 @@ from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.fapiaos import add_proof, add_title, issue_fapiao
 from tests.support.gateway.notified import add_delivery, add_endpoint
 from tests.support.gateway.payments import create_payment_order
+from tests.support.gateway.plants import import_plant
 from tests.support.gateway.projects import add_project, add_service_account
 from tests.support.gateway.trainings import (
     create_comparison,
@@ -71,6 +72,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "service_account": await add_service_account(gateway, project),
         "endpoint": endpoint,
         "delivery": await add_delivery(gateway, endpoint),
+        **await import_plant(gateway),
         "discrepancy": ids.new_id().hex,
         "purchase": ids.format_id("pack", ids.new_id()),
         "guarantee": ids.format_id("guar", ids.new_id()),
@@ -91,6 +93,7 @@ class TestTenantIsolation:
         further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof", "order"}
         newest = {"signup", "project", "service_account", "endpoint", "delivery"}
         newest |= {"discrepancy", "purchase", "guarantee", "admin_key"}
+        newest |= {"asset", "point", "plant_import"}
         assert found - NO_ROWS - OUTCOMES == {*rows, *further, *newest}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:

@@ -12,7 +12,11 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
     """The error object, which must have its documented keys and no internal details."""
     assert answer.headers["content-type"] == "application/json"
     error: dict[str, Any] = answer.json()["error"]
-    is_of_file = error["code"] in ("invalid_training_file", "invalid_question_file")
+    is_of_file = error["code"] in (
+        "invalid_training_file",
+        "invalid_question_file",
+        "plant_model_invalid",
+    )
     further = _PROBLEMS if is_of_file else set()
     assert set(error) == {"message", "type", "param", "code"} | further
     for secret in ("Traceback", "/srv", "/opt", "ray.", "vllm", "Request ID", "maas_"):

@@ -1,0 +1,1 @@
+"""`/v1/plant`: the account's plant model."""

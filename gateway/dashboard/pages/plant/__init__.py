@@ -1,0 +1,1 @@
+"""Pages of the plant model: tree, assets, points, imports and the mapping queue."""

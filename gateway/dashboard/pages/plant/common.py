@@ -1,0 +1,66 @@
+"""What the pages of the plant model share."""
+
+from dataclasses import dataclass
+from functools import cache
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.profiles import get_profile
+from billing.dates import parse_time_zone
+from gateway.dashboard.page_request import PageRequest
+from gateway.identity.roles import Permission
+from gateway.plant.imports.importing import PlantImporter
+from gateway.plant.store.counts import PlantCounts
+from gateway.plant.store.editing import Editing
+from infra.clock import Clock
+from infra.database.database import Database
+from models.tag_align.aligner import ARTEFACT
+from models.tag_align.vocabulary import Concept, Scheme, read
+
+PLANT_URL = "/dashboard/plant"
+
+
+@dataclass(frozen=True, slots=True)
+class PlantPage:
+    """A request for a page of the plant model, and the parts of the gateway that it needs."""
+
+    page: PageRequest
+    database: Database
+    clock: Clock
+    importer: PlantImporter
+    counts: PlantCounts
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the viewer may change the plant model."""
+        return self.page.viewer.has_permission(Permission.PLANT)
+
+    def editing(self, session: AsyncSession) -> Editing:
+        """Return the context of changes by the viewer in a transaction."""
+        page = self.page
+        return Editing(session, self.clock, page.actor, page.account_id, self.importer.limits)
+
+
+async def provide_plant(
+    page: NamedDependency[PageRequest],
+    database: NamedDependency[Database],
+    clock: NamedDependency[Clock],
+    plant_importer: NamedDependency[PlantImporter],
+    plant_counts: NamedDependency[PlantCounts],
+) -> PlantPage:
+    """Return the request of a page of the plant model."""
+    return PlantPage(page, database, clock, plant_importer, plant_counts)
+
+
+async def load_zone(session: AsyncSession, account_id: UUID) -> ZoneInfo:
+    """Return the time zone of an account, in which times are displayed."""
+    return parse_time_zone((await get_profile(session, account_id)).time_zone)
+
+
+@cache
+def concepts_to_choose() -> tuple[Concept, ...]:
+    """Return the concepts of the built-in vocabulary for points, read once in a process."""
+    return read(ARTEFACT).concepts_in([Scheme.BRICK])

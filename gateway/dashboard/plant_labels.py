@@ -1,0 +1,99 @@
+"""Labels of the plant model: levels, mapping states, kinds of changes, fields and audit events."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from infra.translations import gettext_noop, pgettext_noop
+
+PLANT_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "plant_level": {
+            "enterprise": gettext_noop("Enterprise"),
+            "site": gettext_noop("Site"),
+            "area": gettext_noop("Area"),
+            "work_center": gettext_noop("Work center"),
+            "work_unit": gettext_noop("Work unit"),
+            "equipment": gettext_noop("Equipment"),
+            "component": gettext_noop("Component"),
+        },
+        "plant_mapping": {
+            "unmapped": gettext_noop("Unmapped"),
+            "proposed": gettext_noop("Proposed"),
+            "confirmed": gettext_noop("Confirmed"),
+        },
+        "plant_action": {
+            "create": pgettext_noop("plant change", "New"),
+            "update": pgettext_noop("plant change", "Changed"),
+            "retire": pgettext_noop("plant change", "Retired"),
+            "unchanged": pgettext_noop("plant change", "Unchanged"),
+        },
+        "plant_objects": {
+            "assets": gettext_noop("Assets"),
+            "points": gettext_noop("Points"),
+            "entities": gettext_noop("Other objects"),
+            "relations": gettext_noop("Relations"),
+        },
+        "plant_object": {
+            "plant.asset": gettext_noop("Asset"),
+            "plant.point": gettext_noop("Point"),
+            "plant.entity": gettext_noop("Other object"),
+            "plant.relation": gettext_noop("Relation"),
+        },
+        "plant_field": {
+            "code": gettext_noop("Code"),
+            "tag": gettext_noop("Tag"),
+            "name": gettext_noop("Name"),
+            "level": gettext_noop("Level"),
+            "parent": gettext_noop("Part of"),
+            "types": gettext_noop("Types"),
+            "properties": gettext_noop("Properties"),
+            "global_id": gettext_noop("Global ID"),
+            "asset": gettext_noop("Asset"),
+            "unit": gettext_noop("Unit"),
+            "data_type": gettext_noop("Data type"),
+            "low": gettext_noop("Lower limit"),
+            "high": gettext_noop("Upper limit"),
+            "concept": gettext_noop("Concept"),
+            "confidence": gettext_noop("Confidence"),
+        },
+        "plant_import": {
+            "previewed": gettext_noop("Not confirmed"),
+            "applied": gettext_noop("Imported"),
+        },
+    }
+)
+PLANT_ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "plant.imported": gettext_noop("Imported a plant model"),
+        "plant.asset_created": gettext_noop("Created an asset"),
+        "plant.asset_updated": gettext_noop("Changed an asset"),
+        "plant.asset_retired": gettext_noop("Retired an asset"),
+        "plant.point_created": gettext_noop("Created a point"),
+        "plant.point_updated": gettext_noop("Changed a point"),
+        "plant.point_replaced": gettext_noop("Replaced a sensor"),
+        "plant.point_retired": gettext_noop("Retired a point"),
+        "plant.mappings_confirmed": gettext_noop("Confirmed concepts of points"),
+        "plant.entity_created": gettext_noop("Created an object of the plant"),
+        "plant.entity_updated": gettext_noop("Changed an object of the plant"),
+        "plant.entity_retired": gettext_noop("Retired an object of the plant"),
+        "plant.relation_stated": gettext_noop("Stated a relation"),
+        "plant.relation_ended": gettext_noop("Ended a relation"),
+    }
+)
+PLANT_ERRORS: Mapping[str, str] = MappingProxyType(
+    {
+        "plant_changed": gettext_noop(
+            "The plant model was changed after this preview. Import the file again."
+        ),
+        "plant_import_expired": gettext_noop(
+            "This preview is older than a day. Import the file again."
+        ),
+        "plant_import_busy": gettext_noop("Other imports are in progress. Try again in a minute."),
+        "plant_asset_not_empty": gettext_noop(
+            "Move or retire the parts and points of the asset first."
+        ),
+        "plant_node_not_found.parent": gettext_noop("There is no asset with this code."),
+        "plant_node_retired": gettext_noop("It is retired and cannot be changed."),
+        "plant_key_taken": gettext_noop("This code or tag is in use."),
+    }
+)

@@ -1,0 +1,1 @@
+"""Imports of files into the plant model with a preview, and exports."""

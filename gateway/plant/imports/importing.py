@@ -1,0 +1,266 @@
+"""Import files into an account's plant model: preview, then confirm; and export it.
+
+    file -> read -> check -> plan -> stored preview -> confirm -> apply in one transaction
+
+One import is read or written at a time in a process, and few wait for it, so that memory and
+processor time are bounded.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from gateway.identity.audit_log import Actor, record_audit_event
+from gateway.plant.assets.errors import (
+    ExportTooLarge,
+    ImportBusy,
+    ImportExpired,
+    PlantChanged,
+    PlantModelInvalid,
+)
+from gateway.plant.assets.ids import IMPORT
+from gateway.plant.assets.index import PlantIndex
+from gateway.plant.assets.json_model import encode_model
+from gateway.plant.assets.limits import MAX_NAME, PlantLimits
+from gateway.plant.assets.plan import Action, ImportMode, ImportPlan, plan_import
+from gateway.plant.assets.validation import Checks, check_model
+from gateway.plant.assets.values import NodeKind, PlantModel, Source
+from gateway.plant.imports.change_views import plan_json
+from gateway.plant.imports.previews import (
+    APPLIED,
+    LIFETIME,
+    PREVIEWED,
+    delete_old_previews,
+    find_import,
+    pack_model,
+    unpack_model,
+)
+from gateway.plant.imports.readers import PlantFile, read_plant_file
+from gateway.plant.store.applying import Writing, apply_plan
+from gateway.plant.store.loading import load_index, load_model
+from gateway.plant.store.revisions import advance_revision
+from gateway.plant.tag_lists.export import render_csv, render_workbook
+from gateway.tables.plant import PlantImport
+from infra import ids
+from infra.clock import Clock
+from infra.database.database import Database, allow_long_statements
+from models.problems import Problem, Problems, single_problem
+from models.sentences import sentence
+
+_MAX_WAITING = 4
+# Writing 100,000 rows takes about half a minute.
+MAX_XLSX_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How a file is imported."""
+
+    mode: ImportMode = ImportMode.MERGE
+    omit_unknown_units: bool = False
+
+
+class ExportFormat(StrEnum):
+    """Formats of an export. JSON has entities and relations too."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+    JSON = "json"
+
+
+MEDIA_TYPES: Mapping[ExportFormat, str] = {
+    ExportFormat.CSV: "text/csv; charset=utf-8",
+    ExportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ExportFormat.JSON: "application/json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file that was read: its model, the format, the plan, and the summary to show."""
+
+    model: PlantModel
+    source: Source
+    plan: ImportPlan
+    summary: dict[str, Any]
+    content: bytes
+
+
+class PlantImporter:
+    """Previews and applies imports, and renders exports. Bound to one event loop."""
+
+    def __init__(self, database: Database, clock: Clock, limits: PlantLimits) -> None:
+        self._database = database
+        self._clock = clock
+        self.limits = limits
+        self._lock = asyncio.Lock()
+        self._waiting = 0
+
+    async def preview(
+        self, account_id: UUID, actor: Actor, file: PlantFile, options: ImportOptions
+    ) -> PlantImport:
+        """Store the preview of a file and return it. Raises PlantModelInvalid, ImportBusy."""
+        if len(file.content) > self.limits.file_bytes:
+            raise PlantModelInvalid(_too_large(self.limits.file_bytes), "file")
+        async with self._turn():
+            async with self._database.transaction() as session:
+                index = await load_index(session, account_id)
+            read = await asyncio.to_thread(self._read, file, index, options)
+            row = PlantImport(
+                id=ids.new_id(),
+                account_id=account_id,
+                status=PREVIEWED,
+                mode=options.mode.value,
+                source=read.source.value,
+                file_name=_printable(file.name),
+                revision=index.revision,
+                content=read.content,
+                summary=read.summary,
+                actor=actor_text(actor),
+                created_at=self._clock.now(),
+            )
+            async with self._database.transaction() as session:
+                await delete_old_previews(session, account_id, row.created_at)
+                session.add(row)
+        return row
+
+    async def confirm(self, account_id: UUID, actor: Actor, import_id: str) -> PlantImport:
+        """Apply a preview and return it; an applied one is returned as it is.
+
+        Raises PlantNodeNotFound, PlantChanged, ImportExpired, ImportBusy.
+        """
+        async with self._turn(), self._database.transaction() as session:
+            await allow_long_statements(session)
+            row = await find_import(session, account_id, import_id, is_locked=True)
+            if row.status == APPLIED:
+                return row
+            now = self._clock.now()
+            if row.created_at + LIFETIME < now:
+                raise ImportExpired("The preview is older than a day. Import the file again.")
+            if await advance_revision(session, account_id) != row.revision + 1:
+                raise PlantChanged(
+                    "The plant model was changed after the preview. Import the file again."
+                )
+            index = await load_index(session, account_id)
+            plan = await asyncio.to_thread(_plan, row.content, index, ImportMode(row.mode))
+            writing = Writing(
+                session, account_id, Source(row.source), actor_text(actor), now, dict(index.ids)
+            )
+            await apply_plan(writing, plan, index)
+            row.status, row.applied_at, row.content = APPLIED, now, b""
+            subject, details = ids.format_id(IMPORT, row.id), {"counts": plan.counts()}
+            await record_audit_event(
+                session, self._clock, actor, account_id, "plant.imported", subject, details
+            )
+        return row
+
+    async def export(self, account_id: UUID, export_format: ExportFormat) -> bytes:
+        """Return an account's plant model as a file. Raises ImportBusy, ExportTooLarge."""
+        async with self._turn():
+            async with self._database.transaction() as session:
+                model = await load_model(session, account_id)
+            rows = len(model.assets) + len(model.points)
+            if export_format is ExportFormat.XLSX and rows > MAX_XLSX_ROWS:
+                raise ExportTooLarge(
+                    f"An Excel export can have at most {MAX_XLSX_ROWS:,} rows. Export as CSV.",
+                    param="export_format",
+                )
+            return await asyncio.to_thread(_RENDERERS[export_format], model)
+
+    def _read(self, file: PlantFile, index: PlantIndex, options: ImportOptions) -> _Read:
+        """Read, check and plan a file. Raises PlantModelInvalid with all problems."""
+        problems = Problems()
+        content = read_plant_file(file, index, self.limits, problems)
+        checks = Checks(
+            _kept(index, options.mode), self.limits, content.lines, options.omit_unknown_units
+        )
+        model = check_model(content.model, checks, problems)
+        if problems.count:
+            raise PlantModelInvalid(problems, "file")
+        plan = plan_import(index, model, options.mode)
+        _check_totals(plan, index, self.limits, problems)
+        if problems.count:
+            raise PlantModelInvalid(problems, "file")
+        summary = {
+            **plan_json(plan),
+            "unknown_columns": list(content.unknown_columns),
+            "notes": [str(note) for note in problems.notes],
+        }
+        return _Read(model, content.source, plan, summary, pack_model(model))
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for the turn of an import. Raises ImportBusy if several wait already."""
+        if self._waiting >= _MAX_WAITING:
+            raise ImportBusy
+        self._waiting += 1
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self._waiting -= 1
+
+
+_RENDERERS = {
+    ExportFormat.CSV: render_csv,
+    ExportFormat.XLSX: render_workbook,
+    ExportFormat.JSON: encode_model,
+}
+
+
+def actor_text(actor: Actor) -> str:
+    """Return who made an entry of the mapping history: a person, a key, or the command line."""
+    return actor.public_id or "cli"
+
+
+def _plan(content: bytes, index: PlantIndex, mode: ImportMode) -> ImportPlan:
+    """Return the plan of a stored model."""
+    return plan_import(index, unpack_model(content), mode)
+
+
+def _kept(index: PlantIndex, mode: ImportMode) -> PlantIndex:
+    """Return what the account keeps whatever a file says, which its model may refer to."""
+    if mode is ImportMode.MERGE:
+        return index
+    replaced = (NodeKind.ASSET, NodeKind.POINT)
+    kept = {node: one for node, one in index.ids.items() if node.kind not in replaced}
+    return replace(index, assets={}, points={}, ids=kept)
+
+
+def _check_totals(
+    plan: ImportPlan, index: PlantIndex, limits: PlantLimits, problems: Problems
+) -> None:
+    """Add a problem if the account would have more than its limits."""
+    for name, before, most in (
+        ("assets", len(index.assets), limits.assets),
+        ("points", len(index.points), limits.points),
+        ("entities", len(index.entities), limits.assets),
+        ("relations", len(index.relations), limits.points),
+    ):
+        changes = plan.by_kind()[name]
+        added = sum(one.action is Action.CREATE for one in changes)
+        retired = sum(one.action is Action.RETIRE for one in changes)
+        if (count := before + added - retired) > most:
+            message = sentence(
+                "The account would have {count} {name}; at most {most} are allowed.",
+                count=count,
+                name=name,
+                most=most,
+            )
+            fix = "Retire some, or ask the operator for a higher limit."
+            problems.add(Problem("plant_limit_reached", message, fix, field=name))
+
+
+def _too_large(most: int) -> Problems:
+    """Return the problem of a file that is too large."""
+    message = sentence("The file has more than {most} bytes.", most=most)
+    return single_problem("file_too_large", message, "Import it in parts.", "file")
+
+
+def _printable(name: str) -> str:
+    """Return the name of a file without characters that cannot be displayed."""
+    return "".join(one for one in name if one.isprintable())[:MAX_NAME]

@@ -1,0 +1,98 @@
+"""Stored previews of imports: what was shown, to be applied when it is confirmed.
+
+The model is stored, and the revision that it was compared with. As planning is deterministic, the
+same revision gives the changes that were shown.
+"""
+
+import zlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from gateway.plant.assets.ids import IMPORT, not_found, parse_plant_id
+from gateway.plant.assets.json_model import decode_model, encode_model
+from gateway.plant.assets.values import PlantModel
+from gateway.tables.plant import PlantImport
+from infra import ids
+from infra.database.paging import page_of
+from models.problems import Problems
+
+LIFETIME = timedelta(days=1)
+PREVIEWED, APPLIED = "previewed", "applied"
+# Open previews of an account; the oldest are deleted.
+_MAX_OPEN = 10
+_COMPRESSION = 6
+
+
+def pack_model(model: PlantModel) -> bytes:
+    """Return a model as it is stored."""
+    return zlib.compress(encode_model(model), _COMPRESSION)
+
+
+def unpack_model(content: bytes) -> PlantModel:
+    """Return a model from what `pack_model` gave."""
+    return decode_model(zlib.decompress(content), Problems())
+
+
+async def delete_old_previews(session: AsyncSession, account_id: UUID, now: datetime) -> None:
+    """Delete an account's previews that are a day old, and all but the newest ones."""
+    is_open = (
+        col(PlantImport.account_id) == account_id,
+        col(PlantImport.status) == PREVIEWED,
+    )
+    newest = (select(PlantImport.id).where(*is_open).order_by(col(PlantImport.id).desc())).limit(
+        _MAX_OPEN - 1
+    )
+    kept = list((await session.scalars(newest)).all())
+    await session.execute(
+        delete(PlantImport).where(
+            *is_open,
+            col(PlantImport.id).not_in(kept) | (col(PlantImport.created_at) < now - LIFETIME),
+        )
+    )
+
+
+async def list_imports(
+    session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
+) -> list[PlantImport]:
+    """Return a page of an account's imports, newest first."""
+    query = select(PlantImport).where(col(PlantImport.account_id) == account_id)
+    paged = page_of(query, col(PlantImport.id), limit, after)
+    return list((await session.scalars(paged)).all())
+
+
+async def find_import(
+    session: AsyncSession, account_id: UUID, text: str, *, is_locked: bool = False
+) -> PlantImport:
+    """Return an import by its public id. Raises PlantNodeNotFound."""
+    query = select(PlantImport).where(
+        col(PlantImport.id) == parse_plant_id(IMPORT, text),
+        col(PlantImport.account_id) == account_id,
+    )
+    row = (await session.scalars(query.with_for_update() if is_locked else query)).one_or_none()
+    if row is None:
+        raise not_found(IMPORT)
+    return row
+
+
+def import_json(row: PlantImport) -> dict[str, Any]:
+    """Return an import as JSON: counts, first changes and notes of its preview."""
+    summary: Mapping[str, Any] = row.summary
+    return {
+        "id": ids.format_id(IMPORT, row.id),
+        "object": "plant.import",
+        "status": row.status,
+        "mode": row.mode,
+        "source": row.source,
+        "file_name": row.file_name,
+        "revision": row.revision,
+        "created_at": int(row.created_at.timestamp()),
+        "expires_at": int((row.created_at + LIFETIME).timestamp()),
+        "applied_at": None if row.applied_at is None else int(row.applied_at.timestamp()),
+        **summary,
+    }

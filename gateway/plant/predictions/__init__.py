@@ -1,0 +1,1 @@
+"""Predictions by asset: a specialist's inputs from the readings of an asset's points."""

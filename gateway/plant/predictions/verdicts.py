@@ -1,0 +1,74 @@
+"""Verdicts of specialists on assets: stored with a call's usage row, listed by asset."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.metering.usage import REQUEST_ID_PREFIX
+from gateway.plant.assets.ids import ASSET
+from gateway.tables.plant_verdicts import PlantVerdict
+from infra import ids
+from infra.database.paging import page_of
+
+VERDICT = "vrd"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A specialist's prediction for an asset at an instant, and the inputs that it was made of."""
+
+    account_id: UUID
+    asset_id: UUID
+    request_id: UUID
+    model: str
+    at: datetime
+    created_at: datetime
+    prediction: dict[str, Any]
+    inputs: list[dict[str, Any]]
+
+
+async def store_verdict(session: AsyncSession, verdict: Verdict) -> None:
+    """Store a verdict; a second one of the same request changes nothing."""
+    row = insert(PlantVerdict).values(
+        id=ids.new_id(),
+        account_id=verdict.account_id,
+        asset_id=verdict.asset_id,
+        request_id=verdict.request_id,
+        model=verdict.model,
+        at=verdict.at,
+        created_at=verdict.created_at,
+        prediction=verdict.prediction,
+        inputs=verdict.inputs,
+    )
+    await session.execute(row.on_conflict_do_nothing(index_elements=["request_id"]))
+
+
+async def list_verdicts(
+    session: AsyncSession, account_id: UUID, asset_id: UUID, limit: int, after: UUID | None
+) -> list[PlantVerdict]:
+    """Return a page of an asset's verdicts, the newest first."""
+    query = select(PlantVerdict).where(
+        col(PlantVerdict.account_id) == account_id, col(PlantVerdict.asset_id) == asset_id
+    )
+    paged = page_of(query, col(PlantVerdict.id), limit, after, ascending=False)
+    return list((await session.scalars(paged)).all())
+
+
+def verdict_json(row: PlantVerdict) -> dict[str, Any]:
+    """Return a verdict as the API shows it."""
+    return {
+        "id": ids.format_id(VERDICT, row.id),
+        "object": "plant.verdict",
+        "asset": ids.format_id(ASSET, row.asset_id),
+        "request_id": ids.format_id(REQUEST_ID_PREFIX, row.request_id),
+        "model": row.model,
+        "at": row.at.isoformat(),
+        "created_at": int(row.created_at.timestamp()),
+        "prediction": row.prediction,
+        "inputs": row.inputs,
+    }

@@ -1,0 +1,1 @@
+"""Formats of readings in requests: JSON, CSV and InfluxDB line protocol."""

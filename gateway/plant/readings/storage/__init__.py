@@ -1,0 +1,1 @@
+"""Readings in the database: write buffer, compressed blocks, rollups, partitions, retention."""

@@ -1,0 +1,94 @@
+"""Points by tag or id, and unmapped points that are created for unknown tags."""
+
+from collections.abc import Collection, Iterable, Mapping
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from gateway.plant.assets.values import DataType, MappingStatus, Source
+from gateway.plant.readings.acceptance import ReadingPoint
+from gateway.plant.readings.formats.batch import PointKey
+from gateway.tables import PlantPoint
+from infra import ids
+from infra.clock import Clock
+
+POINT_PREFIX = "point"
+MAX_TAG_LENGTH = 200
+
+
+async def find_points(
+    session: AsyncSession, account_id: UUID, keys: Collection[PointKey]
+) -> dict[PointKey, ReadingPoint]:
+    """Return the account's active points that requests name by tag or id."""
+    tags = {key.name for key in keys if not key.is_id}
+    point_ids = {key.name: parse_point_id(key.name) for key in keys if key.is_id}
+    known_ids = [one for one in point_ids.values() if one is not None]
+    query = select(PlantPoint.id, PlantPoint.tag, PlantPoint.unit, PlantPoint.data_type).where(
+        col(PlantPoint.account_id) == account_id,
+        col(PlantPoint.retired_at).is_(None),
+        col(PlantPoint.tag).in_(tags) | col(PlantPoint.id).in_(known_ids),
+    )
+    rows = [
+        ReadingPoint(point_id, tag, unit, DataType(data_type))
+        for point_id, tag, unit, data_type in (await session.execute(query)).all()
+    ]
+    by_tag, by_id = {row.tag: row for row in rows}, {row.id: row for row in rows}
+    found = {
+        key: by_id.get(point_ids[key.name] or UUID(int=0)) if key.is_id else by_tag.get(key.name)
+        for key in keys
+    }
+    return {key: point for key, point in found.items() if point is not None}
+
+
+def parse_point_id(text: str) -> UUID | None:
+    """Return the id of a point from its text (`point_…`), or None."""
+    return ids.parse_id(POINT_PREFIX, text)
+
+
+def is_valid_tag(tag: str) -> bool:
+    """Whether a point can be created with a tag: printable and not too long."""
+    return 0 < len(tag) <= MAX_TAG_LENGTH and tag.isprintable()
+
+
+async def create_points(
+    session: AsyncSession, clock: Clock, account_id: UUID, tags: Mapping[str, tuple[str, DataType]]
+) -> None:
+    """Create unmapped points by tag, with unit and type; existing tags stay as they are."""
+    now = clock.now()
+    rows = [
+        {
+            "id": ids.new_id(),
+            "account_id": account_id,
+            "tag": tag,
+            "name": "",
+            "unit": unit,
+            "data_type": data_type.value,
+            "concept_scheme": "",
+            "concept_id": "",
+            "mapping_status": MappingStatus.UNMAPPED.value,
+            "source": Source.MANUAL.value,
+            "created_at": now,
+            "updated_at": now,
+        }
+        for tag, (unit, data_type) in sorted(tags.items())
+    ]
+    if rows:
+        await session.execute(insert(PlantPoint).values(rows).on_conflict_do_nothing())
+
+
+async def count_points(session: AsyncSession, account_id: UUID) -> int:
+    """Return the number of an account's active points."""
+    query = (
+        select(func.count())
+        .select_from(PlantPoint)
+        .where(col(PlantPoint.account_id) == account_id, col(PlantPoint.retired_at).is_(None))
+    )
+    return (await session.execute(query)).scalar_one()
+
+
+def sorted_tags(keys: Iterable[PointKey]) -> list[str]:
+    """Return the tags among keys, each once, in order."""
+    return sorted({key.name for key in keys if not key.is_id})

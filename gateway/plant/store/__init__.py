@@ -1,0 +1,1 @@
+"""The plant model in the database: read, list, change, and write in bulk."""

@@ -1,0 +1,32 @@
+"""The parts of a gateway process that serve the plant model."""
+
+from dataclasses import dataclass, field
+
+from gateway.plant.assets.limits import PlantLimits
+from gateway.plant.graph.graphs import PlantGraphs
+from gateway.plant.imports.importing import PlantImporter
+from gateway.plant.store.counts import PlantCounts
+from gateway.process.shared_components import SharedComponents
+from infra.clock import Clock
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PlantParts:
+    """What `build_plant` builds."""
+
+    graphs: PlantGraphs
+    importer: PlantImporter
+    counts: PlantCounts = field(default_factory=PlantCounts)
+
+
+def build_plant(shared: SharedComponents, settings: Settings, clock: Clock) -> PlantParts:
+    """Build the parts without starting processes or connecting."""
+    connections = shared.connections
+    limits = PlantLimits(
+        settings.plant_max_assets, settings.plant_max_points, settings.plant_import_bytes
+    )
+    return PlantParts(
+        graphs=PlantGraphs(connections.handlers, max_graphs=settings.plant_graphs),
+        importer=PlantImporter(connections.imports, clock, limits),
+    )

@@ -1,0 +1,1 @@
+"""Benchmarks of readings of plant points: ingestion, reading, compression, filters."""

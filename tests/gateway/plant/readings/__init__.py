@@ -1,0 +1,1 @@
+"""Tests of readings of plant points."""

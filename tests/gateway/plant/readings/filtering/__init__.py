@@ -1,0 +1,1 @@
+"""Tests of filters at the source."""
