@@ -44,6 +44,7 @@ from gateway.inference.stages import Stages
 from gateway.inference.usage.writer import UsageWriter
 from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
+from gateway.operations.identifiers import IdentifierService
 from gateway.operations.notifications import NotificationService
 from gateway.process.background_responses import create_background_runner
 from gateway.process.batch_processing import build_batch_processing
@@ -148,6 +149,7 @@ def build_components(
         signups=build_signups(settings, clock, database, passwords),
         plant=build_plant(shared, settings, clock),
         reading_ingestion=_reading_ingestion(shared, settings, clock, catalog, stages),
+        identifiers=_build_identifiers(settings, clock, database, pepper),
         pepper=pepper,
         upstream_monitor=shared.monitor,
         catalog_reloader=_build_reloader(shared, settings, clock, catalog, stages, model_selector),
@@ -160,6 +162,13 @@ def _build_identity(
     """Build the sign-in of people. Raises SettingsInvalid for unusable identity providers."""
     links, providers = Links.from_settings(settings), load_providers(settings, clock)
     return build_identity(database, clock, pepper, links, passwords, providers)
+
+
+def _build_identifiers(
+    settings: Settings, clock: Clock, database: Database, pepper: bytes
+) -> IdentifierService:
+    """Build the service of accounts' identifiers."""
+    return IdentifierService(database, clock, Sealer(pepper), settings.node_public_url)
 
 
 def _build_reloader(

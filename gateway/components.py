@@ -33,6 +33,7 @@ from gateway.inference.quotes import Quotes
 from gateway.inference.stages import Stages
 from gateway.inference.usage.writer import UsageWriter
 from gateway.mcp.toolbox import Toolbox
+from gateway.operations.identifiers import IdentifierService
 from gateway.operations.notifications import NotificationService
 from gateway.process.batch_processing import BatchProcessing
 from gateway.process.catalog_reloader import CatalogReloader
@@ -109,6 +110,7 @@ class Components:
     plant: PlantParts
     reading_ingestion: ReadingIngestion
     document_queue: DocumentQueue = field(default_factory=DocumentQueue)
+    identifiers: IdentifierService
 
     @property
     def batch_runner(self) -> BatchRunner:
@@ -186,7 +188,7 @@ _INJECTABLE = (
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     *("prompt_counts", "reading_ingestion"),
     *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
-    *("notifications", "secure", "settings", "signups"),
+    *("identifiers", "notifications", "secure", "settings", "signups"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
 # Those of `Components.own_models`.

@@ -18,6 +18,7 @@ from pydantic.networks import IPvAnyNetwork
 from pydantic_settings import NoDecode, SettingsConfigDict, SettingsError
 
 from infra.errors import AppError
+from infra.node_settings import NodeSettings
 from infra.plant_settings import PlantSettings
 from infra.readings_settings import ReadingsSettings
 from infra.signup_settings import SignupSettings
@@ -36,7 +37,7 @@ class SettingsInvalid(AppError):
     code = "settings_invalid"
 
 
-class Settings(SignupSettings, PlantSettings, ReadingsSettings):
+class Settings(SignupSettings, PlantSettings, ReadingsSettings, NodeSettings):
     """All settings with their defaults. The variable is `MAAS_` and the upper-case field name."""
 
     model_config = SettingsConfigDict(

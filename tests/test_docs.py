@@ -19,6 +19,7 @@ import gateway.evaluations
 import gateway.fine_tuning
 import gateway.identity
 import gateway.observations
+import gateway.plant
 import gateway.projects
 import gateway.registry
 import gateway.retraining
@@ -49,7 +50,7 @@ def facts() -> Iterator[type[AppError]]:
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
         gateway.evaluations, gateway.registry, gateway.responses, gateway.batches,
         gateway.observations, gateway.retraining, gateway.projects, gateway.signups,
-        models.guards,
+        gateway.plant, models.guards,
     )  # fmt: skip
     found = [
         one

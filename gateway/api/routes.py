@@ -42,11 +42,14 @@ from gateway.api.own_models.retraining import RetrainingRoutes
 from gateway.api.own_models.shadows import ShadowRoutes
 from gateway.api.own_models.variants import VariantRoutes
 from gateway.api.plant.assets import PlantAssetRoutes
+from gateway.api.plant.epcis import EpcisRoutes
 from gateway.api.plant.graph import PlantEntityRoutes, PlantRelationRoutes
+from gateway.api.plant.identifiers import IdentifierRoutes
 from gateway.api.plant.imports import PlantExportRoutes, PlantImportRoutes
 from gateway.api.plant.points import PlantMappingRoutes, PlantPointRoutes
 from gateway.api.plant.readings import InfluxRoutes, ReadingRoutes
 from gateway.api.plant.sparql import SparqlRoutes
+from gateway.api.plant.trace import TraceRoutes
 from gateway.api.plant.verdicts import PlantVerdictRoutes
 from gateway.api.projects.keys import ProjectKeyRoutes
 from gateway.api.projects.members import ProjectUserRoutes
@@ -121,6 +124,9 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     PlantExportRoutes,
     SignupRoutes,
     SparqlRoutes,
+    EpcisRoutes,
+    TraceRoutes,
+    IdentifierRoutes,
     *webhook_routes(),
     *notification_routes(),
     payment_page,

@@ -15,6 +15,7 @@ RIGHTS = "It gives or ends rights over the platform, which no program may do for
 ENGINES = "It compares, trains or loads the weights of shared models on the host of the engines."
 PERSON = "A named person of the operator signs it."
 STATISTICS = "It fits models with statistics libraries, which gateways do not load."
+NODE = "It uses the private keys of this host's identifier node."
 _ACCOUNT = "/v1/admin/accounts/{account}"
 _OUTCOMES = f"{_ACCOUNT}/outcome_disputes"
 _CREDIT = f"{_ACCOUNT}/credit"
@@ -129,6 +130,18 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
         "guards set": "PUT /v1/guards",
         "guards remove": "DELETE /v1/guards",
         "guards check": LOCAL,
+        "plant trace": "GET /v1/plant/trace",
+        "node run": HOST,
+        "node prefixes": NODE,
+        "node root": NODE,
+        "node key": NODE,
+        "node delegate": NODE,
+        "node accept": NODE,
+        "node revoke": NODE,
+        "node register": "POST /v1/plant/identifiers",
+        "node access-key": NODE,
+        "node revoke-access": NODE,
+        "node token": NODE,
         "usage": "GET /v1/admin/reports/usage",
         "margin": "GET /v1/admin/reports/margin",
         "plans publish": "POST /v1/admin/plans",

@@ -69,7 +69,14 @@ COMMANDS = (
     Command("files", "gateway.cli.files:files_app", "Check training files."),
     Command("tags", "gateway.cli.tags:tags_app", "Align a plant's tags with concepts."),
     Command(
-        "plant", "gateway.cli.plant:plant_app", "Import, export and list an account's plant model."
+        "plant",
+        "gateway.cli.plant.commands:plant_app",
+        "Import, export and list an account's plant model, and trace items.",
+    ),
+    Command(
+        "node",
+        "gateway.cli.nodes.commands:node_app",
+        "Run an identifier node and manage its prefixes, keys and records.",
     ),
     Command("usage", "gateway.cli.billing.usage:usage_list", "List calls with usage and cost."),
     Command(

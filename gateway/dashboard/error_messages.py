@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from gateway.dashboard.admin_labels import PRICE_CHANGE_ERRORS
 from gateway.dashboard.credit_labels import CREDIT_ERRORS
+from gateway.dashboard.identifier_labels import IDENTIFIER_ERRORS
 from gateway.dashboard.incident_labels import INCIDENT_ERRORS
 from gateway.dashboard.notification_labels import NOTIFICATION_ERRORS
 from gateway.dashboard.plant_labels import PLANT_ERRORS
@@ -229,5 +230,6 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         ),
         **NOTIFICATION_ERRORS,
         **INCIDENT_ERRORS,
+        **IDENTIFIER_ERRORS,
     }
 )

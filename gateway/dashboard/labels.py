@@ -18,6 +18,7 @@ from gateway.dashboard.billing_labels import BILLING_ACTIONS, BILLING_CHECKS, BI
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_ACTIONS, EVALUATION_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
+from gateway.dashboard.identifier_labels import IDENTIFIER_ACTIONS
 from gateway.dashboard.incident_labels import INCIDENT_LABELS
 from gateway.dashboard.key_labels import KEY_STATES
 from gateway.dashboard.notification_labels import NOTIFICATION_ACTIONS, NOTIFICATION_LABELS
@@ -268,6 +269,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             **PLANT_ACTIONS,
             **ADMIN_ACTIONS,
             **NOTIFICATION_ACTIONS,
+            **IDENTIFIER_ACTIONS,
             **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },

@@ -32,6 +32,7 @@ ACCOUNT_PAGES = (
     NavigationEntry("plant", gettext_noop("Plant"), "/dashboard/plant", "building"),
     NavigationEntry("evaluations", gettext_noop("Evaluations"), "/dashboard/evaluations", "check"),
     NavigationEntry("batches", gettext_noop("Batches"), "/dashboard/batches", "copy"),
+    NavigationEntry("identifiers", gettext_noop("Identifiers"), "/dashboard/identifiers", "list"),
     NavigationEntry(
         "keys", gettext_noop("API keys"), "/dashboard/keys", "key", also="/dashboard/admin-keys"
     ),
@@ -78,6 +79,7 @@ PLATFORM_PAGES = tuple(
         ("reconciliation", gettext_noop("Reconciliation"), "check"),
         ("incidents", gettext_noop("Incidents"), "bell"),
         ("models", gettext_noop("Models"), "pulse"),
+        ("nodes", gettext_noop("Identifier node"), "globe"),
         ("plans", gettext_noop("Plans"), "plan"),
         ("admin-keys", gettext_noop("Admin keys"), "key"),
     )

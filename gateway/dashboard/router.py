@@ -52,8 +52,10 @@ from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_a
 from gateway.dashboard.pages.payments import PaymentOrderPages, WalletPages
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.plant.asset import PlantAssetPages
+from gateway.dashboard.pages.plant.identifiers import IdentifierPages
 from gateway.dashboard.pages.plant.imports import PlantImportPages
 from gateway.dashboard.pages.plant.mappings import PlantMappingPages
+from gateway.dashboard.pages.plant.trace import show_trace
 from gateway.dashboard.pages.plant.tree import PlantTreePages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
@@ -68,6 +70,7 @@ from gateway.dashboard.pages.platform.incidents import PlatformIncidentPages
 from gateway.dashboard.pages.platform.jobs import JobPages
 from gateway.dashboard.pages.platform.models import list_models
 from gateway.dashboard.pages.platform.new_account import NewAccountPages
+from gateway.dashboard.pages.platform.nodes import show_nodes
 from gateway.dashboard.pages.platform.packs import PlatformPackPages
 from gateway.dashboard.pages.platform.payment_actions import PlatformPaymentPages
 from gateway.dashboard.pages.platform.payments import show_payments
@@ -134,6 +137,8 @@ HANDLERS = (
     NewEvaluationPages,
     EvaluationPages,
     BatchPages,
+    IdentifierPages,
+    show_trace,
     PlanPages,
     AddOnPages,
     InvoicePages,
@@ -183,6 +188,7 @@ HANDLERS = (
     WebhookPages,
     JobPages,
     show_reconciliation,
+    show_nodes,
     list_models,
     PublishedPlanPages,
     PlanPublishingPages,

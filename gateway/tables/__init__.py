@@ -14,6 +14,7 @@ from gateway.tables.batches import (
 )
 from gateway.tables.comparisons import ModelComparison
 from gateway.tables.drift import VariantCount, VariantDrift
+from gateway.tables.epcis import PlantCapture, PlantEvent, PlantEventItem
 from gateway.tables.evaluations import (
     AnswerStatus,
     EvaluationAnswer,
@@ -43,6 +44,13 @@ from gateway.tables.identity import (
     Person,
 )
 from gateway.tables.incidents import Incident, IncidentUpdate
+from gateway.tables.nodes import (
+    NodeAccessKey,
+    NodeAuthority,
+    NodeDailyCount,
+    NodeDelegation,
+    NodeRecord,
+)
 from gateway.tables.observations import Observation, VariantPromise
 from gateway.tables.passkeys import Passkey
 from gateway.tables.plant import (
@@ -113,12 +121,20 @@ __all__ = [
     "ModelComparison",
     "ModelVersion",
     "ModelVersionExample",
+    "NodeAccessKey",
+    "NodeAuthority",
+    "NodeDailyCount",
+    "NodeDelegation",
+    "NodeRecord",
     "Observation",
     "OneTimeToken",
     "Passkey",
     "Person",
     "PlantAsset",
+    "PlantCapture",
     "PlantEntity",
+    "PlantEvent",
+    "PlantEventItem",
     "PlantImport",
     "PlantPoint",
     "PlantPointMapping",

@@ -24,9 +24,14 @@ def render_pdf(layout: str, data: Mapping[str, Any]) -> bytes:
 
     Takes some milliseconds per page, without holding the GIL.
     """
+    return render_source(_source(layout), data)
+
+
+def render_source(source: bytes, data: Mapping[str, Any]) -> bytes:
+    """Render a Typst source to PDF; it reads `data` as JSON from its input of that name."""
     # A compiler cannot be shared between threads, but its fonts can.
     compiler = Compiler(
-        _source(layout),
+        source,
         font_paths=_fonts(),
         ignore_system_fonts=True,
         sys_inputs={"data": json.dumps(data)},

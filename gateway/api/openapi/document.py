@@ -49,7 +49,7 @@ from gateway.api.own_models import (
     shadows,
 )
 from gateway.api.plant import bodies as plant
-from gateway.api.plant import readings
+from gateway.api.plant import identifiers, readings
 from gateway.api.projects import keys as project_keys
 from gateway.api.projects import members, projects, service_accounts
 from gateway.api.signups import routes as signups
@@ -91,6 +91,7 @@ _REQUEST_BODIES = {
     **retraining.BODIES,
     **plant.BODIES,
     **signups.BODIES,
+    **identifiers.BODIES,
     **ADMIN_BODIES,
 }
 

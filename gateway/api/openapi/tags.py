@@ -46,6 +46,11 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "Guards": ("/v1/guards",),
     "Plant": ("/v1/plant",),
     "Sign-up": ("/v1/signups",),
+    "Identifiers and item history": (
+        "/v1/plant/identifiers",
+        "/v1/plant/epcis",
+        "/v1/plant/trace",
+    ),
 }
 TAGS = (
     Tag(name=INFERENCE, description="Metered calls: text, embeddings, specialist models"),
@@ -62,6 +67,10 @@ TAGS = (
     Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
     Tag(name="Plant", description="Plant model: assets, points, relations, imports, queries"),
     Tag(name="Sign-up", description="Open an account, if the operator allows it"),
+    Tag(
+        name="Identifiers and item history",
+        description="Identifiers, labels, EPCIS 2.0 events and traces",
+    ),
     Tag(name="Organization", description="Administration of an account, with its admin key"),
     Tag(name="Administration", description="What operators do, with a platform admin key"),
     Tag(name=_OPERATIONS, description="For monitoring"),

@@ -1,1 +1,1 @@
-"""Pages of the plant model: tree, assets, points, imports and the mapping queue."""
+"""Pages of the plant: tree, assets, points, imports, mapping queue, identifiers and traces."""

@@ -1,0 +1,1 @@
+"""`maas node`: identifier nodes."""

@@ -1,0 +1,1 @@
+"""`maas plant`: the plant model of an account."""

@@ -1,0 +1,23 @@
+"""Texts of identifiers for the dashboard: error messages and names of audited actions."""
+
+from collections.abc import Mapping
+
+from infra.translations import gettext_noop
+
+IDENTIFIER_ACTIONS: Mapping[str, str] = {
+    "identifiers.registered": gettext_noop("Registered identifiers"),
+}
+IDENTIFIER_ERRORS: Mapping[str, str] = {
+    "identifier_invalid": gettext_noop(
+        "This is not a valid identifier. Use a code such as 88.100.5001/PUMP-1, a Handle or a GS1 "
+        "Digital Link with a correct check digit."
+    ),
+    "identifier_not_found": gettext_noop("Your company has registered no such identifier."),
+    "identifier_record_invalid": gettext_noop(
+        "Write each field as name: value, at most 64 fields of 4,096 characters."
+    ),
+    "prefix_not_owned": gettext_noop("This identifier is not under a prefix of your company."),
+    "record_version_conflict": gettext_noop(
+        "The record was changed in the meantime. Reload the page and try again."
+    ),
+}

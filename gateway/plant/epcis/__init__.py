@@ -1,0 +1,1 @@
+"""Item history as EPCIS 2.0 events: validation, capture, queries, and traces over them."""

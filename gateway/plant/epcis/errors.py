@@ -1,0 +1,35 @@
+"""Errors of EPCIS events and queries."""
+
+from infra.errors import AppError
+
+
+class EventInvalid(AppError):
+    """An EPCIS document or event does not follow the standard or exceeds a limit."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "epcis_event_invalid"
+
+
+class EventConflict(AppError):
+    """Another event with the same eventID is stored."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "epcis_event_conflict"
+
+
+class EventNotFound(AppError):
+    """The account has no such event, capture job or named query."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "epcis_not_found"
+
+
+class QueryInvalid(AppError):
+    """A query parameter is unknown, unsupported or has an invalid value."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "epcis_query_invalid"

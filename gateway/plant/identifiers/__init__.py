@@ -1,0 +1,1 @@
+"""Identifier resolution: codes, signed statements, resolution over nodes, and labels."""

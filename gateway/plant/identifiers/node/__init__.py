@@ -1,0 +1,1 @@
+"""The node process: authorities and records in PostgreSQL, other nodes over HTTP, and its app."""

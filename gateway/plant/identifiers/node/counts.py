@@ -1,0 +1,79 @@
+"""Counts of resolutions by outcome: for Prometheus, and per day in PostgreSQL. No usage rows."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from gateway.tables import NodeDailyCount
+from infra.clock import Clock
+from infra.database.database import Database
+
+
+class ResolutionCounts:
+    """Counts outcomes in memory; `write` adds them to the day's rows."""
+
+    def __init__(self, role: str, clock: Clock) -> None:
+        self._role = role
+        self._clock = clock
+        self._pending: Counter[str] = Counter()
+        self._total: Counter[str] = Counter()
+
+    def count(self, outcome: str) -> None:
+        """Count one resolution."""
+        self._pending[outcome] += 1
+
+    async def write(self, database: Database) -> None:
+        """Add the pending counts to the rows of today; after an error they stay pending."""
+        pending, self._pending = self._pending, Counter()
+        if not pending:
+            return
+        try:
+            async with database.transaction() as session:
+                await _add(session, self._clock.now().date(), self._role, pending)
+        except BaseException:
+            self._pending += pending
+            raise
+        self._total += pending
+
+    def exposition(self) -> bytes:
+        """Return the counts since the start in Prometheus' text format."""
+        lines = ["# TYPE maas_node_resolutions_total counter"]
+        for outcome, count in sorted((self._total + self._pending).items()):
+            labels = f'role="{self._role}",outcome="{outcome}"'
+            lines.append(f"maas_node_resolutions_total{{{labels}}} {count}")
+        return ("\n".join(lines) + "\n").encode()
+
+
+async def daily_counts(session: AsyncSession, since: date) -> Sequence[NodeDailyCount]:
+    """Return the counts of all roles since a day, newest first."""
+    query = select(NodeDailyCount).where(col(NodeDailyCount.day) >= since)
+    order = col(NodeDailyCount.day).desc(), col(NodeDailyCount.role), col(NodeDailyCount.outcome)
+    return (await session.scalars(query.order_by(*order))).all()
+
+
+async def resolutions_since(session: AsyncSession, since: date) -> int:
+    """Return the number of resolutions since a day."""
+    query = select(func.coalesce(func.sum(col(NodeDailyCount.count)), 0)).where(
+        col(NodeDailyCount.day) >= since
+    )
+    return int(await session.scalar(query) or 0)
+
+
+async def _add(session: AsyncSession, day: date, role: str, counts: Mapping[str, int]) -> None:
+    """Add counts to the rows of a day."""
+    rows = [
+        {"day": day, "role": role, "outcome": outcome, "count": count}
+        for outcome, count in sorted(counts.items())
+    ]
+    statement = insert(NodeDailyCount).values(rows)
+    added = col(NodeDailyCount.count) + statement.excluded.count
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["day", "role", "outcome"], set_={"count": added}
+        )
+    )

@@ -1,0 +1,1 @@
+"""Resolution of identifiers over nodes, and traces over events."""
