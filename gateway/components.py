@@ -109,8 +109,8 @@ class Components:
     signups: SignupService
     plant: PlantParts
     reading_ingestion: ReadingIngestion
-    document_queue: DocumentQueue = field(default_factory=DocumentQueue)
     identifiers: IdentifierService
+    document_queue: DocumentQueue = field(default_factory=DocumentQueue)
 
     @property
     def batch_runner(self) -> BatchRunner:
@@ -180,6 +180,7 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
+    "aas_repositories",
     *("batch_creation", "batch_offers", "batch_runner"),
     *("authenticator", "availability", "call_metrics", "catalog", "checkout", "clock"),
     *("collector", "database"),
@@ -196,6 +197,7 @@ _INJECTABLE_OF_OWN_MODELS = ("comparison_offers", "comparison_runner")
 # Those of `Components.plant`, by parameter name.
 _INJECTABLE_OF_PLANT = MappingProxyType(
     {
+        "aas_repositories": "aas",
         "plant_counts": "counts",
         "plant_graphs": "graphs",
         "plant_importer": "importer",

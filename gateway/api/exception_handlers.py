@@ -23,6 +23,8 @@ from gateway.call.errors import (
     ParameterInvalid,
     render_error,
 )
+from gateway.plant.aas_api.errors import aas_error
+from gateway.plant.aas_api.parameters import API_PATH
 from gateway.wire.messages.errors import message_error
 from gateway.wire.messages.models import VERSION_HEADER
 from infra.errors import AppError
@@ -33,10 +35,13 @@ _MESSAGES_PREFIX = "/v1/messages/"
 def handle_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[bytes]:
     """Return the error response of an AppError, in the shape that the client expects.
 
-    That is the Open Inference Protocol's under /v2, and Anthropic's for its clients.
+    That is the Open Inference Protocol's under /v2, the AAS API's under its path, and Anthropic's
+    for its clients.
     """
     path = request.url.path
-    if path.startswith(_MESSAGES_PREFIX) or VERSION_HEADER in request.headers:
+    if path.startswith(API_PATH):
+        status, body = aas_error(error)
+    elif path.startswith(_MESSAGES_PREFIX) or VERSION_HEADER in request.headers:
         status, body = message_error(error)
     else:
         status, body = error.status, render_error(error, path.startswith("/v2"))

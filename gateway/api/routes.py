@@ -51,6 +51,10 @@ from gateway.api.plant.readings import InfluxRoutes, ReadingRoutes
 from gateway.api.plant.sparql import SparqlRoutes
 from gateway.api.plant.trace import TraceRoutes
 from gateway.api.plant.verdicts import PlantVerdictRoutes
+from gateway.api.plant_aas.elements import AasElementRoutes
+from gateway.api.plant_aas.registry import AasRegistryRoutes
+from gateway.api.plant_aas.shells import AasShellRoutes
+from gateway.api.plant_aas.submodels import AasSubmodelRoutes
 from gateway.api.projects.keys import ProjectKeyRoutes
 from gateway.api.projects.members import ProjectUserRoutes
 from gateway.api.projects.projects import ProjectRoutes
@@ -127,6 +131,10 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     EpcisRoutes,
     TraceRoutes,
     IdentifierRoutes,
+    AasShellRoutes,
+    AasSubmodelRoutes,
+    AasElementRoutes,
+    AasRegistryRoutes,
     *webhook_routes(),
     *notification_routes(),
     payment_page,

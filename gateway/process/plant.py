@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from gateway.identity.links import Links
+from gateway.plant.aas_repositories import AasRepositories
 from gateway.plant.assets.limits import PlantLimits
 from gateway.plant.graph.graphs import PlantGraphs
 from gateway.plant.imports.importing import PlantImporter
@@ -17,6 +19,7 @@ class PlantParts:
 
     graphs: PlantGraphs
     importer: PlantImporter
+    aas: AasRepositories
     counts: PlantCounts = field(default_factory=PlantCounts)
 
 
@@ -29,4 +32,5 @@ def build_plant(shared: SharedComponents, settings: Settings, clock: Clock) -> P
     return PlantParts(
         graphs=PlantGraphs(connections.handlers, max_graphs=settings.plant_graphs),
         importer=PlantImporter(connections.imports, clock, limits),
+        aas=AasRepositories(connections.handlers, Links.from_settings(settings).base),
     )

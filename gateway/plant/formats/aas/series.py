@@ -1,0 +1,91 @@
+"""Read the points of an asset from Time Series Data."""
+
+from collections.abc import Iterator, Mapping
+
+import aas_core3.types as aas
+
+from gateway.plant.assets.values import Concept, DataType, Point
+from gateway.plant.formats.aas.elements import extension, semantics, stated_unit
+from gateway.plant.formats.aas.semantics import SERIES_RECORD, SERIES_TERMS
+from gateway.plant.formats.aas.texts import preferred_text
+from gateway.plant.formats.brick.terms import BRICK
+from gateway.plant.formats.numbers import read_number
+from gateway.plant.formats.results import NoteCode, NoteCollector
+from gateway.plant.formats.units import from_text
+
+_XSD = aas.DataTypeDefXSD
+_TEXTS = frozenset(
+    {
+        _XSD.STRING,
+        _XSD.ANY_URI,
+        _XSD.DATE,
+        _XSD.DATE_TIME,
+        _XSD.DURATION,
+        _XSD.TIME,
+        _XSD.BASE_64_BINARY,
+        _XSD.HEX_BINARY,
+    }
+)
+
+
+def read_series(
+    submodel: aas.Submodel, asset: str, units: Mapping[str, str], notes: NoteCollector
+) -> Iterator[Point]:
+    """Yield the points of the asset with this code: the variables of the record in the metadata.
+
+    `units` are those of concept descriptions by id. Records in the segments are noted.
+    """
+    for element in submodel.submodel_elements or ():
+        if element.id_short == "Metadata" and isinstance(element, aas.SubmodelElementCollection):
+            for record in element.value or ():
+                if semantics(record) == SERIES_RECORD or record.id_short == "Record":
+                    yield from _points(record, asset, units, notes)
+        elif isinstance(element, aas.SubmodelElementCollection):
+            for segment in element.value or ():
+                if not segment.id_short or not segment.id_short.startswith("LinkedSegment"):
+                    notes.add(NoteCode.ELEMENT_SKIPPED, f"{element.id_short}.{segment.id_short}")
+
+
+def _points(
+    record: aas.SubmodelElement, asset: str, units: Mapping[str, str], notes: NoteCollector
+) -> Iterator[Point]:
+    """Yield the points of a record; its time is none."""
+    if not isinstance(record, aas.SubmodelElementCollection):
+        return
+    for variable in record.value or ():
+        if semantics(variable).startswith(SERIES_TERMS):
+            continue
+        if isinstance(variable, aas.Property):
+            yield _point(variable, asset, units)
+        else:
+            notes.add(NoteCode.ELEMENT_SKIPPED, f"Metadata.Record.{variable.id_short}")
+
+
+def _point(variable: aas.Property, asset: str, units: Mapping[str, str]) -> Point:
+    """Return the point of a variable."""
+    concept = semantics(variable)
+    unit = stated_unit(variable) or units.get(concept, "")
+    return Point(
+        extension(variable, "tag") or f"{asset}.{variable.id_short}",
+        extension(variable, "name") or preferred_text(variable.display_name),
+        asset,
+        from_text(unit),
+        _data_type(variable.value_type),
+        read_number(extension(variable, "low")),
+        read_number(extension(variable, "high")),
+        Concept(_scheme(variable, concept), concept) if concept else None,
+    )
+
+
+def _scheme(variable: aas.Property, concept: str) -> str:
+    """Return the scheme of a concept."""
+    if kept := extension(variable, "conceptScheme"):
+        return kept
+    return "brick" if concept.startswith(BRICK) else "aas"
+
+
+def _data_type(value_type: aas.DataTypeDefXSD) -> DataType:
+    """Return the type of a point's values."""
+    if value_type is _XSD.BOOLEAN:
+        return DataType.BOOLEAN
+    return DataType.TEXT if value_type in _TEXTS else DataType.NUMBER

@@ -1,0 +1,105 @@
+"""The submodel Time Series Data (IDTA 02008-1-1): points of an asset, and where to read them."""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+import aas_core3.types as aas
+
+from gateway.plant.assets.values import Asset, DataType, Point
+from gateway.plant.formats.aas.elements import (
+    collection,
+    extensions,
+    multi_language,
+    semantic_id,
+    submodel,
+    text_property,
+    unit_specification,
+)
+from gateway.plant.formats.aas.identifiers import Namespace
+from gateway.plant.formats.aas.semantics import (
+    LINKED_SEGMENT,
+    SEGMENT_ENDPOINT,
+    SEGMENT_NAME,
+    SEGMENT_QUERY,
+    SERIES_METADATA,
+    SERIES_NAME,
+    SERIES_RECORD,
+    SERIES_SEGMENTS,
+    SERIES_TIME,
+    TIME_SERIES,
+)
+from gateway.plant.formats.aas.texts import display_name, id_short
+from gateway.plant.formats.numbers import number_text
+
+KIND = "time-series"
+_POINTS_PER_SEGMENT = 50
+_VALUE_TYPES = {
+    DataType.NUMBER: aas.DataTypeDefXSD.DOUBLE,
+    DataType.BOOLEAN: aas.DataTypeDefXSD.BOOLEAN,
+    DataType.TEXT: aas.DataTypeDefXSD.STRING,
+}
+
+
+def build_time_series(
+    asset: Asset, points: Sequence[Point], namespace: Namespace, readings_url: str
+) -> aas.Submodel | None:
+    """Return the points of an asset, None if it has none.
+
+    `readings_url` is the address that returns readings; the query of a segment names its points.
+    """
+    if not points:
+        return None
+    time = aas.Property(
+        aas.DataTypeDefXSD.DATE_TIME, id_short="Time", semantic_id=semantic_id(SERIES_TIME)
+    )
+    names: set[str] = {"Time"}
+    record: list[aas.SubmodelElement] = [time]
+    for point in points:
+        short = id_short(point.tag, names)
+        names.add(short)
+        record.append(_variable(short, point))
+    metadata: list[aas.SubmodelElement] = [
+        multi_language("Name", asset.name or asset.code, SERIES_NAME),
+        collection("Record", record, SERIES_RECORD),
+    ]
+    segments = _segments(points, readings_url)
+    elements: list[aas.SubmodelElement] = [
+        collection("Metadata", metadata, SERIES_METADATA),
+        collection("Segments", segments, SERIES_SEGMENTS),
+    ]
+    identifier = namespace.submodel(KIND, asset.code)
+    return submodel(identifier, "TimeSeries", TIME_SERIES, elements)
+
+
+def _segments(points: Sequence[Point], readings_url: str) -> list[aas.SubmodelElement]:
+    """Return linked segments, each with the query for the readings of at most 50 points."""
+    segments: list[aas.SubmodelElement] = []
+    for start in range(0, len(points), _POINTS_PER_SEGMENT):
+        tags = [("point", point.tag) for point in points[start : start + _POINTS_PER_SEGMENT]]
+        segment: list[aas.SubmodelElement] = [
+            multi_language("Name", "Readings", SEGMENT_NAME),
+            text_property("Endpoint", readings_url, SEGMENT_ENDPOINT),
+            text_property("Query", urlencode(tags), SEGMENT_QUERY),
+        ]
+        name = f"LinkedSegment{len(segments) + 1:02}"
+        segments.append(collection(name, segment, LINKED_SEGMENT))
+    return segments
+
+
+def _variable(short: str, point: Point) -> aas.Property:
+    """Return the variable of a record that holds the values of a point."""
+    concept = point.concept
+    return aas.Property(
+        _VALUE_TYPES[point.data_type],
+        id_short=short,
+        display_name=display_name(point.name),
+        extensions=extensions(
+            tag=point.tag,
+            name=point.name if len(point.name) > 128 else None,
+            conceptScheme=concept.scheme if concept else None,
+            low=None if point.low is None else number_text(point.low),
+            high=None if point.high is None else number_text(point.high),
+        ),
+        semantic_id=semantic_id(concept.id if concept else ""),
+        embedded_data_specifications=unit_specification(point.name or point.tag, point.unit),
+    )

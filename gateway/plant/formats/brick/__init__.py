@@ -1,0 +1,1 @@
+"""Brick models in Turtle."""

@@ -1,0 +1,1 @@
+"""OPC UA information models in NodeSet2 XML."""

@@ -1,0 +1,67 @@
+"""Plant models for the tests of exchange formats."""
+
+from gateway.plant.assets.values import (
+    Asset,
+    AssetLevel,
+    Concept,
+    DataType,
+    Node,
+    NodeKind,
+    PlantModel,
+    Point,
+    Property,
+    Relation,
+)
+
+BRICK = "https://brickschema.org/schema/Brick#"
+NAMEPLATE = {
+    "URIOfTheProduct": Property("https://pumps.example/p1"),
+    "ManufacturerName": Property("示例泵业", "", "0173-1#02-AAO677#002"),
+    "ManufacturerProductDesignation": Property("Centrifugal pump"),
+    "ManufacturerProductType": Property("CP-3"),
+    "SerialNumber": Property("4711"),
+    "YearOfConstruction": Property("2024"),
+    "DateOfManufacture": Property("2024-03-01"),
+    "ContactInformation.Street": Property("Pump Street 1"),
+    "ContactInformation.CityTown": Property("Hangzhou"),
+}
+TECHNICAL = {
+    "Rated power (kW)": Property("7.5", "kW", "0173-1#02-AAA000#001"),
+    "Weight": Property("55", "kg"),
+}
+
+
+def pump_station() -> PlantModel:
+    """A site with two pumps, of which one has a nameplate and points, and the other feeds it."""
+    first = Asset(
+        "P-1",
+        "Pump 一",
+        AssetLevel.EQUIPMENT,
+        "S1",
+        {"brick": f"{BRICK}Pump", "eclass": "0173-1#01-AAA000#001", "iso14224": "PU"},
+        {**NAMEPLATE, **TECHNICAL},
+        "https://pumps.example/p1",
+    )
+    second = Asset(
+        "Pump 2", "Pump 2", AssetLevel.EQUIPMENT, "S1", {}, {"SerialNumber": Property("77")}
+    )
+    temperature = Concept("brick", f"{BRICK}Temperature_Sensor")
+    points = (
+        Point("S1.P1.T", "Bearing", "P-1", "degC", DataType.NUMBER, -10, 120.5, temperature),
+        Point("S1.P1.On", "", "P-1", "", DataType.BOOLEAN),
+        Point("S1/P2/Δp", "", "Pump 2", "bar", DataType.NUMBER, 0, 10, Concept("own", "pressure")),
+        Point("S1.Text", "", "Pump 2", "", DataType.TEXT),
+    )
+    feeds = Relation(Node(NodeKind.ASSET, "Pump 2"), "feeds", Node(NodeKind.ASSET, "P-1"))
+    site = Asset("S1", "Station 1", AssetLevel.SITE)
+    return PlantModel((site, first, second), points, (), (feeds,))
+
+
+def contents(model: PlantModel) -> tuple[object, ...]:
+    """The parts of a model, independent of their order."""
+    return (
+        sorted(model.assets, key=lambda asset: asset.code),
+        sorted(model.points, key=lambda point: point.tag),
+        sorted(model.relations, key=str),
+        sorted(model.entities, key=str),
+    )
