@@ -34,6 +34,7 @@ pytest_plugins = (
     "tests.support.engine.plugin",
     "tests.support.levels",
     "tests.support.properties",
+    "tests.support.workers.plugin",
 )
 
 

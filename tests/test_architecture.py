@@ -3,20 +3,12 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PACKAGES = ("gateway", "billing", "models", "serving", "infra", "load")
-
-
-def sources() -> Iterator[Path]:
-    for package in PACKAGES:
-        yield from sorted((ROOT / package).rglob("*.py"))
+from tests.support.sources import ROOT, Source, product_files, source_of
 
 
 @cache
@@ -27,47 +19,10 @@ def modules_of_tests() -> dict[str, Path]:
     return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
 
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-def length(node: Function) -> int:
-    return (node.end_lineno or node.lineno) - node.lineno + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Facts of a source file: whether it has a docstring, the lines of its imports and of changes
-    of module state in functions, and its functions."""
-
-    documented: bool
-    imports: tuple[int, ...]
-    changes: tuple[int, ...]
-    functions: tuple[Function, ...]
-
-
 @pytest.fixture(scope="module")
-def read() -> Iterator[dict[Path, Source]]:
-    """Every source file of the product, read once and released after this module's tests."""
-    found = {file: source(file) for file in sources()}
-    yield found
-    found.clear()
-
-
-def source(file: Path) -> Source:
-    text = file.read_text(encoding="utf-8")
-    parsed = ast.parse(text)
-    imports: list[int] = []
-    changes: list[int] = []
-    functions: list[Function] = []
-    for node in ast.walk(parsed):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            imports.append(node.lineno)
-        elif isinstance(node, ast.Global):
-            changes.append(node.lineno)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            functions.append(node)
-    documented = not text.strip() or ast.get_docstring(parsed) is not None
-    return Source(documented, tuple(imports), tuple(changes), tuple(functions))
+def read() -> dict[Path, Source]:
+    """Every source file of the product."""
+    return {file: source_of(file) for file in product_files()}
 
 
 def imported(file: Path) -> set[str]:
@@ -98,14 +53,13 @@ class TestImports:
     def test_no_function_contains_an_import(self, read: dict[Path, Source]) -> None:
         for file, found in read.items():
             for one in found.functions:
-                end = one.lineno + length(one)
-                inner = [line for line in found.imports if one.lineno <= line < end]
+                inner = [line for line in found.imports if one.first <= line <= one.last]
                 assert not inner, f"{file.relative_to(ROOT)}: {one.name}"
 
 
 class TestSourceSize:
     def test_files_have_at_most_400_lines(self) -> None:
-        for file in [*sources(), *(ROOT / "tests").rglob("*.py")]:
+        for file in [*product_files(), *(ROOT / "tests").rglob("*.py")]:
             lines = file.read_text(encoding="utf-8").count("\n")
             assert lines <= 400, f"{file.relative_to(ROOT)} has {lines} lines"
 
@@ -115,8 +69,8 @@ class TestSourceSize:
             if "versions" in file.parts:
                 continue
             for one in found.functions:
-                lengths.append(length(one))
-                assert length(one) <= 60, f"{file.relative_to(ROOT)}: {one.name}"
+                lengths.append(one.length)
+                assert one.length <= 60, f"{file.relative_to(ROOT)}: {one.name}"
         assert sorted(lengths)[len(lengths) // 2] <= 10
 
     def test_every_module_has_a_docstring(self, read: dict[Path, Source]) -> None:
@@ -130,7 +84,7 @@ class TestModuleState:
         assert not changing
 
     def test_only_the_database_module_commits(self) -> None:
-        for file in sources():
+        for file in product_files():
             if file.relative_to(ROOT).parts[0] == "infra":
                 continue
             assert ".commit(" not in file.read_text(encoding="utf-8"), file
@@ -180,27 +134,14 @@ class TestTenantIsolation:
         }
     )
 
-    VERBS = frozenset({"select", "update", "delete", "insert"})
-
     def test_every_tenant_query_filters_by_account(self, read: dict[Path, Source]) -> None:
         allowed = {name for name, _ in self.ACROSS}
         for file, found in read.items():
             if file.relative_to(ROOT).parts[0] not in ("billing", "gateway"):
                 continue
             for one in found.functions:
-                if one.name in allowed or not self._queries(one):
-                    continue
-                # Without comments, which might contain the name.
-                text = ast.unparse(one)
-                assert "account_id" in text, f"{file.relative_to(ROOT)}: {one.name}"
-
-    def _queries(self, function: Function) -> bool:
-        for node in ast.walk(function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
-                if node.func.id in self.VERBS & names and names & self.TABLES:
-                    return True
-        return False
+                if one.name not in allowed and one.queried & self.TABLES:
+                    assert "account_id" in one.text, f"{file.relative_to(ROOT)}: {one.name}"
 
 
 class TestTestImports:
@@ -227,7 +168,7 @@ class TestTestImports:
     def test_every_module_of_support_is_used(self) -> None:
         texts = {
             file: file.read_text(encoding="utf-8")
-            for file in [*modules_of_tests().values(), *sources(), ROOT / "Makefile"]
+            for file in [*modules_of_tests().values(), *product_files(), ROOT / "Makefile"]
         }
         texts[ROOT / "pyproject.toml"] = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
         for name, file in modules_of_tests().items():

@@ -1,6 +1,5 @@
 """Names replaced by docs/glossary.md are not used for classes, functions and constants."""
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.sources import ROOT, product_files, source_of
+
 PACKAGES = ("gateway", "billing", "infra", "load")
 # Words without information about the value, and names that several classes had.
 RETIRED_CLASSES = frozenset(
@@ -41,22 +41,14 @@ class Definition:
 
 @pytest.fixture(scope="module")
 def definitions() -> list[Definition]:
-    files = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
-    return [one for file in files for one in definitions_of(file)]
+    return [one for file in product_files(*PACKAGES) for one in definitions_of(file)]
 
 
 def definitions_of(file: Path) -> Iterator[Definition]:
-    module, path = ast.parse(file.read_text(encoding="utf-8")), str(file.relative_to(ROOT))
-    for node in ast.walk(module):
-        if isinstance(node, ast.ClassDef):
-            yield Definition(path, node.name, "class")
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield Definition(path, node.name, "function")
-    for node in module.body:
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
-                    yield Definition(path, target.id, "constant")
+    found, path = source_of(file), str(file.relative_to(ROOT))
+    yield from (Definition(path, name, "class") for name in found.classes)
+    yield from (Definition(path, one.name, "function") for one in found.functions)
+    yield from (Definition(path, name, "constant") for name in found.constants)
 
 
 def test_no_class_has_a_retired_name(definitions: list[Definition]) -> None:

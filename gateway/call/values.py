@@ -215,12 +215,8 @@ class OutputBounds:
     @property
     def non_token_units(self) -> Quantities:
         """Return the units that are not tokens: rows, images, seconds and readings."""
-        return Quantities(
-            rows=self.rows,
-            images=self.images,
-            adaptation_seconds=self.adaptation_seconds,
-            readings=self.readings,
-        )
+        units = self.rows, self.images, self.adaptation_seconds, self.readings
+        return Quantities(None, None, None, *units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +262,8 @@ class ParsedRequest:
     `stream_reader` creates what converts and measures the stream; None unless `stream`.
     `request_fields` are the raw JSON fields by name. `with_max_tokens` returns the body limited to
     that many tokens per choice. `selection` is set if the gateway selected the model, `retrieval`
-    if passages must be retrieved before the request is sent, `citations` once they were. With a
-    `quotation`, the request is answered by it and not sent. `hosted_tools` are the specialists that
-    may be called for it. A `decision` stands for several requests.
+    if passages must be retrieved before it is sent, `citations` once they were. A `quotation`
+    answers it without a model. `hosted_tools` may be called. A `decision` is several requests.
     """
 
     model: Model

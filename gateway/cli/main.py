@@ -78,6 +78,11 @@ COMMANDS = (
         "gateway.cli.nodes.commands:node_app",
         "Run an identifier node and manage its prefixes, keys and records.",
     ),
+    Command(
+        "connector",
+        "gateway.cli.plant.connector:connector",
+        "Forward readings of OPC UA servers to a gateway.",
+    ),
     Command("usage", "gateway.cli.billing.usage:usage_list", "List calls with usage and cost."),
     Command(
         "decision-records",

@@ -23,7 +23,7 @@ from gateway.dashboard.incident_labels import INCIDENT_LABELS
 from gateway.dashboard.key_labels import KEY_STATES
 from gateway.dashboard.notification_labels import NOTIFICATION_ACTIONS, NOTIFICATION_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
-from gateway.dashboard.plant_labels import PLANT_ACTIONS, PLANT_LABELS
+from gateway.dashboard.plant_labels import PLANT_ACTIONS, PLANT_LABELS, QUALITIES
 from gateway.dashboard.signup_labels import SIGNUP_ACTIONS, SIGNUP_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
@@ -112,6 +112,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "adaptation_seconds": gettext_noop("Fine-tuning seconds"),
             "readings": gettext_noop("Stored readings"),
         },
+        "quality": QUALITIES,
         # Units of a quantity, after its number.
         "unit": {
             "input_tokens": gettext_noop("input tokens"),
@@ -232,6 +233,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "action": {
             "guard.changed": gettext_noop("Changed the guard"),
             "guard.removed": gettext_noop("Removed the guard"),
+            "plant.readings_settings_changed": gettext_noop("Changed how readings are kept"),
             "alerts.changed": gettext_noop("Changed alerts"),
             "alerts.tested": gettext_noop("Sent a test alert"),
             "invitation.made": gettext_noop("Invited a member"),

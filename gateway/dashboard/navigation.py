@@ -32,6 +32,7 @@ ACCOUNT_PAGES = (
     NavigationEntry("plant", gettext_noop("Plant"), "/dashboard/plant", "building"),
     NavigationEntry("evaluations", gettext_noop("Evaluations"), "/dashboard/evaluations", "check"),
     NavigationEntry("batches", gettext_noop("Batches"), "/dashboard/batches", "copy"),
+    NavigationEntry("readings", gettext_noop("Readings"), "/dashboard/plant/readings", "chart"),
     NavigationEntry("identifiers", gettext_noop("Identifiers"), "/dashboard/identifiers", "list"),
     NavigationEntry(
         "keys", gettext_noop("API keys"), "/dashboard/keys", "key", also="/dashboard/admin-keys"

@@ -18,7 +18,7 @@ PLANT_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "plant_mapping": {
             "unmapped": gettext_noop("Unmapped"),
-            "proposed": gettext_noop("Proposed"),
+            "proposed": gettext_noop("To confirm"),
             "confirmed": gettext_noop("Confirmed"),
         },
         "plant_action": {
@@ -41,9 +41,9 @@ PLANT_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "plant_field": {
             "code": gettext_noop("Code"),
-            "tag": gettext_noop("Tag"),
+            "tag": gettext_noop("Point tag"),
             "name": gettext_noop("Name"),
-            "level": gettext_noop("Level"),
+            "level": gettext_noop("Hierarchy level"),
             "parent": gettext_noop("Part of"),
             "types": gettext_noop("Types"),
             "properties": gettext_noop("Properties"),
@@ -95,5 +95,12 @@ PLANT_ERRORS: Mapping[str, str] = MappingProxyType(
         "plant_node_not_found.parent": gettext_noop("There is no asset with this code."),
         "plant_node_retired": gettext_noop("It is retired and cannot be changed."),
         "plant_key_taken": gettext_noop("This code or tag is in use."),
+    }
+)
+QUALITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "good": gettext_noop("Good"),
+        "uncertain": gettext_noop("Uncertain"),
+        "bad": gettext_noop("Bad"),
     }
 )

@@ -22,7 +22,6 @@ from gateway.dashboard.pages.access.profile import ProfilePages
 from gateway.dashboard.pages.access.second_factor import SecondFactorPages
 from gateway.dashboard.pages.access.single_sign_on import LinkedIdentityPages, SingleSignOnPages
 from gateway.dashboard.pages.access.team import TeamPages
-from gateway.dashboard.pages.add_on import AddOnPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.auto_top_up import AutoTopUpPages
 from gateway.dashboard.pages.batches import BatchPages
@@ -50,13 +49,15 @@ from gateway.dashboard.pages.own_models.variant import VariantPages
 from gateway.dashboard.pages.packs import PackPages, VoucherPages
 from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_any_proof
 from gateway.dashboard.pages.payments import PaymentOrderPages, WalletPages
-from gateway.dashboard.pages.plan import PlanPages
+from gateway.dashboard.pages.plans.add_on import AddOnPages
+from gateway.dashboard.pages.plans.plan import PlanPages
 from gateway.dashboard.pages.plant.asset import PlantAssetPages
 from gateway.dashboard.pages.plant.identifiers import IdentifierPages
 from gateway.dashboard.pages.plant.imports import PlantImportPages
 from gateway.dashboard.pages.plant.mappings import PlantMappingPages
 from gateway.dashboard.pages.plant.trace import show_trace
 from gateway.dashboard.pages.plant.tree import PlantTreePages
+from gateway.dashboard.pages.plant_readings import ReadingPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
 from gateway.dashboard.pages.platform.admin_keys import AdminKeyPages
@@ -103,6 +104,7 @@ HANDLERS = (
     show_overview,
     UsagePages,
     CallPages,
+    ReadingPages,
     KeyPages,
     AccountAdminKeyPages,
     ProjectPages,

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 
 from billing.cycle import bill_accounts, dun_accounts
 from billing.dates import local_day
+from billing.fapiao.red_letters import request_due_red_letters
 from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
 from gateway.demo.account_setup import open_firm, publish_plans
@@ -100,6 +101,7 @@ class _Simulation:
             await set_key_budgets(deps, account)
             await set_monthly_budgets(deps, account)
             await invite_pending_users(deps, account)
+        self._recorder.clear_key_cache()  # the last calls count toward the new budgets
         deps.clock.advance_to(now)
         await self._run_jobs(deps.dates.days[-1])
         async with deps.database.transaction() as session:
@@ -143,12 +145,13 @@ class _Simulation:
         self._recorded_until = max(since, until)
 
     async def _run_jobs(self, _day: date) -> None:
-        """Record the calls so far, then run the settlement, billing and dunning jobs."""
+        """Record the calls so far, then run the jobs of billing and of fapiao."""
         database, clock = self._deps.database, self._deps.clock
         await self._record_calls(clock.now())
         await settle_outcomes(database, clock, measure_effect)
         await bill_accounts(database, clock)
         await dun_accounts(database, clock)
+        await request_due_red_letters(database, clock)
 
     async def _run_office(self, day: date) -> None:
         """Apply the day's actions, pay due invoices, send readings and handle disputes."""

@@ -19,6 +19,7 @@ from gateway.plant.identifiers.node.records import (
     Registrar,
     list_records,
     record_versions,
+    require_registered,
     signed_record,
 )
 from gateway.plant.identifiers.registration import LineResult, parse_lines, stored_fields
@@ -87,8 +88,9 @@ class IdentifierService:
         """
         sheet = LabelSheet(self.clock.now().date(), symbology, columns, rows)
         drafts: Sequence[Label] = make_labels(identifiers, texts, self.node_url)
-        for label in drafts:
-            await self.versions(account_id, label.identifier.text)
+        names = [label.identifier.text for label in drafts]
+        async with self.database.transaction() as session:
+            await require_registered(session, account_id, names)
         return await asyncio.to_thread(render_labels, drafts, sheet)
 
     async def _owners(self, account_id: UUID) -> Sequence[OwnAuthority]:

@@ -26,6 +26,7 @@ class PlantEvent(SQLModel, table=True):
         Index("uq_plant_event_event_id", "account_id", "event_id", "is_declaration", unique=True),
         Index("ix_plant_event_event_time", "account_id", "event_time"),
         Index("ix_plant_event_record_time", "account_id", "record_time"),
+        Index("ix_plant_event_declaration", "account_id", postgresql_where=text("is_declaration")),
         CheckConstraint("is_declaration = (declared_at is not null)", name="declared_if_error"),
     )
 
@@ -53,20 +54,21 @@ class PlantEventItem(SQLModel, table=True):
     """An item that an event names, by its canonical id (GS1 Digital Link for EPC URNs).
 
     `link` is what the item is for traces: `in` (input, component), `out` (output, assembly) or
-    empty.
+    empty. No index begins with the account: for one that is newer than its statistics, the planner
+    would take an index of all its items for that of one.
     """
 
     __tablename__ = "plant_event_item"
     __table_args__ = (
-        Index("ix_plant_event_item_item", "account_id", "item", "role"),
+        Index("ix_plant_event_item_item", "item", "account_id", "role"),
         Index(
             "ix_plant_event_item_link",
-            "account_id",
             "item",
+            "account_id",
             "link",
             postgresql_where=text("link <> ''"),
         ),
-        Index("ix_plant_event_item_group_id", "account_id", "group_id", "link"),
+        Index("ix_plant_event_item_group_id", "group_id", "account_id", "link"),
         Index("ix_plant_event_item_event", "event"),
     )
 

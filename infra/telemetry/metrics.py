@@ -1,9 +1,8 @@
 """Prometheus metrics of calls and usage records (docs/observability.md).
 
-Gauges of the platform's state are in infra/telemetry/platform_metrics.py. Labels have few values
-(model, operation, settlement, status), never keys or accounts. Names follow OpenTelemetry's GenAI
-conventions (docs/decisions/0027-opentelemetry-metric-names.md). Billing never uses metrics, only
-usage rows.
+Gauges of the platform's state are in infra/telemetry/platform_metrics.py. Labels have few values,
+never keys or accounts. Names follow OpenTelemetry's GenAI conventions
+(docs/decisions/0027-opentelemetry-metric-names.md). Billing uses usage rows, never metrics.
 
 With `PROMETHEUS_MULTIPROC_DIR` set before the start, each process writes to files there and
 `exposition` aggregates them.
@@ -184,9 +183,7 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
             "adaptation_seconds": counter(
                 "maas_adaptation_seconds", "Billable fine-tuning time in seconds.", ("model",)
             ),
-            "readings": counter(
-                "maas_readings_billed", "Billable stored readings of points.", ("model",)
-            ),
+            "readings": counter("maas_readings_billed", "Billable stored readings.", ("model",)),
         },
         "included": counter(
             "maas_included_units",

@@ -51,7 +51,10 @@ class PaymentPoller:
         for order in orders:
             try:
                 await self._poll_order(order)
-            except (RetryLater, PermanentFailure, AppError) as error:
+            except PermanentFailure as error:
+                _log_failure("order", order.id, error)
+                await self._stop_asking_if_paid(order)
+            except (RetryLater, AppError) as error:
                 _log_failure("order", order.id, error)
         return len(orders)
 
@@ -78,6 +81,13 @@ class PaymentPoller:
         is_active = OrderState(asked.state).is_active
         if is_active and asked.expires_at <= self._clock.now():
             await self._checkout.expire(asked)
+
+    async def _stop_asking_if_paid(self, order: PaymentOrder) -> None:
+        """Ask no more who paid an order, which the provider does not say."""
+        async with self._database.transaction() as session:
+            row = await get_order(session, order.account_id, order.id)
+            if row.state == OrderState.PAID:
+                row.poll_at = None
 
     async def _poll_refund(self, refund: PaymentRefund) -> None:
         """Query one refund, or send it if the provider does not have it yet."""

@@ -12,8 +12,8 @@ from billing.collection.stripe.client import (
     StripeClient,
     idempotent,
     map_stripe_errors,
-    metadata_value,
 )
+from billing.collection.stripe.parsing import metadata_value
 from billing.collection.stripe.payers import INTENT_WITH_CHARGE, intent_payer
 from billing.outbox import PermanentFailure
 

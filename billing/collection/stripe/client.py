@@ -20,6 +20,7 @@ from billing.collection.collector import (
     PaymentDeclined,
 )
 from billing.collection.stripe.info import STRIPE
+from billing.collection.stripe.parsing import metadata_value, parse_credit_note, parse_invoice
 from billing.collection.stripe.payers import INTENT_WITH_CHARGE, intent_payer, method_payer
 from billing.collection.stripe.values import (
     StoredMethod,
@@ -110,7 +111,7 @@ class StripeClient:
         async with map_stripe_errors():
             page = await self._api.invoices.list_async({"customer": customer, "limit": 100})
             async for item in page.auto_paging_iter():
-                invoice = _parse_invoice(item)
+                invoice = parse_invoice(item)
                 if invoice.our_invoice_id == invoice_id:
                     return invoice
         return None
@@ -148,7 +149,7 @@ class StripeClient:
             if payment_methods:
                 params["payment_settings"] = {"payment_method_types": list(payment_methods)}
         async with map_stripe_errors():
-            return _parse_invoice(
+            return parse_invoice(
                 await self._api.invoices.create_async(params, idempotent(idempotency_key))
             )
 
@@ -163,12 +164,12 @@ class StripeClient:
             updated = await self._api.invoices.add_lines_async(
                 invoice.id, params, idempotent(idempotency_key)
             )
-        return _parse_invoice(updated)
+        return parse_invoice(updated)
 
     async def retrieve_invoice(self, stripe_id: str) -> ExternalInvoice:
         """Retrieve an invoice by Stripe's id."""
         async with map_stripe_errors():
-            return _parse_invoice(await self._api.invoices.retrieve_async(stripe_id))
+            return parse_invoice(await self._api.invoices.retrieve_async(stripe_id))
 
     async def finalize_invoice(self, idempotency_key: str, stripe_id: str) -> ExternalInvoice:
         """Finalize a draft without starting automatic collection."""
@@ -177,7 +178,7 @@ class StripeClient:
             finalized = await self._api.invoices.finalize_invoice_async(
                 stripe_id, params, idempotent(idempotency_key)
             )
-        return _parse_invoice(finalized)
+        return parse_invoice(finalized)
 
     async def send_invoice(self, idempotency_key: str, stripe_id: str) -> None:
         """Have Stripe e-mail the invoice to the customer."""
@@ -233,7 +234,7 @@ class StripeClient:
         """List the credit notes of an invoice."""
         async with map_stripe_errors():
             page = await self._api.credit_notes.list_async({"invoice": stripe_id, "limit": 100})
-            return [_parse_credit_note(item) async for item in page.auto_paging_iter()]
+            return [parse_credit_note(item) async for item in page.auto_paging_iter()]
 
     async def list_payments(self, stripe_id: str) -> list[CollectedPayment]:
         """List the payments that Stripe collected for an invoice, without out-of-band payments."""
@@ -381,30 +382,3 @@ def _parse_event(payload: dict[str, Any]) -> CollectorEvent:
     # Reading an id proves the shape of an event: `data.object` is an object.
     payload["data"]["object"].get("id")
     return CollectorEvent(STRIPE.name, payload["id"], payload["type"], payload)
-
-
-def _parse_invoice(invoice: "stripe.Invoice") -> ExternalInvoice:
-    """Convert a Stripe invoice to an ExternalInvoice; amounts are in minor units."""
-    return ExternalInvoice(
-        id=invoice.id or "",
-        status=invoice.status or "",
-        total=invoice.total,
-        due=invoice.amount_due,
-        remaining=invoice.amount_remaining,
-        paid=invoice.amount_paid,
-        credited_after_payment=invoice.post_payment_credit_notes_amount,
-        currency=invoice.currency.upper(),
-        our_invoice_id=metadata_value(invoice.metadata, "maas_invoice"),
-        customer=str(invoice.customer),
-    )
-
-
-def _parse_credit_note(note: "stripe.CreditNote") -> StripeCreditNote:
-    """Return our reference of a Stripe credit note and its refunded minor units."""
-    refunded = sum(refund.amount_refunded for refund in note.refunds)
-    return StripeCreditNote(metadata_value(note.metadata, "maas_credit"), refunded)
-
-
-def metadata_value(metadata: "stripe.StripeObject | None", name: str) -> str | None:
-    """Return a value of a Stripe object's metadata, or None if it is missing."""
-    return metadata.to_dict().get(name) if metadata else None

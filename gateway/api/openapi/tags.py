@@ -44,13 +44,13 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "Outcomes": ("/v1/outcomes",),
     "Alerts": ("/v1/alerts", "/v1/notification_"),
     "Guards": ("/v1/guards",),
-    "Plant": ("/v1/plant",),
     "Sign-up": ("/v1/signups",),
     "Identifiers and item history": (
         "/v1/plant/identifiers",
         "/v1/plant/epcis",
         "/v1/plant/trace",
     ),
+    "Plant": ("/v1/plant",),
 }
 TAGS = (
     Tag(name=INFERENCE, description="Metered calls: text, embeddings, specialist models"),
@@ -65,7 +65,7 @@ TAGS = (
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
     Tag(name="Alerts", description="Alerts and notifications: endpoints, events, deliveries"),
     Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
-    Tag(name="Plant", description="Plant model: assets, points, relations, imports, queries"),
+    Tag(name="Plant", description="Plant model: assets, points, readings, imports, queries"),
     Tag(name="Sign-up", description="Open an account, if the operator allows it"),
     Tag(
         name="Identifiers and item history",

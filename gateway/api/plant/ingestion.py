@@ -36,7 +36,7 @@ from gateway.plant.readings.acceptance import (
     ReadingPoint,
     accept,
 )
-from gateway.plant.readings.errors import TooManyReadings
+from gateway.plant.readings.errors import ReadingsBusy
 from gateway.plant.readings.formats.batch import PointKey, ReadingBatch
 from gateway.plant.readings.formats.times import from_datetime
 from gateway.plant.readings.storage.points import (
@@ -58,6 +58,8 @@ from models.units import UnitUnknown, unit_conversion
 
 # Requests of one process that parse or store at once: each takes a connection of the pool.
 _CONCURRENCY = 2
+# Each waiting request holds its body in memory.
+_MAX_WAITING = 32
 MAX_COST_HEADER = b"x-max-cost"
 _NOTHING = StoreResult(0, 0, 0)
 
@@ -99,6 +101,7 @@ class ReadingIngestion:
         self._call_metrics = call_metrics
         self._metrics = metrics
         self._semaphore = asyncio.Semaphore(_CONCURRENCY)
+        self._requests = 0
 
     async def ingest(
         self, principal: Principal, body: ReadingsBody, headers: Mapping[str, str]
@@ -106,11 +109,26 @@ class ReadingIngestion:
         """Store the readings of a body, as many as can be accepted.
 
         `headers` are the request's, of which X-Maas-Tags and X-Max-Cost count.
-        Raises the errors of the body's format, of admission, TooManyReadings, DatabaseUnavailable.
+        Raises the errors of the body's format, of admission, TooManyReadings, ReadingsBusy,
+        DatabaseUnavailable.
         """
+        if self._requests >= _CONCURRENCY + _MAX_WAITING:
+            raise ReadingsBusy
+        self._requests += 1
+        try:
+            result = await self._ingest(principal, body, headers)
+        finally:
+            self._requests -= 1
+        self._count(result)
+        return result
+
+    async def _ingest(
+        self, principal: Principal, body: ReadingsBody, headers: Mapping[str, str]
+    ) -> IngestionResult:
+        """Parse, accept and store the readings of a body, few requests at a time."""
         async with self._semaphore:
-            received = await asyncio.to_thread(read_body, body)
-            self._require_few(received.batch)
+            limit = self._settings.readings_per_request
+            received = await asyncio.to_thread(read_body, body, limit)
             skew_us = None if received.sent_us is None else self._now_us() - received.sent_us
             result = IngestionResult(
                 received,
@@ -124,7 +142,6 @@ class ReadingIngestion:
                 result = await self._admit_and_store(principal, result, accepted, headers)
             else:
                 await self._record_source(principal.account_id, result)
-        self._count(result)
         return result
 
     def headers(self, principal: Principal, result: IngestionResult) -> dict[str, str]:
@@ -137,15 +154,6 @@ class ReadingIngestion:
     def _now_us(self) -> int:
         """Return the time in microseconds."""
         return from_datetime(self._clock.now())
-
-    def _require_few(self, batch: ReadingBatch) -> None:
-        """Raise TooManyReadings above the limit of a request."""
-        limit = self._settings.readings_per_request
-        if batch.total > limit:
-            raise TooManyReadings(
-                f"A request can have at most {limit:,} readings, and this one has "
-                f"{batch.total:,}. Send several requests."
-            )
 
     async def _accept(self, account_id: UUID, batch: ReadingBatch) -> AcceptedReadings:
         """Find or create the points of a batch, and return the readings that can be stored."""

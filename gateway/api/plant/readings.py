@@ -8,6 +8,7 @@ from litestar import Controller, Request, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, QueryParameter
 
+from billing.money import nano_text
 from gateway.access.authenticator import Authenticator
 from gateway.access.credentials import find_credentials
 from gateway.api.audit import RequestAudit
@@ -32,6 +33,7 @@ from gateway.wire.body import decode_body_strict
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.settings import Settings
+from models.catalog import READINGS, Meter
 
 PATH = "/v1/plant/readings"
 MAX_BODY_BYTES = 8 << 20
@@ -135,7 +137,8 @@ class ReadingRoutes(Controller):
     ) -> dict[str, Any]:
         """Return the rules that apply: retention, unknown tags and accepted times."""
         async with database.transaction() as session:
-            return _policy_json(await load_policy(session, settings, principal.account_id))
+            policy = await load_policy(session, settings, principal.account_id)
+        return _policy_json(policy, principal)
 
     @put("/settings", summary="Set the account's rules for readings")
     async def set_settings(
@@ -158,7 +161,8 @@ class ReadingRoutes(Controller):
             )
             details = msgspec.to_builtins(body)
             await audit.record(session, "plant.readings_settings_changed", "readings", details)
-            return _policy_json(await load_policy(session, settings, principal.account_id))
+            policy = await load_policy(session, settings, principal.account_id)
+        return _policy_json(policy, principal)
 
 
 class InfluxRoutes(Controller):
@@ -245,8 +249,10 @@ async def _answer(
     return Response(content, media_type="application/json")
 
 
-def _policy_json(policy: ReadingPolicy) -> dict[str, Any]:
-    """Return the rules for readings as the API shows them."""
+def _policy_json(policy: ReadingPolicy, principal: Principal) -> dict[str, Any]:
+    """Return the rules for readings as the API shows them, with the account's price."""
+    sold = principal.model_prices.get(READINGS)
+    price = None if sold is None else sold.prices.get(Meter.READINGS)
     return {
         "object": "plant.readings.settings",
         "retention_days": policy.retention_days,
@@ -254,6 +260,8 @@ def _policy_json(policy: ReadingPolicy) -> dict[str, Any]:
         "unknown_tags": policy.unknown_tags,
         "max_age_days": min(policy.max_age_days, policy.retention_days),
         "future_seconds": policy.future_s,
+        "price_per_million": None if price is None else nano_text(price * 1_000_000),
+        "currency": principal.currency,
     }
 
 

@@ -1,5 +1,6 @@
 """The registry of the AAS API: descriptors of shells and submodels; description, serialization."""
 
+import asyncio
 from typing import Any
 
 from litestar import Controller, Response, get
@@ -51,7 +52,8 @@ class AasRegistryRoutes(Controller):
         name = "includeConceptDescriptions"
         with_concepts = parse_flag(read_flag(request, name), name)
         repository = await aas_repositories.get(principal.account_id)
-        return json_response(repository.environment(shells, submodels, with_concepts))
+        found = await asyncio.to_thread(repository.environment, shells, submodels, with_concepts)
+        return json_response(found)
 
     @get("/shell-descriptors")
     async def shell_descriptors(
@@ -63,7 +65,7 @@ class AasRegistryRoutes(Controller):
         """Return a page of the descriptors of shells. Raises AasParameterInvalid."""
         page = read_page(request)
         repository = await aas_repositories.get(principal.account_id)
-        return page_response(*repository.shell_descriptors(page))
+        return page_response(*await asyncio.to_thread(repository.shell_descriptors, page))
 
     @get(_SHELL)
     async def shell_descriptor(

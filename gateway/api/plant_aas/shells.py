@@ -1,5 +1,6 @@
 """Shells of the repository, and the list of shells by asset ids (discovery)."""
 
+import asyncio
 from typing import Any
 
 from litestar import Controller, Response, get
@@ -39,7 +40,7 @@ class AasShellRoutes(Controller):
         """Return a page of shells or of references to them. Raises AasParameterInvalid."""
         page, name, ids = read_page(request), read_id_short(request), read_asset_ids(request)
         repository = await aas_repositories.get(principal.account_id)
-        shells, metadata = repository.list_shells(page, name, ids)
+        shells, metadata = await asyncio.to_thread(repository.list_shells, page, name, ids)
         return page_response(_with_modifier(shells, modifier_of(request)), metadata)
 
     @get([_SHELL, f"{_SHELL}/$reference"])

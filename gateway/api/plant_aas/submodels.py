@@ -1,5 +1,6 @@
 """Submodels of the repository and of shells, with all modifiers of the AAS API."""
 
+import asyncio
 from typing import Any
 
 from litestar import Controller, Response, get
@@ -44,8 +45,13 @@ class AasSubmodelRoutes(Controller):
         repository = await aas_repositories.get(principal.account_id)
         modifier = modifier_of(request)
         if modifier == "$path":
-            return page_response(*repository.list_paths(page, name, semantic_id, detail.deep))
-        submodels, paging = repository.list_submodels(page, name, semantic_id)
+            found = await asyncio.to_thread(
+                repository.list_paths, page, name, semantic_id, detail.deep
+            )
+            return page_response(*found)
+        submodels, paging = await asyncio.to_thread(
+            repository.list_submodels, page, name, semantic_id
+        )
         return page_response([_render(one, modifier, detail) for one in submodels], paging)
 
     @get([f"/submodels/{{submodel:str}}{modifier}" for modifier in MODIFIERS])

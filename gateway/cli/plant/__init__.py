@@ -1,1 +1,1 @@
-"""`maas plant`: the plant model of an account."""
+"""`maas plant`: the plant model of an account and its readings."""

@@ -8,6 +8,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
+from gateway.cli.plant.readings import readings_app
 from gateway.cli.plant.trace import plant_trace
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import command
@@ -28,6 +29,7 @@ from infra.settings import Settings
 
 plant_app = typer.Typer(no_args_is_help=True)
 plant_app.command("trace")(plant_trace)
+plant_app.add_typer(readings_app, name="readings", help="Show readings and set retention.")
 Account = Annotated[str, typer.Option("--account", help="Account ID (acct_…) or name.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many to list at most.")]
 After = Annotated[str | None, typer.Option(help="ID after which the list begins.")]

@@ -20,27 +20,27 @@ _GONE = 410
 class NotificationConfirmationPages(Controller):
     """Handlers of `/dashboard/confirm-notifications`."""
 
-    path = "/confirm-notifications/{token:str}"
+    path = "/confirm-notifications/{secret:str}"
 
     @get("/", name="dashboard:confirm-notifications")
     async def show_confirmation(
         self,
         public_page: NamedDependency[PublicPageRequest],
         notifications: NamedDependency[NotificationService],
-        token: FromPath[str],
+        secret: FromPath[str],
     ) -> Response[str]:
         """Show who wants to send to which address."""
-        return await _render(public_page, notifications, token, confirms=False)
+        return await _render(public_page, notifications, secret, confirms=False)
 
     @post("/")
     async def confirm_mailbox(
         self,
         public_page: NamedDependency[PublicPageRequest],
         notifications: NamedDependency[NotificationService],
-        token: FromPath[str],
+        secret: FromPath[str],
     ) -> Response[str]:
         """Confirm the address."""
-        return await _render(public_page, notifications, token, confirms=True)
+        return await _render(public_page, notifications, secret, confirms=True)
 
 
 async def _render(

@@ -11,7 +11,7 @@ from gateway.plant.aas_api.errors import AasParameterInvalid
 
 # Its name is that of the version of the specification.
 API_PATH = "/v1/plant/aas/api/v3.0"
-MAX_LIMIT = 1000
+MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
 
 Entry = TypeVar("Entry")

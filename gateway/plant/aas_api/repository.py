@@ -31,6 +31,8 @@ Page = tuple[list[Json], Json]
 class AasRepository:
     """Shells and submodels as JSON objects of the metamodel 3.0; each is built on request.
 
+    Methods may be called in several threads, as nothing is changed.
+
     `base_url` is the address of the API, for the endpoints of descriptors.
     """
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote, unquote
 
 _BASE = "https://id.gs1.org"
+_CODE = re.compile(r"[0-9]+(\.[0-9A-Za-z]+)+/.+")
 _URN = re.compile(r"urn:epc:(id|class|idpat):([a-z]+):(.+)")
 
 
@@ -25,6 +26,11 @@ def digital_link(epc: str) -> str:
         return epc
     path = convert(parts)
     return epc if path is None else f"{_BASE}/{path}"
+
+
+def item_uri(text: str) -> str:
+    """Return the canonical URI of an item: `hdl:` and the code for national codes and Handles."""
+    return f"hdl:{text}" if _CODE.fullmatch(text) else digital_link(text)
 
 
 def _gtin(parts: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ async def get_capture(session: AsyncSession, account_id: UUID, capture_id: UUID)
 
 def _conditions(account_id: UUID, query: EventQuery) -> list[ColumnElement[bool]]:
     """Return the conditions of a query."""
-    found = [col(PlantEvent.account_id) == account_id]
+    found: list[ColumnElement[bool]] = [col(PlantEvent.account_id) == account_id]
     if query.types:
         found.append(col(PlantEvent.type).in_(query.types))
     if query.is_declaration is not None:
@@ -97,7 +97,7 @@ def _matching(account_id: UUID, match: ItemMatch) -> ColumnElement[bool]:
     item = col(PlantEventItem.item)
     plain = [digital_link(one) for one in match.items if not one.endswith("*")]
     patterns = [one[:-1] for one in match.items if one.endswith("*")]
-    named = [item.in_(plain)] if plain else []
+    named: list[ColumnElement[bool]] = [item.in_(plain)] if plain else []
     named += [
         or_(
             col(PlantEventItem.epc).startswith(_pattern_start(one), autoescape=True),

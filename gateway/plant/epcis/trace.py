@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain, islice
 
 from gateway.plant.epcis.events import Event, EventType, ItemReference, Role
 
 MAX_ITEMS = 20_000
+MAX_LINKS = 200_000
 
 
 class Direction(StrEnum):
@@ -90,7 +92,7 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The result. `is_complete` is false if there were more than `MAX_ITEMS` items."""
+    """The result. `is_complete` is false beyond `MAX_ITEMS` or `MAX_LINKS`."""
 
     start: str
     direction: Direction
@@ -122,8 +124,9 @@ def trace(start: str, direction: Direction, events: Sequence[TraceEvent]) -> Tra
     Cycles, as of a reusable container's contents, end at items that were reached before.
     """
     ordered = sorted(events, key=lambda event: (event.time, event.id))
-    links = [*_transformation_links(ordered), *_component_links(ordered)]
-    reached, followed, is_complete = _follow(start, direction, links)
+    all_links = chain(_component_links(ordered), _transformation_links(ordered))
+    links = list(islice(all_links, MAX_LINKS + 1))
+    reached, followed, is_complete = _follow(start, direction, links[:MAX_LINKS])
     containments = [one for one in _containments(ordered) if one.item in reached]
     inspections = [one for one in _inspections(ordered) if one.item in reached]
     items = (TracedItem(epc, depth) for epc, depth in reached.items())
@@ -134,7 +137,7 @@ def trace(start: str, direction: Direction, events: Sequence[TraceEvent]) -> Tra
         tuple(followed),
         tuple(containments),
         tuple(inspections),
-        is_complete,
+        is_complete and len(links) <= MAX_LINKS,
     )
 
 

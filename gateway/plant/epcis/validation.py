@@ -133,7 +133,7 @@ def short_term(term: str) -> str:
 def _type(raw: Mapping[str, Any]) -> EventType:
     """Return the type of an event. Raises EventInvalid."""
     try:
-        return EventType(raw.get("type"))
+        return EventType(str(raw.get("type")))
     except ValueError:
         names = ", ".join(EventType)
         raise EventInvalid(f"`type` must be one of {names}.", param="type") from None
@@ -216,8 +216,8 @@ def _check_business_fields(raw: Mapping[str, Any]) -> None:
             require_uri(known[key], key)
             _optional(require_term, known, "type")
     for entry in require_list(raw.get("sensorElementList", []), "sensorElementList"):
-        known = ("sensorMetadata", "sensorReport", "type")
-        require_object(entry, "sensorElementList", known, ("sensorReport",))
+        names = ("sensorMetadata", "sensorReport", "type")
+        require_object(entry, "sensorElementList", names, ("sensorReport",))
         if not isinstance(entry.get("sensorMetadata", {}), dict):
             raise invalid("`sensorMetadata` must be an object", "sensorMetadata")
         for report in require_list(entry["sensorReport"], "sensorReport"):

@@ -63,6 +63,6 @@ def verify_access_token(token: str, owner: Authority, now: datetime) -> Access:
     if Prefix(str(payload.get("prefix"))) != owner.prefix or moment(payload, "exp") <= now:
         raise StatementUntrusted("The access token has expired or is for another prefix.")
     try:
-        return Access(payload.get("access"))
+        return Access(str(payload.get("access")))
     except ValueError:
         raise StatementUntrusted("The access token names no access.") from None

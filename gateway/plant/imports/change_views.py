@@ -69,6 +69,8 @@ def value_text(value: Any) -> str:
     match value:
         case None | "":
             return "–"
+        case float():
+            return f"{value:.15g}"
         case {"scheme": _, "id": identity}:
             return str(identity).rpartition("#")[2]
         case {"value": text, "unit": unit}:

@@ -25,8 +25,8 @@ _VERSION = 1
 _PLAIN_HEADER = struct.Struct("<BxxxI")
 _PLAIN_VERSION = 2
 _MAX_PLAIN = 64
-_PLAIN_TYPES = (np.int64, np.float64, np.uint32, np.bool_)
-_PLAIN_BYTES = sum(np.dtype(kind).itemsize for kind in _PLAIN_TYPES)
+# Bytes of a reading before each array, and of all: time, value, status, revised.
+_PLAIN_STARTS, _PLAIN_BYTES = (0, 8, 16, 20), 21
 _SCALED, _XORED = 0, 1
 _HAS_MISSING, _HAS_STATUSES, _HAS_REVISIONS = 1, 2, 4
 _MAX_DIGITS = 6
@@ -136,11 +136,13 @@ def _decode_plain(block: bytes) -> Series:
     _version, count = _PLAIN_HEADER.unpack_from(block)
     if count > _MAX_PLAIN or len(block) != _PLAIN_HEADER.size + count * _PLAIN_BYTES:
         raise ValueError("wrong length")
-    arrays, start = [], _PLAIN_HEADER.size
-    for kind in _PLAIN_TYPES:
-        arrays.append(np.frombuffer(block, kind, count, start))
-        start += count * arrays[-1].itemsize
-    return Series(*arrays)
+    starts = [_PLAIN_HEADER.size + count * before for before in _PLAIN_STARTS]
+    return Series(
+        np.frombuffer(block, np.int64, count, starts[0]),
+        np.frombuffer(block, np.float64, count, starts[1]),
+        np.frombuffer(block, np.uint32, count, starts[2]),
+        np.frombuffer(block, np.bool_, count, starts[3]),
+    )
 
 
 def _inflate(body: bytes, length: int) -> bytes:

@@ -13,7 +13,7 @@ class _InvalidRequest(AppError):
 class ReadingsInvalid(_InvalidRequest):
     """The body is not valid in its format, so that no reading was stored."""
 
-    code = "readings_invalid"
+    code = "plant_readings_invalid"
 
 
 class ReadingsFormatUnsupported(_InvalidRequest):
@@ -27,6 +27,18 @@ class TooManyReadings(_InvalidRequest):
     """The request has more readings than one request may have. None was stored."""
 
     code = "too_many_readings"
+
+
+class ReadingsBusy(AppError):
+    """This gateway process stores other readings. None of the request was stored."""
+
+    status = 503
+    code = "readings_busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Other readings are being stored. Retry in a second.", headers={"retry-after": "1"}
+        )
 
 
 class ReadingsBodyTooLarge(_InvalidRequest):

@@ -33,9 +33,10 @@ class PathAssets:
         self._parents: dict[str, str | None] = {}
         self._names: dict[str, str] = {}
         self._depths: dict[str, int] = {}
+        self._inner: set[str] = set()
 
-    def add(self, segments: tuple[str, ...]) -> str:
-        """Add the assets of a path and return the code of the last."""
+    def add(self, segments: tuple[str, ...], *, has_parts: bool = False) -> str:
+        """Add the assets of a path and return the code of the last, which may have other parts."""
         parent: str | None = None
         code = ""
         for depth, segment in enumerate(segments):
@@ -43,11 +44,13 @@ class PathAssets:
             if code not in self._parents:
                 self._parents[code], self._names[code], self._depths[code] = parent, segment, depth
             parent = code
+        if has_parts:
+            self._inner.add(code)
         return code
 
     def assets(self) -> list[Asset]:
         """Return the assets of all paths, each after its parent."""
-        inner = {parent for parent in self._parents.values() if parent is not None}
+        inner = self._inner | {one for one in self._parents.values() if one is not None}
         return [self._asset(code, parent, code in inner) for code, parent in self._parents.items()]
 
     def _asset(self, code: str, parent: str | None, has_parts: bool) -> Asset:

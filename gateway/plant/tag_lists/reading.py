@@ -126,7 +126,7 @@ def _read_asset(reader: _Reader, row: Row, *, describes: bool) -> str | None:
     if segments and segments[-1] == code:
         segments = segments[:-1]
     if segments:
-        parent = reader.paths.add(segments)
+        parent = reader.paths.add(segments, has_parts=True)
     if describes or code not in reader.named:
         if describes and code in reader.assets and reader.named.get(code) == 1:
             _report_twice(reader, code, line)

@@ -53,6 +53,12 @@ def _create_plant_event() -> None:
     )
     for column in ("event_time", "record_time"):
         op.create_index(f"ix_plant_event_{column}", "plant_event", ["account_id", column])
+    op.create_index(
+        "ix_plant_event_declaration",
+        "plant_event",
+        ["account_id"],
+        postgresql_where=sa.text("is_declaration"),
+    )
 
 
 def _create_plant_event_item() -> None:
@@ -74,14 +80,14 @@ def _create_plant_event_item() -> None:
         sa.PrimaryKeyConstraint("event", "position", name="pk_plant_event_item"),
     )
     table = "plant_event_item"
-    op.create_index("ix_plant_event_item_item", table, ["account_id", "item", "role"])
+    op.create_index("ix_plant_event_item_item", table, ["item", "account_id", "role"])
     op.create_index(
         "ix_plant_event_item_link",
         table,
-        ["account_id", "item", "link"],
+        ["item", "account_id", "link"],
         postgresql_where=sa.text("link <> ''"),
     )
-    op.create_index("ix_plant_event_item_group_id", table, ["account_id", "group_id", "link"])
+    op.create_index("ix_plant_event_item_group_id", table, ["group_id", "account_id", "link"])
     op.create_index("ix_plant_event_item_event", table, ["event"])
 
 

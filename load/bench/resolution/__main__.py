@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psutil
 
-from load.bench.resolution.client import Latencies, measure, request_for
+from load.bench.resolution.client import Latencies, measure, request_for, visit
 from load.bench.resolution.nodes import CACHEABLE, PREFIXES, NodeProcess, identifier, run_nodes
 from load.bench.resolution.traces import measure_trace
 
-_RECORDS = 2_000
+_RECORDS = 500
 
 
 def main() -> None:
@@ -23,37 +23,40 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as name:
         with run_nodes(Path(name), _RECORDS) as nodes:
-            lines = asyncio.run(_measure(nodes, options.seconds, options.events))
-    sys.stdout.write("\n".join(lines) + "\n")
+            asyncio.run(_measure(nodes, options.seconds, options.events))
 
 
-async def _measure(nodes: dict[str, NodeProcess], seconds: float, events: int) -> list[str]:
-    """Return the rows of the report."""
+async def _measure(nodes: dict[str, NodeProcess], seconds: float, events: int) -> None:
+    """Measure and print each row of the report when it is known."""
     walked, cached = (
         [request_for(identifier(number, prefix)) for number in range(_RECORDS)]
         for prefix in (PREFIXES["enterprise"], CACHEABLE)
     )
     resolver, enterprise = nodes["resolver"], nodes["enterprise"]
-    lines = ["| measured | result |", "|---|---|"]
+    _print("| measured | result |\n|---|---|")
     walk = await measure(resolver.port, walked, seconds, 4, rate=20)
-    lines.append(_row("across three nodes, 20/s, nothing cached", walk))
-    for request in cached:
-        await measure(resolver.port, [request], 0, 1)
+    _print(_row("across three nodes, 20/s, nothing cached", walk))
+    await visit(resolver.port, cached)
     cpu = psutil.Process(resolver.process.pid if resolver.process else None)
     before = cpu.cpu_times()
     most = await measure(resolver.port, cached, seconds, 16)
     used = cpu.cpu_times()
     spent = used.user + used.system - before.user - before.system
-    lines.append(_row("cached, as fast as possible", most))
-    lines.append(f"| cached, per CPU second of the node | {len(most.sorted_ms) / spent:,.0f} |")
+    _print(_row("cached, as fast as possible", most))
+    _print(f"| cached, per CPU second of the node | {len(most.sorted_ms) / spent:,.0f} |")
     half = await measure(resolver.port, cached, seconds, 16, rate=2_500)
-    lines.append(_row("cached, 2,500/s", half))
+    _print(_row("cached, 2,500/s", half))
     url = enterprise.environment["MAAS_DATABASE_URL"]
     for width in (1, 10):
         captured_s, traced_s, items = await measure_trace(url, events, width)
         text = f"{traced_s * 1e3:,.0f} ms, {items:,} items (capture {captured_s:.1f} s)"
-        lines.append(f"| trace of {events:,} events, {width} parts a stage | {text} |")
-    return lines
+        _print(f"| trace of {events:,} events, {width} parts a stage | {text} |")
+
+
+def _print(row: str) -> None:
+    """Write a row at once."""
+    sys.stdout.write(f"{row}\n")
+    sys.stdout.flush()
 
 
 def _row(label: str, found: Latencies) -> str:

@@ -42,6 +42,20 @@ class Connection:
         await self._reader.readexactly(length)
         return status
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._writer.close()
+
+
+async def visit(port: int, requests: Sequence[bytes]) -> None:
+    """Send each request once. Raises RuntimeError for a status other than 200."""
+    connection = Connection(*await asyncio.open_connection("127.0.0.1", port))
+    for request in requests:
+        status = await connection.get(request)
+        if status != 200:
+            raise RuntimeError(f"status {status}: {request!r}")
+    connection.close()
+
 
 def request_for(identifier: str) -> bytes:
     """Return the request that resolves an identifier."""
@@ -83,4 +97,7 @@ async def measure(
             found.append((time.perf_counter() - due) * 1e3)
 
     await asyncio.gather(*(work(one) for one in opened))
-    return Latencies(errors, time.perf_counter() - start, sorted(found))
+    elapsed = time.perf_counter() - start
+    for one in opened:
+        one.close()
+    return Latencies(errors, elapsed, sorted(found))

@@ -22,7 +22,7 @@ async def measure_trace(url: str, events: int, width: int) -> tuple[float, float
     database, clock = Database(url, pool_size=1), SystemClock()
     try:
         async with database.transaction() as session:
-            account = await open_account(session, clock, "Trace", "CNY", _LIMITS)
+            account = await open_account(session, clock, f"Trace {width}", "CNY", _LIMITS)
         started = time.perf_counter()
         raw = [_event(number, width) for number in range(events)]
         parsed, errors = parse_events(raw, (), clock.now())

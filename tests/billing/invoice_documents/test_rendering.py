@@ -34,6 +34,7 @@ CALL = BilledCall(
     rows=None,
     images=12,
     adaptation_seconds=None,
+    readings=None,
     version_id=VERSION,
     late=True,
     tags={"order": '=A-17,"x"'},

@@ -1,6 +1,5 @@
 """Ledger: transactions balance, are posted once and are immutable, enforced by the database."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -140,25 +139,19 @@ class TestImmutableTables:
         await firm.pays(invoice, "120.00")
         await firm.is_credited(invoice, "10.00")
 
-    @pytest.mark.parametrize("table", TABLES)
-    @pytest.mark.parametrize(
-        "said",
-        [
-            lambda table: f"update {table} set account_id = account_id",
-            lambda table: f"delete from {table}",
-            lambda table: f"truncate {table} cascade",
-        ],
-        ids=["update", "delete", "truncate"],
-    )
-    async def test_update_delete_and_truncate_are_rejected(
-        self, story: Story, table: str, said: Callable[[str], str]
-    ) -> None:
+    async def test_update_delete_and_truncate_are_rejected(self, story: Story) -> None:
         await self.facts(story)
-        before: list[Any] = list(await sql(story.database, f"select * from {table}"))
-        assert before
-        with pytest.raises(DBAPIError, match="are never changed"):
-            await sql(story.database, said(table))
-        assert list(await sql(story.database, f"select * from {table}")) == before
+        for table in self.TABLES:
+            before: list[Any] = list(await sql(story.database, f"select * from {table}"))
+            assert before, table
+            for change in (
+                f"update {table} set account_id = account_id",
+                f"delete from {table}",
+                f"truncate {table} cascade",
+            ):
+                with pytest.raises(DBAPIError, match="are never changed"):
+                    await sql(story.database, change)
+                assert list(await sql(story.database, f"select * from {table}")) == before, change
 
     @pytest.mark.parametrize("table", TABLES)
     async def test_public_role_has_no_change_privileges(

@@ -165,7 +165,7 @@ class TestUsageJson:
 
     async def test_all_meters_are_included(self, database: Database) -> None:
         mine, _ = await accounts(database)
-        consumed = Quantities(7, 2, 3, 4, 5, 600)
+        consumed = Quantities(7, 2, 3, 4, 5, 600, 8)
         async with database.transaction() as session:
             await insert_usage(session, [replace(record(mine, 7), quantities=consumed)])
             shown = usage_to_json((await list_usage(session, account_id=mine, limit=1))[0])
@@ -176,4 +176,5 @@ class TestUsageJson:
             "rows": 4,
             "images": 5,
             "adaptation_seconds": 600,
+            "readings": 8,
         }

@@ -81,11 +81,11 @@ class TestQuantities:
         """An unmeasured quantity adds zero."""
         one = Quantities(input_tokens=5, cached_input_tokens=4, output_tokens=2)
         other = Quantities(input_tokens=1, cached_input_tokens=1, rows=3)
-        both = Quantities(6, 5, 2, 3, 0, 0)
+        both = Quantities(6, 5, 2, 3, 0, 0, 0)
         assert one + other == other + one == both
-        assert NO_USAGE + NO_USAGE == Quantities(0, 0, 0, 0, 0, 0)
+        assert NO_USAGE + NO_USAGE == Quantities(0, 0, 0, 0, 0, 0, 0)
         seen = Quantities(images=7, adaptation_seconds=600)
-        assert both + seen + seen == Quantities(6, 5, 2, 3, 14, 1200)
+        assert both + seen + seen == Quantities(6, 5, 2, 3, 14, 1200, 0)
 
     @pytest.mark.parametrize("meter", METERS)
     def test_get_returns_units_of_a_meter_or_zero(self, meter: str) -> None:

@@ -75,7 +75,7 @@ class TestRowCostCheck:
         self, database: Database, of: Customer
     ) -> None:
         """Earlier releases wrote such rows with the error code `hold_exceeded`."""
-        none = Quantities(*[0] * 6)
+        none = Quantities(*[0] * 7)
         wrong = call(of, 202_400, quantities=none, error_code="hold_exceeded")
         await append(database, wrong, call(of, 3_000))
         found = await rated(database)

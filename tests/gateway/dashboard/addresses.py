@@ -19,8 +19,8 @@ CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
 # rows, `{run}` is a new evaluation, `{batch}` a new batch, `{fapiao}` an issued fapiao, `{order}` a
-# payment order, `{asset}`, `{point}` and `{plant_import}` of an imported plant, `{project}` a new project, `{job}` a new training, `{variant}` a model, `{plan}` a
-# plan.
+# payment order, `{project}` a new project, `{job}` a new training, `{variant}` a model, `{plan}` a
+# plan, `{asset}`, `{point}` and `{plant_import}` are of an imported plant.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -47,6 +47,8 @@ PAGES = (
     "/dashboard/evaluations/new",
     "/dashboard/evaluations/{run}",
     "/dashboard/guard",
+    "/dashboard/identifiers",
+    "/dashboard/identifiers/trace",
     "/dashboard/batches",
     "/dashboard/batches/{batch}",
     "/dashboard/plan",
@@ -103,6 +105,7 @@ PLATFORM = (
     "/dashboard/platform/webhooks",
     "/dashboard/platform/webhooks/incoming",
     "/dashboard/platform/jobs",
+    "/dashboard/platform/nodes",
     "/dashboard/platform/reconciliation",
     "/dashboard/platform/models",
     "/dashboard/platform/plans",

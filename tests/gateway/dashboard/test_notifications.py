@@ -79,7 +79,7 @@ async def test_mailbox_of_somebody_else_receives_nothing_until_its_reader_agrees
     for one in made:
         await http.delete(f"{API}/{one['id']}")
     async with client(firm.gateway.url) as reader:
-        assert (await reader.get(link)).status_code == 410
+        assert (await reader.post(link)).status_code == 410
 
 
 async def test_page_adds_a_robot_and_shows_no_key(firm: Firm) -> None:
@@ -163,6 +163,7 @@ async def test_endpoint_is_disabled_enabled_and_removed(firm: Firm) -> None:
     assert actions == {
         "alerts.endpoint_added",
         "alerts.endpoint_changed",
+        "alerts.endpoint_confirmed",
         "alerts.endpoint_removed",
         "alerts.endpoint_tested",
         "alerts.secret_rolled",

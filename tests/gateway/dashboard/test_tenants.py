@@ -74,6 +74,7 @@ async def known(firm: Firm) -> dict[str, str]:
         "delivery": await add_delivery(gateway, endpoint),
         **await import_plant(gateway),
         "discrepancy": ids.new_id().hex,
+        "incident": ids.format_id("incident", ids.new_id()),
         "purchase": ids.format_id("pack", ids.new_id()),
         "guarantee": ids.format_id("guar", ids.new_id()),
         "admin_key": ids.format_id("admk", (await issue(gateway, account_id=account)).row.id),
@@ -93,7 +94,7 @@ class TestTenantIsolation:
         further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof", "order"}
         newest = {"signup", "project", "service_account", "endpoint", "delivery"}
         newest |= {"discrepancy", "purchase", "guarantee", "admin_key"}
-        newest |= {"asset", "point", "plant_import"}
+        newest |= {"asset", "point", "plant_import", "incident"}
         assert found - NO_ROWS - OUTCOMES == {*rows, *further, *newest}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:

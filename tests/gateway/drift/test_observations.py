@@ -102,26 +102,24 @@ async def stored_inputs(customer: Customer) -> list[Any]:
         return list((await session.execute(query)).scalars())
 
 
-@pytest.mark.parametrize(
-    ("change", "param"),
-    [
-        ({"request_id": "req_" + "0" * 32}, "observations[0].request_id"),
-        ({"row": 40}, "observations[0].row"),
-        ({"observed": "hot"}, "observations[0].observed"),
-        ({"prediction": None}, "observations[0].prediction"),
-        ({"prediction": {"forecast": [1.0]}}, "observations[0].prediction"),
-        ({"level": 1.0}, "observations[0].level"),
-    ],
-)
 async def test_problem_names_the_result_and_nothing_is_saved(
-    customer: Customer, upstream: FakeUpstream, change: dict[str, Any], param: str
+    customer: Customer, upstream: FakeUpstream
 ) -> None:
     name = await trained(customer, upstream, versions=1)
     (first, *_) = observed(await predicted(customer, name))
-    refused = await report(customer, [{**first, **change}])
-    assert refused.status_code == 400
-    assert error_of(refused)["param"] == param
-    assert [one["rows"] for one in await figures(customer, name)] == [0]
+    problems: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"request_id": "req_" + "0" * 32}, "request_id"),
+        ({"row": 40}, "row"),
+        ({"observed": "hot"}, "observed"),
+        ({"prediction": None}, "prediction"),
+        ({"prediction": {"forecast": [1.0]}}, "prediction"),
+        ({"level": 1.0}, "level"),
+    )
+    for change, field in problems:
+        refused = await report(customer, [{**first, **change}])
+        assert refused.status_code == 400, change
+        assert error_of(refused)["param"] == f"observations[0].{field}"
+        assert [one["rows"] for one in await figures(customer, name)] == [0]
 
 
 async def test_calls_and_reports_of_another_account_are_not_found(

@@ -184,38 +184,25 @@ async def test_quote_bills_nothing_and_limit_below_it_is_refused(
     assert (await customer.gateway.http.get(PATH)).json()["data"] == []
 
 
-@pytest.mark.parametrize(
-    ("change", "param"),
-    [
+async def test_problem_names_the_field(customer: Customer, upstream: FakeUpstream) -> None:
+    name = await trained(customer, upstream)
+    table_of_two = await uploaded(customer, table())
+    problems: tuple[tuple[dict[str, Any], str], ...] = (
         ({"target": "life"}, "target"),
         ({"machine": "line"}, "machine"),
-        ({"models": ["{name}:1", "{name}:9"]}, "models"),
-        ({"models": ["{name}:1"]}, "models"),
-        ({"models": ["{name}:1", "{name}:1"]}, "models"),
+        ({"models": [f"{name}:1", f"{name}:9"]}, "models"),
+        ({"models": [f"{name}:1"]}, "models"),
+        ({"models": [f"{name}:1", f"{name}:1"]}, "models"),
         ({"outputs": {"other": "value"}}, "outputs"),
-        ({"columns": {"{name}:1": {"torque": "moment"}}}, "columns"),
-        ({"content": b"speed;wear\n1;2\n3;4\n"}, "file"),
-        ({"content": b"torque;wear\n1;2\n3;4\n"}, "file"),
-    ],
-)
-async def test_problem_names_the_field(
-    customer: Customer, upstream: FakeUpstream, change: dict[str, Any], param: str
-) -> None:
-    name = await trained(customer, upstream)
-
-    def named(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {named(key): named(one) for key, one in value.items()}
-        if isinstance(value, list):
-            return [named(one) for one in value]
-        return value.replace("{name}", name) if isinstance(value, str) else value
-
-    fields = named(change)
-    file = await uploaded(customer, fields.pop("content", table()))
-    body = {"models": [f"{name}:1", f"{name}:2"], "file": file, "target": "wear", **fields}
-    refused = await customer.gateway.http.post(PATH, json=body)
-    assert refused.status_code in (400, 404), refused.text
-    assert (error_of(refused)["param"] or "").startswith(param)
+        ({"columns": {f"{name}:1": {"torque": "moment"}}}, "columns"),
+        ({"file": await uploaded(customer, b"speed;wear\n1;2\n3;4\n")}, "file"),
+        ({"file": await uploaded(customer, b"torque;wear\n1;2\n3;4\n")}, "file"),
+    )
+    for change, param in problems:
+        body = {"models": [f"{name}:1", f"{name}:2"], "file": table_of_two, "target": "wear"}
+        refused = await customer.gateway.http.post(PATH, json={**body, **change})
+        assert refused.status_code in (400, 404), refused.text
+        assert (error_of(refused)["param"] or "").startswith(param), change
 
 
 async def test_predictions_of_a_lost_process_are_not_billed_again(

@@ -13,14 +13,28 @@ from typing import Any
 
 import pytest
 
+from billing.invoices.available_credit import refresh_account_credit
+from billing.ledger.wallets import TopUpRequest, top_up_wallet
+from billing.prepaid.pack_offers import parse_pack_file, publish_pack
 from gateway.access.key_lookup import KeyRecord
 from tests.support import builders
+from tests.support.billing.making import count_all_usage
 from tests.support.builders import CHAT, EMBEDDING, PLENTY, Limited, credit
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
 from tests.support.stories.covered import Covered, asked, covered_customer, tagged
 
+PACK = f"""
+pack = "output"
+names = {{ en = "Output tokens", zh = "输出 Token" }}
+currency = "CNY"
+model = "{CHAT}"
+meter = "output_tokens"
+units = 12
+price = "1.00"
+validity_days = 30
+"""
 FREE, AS_EVER = "0.000000000", "0.000020500"
 
 
@@ -87,6 +101,29 @@ class TestCoveredCall:
         assert error_of(refused)["code"] == "credit_exhausted"
         assert "beyond the included units" in error_of(refused)["message"]
         await nothing_is_held(penniless.gateway)
+
+    async def test_prepaid_pack_pays_for_what_the_contract_does_not_cover(
+        self, penniless: Covered
+    ) -> None:
+        """20 output tokens are covered; a pack of 12 pays for 10 of the third response."""
+        gateway, clock = penniless.gateway, penniless.gateway.parts.clock
+        async with gateway.parts.database.transaction() as session:
+            await publish_pack(session, clock, parse_pack_file(PACK))
+            await top_up_wallet(session, clock, gateway.account.id, "start", TopUpRequest(100))
+            await refresh_account_credit(session, clock, gateway.account.id)
+        bought = await gateway.http.post("/v1/packs/purchases", json={"pack": "output"})
+        await gateway.caught_up()
+        for _ in range(3):
+            assert await cost(penniless) == FREE
+        row = await penniless.newest()
+        assert row["included"] == {"input_tokens": 1, "output_tokens": 10}
+        purchase = f"/v1/packs/purchases/{bought.json()['id']}"
+        await nothing_is_held(gateway)
+        assert (await gateway.http.get(purchase)).json()["used"] == 10
+        refused = await penniless.chat()
+        assert error_of(refused)["code"] == "credit_exhausted"
+        await count_all_usage(gateway.parts.database, clock)
+        assert not (await gateway.reconciled()).differences
 
     async def test_output_without_credit_is_limited_to_covered_tokens(
         self, penniless: Covered

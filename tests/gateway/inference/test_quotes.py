@@ -112,6 +112,7 @@ class TestQuoteContent:
             "rows": 0,
             "images": 0,
             "adaptation_seconds": 0,
+            "readings": 0,
             "max_cost": "0.000011500",
             "min_cost": "0.000000300",
             "included": {},

@@ -124,7 +124,7 @@ class TestMeterColumnsMigration:
         """All rows without the new meters and without columns of later migrations."""
         new = (
             "'{images,adaptation_seconds,parent_id,error_message,error_param,requested_model,"
-            "service_tier,upstream,upstream_cost_nano,reasoning_tokens,project_id}'::text[]"
+            "service_tier,upstream,upstream_cost_nano,reasoning_tokens,project_id,readings}'::text[]"
         )
         return [self.run(url, f"select to_jsonb(t) - {new} from {of} t") for of in self.TABLES]
 

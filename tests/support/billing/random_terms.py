@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
+from functools import cache, partial
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -31,12 +33,19 @@ COUNTS = st.integers(0, 25)
 AMOUNTS = st.one_of(st.integers(0, 10**8), st.sampled_from((0, 1, 3 * 10**6, 10**7)))
 # Terms, the share of a period that they were in force, and its calls as they came.
 Case = tuple[PlanTerms, Fraction, list[ModelUsage]]
+# Made once: a strategy that is made in a draw is checked in each, which takes longer than drawing.
+_UP_TO = cache(partial(st.integers, 0))
+_ORDERED = cache(st.permutations)
+_SAMPLED = cache(st.sampled_from)
+_TIER_ENDS = st.sets(st.integers(1, 30), max_size=3)
+_QUANTITY = st.integers(1, 40)
+_PARTS = st.integers(1, PPM) | st.sampled_from((100_000, 500_000, PPM))
 SHARES = st.just(Fraction(1)) | st.integers(0, 31).map(lambda days: Fraction(days, 31))
 
 
 @st.composite
 def tiers(draw: st.DrawFn, falling: bool = False) -> tuple[Tier, ...]:
-    ends = [*sorted(draw(st.sets(st.integers(1, 30), max_size=3))), None]
+    ends = [*sorted(draw(_TIER_ENDS)), None]
     units = [draw(AMOUNTS) for _ in ends]
     if falling:
         return tuple(map(Tier, ends, sorted(units, reverse=True)))
@@ -57,47 +66,48 @@ PRICES: st.SearchStrategy[Price] = st.one_of(RISING, tiers(falling=True).map(Vol
 def plan_terms(draw: st.DrawFn, prices: st.SearchStrategy[Price] = PRICES) -> PlanTerms:
     """Terms without a commitment, which is due only at the end of the period."""
     # Whole models, as plans have it: allowances of all models find several to choose from.
-    models = draw(st.permutations(MODELS))[: draw(st.sampled_from((3, 2, 1)))]
-    meters = draw(st.permutations(METERS))[: draw(st.sampled_from((1, 2, 3)))]
+    models = draw(_ORDERED(MODELS))[: draw(_SAMPLED((3, 2, 1)))]
+    meters = draw(_ORDERED(METERS))[: draw(_SAMPLED((1, 2, 3)))]
     places = [(model, meter) for meter in meters for model in models]
-    own_and_shared = [*places, *((ANY_MODEL, meter) for meter in meters)]
-    allowed = draw(st.permutations(own_and_shared))[: draw(st.sampled_from((2, 3, 8, 0)))]
-    discounted = draw(st.permutations([ANY_MODEL, *models]))[: draw(st.sampled_from((1, 2, 4, 0)))]
-    parts = st.integers(1, PPM) | st.sampled_from((100_000, 500_000, PPM))
+    own_and_shared = (*places, *((ANY_MODEL, meter) for meter in meters))
+    allowed = draw(_ORDERED(own_and_shared))[: draw(_SAMPLED((2, 3, 8, 0)))]
+    discounted = draw(_ORDERED((ANY_MODEL, *models)))[: draw(_SAMPLED((1, 2, 4, 0)))]
     return PlanTerms(
         plan="random",
         names={"en": "Random", "zh": "随机"},
-        currency=draw(st.sampled_from(("CNY", "JPY", "KWD"))),
+        currency=draw(_SAMPLED(("CNY", "JPY", "KWD"))),
         prices=tuple(ModelPrice(*place, draw(prices)) for place in places),
-        allowances=tuple(Allowance(*place, draw(st.integers(1, 40))) for place in allowed),
-        discounts=tuple(Discount(model, draw(parts)) for model in discounted),
+        allowances=tuple(Allowance(*place, draw(_QUANTITY)) for place in allowed),
+        discounts=tuple(Discount(model, draw(_PARTS)) for model in discounted),
     )
+
+
+_OTHERS: Mapping[str, st.SearchStrategy[Any]] = {
+    "names": st.dictionaries(st.sampled_from(("fr", "de")), st.text(max_size=5)).map(
+        lambda more: {"en": "Any", "zh": "任何", **more}
+    ),
+    "fixed_fee": st.integers(0, 10**13),
+    "interval": st.sampled_from(Interval),
+    "alignment": st.sampled_from(Alignment),
+    "trial_days": st.integers(0, 730),
+    "minimum": st.integers(0, 10**13),
+    "spend_cap": st.none() | st.integers(0, 10**18),
+    "tax_inclusive": st.booleans(),
+}
 
 
 @st.composite
 def any_terms(draw: st.DrawFn) -> PlanTerms:
     """Terms with every field drawn."""
     drawn = draw(plan_terms())
-    others = {
-        "names": st.dictionaries(st.sampled_from(("fr", "de")), st.text(max_size=5)).map(
-            lambda more: {"en": "Any", "zh": "任何", **more}
-        ),
-        "fixed_fee": st.integers(0, 10**13),
-        "interval": st.sampled_from(Interval),
-        "alignment": st.sampled_from(Alignment),
-        "trial_days": st.integers(0, 730),
-        "minimum": st.integers(0, 10**13),
-        "spend_cap": st.none() | st.integers(0, 10**18),
-        "tax_inclusive": st.booleans(),
-    }
     same = {one.name: getattr(drawn, one.name) for one in fields(drawn) if one.init}
-    return PlanTerms(**{**same, **{name: draw(other) for name, other in others.items()}})
+    return PlanTerms(**{**same, **{name: draw(other) for name, other in _OTHERS.items()}})
 
 
 @st.composite
 def quantities(draw: st.DrawFn) -> Quantities:
     units = {meter: draw(COUNTS) for meter in METERS}
-    cached = draw(st.integers(0, units["input_tokens"]))
+    cached = draw(_UP_TO(units["input_tokens"]))
     return Quantities(**{**units, "cached_input_tokens": cached})
 
 
@@ -106,14 +116,21 @@ def cases(draw: st.DrawFn, prices: st.SearchStrategy[Price] = PRICES) -> Case:
     """Terms and calls, with at least one call per model, and some late ones."""
     terms = draw(plan_terms(prices))
     models = sorted({price.model for price in terms.prices})
-    calls = [draw(_calls(st.just(model))) for model in models]
-    calls += draw(st.lists(_calls(st.sampled_from([*models, "unpriced"])), max_size=5))
+    calls = [draw(_calls(model)) for model in models]
+    calls += draw(_few_calls(*models, "unpriced"))
     return terms, draw(SHARES), draw(st.permutations(calls))
 
 
-def _calls(models: st.SearchStrategy[str]) -> st.SearchStrategy[ModelUsage]:
-    on_time = st.builds(ModelUsage, models, quantities())
-    return on_time | on_time | st.builds(ModelUsage, models, st.just(NO_USAGE), quantities())
+@cache
+def _calls(*models: str) -> st.SearchStrategy[ModelUsage]:
+    model = _SAMPLED(models)
+    on_time = st.builds(ModelUsage, model, quantities())
+    return on_time | on_time | st.builds(ModelUsage, model, st.just(NO_USAGE), quantities())
+
+
+@cache
+def _few_calls(*models: str) -> st.SearchStrategy[list[ModelUsage]]:
+    return st.lists(_calls(*models), max_size=5)
 
 
 class FirstCome:
@@ -166,7 +183,7 @@ class AnyOrder(FirstCome):
         self._data = data
 
     def _order(self, own: tuple[str, str], shared: tuple[str, str]) -> list[tuple[str, str]]:
-        return self._data.draw(st.permutations([own, shared]))
+        return self._data.draw(_ORDERED((own, shared)))
 
     def _some(self, units: int) -> int:
-        return self._data.draw(st.integers(0, units)) if units else 0
+        return self._data.draw(_UP_TO(units)) if units else 0

@@ -12,7 +12,10 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from tests.support.dashboard.looking import Looker
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+# The first that is installed. The shell is Chromium without its own windows, menus and extensions:
+# the same pages take half the processor time.
+_CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser")
+CHROMIUM = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
 NEEDS_BROWSER = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),

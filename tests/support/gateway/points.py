@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from gateway.plant.readings.storage.points import POINT_PREFIX
 from gateway.tables import PlantPoint
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
+from tests.support.builders import Gateway
 
 
 def new_point(
@@ -36,3 +38,10 @@ async def add_points(database: Database, points: Iterable[PlantPoint]) -> list[U
     async with database.transaction() as session:
         session.add_all(added)
     return [point.id for point in added]
+
+
+async def add_point(gateway: Gateway) -> str:
+    """Insert a point of the gateway's account; returns its id in the API."""
+    made = new_point(gateway.account.id, f"T{ids.new_id().hex}")
+    (added,) = await add_points(gateway.parts.database, [made])
+    return ids.format_id(POINT_PREFIX, added)

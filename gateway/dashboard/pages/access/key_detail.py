@@ -224,7 +224,8 @@ def selectable_models(catalog: Catalog, scope: Scope) -> list[str]:
     A key that is restricted to a removed model keeps the restriction when its form is saved;
     without it, the key could call all models.
     """
-    return [*catalog.models, *(id for id in scope.models or [] if id not in catalog.models)]
+    known = [*catalog.models, *catalog.services]
+    return [*known, *(id for id in scope.models or [] if id not in known)]
 
 
 def parse_scope_form(

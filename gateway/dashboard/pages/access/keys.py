@@ -199,7 +199,7 @@ async def _render_new_key(
         form=form,
         currency=currency,
         projects=[one.row for one in visible if one.rights.keys],
-        models=list(catalog.models),
+        models=[*catalog.models, *catalog.services],
         tiers=SERVICE_TIERS,
     )
 

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery
 
 from gateway.dashboard.forms import FormState, read_form_fields, with_errors
-from gateway.dashboard.page_request import UNPROCESSABLE
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.plant.common import (
     PLANT_URL,
     PlantPage,
@@ -71,6 +71,7 @@ class PlantAssetPages(Controller):
     @post("/assets/{asset:str}", permission=Permission.PLANT)
     async def change(
         self,
+        page: NamedDependency[PageRequest],
         plant: NamedDependency[PlantPage],
         request: Request[Any, Any, Any],
         asset: FromPath[str],
@@ -80,7 +81,7 @@ class PlantAssetPages(Controller):
         values = {name: fields.get(name, "").strip() for name in _FIELDS}
         try:
             async with plant.database.transaction() as session:
-                await find_asset(session, plant.page.account_id, asset)
+                await find_asset(session, page.account_id, asset)
                 changes = {
                     "name": values["name"] or asset,
                     "level": _parse_level(values["level"]),
@@ -94,11 +95,14 @@ class PlantAssetPages(Controller):
                 raise
             shown = PlantNodeNotFound(error.message, param="parent")
             return await _render(plant, asset, _Place(), values, shown)
-        return plant.page.redirect(f"{PLANT_URL}/assets/{asset}")
+        return page.redirect(f"{PLANT_URL}/assets/{asset}")
 
     @post("/assets/{asset:str}/retire", permission=Permission.PLANT)
     async def retire(
-        self, plant: NamedDependency[PlantPage], asset: FromPath[str]
+        self,
+        page: NamedDependency[PageRequest],
+        plant: NamedDependency[PlantPage],
+        asset: FromPath[str],
     ) -> Response[Any]:
         """Retire an asset without parts and points."""
         try:
@@ -106,7 +110,7 @@ class PlantAssetPages(Controller):
                 await retire_asset(plant.editing(session), asset)
         except AssetNotEmpty as error:
             return await _render(plant, asset, _Place(), {}, error)
-        return plant.page.redirect(PLANT_URL)
+        return page.redirect(PLANT_URL)
 
     @get("/points/{point:str}", name="dashboard:plant-point")
     async def show_point(

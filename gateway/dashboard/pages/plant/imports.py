@@ -13,7 +13,7 @@ from gateway.dashboard.forms import (
     read_upload,
     with_errors,
 )
-from gateway.dashboard.page_request import UNPROCESSABLE
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.plant.common import PLANT_URL, PlantPage, load_zone, provide_plant
 from gateway.identity.roles import Permission
 from gateway.plant.assets.errors import (
@@ -48,7 +48,10 @@ class PlantImportPages(Controller):
 
     @post("/import", permission=Permission.PLANT, request_max_body_size=_MAX_BODY_BYTES)
     async def preview(
-        self, plant: NamedDependency[PlantPage], request: Request[Any, Any, Any]
+        self,
+        page: NamedDependency[PageRequest],
+        plant: NamedDependency[PlantPage],
+        request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Store the preview of a file and show it; or the problems of the file."""
         fields = await read_form_fields(request)
@@ -57,7 +60,6 @@ class PlantImportPages(Controller):
         file = PlantFile("", b"") if upload is None else PlantFile(upload.filename, upload.content)
         is_replace = values["mode"] == ImportMode.REPLACE
         mode = ImportMode.REPLACE if is_replace else ImportMode.MERGE
-        page = plant.page
         try:
             options = ImportOptions(mode, bool(values["omit"]))
             row = await plant.importer.preview(page.account_id, page.actor, file, options)
@@ -76,10 +78,12 @@ class PlantImportPages(Controller):
 
     @post("/imports/{plant_import:str}/confirm", permission=Permission.PLANT)
     async def confirm(
-        self, plant: NamedDependency[PlantPage], plant_import: FromPath[str]
+        self,
+        page: NamedDependency[PageRequest],
+        plant: NamedDependency[PlantPage],
+        plant_import: FromPath[str],
     ) -> Response[Any]:
         """Apply a previewed import."""
-        page = plant.page
         try:
             await plant.importer.confirm(page.account_id, page.actor, plant_import)
         except (PlantChanged, ImportExpired, ImportBusy) as error:

@@ -15,7 +15,7 @@ from gateway.access.authenticator import Authenticator
 from gateway.call.tags import TAGS_HEADER
 from gateway.call.values import SignedInCaller
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
-from gateway.dashboard.page_request import UNPROCESSABLE
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
 from gateway.dashboard.pages.own_models.tag_list import TagsNotAligned, read_answer
 from gateway.dashboard.pages.plant.common import (
@@ -75,6 +75,7 @@ class PlantMappingPages(Controller):
     @post("/", permission=Permission.PLANT, request_max_body_size=_MAX_FORM_BYTES)
     async def confirm(
         self,
+        page: NamedDependency[PageRequest],
         plant: NamedDependency[PlantPage],
         catalog: NamedDependency[Catalog],
         request: Request[Any, Any, Any],
@@ -86,14 +87,15 @@ class PlantMappingPages(Controller):
             async with plant.database.transaction() as session:
                 changed = await confirm_mappings(plant.editing(session), _confirmations(fields))
         except PlantModelInvalid as error:
-            form = with_errors(plant.page, {}, error)
+            form = with_errors(page, {}, error)
             return await _render(plant, catalog, form, order, {}, UNPROCESSABLE)
         address = f"{PLANT_URL}/mappings?order={_known_order(order)}&confirmed={changed}"
-        return plant.page.redirect(address)
+        return page.redirect(address)
 
     @post("/propose", permission=Permission.PLANT)
     async def propose(
         self,
+        page: NamedDependency[PageRequest],
         plant: NamedDependency[PlantPage],
         catalog: NamedDependency[Catalog],
         authenticator: NamedDependency[Authenticator],
@@ -101,7 +103,7 @@ class PlantMappingPages(Controller):
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Ask the chosen model for the concepts of unmapped points, and store its proposals."""
-        plant.page.require_any_permission(Permission.CALL)
+        page.require_any_permission(Permission.CALL)
         fields = await read_form_fields(request)
         client = PipelineClient(pipeline, plant.clock)
         try:
@@ -110,9 +112,9 @@ class PlantMappingPages(Controller):
             if error.status >= 500 or error.status == 404:
                 raise
             values = {name: fields.get(name, "") for name in ("model", "key")}
-            form = with_errors(plant.page, values, error)
+            form = with_errors(page, values, error)
             return await _render(plant, catalog, form, "", {}, UNPROCESSABLE)
-        return plant.page.redirect(f"{PLANT_URL}/mappings?proposed={count}")
+        return page.redirect(f"{PLANT_URL}/mappings?proposed={count}")
 
 
 def _confirmations(fields: Mapping[str, str]) -> list[Confirmation]:

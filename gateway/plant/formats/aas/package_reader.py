@@ -2,6 +2,7 @@
 
 import io
 import posixpath
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,18 @@ _TAG = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationsh
 _DEPRECATED_HOST = "http://www.admin-shell.io/"
 _MIN_RATIO_BYTES = 1 << 16
 _ENCRYPTED = 0x1
+# What the standard library raises for damaged packages.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,9 @@ def read_package(content: bytes, limits: FormatLimits) -> PackageContent:
             specs = [part for origin in origins for part in parts.targets(origin, SPEC_TYPE)]
             read = tuple((part, parts.read(part)) for part in dict.fromkeys(specs))
             supplements = [part for spec in specs for part in parts.targets(spec, SUPPLEMENT_TYPE)]
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
+    except FormatInvalid:
+        raise
+    except _UNREADABLE:
         raise FormatInvalid("The file is not a readable AASX package.") from None
     if not read:
         raise FormatInvalid("The AASX package has no Asset Administration Shells.")

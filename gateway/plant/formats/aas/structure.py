@@ -19,7 +19,7 @@ from gateway.plant.formats.aas.semantics import (
     PART_NODE,
     STRUCTURE,
 )
-from gateway.plant.formats.aas.texts import id_short
+from gateway.plant.formats.aas.texts import IdShorts
 
 KIND = "structure"
 _ENTITY = aas.KeyTypes.ENTITY
@@ -32,11 +32,10 @@ def build_structure(
     if not parts:
         return None
     identifier = namespace.submodel(KIND, asset.code)
-    names = {"EntryNode"}
+    names = IdShorts("EntryNode")
     statements: list[aas.SubmodelElement] = []
     for number, part in enumerate(parts, 1):
-        short = id_short(part.code, names)
-        names.add(short)
+        short = names.add(part.code)
         statements.append(_node(short, PART_NODE, part, namespace))
         statements.append(_has_part(number, identifier, short))
     entry = _node("EntryNode", ENTRY_NODE, asset, namespace)

@@ -21,7 +21,7 @@ from gateway.plant.formats.aas.semantics import (
     TECHNICAL_DATA,
     TECHNICAL_PROPERTIES,
 )
-from gateway.plant.formats.aas.texts import id_short
+from gateway.plant.formats.aas.texts import IdShorts
 
 KIND = "technical-data"
 
@@ -55,12 +55,10 @@ def _classifications(asset: Asset) -> aas.SubmodelElementCollection:
 
 def _properties(asset: Asset) -> aas.SubmodelElementCollection:
     """Return the collection of the asset's properties."""
-    names: set[str] = set()
+    names = IdShorts()
     elements: list[aas.SubmodelElement] = []
     for name, value in asset.properties.items():
-        short = id_short(name, names)
-        names.add(short)
-        elements.append(_property(short, name, value))
+        elements.append(_property(names.add(name), name, value))
     return collection("TechnicalProperties", elements, TECHNICAL_PROPERTIES)
 
 

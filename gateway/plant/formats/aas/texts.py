@@ -1,7 +1,7 @@
 """Names and texts within the limits of the metamodel."""
 
 import re
-from collections.abc import Collection
+from collections import Counter
 from typing import TypeVar
 
 import aas_core3.types as aas
@@ -15,17 +15,29 @@ _ENGLISH = re.compile(r"en(?:-.*)?", re.IGNORECASE)
 LanguageText = TypeVar("LanguageText", bound=aas.AbstractLangString)
 
 
-def id_short(name: str, taken: Collection[str] = ()) -> str:
-    """Return an idShort that resembles a name and is not taken."""
+def id_short(name: str) -> str:
+    """Return an idShort that resembles a name."""
     base = _NOT_ALLOWED.sub("_", name).strip("_")
     if not base[:1].isalpha():
         base = f"x_{base}".rstrip("_")
-    base = base[: _NAME_LENGTH - 8]
-    result, number = base, 1
-    while result in taken:
-        number += 1
-        result = f"{base}_{number}"
-    return result
+    return base[: _NAME_LENGTH - 8]
+
+
+class IdShorts:
+    """Unique idShorts of the elements of one namespace."""
+
+    def __init__(self, *taken: str) -> None:
+        self._taken = set(taken)
+        self._numbers: Counter[str] = Counter()
+
+    def add(self, name: str) -> str:
+        """Return an idShort that resembles a name and was not returned before."""
+        base = result = id_short(name)
+        while result in self._taken:
+            self._numbers[base] += 1
+            result = f"{base}_{self._numbers[base] + 1}"
+        self._taken.add(result)
+        return result
 
 
 def language_of(text: str) -> str:

@@ -28,7 +28,7 @@ from gateway.plant.formats.aas.semantics import (
     SERIES_TIME,
     TIME_SERIES,
 )
-from gateway.plant.formats.aas.texts import display_name, id_short
+from gateway.plant.formats.aas.texts import IdShorts, display_name
 from gateway.plant.formats.numbers import number_text
 
 KIND = "time-series"
@@ -52,12 +52,9 @@ def build_time_series(
     time = aas.Property(
         aas.DataTypeDefXSD.DATE_TIME, id_short="Time", semantic_id=semantic_id(SERIES_TIME)
     )
-    names: set[str] = {"Time"}
+    names = IdShorts("Time")
     record: list[aas.SubmodelElement] = [time]
-    for point in points:
-        short = id_short(point.tag, names)
-        names.add(short)
-        record.append(_variable(short, point))
+    record += [_variable(names.add(point.tag), point) for point in points]
     metadata: list[aas.SubmodelElement] = [
         multi_language("Name", asset.name or asset.code, SERIES_NAME),
         collection("Record", record, SERIES_RECORD),

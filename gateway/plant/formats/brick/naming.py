@@ -1,6 +1,5 @@
 """Codes and tags of the entities of a file, from their IRIs."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
@@ -10,15 +9,14 @@ import pyoxigraph
 from gateway.plant.formats.brick.graph import Resource
 from gateway.plant.formats.results import NoteCode, NoteCollector
 
-_LOCAL = re.compile(r"[^#/:]+$")
-
 
 def local_name(resource: Resource) -> str:
     """Return the last part of an IRI, decoded, or the id of a blank node."""
     if isinstance(resource, pyoxigraph.BlankNode):
         return f"_:{resource.value}"
-    match = _LOCAL.search(resource.value)
-    return unquote(match.group()) if match else resource.value
+    iri = resource.value
+    start = max(iri.rfind(separator) for separator in "#/:") + 1
+    return unquote(iri[start:]) or iri
 
 
 def unique_names(resources: Iterable[Resource], notes: NoteCollector) -> Mapping[Resource, str]:

@@ -93,12 +93,12 @@ def _find_entities(triples: Triples, notes: NoteCollector) -> _Entities:
     edges = tuple(_edges(triples))
     owned = {end for _, name, end in edges if name == "hasPoint"}
     owning = {subject for subject, name, _ in edges if name == "hasPoint"}
-    points = [
+    points = dict.fromkeys(
         entity
         for entity, names in classes.items()
         if entity not in owning and (entity in owned or any(map(is_point_class, names)))
-    ]
-    assets = [entity for entity in classes if entity not in set(points)]
+    )
+    assets = [entity for entity in classes if entity not in points]
     for entity in sorted({*(s for s, _, _ in edges), *(o for _, _, o in edges)} - classes.keys()):
         notes.add(NoteCode.NO_TYPE, entity.value)
     tags = _tags(triples, points, notes)

@@ -61,7 +61,7 @@ def write_nodeset(model: PlantModel, namespace: str = PLANT) -> ExportedFile:
     for prefix, uri in (("", NODESET), ("uax", TYPES), ("plant", PLANT)):
         ElementTree.register_namespace(prefix, uri)
     # Some importers overlook structures without white space in them.
-    ElementTree.indent(root, " ")
+    ElementTree.indent(root, "")
     content = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return ExportedFile(content, MEDIA_TYPE, notes.notes())
 

@@ -6,13 +6,13 @@ verified answers are in that cache. Everything else goes through `NodeService`.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 import structlog
 
 from gateway.plant.identifiers.cache import ExpiringCache
-from gateway.plant.identifiers.codes import parse_identifier
+from gateway.plant.identifiers.codes import GS1_BASE, parse_identifier
 from gateway.plant.identifiers.errors import IdentifierInvalid, RecordInvalid, ResolutionRateLimited
 from gateway.plant.identifiers.node.answers import NodeResponse, error_response
 from gateway.plant.identifiers.node.counts import ResolutionCounts
@@ -26,7 +26,7 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 RESOLVE, RECORDS, STATUS, METRICS = "/v1/resolve", "/v1/node/records", "/v1/node", "/metrics"
-_SHORT = "/id/"
+_SHORT, _GTIN = "/id/", "/01/"
 _MAX_QUERY = 4096
 _MAX_BODY = 8 << 20
 _JSON = (b"content-type", b"application/json")
@@ -71,7 +71,7 @@ class NodeApp:
             return
         if scope["path"] == RESOLVE and scope["method"] in ("GET", "HEAD"):
             await self._resolve(scope, scope["query_string"], send)
-        elif scope["path"].startswith(_SHORT) and scope["method"] in ("GET", "HEAD"):
+        elif scope["path"].startswith((_SHORT, _GTIN)) and scope["method"] in ("GET", "HEAD"):
             await self._resolve(scope, _short_query(scope), send)
         else:
             await _send(send, await self._route(scope, receive))
@@ -171,9 +171,12 @@ def results_json(results: Sequence[LineResult]) -> Mapping[str, Any]:
 
 
 def _short_query(scope: Scope) -> bytes:
-    """Return the query of a short address `/id/<identifier>`, as labels have it."""
-    raw = scope.get("raw_path") or scope["path"].encode()
-    return b"id=" + raw.removeprefix(_SHORT.encode()).replace(b"+", b"%2B").replace(b"&", b"%26")
+    """Return the query of an address on a label: `/id/<identifier>`, or a GS1 Digital Link."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    if scope["path"].startswith(_GTIN):
+        return f"id={quote(GS1_BASE + raw.decode('latin-1'), safe='')}".encode()
+    text = raw.removeprefix(_SHORT.encode())
+    return b"id=" + text.replace(b"+", b"%2B").replace(b"&", b"%26").replace(b";", b"%3B")
 
 
 def _parse_query(query: bytes, authorization: str | None) -> Query:

@@ -47,8 +47,7 @@ async def create_authority(
 ) -> OwnAuthority:
     """Create the key of a prefix on this node. Raises PrefixTaken if the prefix has one."""
     await _lock_prefixes(session)
-    if await session.get(NodeAuthority, prefix.text) is not None:
-        raise PrefixTaken(f"This node has a key for `{prefix.text}` already.", param="prefix")
+    await _require_free(session, prefix, account_id)
     key = generate_key(algorithm)
     session.add(
         NodeAuthority(
@@ -63,6 +62,16 @@ async def create_authority(
     )
     await session.flush()
     return OwnAuthority(Authority(prefix, key), account_id=account_id)
+
+
+async def _require_free(session: AsyncSession, prefix: Prefix, account_id: UUID | None) -> None:
+    """Raise PrefixTaken if this node has a key for the prefix, or overlaps with an account's."""
+    for row in await session.scalars(select(NodeAuthority)):
+        if row.prefix == prefix.text:
+            raise PrefixTaken(f"This node has a key for `{prefix.text}` already.", param="prefix")
+        is_foreign = None not in (row.account_id, account_id) and row.account_id != account_id
+        if is_foreign and Prefix(row.prefix).overlaps(prefix):
+            raise PrefixTaken(f"`{row.prefix}` belongs to another account.", param="prefix")
 
 
 async def list_authorities(session: AsyncSession, sealer: Sealer) -> Sequence[OwnAuthority]:

@@ -15,7 +15,9 @@ def held(kept: Sequence[Sample], times: Sequence[int]) -> NDArray[np.float64]:
     """
     kept_times, values = _arrays(kept)
     positions = np.searchsorted(kept_times, np.asarray(times, np.int64), side="right") - 1
-    return np.where(positions < 0, np.nan, values[np.maximum(positions, 0)])
+    restored: NDArray[np.float64] = values[np.maximum(positions, 0)].copy()
+    restored[positions < 0] = np.nan
+    return restored
 
 
 def interpolated(kept: Sequence[Sample], times: Sequence[int]) -> NDArray[np.float64]:
@@ -23,7 +25,10 @@ def interpolated(kept: Sequence[Sample], times: Sequence[int]) -> NDArray[np.flo
     kept_times, values = _arrays(kept)
     origin = kept_times[0]
     wanted = (np.asarray(times, np.int64) - origin).astype(np.float64)
-    return np.interp(wanted, (kept_times - origin).astype(np.float64), values)
+    restored: NDArray[np.float64] = np.interp(
+        wanted, (kept_times - origin).astype(np.float64), values
+    )
+    return restored
 
 
 def _arrays(kept: Sequence[Sample]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

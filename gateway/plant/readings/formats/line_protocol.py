@@ -31,7 +31,7 @@ def read_lines(text: str, precision: str, now_us: int) -> ReadingBatch:
     `precision` is the unit of times: s, ms, us or ns. Each field is a reading; indexes count them.
     """
     batch = ReadingBatch()
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.strip() and not line.lstrip().startswith("#"):
             _read_line(batch, line.strip(), precision, now_us)
     return batch

@@ -136,6 +136,22 @@ class TestTopUp:
         assert (paid.state, paid.transaction_id) == ("paid", session["payment_intent"])
         assert await paying.story.differences() == ()
 
+    async def test_payer_that_stripe_does_not_tell_is_asked_for_once(
+        self, paying: Paying, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = await paying.orders(await paying.story.firm())
+        paying.fake.complete_checkout(paying.session(order)["id"])
+        await paying.hears("checkout.session.completed", paying.session(order))
+
+        async def refuse(*_: object) -> None:
+            raise PermanentFailure("forbidden")
+
+        monkeypatch.setattr(StripeCheckout, "query_order", refuse)
+        poller = PaymentPoller(paying.story.database, paying.story.clock, paying.checkout)
+        assert await poller.poll_orders() == 1
+        paying.story.clock.pass_(minutes=2)
+        assert await poller.poll_orders() == 0
+
     async def test_lost_event_is_found_by_polling(self, paying: Paying) -> None:
         firm = await paying.story.firm()
         order = await paying.orders(firm)

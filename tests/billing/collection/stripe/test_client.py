@@ -18,7 +18,7 @@ from billing.collection.collector import (
     PaymentDeclined,
 )
 from billing.collection.stripe.client import API_VERSION, StripeClient, parse_signed_event
-from billing.collection.stripe.values import StripeCreditNote, StripeCreditNoteRequest
+from billing.collection.stripe.values import StoredMethod, StripeCreditNote, StripeCreditNoteRequest
 from billing.outbox import PermanentFailure, RetryLater
 from tests.support.fakes.stripe.deliveries import signature
 from tests.support.fakes.stripe.running import FakeStripe
@@ -173,6 +173,7 @@ class TestStripeLookups:
         (part,) = await payments.list_payments(invoice.id)
         (payment,) = fake.objects("invoice_payment")
         assert (part.reference, part.minor) == (payment["id"], 3000)
+        assert part.payer == "fingerprint4242"
 
     async def test_out_of_band_payment_is_not_listed(
         self, fake: FakeStripe, payments: StripeClient
@@ -188,11 +189,14 @@ class TestStripeLookups:
         customer = await payments.create_customer("customer", "a" * 32, "Acme", "")
         first = await leave_card(fake, payments, customer, "pm_card_visa")
         (method,) = fake.objects("payment_method")
-        assert await payments.find_setup_payment_method(first) == (customer, method["id"])
+        found = await payments.find_setup_payment_method(first)
+        assert found == StoredMethod(customer, method["id"], method["card"]["fingerprint"])
         fake.clock.advance(timedelta(minutes=1))
         second = await leave_card(fake, payments, customer, "pm_card_mastercard")
         assert await payments.find_setup_payment_method(first) is None
-        assert (await payments.find_setup_payment_method(second) or ("",))[0] == customer
+        latest = await payments.find_setup_payment_method(second)
+        assert latest is not None
+        assert (latest.customer, latest.payer) == (customer, "fingerprint4444")
         await payments.create_setup_page(
             "unfinished", customer, "CNY", "https://a.b", "https://a.b"
         )

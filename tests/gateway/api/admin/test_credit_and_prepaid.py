@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from billing.accounts.accounts import ACCOUNT_ID_PREFIX
+from billing.dates import local_day, parse_time_zone
 from billing.reports.deferred_revenue import CSV_COLUMNS
 from gateway.access.admin_scopes import AdminScope
 from gateway.identity.audit_log import list_all_entries
@@ -285,7 +286,8 @@ async def test_deferred_revenue_is_reported_by_month(
     await bill_a_fee(gateway)
     report = await got(admin, f"{ADMIN}/reports/deferred_revenue")
     assert {one["currency"] for one in report["data"]} <= {"CNY"}
-    assert report["month"] == f"{gateway.parts.clock.now():%Y-%m}"
+    today = local_day(gateway.parts.clock.now(), parse_time_zone("Asia/Shanghai"))
+    assert report["month"] == f"{today:%Y-%m}"
     csv = await admin.get(f"{ADMIN}/reports/deferred_revenue.csv", params={"month": "2026-10"})
     assert csv.text.lstrip("\ufeff").splitlines()[0] == ",".join(CSV_COLUMNS)
     wrong = await admin.get(f"{ADMIN}/reports/deferred_revenue", params={"month": "October"})

@@ -30,6 +30,32 @@ from tests.support.builders import (
 )
 
 DAY = 86_400
+# The address, its query and the parameter that is invalid.
+INVALID: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("usage/completions", {}, "start_time"),
+    ("usage/completions", {"start_time": "x"}, "start_time"),
+    ("usage/completions", {"start_time": -1}, "start_time"),
+    ("usage/completions", {"start_time": 10**13}, "start_time"),
+    ("usage/completions", {"start_time": 0, "end_time": 0}, "end_time"),
+    ("usage/completions", {"start_time": 0, "bucket_width": "1m"}, "bucket_width"),
+    ("usage/completions", {"start_time": 0, "limit": 32}, "limit"),
+    ("usage/completions", {"start_time": 0, "page": "x"}, "page"),
+    ("usage/completions", {"start_time": 0, "page": "page_x"}, "page"),
+    ("usage/completions", {"start_time": 0, "group_by": "user_id"}, "group_by"),
+    ("usage/completions", {"start_time": 0, "api_key_ids": "x"}, "api_key_ids"),
+    ("usage/completions", {"start_time": 0, "user_ids[]": "x"}, "user_ids"),
+    ("usage/embeddings", {}, "start_time"),
+    ("usage/embeddings", {"start_time": 0, "bucket_width": "1m"}, "bucket_width"),
+    ("usage/embeddings", {"start_time": 0, "group_by": "batch"}, "group_by"),
+    ("usage/embeddings", {"start_time": 0, "models": "", "page": "page_x"}, "page"),
+    ("usage/images", {}, "start_time"),
+    ("usage/images", {"start_time": 0, "group_by": "size"}, "group_by"),
+    ("usage/images", {"start_time": 0, "sources": "image.edit"}, "sources"),
+    ("usage/images", {"start_time": 0, "sizes[]": "256x256"}, "sizes"),
+    ("costs", {"start_time": 0, "bucket_width": "1h"}, "bucket_width"),
+    ("costs", {"start_time": 0, "group_by[]": "model"}, "group_by"),
+    ("costs", {"start_time": 0, "limit": 181}, "limit"),
+)
 
 
 @pytest.fixture
@@ -210,37 +236,9 @@ class TestOrganizationUsageResponses:
             answer = await asked(used, what, start_time=today())
             assert answer["data"][-1]["results"] == []
 
-    @pytest.mark.parametrize(
-        ("what", "query", "param"),
-        [
-            ("usage/completions", {}, "start_time"),
-            ("usage/completions", {"start_time": "x"}, "start_time"),
-            ("usage/completions", {"start_time": -1}, "start_time"),
-            ("usage/completions", {"start_time": 10**13}, "start_time"),
-            ("usage/completions", {"start_time": 0, "end_time": 0}, "end_time"),
-            ("usage/completions", {"start_time": 0, "bucket_width": "1m"}, "bucket_width"),
-            ("usage/completions", {"start_time": 0, "limit": 32}, "limit"),
-            ("usage/completions", {"start_time": 0, "page": "x"}, "page"),
-            ("usage/completions", {"start_time": 0, "page": "page_x"}, "page"),
-            ("usage/completions", {"start_time": 0, "group_by": "user_id"}, "group_by"),
-            ("usage/completions", {"start_time": 0, "api_key_ids": "x"}, "api_key_ids"),
-            ("usage/completions", {"start_time": 0, "user_ids[]": "x"}, "user_ids"),
-            ("usage/embeddings", {}, "start_time"),
-            ("usage/embeddings", {"start_time": 0, "bucket_width": "1m"}, "bucket_width"),
-            ("usage/embeddings", {"start_time": 0, "group_by": "batch"}, "group_by"),
-            ("usage/embeddings", {"start_time": 0, "models": "", "page": "page_x"}, "page"),
-            ("usage/images", {}, "start_time"),
-            ("usage/images", {"start_time": 0, "group_by": "size"}, "group_by"),
-            ("usage/images", {"start_time": 0, "sources": "image.edit"}, "sources"),
-            ("usage/images", {"start_time": 0, "sizes[]": "256x256"}, "sizes"),
-            ("costs", {"start_time": 0, "bucket_width": "1h"}, "bucket_width"),
-            ("costs", {"start_time": 0, "group_by[]": "model"}, "group_by"),
-            ("costs", {"start_time": 0, "limit": 181}, "limit"),
-        ],
-    )
-    async def test_invalid_query_parameter_is_rejected_by_name(
-        self, gateway: Gateway, what: str, query: dict[str, Any], param: str
-    ) -> None:
-        answer = await gateway.http.get(f"/v1/organization/{what}", params=query)
-        error = answer.json()["error"]
-        assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", param)
+    async def test_invalid_query_parameter_is_rejected_by_name(self, gateway: Gateway) -> None:
+        for what, query, param in INVALID:
+            answer = await gateway.http.get(f"/v1/organization/{what}", params=query)
+            error = answer.json()["error"]
+            found = (answer.status_code, error["code"], error["param"])
+            assert found == (400, "invalid_value", param), (what, query)

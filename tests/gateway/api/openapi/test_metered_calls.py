@@ -19,11 +19,7 @@ OPERATIONS = {
     if endpoint.documentation is not None
 }
 METERED = tuple(OPERATIONS)
-
-
-async def document_of(gateway: Gateway) -> dict[str, Any]:
-    document: dict[str, Any] = (await gateway.http.get("/openapi.json")).json()
-    return document
+Document = dict[str, Any]
 
 
 def resolved(document: dict[str, Any], schema: dict[str, Any]) -> "jsonschema.Draft202012Validator":
@@ -31,8 +27,7 @@ def resolved(document: dict[str, Any], schema: dict[str, Any]) -> "jsonschema.Dr
 
 
 class TestOpenApiOrder:
-    async def test_metered_endpoints_are_first_in_paths_and_tags(self, gateway: Gateway) -> None:
-        document = await document_of(gateway)
+    async def test_metered_endpoints_are_first_in_paths_and_tags(self, document: Document) -> None:
         assert tuple(document["paths"])[: len(METERED)] == METERED
         assert METERED[:5] == (
             "/v1/chat/completions",
@@ -43,8 +38,7 @@ class TestOpenApiOrder:
         )
         assert document["tags"][0]["name"] == document["paths"][METERED[0]]["post"]["tags"][0]
 
-    async def test_every_operation_has_one_declared_tag(self, gateway: Gateway) -> None:
-        document = await document_of(gateway)
+    async def test_every_operation_has_one_declared_tag(self, document: Document) -> None:
         declared = {tag["name"] for tag in document["tags"]}
         for path, methods in document["paths"].items():
             for operation in methods.values():
@@ -53,9 +47,9 @@ class TestOpenApiOrder:
 
     @pytest.mark.parametrize("page", ["/docs", "/docs/", "/docs/openapi.json"])
     async def test_docs_page_lists_metered_endpoints_first(
-        self, gateway: Gateway, page: str
+        self, shared_gateway: Gateway, page: str
     ) -> None:
-        text = (await gateway.http.get(page)).text
+        text = (await shared_gateway.http.get(page)).text
         found = [text.index(f'"{path}":') for path in METERED]
         assert found == sorted(found)
         assert found[-1] < text.index('"/v1/usage":')
@@ -63,8 +57,7 @@ class TestOpenApiOrder:
 
 class TestOpenApiRequests:
     @pytest.mark.parametrize("path", METERED)
-    async def test_request_examples_match_the_schema(self, gateway: Gateway, path: str) -> None:
-        document = await document_of(gateway)
+    async def test_request_examples_match_the_schema(self, document: Document, path: str) -> None:
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         assert content["examples"]
         for example in content["examples"].values():
@@ -72,18 +65,17 @@ class TestOpenApiRequests:
 
     @pytest.mark.parametrize("path", METERED)
     async def test_request_examples_are_decoded_by_the_gateway(
-        self, gateway: Gateway, path: str
+        self, document: Document, path: str
     ) -> None:
-        document = await document_of(gateway)
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         for example in content["examples"].values():
             decoded(OPERATIONS[path], msgspec.json.encode(example["value"]))
 
     @pytest.mark.parametrize("path", METERED[:2])
     async def test_examples_include_a_plain_and_a_streamed_request(
-        self, gateway: Gateway, path: str
+        self, document: Document, path: str
     ) -> None:
-        operation = (await document_of(gateway))["paths"][path]["post"]
+        operation = document["paths"][path]["post"]
         examples = operation["requestBody"]["content"]["application/json"]["examples"]
         assert {bool(one["value"].get("stream")) for one in examples.values()} == {False, True}
         content = operation["responses"]["200"]["content"]
@@ -94,9 +86,9 @@ class TestOpenApiRequests:
 
     @pytest.mark.parametrize("path", METERED)
     async def test_request_and_response_headers_are_listed(
-        self, gateway: Gateway, path: str
+        self, document: Document, path: str
     ) -> None:
-        operation = (await document_of(gateway))["paths"][path]["post"]
+        operation = document["paths"][path]["post"]
         named = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
         assert {"Idempotency-Key", "X-Max-Cost", "X-Maas-Tags"} <= named
         shown = set(operation["responses"]["200"]["headers"])
@@ -116,10 +108,9 @@ class TestOpenApiResponses:
         ],
     )
     async def test_live_response_matches_schema_and_listed_headers(
-        self, gateway: Gateway, path: str, body: dict[str, Any]
+        self, shared_gateway: Gateway, document: Document, path: str, body: dict[str, Any]
     ) -> None:
-        document = await document_of(gateway)
-        answer = await gateway.http.post(path, json=body)
+        answer = await shared_gateway.http.post(path, json=body)
         assert answer.status_code == 200
         described = document["paths"][path]["post"]["responses"]["200"]
         schema = described["content"]["application/json"]["schema"]
@@ -129,9 +120,8 @@ class TestOpenApiResponses:
 
     @pytest.mark.parametrize("path", METERED)
     async def test_response_and_error_examples_match_the_schema(
-        self, gateway: Gateway, path: str
+        self, document: Document, path: str
     ) -> None:
-        document = await document_of(gateway)
         responses = document["paths"][path]["post"]["responses"]
         assert {"400", "401", "403", "404", "409", "413", "429", "503"} <= set(responses)
         for response in responses.values():
@@ -140,9 +130,9 @@ class TestOpenApiResponses:
                 resolved(document, content["schema"]).validate(example["value"])
 
     async def test_error_examples_have_the_http_status_of_their_code(
-        self, gateway: Gateway
+        self, document: Document
     ) -> None:
-        responses = (await document_of(gateway))["paths"][METERED[0]]["post"]["responses"]
+        responses = document["paths"][METERED[0]]["post"]["responses"]
         statuses = {fact.code: fact.status for fact in _facts(AppError)}
         shown = [
             (status, example["value"]["error"]["code"])

@@ -1,5 +1,6 @@
 """`/v1/plant/readings` over HTTP: storing, reading, metering, and other accounts' points."""
 
+import asyncio
 import gzip
 from datetime import timedelta
 from typing import Any
@@ -8,8 +9,10 @@ import httpx
 import pytest
 
 from gateway.plant.readings.formats.times import format_time, from_datetime
+from gateway.plant.readings.storage import compaction
 from gateway.plant.readings.storage.compaction import compact
 from gateway.plant.readings.storage.retention import RetentionDefaults, maintain_partitions
+from gateway.plant.readings.values import Series
 from gateway.tables import PlantPoint
 from infra.clock import SystemClock
 from tests.support.billing.making import sql
@@ -191,6 +194,7 @@ async def test_other_accounts_points_are_not_found(gateway: Gateway) -> None:
 async def test_unknown_tags_create_points_up_to_the_limit_where_allowed(gateway: Gateway) -> None:
     answer = await gateway.http.put(f"{PATH}/settings", json={"unknown_tags": "create"})
     assert answer.json()["unknown_tags"] == "create"
+    assert (answer.json()["price_per_million"], answer.json()["currency"]) == ("1.000000000", "CNY")
     limit = gateway.parts.settings.readings_max_points
     database = gateway.parts.database
     await add_points(database, [new_point(gateway.account.id, f"OLD{n}") for n in range(2)])
@@ -263,13 +267,15 @@ async def test_invalid_bodies_are_refused_in_the_documented_shape(gateway: Gatew
         await _refused(gateway, b"a", content_type="text/csv", content_encoding="gzip"),
         await _refused(gateway, bomb, content_type="text/csv", content_encoding="gzip"),
         await _refused(gateway, many, content_type="application/json"),
+        await _refused(gateway, b"x\n" * 150_000, content_type="text/csv"),
+        await _refused(gateway, b"x\n" * 150_000, content_type="text/plain"),
     ]
     assert found == [
-        *[(400, "readings_invalid")] * 4,
+        *[(400, "plant_readings_invalid")] * 4,
         *[(415, "readings_format_unsupported")] * 2,
-        (400, "readings_invalid"),
+        (400, "plant_readings_invalid"),
         (413, "request_too_large"),
-        (400, "too_many_readings"),
+        *[(400, "too_many_readings")] * 3,
     ]
 
 
@@ -309,3 +315,36 @@ async def test_readings_beyond_the_credit_are_refused_and_not_stored(limited: An
         answer = await gateway.http.post(PATH, json=body)
         assert (answer.status_code, answer.json()["error"]["type"]) == (429, "insufficient_quota")
         assert (await read(gateway))["data"][0]["count"] == 0
+
+
+async def test_equal_requests_at_once_are_stored_and_billed_once(gateway: Gateway) -> None:
+    await point(gateway)
+    await point(gateway, "PT2")
+    readings = [reading(tag, n, n) for n in range(50) for tag in ("PT1", "PT2")]
+    results = await asyncio.gather(*(send(gateway, *readings) for _ in range(3)))
+    assert sorted(result["stored"] for result in results) == [0, 0, 100]
+    assert sum(result["duplicates"] for result in results) == 200
+    assert sum(row["readings"] for row in await gateway.rows(3)) == 100
+
+
+async def test_interrupted_and_concurrent_compaction_loses_and_doubles_nothing(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await point(gateway)
+    database = gateway.parts.database
+    await send(gateway, *(reading("PT1", 60 * n, n) for n in range(150)))
+    before = await read(gateway)
+
+    def fail(_series: Series, level: int = 0) -> bytes:
+        raise RuntimeError("stopped in the middle")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(compaction, "encode", fail)
+        with pytest.raises(RuntimeError, match="stopped"):
+            await compact(database, CLOCK)
+    assert await sql(database, "select count(*) from plant_reading_block") == [(0,)]
+    assert await read(gateway) == before
+    merged = await asyncio.gather(*(compact(database, CLOCK) for _ in range(2)))
+    assert max(merged) == 3
+    assert await sql(database, "select count(*), sum(count) from plant_reading_block") == [(3, 150)]
+    assert await read(gateway) == before

@@ -12,10 +12,10 @@ from gateway.plant.assets.values import PlantModel
 from gateway.tables.plant import PlantAsset, PlantPoint, PlantRevision
 from infra import ids
 from infra.database.database import Database
-from tests.gateway.plant.formats.samples import pump_station
 from tests.support import builders
 from tests.support.aas_engine import check_service
 from tests.support.builders import Gateway
+from tests.support.plants import pump_station
 
 PROFILE = "https://admin-shell.io/aas/API/3/0/{}ServiceSpecification/SSP-002"
 # The plant has neither files nor pictures, so its submodels lack some kinds of elements. Of one

@@ -120,3 +120,11 @@ class TestTrace:
 
 
 _STEP = trace_event(parse_event(made(item("x"), into=item("y")), (), NOW))
+
+
+def test_product_of_many_inputs_and_outputs_is_bounded() -> None:
+    inputs, outputs = ([item(f"{name}{number}") for number in range(1_000)] for name in "io")
+    many = event("TransformationEvent", inputEPCList=inputs, outputEPCList=outputs)
+    found = trace(item("o0"), UP, events(many))
+    assert not found.is_complete
+    assert len(found.links) <= 200_000

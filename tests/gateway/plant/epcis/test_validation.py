@@ -8,7 +8,7 @@ import pytest
 from gateway.plant.epcis.capture import document_events, parse_events
 from gateway.plant.epcis.errors import EventInvalid
 from gateway.plant.epcis.events import Role
-from gateway.plant.epcis.gs1_keys import digital_link
+from gateway.plant.epcis.gs1_keys import digital_link, item_uri
 from gateway.plant.epcis.hashing import canonical_text, event_hash_id
 from gateway.plant.epcis.validation import parse_event
 from tests.support.plant.epcis import document, event, item, made
@@ -140,6 +140,12 @@ class TestDigitalLinks:
     )
     def test_other_uris_are_unchanged(self, epc: str) -> None:
         assert digital_link(epc) == epc
+
+
+def test_codes_without_scheme_are_items_with_the_scheme_of_handles() -> None:
+    assert item_uri("88.100.5001/PUMP-1") == "hdl:88.100.5001/PUMP-1"
+    assert item_uri("hdl:88.100.5001/PUMP-1") == "hdl:88.100.5001/PUMP-1"
+    assert item_uri("https://x.example/1") == "https://x.example/1"
 
 
 class TestHash:

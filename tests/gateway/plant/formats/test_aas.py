@@ -21,8 +21,8 @@ from gateway.plant.formats.aas.writer import write_aas_json, write_aasx
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge, NoteCode
 from models.training_data import default_directory
-from tests.gateway.plant.formats.samples import NAMEPLATE, contents, pump_station
 from tests.support.aas_engine import check_aasx, check_json, findings, messages
+from tests.support.plants import NAMEPLATE, contents, pump_station
 
 
 def published(name: str) -> bytes:
@@ -94,6 +94,14 @@ class TestExport:
 
     def test_same_model_gives_the_same_package(self) -> None:
         assert write_aasx(pump_station()).content == write_aasx(pump_station()).content
+
+    def test_many_tags_without_latin_letters_get_names_of_their_own(self) -> None:
+        asset = Asset("A", "A", AssetLevel.EQUIPMENT)
+        signs = "温压流转电功振液"
+        points = tuple(Point(f"{a}{b}{c}", asset="A") for a in signs for b in signs for c in signs)
+        content = write_aas_json(PlantModel((asset,), points)).content
+        assert findings(check_json(content)) == []
+        assert contents(read_aas(content).model) == contents(PlantModel((asset,), points))
 
     def test_linked_segment_names_address_and_points(self) -> None:
         url = "https://maas.example/v1/plant/readings"

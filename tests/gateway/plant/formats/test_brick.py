@@ -21,7 +21,7 @@ from gateway.plant.formats.brick.writer import write_brick
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge, NoteCode
 from models.training_data import default_directory
-from tests.gateway.plant.formats.samples import BRICK, contents, pump_station
+from tests.support.plants import BRICK, contents, pump_station
 
 PREFIXES = """
 @prefix brick: <https://brickschema.org/schema/Brick#> .

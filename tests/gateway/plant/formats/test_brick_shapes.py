@@ -9,7 +9,7 @@ import shifty
 from gateway.plant.formats.brick.reader import read_brick
 from gateway.plant.formats.brick.writer import write_brick
 from models.training_data import default_directory
-from tests.gateway.plant.formats.samples import pump_station
+from tests.support.plants import pump_station
 
 VERSION = "1.4"
 

@@ -11,8 +11,8 @@ from gateway.plant.formats.nodeset.reader import read_nodeset
 from gateway.plant.formats.nodeset.writer import write_nodeset
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge, NoteCode
 from models.training_data import default_directory
-from tests.gateway.plant.formats.samples import contents, pump_station
 from tests.gateway.plant.formats.station import document, station
+from tests.support.plants import contents, pump_station
 
 BOMB = "<!DOCTYPE x [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'>]>"
 

@@ -4,7 +4,7 @@ import pytest
 from asyncua import Client, Server, ua
 
 from gateway.plant.formats.nodeset.writer import write_nodeset
-from tests.gateway.plant.formats.samples import pump_station
+from tests.support.plants import pump_station
 
 
 @pytest.mark.usefixtures("network")

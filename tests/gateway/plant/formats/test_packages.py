@@ -10,7 +10,7 @@ from gateway.plant.formats.aas.package_reader import read_package
 from gateway.plant.formats.aas.writer import write_aasx
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge
-from tests.gateway.plant.formats.samples import pump_station
+from tests.support.plants import pump_station
 
 LIMITS = FormatLimits()
 ORIGIN = "aasx/_rels/aasx-origin.rels"
@@ -111,6 +111,11 @@ class TestHostilePackages:
         content[position + 5] ^= 1
         with pytest.raises(FormatInvalid, match="not a readable"):
             read_package(bytes(content), LIMITS)
+
+    def test_undecodable_name_of_a_part_is_refused(self) -> None:
+        content = package(adding("ä.xml")).replace("ä.xml".encode(), b"\xff\xff.xml")
+        with pytest.raises(FormatInvalid, match="not a readable"):
+            read_package(content, LIMITS)
 
     def test_encrypted_part_is_refused(self) -> None:
         content = bytearray(package(lambda _: None))

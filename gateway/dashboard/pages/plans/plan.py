@@ -50,7 +50,7 @@ from billing.tables import PlanVersion
 from gateway.access.price_book import catalog_price_terms
 from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.add_on import OwnAddOn, list_own_add_ons
+from gateway.dashboard.pages.plans.add_on import OwnAddOn, list_own_add_ons
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.upstream.availability import Availability

@@ -1,0 +1,1 @@
+"""Pages of the plan: subscription, plans on offer, and add-ons."""
