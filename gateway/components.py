@@ -180,7 +180,7 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
-    "aas_repositories",
+    *("batch_creation", "batch_offers", "batch_runner"),
     *("authenticator", "availability", "call_metrics", "catalog", "checkout", "clock"),
     *("collector", "database"),
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),

@@ -34,7 +34,6 @@ pytest_plugins = (
     "tests.support.engine.plugin",
     "tests.support.levels",
     "tests.support.properties",
-    "tests.support.workers.plugin",
 )
 
 

@@ -104,9 +104,8 @@ async def create_credit_note(
 
 async def creditable_amount(session: AsyncSession, invoice: Invoice) -> int:
     """Return what can still be credited of an open or paid invoice, in minor units with tax."""
-    if invoice.status not in (InvoiceStatus.OPEN, InvoiceStatus.PAID):
-        return 0
-    return invoice.total - await _sum_credited(session, invoice)
+    is_creditable = invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.PAID)
+    return invoice.total - await _sum_credited(session, invoice) if is_creditable else 0
 
 
 async def list_credit_notes(

@@ -43,7 +43,7 @@ async def hold_pack_units(session: AsyncSession, hold_id: UUID, demand: PackDema
         missing = needed = sum(demand.max_units[meter] for meter in meters)
         lasting = 0
         for pack in group:
-            units = await _borrow(session, hold_id, pack, missing)
+            units = await _borrow(session, hold_id, pack, missing) if missing else 0
             missing -= units
             lasting += units if _lasts(pack, demand) else 0
         if lasting == needed:
@@ -53,8 +53,6 @@ async def hold_pack_units(session: AsyncSession, hold_id: UUID, demand: PackDema
 
 async def _borrow(session: AsyncSession, hold_id: UUID, pack: PackQuotaRef, units: int) -> int:
     """Borrow up to so many units of a pack; return how many."""
-    if not units:
-        return 0
     change = LeaseChange(needs=((units, 1),))
     return (await change_leases(session, hold_id, {pack.id: change}))[pack.id].borrowed
 

@@ -135,10 +135,9 @@ async def _preview(
     current = await _find_active(session, clock, profile.account_id, name)
     before = 0 if current is None else current.quantity
     rest = rest_of_paid_period(terms, billing_calendar(profile), subscription.phase, now)
-    if rest is None or quantity == before:
-        return AddOnPreview(add_on, quantity, before, None, 0)
-    line = add_on_line(terms, name, abs(quantity - before), rest)
-    if not line.minor:
+    changed = abs(quantity - before)
+    line = add_on_line(terms, name, changed, rest) if rest is not None and changed else None
+    if line is None or not line.minor:
         return AddOnPreview(add_on, quantity, before, None, 0)
     total = (await compute_amounts(session, profile, [line])).taxed.total
     if quantity < before:

@@ -233,10 +233,10 @@ async def _unused_fee_lines(
 
 def _unused(due: StatementLine, at: datetime, profile: BillingProfile) -> StatementLine | None:
     """Return the credit line for the days of a due fee from `at` on; None if it is zero."""
-    if due.starts_at is None or due.ends_at is None:
-        return None
-    paid = PaidFee(due.minor, due.starts_at, due.ends_at, due.version_id)
-    line = unused_fee_line(paid, at, profile_time_zone(profile))
+    line = None
+    if due.starts_at is not None and due.ends_at is not None:
+        paid = PaidFee(due.minor, due.starts_at, due.ends_at, due.version_id)
+        line = unused_fee_line(paid, at, profile_time_zone(profile))
     if line is None or due.add_on is None:
         return line
     kind = LineKind.UNUSED_ADD_ON

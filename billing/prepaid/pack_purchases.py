@@ -32,6 +32,12 @@ from billing.metering.packs import (
 )
 from billing.metering.quotas import lock_quotas
 from billing.money import minor_text, nano_per_minor
+from billing.prepaid.pack_errors import (
+    PackFundsInsufficient,
+    PackPurchaseConflict,
+    PackPurchaseNotFound,
+    PackUnavailable,
+)
 from billing.prepaid.pack_offers import OfferedPack, find_offered_pack
 from billing.rating.statement import LineKind, StatementLine
 from billing.rating.terms import ANY_MODEL, PlanTerms
@@ -40,7 +46,6 @@ from billing.subscriptions.subscriptions import find_subscription
 from billing.tables import BillingProfile, Invoice, Pack, PackPurchase, Quota, QuotaKind
 from infra import ids
 from infra.clock import Clock
-from infra.errors import AppError
 
 # An invoice of a pack that is not paid by then is voided.
 PAYMENT_TIME = timedelta(days=3)
@@ -54,38 +59,6 @@ class PackMethod(StrEnum):
     INVOICE = "invoice"  # pay the invoice first, by code, card or transfer
     ON_ACCOUNT = ON_ACCOUNT  # usable before the invoice is paid
     VOUCHER = "voucher"  # given by a voucher, without an invoice
-
-
-class PackUnavailable(AppError):
-    """The pack cannot be bought: a purchase limit is reached, or not in this way."""
-
-    status = 409
-    type = "invalid_request_error"
-    code = "pack_unavailable"
-
-
-class PackFundsInsufficient(AppError):
-    """The wallet, or the available credit, does not cover the pack beside all usage so far."""
-
-    status = 402
-    type = "invalid_request_error"
-    code = "pack_funds_insufficient"
-
-
-class PackPurchaseNotFound(AppError):
-    """The account has no purchase with this id."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "pack_purchase_not_found"
-
-
-class PackPurchaseConflict(AppError):
-    """The business key was used for a purchase of another pack or by another method."""
-
-    status = 409
-    type = "invalid_request_error"
-    code = "pack_purchase_differs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,9 +55,9 @@ from gateway.dashboard.pages.plant.asset import PlantAssetPages
 from gateway.dashboard.pages.plant.identifiers import IdentifierPages
 from gateway.dashboard.pages.plant.imports import PlantImportPages
 from gateway.dashboard.pages.plant.mappings import PlantMappingPages
+from gateway.dashboard.pages.plant.readings import ReadingPages
 from gateway.dashboard.pages.plant.trace import show_trace
 from gateway.dashboard.pages.plant.tree import PlantTreePages
-from gateway.dashboard.pages.plant_readings import ReadingPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
 from gateway.dashboard.pages.platform.admin_keys import AdminKeyPages

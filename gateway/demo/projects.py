@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from billing.metering.project_quotas import BudgetPeriod
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.metering.budget_periods import BudgetPeriod
 from billing.metering.quotas import month_start
 from billing.tables import Project, Usage
 from gateway.access.api_keys import IssuedKey, create_key

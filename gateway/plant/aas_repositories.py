@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from gateway.plant.aas_api.parameters import API_PATH
-from gateway.plant.assets.loading import load_model
 from gateway.plant.formats.aas.identifiers import Namespace
+from gateway.plant.store.loading import load_model
 from gateway.tables.plant import PlantRevision
 from infra.database.database import Database
 from infra.lazy_import import LazyModule

@@ -60,8 +60,7 @@ def build_stages(
     connections, quota_leaser, heartbeat = shared.connections, shared.quota_leaser, shared.heartbeat
     calls, database, pepper = connections.calls, connections.handlers, secret_key(settings)
     first_byte_s = settings.first_byte_timeout_s
-    timing, metrics = shared.timing, shared.metrics
-    counter = PromptTokenCounter(settings.data_dir)
+    timing, metrics, counter = shared.timing, shared.metrics, PromptTokenCounter(settings.data_dir)
     admission = Admission(quota_leaser, counter, settings.credit_wait_s)
     records, settle_s = connections.records, settings.settle_timeout_s
     writer = UsageWriter(records, heartbeat, quota_leaser, clock, metrics, settle_s, timing)
@@ -81,12 +80,7 @@ def build_stages(
         translator=RequestTranslator(
             clock, {Operation.RESPONSES: ResponseOpener(shared.responses)}
         ),
-        asset_inputs=AssetPredictions(
-            database,
-            shared.signatures,
-            lambda name, principal: parser.resolve_model(name, None, PREDICTIONS, principal),
-            clock,
-        ),
+        asset_inputs=_build_asset_inputs(shared, clock, parser),
         guards=_build_guards(catalog, dispatcher, writer, metrics, clock),
         grounder=grounder,
         admission=admission,
@@ -115,6 +109,16 @@ def build_stages(
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
+
+
+def _build_asset_inputs(shared: SharedComponents, clock: Clock, parser: Parser) -> AssetPredictions:
+    """Build what fills the inputs of predictions that name an asset."""
+    return AssetPredictions(
+        shared.connections.handlers,
+        shared.signatures,
+        lambda name, principal: parser.resolve_model(name, None, PREDICTIONS, principal),
+        clock,
+    )
 
 
 def _build_guards(

@@ -135,7 +135,7 @@ def _marked_path(path: str) -> str:
 
 class MarkingFinder(MetaPathFinder):
     def __init__(self, lines: Lines) -> None:
-        self.lines = lines
+        self._lines = lines
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -145,7 +145,7 @@ class MarkingFinder(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.origin is None or not isinstance(spec.loader, SourceFileLoader):
             return spec
-        loader = MarkingLoader(fullname, spec.origin, self.lines)
+        loader = MarkingLoader(fullname, spec.origin, self._lines)
         return importlib.util.spec_from_file_location(fullname, spec.origin, loader=loader)
 
 
@@ -199,11 +199,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Install the loader before the package is imported, or take over the marks of the process
-    that has imported it and forked this one."""
+    """Install the loader before the package is imported."""
     if early_config.known_args_namespace.own_coverage:
-        finders = [one for one in sys.meta_path if isinstance(one, MarkingFinder)]
-        if not finders:
-            finders = [MarkingFinder(Lines())]
-            sys.meta_path.insert(0, finders[0])
-        early_config.pluginmanager.register(OwnCoverage(finders[0].lines))
+        lines = Lines()
+        sys.meta_path.insert(0, MarkingFinder(lines))
+        early_config.pluginmanager.register(OwnCoverage(lines))

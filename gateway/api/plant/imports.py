@@ -15,12 +15,8 @@ from gateway.call.errors import BadRequest, ParameterInvalid
 from gateway.call.values import Principal
 from gateway.plant.assets.ids import IMPORT
 from gateway.plant.assets.plan import ImportMode
-from gateway.plant.imports.importing import (
-    MEDIA_TYPES,
-    ExportFormat,
-    ImportOptions,
-    PlantImporter,
-)
+from gateway.plant.imports.exporting import MEDIA_TYPES, ExportFormat, export_file_name
+from gateway.plant.imports.importing import ImportOptions, PlantImporter
 from gateway.plant.imports.previews import find_import, import_json, list_imports
 from gateway.plant.imports.readers import PlantFile
 from infra.database.database import Database
@@ -120,7 +116,7 @@ class PlantExportRoutes(Controller):
 
 def file_response(content: bytes, export_format: ExportFormat) -> Response[bytes]:
     """Return an export as a download."""
-    name = f"plant.{export_format.value}"
+    name = export_file_name(export_format)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=MEDIA_TYPES[export_format], headers=headers)
 

@@ -13,13 +13,14 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.call.errors import ParameterInvalid
+from gateway.plant.assets.ids import POINT
 from gateway.plant.readings.acceptance import ReadingPoint
 from gateway.plant.readings.errors import PlantPointNotFound, ReadingsRangeTooLarge
 from gateway.plant.readings.formats.batch import PointKey
 from gateway.plant.readings.formats.times import format_time, from_datetime, parse_time
 from gateway.plant.readings.quality import quality_of
 from gateway.plant.readings.rollups import Rollup
-from gateway.plant.readings.storage.points import POINT_PREFIX, find_points, parse_point_id
+from gateway.plant.readings.storage.points import find_points, parse_point_id
 from gateway.plant.readings.storage.queries import (
     INTERVALS_US,
     ReadSeries,
@@ -154,7 +155,7 @@ def _encode_json(answer: _Answer, query: ReadingsQuery) -> bytes:
     data = [
         {
             "object": "plant.series",
-            "point": ids.format_id(POINT_PREFIX, point.id),
+            "point": ids.format_id(POINT, point.id),
             "tag": point.tag,
             "unit": point.unit,
             **_columns(answer, point, query),

@@ -17,7 +17,8 @@ from gateway.plant.assets.ids import ASSET, IMPORT, POINT, parse_plant_id
 from gateway.plant.assets.limits import PlantLimits
 from gateway.plant.assets.plan import ImportMode
 from gateway.plant.assets.values import AssetLevel, MappingStatus
-from gateway.plant.imports.importing import ExportFormat, ImportOptions, PlantImporter
+from gateway.plant.imports.exporting import ExportFormat
+from gateway.plant.imports.importing import ImportOptions, PlantImporter
 from gateway.plant.imports.previews import import_json
 from gateway.plant.imports.readers import PlantFile
 from gateway.plant.store.queries import AssetFilter, PointFilter, list_assets, list_points
@@ -52,7 +53,10 @@ async def plant_import(
     database: Database,
     clock: Clock,
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel or JSON file.")
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="CSV, Excel, JSON, Brick, AAS or NodeSet file."
+        ),
     ],
     account: Account,
     dry_run: Annotated[
@@ -91,7 +95,7 @@ async def plant_export(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="File to write.")],
     account: Account,
     export_format: Annotated[
-        ExportFormat, typer.Option("--format", help="JSON has entities and relations too.")
+        ExportFormat, typer.Option("--format", help="Only JSON has all entities and relations.")
     ] = ExportFormat.CSV,
 ) -> Record:
     """Export a plant model to a file."""

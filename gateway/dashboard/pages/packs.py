@@ -12,14 +12,9 @@ from billing.accounts.profiles import get_account_currency, get_profile, profile
 from billing.dates import parse_time_zone
 from billing.invoices.calculation import compute_amounts
 from billing.ledger.ledger import Book, book_balance
+from billing.prepaid.pack_errors import PackFundsInsufficient, PackUnavailable
 from billing.prepaid.pack_offers import OfferedPack, find_offered_pack, list_offered_packs
-from billing.prepaid.pack_purchases import (
-    PackFundsInsufficient,
-    PackMethod,
-    PackUnavailable,
-    list_purchases,
-    pack_line,
-)
+from billing.prepaid.pack_purchases import PackMethod, list_purchases, pack_line
 from billing.prepaid.redemption import (
     TooManyVoucherAttempts,
     VoucherInvalid,

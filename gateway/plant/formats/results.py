@@ -1,10 +1,13 @@
 """What importers and exporters return, and the errors that they raise."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from gateway.plant.assets.values import PlantModel
+from models.sentences import Sentence, sentence
 
 _MAX_SUBJECTS = 20
 
@@ -36,23 +39,30 @@ class NoteCode(StrEnum):
     UNIT_UNKNOWN = "unit_unknown"
 
 
-NOTE_TEXTS: dict[NoteCode, str] = {
-    NoteCode.CODE_REPLACED: "Names that occur twice were made unique",
-    NoteCode.CYCLE: "Parents that would form a cycle were removed",
-    NoteCode.ELEMENT_SKIPPED: "Elements without a value or of an unsupported kind were skipped",
-    NoteCode.ENTITY_SKIPPED: "The format has no place for these entities",
-    NoteCode.LANGUAGE_SKIPPED: "Of texts in several languages one was imported",
-    NoteCode.LEVEL_CHANGED: "Levels were changed so that parents contain their children",
-    NoteCode.NAMEPLATE_INCOMPLETE: "These assets have no Digital Nameplate, because required "
-    "values are missing",
-    NoteCode.NO_TYPE: "Entities without a class were skipped",
-    NoteCode.RELATION_SKIPPED: "The format has no place for these relations",
-    NoteCode.STATEMENT_SKIPPED: "Statements of these kinds were skipped",
-    NoteCode.TEXT_SHORTENED: "Texts longer than the format allows were shortened",
-    NoteCode.TYPE_DEFINITION: "Type definitions are not assets and were skipped",
-    NoteCode.TYPE_SKIPPED: "Of several classes one was imported",
-    NoteCode.UNIT_UNKNOWN: "Unknown units were skipped",
-}
+NOTE_TEXTS: Mapping[NoteCode, Sentence] = MappingProxyType(
+    {
+        NoteCode.CODE_REPLACED: sentence("Names that occur twice were made unique"),
+        NoteCode.CYCLE: sentence("Parents that would form a cycle were removed"),
+        NoteCode.ELEMENT_SKIPPED: sentence(
+            "Elements without a value or of an unsupported kind were skipped"
+        ),
+        NoteCode.ENTITY_SKIPPED: sentence("The format has no place for these entities"),
+        NoteCode.LANGUAGE_SKIPPED: sentence("Of texts in several languages one was imported"),
+        NoteCode.LEVEL_CHANGED: sentence(
+            "Levels were changed so that parents contain their children"
+        ),
+        NoteCode.NAMEPLATE_INCOMPLETE: sentence(
+            "These assets have no Digital Nameplate, because required values are missing"
+        ),
+        NoteCode.NO_TYPE: sentence("Entities without a class were skipped"),
+        NoteCode.RELATION_SKIPPED: sentence("The format has no place for these relations"),
+        NoteCode.STATEMENT_SKIPPED: sentence("Statements of these kinds were skipped"),
+        NoteCode.TEXT_SHORTENED: sentence("Texts longer than the format allows were shortened"),
+        NoteCode.TYPE_DEFINITION: sentence("Type definitions are not assets and were skipped"),
+        NoteCode.TYPE_SKIPPED: sentence("Of several classes one was imported"),
+        NoteCode.UNIT_UNKNOWN: sentence("Unknown units were skipped"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +74,8 @@ class Note:
     subjects: tuple[str, ...]
 
     @property
-    def text(self) -> str:
-        """Return the note as an English sentence without its subjects."""
+    def text(self) -> Sentence:
+        """Return the note as a sentence without its subjects."""
         return NOTE_TEXTS[self.code]
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from gateway.plant.graph.errors import GraphBusy
-from gateway.plant.graph.loading import read_revision, read_triples
+from gateway.plant.graph.loading import read_triples
 from gateway.plant.graph.messages import ResultFormat
 from gateway.plant.graph.query_text import check_query
 from gateway.plant.graph.worker_process import GraphLimits, WorkerProcess
+from gateway.plant.store.revisions import read_revision
 from infra.database.database import Database
 from infra.single_flight import SingleFlight
 

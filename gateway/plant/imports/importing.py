@@ -7,10 +7,9 @@ processor time are bounded.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +23,12 @@ from gateway.plant.assets.errors import (
 )
 from gateway.plant.assets.ids import IMPORT
 from gateway.plant.assets.index import PlantIndex
-from gateway.plant.assets.json_model import encode_model
 from gateway.plant.assets.limits import MAX_NAME, PlantLimits
 from gateway.plant.assets.plan import Action, ImportMode, ImportPlan, plan_import
 from gateway.plant.assets.validation import Checks, check_model
 from gateway.plant.assets.values import NodeKind, PlantModel, Source
 from gateway.plant.imports.change_views import plan_json
+from gateway.plant.imports.exporting import ExportFormat, render_export
 from gateway.plant.imports.previews import (
     APPLIED,
     LIFETIME,
@@ -43,7 +42,6 @@ from gateway.plant.imports.readers import PlantFile, read_plant_file
 from gateway.plant.store.applying import Writing, apply_plan
 from gateway.plant.store.loading import load_index, load_model
 from gateway.plant.store.revisions import advance_revision
-from gateway.plant.tag_lists.export import render_csv, render_workbook
 from gateway.tables.plant import PlantImport
 from infra import ids
 from infra.clock import Clock
@@ -62,21 +60,6 @@ class ImportOptions:
 
     mode: ImportMode = ImportMode.MERGE
     omit_unknown_units: bool = False
-
-
-class ExportFormat(StrEnum):
-    """Formats of an export. JSON has entities and relations too."""
-
-    CSV = "csv"
-    XLSX = "xlsx"
-    JSON = "json"
-
-
-MEDIA_TYPES: Mapping[ExportFormat, str] = {
-    ExportFormat.CSV: "text/csv; charset=utf-8",
-    ExportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ExportFormat.JSON: "application/json",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +152,7 @@ class PlantImporter:
                     f"An Excel export can have at most {MAX_XLSX_ROWS:,} rows. Export as CSV.",
                     param="export_format",
                 )
-            return await asyncio.to_thread(_RENDERERS[export_format], model)
+            return await asyncio.to_thread(render_export, model, export_format)
 
     def _read(self, file: PlantFile, index: PlantIndex, options: ImportOptions) -> _Read:
         """Read, check and plan a file. Raises PlantModelInvalid with all problems."""
@@ -203,13 +186,6 @@ class PlantImporter:
                 yield
         finally:
             self._waiting -= 1
-
-
-_RENDERERS = {
-    ExportFormat.CSV: render_csv,
-    ExportFormat.XLSX: render_workbook,
-    ExportFormat.JSON: encode_model,
-}
 
 
 def actor_text(actor: Actor) -> str:

@@ -1,12 +1,16 @@
 """Read a file of any supported format into a plant model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.plant.assets.index import PlantIndex
 from gateway.plant.assets.json_model import decode_model
 from gateway.plant.assets.limits import PlantLimits
 from gateway.plant.assets.values import NodeKind, PlantModel, Source
+from gateway.plant.formats.aas.reader import read_aas
+from gateway.plant.formats.brick.reader import read_brick
+from gateway.plant.formats.nodeset.reader import read_nodeset
+from gateway.plant.formats.results import FormatInvalid, ImportedModel
 from gateway.plant.tag_lists.reading import read_tag_list
 from models.problems import Problem, Problems
 from models.sentences import sentence
@@ -31,6 +35,14 @@ class FileContent:
     unknown_columns: tuple[str, ...] = ()
 
 
+_Reader = Callable[[bytes], ImportedModel]
+# An AASX package has a part of this name, which a ZIP archive contains uncompressed.
+_AASX_ORIGIN = b"aasx-origin"
+_AAS_KEYS = (b'"assetAdministrationShells"', b'"submodels"', b'"conceptDescriptions"')
+_HEAD_BYTES = 4096
+_SHOWN_SUBJECTS = 5
+
+
 def read_plant_file(
     file: PlantFile, existing: PlantIndex, limits: PlantLimits, problems: Problems
 ) -> FileContent:
@@ -38,11 +50,47 @@ def read_plant_file(
 
     Adds the problems of the file to `problems`.
     """
-    if not file.content.strip():
+    content = file.content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not content:
         problems.add(Problem("empty_file", sentence("The file is empty."), "Choose another file."))
         return FileContent(PlantModel(), Source.CSV)
-    if file.content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
+    exchange = _exchange_format(file, content)
+    if exchange is not None:
+        return _read_exchange_format(file, *exchange, problems)
+    if content[:1] == b"{":
         return FileContent(decode_model(file.content, problems), Source.MANUAL)
     source = Source.EXCEL if is_workbook(file.content) else Source.CSV
     read = read_tag_list(file.content, existing, limits, problems)
     return FileContent(read.model, source, read.lines, read.unknown_columns)
+
+
+def _exchange_format(file: PlantFile, content: bytes) -> tuple[_Reader, Source] | None:
+    """Return the reader of a Brick model, an AAS or a NodeSet; None for other files."""
+    head = content[:_HEAD_BYTES]
+    if content.startswith(b"PK") and _AASX_ORIGIN in content:
+        return read_aas, Source.AAS
+    if content.startswith(b"{") and any(key in content for key in _AAS_KEYS):
+        return read_aas, Source.AAS
+    if content.startswith(b"<?xml") or (content.startswith(b"<") and b"xmlns" in head):
+        return (read_nodeset, Source.NODESET) if b"UANodeSet" in head else (read_aas, Source.AAS)
+    is_turtle = file.name.lower().endswith(".ttl") or b"@prefix" in head.lower()
+    return (read_brick, Source.BRICK) if is_turtle else None
+
+
+def _read_exchange_format(
+    file: PlantFile, read: _Reader, source: Source, problems: Problems
+) -> FileContent:
+    """Return the content of a file, with notes on what the plant model has no place for."""
+    try:
+        found = read(file.content)
+    except FormatInvalid as error:
+        problems.add(Problem("file_invalid", str(error), sentence("Choose another file.")))
+        return FileContent(PlantModel(), source)
+    for note in found.notes:
+        subjects = ", ".join(note.subjects[:_SHOWN_SUBJECTS])
+        problems.notes.append(
+            sentence(
+                "{what} ({count}): {subjects}", what=note.text, count=note.count, subjects=subjects
+            )
+        )
+    return FileContent(found.model, source)

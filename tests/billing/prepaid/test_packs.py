@@ -12,6 +12,12 @@ from billing.invoice_documents.builder import build_invoice_document
 from billing.invoices.usage_position import load_usage_position
 from billing.ledger.ledger import Book
 from billing.notifications.monitored_limits import load_monitored_limits
+from billing.prepaid.pack_errors import (
+    PackFundsInsufficient,
+    PackPurchaseConflict,
+    PackPurchaseNotFound,
+    PackUnavailable,
+)
 from billing.prepaid.pack_offers import (
     PackInvalid,
     PackNotFound,
@@ -21,10 +27,6 @@ from billing.prepaid.pack_offers import (
     withdraw_pack,
 )
 from billing.prepaid.pack_purchases import (
-    PackFundsInsufficient,
-    PackPurchaseConflict,
-    PackPurchaseNotFound,
-    PackUnavailable,
     find_purchase_account,
     get_purchase,
     list_pack_purchases,

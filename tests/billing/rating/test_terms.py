@@ -218,3 +218,11 @@ class TestTermsLookup:
         assert TERMS.has_model("forecast")
         assert not TERMS.has_model("unknown")
         assert not TERMS.has_model(ANY_MODEL)
+
+
+def test_required_add_on_is_returned_or_refused_by_name() -> None:
+    seat = AddOn("seat", {"en": "Seat", "zh": "席位"}, 100, 5)
+    terms = replace(TERMS, add_ons=(seat,))
+    assert terms.require_add_on("seat") == seat
+    with pytest.raises(TermsInvalid, match="no add-on 'desk'"):
+        terms.require_add_on("desk")

@@ -82,7 +82,7 @@ async def test_spending_is_grouped_and_filtered_by_project(story: Story) -> None
         query = select(BillingPeriod).where(col(BillingPeriod.account_id) == firm.account.id)
         period = (await session.scalars(query)).one()
         rows = await list_spending(session, firm.account.id, period, SpendingDimension.PROJECT)
-        only = SpendingFilter(project_id=firm.account.id)
+        only = SpendingFilter(project_ids=[firm.account.id])
         days = await list_spending(session, firm.account.id, period, SpendingDimension.DAY, only)
     assert [(row.value, row.calls, row.quantities.rows) for row in rows] == [
         (project, 1, 5),
@@ -94,7 +94,9 @@ async def test_spending_is_grouped_and_filtered_by_project(story: Story) -> None
 async def test_usage_rows_are_filtered_by_project(story: Story) -> None:
     firm, project = await used(story)
     async with story.database.transaction() as session:
-        listed = await list_usage(session, account_id=firm.account.id, limit=9, project_id=project)
+        listed = await list_usage(
+            session, account_id=firm.account.id, limit=9, project_ids=[project]
+        )
         of_default = UsageFilter(account_id=firm.account.id, project_id=firm.account.id)
         newest = await list_newest_usage(session, of_default, 9)
     assert [row.rows for row in listed] == [5]

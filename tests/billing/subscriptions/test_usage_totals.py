@@ -264,7 +264,7 @@ class TestTotalsRebuild:
 
 
 class TestTotalsByMeter:
-    CALL = Quantities(7, 2, 3, 4, 5, 600)
+    CALL = Quantities(7, 2, 3, 4, 5, 600, 8)
 
     async def counted(self, story: Story) -> list[tuple[Any, ...]]:
         """Sums of every meter in the totals by hour and by tag."""
@@ -282,10 +282,10 @@ class TestTotalsByMeter:
         await step(story)
         await append(story.database, row(firm, now, **tagged), row(firm, now, quantities=NO_USAGE))
         await step(story)
-        assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200)] * 2
+        assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200, 16)] * 2
         async with story.database.transaction() as session:
             await rebuild_totals(session, firm.account.id)
-        assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200)] * 2
+        assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200, 16)] * 2
         async with story.database.transaction() as session:
             period = await october(story)
             found = (await load_period_totals(session, firm.account.id, [period]))[period]

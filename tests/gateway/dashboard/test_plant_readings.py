@@ -44,13 +44,13 @@ async def test_points_are_listed_and_charted_with_their_state(firm: Firm) -> Non
     assert "P1.press" not in words(await firm.owner.page(f"{PAGE}?search=P2"))
     assert "No such points" in words(await firm.owner.page(f"{PAGE}?search=%25"))
 
-    chart = await firm.owner.page(f"{PAGE}/point_{fresh.hex}?range=hour")
+    chart = await firm.owner.page(f"{PAGE}/pt_{fresh.hex}?range=hour")
     assert "data-chart" in chart
     assert "29 kPa" in words(chart)
-    stale = words(await firm.owner.page(f"{PAGE}/point_{old.hex}?range=other"))
+    stale = words(await firm.owner.page(f"{PAGE}/pt_{old.hex}?range=other"))
     assert "No reading has arrived for more than 15 minutes" in stale
     assert "The point has no readings in this time." in stale
-    assert "No readings" in words(await firm.owner.page(f"{PAGE}/point_{empty.hex}"))
+    assert "No readings" in words(await firm.owner.page(f"{PAGE}/pt_{empty.hex}"))
 
 
 async def test_points_of_other_accounts_are_not_found(firm: Firm) -> None:
@@ -59,6 +59,6 @@ async def test_points_of_other_accounts_are_not_found(firm: Firm) -> None:
     made = new_point(other.id, "P9.foreign")
     (foreign,) = await add_points(parts.database, [made])
     assert "P9.foreign" not in await firm.owner.page(PAGE)
-    for name in (f"point_{foreign.hex}", "point_x"):
+    for name in (f"pt_{foreign.hex}", "pt_x"):
         answer = await firm.owner.http.get(f"{PAGE}/{name}")
         assert answer.status_code == 404

@@ -9,7 +9,7 @@ import pytest
 from gateway.cli.process import demo
 from infra.database.database import Database
 from infra.settings import Settings
-from tests.gateway.demo.filled import Filled
+from tests.gateway.demo.filled import CLOCK, Filled
 from tests.support import builders
 from tests.support.gateway.commands import Maas, leave_logs_alone
 from tests.support.passwords import quick_passwords
@@ -25,6 +25,7 @@ async def filled(postgres: str) -> AsyncIterator[Filled]:
         leave_logs_alone(patched)
         # Hashing a dozen passwords would take a third of the time.
         patched.setattr(demo, "Passwords", quick_passwords)
+        patched.setattr(demo, "SystemClock", lambda: CLOCK)
         folder = Path(name)
         settings = Settings(database_url=postgres, data_dir=folder)
         first, key = await builders.customer(database, settings, "demo")

@@ -7,7 +7,12 @@ from billing.accounts.accounts import get_account
 from billing.tables import Account
 from infra.database.database import Database
 from infra.settings import Settings
+from tests.support.clocks import ShiftedClock
 from tests.support.gateway.commands import Maas
+
+# On the first days of a month, the month has no calls yet.
+CLOCK = ShiftedClock()
+CLOCK.to_late_in_month()
 
 
 @dataclass(frozen=True)

@@ -31,14 +31,12 @@ from gateway.projects.keys import list_project_keys
 from gateway.projects.members import list_members as list_project_members
 from gateway.projects.projects import list_projects
 from gateway.projects.views import load_project_views
-from infra.clock import SystemClock
 from infra.secrets.secret_key import secret_key
-from tests.gateway.demo.filled import Filled
+from tests.gateway.demo.filled import CLOCK, Filled
 from tests.support.passwords import QUICK
 
 MACHINING, MOULDING, PUMPING = range(3)
 ALL = (MACHINING, MOULDING, PUMPING)
-CLOCK = SystemClock()
 PLACE = ClientOrigin("203.0.113.7", "a browser")
 
 

@@ -122,7 +122,7 @@ class TestProcessGauges:
         assert up == dict.fromkeys(CATALOG.models, 1.0)
         assert found["maas_records_failing"] == [({}, 0.0)]
         sizes = {labels["pool"]: number for labels, number in found["maas_database_pool_size"]}
-        assert sizes == {"calls": 2.0, "handlers": 4.0, "quotas": 1.0}
+        assert sizes == {"calls": 2.0, "handlers": 4.0, "imports": 1.0, "quotas": 1.0}
         engines = {m.id for m in CATALOG.models.values() if m.base is None}
         assert {labels["model"] for labels, _ in found["maas_calls_waiting"]} == engines
 

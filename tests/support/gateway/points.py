@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from gateway.plant.readings.storage.points import POINT_PREFIX
+from gateway.plant.assets.ids import POINT
 from gateway.tables import PlantPoint
 from infra import ids
 from infra.clock import SystemClock
@@ -44,4 +44,4 @@ async def add_point(gateway: Gateway) -> str:
     """Insert a point of the gateway's account; returns its id in the API."""
     made = new_point(gateway.account.id, f"T{ids.new_id().hex}")
     (added,) = await add_points(gateway.parts.database, [made])
-    return ids.format_id(POINT_PREFIX, added)
+    return ids.format_id(POINT, added)

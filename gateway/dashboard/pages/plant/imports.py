@@ -24,7 +24,8 @@ from gateway.plant.assets.errors import (
 )
 from gateway.plant.assets.ids import IMPORT
 from gateway.plant.assets.plan import ImportMode
-from gateway.plant.imports.importing import MEDIA_TYPES, ExportFormat, ImportOptions
+from gateway.plant.imports.exporting import MEDIA_TYPES, ExportFormat, export_file_name
+from gateway.plant.imports.importing import ImportOptions
 from gateway.plant.imports.previews import find_import, import_json, list_imports
 from gateway.plant.imports.readers import PlantFile
 from infra import ids
@@ -98,7 +99,7 @@ class PlantImportPages(Controller):
     ) -> Response[bytes]:
         """Return the plant model as a file."""
         content = await plant.importer.export(plant.page.account_id, export_format)
-        name = f"plant.{export_format.value}"
+        name = export_file_name(export_format)
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(content, media_type=MEDIA_TYPES[export_format], headers=headers)
 

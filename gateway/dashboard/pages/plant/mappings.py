@@ -194,7 +194,7 @@ async def _render(
 ) -> Response[str]:
     """Render the queue, and the form that asks for proposals."""
     page, account_id = plant.page, plant.page.account_id
-    keys = await list_active_keys(plant.database, plant.clock, account_id)
+    keys = await list_active_keys(page, plant.database, plant.clock)
     order = _known_order(order)
     async with plant.database.transaction() as session:
         counts = await plant.counts.of_account(session, account_id)

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from gateway.plant.assets.ids import POINT
 from gateway.plant.assets.values import DataType, MappingStatus, Source
 from gateway.plant.readings.acceptance import ReadingPoint
 from gateway.plant.readings.formats.batch import PointKey
@@ -15,7 +16,6 @@ from gateway.tables import PlantPoint
 from infra import ids
 from infra.clock import Clock
 
-POINT_PREFIX = "point"
 MAX_TAG_LENGTH = 200
 
 
@@ -44,8 +44,8 @@ async def find_points(
 
 
 def parse_point_id(text: str) -> UUID | None:
-    """Return the id of a point from its text (`point_…`), or None."""
-    return ids.parse_id(POINT_PREFIX, text)
+    """Return the id of a point from its text (`pt_…`), or None."""
+    return ids.parse_id(POINT, text)
 
 
 def is_valid_tag(tag: str) -> bool:

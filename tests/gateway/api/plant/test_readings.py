@@ -75,7 +75,7 @@ async def test_stored_readings_are_read_billed_and_deduplicated(gateway: Gateway
     assert int(again.headers["x-ratelimit-remaining-requests"]) > 0
 
     series = (await read(gateway))["data"][0]
-    assert series["point"] == f"point_{made.id.hex}"
+    assert series["point"] == f"pt_{made.id.hex}"
     assert series["values"] == [n / 2 for n in range(9)] + [99.0, 5.0]
     assert series["times"][0] == format_time(START_US)
     assert series["revised"] == [format_time(START_US + 9_000_000)]
@@ -180,10 +180,10 @@ async def test_wrong_readings_are_reported_by_index_and_others_are_stored(
 async def test_other_accounts_points_are_not_found(gateway: Gateway) -> None:
     other, _ = await customer(gateway.parts.database, gateway.parts.settings, "Other")
     (foreign,) = await add_points(gateway.parts.database, [new_point(other.id, "PT1")])
-    by_id = {"point": f"point_{foreign.hex}", "time": format_time(START_US), "value": 1}
+    by_id = {"point": f"pt_{foreign.hex}", "time": format_time(START_US), "value": 1}
     result = await send(gateway, reading("PT1", 0, 1), by_id)
     assert {error["code"] for error in result["errors"]} == {"point_not_found"}
-    for name in ("PT1", f"point_{foreign.hex}"):
+    for name in ("PT1", f"pt_{foreign.hex}"):
         answer = await gateway.http.get(PATH, params={"point": name})
         assert (answer.status_code, answer.json()["error"]["code"]) == (
             404,

@@ -30,7 +30,11 @@ class TestPlansCommand:
         tiers = {f"{model.id}@priority" for model in texts}
         # The plan has prices of its own for the specialist, which no batch price overrides.
         tiers |= {f"{name}@batch" for name in CATALOG.models if name != SPECIALIST}
-        assert {price["model"] for price in plan["prices"]} == set(CATALOG.models) | tiers
+        assert {price["model"] for price in plan["prices"]} == {
+            *CATALOG.models,
+            *CATALOG.services,
+            *tiers,
+        }
         assert (await maas.say("plans", "show", "growth"))["version"] == plan["version"]
         shown = await maas.tell("plans", "show", "growth", "--currency", "cny", "--version", "1")
         assert "Per row, each unit at the price of its tier: CN¥0.001 up to 100,000 rows" in shown

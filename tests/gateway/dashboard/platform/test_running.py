@@ -19,8 +19,8 @@ from billing.reconciliation.outcomes import (
 )
 from billing.reconciliation.usage_and_quotas import _CHECKS
 from billing.tables import InboxEvent
-from gateway.dashboard.labels import RECONCILIATION_CHECKS
 from gateway.dashboard.pages.platform.models import model_health
+from gateway.dashboard.reconciliation_labels import RECONCILIATION_CHECKS
 from gateway.identity.audit_log import list_all_entries
 from gateway.identity.roles import Role
 from gateway.upstream.circuit_breaker import CircuitState

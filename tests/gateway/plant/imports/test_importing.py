@@ -25,7 +25,8 @@ from gateway.plant.assets.values import (
     Property,
     Relation,
 )
-from gateway.plant.imports.importing import ExportFormat, ImportOptions, PlantImporter
+from gateway.plant.imports.exporting import ExportFormat, export_file_name
+from gateway.plant.imports.importing import ImportOptions, PlantImporter
 from gateway.plant.imports.previews import import_json
 from gateway.plant.imports.readers import PlantFile
 from gateway.plant.store.editing import Editing
@@ -113,7 +114,7 @@ async def test_confirmed_import_writes_what_was_shown_once(plant: Plant) -> None
     assert (again["points"]["unchanged"], again["points"]["update"]) == (4, 0)
 
 
-@pytest.mark.parametrize("export_format", list(ExportFormat))
+@pytest.mark.parametrize("export_format", [ExportFormat.CSV, ExportFormat.XLSX, ExportFormat.JSON])
 async def test_export_imports_again_without_a_change(
     plant: Plant, export_format: ExportFormat
 ) -> None:
@@ -210,3 +211,50 @@ async def test_import_beyond_the_limit_of_the_account_is_refused(plant: Plant) -
     with pytest.raises(PlantModelInvalid) as refused:
         await plant.preview(b"tag\nu1\nu2\nu3\n")
     assert refused.value.problems.shown[0].code == "plant_limit_reached"
+
+
+@pytest.mark.parametrize(
+    "export_format",
+    [ExportFormat.BRICK, ExportFormat.AAS, ExportFormat.AASX, ExportFormat.NODESET],
+)
+async def test_exchange_format_is_recognised_and_imports_what_was_exported(
+    database: Database, export_format: ExportFormat
+) -> None:
+    source, target = [
+        Plant(
+            database,
+            (await customer(database, name=name)).account_id,
+            PlantImporter(database, CLOCK, PlantLimits()),
+        )
+        for name in ("Source", "Target")
+    ]
+    await source.load(encode_model(MODEL))
+    content = await source.importer.export(source.account_id, export_format)
+    file = PlantFile(export_file_name(export_format), content)
+    options = ImportOptions(omit_unknown_units=True)
+    row = await target.importer.preview(target.account_id, CLI_ACTOR, file, options)
+    preview = import_json(row)
+    await target.importer.confirm(target.account_id, CLI_ACTOR, preview["id"])
+    model = await target.model()
+    assert {(one.code, one.parent) for one in model.assets} == {("W1", None), ("P-1", "W1")}
+    assert {(one.tag, one.asset, one.unit) for one in model.points} == {("TI-1", "P-1", "degC")}
+    assert not model.entities
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.ttl", b"@prefix a: <urn:a:> . a:b"),
+        ("a.json", b'{"assetAdministrationShells": [{}]}'),
+        ("a.xml", b'<?xml version="1.0"?><UANodeSet'),
+        ("a.aasx", b"PK\x03\x04 aasx-origin"),
+    ],
+)
+async def test_damaged_exchange_file_is_refused_as_a_problem(
+    plant: Plant, name: str, content: bytes
+) -> None:
+    with pytest.raises(PlantModelInvalid) as caught:
+        await plant.importer.preview(
+            plant.account_id, CLI_ACTOR, PlantFile(name, content), ImportOptions()
+        )
+    assert [one.code for one in caught.value.problems.shown] == ["file_invalid"]

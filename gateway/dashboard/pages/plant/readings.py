@@ -18,10 +18,11 @@ from billing.dates import parse_time_zone
 from gateway.dashboard.charts import Chart, Series
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.page_request import PageRequest
+from gateway.plant.assets.ids import POINT
 from gateway.plant.readings.formats.times import from_datetime, to_datetime
 from gateway.plant.readings.quality import quality_of
 from gateway.plant.readings.rollups import Rollup
-from gateway.plant.readings.storage.points import POINT_PREFIX, parse_point_id
+from gateway.plant.readings.storage.points import parse_point_id
 from gateway.plant.readings.storage.queries import (
     NewestReading,
     TimeRange,
@@ -158,7 +159,7 @@ def _shown(
     page: PageRequest, row: PlantPoint, newest: NewestReading | None, now: datetime
 ) -> ShownReading:
     """Return a point with its newest reading."""
-    point = ShownReading(ids.format_id(POINT_PREFIX, row.id), row.tag, row.unit)
+    point = ShownReading(ids.format_id(POINT, row.id), row.tag, row.unit)
     if newest is None or newest.time_us < 0:
         return point
     at = to_datetime(newest.time_us)

@@ -7,8 +7,8 @@ its workers fail to count usage until they are replaced, so that no reading is l
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0069"
-down_revision = "0067"
+revision = "0067"
+down_revision = "0066"
 branch_labels = None
 depends_on = None
 
@@ -54,9 +54,8 @@ def downgrade() -> None:
 def _add_meter() -> None:
     op.add_column("usage", sa.Column(_METER, sa.BigInteger(), nullable=True))
     for table in _TOTALS:
-        # The default fills the existing rows without rewriting them and is then removed.
+        # The default stays for rows of processes of the previous version.
         op.add_column(table, sa.Column(_METER, sa.BigInteger(), nullable=False, server_default="0"))
-        op.alter_column(table, _METER, server_default=None)
 
 
 def _references(table: str) -> tuple[sa.ForeignKeyConstraint, ...]:

@@ -1,0 +1,65 @@
+"""Formats of an export of a plant model."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from gateway.plant.assets.json_model import encode_model
+from gateway.plant.assets.values import PlantModel
+from gateway.plant.formats.aas.writer import write_aas_json, write_aasx
+from gateway.plant.formats.brick.writer import write_brick
+from gateway.plant.formats.nodeset.writer import write_nodeset
+from gateway.plant.tag_lists.export import render_csv, render_workbook
+
+
+class ExportFormat(StrEnum):
+    """Formats of an export. Only JSON has all entities and relations."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+    JSON = "json"
+    BRICK = "brick"
+    AAS = "aas"
+    AASX = "aasx"
+    NODESET = "nodeset"
+
+
+MEDIA_TYPES: Mapping[ExportFormat, str] = MappingProxyType(
+    {
+        ExportFormat.CSV: "text/csv; charset=utf-8",
+        ExportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        ExportFormat.JSON: "application/json",
+        ExportFormat.BRICK: "text/turtle; charset=utf-8",
+        ExportFormat.AAS: "application/json",
+        ExportFormat.AASX: "application/asset-administration-shell-package+xml",
+        ExportFormat.NODESET: "application/xml",
+    }
+)
+_FILE_NAMES: Mapping[ExportFormat, str] = MappingProxyType(
+    {
+        ExportFormat.BRICK: "plant.ttl",
+        ExportFormat.AAS: "plant.aas.json",
+        ExportFormat.NODESET: "plant.NodeSet2.xml",
+    }
+)
+_RENDERERS: Mapping[ExportFormat, Callable[[PlantModel], bytes]] = MappingProxyType(
+    {
+        ExportFormat.CSV: render_csv,
+        ExportFormat.XLSX: render_workbook,
+        ExportFormat.JSON: encode_model,
+        ExportFormat.BRICK: lambda model: write_brick(model).content,
+        ExportFormat.AAS: lambda model: write_aas_json(model).content,
+        ExportFormat.AASX: lambda model: write_aasx(model).content,
+        ExportFormat.NODESET: lambda model: write_nodeset(model).content,
+    }
+)
+
+
+def render_export(model: PlantModel, export_format: ExportFormat) -> bytes:
+    """Return a plant model as a file. Takes seconds of processor time for a large one."""
+    return _RENDERERS[export_format](model)
+
+
+def export_file_name(export_format: ExportFormat) -> str:
+    """Return the name of an exported file."""
+    return _FILE_NAMES.get(export_format, f"plant.{export_format.value}")
