@@ -100,12 +100,21 @@ class Conversion:
         return values.astype(np.float64) * self.scale + self.offset
 
 
-@lru_cache(maxsize=1024)
 def unit_conversion(unit: str, target_unit: str) -> Conversion:
-    """Return the conversion between two units. Raises UnitUnknown, UnitMismatch.
+    """Return the conversion between two units. Raises UnitUnknown, UnitMismatch."""
+    found = _find_conversion(unit, target_unit)
+    if isinstance(found, Conversion):
+        return found
+    raise type(found)(*found.args)
+
+
+@lru_cache(maxsize=1024)
+def _find_conversion(unit: str, target_unit: str) -> Conversion | UnitUnknown | UnitMismatch:
+    """Return the conversion between two units, or the error that there is none.
 
     Computed in fractions and rounded once. A new registry is created per pair, which takes
-    milliseconds, because a registry caches every unit string forever.
+    milliseconds, because a registry caches every unit string forever. Errors are remembered too:
+    the inputs of a model are compared with points of other quantities at each call.
     """
     registry: pint.UnitRegistry[Any] = pint.UnitRegistry(None, non_int_type=Fraction)
     registry.load_definitions(VOCABULARY.split("\n"))
@@ -117,10 +126,10 @@ def unit_conversion(unit: str, target_unit: str) -> Conversion:
         zero, unit_value = (
             registry.Quantity(Fraction(number), source).m_as(target) for number in (0, 1)
         )
-    except pint.UndefinedUnitError:
-        raise UnitUnknown(f"{unit!r} or {target_unit!r}") from None
+    except (pint.UndefinedUnitError, UnitUnknown):
+        return UnitUnknown(f"{unit[:_MAX_LENGTH]!r} or {target_unit[:_MAX_LENGTH]!r}")
     except (pint.DimensionalityError, pint.OffsetUnitCalculusError):
-        raise UnitMismatch(f"{unit!r} cannot be converted to {target_unit!r}") from None
+        return UnitMismatch(f"{unit!r} cannot be converted to {target_unit!r}")
     return Conversion(float(unit_value - zero), float(zero))
 
 
