@@ -42,8 +42,8 @@ from gateway.api.own_models.retraining import RetrainingRoutes
 from gateway.api.own_models.shadows import ShadowRoutes
 from gateway.api.own_models.variants import VariantRoutes
 from gateway.api.plant.assets import PlantAssetRoutes
+from gateway.api.plant.entities import PlantEntityRoutes, PlantRelationRoutes
 from gateway.api.plant.epcis import EpcisRoutes
-from gateway.api.plant.graph import PlantEntityRoutes, PlantRelationRoutes
 from gateway.api.plant.identifiers import IdentifierRoutes
 from gateway.api.plant.imports import PlantExportRoutes, PlantImportRoutes
 from gateway.api.plant.points import PlantMappingRoutes, PlantPointRoutes

@@ -28,7 +28,6 @@ from infra import ids
 from infra.clock import Clock
 from models.catalog import Catalog
 
-_MAX_SHOWN_ACCOUNTS = 100
 _Switch = Callable[[AsyncSession, Clock, UUID, PlanVersion], Awaitable[PlanChange]]
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from gateway.identity.links import Links
 from gateway.plant.aas_repositories import AasRepositories
-from gateway.plant.assets.limits import PlantLimits
 from gateway.plant.graph.graphs import PlantGraphs
 from gateway.plant.imports.importing import PlantImporter
 from gateway.plant.store.counts import PlantCounts
@@ -26,11 +25,8 @@ class PlantParts:
 def build_plant(shared: SharedComponents, settings: Settings, clock: Clock) -> PlantParts:
     """Build the parts without starting processes or connecting."""
     connections = shared.connections
-    limits = PlantLimits(
-        settings.plant_max_assets, settings.plant_max_points, settings.plant_import_bytes
-    )
     return PlantParts(
         graphs=PlantGraphs(connections.handlers, max_graphs=settings.plant_graphs),
-        importer=PlantImporter(connections.imports, clock, limits),
+        importer=PlantImporter.from_settings(settings, connections.imports, clock),
         aas=AasRepositories(connections.handlers, Links.from_settings(settings).base),
     )

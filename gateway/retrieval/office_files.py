@@ -8,12 +8,12 @@ which limits memory and time.
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from infra.lazy_import import LazyModule
+from infra.zip_errors import ZIP_ERRORS
 
 if TYPE_CHECKING:
     import docx
@@ -38,18 +38,12 @@ _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+[0-9]+:[A-Z]+[0-9
 # English names, and the names of Chinese Word.
 _HEADING_STYLE = re.compile(r"(?:heading|\u6807\u9898) ?\d|(?:title|\u6807\u9898)$", re.IGNORECASE)
 # What the libraries raise on damaged files; syntax errors are those of XML.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ValueError,
+_DAMAGED: tuple[type[Exception], ...] = (
+    *ZIP_ERRORS,
     LookupError,
     TypeError,
     AttributeError,
     SyntaxError,
-    OSError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
 )
 
 Headings = tuple[tuple[int, str], ...]

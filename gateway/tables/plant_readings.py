@@ -24,8 +24,6 @@ from sqlmodel import Field, SQLModel
 
 from billing.tables.base import moment
 
-UNKNOWN_TAG_RULES = ("reject", "create")
-
 
 def _point(primary_key: bool = False) -> Column[UUID]:
     """Return the column of the point that readings belong to."""

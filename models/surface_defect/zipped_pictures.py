@@ -4,12 +4,12 @@ All sizes are checked before anything is unpacked, and nothing is written to dis
 """
 
 import re
-import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import PurePosixPath
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from infra.zip_errors import ZIP_ERRORS
 from models.problems import Problem, Problems
 from models.sentences import listing, sentence
 from models.surface_defect.picture import MAX_BYTES, PictureInvalid, decode_picture
@@ -34,9 +34,6 @@ _TEXT_SUFFIXES = frozenset(
     {".csv", ".html", ".json", ".md", ".pdf", ".txt", ".xlsx", ".xml", ".yaml", ".yml"}
 )
 _MAX_NAMED = 5
-# What zipfile raises of a damaged archive: of its directory, of a version or method that it does
-# not know, and of its compressed bytes.
-_BROKEN = (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError, zlib.error)
 
 
 def is_zip(content: bytes) -> bool:
@@ -51,7 +48,7 @@ def read_zip(content: bytes, problems: Problems) -> Iterator[LabelledPicture]:
     """
     try:
         archive = ZipFile(BytesIO(content))
-    except _BROKEN:
+    except ZIP_ERRORS:
         message = sentence("The ZIP is damaged or incomplete.")
         problems.add(Problem("invalid_zip", message, "Create it again and upload it."))
         return
@@ -130,7 +127,7 @@ def _unpack(archive: ZipFile, info: ZipInfo) -> bytes:
         )
     try:
         return archive.read(info)
-    except _BROKEN as error:
+    except ZIP_ERRORS as error:
         raise PictureInvalid(sentence("is damaged in the ZIP")) from error
 
 

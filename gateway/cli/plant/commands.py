@@ -14,7 +14,6 @@ from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import command
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.plant.assets.ids import ASSET, IMPORT, POINT, parse_plant_id
-from gateway.plant.assets.limits import PlantLimits
 from gateway.plant.assets.plan import ImportMode
 from gateway.plant.assets.values import AssetLevel, MappingStatus
 from gateway.plant.imports.exporting import ExportFormat
@@ -72,7 +71,7 @@ async def plant_import(
 ) -> Report:
     """Import a plant model, and show what changes."""
     account_id = await _account_id(database, account)
-    importer = _importer(settings, database, clock)
+    importer = PlantImporter.from_settings(settings, database, clock)
     content = PlantFile(file.name, file.read_bytes())
     options = ImportOptions(mode, omit_unknown_units)
     row = await importer.preview(account_id, CLI_ACTOR, content, options)
@@ -100,7 +99,9 @@ async def plant_export(
 ) -> Record:
     """Export a plant model to a file."""
     account_id = await _account_id(database, account)
-    content = await _importer(settings, database, clock).export(account_id, export_format)
+    content = await PlantImporter.from_settings(settings, database, clock).export(
+        account_id, export_format
+    )
     file.write_bytes(content)
     return Record("Plant model exported.", {"file": str(file), "bytes": len(content)})
 
@@ -149,14 +150,6 @@ async def _account_id(database: Database, account: str) -> UUID:
     """Return the id of an account by its name or public id."""
     async with database.transaction() as session:
         return (await get_account(session, account)).id
-
-
-def _importer(settings: Settings, database: Database, clock: Clock) -> PlantImporter:
-    """Return what imports and exports with the limits of the settings."""
-    limits = PlantLimits(
-        settings.plant_max_assets, settings.plant_max_points, settings.plant_import_bytes
-    )
-    return PlantImporter(database, clock, limits)
 
 
 def _field_names(change: dict[str, Any]) -> str:

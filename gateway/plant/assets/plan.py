@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from gateway.plant.assets.index import PlantIndex, entity_key, entity_node, relation_key
+from gateway.plant.assets.index import PlantIndex, entity_key, relation_key
 from gateway.plant.assets.values import (
     Asset,
     Entity,
@@ -179,17 +179,3 @@ def _with_retirements(current: PlantIndex, incoming: PlantModel, plan: ImportPla
         points=(*plan.points, *(Change(Action.RETIRE, one) for one in points)),
         relations=(*plan.relations, *(Change(Action.RETIRE, one) for one in relations)),
     )
-
-
-def retired_nodes(plan: ImportPlan) -> set[Node]:
-    """Return the nodes that a plan retires."""
-    return {
-        *(Node(NodeKind.ASSET, one.value.code) for one in plan.assets if _is_retired(one)),
-        *(Node(NodeKind.POINT, one.value.tag) for one in plan.points if _is_retired(one)),
-        *(entity_node(one.value) for one in plan.entities if _is_retired(one)),
-    }
-
-
-def _is_retired(change: Change[Any]) -> bool:
-    """Return whether a change retires its value."""
-    return change.action is Action.RETIRE

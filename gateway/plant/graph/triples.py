@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 from uuid import UUID
 
 from gateway.plant.assets.values import (
     Asset,
-    Concept,
     Entity,
     Node,
     NodeKind,
@@ -123,7 +123,7 @@ def _point_triples(point: Point) -> Iterator[str]:
     if point.unit:
         yield _triple(node, f"{PLANT}unit", _text(point.unit))
     if point.concept is not None:
-        yield _triple(node, f"{PLANT}concept", _concept(point.concept))
+        yield _triple(node, f"{PLANT}concept", _class_term(point.concept.scheme, point.concept.id))
 
 
 def _entity_triples(entity: Entity) -> Iterator[str]:
@@ -158,19 +158,13 @@ def _literal(text: str) -> str:
 
 
 def _class_term(scheme: str, identifier: str) -> str:
-    """Return a class id as an IRI: Brick's own, else `urn:maas:vocabulary:<scheme>:<id>`."""
+    """Return a class id as an IRI: Brick's own, else `urn:maas:vocabulary:<scheme>:<id>`.
+
+    Percent-encoded: IRDIs of ECLASS contain `#`, which would start a fragment.
+    """
     if scheme == "brick":
-        return f"<{BRICK}{_iri_part(identifier)}>"
-    return f"<{PLANT}{_iri_part(scheme)}:{_iri_part(identifier)}>"
-
-
-def _concept(concept: Concept) -> str:
-    return _class_term(concept.scheme, concept.id)
-
-
-def _iri_part(text: str) -> str:
-    """Return a text as a part of an IRI. IRDIs contain `#`, which would start a fragment."""
-    return node_iri(Node(NodeKind.ASSET, text)).rpartition(":")[2]
+        return f"<{BRICK}{quote(identifier, safe='')}>"
+    return f"<{PLANT}{quote(scheme, safe='')}:{quote(identifier, safe='')}>"
 
 
 def _node(kind: NodeKind, code: str) -> str:

@@ -46,6 +46,7 @@ from gateway.tables.plant import PlantImport
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database, allow_long_statements
+from infra.settings import Settings
 from models.problems import Problem, Problems, single_problem
 from models.sentences import sentence
 
@@ -82,6 +83,14 @@ class PlantImporter:
         self.limits = limits
         self._lock = asyncio.Lock()
         self._waiting = 0
+
+    @classmethod
+    def from_settings(cls, settings: Settings, database: Database, clock: Clock) -> "PlantImporter":
+        """Return an importer with the limits of the settings."""
+        limits = PlantLimits(
+            settings.plant_max_assets, settings.plant_max_points, settings.plant_import_bytes
+        )
+        return cls(database, clock, limits)
 
     async def preview(
         self, account_id: UUID, actor: Actor, file: PlantFile, options: ImportOptions

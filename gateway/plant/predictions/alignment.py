@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.plant.predictions.values import PointReadings
+from gateway.plant.readings.values import SECOND_US
 
-_MICROSECONDS = 1_000_000
 # A gap of up to this number of steps is interpolated.
 MAX_GAP_STEPS = 3
 
@@ -18,7 +18,7 @@ def value_at(readings: PointReadings, at: int, max_age_s: float) -> tuple[float,
     position = int(np.searchsorted(readings.times, at, side="right")) - 1
     if position < 0:
         return None
-    age_s = (at - int(readings.times[position])) / _MICROSECONDS
+    age_s = (at - int(readings.times[position])) / SECOND_US
     return None if age_s > max_age_s else (float(readings.values[position]), age_s)
 
 
@@ -26,7 +26,7 @@ def sampling_interval(readings: PointReadings) -> float | None:
     """Return the median time between readings in seconds; None with fewer than two."""
     if len(readings.times) < 2:
         return None
-    return float(np.median(np.diff(readings.times))) / _MICROSECONDS
+    return float(np.median(np.diff(readings.times))) / SECOND_US
 
 
 def resample(
@@ -37,7 +37,7 @@ def resample(
     A step without readings is interpolated between its neighbours if the gap has at most
     MAX_GAP_STEPS steps. Returns None for a longer gap, also at the beginning or end.
     """
-    step = round(step_s * _MICROSECONDS)
+    step = round(step_s * SECOND_US)
     edges = at - step * np.arange(steps, -1, -1, dtype=np.int64)
     # A step includes its end, so that a reading at `at` belongs to the last step.
     positions = np.searchsorted(edges, readings.times, side="left") - 1

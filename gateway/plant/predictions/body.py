@@ -15,7 +15,6 @@ from infra import ids
 
 MAX_STEPS = 100_000
 _Name = Annotated[str, Meta(min_length=1, max_length=1000)]
-_MICROSECONDS = 1_000_000
 
 
 class AssetOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -113,8 +112,3 @@ def input_json(one: FilledInput) -> dict[str, Any]:
         "age_s": None if one.age_s is None else round(one.age_s, 3),
     }
     return {name: part for name, part in reported.items() if part is not None}
-
-
-def microseconds(moment: datetime) -> int:
-    """Return an instant in microseconds since 1970."""
-    return round(moment.timestamp() * _MICROSECONDS)

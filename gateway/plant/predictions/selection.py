@@ -14,7 +14,7 @@ from gateway.plant.predictions.values import (
     Selection,
 )
 from models.ready_made.proposal import FileColumn, propose_mapping
-from models.signature import BYTES, InputField, Signature
+from models.signature import InputField, Signature
 from models.tag_align.naming import Lexicon
 
 # More than for a proposal, which a person confirms: here a prediction is computed from the choice.
@@ -131,8 +131,3 @@ def _unused(
 ) -> list[CandidatePoint]:
     used = {one.point.id for one in chosen.values() if one.point is not None}
     return [point for point in points if point.id not in used]
-
-
-def is_numeric(field: InputField) -> bool:
-    """Whether an input takes numbers."""
-    return field.datatype != BYTES

@@ -15,7 +15,6 @@ from gateway.plant.predictions.asset_call import AssetCall, AssetReport
 from gateway.plant.predictions.body import (
     body_with_row,
     input_json,
-    microseconds,
     parse_asset_request,
 )
 from gateway.plant.predictions.filling import (
@@ -37,7 +36,9 @@ from gateway.plant.predictions.values import (
     PointReadings,
     Selection,
 )
+from gateway.plant.readings.formats.times import from_datetime
 from gateway.plant.readings.storage.queries import TimeRange
+from gateway.plant.readings.values import SECOND_US
 from gateway.plant.store.queries import find_asset
 from gateway.upstream.signatures import Signatures
 from infra.clock import Clock
@@ -48,7 +49,6 @@ from models.tag_align.naming import Lexicon
 
 # A request that cannot name an asset is recognised without parsing it.
 _FIELD = b'"asset"'
-_MICROSECONDS = 1_000_000
 ModelResolver = Callable[[str, Principal], ResolvedModel]
 
 
@@ -121,7 +121,7 @@ class AssetPredictions:
         if selection.missing and len(all_points) > len(points):
             selection = select_inputs(signature, all_points, request, self._lexicon)
         fields = series_fields(signature, selection)
-        at_us = microseconds(request.at)
+        at_us = from_datetime(request.at)
         readings = dict(
             await self._read_values(session, account_id, selection, fields, request, at_us)
         )
@@ -156,7 +156,7 @@ class AssetPredictions:
         older = [one for one in ids if one not in newest or newest[one].times[0] > at_us]
         if not older:
             return newest
-        within = TimeRange(at_us - round(request.max_age_s * _MICROSECONDS), at_us + 1)
+        within = TimeRange(at_us - round(request.max_age_s * SECOND_US), at_us + 1)
         return {**newest, **await read_usable_readings(session, account_id, older, within)}
 
 
@@ -171,11 +171,11 @@ async def _read_series(
     """Return the readings of series, and their shape, which depends on the sampling."""
     steps, step_s = series_steps(fields, request), request.step_s
     if step_s is None:
-        recent = TimeRange(at_us - round(request.max_age_s * _MICROSECONDS), at_us + 1)
+        recent = TimeRange(at_us - round(request.max_age_s * SECOND_US), at_us + 1)
         probe = await read_usable_readings(session, account_id, point_ids, recent)
         step_s = series_step_s(list(probe.values()), request) or request.max_age_s
     shape = SeriesShape(steps, step_s)
-    within = TimeRange(at_us - round(steps * step_s * _MICROSECONDS), at_us + 1)
+    within = TimeRange(at_us - round(steps * step_s * SECOND_US), at_us + 1)
     return await read_usable_readings(session, account_id, point_ids, within), shape
 
 

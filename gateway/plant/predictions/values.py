@@ -9,8 +9,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-Times = NDArray[np.int64]
-"""Instants in microseconds since 1970, ascending."""
+from gateway.plant.readings.values import Times
 
 
 class InputOrigin(StrEnum):

@@ -46,8 +46,3 @@ def parse_quality(value: Any) -> int:
 def quality_of(status: int) -> Quality:
     """Return the severity of a status code."""
     return _BY_SEVERITY[status >> _SEVERITY_BITS]
-
-
-def is_bad(status: int) -> bool:
-    """Whether a status code has the severity bad; only such readings may have no value."""
-    return status >= BAD

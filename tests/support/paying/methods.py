@@ -5,6 +5,7 @@ enroll -> (the month ends) -> open -> pay -> messages, forged -> credited, diffe
 
 import json
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,7 +56,7 @@ class Paid:
     remains: bool = False
 
 
-class PaymentMethod:
+class PaymentMethod(ABC):
     """One method with its customers and payments."""
 
     name: str
@@ -66,20 +67,20 @@ class PaymentMethod:
         self.dice = dice
         self.payments: list[Paid] = []
 
-    async def enroll(self, count: int) -> None:
+    async def enroll(self, count: int) -> None:  # noqa: B027  # an optional step
         """Open accounts, before the month ends, for methods that pay invoices."""
 
+    @abstractmethod
     async def open(self, count: int) -> None:
         """Make `payments`: orders or invoices that are not paid yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def pay(self, paid: Paid) -> None:
         """Let the customer pay, as the fate of the payment wants."""
-        raise NotImplementedError
 
+    @abstractmethod
     def message(self, paid: Paid) -> Message:
         """The authentic message of a payment."""
-        raise NotImplementedError
 
     def copies(self, paid: Paid) -> int:
         """How many authentic messages arrive: three, or none of a payment that is lost."""
@@ -91,10 +92,10 @@ class PaymentMethod:
         body = message.body.replace(b"paid", b"p4id").replace(b"TRADE", b"TR4DE")
         return Message(message.path, body + b" ", message.headers)
 
-    async def end(self) -> None:
+    async def end(self) -> None:  # noqa: B027  # an optional step
         """Do what a person does after all messages have arrived."""
 
-    async def confirm_lost(self) -> None:
+    async def confirm_lost(self) -> None:  # noqa: B027  # an optional step
         """Do what finds lost messages, besides the worker's jobs."""
 
 
@@ -131,9 +132,9 @@ class OrderMethod(PaymentMethod):
     async def pay(self, paid: Paid) -> None:
         self.pay_order(paid.of, paid.minor + (paid.fate is Fate.WRONG))
 
+    @abstractmethod
     def pay_order(self, order: PaymentOrder, minor: int) -> None:
         """Pay this amount at the stand-in."""
-        raise NotImplementedError
 
     @property
     def path(self) -> str:

@@ -27,12 +27,6 @@ def submodel_reference(identifier: str, *path: tuple[aas.KeyTypes, str]) -> aas.
     return aas.Reference(aas.ReferenceTypes.MODEL_REFERENCE, keys)
 
 
-def shell_reference(identifier: str) -> aas.Reference:
-    """Return the reference to a shell."""
-    key = aas.Key(aas.KeyTypes.ASSET_ADMINISTRATION_SHELL, identifier)
-    return aas.Reference(aas.ReferenceTypes.MODEL_REFERENCE, [key])
-
-
 def extensions(**values: str | None) -> list[aas.Extension] | None:
     """Return extensions with these texts by name, leaving out empty ones; None if none is left."""
     result = [

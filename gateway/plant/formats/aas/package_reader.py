@@ -4,7 +4,6 @@ import io
 import posixpath
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -16,23 +15,13 @@ from defusedxml.ElementTree import fromstring
 from gateway.plant.formats.aas.package import ORIGIN_TYPE, SPEC_TYPE, SUPPLEMENT_TYPE
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge
+from infra.zip_errors import ZIP_ERRORS
 
 _TAG = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 _DEPRECATED_HOST = "http://www.admin-shell.io/"
 _MIN_RATIO_BYTES = 1 << 16
 _ENCRYPTED = 0x1
-# What the standard library raises for damaged packages.
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-)
+_UNREADABLE: tuple[type[Exception], ...] = (*ZIP_ERRORS, struct.error, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ from types import MappingProxyType
 _ROOT = "https://admin-shell.io"
 
 NAMEPLATE = f"{_ROOT}/zvei/nameplate/2/0/Nameplate"
-NAMEPLATES = frozenset({NAMEPLATE, f"{_ROOT}/idta/nameplate/3/0/Nameplate"})
 CONTACT = f"{_ROOT}/zvei/nameplate/1/0/ContactInformations/ContactInformation"
 
 TECHNICAL_DATA = f"{_ROOT}/ZVEI/TechnicalData/Submodel/1/2"
-GENERAL_INFORMATION = f"{_ROOT}/ZVEI/TechnicalData/GeneralInformation/1/1"
 TECHNICAL_PROPERTIES = f"{_ROOT}/ZVEI/TechnicalData/TechnicalProperties/1/1"
 CLASSIFICATIONS = f"{_ROOT}/ZVEI/TechnicalData/ProductClassifications/1/1"
 CLASSIFICATION = f"{_ROOT}/ZVEI/TechnicalData/ProductClassificationItem/1/1"
@@ -22,7 +20,6 @@ _SERIES = f"{_ROOT}/idta/TimeSeries"
 TIME_SERIES = f"{_SERIES}/1/1"
 SERIES_METADATA = f"{_SERIES}/Metadata/1/1"
 SERIES_NAME = f"{_SERIES}/Metadata/Name/1/1"
-SERIES_DESCRIPTION = f"{_SERIES}/Metadata/Description/1/1"
 SERIES_RECORD = f"{_SERIES}/Record/1/1"
 SERIES_TIME = f"{_SERIES}/UtcTime/1/1"
 SERIES_SEGMENTS = f"{_SERIES}/Segments/1/1"

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
@@ -54,14 +53,6 @@ async def daily_counts(session: AsyncSession, since: date) -> Sequence[NodeDaily
     query = select(NodeDailyCount).where(col(NodeDailyCount.day) >= since)
     order = col(NodeDailyCount.day).desc(), col(NodeDailyCount.role), col(NodeDailyCount.outcome)
     return (await session.scalars(query.order_by(*order))).all()
-
-
-async def resolutions_since(session: AsyncSession, since: date) -> int:
-    """Return the number of resolutions since a day."""
-    query = select(func.coalesce(func.sum(col(NodeDailyCount.count)), 0)).where(
-        col(NodeDailyCount.day) >= since
-    )
-    return int(await session.scalar(query) or 0)
 
 
 async def _add(session: AsyncSession, day: date, role: str, counts: Mapping[str, int]) -> None:

@@ -76,11 +76,6 @@ def day_of_hour(hour: int) -> date:
     return date.fromordinal(_EPOCH_ORDINAL + hour // HOURS_PER_DAY)
 
 
-def hour_of_day(day: date) -> int:
-    """Return the first hour of a day."""
-    return (day.toordinal() - _EPOCH_ORDINAL) * HOURS_PER_DAY
-
-
 async def load_parts(
     session: AsyncSession, account_id: UUID, point_ids: Collection[UUID], hours: HourRange
 ) -> Mapping[UUID, StoredParts]:

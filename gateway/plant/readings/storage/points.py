@@ -1,6 +1,6 @@
 """Points by tag or id, and unmapped points that are created for unknown tags."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from sqlalchemy import func
@@ -87,8 +87,3 @@ async def count_points(session: AsyncSession, account_id: UUID) -> int:
         .where(col(PlantPoint.account_id) == account_id, col(PlantPoint.retired_at).is_(None))
     )
     return (await session.execute(query)).scalar_one()
-
-
-def sorted_tags(keys: Iterable[PointKey]) -> list[str]:
-    """Return the tags among keys, each once, in order."""
-    return sorted({key.name for key in keys if not key.is_id})
