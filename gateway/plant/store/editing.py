@@ -38,7 +38,7 @@ Row = TypeVar("Row", PlantAsset, PlantPoint, PlantEntity)
 
 @dataclass(frozen=True, slots=True)
 class Editing:
-    """Who changes the plant model of which account, in which transaction."""
+    """The actor, account, limits and transaction of a change of the plant model."""
 
     session: AsyncSession
     clock: Clock
