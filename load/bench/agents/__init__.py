@@ -1,0 +1,1 @@
+"""What decision policies save: schedules of pumps, and condition monitoring by replay."""
