@@ -82,4 +82,4 @@ def _hourly_demand(series: Path) -> Floats:
     with gzip.open(series, "rt", encoding="utf-8") as lines:
         load = np.array([float(row["HUFL"]) for row in csv.DictReader(lines)])
     low, high = np.quantile(load, [0.01, 0.99])
-    return _LOWEST_DEMAND + _DEMAND_SPAN * np.clip((load - low) / (high - low), 0.0, 1.0)
+    return np.asarray(_LOWEST_DEMAND + _DEMAND_SPAN * np.clip((load - low) / (high - low), 0, 1))

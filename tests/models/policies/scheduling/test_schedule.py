@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from models.policies.scheduling.comparison import compare
 from models.policies.scheduling.controllers import Controller, Hysteresis, LearnedSchedule, Shielded
@@ -42,6 +43,17 @@ def log_of(demands: Floats, controller: Controller = CURRENT) -> OperationLog:
             rows.append((slot, level, action, inflow, taken, PUMPS.powers[action]))
             level, before = level + inflow - float(taken), action
     return OperationLog(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def some_steps(log: OperationLog, kept: NDArray[np.bool_]) -> OperationLog:
+    return OperationLog(
+        log.slots[kept],
+        log.levels[kept],
+        log.actions[kept],
+        log.inflows[kept],
+        log.demands[kept],
+        log.energies[kept],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -125,17 +137,14 @@ def test_log_of_few_days_is_refused() -> None:
 
 def test_log_without_an_action_is_refused_by_its_number_of_steps() -> None:
     log = log_of(demand(20))
-    kept = log.actions != 1
-    columns = (log.slots, log.levels, log.actions, log.inflows, log.demands, log.energies)
     with pytest.raises(LogInvalid, match="0 steps with 1 pumps"):
-        fit_pumps(OperationLog(*(column[kept] for column in columns)), 3, 0.5, 1.0)
+        fit_pumps(some_steps(log, log.actions != 1), 3, 0.5, 1.0)
 
 
 def test_log_with_a_missing_step_is_refused() -> None:
     log = log_of(demand(3))
-    columns = (log.slots, log.levels, log.actions, log.inflows, log.demands, log.energies)
     with pytest.raises(LogInvalid, match="all 24 steps of each day"):
-        OperationLog(*(np.delete(column, 30) for column in columns)).days(SLOTS)
+        some_steps(log, np.arange(72) != 30).days(SLOTS)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
