@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(firstword $(subst -, ,$(PROFILE)))
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test test-all test-unit clients decisions check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-plant bench-resolution bench-signups bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
+.PHONY: run test test-all test-unit clients decisions check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-agents bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-plant bench-resolution bench-signups bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
 # MODEL=<hub id or folder> serves one more language model, ONLY=1 no other (docs/operators-guide.md).
 run: $(SERVED)
@@ -141,6 +141,11 @@ bench-resolution: $(TESTED)
 
 bench-plant: $(TESTED)
 	$(BIN)/python -m load.bench.plant
+
+# Decision policies: schedules of pumps in a simulator, and warnings replayed on public series.
+bench-agents: $(TESTED)
+	$(ONE_THREAD) $(BIN)/python -m load.bench.agents.pumps
+	$(ONE_THREAD) $(BIN)/python -m load.bench.agents.warnings
 
 bench-pages: $(TESTED)
 	$(BIN)/python -m load.bench.pages
