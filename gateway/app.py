@@ -46,6 +46,7 @@ from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
 from gateway.operations.identifiers import IdentifierService
 from gateway.operations.notifications import NotificationService
+from gateway.process.agents import build_agent_runner
 from gateway.process.background_responses import create_background_runner
 from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
@@ -139,6 +140,7 @@ def build_components(
         background_runner=create_background_runner(shared, pipeline),
         batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
         own_models=own,
+        agent_runner=build_agent_runner(shared, clock, pipeline),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
         offers=own.offers,
@@ -387,6 +389,7 @@ def lifespan_of(components: Components) -> Lifespan:
         components.batch_runner,
         components.own_models.comparison_runner,
         components.own_models.retraining_runner,
+        components.agent_runner,
         components.catalog_reloader,
     )
     return create_lifespan(close_callbacks, started)

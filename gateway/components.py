@@ -9,6 +9,7 @@ from billing.collection.collector import Collector
 from billing.collection.payments.checkout import Checkout
 from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
+from gateway.agents.running.runner import AgentRunner
 from gateway.api.audit import provide_audit
 from gateway.api.billing.organization_usage import provide_usage_parameters
 from gateway.api.billing.usage import provide_principal
@@ -98,6 +99,7 @@ class Components:
     background_runner: BackgroundRunner
     batch_processing: BatchProcessing
     own_models: OwnModelParts
+    agent_runner: AgentRunner
     offers: JobOffers
     pipeline: Pipeline
     prompt_counts: PromptCounts
@@ -180,7 +182,7 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
-    *("batch_creation", "batch_offers", "batch_runner"),
+    *("agent_runner", "batch_creation", "batch_offers", "batch_runner"),
     *("authenticator", "availability", "call_metrics", "catalog", "checkout", "clock"),
     *("collector", "database"),
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),

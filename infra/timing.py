@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 # Work that takes minutes to hours, or is due at an hour of a day.
 _QUEUE_POLL_S: Mapping[str, float] = MappingProxyType(
-    {"batches": 5.0, "comparisons": 5.0, "evaluations": 5.0, "retraining": 15.0}
+    {"agents": 1.0, "batches": 5.0, "comparisons": 5.0, "evaluations": 5.0, "retraining": 15.0}
 )
 
 

@@ -29,6 +29,7 @@ EVENT_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "limits": ("usage.threshold_passed", "pack.expiring"),
         "fapiao": ("fapiao.issued",),
         "models": ("model.drift_detected", "model.promise_broken", "model.retrained"),
+        "agents": ("agent.decided", "agent.stopped"),
         "incidents": ("incident.opened", "incident.updated", "incident.resolved"),
     }
 )

@@ -119,6 +119,38 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
             "The current version goes on answering calls.\n"
         ),
     ),
+    "agent_inspect": (
+        gettext_noop("Inspect {asset}: {name}"),
+        gettext_noop(
+            "Hello,\n\nThe agent {name} recommends to inspect {asset}. Reasons, figures and the "
+            "expected costs are on the page of the agent.\n"
+        ),
+    ),
+    "agent_stop": (
+        gettext_noop("Stop {asset}: {name}"),
+        gettext_noop(
+            "Hello,\n\nThe agent {name} recommends to stop {asset} for a repair now. Reasons, "
+            "figures and the expected costs are on the page of the agent.\n"
+        ),
+    ),
+    "agent_part": (
+        gettext_noop("Order the spare part for {asset}: {name}"),
+        gettext_noop(
+            "Hello,\n\nThe agent {name} recommends to order the spare part for {asset} now, "
+            "because of its delivery time. Figures are on the page of the agent.\n"
+        ),
+    ),
+    "agent_cleared": (
+        gettext_noop("No action needed any more for {asset}: {name}"),
+        gettext_noop("Hello,\n\nThe agent {name} no longer recommends an action for {asset}.\n"),
+    ),
+    "agent_stopped": (
+        gettext_noop("Agent stopped: {name}"),
+        gettext_noop(
+            "Hello,\n\nThe agent {name} for {asset} was stopped, because its calls are refused "
+            "({code}). Correct the cause, then start it again on its page.\n"
+        ),
+    ),
     "line_credited": (
         gettext_noop("Dispute answered: line {line} of invoice {number} credited"),
         gettext_noop(

@@ -5,6 +5,15 @@ Each change needs a migration in infra/migrations/versions/; a test compares tab
 """
 
 from gateway.tables.admin_keys import AdminAnswer, AdminKey
+from gateway.tables.agents import (
+    Agent,
+    AgentAction,
+    AgentActionStatus,
+    AgentDay,
+    AgentStatus,
+    AgentTick,
+    AgentVersion,
+)
 from gateway.tables.batches import (
     OPEN_BATCH_STATUSES,
     Batch,
@@ -98,6 +107,13 @@ __all__ = [
     "AdaptationStatus",
     "AdminAnswer",
     "AdminKey",
+    "Agent",
+    "AgentAction",
+    "AgentActionStatus",
+    "AgentDay",
+    "AgentStatus",
+    "AgentTick",
+    "AgentVersion",
     "AnswerStatus",
     "Attempts",
     "AuditEntry",

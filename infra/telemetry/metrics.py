@@ -28,6 +28,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from infra.database.database import UnavailableReason
 from infra.telemetry.admin_metrics import AdminMetrics, declare_admin_metrics
+from infra.telemetry.agent_metrics import AgentMetrics, declare_agent_metrics
 from infra.telemetry.own_model_metrics import OwnModelMetrics, declare_own_model_metrics
 from infra.telemetry.plant_metrics import ReadingMetrics, declare_reading_metrics
 from infra.telemetry.platform_metrics import PlatformGauges, declare_platform_gauges
@@ -36,22 +37,7 @@ from infra.telemetry.platform_metrics import PlatformGauges, declare_platform_ga
 PROVIDER = "maas"
 _GENAI_LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 # Histogram buckets as defined by OpenTelemetry's GenAI conventions.
-_DURATION_BUCKETS = (
-    0.01,
-    0.02,
-    0.04,
-    0.08,
-    0.16,
-    0.32,
-    0.64,
-    1.28,
-    2.56,
-    5.12,
-    10.24,
-    20.48,
-    40.96,
-    81.92,
-)
+_DURATION_BUCKETS = tuple(round(0.01 * 2**power, 2) for power in range(14))
 _TIME_TO_FIRST_TOKEN_BUCKETS = (
     0.001,
     0.005,
@@ -81,6 +67,7 @@ class Metrics:
     registry: CollectorRegistry
     platform_gauges: PlatformGauges
     own_models: OwnModelMetrics
+    agents: AgentMetrics
     readings: ReadingMetrics
     admin: AdminMetrics
     calls: Counter
@@ -141,6 +128,7 @@ def declare_metrics() -> Metrics:
         registry=registry,
         platform_gauges=declare_platform_gauges(registry),
         own_models=declare_own_model_metrics(registry),
+        agents=declare_agent_metrics(registry),
         readings=declare_reading_metrics(registry),
         admin=declare_admin_metrics(registry),
         **_call_metrics(registry),

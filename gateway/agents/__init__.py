@@ -1,0 +1,1 @@
+"""Agents that watch assets: they observe, predict, decide by expected cost, and act in limits."""

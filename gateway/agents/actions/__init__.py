@@ -1,0 +1,1 @@
+"""Actions of agents: created, approved where required, executed, and undone."""

@@ -1,0 +1,154 @@
+"""From a document to a definition: units, durations, amounts and limits are checked.
+
+Whether asset, points and model exist is checked where the database is (gateway/agents/store).
+"""
+
+from decimal import Decimal, InvalidOperation
+
+from gateway.agents.definitions.document import (
+    AgentDocument,
+    BudgetDocument,
+    PredictionDocument,
+    RuleDocument,
+)
+from gateway.agents.definitions.durations import DurationInvalid, parse_duration
+from gateway.agents.definitions.values import (
+    AgentDefinition,
+    Autonomy,
+    Budget,
+    PredictionStep,
+    Rule,
+)
+from gateway.agents.errors import AgentDefinitionInvalid
+from gateway.plant.assets.units import canonical_unit
+from models.policies.maintenance.costs import (
+    MAX_PERIODS,
+    MaintenanceCosts,
+    MaintenanceCostsInvalid,
+)
+
+MAX_NAME, MAX_RULES = 120, 50
+MIN_EVERY_S, MAX_EVERY_S = 10.0, 31 * 86_400.0
+_NANO = Decimal(10**9)
+_MOST_NANO = 10**18
+
+
+def check(document: AgentDocument) -> AgentDefinition:
+    """Return the definition of a document. Raises AgentDefinitionInvalid."""
+    _require(0 < len(document.name.strip()) <= MAX_NAME, "name", f"has 1 to {MAX_NAME} characters.")
+    _require(bool(document.asset.strip()), "asset", "is missing.")
+    _require(bool(document.rules or document.prediction), "rules", "or `prediction` is needed.")
+    _require(len(document.rules) <= MAX_RULES, "rules", f"has at most {MAX_RULES} entries.")
+    every_s = _seconds(document.every, "every")
+    _require(MIN_EVERY_S <= every_s <= MAX_EVERY_S, "every", "must be from `10s` to `31d`.")
+    is_acting = document.autonomy in (Autonomy.APPROVE, Autonomy.ACT)
+    _require(not is_acting or bool(document.actions), "actions", "must name what the agent may do.")
+    return AgentDefinition(
+        name=document.name.strip(),
+        asset=document.asset.strip(),
+        autonomy=document.autonomy,
+        every_s=every_s,
+        rules=tuple(_rule(rule, index) for index, rule in enumerate(document.rules)),
+        prediction=None if document.prediction is None else _prediction(document.prediction),
+        costs=_costs(document),
+        budget=_budget(document.budget),
+        actions=document.actions,
+        cooldown_s=_seconds(document.cooldown, "cooldown"),
+        template=document.template,
+    )
+
+
+def _rule(rule: RuleDocument, index: int) -> Rule:
+    """Return a rule. Raises AgentDefinitionInvalid."""
+    at = f"rules[{index}]"
+    _require(bool(rule.name.strip()), f"{at}.name", "is missing.")
+    _require(bool(rule.tag) != bool(rule.concept), at, "needs either `tag` or `concept`.")
+    limits = [limit for limit in (rule.above, rule.below) if limit is not None]
+    _require(len(limits) == 1, at, "needs either `above` or `below`.")
+    _require(abs(limits[0]) < float("inf"), at, "needs a finite limit.")
+    unit = canonical_unit(rule.unit)
+    _require(unit is not None, f"{at}.unit", f"`{rule.unit}` is not known.")
+    return Rule(
+        name=rule.name.strip(),
+        tag=rule.tag,
+        concept=rule.concept,
+        comparison=rule.comparison,
+        limit=limits[0],
+        unit=unit or "",
+        held_s=_seconds(rule.held_for, f"{at}.held_for") if rule.held_for else 0.0,
+        stale_s=_seconds(rule.stale_after, f"{at}.stale_after"),
+    )
+
+
+def _prediction(document: PredictionDocument) -> PredictionStep:
+    """Return the specialist's step. Raises AgentDefinitionInvalid."""
+    _require(bool(document.model), "prediction.model", "is missing.")
+    _require(bool(document.output), "prediction.output", "is missing.")
+    is_horizon = 1 <= document.horizon <= MAX_PERIODS
+    _require(is_horizon, "prediction.horizon", f"must be from 1 to {MAX_PERIODS}.")
+    _require(0.5 <= document.level < 1, "prediction.level", "must be from 0.5 to below 1.")
+    return PredictionStep(
+        model=document.model,
+        when=document.when,
+        outcome=document.outcome,
+        output=document.output,
+        period_s=_seconds(document.period, "prediction.period"),
+        horizon=document.horizon,
+        level=document.level,
+        options=document.options,
+    )
+
+
+def _costs(document: AgentDocument) -> MaintenanceCosts:
+    """Return the costs. Raises AgentDefinitionInvalid."""
+    stated = document.costs
+    try:
+        return MaintenanceCosts(
+            planned_stop=stated.planned_stop,
+            unplanned_stop=stated.unplanned_stop,
+            inspection=stated.inspection,
+            detection=stated.detection,
+            false_finding=stated.false_finding,
+            spare_part_lead=stated.spare_part_lead,
+            waiting=stated.waiting,
+            order_load=stated.order_load,
+        )
+    except MaintenanceCostsInvalid as error:
+        raise AgentDefinitionInvalid(str(error), param=f"costs.{error.field}") from error
+
+
+def _budget(document: BudgetDocument) -> Budget:
+    """Return the budget. Raises AgentDefinitionInvalid."""
+    budget = Budget(
+        per_tick_nano=_nano(document.per_tick, "budget.per_tick"),
+        per_day_nano=_nano(document.per_day, "budget.per_day"),
+        per_month_nano=_nano(document.per_month, "budget.per_month"),
+    )
+    in_order = budget.per_tick_nano <= budget.per_day_nano <= budget.per_month_nano
+    _require(in_order, "budget", "must not allow more a tick than a day, or a day than a month.")
+    return budget
+
+
+def _nano(text: str, field: str) -> int:
+    """Return an amount in nano-units. Raises AgentDefinitionInvalid."""
+    try:
+        nano = Decimal(text) * _NANO
+        is_whole = nano == nano.to_integral_value()
+    except InvalidOperation:
+        is_whole, nano = False, Decimal(0)
+    _require(is_whole and 0 <= nano <= _MOST_NANO, field, "must be an amount such as `2.50`.")
+    return int(nano)
+
+
+def _seconds(text: str, field: str) -> float:
+    """Return the seconds of a duration. Raises AgentDefinitionInvalid."""
+    try:
+        return parse_duration(text)
+    except DurationInvalid as error:
+        raise AgentDefinitionInvalid(f"`{field}` {error}", param=field) from error
+
+
+def _require(holds: bool, field: str, reason: str) -> None:
+    """Raise AgentDefinitionInvalid for a field unless a condition holds."""
+    if not holds:
+        raise AgentDefinitionInvalid(f"`{field}` {reason}", param=field)

@@ -1,0 +1,35 @@
+"""Templates of agents: definitions with a place for the asset, read from TOML files."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTemplate:
+    """A template: its id, its title and description by language, and the fields of a definition."""
+
+    id: str
+    titles: Mapping[str, str]
+    descriptions: Mapping[str, str]
+    fields: Mapping[str, Any]
+
+    def for_asset(self, asset: str, name: str) -> dict[str, Any]:
+        """Return the fields of a definition for an asset."""
+        return {**self.fields, "template": self.id, "asset": asset, "name": name}
+
+
+def read_templates() -> Mapping[str, AgentTemplate]:
+    """Return all templates by id, in the order of their files."""
+    return {path.stem: _read(path) for path in sorted(_FOLDER.glob("*.toml"))}
+
+
+def _read(path: Path) -> AgentTemplate:
+    """Return the template of a file."""
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    about = document.pop("about")
+    return AgentTemplate(path.stem, about["title"], about["description"], document)

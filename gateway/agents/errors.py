@@ -1,0 +1,51 @@
+"""Errors of agents, as HTTP error types."""
+
+from infra.errors import AppError
+
+
+class AgentNotFound(AppError):
+    """The agent does not exist, or is another account's."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "agent_not_found"
+
+
+class AgentDefinitionInvalid(AppError):
+    """The definition of an agent cannot be used; `param` names the field."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "agent_definition_invalid"
+
+
+class AgentActionNotFound(AppError):
+    """The action does not exist, or is another account's."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "agent_action_not_found"
+
+
+class AgentActionClosed(AppError):
+    """The action was already decided, or is too old to be approved."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "agent_action_closed"
+
+
+class AgentVersionConflict(AppError):
+    """The agent was changed by somebody else since it was read."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "agent_version_conflict"
+
+
+class AgentPaused(AppError):
+    """The agent cannot do this while it is paused or stopped."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "agent_paused"

@@ -1,0 +1,1 @@
+"""The runner of agents: claim due ones, observe, predict, decide, act, record."""

@@ -1,0 +1,86 @@
+"""The newest readings of the points that agents' rules name, for many agents in one query."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.agents.definitions.values import AgentDefinition, Rule
+from gateway.agents.rules import NewestReading
+from gateway.plant.assets.values import MappingStatus
+from gateway.plant.readings.quality import BAD
+
+Readings = Mapping[str, NewestReading]
+"""The newest reading by name of the rule; a rule without a point is missing."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Points of the asset and of its parts; a nearer one is preferred.
+_SELECT = text("""
+    with recursive part(root, id, depth) as (
+        select id, id, 0 from plant_asset
+        where id = any(:asset_ids) and account_id = :account_id
+        union all
+        select part.root, child.id, part.depth + 1 from plant_asset child
+        join part on child.parent_id = part.id
+        where child.account_id = :account_id and child.retired_at is null and part.depth < 8
+    )
+    select part.root, point.tag, point.unit, point.concept_id, point.mapping_status,
+           series.last_us, series.last_value, series.last_status
+    from part join plant_point point on point.asset_id = part.id
+    left join plant_reading_series series
+      on series.point_id = point.id and series.account_id = :account_id
+    where point.account_id = :account_id and point.retired_at is null
+      and (point.tag = any(:tags)
+           or regexp_replace(point.concept_id, '^.*#', '') = any(:concepts))
+    order by part.root, part.depth, point.id
+""")
+
+
+async def observe(
+    session: AsyncSession, account_id: UUID, watched: Sequence[tuple[UUID, AgentDefinition]]
+) -> list[Readings]:
+    """Return the readings for the rules of each agent, given by its asset and definition."""
+    rules = [rule for _, definition in watched for rule in definition.rules]
+    if not rules:
+        return [{} for _ in watched]
+    parameters = {
+        "account_id": account_id,
+        "asset_ids": list({asset_id for asset_id, _ in watched}),
+        "tags": list({rule.tag for rule in rules if rule.tag}),
+        "concepts": list({rule.concept for rule in rules if rule.concept}),
+    }
+    by_asset: dict[UUID, list[Any]] = {}
+    for row in (await session.execute(_SELECT, parameters)).all():
+        by_asset.setdefault(row.root, []).append(row)
+    return [
+        _readings(definition.rules, by_asset.get(asset_id, ())) for asset_id, definition in watched
+    ]
+
+
+def _readings(rules: Sequence[Rule], rows: Sequence[Any]) -> Readings:
+    """Return the reading for each rule that a point fits."""
+    found = {}
+    for rule in rules:
+        row = next((one for one in rows if _fits(rule, one)), None)
+        if row is not None:
+            found[rule.name] = _reading(row)
+    return found
+
+
+def _fits(rule: Rule, row: Any) -> bool:
+    """Return whether a point is the one that a rule names; concepts count once confirmed."""
+    if rule.tag:
+        return bool(row.tag == rule.tag)
+    is_confirmed = row.mapping_status == MappingStatus.CONFIRMED
+    return is_confirmed and bool(row.concept_id.rpartition("#")[2] == rule.concept)
+
+
+def _reading(row: Any) -> NewestReading:
+    """Return the newest reading of a point; one of bad quality counts as none."""
+    if row.last_value is None or row.last_status >= BAD:
+        return NewestReading(row.tag, row.unit)
+    time = _EPOCH + timedelta(microseconds=row.last_us)
+    return NewestReading(row.tag, row.unit, row.last_value, time)

@@ -1,0 +1,101 @@
+"""Call the specialist of an agent as a billed call of its key.
+
+The key of idempotency is that of the tick, and the instant of the prediction the tick's time. If a
+process is lost after the call, the next one sends the same request and gets the stored answer,
+which is not billed again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from billing.metering.usage import REQUEST_ID_PREFIX
+from billing.money import nano_from_text, nano_text
+from gateway.agents.definitions.values import PredictionStep
+from gateway.agents.public_ids import AGENT
+from gateway.call.values import SignedInCaller
+from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.pipeline_client import PipelineClient, PipelineResponse
+from gateway.tables.agents import Agent
+from infra import ids
+
+# Errors that every call of the key would get: the agent is stopped until a person acts.
+_STOP_CODES = frozenset(
+    {
+        *("invalid_api_key", "api_key_revoked", "api_key_expired", "project_archived"),
+        *("model_not_found", "model_not_allowed", "insufficient_scope"),
+    }
+)
+# Errors that end by waiting.
+_WAIT_CODES = frozenset(
+    {
+        *("rate_limit_exceeded", "credit_reserved", "idempotency_key_in_use", "model_unavailable"),
+        *("model_overloaded", "service_unavailable", "metering_unavailable", "model_not_served"),
+        "database_unavailable",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """A specialist's answer with its usage row and cost."""
+
+    prediction: Mapping[str, Any]
+    request_id: UUID | None
+    cost_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionFailed:
+    """A call that got no answer. stops: the agent cannot go on. waits: the tick is repeated."""
+
+    code: str
+    stops: bool
+    waits: bool
+
+
+async def predict(
+    client: PipelineClient, agent: Agent, step: PredictionStep, asset: str, most_nano: int
+) -> Predicted | PredictionFailed:
+    """Call the specialist for the agent's asset at its tick's time, for `most_nano` at most."""
+    public_id = ids.format_id(AGENT, agent.id)
+    headers = {
+        b"content-type": b"application/json",
+        b"idempotency-key": f"{public_id}:{agent.version}:{_instant(agent.due_at)}".encode(),
+        b"x-max-cost": nano_text(most_nano).encode(),
+        b"x-maas-tags": f"agent={public_id}".encode(),
+    }
+    options = {**step.options, "at": _instant(agent.due_at)}
+    body = msgspec.json.encode({"model": step.model, "asset": asset, "asset_options": options})
+    caller = SignedInCaller(agent.account_id, agent.key_id)
+    response = await client.post(PREDICTIONS, caller, headers, body)
+    return _read(response)
+
+
+def _read(response: PipelineResponse) -> Predicted | PredictionFailed:
+    """Return what a response says."""
+    try:
+        answer = msgspec.json.decode(response.body)
+    except msgspec.DecodeError:
+        answer = {}
+    if response.status == 200 and (answer.get("predictions") or None):
+        request_id = response.headers.get("x-request-id", "")
+        cost = response.headers.get("x-maas-cost", "0")
+        return Predicted(
+            answer["predictions"][0],
+            ids.parse_id(REQUEST_ID_PREFIX, request_id),
+            nano_from_text(cost),
+        )
+    error = answer.get("error") or {}
+    code = str(error.get("code") or f"http_{response.status}")[:100]
+    waits = code in _WAIT_CODES or (response.status >= 500 and code not in _STOP_CODES)
+    return PredictionFailed(code, code in _STOP_CODES, waits)
+
+
+def _instant(time: datetime) -> str:
+    """Return a time as text, to the microsecond."""
+    return time.isoformat(timespec="microseconds")

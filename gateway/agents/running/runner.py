@@ -1,0 +1,120 @@
+"""Background runner of agents in a gateway process: due agents of one account at a time.
+
+    claim -> observe all in one query -> quiet ones: one update
+                                      -> others: predict, decide, act, record
+
+Exactly once: a claim is one process's, an outcome one transaction, and a call has the idempotency
+key of its tick. An agent of a process that was killed is claimed by another one within the time
+after which a process counts as ended.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from gateway.agents.definitions.values import AgentDefinition
+from gateway.agents.rules import evaluate_rules
+from gateway.agents.running.observing import Readings, observe
+from gateway.agents.running.prediction_call import PredictionFailed
+from gateway.agents.running.recording import TickRecorder
+from gateway.agents.running.tick import TickInput, TickOutcome, run_tick
+from gateway.agents.state import read_state
+from gateway.agents.store.agents import read_definition
+from gateway.agents.store.queue import claim_due
+from gateway.inference.pipeline_client import PipelineClient
+from gateway.quota.process_heartbeat import ProcessHeartbeat
+from gateway.tables.agents import Agent
+from infra.clock import Clock
+from infra.database.database import Database
+from infra.poller import Poller
+from infra.telemetry.agent_metrics import AgentMetrics
+from infra.timing import DEFAULT_TIMING, Timing
+
+# Calls of agents that run at a time in this process.
+CONCURRENCY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDependencies:
+    """The parts of a gateway process that the runner uses."""
+
+    clock: Clock
+    database: Database
+    heartbeat: ProcessHeartbeat
+    client: PipelineClient
+    metrics: AgentMetrics
+    timing: Timing = DEFAULT_TIMING
+
+
+class AgentRunner(Poller):
+    """Polls for due agents and runs their ticks."""
+
+    def __init__(self, dependencies: AgentDependencies) -> None:
+        super().__init__("agents", self.run_due, dependencies.timing)
+        self._deps = dependencies
+        self._recorder = TickRecorder(dependencies.database, dependencies.clock)
+
+    async def run_due(self) -> bool:
+        """Run the due agents of one account. Returns whether there were any."""
+        deps = self._deps
+        if not deps.heartbeat.is_alive:
+            return False
+        process_id = deps.heartbeat.process_id
+        async with deps.database.transaction() as session:
+            agents = await claim_due(session, deps.clock.now(), process_id)
+        if not agents:
+            return False
+        ticks = await self.observed(agents)
+        quiet = [tick for tick in ticks if tick.is_quiet]
+        await self._recorder.record_quiet(quiet, process_id)
+        deps.metrics.ticks.labels("quiet").inc(len(quiet))
+        await self._run_all([tick for tick in ticks if not tick.is_quiet], process_id)
+        return True
+
+    async def observed(self, agents: Sequence[Agent]) -> list[TickInput]:
+        """Return the agents with the results of their rules."""
+        definitions = [read_definition(agent.definition) for agent in agents]
+        watched = [(agent.asset_id, one) for agent, one in zip(agents, definitions, strict=True)]
+        async with self._deps.database.transaction() as session:
+            readings = await observe(session, agents[0].account_id, watched)
+        return [
+            self._tick(agent, definition, found)
+            for agent, definition, found in zip(agents, definitions, readings, strict=True)
+        ]
+
+    def _tick(self, agent: Agent, definition: AgentDefinition, readings: Readings) -> TickInput:
+        """Return the input of one tick."""
+        at, state = self._deps.clock.now(), read_state(agent.state)
+        results = evaluate_rules(definition.rules, readings, state.since, at)
+        return TickInput(agent, definition, state, results, at)
+
+    async def _run_all(self, ticks: Sequence[TickInput], process_id: UUID) -> None:
+        """Run ticks that are not quiet, some at a time; one that fails does not end the others."""
+        gate = asyncio.Semaphore(CONCURRENCY)
+
+        async def run(tick: TickInput) -> None:
+            async with gate:
+                await self.run_one(tick, process_id)
+
+        results = await asyncio.gather(*(run(tick) for tick in ticks), return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                self._log.error("a tick of an agent failed", exc_info=result)
+                self._deps.metrics.ticks.labels("error").inc()
+
+    async def decided(self, tick: TickInput) -> TickOutcome | PredictionFailed:
+        """Return the outcome of one tick, without recording it."""
+        return await run_tick(self._deps.client, tick)
+
+    async def run_one(self, tick: TickInput, process_id: UUID) -> None:
+        """Run one tick and record it."""
+        outcome = await self.decided(tick)
+        if isinstance(outcome, PredictionFailed):
+            await self._recorder.record_failure(tick, outcome, process_id)
+            self._deps.metrics.ticks.labels("stopped" if outcome.stops else "retried").inc()
+            return
+        await self._recorder.record(tick, outcome, process_id)
+        self._deps.metrics.ticks.labels(outcome.assessment.action.value).inc()
+        for planned in outcome.plan.actions:
+            self._deps.metrics.actions.labels(planned.kind.value).inc()

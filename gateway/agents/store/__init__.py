@@ -1,0 +1,1 @@
+"""Agents, their ticks and actions as rows."""

@@ -1,0 +1,203 @@
+"""Agents from readings to actions: real specialist, real database, each tick exactly once."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from gateway.agents.actions.deciding import approve, list_actions, undo
+from gateway.agents.store.agents import AgentChange, change_definition, create_agent, set_status
+from gateway.agents.store.days import list_days
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.tables import Agent, AgentAction, AgentStatus, AgentTick
+from infra import ids
+from infra.clock import SystemClock
+from tests.support.builders import SPECIALIST, Gateway
+from tests.support.gateway.agents import definition
+from tests.support.waiting import until_true
+
+_POINTS = (
+    ("M1.TA", "Air temperature", "degC", 24.95),
+    ("M1.TP", "Process temperature", "degC", 35.45),
+    ("M1.N", "rotational speed", "1/min", 1300.0),
+    ("M1.TQ", "Torque", "Nm", 65.0),
+    ("M1.WEAR", "Tool wear", "min", 220.0),
+)
+_PREDICTION = {
+    "model": SPECIALIST,
+    "output": "failure_probability",
+    "when": "rule",
+    "options": {"values": {"type": "L"}},
+}
+_AGENT = {
+    "asset": "M1",
+    "rules": [{"name": "torque", "tag": "M1.TQ", "above": 60, "unit": "Nm"}],
+    "prediction": _PREDICTION,
+    "costs": {"planned_stop": 1000, "unplanned_stop": 10_000, "inspection": 50},
+    "actions": ["work_order"],
+}
+
+
+async def post(gateway: Gateway, path: str, body: Any) -> None:
+    answer = await gateway.http.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+
+
+async def machine(gateway: Gateway, torque: float) -> None:
+    await post(gateway, "/v1/plant/assets", {"code": "M1", "name": "Mill 1"})
+    for tag, name, unit, _ in _POINTS:
+        await post(
+            gateway, "/v1/plant/points", {"tag": tag, "name": name, "unit": unit, "asset": "M1"}
+        )
+    await send(gateway, torque)
+
+
+async def send(gateway: Gateway, torque: float) -> None:
+    time = (SystemClock().now() - timedelta(seconds=5)).isoformat()
+    values = {tag: value for tag, _, _, value in _POINTS} | {"M1.TQ": torque}
+    readings = [{"tag": tag, "time": time, "value": value} for tag, value in values.items()]
+    await post(gateway, "/v1/plant/readings", {"readings": readings})
+
+
+async def start(gateway: Gateway, **fields: Any) -> Agent:
+    async with gateway.parts.database.transaction() as session:
+        change = AgentChange(session, SystemClock(), CLI_ACTOR, gateway.account.id)
+        row = await create_agent(change, gateway.key.row.id, definition(**{**_AGENT, **fields}))
+        return await set_status(change, ids.format_id("agent", row.id), AgentStatus.ACTIVE)
+
+
+async def ticked(gateway: Gateway, agent: Agent) -> Agent:
+    """Return the agent after its tick."""
+    found: list[Agent] = []
+
+    async def has_ticked() -> bool:
+        gateway.parts.agent_runner.wake()
+        async with gateway.parts.database.transaction() as session:
+            row = await session.get_one(Agent, agent.id, populate_existing=True)
+        found[:] = [row]
+        return row.ticked_at is not None or row.status == AgentStatus.STOPPED
+
+    await until_true(has_ticked)
+    return found[0]
+
+
+async def ticks_and_actions(
+    gateway: Gateway, agent_id: UUID
+) -> tuple[list[AgentTick], list[AgentAction]]:
+    async with gateway.parts.database.transaction() as session:
+        account = gateway.account.id
+        ticks = select(AgentTick).where(
+            col(AgentTick.account_id) == account, col(AgentTick.agent_id) == agent_id
+        )
+        actions = await list_actions(session, account, 10, None, agent_id)
+        return list((await session.scalars(ticks)).all()), list(actions)
+
+
+async def test_agent_predicts_only_when_a_rule_was_raised_and_proposes_a_work_order(
+    real: Gateway,
+) -> None:
+    await machine(real, torque=65.0)
+    agent = await ticked(real, await start(real, autonomy="approve"))
+    ticks, actions = await ticks_and_actions(real, agent.id)
+    assert [tick.assessment["basis"] for tick in ticks] == ["prediction"]
+    assert ticks[0].assessment["failure_probability"] > 0.9
+    assert ticks[0].assessment["action"] == "stop"
+    assert [(one.kind, one.status) for one in actions] == [("work_order", "proposed")]
+    row = (await real.rows(2))[0]
+    assert (row["operation"], row["settlement"]) == ("predictions", "complete")
+    assert agent.spent_day_nano == ticks[0].cost_nano > 0
+    verdicts = (await real.http.get("/v1/plant/assets/M1/verdicts")).json()["data"]
+    assert len(verdicts) == 1
+
+
+async def test_quiet_agent_calls_nothing_and_leaves_a_count_only(real: Gateway) -> None:
+    await machine(real, torque=30.0)
+    agent = await ticked(real, await start(real, autonomy="approve"))
+    assert await ticks_and_actions(real, agent.id) == ([], [])
+    await real.rows(1)
+    async with real.parts.database.transaction() as session:
+        today = SystemClock().now().date()
+        days = await list_days(session, real.account.id, agent.id, today - timedelta(days=1), today)
+    assert [(day.ticks, day.predictions) for day in days] == [(1, 0)]
+
+
+async def test_approved_order_is_on_the_asset_and_undone_with_its_relation(real: Gateway) -> None:
+    await machine(real, torque=65.0)
+    agent = await ticked(real, await start(real, autonomy="approve"))
+    _, (proposed,) = await ticks_and_actions(real, agent.id)
+    public_id = ids.format_id("act", proposed.id)
+    for _ in range(2):
+        async with real.parts.database.transaction() as session:
+            change = AgentChange(session, SystemClock(), CLI_ACTOR, real.account.id)
+            await approve(change, public_id)
+    orders = (await real.http.get("/v1/plant/entities?kind=work_order")).json()["data"]
+    assert len(orders) == 1
+    async with real.parts.database.transaction() as session:
+        change = AgentChange(session, SystemClock(), CLI_ACTOR, real.account.id)
+        assert (await undo(change, public_id)).status == "undone"
+    assert (await real.http.get("/v1/plant/entities?kind=work_order")).json()["data"] == []
+
+
+async def test_agent_without_budget_decides_by_its_rules(real: Gateway) -> None:
+    await machine(real, torque=65.0)
+    nothing = {"per_tick": "0", "per_day": "0", "per_month": "0"}
+    agent = await ticked(real, await start(real, budget=nothing))
+    (tick,), _ = await ticks_and_actions(real, agent.id)
+    assert (tick.error, tick.assessment["action"]) == ("agent_budget_exhausted", "inspect")
+    await real.rows(1)
+
+
+async def test_tick_of_an_agent_that_was_changed_meanwhile_acts_on_nothing(real: Gateway) -> None:
+    await machine(real, torque=65.0)
+    runner = real.parts.agent_runner
+    await runner.stop()
+    agent = await start(real, autonomy="act")
+    process_id = real.parts.heartbeat.process_id
+    async with real.parts.database.transaction() as session:
+        row = await session.get_one(Agent, agent.id)
+        row.process_id = process_id
+    ticks = await runner.observed([await claimed(real, agent)])
+    async with real.parts.database.transaction() as session:
+        change = AgentChange(session, SystemClock(), CLI_ACTOR, real.account.id)
+        changed = definition(**{**_AGENT, "autonomy": "act", "name": "Changed"})
+        await change_definition(change, ids.format_id("agent", agent.id), changed)
+    await runner.run_one(ticks[0], process_id)
+    assert await ticks_and_actions(real, agent.id) == ([], [])
+    row = await claimed(real, agent)
+    assert (row.version, row.process_id, row.ticked_at) == (2, None, None)
+    assert row.spent_day_nano > 0
+
+
+async def claimed(gateway: Gateway, agent: Agent) -> Agent:
+    async with gateway.parts.database.transaction() as session:
+        return await session.get_one(Agent, agent.id, populate_existing=True)
+
+
+async def test_repeated_tick_is_billed_and_acted_on_once(real: Gateway) -> None:
+    await machine(real, torque=65.0)
+    runner = real.parts.agent_runner
+    await runner.stop()
+    agent = await start(real, autonomy="act")
+    process_id = real.parts.heartbeat.process_id
+    for _ in range(2):
+        async with real.parts.database.transaction() as session:
+            row = await session.get_one(Agent, agent.id, populate_existing=True)
+            row.process_id, row.due_at = process_id, agent.due_at
+        (tick,) = await runner.observed([await claimed(real, agent)])
+        outcome = await runner.decided(tick)
+    assert outcome is not None
+    await runner.run_one(tick, process_id)
+    await runner.run_one(tick, process_id)
+    ticks, actions = await ticks_and_actions(real, agent.id)
+    assert (len(ticks), len(actions)) == (1, 1)
+    billed = [row for row in await real.rows(5) if row["settlement"] == "complete"]
+    assert sorted(row["operation"] for row in billed) == ["predictions", "readings"]
+
+
+async def test_agent_whose_key_was_revoked_is_stopped(real: Gateway) -> None:
+    await machine(real, torque=65.0)
+    agent = await start(real, prediction={**_PREDICTION, "model": "no-such-model"})
+    stopped = await ticked(real, agent)
+    assert (stopped.status, stopped.stop_code) == ("stopped", "model_not_found")
+    assert stopped.process_id is None
