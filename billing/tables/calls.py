@@ -78,8 +78,9 @@ class Account(SQLModel, table=True):
 class ApiKey(SQLModel, table=True):
     """An API key: its HMAC and display hint, never the key itself.
 
-    `models`, `networks` and `service_tiers` restrict its use; None means all. `project_id` None is
-    the account's default project. `service_account_id` is the service account that owns the key.
+    `models`, `networks`, `service_tiers` and `permissions` restrict its use; None means all.
+    `project_id` None is the account's default project. `service_account_id` is the service account
+    that owns the key.
     Budgets are in nano-units per day and month (UTC) and in total; None is no budget.
     """
 
@@ -111,6 +112,7 @@ class ApiKey(SQLModel, table=True):
     service_tiers: list[str] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True))
     )
+    permissions: list[str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     project_id: UUID | None = Field(default=None, foreign_key="project.id", index=True)
     service_account_id: UUID | None = Field(
         default=None, foreign_key="service_account.id", index=True

@@ -102,6 +102,7 @@ async def _find_key(
         None if row.service_tiers is None else frozenset(row.service_tiers),
         None if rules is None else compile_guard(parse_policy(rules)),
         row.project_id or row.account_id,
+        None if row.permissions is None else frozenset(row.permissions),
     )
     start, end = _quota_period([row] if project is None else [row, project], at)
     return KeyRecord(

@@ -1,4 +1,4 @@
-"""A key's scope: which models and service tiers it may call, and from which networks."""
+"""A key's scope: models, service tiers and endpoints that it may use, and from which networks."""
 
 import re
 from collections.abc import Iterable
@@ -13,6 +13,7 @@ from billing.metering.key_epoch import advance_epoch
 from billing.rating.products import TIERS
 from billing.tables import ApiKey
 from gateway.access.key_limits import KEY_PREFIX
+from gateway.access.key_permissions import parse_permissions
 from gateway.identity.audit_log import Actor, record_audit_event
 from infra import ids
 from infra.clock import Clock
@@ -46,21 +47,28 @@ class Scope:
     """What an API key may be used for; None allows all.
 
     `models` are catalog ids (variants go with their base model), `networks` CIDR notation such as
-    `203.0.113.0/24`, `service_tiers` names in the order of SERVICE_TIERS.
+    `203.0.113.0/24`, `service_tiers` names in the order of SERVICE_TIERS, `permissions` in that of
+    KeyPermission.
     """
 
     models: list[str] | None = None
     networks: list[str] | None = None
     service_tiers: list[str] | None = None
+    permissions: list[str] | None = None
 
 
 UNRESTRICTED = Scope()
 
 
-def parse_scope(models: Iterable[str], networks: str, tiers: Iterable[str] = ()) -> Scope:
-    """Parse a key's scope from a form. No model, no tier or an empty text for networks allows all.
+def parse_scope(
+    models: Iterable[str],
+    networks: str,
+    tiers: Iterable[str] = (),
+    permissions: Iterable[str] = (),
+) -> Scope:
+    """Parse a key's scope from a form. Without entries, each restriction allows all.
 
-    Raises NetworksUnreadable, ServiceTierInvalid.
+    Raises NetworksUnreadable, ServiceTierInvalid, KeyPermissionInvalid.
     """
     texts = [text for text in _SEPARATORS.split(networks) if text]
     try:
@@ -69,7 +77,8 @@ def parse_scope(models: Iterable[str], networks: str, tiers: Iterable[str] = ())
         raise _invalid_networks_error() from error
     if len(parsed) > _MAX_NETWORKS:
         raise _invalid_networks_error()
-    return Scope(sorted(models) or None, parsed or None, parse_service_tiers(tiers))
+    allowed = parse_permissions(permissions)
+    return Scope(sorted(models) or None, parsed or None, parse_service_tiers(tiers), allowed)
 
 
 def parse_service_tiers(names: Iterable[str]) -> list[str] | None:
@@ -87,8 +96,8 @@ def parse_service_tiers(names: Iterable[str]) -> list[str] | None:
 
 
 def scope_of(row: ApiKey) -> Scope:
-    """Return the scope of a key's row: the models, networks and service tiers it allows."""
-    return Scope(row.models, row.networks, row.service_tiers)
+    """Return the scope of a key's row: what it allows."""
+    return Scope(row.models, row.networks, row.service_tiers, row.permissions)
 
 
 def networks_of(row: ApiKey) -> tuple[Network, ...]:
@@ -120,7 +129,7 @@ async def change_scope(
     if scope == current:
         return
     row.models, row.networks = scope.models, scope.networks
-    row.service_tiers = scope.service_tiers
+    row.service_tiers, row.permissions = scope.service_tiers, scope.permissions
     await session.flush()
     await advance_epoch(session, account_id)
     details = {"from": asdict(current), "to": asdict(scope)}
@@ -130,18 +139,18 @@ async def change_scope(
     )
 
 
-async def change_tiers(
+async def change_restrictions(
     session: AsyncSession,
     clock: Clock,
     actor: Actor,
     account_id: UUID,
     key_id: UUID,
-    tiers: list[str] | None,
+    **restrictions: list[str] | None,
 ) -> None:
-    """Set only the service tiers of an account's key, which must exist; None allows all."""
+    """Set the named restrictions of an account's key, which must exist; None allows all."""
     query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
     row = (await session.scalars(query.with_for_update())).one()
-    scope = replace(scope_of(row), service_tiers=tiers)
+    scope = replace(scope_of(row), **restrictions)
     await change_scope(session, clock, actor, account_id, key_id, scope)
 
 

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Controller, Request, delete, get, put
 from litestar.di import NamedDependency
 
+from gateway.access.key_permissions import is_restricted
 from gateway.api.actors import key_actor
 from gateway.call.values import Principal
 from gateway.registry.guards import (
@@ -111,9 +112,9 @@ def guard_json(policy: GuardPolicy | None) -> dict[str, Any]:
 
 
 def _require_unrestricted(principal: Principal) -> None:
-    """Raise GuardChangeNotAllowed if the key is restricted to models or service tiers."""
-    if principal.allowed_models is not None or principal.allowed_service_tiers is not None:
+    """Raise GuardChangeNotAllowed if the key is restricted to models, tiers or permissions."""
+    if is_restricted(principal):
         raise GuardChangeNotAllowed(
-            "This API key is restricted to some models or service tiers, so it cannot change the "
-            "account's guard."
+            "This API key is restricted to some models, service tiers or permissions, so it cannot "
+            "change the account's guard."
         )

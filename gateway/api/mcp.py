@@ -18,6 +18,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from gateway.access.authenticator import Authenticator
 from gateway.access.credentials import AUTHORIZATION, find_api_key
+from gateway.access.key_permissions import KeyPermission, require_permission
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
 from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.errors import (
@@ -137,7 +138,9 @@ class _McpAdapter:
         """Return the principal of a request. Raises the error of a rejected key."""
         authenticator, client = self._components.authenticator, scope["client"]
         key_record = await authenticator.identify(credentials)
-        return authenticator.require_active(key_record, "" if client is None else client[0])
+        principal = authenticator.require_active(key_record, "" if client is None else client[0])
+        require_permission(principal, KeyPermission.CALLS)
+        return principal
 
     async def _answer(
         self, caller: ToolCaller, scope: HTTPScope, body: bytes, receive: Receive, send: Send

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account, list_accounts
 from gateway.access import api_keys
-from gateway.access.key_scopes import change_tiers, parse_service_tiers
+from gateway.access.key_permissions import KeyPermission, parse_permissions
+from gateway.access.key_scopes import change_restrictions, parse_service_tiers
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
@@ -28,6 +29,8 @@ from infra.settings import Settings
 
 _TIERS = "Service tiers that the key may use, separated by commas: default, priority, flex, batch."
 Tiers = Annotated[str | None, typer.Option(help=f"{_TIERS} Default: all.")]
+_PERMISSIONS = f"What the key may use, separated by commas: {', '.join(KeyPermission)}."
+Permissions = Annotated[str | None, typer.Option(help=f"{_PERMISSIONS} Default: everything.")]
 KeyId = Annotated[str, typer.Argument(help="Key ID (key_…).")]
 
 _KEY_COLUMNS = (
@@ -35,6 +38,7 @@ _KEY_COLUMNS = (
     "name",
     "key",
     "service_tiers",
+    "permissions",
     "project_id",
     "created_at",
     "expires_at",
@@ -84,6 +88,7 @@ async def keys_create(
     project: Annotated[
         str | None, typer.Option(help="Project ID (proj_…) or name. Default: default project.")
     ] = None,
+    permissions: Permissions = None,
 ) -> Record:
     """Create an API key.
 
@@ -92,7 +97,8 @@ async def keys_create(
     owner = await get_account(session, account)
     of = await find_project(session, owner.id, project or format_project_id(owner.id))
     tiers = _parse_tiers(service_tiers) or ()
-    new = NewKey(name, service_tiers=tiers, project_id=of.id)
+    allowed = parse_permissions(_names(permissions)) or ()
+    new = NewKey(name, service_tiers=tiers, project_id=of.id, permissions=allowed)
     pepper = secret_key(settings)
     issued = await create_customer_key(session, clock, pepper, CLI_ACTOR, owner.id, new)
     return _issued_key_record(issued)
@@ -113,16 +119,26 @@ async def keys_scope(
     clock: Clock,
     account: AccountName,
     key: KeyId,
-    service_tiers: Annotated[str, typer.Option(help=f"{_TIERS} `all` removes the restriction.")],
+    service_tiers: Annotated[
+        str | None, typer.Option(help=f"{_TIERS} `all` removes the restriction.")
+    ] = None,
+    permissions: Annotated[
+        str | None, typer.Option(help=f"{_PERMISSIONS} `all` removes the restriction.")
+    ] = None,
 ) -> Record:
-    """Restrict a key to service tiers.
+    """Restrict a key to service tiers or permissions; an option left out changes nothing.
 
     Takes effect on all gateways within a second.
     """
     owner = await get_account(session, account)
     key_id = await api_keys.require_key(session, owner.id, key)
-    tiers = None if service_tiers == "all" else _parse_tiers(service_tiers)
-    await change_tiers(session, clock, CLI_ACTOR, owner.id, key_id, tiers)
+    changes: dict[str, list[str] | None] = {}
+    if service_tiers is not None:
+        changes["service_tiers"] = None if service_tiers == "all" else _parse_tiers(service_tiers)
+    if permissions is not None:
+        names = () if permissions == "all" else _names(permissions)
+        changes["permissions"] = parse_permissions(names)
+    await change_restrictions(session, clock, CLI_ACTOR, owner.id, key_id, **changes)
     return Record("Key updated.", key_json(await get_account_key(session, owner.id, key_id)))
 
 
@@ -166,7 +182,12 @@ async def keys_rotate(
 
 def _parse_tiers(text: str | None) -> list[str] | None:
     """Parse a comma-separated list of service tiers; None for all."""
-    return parse_service_tiers(name.strip() for name in (text or "").split(",") if name.strip())
+    return parse_service_tiers(_names(text))
+
+
+def _names(text: str | None) -> list[str]:
+    """Return the names of a comma-separated list."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def _issued_key_record(issued: api_keys.IssuedKey) -> Record:

@@ -29,6 +29,7 @@ class NewKey:
     networks: str = ""
     service_tiers: Sequence[str] = ()
     project_id: UUID | None = None
+    permissions: Sequence[str] = ()
 
 
 async def create_customer_key(
@@ -36,10 +37,10 @@ async def create_customer_key(
 ) -> api_keys.IssuedKey:
     """Create a key with its scope.
 
-    Raises KeyNameInvalid, NetworksUnreadable, ServiceTierInvalid, ProjectNotFound,
-    ProjectNotActive.
+    Raises KeyNameInvalid, NetworksUnreadable, ServiceTierInvalid, KeyPermissionInvalid,
+    ProjectNotFound, ProjectNotActive.
     """
-    scope = parse_scope(new.models, new.networks, new.service_tiers)
+    scope = parse_scope(new.models, new.networks, new.service_tiers, new.permissions)
     project_id = new.project_id or account_id
     issued = await create_project_key(
         session, clock, pepper, account_id, project_id, new.name, actor=actor
@@ -76,6 +77,7 @@ def key_json(key: ApiKey) -> dict[str, Any]:
         "models": key.models,
         "networks": key.networks,
         "service_tiers": key.service_tiers,
+        "permissions": key.permissions,
         "project_id": format_project_id(key.project_id or key.account_id),
     }
 

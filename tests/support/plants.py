@@ -5,6 +5,8 @@ from gateway.plant.assets.values import (
     AssetLevel,
     Concept,
     DataType,
+    Entity,
+    EntityKind,
     Node,
     NodeKind,
     PlantModel,
@@ -55,6 +57,31 @@ def pump_station() -> PlantModel:
     feeds = Relation(Node(NodeKind.ASSET, "Pump 2"), "feeds", Node(NodeKind.ASSET, "P-1"))
     site = Asset("S1", "Station 1", AssetLevel.SITE)
     return PlantModel((site, first, second), points, (), (feeds,))
+
+
+def connected_station() -> PlantModel:
+    """The pump station with entities of several kinds, relations, and a point of no asset."""
+    station = pump_station()
+    leak = Entity(EntityKind.FAILURE_MODE, "LEAK", "密封泄漏")
+    order = Entity(
+        EntityKind.WORK_ORDER,
+        'WO/7 "a"',
+        "n" * 200,
+        {"Done on": Property("2026-11-01"), "Torque": Property("12", "N.m", "0173-1#02-AAA1#001")},
+    )
+    steel = Entity(EntityKind.MATERIAL, "1.4301")
+    pump, failure = Node(NodeKind.ASSET, "P-1"), Node(NodeKind.FAILURE_MODE, "LEAK")
+    work, point = Node(NodeKind.WORK_ORDER, order.code), Node(NodeKind.POINT, "S1.P1.T")
+    relations = (
+        *station.relations,
+        Relation(pump, "has_failure", failure, 0.75),
+        Relation(work, "done on", pump),
+        Relation(point, "indicates", failure),
+        Relation(work, "uses", Node(NodeKind.MATERIAL, "1.4301")),
+    )
+    free = Point("free", "Ambient", None, "degC", DataType.NUMBER, None, 45)
+    points = (*station.points, free)
+    return PlantModel(station.assets, points, (leak, order, steel), relations)
 
 
 def contents(model: PlantModel) -> tuple[object, ...]:

@@ -1,14 +1,14 @@
 """`/v1/plant/epcis`: the capture and query interfaces of EPCIS 2.0, in GS1's JSON shape."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from gateway.api.plant.epcis_headers import PATH, add_version, page_headers, require_version
 from gateway.call.values import Principal
 from gateway.plant.epcis.capture_job import (
     BEHAVIOURS,
@@ -20,14 +20,13 @@ from gateway.plant.epcis.capture_job import (
 from gateway.plant.epcis.documents import query_document
 from gateway.plant.epcis.errors import EventNotFound, QueryInvalid
 from gateway.plant.epcis.queries import parse_query
-from gateway.plant.epcis.storage import find_events, get_capture, get_events
+from gateway.plant.epcis.resources import parse_per_page
+from gateway.plant.epcis.storage import find_events, get_capture, get_events, list_captures
 from gateway.wire.body import decode_body
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-PATH = "/v1/plant/epcis"
-_VERSION_HEADERS = {"GS1-EPCIS-Version": "2.0.0", "GS1-CBV-Version": "2.0.0"}
 _BEHAVIOUR_HEADER = "gs1-capture-error-behaviour"
 _DECODER = msgspec.json.Decoder(dict[str, Any])
 
@@ -36,6 +35,28 @@ class EpcisRoutes(Controller):
     """EPCIS events of the account."""
 
     path = PATH
+    before_request = staticmethod(require_version)
+    after_request = staticmethod(add_version)
+
+    @get("/capture", summary="List capture jobs")
+    async def captures(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        request: Request[Any, Any, Any],
+    ) -> Response[list[dict[str, Any]]]:
+        """Return a page of capture jobs, the newest first (`perPage`, `nextPageToken`)."""
+        pairs = list(request.query_params.multi_items())
+        per_page = parse_per_page(request.query_params.get("perPage"))
+        after = request.query_params.get("nextPageToken")
+        before = None if after is None else ids.parse_id(CAPTURE_ID_PREFIX, after)
+        if after is not None and before is None:
+            raise QueryInvalid("`nextPageToken` is invalid.", param="nextPageToken")
+        async with database.transaction() as session:
+            rows = await list_captures(session, principal.account_id, per_page + 1, before)
+        shown = [render_capture(row) for row in rows[:per_page]]
+        token = shown[-1]["captureID"] if len(rows) > per_page else None
+        return Response(shown, headers=dict(page_headers(f"{PATH}/capture", pairs, token)))
 
     @post("/capture", status_code=202, summary="Capture an EPCIS document")
     async def capture(
@@ -59,7 +80,7 @@ class EpcisRoutes(Controller):
         place = (database, clock, principal.account_id)
         row = await capture_document(*place, document, behaviour)
         name = ids.format_id(CAPTURE_ID_PREFIX, row.id)
-        headers = {**_VERSION_HEADERS, "location": f"{PATH}/capture/{name}"}
+        headers = {"location": f"{PATH}/capture/{name}"}
         return Response(render_capture(row), status_code=202, headers=headers)
 
     @get("/capture/{capture:str}", summary="Retrieve a capture job")
@@ -88,7 +109,7 @@ class EpcisRoutes(Controller):
         raw = decode_body(_DECODER, await request.body())
         event = await capture_one(database, clock, principal.account_id, raw)
         location = f"{PATH}/events/{quote(event.id, safe='')}"
-        headers = {**_VERSION_HEADERS, "location": location}
+        headers = {"location": location}
         return Response(dict(event.body), status_code=201, headers=headers)
 
     @get("/events", summary="Query EPCIS events")
@@ -109,7 +130,8 @@ class EpcisRoutes(Controller):
         async with database.transaction() as session:
             page = await find_events(session, principal.account_id, query)
         document = query_document(page.rows, clock.now())
-        return Response(document, headers=_page_headers(pairs, page.next_token))
+        headers = page_headers(f"{PATH}/events", pairs, page.next_token)
+        return Response(document, headers=dict(headers))
 
     @get("/events/{event:path}", summary="Retrieve an EPCIS event")
     async def event(
@@ -125,13 +147,4 @@ class EpcisRoutes(Controller):
         raw = request.scope["raw_path"].partition(b"/events/")[2].decode("latin-1")
         async with database.transaction() as session:
             rows = await get_events(session, principal.account_id, unquote(raw) or event)
-        return Response(query_document(rows, clock.now()), headers=_VERSION_HEADERS)
-
-
-def _page_headers(pairs: Sequence[tuple[str, str]], token: str | None) -> Mapping[str, str]:
-    """Return the headers of a page with the link to the next one."""
-    if token is None:
-        return _VERSION_HEADERS
-    query = [pair for pair in pairs if pair[0] != "nextPageToken"]
-    address = f"{PATH}/events?{urlencode([*query, ('nextPageToken', token)])}"
-    return {**_VERSION_HEADERS, "link": f'<{address}>; rel="next"'}
+        return Response(query_document(rows, clock.now()))

@@ -1,5 +1,6 @@
 """`/v1/plant/identifiers`: register and read records under the account's prefixes, print labels."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from gateway.api.actors import key_actor
 from gateway.api.pagination import PageLimit
 from gateway.call.values import Principal
 from gateway.operations.identifiers import IdentifierService, record_json
+from gateway.plant.identifiers.csv_lines import lines_of_csv
 from gateway.plant.identifiers.node.app import results_json
 from gateway.wire.body import decode_body_strict
 
@@ -61,7 +63,7 @@ class IdentifierRoutes(Controller):
         data = await identifiers.prefixes(principal.account_id)
         return {"object": "list", "data": data, "has_more": False}
 
-    @post("/", status_code=200, summary="Register identifiers in bulk (JSON lines)")
+    @post("/", status_code=200, summary="Register identifiers in bulk (JSON lines or CSV)")
     async def register(
         self,
         principal: NamedDependency[Principal],
@@ -70,10 +72,13 @@ class IdentifierRoutes(Controller):
     ) -> Mapping[str, Any]:
         """Register one record per line and return one result per line.
 
+        With `Content-Type: text/csv` the first row names the columns `id` and the fields.
         A line whose content is stored already changes nothing, so a file can be sent again.
         """
         actor = key_actor(principal, request)
         body = await request.body()
+        if request.headers.get("content-type", "").partition(";")[0].strip() == "text/csv":
+            body = await asyncio.to_thread(lines_of_csv, body)
         return results_json(await identifiers.register(actor, principal.account_id, body))
 
     @get("/record", summary="Retrieve an identifier with its versions")

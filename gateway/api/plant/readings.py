@@ -11,6 +11,7 @@ from litestar.params import FromQuery, HeaderParameter, QueryParameter
 from billing.money import nano_text
 from gateway.access.authenticator import Authenticator
 from gateway.access.credentials import find_credentials
+from gateway.access.key_permissions import KeyPermission, require_permission
 from gateway.api.audit import RequestAudit
 from gateway.api.plant.ingestion import IngestionResult, ReadingIngestion, result_json
 from gateway.api.plant.reading_formats import CSV, LINES, ReadingsBody
@@ -186,6 +187,7 @@ class InfluxRoutes(Controller):
         record = await authenticator.identify(credentials)
         address = request.client.host if request.client else ""
         principal = authenticator.require_active(record, address)
+        require_permission(principal, KeyPermission.READINGS_WRITE)
         authenticator.require_not_suspended(record)
         bind_principal(request, key_id=principal.key_id.hex)
         body = await _read(request, clock, source, None, precision, LINES)

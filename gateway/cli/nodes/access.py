@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.cli.nodes.prefixes import PrefixName
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import command, read_text_file
+from gateway.plant.identifiers.csv_lines import lines_of_csv
 from gateway.plant.identifiers.denials import issue_access_token
 from gateway.plant.identifiers.errors import RecordInvalid
 from gateway.plant.identifiers.node.access import create_access_key, revoke_access_keys
@@ -33,10 +34,12 @@ async def node_register(
     settings: Settings,
     clock: Clock,
     prefix: PrefixName,
-    file: Annotated[Path, typer.Argument(help="JSON lines, at most 1 MiB.")],
+    file: Annotated[Path, typer.Argument(help="JSON lines or CSV (.csv), at most 1 MiB.")],
 ) -> Table:
-    """Register records of a prefix of this node from a file of JSON lines."""
+    """Register records of a prefix of this node from a file of JSON lines or CSV."""
     body = read_text_file(file, "The file", RecordInvalid).encode()
+    if file.suffix.lower() == ".csv":
+        body = lines_of_csv(body)
     own = await get_authority(session, Sealer(secret_key(settings)), parse_prefix(prefix))
     results = await Registrar([own], clock).register(session, parse_lines(body))
     rows = [

@@ -12,10 +12,12 @@ from gateway.cli.nodes.prefixes import (
     node_root,
 )
 from gateway.cli.nodes.run import node_run
+from gateway.cli.nodes.status import node_status
 
 node_app = typer.Typer(no_args_is_help=True)
 for _name, _function in (
     ("run", node_run),
+    ("status", node_status),
     ("prefixes", node_prefixes),
     ("root", node_root),
     ("key", node_key),

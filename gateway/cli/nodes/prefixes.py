@@ -14,12 +14,12 @@ from gateway.plant.identifiers.delegations import Authority, DelegationTerms
 from gateway.plant.identifiers.errors import StatementUntrusted
 from gateway.plant.identifiers.keys import ALGORITHMS, ED25519, load_key
 from gateway.plant.identifiers.node.authorities import (
+    OwnAuthorities,
     accept_chain,
     active_delegations,
     create_authority,
     delegate,
     get_authority,
-    list_authorities,
     revoke_delegation,
 )
 from gateway.plant.identifiers.node.process import load_roots
@@ -38,7 +38,7 @@ NodeUrl = Annotated[str, typer.Option("--node", help="Address of the node, http(
 async def node_prefixes(session: AsyncSession, settings: Settings) -> Table:
     """List the prefixes of this node and what it has delegated."""
     rows: list[dict[str, Any]] = []
-    for own in await list_authorities(session, _sealer(settings)):
+    for own in await OwnAuthorities(_sealer(settings)).read(session):
         prefix = own.authority.prefix
         rows.append({"prefix": prefix.text, "status": "own", "kid": own.authority.key.kid})
         rows += [

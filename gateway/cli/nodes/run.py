@@ -18,6 +18,7 @@ from infra.telemetry.log import configure_logging
 
 _POOL_SIZE = 8
 _MAX_CONNECTIONS = 2_000
+_KEEP_ALIVE_S = 75  # other nodes keep their connections for 50 seconds
 
 
 @command
@@ -34,7 +35,7 @@ async def _serve(settings: Settings, clock: Clock, url: str) -> None:
     """Serve until SIGINT or SIGTERM."""
     database = Database(url, pool_size=_POOL_SIZE)
     sealer = Sealer(secret_key(settings))
-    node = build_node(settings, clock, database, sealer, load_roots(settings))
+    node = build_node(settings, clock, database, sealer, load_roots(settings), url)
     config = uvicorn.Config(
         cast(Any, node.app),
         host=settings.node_host,
@@ -45,8 +46,10 @@ async def _serve(settings: Settings, clock: Clock, url: str) -> None:
         lifespan="off",
         log_config=None,
         access_log=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         limit_concurrency=_MAX_CONNECTIONS,
     )
+    await node.warm_up()
     try:
         async with running(node):
             await uvicorn.Server(config).serve()

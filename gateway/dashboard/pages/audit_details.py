@@ -66,7 +66,7 @@ class AuditDetailFormatter:
 
     def _format_value(self, name: str, value: Any) -> str:
         """Format a value by the name of its field."""
-        if value is None and name in ("models", "networks", "service_tiers"):
+        if value is None and name in ("models", "networks", "service_tiers", "permissions"):
             return self.translate(gettext_noop("All"))
         if value is None or value == "":
             return _EMPTY_VALUE
@@ -83,6 +83,9 @@ class AuditDetailFormatter:
                 return ", ".join(
                     self.translate(LABELS["tier"].get(item, str(item))) for item in value
                 )
+            case "permissions":
+                names = LABELS["key_permission"]
+                return ", ".join(self.translate(names.get(item, str(item))) for item in value)
         if isinstance(value, list):
             return ", ".join(str(item) for item in value)
         return str(value)

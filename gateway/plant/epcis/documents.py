@@ -11,7 +11,9 @@ CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 _QUERY_NAME = "SimpleEventQuery"
 
 
-def query_document(rows: Sequence[PlantEvent], now: datetime) -> dict[str, Any]:
+def query_document(
+    rows: Sequence[PlantEvent], now: datetime, query_name: str = _QUERY_NAME
+) -> dict[str, Any]:
     """Return events as an EPCISQueryDocument; its context declares the events' extensions."""
     events = [{**row.body, "recordTime": row.record_time.isoformat()} for row in rows]
     return {
@@ -20,9 +22,14 @@ def query_document(rows: Sequence[PlantEvent], now: datetime) -> dict[str, Any]:
         "schemaVersion": "2.0",
         "creationDate": now.isoformat(),
         "epcisBody": {
-            "queryResults": {"queryName": _QUERY_NAME, "resultsBody": {"eventList": events}}
+            "queryResults": {"queryName": query_name, "resultsBody": {"eventList": events}}
         },
     }
+
+
+def collection(members: Sequence[str]) -> dict[str, Any]:
+    """Return values, or the names of what is below a resource, as a collection."""
+    return {"@context": CONTEXT, "type": "Collection", "member": list(members)}
 
 
 def trace_json(found: Trace) -> dict[str, Any]:

@@ -27,6 +27,38 @@ class EventNotFound(AppError):
     code = "epcis_not_found"
 
 
+class QueryTooLarge(AppError):
+    """A query finds more events than its `maxEventCount`."""
+
+    status = 413
+    type = "invalid_request_error"
+    code = "epcis_query_too_large"
+
+
+class QueryNameTaken(AppError):
+    """The account has a named query of this name."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "epcis_query_exists"
+
+
+class VersionUnsupported(AppError):
+    """The client asks for a version of EPCIS or CBV other than 2.0."""
+
+    status = 406
+    type = "invalid_request_error"
+    code = "epcis_version_unsupported"
+
+
+class SubscriptionInvalid(AppError):
+    """A subscription's address, schedule or number is not accepted."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "epcis_subscription_invalid"
+
+
 class QueryInvalid(AppError):
     """A query parameter is unknown, unsupported or has an invalid value."""
 

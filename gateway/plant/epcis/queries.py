@@ -8,6 +8,7 @@ from typing import Literal
 from gateway.plant.epcis.errors import EventInvalid, QueryInvalid
 from gateway.plant.epcis.events import EventType
 from gateway.plant.epcis.fields import require_time
+from gateway.plant.epcis.json_conditions import JsonCondition, parse_json_condition
 from gateway.plant.epcis.validation import short_term
 
 MAX_PER_PAGE = 1_000
@@ -31,7 +32,9 @@ _COLUMNS = {
     "EQ_bizStep": "biz_step",
     "EQ_disposition": "disposition",
     "EQ_readPoint": "read_point",
+    "WD_readPoint": "read_point",
     "EQ_bizLocation": "biz_location",
+    "WD_bizLocation": "biz_location",
     "EQ_eventID": "event_id",
     "EQ_transformationID": "group_id",
 }
@@ -43,7 +46,10 @@ _TIMES = {
     "GE_errorDeclarationTime": ("declared_at", "ge"),
     "LT_errorDeclarationTime": ("declared_at", "lt"),
 }
-_PAGING = ("perPage", "nextPageToken", "orderBy", "orderDirection", "eventCountLimit")
+_PAGING = (
+    *("perPage", "nextPageToken", "orderBy", "orderDirection"),
+    *("eventCountLimit", "maxEventCount"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +72,22 @@ class TimeBound:
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:
-    """A parsed query. All conditions must hold."""
+    """A parsed query. All conditions must hold.
+
+    `limit` is the number of events to return at most, `most` the number above which the query
+    fails instead.
+    """
 
     types: Sequence[str] = ()
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     times: Sequence[TimeBound] = ()
     matches: Sequence[ItemMatch] = ()
-    transactions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    json: Sequence[JsonCondition] = ()
     is_declaration: bool | None = None
     order_by: Literal["event_time", "record_time"] = "record_time"
     descending: bool = True
     limit: int | None = None
+    most: int | None = None
     per_page: int = DEFAULT_PER_PAGE
     page_token: str | None = None
 
@@ -84,14 +95,10 @@ class EventQuery:
 def parse_query(parameters: Sequence[tuple[str, str]]) -> EventQuery:
     """Parse query parameters; list values are separated by `|`. Raises QueryInvalid."""
     values = _collect(parameters)
-    transactions = {
-        name.removeprefix("EQ_bizTransaction_"): found
-        for name, found in values.items()
-        if name.startswith("EQ_bizTransaction_")
-    }
-    for name in values:
-        if name not in _KNOWN and not name.startswith("EQ_bizTransaction_"):
-            raise QueryInvalid(f"The parameter `{name[:60]}` is not supported.", param=name[:60])
+    if "eventCountLimit" in values and "maxEventCount" in values:
+        raise QueryInvalid(
+            "Use either `eventCountLimit` or `maxEventCount`.", param="maxEventCount"
+        )
     return EventQuery(
         types=_types(values),
         columns=_columns(values),
@@ -101,11 +108,12 @@ def parse_query(parameters: Sequence[tuple[str, str]]) -> EventQuery:
             if name in values
         ],
         matches=_matches(values),
-        transactions=transactions,
+        json=[_json_condition(name, values[name]) for name in values if name not in _KNOWN],
         is_declaration=_exists(values),
         order_by=_order_by(values),
         descending=_one(values, "orderDirection", "DESC", ("ASC", "DESC")) == "DESC",
         limit=_number(values, "eventCountLimit", None, 100_000),
+        most=_number(values, "maxEventCount", None, 100_000),
         per_page=_number(values, "perPage", DEFAULT_PER_PAGE, MAX_PER_PAGE) or DEFAULT_PER_PAGE,
         page_token=values.get("nextPageToken", [None])[0],
     )
@@ -122,6 +130,14 @@ _KNOWN = frozenset(
         *_PAGING,
     }
 )
+
+
+def _json_condition(name: str, values: Sequence[str]) -> JsonCondition:
+    """Return the condition of a parameter on the JSON of events. Raises QueryInvalid."""
+    found = parse_json_condition(name, values)
+    if found is None:
+        raise QueryInvalid(f"The parameter `{name[:60]}` is not supported.", param=name[:60])
+    return found
 
 
 def _collect(parameters: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[str]]:

@@ -4,15 +4,17 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, tuple_
+from sqlalchemy import ColumnElement, and_, cast, exists, func, or_, true, tuple_
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
-from gateway.plant.epcis.errors import EventNotFound, QueryInvalid
+from gateway.plant.epcis.errors import EventNotFound, QueryInvalid, QueryTooLarge
 from gateway.plant.epcis.gs1_keys import digital_link
+from gateway.plant.epcis.json_conditions import JsonCondition
 from gateway.plant.epcis.queries import EventQuery, ItemMatch
 from gateway.tables import PlantCapture, PlantEvent, PlantEventItem
 
@@ -37,6 +39,8 @@ async def find_events(session: AsyncSession, account_id: UUID, query: EventQuery
     if query.limit is not None:
         per_page = min(per_page, query.limit - count)
     statement = select(PlantEvent).where(*_conditions(account_id, query))
+    if query.most is not None and position is None:
+        await _require_at_most(session, statement, query.most)
     if position is not None:
         place = tuple_(*order)
         statement = statement.where(
@@ -48,6 +52,33 @@ async def find_events(session: AsyncSession, account_id: UUID, query: EventQuery
     seen = count + len(shown)
     is_last = len(rows) <= per_page or seen == query.limit
     return EventPage(shown, None if is_last else _write_token(shown[-1], query.order_by, seen))
+
+
+async def events_after(
+    session: AsyncSession,
+    account_id: UUID,
+    query: EventQuery,
+    position: tuple[datetime, UUID],
+    until: datetime,
+    limit: int,
+) -> Sequence[PlantEvent]:
+    """Return events that meet a query, captured after a position and until a time, in order."""
+    order = col(PlantEvent.record_time), col(PlantEvent.id)
+    statement = select(PlantEvent).where(
+        *_conditions(account_id, query),
+        tuple_(*order) > position,
+        col(PlantEvent.record_time) <= until,
+    )
+    return (await session.scalars(statement.order_by(*order).limit(limit))).all()
+
+
+async def _require_at_most(
+    session: AsyncSession, statement: SelectOfScalar[PlantEvent], most: int
+) -> None:
+    """Raise QueryTooLarge if a query finds more than `most` events."""
+    counted = select(func.count()).select_from(statement.limit(most + 1).subquery())
+    if (await session.scalars(counted)).one() > most:
+        raise QueryTooLarge(f"The query finds more than {most} events.", param="maxEventCount")
 
 
 async def get_events(
@@ -74,6 +105,16 @@ async def get_capture(session: AsyncSession, account_id: UUID, capture_id: UUID)
     return row
 
 
+async def list_captures(
+    session: AsyncSession, account_id: UUID, limit: int, before: UUID | None = None
+) -> Sequence[PlantCapture]:
+    """Return capture jobs, the newest first, captured before one of them."""
+    query = select(PlantCapture).where(col(PlantCapture.account_id) == account_id)
+    if before is not None:
+        query = query.where(col(PlantCapture.id) < before)
+    return (await session.scalars(query.order_by(col(PlantCapture.id).desc()).limit(limit))).all()
+
+
 def _conditions(account_id: UUID, query: EventQuery) -> list[ColumnElement[bool]]:
     """Return the conditions of a query."""
     found: list[ColumnElement[bool]] = [col(PlantEvent.account_id) == account_id]
@@ -87,8 +128,7 @@ def _conditions(account_id: UUID, query: EventQuery) -> list[ColumnElement[bool]
         column = col(getattr(PlantEvent, bound.column))
         found.append(column >= bound.time if bound.operator == "ge" else column < bound.time)
     found += [_matching(account_id, match) for match in query.matches]
-    for kind, transactions in query.transactions.items():
-        found.append(or_(*(_has_transaction(kind, one) for one in transactions)))
+    found += [_meets(condition) for condition in query.json]
     return found
 
 
@@ -121,10 +161,18 @@ def _pattern_start(text: str) -> str:
     return text.replace("urn:epc:idpat:", "urn:epc:id:")
 
 
-def _has_transaction(kind: str, transaction: str) -> ColumnElement[bool]:
-    """Return the condition that an event has a business transaction of a type."""
-    entry: dict[str, Any] = {"bizTransaction": transaction, "type": kind}
-    return col(PlantEvent.body).contains({"bizTransactionList": [entry]})
+def _meets(condition: JsonCondition) -> ColumnElement[bool]:
+    """Return the condition that one of the paths finds something in an event."""
+    found = [
+        func.jsonb_path_exists(
+            col(PlantEvent.body),
+            cast(path, JSONPATH),
+            cast(variables, JSONB),
+            true(),  # values of other types do not match
+        )
+        for path, variables in condition.paths
+    ]
+    return or_(*found)
 
 
 def _write_token(row: PlantEvent, column: str, seen: int) -> str:

@@ -1,5 +1,6 @@
 """Delegations and revocations: which key may sign for a prefix, as signed by the parent's key."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from gateway.plant.identifiers.statements import StatementType, sign, verify
 
 MAX_URL = 300
 MAX_TTL_S = 7 * 86_400
+_URL = re.compile(r"[!-~]+")  # printable ASCII without spaces: the address becomes a request line
+_CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,23 @@ def verify_delegation(token: str, parent: Authority, now: datetime) -> Delegatio
 
     Refused are prefixes outside the parent's, expired delegations and unusable addresses.
     """
+    delegation = read_delegation(token, parent)
+    require_current(delegation, now)
+    return delegation
+
+
+def require_current(delegation: Delegation, now: datetime) -> None:
+    """Raise StatementUntrusted unless a delegation is valid at a time."""
+    if not delegation.issued_at - _CLOCK_SKEW <= now < delegation.expires_at:
+        prefix = delegation.authority.prefix.text
+        raise StatementUntrusted(f"The delegation of `{prefix}` is not valid now.")
+
+
+def read_delegation(token: str, parent: Authority) -> Delegation:
+    """Return a delegation signed by the parent, valid now or not. Raises StatementUntrusted.
+
+    The result depends on the arguments only, so that it can be cached by them.
+    """
     payload = verify(StatementType.DELEGATION, token, parent.key)
     try:
         prefix = parse_prefix(_text(payload, "prefix"))
@@ -79,8 +99,6 @@ def verify_delegation(token: str, parent: Authority, now: datetime) -> Delegatio
     except IdentifierInvalid as error:
         raise StatementUntrusted(f"A delegation is not acceptable: {error.message}") from None
     issued_at, expires_at = moment(payload, "iat"), moment(payload, "exp")
-    if not issued_at - timedelta(minutes=5) <= now < expires_at:
-        raise StatementUntrusted(f"The delegation of `{prefix.text}` is not valid now.")
     jwk = payload.get("key")
     key = load_key(jwk if isinstance(jwk, dict) else {})
     ttl_s = bounded_ttl(payload)
@@ -109,7 +127,7 @@ def require_node_url(text: str) -> str:
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
         parts, port_is_valid = urlsplit(""), False
-    plain = not (parts.query or parts.fragment or parts.username)
+    plain = not (parts.query or parts.fragment or parts.username) and _URL.fullmatch(text)
     if len(text) > MAX_URL or parts.scheme not in ("http", "https") or not parts.hostname:
         port_is_valid = False
     if not (plain and port_is_valid):

@@ -43,6 +43,14 @@ class RecordConflict(AppError):
     code = "record_version_conflict"
 
 
+class RecordFileInvalid(AppError):
+    """A CSV file of records has no usable first row, or is malformed."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "identifier_file_invalid"
+
+
 class RecordInvalid(AppError):
     """A record to register is malformed, too large, or not signed by the prefix's key."""
 

@@ -15,7 +15,8 @@ from gateway.plant.identifiers.codes import Identifier
 from gateway.plant.identifiers.delegations import (
     Authority,
     Delegation,
-    verify_delegation,
+    read_delegation,
+    require_current,
     verify_revocation,
 )
 from gateway.plant.identifiers.denials import Denial, verify_denial
@@ -32,6 +33,8 @@ from gateway.plant.identifiers.statements import unverified_payload
 from infra.clock import Clock
 
 MAX_HOPS = 8
+_MAX_SIGNATURES = 10_000
+_SIGNATURE_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,9 @@ class Resolver:
         self.results: ExpiringCache[str, Resolution] = ExpiringCache(max_entries, clock.monotonic)
         self._delegations: ExpiringCache[str, tuple[Step, ...]] = ExpiringCache(
             max_entries, clock.monotonic
+        )
+        self._signatures: ExpiringCache[tuple[str, str, str], Delegation] = ExpiringCache(
+            _MAX_SIGNATURES, clock.monotonic
         )
         self._versions: ExpiringCache[str, int] = ExpiringCache(max_entries, clock.monotonic)
         self._revoked: ExpiringCache[str, bool] = ExpiringCache(max_entries, clock.monotonic)
@@ -172,12 +178,25 @@ class Resolver:
     def _accept_delegation(self, identifier: Identifier, token: str, parent: Authority) -> Step:
         """Verify a delegation that leads closer to the identifier. Raises ResolutionLoop."""
         _require_progress(token, parent)
-        delegation = verify_delegation(token, parent, self._clock.now())
+        delegation = self._read_delegation(token, parent)
+        require_current(delegation, self._clock.now())
         if not identifier.is_under(delegation.authority.prefix):
             raise StatementUntrusted("A node referred to a prefix that is not the identifier's.")
         if self._revoked.get(delegation.authority.key.kid):
             raise StatementUntrusted("A node referred to a key that has been revoked.")
         return Step(delegation.authority, delegation)
+
+    def _read_delegation(self, token: str, parent: Authority) -> Delegation:
+        """Return the delegation of a token; the signature of one seen before is not checked again.
+
+        Whether it is valid now, fits the identifier and is not revoked is for the caller to check.
+        """
+        key = (token, parent.prefix.text, parent.key.kid)
+        known = self._signatures.get(key)
+        if known is None:
+            known = read_delegation(token, parent)
+            self._signatures.put(key, known, _SIGNATURE_S)
+        return known
 
     def _learn_revocations(self, answer: NodeAnswer, authority: Authority) -> None:
         """Remember revoked keys and drop what was cached under them."""

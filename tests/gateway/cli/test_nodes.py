@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 from gateway.plant.epcis.capture_job import capture_document
+from gateway.plant.epcis.named_queries import create_query
+from gateway.plant.epcis.subscriptions import NewSubscription, create_subscription
 from infra.clock import SystemClock
 from infra.database.database import Database
+from tests.support.builders import SEALER
 from tests.support.gateway.commands import Maas
 from tests.support.plant.epcis import document, item, made
 
@@ -29,6 +32,11 @@ async def test_prefix_is_delegated_accepted_used_and_revoked(maas: Maas, tmp_pat
     lines.write_text('{"id": "88.100/X"}\n{"id": "nonsense"}')
     rows = await told.say("node", "register", "88.100", str(lines))
     assert [one["status"] for one in rows] == ["created", "error"]
+    table = tmp_path / "records.csv"
+    table.write_text("id,name\n88.100/Y,泵\n")
+    rows = await told.say("node", "register", "88.100", str(table))
+    assert [one["status"] for one in rows] == ["created"]
+    assert await told.refuse("node", "status") == "identifier_node_unreachable"
     assert (await told.say("node", "token", "88.100", "--label", "P"))["token"].count(".") == 2
     secret = await told.say("node", "access-key", "88.100", "--label", "P")
     assert secret["key"].startswith("maas_node_")
@@ -50,3 +58,14 @@ async def test_trace_lists_items_and_links(maas: Maas, database: Database) -> No
     assert [one["item"] for one in found["items"]] == [item("part"), item("bar")]
     shown = await maas.tell("plant", "trace", "Acme", item("bar"), "--direction", "downstream")
     assert "transformation" in shown
+
+
+async def test_queries_and_subscriptions_are_listed(maas: Maas, database: Database) -> None:
+    account_id, clock = maas.firm.account.id, SystemClock()
+    new = NewSubscription("https://8.8.8.8/events", {"hour": "6"}, False, None)
+    async with database.transaction() as session:
+        query = await create_query(session, clock, account_id, "mine", {"EQ_action": "ADD"})
+        await create_subscription(session, clock, SEALER, query, new)
+    assert [one["name"] for one in await maas.say("plant", "event-queries", "Acme")] == ["mine"]
+    (row,) = await maas.say("plant", "event-subscriptions", "Acme")
+    assert (row["queryName"], row["dest"], row["failures"]) == ("mine", new.url, 0)

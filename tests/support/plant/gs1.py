@@ -16,12 +16,21 @@ def schema() -> Any:
 
 
 def examples() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield name and content of the examples that are EPCISDocuments."""
+    """Yield name and content of the examples; of a query document, its events as a document."""
     assert EXAMPLES is not None
     for file in sorted(EXAMPLES.glob("*.jsonld")):
         content = _read(file.name)
-        if content["type"] == "EPCISDocument":
-            yield file.name, content
+        if content["type"] == "EPCISQueryDocument":
+            content = _as_document(content)
+        yield file.name, content
+
+
+def _as_document(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the events of a query document as an EPCISDocument, without their record times."""
+    found = content["epcisBody"]["queryResults"]["resultsBody"]["eventList"]
+    events = [{k: v for k, v in one.items() if k != "recordTime"} for one in found]
+    kept = {name: content[name] for name in ("@context", "schemaVersion", "creationDate")}
+    return {**kept, "type": "EPCISDocument", "epcisBody": {"eventList": events}}
 
 
 def _read(name: str) -> Any:

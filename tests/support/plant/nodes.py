@@ -103,7 +103,7 @@ async def run_node(
         **{"node_requests_per_minute": 0, **values},  # type: ignore[arg-type]
     )
     clock = clock or SystemClock()
-    node = build_node(settings, clock, database, SEALER, roots)
+    node = build_node(settings, clock, database, SEALER, roots, url_of_role)
     config = uvicorn.Config(
         cast(Any, node.app), log_config=None, access_log=False, lifespan="off", ws="none"
     )
@@ -119,7 +119,7 @@ async def run_node(
         finally:
             await http.aclose()
             await running.stop()
-            await node.client.close()
+            await node.close()
             await database.close()
 
 

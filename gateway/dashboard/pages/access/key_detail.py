@@ -21,6 +21,7 @@ from gateway.access.key_limits import (
     change_limits,
     parse_limits,
 )
+from gateway.access.key_permissions import KeyPermission
 from gateway.access.key_scopes import (
     SERVICE_TIERS,
     UNRESTRICTED,
@@ -46,8 +47,9 @@ from models.catalog import Catalog
 # Name prefixes of the checkboxes for models and service tiers.
 _MODEL_PREFIX = "model:"
 _TIER_PREFIX = "tier:"
+_PERMISSION_PREFIX = "permission:"
 LIMIT_FIELDS = (*BUDGET_FIELDS, *RATE_LIMIT_KINDS)
-SCOPE_FIELDS = ("networks", _MODEL_PREFIX, _TIER_PREFIX)
+SCOPE_FIELDS = ("networks", _MODEL_PREFIX, _TIER_PREFIX, _PERMISSION_PREFIX)
 _PAGE = "/dashboard/keys/{key}"
 
 
@@ -203,6 +205,7 @@ async def render_key_page(
         scope=scope_of(view.row),
         models=selectable_models(catalog, scope_of(view.row)),
         tiers=SERVICE_TIERS,
+        permissions=tuple(KeyPermission),
         may_limit=may(Permission.KEYS) or may(Permission.LIMITS),
         **common,
     )
@@ -215,6 +218,7 @@ def _form_values(view: KeyView, form: FormState) -> dict[str, str]:
     if "networks" not in form.values:  # unchecked boxes are not sent
         values |= {f"{_MODEL_PREFIX}{model}": "on" for model in scope.models or []}
         values |= {f"{_TIER_PREFIX}{tier}": "on" for tier in scope.service_tiers or []}
+        values |= {f"{_PERMISSION_PREFIX}{one}": "on" for one in scope.permissions or []}
     return values | dict(form.values)
 
 
@@ -231,14 +235,15 @@ def selectable_models(catalog: Catalog, scope: Scope) -> list[str]:
 def parse_scope_form(
     fields: Mapping[str, str], catalog: Catalog, current: Scope = UNRESTRICTED
 ) -> Scope:
-    """Parse the scope of a key from its form: models, networks and service tiers.
+    """Parse the scope of a key from its form: models, networks, service tiers and permissions.
 
     Accepts the models of the catalog and of the key's current scope.
     """
     selectable = selectable_models(catalog, current)
     models = [model for model in selectable if f"{_MODEL_PREFIX}{model}" in fields]
     tiers = [tier for tier in SERVICE_TIERS if f"{_TIER_PREFIX}{tier}" in fields]
-    return parse_scope(models, fields.get("networks", ""), tiers)
+    permissions = [one for one in KeyPermission if f"{_PERMISSION_PREFIX}{one}" in fields]
+    return parse_scope(models, fields.get("networks", ""), tiers, permissions)
 
 
 def _current_values(view: KeyView) -> dict[str, str]:

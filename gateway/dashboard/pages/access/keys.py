@@ -24,6 +24,7 @@ from gateway.access.api_keys import (
     validate_name,
 )
 from gateway.access.key_limits import LimitUnreadable, change_limits, parse_limits
+from gateway.access.key_permissions import KeyPermission
 from gateway.access.key_scopes import SERVICE_TIERS, NetworksUnreadable, change_scope
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
@@ -201,6 +202,7 @@ async def _render_new_key(
         projects=[one.row for one in visible if one.rights.keys],
         models=[*catalog.models, *catalog.services],
         tiers=SERVICE_TIERS,
+        permissions=tuple(KeyPermission),
     )
 
 

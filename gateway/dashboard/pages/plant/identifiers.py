@@ -1,6 +1,8 @@
 """The pages of identifiers: prefixes, registration, the list, a record with versions, labels."""
 
-from collections.abc import Mapping
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -10,26 +12,38 @@ from litestar.params import FromQuery
 
 from billing.accounts.profiles import get_profile
 from billing.dates import parse_time_zone
-from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
+from gateway.dashboard.forms import (
+    FormState,
+    read_form_fields,
+    read_upload,
+    restored_form,
+    with_errors,
+)
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
 from gateway.operations.identifiers import IdentifierService, record_json
 from gateway.plant.identifiers.codes import parse_identifier
+from gateway.plant.identifiers.csv_lines import lines_of_csv
 from gateway.plant.identifiers.errors import (
     IdentifierInvalid,
     PrefixNotOwned,
     RecordConflict,
+    RecordFileInvalid,
     RecordInvalid,
 )
+from gateway.plant.identifiers.registration import LineResult
 from infra.database.database import Database
 
 IDENTIFIERS_PAGE = "/dashboard/identifiers"
 _PER_PAGE = 50
+_MAX_LABELS = 1_000
+_MAX_SHOWN = 50
+_MAX_FILE = 8 << 20
 _FIELDS = ("id", "fields")
 _LEVELS = {"": "public", "partner": "partner", "owner": "owner"}
 _PRESERVED_FIELDS = PreservedFields(IDENTIFIERS_PAGE, _FIELDS)
-_ERRORS = (IdentifierInvalid, PrefixNotOwned, RecordConflict, RecordInvalid)
+_ERRORS = (IdentifierInvalid, PrefixNotOwned, RecordConflict, RecordFileInvalid, RecordInvalid)
 
 
 class IdentifierPages(Controller):
@@ -69,6 +83,42 @@ class IdentifierPages(Controller):
             form = with_errors(page, fields, error)
             return await _render(page, identifiers, form)
         return page.redirect(f"{IDENTIFIERS_PAGE}?done=registered")
+
+    @post("/upload", permission=Permission.CALL, request_max_body_size=_MAX_FILE)
+    async def upload(
+        self,
+        page: NamedDependency[PageRequest],
+        identifiers: NamedDependency[IdentifierService],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        """Register the rows of a CSV file and show what became of them."""
+        await read_form_fields(request)
+        file = await read_upload(request)
+        try:
+            lines = await asyncio.to_thread(lines_of_csv, b"" if file is None else file.content)
+            results = await identifiers.register(page.actor, page.account_id, lines)
+        except _ERRORS as error:
+            state = with_errors(page, {}, error)
+            return await _render(page, identifiers, state)
+        return await _render(page, identifiers, restored_form(page), results=results)
+
+    @get("/labels.pdf", name="dashboard:identifier-labels")
+    async def download_labels(
+        self,
+        page: NamedDependency[PageRequest],
+        identifiers: NamedDependency[IdentifierService],
+        text: FromQuery[str] = "",
+        after: FromQuery[str | None] = None,
+        symbology: FromQuery[Literal["qr", "datamatrix"]] = "qr",
+    ) -> Response[bytes]:
+        """Return label sheets of the identifiers that contain a text, at most 1,000, as PDF."""
+        rows = await identifiers.list_page(page.account_id, _MAX_LABELS, after, text[:100])
+        records = [record_json(row) for row in rows]
+        names = [one["id"] for one in records]
+        texts = [_public_name(one)[:60] for one in records]
+        content = await identifiers.labels(page.account_id, names, texts, symbology, 3, 8)
+        headers = {"content-disposition": 'attachment; filename="labels.pdf"'}
+        return Response(content, media_type="application/pdf", headers=headers)
 
     @get("/record", name="dashboard:identifier")
     async def show_record(
@@ -111,8 +161,12 @@ async def _render(
     form: FormState,
     text: str = "",
     after: str | None = None,
+    results: Sequence[LineResult] = (),
 ) -> Response[str]:
-    """Render the list; with a form that has errors, the status is 422."""
+    """Render the list; with a form that has errors, the status is 422.
+
+    `results` are those of an uploaded file.
+    """
     account_id = page.account_id
     rows = await identifiers.list_page(account_id, _PER_PAGE + 1, after, text[:100])
     records = [record_json(row) for row in rows[:_PER_PAGE]]
@@ -124,6 +178,14 @@ async def _render(
         text=text,
         more=records[-1]["id"] if len(rows) > _PER_PAGE else None,
         is_first=after is None,
+        after=after,
+        wrong_rows=[
+            (one.number + 1, one.id, with_errors(page, {}, one.error).error)
+            for one in results
+            if one.error is not None
+        ][:_MAX_SHOWN],
+        has_results=bool(results),
+        result_counts=Counter(one.status for one in results),
         done=page.request.query_params.get("done"),
         form=form,
         may=page.viewer.has_permission(Permission.CALL),
@@ -133,7 +195,12 @@ async def _render(
 async def _name_of(identifiers: IdentifierService, page: PageRequest, name: str) -> str:
     """Return the public field `name` of a record, empty if it has none."""
     rows = await identifiers.versions(page.account_id, name)
-    shown = record_json(rows[0])["fields"].get("name", {})
+    return _public_name(record_json(rows[0]))
+
+
+def _public_name(record: Mapping[str, Any]) -> str:
+    """Return the public field `name` of a record, empty if it has none."""
+    shown = record["fields"].get("name", {})
     return shown.get("value", "") if shown.get("access") == "public" else ""
 
 

@@ -39,17 +39,20 @@ def read_series(
         if element.id_short == "Metadata" and isinstance(element, aas.SubmodelElementCollection):
             for record in element.value or ():
                 if semantics(record) == SERIES_RECORD or record.id_short == "Record":
-                    yield from _points(record, asset, units, notes)
+                    yield from read_record(record, asset, units, notes)
         elif isinstance(element, aas.SubmodelElementCollection):
             for segment in element.value or ():
                 if not segment.id_short or not segment.id_short.startswith("LinkedSegment"):
                     notes.add(NoteCode.ELEMENT_SKIPPED, f"{element.id_short}.{segment.id_short}")
 
 
-def _points(
-    record: aas.SubmodelElement, asset: str, units: Mapping[str, str], notes: NoteCollector
+def read_record(
+    record: aas.SubmodelElement,
+    asset: str | None,
+    units: Mapping[str, str],
+    notes: NoteCollector,
 ) -> Iterator[Point]:
-    """Yield the points of a record; its time is none."""
+    """Yield the points of a record, of an asset or of none; the record's time is no point."""
     if not isinstance(record, aas.SubmodelElementCollection):
         return
     for variable in record.value or ():
@@ -61,12 +64,12 @@ def _points(
             notes.add(NoteCode.ELEMENT_SKIPPED, f"Metadata.Record.{variable.id_short}")
 
 
-def _point(variable: aas.Property, asset: str, units: Mapping[str, str]) -> Point:
+def _point(variable: aas.Property, asset: str | None, units: Mapping[str, str]) -> Point:
     """Return the point of a variable."""
     concept = semantics(variable)
     unit = stated_unit(variable) or units.get(concept, "")
     return Point(
-        extension(variable, "tag") or f"{asset}.{variable.id_short}",
+        extension(variable, "tag") or ".".join(filter(None, (asset, variable.id_short))),
         extension(variable, "name") or preferred_text(variable.display_name),
         asset,
         from_text(unit),

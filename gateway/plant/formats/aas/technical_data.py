@@ -58,11 +58,11 @@ def _properties(asset: Asset) -> aas.SubmodelElementCollection:
     names = IdShorts()
     elements: list[aas.SubmodelElement] = []
     for name, value in asset.properties.items():
-        elements.append(_property(names.add(name), name, value))
+        elements.append(build_property(names.add(name), name, value))
     return collection("TechnicalProperties", elements, TECHNICAL_PROPERTIES)
 
 
-def _property(short: str, name: str, value: Property) -> aas.Property:
+def build_property(short: str, name: str, value: Property) -> aas.Property:
     """Return a property with a text, its unit and the id of its definition."""
     return aas.Property(
         aas.DataTypeDefXSD.STRING,

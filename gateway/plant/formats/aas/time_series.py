@@ -54,7 +54,7 @@ def build_time_series(
     )
     names = IdShorts("Time")
     record: list[aas.SubmodelElement] = [time]
-    record += [_variable(names.add(point.tag), point) for point in points]
+    record += [build_variable(names.add(point.tag), point) for point in points]
     metadata: list[aas.SubmodelElement] = [
         multi_language("Name", asset.name or asset.code, SERIES_NAME),
         collection("Record", record, SERIES_RECORD),
@@ -83,7 +83,7 @@ def _segments(points: Sequence[Point], readings_url: str) -> list[aas.SubmodelEl
     return segments
 
 
-def _variable(short: str, point: Point) -> aas.Property:
+def build_variable(short: str, point: Point) -> aas.Property:
     """Return the variable of a record that holds the values of a point."""
     concept = point.concept
     return aas.Property(

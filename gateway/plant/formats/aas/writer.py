@@ -6,6 +6,7 @@ import aas_core3.jsonization as jsonization
 import aas_core3.types as aas
 
 from gateway.plant.assets.values import PlantModel
+from gateway.plant.formats.aas.graph_parts import build_graph_parts
 from gateway.plant.formats.aas.identifiers import Namespace
 from gateway.plant.formats.aas.package import AASX_MEDIA_TYPE, write_package
 from gateway.plant.formats.aas.shells import DEFAULT_READINGS_URL, PlantShells
@@ -46,14 +47,8 @@ def _environment(
     for asset in assets:
         if shells.has_incomplete_nameplate(asset):
             notes.add(NoteCode.NAMEPLATE_INCOMPLETE, asset.code)
-    for point in model.points:
-        if point.asset is None:
-            notes.add(NoteCode.ELEMENT_SKIPPED, point.tag)
-    for entity in model.entities:
-        notes.add(NoteCode.ENTITY_SKIPPED, f"{entity.kind} {entity.code}")
-    for relation in model.relations:
-        notes.add(NoteCode.RELATION_SKIPPED, relation.predicate)
     submodels = [submodel for asset in assets for submodel in shells.submodels(asset)]
+    submodels += build_graph_parts(model, namespace)
     environment = aas.Environment(
         [shells.shell(asset) for asset in assets] or None, submodels or None
     )

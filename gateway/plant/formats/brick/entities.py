@@ -99,6 +99,16 @@ def _properties(triples: Triples, entity: Resource, notes: NoteCollector) -> Map
     return properties
 
 
+def read_own_properties(
+    triples: Triples, entity: Resource, notes: NoteCollector
+) -> Mapping[str, Property]:
+    """Return the properties of an entity that are in terms of our own."""
+    properties: dict[str, Property] = {}
+    for node in triples.resources(entity, f"{PLANT}property"):
+        _add_property(properties, triples, node, f"{PLANT}property", notes)
+    return properties
+
+
 def _add_property(
     properties: dict[str, Property],
     triples: Triples,

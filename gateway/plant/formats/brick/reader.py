@@ -15,6 +15,7 @@ from gateway.plant.assets.values import (
 )
 from gateway.plant.formats.brick.entities import read_asset, read_point
 from gateway.plant.formats.brick.graph import Resource, Triples, read_triples
+from gateway.plant.formats.brick.graph_parts import read_entities, read_relations
 from gateway.plant.formats.brick.naming import unique_names
 from gateway.plant.formats.brick.terms import (
     BRICK,
@@ -76,8 +77,11 @@ def read_brick(content: bytes, limits: FormatLimits = DEFAULT_LIMITS) -> Importe
             read_point(triples, point, tag, entities.assets.get(owners.get(point, point)), notes)
             for point, tag in entities.points.items()
         ),
-        (),
-        _relations(entities, used_by_points | used_by_parents),
+        tuple(read_entities(triples, notes)),
+        (
+            *_relations(entities, used_by_points | used_by_parents),
+            *read_relations(triples, notes),
+        ),
     )
     _note_skipped(triples, notes)
     return ImportedModel(model, notes.notes())

@@ -1,6 +1,6 @@
 """Export as a Brick model in Turtle."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pyoxigraph
@@ -9,12 +9,18 @@ from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 from gateway.plant.assets.values import (
     Asset,
     DataType,
+    Entity,
     Node,
     NodeKind,
     PlantModel,
     Point,
     Property,
     Relation,
+)
+from gateway.plant.formats.brick.graph_parts import (
+    entity_iri,
+    entity_triples,
+    relation_triples,
 )
 from gateway.plant.formats.brick.terms import (
     ASSET_PREFIX,
@@ -33,7 +39,7 @@ from gateway.plant.formats.brick.terms import (
     usual_level,
 )
 from gateway.plant.formats.numbers import number_text, read_number
-from gateway.plant.formats.results import ExportedFile, NoteCode, NoteCollector
+from gateway.plant.formats.results import ExportedFile
 from gateway.plant.formats.units import to_qudt
 
 MEDIA_TYPE = "text/turtle; charset=utf-8"
@@ -56,17 +62,14 @@ def write_brick(model: PlantModel) -> ExportedFile:
     """Return the model as Turtle.
 
     Brick has terms for the hierarchy, points, classes, units, the identifiers of time series and
-    some relations. The rest has terms of our own, which other tools ignore. Other entities and
-    relations are left out and noted.
+    some relations. The rest has terms of our own, which other tools ignore.
     """
-    notes = NoteCollector()
     triples = [triple for asset in model.assets for triple in _asset(asset)]
     triples += [triple for point in model.points for triple in _point(point)]
-    triples += _relations(model, notes)
-    for entity in model.entities:
-        notes.add(NoteCode.ENTITY_SKIPPED, f"{entity.kind} {entity.code}")
+    triples += [triple for relation in model.relations for triple in _relation(relation)]
+    triples += [triple for entity in model.entities for triple in _entity(entity)]
     content = pyoxigraph.serialize(triples, format=pyoxigraph.RdfFormat.TURTLE, prefixes=_PREFIXES)
-    return ExportedFile(content or b"", MEDIA_TYPE, notes.notes())
+    return ExportedFile(content or b"", MEDIA_TYPE, ())
 
 
 def _iri(prefix: str, key: str) -> NamedNode:
@@ -104,13 +107,21 @@ def _asset(asset: Asset) -> Iterator[Triple]:
 
 def _property(subject: NamedNode, name: str, value: Property) -> Iterator[Triple]:
     """Return the statements of a property, with Brick's own term if it has one."""
+    if not value.semantic_id.startswith(BRICK):
+        yield from _own_property(subject, name, value)
+        return
     node = BlankNode()
-    if value.semantic_id.startswith(BRICK):
-        yield Triple(subject, NamedNode(value.semantic_id), node)
-    else:
-        yield Triple(subject, NamedNode(f"{PLANT}property"), node)
-        yield from _own(node, "name", name)
-        yield from _own(node, "semanticId", value.semantic_id)
+    yield Triple(subject, NamedNode(value.semantic_id), node)
+    yield Triple(node, _brick("value"), _literal(value.value))
+    yield from _unit(node, value.unit)
+
+
+def _own_property(subject: NamedNode, name: str, value: Property) -> Iterator[Triple]:
+    """Return the statements of a property with a term of our own."""
+    node = BlankNode()
+    yield Triple(subject, NamedNode(f"{PLANT}property"), node)
+    yield from _own(node, "name", name)
+    yield from _own(node, "semanticId", value.semantic_id)
     yield Triple(node, _brick("value"), _literal(value.value))
     yield from _unit(node, value.unit)
 
@@ -167,20 +178,21 @@ def _reference(subject: NamedNode, tag: str) -> Iterator[Triple]:
     yield Triple(node, NamedNode(f"{REF}hasTimeseriesId"), Literal(tag))
 
 
-def _relations(model: PlantModel, notes: NoteCollector) -> Iterable[Triple]:
-    """Return the statements of the relations for which Brick has a property."""
-    triples = []
-    for relation in model.relations:
-        name, subject, value = (
-            _NAMES.get(relation.predicate),
-            _node(relation.subject),
-            _node(relation.object),
-        )
-        if name and subject and value and _is_allowed(relation):
-            triples.append(Triple(subject, _brick(name), value))
-        else:
-            notes.add(NoteCode.RELATION_SKIPPED, relation.predicate)
-    return triples
+def _relation(relation: Relation) -> Iterator[Triple]:
+    """Return the statements of a relation, with Brick's own property if it has one."""
+    name = _NAMES.get(relation.predicate)
+    subject, value = _node(relation.subject), _node(relation.object)
+    if name and subject and value and _is_allowed(relation):
+        yield Triple(subject, _brick(name), value)
+    else:
+        yield from relation_triples(relation)
+
+
+def _entity(entity: Entity) -> Iterator[Triple]:
+    """Return the statements about an entity."""
+    yield from entity_triples(entity)
+    for name, value in entity.properties.items():
+        yield from _own_property(entity_iri(entity), name, value)
 
 
 def _is_allowed(relation: Relation) -> bool:

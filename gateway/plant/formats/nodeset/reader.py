@@ -11,10 +11,17 @@ from gateway.plant.assets.values import (
     PlantModel,
     Point,
     Property,
+    Relation,
 )
 from gateway.plant.formats.hierarchy import fit_levels
 from gateway.plant.formats.limits import DEFAULT_LIMITS, FormatLimits
 from gateway.plant.formats.nodeset.document import UaNode, read_nodes
+from gateway.plant.formats.nodeset.graph_parts import (
+    FoundEntity,
+    find_entity,
+    is_predicate,
+    read_relation,
+)
 from gateway.plant.formats.nodeset.terms import (
     COMPONENTS,
     CONTAINER_NAMES,
@@ -38,6 +45,8 @@ class _Found:
 
     assets: list["_FoundAsset"] = field(default_factory=list)
     points: list[tuple[Point, "_FoundAsset | None"]] = field(default_factory=list)
+    entities: list[FoundEntity] = field(default_factory=list)
+    relations: list[Relation] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +71,7 @@ class _Place:
 
     asset: _FoundAsset | None
     path: str
+    entity: FoundEntity | None = None
     container: str = ""
     in_variable: bool = False
 
@@ -75,12 +85,18 @@ def read_nodeset(content: bytes, limits: FormatLimits = DEFAULT_LIMITS) -> Impor
     tree = InstanceTree(read_nodes(content, limits))
     found = _walk(tree, limits, notes)
     for node in tree.definitions():
+        if is_predicate(node.node_id):
+            continue
         is_method = node.kind == "UAMethod"
         notes.add(NoteCode.ELEMENT_SKIPPED if is_method else NoteCode.TYPE_DEFINITION, node.name)
     _choose_codes(found.assets, notes)
-    return ImportedModel(
-        PlantModel(_assets(found.assets, notes), _points(found.points, notes)), notes.notes()
+    model = PlantModel(
+        _assets(found.assets, notes),
+        _points(found.points, notes),
+        tuple(one.entity() for one in found.entities),
+        tuple(found.relations),
     )
+    return ImportedModel(model, notes.notes())
 
 
 def _walk(tree: InstanceTree, limits: FormatLimits, notes: NoteCollector) -> _Found:
@@ -95,6 +111,7 @@ def _walk(tree: InstanceTree, limits: FormatLimits, notes: NoteCollector) -> _Fo
         seen.add(node.node_id)
         limits.check_depth(depth)
         path = f"{place.path}/{node.name}".lstrip("/")
+        _add_relations(found, node, notes)
         if node.kind == _VARIABLE:
             _add_variable(tree, found, kind, node, replace(place, path=path), notes)
             below = _Place(place.asset, path, in_variable=True)
@@ -106,12 +123,19 @@ def _walk(tree: InstanceTree, limits: FormatLimits, notes: NoteCollector) -> _Fo
 
 
 def _add_object(found: _Found, node: UaNode, path: str, place: _Place) -> _Place:
-    """Add the asset of an object unless it is a container. Returns the place below it."""
+    """Add the asset or entity of an object unless it is a container.
+
+    Returns the place below it.
+    """
+    entity = find_entity(node.stated)
+    if entity is not None:
+        found.entities.append(entity)
+        return _Place(None, path, entity)
     is_container = type_of(node) in CONTAINER_TYPES or (
         place.asset is not None and node.name in CONTAINER_NAMES
     )
     if is_container and "code" not in node.stated:
-        return _Place(place.asset, path, node.name)
+        return _Place(place.asset, path, container=node.name)
     level = AssetLevel.COMPONENT if place.container == COMPONENTS else AssetLevel.EQUIPMENT
     stated = node.stated.get("level", "")
     asset = _FoundAsset(
@@ -132,25 +156,36 @@ def _add_variable(
     """Add the point or property of a variable at the place's path, reached by a reference."""
     if kind == HAS_PROPERTY or place.container == "Identification":
         if not place.in_variable:
-            _add_property(node, place.asset, notes)
+            _add_property(node, place, notes)
     elif node.data_type in DATA_TYPES and node.is_scalar:
         found.points.append((_point(tree, node, place.path), place.asset))
     else:
         notes.add(NoteCode.ELEMENT_SKIPPED, place.path)
 
 
-def _add_property(node: UaNode, asset: _FoundAsset | None, notes: NoteCollector) -> None:
-    """Add a property to the asset above it."""
-    text = text_of(node.value)
-    if asset is None or not text:
+def _add_relations(found: _Found, node: UaNode, notes: NoteCollector) -> None:
+    """Add the relations that our own exports state."""
+    for stated in node.relations:
+        relation = read_relation(stated)
+        if relation is None:
+            notes.add(NoteCode.RELATION_SKIPPED, node.name)
+        else:
+            found.relations.append(relation)
+
+
+def _add_property(node: UaNode, place: _Place, notes: NoteCollector) -> None:
+    """Add a property to the asset or entity above it."""
+    text, asset = text_of(node.value), place.asset
+    owner = place.entity or asset
+    if owner is None or not text:
         notes.add(NoteCode.ELEMENT_SKIPPED, node.name)
-    elif node.name == PRODUCT_URI:
+    elif asset is not None and node.name == PRODUCT_URI:
         asset.global_id = text
     else:
         stated = node.stated
         semantic_id = stated.get("semanticId", NAMEPLATE_IDS.get(node.name, ""))
         name = stated.get("name", node.name)
-        asset.properties[name] = Property(text, stated.get("unit", ""), semantic_id)
+        owner.properties[name] = Property(text, stated.get("unit", ""), semantic_id)
 
 
 def _point(tree: InstanceTree, node: UaNode, path: str) -> Point:

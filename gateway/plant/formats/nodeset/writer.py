@@ -1,11 +1,27 @@
 """Export as an OPC UA NodeSet2 file, which a server can load below its Objects folder."""
 
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement
 
-from gateway.plant.assets.values import Asset, DataType, PlantModel, Point, Property
+from gateway.plant.assets.values import (
+    Asset,
+    DataType,
+    Entity,
+    Node,
+    NodeKind,
+    PlantModel,
+    Point,
+    Property,
+)
+from gateway.plant.formats.nodeset.graph_parts import (
+    Relations,
+    add_relations,
+    node_id,
+    reference_type,
+)
+from gateway.plant.formats.nodeset.serialization import NodeSetFile
 from gateway.plant.formats.nodeset.terms import (
     ANALOG_UNIT_RANGE_TYPE,
     ANALOG_UNIT_TYPE,
@@ -37,33 +53,63 @@ MEDIA_TYPE = "application/xml"
 _UNECE = "http://www.opcfoundation.org/UA/units/un/cefact"
 _DATA_TYPES = {DataType.NUMBER: "i=11", DataType.BOOLEAN: "i=1", DataType.TEXT: "i=12"}
 _STRING = "i=12"
+Item = TypeVar("Item")
 
 
 def write_nodeset(model: PlantModel, namespace: str = PLANT) -> ExportedFile:
     """Return the model as a NodeSet2 file with one namespace of this URI.
 
-    What OPC UA has no place for is in extensions of the nodes, which other tools ignore. Relations,
-    other entities and points without an asset's place are noted where they are left out.
+    What OPC UA has no place for is in extensions of the nodes, which other tools ignore. Relations
+    whose subject is not in the model are left out and noted.
     """
     notes = NoteCollector()
-    root = Element(f"{{{NODESET}}}UANodeSet")
-    _child(_child(root, "NamespaceUris"), "Uri", namespace)
-    models = _child(root, "Models")
-    SubElement(models, f"{{{NODESET}}}Model", {"ModelUri": namespace})
-    for asset in _parents_first(model.assets):
-        _add_asset(root, asset)
-    for point in model.points:
-        _add_point(root, point)
-    for entity in model.entities:
-        notes.add(NoteCode.ENTITY_SKIPPED, f"{entity.kind} {entity.code}")
+    known = {Node(NodeKind.ASSET, one.code) for one in model.assets}
+    known |= {Node(NodeKind.POINT, one.tag) for one in model.points}
+    known |= {Node(NodeKind(one.kind.value), one.code) for one in model.entities}
     for relation in model.relations:
-        notes.add(NoteCode.RELATION_SKIPPED, relation.predicate)
-    for prefix, uri in (("", NODESET), ("uax", TYPES), ("plant", PLANT)):
-        ElementTree.register_namespace(prefix, uri)
-    # Some importers overlook structures without white space in them.
-    ElementTree.indent(root, "")
-    content = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return ExportedFile(content, MEDIA_TYPE, notes.notes())
+        if relation.subject not in known:
+            notes.add(NoteCode.RELATION_SKIPPED, relation.predicate)
+    relations = Relations.of(model.relations, known.__contains__)
+    file = NodeSetFile()
+    for element in _head(namespace, relations):
+        file.add(element)
+    for nodes in _nodes(model, relations):
+        for element in nodes:
+            file.add(element)
+    return ExportedFile(file.content(), MEDIA_TYPE, notes.notes())
+
+
+def _head(namespace: str, relations: Relations) -> Iterator[Element]:
+    """Yield what comes before the nodes of the plant."""
+    uris = Element(f"{{{NODESET}}}NamespaceUris")
+    _child(uris, "Uri", namespace)
+    yield uris
+    models = Element(f"{{{NODESET}}}Models")
+    SubElement(models, f"{{{NODESET}}}Model", {"ModelUri": namespace})
+    yield models
+    for predicate in relations.predicates:
+        yield reference_type(predicate)
+
+
+def _nodes(model: PlantModel, relations: Relations) -> Iterator[Element]:
+    """Yield, for each asset, point and entity, an element with its node and those below it."""
+    for asset in _parents_first(model.assets):
+        yield _related(_add_asset, asset, Node(NodeKind.ASSET, asset.code), relations)
+    for point in model.points:
+        yield _related(_add_point, point, Node(NodeKind.POINT, point.tag), relations)
+    for entity in model.entities:
+        node = Node(NodeKind(entity.kind.value), entity.code)
+        yield _related(_add_entity, entity, node, relations)
+
+
+def _related(
+    add: Callable[[Element, Item], None], item: Item, node: Node, relations: Relations
+) -> Element:
+    """Return the nodes of an item below an element, the first with its relations."""
+    holder = Element("nodes")
+    add(holder, item)
+    add_relations(holder[0], relations.by_subject.get(node, ()))
+    return holder
 
 
 def _parents_first(assets: tuple[Asset, ...]) -> list[Asset]:
@@ -104,6 +150,17 @@ def _add_asset(root: Element, asset: Asset) -> None:
             stated["unit"] = value.unit
         browse_name = f"{name}_" if name == PRODUCT_URI else name
         _add_property(root, node_id, browse_name, value, stated)
+
+
+def _add_entity(root: Element, entity: Entity) -> None:
+    """Add the object of an entity, and its properties as variables."""
+    owner = node_id(Node(NodeKind(entity.kind.value), entity.code))
+    stated = {"kind": entity.kind.value, "code": entity.code, "name": entity.name}
+    place = (BASE_OBJECT_TYPE, ORGANIZES, OBJECTS_FOLDER, stated)
+    _node(root, "UAObject", owner, entity.code, entity.name or entity.code, *place)
+    for name, value in entity.properties.items():
+        stated = {"name": name, "semanticId": value.semantic_id, "unit": value.unit}
+        _add_property(root, owner, name, value, stated)
 
 
 def _add_property(

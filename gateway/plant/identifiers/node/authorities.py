@@ -74,11 +74,24 @@ async def _require_free(session: AsyncSession, prefix: Prefix, account_id: UUID 
             raise PrefixTaken(f"`{row.prefix}` belongs to another account.", param="prefix")
 
 
-async def list_authorities(session: AsyncSession, sealer: Sealer) -> Sequence[OwnAuthority]:
-    """Return the prefixes of this node, longest first."""
-    rows = await session.scalars(select(NodeAuthority))
-    own = [_own(row, sealer) for row in rows]
-    return sorted(own, key=lambda one: (-len(one.authority.prefix.text), one.authority.prefix.text))
+class OwnAuthorities:
+    """Reads the prefixes of this node; each key is decrypted once."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._keys: dict[bytes, Key] = {}
+
+    async def read(self, session: AsyncSession) -> Sequence[OwnAuthority]:
+        """Return the prefixes of this node, longest first."""
+        rows = (await session.scalars(select(NodeAuthority))).all()
+        keys = self._keys
+        self._keys = {
+            row.sealed_key: keys.get(row.sealed_key) or _open_key(row, self._sealer) for row in rows
+        }
+        own = [_own(row, self._keys[row.sealed_key]) for row in rows]
+        return sorted(
+            own, key=lambda one: (-len(one.authority.prefix.text), one.authority.prefix.text)
+        )
 
 
 async def get_authority(session: AsyncSession, sealer: Sealer, prefix: Prefix) -> OwnAuthority:
@@ -86,7 +99,7 @@ async def get_authority(session: AsyncSession, sealer: Sealer, prefix: Prefix) -
     row = await session.get(NodeAuthority, prefix.text)
     if row is None:
         raise PrefixNotOwned(f"This node has no key for `{prefix.text}`.", param="prefix")
-    return _own(row, sealer)
+    return _own(row, _open_key(row, sealer))
 
 
 async def account_authorities(
@@ -94,7 +107,7 @@ async def account_authorities(
 ) -> Sequence[OwnAuthority]:
     """Return the prefixes under which an account registers identifiers."""
     query = select(NodeAuthority).where(col(NodeAuthority.account_id) == account_id)
-    return [_own(row, sealer) for row in await session.scalars(query)]
+    return [_own(row, _open_key(row, sealer)) for row in await session.scalars(query)]
 
 
 async def accept_chain(
@@ -227,11 +240,15 @@ def _root(entry: Mapping[str, Any]) -> Authority:
     )
 
 
-def _own(row: NodeAuthority, sealer: Sealer) -> OwnAuthority:
-    """Return the authority of a row with its key."""
-    prefix = Prefix(row.prefix)
-    jwk = msgspec.json.decode(sealer.open_bytes(row.sealed_key, _purpose(prefix)))
-    return OwnAuthority(Authority(prefix, load_key(jwk)), tuple(row.chain), row.account_id)
+def _own(row: NodeAuthority, key: Key) -> OwnAuthority:
+    """Return the authority of a row."""
+    return OwnAuthority(Authority(Prefix(row.prefix), key), tuple(row.chain), row.account_id)
+
+
+def _open_key(row: NodeAuthority, sealer: Sealer) -> Key:
+    """Return the decrypted key of a row."""
+    jwk = msgspec.json.decode(sealer.open_bytes(row.sealed_key, _purpose(Prefix(row.prefix))))
+    return load_key(jwk)
 
 
 def _seal(sealer: Sealer, prefix: Prefix, key: Key) -> bytes:

@@ -1,65 +1,106 @@
 """Asks other nodes over HTTP, with bounded time and size and without following redirects."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
 from gateway.plant.identifiers.cache import ExpiringCache
 from gateway.plant.identifiers.codes import Identifier
 from gateway.plant.identifiers.errors import NodeUnreachable, StatementUntrusted
+from gateway.plant.identifiers.node.activity import NodeActivity
 from gateway.plant.identifiers.resolution import NodeAnswer
+from gateway.upstream.http1 import (
+    ConnectFailed,
+    Connection,
+    ConnectionBroken,
+    ConnectionPool,
+    Origin,
+    encode_request,
+)
 from infra.clock import Clock
 
 _MAX_BYTES = 512 << 10
 _DOWN_S = 1.0
 _STATUSES = (200, 404)
+_MAX_REQUESTS = 64
+_IDLE_S = 50.0  # below the time for which a node keeps an idle connection
+_MAX_ORIGINS = 1_000
 
 
 class HttpNodeClient:
-    """A client of other nodes. `close` it at the end.
+    """A client of other nodes on kept-alive connections. `close` it at the end.
 
-    A node that did not answer is not asked again for a second, so that its failure does not hold
-    the requests of others for `timeout_s` each.
+    A node that did not answer within `timeout_s` is not asked again for a second, so that its
+    failure does not hold the requests of others for `timeout_s` each.
     """
 
-    def __init__(self, clock: Clock, timeout_s: float = 2.0) -> None:
-        self._http = httpx.AsyncClient(
-            timeout=timeout_s,
-            follow_redirects=False,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-        )
+    def __init__(self, clock: Clock, activity: NodeActivity, timeout_s: float = 2.0) -> None:
+        self._activity = activity
+        self._timeout_s = timeout_s
+        self._pool = ConnectionPool(timeout_s, _IDLE_S)
+        self._slots = asyncio.Semaphore(_MAX_REQUESTS)
         self._down: ExpiringCache[str, bool] = ExpiringCache(1_000, clock.monotonic)
+        self._origins: ExpiringCache[str, Origin] = ExpiringCache(_MAX_ORIGINS, clock.monotonic)
 
     async def ask(self, node: str, identifier: Identifier) -> NodeAnswer:
         """Return what a node answers iteratively. Raises NodeUnreachable, StatementUntrusted."""
         if self._down.get(node):
             raise _unreachable(node)
-        address = f"{node}/v1/resolve?mode=iterative&id={quote(identifier.text, safe='')}"
+        path = f"/v1/resolve?mode=iterative&id={quote(identifier.text, safe='')}"
         try:
-            status, body = await self._get(address)
-        except (httpx.HTTPError, httpx.InvalidURL):
+            async with self._slots, asyncio.timeout(self._timeout_s):
+                status, body = await self._get(node, path)
+        except (ConnectFailed, ConnectionBroken, TimeoutError, ValueError):
             self._down.put(node, value=True, ttl_s=_DOWN_S)
+            self._activity.failed(node)
             raise _unreachable(node) from None
         if status not in _STATUSES:
+            self._activity.failed(node)
             raise _unreachable(node)
+        self._activity.answered(node)
         return _parse(node, status, body)
 
-    async def _get(self, address: str) -> tuple[int, bytes]:
-        """Return status and body of a GET, of at most `_MAX_BYTES`."""
-        async with self._http.stream("GET", address) as response:
-            body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > _MAX_BYTES:
-                    raise StatementUntrusted("A node's answer is too large.")
-            return response.status_code, bytes(body)
+    async def _get(self, node: str, path: str) -> tuple[int, bytes]:
+        """Return status and body of a GET, of at most `_MAX_BYTES`.
+
+        A kept-alive connection that the node closes meanwhile is replaced once.
+        """
+        origin = self._origin(node)
+        request = encode_request(b"GET", origin, path, {}, b"")
+        connection = await self._pool.acquire(origin)
+        if connection.idle_since > 0:
+            try:
+                return await self._exchange(origin, connection, request)
+            except ConnectionBroken:
+                connection = await self._pool.acquire(origin)
+        return await self._exchange(origin, connection, request)
+
+    async def _exchange(
+        self, origin: Origin, connection: Connection, request: bytes
+    ) -> tuple[int, bytes]:
+        """Return status and body of a request. Raises ConnectionBroken, StatementUntrusted."""
+        try:
+            await connection.send(request)
+            body = await connection.read_all(_MAX_BYTES)
+            if body is None:
+                raise StatementUntrusted("A node's answer is too large.")
+            return connection.status, body
+        finally:
+            self._pool.release(origin, connection)
+
+    def _origin(self, node: str) -> Origin:
+        """Return the parsed address of a node. Raises ValueError."""
+        origin = self._origins.get(node)
+        if origin is None:
+            origin = Origin.from_url(node)
+            self._origins.put(node, origin, 3_600)
+        return origin
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        self._pool.close()
 
 
 def _unreachable(node: str) -> NodeUnreachable:

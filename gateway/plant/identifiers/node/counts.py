@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,10 +22,22 @@ class ResolutionCounts:
         self._clock = clock
         self._pending: Counter[str] = Counter()
         self._total: Counter[str] = Counter()
+        self._cache_hits = 0
 
     def count(self, outcome: str) -> None:
         """Count one resolution."""
         self._pending[outcome] += 1
+
+    def count_cached(self, outcome: str) -> None:
+        """Count one resolution that was answered from the cache of responses."""
+        self._pending[outcome] += 1
+        self._cache_hits += 1
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return the number of resolutions since the start, and how many were cached."""
+        total = (self._total + self._pending).total()
+        rate = round(self._cache_hits / total, 4) if total else None
+        return {"resolutions": total, "cache_hits": self._cache_hits, "cache_hit_rate": rate}
 
     async def write(self, database: Database) -> None:
         """Add the pending counts to the rows of today; after an error they stay pending."""
@@ -45,6 +58,8 @@ class ResolutionCounts:
         for outcome, count in sorted((self._total + self._pending).items()):
             labels = f'role="{self._role}",outcome="{outcome}"'
             lines.append(f"maas_node_resolutions_total{{{labels}}} {count}")
+        lines.append("# TYPE maas_node_cache_hits_total counter")
+        lines.append(f'maas_node_cache_hits_total{{role="{self._role}"}} {self._cache_hits}')
         return ("\n".join(lines) + "\n").encode()
 
 

@@ -102,13 +102,17 @@ class NodeService:
     async def refresh_revocations(self) -> bool:
         """Drop what depends on keys that this node has revoked. Returns whether there are new."""
         known = len(self._revoked)
+        await self.local.refresh()
         async with self._database.transaction() as session:
             for own in await self.local.authorities():
                 for token in await revocations(session, own.authority.prefix):
                     kid = verify_revocation(token, own.authority)
                     self.resolver.revoke(kid)
                     self._revoked.add(kid)
-        return len(self._revoked) > known
+        if len(self._revoked) == known:
+            return False
+        self.local.forget()
+        return True
 
 
 def _steps(answer: LocalAnswer) -> tuple[Step, ...]:

@@ -5,13 +5,18 @@ import httpx
 from gateway.identity.roles import Role
 from tests.support.builders import NO_TLS, customer
 from tests.support.dashboard.firm import Firm
-from tests.support.dashboard.looking import looker, words
+from tests.support.dashboard.looking import Looker, looker, words
 from tests.support.plant.epcis import document, event, item, made
 from tests.support.plant.prefixes import assign_prefix
 
 PAGE, API = "/dashboard/identifiers", "/v1/plant/identifiers"
 PUMP = "88.100.5001/PUMP-1"
 FIELDS = "name: 泵 1\ndrawing (partner): D-77\n成本（owner）：1200"
+
+
+async def send_file(who: Looker, content: bytes) -> httpx.Response:
+    files = {"upload": ("records.csv", content)}
+    return await who.http.post(f"{PAGE}/upload", data={"csrf": who.csrf}, files=files)
 
 
 async def test_owner_registers_an_identifier_and_prints_its_label(office: Firm) -> None:
@@ -31,6 +36,29 @@ async def test_owner_registers_an_identifier_and_prints_its_label(office: Firm) 
     assert label.content.startswith(b"%PDF")
     assert (await office.stranger.http.get(f"{PAGE}/record?id={PUMP}")).status_code == 404
     assert (await office.stranger.http.get(f"{PAGE}/label.pdf?id={PUMP}")).status_code == 404
+
+
+async def test_csv_file_is_registered_and_wrong_rows_are_named(office: Firm) -> None:
+    owner = office.owner
+    await assign_prefix(office.gateway, "88.100.5001")
+    head = "id;name;图纸（partner）;Power (kW)"
+    rows = f"{head}\n88.100.5001/A;泵;D-1;7\n\n88.999.1/B;x;;\n88.100.5001/C\n"
+    page = await send_file(owner, rows.encode("gb18030"))
+    shown = words(page.text)
+    assert "2 registered, 0 changed, 0 unchanged, 1 with errors" in shown
+    assert "4 88.999.1/B" in shown
+    record = words(await owner.page(f"{PAGE}/record?id=88.100.5001/A"))
+    assert "图纸 D-1 Partners" in record
+    assert "Power (kW) 7 Everyone" in record
+    assert "1 restricted fields" in words(await owner.page(PAGE))
+    for content in (b"", b"name\nx\n", b'id,a\n"x', b"id,a,a\n", b"\xff\xff"):
+        assert (await send_file(owner, content)).status_code == 422, content
+    labels = await owner.http.get(f"{PAGE}/labels.pdf?text=88.100")
+    assert labels.content.startswith(b"%PDF")
+    assert (await office.stranger.http.get(f"{PAGE}/labels.pdf")).status_code == 400
+    headers = {"content-type": "text/csv; charset=utf-8"}
+    answer = await office.gateway.http.post(API, content=rows.encode(), headers=headers)
+    assert answer.json()["counts"] == {"created": 0, "updated": 0, "unchanged": 2, "error": 1}
 
 
 async def test_api_registers_in_bulk_and_hides_records_from_other_accounts(office: Firm) -> None:

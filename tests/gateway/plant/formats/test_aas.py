@@ -1,7 +1,6 @@
 """Import and export of Asset Administration Shells."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +9,6 @@ from gateway.plant.assets.values import (
     Asset,
     AssetLevel,
     Concept,
-    Entity,
-    EntityKind,
     PlantModel,
     Point,
     Property,
@@ -22,7 +19,7 @@ from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge, NoteCode
 from models.training_data import default_directory
 from tests.support.aas_engine import check_aasx, check_json, findings, messages
-from tests.support.plants import NAMEPLATE, contents, pump_station
+from tests.support.plants import NAMEPLATE, connected_station, contents, pump_station
 
 
 def published(name: str) -> bytes:
@@ -79,18 +76,18 @@ def external(value: str) -> dict[str, Any]:
 class TestExport:
     @pytest.mark.parametrize("write", [write_aas_json, write_aasx])
     def test_exported_model_is_read_back_without_loss(self, write: Any) -> None:
-        model = replace(pump_station(), relations=())
+        model = connected_station()
         read = read_aas(write(model).content)
         assert contents(read.model) == contents(model)
         assert read.notes == ()
 
     def test_test_engine_has_no_findings_in_json(self) -> None:
-        result = check_json(write_aas_json(pump_station()).content)
+        result = check_json(write_aas_json(connected_station()).content)
         assert findings(result) == []
         assert any("Template: DigitalNameplate" in text for text in messages(result))
 
     def test_test_engine_has_no_findings_in_the_package(self) -> None:
-        assert findings(check_aasx(write_aasx(pump_station()).content)) == []
+        assert findings(check_aasx(write_aasx(connected_station()).content)) == []
 
     def test_same_model_gives_the_same_package(self) -> None:
         assert write_aasx(pump_station()).content == write_aasx(pump_station()).content
@@ -116,18 +113,12 @@ class TestExport:
         assert b"TechnicalData" in exported.content
         assert read_aas(exported.content).model.assets == (asset,)
 
-    def test_what_has_no_place_in_a_shell_is_noted(self) -> None:
-        model = replace(
-            pump_station(),
-            points=(Point("free"),),
-            entities=(Entity(EntityKind.MATERIAL, "M"),),
-        )
-        assert {note.code for note in write_aasx(model).notes} == {
-            NoteCode.ELEMENT_SKIPPED,
-            NoteCode.ENTITY_SKIPPED,
-            NoteCode.NAMEPLATE_INCOMPLETE,
-            NoteCode.RELATION_SKIPPED,
-        }
+    def test_malformed_entities_and_relations_are_noted(self) -> None:
+        content = write_aas_json(connected_station()).content
+        damaged = content.replace(b'"value": "failure_mode"', b'"value": "nonsense"')
+        read = read_aas(damaged)
+        assert [note.code for note in read.notes] == [NoteCode.ELEMENT_SKIPPED]
+        assert len(read.model.entities) == len(connected_station().entities) - 1
 
     def test_odd_texts_stay_valid_and_are_read_back(self) -> None:
         properties = {
@@ -259,6 +250,20 @@ class TestBadFiles:
     def test_unreadable_file_is_invalid(self, content: bytes) -> None:
         with pytest.raises(FormatInvalid):
             read_aas(content)
+
+    def test_json_of_countless_values_is_refused_before_it_is_parsed(self) -> None:
+        content = b'{"submodels": [' + b"[]," * 1_000 + b"[]]}"
+        with pytest.raises(FormatTooLarge):
+            read_aas(content, FormatLimits(max_elements=500))
+
+    def test_parts_in_a_cycle_lose_one_parent(self) -> None:
+        assets = tuple(
+            Asset(code, code, AssetLevel.EQUIPMENT, parent)
+            for code, parent in (("A", "B"), ("B", "C"), ("C", "A"))
+        )
+        read = read_aas(write_aas_json(PlantModel(assets)).content)
+        assert NoteCode.CYCLE in {note.code for note in read.notes}
+        assert sum(one.parent is None for one in read.model.assets) == 1
 
     @pytest.mark.parametrize(
         "content", [b"[" * 100_000, b'{"a":' * 5000 + b"1" + b"}" * 5000], ids=["lists", "objects"]

@@ -5,11 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.plant.assets.values import (
-    Asset,
     AssetLevel,
     Concept,
-    Entity,
-    EntityKind,
     Node,
     NodeKind,
     PlantModel,
@@ -21,7 +18,7 @@ from gateway.plant.formats.brick.writer import write_brick
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge, NoteCode
 from models.training_data import default_directory
-from tests.support.plants import BRICK, contents, pump_station
+from tests.support.plants import BRICK, connected_station, contents, pump_station
 
 PREFIXES = """
 @prefix brick: <https://brickschema.org/schema/Brick#> .
@@ -149,9 +146,9 @@ class TestBadFiles:
 
 class TestExport:
     def test_exported_model_is_read_back_without_loss(self) -> None:
-        exported = write_brick(pump_station())
+        exported = write_brick(connected_station())
         read_back = read_brick(exported.content)
-        assert contents(read_back.model) == contents(pump_station())
+        assert contents(read_back.model) == contents(connected_station())
         assert (exported.notes, read_back.notes) == ((), ())
 
     def test_asset_and_point_with_the_same_key_stay_apart(self) -> None:
@@ -159,11 +156,10 @@ class TestExport:
         same = replace(model, points=(replace(model.points[0], tag="P-1"),))
         assert contents(read_brick(write_brick(same).content).model) == contents(same)
 
-    def test_what_has_no_place_in_brick_is_noted(self) -> None:
-        failure = Entity(EntityKind.FAILURE_MODE, "F1")
-        uncertain = replace(pump_station().relations[0], confidence=0.5)
-        model = PlantModel((Asset("A", "A", AssetLevel.EQUIPMENT),), (), (failure,), (uncertain,))
-        assert [note.code for note in write_brick(model).notes] == [
+    def test_malformed_entities_and_relations_are_noted(self) -> None:
+        content = write_brick(connected_station()).content
+        damaged = content.replace(b'"failure_mode"', b'"nonsense"')
+        assert [note.code for note in read_brick(damaged).notes] == [
             NoteCode.ENTITY_SKIPPED,
             NoteCode.RELATION_SKIPPED,
         ]

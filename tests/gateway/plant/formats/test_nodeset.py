@@ -12,7 +12,7 @@ from gateway.plant.formats.nodeset.writer import write_nodeset
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge, NoteCode
 from models.training_data import default_directory
 from tests.gateway.plant.formats.station import document, station
-from tests.support.plants import contents, pump_station
+from tests.support.plants import connected_station, contents, pump_station
 
 BOMB = "<!DOCTYPE x [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'>]>"
 
@@ -105,17 +105,23 @@ class TestBadFiles:
 
 class TestExport:
     def test_exported_model_is_read_back_without_loss(self) -> None:
-        model = replace(pump_station(), relations=())
+        model = connected_station()
         exported = write_nodeset(model)
         read = read_nodeset(exported.content)
         assert contents(read.model) == contents(model)
         assert (exported.notes, read.notes) == ((), ())
 
-    def test_relations_are_noted(self) -> None:
-        notes = write_nodeset(pump_station()).notes
+    def test_relation_without_its_subject_is_noted(self) -> None:
+        notes = write_nodeset(replace(pump_station(), assets=())).notes
         assert [(note.code, note.subjects) for note in notes] == [
             (NoteCode.RELATION_SKIPPED, ("feeds",))
         ]
+
+    def test_malformed_relation_is_noted(self) -> None:
+        content = write_nodeset(connected_station()).content
+        read = read_nodeset(content.replace(b'targetKind="material"', b'targetKind="gold"'))
+        assert [note.code for note in read.notes] == [NoteCode.RELATION_SKIPPED]
+        assert len(read.model.relations) == len(connected_station().relations) - 1
 
     def test_instances_of_another_tool_are_read_back_without_loss(self, model: PlantModel) -> None:
         assert contents(read_nodeset(write_nodeset(model).content).model) == contents(model)

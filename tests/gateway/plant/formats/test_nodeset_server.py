@@ -4,7 +4,7 @@ import pytest
 from asyncua import Client, Server, ua
 
 from gateway.plant.formats.nodeset.writer import write_nodeset
-from tests.support.plants import pump_station
+from tests.support.plants import connected_station
 
 
 @pytest.mark.usefixtures("network")
@@ -13,7 +13,7 @@ async def test_server_loads_an_exported_nodeset_and_a_client_browses_it() -> Non
     await server.init()
     server.set_endpoint("opc.tcp://127.0.0.1:0")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-    content = write_nodeset(pump_station()).content
+    content = write_nodeset(connected_station()).content
     await server.import_xml(xmlstring=content.decode())
     async with server:
         port = server.bserver._server.sockets[0].getsockname()[1]

@@ -270,6 +270,16 @@ class TestAccess:
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "identifier_access_denied"
 
+    async def test_answer_to_a_partner_is_not_served_to_others(self, chain: Chain) -> None:
+        own = chain.enterprise.own
+        assert own is not None
+        now = chain.clock.now()
+        token = issue_access_token(own.authority, Access.OWNER, "Me", now + timedelta(hours=1), now)
+        assert (await chain.enterprise.resolve(PUMP, token=token)).json()["disclosures"]
+        for node in (chain.enterprise, chain.industry, chain.resolver):
+            for _ in range(2):
+                assert (await node.resolve(PUMP)).json()["disclosures"] == []
+
     async def test_bulk_registration_is_idempotent_with_partial_errors(self, chain: Chain) -> None:
         own = chain.enterprise.own
         assert own is not None
@@ -312,6 +322,21 @@ class TestOperation:
         }
         metrics = await chain.resolver.http.get("/metrics")
         assert 'maas_node_resolutions_total{role="enterprise",outcome="resolved"} 2' in metrics.text
+
+    async def test_status_shows_cache_hits_peers_and_errors(self, chain: Chain) -> None:
+        for _ in range(4):
+            await chain.resolver.resolve(PUMP)
+        await chain.enterprise.stop()
+        assert (await chain.resolver.resolve("88.100.5001/NEW")).status_code == 503
+        status = (await chain.resolver.http.get("/v1/node")).json()
+        assert (status["resolutions"], status["cache_hits"]) == (5, 3)
+        assert status["cache_hit_rate"] == 0.6
+        reachable = {one["node"]: one["reachable"] for one in status["peers"]}
+        assert reachable == {
+            chain.national.url: True, chain.industry.url: True, chain.enterprise.url: False,
+        }  # fmt: skip
+        assert [one["code"] for one in status["errors"]] == ["identifier_node_unreachable"]
+        assert "NEW" not in str(status)
 
     async def test_status_shows_prefixes_without_private_keys(self, chain: Chain) -> None:
         status = (await chain.industry.http.get("/v1/node")).json()
