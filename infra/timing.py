@@ -9,7 +9,15 @@ from types import MappingProxyType
 
 # Work that takes minutes to hours, or is due at an hour of a day.
 _QUEUE_POLL_S: Mapping[str, float] = MappingProxyType(
-    {"agents": 1.0, "batches": 5.0, "comparisons": 5.0, "evaluations": 5.0, "retraining": 15.0}
+    {
+        "agents": 1.0,
+        "alignment": 5.0,
+        "batches": 5.0,
+        "comparisons": 5.0,
+        "evaluations": 5.0,
+        "event_subscriptions": 5.0,
+        "retraining": 15.0,
+    }
 )
 
 

@@ -101,6 +101,20 @@ class DecisionCosts:
 
 
 @dataclass(frozen=True, slots=True)
+class CurrentComparison:
+    """The version in use and the new one on held-out examples that neither was trained on.
+
+    current, adapted: their scores in the metric of the Score. improvement: confidence interval of
+    how much better the new version is. examples: number of the held-out examples.
+    """
+
+    current: float
+    adapted: float
+    improvement: tuple[float, float]
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """The metric of base and fine-tuned variant on held-out examples.
 
@@ -109,6 +123,7 @@ class Score:
     confidence interval of how much better the variant is, positive where it is better; None if not
     computed. `decision` is what decisions by the customer's costs cost; None without costs.
     `ready_made` compares the variant with a ready-made model; None if the customer named none.
+    `current` compares it with the version in use; None if the file does not say what that learned.
     """
 
     metric: str
@@ -119,6 +134,7 @@ class Score:
     improvement: tuple[float, float] | None = None
     decision: DecisionCosts | None = None
     ready_made: ReadyMadeScore | None = None
+    current: CurrentComparison | None = None
 
     @property
     def worse(self) -> bool:

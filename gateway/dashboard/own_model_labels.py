@@ -85,6 +85,7 @@ OWN_MODEL_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "week": gettext_noop("Every week"),
             "month": gettext_noop("Every month"),
             "drift": gettext_noop("On significant drift"),
+            "confirmations": gettext_noop("After enough confirmed mappings of plant points"),
         },
         "retraining": {
             "started": gettext_noop("Running"),

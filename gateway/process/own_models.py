@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateway.alignment.batches import AlignmentCalls
+from gateway.alignment.runner import AlignmentDependencies, AlignmentRunner
 from gateway.evaluations.comparisons.contenders import ContenderPlanner
 from gateway.evaluations.comparisons.offers import ComparisonOffers
 from gateway.evaluations.comparisons.runner import ComparisonDependencies, ComparisonRunner
@@ -28,6 +30,7 @@ class OwnModelParts:
     comparison_offers: ComparisonOffers
     shadow_calls: ShadowCalls
     retraining_runner: RetrainingRunner
+    alignment_runner: AlignmentRunner
 
 
 def build_own_models(
@@ -65,6 +68,18 @@ def build_own_models(
             timing=shared.timing,
         )
     )
+    alignment = AlignmentRunner(
+        AlignmentDependencies(
+            clock=clock,
+            database=database,
+            heartbeat=shared.heartbeat,
+            authenticator=stages.authenticator,
+            calls=AlignmentCalls(PipelineClient(pipeline, clock), database),
+            retraining=retraining,
+            metrics=shared.metrics.own_models,
+            timing=shared.timing,
+        )
+    )
     return OwnModelParts(
         fine_tuning_runner=fine_tuning_runner,
         offers=offers,
@@ -72,4 +87,5 @@ def build_own_models(
         comparison_offers=ComparisonOffers(database, quotes, planner),
         shadow_calls=stages.shadow_calls,
         retraining_runner=retraining,
+        alignment_runner=alignment,
     )

@@ -27,6 +27,8 @@ from models.catalog import Meter
 
 # A training on more rows takes longer: it must be covered with this much to spare.
 _MARGIN = 2
+# What a first training on confirmed mappings must be able to take: 3,000 tags take 30 s.
+_FIRST_TRAINING_S = 60
 
 
 class NothingToTrain(AppError):
@@ -52,10 +54,17 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The file to train on, and the job that trained the current version."""
+    """The file to train on, and the job that trained the current version; None for the first."""
 
     file_id: UUID
-    job: Adaptation
+    job: Adaptation | None
+
+    @property
+    def likely_s(self) -> int | None:
+        """How long the training takes at most, as far as that is known."""
+        if self.job is None:
+            return _FIRST_TRAINING_S
+        return None if self.job.seconds is None else max(1, self.job.seconds) * _MARGIN
 
 
 class RetrainingPlanner:
@@ -86,8 +95,7 @@ class RetrainingPlanner:
         principal = self._authenticator.require_active(key)
         request = _request_of(schedule, source)
         headers = {b"x-max-cost": nano_text(left).encode()}
-        likely = None if source.job.seconds is None else max(1, source.job.seconds) * _MARGIN
-        offer = await self._offers.create_offer(principal, request, headers, likely)
+        offer = await self._offers.create_offer(principal, request, headers, source.likely_s)
         price = principal.model_prices[schedule.base].prices[Meter.ADAPTATION_SECONDS]
         return TrainingPlan(principal, request, offer, price * offer.seconds)
 
@@ -95,7 +103,7 @@ class RetrainingPlanner:
 async def _find_source(session: AsyncSession, schedule: RetrainingSchedule) -> _Source:
     """Return the file of a schedule and the job of the current version. Raises NothingToTrain."""
     job = await find_current_job(session, schedule)
-    if job is None:
+    if job is None and schedule.every != RetrainingTrigger.CONFIRMATIONS:
         raise NothingToTrain("model_not_found", "The model was deleted.")
     file_id = await _find_file_id(session, schedule)
     if file_id is None:
@@ -141,7 +149,7 @@ async def _find_last_job(session: AsyncSession, schedule: RetrainingSchedule) ->
 
 def _request_of(schedule: RetrainingSchedule, source: _Source) -> JobRequest:
     """Return the job's request, with the settings by which the current version was trained."""
-    settings = source.job.settings
+    settings = {} if source.job is None else source.job.settings
     sensitivity = settings.get(SENSITIVITY)
     return JobRequest(
         model=schedule.base,

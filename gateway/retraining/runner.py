@@ -27,13 +27,14 @@ from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.registry.variants import ACTIVATE, find_live_version_of_job, public_id
 from gateway.retraining.planning import NothingToTrain, RetrainingPlanner, TrainingPlan
 from gateway.retraining.schedules import RUN_ID_PREFIX, claim_trigger, find_current_job, find_due
-from gateway.retraining.verdict import is_better
+from gateway.retraining.verdict import is_better, is_not_worse
 from gateway.tables import (
     Adaptation,
     AdaptationStatus,
     RetrainingRun,
     RetrainingSchedule,
     RetrainingStatus,
+    RetrainingTrigger,
 )
 from infra import ids
 from infra.clock import Clock
@@ -195,8 +196,8 @@ class RetrainingRunner(Poller):
         run.version, current = version.version, await find_current_job(session, schedule)
         if version.current:
             run.status = RetrainingStatus.ACTIVATED
-        elif not is_better(job.score, None if current is None else current.score):
-            run.status, run.code = RetrainingStatus.PROPOSED, "not_better"
+        elif (reason := _reason_against(schedule, job, current)) is not None:
+            run.status, run.code = RetrainingStatus.PROPOSED, reason
         elif not schedule.automatic:
             run.status, run.code = RetrainingStatus.PROPOSED, "not_automatic"
         else:
@@ -207,6 +208,16 @@ class RetrainingRunner(Poller):
                 session, self._deps.clock, actor, schedule.account_id, name, version.version
             )
         return ""
+
+
+def _reason_against(
+    schedule: RetrainingSchedule, job: Adaptation, current: Adaptation | None
+) -> str | None:
+    """Return the code of why a trained version is not used by itself; None if it may be."""
+    if schedule.every == RetrainingTrigger.CONFIRMATIONS:
+        return None if is_not_worse(job.score) else "worse_than_current"
+    is_improved = is_better(job.score, None if current is None else current.score)
+    return None if is_improved else "not_better"
 
 
 def _new_run(

@@ -199,7 +199,7 @@ async def find_due(
         return None
     schedule, variant_id = found
     if schedule.next_at is not None:
-        return schedule, schedule.next_at.isoformat()
+        return schedule, _trigger_at(schedule, schedule.next_at)
     return schedule, f"drift:{variant_id}"
 
 
@@ -225,7 +225,7 @@ async def claim_trigger(
     if (await session.scalars(known)).first() is not None:
         return None
     if row.next_at is not None:
-        if row.next_at.isoformat() != trigger:
+        if _trigger_at(row, row.next_at) != trigger:
             return None
         row.next_at = next_due(RetrainingTrigger(row.every), row.next_at, clock.now())
     await session.flush()
@@ -258,12 +258,18 @@ async def sum_committed(session: AsyncSession, schedule: RetrainingSchedule, now
     return committed
 
 
-def next_due(every: RetrainingTrigger, previous: datetime, now: datetime) -> datetime | None:
-    """Return the next time after `previous` that is later than `now`; None for drift.
+def _trigger_at(schedule: RetrainingSchedule, due: datetime) -> str:
+    """Return the name of the trigger of a schedule that is due at a time."""
+    by_count = schedule.every == RetrainingTrigger.CONFIRMATIONS
+    return f"confirmations:{due.isoformat()}" if by_count else due.isoformat()
 
-    A month later is the same day, at most the 28th.
+
+def next_due(every: RetrainingTrigger, previous: datetime, now: datetime) -> datetime | None:
+    """Return the next time after `previous` that is later than `now`.
+
+    None for drift and confirmations. A month later is the same day, at most the 28th.
     """
-    if every is RetrainingTrigger.DRIFT:
+    if every in (RetrainingTrigger.DRIFT, RetrainingTrigger.CONFIRMATIONS):
         return None
     due = previous
     while due <= now:

@@ -24,6 +24,17 @@ def is_better(new: Mapping[str, Any] | None, current: Mapping[str, Any] | None) 
     return bool(sign * (new["adapted"] - current["adapted"]) > 0)
 
 
+def is_not_worse(new: Mapping[str, Any] | None) -> bool:
+    """Whether a version trained on confirmations is not worse than the version in use.
+
+    As in the acceptance of a training, worse is a difference that chance does not explain: the
+    interval of the improvement, on held-out patterns that are new to both, lies below 0. Without
+    such patterns nothing speaks against the version.
+    """
+    current = (new or {}).get("current")
+    return current is None or current["improvement"][1] >= 0
+
+
 def _metric_of(score: Mapping[str, Any]) -> str:
     """Return the metric's name, without what was held out."""
     return str(score.get("metric", "")).partition(",")[0]

@@ -41,7 +41,7 @@ def run_json(run: RetrainingRun) -> dict[str, Any]:
     return {
         "id": ids.format_id(RUN_ID_PREFIX, run.id),
         "object": "model.retraining.run",
-        "trigger": "drift" if run.trigger.startswith("drift:") else "schedule",
+        "trigger": _kind_of(run.trigger),
         "status": run.status,
         "code": run.code,
         "version": run.version,
@@ -50,6 +50,12 @@ def run_json(run: RetrainingRun) -> dict[str, Any]:
         "created_at": _seconds(run.created_at),
         "finished_at": _seconds(run.finished_at),
     }
+
+
+def _kind_of(trigger: str) -> str:
+    """Return what started a run: `drift`, `confirmations` or `schedule`."""
+    kind = trigger.partition(":")[0]
+    return kind if kind in ("drift", "confirmations") else "schedule"
 
 
 def _seconds(moment: datetime | None) -> int | None:

@@ -26,6 +26,7 @@ class RetrainingTrigger(StrEnum):
     WEEK = "week"
     MONTH = "month"
     DRIFT = "drift"
+    CONFIRMATIONS = "confirmations"
 
 
 class RetrainingStatus(StrEnum):
@@ -44,15 +45,18 @@ class RetrainingSchedule(SQLModel, table=True):
 
     The file is `file_id`, or the newest one called `filename`. `key_id` is the API key that pays.
     `automatic`: a better version is used at once. `with_observations`: observed results are
-    appended to the file. `next_at` is None for the trigger `drift`.
+    appended to the file. `next_at` is None for the trigger `drift`, and for `confirmations` until
+    enough mappings of plant points were confirmed.
     """
 
     __tablename__ = "retraining_schedule"
     __table_args__ = (
         UniqueConstraint("account_id", "base", "name"),
-        CheckConstraint("every in ('week', 'month', 'drift')", name="every"),
+        CheckConstraint("every in ('week', 'month', 'drift', 'confirmations')", name="every"),
         CheckConstraint("(file_id is null) <> (filename is null)", name="source"),
-        CheckConstraint("(next_at is null) = (every = 'drift')", name="next"),
+        CheckConstraint(
+            "every = 'confirmations' or (next_at is null) = (every = 'drift')", name="next"
+        ),
         CheckConstraint("budget_nano > 0", name="budget"),
         Index("ix_retraining_schedule_next_at", "next_at"),
     )

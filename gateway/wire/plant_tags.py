@@ -53,7 +53,8 @@ class TagAlignmentRequest(msgspec.Struct):
 
     `scheme` names the vocabulary; without it a variant uses that of its confirmations. `concepts`
     are your own concepts, in place of a vocabulary. `ranges` has the lowest and the highest value
-    of each point, from which units are inferred; null where they are unknown.
+    of each point, from which units are inferred; null where they are unknown. With `ranked`, each
+    tag has its place in the order of `/v1/tags/propose`.
     """
 
     model: str
@@ -61,6 +62,7 @@ class TagAlignmentRequest(msgspec.Struct):
     scheme: str | None = None
     concepts: _Concepts | None = None
     ranges: list[_Range | None] | None = None
+    ranked: bool = False
 
 
 class TagCandidate(msgspec.Struct):
@@ -71,7 +73,10 @@ class TagCandidate(msgspec.Struct):
 
 
 class AlignedTag(msgspec.Struct):
-    """A tag with its concept, null if no concept is likely, and what its structure says."""
+    """A tag with its concept, null if no concept is likely, and what its structure says.
+
+    `rank` 1 is the tag to confirm first; null for a tag that another one covers, and unless asked.
+    """
 
     object: Literal["tag"]
     index: int
@@ -86,6 +91,7 @@ class AlignedTag(msgspec.Struct):
     equipment: str | None
     unit: str | None
     unit_basis: str | None
+    rank: int | None = None
 
 
 class ProposedTag(msgspec.Struct):
@@ -184,7 +190,10 @@ def build_alignment_request(
     """Build the upstream request that aligns tags; `public_id` is the id of the response."""
     ranges = request.ranges or [None] * len(request.tags)
     bounds = [{"low": one[0], "high": one[1]} if one else _NO_RANGE for one in ranges]
-    columns = bounds if any(ranges) else [{}] * len(request.tags)
+    columns: Sequence[Mapping[str, Any]] = bounds if any(ranges) else [{}] * len(request.tags)
+    if request.ranked:
+        lists = _list_columns(len(request.tags))
+        columns = [{**one, **place} for one, place in zip(columns, lists, strict=True)]
 
     def convert(found: _Predictions) -> TagAlignmentList:
         """Return the response with one entry for each tag."""
@@ -199,7 +208,7 @@ def build_proposal_request(
     resolved: ResolvedModel, request: TagProposalRequest, public_id: str
 ) -> ParsedRequest:
     """Build the upstream request that ranks tags; `public_id` is the id of the response."""
-    columns = [{"list": "same" if index else "new"} for index in range(len(request.tags))]
+    columns = _list_columns(len(request.tags))
 
     def convert(found: _Predictions) -> TagProposalList:
         """Return the response with the tags to confirm, in their order."""
@@ -213,6 +222,11 @@ def build_proposal_request(
 
 
 _NO_RANGE: Mapping[str, float] = {"low": 0.0, "high": 0.0}
+
+
+def _list_columns(count: int) -> list[dict[str, str]]:
+    """Return the columns that mark tags as one list, which the model ranks."""
+    return [{"list": "same" if index else "new"} for index in range(count)]
 
 
 def _build(
@@ -299,6 +313,7 @@ def _aligned(index: int, tag: str, row: _Row) -> AlignedTag:
         row.equipment or None,
         row.unit or None,
         row.unit_basis or None,
+        row.confirm_rank or None,
     )
 
 

@@ -18,7 +18,10 @@ TRAINING_EVENTS = (
 
 @dataclass(frozen=True, slots=True)
 class OwnModelMetrics:
-    """Counters of trainings, verdicts, comparisons, shadow calls and scheduled trainings."""
+    """Counters of trainings, verdicts, comparisons, shadow calls and scheduled trainings.
+
+    `aligned_points` and `alignment_waits` are of plant points whose mappings are proposed.
+    """
 
     trainings: Counter
     verdicts: Counter
@@ -26,6 +29,8 @@ class OwnModelMetrics:
     shadow_calls: Counter
     retrainings: Counter
     retraining_spend: Counter
+    aligned_points: Counter
+    alignment_waits: Counter
 
 
 def declare_own_model_metrics(registry: CollectorRegistry) -> OwnModelMetrics:
@@ -58,5 +63,15 @@ def declare_own_model_metrics(registry: CollectorRegistry) -> OwnModelMetrics:
         ),
         retraining_spend=counter(
             "maas_retraining_spend", "Cost of trainings that schedules started.", ("currency",)
+        ),
+        aligned_points=counter(
+            "maas_plant_alignment_points",
+            "Plant points that a model was asked about, by outcome: proposed or none.",
+            ("outcome",),
+        ),
+        alignment_waits=counter(
+            "maas_plant_alignment_waits",
+            "Turns of plant alignment that ended with an error, by its code.",
+            ("code",),
         ),
     )

@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
+from models.adaptation import (
+    Adaptation,
+    CurrentComparison,
+    ProgressCallback,
+    Score,
+    TrainingFileInvalid,
+)
 from models.multilingual import EncoderMissing
 from models.sentences import listing, message_of, sentence
 from models.tag_align import confirmations as confirming
@@ -65,7 +71,8 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
         else _select_base(bases, confirmations)
     )
     progress(sentence("Read {count} confirmations.", count=len(confirmations)))
-    held_out = compare_held_out(base, confirmations)
+    known = [one for one in confirmed.earlier if one.concept in base.positions]
+    held_out = compare_held_out(base, confirmations, known)
     low, high = held_out.improvement
     progress(
         sentence(
@@ -80,6 +87,7 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
             level=LEVEL,
         )
     )
+    _report_current(held_out.current, progress)
     result = base.learn(confirmations)
     for conflict in result.conflicts:
         progress(
@@ -98,8 +106,29 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
         held_out.variant,
         higher_is_better=True,
         improvement=held_out.improvement,
+        current=held_out.current,
     )
     return Adaptation(result.aligner.variant(), score, len(confirmations), held_out.tags)
+
+
+def _report_current(current: CurrentComparison | None, progress: ProgressCallback) -> None:
+    """Report how the new version compares with the version in use, if that is known."""
+    if current is None:
+        return
+    low, high = current.improvement
+    progress(
+        sentence(
+            "Correct on {tags} held-out tags that are new to the version in use: {current:.1%} by "
+            "that version, {variant:.1%} by the new one. Kinds of tags better less worse: "
+            "{low:+.1%} to {high:+.1%} ({level:.1%} interval).",
+            tags=current.examples,
+            current=current.current,
+            variant=current.adapted,
+            low=low,
+            high=high,
+            level=LEVEL,
+        )
+    )
 
 
 def _load_encoder(path: Path, vocabulary: Vocabulary) -> Encoder | None:

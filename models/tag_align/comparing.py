@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv
 
+from models.adaptation import CurrentComparison
 from models.tag_align.aligner import TagAligner
 from models.tag_align.confirmations import Confirmation
 from models.tag_align.training_file import HELD_OUT_DIVISOR, positions_by_pattern
@@ -32,42 +33,37 @@ class HeldOutComparison:
 
     base, variant: share of the tags with the correct first concept. tags: their number.
     improvement: interval at LEVEL of the share of patterns that the variant aligns better, less
-    the share that it aligns worse.
+    the share that it aligns worse. current: the same for the version in use on the patterns that
+    are new to that; None without any.
     """
 
     base: float
     variant: float
     tags: int
     improvement: tuple[float, float]
+    current: CurrentComparison | None = None
 
 
-def compare_held_out(base: TagAligner, confirmations: Sequence[Confirmation]) -> HeldOutComparison:
-    """Compare `base` with itself fitted on confirmations, on the folds that are held out."""
+def compare_held_out(
+    base: TagAligner,
+    confirmations: Sequence[Confirmation],
+    earlier: Sequence[Confirmation] = (),
+) -> HeldOutComparison:
+    """Compare `base` with itself fitted on confirmations, on the folds that are held out.
+
+    earlier: the confirmations that the version in use was fitted on.
+    """
     groups = list(positions_by_pattern(confirmations).values())
-    order = np.random.default_rng(SEED).permutation(len(groups))
-    folds = [order[start::HELD_OUT_DIVISOR] for start in range(HELD_OUT_DIVISOR)]
-    if len(groups) > MAX_CROSS_VALIDATED_PATTERNS:
-        folds = folds[:1]
-    before = _correct(base, confirmations)
-    shares: list[tuple[float, float]] = []
-    tags: list[tuple[bool, bool]] = []
-    for fold in folds:
-        held_out = [groups[group] for group in fold]
-        positions = [position for group in held_out for position in group]
-        learned = _learn_without(base, confirmations, frozenset(positions))
-        after = dict(
-            zip(positions, _correct(learned, [confirmations[at] for at in positions]), strict=True)
-        )
-        tags += [(before[position], after[position]) for position in positions]
-        shares += [
-            (_mean([before[at] for at in group]), _mean([after[at] for at in group]))
-            for group in held_out
-        ]
-    was_correct, is_correct = zip(*tags, strict=True)
-    better = sum(after > before for before, after in shares)
-    worse = sum(after < before for before, after in shares)
+    after = _out_of_fold(base, confirmations, groups)
+    tested = [group for group in groups if group[0] in after]
+    before = _correct_at(base, confirmations, tested)
+    variant = {at: after[at] for at in before}
     return HeldOutComparison(
-        _mean(was_correct), _mean(is_correct), len(tags), improvement(better, worse, len(shares))
+        _mean(list(before.values())),
+        _mean(list(variant.values())),
+        len(before),
+        _interval(before, after, tested),
+        _compare_with_current(base, confirmations, earlier, after, tested),
     )
 
 
@@ -85,6 +81,60 @@ def improvement(better: int, worse: int, total: int) -> tuple[float, float]:
     return (2 * low - 1) * scale, (2 * high - 1) * scale
 
 
+def _out_of_fold(
+    base: TagAligner, confirmations: Sequence[Confirmation], groups: Sequence[list[int]]
+) -> dict[int, bool]:
+    """Return by position whether a tag is aligned correctly by a fit without its pattern."""
+    order = np.random.default_rng(SEED).permutation(len(groups))
+    folds = [order[start::HELD_OUT_DIVISOR] for start in range(HELD_OUT_DIVISOR)]
+    if len(groups) > MAX_CROSS_VALIDATED_PATTERNS:
+        folds = folds[:1]
+    after: dict[int, bool] = {}
+    for fold in folds:
+        held_out = [groups[group] for group in fold]
+        positions = frozenset(position for group in held_out for position in group)
+        learned = _learn_without(base, confirmations, positions)
+        after |= _correct_at(learned, confirmations, held_out)
+    return after
+
+
+def _compare_with_current(
+    base: TagAligner,
+    confirmations: Sequence[Confirmation],
+    earlier: Sequence[Confirmation],
+    after: dict[int, bool],
+    tested: Sequence[list[int]],
+) -> CurrentComparison | None:
+    """Compare with the version in use on the tested patterns that it was not fitted on.
+
+    Patterns that it knows would favour it, as the other fit is without them.
+    """
+    known = {confirmation.tag for confirmation in earlier}
+    new = [group for group in tested if not any(confirmations[at].tag in known for at in group)]
+    if not earlier or not new:
+        return None
+    before = _correct_at(base.learn(earlier).aligner, confirmations, new)
+    return CurrentComparison(
+        _mean(list(before.values())),
+        _mean([after[at] for at in before]),
+        _interval(before, after, new),
+        len(before),
+    )
+
+
+def _interval(
+    before: dict[int, bool], after: dict[int, bool], groups: Sequence[list[int]]
+) -> tuple[float, float]:
+    """Return the interval of the share of patterns that are better, less those that are worse."""
+    shares = [
+        (_mean([before[at] for at in group]), _mean([after[at] for at in group]))
+        for group in groups
+    ]
+    better = sum(then > first for first, then in shares)
+    worse = sum(then < first for first, then in shares)
+    return improvement(better, worse, len(shares))
+
+
 def _learn_without(
     base: TagAligner, confirmations: Sequence[Confirmation], held_out: frozenset[int]
 ) -> TagAligner:
@@ -94,13 +144,16 @@ def _learn_without(
     ).aligner
 
 
-def _correct(aligner: TagAligner, confirmations: Sequence[Confirmation]) -> list[bool]:
-    """Return whether the first candidate of each tag is its confirmed concept."""
-    aligned = aligner.align([confirmation.tag for confirmation in confirmations], top=1)
-    return [
-        bool(candidates) and candidates[0].concept.id == confirmation.concept
-        for candidates, confirmation in zip(aligned, confirmations, strict=True)
-    ]
+def _correct_at(
+    aligner: TagAligner, confirmations: Sequence[Confirmation], groups: Sequence[list[int]]
+) -> dict[int, bool]:
+    """Return by position whether the first candidate of a tag is its confirmed concept."""
+    positions = [position for group in groups for position in group]
+    aligned = aligner.align([confirmations[at].tag for at in positions], top=1)
+    return {
+        at: bool(candidates) and candidates[0].concept.id == confirmations[at].concept
+        for at, candidates in zip(positions, aligned, strict=True)
+    }
 
 
 def _mean(values: Sequence[bool]) -> float:

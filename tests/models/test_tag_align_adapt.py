@@ -145,3 +145,22 @@ class TestTrainingFileValidation:
         foreign = {"tag": "Hersteller", "concept": bases["aas"].names.concepts[0].id}
         with pytest.raises(TrainingFileInvalid, match="several schemes"):
             adapt(file(*LINES, foreign), lambda _: None)
+
+
+class TestComparisonWithTheVersionInUse:
+    def test_new_kinds_of_tags_are_compared(self) -> None:
+        known = [{**line, "earlier": line["concept"]} for line in LINES[:16]]
+        current = adapt(file(*known, *LINES[16:]), lambda _: None).score.current
+        assert current is not None
+        assert current.examples == len(LINES) - 16
+        low, high = current.improvement
+        assert low <= current.adapted - current.current <= high
+
+    def test_nothing_is_compared_without_new_kinds_or_earlier_version(self) -> None:
+        known = [{**line, "earlier": line["concept"]} for line in LINES]
+        assert adapt(file(*known), lambda _: None).score.current is None
+        assert adapt(file(*LINES), lambda _: None).score.current is None
+
+    def test_earlier_concept_that_is_gone_is_ignored(self) -> None:
+        known = [{**line, "earlier": "gone"} for line in LINES[:16]]
+        assert adapt(file(*known, *LINES[16:]), lambda _: None).score.current is None

@@ -61,7 +61,7 @@ class PlantImportRoutes(Controller):
         Fields: `file`; `mode`, `merge` (default) or `replace`; `unknown_units`, `refuse` (default)
         or `omit`. Nothing changes before the confirmation.
         """
-        form = await _read_form(request, plant_importer.limits.file_bytes)
+        form = await read_file_form(request, plant_importer.limits.file_bytes)
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise ParameterInvalid("The form field `file` is missing.", param="file")
@@ -132,7 +132,7 @@ def parse_options(form: FormMultiDict) -> ImportOptions:
     return ImportOptions(ImportMode(mode), units == "omit")
 
 
-async def _read_form(request: Request[Any, Any, Any], most: int) -> FormMultiDict:
+async def read_file_form(request: Request[Any, Any, Any], most: int) -> FormMultiDict:
     """Return a multipart form. Raises BadRequest, ParameterInvalid for one that is too large."""
     if request.content_type[0] != "multipart/form-data":
         raise BadRequest("Send the file as multipart/form-data.")

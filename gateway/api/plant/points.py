@@ -7,6 +7,7 @@ from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery
 
+from gateway.alignment.views import proposed_assets, queued_json
 from gateway.api.idempotency import IdempotencyKey
 from gateway.api.pagination import PageLimit, bidirectional_page_json, page_json, parse_cursor
 from gateway.api.plant.bodies import (
@@ -23,12 +24,14 @@ from gateway.plant.assets.ids import POINT
 from gateway.plant.assets.values import MappingStatus
 from gateway.plant.store.editing import Editing
 from gateway.plant.store.mappings import confirm_mappings, count_mappings, list_history
+from gateway.plant.store.node_names import load_names
 from gateway.plant.store.point_editing import (
     create_point,
     replace_point,
     retire_point,
     update_point,
 )
+from gateway.plant.store.proposals import QueueOrder, list_queue
 from gateway.plant.store.queries import PointFilter, find_point, list_points
 from gateway.plant.store.views import mapping_json, point_json
 from gateway.wire.body import decode_body_strict
@@ -168,6 +171,25 @@ class PlantMappingRoutes(Controller):
             counts = await count_mappings(session, principal.account_id)
         return {"object": "plant.mappings", **counts}
 
+    @get("/queue", summary="List proposed mappings in the order in which to confirm them")
+    async def queue(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        limit: PageLimit = 50,
+        order: FromQuery[QueueOrder] = QueueOrder.INFORMATIVE,
+    ) -> dict[str, Any]:
+        """Return the points to confirm next, with proposed concept, unit and asset.
+
+        `informative` points stand for the most points like them; `uncertain` and `certain` order by
+        probability.
+        """
+        account_id = principal.account_id
+        async with database.transaction() as session:
+            queue = await list_queue(session, account_id, limit + 1, order)
+            codes = await load_names(session, account_id, proposed_assets(queue))
+        return page_json(queue, limit, lambda one: queued_json(one, codes))
+
     @post("/", status_code=200, summary="Confirm or correct the concepts of points")
     async def confirm(
         self,
@@ -175,7 +197,7 @@ class PlantMappingRoutes(Controller):
         request: Request[Any, Any, Any],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        """Confirm concepts in one transaction and return how many points changed."""
+        """Confirm mappings in one transaction and return how many points changed."""
         body = decode_body_strict(_MAPPINGS, await request.body())
         confirmations = [one.to_value() for one in body.mappings]
 

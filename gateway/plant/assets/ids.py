@@ -5,7 +5,7 @@ from uuid import UUID
 from gateway.plant.assets.errors import PlantNodeNotFound
 from infra import ids
 
-ASSET, POINT, ENTITY, RELATION, IMPORT = "ast", "pt", "ent", "rel", "imp"
+ASSET, POINT, ENTITY, RELATION, IMPORT, COMPARISON = "ast", "pt", "ent", "rel", "imp", "cmp"
 
 
 def parse_plant_id(prefix: str, text: str) -> UUID:

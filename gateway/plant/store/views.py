@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from gateway.plant.assets.ids import ASSET, ENTITY, POINT, RELATION, format_optional
 from gateway.plant.assets.units import unit_label
@@ -87,10 +88,21 @@ def mapping_json(row: PlantPointMapping) -> dict[str, Any]:
         "asset": format_optional(ASSET, row.asset_id),
         "unit": row.unit,
         **_mapping(row),
+        "proposal": _kept_proposal(row),
         "actor": row.actor,
         "valid_from": _seconds(row.valid_from),
         "valid_to": _seconds(row.valid_to),
     }
+
+
+def _kept_proposal(row: PlantPointMapping) -> dict[str, Any] | None:
+    """Return what a model proposed beside the concept, None for other entries."""
+    if row.proposal is None:
+        return None
+    asset = row.proposal.get("asset")
+    asset_id = None if asset is None else ids.format_id(ASSET, UUID(asset))
+    names = ("score", "unit", "unit_probability", "asset_probability")
+    return {**{name: row.proposal.get(name) for name in names}, "asset": asset_id}
 
 
 def node_id(kind: str, identity: Any) -> str:

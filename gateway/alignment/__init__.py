@@ -1,0 +1,1 @@
+"""Alignment that learns: proposals for new points in the background, trainings by confirmations."""
