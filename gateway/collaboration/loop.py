@@ -119,7 +119,8 @@ class Conversation:
 
     `client_functions` are the names of the client's own functions. `passages` are texts of
     documents that stand in the prompt: a question may be about them, and figures may be theirs.
-    `helpers` may be asked beside specialists, if the language model chooses.
+    `helpers` may be asked beside specialists, if the language model chooses. `readings` say what
+    was read from an asset: their figures may stand in an answer.
     """
 
     question: Question
@@ -128,6 +129,7 @@ class Conversation:
     client_functions: frozenset[str] = frozenset()
     passages: tuple[str, ...] = ()
     helpers: tuple[Helper, ...] = ()
+    readings: tuple[str, ...] = ()
     _added: list[Mapping[str, Any]] = field(default_factory=list)
     _decisions: list[Decision] = field(default_factory=list)
     _consulted: list[Consultation] = field(default_factory=list)
@@ -314,7 +316,8 @@ class Conversation:
     def _problems(self, text: str) -> tuple[str, ...]:
         """Return why a text about the decisions may not be used."""
         found = [one.text for consulted in self._consulted for one in consulted.passages]
-        return problems_of(text, self._decisions, [*self.question.texts, *self.passages, *found])
+        known = [*self.question.texts, *self.passages, *self.readings, *found]
+        return problems_of(text, self._decisions, known)
 
     async def _generate(self, tools: Sequence[FunctionTool], waived: bool = False) -> Reply | None:
         """Ask the language model; None if it fails and there are decisions to report."""

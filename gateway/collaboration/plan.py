@@ -14,7 +14,8 @@ class Question:
     """A person's question with the tools for it, best first, and what was read for each.
 
     `texts` are the person's messages, the newest last. `recognised` are the models for the task
-    that the classifier recognises with confidence.
+    that the classifier recognises with confidence. `from_asset` are the models that have all inputs
+    because readings of an asset were added.
     """
 
     texts: tuple[str, ...]
@@ -22,6 +23,7 @@ class Question:
     tools: tuple[SpecialistTool, ...]
     extractions: Mapping[str, Extraction]
     recognised: frozenset[str]
+    from_asset: frozenset[str] = frozenset()
 
     def missing(
         self, tool: SpecialistTool, extraction: Extraction | None = None
@@ -41,12 +43,15 @@ def direct_tools(question: Question, max_calls: int) -> tuple[SpecialistTool, ..
     """Return the specialists that are called without asking the language model first.
 
     These have all inputs, and are recognised, or the only ones with all of them where none is
-    recognised. Several models of one task are all asked, so that their disagreement shows.
+    recognised. That a text names an asset does not yet ask for a specialist, unless there is one
+    only. Several models of one task are all asked, so that their disagreement shows.
     """
     filled = [tool for tool in question.tools if tool.required and not question.missing(tool)]
     recognised = [tool for tool in filled if tool.model in question.recognised]
     if question.recognised:
         return tuple(recognised[:max_calls])
+    if len(question.tools) > 1:
+        filled = [tool for tool in filled if tool.model not in question.from_asset]
     if len(filled) == 1:
         return tuple(filled)
     same_columns = {frozenset(field.name for field in tool.required) for tool in filled}
@@ -56,8 +61,11 @@ def direct_tools(question: Question, max_calls: int) -> tuple[SpecialistTool, ..
 def tool_to_ask_for(question: Question) -> SpecialistTool | None:
     """Return the one tool of which inputs are asked without asking the language model.
 
-    That is so if there is no value in the text of which only the model could tell the column.
+    That is so if there is no value in the text of which only the model could tell the column, and
+    no other tool that an asset has all inputs of.
     """
+    if question.from_asset:
+        return None
     recognised = [tool for tool in question.tools if tool.model in question.recognised]
     candidates = recognised or list(question.tools)
     if len(candidates) != 1:

@@ -4,7 +4,7 @@ Events are written in the transaction of the change. Entries are immutable: the 
 updates and deletes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -152,6 +152,20 @@ async def list_account_entries(
     if filters.person_id is not None:
         conditions.append(col(AuditEntry.person_id) == filters.person_id)
     return await _list_page(session, and_(*conditions), before, limit)
+
+
+async def list_subject_entries(
+    session: AsyncSession,
+    account_id: UUID,
+    subjects: Sequence[str],
+    before: UUID | None = None,
+    limit: int = 50,
+) -> list[AuditLogEntry]:
+    """Return a page of an account's entries about these subjects, newest first."""
+    condition = and_(
+        col(AuditEntry.account_id) == account_id, col(AuditEntry.subject).in_(subjects)
+    )
+    return await _list_page(session, condition, before, limit)
 
 
 async def list_actor_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:

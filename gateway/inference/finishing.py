@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from billing.metering.usage import UsageRecord
 from billing.metering.usage_log import StoredResponse
+from billing.tables import Settlement
 from gateway.asgi.exchange import ClientExchange
 from gateway.call.errors import InternalError, MeteringUnavailable, render_error_event
 from gateway.call.failure import client_status, failed_result
@@ -62,6 +63,8 @@ class CallFinisher:
                 tail = render_tail(result, cost_headers, state.translated)
         if state.translated is not None:
             await state.translated.ended(result)
+        if state.verdicts and result.settlement is Settlement.COMPLETE:
+            await self._stages.asset_inputs.store(state.verdicts)
         if state.request is not None and state.request.variant_id is not None:
             follow_variant(self._stages, call, state, result)
         error_type = self._stages.call_metrics.record_call(record, result)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from billing.rating.quantities import Quantities, rate
 from gateway.call.errors import ModelNotFound, ModelNotPriced, ParameterInvalid
-from gateway.call.values import ModelPrices, ModelSelection
+from gateway.call.values import ModelPrices, ModelSelection, Principal
 from models.catalog import SPECIALIST_TASKS, Catalog, CatalogInvalid, Model, Route, Task
 from models.catalog.problems import advice
 from models.routing.classifier import RouteClassifier, TaskPrediction
@@ -222,6 +222,23 @@ class ModelSelector:
             f"No model takes exactly these columns. Closest models: {'; '.join(nearest)}.",
             param="instances",
         )
+
+
+def specialist_for(selector: ModelSelector, task: str, principal: Principal) -> str:
+    """Return the specialist for a task in words. Raises ParameterInvalid if it is not certain."""
+    found = selector.predict_task(task).specialist_task if task.strip() else None
+    models = [
+        model
+        for model in selector.specialists_for_task(found or "")
+        if model.id in principal.model_prices
+    ]
+    if not models:
+        message = (
+            "`auto` needs the words of a specialist's task in `task`, such as `remaining life`, "
+            "if the request names an asset. Or name the model."
+        )
+        raise ParameterInvalid(message, param="task")
+    return _select_best(models, SelectionCriteria(principal.model_prices))[0].id
 
 
 def unknown_route_tasks(catalog: Catalog, classifier: RouteClassifier) -> set[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from billing.metering.idempotency_keys import IdempotencyClaim
 from billing.metering.usage_log import SignedDecision
 from gateway.access.authenticator import Authenticator
+from gateway.call.asset_inputs import AssetVerdict
 from gateway.call.values import AdmittedCall, ParsedRequest, Principal
 from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission
@@ -48,6 +49,7 @@ class CallState:
     linked: LinkedCalls | None = None
     translated: TranslatedCall | None = None
     decisions: tuple[SignedDecision, ...] = ()
+    verdicts: tuple[AssetVerdict, ...] = ()
     shows_cost: bool = False
     trace: Trace = NOOP_TRACE
 

@@ -8,6 +8,7 @@ from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.quotes import Quotes
 from gateway.inference.stages import Stages
 from gateway.mcp.account_tools import AccountTools
+from gateway.mcp.asset_tools import AssetTools
 from gateway.mcp.model_tools import ModelTools
 from gateway.mcp.search_tool import SearchTool
 from gateway.mcp.toolbox import Toolbox
@@ -38,6 +39,7 @@ def build_toolbox(stages: Stages, parts: ToolDependencies) -> Toolbox:
         [
             AccountTools(parts.availability, parts.quotes, parts.database),
             SearchTool(parts.searcher, stages.internal_calls, parts.database, parts.clock),
+            AssetTools(parts.client, parts.database),
             ModelTools(parts.availability, stages.parser, parts.signatures, parts.client),
         ],
         parts.calls,

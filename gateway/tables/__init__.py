@@ -24,6 +24,7 @@ from gateway.tables.batches import (
 from gateway.tables.comparisons import ModelComparison
 from gateway.tables.drift import VariantCount, VariantDrift
 from gateway.tables.epcis import PlantCapture, PlantEvent, PlantEventItem
+from gateway.tables.epcis_queries import PlantEventQuery, PlantEventSubscription
 from gateway.tables.evaluations import (
     AnswerStatus,
     EvaluationAnswer,
@@ -71,6 +72,7 @@ from gateway.tables.plant import (
     PlantRelation,
     PlantRevision,
 )
+from gateway.tables.plant_alignment import PlantAlignment, PlantComparison, PlantPointProposal
 from gateway.tables.plant_readings import (
     PlantReadingBlock,
     PlantReadingBuffer,
@@ -79,7 +81,7 @@ from gateway.tables.plant_readings import (
     PlantReadingSettings,
     PlantReadingSource,
 )
-from gateway.tables.plant_verdicts import PlantVerdict
+from gateway.tables.plant_verdicts import PlantModelInput, PlantVerdict
 from gateway.tables.projects import ProjectMember
 from gateway.tables.responses import ResponseEvents, SavedResponse
 from gateway.tables.retraining import (
@@ -146,14 +148,20 @@ __all__ = [
     "OneTimeToken",
     "Passkey",
     "Person",
+    "PlantAlignment",
     "PlantAsset",
     "PlantCapture",
+    "PlantComparison",
     "PlantEntity",
     "PlantEvent",
     "PlantEventItem",
+    "PlantEventQuery",
+    "PlantEventSubscription",
     "PlantImport",
+    "PlantModelInput",
     "PlantPoint",
     "PlantPointMapping",
+    "PlantPointProposal",
     "PlantReadingBlock",
     "PlantReadingBuffer",
     "PlantReadingRollup",

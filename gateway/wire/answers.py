@@ -137,6 +137,25 @@ class ConsultationObject(msgspec.Struct, kw_only=True):
     error: dict[str, Any] | UnsetType = UNSET
 
 
+class AssetInputsObject(msgspec.Struct, kw_only=True):
+    """What was read from an asset's points for one specialist, and what is missing."""
+
+    model: str
+    at: str
+    inputs: list[dict[str, Any]]
+    missing: list[dict[str, Any]]
+
+
+class AskedAssetObject(msgspec.Struct, kw_only=True):
+    """The asset that a chat names (docs/plant-predictions.md), or several that it may mean."""
+
+    id: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    models: list[AssetInputsObject] | UnsetType = UNSET
+    ambiguous: list[dict[str, str]] | UnsetType = UNSET
+
+
 class ChatCompletion(MeteredResponse, kw_only=True):
     """The response of `/v1/chat/completions` without `stream`."""
 
@@ -150,6 +169,7 @@ class ChatCompletion(MeteredResponse, kw_only=True):
     x_maas_decisions: list[DecisionObject] | UnsetType = UNSET
     x_maas_consulted: list[ConsultationObject] | UnsetType = UNSET
     x_maas_missing: list[str] | UnsetType = UNSET
+    x_maas_asset: AskedAssetObject | UnsetType = UNSET
     x_maas_cost: str | UnsetType = UNSET
     x_maas_currency: str | UnsetType = UNSET
     x_maas_balance: str | UnsetType = UNSET

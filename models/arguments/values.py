@@ -14,6 +14,7 @@ class Source(StrEnum):
     TEXT = "text"  # it stands in the text
     DEFINITION = "definition"  # a term in the text defines it: L10 is a reliability of 90 %
     MODEL = "model"  # the language model chose the column of a value that stands in the text
+    ASSET = "asset"  # the newest reading of a point of the asset that the text names
 
 
 class ProblemKind(StrEnum):
@@ -26,7 +27,7 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The value of a column, converted to its unit; `text` is what the person wrote."""
+    """The value of a column, converted to its unit; `text` is what the person wrote, or a tag."""
 
     column: str
     value: ColumnValue

@@ -18,10 +18,12 @@ from gateway.plant.assets.values import (
     Point,
     Property,
 )
+from gateway.plant.predictions.model_inputs import MAX_INPUTS
 from gateway.plant.store.mappings import Confirmation
 
 PATH = "/v1/plant"
 Text = Annotated[str, msgspec.Meta(max_length=4_000)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 
 
 class PropertyBody(Struct):
@@ -119,14 +121,20 @@ class PointReplacementRequest(Struct):
 
 
 class MappingBody(Struct):
-    """A point by id, and its concept; without one the proposed concept is confirmed."""
+    """A point by id, and its concept; without one the proposed concept is confirmed.
+
+    `unit` and `asset` (id or code) are set too if they are stated.
+    """
 
     point: Text
     concept: ConceptBody | None = None
+    unit: Text | None = None
+    asset: Text | None = None
 
     def to_value(self) -> Confirmation:
         """Return the confirmation."""
-        return Confirmation(self.point, None if self.concept is None else self.concept.to_value())
+        concept = None if self.concept is None else self.concept.to_value()
+        return Confirmation(self.point, concept, self.unit, self.asset)
 
 
 class MappingsRequest(Struct):
@@ -176,7 +184,21 @@ class RelationRequest(Struct):
     confidence: float = 1.0
 
 
+class MappedInputBody(Struct, forbid_unknown_fields=True):
+    """Points of an input: a `concept` by id, or a `tag`, in which `{asset}` is the asset's code."""
+
+    concept: Key | None = None
+    tag: Key | None = None
+
+
+class ModelInputsRequest(Struct):
+    """What the inputs of a model are mapped to; those that are left out are no longer mapped."""
+
+    inputs: Annotated[dict[Key, MappedInputBody], msgspec.Meta(max_length=MAX_INPUTS)]
+
+
 BODIES: Mapping[str, type[Struct]] = {
+    f"{PATH}/models/{{model}}/inputs": ModelInputsRequest,
     f"{PATH}/assets": AssetRequest,
     f"{PATH}/assets/{{asset}}": AssetChangeRequest,
     f"{PATH}/points": PointRequest,

@@ -116,7 +116,8 @@ DECISIONS = Endpoint(
         description=(
             "Up to 400 questions about one input: predicates, choices and scores. Specialists "
             "answer from readings (`input_json`), the language model answers the others. A "
-            "question that cannot be answered is refused by itself."
+            "question that cannot be answered is refused by itself. With an `asset` of the plant "
+            "model, its points give the readings of one specialist."
         ),
         examples=_examples,
         example_task=Task.TEXT_GENERATION,

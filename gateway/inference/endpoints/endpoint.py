@@ -70,6 +70,8 @@ class Endpoint:
     have routes of their own.
     `in_batches` is True if a batch can have calls of the endpoint. `guarded_fields` are the request
     fields with texts that an account's guard checks, those of the chat if there is a format.
+    `priced_body` returns a body by which a quote or a batch prices one whose inputs are read in the
+    call; None if every body has its inputs.
     """
 
     operation: Operation
@@ -89,13 +91,14 @@ class Endpoint:
     is_job: bool = False
     in_batches: bool = False
     guarded_fields: tuple[str, ...] = ()
+    priced_body: Callable[[bytes], bytes] | None = None
 
     def internal_body(self, call: Call, body: bytes) -> bytes:
-        """Return a client's body in the form that `decode` takes.
+        """Return a client's body in the form that `decode` takes, to price it.
 
         Raises BodyNotJson, ParameterInvalid, ParameterUnknown, ParameterUnsupported.
         """
         if self.wire_format is None:
-            return body
+            return body if self.priced_body is None else self.priced_body(body)
         identity = CallIdentity(call.request_id, call.started_at)
         return self.wire_format.decode(identity, body).body

@@ -10,6 +10,7 @@ from gateway.inference.endpoints.endpoint import (
 )
 from gateway.inference.model_selection import ModelSelector, SelectionCriteria
 from gateway.wire import answers, inference
+from gateway.wire.asset_bodies import priced_prediction_body
 from gateway.wire.documentation import Documentation, Examples
 from infra import ids
 from models.catalog import SPECIALIST_TASKS, Task
@@ -65,6 +66,7 @@ PREDICTIONS = Endpoint(
     select_model=ModelSelector.select_for_rows,
     quote_field="instances",
     in_batches=True,
+    priced_body=priced_prediction_body,
     documentation=Documentation(
         request=inference.PredictionRequest,
         answer=answers.PredictionList,

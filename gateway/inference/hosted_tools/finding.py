@@ -14,7 +14,9 @@ from gateway.call.values import ParsedRequest, Principal, ResolvedModel
 from gateway.collaboration.helpers import Helper, HelperKind
 from gateway.collaboration.plan import Question
 from gateway.collaboration.tools import MAX_TOOLS, SpecialistTool, rank_tools
+from gateway.inference.asset_inputs import AssetInputs
 from gateway.inference.endpoints.predictions import PREDICTIONS
+from gateway.inference.hosted_tools.assets import AskedAsset, AssetReader, without_empty
 from gateway.inference.hosted_tools.helpers import AskedModel, HelperFinder, require_priced
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
@@ -45,13 +47,21 @@ class ReadQuestion:
     """A question with what was read for its tools, and the model behind each tool.
 
     `models` are other language models that may be asked; with `can_search`, the documents of
-    `file_search` may be searched again.
+    `file_search` may be searched again. `asset` is the asset that the text names.
     """
 
     question: Question
     resolved: Mapping[str, ResolvedModel]
     models: tuple[AskedModel, ...] = ()
     can_search: bool = False
+    asset: AskedAsset | None = None
+
+    @property
+    def has_new_inputs(self) -> bool:
+        """Return whether the newest message states an input, or names an asset that has some."""
+        if self.question.has_new_readings:
+            return True
+        return self.asset is not None and self.asset.gives_inputs
 
     @property
     def helpers(self) -> tuple[Helper, ...]:
@@ -75,7 +85,9 @@ class SpecialistTools:
         availability: Availability,
         signatures: Signatures,
         selector: ModelSelector,
+        asset_inputs: AssetInputs,
     ) -> None:
+        self._assets = AssetReader(asset_inputs)
         self._catalog = catalog
         self._parser = parser
         self._availability = availability
@@ -89,18 +101,23 @@ class SpecialistTools:
         """Return the question of a chat, with its tools ranked and what its text states.
 
         Raises ModelNotFound, ModelNotInstalled, ModelNotAllowed, ModelNotPriced and WrongEndpoint
-        for a model that the request names.
+        for a model that the request names, PlantNodeNotFound for an asset that its tool names.
         """
         texts = user_texts(request)
         newest = texts[-1] if texts else ""
         prediction = self._selector.predict_task(newest)
         if prediction.specialist_task is None and len(texts) > 1:
             prediction = self._selector.predict_task("\n".join(texts))  # an answer to a question
+        linked = await self._assets.link(principal, texts, hosted)
         models = self._helpers.find_models(principal, hosted)
         asked = {one.helper.model for one in models}
         names = tuple(name for name in hosted.models if name not in asked)
         if not hosted.models:
             names = self._names_for(principal)
+        own: frozenset[str] = frozenset()
+        if linked is not None and not hosted.is_requested:
+            own = frozenset(self._own_names(principal)) - set(names)
+            names = (*names, *sorted(own))
         is_named = bool(hosted.models) and hosted.is_requested
         found = await asyncio.gather(
             *(self._candidate(principal, name, is_named) for name in names)
@@ -116,8 +133,13 @@ class SpecialistTools:
         )
         extractions = await _extract_all(texts, tools)
         question = Question(texts, language_of(newest), tools, extractions, recognised)
+        asset = None
+        if linked is not None:
+            question, asset = await self._assets.add(principal, question, linked)
+            question = without_empty(question, own)
         resolved = {tool.model: candidates[tool.model].resolved for tool in tools}
-        return ReadQuestion(question, resolved, models, request.retrieval is not None)
+        can_search = request.retrieval is not None
+        return ReadQuestion(question, resolved, models, can_search, asset)
 
     def _names_for(self, principal: Principal) -> tuple[str, ...]:
         """Return the specialists that a key may call: catalog models, and the account's own."""
@@ -130,6 +152,10 @@ class SpecialistTools:
             and model.id in principal.model_prices
             and self._availability.is_served(model)
         )
+        return (*shared, *self._own_names(principal))
+
+    def _own_names(self, principal: Principal) -> tuple[str, ...]:
+        """Return the account's own specialists that the key may call."""
         own = (
             name
             for name, variant in principal.variants.items()
@@ -137,7 +163,7 @@ class SpecialistTools:
             and base.task in SPECIALIST_TASKS
             and base.id in principal.model_prices
         )
-        return (*shared, *tuple(own)[:_MAX_OWN_MODELS])
+        return tuple(own)[:_MAX_OWN_MODELS]
 
     async def _candidate(self, principal: Principal, name: str, is_named: bool) -> Candidate | None:
         """Return a specialist with its signature, None if its server does not tell it.

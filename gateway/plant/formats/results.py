@@ -13,7 +13,7 @@ _MAX_SUBJECTS = 20
 
 
 class FormatInvalid(ValueError):
-    """The file is not of the format, or is damaged. The text is meant for the user."""
+    """The file is not of the format, or is damaged. The text is a `sentence` for the user."""
 
 
 class FormatTooLarge(FormatInvalid):

@@ -21,9 +21,12 @@ from gateway.tables.plant import PlantImport
 from infra import ids
 from infra.database.paging import page_of
 from models.problems import Problems
+from models.sentences import restored
 
 LIFETIME = timedelta(days=1)
 PREVIEWED, APPLIED = "previewed", "applied"
+# The key of a summary with the sentences of its notes, in another language on pages.
+NOTE_SENTENCES = "note_sentences"
 # Open previews of an account; the oldest are deleted.
 _MAX_OPEN = 10
 _COMPRESSION = 6
@@ -80,9 +83,19 @@ async def find_import(
     return row
 
 
+def import_notes(row: PlantImport) -> list[str]:
+    """Return the notes of a preview; they are `sentence`s unless an earlier version wrote them."""
+    texts, parts = row.summary.get("notes", []), row.summary.get(NOTE_SENTENCES)
+    if parts is None:
+        return list(texts)
+    return [restored(text, part) for text, part in zip(texts, parts, strict=True)]
+
+
 def import_json(row: PlantImport) -> dict[str, Any]:
     """Return an import as JSON: counts, first changes and notes of its preview."""
-    summary: Mapping[str, Any] = row.summary
+    summary: Mapping[str, Any] = {
+        name: value for name, value in row.summary.items() if name != NOTE_SENTENCES
+    }
     return {
         "id": ids.format_id(IMPORT, row.id),
         "object": "plant.import",

@@ -14,7 +14,7 @@ from gateway.wire.body import decode_body
 from infra import ids
 
 MAX_STEPS = 100_000
-_Name = Annotated[str, Meta(min_length=1, max_length=1000)]
+AssetName = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
 class AssetOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -25,39 +25,39 @@ class AssetOptions(msgspec.Struct, forbid_unknown_fields=True):
     `steps` values of `step_s` seconds.
     """
 
-    inputs: Annotated[dict[_Name, _Name], Meta(max_length=1000)] = {}
-    values: Annotated[dict[_Name, float | str | bool], Meta(max_length=1000)] = {}
+    inputs: Annotated[dict[AssetName, AssetName], Meta(max_length=1000)] = {}
+    values: Annotated[dict[AssetName, float | str | bool], Meta(max_length=1000)] = {}
     at: datetime | None = None
     max_age_s: Annotated[float, Meta(gt=0, le=31_536_000)] = 3_600.0
     steps: Annotated[int, Meta(ge=1, le=MAX_STEPS)] | None = None
     step_s: Annotated[float, Meta(ge=0.001, le=31_536_000)] | None = None
 
-
-class AssetPredictionRequest(msgspec.Struct):
-    """`POST /v1/predictions` with an asset, by its id or code, instead of rows."""
-
-    model: str
-    asset: _Name | UnsetType = UNSET
-    asset_options: AssetOptions = msgspec.field(default_factory=AssetOptions)
-    instances: Any | UnsetType = UNSET
-    parameters: dict[str, Any] = {}
-
-    def to_asset_request(self, now: datetime) -> AssetRequest:
+    def to_request(self, asset: str, now: datetime) -> AssetRequest:
         """Return what is asked of the asset. Raises AssetInputsInvalid for a time without zone."""
-        options, asset = self.asset_options, self.asset or ""
-        at = options.at or now
+        at = self.at or now
         if at.tzinfo is None:
             message = "`at` needs a time zone, such as 2026-01-31T08:00:00Z."
             raise AssetInputsInvalid(message, param="asset_options.at")
         return AssetRequest(
             asset=asset,
             at=at.astimezone(UTC),
-            inputs=options.inputs,
-            values=options.values,
-            max_age_s=options.max_age_s,
-            steps=options.steps,
-            step_s=options.step_s,
+            inputs=self.inputs,
+            values=self.values,
+            max_age_s=self.max_age_s,
+            steps=self.steps,
+            step_s=self.step_s,
         )
+
+
+class AssetPredictionRequest(msgspec.Struct):
+    """`POST /v1/predictions` with an asset, by its id or code, instead of rows."""
+
+    model: str
+    asset: AssetName | UnsetType = UNSET
+    asset_options: AssetOptions = msgspec.field(default_factory=AssetOptions)
+    instances: Any | UnsetType = UNSET
+    parameters: dict[str, Any] = {}
+    task: str = ""
 
 
 _DECODER = msgspec.json.Decoder(AssetPredictionRequest)
@@ -77,7 +77,9 @@ def parse_asset_request(body: bytes) -> AssetPredictionRequest | None:
     return request
 
 
-def body_with_row(request: AssetPredictionRequest, inputs: Sequence[FilledInput]) -> bytes:
+def body_with_row(
+    request: AssetPredictionRequest, model: str, inputs: Sequence[FilledInput]
+) -> bytes:
     """Return the body of `/v1/predictions` with one row and the units of its points."""
     used = [one for one in inputs if one.value is not None]
     units = {
@@ -87,7 +89,7 @@ def body_with_row(request: AssetPredictionRequest, inputs: Sequence[FilledInput]
     }
     return msgspec.json.encode(
         {
-            "model": request.model,
+            "model": model,
             "instances": [{one.chosen.field: one.value for one in used}],
             "units": units,
             "parameters": request.parameters,

@@ -12,6 +12,9 @@ from gateway.plant.predictions.values import (
     AssetRequest,
     ChosenInput,
     FilledInput,
+    FilledInputs,
+    MissingInput,
+    MissingReason,
     PointReadings,
     Selection,
 )
@@ -58,23 +61,30 @@ def fill_inputs(
     request: AssetRequest,
     at_us: int,
     shapes: Mapping[str, SeriesShape],
-) -> list[FilledInput]:
-    """Return each input with its value or series; `shapes` are those of the inputs with series.
-
-    Raises AssetInputsMissing that lists every required input without point or usable reading.
-    """
-    filled, problems = [], [f"`{name}` has no point" for name in selection.missing]
+) -> FilledInputs:
+    """Return each input with its value or series; `shapes` are those of the inputs with series."""
+    filled: list[FilledInput] = []
+    missing = [
+        MissingInput(name, MissingReason.NO_POINT, f"`{name}` has no point")
+        for name in selection.missing
+    ]
     for chosen in selection.chosen:
         one = _fill(chosen, readings, request, at_us, shapes.get(chosen.field))
         if one is None:
-            problems.append(_unusable(chosen, request, shapes.get(chosen.field)))
+            missing.append(_unusable(chosen, request, shapes.get(chosen.field)))
         else:
             filled.append(one)
-    if problems:
-        listed = "; ".join(problems[:20]) + ("; …" if len(problems) > 20 else "")
-        message = f"The asset lacks inputs of the model: {listed}. State them in `asset_options`."
-        raise AssetInputsMissing(message, param="asset")
-    return filled
+    return FilledInputs(tuple(filled), tuple(missing))
+
+
+def require_complete(filled: FilledInputs) -> None:
+    """Raise AssetInputsMissing that lists every required input without point or usable reading."""
+    if not filled.missing:
+        return
+    problems = [one.text for one in filled.missing]
+    listed = "; ".join(problems[:20]) + ("; …" if len(problems) > 20 else "")
+    message = f"The asset lacks inputs of the model: {listed}. State them in `asset_options`."
+    raise AssetInputsMissing(message, param="asset")
 
 
 def _fill(
@@ -99,12 +109,16 @@ def _fill(
     return FilledInput(chosen, found[0], age_s=found[1], readings=1)
 
 
-def _unusable(chosen: ChosenInput, request: AssetRequest, shape: SeriesShape | None) -> str:
+def _unusable(
+    chosen: ChosenInput, request: AssetRequest, shape: SeriesShape | None
+) -> MissingInput:
     """Return why an input with a point has no value."""
     tag = "" if chosen.point is None else chosen.point.tag
     if shape is None:
-        return f"`{chosen.field}`: {tag[:100]} has no good reading within {request.max_age_s:g} s"
-    return (
+        text = f"`{chosen.field}`: {tag[:100]} has no good reading within {request.max_age_s:g} s"
+        return MissingInput(chosen.field, MissingReason.NO_READING, text, tag)
+    text = (
         f"`{chosen.field}`: {tag[:100]} has gaps in its last {shape.steps} steps of "
         f"{shape.step_s:g} s"
     )
+    return MissingInput(chosen.field, MissingReason.GAPS, text, tag)

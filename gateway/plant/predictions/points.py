@@ -56,6 +56,7 @@ def _candidate(row: Any) -> CandidatePoint:
         unit=row.unit,
         is_text=row.data_type == DataType.TEXT,
         concept=row.concept_id.rpartition("#")[2] if is_confirmed else "",
+        concept_id=row.concept_id if is_confirmed else "",
         bounds=(row.low, row.high) if has_bounds else None,
     )
 

@@ -1,9 +1,11 @@
 """Choose the points of an asset that are the inputs of a model.
 
-stated by the client -> the same tag or name -> the same meaning (concept, name, unit, range)
+stated by the client -> mapped by the account -> the same tag or name -> the same meaning (concept,
+name, unit, range)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from gateway.plant.predictions.errors import AssetInputsInvalid
 from gateway.plant.predictions.values import (
@@ -11,6 +13,7 @@ from gateway.plant.predictions.values import (
     CandidatePoint,
     ChosenInput,
     InputOrigin,
+    MappedInput,
     Selection,
 )
 from models.ready_made.proposal import FileColumn, propose_mapping
@@ -19,6 +22,7 @@ from models.tag_align.naming import Lexicon
 
 # More than for a proposal, which a person confirms: here a prediction is computed from the choice.
 MIN_SIMILARITY = 0.66
+NOT_MAPPED: Mapping[str, MappedInput] = MappingProxyType({})
 
 
 def select_inputs(
@@ -26,12 +30,16 @@ def select_inputs(
     points: Sequence[CandidatePoint],
     request: AssetRequest,
     lexicon: Lexicon,
+    mapped: Mapping[str, MappedInput] = NOT_MAPPED,
 ) -> Selection:
     """Return a point or constant for each input of a model; each point is used once.
+
+    `mapped` is what the account maps inputs of this model to, with tags of this asset.
 
     Raises AssetInputsInvalid for stated inputs or tags that do not exist.
     """
     chosen = _stated_inputs(signature, points, request)
+    chosen |= _mapped_inputs(_open_fields(signature, chosen), _unused(points, chosen), mapped)
     chosen |= _inputs_by_name(_open_fields(signature, chosen), _unused(points, chosen))
     chosen |= _inputs_by_meaning(signature, chosen, _unused(points, chosen), lexicon)
     for field in _open_fields(signature, chosen):
@@ -69,6 +77,27 @@ def _stated_inputs(
         for name, tag in request.inputs.items()
     }
     return constants | tags
+
+
+def _mapped_inputs(
+    fields: Iterable[InputField],
+    points: Sequence[CandidatePoint],
+    mapped: Mapping[str, MappedInput],
+) -> dict[str, ChosenInput]:
+    """Return the mapped inputs whose tag the asset has, or whose concept one point left only."""
+    wanted = {field.name: mapped[field.name] for field in fields if field.name in mapped}
+    by_tag = {point.tag: point for point in points}
+    found = {
+        name: ChosenInput(name, InputOrigin.MAPPED, by_tag[one.tag])
+        for name, one in wanted.items()
+        if one.tag in by_tag
+    }
+    left = _unused(points, found)
+    for name, one in wanted.items():
+        fitting = [point for point in left if one.concept_id and point.concept_id == one.concept_id]
+        if len(fitting) == 1:
+            found[name] = ChosenInput(name, InputOrigin.MAPPED, fitting[0])
+    return found
 
 
 def _inputs_by_name(

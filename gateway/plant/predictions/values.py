@@ -16,6 +16,7 @@ class InputOrigin(StrEnum):
     """How a model's input was found."""
 
     STATED = "stated"
+    MAPPED = "mapped"
     NAME = "name"
     CONCEPT = "concept"
     CONSTANT = "constant"
@@ -24,7 +25,10 @@ class InputOrigin(StrEnum):
 
 @dataclass(frozen=True)
 class CandidatePoint:
-    """A point of the asset or of a part of it. `bounds` are plausible values in `unit`."""
+    """A point of the asset or of a part of it. `bounds` are plausible values in `unit`.
+
+    `concept_id` is the whole id of a confirmed concept, `concept` its words.
+    """
 
     id: UUID
     tag: str
@@ -33,6 +37,15 @@ class CandidatePoint:
     is_text: bool
     concept: str = ""
     bounds: tuple[float, float] | None = None
+    concept_id: str = ""
+
+
+@dataclass(frozen=True)
+class MappedInput:
+    """What the account maps an input of a model to: a concept, or a tag."""
+
+    concept_id: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,3 +100,36 @@ class FilledInput:
     value: float | str | bool | list[float | None] | None
     age_s: float | None = None
     readings: int = 0
+
+
+class MissingReason(StrEnum):
+    """Why an input has no value."""
+
+    NO_POINT = "no_point"
+    NO_READING = "no_reading"
+    GAPS = "gaps"
+    UNIT = "unit"
+    RANGE = "range"
+
+
+@dataclass(frozen=True)
+class MissingInput:
+    """A required input without a value; `text` says why, for the error of a call."""
+
+    field: str
+    reason: MissingReason
+    text: str
+    tag: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the input as responses report it."""
+        tag = {"tag": self.tag} if self.tag else {}
+        return {"name": self.field, "reason": self.reason.value, **tag}
+
+
+@dataclass(frozen=True)
+class FilledInputs:
+    """The inputs that have a value, and the required ones that have none."""
+
+    inputs: tuple[FilledInput, ...]
+    missing: tuple[MissingInput, ...] = ()

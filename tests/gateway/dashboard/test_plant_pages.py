@@ -64,24 +64,6 @@ async def test_problems_of_a_file_are_listed_in_the_page_language(office: Firm) 
         assert expected in html.unescape(wrong.text), language
 
 
-async def test_asset_is_changed_and_retired(office: Firm) -> None:
-    await imported(office)
-    listed = await office.gateway.http.get("/v1/plant/assets?text=Boiler/Pump")
-    first, second = (f"{PLANT}/assets/{one['id']}" for one in listed.json()["data"])
-    page = words(await office.owner.page(first))
-    assert "TI-1" in page
-    assert "Change the asset" in page
-    form = {"name": "Feed pump", "level": "component", "parent": "Works/Boiler/Pump 2"}
-    assert (await office.owner.send(first, **form)).headers["location"] == first
-    assert "Feed pump" in await office.owner.page(second)
-    wrong = await office.owner.send(second, name="x", level="equipment", parent="nowhere")
-    assert (wrong.status_code, "no asset with this code" in wrong.text) == (422, True)
-    full = await office.owner.send(f"{second}/retire")
-    assert (full.status_code, "Move or retire" in full.text) == (422, True)
-    parts = await office.owner.page(f"{PLANT}/parts/{second.rpartition('/')[2]}")
-    assert "Feed pump" in parts
-
-
 async def test_marked_proposals_are_confirmed(office: Firm) -> None:
     await imported(office)
     points = (await office.gateway.http.get("/v1/plant/points")).json()["data"]

@@ -11,42 +11,7 @@ from tests.support import builders
 from tests.support.builders import SPECIALIST, Gateway, customer
 from tests.support.gateway.errors import error_of
 from tests.support.operating_points import OVERSTRAINED
-
-# The points of a milling machine: tag, name, unit, value in that unit.
-_POINTS = (
-    ("M1.TA", "Air temperature", "degC", 24.95),
-    ("M1.TP", "Process temperature", "degC", 35.45),
-    ("M1.N", "主轴转速 rotational speed", "1/min", 1300.0),
-    ("M1.TQ", "Torque", "Nm", 65.0),
-    ("M1.WEAR", "Tool wear", "min", 220.0),
-)
-
-
-async def post(gateway: Gateway, path: str, body: Any) -> dict[str, Any]:
-    answer = await gateway.http.post(path, json=body)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-async def machine(gateway: Gateway, points: Any = _POINTS) -> dict[str, Any]:
-    """Create a machine with points, of which the last ones belong to its spindle."""
-    asset = await post(gateway, "/v1/plant/assets", {"code": "M1", "name": "Mill 1"})
-    part = {"code": "M1.S", "parent": "M1", "level": "component"}
-    await post(gateway, "/v1/plant/assets", part)
-    for tag, name, unit, _ in points:
-        owner = "M1.S" if tag == "M1.WEAR" else "M1"
-        body = {"tag": tag, "name": name, "unit": unit, "asset": owner}
-        await post(gateway, "/v1/plant/points", body)
-    return asset
-
-
-async def send(gateway: Gateway, at: datetime, points: Any = _POINTS, quality: Any = None) -> None:
-    readings = [
-        {"tag": tag, "time": at.isoformat(), "value": value, "quality": quality}
-        for tag, _, _, value in points
-    ]
-    await post(gateway, "/v1/plant/readings", {"readings": readings})
+from tests.support.plant.mills import POINTS, create_mill, post, send_readings
 
 
 def body(**options: Any) -> dict[str, Any]:
@@ -55,8 +20,8 @@ def body(**options: Any) -> dict[str, Any]:
 
 
 async def test_newest_readings_of_an_asset_give_the_same_verdict_as_columns(real: Gateway) -> None:
-    asset = await machine(real)
-    await send(real, SystemClock().now() - timedelta(seconds=20))
+    asset = await create_mill(real)
+    await send_readings(real, SystemClock().now() - timedelta(seconds=20))
     columns = {"model": SPECIALIST, "instances": [OVERSTRAINED]}
     expected = (await post(real, "/v1/predictions", columns))["predictions"][0]
     answer = await post(real, "/v1/predictions", body())
@@ -81,14 +46,18 @@ async def test_newest_readings_of_an_asset_give_the_same_verdict_as_columns(real
     assert [(one["request_id"], one["model"]) for one in verdicts] == [(answer["id"], SPECIALIST)]
     assert verdicts[0]["prediction"] == answer["predictions"][0]
     assert verdicts[0]["inputs"] == report["inputs"]
+    assert verdicts[0]["finding"]["verdict"] == "yes"
+    assert verdicts[0]["finding"]["probability"] == pytest.approx(
+        expected["failure_probability"], abs=1e-3
+    )
 
 
 async def test_prediction_of_an_earlier_instant_uses_its_readings(real: Gateway) -> None:
-    await machine(real)
+    await create_mill(real)
     then = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
-    worn = tuple((*point[:3], 300.0 if point[0] == "M1.TA" else point[3]) for point in _POINTS)
-    await send(real, then)
-    await send(real, then + timedelta(hours=2), worn)
+    worn = tuple((*point[:3], 300.0 if point[0] == "M1.TA" else point[3]) for point in POINTS)
+    await send_readings(real, then)
+    await send_readings(real, then + timedelta(hours=2), worn)
     at = (then + timedelta(seconds=30)).isoformat()
     answer = await post(real, "/v1/predictions", body(at=at))
     inputs = {one["name"]: one for one in answer["asset"]["inputs"]}
@@ -96,10 +65,10 @@ async def test_prediction_of_an_earlier_instant_uses_its_readings(real: Gateway)
 
 
 async def test_missing_points_and_old_or_bad_readings_are_all_named(real: Gateway) -> None:
-    await machine(real, _POINTS[:4])
-    await send(real, SystemClock().now() - timedelta(hours=2), _POINTS[:2])
-    await send(real, SystemClock().now(), _POINTS[2:3], quality="bad")
-    await send(real, SystemClock().now(), _POINTS[3:4])
+    await create_mill(real, POINTS[:4])
+    await send_readings(real, SystemClock().now() - timedelta(hours=2), POINTS[:2])
+    await send_readings(real, SystemClock().now(), POINTS[2:3], quality="bad")
+    await send_readings(real, SystemClock().now(), POINTS[3:4])
     answer = await real.http.post("/v1/predictions", json=body())
     error = error_of(answer)
     assert (answer.status_code, error["code"]) == (422, "asset_inputs_missing")
@@ -126,13 +95,13 @@ async def test_missing_points_and_old_or_bad_readings_are_all_named(real: Gatewa
 async def test_wrong_requests_are_refused(
     real: Gateway, change: dict[str, Any], status: int, code: str
 ) -> None:
-    await machine(real)
+    await create_mill(real)
     answer = await real.http.post("/v1/predictions", json={**body(), **change})
     assert (answer.status_code, error_of(answer)["code"]) == (status, code), answer.text
 
 
 async def test_asset_of_another_account_is_not_found(real: Gateway) -> None:
-    await machine(real)
+    await create_mill(real)
     other: tuple[Account, Any] = await customer(
         real.parts.database, real.parts.settings, "Other 公司"
     )

@@ -38,6 +38,11 @@ class PlantPage:
         """Whether the viewer may change the plant model."""
         return self.page.viewer.has_permission(Permission.PLANT)
 
+    @property
+    def may_predict(self) -> bool:
+        """Whether the viewer may call models."""
+        return self.page.viewer.has_permission(Permission.CALL)
+
     def editing(self, session: AsyncSession) -> Editing:
         """Return the context of changes by the viewer in a transaction."""
         page = self.page
@@ -58,6 +63,12 @@ async def provide_plant(
 async def load_zone(session: AsyncSession, account_id: UUID) -> ZoneInfo:
     """Return the time zone of an account, in which times are displayed."""
     return parse_time_zone((await get_profile(session, account_id)).time_zone)
+
+
+def version_name(model: str) -> str:
+    """Return a short name of a model version: `plant v3` for `ft:tag-align:acct_…:plant:3`."""
+    parts = model.split(":")
+    return f"{parts[3]} v{parts[4]}" if len(parts) == 5 else model
 
 
 @cache

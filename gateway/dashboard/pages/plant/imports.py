@@ -13,8 +13,10 @@ from gateway.dashboard.forms import (
     read_upload,
     with_errors,
 )
+from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.plant.common import PLANT_URL, PlantPage, load_zone, provide_plant
+from gateway.dashboard.training_log import translate_message
 from gateway.identity.roles import Permission
 from gateway.plant.assets.errors import (
     ImportBusy,
@@ -26,7 +28,12 @@ from gateway.plant.assets.ids import IMPORT
 from gateway.plant.assets.plan import ImportMode
 from gateway.plant.imports.exporting import MEDIA_TYPES, ExportFormat, export_file_name
 from gateway.plant.imports.importing import ImportOptions
-from gateway.plant.imports.previews import find_import, import_json, list_imports
+from gateway.plant.imports.previews import (
+    find_import,
+    import_json,
+    import_notes,
+    list_imports,
+)
 from gateway.plant.imports.readers import PlantFile
 from infra import ids
 from infra.errors import AppError
@@ -130,11 +137,13 @@ async def _render_preview(
         row = await find_import(session, plant.page.account_id, plant_import)
         zone = await load_zone(session, plant.page.account_id)
     form = EMPTY_FORM if error is None else with_errors(plant.page, {}, error)
+    notes = import_notes(row)
     return plant.page.render(
         "plant/preview.html",
         status=200 if error is None else UNPROCESSABLE,
         row=row,
         shown=import_json(row),
+        notes=[translate_message(note, dashboard_texts(plant.page.language)) for note in notes],
         zone=zone,
         form=form,
         may=plant.may_change,

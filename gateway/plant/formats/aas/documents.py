@@ -15,6 +15,7 @@ from defusedxml.ElementTree import iterparse
 from gateway.plant.formats.aas.package_reader import read_package
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.results import FormatInvalid, NoteCode, NoteCollector
+from models.sentences import sentence
 
 _ZIP = b"PK"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -36,7 +37,7 @@ def read_environments(
             notes.add(NoteCode.ELEMENT_SKIPPED, name)
         return [_read_document(part, limits) for _, part in package.specifications]
     except RecursionError:
-        raise FormatInvalid("The elements of the file are nested too deeply.") from None
+        raise FormatInvalid(sentence("The elements of the file are nested too deeply.")) from None
 
 
 def _read_document(content: bytes, limits: FormatLimits) -> aas.Environment:
@@ -47,17 +48,23 @@ def _read_document(content: bytes, limits: FormatLimits) -> aas.Environment:
 
 def _read_json(content: bytes, limits: FormatLimits) -> aas.Environment:
     """Return the environment of a JSON document."""
+    # Before parsing: a short file can have so many values that they need much memory.
+    limits.check_elements(sum(content.count(sign) for sign in (b",", b"{", b"[")))
     try:
         data = json.loads(content)
     except ValueError:
-        raise FormatInvalid("The file is not valid JSON in UTF-8.") from None
+        raise FormatInvalid(sentence("The file is not valid JSON in UTF-8.")) from None
     _check_json(data, limits)
     try:
         return jsonization.environment_from_jsonable(data)
     except jsonization.DeserializationException as error:
         place = str(error.path).strip(".")[:200]
         raise FormatInvalid(
-            f"The file is not valid for the AAS metamodel 3.0, at {place}: {error.cause[:200]}"
+            sentence(
+                "The file is not valid for the AAS metamodel 3.0, at {place}: {reason}",
+                place=place,
+                reason=error.cause[:200],
+            )
         ) from None
 
 
@@ -83,10 +90,16 @@ def _read_xml(content: bytes, limits: FormatLimits) -> aas.Environment:
     except xmlization.DeserializationException as error:
         place = str(error.path)[:200]
         raise FormatInvalid(
-            f"The file is not valid for the AAS metamodel 3.0, at {place}: {error.cause[:200]}"
+            sentence(
+                "The file is not valid for the AAS metamodel 3.0, at {place}: {reason}",
+                place=place,
+                reason=error.cause[:200],
+            )
         ) from None
     except (ParseError, DefusedXmlException, LookupError):
-        raise FormatInvalid("The file is not valid XML, or has a document type.") from None
+        raise FormatInvalid(
+            sentence("The file is not valid XML, or has a document type.")
+        ) from None
 
 
 def _limited(

@@ -16,6 +16,7 @@ from gateway.plant.formats.aas.package import ORIGIN_TYPE, SPEC_TYPE, SUPPLEMENT
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge
 from infra.zip_errors import ZIP_ERRORS
+from models.sentences import sentence
 
 _TAG = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 _DEPRECATED_HOST = "http://www.admin-shell.io/"
@@ -48,9 +49,9 @@ def read_package(content: bytes, limits: FormatLimits) -> PackageContent:
     except FormatInvalid:
         raise
     except _UNREADABLE:
-        raise FormatInvalid("The file is not a readable AASX package.") from None
+        raise FormatInvalid(sentence("The file is not a readable AASX package.")) from None
     if not read:
-        raise FormatInvalid("The AASX package has no Asset Administration Shells.")
+        raise FormatInvalid(sentence("The AASX package has no Asset Administration Shells."))
     return PackageContent(read, tuple(dict.fromkeys(supplements)))
 
 
@@ -63,11 +64,17 @@ class _Parts:
         self._by_name: dict[str, zipfile.ZipInfo] = {}
         entries = package.infolist()
         if len(entries) > limits.max_parts:
-            raise FormatTooLarge(f"The package has more than {limits.max_parts:,} parts.")
+            raise FormatTooLarge(
+                sentence("The package has more than {most:,} parts.", most=limits.max_parts)
+            )
         for entry in entries:
             self._add(entry)
         if sum(entry.file_size for entry in entries) > limits.max_bytes:
-            raise FormatTooLarge(f"The package unpacks to more than {limits.max_bytes >> 20} MiB.")
+            raise FormatTooLarge(
+                sentence(
+                    "The package unpacks to more than {size} MiB.", size=limits.max_bytes >> 20
+                )
+            )
 
     def targets(self, source: str, kind: str) -> Iterator[str]:
         """Yield the parts that a part, or the package itself (""), is related to in this way."""
@@ -84,25 +91,25 @@ class _Parts:
         """Return the content of a part, at most as many bytes as its entry states."""
         entry = self._by_name.get(part.lower())
         if entry is None:
-            raise FormatInvalid(f"The package has no part {part[:100]!r}.")
+            raise FormatInvalid(sentence("The package has no part {name}.", name=repr(part[:100])))
         with self._package.open(entry) as stream:
             content = stream.read(entry.file_size + 1)
         if len(content) > entry.file_size:
-            raise FormatTooLarge("A part of the package is larger than stated.")
+            raise FormatTooLarge(sentence("A part of the package is larger than stated."))
         return content
 
     def _add(self, entry: zipfile.ZipInfo) -> None:
         """Check an entry and add it. Raises FormatInvalid, FormatTooLarge."""
         name = entry.filename
         if name.startswith("/") or "\\" in name or ".." in name.split("/"):
-            raise FormatInvalid("The package has a part with an unsafe name.")
+            raise FormatInvalid(sentence("The package has a part with an unsafe name."))
         if name.lower() in self._by_name:
-            raise FormatInvalid("The package has two parts with the same name.")
+            raise FormatInvalid(sentence("The package has two parts with the same name."))
         if entry.flag_bits & _ENCRYPTED:
-            raise FormatInvalid("The package is encrypted.")
+            raise FormatInvalid(sentence("The package is encrypted."))
         allowed = max(entry.compress_size, 1) * self._limits.max_ratio
         if entry.file_size > max(allowed, _MIN_RATIO_BYTES):
-            raise FormatTooLarge("A part of the package is compressed too strongly.")
+            raise FormatTooLarge(sentence("A part of the package is compressed too strongly."))
         self._by_name[name.lower()] = entry
 
     def _resolve(self, folder: str, target: str) -> str:
@@ -110,7 +117,7 @@ class _Parts:
         path = unquote(urlsplit(target).path)
         joined = posixpath.normpath(posixpath.join("/", folder, path))
         if not path or urlsplit(target).scheme or "\\" in path or "\0" in path:
-            raise FormatInvalid("A relationship of the package has an invalid target.")
+            raise FormatInvalid(sentence("A relationship of the package has an invalid target."))
         return joined.lstrip("/")
 
 
@@ -119,4 +126,4 @@ def _parse(content: bytes):  # type: ignore[no-untyped-def]
     try:
         return fromstring(content, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError):
-        raise FormatInvalid("A part of the package is not valid XML.") from None
+        raise FormatInvalid(sentence("A part of the package is not valid XML.")) from None

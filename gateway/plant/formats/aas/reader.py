@@ -8,6 +8,7 @@ import aas_core3.types as aas
 from gateway.plant.assets.values import Asset, AssetLevel, PlantModel, Point, Property
 from gateway.plant.formats.aas.documents import read_environments
 from gateway.plant.formats.aas.elements import extension, reference_value, semantics, stated_unit
+from gateway.plant.formats.aas.graph_parts import GRAPH_PARTS, read_graph_parts
 from gateway.plant.formats.aas.identifiers import is_generated_asset_id
 from gateway.plant.formats.aas.properties import read_classes, read_properties
 from gateway.plant.formats.aas.semantics import STRUCTURES, TIME_SERIES
@@ -22,6 +23,7 @@ from gateway.plant.formats.results import (
     NoteCode,
     NoteCollector,
 )
+from models.sentences import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ def read_aas(content: bytes, limits: FormatLimits = DEFAULT_LIMITS) -> ImportedM
     """
     notes = NoteCollector()
     environments = read_environments(content, limits, notes)
-    shells = _shells(environments, notes)
-    if not shells:
-        raise FormatInvalid("The file has no Asset Administration Shells.")
+    shells, rest = _shells(environments, notes)
+    if not shells and not rest:
+        raise FormatInvalid(sentence("The file has no Asset Administration Shells."))
     units = _units(environments)
     assets = [_asset(one, units, notes) for one in shells]
     parents = _parents(shells, notes)
@@ -60,11 +62,23 @@ def read_aas(content: bytes, limits: FormatLimits = DEFAULT_LIMITS) -> ImportedM
         for submodel in one.with_semantics({TIME_SERIES})
         for point in read_series(submodel, one.code, units, notes)
     )
-    return ImportedModel(PlantModel(placed, _unique(points, notes)), notes.notes())
+    graph = read_graph_parts(rest, units, notes)
+    model = PlantModel(
+        placed,
+        _unique((*points, *graph.points), notes),
+        tuple(graph.entities),
+        tuple(graph.relations),
+    )
+    return ImportedModel(model, notes.notes())
 
 
-def _shells(environments: Sequence[aas.Environment], notes: NoteCollector) -> list[_Shell]:
-    """Return the shells with their submodels; submodels of no shell are noted."""
+def _shells(
+    environments: Sequence[aas.Environment], notes: NoteCollector
+) -> tuple[list[_Shell], list[aas.Submodel]]:
+    """Return the shells with their submodels, and the submodels of the whole plant.
+
+    Other submodels of no shell are noted.
+    """
     shells: dict[str, _Shell] = {}
     submodels: dict[str, aas.Submodel] = {}
     for environment in environments:
@@ -81,9 +95,11 @@ def _shells(environments: Sequence[aas.Environment], notes: NoteCollector) -> li
             if submodel := submodels.get(reference_value(reference)):
                 one.submodels.append(submodel)
                 unused.discard(submodel.id)
+    rest = [submodels[name] for name in sorted(unused) if semantics(submodels[name]) in GRAPH_PARTS]
+    unused -= {one.id for one in rest}
     for identifier in sorted(unused):
         notes.add(NoteCode.ELEMENT_SKIPPED, submodels[identifier].id_short or identifier)
-    return list(shells.values())
+    return list(shells.values()), rest
 
 
 def _code(shell: aas.AssetAdministrationShell) -> str:

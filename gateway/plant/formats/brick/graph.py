@@ -8,6 +8,7 @@ import pyoxigraph
 from gateway.plant.formats.brick.terms import BRICK, RDF, RDFS, brick_name
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.results import FormatInvalid
+from models.sentences import sentence
 
 Term = pyoxigraph.NamedNode | pyoxigraph.BlankNode | pyoxigraph.Literal
 Resource = pyoxigraph.NamedNode | pyoxigraph.BlankNode
@@ -77,11 +78,13 @@ def read_triples(content: bytes, limits: FormatLimits) -> Triples:
             if isinstance(quad.subject, Resource) and isinstance(quad.object, Term):
                 triples.add(quad.subject, _current(quad.predicate.value), quad.object)
     except SyntaxError as error:
-        raise FormatInvalid(f"The file is not valid Turtle: {error.msg}") from None
+        raise FormatInvalid(
+            sentence("The file is not valid Turtle: {reason}", reason=error.msg)
+        ) from None
     except (UnicodeDecodeError, ValueError) as error:
         if isinstance(error, FormatInvalid):
             raise
-        raise FormatInvalid("The file is not valid Turtle in UTF-8.") from None
+        raise FormatInvalid(sentence("The file is not valid Turtle in UTF-8.")) from None
     return triples
 
 

@@ -12,9 +12,11 @@ from defusedxml.ElementTree import iterparse
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.nodeset.terms import ALIASES, NODESET, PLANT
 from gateway.plant.formats.results import FormatInvalid
+from models.sentences import sentence
 
 _TAG = f"{{{NODESET}}}"
 _PLANT_TAG = f"{{{PLANT}}}"
+_RELATIONS = f"{_TAG}Extensions/{_TAG}Extension/{_PLANT_TAG}Relation"
 _KINDS = frozenset(
     f"UA{kind}"
     for kind in (
@@ -39,7 +41,8 @@ class UaReference:
 class UaNode:
     """A node. Ids of namespace 0 are as written, those of others begin with the namespace's URI.
 
-    `value` is the element below `Value`, `stated` what our own exports add.
+    `value` is the element below `Value`, `stated` and `relations` what our own exports
+    add.
     """
 
     node_id: str
@@ -51,6 +54,7 @@ class UaNode:
     value: Element | None = None
     is_scalar: bool = True
     stated: Mapping[str, str] = field(default_factory=dict)
+    relations: tuple[Mapping[str, str], ...] = ()
 
 
 def read_nodes(content: bytes, limits: FormatLimits) -> list[UaNode]:
@@ -67,9 +71,11 @@ def read_nodes(content: bytes, limits: FormatLimits) -> list[UaNode]:
     except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
         if isinstance(error, FormatInvalid):
             raise
-        raise FormatInvalid("The file is not valid XML, or has a document type.") from None
+        raise FormatInvalid(
+            sentence("The file is not valid XML, or has a document type.")
+        ) from None
     if root is None or root.tag != f"{_TAG}UANodeSet":
-        raise FormatInvalid("The file is not an OPC UA NodeSet2 document.")
+        raise FormatInvalid(sentence("The file is not an OPC UA NodeSet2 document."))
     return reader.nodes
 
 
@@ -121,6 +127,7 @@ class _NodeReader:
             value[0] if value is not None and len(value) else None,
             element.get("ValueRank", "-1") in ("-1", "-2", "-3"),
             _stated(element),
+            tuple(dict(one.attrib) for one in element.iterfind(_RELATIONS)),
         )
 
     def _references(self, element: Element) -> Iterator[UaReference]:
@@ -143,7 +150,9 @@ class _NodeReader:
             return text
         index = int(match[1])
         if index >= len(self._namespaces):
-            raise FormatInvalid(f"The node id {text[:100]!r} has an undeclared namespace.")
+            raise FormatInvalid(
+                sentence("The node id {id} has an undeclared namespace.", id=repr(text[:100]))
+            )
         rest = text[match.end() :]
         return f"{self._namespaces[index]}|{rest}" if index else rest
 

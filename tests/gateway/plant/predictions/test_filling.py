@@ -10,6 +10,7 @@ from gateway.plant.predictions.errors import AssetInputsMissing
 from gateway.plant.predictions.filling import (
     SeriesShape,
     fill_inputs,
+    require_complete,
     series_fields,
     series_step_s,
     series_steps,
@@ -51,14 +52,20 @@ def test_series_has_the_models_fewest_steps_at_the_sampling_interval():
 
 def test_inputs_are_filled_with_series_and_constants():
     shapes = {"v": SeriesShape(4, 1.0)}
-    filled = fill_inputs(SELECTION, {POINT.id: RAMP}, asked(), 19 * S, shapes)
+    filled = fill_inputs(SELECTION, {POINT.id: RAMP}, asked(), 19 * S, shapes).inputs
     assert [one.value for one in filled] == [[16.0, 17.0, 18.0, 19.0], 0.5]
     assert filled[0].readings == 20
 
 
 def test_gaps_and_missing_points_are_named_together():
     selection = Selection(SELECTION.chosen, ("pressure",))
+    shapes = {"v": SeriesShape(4, 1.0)}
+    filled = fill_inputs(selection, {POINT.id: RAMP}, asked(), 60 * S, shapes)
+    assert [one.to_json() for one in filled.missing] == [
+        {"name": "pressure", "reason": "no_point"},
+        {"name": "v", "reason": "gaps", "tag": "P1.v"},
+    ]
     with pytest.raises(AssetInputsMissing) as caught:
-        fill_inputs(selection, {POINT.id: RAMP}, asked(), 60 * S, {"v": SeriesShape(4, 1.0)})
+        require_complete(filled)
     assert "`pressure` has no point" in caught.value.message
     assert "P1.v has gaps in its last 4 steps of 1 s" in caught.value.message

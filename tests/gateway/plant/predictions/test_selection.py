@@ -8,7 +8,13 @@ import pytest
 
 from gateway.plant.predictions.errors import AssetInputsInvalid
 from gateway.plant.predictions.selection import select_inputs
-from gateway.plant.predictions.values import AssetRequest, CandidatePoint, InputOrigin, Selection
+from gateway.plant.predictions.values import (
+    AssetRequest,
+    CandidatePoint,
+    InputOrigin,
+    MappedInput,
+    Selection,
+)
 from models.ready_made.proposal import read_lexicon
 from models.signature import BYTES, InputField, Signature
 
@@ -33,10 +39,10 @@ SPEED = point(2, "M1.n", "Rotational speed", "1/min")
 TORQUE = point(3, "torque", unit="Nm")
 
 
-def select(*points: CandidatePoint, **request: Any) -> Selection:
+def select(*points: CandidatePoint, mapped: Any = None, **request: Any) -> Selection:
     fields = {"inputs": {}, "values": {}, **request}
     asked = AssetRequest(asset="P", at=datetime(2026, 1, 1, tzinfo=UTC), max_age_s=60, **fields)
-    return select_inputs(SIGNATURE, points, asked, read_lexicon())
+    return select_inputs(SIGNATURE, points, asked, read_lexicon(), mapped or {})
 
 
 def origins(selection: Selection) -> dict[str, tuple[str, str | None]]:
@@ -111,3 +117,16 @@ def test_each_point_is_used_once() -> None:
 def test_unknown_inputs_and_tags_are_refused(request_fields: Any, text: str) -> None:
     with pytest.raises(AssetInputsInvalid, match=text):
         select(AIR, SPEED, TORQUE, **request_fields)
+
+
+def test_mapped_tag_and_concept_come_before_names_and_an_ambiguous_concept_maps_nothing() -> None:
+    speed = point(2, "N-7", concept_id="brick#Speed_Sensor")
+    other = point(4, "N-8", concept_id="brick#Speed_Sensor")
+    mapped = {
+        "torque": MappedInput(tag="N-7"),
+        "rotational_speed": MappedInput(concept_id="brick#Speed_Sensor"),
+    }
+    found = origins(select(AIR, speed, other, TORQUE, mapped=mapped))
+    assert (found["torque"], found["rotational_speed"]) == (("mapped", "N-7"), ("mapped", "N-8"))
+    twice = select(AIR, speed, other, mapped={"rotational_speed": mapped["rotational_speed"]})
+    assert set(twice.missing) == {"torque", "rotational_speed"}
