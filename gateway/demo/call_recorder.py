@@ -145,7 +145,7 @@ class _CallPricer:
         for quota, units in allowance_use:
             self._remaining_units[quota.id] -= units
         record = UsageRecord(
-            request_id=ids.new_id(),
+            request_id=call.request_id or ids.new_id(),
             account_id=principal.account_id,
             key_id=principal.key_id,
             operation=call.call_type.operation.value,

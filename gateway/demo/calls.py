@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
+from uuid import UUID
 
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
@@ -44,7 +45,10 @@ _OUTCOMES = (
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """A call to be recorded, made with the API key of the call type's key name."""
+    """A call to be recorded, made with the API key of the call type's key name.
+
+    `request_id` is that of its usage row; None for a new one.
+    """
 
     call_type: CallType
     model: str
@@ -54,6 +58,7 @@ class PlannedCall:
     tags: Mapping[str, str]
     duration_us: int
     first_chunk_us: int | None
+    request_id: UUID | None = None
 
 
 def first_model(catalog: Catalog, task: Task, source: str) -> str | None:

@@ -135,7 +135,8 @@ class Firm:
 
     `actions_by_day` is keyed by the number of days since the demo's first day. With `overdue_days`,
     the last invoice but one is overdue by that many days now. `credit_limit` is in major currency
-    units. With a `fapiao_title`, fapiao are requested for paid invoices.
+    units. With a `fapiao_title`, fapiao are requested for paid invoices. With `has_plant` the firm
+    has a plant model with readings.
     """
 
     name: str
@@ -154,3 +155,4 @@ class Firm:
     outcome_contract: OutcomeExample | None = None
     projects: tuple[DemoProject, ...] = ()
     fapiao_title: TitleFields | None = None
+    has_plant: bool = False

@@ -125,6 +125,7 @@ MACHINING = Firm(
         52: (RotateKey(_MES),),
     },
     paid_days_after_due=-18,
+    has_plant=True,
     projects=(
         DemoProject(
             "一车间",

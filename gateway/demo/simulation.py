@@ -35,6 +35,7 @@ from gateway.demo.outcome_contract import (
     send_readings,
     sign_contract,
 )
+from gateway.demo.plant.filling import fill_plant
 from gateway.demo.projects import set_monthly_budgets
 from gateway.demo.state import mark_filled
 
@@ -97,6 +98,9 @@ class _Simulation:
         deps, now = self._deps, self._deps.dates.now
         deps.clock.advance_to(now - _FINAL_HOURS)
         await self._record_calls(deps.clock.now())
+        for account in self.accounts:
+            if account.firm.has_plant:
+                await fill_plant(deps, self._recorder, account)
         for account in self.accounts:
             await set_key_budgets(deps, account)
             await set_monthly_budgets(deps, account)

@@ -140,8 +140,8 @@ async def _load(database: Database, account_id: UUID, query: ReadingsQuery) -> _
 async def _require_points(
     session: AsyncSession, account_id: UUID, keys: Sequence[PointKey]
 ) -> list[ReadingPoint]:
-    """Return the points of a query, each once. Raises PlantPointNotFound."""
-    found = await find_points(session, account_id, keys)
+    """Return the points of a query, each once; retired ones by id. Raises PlantPointNotFound."""
+    found = await find_points(session, account_id, keys, include_retired=True)
     for key in keys:
         if key not in found:
             raise PlantPointNotFound(

@@ -43,7 +43,7 @@ async def readings_show(
     """
     owner = await get_account(session, account)
     key = PointKey(point, parse_point_id(point) is not None)
-    found = (await find_points(session, owner.id, [key])).get(key)
+    found = (await find_points(session, owner.id, [key], include_retired=True)).get(key)
     if found is None:
         raise PlantPointNotFound(f"The account has no active point {point[:60]!r}.")
     end = from_datetime(clock.now()) + 1

@@ -1,17 +1,23 @@
 """Filter readings of points and write them to the queue in batches, as request bodies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import structlog
 
 from gateway.plant.connector.disk_queue import DiskQueue, QueueFull
+from gateway.plant.connector.filters import FilterConfig, create_filter
 from gateway.plant.readings.filtering.filter import ReadingFilter, Sample
-from gateway.plant.readings.formats.times import format_time
+from gateway.plant.readings.formats.times import format_time, from_datetime
+from infra.clock import Clock
+from infra.telemetry.plant_metrics import ConnectorMetrics
 
 # While the disk is full, so many readings wait in memory.
 _MAX_PENDING = 200_000
+# The gateway refuses readings that are further ahead of its clock (MAAS_READINGS_FUTURE_S).
+_MAX_AHEAD_US = 120 * 1_000_000
+_MAX_TAG_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +30,51 @@ class CollectedPoint:
 
 
 class Collector:
-    """Collects readings of points by tag; `flush` makes them durable."""
+    """Collects readings of points by tag; `flush` makes them durable.
+
+    At most `max_points` points are added while it runs, each with a filter of its own.
+    """
 
     def __init__(
-        self, points: Mapping[str, CollectedPoint], queue: DiskQueue, source: str, size: int
+        self,
+        points: Mapping[str, CollectedPoint],
+        queue: DiskQueue,
+        source: str,
+        size: int,
+        clock: Clock,
+        metrics: ConnectorMetrics,
+        max_points: int = 0,
     ) -> None:
-        self._points = points
+        self._points = dict(points)
         self._queue = queue
         self._source = source
         self._size = size
+        self._clock = clock
+        self._metrics = metrics
+        self._max_points = len(self._points) + max_points
         self._pending: list[dict[str, object]] = []
+        self._newest_us: dict[str, int] = {}
         self._log = structlog.get_logger()
         self.received = self.dropped = 0
+
+    def add_point(self, tag: str, unit: str, config: FilterConfig) -> bool:
+        """Add a point unless it is known; False if its tag is invalid or there are too many."""
+        if tag in self._points:
+            return True
+        is_valid = 0 < len(tag) <= _MAX_TAG_LENGTH and tag.isprintable()
+        if not is_valid or len(self._points) >= self._max_points:
+            return False
+        self._points[tag] = CollectedPoint(tag, unit, create_filter(config))
+        return True
 
     def add(self, tag: str, sample: Sample) -> None:
         """Add a reading of a point; it waits in memory until `flush`."""
         point = self._points[tag]
         self.received += 1
-        kept = (sample,) if point.filter is None else point.filter.feed(sample)
+        self._metrics.received.inc()
+        kept: Sequence[Sample] = (sample,)
+        if point.filter is not None and self._is_in_order(tag, sample):
+            kept = point.filter.feed(sample)
         for one in kept:
             self._append(point, one)
 
@@ -67,6 +100,19 @@ class Collector:
         if excess > 0:
             del self._pending[:excess]
             self.dropped += excess
+            self._metrics.dropped.inc(excess)
+        self._metrics.queue_bytes.set(self._queue.size)
+
+    def _is_in_order(self, tag: str, sample: Sample) -> bool:
+        """Whether a filter can take a reading: after the last one, and not ahead of the clock.
+
+        Late and duplicate readings are passed on unfiltered; the gateway decides about them.
+        """
+        ahead_us = sample.time_us - from_datetime(self._clock.now())
+        if ahead_us > _MAX_AHEAD_US or sample.time_us <= self._newest_us.get(tag, -1):
+            return False
+        self._newest_us[tag] = sample.time_us
+        return True
 
     def _append(self, point: CollectedPoint, sample: Sample) -> None:
         """Add a kept reading to those that wait."""
@@ -80,3 +126,4 @@ class Collector:
         if point.unit:
             reading["unit"] = point.unit
         self._pending.append(reading)
+        self._metrics.kept.inc()

@@ -1,43 +1,19 @@
-"""The configuration file of a connector (TOML): gateway, queue, sources, points and filters."""
+"""The configuration file of a connector (TOML): gateway, queue and sources with their points."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
-from gateway.plant.readings.filtering.deadband import Deadband, Midrange, ReportByException
-from gateway.plant.readings.filtering.filter import ReadingFilter
-from gateway.plant.readings.filtering.swinging_door import SwingingDoor
-from gateway.plant.readings.filtering.timed import RateLimit, WindowMean
-from infra.errors import AppError
+from gateway.plant.connector.errors import ConnectorConfigInvalid
+from gateway.plant.connector.filters import FilterConfig, Seconds, create_filter
+from gateway.plant.connector.mqtt.config import MqttConfig, SparkplugConfig
+from gateway.plant.connector.mqtt.topics import check_topic_rule
+from gateway.plant.connector.sparkplug.mapping import check_metric_rule
 
 _MAX_CONFIG_BYTES = 4 << 20
-_SECOND_US = 1_000_000
-FilterName = Literal[
-    "none", "deadband", "midrange", "swinging_door", "exception", "rate_limit", "window_mean"
-]
-_Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
-
-
-class ConnectorConfigInvalid(AppError):
-    """The configuration file cannot be read or has wrong values."""
-
-    code = "connector_config_invalid"
-
-
-class FilterConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A filter: `bound` in the unit of values, `seconds` for filters by time.
-
-    `max_silence_s` sends a reading at the latest after this time, where the filter supports it.
-    """
-
-    kind: FilterName = "exception"
-    bound: float | None = None
-    seconds: _Seconds | None = None
-    max_silence_s: _Seconds | None = 600.0
 
 
 class PointConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,7 +37,8 @@ class OpcUaConfig(msgspec.Struct, forbid_unknown_fields=True):
 class ConnectorConfig(msgspec.Struct, forbid_unknown_fields=True):
     """A connector: address of the gateway, variable with its API key, queue and sources.
 
-    `queue_bytes` bounds the queue on disk; readings above it are refused and counted.
+    `queue_bytes` bounds the queue on disk; readings above it are refused and counted. `max_points`
+    bounds the points that topics and metrics with wildcards add. `metrics_port` is 0 for none.
     """
 
     url: str
@@ -70,8 +47,13 @@ class ConnectorConfig(msgspec.Struct, forbid_unknown_fields=True):
     key_variable: str = "MAAS_API_KEY"
     queue_bytes: Annotated[int, msgspec.Meta(ge=1 << 16)] = 1 << 30
     batch_readings: Annotated[int, msgspec.Meta(ge=1, le=50_000)] = 5_000
-    flush_s: _Seconds = 1.0
+    flush_s: Seconds = 1.0
+    max_points: Annotated[int, msgspec.Meta(ge=1, le=500_000)] = 50_000
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    metrics_address: str = "127.0.0.1"
     opcua: list[OpcUaConfig] = []
+    mqtt: list[MqttConfig] = []
+    sparkplug: list[SparkplugConfig] = []
 
 
 def load_config(path: Path) -> ConnectorConfig:
@@ -82,51 +64,37 @@ def load_config(path: Path) -> ConnectorConfig:
     except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
         raise ConnectorConfigInvalid(f"{path.name} cannot be used: {error}.") from None
     tags = [point.tag for server in config.opcua for point in server.points]
-    if not tags or len(tags) > len(set(tags)):
-        raise ConnectorConfigInvalid("The file must name at least one point, and no tag twice.")
-    for server in config.opcua:
-        for one in (server.filter, *(point.filter for point in server.points if point.filter)):
-            create_filter(one)
+    if len(tags) > len(set(tags)):
+        raise ConnectorConfigInvalid("The file must name no tag twice.")
+    if not tags and not config.mqtt and not config.sparkplug:
+        raise ConnectorConfigInvalid("The file must name at least one point, topic or metric.")
+    for one in _filters(config):
+        create_filter(one)
+    _check_rules(config)
     return config
 
 
-def create_filter(config: FilterConfig) -> ReadingFilter | None:
-    """Return a new filter; None passes all readings. Raises ConnectorConfigInvalid."""
-    if config.kind == "none":
-        return None
-    try:
-        return _FILTERS[config.kind](config)
-    except ValueError as error:
-        raise ConnectorConfigInvalid(f"The filter {config.kind!r}: {error}.") from None
+def _filters(config: ConnectorConfig) -> Iterator[FilterConfig]:
+    """Yield the filters of all sources and points."""
+    for server in config.opcua:
+        yield server.filter
+        yield from (point.filter for point in server.points if point.filter)
+    for broker in config.mqtt:
+        yield broker.filter
+        yield from (rule.filter for rule in broker.topics if rule.filter)
+    for host in config.sparkplug:
+        yield host.filter
+        yield from (rule.filter for rule in host.points if rule.filter)
 
 
-def _silence_us(config: FilterConfig) -> int | None:
-    """Return the longest silence in microseconds, or None."""
-    silence = config.max_silence_s
-    return None if silence is None else round(silence * _SECOND_US)
-
-
-def _bound(config: FilterConfig) -> float:
-    """Return the bound. Raises ValueError without one."""
-    if config.bound is None:
-        raise ValueError("`bound` is missing")
-    return config.bound
-
-
-def _duration_us(config: FilterConfig) -> int:
-    """Return the duration in microseconds. Raises ValueError without one."""
-    if config.seconds is None:
-        raise ValueError("`seconds` is missing")
-    return round(config.seconds * _SECOND_US)
-
-
-_FILTERS: Mapping[str, Callable[[FilterConfig], ReadingFilter]] = MappingProxyType(
-    {
-        "deadband": lambda one: Deadband(_bound(one), _silence_us(one)),
-        "midrange": lambda one: Midrange(_bound(one), _silence_us(one)),
-        "swinging_door": lambda one: SwingingDoor(_bound(one), _silence_us(one)),
-        "exception": lambda _one: ReportByException(),
-        "rate_limit": lambda one: RateLimit(_duration_us(one)),
-        "window_mean": lambda one: WindowMean(_duration_us(one)),
-    }
-)
+def _check_rules(config: ConnectorConfig) -> None:
+    """Check topics, tags and client ids of brokers. Raises ConnectorConfigInvalid."""
+    clients = [(one.url, one.client_id) for one in (*config.mqtt, *config.sparkplug)]
+    if len(clients) > len(set(clients)):
+        raise ConnectorConfigInvalid("Sources of one broker need different values of `client_id`.")
+    for broker in config.mqtt:
+        for topic_rule in broker.topics:
+            check_topic_rule(topic_rule)
+    for host in config.sparkplug:
+        for metric_rule in host.points:
+            check_metric_rule(metric_rule)

@@ -7,6 +7,8 @@ import httpx
 import structlog
 
 from gateway.plant.connector.disk_queue import DiskQueue
+from infra.clock import Clock
+from infra.telemetry.plant_metrics import ConnectorMetrics
 
 PATH = "/v1/plant/readings"
 _FIRST_DELAY_S, _MAX_DELAY_S = 1.0, 60.0
@@ -17,9 +19,17 @@ _FINAL = frozenset({400, 413, 415, 422})
 class Forwarder:
     """Sends batches with one API key. Repeated batches are safe: stored readings are duplicates."""
 
-    def __init__(self, client: httpx.AsyncClient, queue: DiskQueue) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        queue: DiskQueue,
+        clock: Clock,
+        metrics: ConnectorMetrics,
+    ) -> None:
         self._client = client
         self._queue = queue
+        self._clock = clock
+        self._metrics = metrics
         self._delay_s = _FIRST_DELAY_S
         self._log = structlog.get_logger()
         self.stored = self.refused = 0
@@ -43,7 +53,11 @@ class Forwarder:
 
     async def _forward(self, path: Path) -> bool:
         """Send one batch, and remove it if it is done with."""
-        headers = {"content-type": "application/json"}
+        # The time of sending: the gateway measures by it how far this clock is behind.
+        headers = {
+            "content-type": "application/json",
+            "x-maas-sent-at": self._clock.now().isoformat(),
+        }
         content = await asyncio.to_thread(path.read_bytes)
         try:
             answer = await self._client.post(PATH, content=content, headers=headers)
@@ -63,6 +77,9 @@ class Forwarder:
     def _count(self, answer: httpx.Response) -> None:
         """Count stored and refused readings, and log the first refusal."""
         result = answer.json()
+        for outcome in ("stored", "duplicates", "refused"):
+            self._metrics.forwarded.labels(outcome).inc(result[outcome])
+        self._metrics.queue_bytes.set(self._queue.size)
         self.stored += result["stored"] + result["duplicates"]
         self.refused += result["refused"]
         if result["errors"]:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from gateway.plant.connector.config import OpcUaConfig
+from gateway.plant.connector.retrying import Connections
 from gateway.plant.readings.filtering.filter import Sample
 from gateway.plant.readings.formats.times import from_datetime
 from gateway.plant.readings.quality import BAD
@@ -21,7 +20,6 @@ from infra.lazy_import import LazyModule
 asyncua: Any = LazyModule("asyncua")
 
 AddSample = Callable[[str, Sample], None]
-_FIRST_DELAY_S, _MAX_DELAY_S = 1.0, 60.0
 _CHECK_S = 5.0
 
 
@@ -51,19 +49,17 @@ def to_sample(value: Any, status: int, source_time: datetime | None, now: dateti
     return Sample(time_us, None, max(status, BAD))
 
 
-async def read_server(config: OpcUaConfig, add: AddSample, clock: Clock) -> None:
+async def read_server(
+    config: OpcUaConfig, add: AddSample, clock: Clock, connections: Connections
+) -> None:
     """Subscribe to a server until cancelled; connects again after errors."""
-    log, delay_s = structlog.get_logger(), _FIRST_DELAY_S
-    while True:
-        try:
-            await _subscribe(config, add, clock)
-        except (OSError, TimeoutError, asyncua.ua.UaError) as error:
-            log.warning("OPC UA connection lost", url=config.url, error=type(error).__name__)
-        await asyncio.sleep(delay_s)
-        delay_s = min(2 * delay_s, _MAX_DELAY_S)
+    errors = (OSError, TimeoutError, asyncua.ua.UaError)
+    await connections.keep(lambda: _subscribe(config, add, clock, connections.connected), errors)
 
 
-async def _subscribe(config: OpcUaConfig, add: AddSample, clock: Clock) -> None:
+async def _subscribe(
+    config: OpcUaConfig, add: AddSample, clock: Clock, on_connected: Callable[[], None]
+) -> None:
     """Connect, subscribe to all points and wait until the connection ends."""
     async with asyncua.Client(config.url) as client:
         nodes = {client.get_node(point.node): point.tag for point in config.points}
@@ -71,6 +67,28 @@ async def _subscribe(config: OpcUaConfig, add: AddSample, clock: Clock) -> None:
         changes = _Changes(tags, add, clock)
         subscription = await client.create_subscription(config.interval_ms, changes)
         await subscription.subscribe_data_change(list(nodes))
+        on_connected()
         while True:
             await asyncio.sleep(_CHECK_S)
             await client.check_connection()
+
+
+async def check_server(config: OpcUaConfig) -> str:
+    """Connect once and read all variables; return what is wrong, empty if nothing is."""
+    try:
+        async with asyncua.Client(config.url) as client:
+            wrong = [one.node for one in config.points if not await _exists(client, one.node)]
+    except (OSError, TimeoutError, ValueError, asyncua.ua.UaError) as error:
+        return f"No connection: {error or type(error).__name__}."
+    return f"These variables do not exist: {', '.join(wrong)}." if wrong else ""
+
+
+async def _exists(client: Any, node_id: str) -> bool:
+    """Whether a server has a variable, with a good value or not."""
+    codes = asyncua.ua.StatusCodes
+    missing = (codes.BadNodeIdUnknown, codes.BadNodeIdInvalid, codes.BadAttributeIdInvalid)
+    try:
+        read = await client.get_node(node_id).read_data_value(raise_on_bad_status=False)
+    except (ValueError, asyncua.ua.UaError):
+        return False
+    return read.StatusCode.value not in missing

@@ -46,6 +46,7 @@ async def test_points_are_listed_and_charted_with_their_state(firm: Firm) -> Non
 
     chart = await firm.owner.page(f"{PAGE}/pt_{fresh.hex}?range=hour")
     assert "data-chart" in chart
+    assert "/chart." in chart, "the page does not load the script that draws"
     assert "29 kPa" in words(chart)
     stale = words(await firm.owner.page(f"{PAGE}/pt_{old.hex}?range=other"))
     assert "No reading has arrived for more than 15 minutes" in stale

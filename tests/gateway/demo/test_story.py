@@ -21,12 +21,23 @@ from billing.reports.spending import SpendingDimension, list_spending, list_tags
 from billing.subscriptions.subscriptions import find_subscription
 from billing.tables import CreditNote, InvoiceStatus, QuotaKind, Settlement
 from gateway.access.api_keys import list_keys
+from gateway.demo.plant.history import BAR, BEARING, SHAFTS, SPINDLE
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.invitations import InvitationService
 from gateway.identity.links import Links
 from gateway.identity.services import build_identity
 from gateway.identity.session_lookup import find_viewer
 from gateway.identity.team import list_members
+from gateway.plant.epcis.trace import Direction
+from gateway.plant.epcis.trace_query import trace_item
+from gateway.plant.predictions.verdicts import list_verdicts
+from gateway.plant.readings.formats.batch import PointKey
+from gateway.plant.readings.formats.times import from_datetime
+from gateway.plant.readings.storage.points import find_points
+from gateway.plant.readings.storage.queries import TimeRange, read_series
+from gateway.plant.readings.values import DAY_US
+from gateway.plant.store.loading import load_model
+from gateway.plant.store.queries import find_asset
 from gateway.projects.keys import list_project_keys
 from gateway.projects.members import list_members as list_project_members
 from gateway.projects.projects import list_projects
@@ -270,3 +281,49 @@ async def rows(filled: Filled) -> dict[str, Any]:
             name: tuple((await session.execute(text(query.format(name)))).one())
             for name in SQLModel.metadata.tables
         }
+
+
+class TestPlant:
+    async def test_machining_firm_has_a_plant_with_readings_and_a_metered_upload(
+        self, filled: Filled
+    ) -> None:
+        account_id = (await filled.account(MACHINING)).id
+        async with filled.database.transaction() as session:
+            model = await load_model(session, account_id)
+            now_us = from_datetime(CLOCK.now())
+            within = TimeRange(now_us - 3 * DAY_US, now_us)
+            point = (await find_points(session, account_id, [PointKey("CNC-03.VIB")])).popitem()[1]
+            read = (await read_series(session, account_id, [point.id], within, 2_000))[point.id]
+            usage = await list_usage(session, account_id=account_id, limit=10_000)
+        assert (len(model.assets), len(model.points)) == (19, 64)
+        kinds = {entity.kind.value for entity in model.entities}
+        assert {"failure_mode", "cause", "effect", "remedy", "work_order", "document"} <= kinds
+        # The spindle of this machine wears out.
+        assert read.series.values[-1] > 1.5 * read.series.values[0]
+        uploads = [row for row in usage if row.operation == "readings"]
+        assert [row.readings for row in uploads] == [8 * 8 * 72]
+        assert uploads[0].settlement == Settlement.COMPLETE
+
+    async def test_verdict_is_the_result_of_the_specialist_and_finds_the_anomaly(
+        self, filled: Filled
+    ) -> None:
+        account_id = (await filled.account(MACHINING)).id
+        async with filled.database.transaction() as session:
+            asset = await find_asset(session, account_id, "CNC-03")
+            (verdict,) = await list_verdicts(session, account_id, asset.id, 10, None)
+            usage = await list_usage(session, account_id=account_id, limit=10_000)
+        assert verdict.request_id in {row.request_id for row in usage}
+        assert verdict.prediction["beyond_3_sigma"][-1] is True
+        assert verdict.prediction["beyond_3_sigma"][0] is False
+        assert {one["name"] for one in verdict.inputs} == {"points", "centre", "deviation"}
+
+    async def test_trace_of_the_spindle_leads_to_the_bar_and_to_the_inspection(
+        self, filled: Filled
+    ) -> None:
+        account_id = (await filled.account(MACHINING)).id
+        async with filled.database.transaction() as session:
+            trace = await trace_item(session, account_id, SPINDLE, Direction.UPSTREAM)
+        items = {one.epc for one in trace.items}
+        assert {BAR, BEARING, SHAFTS[0], SPINDLE} <= items
+        assert SHAFTS[1] not in items
+        assert [bool(one.request_id) for one in trace.inspections] == [True]

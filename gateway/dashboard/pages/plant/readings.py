@@ -126,7 +126,7 @@ class ReadingPages(Controller):
             point=_shown(page, row, newest, clock.now()),
             ranges=RANGES,
             chosen=chosen,
-            chart=_chart(page, row, found[row.id], RANGES[chosen], zone),
+            charts=_chart(page, row, found[row.id], RANGES[chosen], zone),
             zone=zone,
         )
 

@@ -348,3 +348,41 @@ async def test_interrupted_and_concurrent_compaction_loses_and_doubles_nothing(
     assert max(merged) == 3
     assert await sql(database, "select count(*), sum(count) from plant_reading_block") == [(3, 150)]
     assert await read(gateway) == before
+
+
+async def test_readings_after_a_replaced_sensor_belong_to_the_new_point(gateway: Gateway) -> None:
+    old = await point(gateway, unit="degC")
+    await send(gateway, reading("PT1", 0, 20.0), reading("PT1", 10, 21.0))
+    old_id = f"pt_{old.id.hex}"
+    answer = await gateway.http.post(f"/v1/plant/points/{old_id}/replace", json={"unit": "K"})
+    new_id = answer.json()["id"]
+    # A late reading of the old sensor goes by its tag to the point that has it now.
+    result = await send(gateway, reading("PT1", 20, 300.0), reading("PT1", 10, 294.0))
+    assert (result["stored"], result["duplicates"], result["revised"]) == (2, 0, 0)
+    (by_tag,) = (await read(gateway))["data"]
+    assert (by_tag["point"], by_tag["values"]) == (new_id, [294.0, 300.0])
+    (before,) = (await read(gateway, point=old_id))["data"]
+    assert (before["point"], before["values"]) == (old_id, [20.0, 21.0])
+    both = (await read(gateway, point=["PT1", old_id]))["data"]
+    assert [one["point"] for one in both] == [new_id, old_id]
+    late = {"point": old_id, "time": format_time(START_US + 30_000_000), "value": 22.0}
+    refused = await send(gateway, late)
+    assert [one["code"] for one in refused["errors"]] == ["point_not_found"]
+
+
+async def test_late_and_out_of_order_readings_change_series_and_aggregates(
+    gateway: Gateway,
+) -> None:
+    await point(gateway)
+    await send(gateway, *(reading("PT1", second, float(second)) for second in (50, 10, 30)))
+    late = await send(gateway, reading("PT1", 20, 100.0), reading("PT1", 20, 90.0))
+    assert (late["stored"], late["duplicates"]) == (1, 1)
+    await compact(gateway.parts.database, CLOCK)
+    later = await send(gateway, reading("PT1", 5, 200.0), reading("PT1", 30, 30.0))
+    assert (later["stored"], later["duplicates"], later["revised"]) == (1, 1, 0)
+    revised = await send(gateway, reading("PT1", 30, 31.0))
+    assert (revised["stored"], revised["revised"]) == (1, 1)
+    (series,) = (await read(gateway))["data"]
+    assert series["values"] == [200.0, 10.0, 90.0, 31.0, 50.0]
+    (minute,) = (await read(gateway, aggregate="1m"))["data"]
+    assert (minute["min"], minute["max"], minute["count"]) == ([10.0], [200.0], [5])

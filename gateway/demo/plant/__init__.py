@@ -1,0 +1,1 @@
+"""The plant of the machining firm: model, readings with an anomaly, a verdict, item history."""

@@ -1,0 +1,1 @@
+"""MQTT: brokers, topics and payloads of plain messages."""
