@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from infra.sentences import sentence
+
 _AMOUNT = re.compile(r"\d{1,10}(\.\d{1,9})?", re.ASCII)
 NANO = 1_000_000_000
 PPM = 1_000_000  # rates are in parts per million: a percent is 10,000
@@ -49,7 +51,7 @@ def currency_exponent(currency: str) -> int:
 def require_currency(text: str) -> str:
     """Return the text if it has the form of an ISO 4217 code. Raises ValueError."""
     if re.fullmatch("[A-Z]{3}", text) is None:
-        raise ValueError("must be an ISO 4217 code such as CNY")
+        raise ValueError(sentence("must be an ISO 4217 code such as CNY"))
     return text
 
 
@@ -106,7 +108,12 @@ def minor_from_text(text: str, currency: str) -> int:
     """Parse a decimal amount into minor units. Raises ValueError if it has too many decimals."""
     nano, unit = nano_from_text(text), nano_per_minor(currency)
     if nano % unit:
-        raise ValueError(f"{currency} amounts have {currency_exponent(currency)} decimal places")
+        places = currency_exponent(currency)
+        raise ValueError(
+            sentence(
+                "{currency} amounts have {places} decimal places", currency=currency, places=places
+            )
+        )
     return nano // unit
 
 
@@ -116,7 +123,9 @@ def nano_from_text(text: str) -> int:
     Raises ValueError for anything but a non-negative plain decimal with at most 9 places.
     """
     if not _AMOUNT.fullmatch(text):
-        raise ValueError("an amount must be a decimal number with at most 9 places, such as 12.50")
+        raise ValueError(
+            sentence("an amount must be a decimal number with at most 9 places, such as 12.50")
+        )
     return int(Decimal(text).scaleb(9))
 
 
@@ -124,5 +133,5 @@ def ppm_from_percent(percent: str) -> int:
     """Convert a percentage such as `12.5` to parts per million. Raises ValueError."""
     ppm = Decimal(nano_from_text(percent)) * PPM / 100 / NANO
     if ppm != int(ppm):
-        raise ValueError("a percentage can have at most 4 decimal places")
+        raise ValueError(sentence("a percentage can have at most 4 decimal places"))
     return int(ppm)

@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 
 # Each language with the Babel locale that formats its amounts, dates and numbers.
 BABEL_LOCALES: Mapping[str, str] = MappingProxyType({"en": "en_US", "zh": "zh_Hans_CN"})
+DEFAULT_LANGUAGE = "en"
 # Separates context and text in ids, as in `.mo` files.
 _CONTEXT_END = "\x04"
 
@@ -57,6 +58,22 @@ def gettext_noop(text: str) -> str:
 def pgettext_noop(context: str, text: str) -> str:
     """Mark a text whose translation depends on its context. Returns the id for the catalogs."""
     return f"{context}{_CONTEXT_END}{text}"
+
+
+def accepted_language(header: str) -> str:
+    """Return the best supported language of an Accept-Language header, English if there is none.
+
+    `en-GB,en;q=0.9,zh;q=0.8` gives `en` (RFC 9110).
+    """
+    preferences: list[tuple[float, str]] = []
+    for part in header.split(",")[:20]:
+        name, _, weight = part.partition(";q=")
+        try:
+            preferences.append((float(weight or 1), name.strip()[:2].lower()))
+        except ValueError:
+            continue
+    ordered = sorted(preferences, key=lambda preference: -preference[0])
+    return next((name for _, name in ordered if name in BABEL_LOCALES), DEFAULT_LANGUAGE)
 
 
 @cache

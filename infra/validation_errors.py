@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 # msgspec ends its messages with the field path, as in "Expected `int`, got `str` - at `$.n`".
 _FIELD_PATH = re.compile(r" - at (?:`key` in )?`\$?\.?(?P<path>[^`]*)`$")
-UNKNOWN_FIELD = "is not known"
+MISSING_FIELD, UNKNOWN_FIELD = "is missing", "is not known"
 _NAMED_FIELD_ERRORS = {
-    "is missing": re.compile(r"missing required field `(?P<name>[^`]+)`"),
+    MISSING_FIELD: re.compile(r"missing required field `(?P<name>[^`]+)`"),
     UNKNOWN_FIELD: re.compile(r"contains unknown field `(?P<name>[^`]+)`"),
 }
 

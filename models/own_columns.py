@@ -110,7 +110,9 @@ def _refuse(request: SchemaRequest, *fields: str) -> None:
     for field in fields:
         if getattr(request, field):
             message = sentence("`schema.{field}` has no meaning for this model.", field=field)
-            problems.add(Problem("unsupported_setting", message, "Leave it out.", field=field))
+            problems.add(
+                Problem("unsupported_setting", message, sentence("Leave it out."), field=field)
+            )
     require_no_problems(problems)
 
 
@@ -118,7 +120,7 @@ def _refuse_ready_made(request: SchemaRequest, adapter: str) -> None:
     """Raise TrainingFileInvalid, with the reason, for a kind that no ready-made model is like."""
     if request.ready_made is not None:
         name, problems = "ready_made", Problems()
-        fix = "Leave `schema.ready_made` out."
+        fix = sentence("Leave `schema.ready_made` out.")
         problems.add(Problem("unsupported_setting", _NOT_COMPARED[adapter], fix, field=name))
         require_no_problems(problems)
 

@@ -70,5 +70,5 @@ def single_problem(code: str, message: str, fix: str, field: str | None = None) 
 
 
 EMPTY_FILE = Problem(
-    "empty_file", sentence("The training file has no lines."), "Write one example a line."
+    "empty_file", sentence("The training file has no lines."), sentence("Write one example a line.")
 )

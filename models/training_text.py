@@ -26,7 +26,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 # What msgspec says about a value of another type.
 _MISMATCH = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
 _NON_FINITE_NUMBER = re.compile(rb'"([^"]*)"\s*:\s*(?:\[[^\]"]*?)?(-?Infinity|NaN)')
-_SAVE_AS_UTF8 = "Save the file as UTF-8 and upload it again."
+_SAVE_AS_UTF8 = sentence("Save the file as UTF-8 and upload it again.")
 _MAX_NAME_LENGTH = 64
 
 Shape = TypeVar("Shape")
@@ -68,7 +68,7 @@ def split_lines(
             Problem(
                 "too_many_lines",
                 sentence("A training file can have at most {most} lines.", most=MAX_LINES),
-                "Remove lines, or train on several files one after the other.",
+                sentence("Remove lines, or train on several files one after the other."),
             )
         )
         return []
@@ -171,15 +171,17 @@ def _detect_other_format(lines: list[NumberedLine]) -> Problem | None:
         return Problem(
             "json_array",
             sentence("Line {number}: the file is one JSON array.", number=number),
-            "Write one JSON object per line (JSON Lines), without enclosing brackets and "
-            "commas between lines.",
+            sentence(
+                "Write one JSON object per line (JSON Lines), without enclosing brackets and "
+                "commas between lines."
+            ),
             number,
         )
     if start == b"{" and len(lines) > 1:
         return Problem(
             "several_lines_an_object",
             sentence("Line {number}: an object spans several lines.", number=number),
-            "Write each JSON object on one line (`jq -c . file`).",
+            sentence("Write each JSON object on one line (`jq -c . file`)."),
             number,
         )
     text = start.decode("utf-8", "replace")
@@ -192,8 +194,10 @@ def _detect_other_format(lines: list[NumberedLine]) -> Problem | None:
                 number=number,
                 separator=separator,
             ),
-            'Write one JSON object per line, for example {"column": value, …}; CSV is '
-            "not supported.",
+            sentence(
+                'Write one JSON object per line, for example {{"column": value, …}}; CSV is '
+                "not supported."
+            ),
             number,
         )
     return None
@@ -221,7 +225,7 @@ def _is_too_long(numbered: NumberedLine, max_length: int, problems: Problems) ->
                 count=len(line),
                 limit=limit,
             ),
-            "Check that every example is on its own line, or split the example.",
+            sentence("Check that every example is on its own line, or split the example."),
             number,
         )
     )
@@ -246,7 +250,7 @@ def _line_problems(
         Problem(
             "wrong_form",
             sentence("Line {number}: {error}.", number=number, error=describe_mismatch(error)),
-            "See the format of a line in the documentation.",
+            sentence("See the format of a line in the documentation."),
             number,
         )
     ]
@@ -271,7 +275,7 @@ def _non_finite_problems(number: int, line: bytes) -> Iterator[Problem]:
                     name=repr(name[:_MAX_NAME_LENGTH]),
                     literal=literal,
                 ),
-                "Remove the example, or give the measured value.",
+                sentence("Remove the example, or give the measured value."),
                 number,
                 name[:_MAX_NAME_LENGTH],
             )
@@ -287,13 +291,13 @@ def _json_problem(number: int, error: Exception, is_last: bool) -> Problem:
                 number=number,
                 error=error,
             ),
-            "The file is truncated. Upload it again completely.",
+            sentence("The file is truncated. Upload it again completely."),
             number,
         )
     return Problem(
         "invalid_json",
         sentence("Line {number}: {error}.", number=number, error=error),
-        "Write valid JSON.",
+        sentence("Write valid JSON."),
         number,
     )
 
@@ -306,14 +310,16 @@ def _field_problems(number: int, value: dict[str, Any], shape: type[Any]) -> Ite
             if field.required:
                 message = sentence("Object missing required field `{name}`", name=name)
                 yield _field_problem(
-                    "missing_field", number, name, message, "Add the field to the line."
+                    "missing_field", number, name, message, sentence("Add the field to the line.")
                 )
             continue
         try:
             msgspec.convert(value[name], _validation_type(field.type))
         except msgspec.ValidationError as error:
             told = describe_mismatch(error, f"$.{name}")
-            yield _field_problem("wrong_type", number, name, told, "Give a value of this type.")
+            yield _field_problem(
+                "wrong_type", number, name, told, sentence("Give a value of this type.")
+            )
     for name in value.keys() - fields.keys():
         message = sentence("Object contains unknown field `{name}`", name=name[:_MAX_NAME_LENGTH])
         known_fields = ", ".join(f"`{field}`" for field in fields)
@@ -322,7 +328,7 @@ def _field_problems(number: int, value: dict[str, Any], shape: type[Any]) -> Ite
             number,
             name,
             message,
-            f"Remove the field. Known fields: {known_fields}.",
+            sentence("Remove the field. Known fields: {names}.", names=known_fields),
         )
 
 
@@ -385,4 +391,6 @@ def _duplicate_key_problem(number: int, name: str) -> Problem:
     message = sentence(
         "Line {number}: {name} occurs twice.", number=number, name=repr(name[:_MAX_NAME_LENGTH])
     )
-    return Problem("duplicate_field", message, "Keep one of them.", number, name[:_MAX_NAME_LENGTH])
+    return Problem(
+        "duplicate_field", message, sentence("Keep one of them."), number, name[:_MAX_NAME_LENGTH]
+    )

@@ -18,6 +18,7 @@ from billing.credit.errors import CreditPolicyInvalid, CreditPolicyNotFound
 from billing.credit.policy import NO_POLICY, CreditPolicy, parse_policy
 from billing.tables import CreditPolicyVersion, CreditTerms
 from infra.clock import Clock
+from infra.sentences import sentence
 
 _ADVISORY_LOCK_ID = 0x63726564  # "cred"; serialises the numbering of versions
 # Terms are parsed once for each plan version that names a policy, not for each account.
@@ -77,7 +78,8 @@ async def publish_policy(
     starts_at = effective_from or now
     if starts_at < now:
         raise CreditPolicyInvalid(
-            "A policy takes effect now or later, not in the past.", param="effective_from"
+            sentence("A policy takes effect now or later, not in the past."),
+            param="effective_from",
         )
     await session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK_ID})
     newest = await find_newest_version(session, policy.policy, policy.currency)

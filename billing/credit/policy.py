@@ -16,6 +16,8 @@ import msgspec
 
 from billing.credit.errors import CreditPolicyInvalid
 from billing.money import PPM, nano_per_minor, require_currency
+from billing.rating.toml import field_message
+from infra.sentences import Sentence, message_of, sentence
 
 # Name by which an account opts out of its plan's policy.
 NO_POLICY = "none"
@@ -85,24 +87,26 @@ class CreditPolicy:
 
     def __post_init__(self) -> None:
         is_name = self.policy.isidentifier() and len(self.policy) <= 60
-        _require(is_name and self.policy != NO_POLICY, "policy", "must be an identifier")
+        _require(is_name and self.policy != NO_POLICY, "policy", sentence("must be an identifier"))
         try:
             require_currency(self.currency)
         except ValueError as error:
-            raise CreditPolicyInvalid(f"currency: {error}.", param="currency") from None
+            message = field_message("currency", message_of(error))
+            raise CreditPolicyInvalid(message, param="currency") from None
         _require(
             0 <= self.starting <= self.maximum <= _MAX_MINOR,
             "maximum",
-            "must not be below the starting limit",
+            sentence("must not be below the starting limit"),
         )
         _require(
             self.maximum * nano_per_minor(self.currency) <= MAX_LIMIT_NANO,
             "maximum",
-            "is too large",
+            sentence("is too large"),
         )
         for name in ("deposit_ppm", "guarantee_ppm"):
-            _require(0 <= getattr(self, name) <= PPM, name, "must be 0 to 100 %")
-        _require(0 <= self.on_time_grace_days <= 60, "on_time_grace_days", "is 0 to 60")
+            _require(0 <= getattr(self, name) <= PPM, name, sentence("must be 0 to 100 %"))
+        in_range = 0 <= self.on_time_grace_days <= 60
+        _require(in_range, "on_time_grace_days", sentence("must be 0 to 60"))
         self._require_rising_steps()
         self._require_rising_lowerings()
         self._require_freeze_rules()
@@ -115,16 +119,17 @@ class CreditPolicy:
             _require(
                 before.limit < step.limit <= self.maximum,
                 name,
-                "must be above the step before, and at most the maximum",
+                sentence("must be above the step before, and at most the maximum"),
             )
             for condition in ("paid_on_time", "paid", "age_days", "used_ppm"):
                 value = getattr(step, condition)
                 _require(
                     getattr(before, condition) <= value <= _MAX_MINOR,
                     name,
-                    f"{condition} must not be below the step before",
+                    sentence("{field} must not be below the step before", field=condition),
                 )
-            _require(step.used_ppm <= PPM, name, "used_percent must be at most 100 %")
+            message = sentence("used_percent must be at most 100 %")
+            _require(step.used_ppm <= PPM, name, message)
             before = step
 
     def _require_rising_lowerings(self) -> None:
@@ -135,7 +140,7 @@ class CreditPolicy:
                 before.days_overdue < lowering.days_overdue <= _MAX_DAYS
                 and before.ppm < lowering.ppm <= PPM,
                 f"lowering[{at}]",
-                "must be above the one before, and at most 100 %",
+                sentence("must be above the one before, and at most 100 %"),
             )
             before = lowering
 
@@ -149,8 +154,10 @@ class CreditPolicy:
             ("failed_payments", _MAX_COUNT),
         ):
             value = getattr(rules, name)
-            _require(value is None or 0 < value <= most, f"freeze.{name}", "must be positive")
-        _require(1 <= rules.window_days <= 3650, "freeze.window_days", "is 1 to 3650")
+            in_range = value is None or 0 < value <= most
+            _require(in_range, f"freeze.{name}", sentence("must be positive"))
+        in_range = 1 <= rules.window_days <= 3650
+        _require(in_range, "freeze.window_days", sentence("must be 1 to 3650"))
 
     def canonical_json(self) -> bytes:
         """Return the canonical JSON: sorted keys, no spaces, defaults written out."""
@@ -173,7 +180,7 @@ def describe_rules(policy: CreditPolicy) -> Mapping[str, Sequence[object] | obje
     return rules
 
 
-def _require(condition: bool, field: str, message: str) -> None:
+def _require(condition: bool, field: str, message: Sentence) -> None:
     """Raise CreditPolicyInvalid for the field, with the message, if the condition is false."""
     if not condition:
-        raise CreditPolicyInvalid(f"{field}: {message}.", param=field)
+        raise CreditPolicyInvalid(field_message(field, message), param=field)

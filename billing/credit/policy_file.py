@@ -12,6 +12,7 @@ from billing.credit.errors import CreditPolicyInvalid
 from billing.credit.policy import CreditPolicy, FreezeRules, Lowering, RaiseStep
 from billing.money import minor_from_text, ppm_from_percent
 from billing.rating.toml import parse_toml, read_field, with_line_number
+from infra.sentences import sentence
 
 _read = partial(read_field, CreditPolicyInvalid)
 
@@ -62,7 +63,7 @@ def parse_policy_file(text: str) -> CreditPolicy:
     """Parse a policy file. Raises CreditPolicyInvalid with the field and, if known, its line."""
     return with_line_number(
         text,
-        lambda: _build(parse_toml(text, _PolicyFile, "The policy", CreditPolicyInvalid)),
+        lambda: _build(parse_toml(text, _PolicyFile, sentence("The policy"), CreditPolicyInvalid)),
     )
 
 

@@ -4,7 +4,7 @@ A call belongs to the first period of its account that ends after the call start
 or was not closed when the call's row was written (billing/subscriptions/usage_totals.py).
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -203,12 +203,14 @@ async def list_invoice_calls(
     limit: int,
     after: UUID | None = None,
     number: int | None = None,
+    project_ids: Sequence[UUID] | None = None,
 ) -> list[BilledCall]:
     """List the calls that an invoice, or its line with this number, bills.
 
-    Empty if the invoice bills no period. Raises InvoiceNotFound, InvoiceLineNotFound.
+    Only those of `project_ids`, if given. Empty if the invoice bills no period.
+    Raises InvoiceNotFound, InvoiceLineNotFound.
     """
-    selection = await select_invoice_calls(session, account_id, invoice_id, number)
+    selection = await select_invoice_calls(session, account_id, invoice_id, number, project_ids)
     if selection is None:
         return []
     return await list_selected_calls(session, account_id, selection, limit, after)
@@ -231,9 +233,15 @@ async def list_selected_calls(
 
 
 async def select_invoice_calls(
-    session: AsyncSession, account_id: UUID, invoice_id: UUID, number: int | None = None
+    session: AsyncSession,
+    account_id: UUID,
+    invoice_id: UUID,
+    number: int | None = None,
+    project_ids: Sequence[UUID] | None = None,
 ) -> CallSelection | None:
     """Return the selection of calls that an invoice, or its line with this number, bills.
+
+    Only those of `project_ids`, if given.
 
     Returns None if the invoice bills no period. Raises InvoiceNotFound, InvoiceLineNotFound.
     """
@@ -247,7 +255,8 @@ async def select_invoice_calls(
     if number is not None:
         line = lines[number - 1]
         line_and_terms = line, versions.terms[line.version_id]
-    return CallSelection(invoice.period_id, versions.list_version, line_and_terms=line_and_terms)
+    call_filter = CallFilter(project_ids=project_ids)
+    return CallSelection(invoice.period_id, versions.list_version, call_filter, line_and_terms)
 
 
 def _line_params(line: StatementLine, terms: PlanTerms) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from billing.accounts.profiles import get_account_currency
 from billing.metering.packs import PACK_METERS
 from billing.money import minor_from_text, require_currency
 from billing.rating.terms import ANY_MODEL, PACK_PLAN, PlanTerms
-from billing.rating.toml import parse_toml, with_line_number
+from billing.rating.toml import field_message, parse_toml, with_line_number
 from billing.subscriptions.plans import load_terms, publish_plan
 from billing.tables import Pack
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
+from infra.sentences import Sentence, message_of, sentence
 
 _MAX_UNITS, _MAX_MINOR, _MAX_DAYS = 10**15, 10**13, 3660
 
@@ -89,7 +90,10 @@ def parse_pack_file(text: str, models: Collection[str] | None = None) -> PackOff
     With `models`, the pack's model must be one of them.
     """
     return with_line_number(
-        text, lambda: _build_offer(parse_toml(text, _PackFile, "The pack", PackInvalid), models)
+        text,
+        lambda: _build_offer(
+            parse_toml(text, _PackFile, sentence("The pack"), PackInvalid), models
+        ),
     )
 
 
@@ -199,16 +203,19 @@ def _content(pack: Pack) -> tuple[object, ...]:
 def _build_offer(file: _PackFile, models: Collection[str] | None) -> PackOffer:
     """Build an offer of a file. Raises PackInvalid, TermsInvalid."""
     is_name = file.pack.isidentifier() and file.pack.isascii() and len(file.pack) <= 60
-    _require(is_name, "pack", "must be an identifier of at most 60 characters")
-    _require(file.meter in PACK_METERS, "meter", f"must be one of {', '.join(PACK_METERS)}")
+    _require(is_name, "pack", sentence("must be an identifier of at most 60 characters"))
+    message = sentence("must be one of {names}", names=", ".join(PACK_METERS))
+    _require(file.meter in PACK_METERS, "meter", message)
     is_known = file.model == ANY_MODEL or models is None or file.model in models
-    _require(is_known, "model", "is not a model of this deployment")
-    _require(0 < file.units <= _MAX_UNITS, "units", f"must be from 1 to {_MAX_UNITS}")
+    _require(is_known, "model", sentence("is not a model of this deployment"))
+    message = sentence("must be from 1 to {most}", most=_MAX_UNITS)
+    _require(0 < file.units <= _MAX_UNITS, "units", message)
     is_duration = 0 < file.validity_days <= _MAX_DAYS
-    _require(is_duration, "validity_days", f"must be from 1 to {_MAX_DAYS}")
+    message = sentence("must be from 1 to {most}", most=_MAX_DAYS)
+    _require(is_duration, "validity_days", message)
     for limit in ("max_per_account", "max_total"):
         value = getattr(file, limit)
-        _require(value is None or 0 < value < 2**31, limit, "must be at least 1")
+        _require(value is None or 0 < value < 2**31, limit, sentence("must be at least 1"))
     return PackOffer(
         name=file.pack,
         terms=_build_terms(file),
@@ -228,10 +235,11 @@ def _build_terms(file: _PackFile) -> PlanTerms:
         require_currency(file.currency)
         minor = minor_from_text(file.price, file.currency)
     except ValueError as error:
-        raise PackInvalid(f"price: {error}.", param="price") from None
-    _require(0 < minor <= _MAX_MINOR, "price", "must be more than zero and not above the maximum")
+        raise PackInvalid(field_message("price", message_of(error)), param="price") from None
+    message = sentence("must be more than zero and not above the maximum")
+    _require(0 < minor <= _MAX_MINOR, "price", message)
     names = {locale: " ".join(name.split())[:100] for locale, name in file.names.items()}
-    _require(all(names.values()), "names", "must not be empty")
+    _require(all(names.values()), "names", sentence("must not be empty"))
     return PlanTerms(
         plan=PACK_PLAN,
         names=names,
@@ -242,7 +250,7 @@ def _build_terms(file: _PackFile) -> PlanTerms:
     )
 
 
-def _require(condition: bool, field: str, message: str) -> None:
+def _require(condition: bool, field: str, message: Sentence) -> None:
     """Raise PackInvalid for the field, with the message, if the condition is false."""
     if not condition:
-        raise PackInvalid(f"{field}: {message}.", param=field)
+        raise PackInvalid(field_message(field, message), param=field)

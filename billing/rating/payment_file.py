@@ -9,6 +9,7 @@ from billing.rating.payment_terms import (
     LateFeeTerms,
     PaymentTerms,
 )
+from infra.sentences import sentence
 
 
 class _DunningFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,7 +50,7 @@ def build_payment_terms(file: PaymentFile | None, currency: str) -> PaymentTerms
     if file is None:
         return None
     if file.credit_policy is not None and not file.credit_policy.isidentifier():
-        raise ValueError("credit_policy must be the name of a policy")
+        raise ValueError(sentence("credit_policy must be the name of a policy"))
     dunning, instalments = file.dunning, file.instalments
     return PaymentTerms(
         credit_policy=file.credit_policy,

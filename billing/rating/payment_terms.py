@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from infra.sentences import sentence
+
 _MAX_DAYS = 730
 _MAX_MINOR = 10**13
 _MAX_MONTHLY_PPM = 100_000
@@ -32,7 +34,10 @@ class DunningPolicy:
         days += [] if self.write_off is None else [self.write_off]
         if days != sorted(set(days)) or days[0] < 0 or days[-1] > _MAX_DAYS:
             raise ValueError(
-                f"dunning days must rise from the first reminder to the write-off, 0 to {_MAX_DAYS}"
+                sentence(
+                    "dunning days must rise from the first reminder to the write-off, 0 to {most}",
+                    most=_MAX_DAYS,
+                )
             )
 
     @property
@@ -59,13 +64,13 @@ class LateFeeTerms:
 
     def __post_init__(self) -> None:
         if (self.monthly_ppm > 0) == (self.fixed > 0):
-            raise ValueError("a late fee has either a monthly rate or a fixed amount")
+            raise ValueError(sentence("a late fee has either a monthly rate or a fixed amount"))
         if not 0 <= self.monthly_ppm <= _MAX_MONTHLY_PPM or not 0 <= self.fixed <= _MAX_MINOR:
-            raise ValueError("a late fee is at most 10 % a month and never negative")
+            raise ValueError(sentence("a late fee is at most 10 % a month and never negative"))
         if not 0 <= self.grace_days <= _MAX_DAYS:
-            raise ValueError(f"the days of grace are 0 to {_MAX_DAYS}")
+            raise ValueError(sentence("the days of grace are 0 to {most}", most=_MAX_DAYS))
         if self.cap is not None and not 0 < self.cap <= _MAX_MINOR:
-            raise ValueError("the cap of a late fee must be greater than zero")
+            raise ValueError(sentence("the cap of a late fee must be greater than zero"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,11 @@ class InstalmentTerms:
 
     def __post_init__(self) -> None:
         if not 2 <= self.parts <= _MAX_PARTS or not 1 <= self.days_between <= 92:
-            raise ValueError(f"an invoice has 2 to {_MAX_PARTS} instalments, 1 to 92 days apart")
+            raise ValueError(
+                sentence(
+                    "an invoice has 2 to {most} instalments, 1 to 92 days apart", most=_MAX_PARTS
+                )
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,9 @@ from billing.rating.terms import (
     TermsInvalid,
 )
 from billing.rating.tier_files import TierFile, add_tier_prices
-from billing.rating.toml import parse_toml, read_field, with_line_number
+from billing.rating.toml import field_message, parse_toml, read_field, with_line_number
 from billing.translations.catalog import LOCALES, billing_texts
+from infra.sentences import sentence
 from infra.translations import gettext_noop
 
 # Model -> meter -> price of one unit in nano-units of the plan's currency.
@@ -93,7 +94,9 @@ def parse_plan_file(text: str, list_prices: Callable[[str], ListPrices]) -> Plan
     """
     return with_line_number(
         text,
-        lambda: _build_terms(parse_toml(text, _PlanFile, "The plan", TermsInvalid), list_prices),
+        lambda: _build_terms(
+            parse_toml(text, _PlanFile, sentence("The plan"), TermsInvalid), list_prices
+        ),
     )
 
 
@@ -108,11 +111,13 @@ def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> P
         for at, one in enumerate(file.price)
     )
     if file.plan == LIST_PLAN:
-        raise TermsInvalid(
-            f"plan: the name {LIST_PLAN!r} is reserved for the catalog's list prices.", param="plan"
+        message = sentence(
+            "the name {name} is reserved for the catalog's list prices", name=LIST_PLAN
         )
+        raise TermsInvalid(field_message("plan", message), param="plan")
     if file.plan == PACK_PLAN:
-        raise TermsInvalid(f"plan: the name {PACK_PLAN!r} is reserved for packs.", param="plan")
+        message = sentence("the name {name} is reserved for packs", name=PACK_PLAN)
+        raise TermsInvalid(field_message("plan", message), param="plan")
     listed = list_prices(file.currency) if file.list_prices else {}
     listed = {
         name: meters for name, meters in listed.items() if not _is_restated(name, listed, file)

@@ -22,7 +22,9 @@ from billing.rating.payment_terms import PaymentTerms, parse_payment_terms
 from billing.rating.price_kinds.price import Price
 from billing.rating.price_kinds.registry import price_from_json
 from billing.rating.quantities import METERS
+from billing.rating.toml import field_message
 from infra.errors import AppError
+from infra.sentences import Sentence, message_of, sentence
 
 ANY_MODEL = "*"
 LIST_PLAN = "list"  # reserved name of the pay-as-you-go terms made from the model catalog
@@ -125,21 +127,21 @@ class PlanTerms:
         _require(
             self.plan.isidentifier() and len(self.plan) <= 60,
             "plan",
-            "must be an identifier (letters, digits, `_`) of at most 60 characters",
+            sentence("must be an identifier (letters, digits, `_`) of at most 60 characters"),
         )
-        _require("en" in self.names and "zh" in self.names, "names", "must have en and zh")
+        has_names = "en" in self.names and "zh" in self.names
+        _require(has_names, "names", sentence("must have en and zh"))
         for name, limit in (("fixed_fee", _MAX_MINOR_UNITS), ("minimum", _MAX_MINOR_UNITS)):
-            _require(
-                0 <= getattr(self, name) <= limit, name, "must not be negative or above the maximum"
-            )
-        _require(0 <= self.trial_days <= 730, "trial_days", "is 0 to 730")
-        _require(
-            self.spend_cap is None or 0 <= self.spend_cap <= 10**18, "spend_cap", "is out of range"
-        )
+            in_range = 0 <= getattr(self, name) <= limit
+            _require(in_range, name, sentence("must not be negative or above the maximum"))
+        _require(0 <= self.trial_days <= 730, "trial_days", sentence("must be 0 to 730"))
+        in_range = self.spend_cap is None or 0 <= self.spend_cap <= 10**18
+        _require(in_range, "spend_cap", sentence("is out of range"))
         try:
             require_currency(self.currency)
         except ValueError as error:
-            raise TermsInvalid(f"currency: {error}.", param="currency") from None
+            message = field_message("currency", message_of(error))
+            raise TermsInvalid(message, param="currency") from None
         self._require_unique_entries()
         self._require_valid_references()
         self._require_valid_add_ons()
@@ -149,56 +151,63 @@ class PlanTerms:
     def _require_unique_entries(self) -> None:
         """Raise TermsInvalid if two prices, allowances or discounts share a model and meter."""
         named: dict[str, list[tuple[str, ...]]] = {
-            "prices": [(price.model, price.meter) for price in self.prices],
-            "allowances": [(one.model, one.meter) for one in self.allowances],
-            "discounts": [(one.model,) for one in self.discounts],
-            "add_ons": [(one.name,) for one in self.add_ons],
+            "price": [(price.model, price.meter) for price in self.prices],
+            "allowance": [(one.model, one.meter) for one in self.allowances],
+            "discount": [(one.model,) for one in self.discounts],
+            "add_on": [(one.name,) for one in self.add_ons],
         }
         for name, keys in named.items():
-            duplicate = next((" ".join(key) for key in keys if keys.count(key) > 1), None)
-            _require(duplicate is None, name, f"contains {duplicate} twice")
+            seen: set[tuple[str, ...]] = set()
+            for at, key in enumerate(keys):
+                if key in seen:
+                    message = sentence("{entry} occurs twice", entry=" ".join(key))
+                    raise _invalid(f"{name}[{at}]", message)
+                seen.add(key)
 
     def _require_valid_references(self) -> None:
         """Raise TermsInvalid if an entry names an unpriced model or meter, or is out of range."""
         priced = {(price.model, price.meter) for price in self.prices}
         models, meters = {model for model, _ in priced}, {meter for _, meter in priced}
-        _require(ANY_MODEL not in models, "prices", "must each name one model")
-        _require(meters <= set(METERS), "prices", f"must be for the meters {', '.join(METERS)}")
-        for one in self.allowances:
-            has_price = one.meter in meters if one.model == ANY_MODEL else (one.model, one.meter)
-            target = f"{one.model} {one.meter}"
-            _require(
-                has_price is True or has_price in priced, "allowances", f"{target} has no price"
-            )
-            _require(
-                0 < one.quantity <= _MAX_ALLOWANCE_UNITS,
-                "allowances",
-                f"the quantity of {target} is out of range",
-            )
-        for discount in self.discounts:
+        for at, price in enumerate(self.prices):
+            if price.model == ANY_MODEL:
+                raise _invalid(f"price[{at}]", sentence("must name one model"))
+            if price.meter not in METERS:
+                message = sentence("the meter must be one of {meters}", meters=", ".join(METERS))
+                raise _invalid(f"price[{at}]", message)
+        for at, one in enumerate(self.allowances):
+            any_price = one.model == ANY_MODEL and one.meter in meters
+            has_price = any_price or (one.model, one.meter) in priced
+            message = sentence("{entry} has no price", entry=f"{one.model} {one.meter}")
+            _require(has_price, f"allowance[{at}]", message)
+            in_range = 0 < one.quantity <= _MAX_ALLOWANCE_UNITS
+            _require(in_range, f"allowance[{at}]", sentence("the quantity is out of range"))
+        for at, discount in enumerate(self.discounts):
             is_priced = discount.model in {ANY_MODEL, *models}
-            _require(
-                is_priced,
-                "discounts",
-                f"name the model {discount.model}, which has no price in this plan",
-            )
-            _require(0 < discount.ppm <= PPM, "discounts", "must be more than 0 and at most 100 %")
+            message = sentence("the plan has no price of the model {model}", model=discount.model)
+            _require(is_priced, f"discount[{at}]", message)
+            message = sentence("must be more than 0 and at most 100 %")
+            _require(0 < discount.ppm <= PPM, f"discount[{at}]", message)
 
     def _require_valid_add_ons(self) -> None:
         """Raise TermsInvalid if an add-on is out of range, or includes what the plan does not."""
         included = {(one.model, one.meter) for one in self.allowances}
-        for one in self.add_ons:
+        for at, one in enumerate(self.add_ons):
+            field = f"add_on[{at}]"
             is_name = one.name.isidentifier() and one.name.isascii() and len(one.name) <= 60
-            _require(is_name, "add_ons", "must have names that are identifiers of at most 60")
-            _require("en" in one.names and "zh" in one.names, "add_ons", "must have en and zh")
+            message = sentence("the name must be an identifier of at most 60 characters")
+            _require(is_name, field, message)
+            has_names = "en" in one.names and "zh" in one.names
+            _require(has_names, field, sentence("names must have en and zh"))
             in_range = 0 < one.fee <= _MAX_MINOR_UNITS and 0 < one.max_quantity <= 10_000
-            _require(in_range, "add_ons", f"the fee or max_quantity of {one.name} is out of range")
+            _require(in_range, field, sentence("fee or max_quantity is out of range"))
             for units in one.allowances:
                 target = f"{units.model} {units.meter}"
                 has_allowance = (units.model, units.meter) in included
-                _require(has_allowance, "add_ons", f"the plan has no allowance of {target}")
+                message = sentence("the plan has no allowance of {entry}", entry=target)
+                _require(has_allowance, field, message)
                 in_range = 0 < units.quantity <= _MAX_ALLOWANCE_UNITS // one.max_quantity
-                _require(in_range, "add_ons", f"the quantity of {target} is out of range")
+                message = sentence("the quantity of {entry} is out of range", entry=target)
+                _require(in_range, field, message)
 
     def add_on(self, name: str) -> AddOn | None:
         """Return the add-on with a name, or None if the terms offer none."""
@@ -208,7 +217,9 @@ class PlanTerms:
         """Return the add-on with a name, which the terms must offer. Raises TermsInvalid."""
         found = self.add_on(name)
         if found is None:
-            raise TermsInvalid(f"The plan has no add-on {name[:60]!r}.", param="add_on")
+            raise TermsInvalid(
+                sentence("The plan has no add-on {name}.", name=repr(name[:60])), param="add_on"
+            )
         return found
 
     def price(self, model: str, meter: str) -> Price | None:
@@ -290,7 +301,12 @@ def _terms_json(terms: PlanTerms) -> dict[str, Any]:
     return {**fields_json, "names": dict(terms.names), "prices": prices}
 
 
-def _require(condition: bool, field: str, message: str) -> None:
+def _require(condition: bool, field: str, message: Sentence) -> None:
     """Raise TermsInvalid for the field, with the message, if the condition is false."""
     if not condition:
-        raise TermsInvalid(f"{field}: {message}.", param=field)
+        raise _invalid(field, message)
+
+
+def _invalid(field: str, message: Sentence) -> TermsInvalid:
+    """Return the error of a field."""
+    return TermsInvalid(field_message(field, message), param=field)

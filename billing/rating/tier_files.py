@@ -15,6 +15,8 @@ import msgspec
 from billing.rating.price_kinds.price import Price
 from billing.rating.products import TIERS, model_of_product, product_name, tier_of_product
 from billing.rating.terms import ModelPrice, TermsInvalid
+from billing.rating.toml import field_message
+from infra.sentences import Sentence, sentence
 
 _MAX_PERCENT = 1_000
 
@@ -44,13 +46,11 @@ def add_tier_prices(
         for one in _prices_to_scale(prices, tier, f"tier[{at}]"):
             model_meter = (product_name(one.model, tier.name), one.meter)
             if model_meter in added:
-                raise TermsInvalid(
-                    f"tier[{at}]: {model_meter[0]} occurs twice.", param=f"tier[{at}]"
-                )
+                message = sentence("{entry} occurs twice", entry=model_meter[0])
+                raise _tier_error(f"tier[{at}]", message)
             if model_meter not in stated:
-                scaled = _scale_price(
-                    one.price, tier.percent, f"tier[{at}]: {one.model} {one.meter}"
-                )
+                entry = f"{one.model} {one.meter}"
+                scaled = _scale_price(one.price, tier.percent, f"tier[{at}]", entry)
                 added[model_meter] = ModelPrice(*model_meter, scaled)
     return (*prices, *added.values())
 
@@ -58,9 +58,11 @@ def add_tier_prices(
 def _require_valid_tier(tier: TierFile, field_path: str) -> None:
     """Raise TermsInvalid if a tier's name is unknown or its percentage is out of range."""
     if tier.name not in TIERS:
-        raise TermsInvalid(f"{field_path}: name must be {' or '.join(TIERS)}.", param=field_path)
+        message = sentence("the name must be one of {names}", names=", ".join(TIERS))
+        raise _tier_error(field_path, message)
     if not 0 < tier.percent <= _MAX_PERCENT:
-        raise TermsInvalid(f"{field_path}: percent must be 1 to {_MAX_PERCENT}.", param=field_path)
+        message = sentence("percent must be 1 to {most}", most=_MAX_PERCENT)
+        raise _tier_error(field_path, message)
 
 
 def _require_default_prices(prices: Iterable[ModelPrice]) -> None:
@@ -68,10 +70,9 @@ def _require_default_prices(prices: Iterable[ModelPrice]) -> None:
     default = {one.model for one in prices if tier_of_product(one.model) is None}
     for one in prices:
         if tier_of_product(one.model) is not None and model_of_product(one.model) not in default:
-            raise TermsInvalid(
-                f"price: {model_of_product(one.model)} has no price for the default tier.",
-                param="price",
-            )
+            model = model_of_product(one.model)
+            message = sentence("{model} has no price for the default tier", model=model)
+            raise _tier_error("price", message)
 
 
 def _prices_to_scale(
@@ -81,24 +82,31 @@ def _prices_to_scale(
     text_models = {one.model for one in prices if one.meter == "output_tokens"}
     for model in tier.models:
         if model not in text_models:
-            raise TermsInvalid(
-                f"{field_path}: {model} has no price for output tokens.", param=field_path
-            )
+            message = sentence("{model} has no price for output tokens", model=model)
+            raise _tier_error(field_path, message)
     models = set(tier.models) or {one for one in text_models if tier_of_product(one) is None}
     return [one for one in prices if one.model in models]
 
 
-def _scale_price(price: Price, percent: int, label: str) -> Price:
+def _scale_price(price: Price, percent: int, field_path: str, entry: str) -> Price:
     """Return a percentage of a price. Raises TermsInvalid if a result is not a whole number."""
 
     def scale_amount(nano: int) -> int:
         """Return `percent` of an amount in nano-units. Raises TermsInvalid if not whole."""
         if nano * percent % 100:
-            raise TermsInvalid(
-                f"{label}: {percent} % of {nano} nano-units is not a whole number of "
-                "nano-units. Set the tier's price explicitly.",
-                param=label.partition(":")[0],
+            message = sentence(
+                "{percent} % of {nano} nano-units of {entry} is not a whole number of nano-units; "
+                "set the tier's price explicitly",
+                percent=percent,
+                nano=nano,
+                entry=entry,
             )
+            raise _tier_error(field_path, message)
         return nano * percent // 100
 
     return price.scale(scale_amount)
+
+
+def _tier_error(field_path: str, message: Sentence) -> TermsInvalid:
+    """Return the error of a `[[tier]]` or `[[price]]` table."""
+    return TermsInvalid(field_message(field_path, message), param=field_path)

@@ -28,6 +28,16 @@ def find_line(text: str, field_path: str) -> int | None:
     return _find_field(lines, heads[index], match["field"]) or heads[index]
 
 
+def line_of_error(text: str, param: str | None) -> int | None:
+    """Return the line that the `param` of a file's error refers to, or None if unknown.
+
+    `param` is a field path, or `line N` of a syntax error.
+    """
+    if match := re.fullmatch(r"line (\d+)", param or ""):
+        return int(match[1])
+    return find_line(text, param or "")
+
+
 def syntax_error_line(message: str, text: str) -> int | None:
     """Return the line that a tomllib error message refers to, or None."""
     if match := _SYNTAX_ERROR_LINE.search(message):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.api.actors import key_actor
 from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.api.pagination import bidirectional_page_json, parse_cursor
+from gateway.api.project_scope import only_project
 from gateway.batches import batches
 from gateway.batches.creation import BatchCreation, Change
 from gateway.batches.offers import BatchOffers
@@ -74,10 +75,14 @@ class BatchRoutes(Controller):
         limit: _Limit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        """Return a page of the account's batches, newest first."""
+        """Return a page of the account's batches, newest first.
+
+        A key of a project lists the batches of that project's keys.
+        """
         cursor = parse_cursor(batches.BATCH_ID_PREFIX, after)
         async with database.transaction() as session:
-            rows = await batches.list_batches(session, principal.account_id, limit + 1, cursor)
+            place, only = (session, principal.account_id), only_project(principal)
+            rows = await batches.list_batches(*place, limit + 1, cursor, only)
         return bidirectional_page_json(rows, limit, batch_json, False)
 
     @get("/{batch:str}", summary="Retrieve a batch with its progress")
@@ -89,7 +94,8 @@ class BatchRoutes(Controller):
     ) -> dict[str, Any]:
         """Return a batch with its counts, usage, cost and files."""
         async with database.transaction() as session:
-            return batch_json(await batches.find_batch(session, principal.account_id, batch))
+            place, only = (session, principal.account_id), only_project(principal)
+            return batch_json(await batches.find_batch(*place, batch, only))
 
     @post("/{batch:str}/cancel", status_code=200, summary="Cancel a batch")
     async def cancel(
@@ -104,7 +110,8 @@ class BatchRoutes(Controller):
         """Start to cancel a batch; lines that were sent are finished and billed."""
         actor = key_actor(principal, request)
         async with database.transaction() as session:
-            row = await batches.cancel_batch(session, clock, principal.account_id, batch)
+            place, only = (session, clock, principal.account_id), only_project(principal)
+            row = await batches.cancel_batch(*place, batch, only)
             await record_audit_event(
                 session, clock, actor, principal.account_id, "batch.canceled", batch
             )

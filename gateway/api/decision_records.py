@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery
 from billing.outcomes.evidence.decision_records import PURPOSE
 from billing.tables import DecisionRecord
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
+from gateway.api.project_scope import only_project
 from gateway.call.values import Principal
 from gateway.collaboration.decisions import RECORD_PREFIX
 from gateway.registry.decision_records import find_record, list_records, record_json
@@ -30,10 +31,19 @@ class DecisionRecordRoutes(Controller):
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        """Return a page of the account's records. Raises ParameterInvalid."""
+        """Return a page of the account's records, with a key of a project only those of its calls.
+
+        Raises ParameterInvalid.
+        """
         key, cursor = SigningKey(pepper, PURPOSE), parse_cursor(RECORD_PREFIX, after)
         async with database.transaction() as session:
-            rows = await list_records(session, principal.account_id, limit + 1, cursor)
+            rows = await list_records(
+                session,
+                principal.account_id,
+                limit + 1,
+                cursor,
+                project_id=only_project(principal),
+            )
 
         def render(record: DecisionRecord) -> dict[str, Any]:
             """Return one record of the page."""
@@ -54,5 +64,6 @@ class DecisionRecordRoutes(Controller):
         Raises DecisionRecordNotFound.
         """
         async with database.transaction() as session:
-            record = await find_record(session, principal.account_id, record_id)
+            place = (session, principal.account_id)
+            record = await find_record(*place, record_id, only_project(principal))
         return record_json(record, SigningKey(pepper, PURPOSE))

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete
+from sqlalchemy import ColumnElement, delete, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.process_reaper import ENDED_PROCESSES
+from billing.tables import ApiKey
 from gateway.batches.errors import BatchAlreadyEnded, BatchNotFound
 from gateway.batches.input_file import FileProblem
 from gateway.batches.notices import emit_batch_ended
@@ -40,11 +41,17 @@ QUEUE = OwnedQueue(
 )
 
 
-async def find_batch(session: AsyncSession, account_id: UUID, batch_id: str) -> Batch:
-    """Return one of the account's batches. Raises BatchNotFound."""
+async def find_batch(
+    session: AsyncSession, account_id: UUID, batch_id: str, project_id: UUID | None = None
+) -> Batch:
+    """Return one of the account's batches, of any project unless one is given.
+
+    Raises BatchNotFound.
+    """
     query = select(Batch).where(
         col(Batch.id) == ids.parse_id(BATCH_ID_PREFIX, batch_id),
         col(Batch.account_id) == account_id,
+        _is_of_project(account_id, project_id),
     )
     batch = (await session.scalars(query)).one_or_none()
     if batch is None:
@@ -53,21 +60,31 @@ async def find_batch(session: AsyncSession, account_id: UUID, batch_id: str) -> 
 
 
 async def list_batches(
-    session: AsyncSession, account_id: UUID, limit: int, after: UUID | None
+    session: AsyncSession,
+    account_id: UUID,
+    limit: int,
+    after: UUID | None,
+    project_id: UUID | None = None,
 ) -> Sequence[Batch]:
-    """Return a page of the account's batches, newest first."""
-    query = select(Batch).where(col(Batch.account_id) == account_id)
+    """Return a page of the account's batches, of any project unless one is given, newest first."""
+    query = select(Batch).where(
+        col(Batch.account_id) == account_id, _is_of_project(account_id, project_id)
+    )
     return (await session.scalars(page_of(query, col(Batch.id), limit, after))).all()
 
 
 async def cancel_batch(
-    session: AsyncSession, clock: Clock, account_id: UUID, batch_id: str
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    batch_id: str,
+    project_id: UUID | None = None,
 ) -> Batch:
     """Start to cancel a batch: lines that were sent are finished and billed, no other is sent.
 
     A batch that is being cancelled stays as it is. Raises BatchNotFound, BatchAlreadyEnded.
     """
-    batch = await find_batch(session, account_id, batch_id)
+    batch = await find_batch(session, account_id, batch_id, project_id)
     await session.refresh(batch, with_for_update=True)
     if batch.status == BatchStatus.CANCELLING:
         return batch
@@ -94,6 +111,16 @@ async def lock_claimed(session: AsyncSession, batch: Batch, process_id: UUID) ->
 def release(clock: Clock, row: Batch, made_progress: bool, delay_s: float = 0.0) -> None:
     """Release the claim on a batch: due after `delay_s`, without progress after the back-off."""
     release_claim(row, QUEUE.retry, clock.now(), made_progress, delay_s)
+
+
+def _is_of_project(account_id: UUID, project_id: UUID | None) -> ColumnElement[bool]:
+    """Whether the key that pays a batch is in a project; true for all batches if it is None."""
+    if project_id is None:
+        return true()
+    keys = select(col(ApiKey.id)).where(
+        col(ApiKey.account_id) == account_id, col(ApiKey.project_id) == project_id
+    )
+    return col(Batch.key_id).in_(keys)
 
 
 async def _fail_abandoned(session: AsyncSession, clock: Clock) -> None:

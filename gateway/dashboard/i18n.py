@@ -8,11 +8,10 @@ from babel import Locale
 from litestar import Request
 
 from gateway.identity.current_user import Viewer
-from infra.translations import BABEL_LOCALES, MessageCatalog, read_catalog
+from infra.translations import BABEL_LOCALES, MessageCatalog, accepted_language, read_catalog
 
 LANGUAGES = tuple(BABEL_LOCALES)
 LANGUAGE_COOKIE = "maas_language"
-_DEFAULT_LANGUAGE = "en"
 _CATALOG_FOLDER = Path(__file__).parent / "translations"
 
 
@@ -43,20 +42,4 @@ def negotiate_language(request: Request[Any, Any, Any], viewer: Viewer | None = 
     for chosen in (viewer.language if viewer else None, request.cookies.get(LANGUAGE_COOKIE)):
         if chosen is not None and chosen in LANGUAGES:
             return chosen
-    return _accepted_language(request.headers.get("accept-language", ""))
-
-
-def _accepted_language(header: str) -> str:
-    """Return the best supported language of an Accept-Language header, English if there is none.
-
-    `en-GB,en;q=0.9,zh;q=0.8` gives `en` (RFC 9110).
-    """
-    preferences: list[tuple[float, str]] = []
-    for part in header.split(",")[:20]:
-        name, _, weight = part.partition(";q=")
-        try:
-            preferences.append((float(weight or 1), name.strip()[:2].lower()))
-        except ValueError:
-            continue
-    ordered = sorted(preferences, key=lambda preference: -preference[0])
-    return next((name for _, name in ordered if name in LANGUAGES), _DEFAULT_LANGUAGE)
+    return accepted_language(request.headers.get("accept-language", ""))

@@ -19,6 +19,14 @@ INCIDENT_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "monitoring": gettext_noop("Monitoring the fix"),
             "resolved": gettext_noop("Resolved"),
         },
+        # By the worst impact of open incidents.
+        "service_state": {
+            "none": gettext_noop("All systems operational"),
+            "maintenance": gettext_noop("Maintenance in progress"),
+            "minor": gettext_noop("Minor disturbance"),
+            "major": gettext_noop("Major disturbance"),
+            "critical": gettext_noop("Critical outage"),
+        },
     }
 )
 INCIDENT_ACTIONS: Mapping[str, str] = MappingProxyType(

@@ -7,8 +7,8 @@ the permission it needs: READ by default, None for every signed-in viewer.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 from urllib.parse import quote
 from uuid import UUID
 
@@ -47,17 +47,25 @@ _THEMES = ("light", "dark")
 
 @dataclass(frozen=True, slots=True)
 class PublicPageRequest:
-    """A request for a page that needs no session; `viewer` is None."""
+    """A request for a page that needs no session; `viewer` is None.
+
+    `chosen_language` takes precedence over what the browser prefers.
+    """
 
     request: Request[Any, Any, Any]
     renderer: PageRenderer
     secure: bool
     viewer: Viewer | None = None
+    chosen_language: str | None = None
 
     @property
     def language(self) -> str:
         """The code of the response's language."""
-        return negotiate_language(self.request, self.viewer)
+        return self.chosen_language or negotiate_language(self.request, self.viewer)
+
+    def in_language(self, language: str | None) -> Self:
+        """Return the request with a response in another language, one of LANGUAGES."""
+        return replace(self, chosen_language=language)
 
     @property
     def formatter(self) -> LocaleFormatter:
@@ -176,7 +184,8 @@ async def provide_page(
         raise PermissionDenied("Your role does not allow this.")
     await _require_csrf_token(request, store, viewer)
     bind_principal(request, person=viewer.person_id.hex)
-    return PageRequest(request, renderer, secure, viewer, await store.pop_saved_input(viewer))
+    restored = await store.pop_saved_input(viewer)
+    return PageRequest(request, renderer, secure, viewer, restored_input=restored)
 
 
 async def _require_csrf_token(

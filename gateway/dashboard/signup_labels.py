@@ -23,6 +23,7 @@ SIGNUP_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "same_company": gettext_noop("Same company as a sign-up with credit"),
             "same_device": gettext_noop("Same browser as a sign-up with credit"),
             "same_network": gettext_noop("Same network as a sign-up with credit"),
+            "same_payer": gettext_noop("Same payer as a sign-up with credit"),
             "no_credit_code": gettext_noop("No credit code"),
             "grants_off": gettext_noop("No starting credit is offered"),
         },

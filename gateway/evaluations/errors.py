@@ -9,13 +9,14 @@ class QuestionFileRejected(BadRequest):
     """The question file is invalid.
 
     The message names the first problem. The error object has up to 100 `problems` and the total
-    `problem_count`.
+    `problem_count`; `problems` of the error has them as objects.
     """
 
     code = "invalid_question_file"
 
     def __init__(self, problems: Problems) -> None:
         super().__init__(problems.summary, param="file")
+        self.problems = problems
         self.details = {
             "problem_count": problems.count,
             "problems": [problem.as_json() for problem in problems.shown],

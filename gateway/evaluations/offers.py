@@ -27,6 +27,7 @@ from infra.database.database import Database
 from infra.errors import AppError
 from models.evaluation.question_file import MAX_FILE_BYTES, Question, QuestionFile, read_questions
 from models.problems import Problem, Problems, single_problem
+from models.sentences import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class EvaluationOffers:
                 single_problem(
                     "file_too_large",
                     f"A question file can have at most {limit}.",
-                    "Split the file and evaluate each part.",
+                    sentence("Split the file and evaluate each part."),
                 )
             )
         return await read_content(session, file.account_id, file.id)
@@ -226,7 +227,7 @@ def _store_problem(question: Question, error: AppError) -> Problem:
     return Problem(
         error.code or "vector_store_not_found",
         f"Line {question.line}: {error.message}",
-        "Use the ids that `GET /v1/vector_stores` lists.",
+        sentence("Use the ids that `GET /v1/vector_stores` lists."),
         question.line,
         "vector_store_ids",
     )

@@ -31,14 +31,14 @@ class TrainingFileRejected(BadRequest):
     """The training file is invalid.
 
     The message names the first problem. The error object has up to 100 `problems` and the total
-    `problem_count`.
+    `problem_count`; `problems` of the error has them as objects.
     """
 
     code = "invalid_training_file"
 
     def __init__(self, error: TrainingFileInvalid) -> None:
         super().__init__(message_of(error), param="training_file")
-        self.details = error.details
+        self.problems, self.details = error.problems, error.details
 
 
 @dataclass(frozen=True, slots=True)

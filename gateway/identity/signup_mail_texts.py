@@ -55,7 +55,8 @@ SIGNUP_TEMPLATES: Mapping[str, tuple[str, str]] = MappingProxyType(
             gettext_noop(
                 "Hello,\n\nThe unused starting credit of {company} was withdrawn, because another "
                 "account with the same payer has received one. Paid credit and usage so far are "
-                "not affected.\n\nIf this is a mistake, reply to the operator of this service.\n"
+                "not affected.\n\nThe operator of this service checks whether you get it back. You "
+                "need not do anything.\n"
             ),
         ),
     }

@@ -28,7 +28,7 @@ from gateway.tables import Incident, IncidentUpdate
 from infra import ids
 from infra.clock import Clock
 
-STATUS_PAGE = "/dashboard/status"
+STATUS_PAGE = "/status"
 _SHOWN = timedelta(days=14)
 _MAX_LISTED = 100
 Updates = Mapping[UUID, Sequence[IncidentUpdate]]

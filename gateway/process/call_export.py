@@ -1,5 +1,6 @@
 """CSV export of the calls of an invoice, for the API and the dashboard."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from litestar.response import Stream
@@ -13,15 +14,19 @@ from infra.database.database import Database
 
 
 async def create_calls_csv_response(
-    database: Database, account_id: UUID, invoice_id: UUID, number: int | None
+    database: Database,
+    account_id: UUID,
+    invoice_id: UUID,
+    number: int | None,
+    project_ids: Sequence[UUID] | None = None,
 ) -> Stream:
     """Stream the calls that an invoice bills as CSV, or those of the line with this number.
 
-    Raises InvoiceNotFound, InvoiceLineNotFound.
+    Only those of `project_ids`, if given. Raises InvoiceNotFound, InvoiceLineNotFound.
     """
     async with database.transaction() as session:
         document = await build_invoice_document(session, account_id, invoice_id)
-        selected = await select_invoice_calls(session, account_id, invoice_id, number)
+        selected = await select_invoice_calls(session, account_id, invoice_id, number, project_ids)
         names: tuple[str, ...] = ()
         if selected is not None and selected.period_id is not None:
             names = await list_tag_names(session, account_id, selected.period_id)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.usage_log import SignedDecision
 from billing.outcomes.evidence.decision_records import decision_message
 from billing.outcomes.evidence.signatures import public_pem
-from billing.tables import DecisionRecord
+from billing.tables import DecisionRecord, Usage
 from gateway.collaboration.decisions import RECORD_PREFIX, Decision
 from gateway.collaboration.records import canonical_text, record_document
 from infra import ids
@@ -86,30 +87,50 @@ async def list_records(
     limit: int,
     after: UUID | None = None,
     request_id: UUID | None = None,
+    project_id: UUID | None = None,
 ) -> Sequence[DecisionRecord]:
     """Return an account's records, the newest first, `after` one if it is given.
 
-    With a request id, only those of that call.
+    With a request id, only those of that call; with a project, only those of its calls.
     """
     query = select(DecisionRecord).where(col(DecisionRecord.account_id) == account_id)
     if after is not None:
         query = query.where(col(DecisionRecord.id) < after)
     if request_id is not None:
         query = query.where(col(DecisionRecord.request_id) == request_id)
+    if project_id is not None:
+        query = query.where(_is_of_project(account_id, project_id))
     query = query.order_by(col(DecisionRecord.id).desc()).limit(limit)
     return (await session.scalars(query)).all()
 
 
-async def find_record(session: AsyncSession, account_id: UUID, text: str) -> DecisionRecord:
-    """Return an account's record by its public id. Raises DecisionRecordNotFound."""
+async def find_record(
+    session: AsyncSession, account_id: UUID, text: str, project_id: UUID | None = None
+) -> DecisionRecord:
+    """Return an account's record by its public id, of any project unless one is given.
+
+    Raises DecisionRecordNotFound.
+    """
     record_id = ids.parse_id(RECORD_PREFIX, text)
     query = select(DecisionRecord).where(
         col(DecisionRecord.account_id) == account_id, col(DecisionRecord.id) == record_id
     )
+    if project_id is not None:
+        query = query.where(_is_of_project(account_id, project_id))
     found = None if record_id is None else (await session.scalars(query)).first()
     if found is None:
         raise DecisionRecordNotFound(f"There is no decision record {text[:60]!r}.", param="id")
     return found
+
+
+def _is_of_project(account_id: UUID, project_id: UUID) -> ColumnElement[bool]:
+    """Whether a record's call belongs to a project other than the default one."""
+    call = select(col(Usage.request_id)).where(
+        col(Usage.request_id) == col(DecisionRecord.request_id),
+        col(Usage.account_id) == account_id,
+        col(Usage.project_id) == project_id,
+    )
+    return call.exists()
 
 
 def record_json(record: DecisionRecord, key: SigningKey) -> dict[str, Any]:

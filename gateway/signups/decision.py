@@ -36,6 +36,7 @@ class Reason(StrEnum):
     SAME_DEVICE = "same_device"
     SAME_NETWORK = "same_network"
     NO_CREDIT_CODE = "no_credit_code"
+    SAME_PAYER = "same_payer"
     GRANTS_OFF = "grants_off"
 
 
@@ -78,7 +79,8 @@ class SignupFacts:
     `granted` are the kinds of values for which a grant was given before. `network_grants` are the
     grants of other sign-ups from the same network within a day, `network_limit` how many are given
     without a review. `grant_minor` is the amount of the grant in minor units, 0 if there is none.
-    `appealed`: the person has asked for a review.
+    `appealed`: the person has asked for a review. `shared_payer`: the payer of the account has paid
+    for another account with a grant, which becomes known after the account was opened.
     """
 
     disposable: bool = False
@@ -90,6 +92,7 @@ class SignupFacts:
     network_limit: int = 1
     grant_minor: int = 0
     appealed: bool = False
+    shared_payer: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as JSON, as stored with the decision."""
@@ -152,5 +155,6 @@ def _grant_doubts(facts: SignupFacts) -> tuple[Reason, ...]:
         Reason.SAME_DEVICE: ClaimKind.DEVICE in facts.granted,
         Reason.SAME_NETWORK: facts.network_grants >= facts.network_limit,
         Reason.NO_CREDIT_CODE: not facts.has_credit_code,
+        Reason.SAME_PAYER: facts.shared_payer,
     }
     return tuple(reason for reason, applies in reasons.items() if applies)

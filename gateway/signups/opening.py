@@ -90,7 +90,8 @@ async def give_grant(
 ) -> WalletGrant | None:
     """Give the starting grant of a sign-up with an account; None if the amount is zero.
 
-    The sign-up's id is the grant's business key: a second call gives nothing more.
+    The sign-up's id is the grant's business key: a second call gives nothing more, unless the
+    grant was revoked meanwhile.
     """
     minor = policy.grant_minor(row.plan)
     if not minor or row.account_id is None:
@@ -101,14 +102,13 @@ async def give_grant(
         priority=_GRANT_PRIORITY,
         expires_at=clock.now() + policy.grant_lifetime,
     )
-    business_key = ids.format_id(SIGNUP_ID_PREFIX, row.id)
+    name = ids.format_id(SIGNUP_ID_PREFIX, row.id)
+    business_key = name if row.revoked_at is None else f"{name}:again"
     grant = await top_up_wallet(session, clock, row.account_id, business_key, request)
     await refresh_account_credit(session, clock, row.account_id)
-    row.grant_id = grant.id
+    row.grant_id, row.revoked_at = grant.id, None
     details = {"amount": minor_text(minor, policy.currency)}
-    await record_audit_event(
-        session, clock, actor, row.account_id, "signup.granted", business_key, details
-    )
+    await record_audit_event(session, clock, actor, row.account_id, "signup.granted", name, details)
     return grant
 
 

@@ -1,5 +1,9 @@
 """Revokes the unused starting grant of an account whose payer has had one for another account.
 
+The sign-up goes to the review, as an accountant may pay for two companies: an operator gives the
+grant back or not. A grant that an operator has approved is not revoked, so that a company is
+reviewed once at most.
+
 Payers become known with payments: WeChat Pay's openid, Alipay's buyer id, Stripe's fingerprint of a
 card (also once it is stored), the account of a bank transfer. The earlier sign-up keeps its grant.
 """
@@ -13,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.payers import record_bank_payers
 from billing.cycle import aggregate_and_refresh_credit, revoke_account_grant
 from gateway.identity.audit_log import CLI_ACTOR, record_audit_event
+from gateway.signups.decision import Outcome, Reason
 from gateway.signups.messages import SignupMessages
 from gateway.signups.opening import SIGNUP_ID_PREFIX
 from gateway.tables import Signup
@@ -22,6 +27,7 @@ from infra.database.database import Database
 
 # Confirmed bank lines of this time are read again at each run.
 _OVERLAP = timedelta(days=2)
+_PAGE_SIZE = 1_000
 _SHARED = text(
     """
     select distinct s.id
@@ -33,10 +39,10 @@ _SHARED = text(
         and earlier.grant_id is not null
         and (earlier.verified_at, earlier.id) < (s.verified_at, s.id)
     join wallet_grant g on g.id = s.grant_id
-    where s.grant_id is not null and s.revoked_at is null
+    where s.grant_id is not null and s.revoked_at is null and s.decided_by is null
         and (g.expires_at is null or g.expires_at > :now)
     order by s.id
-    limit 1000
+    limit :most
     """
 )
 
@@ -50,24 +56,36 @@ async def revoke_shared_grants(
     """
     async with database.transaction() as session:
         await record_bank_payers(session, clock.now() - _OVERLAP)
+    revoked: list[UUID] = []
+    while shared := await _list_shared(database, clock):
+        if not revoked:
+            await aggregate_and_refresh_credit(database, clock)
+        for signup_id in shared:
+            async with database.transaction() as session:
+                await _revoke(session, clock, messages, signup_id)
+        revoked += shared
+    return revoked
+
+
+async def _list_shared(database: Database, clock: Clock) -> list[UUID]:
+    """List the next sign-ups whose grants are to be revoked, at most _PAGE_SIZE."""
     async with database.transaction() as session:
-        shared = list((await session.scalars(_SHARED, {"now": clock.now()})).all())
-    if shared:
-        await aggregate_and_refresh_credit(database, clock)
-    for signup_id in shared:
-        async with database.transaction() as session:
-            await _revoke(session, clock, messages, signup_id)
-    return shared
+        values = {"now": clock.now(), "most": _PAGE_SIZE}
+        return list((await session.scalars(_SHARED, values)).all())
 
 
 async def _revoke(
     session: AsyncSession, clock: Clock, messages: SignupMessages, signup_id: UUID
 ) -> None:
-    """End the grant of a sign-up, once, with a notice to the owners."""
+    """End the grant of a sign-up, once, with a notice to the owners and a review by an operator."""
     row = await session.get_one(Signup, signup_id, with_for_update=True)
-    if row.revoked_at is not None or row.account_id is None or row.grant_id is None:
+    is_decided = row.revoked_at is not None or row.decided_by is not None
+    if is_decided or row.account_id is None or row.grant_id is None:
         return
     row.revoked_at = clock.now()
+    row.status, row.outcome = "review", Outcome.REVIEW.value
+    row.reasons = [Reason.SAME_PAYER.value]
+    row.facts = None if row.facts is None else {**row.facts, "shared_payer": True}
     minor = await revoke_account_grant(session, clock, row.account_id, row.grant_id)
     await messages.notify_owners(session, row.account_id, "signup_grant_revoked", row.id.hex, {})
     await record_audit_event(

@@ -79,7 +79,11 @@ def read_hours(training_file: bytes, settings: Settings) -> TrainingHours:
     lines = decode_lines(training_file, _Line, problems, MAX_LONG_LINE)
     if not lines and not problems.count:
         problems.add(
-            Problem("empty_file", sentence("The file has no line."), "Write one segment per line.")
+            Problem(
+                "empty_file",
+                sentence("The file has no line."),
+                sentence("Write one segment per line."),
+            )
         )
     sensors = _validated_sensor_names(lines, problems)
     header_problems = problems.count
@@ -107,7 +111,9 @@ def _validated_sensor_names(lines: Sequence[_NumberedLine], problems: Problems) 
             most=MAX_SENSORS,
         )
         problems.add(
-            Problem("sensor_count", message, "Split the machine into several models.", number)
+            Problem(
+                "sensor_count", message, sentence("Split the machine into several models."), number
+            )
         )
     for name in names:
         if name in RESERVED or not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
@@ -121,7 +127,11 @@ def _validated_sensor_names(lines: Sequence[_NumberedLine], problems: Problems) 
             )
             problems.add(
                 Problem(
-                    "invalid_name", message, "Rename the sensor.", number, name[:MAX_NAME_LENGTH]
+                    "invalid_name",
+                    message,
+                    sentence("Rename the sensor."),
+                    number,
+                    name[:MAX_NAME_LENGTH],
                 )
             )
     return names
@@ -156,7 +166,7 @@ def _check_sensor_names(
             message = sentence(
                 "Line {number}: the sensor {name} is missing.", number=number, name=repr(name)
             )
-            fix = "Give the same sensors in all lines."
+            fix = sentence("Give the same sensors in all lines.")
             problems.add(Problem("missing_field", message, fix, number, name))
     for name in sorted(line.sensors.keys() - set(sensors)):
         message = sentence(
@@ -164,7 +174,7 @@ def _check_sensor_names(
             number=number,
             name=repr(name[:MAX_NAME_LENGTH]),
         )
-        fix = "Remove the sensor, or add it to all lines."
+        fix = sentence("Remove the sensor, or add it to all lines.")
         problems.add(Problem("unknown_field", message, fix, number, name[:MAX_NAME_LENGTH]))
 
 
@@ -181,7 +191,7 @@ def _check_equal_lengths(number: int, columns: Mapping[str, Floats], problems: P
                 reference=repr(reference),
                 others=len(columns[reference]),
             )
-            fix = "Give one reading of each sensor per step."
+            fix = sentence("Give one reading of each sensor per step.")
             problems.add(Problem("unequal_lengths", message, fix, number, name))
 
 
@@ -196,7 +206,7 @@ def _parse_readings(number: int, name: str, raw: msgspec.Raw, problems: Problems
             name=repr(name),
             error=describe_mismatch(error),
         )
-        fix = "Give numbers only; end the segment where readings are missing."
+        fix = sentence("Give numbers only; end the segment where readings are missing.")
         problems.add(Problem("wrong_type", message, fix, number, name))
         return np.empty(0)
     # Calls send readings in single precision, so the detector is fitted on the same precision.
@@ -210,7 +220,7 @@ def _parse_readings(number: int, name: str, raw: msgspec.Raw, problems: Problems
             position=position,
             value=values[position],
         )
-        problems.add(Problem("out_of_range", message, "Check the reading.", number, name))
+        problems.add(Problem("out_of_range", message, sentence("Check the reading."), number, name))
     return readings
 
 
@@ -229,7 +239,9 @@ def _check_lengths_and_duplicates(
                 least=settings.min_stretch_rows,
                 rows=rows,
             )
-            fix = "Join segments without missing readings between them, or remove this segment."
+            fix = sentence(
+                "Join segments without missing readings between them, or remove this segment."
+            )
             problems.add(Problem("too_few_rows", message, fix, stretch.line))
         first_line = first_lines.setdefault(
             hashlib.sha256(stretch.readings.tobytes()).digest(), stretch.line
@@ -240,7 +252,9 @@ def _check_lengths_and_duplicates(
                 line=stretch.line,
                 first_line=first_line,
             )
-            problems.add(Problem("duplicate_example", message, "Remove one of them.", stretch.line))
+            problems.add(
+                Problem("duplicate_example", message, sentence("Remove one of them."), stretch.line)
+            )
 
 
 def _check_row_count(
@@ -253,14 +267,16 @@ def _check_row_count(
     """Report too many rows and, if all lines are valid, too few rows or constant sensors."""
     if sum(len(stretch.readings) for stretch in stretches) > MAX_ROWS:
         message = sentence("A file has at most {most} rows of readings.", most=MAX_ROWS)
-        problems.add(Problem("too_many_rows", message, "Remove segments."))
+        problems.add(Problem("too_many_rows", message, sentence("Remove segments.")))
     if not all_lines_valid or not stretches:
         return
     normal = [stretch.readings for stretch in stretches if not stretch.anomalous]
     if not normal:
         message = sentence("All lines are anomalous; training needs normal operation.")
         problems.add(
-            Problem("too_few_rows", message, "Add data of normal operation.", field="label")
+            Problem(
+                "too_few_rows", message, sentence("Add data of normal operation."), field="label"
+            )
         )
         return
     rows, required = sum(map(len, normal)), settings.min_file_rows(len(sensors))
@@ -272,7 +288,7 @@ def _check_row_count(
             count=len(sensors),
             required=required,
         )
-        problems.add(Problem("too_few_rows", message, "Add data of normal operation."))
+        problems.add(Problem("too_few_rows", message, sentence("Add data of normal operation.")))
     if not _check_constant_sensors(normal, sensors, "", problems):
         training_ends = held_out_starts(
             [len(stretch) for stretch in normal], rows - rows // HELD_OUT_DIVISOR
@@ -308,7 +324,7 @@ def _check_constant_sensors(
                 prefix=prefix,
                 name=repr(name),
             )
-            fix = "Remove the sensor, or add data in which it changes."
+            fix = sentence("Remove the sensor, or add data in which it changes.")
             problems.add(Problem("constant_field", message, fix, field=name))
     return problems.count > previous_problems
 
@@ -329,7 +345,7 @@ def _collect_units(lines: Iterable[_NumberedLine], problems: Problems) -> Mappin
                     unit=repr(unit[:MAX_NAME_LENGTH]),
                 )
             if message is not None:
-                fix = "Give each sensor one known unit or no unit."
+                fix = sentence("Give each sensor one known unit or no unit.")
                 problems.add(
                     Problem(
                         "unit",

@@ -28,7 +28,7 @@ class AnomalyFileAdapter:
                 message = sentence(
                     "`sensitivity` has no meaning for a detector that is trained on a table."
                 )
-                fix = "State the share of false alarms in `schema.false_alarms`."
+                fix = sentence("State the share of false alarms in `schema.false_alarms`.")
                 raise unsupported_setting(message, fix)
             return MonitorAdapter(self.schema)(training_file, progress)
         require_no_schema(self.schema)

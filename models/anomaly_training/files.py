@@ -38,7 +38,8 @@ def require_no_schema(schema: SchemaRequest) -> None:
     """Raise TrainingFileInvalid if columns are stated for a file of hours, which has none."""
     if schema != NO_SCHEMA:
         raise unsupported_setting(
-            sentence("`schema` applies to tables only."), "Leave it out, or upload a table."
+            sentence("`schema` applies to tables only."),
+            sentence("Leave it out, or upload a table."),
         )
 
 

@@ -11,9 +11,10 @@ from models.decisions.decider import ClassDecider, LimitDecider
 from models.decisions.error_distribution import ErrorDistribution
 from models.decisions.rule import Indices
 from models.problems import single_problem
+from models.sentences import sentence
 
 PATH = "schema.costs"
-_FIX = "Correct the costs, or leave them out."
+_FIX = sentence("Correct the costs, or leave them out.")
 
 
 def plan_class_decider(

@@ -16,6 +16,7 @@ from models.evaluation.question_line import (
 )
 from models.evaluation.scoring import Scoring
 from models.problems import Problem
+from models.sentences import sentence
 
 
 def line_problems(number: int, line: QuestionLine, scoring: Scoring | None) -> Iterator[Problem]:
@@ -30,7 +31,7 @@ def line_problems(number: int, line: QuestionLine, scoring: Scoring | None) -> I
             number,
             "expected",
             f"the expected answer {what}.",
-            f"Give exactly one of {names}.",
+            sentence("Give exactly one of {names}.", names=names),
         )
         return
     if any("\x00" in text for text in _texts(msgspec.to_builtins(line))):
@@ -39,7 +40,7 @@ def line_problems(number: int, line: QuestionLine, scoring: Scoring | None) -> I
             number,
             "",
             "the text contains a NUL character.",
-            "Remove the character.",
+            sentence("Remove the character."),
         )
     yield from _scoring_problems(number, line, scoring_of(line, scoring), given[0])
 
@@ -65,21 +66,23 @@ def _message_problems(number: int, line: QuestionLine) -> Iterator[Problem]:
             number,
             "messages",
             "give either `question` or `messages`.",
-            "Keep one of the two fields.",
+            sentence("Keep one of the two fields."),
         )
         return
     texts = [line.question or ""] if line.messages is None else [m.content for m in line.messages]
     for index, text in enumerate(texts):
         if not text.strip():
             name = "question" if line.messages is None else f"messages[{index}].content"
-            yield _problem("empty_text", number, name, f"`{name}` is empty.", "Write the text.")
+            yield _problem(
+                "empty_text", number, name, f"`{name}` is empty.", sentence("Write the text.")
+            )
     if line.messages is not None and line.messages[-1].role != "user":
         yield _problem(
             "last_message",
             number,
             "messages",
             "the last message must be the user's.",
-            "Put the assistant's answer into `expected`.",
+            sentence("Put the assistant's answer into `expected`."),
         )
 
 
@@ -93,7 +96,7 @@ def _scoring_problems(
             number,
             given,
             "a JSON object is scored by `json` only.",
-            "Give an object, or choose another `scoring`.",
+            sentence("Give an object, or choose another `scoring`."),
         )
         return
     if line.expected == {}:
@@ -102,7 +105,7 @@ def _scoring_problems(
             number,
             given,
             "the expected object has no fields.",
-            "Give at least one field.",
+            sentence("Give at least one field."),
         )
     if line.expected_all is not None and scoring is not Scoring.CONTAINS:
         yield _problem(
@@ -110,7 +113,7 @@ def _scoring_problems(
             number,
             given,
             "`expected_all` is scored by `contains` only.",
-            "Use `expected` or `expected_any`.",
+            sentence("Use `expected` or `expected_any`."),
         )
         return
     parts = [part for texts in alternatives_of(line) for part in texts]
@@ -120,7 +123,7 @@ def _scoring_problems(
             number,
             given,
             f"`{given}` has only spaces or punctuation.",
-            "Give the expected text.",
+            sentence("Give the expected text."),
         )
     if scoring is Scoring.NUMBER and any(parse_quantity(part) is None for part in parts):
         yield _problem(
@@ -128,7 +131,7 @@ def _scoring_problems(
             number,
             given,
             f"`{given}` is not a number with a unit.",
-            "Write a number such as `0.5 MPa`, or choose another `scoring`.",
+            sentence("Write a number such as `0.5 MPa`, or choose another `scoring`."),
         )
     if scoring is Scoring.CHOICE:
         yield from _choice_problems(number, line, parts, given)
@@ -138,7 +141,7 @@ def _scoring_problems(
             number,
             "tolerance",
             "`tolerance` is not an amount.",
-            "Write a share such as `2%`, or an amount such as `0.1 bar`.",
+            sentence("Write a share such as `2%`, or an amount such as `0.1 bar`."),
         )
 
 
@@ -153,7 +156,7 @@ def _choice_problems(
                 number,
                 given,
                 f"`{given}` is not a letter.",
-                "Write a letter such as `B`, or list all labels in `choices`.",
+                sentence("Write a letter such as `B`, or list all labels in `choices`."),
             )
         return
     labels = {normalize(choice) for choice in line.choices}
@@ -163,7 +166,7 @@ def _choice_problems(
             number,
             given,
             f"`{given}` is not one of `choices`.",
-            "Use the same text in both fields.",
+            sentence("Use the same text in both fields."),
         )
 
 
@@ -171,7 +174,7 @@ def id_problems(number: int, line: QuestionLine, lines_by_id: dict[str, int]) ->
     """Yield a problem for an id that an earlier line has, or that is not printable."""
     name = line.id or f"line-{number}"
     if not name.isprintable():
-        yield _problem("id", number, "id", "`id` has control characters.", "Remove them.")
+        yield _problem("id", number, "id", "`id` has control characters.", sentence("Remove them."))
     first = lines_by_id.setdefault(name, number)
     if first != number:
         yield _problem(
@@ -179,7 +182,7 @@ def id_problems(number: int, line: QuestionLine, lines_by_id: dict[str, int]) ->
             number,
             "id",
             f"line {first} has the same `id`.",
-            "Give each question its own `id`.",
+            sentence("Give each question its own `id`."),
         )
 
 

@@ -14,6 +14,7 @@ from models.evaluation.question_line import (
 )
 from models.evaluation.scoring import Expectation, Scoring
 from models.problems import Problem, Problems
+from models.sentences import sentence
 from models.training_text import MAX_SHORT_LINE, decode_lines
 
 MAX_FILE_BYTES = 4 << 20
@@ -55,7 +56,9 @@ def read_questions(content: bytes, scoring: Scoring | None = None) -> QuestionFi
         return QuestionFile((), problems)
     lines = decode_lines(content, QuestionLine, problems, MAX_SHORT_LINE)
     if not lines and not problems.count:
-        problems.add(Problem("empty_file", "The file has no questions.", "Write one per line."))
+        problems.add(
+            Problem("empty_file", "The file has no questions.", sentence("Write one per line."))
+        )
     if len(lines) > MAX_QUESTIONS:
         problems.add(_too_many(len(lines)))
         return QuestionFile((), problems)
@@ -95,10 +98,10 @@ def _too_large() -> Problem:
     """Return the problem of a file that is too large."""
     limit = f"{MAX_FILE_BYTES >> 20} MiB"
     message = f"A question file can have at most {limit}."
-    return Problem("file_too_large", message, "Split the file and evaluate each part.")
+    return Problem("file_too_large", message, sentence("Split the file and evaluate each part."))
 
 
 def _too_many(count: int) -> Problem:
     """Return the problem of a file with too many questions."""
     message = f"The file has {count} questions; at most {MAX_QUESTIONS:,} are allowed."
-    return Problem("too_many_lines", message, "Split the file and evaluate each part.")
+    return Problem("too_many_lines", message, sentence("Split the file and evaluate each part."))

@@ -28,8 +28,8 @@ from models.training_text import decode_lines
 # So that each of the five cross-validation folds holds a row of both classes.
 MIN_ROWS_PER_CLASS = 5
 MIN_ROWS = 30
-_UNIT_FIX = "Use a unit of the same quantity, or give the values in the model's unit."
-_RANGE_FIX = "Check the value and its unit; the model card lists the limits."
+_UNIT_FIX = sentence("Use a unit of the same quantity, or give the values in the model's unit.")
+_RANGE_FIX = sentence("Check the value and its unit; the model card lists the limits.")
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -121,7 +121,9 @@ def _convert_and_check(
             number=numbers[0],
             name=repr(name[:40]),
         )
-        problems.add(Problem("unknown_field", message, "Remove it.", numbers[0], name[:40]))
+        problems.add(
+            Problem("unknown_field", message, sentence("Remove it."), numbers[0], name[:40])
+        )
         valid[:] = False
     for field in base_signature.inputs:
         try:
@@ -191,7 +193,7 @@ def _find_contradictions(
                     number=number,
                     first_number=first_number,
                 ),
-                "Keep the line with the correct label.",
+                sentence("Keep the line with the correct label."),
                 number,
                 "failure",
             )
@@ -209,11 +211,13 @@ def _find_too_few_rows(failed: Flags, invalid: int, problems: Problems) -> None:
                 label=label,
                 least=MIN_ROWS_PER_CLASS,
             )
-            problems.add(Problem("too_few_of_a_class", message, "Add some.", field="failure"))
+            problems.add(
+                Problem("too_few_of_a_class", message, sentence("Add some."), field="failure")
+            )
     if len(failed) + invalid < MIN_ROWS:
         message = sentence(
             "There are {count} different operating points; at least {least} are needed.",
             count=len(failed),
             least=MIN_ROWS,
         )
-        problems.add(Problem("too_few_rows", message, "Add some."))
+        problems.add(Problem("too_few_rows", message, sentence("Add some.")))

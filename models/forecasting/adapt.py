@@ -21,7 +21,7 @@ from models.forecasting.trees import export_trees
 from models.forecasting.variant import VERSION, ForecastDocument, load, render
 from models.onnx_graph import ExportMismatch
 from models.problems import single_problem
-from models.sentences import message_of
+from models.sentences import message_of, sentence
 from models.tables.reading import read_table
 from models.tables.schema import SchemaRequest, infer_schema
 
@@ -45,7 +45,9 @@ class ForecastAdapter:
         try:
             model = fit_forecaster(data, self.threads, progress)
         except TooFewValues as error:
-            problems = single_problem("too_short_series", message_of(error), "Add earlier rows.")
+            problems = single_problem(
+                "too_short_series", message_of(error), sentence("Add earlier rows.")
+            )
             raise TrainingFileInvalid(message_of(error), problems=problems) from error
         for told in describe_model(model):
             progress(told)

@@ -98,8 +98,11 @@ def build_forecast_data(schema: TableSchema) -> ForecastData:
     grids = [to_grid(times[rows], columns.values(rows), step) for rows in members]
     _require_regular(grids, len(columns.rows), columns.time.name, step)
     others, notes = _describe_others(columns, np.concatenate([grid.values for grid in grids]))
-    chosen = [1 + columns.others.index(column) for column in columns.others
-              if column.name in {one.name for one in others}]  # fmt: skip
+    chosen = [
+        1 + columns.others.index(column)
+        for column in columns.others
+        if column.name in {one.name for one in others}
+    ]
     series = [
         part
         for machine, grid in enumerate(grids)
@@ -133,12 +136,17 @@ def _select_columns(schema: TableSchema) -> _Columns:
     """
     target, time = schema.single(Role.TARGET), schema.single(Role.TIME)
     if time is None or time.kind is not Kind.TIME:
-        raise _invalid("missing_time", sentence("The file has no column with times."),
-                       "State the column with the time of each row in `schema.time`.")  # fmt: skip
+        raise _invalid(
+            "missing_time",
+            sentence("The file has no column with times."),
+            sentence("State the column with the time of each row in `schema.time`."),
+        )
     if target is None or target.numbers is None:
         name = "" if target is None else sentence(": {name} has texts", name=repr(target.name))
         message = sentence("The file has no column of numbers to forecast{name}.", name=name)
-        raise _invalid("wrong_type", message, "State a column of numbers in `schema.target`.")
+        raise _invalid(
+            "wrong_type", message, sentence("State a column of numbers in `schema.target`.")
+        )
     inputs = schema.with_role(Role.INPUT)
     others = tuple(column for column in inputs if column.kind is Kind.NUMBER)
     _require_free_names((time, target, *others))
@@ -169,7 +177,7 @@ def _require_free_names(columns: Sequence[Column]) -> None:
     for column in columns:
         if column.name in RESERVED_NAMES:
             message = sentence("No column can be named {name}.", name=repr(column.name))
-            raise _invalid("invalid_name", message, "Rename the column.", column.name)
+            raise _invalid("invalid_name", message, sentence("Rename the column."), column.name)
 
 
 def _require_step(times: Sequence[Floats], name: str) -> float:
@@ -177,7 +185,7 @@ def _require_step(times: Sequence[Floats], name: str) -> float:
     steps = [step for one in times if (step := infer_step(one)) is not None]
     if not steps:
         message = sentence("{name} has the same time in all rows.", name=repr(name))
-        fix = "Give each row its time, and name the machine column."
+        fix = sentence("Give each row its time, and name the machine column.")
         raise _invalid("missing_time", message, fix, name)
     return float(np.median(steps))
 
@@ -197,7 +205,7 @@ def _require_close(times: Sequence[Floats], name: str, step: float) -> None:
             step=describe_step(step),
             rows=rows,
         )
-        fix = "Correct mistyped times, and name the machine column if there are several."
+        fix = sentence("Correct mistyped times, and name the machine column if there are several.")
         raise _invalid("irregular_times", message, fix, name)
 
 
@@ -215,7 +223,7 @@ def _require_regular(grids: Sequence[Gridded], rows: int, name: str, step: float
             name=repr(name),
             step=describe_step(step),
         )
-        fix = "Average the readings in equal steps, for example per hour."
+        fix = sentence("Average the readings in equal steps, for example per hour.")
         problems.add(Problem("irregular_times", message, fix, field=name))
     elif repeated > _MAX_REPEATED_SHARE * rows:
         message = sentence(
@@ -224,7 +232,7 @@ def _require_regular(grids: Sequence[Gridded], rows: int, name: str, step: float
             rows=rows,
             name=repr(name),
         )
-        fix = "If they are of different machines, name the column in `schema.machine`."
+        fix = sentence("If they are of different machines, name the column in `schema.machine`.")
         problems.add(Problem("duplicate_times", message, fix, field=name))
     if problems.count:
         raise TrainingFileInvalid(problems.summary, problems=problems)
@@ -306,10 +314,12 @@ def _require_enough(series: Sequence[Series], name: str) -> None:
             length=length,
             least=MIN_STEPS,
         )
-        raise _invalid("too_short_series", message, "Add earlier rows, or fill the gaps.", name)
+        raise _invalid(
+            "too_short_series", message, sentence("Add earlier rows, or fill the gaps."), name
+        )
     if np.ptp(longest.values) == 0:
         message = sentence("The target {name} is the same in all rows.", name=repr(name))
-        raise _invalid("constant_target", message, "Add rows with other values.", name)
+        raise _invalid("constant_target", message, sentence("Add rows with other values."), name)
 
 
 def _grid_notes(grids: Sequence[Gridded], series: Sequence[Series], name: str) -> list[Sentence]:

@@ -187,7 +187,7 @@ def _require_learnable(inputs: MonitoredInputs, normal_rows: int, window: int) -
     problems = Problems()
     if not inputs.numbers:
         message = sentence("No column with numbers changes in normal operation.")
-        problems.add(Problem("no_inputs", message, "Add columns with readings."))
+        problems.add(Problem("no_inputs", message, sentence("Add columns with readings.")))
     if normal_rows < MIN_NORMAL_ROWS:
         message = sentence(
             "{normal_rows} rows are normal operation; at least {least} are needed, "
@@ -195,12 +195,16 @@ def _require_learnable(inputs: MonitoredInputs, normal_rows: int, window: int) -
             normal_rows=normal_rows,
             least=MIN_NORMAL_ROWS,
         )
-        problems.add(Problem("too_few_normal_rows", message, "Add rows of normal operation."))
+        problems.add(
+            Problem("too_few_normal_rows", message, sentence("Add rows of normal operation."))
+        )
     if window * len(inputs.owners) > _MAX_WINDOW_NUMBERS:
         message = sentence(
             "`schema.window` is too long for {count} columns.", count=len(inputs.owners)
         )
-        fix = f"State at most {_MAX_WINDOW_NUMBERS // len(inputs.owners)} steps."
+        fix = sentence(
+            "State at most {steps} steps.", steps=_MAX_WINDOW_NUMBERS // len(inputs.owners)
+        )
         problems.add(Problem("unsupported_setting", message, fix, field="window"))
     require_no_problems(problems)
 

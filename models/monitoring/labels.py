@@ -46,7 +46,7 @@ def _no_normal_label(name: str, labels: list[str], stated: str | None) -> Traini
     message = sentence(
         "No label of {name} says {what}; it has: {shown}.", name=repr(name), what=what, shown=shown
     )
-    fix = (
+    fix = sentence(
         "Name the label of normal operation in `schema.normal`, or state an empty `schema.target`: "
         "then all rows are taken as normal."
     )

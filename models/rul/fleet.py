@@ -59,7 +59,9 @@ def read_fleet(training_file: bytes, signature: Signature) -> list[Engine]:
                 number=number,
                 first_line=first_line,
             )
-            problems.add(Problem("duplicate_example", message, "Remove one of them.", number))
+            problems.add(
+                Problem("duplicate_example", message, sentence("Remove one of them."), number)
+            )
             continue
         fleet.append(machine)
     if lines or not invalid_lines:
@@ -90,7 +92,7 @@ def _parse_engine(
                     length=length,
                     common_length=common_length,
                 )
-                fix = "Give one value of each sensor per cycle."
+                fix = sentence("Give one value of each sensor per cycle.")
                 problems.add(Problem("unequal_lengths", message, fix, number, name[:40]))
     fields = [field for field in signature.inputs if field.name in columns]
     series_by_name = {
@@ -109,14 +111,14 @@ def _check_sensor_names(number: int, line: _Line, signature: Signature, problems
         message = sentence(
             "Line {number}: the input {name} is missing.", number=number, name=repr(name)
         )
-        problems.add(Problem("missing_field", message, "Add the sensor.", number, name))
+        problems.add(Problem("missing_field", message, sentence("Add the sensor."), number, name))
     for name in sorted(line.sensors.keys() - expected):
         message = sentence(
             "Line {number}: unknown input {name}.",
             number=number,
             name=repr(name[:_MAX_NAME_LENGTH]),
         )
-        fix = f"Remove the sensor. Known: {', '.join(sorted(expected))}."
+        fix = sentence("Remove the sensor. Known: {names}.", names=", ".join(sorted(expected)))
         problems.add(Problem("unknown_field", message, fix, number, name[:_MAX_NAME_LENGTH]))
     for name in sorted(line.units.keys() - expected):
         message = sentence(
@@ -125,7 +127,9 @@ def _check_sensor_names(number: int, line: _Line, signature: Signature, problems
             name=repr(name[:_MAX_NAME_LENGTH]),
         )
         problems.add(
-            Problem("unknown_field", message, "Remove it.", number, name[:_MAX_NAME_LENGTH])
+            Problem(
+                "unknown_field", message, sentence("Remove it."), number, name[:_MAX_NAME_LENGTH]
+            )
         )
 
 
@@ -143,12 +147,12 @@ def _validate_series(
             most=max_length,
             count=column.shape[1],
         )
-        fix = "Remove machines with fewer cycles; give the last cycles of longer ones."
+        fix = sentence("Remove machines with fewer cycles; give the last cycles of longer ones.")
         problems.add(Problem("wrong_length", message, fix, number, field.name))
     try:
         column = convert_to_field_unit(field, column, line.units.get(field.name))
     except InputInvalid as error:
-        fix = "Use a unit of the same quantity, or give the values in the model's unit."
+        fix = sentence("Use a unit of the same quantity, or give the values in the model's unit.")
         message = sentence("Line {number}: {error}", number=number, error=error)
         problems.add(Problem("unit", message, fix, number, field.name))
         return column
@@ -164,7 +168,7 @@ def _validate_series(
             others=sentence(" and {count} more values", count=other_count) if other_count else "",
             reason=reason,
         )
-        fix = "Check the values and their unit; the model card lists the limits."
+        fix = sentence("Check the values and their unit; the model card lists the limits.")
         problems.add(Problem("out_of_range", message, fix, number, field.name))
     return column
 
@@ -177,14 +181,14 @@ def _check_machine_count(count: int, invalid_lines: int, problems: Problems) -> 
             most=MAX_MACHINES,
             count=count,
         )
-        problems.add(Problem("too_many_rows", message, "Remove machines."))
+        problems.add(Problem("too_many_rows", message, sentence("Remove machines.")))
     if count + invalid_lines < MIN_MACHINES:
         message = sentence(
             "There are {count} machines; at least {least} machines that ran to failure are needed.",
             count=count,
             least=MIN_MACHINES,
         )
-        problems.add(Problem("too_few_rows", message, "Add machines."))
+        problems.add(Problem("too_few_rows", message, sentence("Add machines.")))
 
 
 def _check_constant_sensors(fleet: Sequence[Engine], problems: Problems) -> None:
@@ -193,4 +197,6 @@ def _check_constant_sensors(fleet: Sequence[Engine], problems: Problems) -> None
     for name, value_range in zip(SENSORS, np.ptp(readings, axis=0), strict=True):
         if not value_range:
             message = sentence("The sensor {name} is constant for all machines.", name=repr(name))
-            problems.add(Problem("constant_field", message, "Check the sensor.", field=name))
+            problems.add(
+                Problem("constant_field", message, sentence("Check the sensor."), field=name)
+            )

@@ -85,7 +85,7 @@ def build_classes(schema: TableSchema, request: SchemaRequest) -> ClassData:
     target = schema.single(Role.TARGET)
     if target is None:
         message = sentence("The file has no column that can be the target.")
-        fix = "State it in `schema.target`."
+        fix = sentence("State it in `schema.target`.")
         raise TrainingFileInvalid(message, problems=single_problem("missing_target", message, fix))
     problems = Problems()
     series = read_series(schema)
@@ -149,7 +149,9 @@ def _report_classes(name: str, classes: tuple[str, ...], problems: Problems) -> 
     """Report too few and too many classes."""
     if len(classes) < 2:
         message = sentence("The target {name} is the same in all rows.", name=repr(name))
-        problems.add(Problem("constant_target", message, "Add rows with other values.", field=name))
+        problems.add(
+            Problem("constant_target", message, sentence("Add rows with other values."), field=name)
+        )
     if len(classes) > MAX_CLASSES:
         message = sentence(
             "The target {name} has {count} different values; a classifier has at "
@@ -158,7 +160,7 @@ def _report_classes(name: str, classes: tuple[str, ...], problems: Problems) -> 
             count=len(classes),
             most=MAX_CLASSES,
         )
-        fix = "State another target in `schema.target`."
+        fix = sentence("State another target in `schema.target`.")
         problems.add(Problem("too_many_classes", message, fix, field=name))
 
 
@@ -168,7 +170,7 @@ def _require_learnable(data: ClassData) -> None:
     steps = data.stated_window or longest_window(data)
     if int(data.series.lengths.max()) < steps:
         message = sentence("No series has the {steps} steps of `schema.window`.", steps=steps)
-        problems.add(Problem("too_few_series", message, "State a smaller window."))
+        problems.add(Problem("too_few_series", message, sentence("State a smaller window.")))
         require_no_problems(problems)
     shortest = steps if data.stated_window else min(steps, SMALLEST_WINDOW)
     windows = cut_windows(data, shortest)
@@ -179,7 +181,9 @@ def _require_learnable(data: ClassData) -> None:
             count=len(windows),
             least=MIN_ROWS,
         )
-        problems.add(Problem("too_few_series", message, "Add series, or state a smaller window."))
+        problems.add(
+            Problem("too_few_series", message, sentence("Add series, or state a smaller window."))
+        )
     for index, label in enumerate(data.classes):
         if counts[index] < MIN_ROWS_PER_CLASS:
             message = sentence(
@@ -188,6 +192,6 @@ def _require_learnable(data: ClassData) -> None:
                 count=counts[index],
                 least=MIN_ROWS_PER_CLASS,
             )
-            fix = "Add series of it, join it with another class, or remove its rows."
+            fix = sentence("Add series of it, join it with another class, or remove its rows.")
             problems.add(Problem("too_few_series", message, fix, field=data.name))
     require_no_problems(problems)

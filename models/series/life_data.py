@@ -98,14 +98,16 @@ def _require_numbers(target: Column | None) -> None:
         message = sentence(
             "The target {name} has no numbers; a remaining life is one.", name=repr(target.name)
         )
-        fix = "State another target, or none: then the life is counted to the last row."
+        fix = sentence("State another target, or none: then the life is counted to the last row.")
         problems.add(Problem("wrong_type", message, fix, field=target.name))
     elif np.nanmin(target.numbers, initial=0.0) < 0:
         message = sentence(
             "The target {name} has negative values; a remaining life has none.",
             name=repr(target.name),
         )
-        problems.add(Problem("negative_life", message, "Correct them.", field=target.name))
+        problems.add(
+            Problem("negative_life", message, sentence("Correct them."), field=target.name)
+        )
     require_no_problems(problems)
 
 
@@ -116,7 +118,7 @@ def _require_machines_named(unknown: set[str]) -> None:
         message = sentence(
             "`schema.censored` names {name}, which is no machine of the file.", name=repr(name[:40])
         )
-        problems.add(Problem("unknown_machine", message, "Name machines of the file."))
+        problems.add(Problem("unknown_machine", message, sentence("Name machines of the file.")))
     require_no_problems(problems)
 
 
@@ -135,11 +137,13 @@ def _require_learnable(data: LifeData) -> None:
             least=MIN_STEPS_PER_MACHINE,
             least_2=MIN_MACHINES,
         )
-        fix = "Add machines, and state the column that names them in `schema.machine`."
+        fix = sentence("Add machines, and state the column that names them in `schema.machine`.")
         problems.add(Problem("too_few_machines", message, fix))
     else:
         known = np.concatenate([life[np.isfinite(life)] for life in data.lives])
         if np.ptp(known) == 0:
             message = sentence("{name} is the same in all rows.", name=repr(data.name))
-            problems.add(Problem("constant_target", message, "Add rows with other values."))
+            problems.add(
+                Problem("constant_target", message, sentence("Add rows with other values."))
+            )
     require_no_problems(problems)

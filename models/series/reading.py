@@ -31,14 +31,14 @@ def read_series(
     problems = Problems()
     if not inputs:
         message = sentence("No column with numbers that change is left as an input.")
-        problems.add(Problem("no_inputs", message, "Add columns with readings."))
+        problems.add(Problem("no_inputs", message, sentence("Add columns with readings.")))
     if not any_names:
         require_free_names([column.name for column in inputs])
     if time is not None and time.numbers is None:
         message = sentence(
             "The time column {name} has neither numbers nor dates.", name=repr(time.name)
         )
-        fix = "Correct it, or state that there is no time column: the rows are in order."
+        fix = sentence("Correct it, or state that there is no time column: the rows are in order.")
         problems.add(Problem("wrong_type", message, fix, field=time.name))
     times = _times(time, schema.row_count)
     labels = _machine_labels(machine, schema.row_count, problems)
@@ -108,7 +108,9 @@ def _machine_labels(machine: Column | None, rows: int, problems: Problems) -> Se
         message = sentence(
             "{count} rows have no {name}.", count=len(missing), name=repr(machine.name)
         )
-        problems.add(Problem("empty_machine", message, "Fill them in.", field=machine.name))
+        problems.add(
+            Problem("empty_machine", message, sentence("Fill them in."), field=machine.name)
+        )
     return labels
 
 
@@ -117,7 +119,9 @@ def _report_missing_times(times: Floats, time: Column | None, problems: Problems
     missing = int(np.isnan(times).sum())
     if missing and time is not None:
         message = sentence("{missing} rows have no {name}.", missing=missing, name=repr(time.name))
-        fix = "Fill the times in, or state that there is no time column: the rows are in order."
+        fix = sentence(
+            "Fill the times in, or state that there is no time column: the rows are in order."
+        )
         problems.add(Problem("empty_time", message, fix, field=time.name))
 
 
@@ -147,6 +151,8 @@ def _report_repeated_times(series: Sequence[Series], name: str, problems: Proble
             if one.machine
             else sentence("There are several rows with the same {name}.", name=repr(name))
         )
-        fix = "Give each series its own name in the machine column, or remove repeated rows."
+        fix = sentence(
+            "Give each series its own name in the machine column, or remove repeated rows."
+        )
         problems.add(Problem("repeated_time", message, fix, field=name))
     problems.count += max(0, len(repeated) - _MAX_REPORTED)

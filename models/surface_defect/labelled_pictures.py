@@ -111,7 +111,7 @@ def _find_contradiction(
             label=repr(example.label),
             first_label=repr(first.label),
         )
-        fix = "Keep the one with the correct label."
+        fix = sentence("Keep the one with the correct label.")
         problems.add(example.place.problem("contradiction", reason, fix, "label"))
 
 
@@ -129,21 +129,23 @@ def _find_wrong_counts(examples: Sequence[LabelledPicture], problems: Problems) 
             count=len(examples),
             most=MAX_PICTURES,
         )
-        problems.add(Problem("too_many_images", message, "Remove images."))
+        problems.add(Problem("too_many_images", message, sentence("Remove images.")))
     if len(counts) > MAX_CLASSES:
         message = sentence(
             "There are {count} labels; at most {most} are allowed.",
             count=len(counts),
             most=MAX_CLASSES,
         )
-        problems.add(Problem("too_many_labels", message, "Join labels.", field="label"))
+        problems.add(Problem("too_many_labels", message, sentence("Join labels."), field="label"))
     if problems.count:
         return
     if len(counts) < 2:
         message = sentence(
             "There are images with {count} labels; at least 2 labels are needed.", count=len(counts)
         )
-        problems.add(Problem("too_few_classes", message, "Add another label.", field="label"))
+        problems.add(
+            Problem("too_few_classes", message, sentence("Add another label."), field="label")
+        )
     places = {example.label: example.place for example in reversed(examples)}
     for label, count in counts.items():
         if count < MIN_PICTURES_PER_LABEL:
@@ -155,7 +157,7 @@ def _find_wrong_counts(examples: Sequence[LabelledPicture], problems: Problems) 
                 count=count,
                 least=MIN_PICTURES_PER_LABEL,
             )
-            fix = "Add images with this label."
+            fix = sentence("Add images with this label.")
             line = places[label].line
             problems.add(Problem("too_few_of_a_class", message, fix, line, "label"))
 

@@ -48,7 +48,7 @@ def is_valid_label(label: str) -> bool:
 def label_problem(place: PicturePlace) -> Problem:
     """Return the problem of a picture whose label cannot be used."""
     reason = sentence("'label' must have 1 to {most} printable characters.", most=MAX_LABEL_LENGTH)
-    return place.problem("invalid_label", reason, "Name the defect.", "label")
+    return place.problem("invalid_label", reason, sentence("Name the defect."), "label")
 
 
 def picture_problem(place: PicturePlace, error: PictureInvalid) -> Problem:
@@ -57,6 +57,6 @@ def picture_problem(place: PicturePlace, error: PictureInvalid) -> Problem:
     return place.problem(
         "invalid_image",
         sentence("{subject} {error}.", subject=subject, error=error),
-        "Replace the image.",
+        sentence("Replace the image."),
         "image",
     )

@@ -50,13 +50,15 @@ def read_zip(content: bytes, problems: Problems) -> Iterator[LabelledPicture]:
         archive = ZipFile(BytesIO(content))
     except ZIP_ERRORS:
         message = sentence("The ZIP is damaged or incomplete.")
-        problems.add(Problem("invalid_zip", message, "Create it again and upload it."))
+        problems.add(Problem("invalid_zip", message, sentence("Create it again and upload it.")))
         return
     with archive:
         files = _list_files(archive, problems)
         if not files and not problems.count:
             message = sentence("The ZIP has no images.")
-            problems.add(Problem("no_images", message, "Add a folder of images for each label."))
+            problems.add(
+                Problem("no_images", message, sentence("Add a folder of images for each label."))
+            )
         for path, info in sorted(files.items(), key=lambda item: _natural_order(item[0])):
             example = _read_picture(archive, PurePosixPath(path), info, problems)
             if example is not None:
@@ -76,7 +78,9 @@ def _list_files(archive: ZipFile, problems: Problems) -> dict[str, ZipInfo]:
             most=MAX_FILES,
             most_unpacked=MAX_UNPACKED >> 20,
         )
-        problems.add(Problem("zip_too_large", message, "Scale the images down, or remove some."))
+        problems.add(
+            Problem("zip_too_large", message, sentence("Scale the images down, or remove some."))
+        )
         return {}
     files = {_decode_name(entry): entry for entry in entries}
     files = {path: entry for path, entry in files.items() if not _is_system_file(path)}
@@ -98,7 +102,7 @@ def _read_picture(
     place, label = PicturePlace(path=str(path)), path.parent.name.strip()
     if not label:
         reason = sentence("the image is in no folder.")
-        fix = "Put it into a folder that is named as its label."
+        fix = sentence("Put it into a folder that is named as its label.")
         problems.add(place.problem("no_folder", reason, fix, "image"))
         return None
     if not is_valid_label(label):

@@ -51,7 +51,11 @@ def find_header(rows: Iterator[NumberedRow], problems: Problems) -> Header | Non
     if not top:
         if not problems.count:
             problems.add(
-                Problem("empty_file", sentence("The file has no rows."), "Write a header and rows.")
+                Problem(
+                    "empty_file",
+                    sentence("The file has no rows."),
+                    sentence("Write a header and rows."),
+                )
             )
         return None
     width = max(_width(row) for _, row in top)
@@ -62,7 +66,9 @@ def find_header(rows: Iterator[NumberedRow], problems: Problems) -> Header | Non
             "Line {number}: the table has no header: a row with the name of each column.",
             number=number,
         )
-        problems.add(Problem("no_header", message, "Write the names in the first row.", number))
+        problems.add(
+            Problem("no_header", message, sentence("Write the names in the first row."), number)
+        )
         return None
     number, cells = top[index]
     names, first = _column_names(number, cells, problems)
@@ -132,7 +138,9 @@ def _name_problem(number: int, position: int, name: str, seen: Mapping[str, int]
         message = sentence(
             "Line {number}: column {position} has no name.", number=number, position=position
         )
-        return Problem("missing_header", message, "Name the column, or remove it.", number)
+        return Problem(
+            "missing_header", message, sentence("Name the column, or remove it."), number
+        )
     if len(name) > MAX_NAME_LENGTH or not name.isprintable():
         message = sentence(
             "Line {number}: the name of column {position} is longer than {most}.",
@@ -140,7 +148,9 @@ def _name_problem(number: int, position: int, name: str, seen: Mapping[str, int]
             position=position,
             most=MAX_NAME_LENGTH,
         )
-        return Problem("invalid_name", message, "Shorten it.", number, name[:MAX_NAME_LENGTH])
+        return Problem(
+            "invalid_name", message, sentence("Shorten it."), number, name[:MAX_NAME_LENGTH]
+        )
     if name in seen:
         message = sentence(
             "Line {number}: columns {first} and {position} are both named {name}.",
@@ -149,7 +159,9 @@ def _name_problem(number: int, position: int, name: str, seen: Mapping[str, int]
             position=position,
             name=repr(name),
         )
-        return Problem("duplicate_header", message, "Give each its own name.", number, name)
+        return Problem(
+            "duplicate_header", message, sentence("Give each its own name."), number, name
+        )
     return None
 
 

@@ -21,7 +21,7 @@ _MAX_CELL_CHARACTERS = 10_000
 _DELIMITERS = (",", ";", "\t", "|")
 # Lines by which the delimiter is found.
 _SAMPLE_LINES = 50
-_SPLIT_FIX = "Train on a part of the rows, for example the newest."
+_SPLIT_FIX = sentence("Train on a part of the rows, for example the newest.")
 
 NumberedRow = tuple[int, Sequence[Cell]]
 
@@ -91,7 +91,7 @@ def _csv_rows(reader: Any, problems: Problems) -> Iterator[NumberedRow]:
             Problem(
                 "invalid_csv",
                 sentence("Line {number}: {error}.", number=reader.line_num, error=error),
-                "Check the quotation marks of this line and the line before.",
+                sentence("Check the quotation marks of this line and the line before."),
                 reader.line_num,
             )
         )
@@ -135,7 +135,9 @@ def _is_wrong_width(number: int, row: Sequence[Cell], width: int, problems: Prob
             number=number,
             most=_MAX_CELL_CHARACTERS,
         )
-        problems.add(Problem("cell_too_long", message, "Shorten or remove the text.", number))
+        problems.add(
+            Problem("cell_too_long", message, sentence("Shorten or remove the text."), number)
+        )
         return True
     if len(row) <= width or is_empty(row[width:]):
         return False
@@ -145,7 +147,7 @@ def _is_wrong_width(number: int, row: Sequence[Cell], width: int, problems: Prob
         count=len(row),
         width=width,
     )
-    fix = "Put texts that contain the separator in quotation marks, or add a header."
+    fix = sentence("Put texts that contain the separator in quotation marks, or add a header.")
     problems.add(Problem("too_many_cells", message, fix, number))
     return True
 
@@ -161,7 +163,7 @@ def _too_many_columns(count: int) -> Problem:
     message = sentence(
         "The table has {count} columns; at most {limit} are read.", count=count, limit=MAX_COLUMNS
     )
-    return Problem("too_many_columns", message, "Remove columns.")
+    return Problem("too_many_columns", message, sentence("Remove columns."))
 
 
 def _read_json_lines(text: str, problems: Problems) -> RawTable:
@@ -197,14 +199,16 @@ def _parse_json_row(number: int, line: str, problems: Problems) -> dict[str, Cel
             Problem(
                 "invalid_json",
                 sentence("Line {number}: {error}.", number=number, error=error),
-                "Write valid JSON.",
+                sentence("Write valid JSON."),
                 number,
             )
         )
         return None
     if not isinstance(row, dict):
         message = sentence("Line {number} is not a JSON object.", number=number)
-        problems.add(Problem("wrong_form", message, 'Write {"column": value, …}.', number))
+        problems.add(
+            Problem("wrong_form", message, sentence('Write {{"column": value, …}}.'), number)
+        )
         return None
     cells: dict[str, Cell] = {}
     for name, value in row.items():
@@ -212,7 +216,7 @@ def _parse_json_row(number: int, line: str, problems: Problems) -> dict[str, Cel
             message = sentence(
                 "Line {number}: {name} is not a plain value.", number=number, name=repr(name[:64])
             )
-            fix = "Give one number or text per column."
+            fix = sentence("Give one number or text per column.")
             problems.add(Problem("wrong_type", message, fix, number, name[:64]))
             return None
         cells[name] = _plain_cell(value)

@@ -182,7 +182,7 @@ def _check_request(table: RawTable, request: SchemaRequest, problems: Problems) 
                 field=field,
                 name=repr(name[:64]),
             )
-            fix = f"Name one of: {', '.join(table.names[:20])}."
+            fix = sentence("Name one of: {names}.", names=", ".join(table.names[:20]))
             problems.add(Problem("unknown_column", message, fix, field=name[:64]))
     for column, unit in request.units.items():
         if not is_unit(unit):
@@ -191,7 +191,9 @@ def _check_request(table: RawTable, request: SchemaRequest, problems: Problems) 
                 column=column[:64],
                 unit=repr(unit[:24]),
             )
-            problems.add(Problem("unit", message, "Give a known unit, or none.", field=column[:64]))
+            problems.add(
+                Problem("unit", message, sentence("Give a known unit, or none."), field=column[:64])
+            )
 
 
 def _ready_made_columns(request: SchemaRequest) -> Sequence[tuple[str, str]]:
@@ -293,7 +295,7 @@ def _report_invalid_cells(column: Column, table: RawTable, problems: Problems) -
             name=repr(column.name),
             kind=column.kind,
         )
-        fix = "Correct or empty the cell, state another type, or leave the column out."
+        fix = sentence("Correct or empty the cell, state another type, or leave the column out.")
         problems.add(Problem("wrong_type", message, fix, line, column.name))
     problems.count += max(0, len(column.invalid) - _MAX_INVALID_REPORTED)
 

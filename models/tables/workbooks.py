@@ -29,7 +29,7 @@ def read_workbook_rows(content: bytes, problems: Problems) -> Iterator[tuple[int
     """
     if content[:2] == b"PK" and _is_too_large(content):
         message = sentence("The workbook is larger than 512 MiB when it is unpacked.")
-        problems.add(Problem("file_too_large", message, "Save the sheet as CSV."))
+        problems.add(Problem("file_too_large", message, sentence("Save the sheet as CSV.")))
         return
     try:
         workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
@@ -44,7 +44,9 @@ def read_workbook_rows(content: bytes, problems: Problems) -> Iterator[tuple[int
                 return
     except python_calamine.CalamineError as error:
         message = sentence("The workbook cannot be read: {error}.", error=str(error)[:200])
-        problems.add(Problem("invalid_workbook", message, "Save it again as xlsx or CSV."))
+        problems.add(
+            Problem("invalid_workbook", message, sentence("Save it again as xlsx or CSV."))
+        )
 
 
 def _numbered(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:

@@ -105,7 +105,7 @@ def require_free_names(names: Iterable[str]) -> None:
     for name in names:
         if name in RESERVED_NAMES:
             message = sentence("No input can be named {name}.", name=repr(name))
-            raise _invalid("invalid_name", message, name, fix="Rename the column.")
+            raise _invalid("invalid_name", message, name, fix=sentence("Rename the column."))
 
 
 def _has_value(column: Column) -> NDArray[np.bool_]:
@@ -209,17 +209,21 @@ def _require_learnable(data: TabularData) -> None:
     problems, name = Problems(), data.target.name
     if not data.inputs:
         message = sentence("No column is left as an input: they are constant, texts or left out.")
-        problems.add(Problem("no_inputs", message, "Add columns with readings or categories."))
+        problems.add(
+            Problem("no_inputs", message, sentence("Add columns with readings or categories."))
+        )
     if len(data) < MIN_ROWS:
         message = sentence(
             "{count} rows have a target; at least {least} are needed.",
             count=len(data),
             least=MIN_ROWS,
         )
-        problems.add(Problem("too_few_rows", message, "Add labelled rows."))
+        problems.add(Problem("too_few_rows", message, sentence("Add labelled rows.")))
     if len(set(data.target.values.tolist())) < 2:
         message = sentence("The target {name} is the same in all rows.", name=repr(name))
-        problems.add(Problem("constant_target", message, "Add rows with other values.", field=name))
+        problems.add(
+            Problem("constant_target", message, sentence("Add rows with other values."), field=name)
+        )
     elif data.target.goal is Goal.CLASS:
         _report_rare_classes(data.target, problems)
     if data.inputs and len(data) >= MIN_ROWS:
@@ -239,7 +243,7 @@ def _report_rare_classes(target: Target, problems: Problems) -> None:
                 count=counts[index],
                 least=MIN_ROWS_PER_CLASS,
             )
-            fix = "Add rows of it, join it with another class, or remove its rows."
+            fix = sentence("Add rows of it, join it with another class, or remove its rows.")
             problems.add(Problem("too_few_rows", message, fix, field=target.name))
 
 
@@ -259,7 +263,7 @@ def _report_contradictions(data: TabularData, problems: Problems) -> None:
             count=len(data),
             name=repr(data.target.name),
         )
-        fix = "Add the columns that tell them apart, or correct the labels."
+        fix = sentence("Add the columns that tell them apart, or correct the labels.")
         problems.add(Problem("contradicting_rows", message, fix, field=data.target.name))
 
 

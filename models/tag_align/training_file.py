@@ -28,20 +28,26 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     tag: str | msgspec.UnsetType = msgspec.UNSET
     name: str | msgspec.UnsetType = msgspec.UNSET
     aliases: tuple[str, ...] = ()
+    earlier: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedTags:
-    """The content of a training file; `concepts` are the customer's own, if it has some."""
+    """The content of a training file; `concepts` are the customer's own, if it has some.
+
+    `earlier` are the confirmations that the version in use was trained on, as the lines state.
+    """
 
     confirmations: tuple[Confirmation, ...]
     concepts: tuple[Concept, ...]
+    earlier: tuple[Confirmation, ...] = ()
 
 
 def read_confirmed_tags(training_file: bytes, vocabulary: Vocabulary) -> ConfirmedTags:
     """Parse lines of `{"tag": …, "concept": …}` and of `{"concept": …, "name": …}`.
 
-    All concept ids must be of one scheme, or of the file's own concepts if it has some. Raises
+    All concept ids must be of one scheme, or of the file's own concepts if it has some. A line of a
+    tag may have `earlier`, the concept that the version in use learned for the tag. Raises
     TrainingFileInvalid with all problems.
     """
     problems = Problems()
@@ -58,7 +64,9 @@ def read_confirmed_tags(training_file: bytes, vocabulary: Vocabulary) -> Confirm
             line_numbers.append(number)
         except TagInvalid as error:
             message = sentence("Line {number}, `tag`: {error}", number=number, error=error)
-            problems.add(Problem("invalid_tag", message, "Give the tag's text.", number, "tag"))
+            problems.add(
+                Problem("invalid_tag", message, sentence("Give the tag's text."), number, "tag")
+            )
             invalid_lines += 1
     own = _own_concepts(concept_lines, problems)
     if concept_lines:
@@ -71,7 +79,12 @@ def read_confirmed_tags(training_file: bytes, vocabulary: Vocabulary) -> Confirm
     if lines or not invalid_lines:
         _check_counts(confirmations, invalid_lines, problems)
     require_no_problems(problems)
-    return ConfirmedTags(tuple(confirmations), own)
+    earlier = tuple(
+        Confirmation(_tag_of(line), line.earlier)
+        for _, line in lines
+        if isinstance(line.earlier, str) and isinstance(line.tag, str)
+    )
+    return ConfirmedTags(tuple(confirmations), own, earlier)
 
 
 def _tag_of(line: _Line) -> str:
@@ -89,7 +102,12 @@ def _own_concepts(lines: Sequence[OwnConcept], problems: Problems) -> tuple[Conc
         return build_own_concepts(lines)
     except OwnConceptsInvalid as error:
         problems.add(
-            Problem("invalid_concept", message_of(error), "Correct the concepts.", field="name")
+            Problem(
+                "invalid_concept",
+                message_of(error),
+                sentence("Correct the concepts."),
+                field="name",
+            )
         )
         return ()
 
@@ -137,7 +155,7 @@ def _check_concepts(
                 shown=repr(shown),
                 scheme=main_scheme.value,
             )
-            fix = "Use concepts of one scheme only."
+            fix = sentence("Use concepts of one scheme only.")
             problems.add(Problem("other_scheme", message, fix, number, "concept"))
 
 
@@ -147,7 +165,7 @@ def _unknown_concept(confirmation: Confirmation, number: int) -> Problem:
     message = sentence(
         "Line {number}: the vocabulary has no concept {shown}.", number=number, shown=repr(shown)
     )
-    fix = "Give the concept's id as returned by `/v1/predictions`."
+    fix = sentence("Give the concept's id as returned by `/v1/predictions`.")
     return Problem("unknown_label", message, fix, number, "concept")
 
 
@@ -164,11 +182,13 @@ def _check_counts(
             count=len(confirmations),
             least=MIN_TAGS,
         )
-        problems.add(Problem("too_few_rows", message, "Add tags."))
+        problems.add(Problem("too_few_rows", message, sentence("Add tags.")))
     elif not invalid_lines and len({confirmation.concept for confirmation in confirmations}) < 2:
         message = sentence("All tags have the same concept, so nothing can be learned.")
         problems.add(
-            Problem("too_few_classes", message, "Add tags of other concepts.", field="concept")
+            Problem(
+                "too_few_classes", message, sentence("Add tags of other concepts."), field="concept"
+            )
         )
     elif (
         not invalid_lines
@@ -181,10 +201,12 @@ def _check_counts(
             least=HELD_OUT_DIVISOR,
         )
         problems.add(
-            Problem("too_few_kinds", message, "Add tags with other patterns.", field="tag")
+            Problem(
+                "too_few_kinds", message, sentence("Add tags with other patterns."), field="tag"
+            )
         )
     if (tags := len({confirmation.tag for confirmation in confirmations})) > MAX_CONFIRMATIONS:
         message = sentence(
             "There are {tags} tags; at most {most} are allowed.", tags=tags, most=MAX_CONFIRMATIONS
         )
-        problems.add(Problem("too_many_rows", message, "Remove tags."))
+        problems.add(Problem("too_many_rows", message, sentence("Remove tags.")))

@@ -1,4 +1,4 @@
-"""The source files with messages of trainings, and the messages in them."""
+"""The source files with messages of trainings and of files to publish, and the messages in them."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-_FOLDERS = ("models", "gateway/fine_tuning", "gateway/plant", "serving/training")
+_FOLDERS = ("models", "gateway/fine_tuning", "gateway/plant", "serving/training", "billing")
 
 
 def told_files() -> Iterator[Path]:
@@ -16,7 +16,7 @@ def told_files() -> Iterator[Path]:
 
 
 def sentence_templates(file: Path) -> Iterator[str]:
-    """The templates of a Python file's calls of `sentence` (models/sentences.py)."""
+    """The templates of a Python file's calls of `sentence` (infra/sentences.py)."""
     for node in nodes_of(file):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "sentence":
             if node.args and isinstance(node.args[0], ast.Constant):

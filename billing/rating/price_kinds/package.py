@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from billing.money import nano_from_text
 from billing.rating.price_kinds.price import Price, PriceFormatter, PriceInvalid, require_amount
 from billing.rating.price_kinds.price_fields import PriceFields
+from infra.sentences import sentence
 from infra.translations import gettext_noop
 
 _MAX_SIZE = 10**12
@@ -26,7 +27,7 @@ class Package(Price):
     def __post_init__(self) -> None:
         require_amount(self.package_amount)
         if not 0 < self.size <= _MAX_SIZE:
-            raise PriceInvalid("A package must have 1 to 10^12 units.")
+            raise PriceInvalid(sentence("A package must have 1 to 10^12 units."))
 
     def amount(self, quantity: int) -> int:
         """Return the cost of the packages that a quantity starts, in nano-units."""

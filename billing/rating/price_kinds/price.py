@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from billing.rating.price_kinds.price_fields import PriceFields
 from infra.errors import AppError
+from infra.sentences import sentence
 
 MAX_UNIT_PRICE = 10**15  # one million per unit; anything above is a typing error
 
@@ -119,5 +120,8 @@ def require_amount(nano: int, limit: int = MAX_UNIT_PRICE) -> None:
     # Rejects bool, which is a subclass of int.
     if type(nano) is not int or not 0 <= nano <= limit:
         raise PriceInvalid(
-            "A price must be a whole number of nano-units, not negative and not above the maximum."
+            sentence(
+                "A price must be a whole number of nano-units, not negative and not above the "
+                "maximum."
+            )
         )

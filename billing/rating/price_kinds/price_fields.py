@@ -9,6 +9,7 @@ from collections.abc import Set
 import msgspec
 
 from billing.money import nano_from_text
+from infra.sentences import sentence
 
 
 class TierFields(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,9 +46,19 @@ def require_fields(fields: PriceFields, required: Set[str], optional: Set[str]) 
     for name in _FIELD_NAMES:
         is_set = getattr(fields, name) != getattr(_DEFAULTS, name)
         if is_set and name not in required | optional:
-            raise ValueError(f"a price of kind {fields.kind} does not have the field `{name}`")
+            raise ValueError(
+                sentence(
+                    "a price of kind {kind} does not have the field `{name}`",
+                    kind=fields.kind,
+                    name=name,
+                )
+            )
         if name in required and not is_set:
-            raise ValueError(f"a price of kind {fields.kind} needs the field `{name}`")
+            raise ValueError(
+                sentence(
+                    "a price of kind {kind} needs the field `{name}`", kind=fields.kind, name=name
+                )
+            )
 
 
 def parse_unit_price(text: str | None, per: int) -> int:
@@ -57,5 +68,11 @@ def parse_unit_price(text: str | None, per: int) -> int:
     """
     nano = nano_from_text(text or "")
     if per <= 0 or nano % per:
-        raise ValueError(f"{text} for {per} units is not a whole number of nano-units per unit")
+        raise ValueError(
+            sentence(
+                "{price} for {units} units is not a whole number of nano-units per unit",
+                price=str(text),
+                units=per,
+            )
+        )
     return nano // per

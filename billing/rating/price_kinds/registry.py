@@ -10,6 +10,7 @@ from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.price_kinds.price import Price, PriceInvalid
 from billing.rating.price_kinds.price_fields import PriceFields, require_fields
 from billing.rating.price_kinds.volume import Volume
+from infra.sentences import Sentence, sentence
 
 PRICE_KINDS: Mapping[str, type[Price]] = MappingProxyType(
     {kind.kind: kind for kind in (PerUnit, Package, Graduated, Volume)}
@@ -20,7 +21,13 @@ def price_from_json(payload: Mapping[str, Any]) -> Price:
     """Parse the JSON of `Price.to_json`. Raises PriceInvalid, also if the kind is unknown."""
     kind = PRICE_KINDS.get(payload["kind"])
     if kind is None:
-        raise PriceInvalid(f"Unknown price kind: `{payload['kind']}`. {_valid_kinds_text()}.")
+        raise PriceInvalid(
+            sentence(
+                "Unknown price kind: `{kind}`. {problem}.",
+                kind=payload["kind"],
+                problem=_valid_kinds(),
+            )
+        )
     return kind.from_json(payload)
 
 
@@ -28,12 +35,12 @@ def price_from_fields(fields: PriceFields) -> Price:
     """Convert a price's file fields into a price. Raises ValueError, PriceInvalid."""
     kind = PRICE_KINDS.get(fields.kind)
     if kind is None:
-        raise ValueError(_valid_kinds_text())
+        raise ValueError(_valid_kinds())
     require_fields(fields, kind.required_fields, kind.optional_fields)
     return kind.from_fields(fields)
 
 
-def _valid_kinds_text() -> str:
+def _valid_kinds() -> Sentence:
     """Return an error text that lists the valid values of `kind`."""
     *first, last = PRICE_KINDS
-    return f"`kind` must be {', '.join(first)} or {last}"
+    return sentence("`kind` must be {names} or {last}", names=", ".join(first), last=last)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from billing.money import nano_from_text
 from billing.rating.price_kinds.price import Price, PriceFormatter, PriceInvalid, require_amount
 from billing.rating.price_kinds.price_fields import PriceFields, TierFields, parse_unit_price
+from infra.sentences import sentence
 
 _MAX_TIERS = 50
 _MAX_FLAT = 10**18
@@ -105,8 +106,13 @@ def require_ascending_tiers(tiers: Sequence[Tier]) -> None:
     bounds = [tier.up_to for tier in tiers]
     if not 0 < len(tiers) <= _MAX_TIERS or bounds[-1] is not None or None in bounds[:-1]:
         raise PriceInvalid(
-            f"There must be 1 to {_MAX_TIERS} tiers, and only the last tier has no `up_to`."
+            sentence(
+                "There must be 1 to {most} tiers, and only the last tier has no `up_to`.",
+                most=_MAX_TIERS,
+            )
         )
     ends = [bound for bound in bounds if bound is not None]
     if any(end <= start for start, end in zip([0, *ends], ends, strict=False)):
-        raise PriceInvalid("Each tier's `up_to` must be greater than that of the previous tier.")
+        raise PriceInvalid(
+            sentence("Each tier's `up_to` must be greater than that of the previous tier.")
+        )

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from billing.rating.price_kinds.price import PriceInvalid
 from billing.rating.price_kinds.tiers import TieredPrice, require_ascending_tiers
+from infra.sentences import sentence
 from infra.translations import gettext_noop
 
 
@@ -26,7 +27,9 @@ class Volume(TieredPrice):
         units = [tier.unit for tier in self.tiers]
         if units != sorted(units, reverse=True) or any(tier.flat for tier in self.tiers):
             raise PriceInvalid(
-                "Volume tiers must become cheaper with more units and have no flat amounts."
+                sentence(
+                    "Volume tiers must become cheaper with more units and have no flat amounts."
+                )
             )
 
     def amount(self, quantity: int) -> int:

@@ -19,6 +19,7 @@ from billing.invoice_documents.rendering.pdf import render_invoice_pdf
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound
 from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
+from gateway.api.project_scope import readable_projects
 from gateway.call.values import Principal
 from gateway.process.call_export import create_calls_csv_response
 from gateway.process.document_queue import DocumentQueue
@@ -151,12 +152,16 @@ class InvoiceRoutes(Controller):
         after: FromQuery[str | None] = None,
         line: LineNumber = None,
     ) -> dict[str, Any]:
-        """Return a page of the calls that an invoice bills, or only those of its line `line`."""
+        """Return a page of the calls that an invoice bills, or only those of its line `line`.
+
+        A key of a project lists the calls of that project only.
+        """
         cursor = parse_cursor(REQUEST_ID_PREFIX, after)
         account_id, invoice_id = principal.account_id, _parse_invoice_id(invoice)
+        projects = readable_projects(principal)
         async with database.transaction() as session:
             calls = await list_invoice_calls(
-                session, account_id, invoice_id, limit + 1, cursor, line
+                session, account_id, invoice_id, limit + 1, cursor, line, projects
             )
         data = [call.to_json() for call in calls[:limit]]
         return {"object": "list", "data": data, "has_more": len(calls) > limit}
@@ -173,9 +178,13 @@ class InvoiceRoutes(Controller):
         invoice: FromPath[str],
         line: LineNumber = None,
     ) -> Stream:
-        """Stream the calls that an invoice bills as CSV, or only those of its line `line`."""
+        """Stream the calls that an invoice bills as CSV, or only those of its line `line`.
+
+        A key of a project gets the calls of that project only.
+        """
+        invoice_id, projects = _parse_invoice_id(invoice), readable_projects(principal)
         return await create_calls_csv_response(
-            database, principal.account_id, _parse_invoice_id(invoice), line
+            database, principal.account_id, invoice_id, line, projects
         )
 
 

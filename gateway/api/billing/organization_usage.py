@@ -33,6 +33,7 @@ from gateway.api.billing.usage_buckets import (
     images_page,
     usage_page,
 )
+from gateway.api.project_scope import only_project
 from gateway.call.errors import ParameterInvalid
 from infra.clock import Clock
 from infra.database.database import Database
@@ -103,9 +104,7 @@ async def provide_usage_reader(
     """
     if not is_admin_key(request.headers.get(AUTHORIZATION)):
         principal = await provide_principal(authenticator, request)
-        project_id = principal.project_id
-        only = None if project_id == principal.account_id else project_id
-        return UsageReader(principal.account_id, principal.currency, only)
+        return UsageReader(principal.account_id, principal.currency, only_project(principal))
     admin = await authenticate(request, database, clock, settings, pepper, platform=False)
     currency = await admin.read(lambda session: get_account_currency(session, admin.account_id))
     return UsageReader(admin.account_id, currency)

@@ -12,7 +12,9 @@ from billing.notifications.current_limits import key_limits_json
 from gateway.access.authenticator import Authenticator
 from gateway.access.credentials import find_credentials
 from gateway.access.key_limits import KEY_PREFIX
+from gateway.access.key_permissions import needed_permission, require_permission
 from gateway.api.pagination import page_json
+from gateway.api.project_scope import readable_projects
 from gateway.asgi.log_context import bind_principal
 from gateway.call.errors import ParameterInvalid
 from gateway.call.tags import TAGS_HEADER
@@ -64,7 +66,10 @@ class UsageRoutes(Controller):
         error_code: ErrorCodeFilter = None,
         project_id: ProjectFilter = None,
     ) -> dict[str, Any]:
-        """Return a page of usage rows older than `before`, filtered if asked."""
+        """Return a page of usage rows older than `before`, filtered if asked.
+
+        A key of a project lists the calls of that project, a key of the default project all.
+        """
         if error_code is not None and not is_error_code(error_code):
             raise ParameterInvalid(
                 "`error_code` must be an error code such as `model_not_found`, or `any`.",
@@ -75,6 +80,7 @@ class UsageRoutes(Controller):
             raise ParameterInvalid(
                 "`before` must be a request id that starts with `req_`.", param="before"
             )
+        requested = None if project_id is None else [parse_project_id(project_id)]
         async with database.transaction() as session:
             rows = await list_usage(
                 session,
@@ -82,7 +88,7 @@ class UsageRoutes(Controller):
                 limit=limit + 1,
                 before=cursor,
                 error_code=error_code,
-                project_ids=None if project_id is None else [parse_project_id(project_id)],
+                project_ids=readable_projects(principal, requested),
             )
         return page_json(rows, limit, usage_to_json)
 
@@ -142,5 +148,6 @@ async def provide_principal(
     credentials = find_credentials(request.headers)
     address = request.client.host if request.client else ""
     principal = authenticator.require_active(await authenticator.identify(credentials), address)
+    require_permission(principal, needed_permission(request.method, request.scope["path"]))
     bind_principal(request, key_id=ids.format_id(KEY_PREFIX, principal.key_id))
     return principal

@@ -9,7 +9,7 @@ from gateway.api.billing.payment_notifications import notification_paths
 REF_TEMPLATE = "#/components/schemas/{name}"
 # Paths without an API key: monitoring, and webhooks of collectors, which are signed.
 _PUBLIC_PREFIXES = (
-    *("/health/", "/v2/health/", "/metrics"),
+    *("/health/", "/v2/health/", "/metrics", "/v1/status"),
     *webhook_paths(),
     *notification_paths(),
 )

@@ -40,6 +40,7 @@ from infra.database.database import Database
 from infra.errors import AppError
 from models.catalog import Catalog, Task
 from models.evaluation.question_file import MAX_FILE_BYTES
+from models.problems import Problems
 
 _FORM_OVERHEAD_BYTES = 64 << 10
 _MAX_SHOWN_FILES = 50
@@ -213,7 +214,7 @@ def _render_error(
     shown = {name: fields.get(name, "") for name in _FIELDS}
     if isinstance(error, QuestionFileRejected):
         return _render_form(
-            page, choices, FormState(shown), status=UNPROCESSABLE, rejected=error.details
+            page, choices, FormState(shown), status=UNPROCESSABLE, rejected=error.problems
         )
     return _render_form(page, choices, with_errors(page, shown, error), status=UNPROCESSABLE)
 
@@ -224,7 +225,7 @@ def _render_form(
     form: FormState,
     status: int = 200,
     quoted: _Quoted | None = None,
-    rejected: Mapping[str, Any] | None = None,
+    rejected: Problems | None = None,
 ) -> Response[str]:
     """Render the form with its choices, and the quote or the problems of the file."""
     quote = None if quoted is None else quoted.quote

@@ -38,7 +38,9 @@ def _check_parent(
             parent=repr(asset.parent),
             code=repr(asset.code),
         )
-        problems.add(Problem("unknown_parent", message, "Add the parent.", line, "parent"))
+        problems.add(
+            Problem("unknown_parent", message, sentence("Add the parent."), line, "parent")
+        )
     elif parent is not asset and not parent.level.may_contain(asset.level):
         message = sentence(
             "Asset {code} of level {level} cannot be a part of {parent} of level {parent_level}.",
@@ -47,7 +49,7 @@ def _check_parent(
             parent=repr(parent.code),
             parent_level=parent.level.value,
         )
-        fix = "Correct the level of one of them, or move the asset."
+        fix = sentence("Correct the level of one of them, or move the asset.")
         problems.add(Problem("invalid_level", message, fix, line, "level"))
 
 
@@ -83,7 +85,7 @@ def _check_path(
                 code=repr(passed),
                 most=MAX_DEPTH,
             )
-            fix = "Move it up."
+            fix = sentence("Move it up.")
             problems.add(Problem("too_deep", message, fix, line_of(passed), "parent"))
 
 
@@ -91,5 +93,5 @@ def _report_cycle(cycle: list[str], problems: Problems, line_of: LineOf) -> None
     """Add the problem of a cycle, with at most five of its assets."""
     names = " → ".join(repr(code) for code in (*cycle[:5], cycle[0]))
     message = sentence("The assets {names} contain each other.", names=names)
-    fix = "Correct the parent of one of them."
+    fix = sentence("Correct the parent of one of them.")
     problems.add(Problem("cycle", message, fix, line_of(cycle[0]), "parent"))

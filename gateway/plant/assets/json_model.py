@@ -22,8 +22,10 @@ def decode_model(content: bytes, problems: Problems) -> PlantModel:
     except msgspec.ValidationError as error:
         misfit = parse_validation_error(str(error))
         message = sentence("{field}: {what}.", field=misfit.path or "model", what=misfit.what)
-        problems.add(Problem("invalid_model", message, "Correct it.", field=misfit.path or None))
+        problems.add(
+            Problem("invalid_model", message, sentence("Correct it."), field=misfit.path or None)
+        )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = sentence("The file is not valid JSON: {error}.", error=str(error)[:200])
-        problems.add(Problem("invalid_json", message, "Save it again."))
+        problems.add(Problem("invalid_json", message, sentence("Save it again.")))
     return PlantModel()

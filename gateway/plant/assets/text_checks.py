@@ -30,7 +30,9 @@ class TextChecks:
                 field=field,
                 value=repr(text[:_SHOWN]),
             )
-            self._add("invalid_text", message, "Write it without the spaces.", field, line)
+            self._add(
+                "invalid_text", message, sentence("Write it without the spaces."), field, line
+            )
             return False
         return self.text(text, field, line, MAX_CODE)
 
@@ -43,7 +45,7 @@ class TextChecks:
                 value=repr(text[:_SHOWN]),
                 most=most,
             )
-            self._add("text_too_long", message, "Shorten it.", field, line)
+            self._add("text_too_long", message, sentence("Shorten it."), field, line)
             return False
         if not text.isprintable() or "\ufffd" in text:
             message = sentence(
@@ -51,7 +53,7 @@ class TextChecks:
                 field=field,
                 value=ascii(text[:_SHOWN]),
             )
-            self._add("invalid_text", message, "Remove the character.", field, line)
+            self._add("invalid_text", message, sentence("Remove the character."), field, line)
             return False
         return True
 
@@ -65,7 +67,7 @@ class TextChecks:
         """Check names and values of properties, and how many there are."""
         if len(properties) > MAX_PROPERTIES:
             message = sentence("There are more than {most} properties.", most=MAX_PROPERTIES)
-            self._add("too_many_properties", message, "Remove some.", "properties", line)
+            self._add("too_many_properties", message, sentence("Remove some."), "properties", line)
             return
         for name, value in properties.items():
             self.text(name, "properties", line, MAX_CODE)

@@ -80,7 +80,9 @@ def _has_allowed_size(model: PlantModel, limits: PlantLimits, problems: Problems
                 name=name,
                 most=most,
             )
-            problems.add(Problem("model_too_large", message, "Import a part of it.", field=name))
+            problems.add(
+                Problem("model_too_large", message, sentence("Import a part of it."), field=name)
+            )
     return problems.count == before
 
 
@@ -119,7 +121,9 @@ def _find_duplicates(
             message = sentence(
                 "{field} {value} occurs more than once.", field=field, value=repr(text[:MAX_CODE])
             )
-            problems.add(Problem("duplicate", message, "Remove one of them.", line, field))
+            problems.add(
+                Problem("duplicate", message, sentence("Remove one of them."), line, field)
+            )
         seen.add(key)
 
 
@@ -167,7 +171,7 @@ def _check_point(
             asset=repr(point.asset[:MAX_CODE]),
             tag=repr(point.tag[:MAX_CODE]),
         )
-        problems.add(Problem("unknown_asset", message, "Add the asset.", line, "asset"))
+        problems.add(Problem("unknown_asset", message, sentence("Add the asset."), line, "asset"))
     _check_range(point, line, problems)
     unit = canonical_unit(point.unit)
     if unit is None:
@@ -183,7 +187,7 @@ def _report_unit(point: Point, line: int | None, checks: Checks, problems: Probl
         tag=repr(point.tag[:MAX_CODE]),
     )
     if not checks.omit_unknown_units:
-        fix = "Write it as °C, m³/h or 1/min, or leave out unknown units."
+        fix = sentence("Write it as °C, m³/h or 1/min, or leave out unknown units.")
         problems.add(Problem("unknown_unit", message, fix, line, "unit"))
     elif len(problems.notes) < 100:
         problems.notes.append(message)
@@ -201,7 +205,9 @@ def _check_range(point: Point, line: int | None, problems: Problems) -> None:
         low=str(low),
         high=str(high),
     )
-    problems.add(Problem("invalid_range", message, "low must not exceed high.", line, "low"))
+    problems.add(
+        Problem("invalid_range", message, sentence("low must not exceed high."), line, "low")
+    )
 
 
 def _check_entity(entity: Entity, texts: TextChecks) -> None:
@@ -230,13 +236,17 @@ def _check_relations(
                     kind=node.kind.value,
                     code=repr(node.code[:MAX_CODE]),
                 )
-                problems.add(Problem("unknown_node", message, "Add it.", field="relations"))
+                problems.add(
+                    Problem("unknown_node", message, sentence("Add it."), field="relations")
+                )
         if not 0 <= relation.confidence <= 1:
             message = sentence(
                 "The confidence of relation {text} is not between 0 and 1.",
                 text=repr(_statement(relation)),
             )
-            problems.add(Problem("invalid_confidence", message, "Correct it.", field="confidence"))
+            problems.add(
+                Problem("invalid_confidence", message, sentence("Correct it."), field="confidence")
+            )
 
 
 def _statement(relation: Relation) -> str:

@@ -67,7 +67,7 @@ async def require_room(editing: Editing, table: Any, name: str, most: int) -> No
             name=name,
             most=most,
         )
-        fix = "Retire some, or ask the operator for a higher limit."
+        fix = sentence("Retire some, or ask the operator for a higher limit.")
         raise PlantModelInvalid(single_problem("plant_limit_reached", message, fix, name), name)
 
 

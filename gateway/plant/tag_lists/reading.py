@@ -71,7 +71,7 @@ def read_tag_list(
     for count, row in enumerate(rows):
         if count > limits.assets + limits.points:
             message = sentence("The file has more than {most} rows.", most=count - 1)
-            problems.add(Problem("too_many_rows", message, "Import it in parts."))
+            problems.add(Problem("too_many_rows", message, sentence("Import it in parts.")))
             break
         if any(str(cell).strip() for cell in row[1]):
             _read_row(reader, row)
@@ -84,7 +84,7 @@ def _has_key_column(columns: Columns, problems: Problems) -> bool:
     if any(one in columns for one in (Field.TAG, Field.ASSET, Field.PATH)):
         return True
     message = sentence("The file has no column with tags, assets or paths.")
-    problems.add(Problem("no_key_column", message, "Name the column tag, asset or path."))
+    problems.add(Problem("no_key_column", message, sentence("Name the column tag, asset or path.")))
     return False
 
 
@@ -104,7 +104,7 @@ def _read_row(reader: _Reader, row: Row) -> None:
         reader.points.append(_read_point(reader, row, tag, asset))
     elif asset is None:
         message = sentence("Line {number}: the row has neither a tag nor an asset.", number=line)
-        reader.problems.add(Problem("no_key", message, "Enter one of them.", line, "tag"))
+        reader.problems.add(Problem("no_key", message, sentence("Enter one of them."), line, "tag"))
 
 
 def _read_asset(reader: _Reader, row: Row, *, describes: bool) -> str | None:
@@ -141,7 +141,9 @@ def _report_twice(reader: _Reader, code: str, line: int) -> None:
     message = sentence(
         "Line {number}: asset {code} is described more than once.", number=line, code=repr(code)
     )
-    reader.problems.add(Problem("duplicate", message, "Remove one of the rows.", line, "asset"))
+    reader.problems.add(
+        Problem("duplicate", message, sentence("Remove one of the rows."), line, "asset")
+    )
 
 
 def _build_asset(reader: _Reader, row: Row, code: str, parent: str | None) -> Asset:
@@ -236,7 +238,9 @@ def _add_value_problem(reader: _Reader, line: int, column: Field, text: str, exp
         field=column.value,
         expected=expected,
     )
-    reader.problems.add(Problem("invalid_cell", message, "Correct the cell.", line, column.value))
+    reader.problems.add(
+        Problem("invalid_cell", message, sentence("Correct the cell."), line, column.value)
+    )
 
 
 def _model(reader: _Reader) -> PlantModel:

@@ -1,5 +1,6 @@
 """Calls of an invoice: exactly the calls in its usage totals, in pages."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,6 +17,7 @@ from billing.tables import Invoice
 from infra import ids
 from infra.database.database import Database
 from tests.support.billing.making import sql
+from tests.support.billing.project_rows import add_project, use_in
 from tests.support.stories.story import Firm, Story
 
 CACHED = """
@@ -32,7 +34,7 @@ async def story(database: Database) -> Story:
     return Story(database)
 
 
-async def calls(firm: Firm, invoice: Invoice, **choice: int) -> list[BilledCall]:
+async def calls(firm: Firm, invoice: Invoice, **choice: Any) -> list[BilledCall]:
     async with firm.story.database.transaction() as session:
         values = {"limit": 1000, **choice}
         return await list_invoice_calls(session, firm.account.id, invoice.id, **values)
@@ -102,6 +104,21 @@ async def test_calls_of_two_open_periods_are_separate(story: Story) -> None:
     await firm.use("llm", story.clock.at(2026, 9, 1), output_tokens=40)
     await story.counts()
     await agrees(firm)
+
+
+async def test_project_selects_its_calls_of_an_invoice_and_of_a_line(story: Story) -> None:
+    firm = await story.firm()
+    line_3 = await add_project(story.database, firm.account.id, created_at=story.clock.now())
+    await firm.use("llm", output_tokens=10)
+    await use_in(firm, line_3, "llm", output_tokens=20)
+    await story.until(2026, 11, 1, 1)
+    invoice = (await firm.invoices())[0]
+    for project, tokens in ((line_3, 20), (firm.account.id, 10)):
+        for choice in ({}, {"number": 1}):
+            found = await calls(firm, invoice, project_ids=[project], **choice)
+            assert [call.output_tokens for call in found] == [tokens]
+    assert await calls(firm, invoice, project_ids=[]) == []
+    assert len(await calls(firm, invoice)) == 2
 
 
 class TestInvoiceCalls:

@@ -82,11 +82,11 @@ class TestTerms:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ('"more_tokens"', '"more tokens"', "must have names that are identifiers"),
+            ('"more_tokens"', '"more tokens"', "the name must be an identifier"),
             ('zh = "更多 Token"', 'fr = "x"', "must have en and zh"),
             ('"31.00"', '"0"', "is out of range"),
             ("max_quantity = 5", "max_quantity = 0", "is out of range"),
-            ('"output_tokens"', '"input_tokens"', "has no allowance of llm input_tokens"),
+            ('"output_tokens"', '"input_tokens"', "the plan has no allowance of llm input_tokens"),
             ("31_000", "0", "the quantity of llm output_tokens is out of range"),
             ('fee = "31.00"', 'fee = "much"', "add_on"),
         ],
@@ -96,7 +96,7 @@ class TestTerms:
             terms(GROWTH + ADD_ON.replace(old, new))
 
     def test_two_add_ons_of_one_name_are_refused(self) -> None:
-        with pytest.raises(TermsInvalid, match="contains more_tokens twice"):
+        with pytest.raises(TermsInvalid, match="more_tokens occurs twice"):
             terms(GROWTH + ADD_ON + ADD_ON)
 
 

@@ -222,9 +222,9 @@ WRONG = {
     "price: for fewer than none": (f'{ROWS}per = -1\nprice = "1"', "price[0]"),
     "price: of an unknown kind": (f'{ROWS}kind = "flat"\nprice = "1"', "price[0]"),
     "price: the second": (f'{ROWS}price = "1"\n{ROWS}price = "x"', "price[1]"),
-    "price: of an unknown meter": (f'{ROWS}price = "1"'.replace("rows", "hours"), "prices"),
-    "price: of all models": (f'{ROWS}price = "1"'.replace('"m"', '"*"'), "prices"),
-    "price: twice": (f'{ROWS}price = "1"\n' * 2, "prices"),
+    "price: of an unknown meter": (f'{ROWS}price = "1"'.replace("rows", "hours"), "price[0]"),
+    "price: of all models": (f'{ROWS}price = "1"'.replace('"m"', '"*"'), "price[0]"),
+    "price: twice": (f'{ROWS}price = "1"\n' * 2, "price[1]"),
     "tiers: a flat amount is none": (
         f'{ROWS}kind = "graduated"\ntiers = [{{ price = "1", flat = "x" }}]',
         "price[0]",
@@ -235,24 +235,24 @@ WRONG = {
     ),
     "allowance: of what has no price": (
         '[[allowance]]\nmeter = "rows"\nquantity = 1',
-        "allowances",
+        "allowance[0]",
     ),
     "allowance: nothing": (
         f'{ROWS}price = "1"\n[[allowance]]\nmeter = "rows"\nquantity = 0',
-        "allowances",
+        "allowance[0]",
     ),
     "allowance: twice": (
         f'{ROWS}price = "1"\n' + '[[allowance]]\nmeter = "rows"\nquantity = 1\n' * 2,
-        "allowances",
+        "allowance[1]",
     ),
-    "discount: nothing": ('[[discount]]\npercent = "0"', "discounts"),
-    "discount: over everything": ('[[discount]]\npercent = "100.0001"', "discounts"),
+    "discount: nothing": ('[[discount]]\npercent = "0"', "discount[0]"),
+    "discount: over everything": ('[[discount]]\npercent = "100.0001"', "discount[0]"),
     "discount: negative": ('[[discount]]\npercent = "-5"', "discount[0]"),
     "discount: too fine": ('[[discount]]\npercent = "0.00001"', "discount[0]"),
-    "discount: twice": ('[[discount]]\npercent = "1"\n' * 2, "discounts"),
+    "discount: twice": ('[[discount]]\npercent = "1"\n' * 2, "discount[1]"),
     "discount: of a model without a price": (
         '[[discount]]\nmodel = "x"\npercent = "1"',
-        "discounts",
+        "discount[0]",
     ),
 }
 WRONG_PRICES = {
@@ -318,8 +318,8 @@ class TestInvalidPlanFile:
     @pytest.mark.parametrize(
         ("text", "what"),
         [
-            (f'{ROWS}price = "1"\n' * 2, "contains m rows twice"),
-            ('[[discount]]\nmodel = "x"\npercent = "1"', "x, which has no price in this plan"),
+            (f'{ROWS}price = "1"\n' * 2, "m rows occurs twice"),
+            ('[[discount]]\nmodel = "x"\npercent = "1"', "no price of the model x"),
             ('[[allowance]]\nmeter = "rows"\nquantity = 1', "[*] rows has no price"),
         ],
     )

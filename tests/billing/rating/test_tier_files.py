@@ -91,8 +91,11 @@ def test_explicit_service_tier_price_takes_precedence_over_percentage() -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ('[[tier]]\nname = "priority"\npercent = 125\n', "125 % of 2 nano-units is not a whole"),
-        ('[[tier]]\nname = "fast"\npercent = 150\n', "name must be priority or flex"),
+        (
+            '[[tier]]\nname = "priority"\npercent = 125\n',
+            "125 % of 2 nano-units of chat input_tokens is not a whole",
+        ),
+        ('[[tier]]\nname = "fast"\npercent = 150\n', "the name must be one of priority, flex"),
         ('[[tier]]\nname = "flex"\npercent = 0\n', "percent must be 1 to 1000"),
         ('[[tier]]\nname = "flex"\npercent = 50\nmodels = ["rows"]\n', "no price for output"),
         ('[[tier]]\nname = "flex"\npercent = 50\n' * 2, "occurs twice"),

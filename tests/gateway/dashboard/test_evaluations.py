@@ -71,6 +71,7 @@ class TestForm:
         assert answer.status_code == 422
         assert "The file has 2 problems." in said
         assert "Give exactly one of expected , expected_any" in said
+        assert "What to do" in said
 
     @pytest.mark.parametrize(
         ("fields", "said"),

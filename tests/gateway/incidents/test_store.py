@@ -73,9 +73,10 @@ async def test_updates_are_sent_to_subscribed_accounts_only_and_each_once(story:
     )
     assert first["update"]["text"] == {"en": "We are looking.", "zh": "正在排查。"}
     assert first["account"].startswith("acct_")
-    (texts, *_) = await sql(story.database, "select texts, page from notification_event")
+    query = "select texts, page from notification_event order by id"
+    (texts, *_) = await sql(story.database, query)
     assert texts.texts["zh"] == {"title": "响应变慢", "text": "正在排查。"}
-    assert texts.page == "/dashboard/status"
+    assert texts.page == "/status"
 
 
 async def test_resolved_incident_is_shown_for_fourteen_days(story: Story) -> None:

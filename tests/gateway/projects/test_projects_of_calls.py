@@ -82,6 +82,8 @@ async def test_moved_key_leaves_earlier_calls_in_their_project(gateway: Gateway)
     default = format_project_id(gateway.account.id)
     assert [row["project_id"] for row in rows] == [format_project_id(project.id), default]
 
+    await move(gateway, gateway.account.id)
+
     async def listed(project_id: str) -> list[Any]:
         answer = await gateway.http.get("/v1/usage", params={"project_id": project_id})
         return [row["request_id"] for row in answer.json()["data"]]

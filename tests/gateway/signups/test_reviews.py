@@ -2,13 +2,18 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from billing.accounts.payers import record_payer
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.identity.roles import Role
-from gateway.operations.signups import SignupReview, release_account_company
+from gateway.operations.signups import (
+    SignupReview,
+    release_account_company,
+    reviewed_signup_json,
+)
 from gateway.signups.decision import RegisterAnswer, SignupFacts, decide
 from gateway.signups.errors import CreditCodeTaken, NotInReview
 from gateway.signups.payer_check import revoke_shared_grants
@@ -214,6 +219,75 @@ class TestPayers:
         entries = {entry.action for entry in await desk.entries(rows[1].account_id)}
         assert "signup.grant_revoked" in entries
         assert await differences(desk.database) == ()
+
+    @pytest.mark.parametrize("kind", ["stripe", "alipay"])
+    async def test_ten_accounts_of_one_card_keep_one_grant(
+        self, applicant: Applicant, desk: Desk, kind: str
+    ) -> None:
+        rows = await self.signed_up_with_payer(applicant, desk, kind, 10)
+        messages = applicant.signups.messages
+        revoked = await revoke_shared_grants(desk.database, desk.clock, messages)
+        assert revoked == [row.id for row in rows[1:]]
+        assert await grants_in_force(desk) == [rows[0].id]
+        states = await desk.sql(
+            "select distinct status, reasons from signup where id <> :id", id=rows[0].id
+        )
+        assert states == [("review", ["same_payer"])]
+        assert await differences(desk.database) == ()
+
+    async def test_company_of_a_shared_card_is_reviewed_once_and_keeps_its_grant(
+        self, applicant: Applicant, desk: Desk, review: SignupReview
+    ) -> None:
+        """An accountant pays for two companies with one card."""
+        first, second = await self.signed_up_with_payer(applicant, desk, "stripe", 2)
+        messages = applicant.signups.messages
+        assert await revoke_shared_grants(desk.database, desk.clock, messages) == [second.id]
+        approved = await approve(desk, review, second)
+        assert (approved.status, approved.outcome, approved.revoked_at) == ("opened", "grant", None)
+        assert sorted(await grants_in_force(desk)) == sorted([first.id, second.id])
+        shown = reviewed_signup_json(approved)
+        assert shown["decided_again"] == {"outcome": "review", "reasons": ["same_payer"]}
+        desk.clock.pass_(days=1)
+        assert await revoke_shared_grants(desk.database, desk.clock, messages) == []
+        balance = "select sum(minor) from ledger_posting where book = 'wallet' and account_id = :id"
+        assert await desk.sql(balance, id=second.account_id) == [(-2000,)]
+        with pytest.raises(NotInReview):
+            await approve(desk, review, second)
+        assert await differences(desk.database) == ()
+
+    async def test_grant_that_an_operator_approved_is_not_revoked_for_its_payer(
+        self, applicant: Applicant, desk: Desk, review: SignupReview
+    ) -> None:
+        """A company of an office was reviewed for its network; its card is no second review."""
+        await applicant.sign_up(form(1), place(1))
+        held = (await applicant.sign_up(form(2), place(1))).row
+        await approve(desk, review, held)
+        rows = await desk.sql("select account_id from signup order by id")
+        async with desk.database.transaction() as session:
+            for (account_id,) in rows:
+                await record_payer(session, account_id, "stripe", "fp-1", desk.clock.now())
+        messages = applicant.signups.messages
+        assert await revoke_shared_grants(desk.database, desk.clock, messages) == []
+        assert len(await grants_in_force(desk)) == 2
+
+    async def signed_up_with_payer(
+        self, applicant: Applicant, desk: Desk, kind: str, count: int
+    ) -> list[Signup]:
+        """Sign companies up, each from its own network, and let all pay with one card."""
+        rows = []
+        for number in range(1, count + 1):
+            row = (await applicant.sign_up(form(number), place(number))).row
+            assert row.account_id is not None
+            async with desk.database.transaction() as session:
+                await record_payer(session, row.account_id, kind, "fp-1", desk.clock.now())
+            desk.clock.pass_(seconds=1)
+            rows.append(row)
+        return rows
+
+
+async def grants_in_force(desk: Desk) -> list[UUID]:
+    rows = await desk.sql("select id from signup where grant_id is not null and revoked_at is null")
+    return [row[0] for row in rows]
 
 
 class TestRetention:

@@ -60,7 +60,7 @@ class PaymentMethod(ABC):
     """One method with its customers and payments."""
 
     name: str
-    refusal = 400  # the status of a response to a forged message
+    refusals: tuple[int, ...] = (400,)  # statuses of responses to a forged message
 
     def __init__(self, service: PayingService, dice: random.Random) -> None:
         self.service = service
@@ -242,11 +242,7 @@ class StripeInvoices(InvoiceMethod):
     name = "stripe"
 
     def message(self, paid: Paid) -> Message:
-        event = next(
-            one
-            for one in self.service.stripe.events("invoice.paid")
-            if one["data"]["object"]["id"] == paid.of.external_invoice
-        )
+        event = self.service.stripe.event_of("invoice.paid", paid.of.external_invoice)
         return stripe_message("/stripe/webhook", event, self.service.stripe_secret)
 
     def plan(self, paid: Paid) -> Paid:
@@ -299,7 +295,7 @@ class BankTransfer(InvoiceMethod):
     """
 
     name = "bank"
-    refusal = 401
+    refusals = (401, 429)  # after twenty wrong keys, their network is locked out for a time
 
     async def pay(self, paid: Paid) -> None:
         """The customer's bank knows it; there is nothing to do here."""

@@ -54,6 +54,7 @@ class PayingService:
     worker: Worker
     stripe_secret: str
     admin_key: str
+    elsewhere: httpx.AsyncClient
 
     @property
     def database(self) -> Database:
@@ -61,10 +62,11 @@ class PayingService:
 
     async def receives(self, message: Message) -> int:
         """Send a message to the gateway; returns the status of its response."""
-        sent = await self.http.post(
-            message.path, content=message.body, headers=dict(message.headers)
-        )
-        return sent.status_code
+        return await _send(self.http, message)
+
+    async def receives_forged(self, message: Message) -> int:
+        """Send a forged message: it comes from another network than those of the providers."""
+        return await _send(self.elsewhere, message)
 
     def goes_to_now(self) -> None:
         """Set the calendar to the machine's time, which the numbers of orders contain."""
@@ -119,19 +121,39 @@ async def run_paying_service(
             stripe_webhook_secret=secret,
             stripe_checkout_webhook_secret=CHECKOUT_SECRET,
             stripe_payment_methods="CNY=card,alipay",
+            # The statements of a month are imported at one time of the calendar.
+            admin_requests_per_minute=100_000,
             **payment_settings(wechat_pay, alipay, keys_dir),
         )
         clock = GatewayClock(story.clock)
         url = await stack.enter_async_context(serve(build_parts(settings, clock, CATALOG)))
         http = await stack.enter_async_context(builders.client(url, {}))
+        transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        forger = httpx.AsyncClient(base_url=url, transport=transport, timeout=http.timeout)
+        elsewhere = await stack.enter_async_context(forger)
         checkout = Checkout(story.database, clock, create_payment_providers(settings, story.clock))
         stack.push_async_callback(checkout.close)
         worker = _worker(story, working, settings, stripe, folder)
         stack.push_async_callback(worker.collector.close)  # type: ignore[union-attr]
         admin_key = await _admin_key(story, settings)
         yield PayingService(
-            story, stripe, wechat_pay, alipay, http, checkout, worker, secret, admin_key
+            story,
+            stripe,
+            wechat_pay,
+            alipay,
+            http,
+            checkout,
+            worker,
+            secret,
+            admin_key,
+            elsewhere,
         )
+
+
+async def _send(http: httpx.AsyncClient, message: Message) -> int:
+    """Send a message; returns the status of the response."""
+    sent = await http.post(message.path, content=message.body, headers=dict(message.headers))
+    return sent.status_code
 
 
 def _worker(

@@ -52,6 +52,7 @@ from infra.errors import AppError
 from models.catalog import Catalog, Meter, Model
 from models.own_columns import OWN_COLUMNS
 from models.own_images import OWN_IMAGES
+from models.problems import Problems
 
 _FORM_OVERHEAD_BYTES = 1 << 20
 _MAX_SHOWN_FILES = 50
@@ -227,7 +228,7 @@ def _render_error(
     shown = {name: fields.get(name, "") for name in _FIELDS}
     if isinstance(error, TrainingFileRejected):
         form = FormState(shown)
-        return _render_form(page, choices, form, status=UNPROCESSABLE, rejected=error.details)
+        return _render_form(page, choices, form, status=UNPROCESSABLE, rejected=error.problems)
     return _render_form(page, choices, with_errors(page, shown, error), status=UNPROCESSABLE)
 
 
@@ -237,7 +238,7 @@ def _render_form(
     form: FormState,
     status: int = 200,
     offered: _Offered | None = None,
-    rejected: Mapping[str, Any] | None = None,
+    rejected: Problems | None = None,
 ) -> Response[str]:
     """Render the form with its choices, and the columns and price or the problems of the file."""
     schema = None if offered is None else offered.offer.file_check.schema

@@ -14,11 +14,12 @@ import structlog
 from gateway.plant.identifiers.cache import ExpiringCache
 from gateway.plant.identifiers.codes import GS1_BASE, parse_identifier
 from gateway.plant.identifiers.errors import IdentifierInvalid, RecordInvalid, ResolutionRateLimited
+from gateway.plant.identifiers.node.activity import NodeActivity
 from gateway.plant.identifiers.node.answers import NodeResponse, error_response
 from gateway.plant.identifiers.node.counts import ResolutionCounts
-from gateway.plant.identifiers.node.limits import RateLimiter
 from gateway.plant.identifiers.node.service import NodeService, Query
 from gateway.plant.identifiers.registration import LineResult
+from infra.client_rate_limiter import RateLimiter
 from infra.clock import Clock
 from infra.errors import AppError, error_object
 
@@ -44,12 +45,14 @@ class NodeApp:
         counts: ResolutionCounts,
         clock: Clock,
         status: Callable[[], Awaitable[Mapping[str, Any]]],
+        activity: NodeActivity,
         max_entries: int = 100_000,
     ) -> None:
         self._service = service
         self._limiter = limiter
         self._counts = counts
         self._status = status
+        self._activity = activity
         self._hot: ExpiringCache[bytes, tuple[Mapping[str, Any], Mapping[str, Any], str]] = (
             ExpiringCache(max_entries, clock.monotonic)
         )
@@ -87,7 +90,7 @@ class NodeApp:
         cached = None if authorization else self._hot.get(query)
         if cached is not None:
             start, body, outcome = cached
-            self._counts.count(outcome)
+            self._counts.count_cached(outcome)
             await send(start)
             await send(body)
             return
@@ -103,6 +106,8 @@ class NodeApp:
         try:
             return await self._service.resolve(_parse_query(query, authorization))
         except AppError as error:
+            if error.status >= 500:
+                self._activity.error(error.code or "error")
             return error_response(error)
         except Exception:
             structlog.get_logger().exception("a resolution failed unexpectedly")

@@ -1,6 +1,7 @@
 """One node process: its parts built from the settings, and its lifetime."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,22 +11,24 @@ import structlog
 
 from gateway.plant.identifiers.delegations import Authority
 from gateway.plant.identifiers.errors import StatementUntrusted
+from gateway.plant.identifiers.node.activity import NodeActivity
 from gateway.plant.identifiers.node.answers import authority_json
 from gateway.plant.identifiers.node.app import NodeApp
 from gateway.plant.identifiers.node.authorities import active_delegations, read_roots
 from gateway.plant.identifiers.node.client import HttpNodeClient
 from gateway.plant.identifiers.node.counts import ResolutionCounts
-from gateway.plant.identifiers.node.limits import RateLimiter
 from gateway.plant.identifiers.node.local import LocalNode
+from gateway.plant.identifiers.node.record_reader import RecordReader
 from gateway.plant.identifiers.node.service import NodeService
 from gateway.plant.identifiers.resolution import Resolver
+from infra.client_rate_limiter import RateLimiter
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.secrets.sealer import Sealer
 from infra.settings import Settings
 
-_TICK_S = 2.0
+_TICK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,23 @@ class Node:
     service: NodeService
     counts: ResolutionCounts
     database: Database
+    records: RecordReader
     client: HttpNodeClient
+
+    async def warm_up(self) -> None:
+        """Prepare for the first request; without a database the node starts nevertheless."""
+        try:
+            await self.service.local.warm_up()
+        except AppError as error:
+            structlog.get_logger().warning("the node starts unprepared", reason=error.message)
+        # What exists by now lives as long as the process: full collections need not visit it.
+        gc.collect()
+        gc.freeze()
+
+    async def close(self) -> None:
+        """Close the connections to other nodes and those that read records."""
+        await self.client.close()
+        await self.records.close()
 
     async def tick(self) -> None:
         """Write the counts and apply revocations; the next tick retries after an error."""
@@ -54,20 +73,23 @@ def build_node(
     database: Database,
     sealer: Sealer,
     roots: Sequence[Authority],
+    url: str,
 ) -> Node:
-    """Build the parts of a node process."""
-    client = HttpNodeClient(clock)
+    """Build the parts of a node process. `url` is the address of `database`."""
+    activity = NodeActivity(clock)
+    client = HttpNodeClient(clock, activity)
     entries = settings.node_cache_entries
     resolver = Resolver(
         roots, client, clock, max_entries=entries, max_ttl_s=settings.node_max_ttl_s
     )
-    local = LocalNode(database, clock, sealer)
+    records = RecordReader(url)
+    local = LocalNode(database, records, clock, sealer)
     service = NodeService(local, resolver, database, clock)
     counts = ResolutionCounts(settings.node_role, clock)
     limiter = RateLimiter(settings.node_requests_per_minute, clock.monotonic)
-    status = _status_of(settings, local, roots, database, resolver)
-    app = NodeApp(service, limiter, counts, clock, status, entries)
-    return Node(app, service, counts, database, client)
+    status = _status_of(settings, local, roots, database, resolver, counts, activity)
+    app = NodeApp(service, limiter, counts, clock, status, activity, entries)
+    return Node(app, service, counts, database, records, client)
 
 
 @asynccontextmanager
@@ -86,7 +108,7 @@ async def running(node: Node) -> AsyncIterator[Node]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await node.tick()
-        await node.client.close()
+        await node.close()
 
 
 def load_roots(settings: Settings) -> Sequence[Authority]:
@@ -105,6 +127,8 @@ def _status_of(
     roots: Sequence[Authority],
     database: Database,
     resolver: Resolver,
+    counts: ResolutionCounts,
+    activity: NodeActivity,
 ) -> Callable[[], Awaitable[Mapping[str, Any]]]:
     """Return the function that describes the node."""
 
@@ -123,6 +147,9 @@ def _status_of(
             "delegations": delegated,
             "roots": [{"prefix": one.prefix.text, "kid": one.key.kid} for one in roots],
             "cached_resolutions": len(resolver.results),
+            **counts.summary(),
+            "peers": activity.peers(),
+            "errors": activity.errors(),
         }
 
     return status

@@ -38,6 +38,13 @@ async def operator(shared_firm: Firm) -> AsyncIterator[Looker]:
         yield one
 
 
+@pytest.fixture
+async def chinese(shared_firm: Firm) -> AsyncIterator[Looker]:
+    gateway = shared_firm.gateway
+    async with looker(gateway.url, gateway.parts, None, Role.OPERATOR, "zh-CN") as one:
+        yield one
+
+
 @pytest.fixture(scope="module")
 async def support(shared_firm: Firm) -> AsyncIterator[Looker]:
     gateway = shared_firm.gateway
@@ -127,6 +134,51 @@ async def test_wrong_plan_file_is_shown_again_with_the_line(operator: Looker) ->
         assert '<option value="no" selected>' in answer.text
     empty = await operator.send(f"{PLANS}/preview", file=" ")
     assert (empty.status_code, "Choose a file or paste its text." in empty.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "file", "message", "excerpt"),
+    [
+        (
+            f"{PLANS}/preview",
+            SMALL.replace("310.00", "many"),
+            "文件无法发布：fixed_fee：金额必须是最多 9 位小数的数字，例如 12.50。（第 ",
+            'fixed_fee = "many"',
+        ),
+        (
+            f"{PLANS}/preview",
+            SMALL + "\n[[discount]]\npercent = 3\n",
+            "无法读取套餐文件：`discount[0].percent` 必须是带引号的文本，而不是整数。",
+            "percent = 3",
+        ),
+        (
+            f"{PACKS}/publish",
+            PACK.replace("1_000", "0"),
+            "文件无法发布：units：必须为 1 至 1000000000000000。（第 ",
+            "units = 0",
+        ),
+        (
+            f"{POLICIES}/preview",
+            'policy = "p"\ncurrency = "CNY"\nstarting = "9"\nmaximum = "1"\n',
+            "文件无法发布：maximum：不能低于起始额度。（第 4 行）",
+            'maximum = "1"',
+        ),
+        (f"{PACKS}/preview", "pack = \n", "无法读取资源包文件：不是有效的 TOML：", "1 pack ="),
+    ],
+)
+async def test_problem_of_a_file_is_in_the_language_of_the_page(
+    chinese: Looker, address: str, file: str, message: str, excerpt: str
+) -> None:
+    answer = await chinese.send(address, file=file)
+    assert answer.status_code == 422
+    assert message in words(answer.text)
+    assert excerpt in words(answer.text)
+
+
+async def test_day_in_the_past_is_refused_in_the_language_of_the_page(chinese: Looker) -> None:
+    for day, message in (("soon", "请填写日期，例如"), ("2020-01-01", "请填写今天之后的日期")):
+        answer = await chinese.send(f"{POLICIES}/preview", file=STANDARD, effective_from=day)
+        assert (answer.status_code, message in words(answer.text)) == (422, True)
 
 
 async def test_uploaded_file_takes_the_place_of_the_text(operator: Looker) -> None:

@@ -5,7 +5,7 @@ import pytest
 from gateway.plant.identifiers.cache import ExpiringCache
 from gateway.plant.identifiers.errors import RecordInvalid
 from gateway.plant.identifiers.node.app import _read_body
-from gateway.plant.identifiers.node.limits import RateLimiter
+from infra.client_rate_limiter import RateLimiter
 
 
 class Time:

@@ -57,7 +57,12 @@ class FakeStripe(Switches):
 
     def events(self, kind: str = "") -> list[Obj]:
         """The events of a type, or all, oldest first."""
-        return [event for event in self.objects("event") if kind in ("", event["type"])]
+        return self.objects("event", type=kind) if kind else self.objects("event")
+
+    def event_of(self, kind: str, object_id: str) -> Obj:
+        """The newest event of a type about an object."""
+        found = self.account.all("event", type=kind)
+        return copied(next(one for one in found if one["data"]["object"]["id"] == object_id))
 
     def add_endpoint(self, url: str, *events: str) -> str:
         """Add a webhook endpoint for these events, or all; returns the signing secret."""

@@ -23,9 +23,12 @@ from gateway.identity.roles import Permission
 from gateway.operations.credit import publish_credit_policy
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.translations import gettext_noop
 
 _CREDIT = "/dashboard/platform/credit"
 _TEMPLATE = "platform/publish_policy.html"
+_NO_DATE = gettext_noop("Effective from: enter a date such as 2027-01-31.")
+_PAST_DATE = gettext_noop("Effective from: enter a day after today, or nothing for now.")
 _ERRORS = (FileUnreadable, CreditPolicyInvalid)
 _PRESERVED = PreservedFields(f"{_CREDIT}/policies/new", ("file", "effective_from"))
 
@@ -91,15 +94,15 @@ class CreditPolicyPublishingPages(Controller):
 def _parse_start(text: str, now: datetime) -> datetime | None:
     """Return the start of a day in the platform's time zone; None for an empty text: now.
 
-    Raises CreditPolicyInvalid, also for a day that is not in the future.
+    Raises FileUnreadable, also for a day that is not in the future.
     """
     if not text.strip():
         return None
     try:
         day = date.fromisoformat(text.strip())
     except ValueError:
-        raise CreditPolicyInvalid("effective_from: enter a date such as 2027-01-31.") from None
+        raise FileUnreadable(_NO_DATE, param="effective_from") from None
     starts_at = datetime.combine(day, time(), platform_zone()).astimezone(UTC)
     if starts_at < now:
-        raise CreditPolicyInvalid("effective_from: enter a day after today, or none for now.")
+        raise FileUnreadable(_PAST_DATE, param="effective_from")
     return starts_at

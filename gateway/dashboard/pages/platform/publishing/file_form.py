@@ -6,17 +6,21 @@ The preview carries the text of the file, which is validated again when it is co
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response
 
+from billing.rating.toml_locations import line_of_error
 from gateway.dashboard.forms import FormState, read_form_fields, read_upload
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from infra.errors import AppError
+from infra.sentences import message_of
 from infra.translations import gettext_noop
 
 MAX_FORM_BYTES = 512 << 10
 _MAX_FILE_LENGTH = 256 << 10
+_MAX_EXCERPT = 200
 _NO_FILE = gettext_noop("Choose a file or paste its text.")
 _NOT_TEXT = gettext_noop("The file is not a text file in UTF-8.")
 
@@ -51,12 +55,30 @@ async def read_file_form(
 def render_form(
     page: PageRequest, template: str, form: FormState, error: AppError | None = None
 ) -> Response[str]:
-    """Render the form, with what is wrong with the file: the field and its line, in English."""
-    is_translated = isinstance(error, FileUnreadable)
+    """Render the form, with what is wrong with the file: field, line, and the text of the line."""
+    is_of_form = isinstance(error, FileUnreadable)
+    problem = None if error is None or is_of_form else _problem_in(form.value("file"), error)
     return page.render(
         template,
         status=200 if error is None else UNPROCESSABLE,
         form=form,
-        problem="" if error is None or is_translated else error.message,
-        warning=page.translate(error.message) if is_translated and error is not None else "",
+        problem=problem,
+        warning=page.translate(error.message) if is_of_form and error is not None else "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """What is wrong with a file: the message, and the line with its text if it is known."""
+
+    message: str
+    line: int | None
+    excerpt: str
+
+
+def _problem_in(text: str, error: AppError) -> FileProblem:
+    """Return the problem of an error that a file's parser raised."""
+    lines, line = text.splitlines(), line_of_error(text, error.param)
+    is_known = line is not None and 0 < line <= len(lines)
+    excerpt = lines[line - 1].strip()[:_MAX_EXCERPT] if line is not None and is_known else ""
+    return FileProblem(message_of(error), line, excerpt)
