@@ -23,6 +23,7 @@ from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
 from billing.reconciliation.invoices_and_ledger import RERATING_CHECK, rerate_invoices
 from billing.reconciliation.outcomes import recompute_settlements
 from billing.reconciliation.payment_orders import CHECKS as PAYMENT_CHECKS
+from billing.reconciliation.predictions import verify_prediction_chains
 from billing.reconciliation.prepaid import CHECKS as PREPAID_CHECKS
 from billing.reconciliation.usage_rows import ROW_COSTS, RowCostCheck, check_row_costs
 from infra import ids
@@ -176,6 +177,9 @@ async def reconcile(session: AsyncSession, since: int = 0) -> ReconciliationResu
         Difference(RERATING_CHECK, *difference) for difference in await rerate_invoices(session)
     ]
     differences += [Difference(*difference) for difference in await recompute_settlements(session)]
+    differences += [
+        Difference(*difference) for difference in await verify_prediction_chains(session)
+    ]
     differences += [Difference(*difference) for difference in await redecide(session)]
     rated = await check_row_costs(session, since)
     differences += [

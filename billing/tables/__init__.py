@@ -99,6 +99,12 @@ from billing.tables.plans import (
     UsageTagTotal,
     UsageTotal,
 )
+from billing.tables.predictions import (
+    PredictionChain,
+    PredictionEvent,
+    PredictionKey,
+    PredictionRecord,
+)
 from billing.tables.prepaid import (
     AutoTopUp,
     AutoTopUpAttempt,
@@ -187,6 +193,10 @@ __all__ = [
     "PaymentProof",
     "PaymentRefund",
     "PlanVersion",
+    "PredictionChain",
+    "PredictionEvent",
+    "PredictionKey",
+    "PredictionRecord",
     "PriceChange",
     "PriceChangeAccount",
     "PriceChangeState",

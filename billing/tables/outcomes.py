@@ -125,7 +125,7 @@ class Outcome(SQLModel, table=True):
 
     `evidence_id` is the claim, `attested_by` the kind of attester that confirmed it,
     `settlement_id` the monthly settlement that includes it, `decision_id` the decision record that
-    the claim names.
+    the claim names, `prediction_id` the record of the prediction ledger that it cites.
     """
 
     __tablename__ = "outcome"
@@ -134,6 +134,7 @@ class Outcome(SQLModel, table=True):
         Index("ix_outcome_contract_id", "contract_id", "happened_at"),
         Index("ix_outcome_subject", "account_id", "subject", "happened_at"),
         Index("ix_outcome_settlement_id", "settlement_id"),
+        Index("ix_outcome_prediction_id", "prediction_id"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -153,6 +154,7 @@ class Outcome(SQLModel, table=True):
     reversed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     settlement_id: UUID | None = Field(default=None, foreign_key="outcome_settlement.id")
     decision_id: UUID | None = Field(default=None, foreign_key="decision_record.id")
+    prediction_id: UUID | None = Field(default=None, foreign_key="prediction_record.id")
 
 
 class OutcomeCall(SQLModel, table=True):

@@ -25,6 +25,7 @@ RECONCILIATION_CHECKS = (
     gettext_noop("Evidence bundles match their stored digest"),
     gettext_noop("Settlements equal the result of their evidence bundle"),
     gettext_noop("Charges of a settlement equal its amount"),
+    gettext_noop("Prediction records form a signed chain"),
     gettext_noop("Quota leases equal the processes' leases"),
     gettext_noop("Credit used equals the cost of the account's calls"),
     gettext_noop("Key budget used equals the cost of the key's calls"),

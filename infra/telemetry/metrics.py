@@ -32,6 +32,7 @@ from infra.telemetry.agent_metrics import AgentMetrics, declare_agent_metrics
 from infra.telemetry.own_model_metrics import OwnModelMetrics, declare_own_model_metrics
 from infra.telemetry.plant_metrics import ReadingMetrics, declare_reading_metrics
 from infra.telemetry.platform_metrics import PlatformGauges, declare_platform_gauges
+from infra.telemetry.prediction_metrics import PredictionMetrics, declare_prediction_metrics
 
 # Our value of `gen_ai.provider.name`.
 PROVIDER = "maas"
@@ -69,6 +70,7 @@ class Metrics:
     own_models: OwnModelMetrics
     agents: AgentMetrics
     readings: ReadingMetrics
+    predictions: PredictionMetrics
     admin: AdminMetrics
     calls: Counter
     spend: Counter
@@ -130,6 +132,7 @@ def declare_metrics() -> Metrics:
         own_models=declare_own_model_metrics(registry),
         agents=declare_agent_metrics(registry),
         readings=declare_reading_metrics(registry),
+        predictions=declare_prediction_metrics(registry),
         admin=declare_admin_metrics(registry),
         **_call_metrics(registry),
         **_answer_metrics(registry),

@@ -36,6 +36,7 @@ class ClaimRefusal(StrEnum):
     CALL_TAKEN = "call_taken"  # the calls support another outcome already
     DOUBLED = "doubled"  # the contract has an outcome of the subject nearby in time
     CLAIMED_ELSEWHERE = "claimed_elsewhere"  # another contract of the account has the same outcome
+    RECORD_TAKEN = "record_taken"  # the prediction record supports another outcome already
     DENIED = "denied"  # an accepted attester denied the outcome
 
 
@@ -85,9 +86,12 @@ def is_confirmation(terms: OutcomeTerms, attester_kind: str, *, same_as_claimant
     """Return whether a statement confirms an outcome; our model cannot confirm its own claim.
 
     The attester kind must be accepted by the contract. The claim itself may be the confirmation,
-    except if our own model made it.
+    except if our own model made it. With prediction rules, our model attests predictions by the
+    signatures of their records, and never the event.
     """
     accepted = attester_kind in terms.attesters
+    if attester_kind == AttesterKind.OUR_MODEL and terms.predictions is not None:
+        return False
     return accepted and not (same_as_claimant and attester_kind == AttesterKind.OUR_MODEL)
 
 
@@ -143,17 +147,22 @@ def is_billable(
     `same_subject` are the other outcomes of its subject.
     """
     window = call_window(effect, outcome.happened_at)
+    return any(
+        window.contains(call.started_at) and _is_supporting(terms, call) for call in outcome.calls
+    ) and is_attested_once(terms, effect, outcome, same_subject)
+
+
+def is_attested_once(
+    terms: OutcomeTerms,
+    effect: EventEffect,
+    outcome: SettledOutcome,
+    same_subject: Iterable[SettledOutcome],
+) -> bool:
+    """Return whether an outcome is attested and has no duplicate among those of its subject."""
     duplicates = (
         is_same_effect(effect, outcome.happened_at, other.happened_at) for other in same_subject
     )
-    return (
-        any(
-            window.contains(call.started_at) and _is_supporting(terms, call)
-            for call in outcome.calls
-        )
-        and not any(duplicates)
-        and _is_attested(terms, outcome)
-    )
+    return not any(duplicates) and _is_attested(terms, outcome)
 
 
 def _is_supporting(terms: OutcomeTerms, call: SupportingCall) -> bool:

@@ -15,6 +15,7 @@ from billing.money import minor_from_text, nano_from_text, ppm_from_percent
 from billing.outcomes.contracts.effect_definitions import EventEffect, MeasuredEffect
 from billing.outcomes.contracts.field_rules import OutcomeTermsInvalid
 from billing.outcomes.contracts.measure_section import MeasureFields, measured_effect_from_fields
+from billing.outcomes.contracts.prediction_rules import RULE_VERSION, PredictionRules
 from billing.outcomes.contracts.supporting_calls import AttributionRules
 from billing.outcomes.contracts.terms import (
     AttesterKind,
@@ -64,10 +65,25 @@ class _AttributionFields(msgspec.Struct, forbid_unknown_fields=True):
     operations: list[str]
 
 
+class _PredictionFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    event: str
+    subjects: list[str]
+    models: list[str]
+    agents: list[str] = []
+    probability: str
+    settle_months: int = 6
+    confidence: str = "99"
+    precision: str = "50"
+    recall: str = "50"
+    reported: bool = False
+    version: int = RULE_VERSION
+
+
 class ContractFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The fields of a contract file; `event` goes with `price`, `measure` with `share`.
 
-    `attribution` names the models and operations whose calls may support an event's claim.
+    `attribution` names the models and operations whose calls may support an event's claim,
+    `predictions` the records of the prediction ledger that do.
     """
 
     contract: str
@@ -87,6 +103,7 @@ class ContractFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     deadlines: _DeadlineFields
     covered: list[_CoveredUnitFields] = []
     attribution: _AttributionFields | None = None
+    predictions: _PredictionFields | None = None
     lower_of_usage: bool = False
     cap: str | None = None
     floor: str = "0"
@@ -144,12 +161,35 @@ def terms_from_fields(file: ContractFields) -> OutcomeTerms:
         subject_tag=file.subject,
         time_zone=file.time_zone,
         attribution=_attribution(file.attribution),
+        predictions=_predictions(file.predictions),
     )
 
 
 def _attribution(file: _AttributionFields | None) -> AttributionRules | None:
     """Return the attribution rules of [attribution], or None without this section."""
     return None if file is None else AttributionRules(tuple(file.models), tuple(file.operations))
+
+
+def _predictions(file: _PredictionFields | None) -> PredictionRules | None:
+    """Return the rules of [predictions] with percentages in ppm, or None without this section."""
+    if file is None:
+        return None
+    ppm = {
+        f"{name}_ppm": _parse_field(
+            f"predictions.{name}", partial(ppm_from_percent, getattr(file, name))
+        )
+        for name in ("probability", "confidence", "precision", "recall")
+    }
+    return PredictionRules(
+        event=file.event,
+        subjects=tuple(file.subjects),
+        models=tuple(file.models),
+        agents=tuple(file.agents),
+        settle_months=file.settle_months,
+        reported=file.reported,
+        version=file.version,
+        **ppm,
+    )
 
 
 def _ends_at(file: ContractFields) -> datetime | None:

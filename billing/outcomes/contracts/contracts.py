@@ -20,6 +20,8 @@ from billing.dates import parse_time_zone
 from billing.outcomes.contracts.covered_terms import covered_call_terms
 from billing.outcomes.contracts.parties import Party
 from billing.outcomes.contracts.terms import (
+    AttesterKind,
+    EventEffect,
     MeasuredEffect,
     OutcomeTerms,
     OutcomeTermsInvalid,
@@ -91,6 +93,7 @@ async def propose_version(
     newest = versions[-1] if versions else None
     if newest and newest.terms_id == terms.version_id() and newest.ends_at is None:
         return newest
+    _require_kept_predictions(terms)
     _require_below_limit(len(versions), "versions")
     require_future_start(terms, now)
     require_settlement_count(terms, versions)
@@ -108,6 +111,20 @@ async def propose_version(
     session.add(version)
     await session.flush()
     return version
+
+
+def _require_kept_predictions(terms: OutcomeTerms) -> None:
+    """Require prediction rules if our model attests events, so that it attests kept records only.
+
+    Versions that were proposed before this rule are not changed. Raises OutcomeTermsInvalid.
+    """
+    attests = AttesterKind.OUR_MODEL in terms.attesters and isinstance(terms.kind, EventEffect)
+    if attests and terms.predictions is None:
+        raise OutcomeTermsInvalid(
+            "attesters: our_model attests predictions by the records of the ledger. Add "
+            "[predictions], or leave our_model out.",
+            param="attesters",
+        )
 
 
 def require_settlement_count(terms: OutcomeTerms, versions: Sequence[OutcomeVersion]) -> None:

@@ -82,10 +82,13 @@ class MonthPrice:
 def month_bounds(terms: OutcomeTerms, share_in_force: Fraction, usage: int | None) -> PriceBounds:
     """Return a month's price bounds: prorated floor, cap, and `usage` (at list prices) if agreed.
 
-    The floor is prorated, like a plan's minimum; the cap is not, like a spend cap.
+    The floor is prorated, like a plan's minimum; the cap is not, like a spend cap. With prediction
+    rules, a settlement pays a period of several months, and the cap is that of its months.
     """
-    floor = rounded(terms.floor * share_in_force)
-    return PriceBounds(terms.currency, floor, terms.cap, usage if terms.lower_of_usage else None)
+    floor, cap = rounded(terms.floor * share_in_force), terms.cap
+    if cap is not None and terms.predictions is not None:
+        cap *= terms.predictions.settle_months
+    return PriceBounds(terms.currency, floor, cap, usage if terms.lower_of_usage else None)
 
 
 def price_month(bounds: PriceBounds, quantities: Sequence[VersionQuantities]) -> MonthPrice:

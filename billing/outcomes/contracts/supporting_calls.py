@@ -1,7 +1,7 @@
 """The models and operations whose calls may support a claim ([attribution] of a contract).
 
-Embeddings predict nothing, so a contract cannot name them. The content of a prediction is not
-checked, because the gateway does not store predictions.
+Embeddings predict nothing, so a contract cannot name them. The content of a prediction is checked
+only in contracts with prediction rules (prediction_rules.py), whose claims cite ledger records.
 """
 
 from collections.abc import Iterable

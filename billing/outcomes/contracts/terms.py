@@ -39,6 +39,7 @@ from billing.outcomes.contracts.field_rules import (
     is_text,
     require,
 )
+from billing.outcomes.contracts.prediction_rules import PredictionRules, validate_prediction_rules
 from billing.outcomes.contracts.supporting_calls import (
     AttributionRules,
     default_attribution,
@@ -110,7 +111,9 @@ class OutcomeTerms:
     price. `meter` names the instrument that shows the effect; days are in `time_zone`, the plant's.
     Covered calls carry `tag`: X-Maas-Tags: contract=<tag>. With `lower_of_usage` a month costs at
     most the list price of its covered units. `attribution` names the calls that may support a
-    claim; None means the default. Raises OutcomeTermsInvalid, TimeZoneUnknown.
+    claim; None means the default. With `predictions`, a claim must cite a record of the prediction
+    ledger, and a period is paid only if its records show skill. Raises OutcomeTermsInvalid,
+    TimeZoneUnknown.
     """
 
     tag: str
@@ -131,6 +134,7 @@ class OutcomeTerms:
     subject_tag: str = "machine"
     time_zone: str = "Asia/Shanghai"
     attribution: AttributionRules | None = None
+    predictions: PredictionRules | None = None
     _version_id: UUID = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -181,6 +185,8 @@ class OutcomeTerms:
                 "is only allowed for events: a measured effect has no claims",
             )
             validate_attribution(self.attribution)
+        if self.predictions is not None:
+            _validate_predictions(self, self.predictions)
         comparable = bool(self.covered) or not self.lower_of_usage
         require(comparable, "lower_of_usage", "needs covered units")
         digest = hashlib.sha256(self.canonical_json()).digest()
@@ -244,6 +250,7 @@ def parse_outcome_terms(text: bytes) -> OutcomeTerms:
             "ends_at": payload["ends_at"] and datetime.fromisoformat(payload["ends_at"]),
             "covered": tuple(Allowance(**one) for one in payload["covered"]),
             "attribution": msgspec.convert(payload.get("attribution"), AttributionRules | None),
+            "predictions": msgspec.convert(payload.get("predictions"), PredictionRules | None),
         }
     )
 
@@ -258,9 +265,10 @@ def _parse_price(payload: dict[str, Any]) -> Price | SavingsShare:
 def _as_json(terms: OutcomeTerms) -> dict[str, Any]:
     """Return the JSON object of outcome terms; its canonical form is hashed and agreed to."""
     names = [name for name in OutcomeTerms.__slots__ if not name.startswith("_")]
-    if terms.attribution is None:
-        # Contracts agreed before this field existed keep their canonical JSON and its hash.
-        names.remove("attribution")
+    for name in ("attribution", "predictions"):
+        if getattr(terms, name) is None:
+            # Contracts agreed before this field existed keep their canonical JSON and its hash.
+            names.remove(name)
     price = terms.price
     return {
         **{name: msgspec.to_builtins(getattr(terms, name)) for name in names if name != "names"},
@@ -300,6 +308,30 @@ def _validate_period(terms: OutcomeTerms, effect: MeasuredEffect) -> None:
     before = effect.before
     baseline_is_over = before is None or before.until <= local_day(terms.starts_at, zone)
     require(baseline_is_over, "measure.before", "must end before the contract starts")
+
+
+def _validate_predictions(terms: OutcomeTerms, rules: PredictionRules) -> None:
+    """Check the prediction rules and what they exclude. Raises OutcomeTermsInvalid.
+
+    Whoever never or always warns earns nothing, so no amount may be due without skill (floor), and
+    no effect may count that nobody observed (silence).
+    """
+    section = "predictions"
+    require(isinstance(terms.kind, EventEffect), section, "is only allowed for events")
+    validate_prediction_rules(rules)
+    require(terms.floor == 0, "floor", "must be 0 in a contract with [predictions]")
+    require(not terms.lower_of_usage, "lower_of_usage", "is not allowed with [predictions]")
+    silence = terms.deadlines.silence_days is None
+    require(silence, "deadlines.silence_days", "is not allowed with [predictions]")
+    observers = set(terms.attesters) - {AttesterKind.OUR_MODEL}
+    require(
+        bool(observers),
+        "attesters",
+        "must name a kind besides our_model: the model's key attests the prediction, and somebody "
+        "else the event",
+    )
+    fits = isinstance(terms.kind, EventEffect) and terms.kind.lead_hours < terms.kind.window_hours
+    require(fits, "event.window_hours", "must be more than lead_hours in a contract of predictions")
 
 
 def _validate_deadlines(deadlines: ContractDeadlines) -> None:

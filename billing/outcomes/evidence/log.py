@@ -35,6 +35,7 @@ from billing.outcomes.evidence.signatures import (
     is_valid_signature,
     signing_message,
 )
+from billing.outcomes.evidence.statements import parse_event_fields
 from billing.tables import Attester, Evidence, OutcomeContract
 from infra import ids
 from infra.clock import Clock
@@ -55,6 +56,7 @@ class EvidenceKind(StrEnum):
     CONFIRMATION = "confirmation"  # the outcome happened, says an accepted attester
     DENIAL = "denial"  # the outcome did not happen
     REVERSAL = "reversal"  # the outcome did not last
+    EVENT = "event"  # an event happened, whether it was predicted or not
 
 
 _READINGS_KINDS = frozenset({EvidenceKind.READINGS, EvidenceKind.CORRECTION})
@@ -309,6 +311,10 @@ def _validate_body(kind: EvidenceKind, text: str, terms: OutcomeTerms, now: date
         raise EvidenceInvalid(f"A {kind} must be one JSON object: {error}.") from None
     if not isinstance(payload, dict):
         raise EvidenceInvalid(f"A {kind} must be one JSON object.")
+    if kind is EvidenceKind.EVENT:
+        _, _, happened_at = parse_event_fields(payload)
+        if happened_at > now:
+            raise EvidenceInvalid("The event's time is in the future.", param="happened_at")
 
 
 def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Signed statements of attesters about outcomes: claims, confirmations, denials, reversals.
 
     {"outcome": <business key>, "subject": …, "happened_at": …, "calls": [req_…],
-     "decision": "drec_…"}
+     "decision": "drec_…", "prediction": "pred_…"}
 
 The signed text names the outcome, so that a statement cannot be reused for another outcome.
 """
@@ -26,6 +26,8 @@ from billing.tables import Attester, Evidence
 from infra import ids
 from infra.errors import AppError
 
+# Of records of the prediction ledger (billing/outcomes/predictions/).
+PREDICTION_PREFIX = "pred"
 _MAX_TEXT_LENGTH = 200
 
 
@@ -52,6 +54,7 @@ class StatementType(StrEnum):
     CONFIRMATION = "confirmation"
     DENIAL = "denial"
     REVERSAL = "reversal"
+    EVENT = "event"  # an event happened, whether it was predicted or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ class SignedStatement:
 class ClaimDetails:
     """The content of a claim. If `calls` is None, the supporting calls are found by their tags.
 
-    `decision` is the decision record that foresaw the outcome, None if the claim names none.
+    `decision` is the decision record that foresaw the outcome, `prediction` the record of the
+    prediction ledger; None if the claim names none.
     """
 
     business_key: str
@@ -80,6 +84,7 @@ class ClaimDetails:
     happened_at: datetime
     calls: tuple[UUID, ...] | None
     decision: UUID | None = None
+    prediction: UUID | None = None
 
 
 async def get_statement(
@@ -107,7 +112,7 @@ async def get_statement(
         raise StatementInvalid(
             f"The evidence is a {evidence.kind[:60]}; a {statement_type} is needed."
         )
-    return SignedStatement(evidence, attester, _parse_statement(evidence.said))
+    return SignedStatement(evidence, attester, parse_statement(evidence.said))
 
 
 def require_about_outcome(statement: SignedStatement, business_key: str) -> None:
@@ -126,12 +131,26 @@ def parse_claim(statement: SignedStatement) -> ClaimDetails:
         str(subject),
         _parse_happened_at(content),
         _parse_call_ids(content),
-        _parse_decision_id(content),
+        _parse_record_id(content, "decision", DECISION_PREFIX),
+        _parse_record_id(content, "prediction", PREDICTION_PREFIX),
     )
 
 
-def _parse_statement(text: str) -> Mapping[str, Any]:
-    """Parse a JSON object that names an outcome. Raises StatementInvalid."""
+def parse_event(statement: SignedStatement) -> tuple[str, str, datetime]:
+    """Parse an observed event: business key, subject and time. Raises StatementInvalid."""
+    return parse_event_fields(statement.content)
+
+
+def parse_event_fields(content: Mapping[str, Any]) -> tuple[str, str, datetime]:
+    """Return business key, subject and time of an event's JSON. Raises StatementInvalid."""
+    key, subject = content.get("outcome"), content.get("subject")
+    _require(isinstance(key, str) and 0 < len(key) <= _MAX_TEXT_LENGTH, "outcome")
+    _require(isinstance(subject, str) and 0 < len(subject) <= _MAX_TEXT_LENGTH, "subject")
+    return str(key), str(subject), _parse_happened_at(content)
+
+
+def parse_statement(text: str) -> Mapping[str, Any]:
+    """Parse a statement's text, a JSON object that names an outcome. Raises StatementInvalid."""
     try:
         content = msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -164,13 +183,13 @@ def _parse_call_ids(content: Mapping[str, Any]) -> tuple[UUID, ...] | None:
     return tuple(one for one in call_ids if one is not None)
 
 
-def _parse_decision_id(content: Mapping[str, Any]) -> UUID | None:
-    """Return the id in `decision`, or None if absent. Raises StatementInvalid."""
-    named = content.get("decision")
+def _parse_record_id(content: Mapping[str, Any], field: str, prefix: str) -> UUID | None:
+    """Return the id of the record that `field` names, or None. Raises StatementInvalid."""
+    named = content.get(field)
     if named is None:
         return None
-    record_id = ids.parse_id(DECISION_PREFIX, str(named))
-    _require(record_id is not None, "decision")
+    record_id = ids.parse_id(prefix, str(named))
+    _require(record_id is not None, field)
     return record_id
 
 

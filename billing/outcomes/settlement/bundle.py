@@ -82,6 +82,40 @@ class BundleOutcome:
     claim: str
     confirmation: str | None
     calls: tuple[BundleCall, ...]
+    # The ledger record that the claim cites; None without prediction rules.
+    prediction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleModelKey:
+    """A model's public key, in hexadecimal; records from `invalid_from` on support no claim."""
+
+    kid: str
+    model: str
+    public_key: str
+    invalid_from: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleObserved:
+    """An event of a prediction period: `id` is an outcome or the signed event `evidence` itself."""
+
+    id: str
+    subject: str
+    happened_at: datetime
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class BundlePredictionPeriod:
+    """A period of a version with prediction rules: its records (JWS), their keys, its events."""
+
+    version: str
+    starts_at: datetime
+    ends_at: datetime
+    records: tuple[str, ...]
+    keys: tuple[BundleModelKey, ...]
+    events: tuple[BundleObserved, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +213,7 @@ class EvidenceBundle:
     evidence: tuple[BundleEvidence, ...]
     measured: tuple[VersionMeasurement, ...]
     result: SettlementResult | None = None
+    predictions: tuple[BundlePredictionPeriod, ...] = ()
 
     @property
     def effect_ids(self) -> frozenset[str]:

@@ -20,6 +20,7 @@ from billing.outcomes.contracts.pricing import SILENCE
 from billing.outcomes.contracts.terms import MeasuredEffect
 from billing.outcomes.contracts.versions import last_version_in, share_in_force
 from billing.outcomes.evidence.log import PREFIX as EVIDENCE_PREFIX
+from billing.outcomes.evidence.statements import PREDICTION_PREFIX
 from billing.outcomes.settlement.attributed_calls import (
     ModelUsage,
     covered_usage_by_model,
@@ -36,6 +37,10 @@ from billing.outcomes.settlement.bundle import (
     VersionMeasurement,
 )
 from billing.outcomes.settlement.claims import PREFIX as OUTCOME_PREFIX
+from billing.outcomes.settlement.prediction_periods import (
+    load_prediction_periods,
+    settleable_outcomes,
+)
 from billing.outcomes.settlement.readings_selection import (
     SettlementMonth,
     build_measurement_inputs,
@@ -63,8 +68,12 @@ async def build_bundle(
         contract.account_id,
         last_version_in(versions, month.starts_at, month.ends_at),
     )
-    outcomes = await list_unsettled_outcomes(session, contract, month)
-    evidence = await _load_statements(session, contract, outcomes)
+    unsettled = await list_unsettled_outcomes(session, contract, month)
+    outcomes = settleable_outcomes(versions, month, unsettled)
+    predictions, signed_events, counted = await load_prediction_periods(
+        session, account_id, contract.id, versions, month, outcomes
+    )
+    evidence = await _load_statements(session, contract, [*outcomes, *counted])
     readings, measured = await _measure_versions(session, versions, month, measure_function)
     calls = await list_attributed_calls(session, account_id, [one.id for one in outcomes])
     covering = [one.version.plan_version_id for one in versions]
@@ -90,8 +99,9 @@ async def build_bundle(
         list_terms=list_terms,
         use=tuple(_bundle_usage(one) for one in usage),
         outcomes=tuple(_bundle_outcome(one, calls[one.id]) for one in outcomes),
-        evidence=tuple(_bundle_evidence(*one) for one in (*evidence, *readings)),
+        evidence=tuple(_bundle_evidence(*one) for one in (*evidence, *signed_events, *readings)),
         measured=measured,
+        predictions=predictions,
     )
     return bundle.with_result(compute_result(bundle))
 
@@ -186,6 +196,7 @@ def _bundle_outcome(outcome: Outcome, calls: Iterable[Usage]) -> BundleOutcome:
         claim=ids.format_id(EVIDENCE_PREFIX, outcome.evidence_id),
         confirmation=_public_id(EVIDENCE_PREFIX, outcome.confirmation_id),
         calls=tuple(_bundle_call(call) for call in calls),
+        prediction=_public_id(PREDICTION_PREFIX, outcome.prediction_id),
     )
 
 

@@ -18,6 +18,7 @@ from billing.outcomes.contracts.pricing import SILENCE
 from billing.outcomes.evidence.signatures import is_valid_signature, signing_message
 from billing.outcomes.settlement.bundle import BundleEvidence, BundleOutcome, EvidenceBundle
 from billing.outcomes.settlement.measurement_inputs import parse_measurement_inputs
+from billing.outcomes.settlement.prediction_assessment import prediction_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ def verify_evidence(bundle: EvidenceBundle) -> Iterator[BundleDifference]:
     for outcome in bundle.outcomes:
         yield from _verify_outcome(outcome, evidence)
     yield from _verify_measurements(bundle)
+    for fault in prediction_faults(bundle):
+        yield BundleDifference(*fault)
 
 
 def _verify_signature(
@@ -68,8 +71,14 @@ def _verify_outcome(
 ) -> Iterator[BundleDifference]:
     """Yield a difference if an outcome does not match its signed claim or confirmation."""
     claim = _parse_if_kind(evidence.get(outcome.claim), "claim")
-    stated = (outcome.business_key, outcome.subject, outcome.happened_at)
-    signed = (claim.get("outcome"), claim.get("subject"), _parse_datetime(claim.get("happened_at")))
+    stated: tuple[Any, ...] = (outcome.business_key, outcome.subject, outcome.happened_at)
+    signed: tuple[Any, ...] = (
+        claim.get("outcome"),
+        claim.get("subject"),
+        _parse_datetime(claim.get("happened_at")),
+    )
+    if outcome.prediction is not None:
+        stated, signed = (*stated, outcome.prediction), (*signed, claim.get("prediction"))
     if signed != stated:
         yield BundleDifference(f"claim of {outcome.id}", stated, signed)
     if outcome.attested_by == SILENCE:

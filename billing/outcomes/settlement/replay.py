@@ -4,11 +4,17 @@ No database, no clock: on another machine, years later, it gives the same amount
 that differs. Settlements, disputes, credits and checks use the same computation.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from billing.outcomes.contracts.attribution import SettledOutcome, SupportingCall, is_billable
+from billing.outcomes.contracts.attribution import (
+    SettledOutcome,
+    SupportingCall,
+    is_attested_once,
+    is_billable,
+)
 from billing.outcomes.contracts.pricing import (
     MonthPrice,
     PriceBounds,
@@ -27,6 +33,7 @@ from billing.outcomes.settlement.bundle import (
     parse_bundle,
 )
 from billing.outcomes.settlement.bundle_verification import BundleDifference, verify_evidence
+from billing.outcomes.settlement.prediction_assessment import assess_periods, is_predicted
 from billing.rating.quantities import METERS, Quantities
 from billing.rating.statement import ModelUsage, usage_lines
 from billing.rating.terms import parse_terms
@@ -95,7 +102,7 @@ def _quantities_by_version(
     """Return billable quantities in the order of the versions, without the `removed` effects."""
     terms = _terms_by_version(bundle)
     micro_by_version: dict[str, dict[str, int]] = {version: {} for version in terms}
-    for one in list_billable_outcomes(bundle):
+    for one in list_billable_outcomes(bundle, removed):
         if one.id not in removed:
             kinds = micro_by_version[one.version]
             kinds[one.attested_by] = kinds.get(one.attested_by, 0) + MICRO
@@ -108,20 +115,34 @@ def _quantities_by_version(
     ]
 
 
-def list_billable_outcomes(bundle: EvidenceBundle) -> list[BundleOutcome]:
-    """Return the outcomes that are billable under the terms; of two duplicates, neither."""
+def list_billable_outcomes(
+    bundle: EvidenceBundle, removed: frozenset[str] = NO_EFFECTS
+) -> list[BundleOutcome]:
+    """Return the outcomes that are billable under the terms; of two duplicates, neither.
+
+    Under prediction rules, an outcome is billable if its record supports it and its period shows
+    skill, where the events of the effects in `removed` did not happen.
+    """
     terms, versions = _terms_by_version(bundle), {one.id: one for one in bundle.versions}
     by_subject: dict[str, list[tuple[str, SettledOutcome]]] = {}
     for one in bundle.outcomes:
         by_subject.setdefault(one.subject, []).append((one.id, _settled_outcome(one)))
+    periods = assess_periods(bundle, removed)
+    cited = Counter(one.prediction for one in bundle.outcomes if one.prediction is not None)
     outcomes: list[BundleOutcome] = []
     for one in bundle.outcomes:
         effect = terms[one.version].kind
+        if not isinstance(effect, EventEffect) or not versions[one.version].is_in_force(
+            one.happened_at
+        ):
+            continue
         nearby = [other for name, other in by_subject[one.subject] if name != one.id]
+        settled = (terms[one.version], effect, _settled_outcome(one), nearby)
+        predicted = terms[one.version].predictions is not None
         if (
-            isinstance(effect, EventEffect)
-            and versions[one.version].is_in_force(one.happened_at)
-            and is_billable(terms[one.version], effect, _settled_outcome(one), nearby)
+            is_attested_once(*settled) and is_predicted(periods, one, cited)
+            if predicted
+            else is_billable(*settled)
         ):
             outcomes.append(one)
     return outcomes

@@ -19,9 +19,12 @@ from billing.outcomes.contracts.attribution import ClaimRefusal, supporting_call
 from billing.outcomes.contracts.pricing import AttesterPart
 from billing.outcomes.contracts.terms import parse_outcome_terms
 from billing.outcomes.evidence.decision_records import PREFIX as DECISION_PREFIX
+from billing.outcomes.evidence.statements import PREDICTION_PREFIX
+from billing.outcomes.predictions.views import assessment_json, scores_json
 from billing.outcomes.settlement.bundle import EvidenceBundle, parse_bundle
 from billing.outcomes.settlement.claims import PREFIX as OUTCOME_PREFIX
 from billing.outcomes.settlement.disputes import PREFIX as DISPUTE_PREFIX
+from billing.outcomes.settlement.prediction_assessment import AssessedPeriod, assess_periods
 from billing.outcomes.settlement.read_model import (
     SettlementDetails,
     dispute_status,
@@ -88,6 +91,7 @@ async def settlement_json(session: AsyncSession, settlement: OutcomeSettlement) 
         "by_attester": [_part_json(part, bundle) for part in compute_result(bundle).parts],
         "outcomes": [one.id for one in bundle.outcomes],
         "decisions": _decisions_json(bundle),
+        "predictions": [_period_json(one) for one in assess_periods(bundle)],
         "made_at": settlement.made_at.isoformat(),
         "disputable_until": settlement.disputable_until.isoformat(),
         "accepted_at": _isoformat(settlement.accepted_at),
@@ -215,6 +219,22 @@ def _outcome_json(outcome: Outcome, tag: str, call_requirement: str | None) -> d
         "decision": None
         if outcome.decision_id is None
         else ids.format_id(DECISION_PREFIX, outcome.decision_id),
+        "prediction": None
+        if outcome.prediction_id is None
+        else ids.format_id(PREDICTION_PREFIX, outcome.prediction_id),
+    }
+
+
+def _period_json(period: AssessedPeriod) -> dict[str, Any]:
+    """Render the figures of a prediction period, with the rule that decided on its payment."""
+    rules = period.rules
+    return {
+        "rule": rules.version,
+        "starts_at": period.period.starts_at.isoformat(),
+        "ends_at": period.period.ends_at.isoformat(),
+        "settle_months": rules.settle_months,
+        **scores_json(period.scores),
+        **assessment_json(period.assessment),
     }
 
 

@@ -3,9 +3,10 @@
 The operator answers and decides disputes (gateway/cli/outcomes/settlements.py).
 """
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -25,6 +26,7 @@ from billing.outcomes.settlement.disputes import (
     reply_to_dispute,
 )
 from billing.outcomes.settlement.settlement import get_settlement
+from billing.outcomes.settlement.statement import render_statement_csv, render_statement_pdf
 from billing.outcomes.settlement.views import (
     dispute_json,
     disputes_page,
@@ -109,6 +111,27 @@ class SettlementRoutes(Controller):
             row = await get_settlement(session, principal.account_id, settlement_id)
         # Unchanged bytes: their SHA-256 is the settlement's digest.
         return Response(row.bundle.encode(), media_type="application/json")
+
+    @get("/{settlement:str}/statement", summary="Download the statement of a settlement")
+    async def statement(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        settlement: FromPath[str],
+        format: FromQuery[Literal["pdf", "csv"]] = "pdf",
+        language: FromQuery[Literal["zh", "en"]] = "en",
+    ) -> Response[bytes]:
+        """Return amount, outcomes and prediction scores of a settlement as PDF or CSV."""
+        async with database.transaction() as session:
+            settlement_id = parse_settlement_id(settlement)
+            row = await get_settlement(session, principal.account_id, settlement_id)
+        if format == "csv":
+            content = await asyncio.to_thread(render_statement_csv, row.bundle)
+            return Response(content, media_type="text/csv")
+        content = await asyncio.to_thread(
+            render_statement_pdf, row.bundle, row.digest.hex(), language
+        )
+        return Response(content, media_type="application/pdf")
 
 
 class DisputeRoutes(Controller):

@@ -91,6 +91,11 @@ _COMMANDS = (
         "Download a settlement's evidence bundle.",
     ),
     Command(
+        "statement",
+        "gateway.cli.outcomes.settlements:outcomes_statement",
+        "Write a settlement's statement as PDF or CSV.",
+    ),
+    Command(
         "replay",
         "gateway.cli.outcomes.settlements:outcomes_replay",
         "Recompute a settlement from its evidence bundle.",

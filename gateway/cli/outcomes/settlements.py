@@ -16,6 +16,7 @@ from billing.outcomes.settlement.measured_effects import measure_effect
 from billing.outcomes.settlement.replay import replay_bundle
 from billing.outcomes.settlement.reversal import reverse_outcome
 from billing.outcomes.settlement.settlement import get_bundle_text, get_settlement
+from billing.outcomes.settlement.statement import render_statement_csv, render_statement_pdf
 from billing.outcomes.settlement.views import (
     outcome_json,
     outcomes_page,
@@ -23,6 +24,7 @@ from billing.outcomes.settlement.views import (
     settlements_page,
 )
 from billing.tables import Outcome
+from billing.translations.catalog import LOCALES
 from gateway.cli.outcomes.disputes import SettlementName
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command, run_in_transaction
@@ -146,6 +148,26 @@ async def outcomes_bundle(
     row = await get_settlement(session, owner.id, parse_settlement_id(settlement))
     out.write_text(row.bundle, encoding="utf-8")
     return Record("Evidence bundle written.", {"file": str(out), "sha256": row.digest.hex()})
+
+
+@command
+async def outcomes_statement(
+    session: AsyncSession,
+    account: AccountName,
+    settlement: SettlementName,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="File to write: .pdf or .csv.")],
+    language: Annotated[str, typer.Option(help="Language of the PDF: en or zh.")] = "en",
+) -> Record:
+    """Write the statement of a settlement: amount, outcomes and prediction scores."""
+    owner = await get_account(session, account)
+    row = await get_settlement(session, owner.id, parse_settlement_id(settlement))
+    if out.suffix == ".csv":
+        content = render_statement_csv(row.bundle)
+    else:
+        locale = language if language in LOCALES else "en"
+        content = render_statement_pdf(row.bundle, row.digest.hex(), locale)
+    out.write_bytes(content)
+    return Record("Statement written.", {"file": str(out), "bytes": len(content)})
 
 
 @command

@@ -1,5 +1,7 @@
 """The settlement pages: amounts and reasons of a contract's month, evidence bundle and disputes."""
 
+import asyncio
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +28,15 @@ from billing.outcomes.settlement.disputes import (
     open_dispute,
     reply_to_dispute,
 )
+from billing.outcomes.settlement.prediction_assessment import AssessedPeriod, assess_periods
 from billing.outcomes.settlement.read_model import dispute_status, load_settlement_details
 from billing.outcomes.settlement.settlement import SettlementNotFound, get_settlement
+from billing.outcomes.settlement.statement import render_statement_csv, render_statement_pdf
 from billing.outcomes.settlement.wording import price_text
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.outcome_chart import measurement_reports
+from gateway.dashboard.prediction_labels import PREDICTION_WORDS
 from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
@@ -75,6 +80,38 @@ class SettlementPages(Controller):
             row = await get_settlement(session, page.account_id, settlement_id)
         headers = {"content-disposition": f'attachment; filename="{settlement}.json"'}
         return Response(row.bundle.encode(), media_type="application/json", headers=headers)
+
+    @get("/settlements/{settlement:str}/statement.pdf", name="dashboard:statement-pdf")
+    async def download_statement_pdf(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        settlement: FromPath[str],
+    ) -> Response[bytes]:
+        """Return the outcome statement as PDF in the page's language."""
+        settlement_id = _parse_settlement_id(settlement)
+        async with database.transaction() as session:
+            row = await get_settlement(session, page.account_id, settlement_id)
+        content = await asyncio.to_thread(
+            render_statement_pdf, row.bundle, row.digest.hex(), page.language
+        )
+        headers = {"content-disposition": f'attachment; filename="{settlement}.pdf"'}
+        return Response(content, media_type="application/pdf", headers=headers)
+
+    @get("/settlements/{settlement:str}/statement.csv", name="dashboard:statement-csv")
+    async def download_statement_csv(
+        self,
+        page: NamedDependency[PageRequest],
+        database: NamedDependency[Database],
+        settlement: FromPath[str],
+    ) -> Response[bytes]:
+        """Return the outcome statement as CSV."""
+        settlement_id = _parse_settlement_id(settlement)
+        async with database.transaction() as session:
+            row = await get_settlement(session, page.account_id, settlement_id)
+        content = await asyncio.to_thread(render_statement_csv, row.bundle)
+        headers = {"content-disposition": f'attachment; filename="{settlement}.csv"'}
+        return Response(content, media_type="text/csv", headers=headers)
 
     @post(
         "/settlements/{settlement:str}/disputes",
@@ -194,6 +231,8 @@ async def _render_settlement(
         measured=isinstance(terms.kind, MeasuredEffect),
         price=price_text(terms, page.language),
         report=measurement_reports(settled),
+        periods=assess_periods(settled.bundle),
+        reasons_of=partial(_failed_requirements, page),
         disputes=[
             (dispute, ids.format_id(DISPUTE_PREFIX, dispute.id), dispute_status(dispute))
             for dispute in settled.disputes
@@ -207,6 +246,12 @@ async def _render_settlement(
         zone=parse_time_zone(profile.time_zone),
         settlement_id=ids.format_id(SETTLEMENT_PREFIX, row.id),
     )
+
+
+def _failed_requirements(page: PageRequest, period: AssessedPeriod) -> str:
+    """Return the requirements that a prediction period failed, in the page's language."""
+    texts = PREDICTION_WORDS["prediction_failed"]
+    return ", ".join(page.translate(texts[name]) for name in period.assessment.failed)
 
 
 def _parse_settlement_id(text: str) -> UUID:

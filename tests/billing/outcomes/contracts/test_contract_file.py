@@ -2,6 +2,7 @@
 
 import tomllib
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ from billing.outcomes.contracts.nonroutine import (
     ExclusionTerms,
     MeterReplacementTerms,
 )
+from billing.outcomes.contracts.pricing import month_bounds
 from billing.outcomes.contracts.supporting_calls import AttributionRules, default_attribution
 from billing.outcomes.contracts.terms import (
     BaselineGateTerms,
@@ -32,11 +34,13 @@ from billing.outcomes.contracts.terms import (
     MeasurementDesign,
     OutcomeTermsInvalid,
     SavingsShare,
+    parse_outcome_terms,
 )
 from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.price_kinds.price import PriceInvalid
 from billing.rating.terms import Allowance
 from infra.errors import AppError
+from models.catalog import Task, load_catalog
 from tests.support.builders import CATALOG
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
 
@@ -56,6 +60,7 @@ class TestContractTemplates:
         ("name", "kind"),
         [
             ("predictive_maintenance", EventEffect),
+            ("predicted_failures", EventEffect),
             ("scrap_reduction", MeasuredEffect),
             ("energy_per_part", MeasuredEffect),
             ("maintenance_tickets", EventEffect),
@@ -69,8 +74,8 @@ class TestContractTemplates:
         for one in terms.covered:
             assert one.meter in models[one.model].prices[terms.currency]
 
-    def test_template_directory_has_four_files(self) -> None:
-        assert len(list(TEMPLATES.iterdir())) == 4
+    def test_template_directory_has_five_files(self) -> None:
+        assert len(list(TEMPLATES.iterdir())) == 5
 
     @pytest.mark.parametrize("name", ["predictive_maintenance", "maintenance_tickets"])
     def test_event_template_declares_the_default_attribution(self, name: str) -> None:
@@ -78,6 +83,67 @@ class TestContractTemplates:
         assert terms.attribution is not None
         assert set(terms.attribution.models) <= CATALOG.models.keys()
         assert terms.attribution == default_attribution(terms.covered)
+
+
+class TestPredictionRules:
+    def test_rules_of_the_template_are_parsed_in_ppm(self) -> None:
+        terms = parse_contract_toml((TEMPLATES / "predicted_failures.toml").read_text("utf-8"))
+        rules = terms.predictions
+        assert rules is not None
+        assert (rules.event, len(rules.subjects), rules.models) == (
+            "pump_failure",
+            10,
+            (load_catalog("cpu").with_task(Task.CLASSIFICATION)[0].id,),
+        )
+        assert (rules.probability_ppm, rules.confidence_ppm, rules.settle_months) == (
+            600_000,
+            990_000,
+            6,
+        )
+        assert month_bounds(terms, Fraction(1), None).cap == 6 * 9_000_00
+        assert parse_outcome_terms(terms.canonical_json()) == terms
+
+    @pytest.mark.parametrize(
+        ("line", "field"),
+        [
+            ('event = "Pump"', "predictions.event"),
+            ("subjects = []", "predictions.subjects"),
+            ('subjects = ["a", "a"]', "predictions.subjects"),
+            ('subjects = [" "]', "predictions.subjects"),
+            ("models = []", "predictions.models"),
+            ('agents = ["a", "a"]', "predictions.agents"),
+            ('probability = "0"', "predictions.probability"),
+            ('precision = "101"', "predictions.precision"),
+            ('confidence = "89"', "predictions.confidence"),
+            ("settle_months = 13", "predictions.settle_months"),
+            ("version = 2", "predictions.version"),
+            ('recall = "x"', "predictions.recall"),
+        ],
+    )
+    def test_rule_out_of_range_is_named(self, line: str, field: str) -> None:
+        usual = {
+            "event": 'event = "pump_failure"',
+            "subjects": 'subjects = ["P-1"]',
+            "models": 'models = ["vib"]',
+            "probability": 'probability = "60"',
+        }
+        rules = {**usual, line.partition(" ")[0]: line}
+        with pytest.raises(OutcomeTermsInvalid) as caught:
+            parse_contract_toml(f"{EVENT}[predictions]\n" + "\n".join(rules.values()))
+        assert caught.value.param == field
+
+    def test_rules_need_an_event_with_time_between_lead_and_window(self) -> None:
+        text = f"""{EVENT}[predictions]
+event = "e"
+subjects = ["P-1"]
+models = ["vib"]
+probability = "60"
+"""
+        with pytest.raises(OutcomeTermsInvalid, match="window_hours"):
+            parse_contract_toml(text.replace("lead_hours = 24", "lead_hours = 336"))
+        measured = f"{MEASURE}\n{text.partition('price = ')[2].partition(chr(10))[2]}"
+        with pytest.raises(OutcomeTermsInvalid, match="events"):
+            parse_contract_toml(measured)
 
 
 class TestContractParsing:

@@ -261,15 +261,6 @@ class TestClaimConfirmation:
         outcome = await spindles.claims("W-1", "M1", *FAILURE, by=SYSTEM)
         assert (outcome.attested_by, outcome.confirmation_id) == (SYSTEM, outcome.evidence_id)
 
-    async def test_operator_model_cannot_confirm_a_claim(self, story: Story) -> None:
-        spindles = await contract(await story.firm(), attesters=(OURS,))
-        story.clock.set(2026, 10, 20)
-        await spindles.use("M1", 2026, 10, 11, 6)
-        outcome = await spindles.claims("W-1", "M1", *FAILURE)
-        assert outcome.confirmed_at is None
-        with pytest.raises(AttesterNotAccepted):
-            await spindles.confirms(outcome, OURS)
-
     async def test_second_confirmation_keeps_the_first_attester(self, spindles: Contract) -> None:
         outcome = await spindles.is_confirmed("W-1", "M1", *FAILURE)
         again = await spindles.confirms(outcome, AttesterKind.SIGN_OFF)
