@@ -9,6 +9,7 @@ from billing.collection.collector import Collector
 from billing.collection.payments.checkout import Checkout
 from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
+from gateway.agents.replay.replaying import AgentReplayer
 from gateway.agents.running.runner import AgentRunner
 from gateway.api.audit import provide_audit
 from gateway.api.billing.organization_usage import provide_usage_parameters
@@ -24,7 +25,9 @@ from gateway.fine_tuning.offers import JobOffers
 from gateway.fine_tuning.removal import VariantRemoval
 from gateway.fine_tuning.runner import FineTuningRunner
 from gateway.identity.services import IdentityServices
+from gateway.incidents.board import StatusBoard
 from gateway.inference.admission import Admission
+from gateway.inference.asset_inputs import AssetInputs
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
@@ -36,6 +39,7 @@ from gateway.inference.usage.writer import UsageWriter
 from gateway.mcp.toolbox import Toolbox
 from gateway.operations.identifiers import IdentifierService
 from gateway.operations.notifications import NotificationService
+from gateway.process.agents import AgentParts
 from gateway.process.batch_processing import BatchProcessing
 from gateway.process.catalog_reloader import CatalogReloader
 from gateway.process.database_pools import DatabaseConnections
@@ -90,7 +94,6 @@ class Components:
     model_metadata: ModelMetadata
     request_limits: RequestLimits
     variant_removal: VariantRemoval
-    fine_tuning_runner: FineTuningRunner
     propagation: Propagation
     searcher: VectorStoreSearcher
     ingestion_runner: IngestionRunner
@@ -99,8 +102,7 @@ class Components:
     background_runner: BackgroundRunner
     batch_processing: BatchProcessing
     own_models: OwnModelParts
-    agent_runner: AgentRunner
-    offers: JobOffers
+    agents: AgentParts
     pipeline: Pipeline
     prompt_counts: PromptCounts
     toolbox: Toolbox
@@ -112,7 +114,28 @@ class Components:
     plant: PlantParts
     reading_ingestion: ReadingIngestion
     identifiers: IdentifierService
+    status_board: StatusBoard
     document_queue: DocumentQueue = field(default_factory=DocumentQueue)
+
+    @property
+    def agent_runner(self) -> AgentRunner:
+        """The background runner of agents."""
+        return self.agents.runner
+
+    @property
+    def agent_replayer(self) -> AgentReplayer:
+        """What replays agents on stored readings."""
+        return self.agents.replayer
+
+    @property
+    def fine_tuning_runner(self) -> FineTuningRunner:
+        """The background runner of fine-tuning jobs."""
+        return self.own_models.fine_tuning_runner
+
+    @property
+    def offers(self) -> JobOffers:
+        """What checks and prices fine-tuning jobs."""
+        return self.own_models.offers
 
     @property
     def batch_runner(self) -> BatchRunner:
@@ -165,6 +188,11 @@ class Components:
         return self.stages.parser
 
     @property
+    def asset_inputs(self) -> AssetInputs:
+        """The component that reads inputs of specialists from assets."""
+        return self.stages.asset_inputs
+
+    @property
     def tracer(self) -> Tracer:
         """The tracer of calls."""
         return self.stages.tracer
@@ -182,7 +210,8 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
-    *("agent_runner", "batch_creation", "batch_offers", "batch_runner"),
+    *("agent_replayer", "batch_creation", "batch_offers", "batch_runner"),
+    "asset_inputs",
     *("authenticator", "availability", "call_metrics", "catalog", "checkout", "clock"),
     *("collector", "database"),
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
@@ -190,7 +219,7 @@ _INJECTABLE = (
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     *("prompt_counts", "reading_ingestion"),
     *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
-    *("identifiers", "notifications", "secure", "settings", "signups"),
+    *("identifiers", "notifications", "secure", "settings", "signups", "status_board"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
 )
 # Those of `Components.own_models`.
@@ -202,6 +231,7 @@ _INJECTABLE_OF_PLANT = MappingProxyType(
         "plant_counts": "counts",
         "plant_graphs": "graphs",
         "plant_importer": "importer",
+        "plant_questions": "questions",
     }
 )
 

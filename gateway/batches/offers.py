@@ -255,6 +255,6 @@ def _unsupported(request: ParsedRequest, line: InputLine) -> FileProblem | None:
         text = "Searches of documents (`file_search`) are not available in batches."
         return FileProblem("unsupported_parameter", text, line.number, "body.tools")
     if request.hosted_tools is not None:
-        text = "Tools that run on the server (`specialist`) are not available in batches."
+        text = "Tools on the server (`specialist`, `plant_graph`) are not available in batches."
         return FileProblem("unsupported_parameter", text, line.number, "body.tools")
     return None

@@ -164,9 +164,8 @@ class Principal:
 
     `model_prices` are by model. `outcome_contract_prices` apply to calls tagged with an outcome
     contract in force, by contract tag and model. `rate_limit_quotas` are in x-ratelimit headers.
-    `variants` are the account's fine-tuned models by public id, `promoted_versions` the versions of
-    shared models that replace the built-in one. `allowed_models` and `allowed_service_tiers` limit
-    the key; None allows all. `guard` checks texts. `project_id` None is the default project.
+    `variants` are fine-tuned models by public id, `promoted_versions` those that replace built-in
+    models. `allowed_…` and `permissions` limit the key; None allows all. `guard` checks texts.
     """
 
     account_id: UUID
@@ -182,6 +181,7 @@ class Principal:
     allowed_service_tiers: frozenset[str] | None = None
     guard: Guard | None = None
     project_id: UUID | None = None
+    permissions: frozenset[str] | None = None
 
 
 class ServiceTier(StrEnum):
@@ -238,8 +238,7 @@ class ModelSelection:
 class RetrievalRequest:
     """A `file_search` of a chat: vector stores, query, result limits and ranking weights.
 
-    `max_added_tokens` limits the tokens that retrieved passages add to the prompt. With
-    `searches_handbook`, the handbook is searched too, and there may be no store.
+    Passages add at most `max_added_tokens`. With `searches_handbook` there may be no store.
     """
 
     store_ids: tuple[str, ...]
@@ -251,6 +250,7 @@ class RetrievalRequest:
     embedding_weight: float = 1.0
     text_weight: float = 1.0
     searches_handbook: bool = False
+    uses_plant_graph: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from gateway.dashboard.metric_names import metric_name
 from gateway.dashboard.training_log import translate_message
 from gateway.plant.assets.units import unit_label
 from gateway.plant.imports.change_views import value_text
+from gateway.plant.questions.answering import term_name
 
 
 class PageRenderer:
@@ -65,6 +66,7 @@ def _environment(language: Language, formatter: LocaleFormatter, assets: Assets)
     environment.filters["metric"] = partial(metric_name, texts=texts)
     environment.filters["unit"] = unit_label
     environment.filters["value_text"] = value_text
+    environment.filters["graph_term"] = term_name
     environment.filters["translated"] = partial(translate_message, texts=texts)
     environment.globals |= {
         "asset": assets.address,

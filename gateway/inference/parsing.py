@@ -23,10 +23,12 @@ from gateway.inference.model_selection import (
     parse_fallback,
     parse_latency_budget,
 )
+from gateway.plant.questions.recognition import may_ask_plant
 from gateway.registry.variants import PREFIX as VARIANT_PREFIX
 from gateway.registry.variants import parse_pinned_id
 from gateway.upstream.availability import Availability, find_catalog_model, model_not_served
-from gateway.wire.hosted_tools import offer_specialist
+from gateway.wire.hosted_tools import offer_plant_graph, offer_specialist
+from gateway.wire.hosted_tools.steps import user_texts
 from infra import ids
 from infra.errors import AppError
 from models.catalog import AUTO, Catalog, Model, Task
@@ -96,8 +98,10 @@ class Parser:
             resolved = _resolve_shared_model(selection.model, principal)
             request = replace(decoded.for_model(resolved), selection=selection)
             is_chat = endpoint.operation is Operation.CHAT or endpoint.wire_format is not None
-            if selection.suggested_model_id is None or not is_chat:
+            if not is_chat or decoded.name != AUTO:
                 return request
+            if selection.suggested_model_id is None:
+                return _offer_graph(request, call)
             return offer_specialist(request, selection.suggested_model_id, call.headers)
         resolved = self.resolve_model(decoded.name, decoded.version, endpoint, principal)
         request = decoded.for_model(resolved)
@@ -253,3 +257,11 @@ def _version_not_found(name: str) -> ModelNotFound:
         f"The model {name[:100]!r} has no such version. GET /v1/models lists the versions.",
         param="version",
     )
+
+
+def _offer_graph(request: ParsedRequest, call: Call) -> ParsedRequest:
+    """Return a request for `auto` that may be answered from the plant graph, by its words."""
+    texts = user_texts(request) if "messages" in request.request_fields else ()
+    if not texts or not may_ask_plant(texts[-1]):
+        return request
+    return offer_plant_graph(request, call.headers)

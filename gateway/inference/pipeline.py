@@ -5,12 +5,14 @@ after the row is durable.
 """
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
 from billing.metering.usage import REQUEST_ID_PREFIX
+from gateway.access.key_permissions import KeyPermission, require_permission
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange, ResponseCopy
 from gateway.call.errors import (
     InternalError,
@@ -101,6 +103,7 @@ class Pipeline:
             key_record = await stages.authenticator.identify_call(call)
         state.principal = key_record.principal
         principal = stages.authenticator.require_active(key_record, call.client_address)
+        require_permission(principal, KeyPermission.CALLS)
         stages.authenticator.require_not_suspended(key_record)
         body = state.body = await client.read_body(settings.max_body_bytes, settings.body_timeout_s)
         received = body
@@ -131,6 +134,11 @@ class Pipeline:
             hosted = await self._use_tools(call, body, client, principal, state.request, state)
             if hosted is not None:
                 return hosted
+            if state.request.retrieval is not None:  # the plant graph does not answer it
+                plain = replace(state.request, hosted_tools=None)
+                body, state.request = await self._retrieve(
+                    call, body, client, principal, plain, state
+                )
         attempt = self._attempt if state.request.decision is None else self._decide
         while True:
             try:
@@ -215,6 +223,7 @@ class Pipeline:
             return None
         state.shows_cost = True
         state.decisions = stages.decision_signer.sign(answered.context, answered.decisions)
+        state.verdicts = answered.verdicts
         return answered.result
 
     async def _attempt(

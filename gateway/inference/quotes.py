@@ -187,10 +187,12 @@ class Quotes:
         leads to another step of the language model.
         """
         hosted = request.hosted_tools
-        if hosted is None:
+        if hosted is None or not (hosted.specialists or hosted.is_requested):
             return 0
         step = self._admission.compute_demand(call, principal, step_request(request, (), ()))
         step = replace(step, input_tokens=step.input_tokens + ADDED_TOKENS * hosted.max_calls)
+        if not hosted.specialists:
+            return step.max_cost_nano
         prices = [
             max(priced.prices.get(meter, 0) for meter in ("rows", "images"))
             for priced in principal.model_prices.values()
@@ -234,6 +236,8 @@ def _find_by_fields(body: bytes) -> Endpoint:
     for special in (DECISIONS, TAG_PROPOSAL):
         if special in matching:
             matching = [special]
+    if not matching and "asset" in fields:
+        matching = [PREDICTIONS]
     if len(matching) != 1:
         names = f"{', '.join(_CALL_FIELDS[:-1])} or {_CALL_FIELDS[-1]}"
         raise ParameterInvalid(f"Send the body of the call: it has {names}.")

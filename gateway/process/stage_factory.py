@@ -5,6 +5,7 @@ from gateway.access.authenticator import Authenticator
 from gateway.call.values import Operation
 from gateway.drift.counter import InputCounter
 from gateway.inference.admission import Admission
+from gateway.inference.asset_inputs import AssetInputs
 from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.decisions.factory import build_decision_stage
 from gateway.inference.dispatch import Dispatcher
@@ -14,6 +15,7 @@ from gateway.inference.guards import GuardModels, GuardStage
 from gateway.inference.hosted_tools import (
     HostedToolRunner,
     PassageFinder,
+    PlantGraphTool,
     SpecialistTools,
     StepSender,
 )
@@ -21,7 +23,7 @@ from gateway.inference.idempotency import IdempotencyReplayer
 from gateway.inference.internal.calls import InternalCalls
 from gateway.inference.internal.detached_sender import DetachedSender
 from gateway.inference.internal.shadow_calls import ShadowCalls
-from gateway.inference.model_selection import ModelSelector
+from gateway.inference.model_selection import ModelSelector, specialist_for
 from gateway.inference.parsing import Parser
 from gateway.inference.quotations import QuotationSender
 from gateway.inference.relay import Relay
@@ -30,6 +32,8 @@ from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.translation import RequestTranslator
 from gateway.inference.usage.writer import UsageWriter
 from gateway.plant.predictions.service import AssetPredictions
+from gateway.plant.questions.linked_files import LinkedFiles
+from gateway.process.plant import PlantParts
 from gateway.process.shared_components import SharedComponents
 from gateway.quota.request_limits import RequestLimits
 from gateway.registry.decision_records import DecisionSigner
@@ -55,11 +59,12 @@ def build_stages(
     clock: Clock,
     catalog: Catalog,
     selector: ModelSelector,
+    plant: PlantParts,
 ) -> tuple[Stages, Embedder, VectorStoreSearcher]:
     """Build the stages of a call, and the embedder and searcher, which others use too."""
     connections, quota_leaser, heartbeat = shared.connections, shared.quota_leaser, shared.heartbeat
     calls, database, pepper = connections.calls, connections.handlers, secret_key(settings)
-    first_byte_s = settings.first_byte_timeout_s
+    first_byte_s, idle_s = settings.first_byte_timeout_s, settings.idle_timeout_s
     timing, metrics, counter = shared.timing, shared.metrics, PromptTokenCounter(settings.data_dir)
     admission = Admission(quota_leaser, counter, settings.credit_wait_s)
     records, settle_s = connections.records, settings.settle_timeout_s
@@ -67,35 +72,35 @@ def build_stages(
     internal_calls = InternalCalls(admission, writer, clock)
     call_metrics = CallMetrics(quota_leaser, metrics, timing)
     embedder = Embedder(internal_calls, shared.router, shared.upstream, first_byte_s)
-    searcher = VectorStoreSearcher(catalog, shared.availability, database, clock, embedder)
+    searcher = _build_searcher(shared, catalog, clock, embedder, plant)
     parser = Parser(catalog, selector, shared.availability)
     dispatcher = _build_dispatcher(settings, clock, shared, call_metrics)
     grounder = _build_grounder(catalog, shared, parser, searcher, counter)
+    inputs = _build_asset_inputs(shared, clock, parser, selector)
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
         ),
         parser=parser,
         replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
-        translator=RequestTranslator(
-            clock, {Operation.RESPONSES: ResponseOpener(shared.responses)}
-        ),
-        asset_inputs=_build_asset_inputs(shared, clock, parser),
+        translator=_build_translator(shared, clock),
+        asset_inputs=inputs,
         guards=_build_guards(catalog, dispatcher, writer, metrics, clock),
         grounder=grounder,
         admission=admission,
         counter=counter,
         dispatcher=dispatcher,
-        verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, settings.idle_timeout_s),
-        quotations=QuotationSender(call_metrics, clock, settings.idle_timeout_s),
+        verifier=AnswerVerifier(dispatcher, writer, call_metrics, clock, idle_s),
+        quotations=QuotationSender(call_metrics, clock, idle_s),
         hosted_tools=HostedToolRunner(
-            _build_specialist_tools(shared, catalog, parser, selector),
+            _build_specialist_tools(shared, catalog, parser, selector, inputs),
+            PlantGraphTool(plant.questions, StepSender(dispatcher, writer, clock), clock),
             PassageFinder(grounder),
             StepSender(dispatcher, writer, clock),
             call_metrics,
             clock,
             timeout_s=first_byte_s,
-            write_timeout_s=settings.idle_timeout_s,
+            write_timeout_s=idle_s,
         ),
         decision_signer=DecisionSigner(SigningKey(pepper, PURPOSE), clock),
         decisions=build_decision_stage(parser, selector, dispatcher, call_metrics, first_byte_s),
@@ -103,21 +108,45 @@ def build_stages(
         call_metrics=call_metrics,
         internal_calls=internal_calls,
         input_counter=InputCounter(database, clock, metrics.input_counts_dropped, timing),
-        shadow_calls=ShadowCalls(
-            dispatcher, shared.schedulers, writer, database, clock, metrics.own_models.shadow_calls
-        ),
+        shadow_calls=_build_shadow_calls(shared, dispatcher, writer, clock),
         tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
 
 
-def _build_asset_inputs(shared: SharedComponents, clock: Clock, parser: Parser) -> AssetPredictions:
+def _build_shadow_calls(
+    shared: SharedComponents, dispatcher: Dispatcher, writer: UsageWriter, clock: Clock
+) -> ShadowCalls:
+    """Build the calls that repeat a share of others with a new version."""
+    database, counter = shared.connections.handlers, shared.metrics.own_models.shadow_calls
+    return ShadowCalls(dispatcher, shared.schedulers, writer, database, clock, counter)
+
+
+def _build_translator(shared: SharedComponents, clock: Clock) -> RequestTranslator:
+    """Build what converts requests in other formats than chat."""
+    return RequestTranslator(clock, {Operation.RESPONSES: ResponseOpener(shared.responses)})
+
+
+def _build_searcher(
+    shared: SharedComponents, catalog: Catalog, clock: Clock, embedder: Embedder, plant: PlantParts
+) -> VectorStoreSearcher:
+    """Build the search of vector stores, which ranks files that plant graphs link higher."""
+    database = shared.connections.handlers
+    linked = LinkedFiles(plant.graphs, plant.questions.vocabularies, database)
+    return VectorStoreSearcher(catalog, shared.availability, database, clock, embedder, linked)
+
+
+def _build_asset_inputs(
+    shared: SharedComponents, clock: Clock, parser: Parser, selector: ModelSelector
+) -> AssetPredictions:
     """Build what fills the inputs of predictions that name an asset."""
     return AssetPredictions(
         shared.connections.handlers,
         shared.signatures,
         lambda name, principal: parser.resolve_model(name, None, PREDICTIONS, principal),
+        lambda task, principal: specialist_for(selector, task, principal),
         clock,
+        shared.metrics.readings.verdicts,
     )
 
 
@@ -148,9 +177,12 @@ def _build_specialist_tools(
     catalog: Catalog,
     parser: Parser,
     selector: ModelSelector,
+    asset_inputs: AssetInputs,
 ) -> SpecialistTools:
     """Build the component that finds the specialists that a chat may call."""
-    return SpecialistTools(catalog, parser, shared.availability, shared.signatures, selector)
+    return SpecialistTools(
+        catalog, parser, shared.availability, shared.signatures, selector, asset_inputs
+    )
 
 
 def _build_dispatcher(

@@ -7,7 +7,7 @@ scale.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from gateway.plant.questions.linked_files import LinkedFile
 from gateway.retrieval.filters import filter_condition
 from gateway.retrieval.lexemes import store_prefix
 from gateway.tables import FileStatus, TrainingFile, VectorPiece, VectorStoreFile
@@ -30,6 +31,9 @@ _RRF_K = 60
 _MAX_TERM_HITS = 2_000
 # Of the best chunk's weight: a chunk below it lacks the decisive terms, such as the fault code.
 _MIN_RELATIVE_WEIGHT = 0.5
+# Of the ranking by the plant graph, beside 1 for vectors and 1 for keywords.
+LINK_WEIGHT = 1.0
+_MAX_LINKED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,15 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class SearchScope:
-    """Which chunks are searched: an account's vector stores, and the files that match a filter."""
+    """Which chunks are searched: an account's vector stores, and the files that match a filter.
+
+    `file_ids` restricts them to these uploaded files.
+    """
 
     account_id: UUID
     stores: Sequence[UUID]
     filter: Filter | None = None
+    file_ids: Sequence[UUID] | None = None
 
     def files(self) -> SelectOfScalar[UUID]:
         """Return a query for the ids of the files in scope; only completed files are searched."""
@@ -55,6 +63,8 @@ class SearchScope:
             col(VectorStoreFile.vector_store_id).in_(self.stores),
             col(VectorStoreFile.status) == FileStatus.COMPLETED,
         )
+        if self.file_ids is not None:
+            query = query.where(col(VectorStoreFile.file_id).in_(self.file_ids))
         return query if self.filter is None else query.where(filter_condition(self.filter))
 
 
@@ -77,7 +87,10 @@ class SearchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A search result. The score is 1 for a chunk that is first in both rankings."""
+    """A search result. The score is 1 for a chunk that is first in both rankings.
+
+    `path` are the triples by which the plant graph links its file to what the search names.
+    """
 
     file_id: UUID
     filename: str
@@ -85,6 +98,7 @@ class Passage:
     attributes: Mapping[str, Any]
     text: str
     score: float
+    path: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -121,9 +135,15 @@ async def search_passages(
     scope: SearchScope,
     queries: Sequence[SearchQuery],
     options: SearchOptions,
+    linked: Mapping[UUID, LinkedFile] | None = None,
 ) -> list[Passage]:
-    """Return the passages that best match any of the queries, best first."""
-    return await _load_passages(session, scope, await rank_chunks(session, scope, queries, options))
+    """Return the passages that best match any of the queries, best first.
+
+    Those of `linked` files, by file id, are ranked higher the fewer hops there are.
+    """
+    linked = linked or {}
+    best = await rank_chunks(session, scope, queries, options, linked)
+    return await _load_passages(session, scope, best, linked)
 
 
 async def rank_chunks(
@@ -131,8 +151,43 @@ async def rank_chunks(
     scope: SearchScope,
     queries: Sequence[SearchQuery],
     options: SearchOptions,
+    linked: Mapping[UUID, LinkedFile] | None = None,
 ) -> list[tuple[UUID, float]]:
     """Return the ids and scores of the chunks that best match any of the queries, best first."""
+    scores = await _fuse(session, scope, queries, options)
+    if linked:
+        scores.add(await _linked_ranks(session, scope, queries, options, linked), LINK_WEIGHT)
+    max_score = (options.vector_weight + options.keyword_weight) * len(queries)
+    return scores.best(options, max_score or 1.0)
+
+
+async def _linked_ranks(
+    session: AsyncSession,
+    scope: SearchScope,
+    queries: Sequence[SearchQuery],
+    options: SearchOptions,
+    linked: Mapping[UUID, LinkedFile],
+) -> list[tuple[UUID, int]]:
+    """Return the best chunks of linked files with their ranks: by hops, then by the search."""
+    narrow = replace(scope, file_ids=list(linked))
+    scores = (await _fuse(session, narrow, queries, options)).by_chunk
+    query = (
+        select(VectorPiece.id, VectorStoreFile.file_id)
+        .join(VectorStoreFile, _CHUNK_FILE_JOIN)
+        .where(col(VectorPiece.account_id) == scope.account_id, col(VectorPiece.id).in_(scores))
+    )
+    hops = {chunk: linked[file].hops for chunk, file in await session.execute(query)}
+    ordered = sorted(hops, key=lambda chunk: (hops[chunk], -scores[chunk], chunk))
+    return [(chunk, rank) for rank, chunk in enumerate(ordered[:_MAX_LINKED], start=1)]
+
+
+async def _fuse(
+    session: AsyncSession,
+    scope: SearchScope,
+    queries: Sequence[SearchQuery],
+    options: SearchOptions,
+) -> _FusedScores:
+    """Return the scores of the chunks that match any of the queries."""
     scores = _FusedScores()
     for query in queries:
         if options.vector_weight:
@@ -141,8 +196,7 @@ async def rank_chunks(
             matches = await keyword_search(session, scope, query.terms)
             scores.add(matches, options.keyword_weight)
             scores.with_keywords.update(chunk_id for chunk_id, _ in matches)
-    max_score = (options.vector_weight + options.keyword_weight) * len(queries)
-    return scores.best(options, max_score or 1.0)
+    return scores
 
 
 async def vector_search(
@@ -222,7 +276,10 @@ async def keyword_search(
 
 
 async def _load_passages(
-    session: AsyncSession, scope: SearchScope, best: Sequence[tuple[UUID, float]]
+    session: AsyncSession,
+    scope: SearchScope,
+    best: Sequence[tuple[UUID, float]],
+    linked: Mapping[UUID, LinkedFile],
 ) -> list[Passage]:
     """Return the passages of ranked chunks; chunks deleted meanwhile are omitted."""
     query = (
@@ -249,6 +306,7 @@ async def _load_passages(
                     file.attributes,
                     chunk.text,
                     round(min(score, 1.0), 4),
+                    linked[file.file_id].path if file.file_id in linked else (),
                 )
             )
     return passages

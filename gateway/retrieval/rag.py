@@ -264,7 +264,12 @@ def _vector_store_query(
     )
     attribute_filter = None if retrieval.filter is None else dict(retrieval.filter)
     return VectorStoreQuery(
-        retrieval.store_ids, [retrieval.query], options, parse_filter(attribute_filter), tags
+        retrieval.store_ids,
+        [retrieval.query],
+        options,
+        parse_filter(attribute_filter),
+        tags,
+        uses_plant_graph=retrieval.uses_plant_graph,
     )
 
 
@@ -276,4 +281,5 @@ def _citation_source(passage: Passage) -> RetrievedPassage:
         score=passage.score,
         attributes=passage.attributes,
         text=passage.text,
+        path=passage.path,
     )

@@ -7,9 +7,11 @@ A query that exceeds the embedding model's context is reduced to its beginning a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from gateway.call.values import ParsedRequest, Principal
 from gateway.inference.internal.calls import InternalCallExecutor
+from gateway.plant.questions.linked_files import LinkedFile, LinkedFiles
 from gateway.retrieval import hybrid_search, vector_stores
 from gateway.retrieval.embedder import Embedder, EmbeddingInput, Vector, embedding_request
 from gateway.retrieval.hybrid_search import Passage, SearchOptions, SearchQuery, SearchScope
@@ -35,6 +37,7 @@ class VectorStoreQuery:
     """The queries of a search, and the stores that are searched.
 
     `handbook_model` also embeds the queries, to search the handbook; None if it is not searched.
+    With `uses_plant_graph`, files that the plant graph links to the queries are ranked higher.
     """
 
     store_ids: Sequence[str]
@@ -43,6 +46,7 @@ class VectorStoreQuery:
     filter: Filter | None = None
     tags: Mapping[str, str] | None = None
     handbook_model: Model | None = None
+    uses_plant_graph: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,14 @@ class VectorStoreSearcher:
         database: Database,
         clock: Clock,
         embedder: Embedder,
+        linked_files: LinkedFiles,
     ) -> None:
         self._catalog = catalog
         self._availability = availability
         self._database = database
         self._clock = clock
         self._embedder = embedder
+        self._linked_files = linked_files
 
     async def embedding_requests(
         self, principal: Principal, query: VectorStoreQuery
@@ -103,6 +109,9 @@ class VectorStoreSearcher:
         and the errors of a call.
         """
         passages: list[Passage] = []
+        linked: Mapping[UUID, LinkedFile] = {}
+        if query.uses_plant_graph and query.store_ids:
+            linked = await self._linked_files.find(principal.account_id, query.queries)
         vectors_by_model: dict[str, Sequence[Vector]] = {}
         for model, stores in await self._group_stores_by_model(principal, query):
             texts = _embedding_input(query, model, stores)
@@ -118,7 +127,7 @@ class VectorStoreSearcher:
             scope = SearchScope(principal.account_id, store_ids, query.filter)
             async with self._database.transaction() as session:
                 passages += await hybrid_search.search_passages(
-                    session, scope, search_queries, query.options
+                    session, scope, search_queries, query.options, linked
                 )
         passages.sort(key=lambda passage: -passage.score)
         return FoundPassages(passages[: query.options.limit], vectors_by_model)

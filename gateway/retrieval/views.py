@@ -101,6 +101,7 @@ def passage_json(passage: Passage) -> dict[str, Any]:
         "filename": passage.filename,
         "score": passage.score,
         "attributes": dict(passage.attributes),
+        **({"plant_path": list(passage.path)} if passage.path else {}),
     }
 
 

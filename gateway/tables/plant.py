@@ -27,6 +27,7 @@ ENTITY_KINDS = (
     "remedy",
     "document",
     "work_order",
+    "fmea_item",
 )
 NODE_KINDS = ("asset", "point", *ENTITY_KINDS)
 SOURCES = ("manual", "csv", "excel", "brick", "aas", "nodeset", "model")
@@ -124,7 +125,8 @@ class PlantPoint(SQLModel, table=True):
 class PlantPointMapping(SQLModel, table=True):
     """One entry in the mapping history of a point: concept, unit and asset during a period.
 
-    `actor` is the person, key or model version that made the entry.
+    `actor` is the person, key or model version that made the entry. `proposal` has what a model
+    proposed beside the concept: score, unit and asset with their probabilities.
     """
 
     __tablename__ = "plant_point_mapping"
@@ -132,6 +134,12 @@ class PlantPointMapping(SQLModel, table=True):
         _one_of("mapping_status", MAPPING_STATUSES),
         CheckConstraint("valid_to is null or valid_to >= valid_from", name="valid_period"),
         Index("ix_plant_point_mapping_point_id", "point_id", "valid_from"),
+        Index(
+            "ix_plant_point_mapping_confirmed",
+            "account_id",
+            "valid_from",
+            postgresql_where=text("mapping_status = 'confirmed'"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -146,6 +154,7 @@ class PlantPointMapping(SQLModel, table=True):
     actor: str = Field(sa_column=Column(Text, nullable=False))
     valid_from: datetime = Field(sa_column=moment())
     valid_to: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    proposal: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
 
 
 class PlantEntity(SQLModel, table=True):

@@ -13,7 +13,7 @@ from gateway.wire import body as bodies
 from gateway.wire import nested
 from gateway.wire.file_search.request import parse_file_search, parse_retrieval
 from gateway.wire.generation import build_generation_request, output_bounds, require_stream
-from gateway.wire.hosted_tools import extract_specialist_tool
+from gateway.wire.hosted_tools import extract_hosted_tools
 from gateway.wire.parameters import CHAT_PARAMETERS, select_upstream_fields
 from gateway.wire.parts import require_inline
 from gateway.wire.reasoning import parse_effort, reasoning_fields
@@ -70,7 +70,7 @@ def build_chat_request(
     """
     # A fallback model builds the request again, so the fields are copied before they are changed.
     request, values = parsed.request, dict(parsed.values)
-    hosted_tools = extract_specialist_tool(values) if "tools" in values else None
+    hosted_tools = extract_hosted_tools(values) if "tools" in values else None
     if hosted_tools is not None:
         return _with_hosted_tools(request, resolved, path, values, hosted_tools)
     retrieval = parse_retrieval(values, question_text(request), resolved.model)
@@ -96,7 +96,7 @@ def _with_hosted_tools(
     question = question_text(request)
     if not question.strip():
         raise ParameterInvalid(
-            "A specialist needs text in the last user message.", param="messages"
+            "A hosted tool needs text in the last user message.", param="messages"
         )
     values |= reasoning_fields(
         resolved.model, requested_effort(request), requested_max_tokens(request)

@@ -34,7 +34,7 @@ _PART_KEYS = frozenset({"type", *PART_FIELDS})
 _MAX_BYTES = {"response_format": 64 << 10, "tools": 256 << 10}
 
 # Tools that the gateway executes; their own modules validate them.
-_HOSTED = frozenset({FILE_SEARCH, "specialist"})
+_HOSTED = frozenset({FILE_SEARCH, "specialist", "plant_graph"})
 
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -132,13 +132,17 @@ class RankingOptions(msgspec.Struct):
 
 
 class SearchRequest(msgspec.Struct):
-    """`POST /v1/vector_stores/{id}/search`."""
+    """`POST /v1/vector_stores/{id}/search`.
+
+    With `plant_graph`, files that the plant graph links to the query are ranked higher.
+    """
 
     query: str | Annotated[list[str], Meta(min_length=1, max_length=_MAX_QUERIES)]
     max_num_results: ResultCount = 10
     filters: dict[str, Any] | None = None
     ranking_options: RankingOptions | None = None
     rewrite_query: bool | None = None
+    plant_graph: bool = True
 
 
 BODIES: Mapping[str, type[msgspec.Struct]] = {

@@ -154,6 +154,7 @@ class VectorStoreRoutes(Controller):
             SearchOptions.of(search_request.max_num_results, search_request.ranking_options),
             parse_filter(search_request.filters),
             parse_tags({TAGS_HEADER: tags.encode("latin-1")}) if tags else None,
+            uses_plant_graph=search_request.plant_graph,
         )
         return search_results_json(queries, await searcher.search(principal, query))
 

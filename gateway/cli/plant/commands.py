@@ -8,6 +8,10 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
+from gateway.cli.plant.alignment import plant_alignment, plant_compare, plant_queue
+from gateway.cli.plant.events import plant_event_queries, plant_event_subscriptions
+from gateway.cli.plant.graph import plant_ask, plant_graph, plant_sparql
+from gateway.cli.plant.predictions import plant_inputs, plant_predict, plant_verdicts
 from gateway.cli.plant.readings import readings_app
 from gateway.cli.plant.trace import plant_trace
 from gateway.cli.results import Record, Report, Table
@@ -29,6 +33,17 @@ from infra.settings import Settings
 
 plant_app = typer.Typer(no_args_is_help=True)
 plant_app.command("trace")(plant_trace)
+plant_app.command("alignment")(plant_alignment)
+plant_app.command("queue")(plant_queue)
+plant_app.command("compare")(plant_compare)
+plant_app.command("predict")(plant_predict)
+plant_app.command("verdicts")(plant_verdicts)
+plant_app.command("inputs")(plant_inputs)
+plant_app.command("sparql")(plant_sparql)
+plant_app.command("ask")(plant_ask)
+plant_app.command("graph")(plant_graph)
+plant_app.command("event-queries")(plant_event_queries)
+plant_app.command("event-subscriptions")(plant_event_subscriptions)
 plant_app.add_typer(readings_app, name="readings", help="Show readings and set retention.")
 Account = Annotated[str, typer.Option("--account", help="Account ID (acct_…) or name.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many to list at most.")]

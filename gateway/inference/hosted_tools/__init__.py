@@ -3,6 +3,7 @@
 from gateway.inference.hosted_tools.finding import ReadQuestion, SpecialistTools
 from gateway.inference.hosted_tools.holding import HostedRequest
 from gateway.inference.hosted_tools.passages import PassageFinder
+from gateway.inference.hosted_tools.plant_graph import PlantGraphTool
 from gateway.inference.hosted_tools.runner import HostedToolRunner
 from gateway.inference.hosted_tools.sending import StepSender
 
@@ -10,6 +11,7 @@ __all__ = [
     "HostedRequest",
     "HostedToolRunner",
     "PassageFinder",
+    "PlantGraphTool",
     "ReadQuestion",
     "SpecialistTools",
     "StepSender",

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
+from gateway.call.asset_inputs import AssetVerdict
 from gateway.call.errors import (
     ParameterInvalid,
     render_error_event,
 )
 from gateway.call.failure import failed_result
-from gateway.call.hosted_tools import HostedTools
+from gateway.call.hosted_tools import MAX_SUBJECT, HostedTools
 from gateway.call.tags import VARIANT_TAG
 from gateway.call.values import CallResult, ParsedRequest
 from gateway.collaboration.conversation import MAX_RESULT_BYTES
@@ -29,6 +30,7 @@ from gateway.inference.hosted_tools.consulting import Consultant
 from gateway.inference.hosted_tools.finding import SpecialistTools
 from gateway.inference.hosted_tools.holding import Admit, HostedRequest, hold_steps
 from gateway.inference.hosted_tools.passages import PassageFinder, cite
+from gateway.inference.hosted_tools.plant_graph import GraphReply, PlantGraphTool
 from gateway.inference.hosted_tools.sending import HostedCall, StepSender
 from gateway.inference.hosted_tools.steps import ConversationSteps
 from gateway.inference.model_selection import selection_headers
@@ -57,11 +59,15 @@ _NOTHING = Quantities(input_tokens=0, output_tokens=0)
 
 @dataclass(frozen=True, slots=True)
 class HostedResult:
-    """The result of a chat with hosted tools, the decisions that it reports, and their context."""
+    """The result of a chat with hosted tools, the decisions that it reports, and their context.
+
+    `verdicts` are the decisions about an asset of the plant model.
+    """
 
     result: CallResult
     decisions: tuple[Decision, ...]
     context: RecordContext
+    verdicts: tuple[AssetVerdict, ...] = ()
 
 
 class HostedToolRunner:
@@ -70,6 +76,7 @@ class HostedToolRunner:
     def __init__(
         self,
         tools: SpecialistTools,
+        plant_graph: PlantGraphTool,
         passages: PassageFinder,
         sender: StepSender,
         call_metrics: CallMetrics,
@@ -78,6 +85,7 @@ class HostedToolRunner:
         write_timeout_s: float,
     ) -> None:
         self._tools = tools
+        self._plant_graph = plant_graph
         self._passages = passages
         self._sender = sender
         self._call_metrics = call_metrics
@@ -94,9 +102,16 @@ class HostedToolRunner:
         """
         request, client = asked.request, asked.client
         hosted = request.hosted_tools or HostedTools()
+        if hosted.plant_graph:
+            async with client.deadline(self._timeout_s):
+                reply = await self._plant_graph.answer(asked, hosted, admit)
+            if reply is not None:
+                return await self._deliver(asked, reply)
+            if not hosted.specialists:
+                return None
         async with client.deadline(self._timeout_s):
             read = await self._tools.read(asked.principal, request, hosted)
-            if not hosted.is_requested and not read.question.has_new_readings:
+            if not hosted.is_requested and not read.has_new_inputs:
                 return None
             if read.is_empty:
                 raise ParameterInvalid(
@@ -122,13 +137,43 @@ class HostedToolRunner:
                 searched=asked.request.retrieval,
             )
         )
+        asset = read.asset
+        only = None if asset is None else asset.linked.only
         context = RecordContext(
             asked.principal.account_id,
             asked.call.request_id,
-            hosted.subject,
+            hosted.subject or (None if only is None else only.code[:MAX_SUBJECT]),
             read.question.texts[-1],
         )
-        return HostedResult(result, decisions, context)
+        verdicts = () if asset is None else asset.verdicts(asked.principal, decisions)
+        return HostedResult(result, decisions, context, verdicts)
+
+    async def _deliver(self, asked: HostedRequest, reply: GraphReply) -> HostedResult:
+        """Return the result of a chat that the plant graph answered; sends a stream's events."""
+        client, request = asked.client, asked.request
+        name = (request.tags or {}).get(VARIANT_TAG, request.model.id)
+        currency = asked.principal.currency
+        head = AnswerHead(
+            asked.call.request_id, asked.call.started_at, name, currency, reply.tokens
+        )
+        self._call_metrics.record_hosted_answer(request.model.id, reply.outcome.origin.value)
+        context = RecordContext(
+            asked.principal.account_id, asked.call.request_id, None, reply.question
+        )
+        if not request.stream:
+            body = encode_answer(head, reply.outcome, None, reply.fields)
+            return HostedResult(_result(Settlement.COMPLETE, body, JSON_HEADERS), (), context)
+        events, usage_event = encode_stream(head, reply.outcome, None, reply.fields)
+        async with client.deadline(self._write_timeout_s):
+            await client.start(200, EVENT_STREAM)
+            await client.write(events)
+        result = replace(
+            _result(Settlement.COMPLETE, DONE, EVENT_STREAM),
+            stream_started=True,
+            first_chunk_monotonic=self._clock.monotonic(),
+            usage_event=usage_event if _wants_usage(request) else None,
+        )
+        return HostedResult(result, (), context)
 
     async def _run(self, hosted: HostedCall) -> tuple[CallResult, tuple[Decision, ...]]:
         """Run the steps and return the result of the client's call, with the decisions."""
@@ -169,8 +214,10 @@ class HostedToolRunner:
         )
         max_calls = min(hosted.hosted.max_calls, hosted.linked.held_count(is_text=False))
         passages = () if citations is None else tuple(citations.texts)
+        question, asset = hosted.read.question, hosted.read.asset
+        readings = () if asset is None else tuple(asset.notes(question.language))
         conversation = Conversation(
-            hosted.read.question, steps, max_calls, functions, passages, hosted.read.helpers
+            question, steps, max_calls, functions, passages, hosted.read.helpers, readings
         )
         outcome = await conversation.run()
         self._call_metrics.record_hosted_answer(hosted.request.model.id, outcome.origin.value)
@@ -180,9 +227,11 @@ class HostedToolRunner:
         for consulted in outcome.consulted:
             self._call_metrics.record_consultation(consulted.helper.kind.value, consulted.error)
         head = self._head(hosted, steps)
-        if steps.citations is None:
-            return outcome, head, None
-        outcome, cited = await cite(steps.citations, head, outcome)
+        cited: CitedAnswer | None = None
+        if steps.citations is not None:
+            outcome, cited = await cite(steps.citations, head, outcome)
+        if asset is not None:
+            outcome = asset.with_note(outcome, question.language)
         return outcome, head, cited
 
     def _head(self, hosted: HostedCall, steps: ConversationSteps) -> AnswerHead:
@@ -195,6 +244,7 @@ class HostedToolRunner:
             model=name,
             currency=hosted.admitted.principal.currency,
             tokens=steps.tokens,
+            asset=None if hosted.read.asset is None else hosted.read.asset.to_json(),
         )
 
 

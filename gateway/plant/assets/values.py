@@ -61,6 +61,7 @@ class EntityKind(StrEnum):
     REMEDY = "remedy"
     DOCUMENT = "document"
     WORK_ORDER = "work_order"
+    FMEA_ITEM = "fmea_item"
 
 
 class NodeKind(StrEnum):
@@ -76,6 +77,7 @@ class NodeKind(StrEnum):
     REMEDY = "remedy"
     DOCUMENT = "document"
     WORK_ORDER = "work_order"
+    FMEA_ITEM = "fmea_item"
 
 
 class Source(StrEnum):

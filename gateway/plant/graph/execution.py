@@ -49,6 +49,11 @@ def load_graph(triples: bytes) -> pyoxigraph.Store:
     return store
 
 
+def add_triples(store: pyoxigraph.Store, triples: bytes) -> None:
+    """Add N-Triples to a graph; those that it has change nothing."""
+    store.load(triples, RdfFormat.N_TRIPLES)
+
+
 def execute_query(
     store: pyoxigraph.Store, text: str, formats: Sequence[ResultFormat], max_result_bytes: int
 ) -> WorkerReply:

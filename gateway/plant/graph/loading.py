@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
 from uuid import UUID
 
 from sqlalchemy import func
@@ -10,13 +12,23 @@ from sqlmodel import col, select
 
 from gateway.plant.assets.index import PlantIndex
 from gateway.plant.assets.values import Node, PlantModel
+from gateway.plant.graph.activity import Activity, read_activity, read_documents
 from gateway.plant.graph.errors import GraphTooLarge
+from gateway.plant.graph.records import LinkedDocument, document_triples
 from gateway.plant.graph.triples import Statement, model_triples, statement_triples
 from gateway.plant.store.loading import load_index
 from gateway.tables import PlantAsset, PlantEntity, PlantPoint, PlantRelation
 
 # Triples of an asset, point, entity or relation, at most about this many (measured: 8 to 12).
 _TRIPLES_PER_ROW = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a graph has beside the plant model."""
+
+    activity: Activity
+    documents: list[LinkedDocument]
 
 
 async def read_triples(session: AsyncSession, account_id: UUID, max_triples: int) -> bytes:
@@ -27,12 +39,22 @@ async def read_triples(session: AsyncSession, account_id: UUID, max_triples: int
     model = PlantModel(
         tuple(index.assets.values()), tuple(index.points.values()), tuple(index.entities.values())
     )
-    return await asyncio.to_thread(_encode, model, statements)
+    recorded = Recorded(
+        await read_activity(session, account_id), await read_documents(session, account_id, index)
+    )
+    return await asyncio.to_thread(_encode, model, statements, recorded)
 
 
-def _encode(model: PlantModel, statements: list[Statement]) -> bytes:
-    """Return nodes and relations as N-Triples."""
-    return "".join([*model_triples(model), *statement_triples(statements)]).encode()
+def _encode(model: PlantModel, statements: list[Statement], recorded: Recorded) -> bytes:
+    """Return nodes, relations, verdicts, decisions and documents as N-Triples."""
+    documents = chain.from_iterable(document_triples(one) for one in recorded.documents)
+    lines = chain(
+        model_triples(model),
+        statement_triples(statements),
+        recorded.activity.triples(),
+        documents,
+    )
+    return "".join(lines).encode()
 
 
 def _nodes_by_id(index: PlantIndex) -> Mapping[UUID, Node]:

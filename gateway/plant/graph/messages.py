@@ -29,6 +29,13 @@ class LoadRequest(msgspec.Struct, tag="load"):
     max_memory_bytes: int
 
 
+class AddRequest(msgspec.Struct, tag="add"):
+    """Add these triples to the graph, and bound again what queries add to its memory."""
+
+    triples: bytes
+    max_memory_bytes: int
+
+
 class QueryRequest(msgspec.Struct, tag="query"):
     """Execute a query; `formats` are the result formats that the caller accepts, best first."""
 

@@ -86,44 +86,44 @@ def statement_triples(statements: Iterable[Statement]) -> Iterator[str]:
         if statement.valid_to is None:
             yield f"{subject} {predicate} {target} .\n"
         node = f"<{NODE}relation:{statement.id.hex}>"
-        yield _triple(node, f"{RDF}type", f"<{PLANT}Relation>")
-        yield _triple(node, f"{PLANT}subject", subject)
-        yield _triple(node, f"{PLANT}predicate", predicate)
-        yield _triple(node, f"{PLANT}object", target)
-        yield _triple(node, f"{PLANT}confidence", _typed(repr(statement.confidence), "double"))
-        yield _triple(node, f"{PLANT}source", _text(statement.source))
-        yield _triple(node, f"{PLANT}validFrom", _moment(statement.valid_from))
+        yield triple(node, f"{RDF}type", f"<{PLANT}Relation>")
+        yield triple(node, f"{PLANT}subject", subject)
+        yield triple(node, f"{PLANT}predicate", predicate)
+        yield triple(node, f"{PLANT}object", target)
+        yield triple(node, f"{PLANT}confidence", _typed(repr(statement.confidence), "double"))
+        yield triple(node, f"{PLANT}source", text_literal(statement.source))
+        yield triple(node, f"{PLANT}validFrom", moment_literal(statement.valid_from))
         if statement.valid_to is not None:
-            yield _triple(node, f"{PLANT}validTo", _moment(statement.valid_to))
+            yield triple(node, f"{PLANT}validTo", moment_literal(statement.valid_to))
 
 
 def _asset_triples(asset: Asset) -> Iterator[str]:
     node = _node(NodeKind.ASSET, asset.code)
     yield from _node_triples(node, NodeKind.ASSET, asset.code, asset.name)
-    yield _triple(node, f"{PLANT}level", _text(asset.level.value))
+    yield triple(node, f"{PLANT}level", text_literal(asset.level.value))
     if asset.parent is not None:
         parent = _node(NodeKind.ASSET, asset.parent)
-        yield _triple(node, f"{PLANT}partOf", parent)
-        yield _triple(parent, f"{PLANT}hasPart", node)
+        yield triple(node, f"{PLANT}partOf", parent)
+        yield triple(parent, f"{PLANT}hasPart", node)
     if asset.global_id is not None:
-        yield _triple(node, f"{PLANT}globalId", _text(asset.global_id))
+        yield triple(node, f"{PLANT}globalId", text_literal(asset.global_id))
     for scheme, identifier in asset.types.items():
-        yield _triple(node, f"{PLANT}assetType", _class_term(scheme, identifier))
+        yield triple(node, f"{PLANT}assetType", _class_term(scheme, identifier))
     yield from _property_triples(node, asset.properties)
 
 
 def _point_triples(point: Point) -> Iterator[str]:
     node = _node(NodeKind.POINT, point.tag)
     yield from _node_triples(node, NodeKind.POINT, point.tag, point.name)
-    yield _triple(node, f"{PLANT}dataType", _text(point.data_type.value))
+    yield triple(node, f"{PLANT}dataType", text_literal(point.data_type.value))
     if point.asset is not None:
         asset = _node(NodeKind.ASSET, point.asset)
-        yield _triple(node, f"{PLANT}pointOf", asset)
-        yield _triple(asset, f"{PLANT}hasPoint", node)
+        yield triple(node, f"{PLANT}pointOf", asset)
+        yield triple(asset, f"{PLANT}hasPoint", node)
     if point.unit:
-        yield _triple(node, f"{PLANT}unit", _text(point.unit))
+        yield triple(node, f"{PLANT}unit", text_literal(point.unit))
     if point.concept is not None:
-        yield _triple(node, f"{PLANT}concept", _class_term(point.concept.scheme, point.concept.id))
+        yield triple(node, f"{PLANT}concept", _class_term(point.concept.scheme, point.concept.id))
 
 
 def _entity_triples(entity: Entity) -> Iterator[str]:
@@ -134,18 +134,20 @@ def _entity_triples(entity: Entity) -> Iterator[str]:
 
 
 def _node_triples(node: str, kind: NodeKind, code: str, name: str) -> Iterator[str]:
-    yield _triple(node, f"{RDF}type", f"<{class_iri(kind)}>")
-    yield _triple(node, f"{PLANT}code", _text(code))
-    yield _triple(node, f"{RDFS}label", _text(name or code))
+    yield triple(node, f"{RDF}type", f"<{class_iri(kind)}>")
+    yield triple(node, f"{PLANT}code", text_literal(code))
+    yield triple(node, f"{RDFS}label", text_literal(name or code))
 
 
 def _property_triples(node: str, properties: Mapping[str, Property]) -> Iterator[str]:
     """Yield a property as `plant:<name>` with a typed value, so that queries can compare it."""
     for name, value in properties.items():
-        yield _triple(node, predicate_iri(name), _literal(value.value))
+        yield triple(node, predicate_iri(name), literal(value.value))
+        if value.unit:
+            yield triple(node, predicate_iri(f"{name}_unit"), text_literal(value.unit))
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Return a value as a literal: integer, decimal, double, date, instant, else a string.
 
     Numbers keep their digits as written; texts with leading zeros, such as serial numbers, are
@@ -154,7 +156,7 @@ def _literal(text: str) -> str:
     for pattern, datatype in _DATATYPES:
         if pattern.fullmatch(text):
             return _typed(text, datatype)
-    return _text(text)
+    return text_literal(text)
 
 
 def _class_term(scheme: str, identifier: str) -> str:
@@ -162,20 +164,27 @@ def _class_term(scheme: str, identifier: str) -> str:
 
     Percent-encoded: IRDIs of ECLASS contain `#`, which would start a fragment.
     """
+    return f"<{class_iri_of(scheme, identifier)}>"
+
+
+def class_iri_of(scheme: str, identifier: str) -> str:
+    """Return the IRI of a class id of a scheme."""
     if scheme == "brick":
-        return f"<{BRICK}{quote(identifier, safe='')}>"
-    return f"<{PLANT}{quote(scheme, safe='')}:{quote(identifier, safe='')}>"
+        return f"{BRICK}{quote(identifier, safe='')}"
+    return f"{PLANT}{quote(scheme, safe='')}:{quote(identifier, safe='')}"
 
 
 def _node(kind: NodeKind, code: str) -> str:
     return f"<{node_iri(Node(kind, code))}>"
 
 
-def _triple(subject: str, predicate: str, target: str) -> str:
+def triple(subject: str, predicate: str, target: str) -> str:
+    """Return a line of N-Triples; subject and target are terms, the predicate is an IRI."""
     return f"{subject} <{predicate}> {target} .\n"
 
 
-def _text(text: str) -> str:
+def text_literal(text: str) -> str:
+    """Return a text as a string literal."""
     return f'"{text.translate(_ESCAPES)}"'
 
 
@@ -183,5 +192,6 @@ def _typed(text: str, datatype: str) -> str:
     return f'"{text}"^^<{XSD}{datatype}>'
 
 
-def _moment(moment: datetime) -> str:
+def moment_literal(moment: datetime) -> str:
+    """Return an instant as a literal `xsd:dateTime`."""
     return _typed(moment.isoformat(), "dateTime")

@@ -13,8 +13,15 @@ from typing import BinaryIO
 import msgspec
 import pyoxigraph
 
-from gateway.plant.graph.execution import execute_query, load_graph
-from gateway.plant.graph.messages import LENGTH, LoadRequest, QueryRequest, WorkerReply, frame
+from gateway.plant.graph.execution import add_triples, execute_query, load_graph
+from gateway.plant.graph.messages import (
+    LENGTH,
+    AddRequest,
+    LoadRequest,
+    QueryRequest,
+    WorkerReply,
+    frame,
+)
 from infra.errors import AppError
 from infra.processes import exit_with_parent
 
@@ -33,16 +40,19 @@ def main() -> None:
 
 def serve(requests: BinaryIO, replies: BinaryIO, memory: io.FileIO) -> None:
     """Answer framed requests until their stream ends. `memory` is the open `/proc/self/statm`."""
-    decoder = msgspec.msgpack.Decoder(LoadRequest | QueryRequest)
+    decoder = msgspec.msgpack.Decoder(LoadRequest | AddRequest | QueryRequest)
     store = pyoxigraph.Store()
     while length := requests.read(LENGTH.size):
         request = decoder.decode(requests.read(LENGTH.unpack(length)[0]))
-        if isinstance(request, LoadRequest):
-            store = load_graph(request.triples)
+        if isinstance(request, QueryRequest):
+            reply = _reply(store, request)
+        else:
+            if isinstance(request, LoadRequest):
+                store = load_graph(request.triples)
+            else:
+                add_triples(store, request.triples)
             _limit_memory(memory, request.max_memory_bytes)
             reply = WorkerReply(triples=len(store))
-        else:
-            reply = _reply(store, request)
         replies.write(frame(reply))
         replies.flush()
 

@@ -11,6 +11,7 @@ import msgspec
 from gateway.plant.graph.errors import GraphTooLarge, QueryInvalid, QueryLimitExceeded
 from gateway.plant.graph.messages import (
     LENGTH,
+    AddRequest,
     LoadRequest,
     QueryRequest,
     ResultFormat,
@@ -56,6 +57,15 @@ class WorkerProcess:
         reply = await self._exchange(request, self._limits.load_timeout_s)
         if reply is None:
             raise GraphTooLarge("The plant model could not be loaded in time.")
+        return reply.triples
+
+    async def add(self, triples: bytes) -> int:
+        """Add N-Triples to the graph. Returns the number of triples. Raises GraphTooLarge."""
+        request = AddRequest(triples, self._limits.max_query_memory_bytes)
+        async with self._turn:
+            reply = await self._exchange(request, self._limits.load_timeout_s)
+        if reply is None:
+            raise GraphTooLarge("The plant model could not be updated in time.")
         return reply.triples
 
     async def query(self, text: str, formats: Sequence[ResultFormat]) -> WorkerReply:

@@ -32,6 +32,7 @@ from gateway.plant.imports.exporting import ExportFormat, render_export
 from gateway.plant.imports.previews import (
     APPLIED,
     LIFETIME,
+    NOTE_SENTENCES,
     PREVIEWED,
     delete_old_previews,
     find_import,
@@ -108,7 +109,7 @@ class PlantImporter:
                 status=PREVIEWED,
                 mode=options.mode.value,
                 source=read.source.value,
-                file_name=_printable(file.name),
+                file_name=printable(file.name),
                 revision=index.revision,
                 content=read.content,
                 summary=read.summary,
@@ -119,6 +120,16 @@ class PlantImporter:
                 await delete_old_previews(session, account_id, row.created_at)
                 session.add(row)
         return row
+
+    async def read_model(self, file: PlantFile) -> PlantModel:
+        """Return the model of a file that is not imported; unknown units are left out.
+
+        Raises PlantModelInvalid, ImportBusy.
+        """
+        if len(file.content) > self.limits.file_bytes:
+            raise PlantModelInvalid(_too_large(self.limits.file_bytes), "file")
+        async with self._turn():
+            return await asyncio.to_thread(self._read_alone, file)
 
     async def confirm(self, account_id: UUID, actor: Actor, import_id: str) -> PlantImport:
         """Apply a preview and return it; an applied one is returned as it is.
@@ -167,6 +178,8 @@ class PlantImporter:
         """Read, check and plan a file. Raises PlantModelInvalid with all problems."""
         problems = Problems()
         content = read_plant_file(file, index, self.limits, problems)
+        if content.only_adds and options.mode is ImportMode.REPLACE:
+            problems.add(_only_adds())
         checks = Checks(
             _kept(index, options.mode), self.limits, content.lines, options.omit_unknown_units
         )
@@ -181,8 +194,19 @@ class PlantImporter:
             **plan_json(plan),
             "unknown_columns": list(content.unknown_columns),
             "notes": [str(note) for note in problems.notes],
+            NOTE_SENTENCES: [note.as_json() for note in problems.notes],
         }
         return _Read(model, content.source, plan, summary, pack_model(model))
+
+    def _read_alone(self, file: PlantFile) -> PlantModel:
+        """Read and check a file by itself. Raises PlantModelInvalid with all problems."""
+        problems, nothing = Problems(), PlantIndex()
+        content = read_plant_file(file, nothing, self.limits, problems)
+        checks = Checks(nothing, self.limits, content.lines, omit_unknown_units=True)
+        model = check_model(content.model, checks, problems)
+        if problems.count:
+            raise PlantModelInvalid(problems, "file")
+        return model
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -236,16 +260,24 @@ def _check_totals(
                 name=name,
                 most=most,
             )
-            fix = "Retire some, or ask the operator for a higher limit."
+            fix = sentence("Retire some, or ask the operator for a higher limit.")
             problems.add(Problem("plant_limit_reached", message, fix, field=name))
 
 
 def _too_large(most: int) -> Problems:
     """Return the problem of a file that is too large."""
     message = sentence("The file has more than {most} bytes.", most=most)
-    return single_problem("file_too_large", message, "Import it in parts.", "file")
+    return single_problem("file_too_large", message, sentence("Import it in parts."), "file")
 
 
-def _printable(name: str) -> str:
+def _only_adds() -> Problem:
+    """Return the problem of a file without assets that would replace all assets."""
+    message = sentence("Work orders and FMEA tables add to the plant; they cannot replace it.")
+    return Problem(
+        "mode_not_allowed", message, sentence("Import the file with `merge`."), field="mode"
+    )
+
+
+def printable(name: str) -> str:
     """Return the name of a file without characters that cannot be displayed."""
     return "".join(one for one in name if one.isprintable())[:MAX_NAME]

@@ -8,7 +8,9 @@ from gateway.plant.assets.index import PlantIndex
 from gateway.plant.assets.json_model import decode_model
 from gateway.plant.assets.limits import PlantLimits
 from gateway.plant.assets.values import NodeKind, PlantModel, Source
+from gateway.plant.formats.compression import unpacked
 from gateway.plant.formats.results import FormatInvalid, ImportedModel
+from gateway.plant.maintenance.reading import find_header, read_maintenance
 from gateway.plant.tag_lists.reading import read_tag_list
 from infra.lazy_import import LazyModule
 from models.problems import Problem, Problems
@@ -36,12 +38,16 @@ class PlantFile:
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """The model of a file and its format, the lines of nodes, and the columns not read."""
+    """The model of a file and its format, the lines of nodes, and the columns not read.
+
+    `only_adds` is set for files that never have the whole plant, such as lists of work orders.
+    """
 
     model: PlantModel
     source: Source
     lines: Mapping[tuple[NodeKind, str], int] = field(default_factory=dict)
     unknown_columns: tuple[str, ...] = ()
+    only_adds: bool = False
 
 
 _Reader = Callable[[bytes], ImportedModel]
@@ -55,13 +61,20 @@ _SHOWN_SUBJECTS = 5
 def read_plant_file(
     file: PlantFile, existing: PlantIndex, limits: PlantLimits, problems: Problems
 ) -> FileContent:
-    """Return the content of a file, whose format is found by its first bytes.
+    """Return the content of a file, whose format is found by its first bytes, also in gzip.
 
     Adds the problems of the file to `problems`.
     """
+    try:
+        file = PlantFile(file.name.removesuffix(".gz"), unpacked(file.content))
+    except FormatInvalid as error:
+        problems.add(Problem("file_invalid", str(error), sentence("Choose another file.")))
+        return FileContent(PlantModel(), Source.CSV)
     content = file.content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not content:
-        problems.add(Problem("empty_file", sentence("The file is empty."), "Choose another file."))
+        problems.add(
+            Problem("empty_file", sentence("The file is empty."), sentence("Choose another file."))
+        )
         return FileContent(PlantModel(), Source.CSV)
     exchange = _exchange_format(file, content)
     if exchange is not None:
@@ -69,6 +82,10 @@ def read_plant_file(
     if content[:1] == b"{":
         return FileContent(decode_model(file.content, problems), Source.MANUAL)
     source = Source.EXCEL if is_workbook(file.content) else Source.CSV
+    header = find_header(file.content)
+    if header is not None:
+        table = read_maintenance(file.content, header, existing, limits, problems)
+        return FileContent(table.model, source, table.lines, table.unknown_columns, only_adds=True)
     read = read_tag_list(file.content, existing, limits, problems)
     return FileContent(read.model, source, read.lines, read.unknown_columns)
 
@@ -97,7 +114,7 @@ def _read_exchange_format(
     try:
         found = read(file.content)
     except FormatInvalid as error:
-        problems.add(Problem("file_invalid", str(error), sentence("Choose another file.")))
+        problems.add(Problem("file_invalid", error.args[0], sentence("Choose another file.")))
         return FileContent(PlantModel(), source)
     for note in found.notes:
         subjects = ", ".join(note.subjects[:_SHOWN_SUBJECTS])

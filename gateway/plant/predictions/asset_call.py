@@ -1,36 +1,41 @@
 """One call that names an asset: its answer reports the inputs, and its verdict is stored."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-import structlog
 
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientExchange
+from gateway.call.asset_inputs import AssetVerdict
 from gateway.call.values import CallResult, ParsedRequest
 from gateway.plant.assets.ids import ASSET
-from gateway.plant.predictions.verdicts import Verdict, store_verdict
+from gateway.plant.predictions.decision_body import predictions_of
 from infra import ids
-from infra.clock import Clock
-from infra.database.database import Database
-from infra.errors import AppError
+from models.findings import read_finding
+from models.findings.summary import summarize
+from models.signature import Signature
+
+StoreVerdicts = Callable[[Sequence[AssetVerdict]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class AssetReport:
-    """The asset of a call and the inputs that were found."""
+    """The asset of a call and the inputs that were found; `values` are in the model's units."""
 
     account_id: UUID
     asset_id: UUID
     code: str
     request_id: UUID
     model: str
+    version: str
     at: datetime
-    inputs: list[dict[str, Any]]
+    inputs: tuple[Mapping[str, Any], ...]
+    signature: Signature
+    values: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Return what the response says of the asset."""
@@ -41,20 +46,27 @@ class AssetReport:
             "inputs": self.inputs,
         }
 
+    def summarize(self, prediction: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what a prediction says in one line; empty for a model that declares no outputs."""
+        signature = self.signature
+        if not signature.outputs:
+            return {}
+        finding = read_finding(signature.inputs, signature.outputs, self.values, prediction)
+        return summarize(finding)
+
 
 class AssetCall:
-    """A call whose row of inputs was filled from readings (gateway/inference/translation.py)."""
+    """A call whose body was filled from readings (gateway/inference/translation.py)."""
 
-    def __init__(self, body: bytes, report: AssetReport, database: Database, clock: Clock) -> None:
+    def __init__(self, body: bytes, report: AssetReport, store: StoreVerdicts) -> None:
         self._body = body
         self._report = report
-        self._database = database
-        self._clock = clock
-        self._prediction: dict[str, Any] | None = None
+        self._store = store
+        self._prediction: Mapping[str, Any] | None = None
 
     @property
     def chat_body(self) -> bytes:
-        """Return the body with a row."""
+        """Return the body with a row, or with the readings as a JSON object."""
         return self._body
 
     async def defer(self, request: ParsedRequest, client: ClientExchange) -> CallResult | None:
@@ -74,8 +86,8 @@ class AssetCall:
         if result.status != 200:
             return result
         answer = msgspec.json.decode(result.tail)
-        predictions = answer.get("predictions") or [None]
-        self._prediction = predictions[0]
+        predictions = answer.get("predictions") or predictions_of(answer)
+        self._prediction = next(iter(predictions), None)
         answer["asset"] = self._report.to_json()
         return replace(result, tail=msgspec.json.encode(answer))
 
@@ -84,26 +96,19 @@ class AssetCall:
         return tail
 
     async def ended(self, result: CallResult) -> None:
-        """Store the verdict of an answer that is billed.
-
-        The answer is durable already: a database that fails now costs the verdict only, which is
-        logged.
-        """
+        """Store the verdict of an answer that is billed."""
         if result.settlement is not Settlement.COMPLETE or self._prediction is None:
             return
         report = self._report
-        verdict = Verdict(
+        verdict = AssetVerdict(
             account_id=report.account_id,
             asset_id=report.asset_id,
             request_id=report.request_id,
             model=report.model,
+            version=report.version,
             at=report.at,
-            created_at=self._clock.now(),
             prediction=self._prediction,
             inputs=report.inputs,
+            finding=report.summarize(self._prediction),
         )
-        try:
-            async with self._database.transaction() as session:
-                await store_verdict(session, verdict)
-        except AppError as error:
-            structlog.get_logger().warning("a verdict was not stored", reason=error.code)
+        await self._store([verdict])

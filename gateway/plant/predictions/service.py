@@ -1,187 +1,239 @@
-"""Predictions by asset: from the asset in a request to a row of inputs, and a stored verdict.
+"""Predictions by asset: find the asset, read the inputs of its model, and store the verdict.
 
-find the asset -> its points -> select inputs -> read readings -> fill -> call -> verdict
+body -> asset and model -> inputs from readings -> body with a row, or with a JSON object
+texts of a chat -> the asset that they name -> inputs of a specialist, in its units
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from uuid import UUID
 
+import structlog
+from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.access.key_permissions import KeyPermission, may_use, require_permission
+from gateway.call.asset_inputs import (
+    AssetReadings,
+    AssetVerdict,
+    LinkedAssets,
+    NamedAsset,
+)
 from gateway.call.errors import UpstreamUnreachable
 from gateway.call.values import Call, Operation, Principal, ResolvedModel
+from gateway.plant.assets.errors import PlantNodeNotFound
 from gateway.plant.predictions.asset_call import AssetCall, AssetReport
 from gateway.plant.predictions.body import (
+    AssetOptions,
     body_with_row,
     input_json,
     parse_asset_request,
 )
-from gateway.plant.predictions.filling import (
-    SeriesShape,
-    fill_inputs,
-    series_fields,
-    series_step_s,
-    series_steps,
+from gateway.plant.predictions.conversion import readings_of
+from gateway.plant.predictions.decision_body import (
+    asked_specialist,
+    body_with_readings,
+    parse_asset_decision,
 )
-from gateway.plant.predictions.points import (
-    read_candidates,
-    read_newest_readings,
-    read_usable_readings,
-)
-from gateway.plant.predictions.selection import select_inputs
-from gateway.plant.predictions.values import (
-    AssetRequest,
-    FilledInput,
-    PointReadings,
-    Selection,
-)
-from gateway.plant.readings.formats.times import from_datetime
-from gateway.plant.readings.storage.queries import TimeRange
-from gateway.plant.readings.values import SECOND_US
+from gateway.plant.predictions.filling import require_complete
+from gateway.plant.predictions.linking import AssetKey, AssetNames, link_assets, named_asset
+from gateway.plant.predictions.reading_inputs import InputReader
+from gateway.plant.predictions.values import AssetRequest, FilledInputs
+from gateway.plant.predictions.verdicts import store_verdict
 from gateway.plant.store.queries import find_asset
+from gateway.tables.plant import PlantAsset
 from gateway.upstream.signatures import Signatures
+from gateway.wire.asset_bodies import ASSET_MARK
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.errors import AppError
+from models.catalog import AUTO
 from models.ready_made.proposal import read_lexicon
-from models.signature import InputField, Signature
+from models.signature import Signature
 from models.tag_align.naming import Lexicon
 
-# A request that cannot name an asset is recognised without parsing it.
-_FIELD = b'"asset"'
 ModelResolver = Callable[[str, Principal], ResolvedModel]
+TaskResolver = Callable[[str, Principal], str]
+_OPERATIONS = (Operation.PREDICTIONS, Operation.DECISIONS)
 
 
 class AssetPredictions:
-    """Fills the inputs of specialists from the readings of assets. One per gateway process."""
+    """Fills the inputs of specialists from the readings of assets. One per gateway process.
+
+    `select` returns the specialist for a task in words, for `auto`. `stored` counts verdicts.
+    """
 
     def __init__(
-        self, database: Database, signatures: Signatures, resolve: ModelResolver, clock: Clock
+        self,
+        database: Database,
+        signatures: Signatures,
+        resolve: ModelResolver,
+        select: TaskResolver,
+        clock: Clock,
+        stored: Counter,
     ) -> None:
         self._database = database
         self._signatures = signatures
         self._resolve = resolve
+        self._select = select
         self._clock = clock
+        self._stored = stored
+        self._names = AssetNames()
 
     def applies(self, call: Call, body: bytes) -> bool:
         """Whether a request may name an asset instead of rows."""
-        return call.operation is Operation.PREDICTIONS and _FIELD in body
+        return ASSET_MARK in body and call.operation in _OPERATIONS
 
     async def open(self, call: Call, principal: Principal, body: bytes) -> AssetCall | None:
         """Return the call with a row of inputs in its body; None if it names no asset.
 
         Raises BodyNotJson, ParameterInvalid, PlantNodeNotFound, AssetInputsInvalid,
-        AssetInputsMissing, ReadingsRangeTooLarge, UpstreamUnreachable, and as the resolver.
+        AssetInputsMissing, ReadingsRangeTooLarge, UpstreamUnreachable, and as the resolvers.
         """
+        if call.operation is Operation.DECISIONS:
+            return await self._open_decision(call, principal, body)
         request = parse_asset_request(body)
         if request is None:
             return None
-        signature = await self._signature(principal, request.model)
-        asked = request.to_asset_request(self._clock.now())
+        model = request.model
+        if model == AUTO:
+            model = self._select(request.task, principal)
+        asked = request.asset_options.to_request(request.asset or "", self._clock.now())
+        report, filled, _ = await self._read_report(call, principal, model, asked)
+        return self._call(body_with_row(request, model, filled.inputs), report)
+
+    async def _open_decision(
+        self, call: Call, principal: Principal, body: bytes
+    ) -> AssetCall | None:
+        """Return a decision with the readings of its asset as a JSON object; see `open`."""
+        request = parse_asset_decision(body)
+        if request is None:
+            return None
+        asked = request.asset_options.to_request(request.asset or "", self._clock.now())
+        model = asked_specialist(request)
+        report, filled, signature = await self._read_report(call, principal, model, asked)
+        readings, converted = readings_of(filled, signature)
+        require_complete(converted)
+        return self._call(body_with_readings(body, readings), report)
+
+    async def link(self, principal: Principal, texts: Sequence[str]) -> LinkedAssets | None:
+        """Return the assets that messages name; None without one, or if they cannot be read."""
+        if not may_use(principal, KeyPermission.PLANT_READ):
+            return None
+        try:
+            async with self._database.transaction() as session:
+                names = await self._names.of_account(session, principal.account_id)
+                return await link_assets(session, principal.account_id, names, texts)
+        except AppError as error:
+            _warn("assets could not be linked", error)
+            return None
+
+    async def find(self, principal: Principal, asset: str) -> NamedAsset:
+        """Return an asset by id or code.
+
+        Raises KeyPermissionMissing, PlantNodeNotFound, DatabaseUnavailable.
+        """
+        require_permission(principal, KeyPermission.PLANT_READ)
         async with self._database.transaction() as session:
-            asset = await find_asset(session, principal.account_id, asked.asset)
-            filled = await self._fill(session, principal.account_id, asset.id, signature, asked)
-        report = AssetReport(
-            account_id=principal.account_id,
-            asset_id=asset.id,
-            code=asset.code,
-            request_id=call.request_id,
-            model=request.model,
-            at=asked.at,
-            inputs=[input_json(one) for one in filled],
+            row = await find_asset(session, principal.account_id, asset)
+        return named_asset(AssetKey(row.id, row.code, row.name))
+
+    async def signature(self, principal: Principal, model: str) -> Signature:
+        """Return the inputs of a model. Raises UpstreamUnreachable, and as the resolver."""
+        resolved = self._resolve(model, principal)
+        found = await self._signatures.find(resolved, principal.account_id)
+        if found is None:
+            raise UpstreamUnreachable("The model's inputs could not be read. Try again shortly.")
+        return found
+
+    async def read(
+        self, principal: Principal, asset: NamedAsset, model: str, signature: Signature
+    ) -> AssetReadings:
+        """Return the inputs of a model that the asset's newest readings have."""
+        now = self._clock.now()
+        asked = AssetOptions().to_request(asset.public_id, now)
+        try:
+            async with self._database.transaction() as session:
+                row = await find_asset(session, principal.account_id, asset.public_id)
+                filled = await self._fill(session, row, model, signature, asked)
+        except AppError as error:
+            _warn("readings of an asset could not be used", error)
+            return AssetReadings(model, now, {})
+        readings, used = readings_of(filled, signature)
+        return AssetReadings(
+            model,
+            now,
+            readings,
+            tuple(input_json(one) for one in used.inputs),
+            tuple(one.to_json() for one in used.missing),
         )
-        return AssetCall(body_with_row(request, filled), report, self._database, self._clock)
+
+    async def store(self, verdicts: Sequence[AssetVerdict]) -> None:
+        """Store verdicts of a call whose usage row is durable.
+
+        The answer is durable already: a database that fails now costs the verdicts only.
+        """
+        if not verdicts:
+            return
+        try:
+            async with self._database.transaction() as session:
+                for verdict in verdicts:
+                    await store_verdict(session, verdict, self._clock.now())
+        except AppError as error:
+            self._stored.labels("failed").inc(len(verdicts))
+            _warn("a verdict was not stored", error)
+            return
+        self._stored.labels("stored").inc(len(verdicts))
+
+    def _call(self, body: bytes, report: AssetReport) -> AssetCall:
+        """Return a call with a filled body."""
+        return AssetCall(body, report, self.store)
 
     @cached_property
     def _lexicon(self) -> Lexicon:
         """Abbreviations and foreign terms of names; read once, which takes tens of milliseconds."""
         return read_lexicon()
 
-    async def _signature(self, principal: Principal, model: str) -> Signature:
-        """Return the inputs of a model. Raises as the resolver, and UpstreamUnreachable."""
+    async def _read_report(
+        self, call: Call, principal: Principal, model: str, asked: AssetRequest
+    ) -> tuple[AssetReport, FilledInputs, Signature]:
+        """Return the report of a call, its inputs, and the model's signature. Raises as `open`."""
+        require_permission(principal, KeyPermission.PLANT_READ)
         resolved = self._resolve(model, principal)
-        signature = await self._signatures.find(resolved, principal.account_id)
-        if signature is None:
-            raise UpstreamUnreachable("The model's inputs could not be read. Try again shortly.")
-        return signature
+        signature = await self.signature(principal, model)
+        async with self._database.transaction() as session:
+            asset = await find_asset(session, principal.account_id, asked.asset)
+            filled = await self._fill(session, asset, model, signature, asked)
+        require_complete(filled)
+        version = signature.version if resolved.version is None else str(resolved.version)
+        report = AssetReport(
+            account_id=principal.account_id,
+            asset_id=asset.id,
+            code=asset.code,
+            request_id=call.request_id,
+            model=model,
+            version=version,
+            at=asked.at,
+            inputs=tuple(input_json(one) for one in filled.inputs),
+            signature=signature,
+            values={name: one.value for name, one in readings_of(filled, signature)[0].items()},
+        )
+        return report, filled, signature
 
     async def _fill(
         self,
         session: AsyncSession,
-        account_id: UUID,
-        asset_id: UUID,
+        asset: PlantAsset,
+        model: str,
         signature: Signature,
-        request: AssetRequest,
-    ) -> list[FilledInput]:
-        """Select points and compute the inputs; parts of the asset help where it lacks points."""
-        own, all_points = await read_candidates(session, account_id, asset_id)
-        stated_elsewhere = set(request.inputs.values()) - {point.tag for point in own}
-        points = all_points if stated_elsewhere else own
-        selection = select_inputs(signature, points, request, self._lexicon)
-        if selection.missing and len(all_points) > len(points):
-            selection = select_inputs(signature, all_points, request, self._lexicon)
-        fields = series_fields(signature, selection)
-        at_us = from_datetime(request.at)
-        readings = dict(
-            await self._read_values(session, account_id, selection, fields, request, at_us)
-        )
-        shapes: dict[str, SeriesShape] = {}
-        if fields:
-            series, shape = await _read_series(
-                session, account_id, _point_ids(selection, fields), fields, request, at_us
-            )
-            readings |= series
-            shapes = {field.name: shape for field in fields}
-        return fill_inputs(selection, readings, request, at_us, shapes)
-
-    async def _read_values(
-        self,
-        session: AsyncSession,
-        account_id: UUID,
-        selection: Selection,
-        fields: Sequence[InputField],
-        request: AssetRequest,
-        at_us: int,
-    ) -> Mapping[UUID, PointReadings]:
-        """Return the readings for inputs of one value: the newest ones, or those before `at`."""
-        series = {field.name for field in fields}
-        ids = [
-            one.point.id
-            for one in selection.chosen
-            if one.point is not None and one.field not in series
-        ]
-        if not ids:
-            return {}
-        newest = await read_newest_readings(session, account_id, ids)
-        older = [one for one in ids if one not in newest or newest[one].times[0] > at_us]
-        if not older:
-            return newest
-        within = TimeRange(at_us - round(request.max_age_s * SECOND_US), at_us + 1)
-        return {**newest, **await read_usable_readings(session, account_id, older, within)}
+        asked: AssetRequest,
+    ) -> FilledInputs:
+        """Return the inputs of a model from the readings of an asset that is not retired."""
+        if asset.retired_at is not None:
+            raise PlantNodeNotFound("The asset is retired.", param="asset")
+        reader = InputReader(session, asset.account_id, self._lexicon)
+        return await reader.read(asset, model, signature, asked)
 
 
-async def _read_series(
-    session: AsyncSession,
-    account_id: UUID,
-    point_ids: Sequence[UUID],
-    fields: Sequence[InputField],
-    request: AssetRequest,
-    at_us: int,
-) -> tuple[Mapping[UUID, PointReadings], SeriesShape]:
-    """Return the readings of series, and their shape, which depends on the sampling."""
-    steps, step_s = series_steps(fields, request), request.step_s
-    if step_s is None:
-        recent = TimeRange(at_us - round(request.max_age_s * SECOND_US), at_us + 1)
-        probe = await read_usable_readings(session, account_id, point_ids, recent)
-        step_s = series_step_s(list(probe.values()), request) or request.max_age_s
-    shape = SeriesShape(steps, step_s)
-    within = TimeRange(at_us - round(steps * step_s * SECOND_US), at_us + 1)
-    return await read_usable_readings(session, account_id, point_ids, within), shape
-
-
-def _point_ids(selection: Selection, fields: Sequence[InputField]) -> list[UUID]:
-    """Return the points of inputs."""
-    names = {field.name for field in fields}
-    return [
-        one.point.id for one in selection.chosen if one.point is not None and one.field in names
-    ]
+def _warn(event: str, error: AppError) -> None:
+    """Log an error that a caller is not told."""
+    structlog.get_logger().warning(event, reason=error.code)

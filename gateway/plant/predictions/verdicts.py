@@ -1,6 +1,5 @@
 """Verdicts of specialists on assets: stored with a call's usage row, listed by asset."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.usage import REQUEST_ID_PREFIX
+from gateway.call.asset_inputs import AssetVerdict
+from gateway.collaboration.decisions import RECORD_PREFIX
 from gateway.plant.assets.ids import ASSET
 from gateway.tables.plant_verdicts import PlantVerdict
 from infra import ids
@@ -18,21 +19,7 @@ from infra.database.paging import page_of
 VERDICT = "vrd"
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A specialist's prediction for an asset at an instant, and the inputs that it was made of."""
-
-    account_id: UUID
-    asset_id: UUID
-    request_id: UUID
-    model: str
-    at: datetime
-    created_at: datetime
-    prediction: dict[str, Any]
-    inputs: list[dict[str, Any]]
-
-
-async def store_verdict(session: AsyncSession, verdict: Verdict) -> None:
+async def store_verdict(session: AsyncSession, verdict: AssetVerdict, now: datetime) -> None:
     """Store a verdict; a second one of the same request changes nothing."""
     row = insert(PlantVerdict).values(
         id=ids.new_id(),
@@ -40,10 +27,13 @@ async def store_verdict(session: AsyncSession, verdict: Verdict) -> None:
         asset_id=verdict.asset_id,
         request_id=verdict.request_id,
         model=verdict.model,
+        version=verdict.version,
+        decision_record_id=verdict.decision_record_id,
         at=verdict.at,
-        created_at=verdict.created_at,
-        prediction=verdict.prediction,
-        inputs=verdict.inputs,
+        created_at=now,
+        prediction=dict(verdict.prediction),
+        inputs=[dict(one) for one in verdict.inputs],
+        finding=dict(verdict.finding),
     )
     await session.execute(row.on_conflict_do_nothing(index_elements=["request_id"]))
 
@@ -67,8 +57,13 @@ def verdict_json(row: PlantVerdict) -> dict[str, Any]:
         "asset": ids.format_id(ASSET, row.asset_id),
         "request_id": ids.format_id(REQUEST_ID_PREFIX, row.request_id),
         "model": row.model,
+        "version": row.version or None,
+        "decision_record": None
+        if row.decision_record_id is None
+        else ids.format_id(RECORD_PREFIX, row.decision_record_id),
         "at": row.at.isoformat(),
         "created_at": int(row.created_at.timestamp()),
+        "finding": row.finding or None,
         "prediction": row.prediction,
         "inputs": row.inputs,
     }

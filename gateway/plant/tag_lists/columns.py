@@ -66,7 +66,7 @@ def find_columns(header: Sequence[object]) -> Columns:
     repeated: list[str] = []
     for position, cell in enumerate(header[:MAX_COLUMNS]):
         text = str(cell).strip()
-        name = load_words().columns.get(_normalize(text))
+        name = load_words().columns.get(normalize_header(text))
         field = None if name is None else Field(name)
         if field is None:
             if text:
@@ -83,7 +83,7 @@ def count_known(header: Sequence[object]) -> int:
     return len(find_columns(header).positions)
 
 
-def _normalize(text: str) -> str:
+def normalize_header(text: str) -> str:
     """Return the name of a column without spaces, marks and what stands in brackets."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return _SEPARATORS.sub("", re.sub(r"[(\[{（].*?[)\]}）]", "", plain))

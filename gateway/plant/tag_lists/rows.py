@@ -14,7 +14,7 @@ from models.training_text import to_utf8
 
 Row = tuple[int, Sequence[str | float]]
 # Rows above the header that may hold a title.
-_MAX_TITLE_ROWS = 20
+MAX_TITLE_ROWS = 20
 _SAMPLE_LINES = 50
 
 
@@ -43,7 +43,9 @@ def _csv_rows(text: str, delimiter: str, problems: Problems) -> Iterator[Row]:
             error=str(error)[:200],
         )
         problems.add(
-            Problem("invalid_csv", message, "Save the file again as CSV.", reader.line_num)
+            Problem(
+                "invalid_csv", message, sentence("Save the file again as CSV."), reader.line_num
+            )
         )
 
 
@@ -53,12 +55,12 @@ def split_header(rows: Iterator[Row], problems: Problems) -> tuple[Sequence[obje
     The header is the row among the first ones with the most names of columns. Reports a file
     without a header.
     """
-    top = list(islice(rows, _MAX_TITLE_ROWS))
+    top = list(islice(rows, MAX_TITLE_ROWS))
     best = max(range(len(top)), key=lambda at: (count_known(top[at][1]), -at), default=None)
     if best is None or not count_known(top[best][1]):
         if not problems.count:
             message = sentence("The file has no row with names of columns such as tag and unit.")
-            fix = "Write the names of the columns in the first row."
+            fix = sentence("Write the names of the columns in the first row.")
             problems.add(Problem("no_header", message, fix))
         return (), iter(())
 

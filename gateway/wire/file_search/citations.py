@@ -32,7 +32,8 @@ class PassageSource(StrEnum):
 class RetrievedPassage:
     """A passage that is inserted into the prompt, with its source and relevance score.
 
-    `file_id` is the id of the account's file, or of the handbook's passage.
+    `file_id` is the id of the account's file, or of the handbook's passage. `path` are the triples
+    by which the plant graph found it.
     """
 
     file_id: str
@@ -41,6 +42,7 @@ class RetrievedPassage:
     attributes: Mapping[str, Any]
     text: str
     source: PassageSource = PassageSource.VECTOR_STORE
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class CitedPassages:
                 "attributes": dict(source.attributes),
                 "text": source.text,
                 "cited": number in cited,
+                **({"plant_path": list(source.path)} if source.path else {}),
             }
             for number, source in enumerate(self.sources, start=1)
         ]

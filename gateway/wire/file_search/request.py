@@ -39,7 +39,8 @@ HANDBOOK = "handbook"
 class FileSearchTool(msgspec.Struct):
     """The `file_search` tool: an entry of `tools` in a chat request.
 
-    `vector_store_ids` are ids of the account's stores, and `handbook`.
+    `vector_store_ids` are ids of the account's stores, and `handbook`. With `plant_graph`, files
+    linked to what the question names are ranked higher.
     """
 
     type: Literal["file_search"]
@@ -47,6 +48,7 @@ class FileSearchTool(msgspec.Struct):
     max_num_results: ResultCount | None = None
     filters: dict[str, Any] | None = None
     ranking_options: RankingOptions | None = None
+    plant_graph: bool = True
 
 
 _TOOLS = msgspec.json.Decoder(list[dict[str, Any]])
@@ -132,6 +134,7 @@ def _extract_file_search(
         embedding_weight=hybrid.embedding_weight,
         text_weight=hybrid.text_weight,
         searches_handbook=HANDBOOK in file_search.vector_store_ids,
+        uses_plant_graph=file_search.plant_graph,
     )
 
 

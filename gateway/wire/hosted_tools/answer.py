@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -19,20 +20,26 @@ DECISIONS = "x_maas_decisions"
 _ORIGIN = "x_maas_answer"
 _MISSING = "x_maas_missing"
 _CONSULTED = "x_maas_consulted"
+_ASSET = "x_maas_asset"
 # A stream's text comes in parts of this size, so that clients show it as it arrives.
 _PART_LENGTH = 200
+NOTHING_MORE: Mapping[str, Any] = MappingProxyType({})
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """What every answer or chunk has: id, time and model; and the tokens of all steps."""
+    """What every answer or chunk has: id, time and model; and the tokens of all steps.
+
+    `asset` reports the asset of the plant model that the question names, and its readings.
+    """
 
     request_id: UUID
     created: datetime
     model: str
     currency: str
     tokens: Quantities
+    asset: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +58,13 @@ def read_cited(body: bytes) -> CitedAnswer:
     return CitedAnswer(message["content"] or "", message["annotations"], answer[FILE_SEARCH])
 
 
-def encode_answer(head: AnswerHead, outcome: Outcome, cited: CitedAnswer | None = None) -> bytes:
-    """Return a chat completion with the outcome's text or calls, its decisions."""
+def encode_answer(
+    head: AnswerHead,
+    outcome: Outcome,
+    cited: CitedAnswer | None = None,
+    more: Mapping[str, Any] = NOTHING_MORE,
+) -> bytes:
+    """Return a chat completion with the outcome's text or calls, its decisions, and more fields."""
     message: dict[str, Any] = {"role": "assistant", "content": outcome.text or None}
     if cited is not None:
         message["annotations"] = cited.annotations
@@ -68,12 +80,16 @@ def encode_answer(head: AnswerHead, outcome: Outcome, cited: CitedAnswer | None 
             "usage": _usage(head.tokens),
             **_decision_fields(head, outcome),
             **_passage_fields(cited),
+            **more,
         }
     )
 
 
 def encode_stream(
-    head: AnswerHead, outcome: Outcome, cited: CitedAnswer | None = None
+    head: AnswerHead,
+    outcome: Outcome,
+    cited: CitedAnswer | None = None,
+    more: Mapping[str, Any] = NOTHING_MORE,
 ) -> tuple[bytes, bytes]:
     """Return the events of a stream without its end, and its usage event."""
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
@@ -90,7 +106,7 @@ def encode_stream(
     identity = _identity(head, "chat.completion.chunk")
     events = [_event(identity, [_choice(delta, None)]) for delta in deltas]
     events.append(_event(identity, [_choice({}, outcome.finish_reason)]))
-    fields = {**_decision_fields(head, outcome), **_passage_fields(cited)}
+    fields = {**_decision_fields(head, outcome), **_passage_fields(cited), **more}
     events.append(_event(identity, [], **fields))
     return b"".join(events), _event(identity, [], usage=_usage(head.tokens))
 
@@ -101,7 +117,8 @@ def _decision_fields(head: AnswerHead, outcome: Outcome) -> dict[str, Any]:
     missing = {_MISSING: list(outcome.missing)} if outcome.missing else {}
     consulted = [consultation_json(one, head.currency) for one in outcome.consulted]
     helped = {_CONSULTED: consulted} if consulted else {}
-    return {_ORIGIN: outcome.origin.value, DECISIONS: decisions, **helped, **missing}
+    asset = {} if head.asset is None else {_ASSET: head.asset}
+    return {_ORIGIN: outcome.origin.value, DECISIONS: decisions, **helped, **missing, **asset}
 
 
 def _passage_fields(cited: CitedAnswer | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnsupported
 from gateway.wire.file_search.citations import FILE_SEARCH
-from gateway.wire.hosted_tools import SPECIALIST
+from gateway.wire.hosted_tools import PLANT_GRAPH, SPECIALIST
 from gateway.wire.messages.requests import (
     AnyToolChoice,
     MessagesRequest,
@@ -18,7 +18,7 @@ from infra.validation_errors import parse_validation_error
 
 _CUSTOM = (None, "custom")
 # Tools of this gateway, which have the same form in a chat.
-_HOSTED = (FILE_SEARCH, SPECIALIST)
+_HOSTED = (FILE_SEARCH, SPECIALIST, PLANT_GRAPH)
 
 
 class _Tool(msgspec.Struct):
@@ -58,7 +58,7 @@ def _convert_tool(tool: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     if kind not in _CUSTOM:
         raise ParameterUnsupported(
             f"`{path}.type`: only tools of the type `custom`, which the client runs, "
-            f"`{FILE_SEARCH}` and `{SPECIALIST}` of this gateway are supported.",
+            f"`{FILE_SEARCH}`, `{SPECIALIST}` and `{PLANT_GRAPH}` of this gateway are supported.",
             param=f"{path}.type",
         )
     custom = _parse_tool(tool, path)

@@ -11,12 +11,12 @@ import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnsupported
 from gateway.wire.file_search.citations import FILE_SEARCH
-from gateway.wire.hosted_tools.tool import SPECIALIST
+from gateway.wire.hosted_tools.tool import PLANT_GRAPH, SPECIALIST
 from gateway.wire.nested import convert_nested
 
 Tool = dict[str, Any]
 # Tools that the gateway executes; chats validate them.
-_HOSTED = (FILE_SEARCH, SPECIALIST)
+_HOSTED = (FILE_SEARCH, SPECIALIST, PLANT_GRAPH)
 _SUPPORTED = ", ".join(("function", *_HOSTED))
 
 

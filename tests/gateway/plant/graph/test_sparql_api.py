@@ -1,13 +1,14 @@
 """`/v1/plant/sparql`: the protocol, the account's own graph, and changes of the plant model."""
 
+import json
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
 
-from billing.tables import Account
-from gateway.tables import PlantAsset, PlantEntity, PlantPoint, PlantRelation
+from billing.tables import Account, DecisionRecord
+from gateway.tables import PlantAsset, PlantEntity, PlantPoint, PlantRelation, PlantVerdict
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
@@ -188,3 +189,41 @@ async def test_missing_query_and_missing_key_are_refused(gateway: Gateway) -> No
     assert (await gateway.http.get(_PATH)).status_code == 400
     async with builders.client(gateway.url, {}) as http:
         assert (await http.get(_PATH, params={"query": "ask {}"})).status_code == 401
+
+
+async def test_verdicts_and_decisions_reach_a_loaded_graph_with_model_and_version(
+    gateway: Gateway, database: Database
+) -> None:
+    account, now = gateway.account, SystemClock().now()
+    other, _ = await customer(database, gateway.parts.settings, "Other")
+    pump, foreign = asset(account, "P-1"), asset(other, "P-1")
+    await store(database, account, pump)
+    await store(database, other, foreign)
+    query = (
+        "select ?model ?version ?life { ?v plant:on asset:P-1 ; plant:model ?model ; "
+        "plant:version ?version optional { ?v plant:predictedRemainingLife ?life } } "
+        "order by ?model"
+    )
+
+    async def found() -> str:
+        headers = {"accept": "text/csv"}
+        return (await gateway.http.get(_PATH, params={"query": query}, headers=headers)).text
+
+    assert await found() == "model,version,life\r\n"
+    values = {"at": now, "created_at": now, "inputs": [], "version": "3"}
+    verdicts = [
+        PlantVerdict(
+            id=ids.new_id(), account_id=owner.id, asset_id=row.id, request_id=ids.new_id(),
+            model=model, prediction={"remaining_life": 41, "curve": [1, 2]}, **values,
+        )
+        for owner, row, model in ((account, pump, "life"), (other, foreign, "secret"))
+    ]  # fmt: skip
+    record = {"subject": "P-1", "probability": 0.9, "basis": {"version": "7"}}
+    decision = DecisionRecord(
+        id=ids.new_id(), account_id=account.id, request_id=ids.new_id(), model="anomaly",
+        verdict="yes", document=json.dumps(record), signature="s", key_id="k", created_at=now,
+    )  # fmt: skip
+    async with database.transaction() as session:
+        session.add_all([*verdicts, decision])
+    assert await found() == "model,version,life\r\nanomaly,7,\r\nlife,3,41\r\n"
+    assert await found() == "model,version,life\r\nanomaly,7,\r\nlife,3,41\r\n"

@@ -59,3 +59,48 @@ async def test_process_cannot_connect_to_other_hosts() -> None:
         with pytest.raises(QueryInvalid):
             await worker.query(query, [])
     assert not connections
+
+
+PATHS = "".join(f"<urn:p:{n}> <urn:next> <urn:p:{(n + 1) % 900}> .\n" for n in range(900)).encode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select (count(*) as ?n) { ?a (<urn:next>|^<urn:next>)* ?b . ?b (<urn:next>*)* ?c }",
+        "select (count(*) as ?n) { ?a (!<urn:x>)* ?b . ?c (!<urn:x>)* ?d }",
+        "select * { ?a <urn:next>* ?b filter regex(str(?b), '(([a-z])+.)+[A-Z]+$') } order by ?b",
+    ],
+)
+async def test_property_paths_and_patterns_without_end_stop_at_a_limit(query: str) -> None:
+    worker = WorkerProcess(GraphLimits(query_timeout_s=0.5, max_result_bytes=10_000))
+    try:
+        await worker.load(PATHS)
+        with pytest.raises(QueryLimitExceeded):
+            await worker.query(query, [])
+    finally:
+        await worker.stop()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from <file:///etc/passwd> { ?s ?p ?o }",
+        "select * from named <file:///etc/passwd> { graph ?g { ?s ?p ?o } }",
+        "select * { graph <file:///etc/passwd> { ?s ?p ?o } }",
+        "select * from <http://127.0.0.1/other-account> { ?s ?p ?o }",
+    ],
+)
+async def test_graphs_of_files_and_addresses_are_empty(query: str) -> None:
+    async with running() as worker:
+        reply = await worker.query(query, [ResultFormat.CSV])
+        assert len(reply.content.splitlines()) == 1
+
+
+async def test_added_triples_are_found_and_repeated_ones_change_nothing() -> None:
+    async with running() as worker:
+        more = b'<urn:p:1> <urn:label> "point 1" .\n<urn:new> <urn:label> "n" .\n'
+        assert await worker.add(more) == 3_001
+        assert await worker.add(more) == 3_001
+        reply = await worker.query("ask { <urn:new> ?p ?o }", [])
+        assert b"true" in reply.content

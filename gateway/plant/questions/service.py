@@ -1,0 +1,120 @@
+"""Answer questions about an account's plant: understand, query the graph, compose.
+
+    question -> typed query -> SPARQL -> rows -> text with triples
+
+The rules of parsing.py decide. Where they do not, a language model may choose the typed query
+among the account's own names (choosing.py); it never writes SPARQL, and never the answer.
+"""
+
+from uuid import UUID
+
+from prometheus_client import Counter
+
+from gateway.plant.graph.graphs import PlantGraphs
+from gateway.plant.graph.messages import ResultFormat
+from gateway.plant.questions.answering import (
+    Hierarchy,
+    Row,
+    compose,
+    read_hierarchy,
+    read_rows,
+)
+from gateway.plant.questions.parsing import understand
+from gateway.plant.questions.sparql import build_plan, location_query
+from gateway.plant.questions.values import (
+    AnswerStatus,
+    PlantAnswer,
+    PlantQuery,
+    Understanding,
+)
+from gateway.plant.questions.vocabularies import Vocabularies
+from gateway.plant.questions.wording import describe, not_understood, unknown_names
+from infra.clock import Clock
+from infra.database.database import Database
+
+MAX_QUESTION = 1_000
+BY_RULES, BY_MODEL = "rules", "model"
+_MAX_LOCATED = 60
+_FORMATS = (ResultFormat.JSON,)
+
+
+class PlantQuestions:
+    """Answers questions on the graphs of accounts. One per gateway process."""
+
+    def __init__(
+        self,
+        graphs: PlantGraphs,
+        database: Database,
+        clock: Clock,
+        questions: Counter | None = None,
+    ) -> None:
+        self._graphs = graphs
+        self._clock = clock
+        self._questions = questions
+        self.vocabularies = Vocabularies(database)
+
+    async def understand(self, account_id: UUID, text: str) -> Understanding:
+        """Return what the rules understand of a question."""
+        vocabulary = await self.vocabularies.of_account(account_id)
+        return understand(text[:MAX_QUESTION], vocabulary, self._clock.now().date())
+
+    async def answer(self, account_id: UUID, text: str) -> PlantAnswer:
+        """Answer a question by the rules alone. Raises the errors of a SPARQL query."""
+        return await self.answer_understood(account_id, await self.understand(account_id, text))
+
+    async def answer_understood(
+        self, account_id: UUID, understood: Understanding, by: str = BY_RULES
+    ) -> PlantAnswer:
+        """Answer what was understood. Raises the errors of a SPARQL query."""
+        if understood.query is None:
+            answer = _unanswered(understood)
+        else:
+            answer = await self._execute(account_id, understood.query, understood.language, by)
+        if self._questions is not None:
+            self._questions.labels(answer.status.value, answer.understood_by or "nothing").inc()
+        return answer
+
+    async def _execute(
+        self, account_id: UUID, query: PlantQuery, language: str, by: str
+    ) -> PlantAnswer:
+        """Execute a typed query and compose its answer."""
+        vocabulary = await self.vocabularies.of_account(account_id)
+        plan = build_plan(query)
+        text = plan.text()
+        result = await self._graphs.query(account_id, text, _FORMATS)
+        rows = read_rows(result.content, plan)
+        known = PlantAnswer(
+            AnswerStatus.ANSWERED,
+            language,
+            "",
+            understood=describe(query, vocabulary.label, language),
+            understood_by=by,
+            sparql=text,
+            revision=result.revision,
+        )
+        hierarchy = await self._locate(account_id, query, rows)
+        return compose(query, plan, rows, hierarchy, known)
+
+    async def _locate(self, account_id: UUID, query: PlantQuery, rows: list[Row]) -> Hierarchy:
+        """Return the hierarchy above the assets of the first rows, if an answer rests on it."""
+        names = ("?place1", "?place2", "?owner", "?about")
+        asked: dict[str, None] = {}
+        for row in rows[:_MAX_LOCATED]:
+            asset = row.term("?asset")
+            places = [one for name in names if (one := row.term(name))]
+            if asset is not None and (query.within or any(one != asset for one in places)):
+                asked |= dict.fromkeys([asset.value, *(one.value for one in places)])
+        if not asked:
+            return Hierarchy()
+        text = location_query(list(asked)[:_MAX_LOCATED])
+        return read_hierarchy((await self._graphs.query(account_id, text, _FORMATS)).content)
+
+
+def _unanswered(understood: Understanding) -> PlantAnswer:
+    """Return the answer to a question that was not understood, or that names unknown things."""
+    language = understood.language
+    if understood.unknown:
+        text = unknown_names(understood.unknown, language)
+        status = AnswerStatus.UNKNOWN_NAMES
+        return PlantAnswer(status, language, text, unknown=understood.unknown)
+    return PlantAnswer(AnswerStatus.NOT_UNDERSTOOD, language, not_understood(language))

@@ -1,0 +1,1 @@
+"""How many questions about a generated plant are answered rightly."""
