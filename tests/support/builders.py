@@ -48,6 +48,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 PLENTY = AccountLimits(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
 SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
 REMAINING_LIFE = CATALOG.with_task(Task.REGRESSION)[0].id
+ALIGNMENT = CATALOG.with_task(Task.ALIGNMENT)[0].id
 MECHANISMS = {model.weights.source: model.id for model in CATALOG.with_task(Task.CALCULATION)}
 BEARING_LIFE = MECHANISMS["bearing_life"]
 CONTROL_CHART = MECHANISMS["control_chart"]
@@ -68,14 +69,14 @@ def credit(nano: int) -> AccountLimits:
 # Creates a function that deletes from every table, with a statement of its own for each, which
 # PostgreSQL plans once: half the processor time of statements that are put together in a loop. To
 # truncate all tables takes three times as long, as these tests write few rows, and there are
-# thousands of tests. What is append-only refuses this, but for a replica. The function lives as
-# long as its connection, and no schema that tests look at has it.
+# thousands of tests. What is append-only refuses this, but for a replica: the connection is one
+# from its start, because PostgreSQL forgets all plans of a session that becomes one or ceases to
+# be. The function lives as long as its connection, and no schema that tests look at has it.
 _PREPARE = """
 do $$ begin
   execute (
     select format(
-      'create function pg_temp.empty_tables() returns void language plpgsql
-       set session_replication_role = replica as $f$ begin %s
+      'create function pg_temp.empty_tables() returns void language plpgsql as $f$ begin %s
        -- The first one sells to accounts yet to come.
        delete from legal_entity where code <> ''MAAS''; end $f$',
       string_agg(format('delete from %I.%I;', schemaname, tablename), ' ')
@@ -111,6 +112,7 @@ class Emptying:
         if self._connection is None:
             url = self._url.render_as_string(hide_password=False)
             self._connection = psycopg.connect(url, autocommit=True)
+            self._connection.execute("set session_replication_role = replica")
             self._connection.execute(_PREPARE)
         return self._connection
 

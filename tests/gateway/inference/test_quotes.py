@@ -14,11 +14,12 @@ from tests.support.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
+from tests.support.nightly import at_length
 
 NANO = Decimal("0.000000001")
 WORDS = st.lists(st.text("abc你é😀", min_size=1, max_size=9), min_size=1, max_size=30).map(" ".join)
 SOME = settings(
-    max_examples=40,
+    max_examples=at_length(100, 20),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.upstream.http1 import ConnectionBroken, ConnectionPool, Origin, encode_request
 from tests.support.fakes.raw_server import Exchange, answering, run_raw_server
 from tests.support.gateway.asking import LIMIT, Asker, ask, standstill, until
+from tests.support.nightly import at_length
 
 pytestmark = pytest.mark.usefixtures("network")
 
@@ -85,7 +86,7 @@ def responses(draw: st.DrawFn) -> Wire:
 
 
 class TestGeneratedResponse:
-    @settings(max_examples=150)
+    @settings(max_examples=at_length(300, 60))
     @given(responses(), st.lists(st.integers(0, 700), max_size=8), st.booleans())
     async def test_response_is_parsed_equally_in_any_fragments(
         self, asker: Asker, wire: Wire, cuts: list[int], whole: bool
@@ -95,7 +96,7 @@ class TestGeneratedResponse:
         asker.raw.script = answering(*pieces, close=wire.until_closed)
         assert await ask(asker.pool, asker.origin, whole) == (wire.status, wire.body)
 
-    @settings(max_examples=150)
+    @settings(max_examples=at_length(300, 60))
     @given(responses(), st.integers(0, 10_000), st.booleans(), st.booleans())
     async def test_cut_off_response_is_never_complete(
         self, asker: Asker, wire: Wire, place: int, reset: bool, whole: bool

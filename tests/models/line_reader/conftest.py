@@ -8,9 +8,22 @@ import pytest
 
 from models.line_reader.encoder_file import EncoderFile, Floats, read_encoder
 from models.line_reader.features import LINE_FEATURES
+from models.line_reader.training.documents import TrainingDocument, read_own_documents
 from tests.models.line_reader.made_up_encoder import HIDDEN, write_encoder
 
 WIDTH, INNER, FACTS = 8, 6, 9
+TEXT = """# Pump P-1
+The pump P-1 weighs 40 kg.
+? how heavy is P-1
+? P-1 weight
+The oil of P-1 is changed every 900 h.
+? oil change
+! how loud is it
+
+| Part | Stock |
+| seal S-3 | 4 |
+? how many S-3
+"""
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +63,10 @@ def heads() -> Mapping[str, Floats]:
         "none.2.weight": drawn(1, INNER),
         "none.2.bias": drawn(1),
     }
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> TrainingDocument:
+    (tmp_path / "one.txt").write_text(TEXT, encoding="utf-8")
+    (found,) = read_own_documents(tmp_path)
+    return found

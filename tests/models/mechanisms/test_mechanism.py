@@ -16,6 +16,7 @@ from models.signature import Columns, InputInvalid
 from models.units import Conversion, unit_conversion
 from serving.specialists.specialist import parse_signature
 from tests.models.mechanisms.drawing import accepts, columns
+from tests.support.nightly import at_length
 
 # Another unit of the same quantity for each unit in use.
 OTHERS: Mapping[str, str] = MappingProxyType(
@@ -39,7 +40,7 @@ OTHERS: Mapping[str, str] = MappingProxyType(
     }
 )
 drawing = settings(
-    max_examples=25,
+    max_examples=at_length(50, 10),
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 every = pytest.mark.parametrize("name", MECHANISMS)
