@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(firstword $(subst -, ,$(PROFILE)))
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test test-all test-unit clients decisions check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-agents bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-plant bench-resolution bench-signups bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
+.PHONY: run test test-costs test-all test-unit clients decisions check check-fast lint lint-deploy format types chaos simulations simulation-payments fuzz record audit pictures bench bench-agents bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-plant bench-plant-alignment bench-resolution bench-signups bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
 # MODEL=<hub id or folder> serves one more language model, ONLY=1 no other (docs/operators-guide.md).
 run: $(SERVED)
@@ -42,6 +42,10 @@ test-all: $(TESTED)
 	MAAS_NIGHTLY=1 $(ONE_THREAD) $(PYTEST) $(CROWD) --cov --cov-report=
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --include='billing/*' --fail-under=100
+
+# CPU seconds of tests by phase, fixture and file, with those of PostgreSQL: TESTS=tests/billing.
+test-costs: $(TESTED)
+	$(ONE_THREAD) $(PYTEST) -p tests.support.cpu_table --cpu-table build/test-costs.txt $(TESTS)
 
 # The tests that need neither a database, nor a socket, nor another program.
 test-unit: $(TESTED)
@@ -89,13 +93,18 @@ decisions: $(TESTED)
 audit: $(TESTED)
 	$(BIN)/python -m tests.auditing
 
-# Who is billed what where there is an effect and where there is none; then six payment methods with
-# 1,000 notifications each. `make test` has both small. One thread a process, as there is a process
-# for each core. NOTIFICATIONS=200 for less.
-NOTIFICATIONS ?= 1000
+# Who is billed what where there is an effect and where there is none; then six payment methods.
+# `make test` has both small. One thread a process, as there is a process for each core.
 simulations: $(TESTED)
 	$(ONE_THREAD) $(BIN)/python -m tests.simulations
-	MAAS_NOTIFICATIONS=$(NOTIFICATIONS) $(PYTEST) -s tests/billing/collection/payments/test_six_methods.py
+	$(MAKE) simulation-payments
+
+# Six payment methods with 1,000 notifications each; prints a table of checks, and PASS or FAIL.
+# NOTIFICATIONS=200 for less.
+NOTIFICATIONS ?= 1000
+simulation-payments: $(TESTED)
+	MAAS_NOTIFICATIONS=$(NOTIFICATIONS) $(ONE_THREAD) $(PYTEST) -s -q --show-capture=no \
+	  tests/billing/collection/payments/test_six_methods.py
 
 # Every page of the dashboard, of the example firms, in both languages, light and dark, wide and narrow.
 pictures: $(TESTED)
@@ -130,7 +139,8 @@ bench-batches: $(TESTED)
 bench-billing: $(TESTED)
 	$(BIN)/python -m load.bench.billing
 
-# 10,000 sign-ups in a simulated hour, 9,000 of them abusive; `make test` has 100. SIGNUPS=500 for less.
+# 10,000 sign-ups in a simulated hour, 9,000 of them abusive; `make test` has 100. Prints a table of
+# checks, and PASS or FAIL. SIGNUPS=500 for less.
 SIGNUPS ?= 10000
 bench-signups: $(TESTED)
 	MAAS_SIGNUPS=$(SIGNUPS) $(ONE_THREAD) $(PYTEST) -s tests/gateway/signups/test_abuse.py
@@ -142,10 +152,14 @@ bench-resolution: $(TESTED)
 bench-plant: $(TESTED)
 	$(BIN)/python -m load.bench.plant
 
-# Decision policies: schedules of pumps in a simulator, and warnings replayed on public series.
+# Agents: schedules of pumps in a simulator, warnings replayed on public series, 10,000 agents' ticks.
 bench-agents: $(TESTED)
 	$(ONE_THREAD) $(BIN)/python -m load.bench.agents.pumps
 	$(ONE_THREAD) $(BIN)/python -m load.bench.agents.warnings
+	$(BIN)/python -m load.bench.agents.fleet
+
+bench-plant-alignment: $(TESTED)
+	$(BIN)/python -m load.bench.plant_alignment
 
 bench-pages: $(TESTED)
 	$(BIN)/python -m load.bench.pages

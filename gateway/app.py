@@ -23,7 +23,7 @@ from gateway.api.plant.ingestion import ReadingIngestion
 from gateway.api.routes import API_ROUTES
 from gateway.asgi.log_context import bind_request
 from gateway.components import Components, dependencies
-from gateway.dashboard.router import dashboard_router
+from gateway.dashboard.router import dashboard_routers
 from gateway.evaluations.offers import EvaluationOffers
 from gateway.evaluations.runner import EvaluationDependencies, EvaluationRunner
 from gateway.fine_tuning.offers import JobOffers
@@ -34,6 +34,7 @@ from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
 from gateway.identity.services import IdentityServices, build_identity
 from gateway.identity.sso.configuration import load_providers
+from gateway.incidents.board import StatusBoard
 from gateway.inference.admission import Admission
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.pipeline import Pipeline
@@ -46,7 +47,7 @@ from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
 from gateway.operations.identifiers import IdentifierService
 from gateway.operations.notifications import NotificationService
-from gateway.process.agents import build_agent_runner
+from gateway.process.agents import build_agents
 from gateway.process.background_responses import create_background_runner
 from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
@@ -104,9 +105,9 @@ def build_components(
 ) -> Components:
     """Build a process's components without connecting. Raises SettingsInvalid, ClassifierBroken."""
     shared = build_shared(settings, clock, catalog, connect)
-    model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
-    database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
-    stages, embedder, searcher = build_stages(shared, settings, clock, catalog, model_selector)
+    selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
+    database, plant = shared.connections.handlers, build_plant(shared, settings, clock)
+    stages, embedder, searcher = build_stages(shared, settings, clock, catalog, selector, plant)
     propagation, pepper = Propagation(database, clock, settings.timing), secret_key(settings)
     pipeline, passwords = Pipeline(stages, clock, settings), Passwords()
     quotes = _build_quotes(settings, clock, stages, database)
@@ -127,11 +128,10 @@ def build_components(
         checkout=create_checkout(settings, clock, database),
         webhook_poster=create_webhook_poster(settings),
         notifications=_notification_service(settings, clock, database),
-        router=router,
-        upstream=upstream,
-        model_selector=model_selector,
+        router=shared.router,
+        upstream=shared.upstream,
+        model_selector=selector,
         model_metadata=shared.model_metadata,
-        fine_tuning_runner=own.fine_tuning_runner,
         propagation=propagation,
         searcher=searcher,
         ingestion_runner=_ingestion_runner(shared, clock, catalog, stages, embedder),
@@ -140,21 +140,21 @@ def build_components(
         background_runner=create_background_runner(shared, pipeline),
         batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
         own_models=own,
-        agent_runner=build_agent_runner(shared, clock, pipeline),
+        agents=build_agents(shared, settings, clock, pipeline),
         request_limits=RequestLimits(shared.quota_leaser),
-        variant_removal=VariantRemoval(catalog, router, shared.variant_loader, database),
-        offers=own.offers,
+        variant_removal=VariantRemoval(catalog, shared.router, shared.variant_loader, database),
         pipeline=pipeline,
         prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
         toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
         identity=_build_identity(settings, clock, database, pepper, passwords),
         signups=build_signups(settings, clock, database, passwords),
-        plant=build_plant(shared, settings, clock),
+        plant=plant,
         reading_ingestion=_reading_ingestion(shared, settings, clock, catalog, stages),
         identifiers=_build_identifiers(settings, clock, database, pepper),
+        status_board=StatusBoard(database, clock),
         pepper=pepper,
         upstream_monitor=shared.monitor,
-        catalog_reloader=_build_reloader(shared, settings, clock, catalog, stages, model_selector),
+        catalog_reloader=_build_reloader(shared, settings, clock, catalog, stages, selector),
     )
 
 
@@ -349,7 +349,7 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
             mcp_route(components),
             document_route(components.catalog),
             assets_router(),
-            *([dashboard_router(components)] if components.settings.dashboard else []),
+            *(dashboard_routers(components) if components.settings.dashboard else []),
         ],
         dependencies=dependencies(components),
         exception_handlers={
@@ -390,6 +390,8 @@ def lifespan_of(components: Components) -> Lifespan:
         components.own_models.comparison_runner,
         components.own_models.retraining_runner,
         components.agent_runner,
+        components.own_models.alignment_runner,
         components.catalog_reloader,
+        components.plant.deliveries,
     )
     return create_lifespan(close_callbacks, started)

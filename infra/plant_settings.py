@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings
 
 
 class PlantSettings(BaseSettings):
-    """How large the plant model of an account can be, and how many graphs are in memory."""
+    """How large an account's plant model can be, how many agents it has, and graphs in memory."""
 
     plant_max_assets: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         50_000, description="active assets of an account, and as many entities"
@@ -17,6 +17,9 @@ class PlantSettings(BaseSettings):
     )
     plant_import_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
         32 << 20, description="largest file of a plant import"
+    )
+    agents_per_account: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        10_000, description="agents of an account, besides deleted ones"
     )
     plant_graphs: Annotated[int, Field(ge=1, le=64)] = Field(
         2,

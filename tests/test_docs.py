@@ -12,7 +12,10 @@ import pytest
 
 import billing
 import gateway.access.admin_errors
+import gateway.access.key_permissions
 import gateway.access.project_errors
+import gateway.agents
+import gateway.alignment
 import gateway.batches
 import gateway.call.errors
 import gateway.evaluations
@@ -46,12 +49,13 @@ ROOT = Path(__file__).parent.parent
 def facts() -> Iterator[type[AppError]]:
     """All errors that the gateway and billing declare."""
     modules = [gateway.call.errors, gateway.access.admin_errors, gateway.access.project_errors]
-    modules += [infra.database.database]
+    modules += [infra.database.database, gateway.access.key_permissions]
     packages = (
         billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
         gateway.evaluations, gateway.registry, gateway.responses, gateway.batches,
         gateway.observations, gateway.retraining, gateway.projects, gateway.signups,
-        gateway.incidents, gateway.plant, models.guards,
+        gateway.incidents, gateway.plant, gateway.agents,
+        gateway.alignment, models.guards,
     )  # fmt: skip
     found = [
         one

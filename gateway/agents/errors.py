@@ -43,9 +43,33 @@ class AgentVersionConflict(AppError):
     code = "agent_version_conflict"
 
 
-class AgentPaused(AppError):
-    """The agent cannot do this while it is paused or stopped."""
+class AgentTemplateNotFound(AppError):
+    """There is no template of this id."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "agent_template_not_found"
+
+
+class AgentLimitReached(AppError):
+    """The account has as many agents as it may."""
 
     status = 409
     type = "invalid_request_error"
-    code = "agent_paused"
+    code = "agent_limit_reached"
+
+
+class AgentKeyNotAllowed(AppError):
+    """The API key may not change an agent whose calls this other key pays."""
+
+    status = 403
+    type = "permission_error"
+    code = "agent_key_not_allowed"
+
+
+class AgentReplayInvalid(AppError):
+    """The period of a replay cannot be replayed; `param` names the field."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "agent_replay_invalid"

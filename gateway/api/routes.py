@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from litestar.types import ControllerRouterHandler
 
 from gateway.api import health, open_inference
+from gateway.api.agents.actions import AgentActionRoutes
+from gateway.api.agents.agents import AgentRoutes
+from gateway.api.agents.history import AgentHistoryRoutes
+from gateway.api.agents.replays import AgentReplayRoutes
 from gateway.api.alerts import AlertRoutes
 from gateway.api.batches import BatchRoutes
 from gateway.api.billing.auto_top_up import AutoTopUpRoutes
@@ -32,6 +36,7 @@ from gateway.api.notifications import NotificationDeliveryRoutes, NotificationEn
 from gateway.api.outcomes.contracts import OutcomeContractRoutes
 from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.api.outcomes.outcomes import OutcomeRoutes
+from gateway.api.outcomes.predictions import PredictionLedgerRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
 from gateway.api.own_models.comparisons import ComparisonRoutes
 from gateway.api.own_models.drift import DriftRoutes
@@ -41,12 +46,18 @@ from gateway.api.own_models.observations import ObservationRoutes, ObservedRepor
 from gateway.api.own_models.retraining import RetrainingRoutes
 from gateway.api.own_models.shadows import ShadowRoutes
 from gateway.api.own_models.variants import VariantRoutes
+from gateway.api.plant.alignment import PlantAlignmentRoutes
 from gateway.api.plant.assets import PlantAssetRoutes
+from gateway.api.plant.comparisons import PlantComparisonRoutes
 from gateway.api.plant.entities import PlantEntityRoutes, PlantRelationRoutes
 from gateway.api.plant.epcis import EpcisRoutes
+from gateway.api.plant.epcis_queries import EpcisQueryRoutes, EpcisSubscriptionRoutes
+from gateway.api.plant.epcis_resources import EpcisResourceRoutes
 from gateway.api.plant.identifiers import IdentifierRoutes
 from gateway.api.plant.imports import PlantExportRoutes, PlantImportRoutes
+from gateway.api.plant.model_inputs import PlantModelInputRoutes
 from gateway.api.plant.points import PlantMappingRoutes, PlantPointRoutes
+from gateway.api.plant.questions import PlantNeighbourRoutes, PlantQuestionRoutes
 from gateway.api.plant.readings import InfluxRoutes, ReadingRoutes
 from gateway.api.plant.sparql import SparqlRoutes
 from gateway.api.plant.trace import TraceRoutes
@@ -64,6 +75,7 @@ from gateway.api.retrieval.vector_store_files import VectorStoreBatchRoutes, Vec
 from gateway.api.retrieval.vector_stores import VectorStoreRoutes
 from gateway.api.root import front
 from gateway.api.signups.routes import SignupRoutes
+from gateway.api.status import StatusRoutes
 
 API_ROUTES: Sequence[ControllerRouterHandler] = (
     UsageRoutes,
@@ -107,6 +119,11 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     OutcomeRoutes,
     SettlementRoutes,
     DisputeRoutes,
+    PredictionLedgerRoutes,
+    AgentRoutes,
+    AgentActionRoutes,
+    AgentHistoryRoutes,
+    AgentReplayRoutes,
     AlertRoutes,
     NotificationEndpointRoutes,
     NotificationDeliveryRoutes,
@@ -120,15 +137,24 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     EvidenceRoutes,
     PlantAssetRoutes,
     PlantVerdictRoutes,
+    PlantModelInputRoutes,
     PlantPointRoutes,
     PlantMappingRoutes,
+    PlantAlignmentRoutes,
+    PlantComparisonRoutes,
     PlantEntityRoutes,
     PlantRelationRoutes,
     PlantImportRoutes,
     PlantExportRoutes,
     SignupRoutes,
+    StatusRoutes,
     SparqlRoutes,
+    PlantQuestionRoutes,
+    PlantNeighbourRoutes,
     EpcisRoutes,
+    EpcisQueryRoutes,
+    EpcisSubscriptionRoutes,
+    EpcisResourceRoutes,
     TraceRoutes,
     IdentifierRoutes,
     AasShellRoutes,

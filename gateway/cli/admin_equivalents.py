@@ -15,6 +15,7 @@ RIGHTS = "It gives or ends rights over the platform, which no program may do for
 ENGINES = "It compares, trains or loads the weights of shared models on the host of the engines."
 PERSON = "A named person of the operator signs it."
 STATISTICS = "It fits models with statistics libraries, which gateways do not load."
+KEYS = "It changes which key signs for a model; the key is derived from the host's secret key."
 NODE = "It uses the private keys of this host's identifier node."
 _ACCOUNT = "/v1/admin/accounts/{account}"
 _OUTCOMES = f"{_ACCOUNT}/outcome_disputes"
@@ -23,7 +24,7 @@ _PACKS, _VOUCHERS = "/v1/admin/packs", "/v1/admin/voucher_batches"
 _CHANGES, _SIGNUP = "/v1/admin/price_changes", "/v1/admin/signups/{signup}"
 
 _ENDPOINTS = "/v1/notification_endpoints"
-_PROJECTS = "/v1/organization/projects"
+_PROJECTS, _AGENTS = "/v1/organization/projects", "/v1/agents"
 _PROJECT = f"{_PROJECTS}/{{project}}"
 
 EQUIVALENTS: Mapping[str, str] = MappingProxyType(
@@ -113,6 +114,9 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
         "plant export": "GET /v1/plant/export",
         "plant assets": "GET /v1/plant/assets",
         "plant points": "GET /v1/plant/points",
+        "plant predict": "POST /v1/predictions",
+        "plant verdicts": "GET /v1/plant/assets/{asset}/verdicts",
+        "plant inputs": "POST /v1/plant/models/{model}/inputs",
         "notifications list": f"GET {_ENDPOINTS}",
         "notifications add": f"POST {_ENDPOINTS}",
         "notifications show": f"GET {_ENDPOINTS}/{{endpoint}}",
@@ -134,7 +138,32 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
         "guards remove": "DELETE /v1/guards",
         "guards check": LOCAL,
         "plant trace": "GET /v1/plant/trace",
+        "plant alignment": "PUT /v1/plant/alignment",
+        "plant queue": "GET /v1/plant/mappings/queue",
+        "plant compare": "POST /v1/plant/comparisons",
+        "plant event-queries": "GET /v1/plant/epcis/queries",
+        "plant event-subscriptions": "GET /v1/plant/epcis/queries/{name}/subscriptions",
+        "plant ask": "POST /v1/plant/questions",
+        "plant graph": "GET /v1/plant/assets/{asset}/neighbours",
+        "plant sparql": "GET /v1/plant/sparql",
+        "agents templates": f"GET {_AGENTS}/templates",
+        "agents create": f"POST {_AGENTS}",
+        "agents list": f"GET {_AGENTS}",
+        "agents show": f"GET {_AGENTS}/{{agent}}",
+        "agents change": f"POST {_AGENTS}/{{agent}}",
+        "agents activate": f"POST {_AGENTS}/{{agent}}/activate",
+        "agents pause": f"POST {_AGENTS}/{{agent}}/pause",
+        "agents delete": f"DELETE {_AGENTS}/{{agent}}",
+        "agents versions": f"GET {_AGENTS}/{{agent}}/versions",
+        "agents restore": f"POST {_AGENTS}/{{agent}}/versions/{{version}}/restore",
+        "agents ticks": f"GET {_AGENTS}/{{agent}}/ticks",
+        "agents days": f"GET {_AGENTS}/{{agent}}/days",
+        "agents actions": f"GET {_AGENTS}/actions",
+        "agents approve": f"POST {_AGENTS}/actions/{{action}}/approve",
+        "agents reject": f"POST {_AGENTS}/actions/{{action}}/reject",
+        "agents undo": f"POST {_AGENTS}/actions/{{action}}/undo",
         "node run": HOST,
+        "node status": NODE,
         "node prefixes": NODE,
         "node root": NODE,
         "node key": NODE,
@@ -226,6 +255,7 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
         "outcomes reverse": "POST /v1/outcomes/{outcome}/reverse",
         "outcomes settlements": "GET /v1/outcomes/settlements",
         "outcomes bundle": "GET /v1/outcomes/settlements/{settlement}/bundle",
+        "outcomes statement": "GET /v1/outcomes/settlements/{settlement}/statement",
         "outcomes dispute": "POST /v1/outcomes/disputes",
         "outcomes reply": "POST /v1/outcomes/disputes/{dispute}/reply",
         **{f"outcomes {name}": LOCAL for name in ("replay", "sign", "make-keys")},
@@ -235,6 +265,17 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
         "decision-records list": "GET /v1/decision_records",
         "decision-records show": "GET /v1/decision_records/{record_id}",
         "decision-records verify": LOCAL,
+        "predictions append": "POST /v1/predictions/records",
+        "predictions list": "GET /v1/predictions/records",
+        "predictions show": "GET /v1/predictions/records/{record}",
+        "predictions export": "GET /v1/predictions/ledger",
+        "predictions check": "GET /v1/predictions/verification",
+        "predictions keys": "GET /v1/predictions/keys",
+        "predictions report": "POST /v1/predictions/events",
+        "predictions events": "GET /v1/predictions/events",
+        "predictions scores": "GET /v1/predictions/scores",
+        "predictions verify": LOCAL,
+        **{f"predictions {name}": KEYS for name in ("rotate-key", "revoke-key")},
         "files check": LOCAL,
         **{f"tags {name}": LOCAL for name in ("align", "propose")},
         "variants list": "GET /v1/models",

@@ -71,7 +71,12 @@ COMMANDS = (
     Command(
         "plant",
         "gateway.cli.plant.commands:plant_app",
-        "Import, export and list an account's plant model, and trace items.",
+        "Import, export, align and list an account's plant model, and trace items.",
+    ),
+    Command(
+        "agents",
+        "gateway.cli.agents.history:agents_app",
+        "Manage agents that watch assets, and decide about their actions.",
     ),
     Command(
         "node",
@@ -88,6 +93,11 @@ COMMANDS = (
         "decision-records",
         "gateway.cli.decision_records:decision_records_app",
         "List, show and verify signed decision records.",
+    ),
+    Command(
+        "predictions",
+        "gateway.cli.outcomes.predictions:predictions_app",
+        "Record, list, score and verify predictions of the prediction ledger.",
     ),
     Command(
         "margin",

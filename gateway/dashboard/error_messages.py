@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.dashboard.admin_labels import PRICE_CHANGE_ERRORS
+from gateway.dashboard.agent_labels import AGENT_ERRORS
 from gateway.dashboard.credit_labels import CREDIT_ERRORS
 from gateway.dashboard.identifier_labels import IDENTIFIER_ERRORS
 from gateway.dashboard.incident_labels import INCIDENT_ERRORS
 from gateway.dashboard.notification_labels import NOTIFICATION_ERRORS
 from gateway.dashboard.plant_labels import PLANT_ERRORS
+from gateway.dashboard.prediction_labels import PREDICTION_ERRORS
 from gateway.dashboard.prepaid_labels import PREPAID_MESSAGES
 from gateway.dashboard.project_labels import PROJECT_ERRORS
 from infra.translations import gettext_noop
@@ -40,6 +42,7 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         **PROJECT_ERRORS,
         **PLANT_ERRORS,
+        **AGENT_ERRORS,
         "credentials_wrong": gettext_noop("Incorrect e-mail address or password."),
         "login_provider_not_found": gettext_noop("This way of signing in is not available."),
         "login_provider_unavailable": gettext_noop(
@@ -231,5 +234,6 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         **NOTIFICATION_ERRORS,
         **INCIDENT_ERRORS,
         **IDENTIFIER_ERRORS,
+        **PREDICTION_ERRORS,
     }
 )

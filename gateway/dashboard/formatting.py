@@ -13,11 +13,13 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.numbers import format_compact_decimal, format_currency, format_decimal, format_percent
+from babel.units import format_unit
 
 from billing.invoice_documents.line_descriptions import product_label
 from billing.money import currency_exponent, nano_text, round_to_minor, rounded
 
 _ONE_CENT_NANO = 10**7
+_TIME_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60))
 
 
 class LocaleFormatter:
@@ -54,6 +56,7 @@ class LocaleFormatter:
             "ago": self.ago,
             "duration": self.duration,
             "span": self.span,
+            "seconds": self.seconds,
         }
 
     def money(self, minor: int, currency: str) -> str:
@@ -149,3 +152,10 @@ class LocaleFormatter:
     def span(self, value: timedelta) -> str:
         """Format a time span in its largest unit: `1 day`, `1周`."""
         return format_timedelta(value, locale=self._locale)
+
+    def seconds(self, value: float) -> str:
+        """Format seconds exactly, in the largest unit that divides them: `90 minutes`."""
+        for unit, length in _TIME_UNITS:
+            if value >= length and value % length == 0:
+                return format_unit(int(value // length), unit, locale=self._locale)
+        return format_unit(value, "second", locale=self._locale)

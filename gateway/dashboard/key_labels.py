@@ -13,6 +13,17 @@ KEY_STATES: Mapping[str, str] = MappingProxyType(
         "revoked": gettext_noop("Revoked"),
     }
 )
+KEY_PERMISSIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "calls": gettext_noop("Model calls and account"),
+        "plant:read": gettext_noop("Read plant and readings"),
+        "plant:write": gettext_noop("Change plant"),
+        "readings:write": gettext_noop("Write readings"),
+        "identifiers": gettext_noop("Identifiers"),
+        "epcis": gettext_noop("Item history (EPCIS)"),
+        "agents": gettext_noop("Manage agents"),
+    }
+)
 KEY_ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "key.created": gettext_noop("Created a key"),

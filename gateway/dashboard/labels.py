@@ -13,6 +13,7 @@ from gateway.dashboard.admin_labels import (
     ADMIN_DETAILS,
     ADMIN_LABELS,
 )
+from gateway.dashboard.agent_labels import AGENT_ACTIONS, AGENT_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.billing_labels import BILLING_ACTIONS, BILLING_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
@@ -20,10 +21,11 @@ from gateway.dashboard.evaluation_labels import EVALUATION_ACTIONS, EVALUATION_L
 from gateway.dashboard.guard_labels import GUARD_LABELS
 from gateway.dashboard.identifier_labels import IDENTIFIER_ACTIONS
 from gateway.dashboard.incident_labels import INCIDENT_LABELS
-from gateway.dashboard.key_labels import KEY_STATES
+from gateway.dashboard.key_labels import KEY_PERMISSIONS, KEY_STATES
 from gateway.dashboard.notification_labels import NOTIFICATION_ACTIONS, NOTIFICATION_LABELS
 from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABELS
 from gateway.dashboard.plant_labels import PLANT_ACTIONS, PLANT_LABELS, QUALITIES
+from gateway.dashboard.prediction_labels import PREDICTION_ACTIONS, PREDICTION_WORDS
 from gateway.dashboard.reconciliation_labels import RECONCILIATION_CHECKS
 from gateway.dashboard.signup_labels import SIGNUP_ACTIONS, SIGNUP_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
@@ -38,6 +40,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **ADMIN_LABELS,
         **GUARD_LABELS,
         **PLANT_LABELS,
+        **AGENT_LABELS,
         **project_labels.PROJECT_LABELS,
         **NOTIFICATION_LABELS,
         **INCIDENT_LABELS,
@@ -109,6 +112,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "credit_limit_and_wallet": gettext_noop("Account credit limit plus wallet balance"),
         },
         "key": KEY_STATES,
+        "key_permission": KEY_PERMISSIONS,
         "contract": {
             "proposed": gettext_noop("Proposed"),
             "withdrawn": gettext_noop("Withdrawn"),
@@ -159,6 +163,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "The calls use a model or operation that the contract does not allow."
             ),
             "call_taken": gettext_noop("The supporting calls are used by another outcome."),
+            "record_taken": gettext_noop("The prediction record is used by another outcome."),
             "doubled": gettext_noop("Too close in time to another outcome for the same subject."),
             "claimed_elsewhere": gettext_noop("Already claimed under another contract."),
             "denied": gettext_noop("An attester denied the event."),
@@ -195,6 +200,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "service_account": gettext_noop("Service accounts"),
             "bank": gettext_noop("Bank transfers"),
             "model": gettext_noop("Your models"),
+            "agent": gettext_noop("Agents"),
         },
         "action": {
             "guard.changed": gettext_noop("Changed the guard"),
@@ -235,9 +241,11 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             **BILLING_ACTIONS,
             **SIGNUP_ACTIONS,
             **PLANT_ACTIONS,
+            **AGENT_ACTIONS,
             **ADMIN_ACTIONS,
             **NOTIFICATION_ACTIONS,
             **IDENTIFIER_ACTIONS,
+            **PREDICTION_ACTIONS,
             **OWN_MODEL_ACTIONS,
             "demo.filled": gettext_noop("Added sample data"),
         },
@@ -254,6 +262,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "models": gettext_noop("Models"),
             "networks": gettext_noop("Networks"),
             "service_tiers": gettext_noop("Service tiers"),
+            "permissions": gettext_noop("Permissions"),
             "successor": gettext_noop("Replaced by"),
             "until": gettext_noop("Valid until"),
             "email": gettext_noop("E-mail address"),
@@ -370,6 +379,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "anomaly-detection": gettext_noop("Anomaly detection"),
             "image-classification": gettext_noop("Image classification"),
         },
+        **PREDICTION_WORDS,
         "interval": {"month": gettext_noop("per month"), "year": gettext_noop("per year")},
     }
 )

@@ -30,6 +30,10 @@ ACCOUNT_PAGES = (
     ),
     NavigationEntry("models", gettext_noop("Your models"), "/dashboard/models", "gear"),
     NavigationEntry("plant", gettext_noop("Plant"), "/dashboard/plant", "building"),
+    NavigationEntry(
+        "plant-graph", gettext_noop("Knowledge graph"), "/dashboard/plant/graph", "target"
+    ),
+    NavigationEntry("agents", gettext_noop("Agents"), "/dashboard/agents", "pulse"),
     NavigationEntry("evaluations", gettext_noop("Evaluations"), "/dashboard/evaluations", "check"),
     NavigationEntry("batches", gettext_noop("Batches"), "/dashboard/batches", "copy"),
     NavigationEntry("readings", gettext_noop("Readings"), "/dashboard/plant/readings", "chart"),
@@ -50,6 +54,7 @@ ACCOUNT_PAGES = (
     NavigationEntry("credit", gettext_noop("Credit"), "/dashboard/credit", "plan"),
     NavigationEntry("packs", gettext_noop("Prepaid packs"), "/dashboard/packs", "plan"),
     NavigationEntry("outcomes", gettext_noop("Outcomes"), "/dashboard/outcomes", "target"),
+    NavigationEntry("predictions", gettext_noop("Predictions"), "/dashboard/predictions", "pulse"),
     NavigationEntry("limits", gettext_noop("Limits and alerts"), "/dashboard/limits", "bell"),
     NavigationEntry(
         "notifications", gettext_noop("Notifications"), "/dashboard/notifications", "globe"

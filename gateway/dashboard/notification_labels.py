@@ -24,6 +24,7 @@ NOTIFICATION_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "limits": gettext_noop("Limits"),
             "fapiao": gettext_noop("Fapiao"),
             "models": gettext_noop("Drift and retraining of your models"),
+            "agents": gettext_noop("Decisions of agents"),
             "incidents": gettext_noop("Incidents of the platform"),
         },
         "endpoint_state": {

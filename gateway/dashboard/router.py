@@ -1,5 +1,6 @@
 """The Litestar router of the dashboard: all page handlers, assets and exception handlers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request, Response, Router, get
@@ -22,6 +23,11 @@ from gateway.dashboard.pages.access.profile import ProfilePages
 from gateway.dashboard.pages.access.second_factor import SecondFactorPages
 from gateway.dashboard.pages.access.single_sign_on import LinkedIdentityPages, SingleSignOnPages
 from gateway.dashboard.pages.access.team import TeamPages
+from gateway.dashboard.pages.agents.agent import AgentPages
+from gateway.dashboard.pages.agents.creating import NewAgentPages
+from gateway.dashboard.pages.agents.deciding import AgentActionPages
+from gateway.dashboard.pages.agents.editing import AgentEditPages
+from gateway.dashboard.pages.agents.listing import AgentListPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.auto_top_up import AutoTopUpPages
 from gateway.dashboard.pages.batches import BatchPages
@@ -51,10 +57,18 @@ from gateway.dashboard.pages.payment_proofs import PaymentProofPages, download_a
 from gateway.dashboard.pages.payments import PaymentOrderPages, WalletPages
 from gateway.dashboard.pages.plans.add_on import AddOnPages
 from gateway.dashboard.pages.plans.plan import PlanPages
+from gateway.dashboard.pages.plant.alignment import PlantAlignmentPages
 from gateway.dashboard.pages.plant.asset import PlantAssetPages
+from gateway.dashboard.pages.plant.asset_edit import AssetEditPages
+from gateway.dashboard.pages.plant.asset_predict import AssetPredictPages
+from gateway.dashboard.pages.plant.asset_views import AssetViewPages
+from gateway.dashboard.pages.plant.comparisons import PlantComparisonPages
+from gateway.dashboard.pages.plant.entities import PlantEntityPages
+from gateway.dashboard.pages.plant.graph import PlantGraphPages
 from gateway.dashboard.pages.plant.identifiers import IdentifierPages
 from gateway.dashboard.pages.plant.imports import PlantImportPages
 from gateway.dashboard.pages.plant.mappings import PlantMappingPages
+from gateway.dashboard.pages.plant.point_edit import PointEditPages
 from gateway.dashboard.pages.plant.readings import ReadingPages
 from gateway.dashboard.pages.plant.trace import show_trace
 from gateway.dashboard.pages.plant.tree import PlantTreePages
@@ -87,19 +101,20 @@ from gateway.dashboard.pages.platform.securities import SecuritiesPages
 from gateway.dashboard.pages.platform.signups import PlatformSignupPages
 from gateway.dashboard.pages.platform.webhooks import WebhookPages
 from gateway.dashboard.pages.playground.page import PlaygroundPages
+from gateway.dashboard.pages.predictions import PredictionLedgerPages
 from gateway.dashboard.pages.projects.detail import ProjectPage
 from gateway.dashboard.pages.projects.listing import ProjectPages
 from gateway.dashboard.pages.projects.people import ProjectPeoplePages
 from gateway.dashboard.pages.settlements import SettlementPages
 from gateway.dashboard.pages.sign_up.pages import SignUpPages
-from gateway.dashboard.pages.status import show_status
+from gateway.dashboard.pages.status import show_public_status, show_status
 from gateway.dashboard.pages.usage.calls import CallPages
 from gateway.dashboard.pages.usage.overview import UsagePages
 from gateway.dashboard.pages.wallet_payment import WalletPaymentPages
 from gateway.dashboard.rendering import PageRenderer
 from gateway.dashboard.security import add_security_headers, require_same_origin
 
-PATH = "/dashboard"
+PATH, STATUS_PATH = "/dashboard", "/status"
 HANDLERS = (
     show_overview,
     UsagePages,
@@ -134,8 +149,21 @@ HANDLERS = (
     VariantPages,
     PlantTreePages,
     PlantAssetPages,
+    AssetViewPages,
+    AssetEditPages,
+    PointEditPages,
+    AssetPredictPages,
+    PlantEntityPages,
     PlantImportPages,
     PlantMappingPages,
+    PlantAlignmentPages,
+    PlantComparisonPages,
+    PlantGraphPages,
+    AgentListPages,
+    NewAgentPages,
+    AgentPages,
+    AgentEditPages,
+    AgentActionPages,
     NewEvaluationPages,
     EvaluationPages,
     BatchPages,
@@ -157,6 +185,7 @@ HANDLERS = (
     VoucherPages,
     OutcomePages,
     SettlementPages,
+    PredictionLedgerPages,
     SignInPages,
     SingleSignOnPages,
     PasskeySignInPages,
@@ -200,13 +229,26 @@ HANDLERS = (
 _MAX_FORM_BYTES = 64 << 10
 
 
-def dashboard_router(components: HttpsAware) -> Router:
-    """Build the router of `/dashboard`. Handlers also receive the application's dependencies."""
+def dashboard_routers(components: HttpsAware) -> list[Router]:
+    """Build the routers of `/dashboard` and of the public `/status`.
+
+    Handlers also receive the application's dependencies.
+    """
     assets = Assets()
-    renderer = PageRenderer(assets)
+    renderer, pages = PageRenderer(assets), [_asset_handler(assets), _not_found_handler()]
+    return [
+        _router(components, renderer, PATH, [*HANDLERS, *pages]),
+        _router(components, renderer, STATUS_PATH, [show_public_status]),
+    ]
+
+
+def _router(
+    components: HttpsAware, renderer: PageRenderer, path: str, handlers: Sequence[Any]
+) -> Router:
+    """Build a router of pages below a path."""
     return Router(
-        path=PATH,
-        route_handlers=[*HANDLERS, _asset_handler(assets), _not_found_handler()],
+        path=path,
+        route_handlers=handlers,
         dependencies={
             "renderer": Provide(lambda: renderer, sync_to_thread=False),
             "public_page": Provide(provide_public_page),

@@ -1,21 +1,40 @@
-"""Builds the runner of agents of a gateway process."""
+"""Builds the runner and the replays of agents of a gateway process."""
 
+from dataclasses import dataclass
+
+from billing.outcomes.predictions.model_keys import ModelSigner
+from gateway.agents.replay.replaying import AgentReplayer
 from gateway.agents.running.runner import AgentDependencies, AgentRunner
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.process.shared_components import SharedComponents
 from infra.clock import Clock
+from infra.secrets.secret_key import secret_key
+from infra.settings import Settings
 
 
-def build_agent_runner(shared: SharedComponents, clock: Clock, pipeline: Pipeline) -> AgentRunner:
-    """Build the runner, whose calls go through the pipeline."""
-    return AgentRunner(
+@dataclass(frozen=True, slots=True)
+class AgentParts:
+    """What `build_agents` builds."""
+
+    runner: AgentRunner
+    replayer: AgentReplayer
+
+
+def build_agents(
+    shared: SharedComponents, settings: Settings, clock: Clock, pipeline: Pipeline
+) -> AgentParts:
+    """Build the parts, whose calls go through the pipeline."""
+    database, client = shared.connections.handlers, PipelineClient(pipeline, clock)
+    runner = AgentRunner(
         AgentDependencies(
             clock=clock,
-            database=shared.connections.handlers,
+            database=database,
             heartbeat=shared.heartbeat,
-            client=PipelineClient(pipeline, clock),
+            client=client,
+            signer=ModelSigner(secret_key(settings)),
             metrics=shared.metrics.agents,
             timing=shared.timing,
         )
     )
+    return AgentParts(runner, AgentReplayer(database, client))

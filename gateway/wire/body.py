@@ -47,7 +47,7 @@ def decode_body_strict(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Bo
     Raises BodyNotJson, ParameterInvalid.
     """
     unknown = decode_fields(body).keys() - {
-        field.name for field in msgspec.structs.fields(decoder.type)
+        field.encode_name for field in msgspec.structs.fields(decoder.type)
     }
     if unknown:
         name = min(unknown)

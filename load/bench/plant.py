@@ -24,7 +24,7 @@ from gateway.plant.assets.limits import PlantLimits
 from gateway.plant.imports.importing import ImportOptions, PlantImporter
 from gateway.plant.imports.readers import PlantFile
 from gateway.plant.store.counts import PlantCounts
-from gateway.plant.store.mappings import list_queue, list_unmapped
+from gateway.plant.store.proposals import list_queue, list_to_propose
 from gateway.plant.store.queries import PointFilter, list_points
 from gateway.plant.store.tree import list_parts
 from infra import ids
@@ -69,7 +69,10 @@ async def _measure(url: str, points: int) -> None:
         ("counts of the tree, cached", lambda one: counts.of_account(one, account_id)),
         ("top of the tree", lambda one: list_parts(one, account_id, None)),
         ("mapping queue", lambda one: list_queue(one, account_id, 50)),
-        ("512 unmapped points", lambda one: list_unmapped(one, account_id, 512)),
+        (
+            "512 points to propose for",
+            lambda one: list_to_propose(one, account_id, "any", 512),
+        ),
         ("search of points", lambda one: _search(one, account_id)),
     ):
         async with database.transaction() as session:

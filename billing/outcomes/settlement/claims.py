@@ -42,6 +42,7 @@ from billing.outcomes.settlement.attributed_calls import (
     attribute_calls,
     find_supporting_calls,
 )
+from billing.outcomes.settlement.cited_predictions import cite_prediction, is_record_taken
 from billing.tables import Outcome, OutcomeContract, OutcomeVersion
 from infra import ids
 from infra.clock import Clock
@@ -104,7 +105,7 @@ async def submit_claim(
     a decision record that the claim names.
 
     Raises ContractNotFound, OutcomeContractNotAgreed, StatementNotFound, StatementInvalid,
-    OutcomeInvalid, BusinessKeyConflict, DecisionRecordRejected.
+    OutcomeInvalid, BusinessKeyConflict, DecisionRecordRejected, PredictionRecordRejected.
     """
     await lock_profile(session, account_id)
     contract = await find_contract(session, account_id, id_or_tag)
@@ -124,6 +125,7 @@ async def submit_claim(
     versions = await list_agreed_versions(session, account_id, contract.id)
     version = nearest_version(versions, details.happened_at)
     await _require_decision(session, contract, version.terms, details, decision_key)
+    details = await cite_prediction(session, contract, version.terms, details)
     return await _create_outcome(session, clock, contract, versions, statement, details)
 
 
@@ -247,6 +249,7 @@ async def _create_outcome(
         claimed_at=now,
         evidence_id=statement.evidence.id,
         decision_id=details.decision,
+        prediction_id=details.prediction,
     )
     candidates = await find_supporting_calls(
         session, contract.account_id, version.terms, effect, details
@@ -278,8 +281,14 @@ def _mark_confirmed(outcome: Outcome, statement: SignedStatement, confirmed_at: 
 async def _refusal_reason(
     session: AsyncSession, outcome: Outcome, effect: EventEffect, candidates: CallCandidates
 ) -> ClaimRefusal | None:
-    """Return why a claim is refused: no supporting call or a duplicate; None if it is accepted."""
-    if not candidates.available:
+    """Return why a claim is refused: no supporting call or a duplicate; None if it is accepted.
+
+    A claim that cites a ledger record needs no call, and its record must support no other outcome.
+    """
+    if outcome.prediction_id is not None:
+        if await is_record_taken(session, outcome):
+            return ClaimRefusal.RECORD_TAKEN
+    elif not candidates.available:
         return _refusal_without_call(candidates)
     nearby = await _contracts_with_same_effect(session, outcome, effect)
     if outcome.contract_id in nearby:

@@ -100,8 +100,9 @@ async def _require_open(change: AgentChange, row: AgentAction) -> Agent:
 
 
 async def _agent_of(change: AgentChange, row: AgentAction) -> Agent:
-    """Return the agent of an action. Raises AgentNotFound for one that was deleted."""
-    return await find_agent(change.session, change.account_id, ids.format_id(AGENT, row.agent_id))
+    """Return the agent of an action; what a deleted one did can still be undone."""
+    agent = ids.format_id(AGENT, row.agent_id)
+    return await find_agent(change.session, change.account_id, agent, with_deleted=True)
 
 
 async def _decided(change: AgentChange, row: AgentAction, agent: Agent, event: str) -> None:

@@ -4,7 +4,11 @@ Whether asset, points and model exist is checked where the database is (gateway/
 """
 
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 
+import msgspec
+
+from billing.outcomes.contracts.prediction_rules import is_event_kind
 from gateway.agents.definitions.document import (
     AgentDocument,
     BudgetDocument,
@@ -30,7 +34,10 @@ from models.policies.maintenance.costs import (
 MAX_NAME, MAX_RULES = 120, 50
 MIN_EVERY_S, MAX_EVERY_S = 10.0, 31 * 86_400.0
 _NANO = Decimal(10**9)
-_MOST_NANO = 10**18
+_MAX_NANO = 10**18
+# Larger numbers would become infinite when units are converted or costs are added.
+_MAX_LIMIT, _MAX_COST = 1e15, 1e15
+_MAX_DEPTH = 20
 
 
 def check(document: AgentDocument) -> AgentDefinition:
@@ -39,11 +46,13 @@ def check(document: AgentDocument) -> AgentDefinition:
     _require(bool(document.asset.strip()), "asset", "is missing.")
     _require(bool(document.rules or document.prediction), "rules", "or `prediction` is needed.")
     _require(len(document.rules) <= MAX_RULES, "rules", f"has at most {MAX_RULES} entries.")
+    names = {rule.name.strip() for rule in document.rules}
+    _require(len(names) == len(document.rules), "rules", "need different names.")
     every_s = _seconds(document.every, "every")
     _require(MIN_EVERY_S <= every_s <= MAX_EVERY_S, "every", "must be from `10s` to `31d`.")
     is_acting = document.autonomy in (Autonomy.APPROVE, Autonomy.ACT)
     _require(not is_acting or bool(document.actions), "actions", "must name what the agent may do.")
-    return AgentDefinition(
+    definition = AgentDefinition(
         name=document.name.strip(),
         asset=document.asset.strip(),
         autonomy=document.autonomy,
@@ -56,6 +65,27 @@ def check(document: AgentDocument) -> AgentDefinition:
         cooldown_s=_seconds(document.cooldown, "cooldown"),
         template=document.template,
     )
+    stored = msgspec.to_builtins(definition)
+    _require(is_storable(stored), "definition", "has a value that cannot be stored as JSON.")
+    return definition
+
+
+def is_storable(value: object, depth: int = 0) -> bool:
+    """Return whether a decoded value can be stored and sent as JSON.
+
+    Texts have no NUL, numbers are finite or have 64 bits, and nesting has a limit.
+    """
+    if isinstance(value, str):
+        return "\0" not in value
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    if isinstance(value, dict):
+        value = (*value.keys(), *value.values())
+    if not isinstance(value, list | tuple):
+        return True
+    return depth < _MAX_DEPTH and all(is_storable(one, depth + 1) for one in value)
 
 
 def _rule(rule: RuleDocument, index: int) -> Rule:
@@ -65,7 +95,7 @@ def _rule(rule: RuleDocument, index: int) -> Rule:
     _require(bool(rule.tag) != bool(rule.concept), at, "needs either `tag` or `concept`.")
     limits = [limit for limit in (rule.above, rule.below) if limit is not None]
     _require(len(limits) == 1, at, "needs either `above` or `below`.")
-    _require(abs(limits[0]) < float("inf"), at, "needs a finite limit.")
+    _require(abs(limits[0]) <= _MAX_LIMIT, at, f"needs a limit of {_MAX_LIMIT:g} at most.")
     unit = canonical_unit(rule.unit)
     _require(unit is not None, f"{at}.unit", f"`{rule.unit}` is not known.")
     return Rule(
@@ -87,6 +117,8 @@ def _prediction(document: PredictionDocument) -> PredictionStep:
     is_horizon = 1 <= document.horizon <= MAX_PERIODS
     _require(is_horizon, "prediction.horizon", f"must be from 1 to {MAX_PERIODS}.")
     _require(0.5 <= document.level < 1, "prediction.level", "must be from 0.5 to below 1.")
+    is_event = not document.event or is_event_kind(document.event)
+    _require(is_event, "prediction.event", "must be a name such as `pump_failure`.")
     return PredictionStep(
         model=document.model,
         when=document.when,
@@ -94,6 +126,7 @@ def _prediction(document: PredictionDocument) -> PredictionStep:
         output=document.output,
         period_s=_seconds(document.period, "prediction.period"),
         horizon=document.horizon,
+        event=document.event,
         level=document.level,
         options=document.options,
     )
@@ -102,6 +135,8 @@ def _prediction(document: PredictionDocument) -> PredictionStep:
 def _costs(document: AgentDocument) -> MaintenanceCosts:
     """Return the costs. Raises AgentDefinitionInvalid."""
     stated = document.costs
+    amounts = (stated.unplanned_stop, stated.inspection, stated.waiting, *stated.order_load)
+    _require(not max(amounts) > _MAX_COST, "costs", f"has amounts of {_MAX_COST:g} at most.")
     try:
         return MaintenanceCosts(
             planned_stop=stated.planned_stop,
@@ -136,7 +171,7 @@ def _nano(text: str, field: str) -> int:
         is_whole = nano == nano.to_integral_value()
     except InvalidOperation:
         is_whole, nano = False, Decimal(0)
-    _require(is_whole and 0 <= nano <= _MOST_NANO, field, "must be an amount such as `2.50`.")
+    _require(is_whole and 0 <= nano <= _MAX_NANO, field, "must be an amount such as `2.50`.")
     return int(nano)
 
 

@@ -47,6 +47,7 @@ class PredictionDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     when: PredictWhen = PredictWhen.ALWAYS
     period: str = "1d"
     horizon: int = 7
+    event: str = ""
     level: float = 0.9
     options: dict[str, Any] = {}
 
@@ -96,6 +97,8 @@ def read_toml(text: str) -> AgentDocument:
         fields = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise AgentDefinitionInvalid(f"The definition is not valid TOML: {error}.") from error
+    except RecursionError:
+        raise AgentDefinitionInvalid("The definition is nested too deeply.") from None
     return read_fields(fields)
 
 
@@ -107,3 +110,5 @@ def read_fields(fields: object) -> AgentDocument:
         message, _, path = str(error).partition(" - at `$")
         param = path.rstrip("`").lstrip(".") or None
         raise AgentDefinitionInvalid(f"{message}.", param=param) from error
+    except RecursionError:
+        raise AgentDefinitionInvalid("The definition is nested too deeply.") from None

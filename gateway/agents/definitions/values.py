@@ -72,7 +72,8 @@ class PredictionStep(msgspec.Struct, frozen=True, kw_only=True):
     """The specialist that is asked, by asset, and how its answer is read.
 
     output: the name of the output. period_s: the length of a period of the decision, and of a unit
-    of remaining life. horizon: periods ahead of a probability. options: of the asset
+    of remaining life. horizon: periods ahead. event: the kind of event under which predictions are
+    recorded in the prediction ledger, empty for none. options: of the asset
     (docs/plant-predictions.md).
     """
 
@@ -82,6 +83,7 @@ class PredictionStep(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     period_s: float
     horizon: int
+    event: str = ""
     level: float = 0.9
     options: dict[str, object] = {}
 

@@ -27,8 +27,8 @@ _SELECT = text("""
         join part on child.parent_id = part.id
         where child.account_id = :account_id and child.retired_at is null and part.depth < 8
     )
-    select part.root, point.tag, point.unit, point.concept_id, point.mapping_status,
-           series.last_us, series.last_value, series.last_status
+    select part.root, point.id as point_id, point.tag, point.unit, point.concept_id,
+           point.mapping_status, series.last_us, series.last_value, series.last_status
     from part join plant_point point on point.asset_id = part.id
     left join plant_reading_series series
       on series.point_id = point.id and series.account_id = :account_id
@@ -44,34 +44,47 @@ async def observe(
 ) -> list[Readings]:
     """Return the readings for the rules of each agent, given by its asset and definition."""
     rules = [rule for _, definition in watched for rule in definition.rules]
+    by_asset = await find_watched_points(session, account_id, [one for one, _ in watched], rules)
+    return [
+        _readings(definition.rules, by_asset.get(asset_id, ())) for asset_id, definition in watched
+    ]
+
+
+async def find_watched_points(
+    session: AsyncSession, account_id: UUID, asset_ids: Sequence[UUID], rules: Sequence[Rule]
+) -> Mapping[UUID, Sequence[Any]]:
+    """Return by asset the points that any of the rules may name, nearest first, with readings."""
     if not rules:
-        return [{} for _ in watched]
+        return {}
     parameters = {
         "account_id": account_id,
-        "asset_ids": list({asset_id for asset_id, _ in watched}),
+        "asset_ids": list(set(asset_ids)),
         "tags": list({rule.tag for rule in rules if rule.tag}),
         "concepts": list({rule.concept for rule in rules if rule.concept}),
     }
     by_asset: dict[UUID, list[Any]] = {}
     for row in (await session.execute(_SELECT, parameters)).all():
         by_asset.setdefault(row.root, []).append(row)
-    return [
-        _readings(definition.rules, by_asset.get(asset_id, ())) for asset_id, definition in watched
-    ]
+    return by_asset
+
+
+def point_of(rule: Rule, rows: Sequence[Any]) -> Any | None:
+    """Return the row of the point that a rule names; a concept counts once it is confirmed."""
+    return next((one for one in rows if _fits(rule, one)), None)
 
 
 def _readings(rules: Sequence[Rule], rows: Sequence[Any]) -> Readings:
     """Return the reading for each rule that a point fits."""
     found = {}
     for rule in rules:
-        row = next((one for one in rows if _fits(rule, one)), None)
+        row = point_of(rule, rows)
         if row is not None:
             found[rule.name] = _reading(row)
     return found
 
 
 def _fits(rule: Rule, row: Any) -> bool:
-    """Return whether a point is the one that a rule names; concepts count once confirmed."""
+    """Return whether a point is the one that a rule names."""
     if rule.tag:
         return bool(row.tag == rule.tag)
     is_confirmed = row.mapping_status == MappingStatus.CONFIRMED

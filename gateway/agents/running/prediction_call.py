@@ -28,6 +28,7 @@ _STOP_CODES = frozenset(
     {
         *("invalid_api_key", "api_key_revoked", "api_key_expired", "project_archived"),
         *("model_not_found", "model_not_allowed", "insufficient_scope"),
+        "api_key_permission",
     }
 )
 # Errors that end by waiting.
@@ -58,20 +59,40 @@ class PredictionFailed:
     waits: bool
 
 
+@dataclass(frozen=True, slots=True)
+class AgentCall:
+    """Whose key pays for a call of which agent. purpose: a part of the key of idempotency."""
+
+    account_id: UUID
+    key_id: UUID
+    agent_id: UUID
+    purpose: str
+
+    @classmethod
+    def of_tick(cls, agent: Agent) -> "AgentCall":
+        """Return the call of an agent's tick."""
+        return cls(agent.account_id, agent.key_id, agent.id, str(agent.version))
+
+
 async def predict(
-    client: PipelineClient, agent: Agent, step: PredictionStep, asset: str, most_nano: int
+    client: PipelineClient,
+    call: AgentCall,
+    step: PredictionStep,
+    asset: str,
+    at: datetime,
+    most_nano: int,
 ) -> Predicted | PredictionFailed:
-    """Call the specialist for the agent's asset at its tick's time, for `most_nano` at most."""
-    public_id = ids.format_id(AGENT, agent.id)
+    """Call the specialist for an asset at a time, for `most_nano` at most."""
+    public_id = ids.format_id(AGENT, call.agent_id)
     headers = {
         b"content-type": b"application/json",
-        b"idempotency-key": f"{public_id}:{agent.version}:{_instant(agent.due_at)}".encode(),
+        b"idempotency-key": f"{public_id}:{call.purpose}:{_instant(at)}".encode(),
         b"x-max-cost": nano_text(most_nano).encode(),
         b"x-maas-tags": f"agent={public_id}".encode(),
     }
-    options = {**step.options, "at": _instant(agent.due_at)}
+    options = {**step.options, "at": _instant(at)}
     body = msgspec.json.encode({"model": step.model, "asset": asset, "asset_options": options})
-    caller = SignedInCaller(agent.account_id, agent.key_id)
+    caller = SignedInCaller(call.account_id, call.key_id)
     response = await client.post(PREDICTIONS, caller, headers, body)
     return _read(response)
 
@@ -83,13 +104,10 @@ def _read(response: PipelineResponse) -> Predicted | PredictionFailed:
     except msgspec.DecodeError:
         answer = {}
     if response.status == 200 and (answer.get("predictions") or None):
-        request_id = response.headers.get("x-request-id", "")
-        cost = response.headers.get("x-maas-cost", "0")
-        return Predicted(
-            answer["predictions"][0],
-            ids.parse_id(REQUEST_ID_PREFIX, request_id),
-            nano_from_text(cost),
-        )
+        # A replayed answer keeps the id of the call that was billed.
+        request_id = ids.parse_id(REQUEST_ID_PREFIX, str(answer.get("id", "")))
+        cost = nano_from_text(response.headers.get("x-maas-cost", "0"))
+        return Predicted(answer["predictions"][0], request_id, cost)
     error = answer.get("error") or {}
     code = str(error.get("code") or f"http_{response.status}")[:100]
     waits = code in _WAIT_CODES or (response.status >= 500 and code not in _STOP_CODES)

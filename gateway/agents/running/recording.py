@@ -5,17 +5,22 @@ decision rests on what is no longer valid. What its call cost is still counted.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
 
 from billing.notifications.agent_alerts import AgentAlert, enqueue_agent_alert
+from billing.outcomes.predictions.model_keys import ModelSigner
+from billing.tables import Usage
 from gateway.agents.actions.creation import create_action
 from gateway.agents.assessment import Assessment
 from gateway.agents.public_ids import AGENT
+from gateway.agents.running.ledger_record import record_prediction
 from gateway.agents.running.prediction_call import PredictionFailed
 from gateway.agents.running.tick import TickInput, TickOutcome
 from gateway.agents.state import Spending, write_state
@@ -50,9 +55,10 @@ _RELEASE = text("""
 class TickRecorder:
     """Writes the outcomes of ticks of one process."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, signer: ModelSigner) -> None:
         self._database = database
         self._clock = clock
+        self._signer = signer
 
     async def record_quiet(self, ticks: Sequence[TickInput], process_id: UUID) -> None:
         """Record ticks in which rules decided that nothing is to be done."""
@@ -71,12 +77,14 @@ class TickRecorder:
             row = await lock_claimed(session, tick.agent, process_id)
             if row is None:
                 return
+            outcome = await _with_billed_cost(session, row, outcome)
             _spend(row, outcome, now)
             if row.version != tick.agent.version or row.status != AgentStatus.ACTIVE:
                 row.process_id = None
                 await add_counts(session, now.date(), [_counts(tick, outcome, 0)])
                 return
             actions = await self._write(session, row, tick, outcome, now)
+            await record_prediction(session, self._clock, self._signer, tick, outcome)
             state = msgspec.structs.replace(outcome.plan.state, since=tick.since)
             row.state = write_state(state)
             row.due_at = next_due(row.due_at, tick.definition.every_s, now)
@@ -119,6 +127,20 @@ class TickRecorder:
         if outcome.plan.tells:
             await enqueue_agent_alert(session, self._clock, _decided(row, written, outcome))
         return len(outcome.plan.actions)
+
+
+async def _with_billed_cost(session: AsyncSession, row: Agent, outcome: TickOutcome) -> TickOutcome:
+    """Return an outcome with the cost of its usage row: a replayed answer states none."""
+    predicted = outcome.predicted
+    if predicted is None or predicted.request_id is None:
+        return outcome
+    query = select(Usage.cost_nano).where(
+        col(Usage.account_id) == row.account_id, col(Usage.request_id) == predicted.request_id
+    )
+    cost = (await session.scalars(query)).one_or_none()
+    if cost is None:
+        return outcome
+    return replace(outcome, predicted=replace(predicted, cost_nano=cost))
 
 
 def _is_notable(outcome: TickOutcome) -> bool:

@@ -11,8 +11,11 @@ after which a process counts as ended.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from billing.outcomes.predictions.model_keys import ModelSigner
+from gateway.agents.actions.expiring import expire_proposals
 from gateway.agents.definitions.values import AgentDefinition
 from gateway.agents.rules import evaluate_rules
 from gateway.agents.running.observing import Readings, observe
@@ -33,6 +36,9 @@ from infra.timing import DEFAULT_TIMING, Timing
 
 # Calls of agents that run at a time in this process.
 CONCURRENCY = 8
+INTERNAL_ERROR = "internal_error"
+# How often this process looks for proposals whose time is over.
+_EXPIRE_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class AgentDependencies:
     database: Database
     heartbeat: ProcessHeartbeat
     client: PipelineClient
+    signer: ModelSigner
     metrics: AgentMetrics
     timing: Timing = DEFAULT_TIMING
 
@@ -53,7 +60,10 @@ class AgentRunner(Poller):
     def __init__(self, dependencies: AgentDependencies) -> None:
         super().__init__("agents", self.run_due, dependencies.timing)
         self._deps = dependencies
-        self._recorder = TickRecorder(dependencies.database, dependencies.clock)
+        self._recorder = TickRecorder(
+            dependencies.database, dependencies.clock, dependencies.signer
+        )
+        self._expired_at: datetime | None = None
 
     async def run_due(self) -> bool:
         """Run the due agents of one account. Returns whether there were any."""
@@ -61,6 +71,7 @@ class AgentRunner(Poller):
         if not deps.heartbeat.is_alive:
             return False
         process_id = deps.heartbeat.process_id
+        await self.expire_due()
         async with deps.database.transaction() as session:
             agents = await claim_due(session, deps.clock.now(), process_id)
         if not agents:
@@ -71,6 +82,15 @@ class AgentRunner(Poller):
         deps.metrics.ticks.labels("quiet").inc(len(quiet))
         await self._run_all([tick for tick in ticks if not tick.is_quiet], process_id)
         return True
+
+    async def expire_due(self) -> None:
+        """Mark proposals whose time is over, once a minute."""
+        now, last = self._deps.clock.now(), self._expired_at
+        if last is not None and timedelta() <= now - last < _EXPIRE_EVERY:
+            return
+        self._expired_at = now
+        async with self._deps.database.transaction() as session:
+            await expire_proposals(session, now)
 
     async def observed(self, agents: Sequence[Agent]) -> list[TickInput]:
         """Return the agents with the results of their rules."""
@@ -95,13 +115,22 @@ class AgentRunner(Poller):
 
         async def run(tick: TickInput) -> None:
             async with gate:
-                await self.run_one(tick, process_id)
+                await self.run_safely(tick, process_id)
 
         results = await asyncio.gather(*(run(tick) for tick in ticks), return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
-                self._log.error("a tick of an agent failed", exc_info=result)
-                self._deps.metrics.ticks.labels("error").inc()
+                self._log.error("a failed tick could not be recorded", exc_info=result)
+
+    async def run_safely(self, tick: TickInput, process_id: UUID) -> None:
+        """Run a tick; one that fails unexpectedly is repeated later, not at once."""
+        try:
+            await self.run_one(tick, process_id)
+        except Exception as error:
+            self._log.error("a tick of an agent failed", exc_info=error)
+            self._deps.metrics.ticks.labels("error").inc()
+            failure = PredictionFailed(INTERNAL_ERROR, stops=False, waits=True)
+            await self._recorder.record_failure(tick, failure, process_id)
 
     async def decided(self, tick: TickInput) -> TickOutcome | PredictionFailed:
         """Return the outcome of one tick, without recording it."""

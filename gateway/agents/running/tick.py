@@ -18,7 +18,7 @@ from gateway.agents.assessment import (
 from gateway.agents.definitions.values import AgentDefinition, PredictionStep, PredictWhen
 from gateway.agents.planning import Plan, plan_actions
 from gateway.agents.rules import RuleResult, RuleStatus
-from gateway.agents.running.prediction_call import Predicted, PredictionFailed, predict
+from gateway.agents.running.prediction_call import AgentCall, Predicted, PredictionFailed, predict
 from gateway.agents.state import AgentState, Spending
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.tables.agents import Agent
@@ -71,7 +71,8 @@ async def run_tick(client: PipelineClient, tick: TickInput) -> TickOutcome | Pre
     most_nano = affordable_nano(tick.definition, _spending(tick))
     if most_nano <= 0:
         return _by_rules(tick, BUDGET_EXHAUSTED)
-    found = await predict(client, tick.agent, step, tick.definition.asset, most_nano)
+    call, due_at = AgentCall.of_tick(tick.agent), tick.agent.due_at
+    found = await predict(client, call, step, tick.definition.asset, due_at, most_nano)
     if isinstance(found, PredictionFailed):
         return found if found.stops or found.waits else _by_rules(tick, found.code)
     try:

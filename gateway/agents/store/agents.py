@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from gateway.agents.actions.expiring import reject_proposals
 from gateway.agents.definitions.values import AgentDefinition
 from gateway.agents.errors import AgentNotFound, AgentVersionConflict
 from gateway.agents.public_ids import AGENT
@@ -102,24 +103,32 @@ async def change_definition(
 
 
 async def set_status(change: AgentChange, agent: str, status: AgentStatus) -> Agent:
-    """Activate, pause or delete an agent. Raises AgentNotFound."""
+    """Activate, pause or delete an agent; deletion rejects its proposals. Raises AgentNotFound."""
     row = await find_agent(change.session, change.account_id, agent, is_locked=True)
     if row.status != status:
         row.status, row.stop_code, row.failures = status, None, 0
         row.due_at = row.updated_at = change.clock.now()
+        if status is AgentStatus.DELETED:
+            by = change.actor.public_id
+            await reject_proposals(change.session, row.account_id, row.id, by, row.updated_at)
         await change.record(f"agent.{status.value}", row, {"version": row.version})
     return row
 
 
 async def find_agent(
-    session: AsyncSession, account_id: UUID, agent: str, *, is_locked: bool = False
+    session: AsyncSession,
+    account_id: UUID,
+    agent: str,
+    *,
+    is_locked: bool = False,
+    with_deleted: bool = False,
 ) -> Agent:
     """Return one of the account's agents. Raises AgentNotFound."""
     query = select(Agent).where(
-        col(Agent.account_id) == account_id,
-        col(Agent.id) == ids.parse_id(AGENT, agent),
-        col(Agent.status) != AgentStatus.DELETED,
+        col(Agent.account_id) == account_id, col(Agent.id) == ids.parse_id(AGENT, agent)
     )
+    if not with_deleted:
+        query = query.where(col(Agent.status) != AgentStatus.DELETED)
     row = (await session.scalars(query.with_for_update() if is_locked else query)).one_or_none()
     if row is None:
         raise AgentNotFound(f"The agent {agent[:60]!r} does not exist.", param="agent")

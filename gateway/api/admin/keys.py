@@ -28,12 +28,17 @@ _MAX_OVERLAP_HOURS = 24 * 90
 
 
 class NewApiKey(msgspec.Struct):
-    """A key to create. `networks` are IP addresses or CIDR networks; empty lists allow all."""
+    """A key to create. `networks` are IP addresses or CIDR networks; empty lists allow all.
+
+    `permissions` are `calls`, `plant:read`, `plant:write`, `readings:write`, `identifiers`,
+    `epcis` and `agents`.
+    """
 
     name: str = "key"
     models: list[str] = []
     networks: list[str] = []
     service_tiers: list[str] = []
+    permissions: list[str] = []
 
 
 class ApiKeyChanges(msgspec.Struct):
@@ -43,6 +48,7 @@ class ApiKeyChanges(msgspec.Struct):
     models: list[str] | None = None
     networks: list[str] | None = None
     service_tiers: list[str] | None = None
+    permissions: list[str] | None = None
 
 
 class KeyRotation(msgspec.Struct):
@@ -86,7 +92,13 @@ class AdminAccountKeyRoutes(Controller):
     ) -> Response[bytes]:
         """Create a key. The response contains its secret, which is shown only once."""
         body = admin_change.decode(_NEW)
-        new = NewKey(body.name, body.models, " ".join(body.networks), body.service_tiers)
+        new = NewKey(
+            body.name,
+            body.models,
+            " ".join(body.networks),
+            body.service_tiers,
+            permissions=body.permissions,
+        )
         clock, pepper, actor = admin_change.clock, admin_change.pepper, admin_change.actor
 
         async def apply(session: AsyncSession, owner: Account) -> dict[str, Any]:
@@ -182,6 +194,7 @@ async def _change_key(
         current.models or () if body.models is None else body.models,
         " ".join(current.networks or () if body.networks is None else body.networks),
         current.service_tiers or () if body.service_tiers is None else body.service_tiers,
+        current.permissions or () if body.permissions is None else body.permissions,
     )
     await change_scope(*place, scope)
     return _object(key_json(await get_account_key(session, owner.id, key_id)))

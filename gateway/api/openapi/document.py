@@ -25,6 +25,8 @@ from gateway.api import (
     notifications,
 )
 from gateway.api.admin.bodies import BODIES as ADMIN_BODIES
+from gateway.api.agents import bodies as agents
+from gateway.api.agents import replays as agent_replays
 from gateway.api.billing import (
     auto_top_up,
     fapiao,
@@ -38,7 +40,7 @@ from gateway.api.openapi.mcp import mcp_paths
 from gateway.api.openapi.metered_calls import metered_paths
 from gateway.api.openapi.responses import ERROR_SCHEMAS, REF_TEMPLATE, with_error_responses
 from gateway.api.openapi.tags import TAGS, with_tags
-from gateway.api.outcomes import contracts, evidence, settlements
+from gateway.api.outcomes import contracts, evidence, predictions, settlements
 from gateway.api.outcomes import outcomes as claims
 from gateway.api.own_models import (
     comparisons,
@@ -48,8 +50,8 @@ from gateway.api.own_models import (
     retraining,
     shadows,
 )
+from gateway.api.plant import alignment, epcis_queries, identifiers, questions, readings
 from gateway.api.plant import bodies as plant
-from gateway.api.plant import identifiers, readings
 from gateway.api.projects import keys as project_keys
 from gateway.api.projects import members, projects, service_accounts
 from gateway.api.signups import routes as signups
@@ -69,6 +71,7 @@ _REQUEST_BODIES = {
     **evidence.BODIES,
     **claims.BODIES,
     **settlements.BODIES,
+    **predictions.BODIES,
     **line_disputes.BODIES,
     **fapiao.BODIES,
     **payment_orders.BODIES,
@@ -90,8 +93,13 @@ _REQUEST_BODIES = {
     **shadows.BODIES,
     **retraining.BODIES,
     **plant.BODIES,
+    **alignment.BODIES,
+    **questions.BODIES,
     **signups.BODIES,
+    **epcis_queries.BODIES,
     **identifiers.BODIES,
+    **agents.BODIES,
+    **agent_replays.BODIES,
     **ADMIN_BODIES,
 }
 

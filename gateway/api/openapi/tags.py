@@ -41,10 +41,12 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
         *webhook_paths(),
         *notification_paths(),
     ),
-    "Outcomes": ("/v1/outcomes",),
+    "Outcomes": ("/v1/outcomes", "/v1/predictions/"),
+    "Agents": ("/v1/agents",),
     "Alerts": ("/v1/alerts", "/v1/notification_"),
     "Guards": ("/v1/guards",),
     "Sign-up": ("/v1/signups",),
+    "Service status": ("/v1/status",),
     "Identifiers and item history": (
         "/v1/plant/identifiers",
         "/v1/plant/epcis",
@@ -63,6 +65,7 @@ TAGS = (
     Tag(name="Batches", description="Files of calls within 24 hours, at half the price"),
     Tag(name="Billing", description="Plan, invoices, wallet"),
     Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
+    Tag(name="Agents", description="Agents that watch assets: definitions, decisions, actions"),
     Tag(name="Alerts", description="Alerts and notifications: endpoints, events, deliveries"),
     Tag(name="Guards", description="Rules that refuse or mask words and personal data"),
     Tag(name="Plant", description="Plant model: assets, points, readings, imports, queries"),
@@ -73,6 +76,7 @@ TAGS = (
     ),
     Tag(name="Organization", description="Administration of an account, with its admin key"),
     Tag(name="Administration", description="What operators do, with a platform admin key"),
+    Tag(name="Service status", description="State of the service and incidents, public"),
     Tag(name=_OPERATIONS, description="For monitoring"),
 )
 

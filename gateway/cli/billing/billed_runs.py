@@ -15,15 +15,15 @@ from sqlmodel import col, select
 
 from billing.accounts.accounts import AccountNotFound, get_account, list_accounts
 from billing.tables import GatewayProcess
-from gateway.access.api_keys import KeyNotFound, list_keys, require_key
 from gateway.app import build_components
 from gateway.call.errors import Unavailable
 from gateway.call.values import Principal, SignedInCaller
 from gateway.cli.output import Output
+from gateway.cli.paying_key import find_paying_key
 from gateway.cli.process.supervisor import serving_base_url
 from gateway.cli.results import Report
 from gateway.components import Components
-from infra.clock import Clock, SystemClock
+from infra.clock import SystemClock
 from infra.errors import AppError
 from infra.settings import Settings
 from models.catalog import load_configured_catalog
@@ -90,23 +90,6 @@ async def _find_account(session: AsyncSession, name: str | None) -> UUID:
             f"There are {len(accounts)} accounts. Name the one that pays with --account."
         )
     return accounts[0].id
-
-
-async def find_paying_key(
-    session: AsyncSession, clock: Clock, account_id: UUID, name: str | None
-) -> UUID:
-    """Return the id of the named key, or of the account's newest active one. Raises KeyNotFound."""
-    if name is not None:
-        return await require_key(session, account_id, name)
-    now = clock.now()
-    active = [
-        key.id
-        for key in await list_keys(session, account_id)
-        if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-    ]
-    if not active:
-        raise KeyNotFound("The account has no active API key. Create one: `maas keys create`.")
-    return active[-1]
 
 
 async def require_gateway(parts: Components) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.cli.billing.billed_runs import find_paying_key
+from gateway.cli.paying_key import find_paying_key
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import command
 from gateway.drift.lookup import find_current_version

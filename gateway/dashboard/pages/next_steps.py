@@ -1,4 +1,4 @@
-"""The next steps on the overview: unpaid invoices, disputes to reply to, used-up limits, and setup.
+"""Next steps on the overview: unpaid invoices, disputes, limits, agents' proposals, and setup.
 
 Steps that lead to a page the viewer may not open are left out.
 """
@@ -27,6 +27,7 @@ class Step:
     invoice: InvoiceListItem | None = None
     watched: MonitoredLimit | None = None
     dispute: Dispute | None = None
+    proposals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class AccountState:
     has_keys: bool
     has_calls: bool
     has_plan: bool
+    agent_proposals: int = 0
 
 
 def next_steps(state: AccountState, now: datetime, page_names: Collection[str]) -> list[Step]:
@@ -56,6 +58,9 @@ def next_steps(state: AccountState, now: datetime, page_names: Collection[str]) 
             if item.used * 100 >= item.amount * _WARNING_PERCENT
         ),
     ]
+    if state.agent_proposals:
+        count = state.agent_proposals
+        steps.append(Step("proposals", "/dashboard/agents", "warn", proposals=count))
     if not state.has_keys:
         steps.append(Step("first_key", "/dashboard/keys"))
     elif not state.has_calls:

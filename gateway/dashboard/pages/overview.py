@@ -28,6 +28,7 @@ from billing.reports.invoice_forecast import InvoiceForecast, forecast_invoice
 from billing.reports.spending import SpendingDimension, SpendingRow, list_spending
 from billing.tables import ApiKey, BillingPeriod, Dispute, Usage
 from gateway.access.api_keys import list_keys
+from gateway.agents.store.decisions import count_proposals
 from gateway.dashboard.charts import Chart
 from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.next_steps import AccountState, next_steps
@@ -63,6 +64,7 @@ class _Overview:
     contracts: int
     keys: list[ApiKey]
     plan: PlanTerms | None
+    agent_proposals: int
 
 
 @get("/", name="dashboard:overview", permission=None)
@@ -115,6 +117,7 @@ async def _load_overview(session: AsyncSession, clock: Clock, page: PageRequest)
         contracts=len(await list_contracts(session, account_id)),
         keys=await list_keys(session, account_id),
         plan=position.terms,
+        agent_proposals=sum((await count_proposals(session, account_id, clock.now())).values()),
     )
 
 
@@ -127,6 +130,7 @@ def _account_state(data: _Overview) -> AccountState:
         has_keys=any(key.revoked_at is None for key in data.keys),
         has_calls=bool(data.calls),
         has_plan=data.plan is not None,
+        agent_proposals=data.agent_proposals,
     )
 
 

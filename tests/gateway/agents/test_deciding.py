@@ -99,7 +99,7 @@ def test_prediction_decides_by_expected_cost() -> None:
 
 def test_remaining_life_with_interval_is_read() -> None:
     step = {
-        "model": "rul",
+        "model": "life-of-bearings",
         "output": "life",
         "outcome": "remaining_life",
         "period": "8h",

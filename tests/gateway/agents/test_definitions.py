@@ -1,6 +1,8 @@
 """Definitions of agents: what is read, and what is refused with the field that is wrong."""
 
+import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,9 +11,11 @@ import pytest
 from gateway.agents.definitions.checking import check
 from gateway.agents.definitions.document import MAX_CHARACTERS, read_fields, read_toml
 from gateway.agents.definitions.durations import DurationInvalid, format_duration, parse_duration
+from gateway.agents.definitions.fields import definition_fields
+from gateway.agents.definitions.filling import fill_template
 from gateway.agents.definitions.templates import read_templates
 from gateway.agents.definitions.values import Autonomy, Comparison
-from gateway.agents.errors import AgentDefinitionInvalid
+from gateway.agents.errors import AgentDefinitionInvalid, AgentTemplateNotFound
 from gateway.agents.store.agents import read_definition, write_definition
 from tests.support.gateway.agents import PREDICTION, VIBRATION, definition, document
 
@@ -24,8 +28,15 @@ actions = ["work_order"]
 rules = [{ name = "hot", concept = "temperature", above = 85, unit = "℃", held_for = "10m" }]
 costs = { planned_stop = 1500, unplanned_stop = 12000, inspection = 120, order_load = [500, 0] }
 budget = { per_tick = "0.05", per_day = "1", per_month = "20.5" }
-prediction = { model = "rul", output = "remaining_life", outcome = "remaining_life", period = "8h" }
+prediction = { model = "life", output = "life", outcome = "remaining_life", period = "8h" }
 """
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def test_toml_with_units_durations_and_amounts_becomes_a_definition() -> None:
@@ -85,6 +96,14 @@ def test_stored_definition_is_read_back_unchanged() -> None:
         ({"budget": {"per_tick": "1e-12"}}, "budget.per_tick"),
         ({"budget": {"per_day": "much"}}, "budget.per_day"),
         ({"budget": {"per_tick": "-1"}}, "budget.per_tick"),
+        ({"rules": [VIBRATION, {**VIBRATION, "name": " vibration "}]}, "rules"),
+        ({"name": "a\0b"}, "definition"),
+        ({"prediction": {**PREDICTION, "options": {"a": [float("nan")]}}}, "definition"),
+        ({"prediction": {**PREDICTION, "options": {"a\0": 1}}}, "definition"),
+        ({"prediction": {**PREDICTION, "options": {"a": 2**63}}}, "definition"),
+        ({"prediction": {**PREDICTION, "options": {"a": nested(30)}}}, "definition"),
+        ({"rules": [{**VIBRATION, "above": 1e16}]}, "rules[0]"),
+        ({"costs": {"planned_stop": 1, "unplanned_stop": 1e16, "inspection": 1}}, "costs"),
     ],
 )
 def test_wrong_field_is_refused_by_name(fields: dict[str, Any], param: str | None) -> None:
@@ -93,7 +112,31 @@ def test_wrong_field_is_refused_by_name(fields: dict[str, Any], param: str | Non
     assert caught.value.param == param
 
 
-@pytest.mark.parametrize("text", ["name = ", "x" * (MAX_CHARACTERS + 1), "= 1"])
+def test_shown_fields_are_read_as_the_same_definition() -> None:
+    found = check(read_toml(_TOML))
+    assert check(read_fields(definition_fields(found))) == found
+    bare = definition(rules=[], prediction=PREDICTION)
+    assert check(read_fields(definition_fields(bare))) == bare
+
+
+def test_overrides_replace_values_of_tables_and_whole_lists() -> None:
+    overrides = {
+        "costs": {"inspection": 99},
+        "rules": [VIBRATION],
+        "prediction": PREDICTION,
+        "asset": "OTHER",
+    }
+    found = fill_template("pump-monitor", "P-1", "Pump", overrides)
+    assert (found.asset, found.costs.inspection, found.costs.planned_stop) == ("P-1", 99, 1500)
+    assert [rule.name for rule in found.rules] == ["vibration"]
+    assert found.prediction is not None
+    with pytest.raises(AgentTemplateNotFound):
+        fill_template("none", "P-1", "Pump", {})
+
+
+@pytest.mark.parametrize(
+    "text", ["name = ", "x" * (MAX_CHARACTERS + 1), "= 1", "a = " + "[" * 20_000]
+)
 def test_text_that_is_no_toml_is_refused(text: str) -> None:
     with pytest.raises(AgentDefinitionInvalid):
         read_toml(text)
@@ -121,3 +164,12 @@ def test_every_template_is_a_valid_definition_with_texts_in_both_languages() -> 
 
 def test_definition_without_rules_needs_a_prediction() -> None:
     assert definition(rules=[], prediction=PREDICTION).rules == ()
+
+
+@pytest.mark.parametrize("page", ["agents.md", "agents.zh.md"])
+def test_definition_of_the_documentation_is_valid(page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    (written,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert check(read_toml(written)).asset == "M1"
+    templates = set(re.findall(r"^\| `([a-z]+-[a-z-]+)` \|", text, re.MULTILINE))
+    assert templates == set(read_templates())

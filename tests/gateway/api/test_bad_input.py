@@ -113,6 +113,8 @@ class TestRequestBodies:
             ("/v1/chat/completions", {"model": "TEXT", "messages": MESSAGES}),
             ("/v1/embeddings", {"model": "TEXT", "input": "a"}),
             ("/v1/subscription", {"plan": "TEXT"}),
+            ("/v1/agents", {"template": "TEXT", "asset": "TEXT", "name": "TEXT"}),
+            ("/v1/agents", {"template": "quality-gate", "asset": "TEXT", "name": "TEXT"}),
             ("/v1/quote", {"model": "TEXT", "messages": MESSAGES}),
             ("/v1/route", {"task": "TEXT", "model": "TEXT", "messages": MESSAGES}),
         ],

@@ -14,13 +14,15 @@ from tests.support.gateway.trainings import (
     create_training,
     create_variant,
 )
+from tests.support.gateway.watched_pumps import add_proposal
 
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
 # Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
 # rows, `{run}` is a new evaluation, `{batch}` a new batch, `{fapiao}` an issued fapiao, `{order}` a
 # payment order, `{project}` a new project, `{job}` a new training, `{variant}` a model, `{plan}` a
-# plan, `{asset}`, `{point}` and `{plant_import}` are of an imported plant.
+# plan, `{asset}`, `{point}`, `{plant_import}`, `{plant_comparison}` are of a plant, `{agent}` a new
+# agent.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -39,10 +41,32 @@ PAGES = (
     "/dashboard/plant",
     "/dashboard/plant?q=TI",
     "/dashboard/plant/assets/{asset}",
+    "/dashboard/plant/assets/{asset}/readings",
+    "/dashboard/plant/assets/{asset}/verdicts",
+    "/dashboard/plant/assets/{asset}/history",
+    "/dashboard/plant/assets/{asset}/edit",
+    "/dashboard/plant/assets/{asset}/predict",
+    "/dashboard/plant/new",
+    "/dashboard/plant/scan",
+    "/dashboard/plant/objects",
+    "/dashboard/plant/objects/{entity}",
     "/dashboard/plant/points/{point}",
+    "/dashboard/plant/points/{point}/edit",
     "/dashboard/plant/import",
     "/dashboard/plant/imports/{plant_import}",
     "/dashboard/plant/mappings",
+    "/dashboard/plant/alignment",
+    "/dashboard/plant/comparisons",
+    "/dashboard/plant/comparisons/{plant_comparison}",
+    "/dashboard/plant/graph?question=Which+pumps+leak&asset={asset}",
+    "/dashboard/agents",
+    "/dashboard/agents/new",
+    "/dashboard/agents/new?template=pump-monitor",
+    "/dashboard/agents/new?template=pump-monitor&asset={asset}",
+    "/dashboard/agents/new/definition?template=pump-monitor&asset={asset}",
+    "/dashboard/agents/{agent}",
+    "/dashboard/agents/{agent}/edit",
+    "/dashboard/agents/{agent}/definition",
     "/dashboard/evaluations",
     "/dashboard/evaluations/new",
     "/dashboard/evaluations/{run}",
@@ -70,6 +94,7 @@ PAGES = (
     "/dashboard/admin-keys",
     "/dashboard/projects",
     "/dashboard/projects/{project}",
+    "/dashboard/predictions",
     "/dashboard/limits",
     "/dashboard/status",
     "/dashboard/team",
@@ -132,6 +157,7 @@ async def addresses(firm: Firm) -> list[str]:
     known["variant"] = await create_variant(firm.gateway, 2)
     known["comparison"] = await create_comparison(firm.gateway, known["variant"])
     known |= await import_plant(firm.gateway)
+    known["agent"] = (await add_proposal(firm.gateway, known["asset"]))["agent"]
     # Last: a payment refreshes the credit, which the large invoices of test_every_page exhaust.
     await add_title(firm.gateway)
     known["fapiao"] = await issue_fapiao(firm.gateway)

@@ -80,6 +80,10 @@ class TestNumberFormat:
 
 
 class TestTimeFormat:
+    def test_seconds_are_exact_in_the_largest_unit(self) -> None:
+        shown = [EN.seconds(one) for one in (86_400, 5400, 600.0, 90, 1.5)]
+        assert shown == ["1 day", "90 minutes", "10 minutes", "90 seconds", "1.5 seconds"]
+
     def test_dates_are_formatted_by_language(self) -> None:
         day = date(2026, 11, 3)
         assert (EN.day(day), EN.short_day(day), EN.month(day)) == (

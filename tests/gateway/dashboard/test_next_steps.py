@@ -100,3 +100,11 @@ def test_new_account_is_led_to_key_plan_and_first_call() -> None:
 def test_steps_to_forbidden_pages_are_omitted() -> None:
     new = AccountState((invoice(NOW),), (), (), has_keys=False, has_calls=False, has_plan=False)
     assert [name for name, _ in steps(new, {"invoices"})] == ["pay"]
+
+
+def test_proposals_of_agents_wait_for_approval_with_their_number() -> None:
+    waiting = next_steps(replace(SETTLED, agent_proposals=3), NOW, {"agents"})
+    assert [(step.name, step.address, step.proposals) for step in waiting] == [
+        ("proposals", "/dashboard/agents", 3)
+    ]
+    assert steps(replace(SETTLED, agent_proposals=3)) == []

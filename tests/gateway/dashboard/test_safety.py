@@ -127,16 +127,25 @@ class TestCsrfProtection:
         assert answer.status_code == 413
 
     def test_each_post_handler_requires_a_signed_in_person(self) -> None:
-        """POST handlers depend on `page`, which requires a session, or are listed in SIGNED_OUT."""
+        """POST handlers depend on `page`, which requires a session, or are listed in SIGNED_OUT.
+
+        Controllers may have dependencies of their own that depend on it.
+        """
         handlers = []
         for one in HANDLERS:
             found = vars(one).values() if isinstance(one, type) else [one]
-            handlers += [each for each in found if hasattr(each, "http_methods")]
+            given = vars(one).get("dependencies", {}) if isinstance(one, type) else {}
+            handlers += [(each, given) for each in found if hasattr(each, "http_methods")]
         assert len(handlers) > 10
-        for handler in handlers:
-            name = handler.fn.__name__
+        for handler, given in handlers:
+            name, needed = handler.fn.__name__, handler.fn.__annotations__.keys()
             if "POST" in handler.http_methods and name not in SIGNED_OUT:
-                assert "page" in handler.fn.__annotations__, name
+                needed |= {
+                    further
+                    for each in needed & given.keys()
+                    for further in given[each].dependency.__annotations__
+                }
+                assert "page" in needed, name
 
 
 class TestPaymentRoles:

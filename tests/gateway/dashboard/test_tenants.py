@@ -21,12 +21,14 @@ from tests.support.gateway.fapiaos import add_proof, add_title, issue_fapiao
 from tests.support.gateway.notified import add_delivery, add_endpoint
 from tests.support.gateway.payments import create_payment_order
 from tests.support.gateway.plants import import_plant
+from tests.support.gateway.predictions import add_prediction
 from tests.support.gateway.projects import add_project, add_service_account
 from tests.support.gateway.trainings import (
     create_comparison,
     create_training,
     create_variant,
 )
+from tests.support.gateway.watched_pumps import add_proposal
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,7 @@ async def known(firm: Firm) -> dict[str, str]:
         opened = (await session.scalars(query)).one()
     variant = await create_variant(gateway)
     project = await add_project(gateway)
+    plant = await import_plant(gateway)
     endpoint = await add_endpoint(gateway)
     return {
         "account": ids.format_id("acct", gateway.account.id),
@@ -71,8 +74,10 @@ async def known(firm: Firm) -> dict[str, str]:
         "project": project,
         "service_account": await add_service_account(gateway, project),
         "endpoint": endpoint,
+        "record": await add_prediction(gateway),
         "delivery": await add_delivery(gateway, endpoint),
-        **await import_plant(gateway),
+        **plant,
+        **await add_proposal(gateway, plant["asset"]),
         "discrepancy": ids.new_id().hex,
         "incident": ids.format_id("incident", ids.new_id()),
         "purchase": ids.format_id("pack", ids.new_id()),
@@ -94,7 +99,8 @@ class TestTenantIsolation:
         further = {"job", "variant", "comparison", "batch", "title", "fapiao", "proof", "order"}
         newest = {"signup", "project", "service_account", "endpoint", "delivery"}
         newest |= {"discrepancy", "purchase", "guarantee", "admin_key"}
-        newest |= {"asset", "point", "plant_import", "incident"}
+        newest |= {"asset", "point", "plant_import", "plant_comparison", "incident"}
+        newest |= {"entity", "relation", "record", "agent", "action"}
         assert found - NO_ROWS - OUTCOMES == {*rows, *further, *newest}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:

@@ -28,6 +28,7 @@ _PREDICTION = {
     "model": SPECIALIST,
     "output": "failure_probability",
     "when": "rule",
+    "event": "machine_failure",
     "options": {"values": {"type": "L"}},
 }
 _AGENT = {
@@ -111,6 +112,46 @@ async def test_agent_predicts_only_when_a_rule_was_raised_and_proposes_a_work_or
     assert len(verdicts) == 1
 
 
+async def test_prediction_of_an_agent_is_in_the_ledger_with_its_version(real: Gateway) -> None:
+    await machine(real, torque=65.0)
+    agent = await ticked(real, await start(real, autonomy="advise"))
+    (record,) = (await real.http.get("/v1/predictions/records")).json()["data"]
+    assert (record["subject"], record["event"], record["verdict"]) == (
+        "M1",
+        "machine_failure",
+        "yes",
+    )
+    assert record["agent"] == {"id": ids.format_id("agent", agent.id), "version": "1"}
+    assert record["basis"]["source"] == "agent"
+    checked = (await real.http.get("/v1/predictions/verification")).json()
+    assert checked["valid"] is True
+
+
+async def test_agent_of_the_tool_wear_template_predicts_and_proposes_over_the_api(
+    real: Gateway,
+) -> None:
+    await machine(real, torque=65.0)
+    wear = {"name": "tool wear", "tag": "M1.WEAR", "above": 150, "unit": "min"}
+    body = {"template": "tool-wear-planner", "asset": "M1", "name": "Tool of mill 1"}
+    made = await real.http.post("/v1/agents", json={**body, "overrides": {"rules": [wear]}})
+    assert (made.status_code, made.json()["warnings"]) == (200, []), made.text
+    path = f"/v1/agents/{made.json()['id']}"
+    agent_id = ids.parse_id("agent", made.json()["id"])
+    await post(real, f"{path}/activate", {})
+    async with real.parts.database.transaction() as session:
+        agent = await session.get_one(Agent, agent_id)
+    await ticked(real, agent)
+    (tick,) = (await real.http.get(f"{path}/ticks")).json()["data"]
+    assert (tick["error"], tick["assessment"]["basis"]) == (None, "prediction")
+    assert set(tick["assessment"]["costs"]) == {"wait", "inspect", "stop"}
+    row = (await real.rows(2))[0]
+    assert (tick["request_id"], tick["cost"]) == (row["request_id"], row["cost"])
+    (day,) = (await real.http.get(f"{path}/days")).json()["data"]
+    assert (day["ticks"], day["predictions"], day["cost"]) == (1, 1, tick["cost"])
+    proposed = (await real.http.get("/v1/agents/actions?status=proposed")).json()["data"]
+    assert [one["kind"] for one in proposed] == ["work_order"]
+
+
 async def test_quiet_agent_calls_nothing_and_leaves_a_count_only(real: Gateway) -> None:
     await machine(real, torque=30.0)
     agent = await ticked(real, await start(real, autonomy="approve"))
@@ -191,6 +232,7 @@ async def test_repeated_tick_is_billed_and_acted_on_once(real: Gateway) -> None:
     await runner.run_one(tick, process_id)
     ticks, actions = await ticks_and_actions(real, agent.id)
     assert (len(ticks), len(actions)) == (1, 1)
+    assert ticks[0].cost_nano == (await claimed(real, agent)).spent_day_nano > 0
     billed = [row for row in await real.rows(5) if row["settlement"] == "complete"]
     assert sorted(row["operation"] for row in billed) == ["predictions", "readings"]
 

@@ -71,6 +71,7 @@ class TestFineTuningOutput:
                     "improvement": None,
                     "decision": None,
                     "ready_made": None,
+                    "current": None,
                 },
                 "examples": 4,
                 "held_out": 1,

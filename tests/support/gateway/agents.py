@@ -5,10 +5,12 @@ from typing import Any
 from gateway.agents.definitions.checking import check
 from gateway.agents.definitions.document import read_fields
 from gateway.agents.definitions.values import AgentDefinition
+from models.catalog import Task, load_catalog
 
 COSTS = {"planned_stop": 1000, "unplanned_stop": 10_000, "inspection": 50}
 VIBRATION = {"name": "vibration", "tag": "V1", "above": 4.5, "unit": "mm/s"}
-PREDICTION = {"model": "failure-class", "output": "failure_probability"}
+_MODEL = load_catalog("cpu").with_task(Task.CLASSIFICATION)[0].id
+PREDICTION = {"model": _MODEL, "output": "failure_probability"}
 
 
 def document(**fields: Any) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class TestSettlementJson:
                 {"attested_by": "customer_system", "quantity": "2", "amount": "600.00"}
             ],
             "decisions": {},
+            "predictions": [],
             "outcomes": [ids.format_id("outc", one.id) for one in month.outcomes],
             "made_at": "2026-11-03T16:00:00+00:00",
             "disputable_until": "2026-11-13T16:00:00+00:00",

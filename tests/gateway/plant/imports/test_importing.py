@@ -238,7 +238,8 @@ async def test_exchange_format_is_recognised_and_imports_what_was_exported(
     model = await target.model()
     assert {(one.code, one.parent) for one in model.assets} == {("W1", None), ("P-1", "W1")}
     assert {(one.tag, one.asset, one.unit) for one in model.points} == {("TI-1", "P-1", "degC")}
-    assert not model.entities
+    assert [(one.kind, one.code) for one in model.entities] == [(EntityKind.FAILURE_MODE, "F1")]
+    assert [one.predicate for one in model.relations] == ["has_failure"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""`/v1/agents`: agents that watch the account's assets, what they did, and their actions."""

@@ -1,0 +1,1 @@
+"""`maas agents`: manage agents of accounts, and decide about their actions."""
