@@ -49,9 +49,10 @@ class SwingingDoor:
     def flush(self) -> Sequence[Sample]:
         """Return the end of the current line."""
         start, end = self._start, self._end
+        ended = () if start is None or end is None else (self._end_point(start, end, end),)
         self._start = self._end = None
         self._steepest, self._flattest = math.inf, -math.inf
-        return () if start is None or end is None else (self._end_point(start, end, end),)
+        return ended
 
     def _slopes(self, start: Sample, sample: Sample) -> tuple[float, float]:
         """Return the flattest and steepest line to a reading, narrowed by the door."""

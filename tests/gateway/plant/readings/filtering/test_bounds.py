@@ -45,6 +45,11 @@ def test_deadband_errors_stay_within_the_bound(samples: list[Sample], bound: flo
     assert _errors(Deadband(bound), samples, held) <= bound
 
 
+def test_last_point_of_a_line_keeps_earlier_readings_within_the_bound() -> None:
+    samples = [Sample(1, 3067.0, 0), Sample(57_521, 0.0, 0), Sample(57_997, 0.0, 0)]
+    assert _errors(SwingingDoor(25.0), samples, interpolated) <= 25.0 + 1e-6
+
+
 @given(series(), BOUNDS)
 def test_swinging_door_errors_stay_within_the_bound(samples: list[Sample], bound: float) -> None:
     # Values of a million have a rounding error of the interpolation itself.
