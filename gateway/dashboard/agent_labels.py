@@ -115,6 +115,9 @@ AGENT_ERRORS: Mapping[str, str] = MappingProxyType(
         "agent_action_closed": gettext_noop(
             "This action was already decided, or its readings are too old."
         ),
+        "agent_limit_reached": gettext_noop(
+            "The account has as many agents as it may. Delete one, or ask the operator for more."
+        ),
         "agent_version_conflict": gettext_noop(
             "The agent was changed by somebody else meanwhile. Your input is kept below."
         ),

@@ -6,7 +6,7 @@ decision rests on what is no longer valid. What its call cost is still counted.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -25,16 +25,13 @@ from gateway.agents.running.prediction_call import PredictionFailed
 from gateway.agents.running.tick import TickInput, TickOutcome
 from gateway.agents.state import Spending, write_state
 from gateway.agents.store.days import TickCounts, add_counts
-from gateway.agents.store.queue import lock_claimed, next_due
+from gateway.agents.store.queue import RETRY, lock_claimed, next_due
 from gateway.tables.agents import Agent, AgentStatus, AgentTick
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from models.policies.maintenance.policy import Action
 
-# A tick that waits for the platform is repeated after this time, doubled up to an hour.
-_FIRST_RETRY, _LAST_RETRY = timedelta(seconds=15), timedelta(hours=1)
-_MAX_DOUBLINGS = 8
 _RELEASE = text("""
     update agent set
         process_id = null,
@@ -106,9 +103,8 @@ class TickRecorder:
                 await enqueue_agent_alert(session, self._clock, _stopped(row, failure.code, now))
             elif not failure.stops:
                 # The tick keeps its time, so that a stored answer is found again.
-                doublings = min(row.failures, _MAX_DOUBLINGS)
-                row.retry_at = now + min(_FIRST_RETRY * (1 << doublings), _LAST_RETRY)
                 row.failures += 1
+                row.retry_at = now + RETRY.delay(row.failures)
             counts = TickCounts(row.id, row.account_id, errors=1)
             await add_counts(session, now.date(), [counts])
 

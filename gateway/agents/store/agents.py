@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.agents.actions.expiring import reject_proposals
 from gateway.agents.definitions.values import AgentDefinition
-from gateway.agents.errors import AgentNotFound, AgentVersionConflict
+from gateway.agents.errors import AgentLimitReached, AgentNotFound, AgentVersionConflict
 from gateway.agents.public_ids import AGENT
 from gateway.agents.state import AgentState, write_state
 from gateway.identity.audit_log import Actor, record_audit_event
@@ -50,11 +52,14 @@ def read_definition(document: object) -> AgentDefinition:
     return msgspec.convert(document, AgentDefinition)
 
 
-async def create_agent(change: AgentChange, key_id: UUID, definition: AgentDefinition) -> Agent:
+async def create_agent(
+    change: AgentChange, key_id: UUID, definition: AgentDefinition, most: int
+) -> Agent:
     """Create an agent, which starts paused, so that its owner can replay it first.
 
-    Raises PlantNodeNotFound.
+    most: agents that the account may have. Raises AgentLimitReached, PlantNodeNotFound.
     """
+    await _require_room(change, most)
     asset = await find_asset(change.session, change.account_id, definition.asset)
     now = change.clock.now()
     row = Agent(
@@ -100,6 +105,15 @@ async def change_definition(
     await _add_version(change, row)
     await change.record("agent.changed", row, {"version": row.version})
     return row
+
+
+async def set_key(change: AgentChange, row: Agent, key_id: UUID) -> None:
+    """Make another API key pay for the calls of an agent."""
+    if row.key_id == key_id:
+        return
+    row.key_id, row.updated_at = key_id, change.clock.now()
+    await change.session.flush()
+    await change.record("agent.key_changed", row, {"key": ids.format_id(KEY_PREFIX, key_id)})
 
 
 async def set_status(change: AgentChange, agent: str, status: AgentStatus) -> Agent:
@@ -170,6 +184,20 @@ async def restore_version(change: AgentChange, agent: str, version: int) -> Agen
         if earlier.version == version:
             return await change_definition(change, agent, read_definition(earlier.definition))
     raise AgentNotFound(f"The agent has no version {version}.", param="version")
+
+
+async def _require_room(change: AgentChange, most: int) -> None:
+    """Raise AgentLimitReached if the account has as many agents as it may."""
+    query = (
+        select(func.count())
+        .select_from(Agent)
+        .where(col(Agent.account_id) == change.account_id, col(Agent.status) != AgentStatus.DELETED)
+    )
+    if (await change.session.scalars(query)).one() >= most:
+        raise AgentLimitReached(
+            f"The account has {most} agents, the most that are allowed. Delete some, or ask the "
+            "operator for a higher limit."
+        )
 
 
 async def _add_version(change: AgentChange, row: Agent) -> None:

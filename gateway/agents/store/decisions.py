@@ -1,4 +1,4 @@
-"""What agents decided and what is open, for lists and pages; and the key that pays."""
+"""The last decisions of agents and the proposals that are open, for lists."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,19 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.agents.store.agents import AgentChange, find_agent
 from gateway.tables.agents import Agent, AgentAction, AgentActionStatus, AgentStatus, AgentTick
-from infra.database.paging import page_of
-
-
-async def list_decisions(
-    session: AsyncSession, account_id: UUID, agent_id: UUID, limit: int, after: UUID | None
-) -> Sequence[AgentTick]:
-    """Return a page of the ticks of an agent in which something happened, the newest first."""
-    query = select(AgentTick).where(
-        col(AgentTick.account_id) == account_id, col(AgentTick.agent_id) == agent_id
-    )
-    return (await session.scalars(page_of(query, col(AgentTick.id), limit, after))).all()
 
 
 async def last_decisions(
@@ -62,16 +50,6 @@ async def count_proposals(
         .group_by(col(AgentAction.agent_id))
     )
     return {agent_id: count for agent_id, count in (await session.execute(query)).all()}
-
-
-async def set_key(change: AgentChange, agent: str, key_id: UUID) -> Agent:
-    """Make another API key pay for the calls of an agent. Raises AgentNotFound."""
-    row = await find_agent(change.session, change.account_id, agent, is_locked=True)
-    if row.key_id != key_id:
-        row.key_id, row.updated_at = key_id, change.clock.now()
-        await change.session.flush()
-        await change.record("agent.key_changed", row, {"version": row.version})
-    return row
 
 
 def _is_open(account_id: UUID, now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func
 from sqlmodel import col, select
 
 from billing.tables import ApiKey
@@ -11,17 +10,18 @@ from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.api_keys import KeyNotActive, KeyNotFound
 from gateway.access.key_permissions import is_restricted
 from gateway.agents.definitions.values import AgentDefinition
-from gateway.agents.errors import AgentKeyNotAllowed, AgentLimitReached
+from gateway.agents.errors import AgentKeyNotAllowed
 from gateway.agents.store.agents import (
     AgentChange,
     change_definition,
     create_agent,
     find_agent,
     read_definition,
+    set_key,
 )
 from gateway.agents.store.findings import AgentWarning, find_warnings
 from gateway.call.values import Principal
-from gateway.tables.agents import Agent, AgentStatus
+from gateway.tables.agents import Agent
 from infra import ids
 from models.catalog import Catalog
 
@@ -48,8 +48,7 @@ class AgentOwner:
 
     async def create(self, key_id: UUID, definition: AgentDefinition) -> Checked:
         """Create an agent, paused. Raises AgentLimitReached, PlantNodeNotFound."""
-        await self._require_room()
-        return await self.checked(await create_agent(self.change, key_id, definition))
+        return await self.checked(await create_agent(self.change, key_id, definition, self.most))
 
     async def change_agent(
         self,
@@ -64,11 +63,8 @@ class AgentOwner:
         """
         await self.require_allowed(agent)
         row = await change_definition(self.change, agent, definition, expected)
-        if key_id is not None and key_id != row.key_id:
-            row.key_id = key_id
-            await self.change.session.flush()
-            details = {"key": ids.format_id(KEY_PREFIX, key_id)}
-            await self.change.record("agent.key_changed", row, details)
+        if key_id is not None:
+            await set_key(self.change, row, key_id)
         return await self.checked(row)
 
     async def require_allowed(self, agent: str) -> Agent:
@@ -128,19 +124,3 @@ class AgentOwner:
         if row is None:
             raise KeyNotFound("The account has no such API key.", param="key")
         return row
-
-    async def _require_room(self) -> None:
-        """Raise AgentLimitReached if the account has as many agents as it may."""
-        query = (
-            select(func.count())
-            .select_from(Agent)
-            .where(
-                col(Agent.account_id) == self.change.account_id,
-                col(Agent.status) != AgentStatus.DELETED,
-            )
-        )
-        if (await self.change.session.scalars(query)).one() >= self.most:
-            raise AgentLimitReached(
-                f"The account has {self.most} agents, the most that are allowed. Delete some, or "
-                "ask the operator for a higher limit."
-            )

@@ -8,26 +8,33 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.process_reaper import ENDED_PROCESSES
 from gateway.tables.agents import Agent, AgentStatus
+from infra.work_queue import OwnedQueue, RetryPolicy
 
 MAX_CLAIMED = 200
+# A tick that waits for the platform is repeated after this time, doubled up to an hour.
+RETRY = RetryPolicy(timedelta(seconds=15), timedelta(hours=1))
+_QUEUE = OwnedQueue(
+    table=Agent,
+    id=col(Agent.id),
+    attempts=col(Agent.failures),
+    pending=col(Agent.status) == AgentStatus.ACTIVE,
+    order=(col(Agent.due_at),),
+    retry=RETRY,
+    owner=col(Agent.process_id),
+    lost_owners=ENDED_PROCESSES,
+    retry_at=col(Agent.retry_at),
+)
 
 
 async def claim_due(session: AsyncSession, now: datetime, process_id: UUID) -> Sequence[Agent]:
     """Claim due agents of one account, which is chosen at random; none if none is due."""
-    is_free = or_(
-        col(Agent.process_id).is_(None),
-        col(Agent.process_id) == process_id,
-        col(Agent.process_id).in_(ENDED_PROCESSES),
-    )
-    may_run = or_(col(Agent.retry_at).is_(None), col(Agent.retry_at) <= now)
-    is_active = col(Agent.status) == AgentStatus.ACTIVE
-    is_due = is_active & (col(Agent.due_at) <= now) & may_run & is_free
+    is_due = _QUEUE.claimable_condition(now, process_id) & (col(Agent.due_at) <= now)
     accounts = select(col(Agent.account_id)).where(is_due).distinct().subquery()
     chosen = (
         await session.scalars(select(accounts.c.account_id).order_by(func.random()).limit(1))

@@ -38,7 +38,6 @@ from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-PREDICTIONS_PAGE = "/dashboard/predictions"
 _PER_PAGE = 50
 _MAX_EVENTS = 100
 _DAYS = (30, 90, 180, 365)

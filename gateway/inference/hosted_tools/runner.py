@@ -21,7 +21,6 @@ from gateway.call.failure import failed_result
 from gateway.call.hosted_tools import MAX_SUBJECT, HostedTools
 from gateway.call.tags import VARIANT_TAG
 from gateway.call.values import CallResult, ParsedRequest
-from gateway.collaboration.conversation import MAX_RESULT_BYTES
 from gateway.collaboration.decisions import Decision
 from gateway.collaboration.loop import Conversation, Outcome
 from gateway.inference.call_metrics import CallMetrics
@@ -48,8 +47,6 @@ from gateway.wire.sse import DONE
 from infra.clock import Clock
 from infra.errors import AppError
 
-# Upper bound of the tokens that a result adds to the prompt, with its call.
-_RESULT_TOKENS = MAX_RESULT_BYTES
 _MAX_EVENT_BYTES = 1 << 20
 
 

@@ -57,10 +57,6 @@ class Question:
         used = self.used
         return [at for at, one in enumerate(self.tokens) if one.is_content and at not in used]
 
-    def clause_of(self, mention: Mention) -> int:
-        """Return the clause in which a mention stands."""
-        return self.clauses[min(mention.positions)]
-
     def text_of(self, at: int) -> str:
         """Return a token as the question has it."""
         return self.text[self.tokens[at].start : self.tokens[at].end]

@@ -64,7 +64,7 @@ async def send(gateway: Gateway, torque: float) -> None:
 async def start(gateway: Gateway, **fields: Any) -> Agent:
     async with gateway.parts.database.transaction() as session:
         change = AgentChange(session, SystemClock(), CLI_ACTOR, gateway.account.id)
-        row = await create_agent(change, gateway.key.row.id, definition(**{**_AGENT, **fields}))
+        row = await create_agent(change, gateway.key.row.id, definition(**{**_AGENT, **fields}), 10)
         return await set_status(change, ids.format_id("agent", row.id), AgentStatus.ACTIVE)
 
 

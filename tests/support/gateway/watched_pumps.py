@@ -59,7 +59,7 @@ async def add_agent(
     agent = definition(**{**base, **fields})
     async with gateway.parts.database.transaction() as session:
         change = AgentChange(session, gateway.parts.clock, CLI_ACTOR, gateway.account.id)
-        row = await create_agent(change, gateway.key.row.id, agent)
+        row = await create_agent(change, gateway.key.row.id, agent, 10)
         public_id = ids.format_id(AGENT, row.id)
         await set_status(change, public_id, status)
     return public_id

@@ -25,7 +25,7 @@ from gateway.agents.store.agents import (
     set_status,
 )
 from gateway.agents.store.days import list_days
-from gateway.agents.store.decisions import list_decisions
+from gateway.agents.store.ticks import list_ticks
 from gateway.dashboard.forms import EMPTY_FORM, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE
 from gateway.dashboard.pages.agents.common import (
@@ -215,7 +215,7 @@ async def _load_decisions(
 ) -> tuple[list[DecisionView], str | None]:
     """Return a page of decisions, and the address of the next page."""
     cursor = None if after is None else ids.parse_id(TICK, after)
-    ticks = await list_decisions(session, row.account_id, row.id, _DECISIONS + 1, cursor)
+    ticks = await list_ticks(session, row.account_id, row.id, _DECISIONS + 1, cursor)
     shown = ticks[:_DECISIONS]
     last = ids.format_id(TICK, shown[-1].id) if len(ticks) > _DECISIONS else None
     more = None if last is None else f"{agent_url(row.id)}?after={last}#decisions"

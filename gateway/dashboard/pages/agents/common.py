@@ -21,6 +21,7 @@ from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.settings import Settings
 
 AGENTS_URL = "/dashboard/agents"
 # A definition as text has up to 64,000 characters, each of up to 12 bytes in a form.
@@ -29,12 +30,16 @@ TEXT_FORM_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class AgentPage:
-    """A request for a page of agents, and the parts of the gateway that it needs."""
+    """A request for a page of agents, and the parts of the gateway that it needs.
+
+    most: agents that an account may have.
+    """
 
     page: PageRequest
     database: Database
     clock: Clock
     authenticator: Authenticator
+    most: int
 
     @property
     def may_change(self) -> bool:
@@ -74,9 +79,10 @@ async def provide_agents(
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
     authenticator: NamedDependency[Authenticator],
+    settings: NamedDependency[Settings],
 ) -> AgentPage:
     """Return the request of a page of agents."""
-    return AgentPage(page, database, clock, authenticator)
+    return AgentPage(page, database, clock, authenticator, settings.agents_per_account)
 
 
 async def load_account(session: AsyncSession, account_id: UUID) -> tuple[ZoneInfo, str]:

@@ -123,7 +123,7 @@ async def _create(agents: AgentPage, document: Any, key: str) -> Agent:
     definition = check(document)
     key_id = await agents.key_id(key)
     async with agents.database.transaction() as session:
-        return await create_agent(agents.change(session), key_id, definition)
+        return await create_agent(agents.change(session), key_id, definition, agents.most)
 
 
 async def _find_asset(agents: AgentPage, asset: str) -> PlantAsset:

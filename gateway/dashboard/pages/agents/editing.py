@@ -22,8 +22,8 @@ from gateway.agents.store.agents import (
     find_agent,
     list_versions,
     read_definition,
+    set_key,
 )
-from gateway.agents.store.decisions import set_key
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields
 from gateway.dashboard.page_request import UNPROCESSABLE
@@ -149,7 +149,8 @@ async def _save(
         if definition != read_definition(row.definition) or _version(fields) != row.version:
             await change_definition(change, agent, definition, _version(fields))
         if key_id is not None:
-            await set_key(change, agent, key_id)
+            changed = await find_agent(session, row.account_id, agent, is_locked=True)
+            await set_key(change, changed, key_id)
 
 
 def _require_version(row: Agent, fields: Mapping[str, str]) -> None:

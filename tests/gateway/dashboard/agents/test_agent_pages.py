@@ -267,3 +267,15 @@ async def test_replay_shows_what_the_rules_would_have_recommended(works: Firm) -
     assert "By rules alone, on the readings of the last 30 days." in page
     assert "Replay last 30 days" in page
     assert await works.owner.page(f"{AGENTS}/{agent}")
+
+
+async def test_page_keeps_the_number_of_agents_that_the_account_may_have(works: Firm) -> None:
+    form = await new_form(works)
+    settings, most = works.gateway.parts.settings, "agents_per_account"
+    allowed = getattr(settings, most)
+    object.__setattr__(settings, most, 0)
+    try:
+        answer = await post(works, f"{AGENTS}/new?template=pump-monitor&asset={PUMP}", 422, **form)
+    finally:
+        object.__setattr__(settings, most, allowed)
+    assert "The account has as many agents as it may." in words(answer.text)
