@@ -9,7 +9,8 @@ worse with the stated confidence.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.policies.intervals import Floats, Interval, interval_of_mean
+from models.observed.resampling import ScoreInterval
+from models.policies.intervals import Floats, interval_of_mean
 
 MIN_SHADOW_DECISIONS = 30
 MIN_EFFECTIVE_DECISIONS = 30
@@ -31,10 +32,10 @@ class Evidence:
     A rule without logged alternatives has no off-policy evaluation; replay takes its place.
     """
 
-    off_policy: Interval | None
+    off_policy: ScoreInterval | None
     effective_decisions: float
-    replay: Interval
-    shadow: Interval | None
+    replay: ScoreInterval
+    shadow: ScoreInterval | None
     shadow_decisions: int
 
 
@@ -54,9 +55,9 @@ def decide_promotion(evidence: Evidence) -> Promotion:
             ("off_policy_not_better", evidence.off_policy),
             ("replay_not_better", evidence.replay),
         )
-        if interval is not None and interval.lower <= 0
+        if interval is not None and interval.low <= 0
     ]
-    if evidence.shadow is not None and evidence.shadow.upper < 0:
+    if evidence.shadow is not None and evidence.shadow.high < 0:
         failed.append("shadow_worse")
     if failed:
         return Promotion(Verdict.REJECT, tuple(failed))
@@ -69,7 +70,7 @@ def must_roll_back(savings: Floats) -> bool:
 
     savings: by block of decisions since the promotion, [blocks]; negative where it cost more.
     """
-    return len(savings) > 1 and interval_of_mean(savings, _SEED).upper < 0
+    return len(savings) > 1 and interval_of_mean(savings, _SEED).high < 0
 
 
 def _missing(evidence: Evidence) -> tuple[str, ...]:

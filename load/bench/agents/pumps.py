@@ -90,8 +90,8 @@ def _row(seed: int, result: Result) -> str:
     saving = compared.saving
     return (
         f"| {seed} | {result.band[0]:.0%}–{result.band[1]:.0%} | {compared.current.total:,.0f} | "
-        f"{compared.candidate.total:,.0f} | {saving.estimate:.1%} "
-        f"({saving.lower:.1%} to {saving.upper:.1%}) | {compared.candidate.violations} "
+        f"{compared.candidate.total:,.0f} | {saving.value:.1%} "
+        f"({saving.low:.1%} to {saving.high:.1%}) | {compared.candidate.violations} "
         f"(hysteresis {compared.current.violations}) | {'yes' if result.promoted else 'no'} |"
     )
 

@@ -80,9 +80,7 @@ def _row(
     costs = np.array([one.usual.cost(terms) for one in replays])
     saved = costs - np.array([one.learned.cost(terms) for one in replays])
     found = interval_of_ratio(saved, costs, _SEED) if costs.sum() else None
-    saving = (
-        "–" if found is None else f"{found.estimate:.1%} ({found.lower:.1%} to {found.upper:.1%})"
-    )
+    saving = "–" if found is None else f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})"
     names = sorted({one.policy for one in replays})
     return (
         f"| {name} | {usual.caught + usual.missed} | {usual.missed} | {learned.missed} | "

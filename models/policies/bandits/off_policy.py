@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.observed.resampling import ScoreInterval
 from models.policies.bandits.linear import fit_bandit
 from models.policies.bandits.logged import DecisionsInvalid, LoggedDecisions
-from models.policies.intervals import Floats, Interval, interval_of_mean
+from models.policies.intervals import Floats, interval_of_mean
 
 Policy = Callable[[Floats], Floats]
 """Returns the probability of each action, [decisions, actions], of contexts."""
@@ -34,13 +35,13 @@ class Evaluation:
 
     logged: float
     other: float
-    saving: Interval
+    saving: ScoreInterval
     effective_decisions: float
 
     @property
     def is_better(self) -> bool:
         """Whether the other policy costs less with the stated confidence."""
-        return self.saving.lower > 0
+        return self.saving.low > 0
 
 
 def evaluate_policy(

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.policies.intervals import Interval, interval_of_ratio
+from models.observed.resampling import ScoreInterval
+from models.policies.intervals import interval_of_ratio
 from models.policies.scheduling.controllers import Controller
 from models.policies.scheduling.operation import Operation, operate
 from models.policies.scheduling.pumping import Installation
@@ -22,12 +23,12 @@ class Comparison:
 
     current: Operation
     candidate: Operation
-    saving: Interval
+    saving: ScoreInterval
 
     @property
     def is_better(self) -> bool:
         """Whether the candidate costs less with the stated confidence and keeps the levels."""
-        return self.candidate.violations == 0 and self.saving.lower > 0
+        return self.candidate.violations == 0 and self.saving.low > 0
 
 
 def compare(

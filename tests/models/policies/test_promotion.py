@@ -6,10 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.policies.intervals import Interval, interval_of_mean, interval_of_ratio
+from models.observed.resampling import ScoreInterval
+from models.policies.intervals import interval_of_mean, interval_of_ratio
 from models.policies.promotion import Evidence, Verdict, decide_promotion, must_roll_back
 
-GOOD, UNSURE, BAD = Interval(1.0, 0.5, 1.5), Interval(0.2, -0.1, 0.5), Interval(-1.0, -1.5, -0.5)
+GOOD, UNSURE, BAD = (
+    ScoreInterval(1.0, 0.5, 1.5),
+    ScoreInterval(0.2, -0.1, 0.5),
+    ScoreInterval(-1.0, -1.5, -0.5),
+)
 ALL_GOOD = Evidence(GOOD, 100.0, GOOD, GOOD, 50)
 
 
@@ -64,14 +69,16 @@ def test_one_block_is_no_reason_to_roll_back(savings: list[float]) -> None:
 def test_interval_of_a_mean_contains_it_in_95_of_100_draws() -> None:
     random = np.random.default_rng(1)
     found = [interval_of_mean(random.normal(2.0, 1.0, 40), seed) for seed in range(100)]
-    assert sum(one.lower <= 2.0 <= one.upper for one in found) >= 88
+    assert sum(one.low <= 2.0 <= one.high for one in found) >= 88
 
 
 def test_interval_of_a_ratio_of_equal_blocks_has_no_width() -> None:
     found = interval_of_ratio(np.full(10, 2.0), np.full(10, 8.0), seed=0)
-    assert (found.estimate, found.lower, found.upper) == (0.25, 0.25, 0.25)
+    assert (found.value, found.low, found.high) == (0.25, 0.25, 0.25)
 
 
 def test_one_block_has_no_interval() -> None:
-    assert interval_of_mean(np.array([3.0]), 0) == Interval(3.0, -np.inf, np.inf)
-    assert interval_of_ratio(np.array([1.0]), np.array([2.0]), 0) == Interval(0.5, -np.inf, np.inf)
+    assert interval_of_mean(np.array([3.0]), 0) == ScoreInterval(3.0, -np.inf, np.inf)
+    assert interval_of_ratio(np.array([1.0]), np.array([2.0]), 0) == ScoreInterval(
+        0.5, -np.inf, np.inf
+    )

@@ -74,7 +74,7 @@ def test_policy_like_the_logging_one_is_not_better() -> None:
         log_of(1000, 3), lambda rows: np.tile([0.8, 0.1, 0.1], (len(rows), 1)), 3
     )
     assert not found.is_better
-    assert found.saving.lower < 0 < found.saving.upper
+    assert found.saving.low < 0 < found.saving.high
 
 
 @settings(max_examples=10, deadline=None)

@@ -97,7 +97,7 @@ def test_shield_runs_no_pump_when_the_tank_is_above_its_highest_level() -> None:
 def test_learned_schedule_is_cheaper_than_hysteresis_on_new_days(schedule: LearnedSchedule) -> None:
     found = compare(WORKS, CURRENT, schedule, demand(60, seed=9), BEGINS)
     assert found.is_better
-    assert found.saving.estimate > 0.2
+    assert found.saving.value > 0.2
     assert found.candidate.violations == 0
 
 
@@ -108,7 +108,7 @@ def test_schedule_pumps_in_the_valley_and_rests_at_the_peak(schedule: LearnedSch
 
 def test_rule_compared_with_itself_saves_nothing_and_is_not_better() -> None:
     found = compare(WORKS, CURRENT, CURRENT, demand(20), BEGINS)
-    assert found.saving.estimate == 0
+    assert found.saving.value == 0
     assert not found.is_better
 
 
