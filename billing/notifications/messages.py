@@ -122,21 +122,21 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
     "agent_inspect": (
         gettext_noop("Inspect {asset}: {name}"),
         gettext_noop(
-            "Hello,\n\nThe agent {name} recommends to inspect {asset}. Reasons, figures and the "
+            "Hello,\n\nThe agent {name} recommends inspecting {asset}. Reasons, figures and the "
             "expected costs are on the page of the agent.\n"
         ),
     ),
     "agent_stop": (
         gettext_noop("Stop {asset}: {name}"),
         gettext_noop(
-            "Hello,\n\nThe agent {name} recommends to stop {asset} for a repair now. Reasons, "
+            "Hello,\n\nThe agent {name} recommends stopping {asset} for a repair now. Reasons, "
             "figures and the expected costs are on the page of the agent.\n"
         ),
     ),
     "agent_part": (
         gettext_noop("Order the spare part for {asset}: {name}"),
         gettext_noop(
-            "Hello,\n\nThe agent {name} recommends to order the spare part for {asset} now, "
+            "Hello,\n\nThe agent {name} recommends ordering the spare part for {asset} now, "
             "because of its delivery time. Figures are on the page of the agent.\n"
         ),
     ),
