@@ -3,7 +3,8 @@
 `pytest -p tests.support.cpu_table --cpu-table FILE` writes a line of JSON for each phase of a test
 and for each fixture's setup, and at the end a table of the files and fixtures that took most.
 Seconds are user and system time. The other processes of the run (PostgreSQL, programs, Chromium)
-are read from /proc when a file's last test ends, so they are told by file only.
+are read from /proc when a file's last test ends, so they are told by file only. With several
+workers each writes the lines to a file of its own, and there is no table.
 """
 
 import json
@@ -152,5 +153,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     path: Path | None = config.getoption("--cpu-table")
-    if path is not None:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if path is not None and (worker or not config.getoption("numprocesses", None)):
+        path = path.with_stem(f"{path.stem}-{worker}") if worker else path
         config.pluginmanager.register(CpuTable(path.open("w")))

@@ -27,6 +27,7 @@ from tests.support.dashboard.firm import Firm, Seen
 from tests.support.dashboard.looking import looker
 from tests.support.stories.story import Firm as StoryFirm
 from tests.support.stories.stripe_story import SEND, StripeStory, chat
+from tests.support.waiting import until_true
 
 pytestmark = NEEDS_BROWSER
 ENGLISH = ("en-US", "light", 1440)
@@ -171,7 +172,12 @@ async def test_developer_rotates_a_key_under_traffic_without_failed_calls(
     assert {status for _, status in traffic.statuses} == {200}
     assert {secret for secret, _ in traffic.statuses} == {old, new[0]}
     headers = {"authorization": f"Bearer {old}"}
-    assert (await gateway.http.get("/v1/models", headers=headers)).status_code == 401
+
+    async def is_refused() -> bool:
+        return (await gateway.http.get("/v1/models", headers=headers)).status_code == 401
+
+    # A revocation takes effect within a second, not with the page that confirms it.
+    await until_true(is_refused)
 
 
 async def test_invoice_page_csv_and_pdf_have_the_same_total(
