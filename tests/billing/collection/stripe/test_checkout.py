@@ -181,6 +181,12 @@ class TestTopUp:
         state = (await paying.checkout.get(firm.account.id, order.id)).state
         assert state == ("paid" if succeeds else "failed")
 
+    async def test_session_created_long_after_its_order_is_found(self, paying: Paying) -> None:
+        order = await paying.orders(await paying.story.firm())
+        (session,) = paying.fake.account.all("checkout.session", client_reference_id=order.number)
+        session["created"] += 1800
+        assert (await paying.provider.query_order(order.number)).state is TradeState.PENDING
+
     async def test_declined_card_leaves_the_page_open(self, paying: Paying) -> None:
         order = await paying.orders(await paying.story.firm())
         session_id = paying.session(order)["id"]
