@@ -254,3 +254,11 @@ class TestMigrationFiles:
             body = file.read_text().partition("def upgrade")[2].partition("def downgrade")[0]
             if int(file.name[:4]) > self.BEFORE and self.TAKES_AWAY.search(body):
                 assert "\ncontract = True" in file.read_text(), file.name
+
+    def test_newest_revision_has_the_highest_number_of_the_files(self) -> None:
+        folder = Path(infra.__file__).parent / "migrations" / "versions"
+        files = sorted(folder.glob("[0-9]*.py"))
+        for file in files:
+            lines = file.read_text().splitlines()
+            assert f'revision = "{file.name[:4]}"' in lines, file.name
+        assert newest_revision() == files[-1].name[:4]
