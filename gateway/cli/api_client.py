@@ -1,7 +1,9 @@
 """Calls of the API by commands, billed to an API key of one's own."""
 
 import os
+from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -39,8 +41,21 @@ def send_request(
 ) -> httpx.Response:
     """Send a request with a JSON body, if any. Raises ApiUnreachable."""
     headers = None if body is None else {"content-type": "application/json"}
+    return _send(http, method, path, content=body, headers=headers)
+
+
+def send_file(
+    http: httpx.Client, path: str, file: Path, fields: Mapping[str, str]
+) -> httpx.Response:
+    """Send a file and fields as a form. Raises ApiUnreachable."""
+    content = {"file": (file.name, file.read_bytes())}
+    return _send(http, "POST", path, files=content, data=fields)
+
+
+def _send(http: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
+    """Send a request. Raises ApiUnreachable."""
     try:
-        return http.request(method, path, content=body, headers=headers)
+        return http.request(method, path, **request)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ApiUnreachable(
             f"The gateway does not respond at {http.base_url} ({type(error).__name__})."

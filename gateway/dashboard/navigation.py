@@ -1,5 +1,6 @@
 """The navigation menu: the pages of an account and of the platform, in order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.identity.current_user import Viewer
@@ -22,8 +23,9 @@ class NavigationEntry:
     also: str | None = None
 
 
+ACCOUNT_HOME = "/dashboard"
 ACCOUNT_PAGES = (
-    NavigationEntry("overview", gettext_noop("Overview"), "/dashboard", "home"),
+    NavigationEntry("overview", gettext_noop("Overview"), ACCOUNT_HOME, "home"),
     NavigationEntry("usage", gettext_noop("Usage"), "/dashboard/usage", "chart"),
     NavigationEntry(
         "playground", gettext_noop("Playground"), "/dashboard/playground", "play", Permission.CALL
@@ -96,3 +98,20 @@ def navigation_for(viewer: Viewer) -> list[NavigationEntry]:
     """Return the viewer's navigation: the permitted pages of the account, or of the platform."""
     pages = PLATFORM_PAGES if viewer.account_id is None else ACCOUNT_PAGES
     return [entry for entry in pages if viewer.has_permission(entry.permission)]
+
+
+def current_entry(entries: Sequence[NavigationEntry], path: str) -> NavigationEntry | None:
+    """Return the one entry to which a page belongs: that of the longest address."""
+    found = [(len(_matched(entry, path)), entry) for entry in entries if _matched(entry, path)]
+    return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def _matched(entry: NavigationEntry, path: str) -> str:
+    """Return the address of an entry that a page's path begins with, or an empty text."""
+    addresses = (entry.address, *([entry.also] if entry.also else []))
+    fits = [
+        one
+        for one in addresses
+        if path == one or (one != ACCOUNT_HOME and path.startswith(f"{one}/"))
+    ]
+    return max(fits, key=len, default="")

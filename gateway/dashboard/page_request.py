@@ -26,7 +26,7 @@ from gateway.dashboard.errors import (
 )
 from gateway.dashboard.formatting import LocaleFormatter
 from gateway.dashboard.i18n import negotiate_language
-from gateway.dashboard.navigation import navigation_for
+from gateway.dashboard.navigation import current_entry, navigation_for
 from gateway.dashboard.preserved_input import NO_INPUT, FormInputStore, saved_input_cookie
 from gateway.dashboard.rendering import PageRenderer
 from gateway.dashboard.security import require_csrf_token, session_cookie_name
@@ -98,10 +98,13 @@ class PublicPageRequest:
     def _common_context(self) -> Mapping[str, Any]:
         """Return the context variables of every template."""
         theme = self.request.cookies.get("maas_theme")
+        path = self.request.url.path
+        entries = navigation_for(self.viewer) if self.viewer else []
         return {
             "viewer": self.viewer,
-            "entries": navigation_for(self.viewer) if self.viewer else [],
-            "path": self.request.url.path,
+            "entries": entries,
+            "current_page": current_entry(entries, path),
+            "path": path,
             "theme": theme if theme in _THEMES else None,
             "base": str(self.request.base_url).rstrip("/"),
             "partly": self.is_htmx,

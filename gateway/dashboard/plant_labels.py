@@ -125,6 +125,7 @@ PLANT_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 PLANT_ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "plant.imported": gettext_noop("Imported a plant model"),
+        "plant.question_asked": gettext_noop("Asked a question about the plant"),
         "plant.model_inputs_replaced": gettext_noop("Changed the points of a model's inputs"),
         "plant.asset_created": gettext_noop("Created an asset"),
         "plant.asset_updated": gettext_noop("Changed an asset"),

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from gateway.plant.aas_api.parameters import API_PATH
 from gateway.plant.formats.aas.identifiers import Namespace
+from gateway.plant.formats.aas.semantics import READINGS_PATH
 from gateway.plant.store.loading import load_model
 from gateway.tables.plant import PlantRevision
 from infra.database.database import Database
@@ -23,7 +24,6 @@ else:
     repositories = LazyModule("gateway.plant.aas_api.repository")
     shells = LazyModule("gateway.plant.formats.aas.shells")
 
-READINGS_PATH = "/v1/plant/readings"
 _MAX_ACCOUNTS = 4
 
 

@@ -7,6 +7,7 @@ from gateway.plant.aas_repositories import AasRepositories
 from gateway.plant.epcis.delivery import EventDelivery
 from gateway.plant.graph.graphs import PlantGraphs
 from gateway.plant.imports.importing import PlantImporter
+from gateway.plant.predictions.health import PlantHealth
 from gateway.plant.questions.service import PlantQuestions
 from gateway.plant.store.counts import PlantCounts
 from gateway.process.integrations import create_webhook_poster
@@ -28,6 +29,7 @@ class PlantParts:
     aas: AasRepositories
     deliveries: Poller
     counts: PlantCounts = field(default_factory=PlantCounts)
+    healths: PlantHealth = field(default_factory=PlantHealth)
 
 
 def build_plant(shared: SharedComponents, settings: Settings, clock: Clock) -> PlantParts:

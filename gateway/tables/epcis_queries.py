@@ -55,3 +55,4 @@ class PlantEventSubscription(SQLModel, table=True):
     failures: int = 0
     last_notified_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     last_error: str | None = Field(default=None, sa_column=Column(Text))
+    paused_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))

@@ -13,8 +13,10 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     Index,
+    Integer,
     Text,
     UniqueConstraint,
     text,
@@ -25,6 +27,9 @@ from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
 from billing.tables.base import moment
+
+# Not an attribute of rows: the database computes the column.
+LINK_MARK = "link_mark"
 
 
 class Vector(UserDefinedType[Sequence[float]]):
@@ -79,17 +84,33 @@ class VectorStoreFile(SQLModel, table=True):
 
     `process_id` is the gateway process that ingests the file. `attempts` counts attempts since the
     last progress; the next attempt is not before `retry_at`. `pieces` is the number of chunks, set
-    when all are stored.
+    when all are stored. The database computes `link_mark`, a hash of what links the file to the
+    plant model, null without such attributes.
     """
 
     __tablename__ = "vector_store_file"
     __table_args__ = (
+        Column(
+            LINK_MARK,
+            Integer,
+            Computed(
+                "case when attributes ?| array['asset', 'failure_mode', 'work_order'] "
+                "then hashtext(id::text || attributes::text || status) end",
+                persisted=True,
+            ),
+        ),
         UniqueConstraint("vector_store_id", "file_id"),
         Index(
             "ix_vector_store_file_open",
             "account_id",
             "id",
             postgresql_where=text("status = 'in_progress'"),
+        ),
+        Index(
+            "ix_vector_store_file_links",
+            "account_id",
+            postgresql_include=[LINK_MARK],
+            postgresql_where=text("link_mark is not null"),
         ),
         CheckConstraint("usage_bytes >= 0 and pieces >= 0", name="sizes"),
     )

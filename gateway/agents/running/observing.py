@@ -5,38 +5,49 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, Text, Uuid, and_, any_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from gateway.agents.definitions.values import AgentDefinition, Rule
 from gateway.agents.rules import NewestReading
 from gateway.plant.assets.values import MappingStatus
 from gateway.plant.readings.quality import BAD
+from gateway.plant.store.parts import is_point_of, parts_of_assets
+from gateway.tables.plant import PlantPoint
+from gateway.tables.plant_readings import PlantReadingSeries
 
 Readings = Mapping[str, NewestReading]
 """The newest reading by name of the rule; a rule without a point is missing."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PART = parts_of_assets()
+_CONCEPT = func.regexp_replace(col(PlantPoint.concept_id), "^.*#", "")
 # Points of the asset and of its parts; a nearer one is preferred.
-_SELECT = text("""
-    with recursive part(root, id, depth) as (
-        select id, id, 0 from plant_asset
-        where id = any(:asset_ids) and account_id = :account_id
-        union all
-        select part.root, child.id, part.depth + 1 from plant_asset child
-        join part on child.parent_id = part.id
-        where child.account_id = :account_id and child.retired_at is null and part.depth < 8
+_SELECT = (
+    select(
+        _PART.c.root, col(PlantPoint.id).label("point_id"), col(PlantPoint.tag),
+        col(PlantPoint.unit), col(PlantPoint.concept_id), col(PlantPoint.mapping_status),
+        col(PlantReadingSeries.last_us), col(PlantReadingSeries.last_value),
+        col(PlantReadingSeries.last_status),
     )
-    select part.root, point.id as point_id, point.tag, point.unit, point.concept_id,
-           point.mapping_status, series.last_us, series.last_value, series.last_status
-    from part join plant_point point on point.asset_id = part.id
-    left join plant_reading_series series
-      on series.point_id = point.id and series.account_id = :account_id
-    where point.account_id = :account_id and point.retired_at is null
-      and (point.tag = any(:tags)
-           or regexp_replace(point.concept_id, '^.*#', '') = any(:concepts))
-    order by part.root, part.depth, point.id
-""")
+    .select_from(_PART)
+    .join(PlantPoint, and_(*is_point_of(_PART)))
+    .outerjoin(
+        PlantReadingSeries,
+        and_(
+            col(PlantReadingSeries.point_id) == PlantPoint.id,
+            col(PlantReadingSeries.account_id) == bindparam("account_id", type_=Uuid()),
+        ),
+    )
+    .where(
+        or_(
+            col(PlantPoint.tag) == any_(bindparam("tags", type_=ARRAY(Text()))),
+            any_(bindparam("concepts", type_=ARRAY(Text()))) == _CONCEPT,
+        )
+    )
+    .order_by(_PART.c.root, _PART.c.depth, col(PlantPoint.id))
+)  # fmt: skip
 
 
 async def observe(

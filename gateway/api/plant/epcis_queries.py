@@ -26,7 +26,9 @@ from gateway.plant.epcis.subscriptions import (
     get_subscription,
     list_subscriptions,
     parse_subscription,
+    pause_subscription,
     render_subscription,
+    resume_subscription,
 )
 from gateway.tables import PlantEventQuery
 from gateway.wire.body import decode_body, decode_body_strict
@@ -70,6 +72,7 @@ class EpcisQueryRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
+        audit: NamedDependency[RequestAudit],
         request: Request[Any, Any, Any],
     ) -> Response[dict[str, Any]]:
         """Store a query under a name."""
@@ -77,6 +80,7 @@ class EpcisQueryRoutes(Controller):
         async with database.transaction() as session:
             place = (session, clock, principal.account_id)
             row = await create_query(*place, body.name, body.query)
+            await audit.record(session, "epcis.query_created", row.name)
         return Response(_json(row), status_code=201, headers={"location": f"{_QUERIES}/{row.name}"})
 
     @get("/{name:str}", summary="Retrieve a named EPCIS query")
@@ -184,6 +188,40 @@ class EpcisSubscriptionRoutes(Controller):
         async with database.transaction() as session:
             named = await get_query(session, principal.account_id, name)
             return render_subscription(await get_subscription(session, named, subscription), named)
+
+    @post("/{subscription:str}/pause", status_code=200, summary="Pause a subscription")
+    async def pause(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        audit: NamedDependency[RequestAudit],
+        name: FromPath[str],
+        subscription: FromPath[str],
+    ) -> dict[str, Any]:
+        """Stop deliveries until the subscription is resumed; events of that time are kept."""
+        async with database.transaction() as session:
+            named = await get_query(session, principal.account_id, name)
+            row = await pause_subscription(session, audit.clock, named, subscription)
+            details = {"name": named.name}
+            await audit.record(session, "epcis.subscription_paused", subscription, details)
+            return render_subscription(row, named)
+
+    @post("/{subscription:str}/resume", status_code=200, summary="Resume a subscription")
+    async def resume(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        audit: NamedDependency[RequestAudit],
+        name: FromPath[str],
+        subscription: FromPath[str],
+    ) -> dict[str, Any]:
+        """Deliver again, beginning with the first event that was not delivered."""
+        async with database.transaction() as session:
+            named = await get_query(session, principal.account_id, name)
+            row = await resume_subscription(session, audit.clock, named, subscription)
+            details = {"name": named.name}
+            await audit.record(session, "epcis.subscription_resumed", subscription, details)
+            return render_subscription(row, named)
 
     @delete("/{subscription:str}", summary="End a subscription to a named EPCIS query")
     async def remove(

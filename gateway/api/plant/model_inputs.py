@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from gateway.api.plant.bodies import PATH, ModelInputsRequest
 from gateway.api.plant.editing import PlantChange, provide_plant_change
@@ -16,8 +16,9 @@ from gateway.inference.parsing import Parser
 from gateway.plant.predictions.errors import AssetInputsInvalid
 from gateway.plant.predictions.model_inputs import (
     list_model_inputs,
-    replace_model_inputs,
+    save_model_inputs,
 )
+from gateway.plant.predictions.service import AssetPredictions
 from gateway.plant.predictions.values import MappedInput
 from gateway.plant.store.editing import Editing
 from gateway.tables.plant_verdicts import PlantModelInput
@@ -47,6 +48,30 @@ class PlantModelInputRoutes(Controller):
             rows = await list_model_inputs(session, principal.account_id, model)
         return _inputs_json(model, rows)
 
+    @get("/preview", summary="Preview the inputs of a model for an asset")
+    async def preview(
+        self,
+        principal: NamedDependency[Principal],
+        asset_inputs: NamedDependency[AssetPredictions],
+        model: FromPath[str],
+        asset: FromQuery[str],
+    ) -> dict[str, Any]:
+        """Return which point each input of a model would be read from now, with the newest values.
+
+        `missing` lists the required inputs without a usable reading. Costs nothing.
+        """
+        found = await asset_inputs.find(principal, asset)
+        signature = await asset_inputs.signature(principal, model)
+        read = await asset_inputs.read(principal, found, model, signature)
+        return {
+            "object": "plant.model_inputs_preview",
+            "model": model,
+            "asset": found.code,
+            "at": read.at.isoformat(),
+            "inputs": read.inputs,
+            "missing": read.missing,
+        }
+
     @post("/", status_code=200, summary="Replace which points are inputs of a model")
     async def replace(
         self,
@@ -69,12 +94,7 @@ class PlantModelInputRoutes(Controller):
 
         async def edit(editing: Editing) -> dict[str, Any]:
             """Replace the inputs."""
-            account_id, now = editing.account_id, editing.clock.now()
-            await replace_model_inputs(editing.session, account_id, model, mapped, now)
-            details = {"inputs": sorted(mapped)[:100]}
-            await editing.record("plant.model_inputs_replaced", model, details)
-            rows = await list_model_inputs(editing.session, account_id, model)
-            return _inputs_json(model, rows)
+            return _inputs_json(model, await save_model_inputs(editing, model, mapped))
 
         return await plant_change.apply(edit)
 

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
+from gateway.api.audit import RequestAudit
 from gateway.api.plant.bodies import PATH
 from gateway.call.errors import UpstreamFailed
 from gateway.call.values import Principal, SignedInCaller
@@ -17,6 +18,7 @@ from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient, PipelineResponse
 from gateway.plant.graph.graphs import PlantGraphs
 from gateway.plant.graph.neighbourhood import neighbourhood_json, read_neighbourhood
+from gateway.plant.questions.audit import record_question
 from gateway.plant.questions.service import MAX_QUESTION, PlantQuestions
 from gateway.plant.questions.views import answer_json
 from gateway.plant.store.queries import find_asset
@@ -52,6 +54,8 @@ class PlantQuestionRoutes(Controller):
         request_limits: NamedDependency[RequestLimits],
         pipeline: NamedDependency[Pipeline],
         clock: NamedDependency[Clock],
+        database: NamedDependency[Database],
+        audit: NamedDependency[RequestAudit],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
         """Return the answer with the triples that it rests on.
@@ -63,11 +67,17 @@ class PlantQuestionRoutes(Controller):
         body = decode_body_strict(_DECODER, await request.body())
         await request_limits.count_request(principal.quotas)
         understood = await plant_questions.understand(principal.account_id, body.question)
-        if understood.query is None and body.model is not None:
+        if not understood.is_understood and body.model is not None:
             client = PipelineClient(pipeline, clock)
-            return await _ask_model(client, principal, request, body)
-        answer = await plant_questions.answer_understood(principal.account_id, understood)
-        return {**answer_json(answer), **_costs(principal, "0.000000000")}
+            found = await _ask_model(client, principal, request, body)
+        else:
+            answer = await plant_questions.answer_understood(principal.account_id, understood)
+            found = {**answer_json(answer), **_costs(principal, "0.000000000")}
+        async with database.transaction() as session:
+            await record_question(
+                session, clock, audit.actor, audit.account_id, body.question, found
+            )
+        return found
 
 
 class PlantNeighbourRoutes(Controller):

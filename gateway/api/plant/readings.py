@@ -112,13 +112,18 @@ class ReadingRoutes(Controller):
         end: Annotated[str | None, QueryParameter(name="to")] = None,
         max_points: _MaxPoints = MAX_POINTS_PER_SERIES,
         aggregate: Annotated[AggregateName | None, QueryParameter()] = None,
+        response_format: FromQuery[Literal["json", "csv"] | None] = None,
     ) -> Response[bytes]:
         """Return at most `max_points` readings a point: first, last, lowest, highest of intervals.
 
         With `aggregate`, return minimum, maximum, mean, count and last value of each interval.
+        `response_format` goes before the header `Accept`, for links.
         """
         query = parse_query(clock, point, start, end, max_points, aggregate)
-        return await _answer(database, principal, query, request.headers.get("accept", ""))
+        accepted = request.headers.get("accept", "")
+        if response_format is not None:
+            accepted = CSV if response_format == "csv" else ""
+        return await _answer(database, principal, query, accepted)
 
     @get("/sources", summary="List the sources of readings with their clock skew")
     async def sources(

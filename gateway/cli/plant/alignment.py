@@ -1,6 +1,5 @@
-"""`maas plant alignment`, `queue` and `compare`: proposals, and pairs with another plant."""
+"""`maas plant alignment` and `queue`: automatic proposals of mappings."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -8,22 +7,16 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from gateway.alignment.comparisons import PlantComparer
-from gateway.alignment.csv_text import csv_content
 from gateway.alignment.settings import delete_alignment, find_alignment, set_alignment
 from gateway.alignment.views import alignment_json, proposed_assets, queued_json
 from gateway.cli.paying_key import find_paying_key
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import command
 from gateway.identity.audit_log import CLI_ACTOR
-from gateway.plant.imports.importing import PlantImporter
-from gateway.plant.imports.readers import PlantFile
-from gateway.plant.store.comparisons import comparison_json, unpack_pairs
 from gateway.plant.store.node_names import load_names
 from gateway.plant.store.proposals import QueueOrder, list_queue
 from gateway.wire.own_models.plant_alignment import DEFAULT_THRESHOLD, parse_alignment_settings
 from infra.clock import Clock
-from infra.database.database import Database
 from infra.settings import Settings
 from models.catalog import load_configured_catalog
 
@@ -32,8 +25,6 @@ _FIELDS = ("model_in_use", "budget", "spent", "waits_for", "message")
 _TRAINING = ("confirmations", "confirmed_since", "budget", "committed")
 _RUNS = ("id", "status", "code", "version", "max_cost", "created_at")
 _QUEUE = ("id", "tag", "concept", "probability", "unit", "asset", "model")
-_PAIRS = ("confidence", "tag", "other_tag", "concept", "units", "factor", "offset")
-_SHOWN_PAIRS = 50
 
 
 @command
@@ -94,35 +85,6 @@ async def plant_queue(
     return Report(points, [Table([_queue_row(one) for one in points], _QUEUE)])
 
 
-@command
-async def plant_compare(
-    settings: Settings,
-    database: Database,
-    clock: Clock,
-    file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="Export of the other plant.")
-    ],
-    account: Account,
-    csv: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="File to write all pairs to.")
-    ] = None,
-) -> Report:
-    """Pair an account's points with those of another plant by concept."""
-    async with database.transaction() as session:
-        account_id = (await get_account(session, account)).id
-    importer = PlantImporter.from_settings(settings, database, clock)
-    comparer = PlantComparer(database, clock, importer)
-    row = await comparer.compare(account_id, CLI_ACTOR, PlantFile(file.name, file.read_bytes()))
-    if csv is not None:
-        csv.write_bytes(csv_content(row.content))
-    pairs = unpack_pairs(row.content)
-    found = {**comparison_json(row), "first_pairs": pairs[:_SHOWN_PAIRS]}
-    record = Record(
-        "Plants compared.", {"id": found["id"], "pairs": found["pairs"], **found["units"]}
-    )
-    return Report(found, [record, Table([_pair_row(one) for one in pairs[:_SHOWN_PAIRS]], _PAIRS)])
-
-
 def _status_sections(found: dict[str, Any]) -> list[Record | Table]:
     """Return the sections of the status."""
     fields = {name: found[name] for name in _FIELDS}
@@ -146,18 +108,4 @@ def _queue_row(point: dict[str, Any]) -> dict[str, Any]:
         "unit": point["unit"] or proposal.get("unit"),
         "asset": point["asset"] or proposal.get("asset_code"),
         "model": proposal.get("model"),
-    }
-
-
-def _pair_row(pair: dict[str, Any]) -> dict[str, Any]:
-    """Return a pair as a row of the table."""
-    units = pair["units"]
-    return {
-        "confidence": pair["confidence"],
-        "tag": pair["point"]["tag"],
-        "other_tag": pair["other"]["tag"],
-        "concept": pair["concept_name"],
-        "units": units["relation"],
-        "factor": units["factor"],
-        "offset": units["offset"],
     }

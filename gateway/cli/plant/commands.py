@@ -8,7 +8,8 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from gateway.cli.plant.alignment import plant_alignment, plant_compare, plant_queue
+from gateway.cli.plant.alignment import plant_alignment, plant_queue
+from gateway.cli.plant.comparing import plant_compare
 from gateway.cli.plant.events import plant_event_queries, plant_event_subscriptions
 from gateway.cli.plant.graph import plant_ask, plant_graph, plant_sparql
 from gateway.cli.plant.predictions import plant_inputs, plant_predict, plant_verdicts

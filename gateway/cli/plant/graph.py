@@ -12,10 +12,12 @@ import typer
 from billing.accounts.accounts import get_account
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command
+from gateway.identity.audit_log import CLI_ACTOR
 from gateway.plant.graph.errors import QueryInvalid
 from gateway.plant.graph.graphs import PlantGraphs
 from gateway.plant.graph.messages import ResultFormat
 from gateway.plant.graph.neighbourhood import neighbourhood_json, read_neighbourhood
+from gateway.plant.questions.audit import record_question
 from gateway.plant.questions.service import MAX_QUESTION, PlantQuestions
 from gateway.plant.questions.views import answer_json
 from gateway.plant.store.queries import find_asset
@@ -70,6 +72,8 @@ async def plant_ask(
     async with _open(database, clock, account) as (graphs, account_id):
         answer = await PlantQuestions(graphs, database, clock).answer(account_id, question)
     shown = answer_json(answer)
+    async with database.transaction() as session:
+        await record_question(session, clock, CLI_ACTOR, account_id, question, shown)
     record = Record(answer.text, {"understood": answer.understood or "–"})
     triples = [
         {**one, "subject": _term(one["subject"]), "object": _term(one["object"])}

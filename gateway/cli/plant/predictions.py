@@ -83,6 +83,9 @@ def plant_inputs(
         typer.Option("--set", help="name=tag:{asset}.TI or name=concept:ID; replaces all."),
     ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Map no input.")] = False,
+    preview: Annotated[
+        str, typer.Option(help="Code or ID of an asset: show the newest value of each input.")
+    ] = "",
     url: Url = _LOCAL,
 ) -> Report:
     """Show or replace the points that are inputs of a model, by tag or concept.
@@ -98,6 +101,11 @@ def plant_inputs(
         else:
             response = send_request(http, "GET", path)
         answer = require_success(response).json()
+        if preview:
+            asked = f"{path}/preview?asset={quote(preview, safe='')}"
+            read = require_success(send_request(http, "GET", asked)).json()
+            missing = Table(read["missing"], ("name", "reason", "tag"))
+            return Report(read, [Table(read["inputs"], _INPUTS), missing])
     rows = [{"input": name, **one} for name, one in answer["inputs"].items()]
     return Report(answer, [Table(rows, ("input", "concept", "tag"))])
 

@@ -73,7 +73,7 @@ class PlantGraphTool:
         understood = await self._questions.understand(account_id, text)
         if not hosted.is_requested:
             return await self._offer(asked, understood, text, admit)
-        if understood.query is not None:
+        if understood.is_understood:
             admitted = await admit(_parent(asked.request))
             answer = await self._questions.answer_understood(account_id, understood)
             return _reply(admitted, answer, text, _NO_TOKENS)
@@ -85,7 +85,7 @@ class PlantGraphTool:
         self, asked: HostedRequest, understood: Understanding, text: str, admit: Admit
     ) -> GraphReply | None:
         """Answer a chat of `auto` if its question names something of the plant and has results."""
-        if understood.query is None or not understood.names_own:
+        if not understood.is_understood or not understood.names_own:
             return None
         account_id = asked.principal.account_id
         try:

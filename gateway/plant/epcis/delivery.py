@@ -84,7 +84,10 @@ class EventDelivery:
             query = (
                 select(PlantEventSubscription, PlantEventQuery)
                 .join(PlantEventQuery, col(PlantEventQuery.id) == col(PlantEventSubscription.query))
-                .where(col(PlantEventSubscription.due_at) <= now)
+                .where(
+                    col(PlantEventSubscription.due_at) <= now,
+                    col(PlantEventSubscription.paused_at).is_(None),
+                )
                 .order_by(col(PlantEventSubscription.due_at))
                 .limit(1)
                 .with_for_update(of=PlantEventSubscription, skip_locked=True)

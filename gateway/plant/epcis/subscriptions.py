@@ -1,4 +1,4 @@
-"""Subscriptions to named EPCIS queries: create, list and end them."""
+"""Subscriptions to named EPCIS queries: create, list, pause and end them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,6 +119,26 @@ async def get_subscription(
     raise EventNotFound("The query has no such subscription.", param="subscriptionID")
 
 
+async def pause_subscription(
+    session: AsyncSession, clock: Clock, query: PlantEventQuery, text_id: str
+) -> PlantEventSubscription:
+    """Stop deliveries until the subscription is resumed. Raises EventNotFound."""
+    row = await get_subscription(session, query, text_id)
+    row.paused_at = row.paused_at or clock.now()
+    return row
+
+
+async def resume_subscription(
+    session: AsyncSession, clock: Clock, query: PlantEventQuery, text_id: str
+) -> PlantEventSubscription:
+    """Continue after the last event delivered. Raises EventNotFound."""
+    row = await get_subscription(session, query, text_id)
+    if row.paused_at is not None:
+        row.paused_at, row.failures, row.last_error = None, 0, None
+        row.due_at = next_due(row.schedule, clock.now())
+    return row
+
+
 async def delete_subscription(session: AsyncSession, query: PlantEventQuery, text_id: str) -> None:
     """End a subscription. Raises EventNotFound."""
     row = await get_subscription(session, query, text_id)
@@ -149,6 +169,7 @@ def render_subscription(row: PlantEventSubscription, query: PlantEventQuery) -> 
         "schedule": row.schedule,
         "stream": row.schedule is None,
         "reportIfEmpty": row.reports_if_empty,
+        "pausedAt": row.paused_at and row.paused_at.isoformat(),
         "lastNotifiedAt": row.last_notified_at and row.last_notified_at.isoformat(),
         "failures": row.failures,
         "lastError": row.last_error,

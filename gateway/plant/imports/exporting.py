@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.plant.assets.json_model import encode_model
 from gateway.plant.assets.values import PlantModel
+from gateway.plant.formats.aas.semantics import READINGS_PATH
 from gateway.plant.tag_lists.export import render_csv, render_workbook
 from infra.lazy_import import LazyModule
 
@@ -51,22 +52,29 @@ _FILE_NAMES: Mapping[ExportFormat, str] = MappingProxyType(
         ExportFormat.NODESET: "plant.NodeSet2.xml",
     }
 )
-_RENDERERS: Mapping[ExportFormat, Callable[[PlantModel], bytes]] = MappingProxyType(
+_RENDERERS: Mapping[ExportFormat, Callable[[PlantModel, str], bytes]] = MappingProxyType(
     {
-        ExportFormat.CSV: render_csv,
-        ExportFormat.XLSX: render_workbook,
-        ExportFormat.JSON: encode_model,
-        ExportFormat.BRICK: lambda model: brick_writer.write_brick(model).content,
-        ExportFormat.AAS: lambda model: aas_writer.write_aas_json(model).content,
-        ExportFormat.AASX: lambda model: aas_writer.write_aasx(model).content,
-        ExportFormat.NODESET: lambda model: nodeset_writer.write_nodeset(model).content,
+        ExportFormat.CSV: lambda model, _: render_csv(model),
+        ExportFormat.XLSX: lambda model, _: render_workbook(model),
+        ExportFormat.JSON: lambda model, _: encode_model(model),
+        ExportFormat.BRICK: lambda model, _: brick_writer.write_brick(model).content,
+        ExportFormat.AAS: lambda model, base: (
+            aas_writer.write_aas_json(model, readings_url=f"{base}{READINGS_PATH}").content
+        ),
+        ExportFormat.AASX: lambda model, base: (
+            aas_writer.write_aasx(model, readings_url=f"{base}{READINGS_PATH}").content
+        ),
+        ExportFormat.NODESET: lambda model, _: nodeset_writer.write_nodeset(model).content,
     }
 )
 
 
-def render_export(model: PlantModel, export_format: ExportFormat) -> bytes:
-    """Return a plant model as a file. Takes seconds of processor time for a large one."""
-    return _RENDERERS[export_format](model)
+def render_export(model: PlantModel, export_format: ExportFormat, base_url: str = "") -> bytes:
+    """Return a plant model as a file. Takes seconds of processor time for a large one.
+
+    `base_url` is the public address of the gateway, by which AAS files name the readings.
+    """
+    return _RENDERERS[export_format](model, base_url)
 
 
 def export_file_name(export_format: ExportFormat) -> str:

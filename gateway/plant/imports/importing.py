@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.identity.audit_log import Actor, record_audit_event
+from gateway.identity.links import Links
 from gateway.plant.assets.errors import (
     ExportTooLarge,
     ImportBusy,
@@ -76,12 +77,18 @@ class _Read:
 
 
 class PlantImporter:
-    """Previews and applies imports, and renders exports. Bound to one event loop."""
+    """Previews and applies imports, and renders exports. Bound to one event loop.
 
-    def __init__(self, database: Database, clock: Clock, limits: PlantLimits) -> None:
+    `base_url` is the public address of the gateway, which exports name.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, limits: PlantLimits, base_url: str = ""
+    ) -> None:
         self._database = database
         self._clock = clock
         self.limits = limits
+        self._base_url = base_url
         self._lock = asyncio.Lock()
         self._waiting = 0
 
@@ -91,7 +98,7 @@ class PlantImporter:
         limits = PlantLimits(
             settings.plant_max_assets, settings.plant_max_points, settings.plant_import_bytes
         )
-        return cls(database, clock, limits)
+        return cls(database, clock, limits, Links.from_settings(settings).base)
 
     async def preview(
         self, account_id: UUID, actor: Actor, file: PlantFile, options: ImportOptions
@@ -172,7 +179,7 @@ class PlantImporter:
                     f"An Excel export can have at most {MAX_XLSX_ROWS:,} rows. Export as CSV.",
                     param="export_format",
                 )
-            return await asyncio.to_thread(render_export, model, export_format)
+            return await asyncio.to_thread(render_export, model, export_format, self._base_url)
 
     def _read(self, file: PlantFile, index: PlantIndex, options: ImportOptions) -> _Read:
         """Read, check and plan a file. Raises PlantModelInvalid with all problems."""

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.plant.predictions.values import MappedInput
+from gateway.plant.store.editing import Editing
 from gateway.tables.plant_verdicts import PlantModelInput
 
 # Stands for the asset's code in a mapped tag.
@@ -35,10 +36,26 @@ async def load_mapped(
 ) -> Mapping[str, MappedInput]:
     """Return what the inputs of a model are mapped to, with the tags of one asset."""
     rows = await list_model_inputs(session, account_id, model)
+    mapped = {row.input: MappedInput(row.concept_id, row.tag) for row in rows}
+    return tags_of_asset(mapped, asset_code)
+
+
+def tags_of_asset(mapped: Mapping[str, MappedInput], asset_code: str) -> Mapping[str, MappedInput]:
+    """Return mapped inputs with the tags of one asset."""
     return {
-        row.input: MappedInput(row.concept_id, row.tag.replace(ASSET_CODE, asset_code))
-        for row in rows
+        name: MappedInput(one.concept_id, one.tag.replace(ASSET_CODE, asset_code))
+        for name, one in mapped.items()
     }
+
+
+async def save_model_inputs(
+    editing: Editing, model: str, mapped: Mapping[str, MappedInput]
+) -> list[PlantModelInput]:
+    """Replace the mapped inputs of a model, with an entry in the audit log; returns them."""
+    session, account_id = editing.session, editing.account_id
+    await replace_model_inputs(session, account_id, model, mapped, editing.clock.now())
+    await editing.record("plant.model_inputs_replaced", model, {"inputs": sorted(mapped)[:100]})
+    return await list_model_inputs(session, account_id, model)
 
 
 async def replace_model_inputs(

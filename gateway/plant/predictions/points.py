@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from gateway.plant.assets.values import DataType, MappingStatus
 from gateway.plant.predictions.values import CandidatePoint, PointReadings
@@ -17,30 +18,29 @@ from gateway.plant.readings.storage.queries import (
     read_newest,
     read_series,
 )
+from gateway.plant.store.parts import is_point_of, parts_of_assets
+from gateway.tables.plant import PlantPoint
 
 MAX_POINTS = 2_000
+_PART = parts_of_assets()
 # The asset's own points first, then those of its parts by their distance.
-_SELECT_POINTS = text("""
-    with recursive part(id, depth) as (
-        select id, 0 from plant_asset where id = :asset_id and account_id = :account_id
-        union all
-        select child.id, part.depth + 1 from plant_asset child
-        join part on child.parent_id = part.id
-        where child.account_id = :account_id and child.retired_at is null and part.depth < 8
+_SELECT_POINTS = (
+    select(
+        _PART.c.depth, col(PlantPoint.id), col(PlantPoint.tag), col(PlantPoint.name),
+        col(PlantPoint.unit), col(PlantPoint.data_type), col(PlantPoint.concept_id),
+        col(PlantPoint.mapping_status), col(PlantPoint.low), col(PlantPoint.high),
     )
-    select part.depth, point.id, point.tag, point.name, point.unit, point.data_type,
-           point.concept_id, point.mapping_status, point.low, point.high
-    from plant_point point join part on point.asset_id = part.id
-    where point.account_id = :account_id and point.retired_at is null
-    order by part.depth, point.id limit :max_points
-""")
+    .where(*is_point_of(_PART))
+    .order_by(_PART.c.depth, col(PlantPoint.id))
+    .limit(MAX_POINTS)
+)  # fmt: skip
 
 
 async def read_candidates(
     session: AsyncSession, account_id: UUID, asset_id: UUID
 ) -> tuple[list[CandidatePoint], list[CandidatePoint]]:
     """Return the points of an asset, and these with the points of its parts."""
-    parameters = {"account_id": account_id, "asset_id": asset_id, "max_points": MAX_POINTS}
+    parameters = {"account_id": account_id, "asset_ids": [asset_id]}
     rows = (await session.execute(_SELECT_POINTS, parameters)).all()
     own = [_candidate(row) for row in rows if row.depth == 0]
     return own, [_candidate(row) for row in rows]

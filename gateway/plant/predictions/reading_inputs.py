@@ -13,7 +13,7 @@ from gateway.plant.predictions.filling import (
     series_step_s,
     series_steps,
 )
-from gateway.plant.predictions.model_inputs import load_mapped
+from gateway.plant.predictions.model_inputs import load_mapped, tags_of_asset
 from gateway.plant.predictions.points import (
     read_candidates,
     read_newest_readings,
@@ -23,6 +23,7 @@ from gateway.plant.predictions.selection import select_inputs
 from gateway.plant.predictions.values import (
     AssetRequest,
     FilledInputs,
+    MappedInput,
     PointReadings,
     Selection,
 )
@@ -36,11 +37,15 @@ from models.tag_align.naming import Lexicon
 
 @dataclass(frozen=True)
 class InputReader:
-    """Reads the inputs of one model for one asset, in a transaction."""
+    """Reads the inputs of one model for one asset, in a transaction.
+
+    `mapped` replaces the account's mapping of the model, to preview another one.
+    """
 
     session: AsyncSession
     account_id: UUID
     lexicon: Lexicon
+    mapped: Mapping[str, MappedInput] | None = None
 
     async def read(
         self, asset: PlantAsset, model: str, signature: Signature, request: AssetRequest
@@ -67,7 +72,10 @@ class InputReader:
     ) -> Selection:
         """Return a point or constant for each input. Raises AssetInputsInvalid."""
         own, all_points = await read_candidates(self.session, self.account_id, asset.id)
-        mapped = await load_mapped(self.session, self.account_id, model, asset.code)
+        if self.mapped is None:
+            mapped = await load_mapped(self.session, self.account_id, model, asset.code)
+        else:
+            mapped = tags_of_asset(self.mapped, asset.code)
         stated_elsewhere = set(request.inputs.values()) - {point.tag for point in own}
         points = all_points if stated_elsewhere else own
         selection = select_inputs(signature, points, request, self.lexicon, mapped)

@@ -4,7 +4,7 @@ body -> asset and model -> inputs from readings -> body with a row, or with a JS
 texts of a chat -> the asset that they name -> inputs of a specialist, in its units
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import structlog
@@ -37,7 +37,7 @@ from gateway.plant.predictions.decision_body import (
 from gateway.plant.predictions.filling import require_complete
 from gateway.plant.predictions.linking import AssetKey, AssetNames, link_assets, named_asset
 from gateway.plant.predictions.reading_inputs import InputReader
-from gateway.plant.predictions.values import AssetRequest, FilledInputs
+from gateway.plant.predictions.values import AssetRequest, FilledInputs, MappedInput
 from gateway.plant.predictions.verdicts import store_verdict
 from gateway.plant.store.queries import find_asset
 from gateway.tables.plant import PlantAsset
@@ -146,15 +146,23 @@ class AssetPredictions:
         return found
 
     async def read(
-        self, principal: Principal, asset: NamedAsset, model: str, signature: Signature
+        self,
+        principal: Principal,
+        asset: NamedAsset,
+        model: str,
+        signature: Signature,
+        mapped: Mapping[str, MappedInput] | None = None,
     ) -> AssetReadings:
-        """Return the inputs of a model that the asset's newest readings have."""
+        """Return the inputs of a model that the asset's newest readings have.
+
+        `mapped` replaces the account's mapping of the model, to preview another one.
+        """
         now = self._clock.now()
         asked = AssetOptions().to_request(asset.public_id, now)
         try:
             async with self._database.transaction() as session:
                 row = await find_asset(session, principal.account_id, asset.public_id)
-                filled = await self._fill(session, row, model, signature, asked)
+                filled = await self._fill(session, row, model, signature, asked, mapped)
         except AppError as error:
             _warn("readings of an asset could not be used", error)
             return AssetReadings(model, now, {})
@@ -226,11 +234,12 @@ class AssetPredictions:
         model: str,
         signature: Signature,
         asked: AssetRequest,
+        mapped: Mapping[str, MappedInput] | None = None,
     ) -> FilledInputs:
         """Return the inputs of a model from the readings of an asset that is not retired."""
         if asset.retired_at is not None:
             raise PlantNodeNotFound("The asset is retired.", param="asset")
-        reader = InputReader(session, asset.account_id, self._lexicon)
+        reader = InputReader(session, asset.account_id, self._lexicon, mapped)
         return await reader.read(asset, model, signature, asked)
 
 

@@ -19,6 +19,7 @@ from gateway.plant.questions.answering import (
     read_hierarchy,
     read_rows,
 )
+from gateway.plant.questions.newest_values import answer_newest, find_asked_points
 from gateway.plant.questions.parsing import understand
 from gateway.plant.questions.sparql import build_plan, location_query
 from gateway.plant.questions.values import (
@@ -31,6 +32,7 @@ from gateway.plant.questions.vocabularies import Vocabularies
 from gateway.plant.questions.wording import describe, not_understood, unknown_names
 from infra.clock import Clock
 from infra.database.database import Database
+from models.languages import language_of
 
 MAX_QUESTION = 1_000
 BY_RULES, BY_MODEL = "rules", "model"
@@ -49,14 +51,19 @@ class PlantQuestions:
         questions: Counter | None = None,
     ) -> None:
         self._graphs = graphs
+        self._database = database
         self._clock = clock
         self._questions = questions
         self.vocabularies = Vocabularies(database)
 
     async def understand(self, account_id: UUID, text: str) -> Understanding:
         """Return what the rules understand of a question."""
+        text = text[:MAX_QUESTION]
+        points = await find_asked_points(self._database, account_id, text)
+        if points:
+            return Understanding(None, (), language_of(text), names_own=True, points=points)
         vocabulary = await self.vocabularies.of_account(account_id)
-        return understand(text[:MAX_QUESTION], vocabulary, self._clock.now().date())
+        return understand(text, vocabulary, self._clock.now().date())
 
     async def answer(self, account_id: UUID, text: str) -> PlantAnswer:
         """Answer a question by the rules alone. Raises the errors of a SPARQL query."""
@@ -66,7 +73,10 @@ class PlantQuestions:
         self, account_id: UUID, understood: Understanding, by: str = BY_RULES
     ) -> PlantAnswer:
         """Answer what was understood. Raises the errors of a SPARQL query."""
-        if understood.query is None:
+        if understood.points:
+            place = (self._database, account_id, understood.points)
+            answer = await answer_newest(*place, understood.language, by)
+        elif understood.query is None:
             answer = _unanswered(understood)
         else:
             answer = await self._execute(account_id, understood.query, understood.language, by)

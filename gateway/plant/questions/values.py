@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from gateway.plant.assets.values import Node
 
@@ -107,14 +108,34 @@ class PlantQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedPoint:
+    """A point whose newest value is asked for; `asset_id` is that of its asset."""
+
+    id: UUID
+    tag: str
+    name: str
+    unit: str
+    asset_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Understanding:
-    """A question as far as it was understood: its query, or the words that nothing matches."""
+    """A question as far as it was understood: its query, or the words that nothing matches.
+
+    `points` are those whose newest value is asked for, instead of a query.
+    """
 
     query: PlantQuery | None
     unknown: tuple[str, ...] = ()
     language: str = "en"
     # Whether the question names something of the account's own plant model.
     names_own: bool = False
+    points: tuple[AskedPoint, ...] = ()
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether it can be answered."""
+        return self.query is not None or bool(self.points)
 
 
 class AnswerStatus(StrEnum):

@@ -53,6 +53,23 @@ def not_understood(language: str) -> str:
     return _said(language, "not_understood", example=examples(language)[0])
 
 
+def newest_understood(tags: Sequence[str], language: str) -> str:
+    """Return what was understood of a question for the newest values of points."""
+    names = _said(language, "comma").join(tags[:_SHOWN_NAMES])
+    return _said(language, "newest_understood", names=names)
+
+
+def newest_line(point: str, value: str, time: str, quality: str, language: str) -> str:
+    """Return a point with its newest value; `quality` is that of a reading that is not good."""
+    said = _said(language, "newest", point=point, value=value, time=time)
+    return said if not quality else said + _said(language, f"quality_{quality}")
+
+
+def no_reading_line(point: str, language: str) -> str:
+    """Return the line of a point without readings."""
+    return _said(language, "no_reading", point=point)
+
+
 def event_phrase(what: str, date: str, order: str, language: str) -> str:
     """Return an event: what was found or done, when, and in which work order."""
     parts = _said(language, "comma").join(part for part in (date, order) if part)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import aiohttp
 
+from load.bench.specialists.assets import measure_by_asset
 from load.bench.specialists.client import (
     SpecialistClient,
     example_row,
@@ -35,12 +36,21 @@ async def _measure(options: argparse.Namespace) -> str:
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         client = await SpecialistClient.connect(session, options.url)
         tabular, series = client.by_task[_TABULAR], client.by_task[_SERIES]
-        row, machine = example_row(await metadata(client, tabular)), synthetic_series(150)
+        described = await metadata(client, tabular)
+        row, machine = example_row(described), synthetic_series(150)
         lines = ["| what | figure | bar |", "|---|---|---|"]
         for name, model, one in (("tabular", tabular, row), ("series of 150", series, machine)):
             await measure_latencies(client, model, one, 30)
             took = await measure_latencies(client, model, one, options.calls)
             lines.append(f"| {name}, one at a time, ms | {_spread(took)} | p50 8, p99 25 |")
+        inputs = described["parameters"]["signature"]["inputs"]
+        paired = await measure_by_asset(client, tabular, inputs, row, options.calls)
+        lines.append(
+            f"| by asset after by columns, {options.calls} pairs | "
+            f"{_spread([one * 1000 for one in paired.assets])} against "
+            f"{_spread([one * 1000 for one in paired.columns])}; median of differences "
+            f"{paired.extra_s * 1000:.1f} ms, of ratios {paired.ratio:.2f} | 10 ms more |"
+        )
         throughput = await measure_throughput(
             client, tabular, [row] * _BATCH, options.concurrency, options.seconds
         )

@@ -69,3 +69,9 @@ async def test_queries_and_subscriptions_are_listed(maas: Maas, database: Databa
     assert [one["name"] for one in await maas.say("plant", "event-queries", "Acme")] == ["mine"]
     (row,) = await maas.say("plant", "event-subscriptions", "Acme")
     assert (row["queryName"], row["dest"], row["failures"]) == ("mine", new.url, 0)
+    named = ("plant", "event-subscriptions", "Acme")
+    (paused,) = await maas.say(*named, "--pause", row["subscriptionID"])
+    assert paused["pausedAt"]
+    (resumed,) = await maas.say(*named, "--resume", row["subscriptionID"])
+    assert resumed["pausedAt"] is None
+    assert await maas.refuse(*named, "--pause", "eventsub_x") == "epcis_not_found"

@@ -34,3 +34,4 @@ async def test_plants_are_compared(maas: Maas, tmp_path: Path) -> None:
     assert (found["pairs"], found["units"]["inconvertible"]) == (1, 1)
     assert found["first_pairs"][0]["other"]["tag"] == "PI-7"
     assert "PI-7" in pairs.read_text(encoding="utf-8")
+    assert await maas.refuse("plant", "compare", str(other)) == "invalid_value"

@@ -4,9 +4,12 @@ import hashlib
 
 import httpx
 import pytest
+from sqlmodel import select
 
 from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
+from gateway.tables import Adaptation
+from infra import ids
 from tests.support.builders import CATALOG
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
@@ -248,6 +251,18 @@ class TestVariantPage:
         assert (await owner.send(f"{address}/current", version="1")).status_code == 303
         assert "Li Xuemei" in words(await owner.page(address))
         assert (await owner.send(f"{address}/current", version="9")).status_code == 404
+
+    async def test_comparison_with_the_version_in_use_is_shown(self, desk: Office) -> None:
+        gateway = desk.firm.gateway
+        name = await create_variant(gateway)
+        current = {"current": 0.61, "adapted": 0.87, "improvement": [0.05, 0.41], "examples": 120}
+        async with gateway.parts.database.transaction() as session:
+            job = (await session.scalars(select(Adaptation))).one()
+            job.score = {**(job.score or {}), "current": current}
+        shown = words(await desk.firm.owner.page(f"{PAGE}/variants/{name}"))
+        assert "1 0.61 0.87 +0.050 to +0.410 120" in shown
+        jobs = await desk.firm.owner.page(f"{PAGE}/jobs/{ids.format_id('ftjob', job.id)}")
+        assert "+0.050 to +0.410" in jobs
 
     async def test_deletion_is_shown_with_hashes(self, desk: Office) -> None:
         address = f"{PAGE}/variants/{await create_variant(desk.firm.gateway)}"

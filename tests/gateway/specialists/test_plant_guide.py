@@ -12,7 +12,7 @@ import pytest
 
 from gateway.plant.connector.config import load_config
 from models.training_data import default_directory
-from tests.support.builders import Gateway
+from tests.support.builders import SPECIALIST, Gateway
 
 DOCS = Path(__file__).parents[3] / "docs"
 GUIDES = ("plant-afternoon.md", "plant-afternoon.zh.md")
@@ -75,13 +75,17 @@ async def test_guide_leads_to_a_verdict_and_a_trace(
     assert "Type definitions are not assets" in notes
     assert '"tag":"M2/SpindleVibration"' in nodeset.replace(" ", "")
     assert '"mapping_status":"confirmed"' in mapping.replace(" ", "")
+    assert '"proposal":{' in mapping.replace(" ", "")
     assert '"stored":6' in readings.replace(" ", "")
     answer = json.loads((tmp_path / "plant" / "verdict.json").read_text())
     assert answer["predictions"][0]["failure"] == 1
     tags_used = {one.get("tag") for one in answer["asset"]["inputs"]}
     assert {"M1.TA", "M1.TP", "M1.N", "M1.TQ", "M1.WEAR"} <= tags_used
     assert answer["id"] in verdict
-    assert "urn:maas:failure_mode:overstrain" in graph
+    assert "Feed rate too high [" in graph
+    assert "Spindle vibration (M1.VIB): 4.8 mm/s, " in graph
+    assert SPECIALIST in graph
+    assert "urn:maas:asset:M1,urn:maas:failure_mode:" in graph
     assert "hdl:88.100.5001/SHAFT-1" in trace
     assert answer["id"] in trace
     assert "hdl:88.100.5001/SPINDLE-1" in trace

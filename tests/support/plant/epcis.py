@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.support.builders import Gateway
+
 TIME = "2026-11-{day:02d}T08:{minute:02d}:00.000Z"
 
 
@@ -42,3 +44,12 @@ def made(*inputs: str, into: str, day: int = 1, minute: int = 0) -> dict[str, An
 def item(name: str) -> str:
     """Return the EPC of an item."""
     return f"urn:maas:test:{name}"
+
+
+async def add_event_subscription(gateway: Gateway) -> dict[str, str]:
+    """Subscribe a webhook to a query; returns both names, as parameters of paths."""
+    path = "/v1/plant/epcis/queries"
+    await gateway.http.post(path, json={"name": "own-query", "query": {}})
+    sent = {"dest": "https://8.8.8.8/epcis", "stream": True}
+    made = await gateway.http.post(f"{path}/own-query/subscriptions", json=sent)
+    return {"event_query": "own-query", "event_subscription": made.json()["subscriptionID"]}

@@ -20,7 +20,7 @@ from gateway.operations.identifiers import IdentifierService
 from gateway.plant.assets.ids import ASSET, POINT, parse_plant_id
 from gateway.plant.assets.values import EntityKind
 from gateway.plant.identifiers.errors import IdentifierInvalid, IdentifierNotFound
-from gateway.plant.predictions.health import VERDICT_DAYS, load_health
+from gateway.plant.predictions.health import VERDICT_DAYS
 from gateway.plant.store.mappings import list_history
 from gateway.plant.store.node_names import load_names
 from gateway.plant.store.queries import (
@@ -69,7 +69,7 @@ class PlantAssetPages(Controller):
             relations = await list_relations(session, account_id, row.id, None, _RELATIONS, None)
             nodes = [one for each in relations for one in (each.subject_id, each.object_id)]
             names = await load_names(session, account_id, nodes)
-            healths = await load_health(session, account_id, plant.clock.now())
+            healths = await plant.healths.of_account(session, account_id, plant.clock.now())
         with_entity = {one.relation.id for one in related}
         shown = points[:_POINTS]
         more = ids.format_id(POINT, shown[-1].id) if len(points) > _POINTS else None

@@ -15,7 +15,7 @@ from billing.tables import Usage
 from gateway.dashboard.line_chart import spark_path
 from gateway.dashboard.pages.plant.common import PlantPage, load_zone
 from gateway.dashboard.verdict_view import VerdictView, verdict_view
-from gateway.plant.predictions.health import UNKNOWN_HEALTH, AssetHealth, load_health
+from gateway.plant.predictions.health import UNKNOWN_HEALTH, AssetHealth
 from gateway.plant.predictions.verdicts import list_verdicts
 from gateway.plant.readings.formats.times import from_datetime, to_datetime
 from gateway.plant.readings.quality import quality_of
@@ -67,7 +67,7 @@ async def load_head(plant: PlantPage, session: AsyncSession, asset: str) -> Asse
     """Return the head of an asset's pages. Raises PlantNodeNotFound."""
     account_id = plant.page.account_id
     row = await find_asset(session, account_id, asset)
-    health = await load_health(session, account_id, plant.clock.now())
+    health = await plant.healths.of_account(session, account_id, plant.clock.now())
     return AssetHead(
         row,
         await list_way(session, account_id, row.id),

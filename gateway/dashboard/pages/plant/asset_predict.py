@@ -15,7 +15,7 @@ from billing.money import nano_from_text
 from gateway.access.authenticator import Authenticator
 from gateway.call.errors import UpstreamUnreachable
 from gateway.call.tags import TAGS_HEADER
-from gateway.call.values import Principal, SignedInCaller
+from gateway.call.values import AccountVariant, Principal, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
@@ -89,7 +89,7 @@ class AssetPredictPages(Controller):
             principal = await load_principal(
                 page, plant.database, plant.clock, authenticator, fields.get("key", "")
             )
-            signature = await _signature(asset_inputs, principal, fields.get("model", ""))
+            signature = await load_signature(asset_inputs, principal, fields.get("model", ""))
             quote = await quotes.create(principal, _body(asset, fields, {}), _TAGS)
             shown["price_nano"] = nano_from_text(quote["max_cost"])
             found = await asset_inputs.find(principal, asset)
@@ -110,13 +110,30 @@ class AssetPredictPages(Controller):
         return await _render(plant, catalog, asset, FormState(fields), **shown)
 
 
-async def _signature(inputs: AssetInputs, principal: Principal, model: str) -> Signature:
+async def load_signature(inputs: AssetInputs, principal: Principal, model: str) -> Signature:
     """Return the inputs of a model. Raises the errors of its name, and PredictionRefused."""
     try:
         return await inputs.signature(principal, model)
     except UpstreamUnreachable:
         message = gettext_noop("The model is not responding. Try again in a moment.")
         raise PredictionRefused(message, param="model") from None
+
+
+def predicting_models(catalog: Catalog, variants: Mapping[str, AccountVariant]) -> list[str]:
+    """Return the models that predict from columns: the account's own ones, then ready-made ones."""
+    own = sorted(
+        name
+        for name, one in variants.items()
+        if (base := catalog.find(one.base_model_id)) is not None and base.task in SPECIALIST_TASKS
+    )
+    ready = sorted(
+        model.id
+        for model in catalog.models.values()
+        if model.task in SPECIALIST_TASKS
+        and model.task is not Task.IMAGE_CLASSIFICATION
+        and not model.weights.needs_fitting
+    )
+    return [*own, *ready]
 
 
 def _entered(signature: Signature, fields: Mapping[str, str]) -> dict[str, float | str]:
@@ -197,24 +214,12 @@ async def _render(
     async with plant.database.transaction() as session:
         head = await load_head(plant, session, asset)
         variants = await list_live_variants(session, page.account_id)
-    own = sorted(
-        name
-        for name, one in variants.items()
-        if (base := catalog.find(one.base_model_id)) is not None and base.task in SPECIALIST_TASKS
-    )
-    ready = sorted(
-        model.id
-        for model in catalog.models.values()
-        if model.task in SPECIALIST_TASKS
-        and model.task is not Task.IMAGE_CLASSIFICATION
-        and not model.weights.needs_fitting
-    )
     return page.render(
         "plant/asset_predict.html",
         status=status,
         **head.context(plant),
         form=form,
-        models=[(name, name) for name in (*own, *ready)],
+        models=[(name, name) for name in predicting_models(catalog, variants)],
         keys=key_choices(keys),
         price_nano=shown.get("price_nano"),
         read=shown.get("read"),

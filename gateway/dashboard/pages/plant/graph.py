@@ -19,8 +19,10 @@ from gateway.plant.graph.messages import ResultFormat
 from gateway.plant.graph.neighbourhood import Neighbourhood, read_neighbourhood
 from gateway.plant.graph.query_text import MAX_QUERY_LENGTH
 from gateway.plant.graph.vocabulary import NODE, PLANT
+from gateway.plant.questions.audit import record_question
 from gateway.plant.questions.service import MAX_QUESTION, PlantQuestions
 from gateway.plant.questions.values import PlantAnswer
+from gateway.plant.questions.views import answer_json
 from gateway.plant.questions.wording import examples
 from gateway.plant.store.queries import find_asset
 from infra.errors import AppError
@@ -121,7 +123,14 @@ def read_table(content: bytes, media_type: str, triples: int) -> ResultTable:
 
 async def _ask(plant: PlantPage, questions: PlantQuestions, text: str) -> PlantAnswer | None:
     """Return the answer to a question, None without one."""
-    return await questions.answer(plant.page.account_id, text) if text else None
+    if not text:
+        return None
+    page = plant.page
+    answer = await questions.answer(page.account_id, text)
+    async with plant.database.transaction() as session:
+        place = (session, plant.clock, page.actor, page.account_id)
+        await record_question(*place, text, answer_json(answer))
+    return answer
 
 
 async def _look(plant: PlantPage, graphs: PlantGraphs, asset: str) -> Neighbourhood | None:

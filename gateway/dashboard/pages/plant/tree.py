@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery
 
 from gateway.dashboard.pages.plant.common import PlantPage, provide_plant
-from gateway.plant.predictions.health import VERDICT_DAYS, load_health
+from gateway.plant.predictions.health import VERDICT_DAYS
 from gateway.plant.store.queries import (
     AssetFilter,
     PointFilter,
@@ -37,7 +37,7 @@ class PlantTreePages(Controller):
         page, account_id = plant.page, plant.page.account_id
         async with plant.database.transaction() as session:
             counts = await plant.counts.of_account(session, account_id)
-            healths = await load_health(session, account_id, plant.clock.now())
+            healths = await plant.healths.of_account(session, account_id, plant.clock.now())
             rows, more = await list_parts(session, account_id, None, after)
             assets: list[Any] = []
             points: list[Any] = []
@@ -71,7 +71,7 @@ class PlantTreePages(Controller):
         async with plant.database.transaction() as session:
             parent = await find_asset(session, account_id, asset)
             counts = await plant.counts.of_account(session, account_id)
-            healths = await load_health(session, account_id, plant.clock.now())
+            healths = await plant.healths.of_account(session, account_id, plant.clock.now())
             rows, more = await list_parts(session, account_id, parent.id, after)
         return plant.page.render(
             "plant/parts.html",

@@ -12,7 +12,7 @@ from gateway.plant.formats.aas.graph_parts import GRAPH_PARTS, read_graph_parts
 from gateway.plant.formats.aas.identifiers import is_generated_asset_id
 from gateway.plant.formats.aas.properties import read_classes, read_properties
 from gateway.plant.formats.aas.semantics import STRUCTURES, TIME_SERIES
-from gateway.plant.formats.aas.series import read_series
+from gateway.plant.formats.aas.series import read_segments, read_series
 from gateway.plant.formats.aas.structures import read_parents
 from gateway.plant.formats.aas.texts import preferred_text
 from gateway.plant.formats.hierarchy import fit_levels, without_cycles
@@ -121,6 +121,8 @@ def _asset(one: _Shell, units: Mapping[str, str], notes: NoteCollector) -> Asset
         if semantics(submodel) not in {*STRUCTURES, TIME_SERIES}:
             types |= read_classes(submodel)
             read_properties(submodel, properties, units, notes)
+        elif semantics(submodel) == TIME_SERIES:
+            properties |= read_segments(submodel)
     global_id = shell.asset_information.global_asset_id
     return Asset(
         one.code,

@@ -1,6 +1,6 @@
 """The submodel Time Series Data (IDTA 02008-1-1): points of an asset, and where to read them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlencode
 
 import aas_core3.types as aas
@@ -17,8 +17,10 @@ from gateway.plant.formats.aas.elements import (
 )
 from gateway.plant.formats.aas.identifiers import Namespace
 from gateway.plant.formats.aas.semantics import (
+    EXTERNAL_SEGMENT,
     LINKED_SEGMENT,
     SEGMENT_ENDPOINT,
+    SEGMENT_FILE,
     SEGMENT_NAME,
     SEGMENT_QUERY,
     SERIES_METADATA,
@@ -33,6 +35,8 @@ from gateway.plant.formats.numbers import number_text
 
 KIND = "time-series"
 _POINTS_PER_SEGMENT = 50
+# Of the metamodel's type of paths.
+_MAX_PATH = 2_000
 _VALUE_TYPES = {
     DataType.NUMBER: aas.DataTypeDefXSD.DOUBLE,
     DataType.BOOLEAN: aas.DataTypeDefXSD.BOOLEAN,
@@ -59,7 +63,7 @@ def build_time_series(
         multi_language("Name", asset.name or asset.code, SERIES_NAME),
         collection("Record", record, SERIES_RECORD),
     ]
-    segments = _segments(points, readings_url)
+    segments = [*_linked(points, readings_url), *_external(points, readings_url)]
     elements: list[aas.SubmodelElement] = [
         collection("Metadata", metadata, SERIES_METADATA),
         collection("Segments", segments, SERIES_SEGMENTS),
@@ -68,7 +72,7 @@ def build_time_series(
     return submodel(identifier, "TimeSeries", TIME_SERIES, elements)
 
 
-def _segments(points: Sequence[Point], readings_url: str) -> list[aas.SubmodelElement]:
+def _linked(points: Sequence[Point], readings_url: str) -> list[aas.SubmodelElement]:
     """Return linked segments, each with the query for the readings of at most 50 points."""
     segments: list[aas.SubmodelElement] = []
     for start in range(0, len(points), _POINTS_PER_SEGMENT):
@@ -81,6 +85,43 @@ def _segments(points: Sequence[Point], readings_url: str) -> list[aas.SubmodelEl
         name = f"LinkedSegment{len(segments) + 1:02}"
         segments.append(collection(name, segment, LINKED_SEGMENT))
     return segments
+
+
+def _external(points: Sequence[Point], readings_url: str) -> list[aas.SubmodelElement]:
+    """Return external segments: CSV files of readings, at addresses that a program can fetch.
+
+    Each has as many points as fit into the length of a path. There is none without the address of
+    the gateway: in a package, a path alone is that of a file of the package.
+    """
+    segments: list[aas.SubmodelElement] = []
+    if "://" not in readings_url:
+        return segments
+    for address in _csv_addresses(points, readings_url):
+        file = aas.File(
+            "text/csv", id_short="File", semantic_id=semantic_id(SEGMENT_FILE), value=address
+        )
+        segment: list[aas.SubmodelElement] = [
+            multi_language("Name", "Readings as CSV", SEGMENT_NAME),
+            file,
+        ]
+        name = f"ExternalSegment{len(segments) + 1:02}"
+        segments.append(collection(name, segment, EXTERNAL_SEGMENT))
+    return segments
+
+
+def _csv_addresses(points: Sequence[Point], readings_url: str) -> Iterator[str]:
+    """Yield the addresses of readings as CSV, each of at most 50 points and of a path's length."""
+    first = f"{readings_url}?{urlencode({'response_format': 'csv'})}"
+    address, count = first, 0
+    for point in points:
+        part = f"&{urlencode({'point': point.tag})}"
+        if count and (count == _POINTS_PER_SEGMENT or len(address) + len(part) > _MAX_PATH):
+            yield address
+            address, count = first, 0
+        if len(address) + len(part) <= _MAX_PATH:
+            address, count = address + part, count + 1
+    if count:
+        yield address
 
 
 def build_variable(short: str, point: Point) -> aas.Property:

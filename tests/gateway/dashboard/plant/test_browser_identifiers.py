@@ -33,8 +33,14 @@ async def test_pages_have_no_faults(
     )
     answer = await office.gateway.http.post("/v1/plant/epcis/capture", json=sent)
     assert answer.json()["success"], answer.text
+    query = {"name": "inspected", "MATCH_anyEPC": item("part-1")}
+    hook = {"url": "https://8.8.8.8/epcis", "timing": "hour"}
+    queries = f"{PAGE}/queries"
+    assert (await office.owner.send(queries, **query)).status_code == 303
+    made_hook = await office.owner.send(f"{queries}/inspected/subscriptions", **hook)
+    assert made_hook.status_code == 200
     trace = f"{PAGE}/trace?item={PUMP}"
     async with looked(browser, office.gateway.url, look, office.owner) as seen:
-        for path in (PAGE, f"{PAGE}/record?id={PUMP}", trace):
+        for path in (PAGE, f"{PAGE}/record?id={PUMP}", trace, queries, f"{queries}/inspected"):
             await seen.opens(path)
             assert await seen.faults() == []

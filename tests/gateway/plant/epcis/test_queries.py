@@ -299,12 +299,19 @@ class TestSubscriptions:
         assert len(receiver.sent) == 1
         assert not await delivery.deliver_next()
         assert (await http.get(f"{path}/{name}")).json()["failures"] == 0
+        paused = await http.post(f"{path}/{name}/pause")
+        assert paused.json()["pausedAt"]
+        clock.ahead += timedelta(seconds=11)
+        assert not await delivery.deliver_next()
+        assert (await http.post(f"{path}/{name}/resume")).json()["pausedAt"] is None
+        assert await delivery.deliver_next()
         assert (await http.delete(f"{path}/{name}")).status_code == 204
         assert (await http.get(path)).json() == []
         async with parts.database.transaction() as session:
             query = select(col(AuditEntry.action)).where(col(AuditEntry.subject) == name)
             actions = (await session.scalars(query.order_by(col(AuditEntry.id)))).all()
-        assert actions == ["epcis.subscription_created", "epcis.subscription_ended"]
+        names = ("created", "paused", "resumed", "ended")
+        assert actions == [f"epcis.subscription_{one}" for one in names]
 
     @pytest.mark.parametrize(
         ("body", "param"),

@@ -106,6 +106,32 @@ class TestExport:
         assert url in content
         assert "point=S1.P1.On&point=S1.P1.T" in content
 
+    def test_external_segment_is_a_csv_link_and_comes_back_without_a_trace(self) -> None:
+        url = "https://maas.example/v1/plant/readings"
+        asset = Asset("A", "A", AssetLevel.EQUIPMENT)
+        points = tuple(Point(f"A.{number:03}-{'x' * 60}", asset="A") for number in range(60))
+        model = PlantModel((asset,), points)
+        exported = write_aas_json(model, readings_url=url)
+        assert findings(check_json(exported.content)) == []
+        text = exported.content.decode()
+        assert text.count('"contentType": "text/csv"') == 3
+        assert f"{url}?response_format=csv&point=A.000-" in text
+        read = read_aas(exported.content)
+        assert (contents(read.model), read.notes) == (contents(model), ())
+        assert "ExternalSegment" not in write_aas_json(model).content.decode()
+
+    def test_segments_of_another_platform_become_properties(self) -> None:
+        url = "https://maas.example/v1/plant/readings"
+        content = write_aas_json(pump_station(), readings_url=url).content.decode()
+        moved = content.replace(url, "https://historian.example/api")
+        properties = {}
+        for asset in read_aas(moved.encode()).model.assets:
+            properties |= {name: one.value for name, one in asset.properties.items()}
+        assert properties["TimeSeries.LinkedSegment01.Endpoint"] == "https://historian.example/api"
+        assert properties["TimeSeries.LinkedSegment01.Query"].startswith("point=")
+        file = properties["TimeSeries.ExternalSegment01.File"]
+        assert file.startswith("https://historian.example/api?response_format=csv&point=")
+
     def test_incomplete_nameplate_is_noted_and_kept_as_technical_data(self) -> None:
         asset = Asset("A", "A", AssetLevel.EQUIPMENT, None, {}, dict(list(NAMEPLATE.items())[:3]))
         exported = write_aas_json(PlantModel((asset,)))

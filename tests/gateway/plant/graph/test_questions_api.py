@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.identity.audit_log import list_account_entries
 from infra.database.database import Database
 from tests.support import builders
 from tests.support.builders import CHAT, INDUSTRIAL, Gateway, customer, run_gateway
@@ -162,3 +163,33 @@ async def test_neighbours_of_an_asset_have_its_work_orders_and_area(plant: Gatew
 async def test_unusable_questions_are_refused(gateway: Gateway, body: dict[str, Any]) -> None:
     answer = await gateway.http.post(_PATH, json=body)
     assert (answer.status_code, error_of(answer)["type"]) == (400, "invalid_request_error")
+
+
+async def test_newest_value_of_a_point_is_answered_and_questions_are_audited(
+    plant: Gateway, database: Database
+) -> None:
+    point = {"tag": "P-1.VIB", "name": "Vibration", "unit": "mm/s", "asset": "P-1"}
+    await plant.http.post("/v1/plant/points", json=point)
+    question = "What is the last value of p-1.vib?"
+    empty = await ask(plant, question)
+    assert (empty["status"], empty["answer"].split(" [")[0]) == (
+        "not_found",
+        "Vibration (P-1.VIB) has no reading yet.",
+    )
+    reading = {"tag": "P-1.VIB", "time": "2026-11-01T08:00:00Z", "value": 4.8, "quality": "bad"}
+    await plant.http.post("/v1/plant/readings", json={"readings": [reading]})
+    answer = await ask(plant, question)
+    line = "Vibration (P-1.VIB): 4.8 mm/s, 2026-11-01 08:00:00 UTC (bad quality) [1, 2]"
+    assert (answer["status"], answer["answer"]) == ("answered", line)
+    assert [one["value"] for one in answer["results"]] == ["4.8"]
+    assert ("P-1", "plant:hasPoint", "Vibration") in {triple(one) for one in answer["triples"]}
+    chinese = await ask(plant, "P-1.VIB现在多少？")
+    assert chinese["answer"].startswith("Vibration (P-1.VIB)：4.8 mm/s，2026-11-01 08:00:00 UTC")
+    _, key = await customer(database, plant.parts.settings, "Other")
+    async with builders.client(plant.url, {"authorization": f"Bearer {key.secret}"}) as http:
+        other = (await http.post(_PATH, json={"question": question})).json()
+        assert other["status"] in ("not_understood", "unknown_names")
+    async with database.transaction() as session:
+        entries = await list_account_entries(session, plant.account.id)
+    asked = [one for one in entries if one.action == "plant.question_asked"]
+    assert {one.subject for one in asked} == {question, "P-1.VIB现在多少？"}
