@@ -55,7 +55,7 @@ class Fleet:
     async def start(self) -> Member:
         """Start another gateway and wait until it responds."""
         port = free_port()
-        environment = {**_environment(self.configured), "MAAS_PORT": str(port)}
+        environment = {**fleet_environment(self.configured), "MAAS_PORT": str(port)}
         child = await asyncio.to_thread(start_process, "gateway", environment)
         member = Member(f"http://127.0.0.1:{port}", child)
         try:
@@ -91,7 +91,7 @@ async def run_fleet(configured: Settings, number: int) -> AsyncIterator[Fleet]:
         await asyncio.to_thread(fleet.stop)
 
 
-def _environment(configured: Settings) -> dict[str, str]:
+def fleet_environment(configured: Settings) -> dict[str, str]:
     return {
         f"MAAS_{name.upper()}": _text(getattr(configured, name))
         for name in configured.model_fields_set

@@ -74,7 +74,7 @@ class AgentOwner:
         those that it pays itself, so that it cannot spend what another key may.
         """
         row = await find_agent(self.change.session, self.change.account_id, agent)
-        await self._require_payer(row.key_id)
+        await self.require_payer(row.key_id)
         return row
 
     async def find_key(self, key: str) -> UUID:
@@ -86,7 +86,7 @@ class AgentOwner:
         now = self.change.clock.now()
         if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
             raise KeyNotActive(f"The API key {key[:60]!r} is revoked or has expired.", param="key")
-        await self._require_payer(row.id)
+        await self.require_payer(row.id)
         return row.id
 
     async def checked(self, row: Agent) -> Checked:
@@ -100,7 +100,7 @@ class AgentOwner:
         )
         return Checked(row, found)
 
-    async def _require_payer(self, key_id: UUID) -> None:
+    async def require_payer(self, key_id: UUID) -> None:
         """Raise AgentKeyNotAllowed if the caller may not change agents that a key pays."""
         caller = self.caller
         if caller is None or caller.key_id == key_id:

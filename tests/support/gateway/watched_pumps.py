@@ -24,6 +24,7 @@ from gateway.tables.agents import Agent, AgentStatus, AgentTick
 from infra import ids
 from tests.support.builders import Gateway
 from tests.support.gateway.agents import definition
+from tests.support.gateway.board_rows import add_waiting_task
 
 PUMP, VIBRATION_TAG = "P-101", "P-101.V"
 _ASSETS = "asset,asset name,level,parent\nS1,Works,site,\nP-101,Feed pump 1,equipment,S1\n"
@@ -87,6 +88,13 @@ async def add_proposal(gateway: Gateway, asset: str) -> dict[str, str]:
         agreed = read_definition(row.definition)
         action = await create_action(session, gateway.parts.clock, row, tick, agreed, planned)
         return {"agent": agent, "action": ids.format_id(ACTION, action.id)}
+
+
+async def add_board(gateway: Gateway, agent: str) -> dict[str, str]:
+    """Create a team, and a task about the agent's asset that waits; returns the ids of both."""
+    async with gateway.parts.database.transaction() as session:
+        row = await session.get_one(Agent, ids.parse_id(AGENT, agent))
+        return await add_waiting_task(session, gateway.parts.clock, row)
 
 
 async def run_agents(gateway: Gateway) -> None:

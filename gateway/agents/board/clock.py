@@ -1,0 +1,17 @@
+"""The time of the task board: that of the database, one for all processes.
+
+A process whose clock jumps neither takes over the leases of others nor keeps its own.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_NOW = text("select clock_timestamp()")
+
+
+async def database_now(session: AsyncSession) -> datetime:
+    """Return the time of the database, in UTC."""
+    now: datetime = (await session.execute(_NOW)).scalar_one()
+    return now
