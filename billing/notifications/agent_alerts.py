@@ -12,6 +12,8 @@ from billing.notifications.model_events import enqueue_model_event
 from infra.clock import Clock
 
 DECIDED_EVENT, STOPPED_EVENT = "agent.decided", "agent.stopped"
+COMMAND_EVENT = "agent.command"
+_OF_COMMAND = "command_"
 _PAGE = "/dashboard/agents"
 
 
@@ -19,7 +21,8 @@ _PAGE = "/dashboard/agents"
 class AgentAlert:
     """What an agent decided. `key` is unique; `data` has the figures of the decision.
 
-    kind: inspect, stop, part (to be ordered), cleared (of an earlier decision) or stopped.
+    kind: inspect, stop, part (to be ordered), cleared (of an earlier decision) or stopped; of a
+    command `command_refused`, `command_not_confirmed` or `command_safe`.
     """
 
     account_id: UUID
@@ -33,9 +36,13 @@ class AgentAlert:
 
 async def enqueue_agent_alert(session: AsyncSession, clock: Clock, alert: AgentAlert) -> None:
     """Enqueue e-mail and webhook of a decision, each once."""
-    values = {"name": alert.name, "asset": alert.asset, "code": str(alert.data.get("code", ""))}
-    notice = EmailNotice(f"agent_{alert.kind}", values)
+    stated = {name: str(alert.data.get(name, "")) for name in ("code", "tag")}
+    notice = EmailNotice(
+        f"agent_{alert.kind}", {"name": alert.name, "asset": alert.asset, **stated}
+    )
     event = STOPPED_EVENT if alert.kind == "stopped" else DECIDED_EVENT
+    if alert.kind.startswith(_OF_COMMAND):
+        event = COMMAND_EVENT
     data = {"agent": alert.agent, "name": alert.name, "asset": alert.asset, "decision": alert.kind}
     await enqueue_model_event(
         session,

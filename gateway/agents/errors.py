@@ -35,6 +35,30 @@ class AgentActionClosed(AppError):
     code = "agent_action_closed"
 
 
+class AgentCommandRefused(AppError):
+    """A command may not be sent to a machine; `param` is the reason."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "agent_command_refused"
+
+
+class AgentCommandNotFound(AppError):
+    """The command does not exist, or is another account's."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "agent_command_not_found"
+
+
+class CommandLimitsNotFound(AppError):
+    """The limits do not exist, or are another account's."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "command_limits_not_found"
+
+
 class AgentVersionConflict(AppError):
     """The agent was changed by somebody else since it was read."""
 

@@ -22,6 +22,7 @@ KEY_PERMISSIONS: Mapping[str, str] = MappingProxyType(
         "identifiers": gettext_noop("Identifiers"),
         "epcis": gettext_noop("Item history (EPCIS)"),
         "agents": gettext_noop("Manage agents"),
+        "commands": gettext_noop("Carry out commands (connector)"),
     }
 )
 KEY_ACTIONS: Mapping[str, str] = MappingProxyType(

@@ -25,6 +25,7 @@ NOTIFICATION_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "fapiao": gettext_noop("Fapiao"),
             "models": gettext_noop("Drift and retraining of your models"),
             "agents": gettext_noop("Decisions of agents"),
+            "work_orders": gettext_noop("Work orders"),
             "incidents": gettext_noop("Incidents of the platform"),
         },
         "endpoint_state": {

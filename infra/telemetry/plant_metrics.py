@@ -47,6 +47,8 @@ class ConnectorMetrics:
     connected: Gauge
     clock_skew: Gauge
     queue_bytes: Gauge
+    commands: Counter
+    safe_values: Counter
 
 
 def declare_connector_metrics(registry: CollectorRegistry) -> ConnectorMetrics:
@@ -81,6 +83,16 @@ def declare_connector_metrics(registry: CollectorRegistry) -> ConnectorMetrics:
             ("source",),
         ),
         queue_bytes=gauge("maas_connector_queue_bytes", "Batches that wait on disk, in bytes."),
+        commands=counter(
+            "maas_connector_commands",
+            "Commands of agents by status (done, refused or not_confirmed) and code.",
+            ("status", "code"),
+        ),
+        safe_values=counter(
+            "maas_connector_safe_values",
+            "Safe values that dead-man timers wrote, by status: done or not_confirmed.",
+            ("status",),
+        ),
     )
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import httpx
 
 from gateway.plant.connector.addresses import shown_address
+from gateway.plant.connector.commands.config import CommandsConfig
+from gateway.plant.connector.commands.trust import load_owner_keys
 from gateway.plant.connector.config import ConnectorConfig
+from gateway.plant.connector.errors import ConnectorConfigInvalid
 from gateway.plant.connector.mqtt.broker import check_broker
 from gateway.plant.connector.mqtt.config import BrokerConfig
 from gateway.plant.connector.opcua_source import check_server
@@ -34,6 +37,9 @@ async def check_connector(
     key = api_key(config, environment)
     checks = [_check("gateway", config.url, _check_gateway(config.url, key))]
     checks += [_check("opcua", one.url, check_server(one)) for one in config.opcua]
+    if config.commands is not None:
+        keys = ", ".join(config.commands.owner_keys)
+        checks.append(_check("commands", keys, _check_keys(config.commands)))
     brokers: list[tuple[str, BrokerConfig, list[str]]] = [
         ("mqtt", one, [rule.topic for rule in one.topics]) for one in config.mqtt
     ]
@@ -56,6 +62,15 @@ async def _check(kind: str, address: str, work: Awaitable[str]) -> Check:
             return Check(kind, shown, await work)
     except TimeoutError:
         return Check(kind, shown, f"No answer within {_TIMEOUT_S:g} s.")
+
+
+async def _check_keys(config: CommandsConfig) -> str:
+    """Return what is wrong with the owner's keys; empty if nothing is."""
+    try:
+        load_owner_keys(config)
+    except ConnectorConfigInvalid as error:
+        return str(error)
+    return ""
 
 
 async def _check_gateway(url: str, key: str) -> str:

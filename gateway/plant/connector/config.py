@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from gateway.plant.connector.commands.config import CommandsConfig, NodeCommand
 from gateway.plant.connector.errors import ConnectorConfigInvalid
 from gateway.plant.connector.filters import FilterConfig, Seconds, create_filter
 from gateway.plant.connector.mqtt.config import MqttConfig, SparkplugConfig
@@ -32,6 +33,7 @@ class OpcUaConfig(msgspec.Struct, forbid_unknown_fields=True):
     points: list[PointConfig]
     interval_ms: Annotated[float, msgspec.Meta(gt=0, le=3_600_000)] = 1_000.0
     filter: FilterConfig = FilterConfig()
+    commands: list[NodeCommand] = []
 
 
 class ConnectorConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,6 +56,14 @@ class ConnectorConfig(msgspec.Struct, forbid_unknown_fields=True):
     opcua: list[OpcUaConfig] = []
     mqtt: list[MqttConfig] = []
     sparkplug: list[SparkplugConfig] = []
+    commands: CommandsConfig | None = None
+
+    @property
+    def command_tags(self) -> list[str]:
+        """The tags that commands may be written to."""
+        tags = [command.tag for server in self.opcua for command in server.commands]
+        tags += [command.tag for broker in self.mqtt for command in broker.commands]
+        return tags + [command.tag for host in self.sparkplug for command in host.commands]
 
 
 def load_config(path: Path) -> ConnectorConfig:
@@ -66,12 +76,22 @@ def load_config(path: Path) -> ConnectorConfig:
     tags = [point.tag for server in config.opcua for point in server.points]
     if len(tags) > len(set(tags)):
         raise ConnectorConfigInvalid("The file must name no tag twice.")
-    if not tags and not config.mqtt and not config.sparkplug:
+    if not (tags or config.command_tags or config.mqtt or config.sparkplug):
         raise ConnectorConfigInvalid("The file must name at least one point, topic or metric.")
+    _check_commands(config)
     for one in _filters(config):
         create_filter(one)
     _check_rules(config)
     return config
+
+
+def _check_commands(config: ConnectorConfig) -> None:
+    """Raise ConnectorConfigInvalid for a tag that two commands name, or without `[commands]`."""
+    tags = config.command_tags
+    if len(tags) > len(set(tags)):
+        raise ConnectorConfigInvalid("Commands must name no tag twice.")
+    if tags and config.commands is None:
+        raise ConnectorConfigInvalid("Commands need the section `[commands]` with `owner_keys`.")
 
 
 def _filters(config: ConnectorConfig) -> Iterator[FilterConfig]:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.plant.connector.filters import FilterConfig
+from gateway.plant.readings.filtering.filter import Sample
+
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
@@ -22,6 +25,18 @@ class Outgoing:
     payload: bytes
     qos: int = 0
     retain: bool = False
+
+
+class ReadingSink(Protocol):
+    """Takes the readings of a handler: the collector, or what reads a command back."""
+
+    def add_point(self, tag: str, unit: str, config: FilterConfig) -> bool:
+        """Add a point unless it is known; False if it is not wanted."""
+        ...
+
+    def add(self, tag: str, sample: Sample) -> None:
+        """Add a reading of a point."""
+        ...
 
 
 class MessageHandler(Protocol):

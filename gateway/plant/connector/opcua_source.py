@@ -77,7 +77,8 @@ async def check_server(config: OpcUaConfig) -> str:
     """Connect once and read all variables; return what is wrong, empty if nothing is."""
     try:
         async with asyncua.Client(config.url) as client:
-            wrong = [one.node for one in config.points if not await _exists(client, one.node)]
+            named = [one.node for one in config.points] + [one.node for one in config.commands]
+            wrong = [node for node in named if not await _exists(client, node)]
     except (OSError, TimeoutError, ValueError, asyncua.ua.UaError) as error:
         return f"No connection: {error or type(error).__name__}."
     return f"These variables do not exist: {', '.join(wrong)}." if wrong else ""

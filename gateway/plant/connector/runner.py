@@ -10,6 +10,7 @@ import httpx
 from prometheus_client import CollectorRegistry, start_http_server
 
 from gateway.plant.connector.collecting import CollectedPoint, Collector
+from gateway.plant.connector.commands.polling import commanding
 from gateway.plant.connector.config import ConnectorConfig
 from gateway.plant.connector.disk_queue import DiskQueue
 from gateway.plant.connector.errors import ConnectorConfigInvalid
@@ -63,11 +64,12 @@ async def run_connector(
         async with (
             _metrics_server(config, registry),
             gateway_client(config.url, key) as client,
+            commanding(config, client, environment, clock, metrics) as commands,
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(Forwarder(client, queue, clock, metrics).run(config.flush_s))
             tasks.create_task(_flush_regularly(collector, config.flush_s))
-            for source in sources:
+            for source in (*sources, *commands):
                 tasks.create_task(source)
     finally:
         collector.end()
@@ -106,6 +108,8 @@ def _sources(
         handler = SparkplugHandler(host, collector, problems, metrics)
         readers.append(BrokerReader(host, handler, clock, problems, environment, is_clean=True))
     for server in config.opcua:
+        if not server.points:
+            continue
         connections = Connections(server.url, clock, metrics)
         yield read_server(server, collector.add, clock, connections)
     for reader in readers:

@@ -27,6 +27,7 @@ class StatementType(StrEnum):
     RECORD = "maas-record+jws"
     DENIAL = "maas-denial+jws"
     ACCESS = "maas-access+jws"
+    COMMAND_LIMITS = "maas-command-limits+jws"
 
 
 def sign(kind: StatementType, payload: Mapping[str, Any], key: Key) -> str:

@@ -8,7 +8,11 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from gateway.agents.actions.deciding import approve, find_action, reject, undo
-from gateway.agents.errors import AgentActionClosed, AgentActionNotFound
+from gateway.agents.errors import (
+    AgentActionClosed,
+    AgentActionNotFound,
+    AgentCommandRefused,
+)
 from gateway.agents.public_ids import ACTION
 from gateway.agents.store.agents import AgentChange, find_agent
 from gateway.dashboard.pages.agents.agent import render_agent
@@ -62,6 +66,6 @@ async def _decide(agents: AgentPage, agent: str, action: str, decision: _Decisio
         # Another transaction, so that the action is read anew under its lock.
         async with agents.database.transaction() as session:
             await decision(agents.change(session), ids.format_id(ACTION, found.id))
-    except AgentActionClosed as error:
+    except (AgentActionClosed, AgentCommandRefused) as error:
         return await render_agent(agents, agent, error)
     return agents.page.redirect(f"{agent_url(row.id)}#actions")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.plant.connector.addresses import shown_address
+from gateway.plant.connector.commands.config import MetricCommand, TopicCommand
 from gateway.plant.connector.filters import FilterConfig, Seconds
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
@@ -65,6 +66,7 @@ class MqttConfig(BrokerConfig, kw_only=True):
     topics: Annotated[list[TopicConfig], msgspec.Meta(min_length=1)]
     qos: Annotated[int, msgspec.Meta(ge=0, le=2)] = 1
     persistent_session: bool = True
+    commands: list[TopicCommand] = []
 
 
 class MetricConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -97,3 +99,4 @@ class SparkplugConfig(BrokerConfig, kw_only=True):
     host_id: str | None = None
     max_metrics: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100_000
     rebirth_s: Seconds = 30.0
+    commands: list[MetricCommand] = []

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.plant.connector.collecting import Collector
-from gateway.plant.connector.messages import Incoming, Outgoing
+from gateway.plant.connector.messages import Incoming, Outgoing, ReadingSink
 from gateway.plant.connector.mqtt.config import MqttConfig
 from gateway.plant.connector.mqtt.payloads import read_payload
 from gateway.plant.connector.mqtt.topics import TopicRules, topic_parts
@@ -14,7 +13,7 @@ from gateway.plant.connector.templates import fill_template
 class PlainHandler:
     """Handles messages of a broker's topics."""
 
-    def __init__(self, config: MqttConfig, collector: Collector, problems: Problems) -> None:
+    def __init__(self, config: MqttConfig, collector: ReadingSink, problems: Problems) -> None:
         self._config = config
         self._rules = TopicRules(config.topics)
         self._collector = collector

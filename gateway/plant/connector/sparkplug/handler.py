@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.plant.connector.collecting import Collector
-from gateway.plant.connector.messages import Incoming, Outgoing
+from gateway.plant.connector.messages import Incoming, Outgoing, ReadingSink
 from gateway.plant.connector.mqtt.config import SparkplugConfig
 from gateway.plant.connector.problems import Problems
 from gateway.plant.connector.sparkplug.mapping import MetricRules
@@ -32,7 +31,7 @@ class SparkplugHandler:
     def __init__(
         self,
         config: SparkplugConfig,
-        collector: Collector,
+        collector: ReadingSink,
         problems: Problems,
         metrics: ConnectorMetrics,
     ) -> None:
