@@ -31,7 +31,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 
     costs: the expected cost of each action, in the account's currency. stop_in_s: seconds until the
     planned stop, None if none is planned. raised: names of the rules that were raised; unusable:
-    of those that could not be evaluated.
+    of those that could not be evaluated. chosen_by: number of the learned policy that chose another
+    action than the expected costs, 0 for a drawn one, None if they chose.
     """
 
     action: Action
@@ -42,6 +43,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     order_part: bool = False
     raised: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
+    chosen_by: int | None = None
 
 
 def assess_rules(results: Sequence[RuleResult]) -> Assessment:

@@ -1,0 +1,1 @@
+"""Agents that learn: feedback and outcomes, policies with their promotion, limits, transfer."""

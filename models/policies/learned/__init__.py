@@ -1,0 +1,1 @@
+"""Policies for inspecting, waiting and stopping, learned from decisions with known outcomes."""
