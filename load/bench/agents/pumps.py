@@ -22,12 +22,11 @@ from load.bench.agents.waterworks import (
 )
 from models.policies.scheduling.comparison import Comparison, compare
 from models.policies.scheduling.controllers import Hysteresis
+from models.policies.scheduling.evaluation import BANDS
 from models.policies.scheduling.learning import ScheduleTerms, learn
 from models.policies.scheduling.operation import operate
 
 LOG_DAYS, RANDOM_SHARE = 60, 0.1
-# Shares of the span between the levels: two wide bands, a high and a low one, and a narrow one.
-BANDS = ((0.15, 0.95), (0.25, 0.9), (0.5, 0.95), (0.15, 0.6), (0.4, 0.7))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,37 +2,46 @@
 
     python -m load.bench.agents.warnings [--data FOLDER] [--only NAME]
 
-Both are fitted on the same histories and replayed on others. The saving is pooled over all series
-and has a bootstrap interval over series.
+Both are fitted on the same histories and replayed on others. Savings of a kind of machine have a
+bootstrap interval over blocks; the pooled one is of kinds with equal weight (`pooling`).
 """
 
 import argparse
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from load.bench.agents.histories import DATA, Split, read_groups
-from models.policies.intervals import interval_of_ratio
+from load.bench.agents.histories import DATA, Group, Split, read_groups
+from load.bench.agents.pooling import Block, pooled_saving
+from models.observed.resampling import ScoreInterval
 from models.policies.warnings.history import WarningTerms
-from models.policies.warnings.learned import learn_warnings
-from models.policies.warnings.replay import WarningResult, replay_warnings
+from models.policies.warnings.learned import choose_policy, fit_candidates
+from models.policies.warnings.replay import WarningResult, replay_blocks
 from models.policies.warnings.single_sensor import fit_single_sensor
 
 COST_RATIOS = (5.0, 20.0, 100.0)
 _HOURS_OF_MONTH = 730.0
-_SEED = 11
+# Series with one or two events each are one kind: a single block has no interval.
+_NAB = "NAB"
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Both results on one series, and the policy that was chosen."""
+    """Both results on one block of a history, and the policy that was chosen."""
 
     usual: WarningResult
     learned: WarningResult
     policy: str
+
+    def block(self, terms: WarningTerms) -> Block:
+        """Return the costs of the block."""
+        events = self.usual.caught + self.usual.missed
+        return Block(self.usual.cost(terms), self.learned.cost(terms), events * terms.miss)
+
+
+Results = Mapping[str, Sequence[Replayed]]
 
 
 def main() -> None:
@@ -44,56 +53,84 @@ def main() -> None:
     if not options.data.exists():
         sys.exit(f"{options.data} is missing. Name a folder with the series by --data.")
     groups = [group for group in read_groups(options.data) if options.only in group.name]
+    by_ratio: dict[float, dict[str, list[Replayed]]] = {ratio: {} for ratio in COST_RATIOS}
+    for group in groups:
+        for split in group.splits:
+            for ratio, replays in _replay(split, group.hold).items():
+                by_ratio[ratio].setdefault(group.name, []).extend(replays)
+    for ratio, results in by_ratio.items():
+        _print_ratio(ratio, groups, results)
+
+
+def _print_ratio(ratio: float, groups: Sequence[Group], results: Results) -> None:
+    """Print the table of a ratio of costs."""
+    terms = WarningTerms(ratio, 1.0, 1)
+    print(f"\nA miss costs {ratio:g} false alarms.\n")
+    print(
+        "| kind | events | missed, usual | missed | false alarms a machine-month, usual | ", end=""
+    )
+    print("false alarms a machine-month | saving | policies |\n|---|---|---|---|---|---|---|---|")
+    months = {group.name: group.tick_hours / _HOURS_OF_MONTH for group in groups}
+    for name, replays in results.items():
+        found = pooled_saving({name: [one.block(terms) for one in replays]})
+        print(_row(name, replays, months[name], found), flush=True)
+    kinds: dict[str, list[Block]] = {}
+    for name, replays in results.items():
+        kind = _NAB if name.startswith(_NAB) else name
+        kinds.setdefault(kind, []).extend(one.block(terms) for one in replays)
+    print(
+        f"\nPooled over {len(kinds)} kinds with equal weight: {_text(pooled_saving(kinds))}, ",
+        end="",
+    )
+    print(f"kinds drawn as well: {_text(pooled_saving(kinds, over_kinds=True))}.", flush=True)
+
+
+def _replay(split: Split, hold: int) -> Mapping[float, list[Replayed]]:
+    """Return both results on each block of the replayed histories, by ratio of costs."""
+    candidates = fit_candidates(split.learned)
+    found: dict[float, list[Replayed]] = {}
     for ratio in COST_RATIOS:
-        print(f"\nA miss costs {ratio:g} false alarms.\n")
-        print("| series | events | missed, usual | missed | false alarms a month, usual | ", end="")
-        print("false alarms a month | saving | policies |\n|---|---|---|---|---|---|---|---|")
-        pooled: list[Replayed] = []
-        for group in groups:
-            terms = WarningTerms(ratio, 1.0, group.hold)
-            replays = [one for split in group.splits for one in _replay(split, terms)]
-            pooled += replays
-            print(_row(group.name, replays, terms, group.tick_hours), flush=True)
-        print(_row("all", pooled, WarningTerms(ratio, 1.0, 1), None), flush=True)
-
-
-def _replay(split: Split, terms: WarningTerms) -> list[Replayed]:
-    """Return both results on each replayed history of a split."""
-    usual = fit_single_sensor(split.learned, terms)
-    learned = learn_warnings(split.learned, terms)
-    return [
-        Replayed(
-            replay_warnings(usual.wants(one), one, terms.hold),
-            learned.replay(one, terms),
-            learned.name,
-        )
-        for one in split.replayed
-    ]
+        terms = WarningTerms(ratio, 1.0, hold)
+        usual = fit_single_sensor(split.learned, terms)
+        learned = choose_policy(candidates, split.learned, terms)
+        found[ratio] = [
+            Replayed(before, after, learned.name)
+            for one in split.replayed
+            for before, after in zip(
+                replay_blocks(usual.wants(one), one, hold),
+                replay_blocks(learned.wants(one), one, hold),
+                strict=True,
+            )
+        ]
+    return found
 
 
 def _row(
-    name: str, replays: Sequence[Replayed], terms: WarningTerms, tick_hours: float | None
+    name: str, replays: Sequence[Replayed], months_of_tick: float, saving: ScoreInterval
 ) -> str:
-    """Return a line of the table. tick_hours: None for series with ticks of different length."""
+    """Return a line of the table."""
     usual = sum((one.usual for one in replays), WarningResult())
     learned = sum((one.learned for one in replays), WarningResult())
-    costs = np.array([one.usual.cost(terms) for one in replays])
-    saved = costs - np.array([one.learned.cost(terms) for one in replays])
-    found = interval_of_ratio(saved, costs, _SEED) if costs.sum() else None
-    saving = "–" if found is None else f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})"
     names = sorted({one.policy for one in replays})
     return (
         f"| {name} | {usual.caught + usual.missed} | {usual.missed} | {learned.missed} | "
-        f"{_monthly(usual, tick_hours)} | {_monthly(learned, tick_hours)} | {saving} | "
-        f"{'; '.join(names) if tick_hours else ''} |"
+        f"{_monthly(usual, months_of_tick)} | {_monthly(learned, months_of_tick)} | "
+        f"{_text(saving)} | {'; '.join(names)} |"
     )
 
 
-def _monthly(result: WarningResult, tick_hours: float | None) -> str:
+def _monthly(result: WarningResult, months_of_tick: float) -> str:
     """Return the false alarms in a month of a machine."""
-    if tick_hours is None:
-        return f"{result.false_alarms} in all"
-    return f"{result.false_alarms / (result.ticks * tick_hours / _HOURS_OF_MONTH):.3g}"
+    return f"{result.false_alarms / (result.ticks * months_of_tick):.3g}"
+
+
+def _text(saving: ScoreInterval) -> str:
+    """Return a saving with its interval; without a cost of the usual rule there is none."""
+    if math.isnan(saving.value):
+        return "–"
+    if math.isinf(saving.low):
+        return f"{saving.value:.1%} (no interval)"
+    return f"{saving.value:.1%} ({saving.low:.1%} to {saving.high:.1%})"
 
 
 if __name__ == "__main__":

@@ -46,12 +46,28 @@ def compare(
     """
     first = operate(installation, current, demands, begins)
     second = operate(installation, candidate, demands, begins)
-    price = max(first.total, second.total) / max(float(demands.sum()), 1.0)
-    owed = (first.ends[0] - second.ends[0]) * price
-    saved = first.costs - second.costs
-    saved[-1] -= owed
+    return compare_operations(first, second, demands, block_days)
+
+
+def compare_operations(
+    first: Operation, second: Operation, demands: Floats, block_days: int = 2
+) -> Comparison:
+    """Return the comparison of two operations on the same demands, [days, slots]."""
+    saved = savings(first, second, demands)
     blocks = np.array_split(np.arange(len(demands)), max(1, len(demands) // block_days))
-    savings, costs = (
+    sums, costs = (
         np.array([column[block].sum() for block in blocks]) for column in (saved, first.costs)
     )
-    return Comparison(first, second, interval_of_ratio(savings, costs, _SEED))
+    return Comparison(first, second, interval_of_ratio(sums, costs, _SEED))
+
+
+def savings(first: Operation, second: Operation, demands: Floats) -> Floats:
+    """Return what the second operation saves by day, [days].
+
+    Water that it leaves less in the tank is counted on the last day, at the higher mean cost per m³
+    of the two.
+    """
+    price = max(first.total, second.total) / max(float(demands.sum()), 1.0)
+    saved = first.costs - second.costs
+    saved[-1] -= (first.ends[0] - second.ends[0]) * price
+    return saved

@@ -12,7 +12,7 @@ from models.policies.scheduling.tariff import Floats, Tariff
 
 MIN_DAYS = 14
 # The last third of the days decides whether the schedule is better.
-_HELD_OUT = 3
+HELD_OUT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def learn(log: OperationLog, terms: ScheduleTerms, current: Controller) -> Learn
     days = log.days(terms.slots)
     if len(days) < MIN_DAYS:
         raise LogInvalid(f"The log has {len(days)} whole days; {MIN_DAYS} are needed.")
-    kept = len(days) - len(days) // _HELD_OUT
+    kept = len(days) - len(days) // HELD_OUT
     begins = ((terms.levels.lowest + terms.levels.highest) / 2, 0)
     comparison = compare(
         installation, current, fit_schedule(installation, days[:kept]), days[kept:], begins

@@ -11,7 +11,7 @@ from models.policies.scheduling.tariff import Floats
 Indices = NDArray[np.intp]
 
 # Fewer steps with an action would leave its flow to chance.
-_FEWEST_STEPS = 8
+FEWEST_STEPS = 8
 
 
 class LogInvalid(ValueError):
@@ -59,10 +59,10 @@ def fit_pumps(log: OperationLog, actions: int, start_price: float, hours: float)
     flows, powers = [0.0], []
     for action in range(actions):
         steps = log.actions == action
-        if steps.sum() < _FEWEST_STEPS:
+        if steps.sum() < FEWEST_STEPS:
             raise LogInvalid(
                 f"The log has {int(steps.sum())} steps with {action} pumps; "
-                f"{_FEWEST_STEPS} are needed."
+                f"{FEWEST_STEPS} are needed."
             )
         powers.append(float(log.energies[steps].mean() / hours))
         if action:

@@ -67,10 +67,10 @@ def read_tariff(text: str) -> Tariff:
     listed = document.get("periods")
     if not isinstance(listed, list) or not isinstance(document.get("currency"), str):
         raise TariffInvalid("A tariff has a `currency` and a list of `periods`.")
-    return Tariff(document["currency"], tuple(_read_period(each) for each in listed))
+    return Tariff(document["currency"], tuple(read_period(each) for each in listed))
 
 
-def _read_period(fields: object) -> Period:
+def read_period(fields: object) -> Period:
     """Return one period. Raises TariffInvalid."""
     if not isinstance(fields, dict) or set(fields) != {"start", "name", "price"}:
         raise TariffInvalid("Each period has `start`, `name` and `price`.")
@@ -78,6 +78,11 @@ def _read_period(fields: object) -> Period:
     if isinstance(price, bool) or not isinstance(price, int | float):
         raise TariffInvalid(f"The price of `{fields['name']}` must be a number.")
     return Period(_read_time(fields["start"]), str(fields["name"]), float(price))
+
+
+def time_text(minutes: int) -> str:
+    """Return minutes after midnight as a time such as `08:30`."""
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _read_time(text: object) -> int:

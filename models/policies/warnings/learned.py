@@ -72,22 +72,52 @@ class WarningPolicy:
         return replay_warnings(self.wants(history), history, terms.hold)
 
 
+@dataclass(frozen=True, slots=True)
+class CrossFitted:
+    """A candidate fitted on all histories, and its scores by fits that had not seen them.
+
+    scores: [ticks] of each history. It does not depend on the costs of errors.
+    """
+
+    name: str
+    score: Score
+    scores: tuple[Floats, ...]
+
+    def policy(self, histories: Sequence[MachineHistory], terms: WarningTerms) -> WarningPolicy:
+        """Return the candidate with the threshold that is cheapest on left-out scores."""
+        threshold = cheapest_threshold(self.scores, histories, terms)
+        return WarningPolicy(self.name, self.score, threshold)
+
+
 def learn_warnings(histories: Sequence[MachineHistory], terms: WarningTerms) -> WarningPolicy:
     """Return the policy with the lowest cost on left-out histories. Raises HistoryInvalid."""
+    return choose_policy(fit_candidates(histories), histories, terms)
+
+
+def fit_candidates(histories: Sequence[MachineHistory]) -> tuple[CrossFitted, ...]:
+    """Return the candidates that do not depend on costs. Raises HistoryInvalid without events."""
     if not any(history.events for history in histories):
         raise HistoryInvalid("The histories have no event to learn from.")
     if sum(len(history.events) for history in histories) >= _MIN_EVENTS_OF_TREES:
-        return _cross_fitted("trees", _fit_trees, histories, terms)
-    policies = [
-        _cross_fitted(name, fit, histories, terms) for name, fit in _candidates(terms).items()
-    ]
+        return (_cross_fitted("trees", _fit_trees, histories),)
+    return tuple(
+        _cross_fitted(f"chart, memory {memory:g}", _chart(memory), histories)
+        for memory in _MEMORIES
+    )
+
+
+def choose_policy(
+    candidates: Sequence[CrossFitted], histories: Sequence[MachineHistory], terms: WarningTerms
+) -> WarningPolicy:
+    """Return the cheapest candidate on left-out scores; of equal ones the first.
+
+    Where trees are not fitted, the best single sensor competes as well.
+    """
+    fitted = list(candidates)
+    if sum(len(history.events) for history in histories) < _MIN_EVENTS_OF_TREES:
+        fitted.append(_cross_fitted("single sensor", _single_sensor(terms), histories))
+    policies = [one.policy(histories, terms) for one in fitted]
     return min(policies, key=lambda policy: policy.threshold.cost)
-
-
-def _candidates(terms: WarningTerms) -> dict[str, FitScore]:
-    """Return how each candidate's score is fitted, by name; of equal ones the first is taken."""
-    charts = {f"chart, memory {memory:g}": _chart(memory) for memory in _MEMORIES}
-    return {**charts, "single sensor": _single_sensor(terms)}
 
 
 def _chart(memory: float) -> FitScore:
@@ -95,16 +125,14 @@ def _chart(memory: float) -> FitScore:
     return lambda _: partial(chart_score, memory=memory)
 
 
-def _cross_fitted(
-    name: str, fit: FitScore, histories: Sequence[MachineHistory], terms: WarningTerms
-) -> WarningPolicy:
-    """Return a candidate fitted on all histories, its threshold set on left-out scores."""
+def _cross_fitted(name: str, fit: FitScore, histories: Sequence[MachineHistory]) -> CrossFitted:
+    """Return a candidate fitted on all histories, with scores of fits that left them out."""
     scores: list[Floats] = [np.zeros(history.ticks) for history in histories]
     for kept, left_out, rows in _folds(histories):
         score = fit(kept)
         for index in left_out:
             scores[index][rows] = score(histories[index])[rows]
-    return WarningPolicy(name, fit(histories), cheapest_threshold(scores, histories, terms))
+    return CrossFitted(name, fit(histories), tuple(scores))
 
 
 def _folds(

@@ -1,6 +1,7 @@
 """Replay of warnings on a history: which events were caught, and what the errors cost."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,6 +46,27 @@ def replay_warnings(wanted: Flags, history: MachineHistory, hold: int) -> Warnin
     return WarningResult(
         caught, len(firsts) - caught, int((~right).sum()), history.ticks - history.normal
     )
+
+
+def replay_blocks(wanted: Flags, history: MachineHistory, hold: int) -> list[WarningResult]:
+    """Return the result by block: one for each event, from the middle between two events on.
+
+    The sum of the blocks is the result of `replay_warnings`.
+    """
+    warned = warning_ticks(wanted, history.normal, hold)
+    middles = [(one[1] + other[0]) // 2 + 1 for one, other in pairwise(history.events)]
+    limits = [history.normal, *middles, history.ticks]
+    found = []
+    for number, (start, end) in enumerate(pairwise(limits)):
+        inside = warned[(warned >= start) & (warned < end)]
+        if not history.events:
+            found.append(WarningResult(0, 0, len(inside), end - start))
+            continue
+        first, last = history.events[number]
+        right = (inside >= first) & (inside <= last)
+        caught = int(right.any())
+        found.append(WarningResult(caught, 1 - caught, int((~right).sum()), end - start))
+    return found
 
 
 def warning_ticks(

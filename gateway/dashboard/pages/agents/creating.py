@@ -54,7 +54,7 @@ class NewAgentPages(Controller):
         template: FromQuery[str] = "",
         asset: FromQuery[str] = "",
         q: FromQuery[str] = "",
-    ) -> Response[str]:
+    ) -> Response[Any]:
         """Show the next step: templates, assets, or the form."""
         templates = read_templates()
         if template not in templates:
@@ -65,6 +65,9 @@ class NewAgentPages(Controller):
             return await _render_assets(agents, templates[template], q.strip())
         row = await _find_asset(agents, asset)
         document = _document(agents, templates[template], row)
+        if "schedule" in document:
+            # A schedule is a part of the definition that the form does not show.
+            return agents.page.redirect(_url(template, row.code, "/definition"))
         values = {**form_values(document), "template": template}
         return await _render(agents, templates[template], row, FormState(values))
 

@@ -60,9 +60,11 @@ class AgentEditPages(Controller):
     dependencies = {"agents": Provide(provide_agents)}  # noqa: RUF012  # Litestar's
 
     @get("/edit", name="dashboard:agent-edit", permission=Permission.CALL)
-    async def show(self, agents: NamedDependency[AgentPage], agent: FromPath[str]) -> Response[str]:
-        """Show the form of an agent."""
+    async def show(self, agents: NamedDependency[AgentPage], agent: FromPath[str]) -> Response[Any]:
+        """Show the form of an agent; that of a schedule is its text."""
         row = await _load(agents, agent)
+        if read_definition(row.definition).schedule is not None:
+            return agents.page.redirect(f"{agent_url(row.id)}/definition")
         values = form_values(_document(row)) | {"version": str(row.version), "key": ""}
         return await _render(agents, row, FormState(values), [])
 
