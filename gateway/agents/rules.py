@@ -36,7 +36,10 @@ class NewestReading(msgspec.Struct, frozen=True):
 
 
 class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a rule. since: since when readings were seen beyond the limit."""
+    """The result of a rule. since: since when readings were seen beyond the limit.
+
+    detail: what was seen where that is no number, such as the answer to a question.
+    """
 
     name: str
     status: RuleStatus
@@ -46,6 +49,7 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     time: datetime | None = None
     since: datetime | None = None
+    detail: str = ""
 
 
 def evaluate_rules(

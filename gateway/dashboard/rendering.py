@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gateway.agents.definitions.templates import rule_title
 from gateway.dashboard.assets import Assets
 from gateway.dashboard.formatting import LocaleFormatter
 from gateway.dashboard.i18n import LANGUAGES, Language, dashboard_texts
@@ -71,6 +72,7 @@ def _environment(language: Language, formatter: LocaleFormatter, assets: Assets)
     environment.globals |= {
         "asset": assets.address,
         "language": language,
+        "rule_title": rule_title,
         "word": lambda kind, name: texts.gettext(LABELS[kind].get(name, name)),
     }
     return environment

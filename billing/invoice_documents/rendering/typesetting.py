@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from typst import Compiler, Fonts
@@ -29,9 +30,25 @@ def render_pdf(layout: str, data: Mapping[str, Any]) -> bytes:
 
 def render_source(source: bytes, data: Mapping[str, Any]) -> bytes:
     """Render a Typst source to PDF; it reads `data` as JSON from its input of that name."""
+    return _compile(source, data)
+
+
+def render_with_files(source: bytes, data: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+    """Render a Typst source to PDF; it finds `files` by their plain names, such as pictures."""
+    with TemporaryDirectory(prefix="typesetting-") as folder:
+        for name, content in files.items():
+            (Path(folder) / Path(name).name).write_bytes(content)
+        main = Path(folder) / "main.typ"
+        main.write_bytes(source)
+        return _compile(main, data, folder)
+
+
+def _compile(source: bytes | Path, data: Mapping[str, Any], root: str | None = None) -> bytes:
+    """Compile a source to PDF; `root` is the folder of its files."""
     # A compiler cannot be shared between threads, but its fonts can.
     compiler = Compiler(
-        source,
+        source,  # type: ignore[type-var]
+        root=root,
         font_paths=_fonts(),
         ignore_system_fonts=True,
         sys_inputs={"data": json.dumps(data)},

@@ -1,9 +1,10 @@
-"""Concepts of the built-in vocabulary, read once in a process."""
+"""Concepts of the built-in vocabularies, read once in a process."""
 
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
+from gateway.plant.alignment.machine_concepts import MACHINE, machine_concepts
 from gateway.plant.assets.values import Concept
 from models.tag_align.aligner import ARTEFACT
 from models.tag_align.vocabulary import Scheme, Vocabulary, read
@@ -22,7 +23,8 @@ def built_in_vocabulary() -> Vocabulary:
 def _schemes() -> Mapping[str, str]:
     """Return the scheme of each concept; Brick's for one that several schemes have."""
     concepts = built_in_vocabulary().concepts
-    found = {one.id: one.scheme for one in concepts}
+    found = dict.fromkeys(machine_concepts(), MACHINE)
+    found |= {one.id: one.scheme for one in concepts}
     found |= {one.id: one.scheme for one in concepts if one.scheme == Scheme.BRICK}
     return MappingProxyType(found)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.plant.alignment.machine_concepts import machine_concepts
 from models.tag_align.confirmations import MAX_CONFIRMATIONS
 from models.tag_align.naming import TagInvalid, Words, split_words, validate_tag
 from models.tag_align.own_concepts import MAX_CONCEPTS, MAX_NAME_LENGTH
@@ -94,7 +95,8 @@ def _own_concepts(
     for scheme in Scheme:
         if used.keys() <= {one.id for one in vocabulary.concepts_in([scheme])}:
             return None
-    names = {**own_names, **{one.id: one.name for one in vocabulary.concepts}}
+    names = {one.id: one.names["en"] for one in machine_concepts().values()} | dict(own_names)
+    names |= {one.id: one.name for one in vocabulary.concepts}
     brick = [one.id for one in vocabulary.concepts_in([Scheme.BRICK])]
     own = [one for one, _ in used.most_common() if one not in set(brick)]
     listed = [

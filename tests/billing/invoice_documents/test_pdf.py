@@ -23,6 +23,7 @@ from pypdf import PdfReader
 from billing.accounts.parties import Party
 from billing.invoice_documents.document import InvoiceDocument
 from billing.invoice_documents.rendering.pdf import render_invoice_pdf
+from billing.invoice_documents.rendering.typesetting import render_with_files
 from billing.invoice_documents.tag_breakdown import (
     TagBreakdown,
     TagLineShare,
@@ -340,3 +341,18 @@ class TestArbitraryText:
     def test_any_party_text_renders_as_pdf(self, name: str) -> None:
         document = replace(INVOICE, buyer=Party(name, name, name, name))
         assert render_invoice_pdf(document).startswith(b"%PDF-1.7")
+
+
+def test_source_with_files_shows_them_and_cannot_read_others() -> None:
+    source = b"""#let data = json(bytes(sys.inputs.data))
+#set document(title: "T", date: datetime(year: 2026, month: 1, day: 1))
+#set text(font: "Noto Sans", lang: "en")
+#image("/one.png", alt: "one", width: 20mm) #data.text"""
+    picture = io.BytesIO()
+    Image.new("RGB", (20, 20), "red").save(picture, "PNG")
+    content = render_with_files(source, {"text": "Seen"}, {"../one.png": picture.getvalue()})
+    page = PdfReader(io.BytesIO(content)).pages[0]
+    assert "Seen" in page.extract_text()
+    assert len(page.images) == 1
+    with pytest.raises(Exception, match="escape the project root"):
+        render_with_files(source.replace(b"/one.png", b"/../../etc/hostname"), {"text": ""}, {})

@@ -35,6 +35,7 @@ class DecisionView:
     sides: Mapping[str, str]
     horizon_s: float | None
     request_id: str | None
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def decision_view(tick: AgentTick, definition: AgentDefinition) -> DecisionView:
         sides={rule.name: rule.comparison.value for rule in definition.rules},
         horizon_s=None if step is None else step.period_s * step.horizon,
         request_id=None if request is None else ids.format_id(REQUEST_ID_PREFIX, request),
+        template=definition.template,
     )
 
 

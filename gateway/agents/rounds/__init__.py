@@ -1,0 +1,1 @@
+"""Inspection rounds: a route of assets with questions, its answers, and the report about them."""

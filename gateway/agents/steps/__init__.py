@@ -1,0 +1,1 @@
+"""Steps of a tick: specialists and mechanisms that raise, and language models that write."""
