@@ -21,6 +21,12 @@ class PlantSettings(BaseSettings):
     agents_per_account: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         10_000, description="agents of an account, besides deleted ones"
     )
+    agent_runs_per_hour: Annotated[int, Field(ge=1, le=3600)] = Field(
+        60, description="runs of one agent outside of its schedule in an hour"
+    )
+    agent_call_chain: Annotated[int, Field(ge=1, le=64)] = Field(
+        8, description="agents in a chain of agents that call each other"
+    )
     plant_graphs: Annotated[int, Field(ge=1, le=64)] = Field(
         2,
         description="knowledge graphs of plants that each gateway process holds in memory; each is "

@@ -19,6 +19,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from gateway.access.authenticator import Authenticator
 from gateway.access.credentials import AUTHORIZATION, find_api_key
 from gateway.access.key_permissions import KeyPermission, require_permission
+from gateway.agents.requests.chains import CHAIN_HEADER
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
 from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.errors import (
@@ -48,7 +49,7 @@ MAX_BODY_BYTES = 1 << 20
 MAX_RUNNING, MAX_RUNNING_OF_ACCOUNT = 256, 32
 _TOO_MANY = "Too many requests to /mcp are running. Try again shortly."
 # Headers of the HTTP request that apply to the call of a model.
-_CALL_HEADERS = (TAGS_HEADER, b"x-max-cost", b"idempotency-key")
+_CALL_HEADERS = (TAGS_HEADER, b"x-max-cost", b"idempotency-key", CHAIN_HEADER.encode())
 
 
 class McpComponents(Protocol):
@@ -101,7 +102,8 @@ class _McpAdapter:
             with self._counted(principal.account_id):
                 body = await client.read_body(MAX_BODY_BYTES, timeout_s)
                 kept = {name: headers[name] for name in _CALL_HEADERS if name in headers}
-                caller = ToolCaller(principal, credentials, kept)
+                address = "" if scope["client"] is None else scope["client"][0]
+                caller = ToolCaller(principal, credentials, kept, address)
                 await self._answer(caller, scope, body, receive, send)
         except ClientDisconnected:
             return

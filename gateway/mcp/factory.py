@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter
 
+from gateway.agents.skills.parts import SkillParts
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.inference.quotes import Quotes
 from gateway.inference.stages import Stages
 from gateway.mcp.account_tools import AccountTools
+from gateway.mcp.agent_tools import AgentTools
 from gateway.mcp.asset_tools import AssetTools
 from gateway.mcp.model_tools import ModelTools
 from gateway.mcp.search_tool import SearchTool
@@ -31,6 +33,7 @@ class ToolDependencies:
     database: Database
     clock: Clock
     calls: Counter
+    agents: SkillParts
 
 
 def build_toolbox(stages: Stages, parts: ToolDependencies) -> Toolbox:
@@ -40,6 +43,7 @@ def build_toolbox(stages: Stages, parts: ToolDependencies) -> Toolbox:
             AccountTools(parts.availability, parts.quotes, parts.database),
             SearchTool(parts.searcher, stages.internal_calls, parts.database, parts.clock),
             AssetTools(parts.client, parts.database),
+            AgentTools(parts.agents),
             ModelTools(parts.availability, stages.parser, parts.signatures, parts.client),
         ],
         parts.calls,

@@ -78,7 +78,8 @@ def _server(toolbox: Toolbox, caller: ToolCaller) -> Server[Any]:
 
 
 def _tool(tool: Tool) -> types.Tool:
-    """Return a tool in the SDK's type. No tool changes anything, but some calls cost something."""
+    """Return a tool in the SDK's type. Only tools on agents change anything."""
+    is_idempotent = not tool.is_billed if tool.is_idempotent is None else tool.is_idempotent
     return types.Tool(
         name=tool.name,
         title=tool.title,
@@ -86,7 +87,9 @@ def _tool(tool: Tool) -> types.Tool:
         input_schema=dict(tool.input_schema),
         output_schema=dict(tool.output_schema),
         annotations=types.ToolAnnotations(
-            read_only_hint=True, destructive_hint=False, idempotent_hint=not tool.is_billed
+            read_only_hint=tool.is_read_only,
+            destructive_hint=tool.is_destructive,
+            idempotent_hint=is_idempotent,
         ),
     )
 

@@ -13,17 +13,22 @@ JsonSchema = Mapping[str, Any]
 class ToolCaller:
     """An authenticated caller, with the headers of the request that apply to a model's call.
 
-    `credentials` are those of the request, as an Authorization header.
+    `credentials` are those of the request, as an Authorization header, `address` is the client's.
     """
 
     principal: Principal
     credentials: str | None = None
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool as clients see it. `is_billed` is True if a call may cost something."""
+    """A tool as clients see it. `is_billed` is True if a call may cost something.
+
+    `is_destructive` is True if a call may undo or end something. `is_idempotent`: a repeated call
+    with the same arguments has no further effect; None for tools that only read and are not billed.
+    """
 
     name: str
     title: str
@@ -31,6 +36,9 @@ class Tool:
     input_schema: JsonSchema
     output_schema: JsonSchema
     is_billed: bool = False
+    is_read_only: bool = True
+    is_destructive: bool = False
+    is_idempotent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

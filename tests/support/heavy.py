@@ -37,5 +37,6 @@ NEEDS_VLLM = [
 ]
 NEEDS_ANTHROPIC = _needs("anthropic")
 NEEDS_MCP = _needs("mcp")
+NEEDS_A2A = _needs("a2a")
 NEEDS_AGENTS = _needs("agents")
 NEEDS_PYDANTIC_AI = _needs("pydantic_ai")

@@ -27,6 +27,7 @@ from gateway.inference.pipeline_client import PipelineClient
 from gateway.tables.agents import Agent
 from infra.database.database import Database
 
+USUAL_PERIOD = timedelta(days=30)
 MAX_TICKS = 100_000
 MAX_PREDICTIONS = 50
 MAX_FAILURES = 1_000
@@ -58,9 +59,9 @@ class Replay:
 
 
 class AgentReplayer:
-    """Replays agents in a gateway process."""
+    """Replays agents: with a client also predictions, without one by rules alone."""
 
-    def __init__(self, database: Database, client: PipelineClient) -> None:
+    def __init__(self, database: Database, client: PipelineClient | None) -> None:
         self._database = database
         self._client = client
 
@@ -97,7 +98,7 @@ class _Predictions:
 
     def __init__(
         self,
-        client: PipelineClient,
+        client: PipelineClient | None,
         agent: Agent,
         definition: AgentDefinition,
         key_id: UUID,
@@ -113,7 +114,7 @@ class _Predictions:
     async def assess(self, episode: Episode) -> Episode:
         """Return an episode with the decision by prediction, or unchanged."""
         step, left = self._definition.prediction, self._most_nano - self.spent_nano
-        if step is None or left <= 0 or self.made >= MAX_PREDICTIONS:
+        if self._client is None or step is None or left <= 0 or self.made >= MAX_PREDICTIONS:
             return episode
         call = AgentCall(self._agent.account_id, self._key_id, self._agent.id, "replay")
         found = await predict(self._client, call, step, self._definition.asset, episode.start, left)

@@ -1,6 +1,6 @@
 """`POST /v1/agents/{agent}/replay`: what an agent would have done on stored readings."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from billing.money import nano_from_text
-from gateway.agents.replay.replaying import AgentReplayer, ReplayRequest
+from gateway.agents.replay.replaying import USUAL_PERIOD, AgentReplayer, ReplayRequest
 from gateway.agents.replay.views import replay_json
 from gateway.agents.store.agents import find_agent, read_definition
 from gateway.api.agents.bodies import PATH
@@ -19,7 +19,6 @@ from gateway.wire.body import decode_body_strict
 from infra.clock import Clock
 from infra.database.database import Database
 
-USUAL_PERIOD = timedelta(days=30)
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 

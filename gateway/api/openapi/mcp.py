@@ -27,8 +27,9 @@ def mcp_paths() -> dict[str, Any]:
         "operationId": "mcp",
         "summary": "Model Context Protocol (streamable HTTP, stateless)",
         "description": (
-            "Specialist models, search, quotes and usage as tools; see docs/clients.md. Clients of "
-            f"the protocol use this address. A request has at most {MAX_BODY_BYTES >> 20} MiB."
+            "Specialist models, search, agents, quotes and usage as tools; see docs/clients.md. "
+            "Clients of the protocol use this address. A request has at most "
+            f"{MAX_BODY_BYTES >> 20} MiB."
         ),
         "tags": [INFERENCE],
         "requestBody": {

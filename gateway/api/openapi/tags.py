@@ -42,7 +42,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
         *notification_paths(),
     ),
     "Outcomes": ("/v1/outcomes", "/v1/predictions/"),
-    "Agents": ("/v1/agents",),
+    "Agents": ("/v1/agents", "/a2a", "/.well-known/agent-card"),
     "Alerts": ("/v1/alerts", "/v1/notification_"),
     "Guards": ("/v1/guards",),
     "Sign-up": ("/v1/signups",),

@@ -1,86 +1,33 @@
 """Agents from readings to actions: real specialist, real database, each tick exactly once."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlmodel import col, select
 
 from gateway.agents.actions.deciding import approve, list_actions, undo
-from gateway.agents.store.agents import AgentChange, change_definition, create_agent, set_status
+from gateway.agents.running.recording import TickRecorder
+from gateway.agents.store.agents import AgentChange, change_definition
 from gateway.agents.store.days import list_days
 from gateway.identity.audit_log import CLI_ACTOR
-from gateway.tables import Agent, AgentAction, AgentStatus, AgentTick
+from gateway.tables import Agent, AgentAction, AgentTick
 from infra import ids
 from infra.clock import SystemClock
-from tests.support.builders import SPECIALIST, Gateway
+from tests.support.builders import Gateway
+from tests.support.gateway.agent_api import PATH, client, new_key
 from tests.support.gateway.agents import definition
-from tests.support.waiting import until_true
-
-_POINTS = (
-    ("M1.TA", "Air temperature", "degC", 24.95),
-    ("M1.TP", "Process temperature", "degC", 35.45),
-    ("M1.N", "rotational speed", "1/min", 1300.0),
-    ("M1.TQ", "Torque", "Nm", 65.0),
-    ("M1.WEAR", "Tool wear", "min", 220.0),
+from tests.support.gateway.milling import (
+    MILL_AGENT,
+    MILL_PREDICTION,
+    machine,
+    post,
+    send,
+    start,
+    ticked,
 )
-_PREDICTION = {
-    "model": SPECIALIST,
-    "output": "failure_probability",
-    "when": "rule",
-    "event": "machine_failure",
-    "options": {"values": {"type": "L"}},
-}
-_AGENT = {
-    "asset": "M1",
-    "rules": [{"name": "torque", "tag": "M1.TQ", "above": 60, "unit": "Nm"}],
-    "prediction": _PREDICTION,
-    "costs": {"planned_stop": 1000, "unplanned_stop": 10_000, "inspection": 50},
-    "actions": ["work_order"],
-}
-
-
-async def post(gateway: Gateway, path: str, body: Any) -> None:
-    answer = await gateway.http.post(path, json=body)
-    assert answer.status_code == 200, answer.text
-
-
-async def machine(gateway: Gateway, torque: float) -> None:
-    await post(gateway, "/v1/plant/assets", {"code": "M1", "name": "Mill 1"})
-    for tag, name, unit, _ in _POINTS:
-        await post(
-            gateway, "/v1/plant/points", {"tag": tag, "name": name, "unit": unit, "asset": "M1"}
-        )
-    await send(gateway, torque)
-
-
-async def send(gateway: Gateway, torque: float) -> None:
-    time = (SystemClock().now() - timedelta(seconds=5)).isoformat()
-    values = {tag: value for tag, _, _, value in _POINTS} | {"M1.TQ": torque}
-    readings = [{"tag": tag, "time": time, "value": value} for tag, value in values.items()]
-    await post(gateway, "/v1/plant/readings", {"readings": readings})
-
-
-async def start(gateway: Gateway, **fields: Any) -> Agent:
-    async with gateway.parts.database.transaction() as session:
-        change = AgentChange(session, SystemClock(), CLI_ACTOR, gateway.account.id)
-        row = await create_agent(change, gateway.key.row.id, definition(**{**_AGENT, **fields}), 10)
-        return await set_status(change, ids.format_id("agent", row.id), AgentStatus.ACTIVE)
-
-
-async def ticked(gateway: Gateway, agent: Agent) -> Agent:
-    """Return the agent after its tick."""
-    found: list[Agent] = []
-
-    async def has_ticked() -> bool:
-        gateway.parts.agent_runner.wake()
-        async with gateway.parts.database.transaction() as session:
-            row = await session.get_one(Agent, agent.id, populate_existing=True)
-        found[:] = [row]
-        return row.ticked_at is not None or row.status == AgentStatus.STOPPED
-
-    await until_true(has_ticked)
-    return found[0]
 
 
 async def ticks_and_actions(
@@ -201,7 +148,7 @@ async def test_tick_of_an_agent_that_was_changed_meanwhile_acts_on_nothing(real:
     ticks = await runner.observed([await claimed(real, agent)])
     async with real.parts.database.transaction() as session:
         change = AgentChange(session, SystemClock(), CLI_ACTOR, real.account.id)
-        changed = definition(**{**_AGENT, "autonomy": "act", "name": "Changed"})
+        changed = definition(**{**MILL_AGENT, "autonomy": "act", "name": "Changed"})
         await change_definition(change, ids.format_id("agent", agent.id), changed)
     await runner.run_one(ticks[0], process_id)
     assert await ticks_and_actions(real, agent.id) == ([], [])
@@ -239,7 +186,44 @@ async def test_repeated_tick_is_billed_and_acted_on_once(real: Gateway) -> None:
 
 async def test_agent_whose_key_was_revoked_is_stopped(real: Gateway) -> None:
     await machine(real, torque=65.0)
-    agent = await start(real, prediction={**_PREDICTION, "model": "no-such-model"})
+    agent = await start(real, prediction={**MILL_PREDICTION, "model": "no-such-model"})
     stopped = await ticked(real, agent)
     assert (stopped.status, stopped.stop_code) == ("stopped", "model_not_found")
     assert stopped.process_id is None
+
+
+async def killed(*_: Any) -> None:
+    """The process ends between the call and its record."""
+    raise asyncio.CancelledError
+
+
+async def test_run_that_another_process_takes_over_is_billed_and_acted_on_once(
+    real: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await machine(real, torque=40.0)
+    agent = await ticked(real, await start(real, autonomy="act", every="31d"))
+    runner = real.parts.agent_runner
+    await runner.stop()
+    await send(real, torque=65.0)
+    path = f"{PATH}/{ids.format_id('agent', agent.id)}"
+    key = await new_key(real)
+    async with client(real, key.secret) as http:
+        headers = {"idempotency-key": "night", "x-max-cost": "1"}
+        ask: Any = {"json": {"wait_s": 0}, "headers": headers}
+        answer = await http.post(f"{path}/run", **ask)
+        assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+        with monkeypatch.context() as patched:
+            patched.setattr(TickRecorder, "record", killed)
+            with pytest.raises(asyncio.CancelledError):
+                await runner.run_due()
+        assert (await http.post(f"{path}/run", **ask)).json()["status"] == "running"
+        while await runner.run_due():
+            pass
+        done = (await http.post(f"{path}/run", **ask)).json()
+    assert (done["status"], done["assessment"]["basis"]) == ("succeeded", "prediction")
+    assert float(done["cost"]) > 0
+    actions = (await real.http.get(f"{PATH}/actions")).json()["data"]
+    assert [one["status"] for one in actions] == ["executed"]
+    billed = [row for row in await real.rows(4) if row["operation"] == "predictions"]
+    assert [row["settlement"] for row in billed].count("complete") == 1
+    assert {row["key_id"] for row in billed} == {ids.format_id("key", key.row.id)}

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
 from gateway.access.api_keys import IssuedKey
-from gateway.agents.store.agents import find_agent
+from gateway.agents.store.agents import AgentChange, find_agent, set_status
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.operations.customer_keys import NewKey, create_customer_key
+from gateway.tables.agents import AgentStatus
 from infra import ids
 from infra.secrets.secret_key import secret_key
 from tests.support.builders import NO_TLS, Gateway
@@ -42,6 +44,20 @@ async def create(gateway: Gateway, **fields: Any) -> dict[str, Any]:
     code = await asset(gateway)
     definition = document(**{"asset": code, "rules": [rule(code)], **fields})
     return await post(gateway, PATH, {"definition": definition})
+
+
+async def active(gateway: Gateway, value: float = 9.0, **fields: Any) -> dict[str, Any]:
+    """Create an active agent that proposes and whose next tick is tomorrow, with one reading."""
+    base = {"every": "31d", "autonomy": "approve", "actions": ["work_order"]}
+    made = await create(gateway, **{**base, **fields})
+    tag = made["definition"]["rules"][0]["tag"]
+    reading = {"tag": tag, "time": gateway.parts.clock.now().isoformat(), "value": value}
+    await post(gateway, "/v1/plant/readings", {"readings": [reading]})
+    async with gateway.parts.database.transaction() as session:
+        change = AgentChange(session, gateway.parts.clock, CLI_ACTOR, gateway.account.id)
+        row = await set_status(change, made["id"], AgentStatus.ACTIVE)
+        row.due_at += timedelta(days=1)
+    return made
 
 
 async def propose(gateway: Gateway, public_id: str) -> str:

@@ -50,10 +50,12 @@ async def call(
 
 
 @asynccontextmanager
-async def official_client(gateway: Gateway, mode: str = "auto") -> AsyncIterator["mcp.Client"]:
+async def official_client(
+    gateway: Gateway, mode: str = "auto", **headers: str
+) -> AsyncIterator["mcp.Client"]:
     """The official client, over the newest protocol or that with a handshake (`legacy`)."""
-    headers = {"authorization": f"Bearer {gateway.key.secret}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+    given = {"authorization": f"Bearer {gateway.key.secret}", **headers}
+    async with httpx2.AsyncClient(headers=given, timeout=60) as http:
         transport = transports.streamable_http_client(f"{gateway.url}/mcp", http_client=http)
         async with mcp.Client(transport, mode=mode) as client:
             yield client

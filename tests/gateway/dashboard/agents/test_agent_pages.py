@@ -1,6 +1,7 @@
 """Pages of agents: creation from a template, decisions, proposals, changes and versions."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -260,13 +261,40 @@ async def test_viewer_reads_but_changes_nothing(works: Firm) -> None:
     assert (await works.stranger.send(f"{action[1]}/approve")).status_code == 404
 
 
-async def test_replay_shows_what_the_rules_would_have_recommended(works: Firm) -> None:
+async def test_replay_shows_what_the_rules_would_have_recommended_and_saved(works: Firm) -> None:
     await read(works.gateway, 9.0)
-    agent = await add_agent(works.gateway)
-    page = words((await post(works, f"{AGENTS}/{agent}/replay", expected=200)).text)
-    assert "By rules alone, on the readings of the last 30 days." in page
-    assert "Replay last 30 days" in page
-    assert await works.owner.page(f"{AGENTS}/{agent}")
+    agent = await add_agent(works.gateway, every="31d")
+    replay = f"{AGENTS}/{agent}/replay"
+    page = words((await post(works, replay, expected=200)).text)
+    assert "by rules alone. Nothing was sent, done or charged." in page
+    assert "No recent reading: vibration" in page
+    assert "Failures caught" not in page
+    known = (works.gateway.parts.clock.now() - timedelta(days=3)).isoformat()
+    page = words((await post(works, replay, expected=200, failures=known)).text)
+    assert "Failures caught 0 of 1" in page
+    answer = await post(works, replay, 422, failures="soon")
+    assert "Enter one time a line" in words(answer.text)
+    assert "soon</textarea>" in answer.text
+
+
+async def test_run_now_runs_once_for_each_form_and_is_refused_for_a_paused_agent(
+    works: Firm,
+) -> None:
+    await read(works.gateway, 9.0)
+    agent = await add_agent(works.gateway, AgentStatus.ACTIVE, every="31d")
+    await run_agents(works.gateway)
+    shown = await works.owner.page(f"{AGENTS}/{agent}")
+    token = re.search(r'name="request" value="(\w+)"', shown)
+    assert token is not None
+    first, second = [await post(works, f"{AGENTS}/{agent}/run", request=token[1]) for _ in range(2)]
+    assert first.headers["location"] == second.headers["location"]
+    assert "The agent ran at" in words(await works.owner.page(first.headers["location"]))
+    parts, account_id = works.gateway.parts, works.gateway.account.id
+    async with looker(works.gateway.url, parts, account_id, Role.VIEWER) as viewer:
+        assert (await viewer.send(f"{AGENTS}/{agent}/run")).status_code == 403
+    await post(works, f"{AGENTS}/{agent}/pause")
+    answer = await post(works, f"{AGENTS}/{agent}/run", 422)
+    assert "Activate it first." in words(answer.text)
 
 
 async def test_page_keeps_the_number_of_agents_that_the_account_may_have(works: Firm) -> None:
