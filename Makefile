@@ -157,6 +157,7 @@ bench-agents: $(TESTED)
 	$(ONE_THREAD) $(BIN)/python -m load.bench.agents.pumps
 	$(ONE_THREAD) $(BIN)/python -m load.bench.agents.warnings
 	$(BIN)/python -m load.bench.agents.fleet
+	$(BIN)/python -m load.bench.agents.ledger
 
 bench-plant-alignment: $(TESTED)
 	$(BIN)/python -m load.bench.plant_alignment

@@ -51,7 +51,10 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class ForecasterScores:
-    """The scores of one model, and of its agent if one made the records."""
+    """The scores of one model, and of its agent if one made the records.
+
+    An agent is scored on the subjects that it predicted, a model on all.
+    """
 
     model: str
     agent: str | None
@@ -112,7 +115,7 @@ async def score_ledger(
     )
     if wanted.subject is not None:
         happened = [one for one in happened if one.subject == wanted.subject]
-    denied = await _list_denied(session, account_id, wanted)
+    denied = await list_denied(session, account_id, wanted)
     forecasts = [
         (record, forecast_of(record.payload, supports=not is_revoked(record, keys[record.kid])))
         for record in records
@@ -139,9 +142,10 @@ def _scored(
         period = wanted.period
     subjects = sorted({one.subject for one in every} | {one.subject for one in happened})
 
-    def scores_of(chosen: Sequence[Forecast]) -> Scores:
-        """Return the scores of some of the records against all events."""
-        return score(wanted.policy, DEFAULT_REQUIREMENTS, subjects, period, chosen, happened, now)
+    def scores_of(chosen: Sequence[Forecast], agent: str | None = None) -> Scores:
+        """Return the scores of records against all events, or those that an agent could predict."""
+        watched = sorted({one.subject for one in chosen}) if agent is not None else subjects
+        return score(wanted.policy, DEFAULT_REQUIREMENTS, watched, period, chosen, happened, now)
 
     events = [
         _resolve(wanted.policy, every, one)
@@ -151,7 +155,7 @@ def _scored(
     return LedgerScores(
         scores_of(every),
         tuple(
-            ForecasterScores(model, agent, scores_of(chosen))
+            ForecasterScores(model, agent, scores_of(chosen, agent))
             for (model, agent), chosen in sorted(
                 by_forecaster.items(), key=lambda item: (item[0][0], item[0][1] or "")
             )
@@ -171,7 +175,7 @@ def _resolve(
     return ResolvedEvent(event.id, event.subject, event.happened_at, "confirmed", first.id, lead)
 
 
-async def _list_denied(
+async def list_denied(
     session: AsyncSession, account_id: UUID, wanted: ScoreRequest
 ) -> list[ResolvedEvent]:
     """List predicted events that did not come: reports, denied claims and reversed outcomes."""

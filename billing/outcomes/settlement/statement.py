@@ -15,6 +15,7 @@ from billing.invoice_documents.rendering.fonts import add_line_breaks, replace_m
 from billing.invoice_documents.rendering.typesetting import render_pdf
 from billing.money import PPM, minor_text
 from billing.outcomes.contracts.terms import OutcomeTerms, parse_outcome_terms
+from billing.outcomes.settlement.agent_scores import AgentScores, score_agents
 from billing.outcomes.settlement.bundle import BundleOutcome, EvidenceBundle, parse_bundle
 from billing.outcomes.settlement.prediction_assessment import AssessedPeriod, assess_periods
 from billing.outcomes.settlement.replay import list_billable_outcomes
@@ -22,6 +23,7 @@ from billing.outcomes.settlement.wording import format_text
 from billing.translations.catalog import billing_texts
 from infra.translations import gettext_noop
 
+_AGENT_FIGURES = ("records", "brier", "agent_precision", "agent_recall", "lead_hours")
 CSV_COLUMNS = ("section", "name", "subject", "at", "record", "value")
 _REGIONS = {"zh": "cn", "en": "us"}
 _TEXTS: Mapping[str, str] = {
@@ -56,6 +58,11 @@ _TEXTS: Mapping[str, str] = {
     "brier_reference": gettext_noop("Brier score of always stating the observed frequency"),
     "calibration": gettext_noop("Stated {lower} to {upper} %: {records} records, came true"),
     "paid": gettext_noop("Requirements met"),
+    "agents": gettext_noop("Scores by agent"),
+    "agent": gettext_noop("Agent"),
+    "records": gettext_noop("Records"),
+    "agent_precision": gettext_noop("Precision"),
+    "agent_recall": gettext_noop("Recall"),
     "page": gettext_noop("Page {page} of {pages}"),
 }
 
@@ -82,6 +89,11 @@ def statement_rows(text: str) -> list[tuple[str, ...]]:
         for part in period.scores.calibration:
             span = f"{part.lower:.1f}-{part.upper:.1f}"
             rows.append(("calibration", span, "", since, "", str(part.observed_frequency)))
+        for scored in score_agents(period):
+            cells = dict(zip(_AGENT_FIGURES, _agent_figures(scored)[1:], strict=True))
+            rows += [
+                ("agent", name, scored.agent, since, "", value) for name, value in cells.items()
+            ]
     return rows
 
 
@@ -156,6 +168,11 @@ def _period_data(period: AssessedPeriod, zone: ZoneInfo, locale: str) -> dict[st
     last = local_day(period.period.ends_at - timedelta(microseconds=1), zone)
     return {
         "heading": _say(locale, "period", first=first, last=last),
+        "agents": {
+            "heading": _say(locale, "agents"),
+            "head": [_say(locale, name) for name in ("agent", *_AGENT_FIGURES)],
+            "rows": [[_safe(cell) for cell in _agent_figures(one)] for one in score_agents(period)],
+        },
         "facts": [
             [_say(locale, name), _say(locale, value) if name == "paid" else value]
             for name, value in _figures(period).items()
@@ -174,6 +191,19 @@ def _period_data(period: AssessedPeriod, zone: ZoneInfo, locale: str) -> dict[st
             for one in period.scores.calibration
         ],
     }
+
+
+def _agent_figures(of: AgentScores) -> list[str]:
+    """Return the agent and its figures, in the order of _AGENT_FIGURES."""
+    found = of.scores.assessment
+    return [
+        of.agent,
+        str(of.scores.records),
+        _score(of.scores.brier),
+        _percent(found.precision_ppm),
+        _percent(found.recall_ppm),
+        "–" if found.lead_hours is None else str(found.lead_hours),
+    ]
 
 
 def _figures(period: AssessedPeriod) -> dict[str, str]:

@@ -32,6 +32,7 @@ from billing.outcomes.predictions.tokens import GENESIS, is_signed_by, parse_rec
 from billing.outcomes.predictions.verification import export_ledger, verify_chain
 from billing.outcomes.predictions.views import record_json
 from billing.tables import PredictionKey, PredictionRecord
+from gateway.agents.store.names import agent_names
 from gateway.dashboard.page_request import PageRequest
 from gateway.operations.prediction_records import parse_prediction_id
 from infra import ids
@@ -84,6 +85,8 @@ class PredictionLedgerPages(Controller):
                 period = Period(now - timedelta(days=span), now)
                 request = ScoreRequest(chosen, period, wanted.subject)
                 scores = await score_ledger(session, clock, account_id, request)
+            forecasters = () if scores is None else scores.by_forecaster
+            agents = await agent_names(session, account_id, (one.agent for one in forecasters))
             chain = await get_chain(session, account_id)
         return page.render(
             "predictions.html",
@@ -95,7 +98,8 @@ class PredictionLedgerPages(Controller):
             day_choices=_DAYS,
             scores=scores,
             events=[] if scores is None else scores.events[:_MAX_EVENTS],
-            forecasters=[] if scores is None else scores.by_forecaster,
+            forecasters=forecasters,
+            agents=agents,
             records=[record_json(row) for row in rows[:_PER_PAGE]],
             times={ids.format_id(PREDICTION_PREFIX, row.id): row for row in rows},
             more=_next_page(rows, chosen, subject, span),

@@ -1,6 +1,6 @@
 """Rows of agents that tests read: a tick with a proposed action."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,3 +35,28 @@ async def add_proposal(
     definition = read_definition(agent.definition)
     row = await create_action(session, clock, agent, tick, definition, planned)
     return ids.format_id("act", row.id)
+
+
+async def add_recommendation(
+    session: AsyncSession, agent: Agent, at: datetime, raised: tuple[str, ...] = ("vibration",)
+) -> AgentTick:
+    """Add a tick that recommends an inspection by a prediction: waiting costs 1829, it 690."""
+    tick = AgentTick(
+        id=ids.new_id(),
+        account_id=agent.account_id,
+        agent_id=agent.id,
+        version=agent.version,
+        scheduled_at=at,
+        finished_at=at,
+        rules=[{"name": "vibration", "status": "raised"}],
+        assessment={
+            "action": "inspect",
+            "basis": "prediction",
+            "raised": list(raised),
+            "costs": {"wait": 1829.0, "inspect": 690.0, "stop": 1500.0},
+        },
+        cost_nano=1_000_000,
+    )
+    session.add(tick)
+    await session.flush()
+    return tick

@@ -206,9 +206,14 @@ class Contract:
                 (await session.scalars(query.order_by(col(OutcomeSettlement.starts_at)))).all()
             )
 
-    async def disputes(self, settlement: OutcomeSettlement, *outcomes: Outcome) -> Dispute:
+    async def disputes(
+        self,
+        settlement: OutcomeSettlement,
+        *outcomes: Outcome,
+        reason: str = "The spindle was replaced by the calendar anyway.",
+    ) -> Dispute:
         named = tuple(ids.format_id("outc", one.id) for one in outcomes)
-        said = NewDispute("Ms Li", "The spindle was replaced by the calendar anyway.", named)
+        said = NewDispute("Ms Li", reason, named)
         return await self._do(open_dispute, settlement.id, said)
 
     async def answers(self, dispute: Dispute, said: str = "See the vibration.") -> Dispute:

@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+import msgspec
+
+from billing.outcomes.predictions.content import AgentVersion
 from billing.outcomes.settlement.statement import (
     render_statement_csv,
     render_statement_pdf,
@@ -46,4 +49,36 @@ async def test_statement_has_the_lead_and_the_figures_of_the_period(story: Story
     # One record of 80 % that came true: (0.8 - 1)^2 = 0.04.
     assert values["predictions", "brier"] == "0.040"
     assert values["calibration", "0.8-0.9"] == "1.0"
-    assert render_statement_pdf(settlement.bundle, "00", "en").startswith(b"%PDF")
+    figures = {row[1]: row[-1] for row in rows if row[:1] == ("agent",)}
+    assert figures == {
+        "records": "1",
+        "brier": "0.040",
+        "agent_precision": "100.00 %",
+        "agent_recall": "100.00 %",
+        "lead_hours": "48.0",
+    }
+    for locale in ("en", "zh"):
+        assert render_statement_pdf(settlement.bundle, "00", locale).startswith(b"%PDF")
+
+
+async def test_agents_are_scored_on_the_machines_that_they_predicted(story: Story) -> None:
+    """M1's failure was predicted by one agent, M2's by nobody: the other agent watches M3. A record
+    that a program made without an agent is in the figures of the period only."""
+    of = await predicted_contract(await story.firm(), reported=True)
+    story.clock.set(2026, 10, 20)
+    at = story.clock.at(2026, 10, 11, 12)
+    early = at - timedelta(hours=48)
+    await record_at(of.firm, early)
+    await record_at(of.firm, early, subject="M3", agent=AgentVersion("other", "1"))
+    await record_at(of.firm, early, subject="M4", agent=None)
+    for machine in ("M1", "M2"):
+        said = {"outcome": f"W-{machine}", "subject": machine, "happened_at": at}
+        await of.says("event", "customer_system", msgspec.to_builtins(said))
+    await of.until(2026, 11, 4)
+    (settlement,) = await of.settlements()
+    rows = statement_rows(settlement.bundle)
+    recalls = {row[2]: row[-1] for row in rows if row[:2] == ("agent", "agent_recall")}
+    precisions = {row[2]: row[-1] for row in rows if row[:2] == ("agent", "agent_precision")}
+    assert recalls == {"other": "0.00 %", "pump-monitor": "100.00 %"}
+    assert precisions == {"other": "0.00 %", "pump-monitor": "100.00 %"}
+    assert ("predictions", "recall", "50.00 %") in [(*row[:2], row[-1]) for row in rows]

@@ -1,0 +1,1 @@
+"""What agents saved: expected by their decisions, and observed by recorded events."""
