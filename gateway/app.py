@@ -1,7 +1,7 @@
 """The composition root of a gateway process: settings -> components -> the Litestar application.
 
 Every component is built once, here and nowhere else, and passed to the components that use it.
-`lifespan_of` starts and stops them in order.
+gateway/started.py starts and stops them in order.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ from gateway.mcp.factory import ToolDependencies, build_toolbox
 from gateway.mcp.toolbox import Toolbox
 from gateway.operations.identifiers import IdentifierService
 from gateway.operations.notifications import NotificationService
-from gateway.process.agents import build_agents
+from gateway.process.agents import AgentParts, build_agents
 from gateway.process.background_responses import create_background_runner
 from gateway.process.batch_processing import build_batch_processing
 from gateway.process.catalog_reloader import CatalogReloader
@@ -64,7 +64,7 @@ from gateway.process.integrations import (
     create_endpoint_sender,
     create_webhook_poster,
 )
-from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
+from gateway.process.lifespan import Lifespan, freeze_loaded_objects
 from gateway.process.own_models import OwnModelParts, build_own_models
 from gateway.process.plant import build_plant
 from gateway.process.shared_components import SharedComponents, build_shared
@@ -74,6 +74,7 @@ from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.search import VectorStoreSearcher
 from gateway.signups.factory import build_signups
+from gateway.started import lifespan_of
 from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
@@ -140,12 +141,12 @@ def build_components(
         background_runner=create_background_runner(shared, pipeline),
         batch_processing=build_batch_processing(shared, settings, clock, stages, pipeline),
         own_models=own,
-        agents=build_agents(shared, settings, clock, pipeline),
+        agents=(agents := build_agents(shared, settings, clock, pipeline)),
         request_limits=RequestLimits(shared.quota_leaser),
         variant_removal=VariantRemoval(catalog, shared.router, shared.variant_loader, database),
         pipeline=pipeline,
         prompt_counts=PromptCounts(stages.parser, stages.admission, stages.counter, clock),
-        toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher),
+        toolbox=_build_toolbox(shared, clock, stages, pipeline, quotes, searcher, agents),
         identity=_build_identity(settings, clock, database, pepper, passwords),
         signups=build_signups(settings, clock, database, passwords),
         plant=plant,
@@ -265,6 +266,7 @@ def _build_toolbox(
     pipeline: Pipeline,
     quotes: Quotes,
     searcher: VectorStoreSearcher,
+    agents: AgentParts,
 ) -> Toolbox:
     """Build the tools of the MCP server."""
     dependencies = ToolDependencies(
@@ -276,6 +278,7 @@ def _build_toolbox(
         database=shared.connections.handlers,
         clock=clock,
         calls=shared.metrics.mcp_tool_calls,
+        agents=agents.skills,
     )
     return build_toolbox(stages, dependencies)
 
@@ -362,36 +365,3 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
         openapi_config=openapi_config(components.catalog),
         logging_config=None,
     )
-
-
-def lifespan_of(components: Components) -> Lifespan:
-    """Return the context manager that starts the components in order and stops them in reverse."""
-    close_callbacks = [connection.close for connection in components.connections.all]
-    close_callbacks += [components.checkout.close, components.plant.graphs.close]
-    if components.collector is not None:
-        close_callbacks.append(components.collector.close)
-    started = (
-        components.tracer,
-        components.upstream,
-        components.availability,
-        components.upstream_monitor,
-        components.quota_leaser,
-        components.writer,
-        components.input_counter,
-        components.own_models.shadow_calls,
-        components.authenticator,
-        components.call_metrics,
-        components.gauges,
-        components.fine_tuning_runner,
-        components.ingestion_runner,
-        components.evaluation_runner,
-        components.background_runner,
-        components.batch_runner,
-        components.own_models.comparison_runner,
-        components.own_models.retraining_runner,
-        components.agent_runner,
-        components.own_models.alignment_runner,
-        components.catalog_reloader,
-        components.plant.deliveries,
-    )
-    return create_lifespan(close_callbacks, started)

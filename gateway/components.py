@@ -9,8 +9,11 @@ from billing.collection.collector import Collector
 from billing.collection.payments.checkout import Checkout
 from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
+from gateway.agents.a2a.streams import StreamSlots
 from gateway.agents.replay.replaying import AgentReplayer
 from gateway.agents.running.runner import AgentRunner
+from gateway.agents.skills.parts import SkillParts
+from gateway.api.agents.round_readings import RoundReadings
 from gateway.api.audit import provide_audit
 from gateway.api.billing.organization_usage import provide_usage_parameters
 from gateway.api.billing.usage import provide_principal
@@ -128,6 +131,21 @@ class Components:
         return self.agents.replayer
 
     @property
+    def agent_skills(self) -> SkillParts:
+        """What programs can ask of agents."""
+        return self.agents.skills
+
+    @property
+    def agent_streams(self) -> StreamSlots:
+        """Bounds the streams of A2A."""
+        return self.agents.streams
+
+    @property
+    def round_readings(self) -> RoundReadings:
+        """What stores the numbers of inspection rounds as readings."""
+        return RoundReadings(self.reading_ingestion, self.database, self.clock)
+
+    @property
     def fine_tuning_runner(self) -> FineTuningRunner:
         """The background runner of fine-tuning jobs."""
         return self.own_models.fine_tuning_runner
@@ -210,14 +228,21 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
-    *("agent_replayer", "batch_creation", "batch_offers", "batch_runner"),
+    *(
+        "agent_replayer",
+        "agent_skills",
+        "agent_streams",
+        "batch_creation",
+        "batch_offers",
+        "batch_runner",
+    ),
     "asset_inputs",
     *("authenticator", "availability", "call_metrics", "catalog", "checkout", "clock"),
     *("collector", "database"),
     *("document_queue", "evaluation_offers", "evaluation_runner", "fine_tuning_runner"),
     *("identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
-    *("prompt_counts", "reading_ingestion"),
+    *("prompt_counts", "reading_ingestion", "round_readings"),
     *("propagation", "quotes", "request_limits", "response_store", "router", "searcher"),
     *("identifiers", "notifications", "secure", "settings", "signups", "status_board"),
     *("upstream", "upstream_monitor", "variant_removal", "webhook_poster", "catalog_reloader"),
@@ -229,6 +254,7 @@ _INJECTABLE_OF_PLANT = MappingProxyType(
     {
         "aas_repositories": "aas",
         "plant_counts": "counts",
+        "plant_health": "healths",
         "plant_graphs": "graphs",
         "plant_importer": "importer",
         "plant_questions": "questions",

@@ -10,6 +10,9 @@ from types import MappingProxyType
 # Work that takes minutes to hours, or is due at an hour of a day.
 _QUEUE_POLL_S: Mapping[str, float] = MappingProxyType(
     {
+        "agent_board": 1.0,
+        "agent_leases": 1.5,
+        "agent_learning": 15.0,
         "agents": 1.0,
         "alignment": 5.0,
         "batches": 5.0,
@@ -79,6 +82,9 @@ class Timing:
     counters_s: float = 0.25
     # Writing of the binned inputs of calls (gateway/drift/counter.py): what a killed process loses.
     input_counts_s: float = 2.0
+    # Lease of a task of a team of agents (gateway/agents/board), renewed by the poller
+    # "agent_leases". Another process takes over within the lease and one poll of "agent_board".
+    task_lease_s: float = 6.0
 
     def __post_init__(self) -> None:
         invalid = [name for name, seconds in self._intervals() if not seconds > 0]

@@ -29,7 +29,16 @@ EVENT_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "limits": ("usage.threshold_passed", "pack.expiring"),
         "fapiao": ("fapiao.issued",),
         "models": ("model.drift_detected", "model.promise_broken", "model.retrained"),
-        "agents": ("agent.decided", "agent.stopped"),
+        "agents": (
+            "agent.decided",
+            "agent.stopped",
+            "agent.verdicts_conflict",
+            "agent.task_stopped",
+            "agent.reported",
+            "agent.learned",
+            "agent.command",
+        ),
+        "work_orders": ("work_order.created", "work_order.updated", "work_order.cancelled"),
         "incidents": ("incident.opened", "incident.updated", "incident.resolved"),
     }
 )

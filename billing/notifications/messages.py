@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.notifications.agent_learning_texts import AGENT_LEARNING_TEXTS
 from billing.outbox import enqueue
 from billing.tables import BillingProfile
 from billing.translations.catalog import billing_texts
@@ -144,11 +145,107 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = {
         gettext_noop("No action needed any more for {asset}: {name}"),
         gettext_noop("Hello,\n\nThe agent {name} no longer recommends an action for {asset}.\n"),
     ),
+    "agent_pumps": (
+        gettext_noop("Switch pumps of {asset}: {name}"),
+        gettext_noop(
+            "Hello,\n\nThe agent {name} recommends another number of running pumps for {asset} "
+            "now. The plan, its cost and the level are on the page of the agent.\n"
+        ),
+    ),
+    "agent_blind": (
+        gettext_noop("Pumps of {asset} are not scheduled: {name}"),
+        gettext_noop(
+            "Hello,\n\nThe agent {name} switches no pumps of {asset}: a reading cannot be relied "
+            "on, or a rule was raised. The control of the plant goes on by itself. The reason is "
+            "on the page of the agent.\n"
+        ),
+    ),
+    "agent_rolled_back": (
+        gettext_noop("Learned schedule taken back for {asset}: {name}"),
+        gettext_noop(
+            "Hello,\n\nThe learned schedule of the agent {name} cost more for {asset} than "
+            "two-level control would have cost. It was taken back, and two-level control decides "
+            "again. The figures by day are on the page of the agent.\n"
+        ),
+    ),
     "agent_stopped": (
         gettext_noop("Agent stopped: {name}"),
         gettext_noop(
             "Hello,\n\nThe agent {name} for {asset} was stopped, because its calls are refused "
             "({code}). Correct the cause, then start it again on its page.\n"
+        ),
+    ),
+    "agent_team_conflict": (
+        gettext_noop("Verdicts on {asset} disagree: team {team}"),
+        gettext_noop(
+            "Hello,\n\nThe agents of the team {team} disagree about {asset}: {verdicts}. No third "
+            "agent could decide. Answer the task on its page, so that planning can go on.\n"
+        ),
+    ),
+    "agent_team_unpaid": (
+        gettext_noop("Budget of team {team} used up: {asset}"),
+        gettext_noop(
+            "Hello,\n\nThe budget of the team {team} does not pay for a diagnosis of {asset}. So "
+            "far: {verdicts}. Answer the task on its page, so that planning can go on.\n"
+        ),
+    ),
+    "agent_team_task_stopped": (
+        gettext_noop("Task about {asset} stopped: team {team}"),
+        gettext_noop(
+            "Hello,\n\nA task of the team {team} about {asset} was stopped ({code}). So far: "
+            "{verdicts}. Nobody acts on it any more: look at the machine, and at the task's page.\n"
+        ),
+    ),
+    "agent_team_oscillating": (
+        gettext_noop("Agent stopped, its decisions change too often: {name}"),
+        gettext_noop(
+            "Hello,\n\nThe agent {name} of the team {team} was stopped, because its decision about "
+            "{asset} went back and forth. Check its limits and its points, then activate it "
+            "again.\n"
+        ),
+    ),
+    "agent_report": (
+        gettext_noop("Daily report: {name}, {asset}"),
+        gettext_noop(
+            "Hello,\n\nThe agent {name} for {asset}, since {since} (UTC):\n\nChecks: {ticks}\n"
+            "Predictions: {predictions}\nRecommendations: {recommendations}\nActions: {actions}\n"
+            "Errors: {errors}\nCost of calls: {cost}\nExpected saving: {expected}\n"
+            "Observed saving: {observed}\n\nA dash means: not yet known. The reasons are on the "
+            "page of the agent.\n"
+        ),
+    ),
+    **AGENT_LEARNING_TEXTS,
+    "work_order_created": (
+        gettext_noop("Work order {code} for {asset}"),
+        gettext_noop("Hello,\n\nA work order was created: {name}.\n"),
+    ),
+    "work_order_updated": (
+        gettext_noop("Work order {code} for {asset} updated"),
+        gettext_noop("Hello,\n\nThe status of a work order has changed: {name}.\n"),
+    ),
+    "work_order_cancelled": (
+        gettext_noop("Work order {code} for {asset} cancelled"),
+        gettext_noop("Hello,\n\nA work order was cancelled: {name}.\n"),
+    ),
+    "agent_command_refused": (
+        gettext_noop("Command to {tag} refused: {name}"),
+        gettext_noop(
+            "Hello,\n\nA command of the agent {name} for {asset} was refused: {tag} was not "
+            "written ({code}). Figures are on the page of commands.\n"
+        ),
+    ),
+    "agent_command_not_confirmed": (
+        gettext_noop("Command to {tag} not confirmed: {name}"),
+        gettext_noop(
+            "Hello,\n\nA command of the agent {name} for {asset} was not confirmed: the new value "
+            "of {tag} was not read back in time. Check the machine.\n"
+        ),
+    ),
+    "agent_command_safe": (
+        gettext_noop("Safe value written to {tag}: {name}"),
+        gettext_noop(
+            "Hello,\n\nThe agent {name} did not renew its command for {asset} in time. The "
+            "connector has written the safe value to {tag}.\n"
         ),
     ),
     "line_credited": (

@@ -22,6 +22,7 @@ class KeyPermission(StrEnum):
     IDENTIFIERS = "identifiers"
     EPCIS = "epcis"
     AGENTS = "agents"
+    COMMANDS = "commands"
 
 
 class KeyPermissionMissing(AppError):
@@ -40,13 +41,14 @@ class KeyPermissionInvalid(AppError):
     code = "key_permission_invalid"
 
 
-_PLANT, _AGENTS = "/v1/plant", "/v1/agents"
+_PLANT, _AGENTS, _A2A = "/v1/plant", "/v1/agents", "/a2a"
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 # Longest first; a path that is none of them is `calls`.
 _GROUPS = (
     (f"{_PLANT}/epcis", KeyPermission.EPCIS),
     (f"{_PLANT}/trace", KeyPermission.EPCIS),
     (f"{_PLANT}/identifiers", KeyPermission.IDENTIFIERS),
+    (f"{_PLANT}/commands", KeyPermission.COMMANDS),
 )
 _SETTINGS = f"{_PLANT}/readings/settings"
 _READINGS = f"{_PLANT}/readings"
@@ -57,7 +59,7 @@ _QUERIES = (f"{_PLANT}/sparql", f"{_PLANT}/questions")
 def needed_permission(method: str, path: str) -> KeyPermission:
     """Return the permission that a request needs."""
     path = "/" + "/".join(part for part in path.split("/") if part)  # as the router reads it
-    if _is_within(path, _AGENTS):
+    if _is_within(path, _AGENTS) or _is_within(path, _A2A):
         return KeyPermission.AGENTS
     if not _is_within(path, _PLANT):
         return KeyPermission.CALLS

@@ -5,17 +5,22 @@ from datetime import datetime, timedelta
 import msgspec
 
 from gateway.agents.assessment import Assessment, Basis
+from gateway.agents.commands.planning import PlannedWrite, planned_writes
 from gateway.agents.definitions.values import ActionKind, AgentDefinition, Autonomy
 from gateway.agents.state import AgentState
 from models.policies.maintenance.policy import Action
 
 
 class PlannedAction(msgspec.Struct, frozen=True, kw_only=True):
-    """An action to take, or to propose if a person must approve it. due_in_s: seconds from now."""
+    """An action to take, or to propose if a person must approve it. due_in_s: seconds from now.
+
+    writes: the values of an action of the kind `write`.
+    """
 
     kind: ActionKind
     needs_approval: bool
     due_in_s: float
+    writes: tuple[PlannedWrite, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,15 +35,17 @@ def plan_actions(
     definition: AgentDefinition, assessment: Assessment, state: AgentState, at: datetime
 ) -> Plan:
     """Return what to do. Recipients are told once of a situation, and again when it changed."""
-    situation = _situation(assessment)
+    situation = situation_of(assessment)
     is_news = situation != state.told
+    writes = planned_writes(definition.commands, assessment)
     actions = tuple(
         PlannedAction(
             kind=kind,
             needs_approval=definition.autonomy is not Autonomy.ACT,
             due_in_s=assessment.stop_in_s or 0.0,
+            writes=writes if kind is ActionKind.WRITE else (),
         )
-        for kind in _wanted(assessment)
+        for kind in (*_wanted(assessment), *([ActionKind.WRITE] if writes else []))
         if _may(definition, kind) and not _is_cooling(definition, state, kind, at)
     )
     acted = {**state.acted, **{one.kind.value: at for one in actions}}
@@ -50,7 +57,7 @@ def plan_actions(
     )
 
 
-def _situation(assessment: Assessment) -> str:
+def situation_of(assessment: Assessment) -> str:
     """Return the situation as a text that changes when recipients should hear of it."""
     if assessment.action is Action.WAIT and not assessment.order_part:
         return ""

@@ -1,5 +1,12 @@
-"""Prefixes of the public ids of agents, their ticks and their actions."""
+"""Prefixes of the public ids of agents and of their ticks, actions, runs, tasks and commands."""
 
 AGENT = "agent"
 TICK = "tick"
 ACTION = "act"
+RUN = "arun"
+TASK = "task"
+COMMAND = "cmd"
+LIMITS = "lim"
+ROUND = "round"
+PHOTO = "photo"
+STEP = "step"

@@ -5,10 +5,20 @@ from collections.abc import Sequence
 from litestar.types import ControllerRouterHandler
 
 from gateway.api import health, open_inference
+from gateway.api.agents.a2a import A2aRoutes, AgentCardRoutes
 from gateway.api.agents.actions import AgentActionRoutes
 from gateway.api.agents.agents import AgentRoutes
+from gateway.api.agents.board import AgentTaskRoutes, AgentTeamRoutes
+from gateway.api.agents.commands import AgentCommandRoutes
 from gateway.api.agents.history import AgentHistoryRoutes
+from gateway.api.agents.learning import AgentLearningRoutes
+from gateway.api.agents.limits import CommandLimitsRoutes
 from gateway.api.agents.replays import AgentReplayRoutes
+from gateway.api.agents.rounds import AgentRoundRoutes, AgentRoundStartRoutes
+from gateway.api.agents.runs import AgentRunRoutes
+from gateway.api.agents.savings import AgentSavingsRoutes
+from gateway.api.agents.schedules import AgentScheduleRoutes
+from gateway.api.agents.steps import AgentStepRoutes
 from gateway.api.alerts import AlertRoutes
 from gateway.api.batches import BatchRoutes
 from gateway.api.billing.auto_top_up import AutoTopUpRoutes
@@ -48,6 +58,7 @@ from gateway.api.own_models.shadows import ShadowRoutes
 from gateway.api.own_models.variants import VariantRoutes
 from gateway.api.plant.alignment import PlantAlignmentRoutes
 from gateway.api.plant.assets import PlantAssetRoutes
+from gateway.api.plant.commands import PlantCommandRoutes
 from gateway.api.plant.comparisons import PlantComparisonRoutes
 from gateway.api.plant.entities import PlantEntityRoutes, PlantRelationRoutes
 from gateway.api.plant.epcis import EpcisRoutes
@@ -62,6 +73,7 @@ from gateway.api.plant.readings import InfluxRoutes, ReadingRoutes
 from gateway.api.plant.sparql import SparqlRoutes
 from gateway.api.plant.trace import TraceRoutes
 from gateway.api.plant.verdicts import PlantVerdictRoutes
+from gateway.api.plant.work_orders import WorkOrderRoutes
 from gateway.api.plant_aas.elements import AasElementRoutes
 from gateway.api.plant_aas.registry import AasRegistryRoutes
 from gateway.api.plant_aas.shells import AasShellRoutes
@@ -122,8 +134,23 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     PredictionLedgerRoutes,
     AgentRoutes,
     AgentActionRoutes,
+    AgentTeamRoutes,
+    AgentTaskRoutes,
     AgentHistoryRoutes,
     AgentReplayRoutes,
+    AgentRunRoutes,
+    A2aRoutes,
+    AgentCardRoutes,
+    AgentSavingsRoutes,
+    AgentLearningRoutes,
+    CommandLimitsRoutes,
+    AgentCommandRoutes,
+    PlantCommandRoutes,
+    WorkOrderRoutes,
+    AgentScheduleRoutes,
+    AgentRoundRoutes,
+    AgentRoundStartRoutes,
+    AgentStepRoutes,
     AlertRoutes,
     NotificationEndpointRoutes,
     NotificationDeliveryRoutes,

@@ -75,7 +75,7 @@ COMMANDS = (
     ),
     Command(
         "agents",
-        "gateway.cli.agents.history:agents_app",
+        "gateway.cli.agents.app:agents_app",
         "Manage agents that watch assets, and decide about their actions.",
     ),
     Command(

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.dashboard.admin_labels import PRICE_CHANGE_ERRORS
+from gateway.dashboard.agent_command_labels import AGENT_COMMAND_ERRORS
 from gateway.dashboard.agent_labels import AGENT_ERRORS
+from gateway.dashboard.agent_learning_labels import AGENT_LEARNING_ERRORS
+from gateway.dashboard.board_labels import BOARD_ERRORS
 from gateway.dashboard.credit_labels import CREDIT_ERRORS
 from gateway.dashboard.identifier_labels import IDENTIFIER_ERRORS
 from gateway.dashboard.incident_labels import INCIDENT_ERRORS
@@ -16,6 +19,7 @@ from gateway.dashboard.plant_labels import PLANT_ERRORS
 from gateway.dashboard.prediction_labels import PREDICTION_ERRORS
 from gateway.dashboard.prepaid_labels import PREPAID_MESSAGES
 from gateway.dashboard.project_labels import PROJECT_ERRORS
+from gateway.dashboard.schedule_labels import SCHEDULE_ERRORS
 from infra.translations import gettext_noop
 
 # Reasons for a failed test delivery, with the texts of infra/outbound/webhook_post.py.
@@ -43,6 +47,10 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         **PROJECT_ERRORS,
         **PLANT_ERRORS,
         **AGENT_ERRORS,
+        **BOARD_ERRORS,
+        **AGENT_LEARNING_ERRORS,
+        **AGENT_COMMAND_ERRORS,
+        **SCHEDULE_ERRORS,
         "credentials_wrong": gettext_noop("Incorrect e-mail address or password."),
         "login_provider_not_found": gettext_noop("This way of signing in is not available."),
         "login_provider_unavailable": gettext_noop(

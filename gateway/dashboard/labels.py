@@ -13,13 +13,16 @@ from gateway.dashboard.admin_labels import (
     ADMIN_DETAILS,
     ADMIN_LABELS,
 )
+from gateway.dashboard.agent_command_labels import AGENT_COMMAND_ACTIONS, AGENT_COMMAND_LABELS
 from gateway.dashboard.agent_labels import AGENT_ACTIONS, AGENT_LABELS
+from gateway.dashboard.agent_learning_labels import AGENT_LEARNING_ACTIONS, AGENT_LEARNING_LABELS
 from gateway.dashboard.batch_labels import BATCH_LABELS
 from gateway.dashboard.billing_labels import BILLING_ACTIONS, BILLING_LABELS
+from gateway.dashboard.board_labels import BOARD_ACTIONS, BOARD_LABELS
 from gateway.dashboard.delivery_labels import DELIVERY_LABELS
 from gateway.dashboard.evaluation_labels import EVALUATION_ACTIONS, EVALUATION_LABELS
 from gateway.dashboard.guard_labels import GUARD_LABELS
-from gateway.dashboard.identifier_labels import IDENTIFIER_ACTIONS
+from gateway.dashboard.identifier_labels import EVENT_LABELS, IDENTIFIER_ACTIONS
 from gateway.dashboard.incident_labels import INCIDENT_LABELS
 from gateway.dashboard.key_labels import KEY_PERMISSIONS, KEY_STATES
 from gateway.dashboard.notification_labels import NOTIFICATION_ACTIONS, NOTIFICATION_LABELS
@@ -27,6 +30,7 @@ from gateway.dashboard.own_model_labels import OWN_MODEL_ACTIONS, OWN_MODEL_LABE
 from gateway.dashboard.plant_labels import PLANT_ACTIONS, PLANT_LABELS, QUALITIES
 from gateway.dashboard.prediction_labels import PREDICTION_ACTIONS, PREDICTION_WORDS
 from gateway.dashboard.reconciliation_labels import RECONCILIATION_CHECKS
+from gateway.dashboard.schedule_labels import SCHEDULE_ACTIONS, SCHEDULE_LABELS
 from gateway.dashboard.signup_labels import SIGNUP_ACTIONS, SIGNUP_LABELS
 from gateway.inference.endpoints.table import ENDPOINTS
 from infra.translations import gettext_noop
@@ -40,7 +44,12 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         **ADMIN_LABELS,
         **GUARD_LABELS,
         **PLANT_LABELS,
+        **EVENT_LABELS,
         **AGENT_LABELS,
+        **BOARD_LABELS,
+        **AGENT_LEARNING_LABELS,
+        **AGENT_COMMAND_LABELS,
+        **SCHEDULE_LABELS,
         **project_labels.PROJECT_LABELS,
         **NOTIFICATION_LABELS,
         **INCIDENT_LABELS,
@@ -242,6 +251,10 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             **SIGNUP_ACTIONS,
             **PLANT_ACTIONS,
             **AGENT_ACTIONS,
+            **BOARD_ACTIONS,
+            **AGENT_LEARNING_ACTIONS,
+            **AGENT_COMMAND_ACTIONS,
+            **SCHEDULE_ACTIONS,
             **ADMIN_ACTIONS,
             **NOTIFICATION_ACTIONS,
             **IDENTIFIER_ACTIONS,

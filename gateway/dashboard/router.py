@@ -24,10 +24,19 @@ from gateway.dashboard.pages.access.second_factor import SecondFactorPages
 from gateway.dashboard.pages.access.single_sign_on import LinkedIdentityPages, SingleSignOnPages
 from gateway.dashboard.pages.access.team import TeamPages
 from gateway.dashboard.pages.agents.agent import AgentPages
+from gateway.dashboard.pages.agents.board import AgentBoardPages
+from gateway.dashboard.pages.agents.commands import AgentCommandPages
 from gateway.dashboard.pages.agents.creating import NewAgentPages
 from gateway.dashboard.pages.agents.deciding import AgentActionPages
 from gateway.dashboard.pages.agents.editing import AgentEditPages
+from gateway.dashboard.pages.agents.learning import AgentLearningPages
 from gateway.dashboard.pages.agents.listing import AgentListPages
+from gateway.dashboard.pages.agents.rounds.answers import RoundAnswerPages
+from gateway.dashboard.pages.agents.rounds.listing import RoundListPages, RoundPages
+from gateway.dashboard.pages.agents.rounds.submission import RoundSubmissionPages
+from gateway.dashboard.pages.agents.running import AgentRunPages
+from gateway.dashboard.pages.agents.schedule import AgentSchedulePages
+from gateway.dashboard.pages.agents.teams import AgentTeamPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.auto_top_up import AutoTopUpPages
 from gateway.dashboard.pages.batches import BatchPages
@@ -64,10 +73,13 @@ from gateway.dashboard.pages.plant.asset_predict import AssetPredictPages
 from gateway.dashboard.pages.plant.asset_views import AssetViewPages
 from gateway.dashboard.pages.plant.comparisons import PlantComparisonPages
 from gateway.dashboard.pages.plant.entities import PlantEntityPages
+from gateway.dashboard.pages.plant.event_queries import EventQueryPages
+from gateway.dashboard.pages.plant.event_subscriptions import EventSubscriptionPages
 from gateway.dashboard.pages.plant.graph import PlantGraphPages
 from gateway.dashboard.pages.plant.identifiers import IdentifierPages
 from gateway.dashboard.pages.plant.imports import PlantImportPages
 from gateway.dashboard.pages.plant.mappings import PlantMappingPages
+from gateway.dashboard.pages.plant.model_inputs import PlantModelInputPages
 from gateway.dashboard.pages.plant.point_edit import PointEditPages
 from gateway.dashboard.pages.plant.readings import ReadingPages
 from gateway.dashboard.pages.plant.trace import show_trace
@@ -153,6 +165,7 @@ HANDLERS = (
     AssetEditPages,
     PointEditPages,
     AssetPredictPages,
+    PlantModelInputPages,
     PlantEntityPages,
     PlantImportPages,
     PlantMappingPages,
@@ -160,14 +173,26 @@ HANDLERS = (
     PlantComparisonPages,
     PlantGraphPages,
     AgentListPages,
+    AgentBoardPages,
+    AgentTeamPages,
+    AgentCommandPages,
     NewAgentPages,
     AgentPages,
     AgentEditPages,
+    AgentSchedulePages,
     AgentActionPages,
+    AgentRunPages,
+    AgentLearningPages,
+    RoundListPages,
+    RoundPages,
+    RoundAnswerPages,
+    RoundSubmissionPages,
     NewEvaluationPages,
     EvaluationPages,
     BatchPages,
     IdentifierPages,
+    EventQueryPages,
+    EventSubscriptionPages,
     show_trace,
     PlanPages,
     AddOnPages,

@@ -1,15 +1,26 @@
-"""Builds the runner and the replays of agents of a gateway process."""
+"""Builds the runner, the replays and the skills of agents of a gateway process."""
 
 from dataclasses import dataclass
 
 from billing.outcomes.predictions.model_keys import ModelSigner
+from gateway.agents.a2a.streams import StreamSlots
+from gateway.agents.board.runner import BoardDependencies, BoardRunner
+from gateway.agents.learning.cycle import Learner
+from gateway.agents.learning.policy_rows import PURPOSE
+from gateway.agents.learning.runner import LearningDependencies, LearningRunner
 from gateway.agents.replay.replaying import AgentReplayer
+from gateway.agents.requests.service import AgentRuns
 from gateway.agents.running.runner import AgentDependencies, AgentRunner
+from gateway.agents.scheduling.learner import LearnerDependencies, ScheduleLearner
+from gateway.agents.skills.parts import SkillParts
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
+from gateway.process.lifespan import Startable
 from gateway.process.shared_components import SharedComponents
+from gateway.quota.request_limits import RequestLimits
 from infra.clock import Clock
 from infra.secrets.secret_key import secret_key
+from infra.secrets.signing_key import SigningKey
 from infra.settings import Settings
 
 
@@ -18,7 +29,17 @@ class AgentParts:
     """What `build_agents` builds."""
 
     runner: AgentRunner
+    board_runner: BoardRunner
     replayer: AgentReplayer
+    skills: SkillParts
+    streams: StreamSlots
+    learning: LearningRunner
+    schedule_learner: ScheduleLearner
+
+    @property
+    def runners(self) -> tuple[Startable, ...]:
+        """The tasks that run in the background of a gateway process."""
+        return (self.runner, self.board_runner, self.learning, self.schedule_learner)
 
 
 def build_agents(
@@ -37,4 +58,41 @@ def build_agents(
             timing=shared.timing,
         )
     )
-    return AgentParts(runner, AgentReplayer(database, client))
+    schedule_learner = ScheduleLearner(
+        LearnerDependencies(
+            clock=clock,
+            database=database,
+            heartbeat=shared.heartbeat,
+            metrics=shared.metrics.agents,
+            timing=shared.timing,
+        )
+    )
+    board = BoardRunner(
+        BoardDependencies(
+            clock=clock,
+            database=database,
+            heartbeat=shared.heartbeat,
+            client=client,
+            signer=ModelSigner(secret_key(settings)),
+            metrics=shared.metrics.agents,
+            timing=shared.timing,
+        )
+    )
+    replayer = AgentReplayer(database, client)
+    skills = SkillParts(
+        database=database,
+        clock=clock,
+        catalog=shared.availability.catalog,
+        runs=AgentRuns(database, clock, runner.wake, settings.agent_runs_per_hour),
+        replayer=replayer,
+        request_limits=RequestLimits(shared.quota_leaser),
+        heartbeat=shared.heartbeat,
+        metrics=shared.metrics.agents,
+        most=settings.agents_per_account,
+        max_chain=settings.agent_call_chain,
+    )
+    learner = Learner(database, clock, SigningKey(secret_key(settings), PURPOSE))
+    learning = LearningRunner(
+        LearningDependencies(learner, shared.heartbeat, shared.metrics.agents, shared.timing)
+    )
+    return AgentParts(runner, board, replayer, skills, StreamSlots(), learning, schedule_learner)

@@ -14,6 +14,44 @@ from gateway.tables.agents import (
     AgentTick,
     AgentVersion,
 )
+from gateway.tables.agents_a2a import A2aTask, A2aTaskState, AgentRun, AgentRunStatus
+from gateway.tables.agents_board import (
+    AgentHold,
+    AgentTask,
+    AgentTaskEvent,
+    AgentTeam,
+    AgentTeamMember,
+)
+from gateway.tables.agents_commands import (
+    AgentCommand,
+    AgentCommandLimits,
+    AgentConnector,
+    AgentPointLease,
+    CommandStatus,
+)
+from gateway.tables.agents_learning import (
+    AgentDecision,
+    AgentFeedback,
+    AgentLearning,
+    AgentLimit,
+    AgentPolicy,
+    AgentPolicyStep,
+)
+from gateway.tables.agents_reports import AgentReport
+from gateway.tables.agents_rounds import (
+    AgentOrderDraft,
+    AgentRound,
+    AgentRoundAnswer,
+    AgentRoundPhoto,
+    AgentStep,
+    RoundStatus,
+)
+from gateway.tables.agents_schedule import (
+    AgentSchedule,
+    AgentScheduleDay,
+    AgentSchedulePolicy,
+    SchedulePolicyStatus,
+)
 from gateway.tables.batches import (
     OPEN_BATCH_STATUSES,
     Batch,
@@ -103,6 +141,8 @@ from gateway.tables.signups import Signup, SignupClaim
 
 __all__ = [
     "OPEN_BATCH_STATUSES",
+    "A2aTask",
+    "A2aTaskState",
     "ActivationReason",
     "Adaptation",
     "AdaptationEvent",
@@ -112,8 +152,34 @@ __all__ = [
     "Agent",
     "AgentAction",
     "AgentActionStatus",
+    "AgentCommand",
+    "AgentCommandLimits",
+    "AgentConnector",
     "AgentDay",
+    "AgentDecision",
+    "AgentFeedback",
+    "AgentHold",
+    "AgentLearning",
+    "AgentLimit",
+    "AgentOrderDraft",
+    "AgentPointLease",
+    "AgentPolicy",
+    "AgentPolicyStep",
+    "AgentReport",
+    "AgentRound",
+    "AgentRoundAnswer",
+    "AgentRoundPhoto",
+    "AgentRun",
+    "AgentRunStatus",
+    "AgentSchedule",
+    "AgentScheduleDay",
+    "AgentSchedulePolicy",
     "AgentStatus",
+    "AgentStep",
+    "AgentTask",
+    "AgentTaskEvent",
+    "AgentTeam",
+    "AgentTeamMember",
     "AgentTick",
     "AgentVersion",
     "AnswerStatus",
@@ -122,6 +188,7 @@ __all__ = [
     "Batch",
     "BatchLine",
     "BatchStatus",
+    "CommandStatus",
     "EvaluationAnswer",
     "EvaluationQuestion",
     "EvaluationRun",
@@ -178,7 +245,9 @@ __all__ = [
     "RetrainingSchedule",
     "RetrainingStatus",
     "RetrainingTrigger",
+    "RoundStatus",
     "SavedResponse",
+    "SchedulePolicyStatus",
     "ShadowAnswer",
     "ShadowDeployment",
     "ShadowStatus",

@@ -21,6 +21,10 @@ from sqlmodel import Field, SQLModel
 
 from billing.tables.base import moment
 
+# Of agents whose owner gets a daily report, and of ticks that recommended something.
+HAS_DAILY_REPORT = "definition #>> '{recipients,daily_report}' <> ''"
+RECOMMENDS = "assessment ->> 'action' <> 'wait'"
+
 
 class AgentStatus(StrEnum):
     """Whether an agent ticks. stopped: by the platform, for the reason in `stop_code`."""
@@ -59,6 +63,7 @@ class Agent(SQLModel, table=True):
         CheckConstraint("status in ('active', 'paused', 'stopped', 'deleted')", name="status"),
         CheckConstraint("version > 0", name="version"),
         Index("ix_agent_due_at", "due_at", postgresql_where=text("status = 'active'")),
+        Index("ix_agent_daily_report", "id", postgresql_where=text(HAS_DAILY_REPORT)),
     )
 
     id: UUID = Field(primary_key=True)
@@ -109,6 +114,12 @@ class AgentTick(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("agent_id", "scheduled_at"),
         Index("ix_agent_tick_agent_id_id", "agent_id", "id"),
+        Index(
+            "ix_agent_tick_recommended",
+            "agent_id",
+            "scheduled_at",
+            postgresql_where=text(RECOMMENDS),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -128,15 +139,16 @@ class AgentTick(SQLModel, table=True):
 
 
 class AgentAction(SQLModel, table=True):
-    """An action that an agent took or proposed, unique by tick and kind.
+    """An action that an agent took or proposed, unique by tick, kind and target.
 
+    `target` is the point of a set point, empty for other kinds.
     `content` is what is to be done, `reason` the figures that it rests on. `entity_id` is the work
     order or other entity that it created. `decided_by` approved, rejected or undid it.
     """
 
     __tablename__ = "agent_action"
     __table_args__ = (
-        UniqueConstraint("tick_id", "kind"),
+        UniqueConstraint("tick_id", "kind", "target"),
         Index("ix_agent_action_agent_id_id", "agent_id", "id"),
         Index("ix_agent_action_open", "account_id", postgresql_where=text("status = 'proposed'")),
     )
@@ -150,6 +162,7 @@ class AgentAction(SQLModel, table=True):
         sa_column=Column(ForeignKey("agent_tick.id", ondelete="cascade"), nullable=False)
     )
     kind: str = Field(sa_column=Column(Text, nullable=False))
+    target: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     status: str = Field(sa_column=Column(Text, nullable=False))
     content: dict[str, Any] = Field(sa_column=_document())
     reason: dict[str, Any] = Field(sa_column=_document())

@@ -22,6 +22,7 @@ from gateway.components import Components
 from gateway.identity.links import Links
 from gateway.identity.services import build_identity
 from gateway.identity.sso.configuration import load_providers
+from gateway.started import lifespan_of
 from infra.clock import Clock
 from infra.settings import Settings
 from models.catalog import Catalog
@@ -174,7 +175,7 @@ async def serve(
     """Start the parts and serve them on a real socket; yields the URL."""
     application = await APPLICATIONS.take(parts, http)
     application.current.parts = parts
-    async with app.lifespan_of(parts)(cast(Any, application.server.config.app)):
+    async with lifespan_of(parts)(cast(Any, application.server.config.app)):
         try:
             yield application.url
         finally:

@@ -7,10 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.agents.actions.creation import execute
+from gateway.agents.actions.order_drafts import remove_draft
+from gateway.agents.commands.undoing import undo_commands
+from gateway.agents.definitions.values import ActionKind
 from gateway.agents.errors import AgentActionClosed, AgentActionNotFound
 from gateway.agents.public_ids import ACTION, AGENT
 from gateway.agents.store.agents import AgentChange, find_agent
 from gateway.plant.assets.values import Source
+from gateway.plant.maintenance.work_orders import WorkOrderEvent, emit_work_order
 from gateway.plant.store.applying import Writing, end_relations_of
 from gateway.plant.store.revisions import advance_revision
 from gateway.tables.agents import Agent, AgentAction, AgentActionStatus
@@ -49,7 +53,8 @@ async def list_actions(
 async def approve(change: AgentChange, action: str) -> AgentAction:
     """Execute a proposed action. A repeated approval changes nothing.
 
-    Raises AgentActionNotFound, AgentActionClosed if it was rejected or is too old.
+    Raises AgentActionNotFound, AgentActionClosed if it was rejected or is too old,
+    AgentCommandRefused.
     """
     row = await find_action(change.session, change.account_id, action, is_locked=True)
     if row.status == AgentActionStatus.EXECUTED:
@@ -74,19 +79,26 @@ async def reject(change: AgentChange, action: str) -> AgentAction:
 
 
 async def undo(change: AgentChange, action: str) -> AgentAction:
-    """Undo an executed action: retire its work order.
+    """Undo an executed action: retire its work order, or write the former values.
 
-    Raises AgentActionNotFound, AgentActionClosed if it was not executed.
+    Raises AgentActionNotFound, AgentActionClosed if it was not executed, AgentCommandRefused.
     """
     row = await find_action(change.session, change.account_id, action, is_locked=True)
     if row.status == AgentActionStatus.UNDONE:
         return row
-    if row.status != AgentActionStatus.EXECUTED or row.entity_id is None:
+    if row.kind == ActionKind.SET_POINT:
+        raise AgentActionClosed("A set point cannot be undone: the next tick decides again.")
+    if row.status != AgentActionStatus.EXECUTED:
         raise AgentActionClosed(
             f"The action is `{row.status}`; only an executed one can be undone."
         )
     agent = await _agent_of(change, row)
-    await _retire_order(change, row.entity_id)
+    if row.kind == ActionKind.WRITE:
+        await undo_commands(change, agent, row)
+    elif row.kind == ActionKind.ORDER_DRAFT:
+        await remove_draft(change.session, change.clock, row)
+    elif row.entity_id is not None:
+        await _retire_order(change, row.entity_id)
     row.status = AgentActionStatus.UNDONE
     await _decided(change, row, agent, "agent.action_undone")
     return row
@@ -125,3 +137,4 @@ async def _retire_order(change: AgentChange, entity_id: UUID) -> None:
     actor = change.actor.public_id or "cli"
     writing = Writing(session, change.account_id, Source.MANUAL, actor, now, {})
     await end_relations_of(writing, order.id)
+    await emit_work_order(session, change.clock, order, WorkOrderEvent.CANCELLED)

@@ -7,8 +7,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.accounts.profiles import get_profile
+from gateway.agents.definitions.values import ActionKind
 from gateway.agents.public_ids import ACTION
+from gateway.agents.wording import agent_text
+from gateway.plant.assets.ids import ASSET
 from gateway.plant.assets.values import NodeKind, Source
+from gateway.plant.maintenance.work_orders import WorkOrderEvent, emit_work_order
 from gateway.plant.store.revisions import advance_revision
 from gateway.tables.agents import Agent, AgentAction
 from gateway.tables.plant import PlantEntity, PlantRelation
@@ -17,6 +22,13 @@ from infra.clock import Clock
 
 _KIND, _PREDICATE = "work_order", "concerns"
 _CODE_CHARACTERS = 12
+
+
+def _name(agent: Agent, action: AgentAction, language: str) -> str:
+    """Return the name of a work order in the language of the account's recipients."""
+    decision = action.reason.get("assessment", {}).get("action", "wait")
+    key = f"order_{decision if action.kind == ActionKind.WORK_ORDER else action.kind}"
+    return agent_text(key, language, asset=agent.definition["asset"], agent=agent.name)
 
 
 async def create_order(
@@ -30,7 +42,7 @@ async def create_order(
         account_id=agent.account_id,
         kind=_KIND,
         code=f"AG-{action.id.hex[-_CODE_CHARACTERS:].upper()}",
-        name=f"{agent.name}: {action.kind}",
+        name=_name(agent, action, (await get_profile(session, agent.account_id)).locale),
         properties={
             name: {"value": value, "unit": "", "semantic_id": ""}
             for name, value in (
@@ -54,7 +66,7 @@ async def create_order(
             subject_id=order.id,
             predicate=_PREDICATE,
             object_kind=NodeKind.ASSET.value,
-            object_id=agent.asset_id,
+            object_id=action_asset(agent, action),
             confidence=1.0,
             source=Source.MODEL.value,
             created_at=now,
@@ -62,4 +74,11 @@ async def create_order(
         )
     )
     await session.flush()
+    await emit_work_order(session, clock, order, WorkOrderEvent.CREATED, action.reason)
     return order.id
+
+
+def action_asset(agent: Agent, action: AgentAction) -> UUID:
+    """Return the id of the asset of an action: the agent's, or that of a task of its team."""
+    stated = ids.parse_id(ASSET, str(action.content.get("asset_id", "")))
+    return agent.asset_id if stated is None else stated

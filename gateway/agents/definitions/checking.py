@@ -9,6 +9,8 @@ from math import isfinite
 import msgspec
 
 from billing.outcomes.contracts.prediction_rules import is_event_kind
+from gateway.agents.definitions.board import board_problem, needs_rules, read_board
+from gateway.agents.definitions.command_steps import check_commands
 from gateway.agents.definitions.document import (
     AgentDocument,
     BudgetDocument,
@@ -16,7 +18,14 @@ from gateway.agents.definitions.document import (
     RuleDocument,
 )
 from gateway.agents.definitions.durations import DurationInvalid, parse_duration
+from gateway.agents.definitions.learning import check_learning
+from gateway.agents.definitions.orders import check_orders
+from gateway.agents.definitions.recipients import check_recipients
+from gateway.agents.definitions.rounds import check_round
+from gateway.agents.definitions.schedule import check_schedule
+from gateway.agents.definitions.tools import check_toolset
 from gateway.agents.definitions.values import (
+    ActionKind,
     AgentDefinition,
     Autonomy,
     Budget,
@@ -38,13 +47,19 @@ _MAX_NANO = 10**18
 # Larger numbers would become infinite when units are converted or costs are added.
 _MAX_LIMIT, _MAX_COST = 1e15, 1e15
 _MAX_DEPTH = 20
+# Of an agent that decides about pumps, which stops no machine.
+NO_COSTS = MaintenanceCosts(planned_stop=0.0, unplanned_stop=1.0, inspection=0.0)
 
 
 def check(document: AgentDocument) -> AgentDefinition:
     """Return the definition of a document. Raises AgentDefinitionInvalid."""
     _require(0 < len(document.name.strip()) <= MAX_NAME, "name", f"has 1 to {MAX_NAME} characters.")
     _require(bool(document.asset.strip()), "asset", "is missing.")
-    _require(bool(document.rules or document.prediction), "rules", "or `prediction` is needed.")
+    watches = bool(document.rules or document.prediction or document.schedule)
+    watches = watches or bool(document.round or document.orders)
+    watches = watches or not needs_rules(document.board)
+    _require(watches, "rules", "or `prediction` is needed.")
+    _check_decision(document)
     _require(len(document.rules) <= MAX_RULES, "rules", f"has at most {MAX_RULES} entries.")
     names = {rule.name.strip() for rule in document.rules}
     _require(len(names) == len(document.rules), "rules", "need different names.")
@@ -52,6 +67,11 @@ def check(document: AgentDocument) -> AgentDefinition:
     _require(MIN_EVERY_S <= every_s <= MAX_EVERY_S, "every", "must be from `10s` to `31d`.")
     is_acting = document.autonomy in (Autonomy.APPROVE, Autonomy.ACT)
     _require(not is_acting or bool(document.actions), "actions", "must name what the agent may do.")
+    predicts = document.prediction is not None
+    problem = board_problem(document.board, autonomy=document.autonomy, predicts=predicts,
+                            actions=document.actions)  # fmt: skip
+    _require(problem is None, *(problem or ("board", "")))
+    toolset = check_toolset(document.tools, document.steps)
     definition = AgentDefinition(
         name=document.name.strip(),
         asset=document.asset.strip(),
@@ -64,10 +84,33 @@ def check(document: AgentDocument) -> AgentDefinition:
         actions=document.actions,
         cooldown_s=_seconds(document.cooldown, "cooldown"),
         template=document.template,
+        board=read_board(document.board),
+        recipients=check_recipients(document.recipients),
+        learning=check_learning(document.learning),
+        commands=check_commands(
+            document.commands,
+            may_write=ActionKind.WRITE in document.actions,
+            predicts=document.prediction is not None,
+        ),
+        schedule=None if document.schedule is None else check_schedule(document.schedule),
+        toolset=toolset,
+        round=check_round(document.round, toolset, document.asset.strip()),
+        orders=check_orders(document.orders, toolset),
     )
     stored = msgspec.to_builtins(definition)
     _require(is_storable(stored), "definition", "has a value that cannot be stored as JSON.")
     return definition
+
+
+def _check_decision(document: AgentDocument) -> None:
+    """Raise AgentDefinitionInvalid unless the agent decides either about stops or about pumps."""
+    schedules = document.schedule is not None
+    decides_stops = document.prediction is not None or document.costs is not None
+    _require(not schedules or not decides_stops, "schedule",
+             "goes without `prediction` and `costs`.")  # fmt: skip
+    only = {ActionKind.SET_POINT} if schedules else set(ActionKind) - {ActionKind.SET_POINT}
+    reason = "may name `set_point` only with `schedule`, and then nothing else."
+    _require(set(document.actions) <= only, "actions", reason)
 
 
 def is_storable(value: object, depth: int = 0) -> bool:
@@ -135,6 +178,9 @@ def _prediction(document: PredictionDocument) -> PredictionStep:
 def _costs(document: AgentDocument) -> MaintenanceCosts:
     """Return the costs. Raises AgentDefinitionInvalid."""
     stated = document.costs
+    if stated is None:
+        _require(document.schedule is not None, "costs", "is missing.")
+        return NO_COSTS
     amounts = (stated.unplanned_stop, stated.inspection, stated.waiting, *stated.order_load)
     _require(not max(amounts) > _MAX_COST, "costs", f"has amounts of {_MAX_COST:g} at most.")
     try:

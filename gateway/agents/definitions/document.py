@@ -8,6 +8,14 @@ from typing import Any
 
 import msgspec
 
+from gateway.agents.definitions.board import BoardDocument
+from gateway.agents.definitions.command_steps import CommandDocument
+from gateway.agents.definitions.learning import LearningDocument
+from gateway.agents.definitions.orders import OrderPlan
+from gateway.agents.definitions.recipients import RecipientsDocument
+from gateway.agents.definitions.rounds import RoundDocument
+from gateway.agents.definitions.schedule import ScheduleDocument
+from gateway.agents.definitions.tools import Step, Tool
 from gateway.agents.definitions.values import (
     ActionKind,
     Autonomy,
@@ -74,11 +82,11 @@ class BudgetDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class AgentDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An agent as written."""
+    """An agent as written. costs: of stops, needed unless the agent has a `schedule`."""
 
     name: str
     asset: str
-    costs: CostDocument
+    costs: CostDocument | None = None
     autonomy: Autonomy = Autonomy.ADVISE
     every: str = "10m"
     rules: tuple[RuleDocument, ...] = ()
@@ -87,6 +95,15 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     actions: tuple[ActionKind, ...] = ()
     cooldown: str = "1d"
     template: str = ""
+    board: BoardDocument | None = None
+    recipients: RecipientsDocument = RecipientsDocument()
+    learning: LearningDocument = LearningDocument()
+    commands: tuple[CommandDocument, ...] = ()
+    schedule: ScheduleDocument | None = None
+    tools: tuple[Tool, ...] = ()
+    steps: tuple[Step, ...] = ()
+    round: RoundDocument | None = None
+    orders: OrderPlan | None = None
 
 
 def read_toml(text: str) -> AgentDocument:

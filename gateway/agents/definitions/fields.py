@@ -5,8 +5,14 @@ from typing import Any
 import msgspec
 
 from billing.money import nano_text
+from gateway.agents.definitions.board import board_fields
+from gateway.agents.definitions.command_steps import command_fields
 from gateway.agents.definitions.document import CostDocument
 from gateway.agents.definitions.durations import format_duration
+from gateway.agents.definitions.learning import learning_fields
+from gateway.agents.definitions.recipients import recipients_fields
+from gateway.agents.definitions.schedule import schedule_fields
+from gateway.agents.definitions.sections import section_fields
 from gateway.agents.definitions.values import (
     AgentDefinition,
     Budget,
@@ -29,7 +35,16 @@ def definition_fields(definition: AgentDefinition) -> dict[str, Any]:
         "budget": _budget(definition.budget),
         "actions": [kind.value for kind in definition.actions],
         "cooldown": format_duration(definition.cooldown_s),
+        **board_fields(definition.board),
+        **recipients_fields(definition.recipients),
+        **learning_fields(definition.learning),
+        **section_fields(definition),
     }
+    if definition.commands:
+        fields["commands"] = [command_fields(step) for step in definition.commands]
+    if definition.schedule is not None:
+        del fields["costs"]
+        fields["schedule"] = schedule_fields(definition.schedule)
     if definition.prediction is not None:
         fields["prediction"] = _prediction(definition.prediction)
     return fields | ({"template": definition.template} if definition.template else {})

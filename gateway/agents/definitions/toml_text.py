@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.money import nano_text
+from gateway.agents.definitions.board import board_fields
+from gateway.agents.definitions.command_steps import command_fields
 from gateway.agents.definitions.durations import format_duration
+from gateway.agents.definitions.learning import learning_fields
+from gateway.agents.definitions.recipients import recipients_fields
+from gateway.agents.definitions.schedule import schedule_fields
+from gateway.agents.definitions.sections import section_fields
 from gateway.agents.definitions.values import AgentDefinition, Budget, PredictionStep, Rule
 
 _INDEXED = re.compile(r"(\w+)(?:\[(\d+)\])?")
@@ -16,7 +22,7 @@ _HEADER = re.compile(r"\s*(\[{1,2})\s*([\w.]+)\s*\]{1,2}")
 
 def document_fields(definition: AgentDefinition) -> dict[str, Any]:
     """Return the fields of the document of a definition, as `read_fields` takes them."""
-    step = definition.prediction
+    step, schedule = definition.prediction, definition.schedule
     return {
         "name": definition.name,
         "asset": definition.asset,
@@ -27,8 +33,18 @@ def document_fields(definition: AgentDefinition) -> dict[str, Any]:
         "actions": [kind.value for kind in definition.actions],
         "rules": [_rule_fields(rule) for rule in definition.rules],
         **({} if step is None else {"prediction": _prediction_fields(step)}),
-        "costs": _cost_fields(definition),
+        **(
+            {"commands": [command_fields(one) for one in definition.commands]}
+            if definition.commands
+            else {}
+        ),
+        **({"costs": _cost_fields(definition)} if schedule is None else {}),
         "budget": _budget_fields(definition.budget),
+        **board_fields(definition.board),
+        **recipients_fields(definition.recipients),
+        **learning_fields(definition.learning),
+        **({} if schedule is None else {"schedule": schedule_fields(schedule)}),
+        **section_fields(definition),
     }
 
 
@@ -124,6 +140,7 @@ def _prediction_fields(step: PredictionStep) -> dict[str, Any]:
         "output": step.output,
         "period": format_duration(step.period_s),
         "horizon": step.horizon,
+        **({"event": step.event} if step.event else {}),
         "level": step.level,
         "options": dict(step.options),
     }

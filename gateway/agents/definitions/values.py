@@ -4,6 +4,14 @@ from enum import StrEnum
 
 import msgspec
 
+from gateway.agents.definitions.board import BoardMembership
+from gateway.agents.definitions.command_steps import CommandStep
+from gateway.agents.definitions.learning import Learning
+from gateway.agents.definitions.orders import OrderPlan
+from gateway.agents.definitions.recipients import Recipients
+from gateway.agents.definitions.rounds import RoundPlan
+from gateway.agents.definitions.schedule import ScheduleStep
+from gateway.agents.definitions.tools import Toolset
 from models.policies.maintenance.costs import MaintenanceCosts
 
 
@@ -25,6 +33,9 @@ class ActionKind(StrEnum):
 
     WORK_ORDER = "work_order"
     SPARE_PART = "spare_part"
+    WRITE = "write"
+    SET_POINT = "set_point"
+    ORDER_DRAFT = "order_draft"
 
 
 class Comparison(StrEnum):
@@ -114,3 +125,11 @@ class AgentDefinition(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[ActionKind, ...] = ()
     cooldown_s: float = 86_400.0
     template: str = ""
+    board: BoardMembership | None = None
+    recipients: Recipients = Recipients()
+    learning: Learning = Learning()
+    commands: tuple[CommandStep, ...] = ()
+    schedule: ScheduleStep | None = None
+    toolset: Toolset = Toolset()
+    round: RoundPlan | None = None
+    orders: OrderPlan | None = None

@@ -18,6 +18,7 @@ from billing.money import nano_from_text, nano_text
 from gateway.agents.definitions.values import PredictionStep
 from gateway.agents.public_ids import AGENT
 from gateway.call.values import SignedInCaller
+from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.pipeline_client import PipelineClient, PipelineResponse
 from gateway.tables.agents import Agent
@@ -73,6 +74,10 @@ class AgentCall:
         """Return the call of an agent's tick."""
         return cls(agent.account_id, agent.key_id, agent.id, str(agent.version))
 
+    def idempotency_key(self, at: datetime) -> str:
+        """Return the key of idempotency of the call for a time."""
+        return f"{ids.format_id(AGENT, self.agent_id)}:{self.purpose}:{_instant(at)}"
+
 
 async def predict(
     client: PipelineClient,
@@ -83,18 +88,29 @@ async def predict(
     most_nano: int,
 ) -> Predicted | PredictionFailed:
     """Call the specialist for an asset at a time, for `most_nano` at most."""
+    options = {**step.options, "at": _instant(at)}
+    body = {"model": step.model, "asset": asset, "asset_options": options}
+    return _read(await post_call(client, PREDICTIONS, call, at, most_nano, body))
+
+
+async def post_call(
+    client: PipelineClient,
+    endpoint: Endpoint,
+    call: AgentCall,
+    at: datetime,
+    most_nano: int,
+    body: Mapping[str, Any],
+) -> PipelineResponse:
+    """Send a call of an agent for `most_nano` at most, with the idempotency key of its tick."""
     public_id = ids.format_id(AGENT, call.agent_id)
     headers = {
         b"content-type": b"application/json",
-        b"idempotency-key": f"{public_id}:{call.purpose}:{_instant(at)}".encode(),
+        b"idempotency-key": call.idempotency_key(at).encode(),
         b"x-max-cost": nano_text(most_nano).encode(),
         b"x-maas-tags": f"agent={public_id}".encode(),
     }
-    options = {**step.options, "at": _instant(at)}
-    body = msgspec.json.encode({"model": step.model, "asset": asset, "asset_options": options})
     caller = SignedInCaller(call.account_id, call.key_id)
-    response = await client.post(PREDICTIONS, caller, headers, body)
-    return _read(response)
+    return await client.post(endpoint, caller, headers, msgspec.json.encode(body))
 
 
 def _read(response: PipelineResponse) -> Predicted | PredictionFailed:
@@ -108,9 +124,14 @@ def _read(response: PipelineResponse) -> Predicted | PredictionFailed:
         request_id = ids.parse_id(REQUEST_ID_PREFIX, str(answer.get("id", "")))
         cost = nano_from_text(response.headers.get("x-maas-cost", "0"))
         return Predicted(answer["predictions"][0], request_id, cost)
+    return read_failure(response.status, answer)
+
+
+def read_failure(status: int, answer: Mapping[str, Any]) -> PredictionFailed:
+    """Return what a refused or unusable answer means for the agent."""
     error = answer.get("error") or {}
-    code = str(error.get("code") or f"http_{response.status}")[:100]
-    waits = code in _WAIT_CODES or (response.status >= 500 and code not in _STOP_CODES)
+    code = str(error.get("code") or f"http_{status}")[:100]
+    waits = code in _WAIT_CODES or (status >= 500 and code not in _STOP_CODES)
     return PredictionFailed(code, code in _STOP_CODES, waits)
 
 

@@ -4,7 +4,7 @@ Nothing is recorded for an agent that was changed, paused or taken over while it
 decision rests on what is no longer valid. What its call cost is still counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -19,11 +19,15 @@ from billing.outcomes.predictions.model_keys import ModelSigner
 from billing.tables import Usage
 from gateway.agents.actions.creation import create_action
 from gateway.agents.assessment import Assessment
+from gateway.agents.board.after_tick import after_tick
+from gateway.agents.commands.renewing import renew_commands
+from gateway.agents.learning.decision_log import log_decision
 from gateway.agents.public_ids import AGENT
 from gateway.agents.running.ledger_record import record_prediction
 from gateway.agents.running.prediction_call import PredictionFailed
 from gateway.agents.running.tick import TickInput, TickOutcome
 from gateway.agents.state import Spending, write_state
+from gateway.agents.steps.work import record_work, with_billed_work
 from gateway.agents.store.days import TickCounts, add_counts
 from gateway.agents.store.queue import RETRY, lock_claimed, next_due
 from gateway.tables.agents import Agent, AgentStatus, AgentTick
@@ -31,6 +35,9 @@ from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from models.policies.maintenance.policy import Action
+
+Finish = Callable[[AsyncSession, Agent, TickOutcome, bool], Awaitable[None]]
+"""Records the end of a run in the transaction of its tick; False: the agent was changed."""
 
 _RELEASE = text("""
     update agent set
@@ -67,24 +74,40 @@ class TickRecorder:
             counts = [TickCounts(tick.agent.id, tick.agent.account_id) for tick in ticks]
             await add_counts(session, now.date(), counts)
 
-    async def record(self, tick: TickInput, outcome: TickOutcome, process_id: UUID) -> None:
-        """Record a tick with its actions and notices."""
+    async def record(
+        self,
+        tick: TickInput,
+        outcome: TickOutcome,
+        process_id: UUID,
+        finish: Finish | None = None,
+    ) -> None:
+        """Record a tick with its actions and notices.
+
+        finish: of a run outside of the schedule, which leaves the time of the next tick as it is.
+        """
         now = self._clock.now()
         async with self._database.transaction() as session:
             row = await lock_claimed(session, tick.agent, process_id)
             if row is None:
                 return
             outcome = await _with_billed_cost(session, row, outcome)
+            outcome = replace(outcome, work=await with_billed_work(session, row, outcome.work))
             _spend(row, outcome, now)
             if row.version != tick.agent.version or row.status != AgentStatus.ACTIVE:
                 row.process_id = None
                 await add_counts(session, now.date(), [_counts(tick, outcome, 0)])
+                if finish is not None:
+                    await finish(session, row, outcome, False)
                 return
             actions = await self._write(session, row, tick, outcome, now)
             await record_prediction(session, self._clock, self._signer, tick, outcome)
+            await after_tick(session, self._clock, row, tick, outcome)
             state = msgspec.structs.replace(outcome.plan.state, since=tick.since)
             row.state = write_state(state)
-            row.due_at = next_due(row.due_at, tick.definition.every_s, now)
+            if finish is None:
+                row.due_at = next_due(row.due_at, tick.definition.every_s, now)
+            else:
+                await finish(session, row, outcome, True)
             row.process_id, row.ticked_at, row.failures = None, now, 0
             await add_counts(session, now.date(), [_counts(tick, outcome, actions)])
 
@@ -118,8 +141,11 @@ class TickRecorder:
         written = _tick_row(row, tick, outcome, now)
         session.add(written)
         await session.flush()
+        await log_decision(session, row, written, tick.definition, outcome.choice)
+        await record_work(session, self._clock, row, written, tick.definition, outcome.work)
         for planned in outcome.plan.actions:
             await create_action(session, self._clock, row, written, tick.definition, planned)
+        await renew_commands(session, row, tick.definition, outcome.assessment, now)
         if outcome.plan.tells:
             await enqueue_agent_alert(session, self._clock, _decided(row, written, outcome))
         return len(outcome.plan.actions)
@@ -142,7 +168,9 @@ async def _with_billed_cost(session: AsyncSession, row: Agent, outcome: TickOutc
 def _is_notable(outcome: TickOutcome) -> bool:
     """Return whether a tick is kept: it decided, failed, called a model, or ended a warning."""
     decides = outcome.assessment.action is not Action.WAIT or outcome.assessment.order_part
-    return decides or outcome.plan.tells or outcome.predicted is not None or bool(outcome.error)
+    says = outcome.predicted is not None or outcome.choice is not None
+    says = says or outcome.work.is_notable
+    return decides or outcome.plan.tells or says or bool(outcome.error)
 
 
 def _tick_row(row: Agent, tick: TickInput, outcome: TickOutcome, now: datetime) -> AgentTick:
@@ -153,20 +181,25 @@ def _tick_row(row: Agent, tick: TickInput, outcome: TickOutcome, now: datetime) 
         account_id=row.account_id,
         agent_id=row.id,
         version=row.version,
-        scheduled_at=row.due_at,
+        scheduled_at=tick.agent.due_at,
         finished_at=now,
-        rules=msgspec.to_builtins(tick.results),
-        assessment=msgspec.to_builtins(outcome.assessment),
+        rules=msgspec.to_builtins((*tick.results, *outcome.work.results)),
+        assessment={**msgspec.to_builtins(outcome.assessment), **_called_by(tick)},
         prediction=None if predicted is None else dict(predicted.prediction),
         request_id=None if predicted is None else predicted.request_id,
-        cost_nano=0 if predicted is None else predicted.cost_nano,
+        cost_nano=outcome.cost_nano,
         error=outcome.error,
     )
 
 
+def _called_by(tick: TickInput) -> dict[str, list[str]]:
+    """Return the chain of agents that wait for the tick, which those who hear of it pass on."""
+    return {"agent_chain": list(tick.chain)} if tick.chain else {}
+
+
 def _spend(row: Agent, outcome: TickOutcome, now: datetime) -> None:
     """Count the cost of the tick's call in the row."""
-    cost = 0 if outcome.predicted is None else outcome.predicted.cost_nano
+    cost = outcome.cost_nano
     spending = Spending(row.spent_day, row.spent_day_nano, row.spent_month_nano)
     spent = spending.at(now.date()).plus(cost)
     row.spent_day, row.spent_day_nano = spent.day, spent.day_nano
@@ -183,7 +216,7 @@ def _counts(tick: TickInput, outcome: TickOutcome, actions: int) -> TickCounts:
         decisions=int(outcome.assessment.action is not Action.WAIT),
         actions=actions,
         errors=int(outcome.error is not None),
-        cost_nano=0 if outcome.predicted is None else outcome.predicted.cost_nano,
+        cost_nano=outcome.cost_nano,
     )
 
 

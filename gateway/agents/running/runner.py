@@ -10,19 +10,29 @@ after which a process counts as ended.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from billing.outcomes.predictions.model_keys import ModelSigner
 from gateway.agents.actions.expiring import expire_proposals
+from gateway.agents.board.tick_hold import tick_reserve
+from gateway.agents.commands.delivery import expire_commands
 from gateway.agents.definitions.values import AgentDefinition
+from gateway.agents.learning.choosing import NOTHING_LEARNED, Learned
+from gateway.agents.learning.policy_rows import load_learned
+from gateway.agents.orders.runs import orders_of
+from gateway.agents.requests.running import RequestedRuns
+from gateway.agents.rounds.runs import rounds_of
 from gateway.agents.rules import evaluate_rules
 from gateway.agents.running.observing import Readings, observe
 from gateway.agents.running.prediction_call import PredictionFailed
 from gateway.agents.running.recording import TickRecorder
 from gateway.agents.running.tick import TickInput, TickOutcome, run_tick
+from gateway.agents.savings.daily import send_due_reports
+from gateway.agents.scheduling.ticking import ScheduleTicks
 from gateway.agents.state import read_state
+from gateway.agents.steps.work import count_work, text_language
 from gateway.agents.store.agents import read_definition
 from gateway.agents.store.queue import claim_due
 from gateway.inference.pipeline_client import PipelineClient
@@ -63,6 +73,13 @@ class AgentRunner(Poller):
         self._recorder = TickRecorder(
             dependencies.database, dependencies.clock, dependencies.signer
         )
+        self._requested = RequestedRuns(
+            *(dependencies.database, dependencies.clock, dependencies.metrics, self._recorder),
+            *(self.observed, self.decided),
+        )
+        self._schedules = ScheduleTicks(
+            dependencies.database, dependencies.clock, dependencies.metrics
+        )
         self._expired_at: datetime | None = None
 
     async def run_due(self) -> bool:
@@ -72,10 +89,11 @@ class AgentRunner(Poller):
             return False
         process_id = deps.heartbeat.process_id
         await self.expire_due()
+        has_run = await self._requested.run_one(process_id)  # before it holds agents that are due
         async with deps.database.transaction() as session:
             agents = await claim_due(session, deps.clock.now(), process_id)
         if not agents:
-            return False
+            return has_run
         ticks = await self.observed(agents)
         quiet = [tick for tick in ticks if tick.is_quiet]
         await self._recorder.record_quiet(quiet, process_id)
@@ -84,13 +102,16 @@ class AgentRunner(Poller):
         return True
 
     async def expire_due(self) -> None:
-        """Mark proposals whose time is over, once a minute."""
+        """Mark proposals whose time is over and send daily reports, once a minute."""
         now, last = self._deps.clock.now(), self._expired_at
         if last is not None and timedelta() <= now - last < _EXPIRE_EVERY:
             return
         self._expired_at = now
         async with self._deps.database.transaction() as session:
             await expire_proposals(session, now)
+            await expire_commands(session, now)
+        sent = await send_due_reports(self._deps.database, self._deps.clock)
+        self._deps.metrics.reports.inc(sent)
 
     async def observed(self, agents: Sequence[Agent]) -> list[TickInput]:
         """Return the agents with the results of their rules."""
@@ -98,16 +119,32 @@ class AgentRunner(Poller):
         watched = [(agent.asset_id, one) for agent, one in zip(agents, definitions, strict=True)]
         async with self._deps.database.transaction() as session:
             readings = await observe(session, agents[0].account_id, watched)
+            defined = list(zip(agents, definitions, strict=True))
+            learned = await load_learned(session, agents[0].account_id, defined)
+            rounds = await rounds_of(session, defined, self._deps.clock.now())
+            orders = await orders_of(session, defined)
+            language = await text_language(session, agents[0].account_id, definitions)
+        ticks = [
+            self._tick(agent, definition, found, learned.get(agent.id, NOTHING_LEARNED))
+            for (agent, definition), found in zip(defined, readings, strict=True)
+        ]
         return [
-            self._tick(agent, definition, found)
-            for agent, definition, found in zip(agents, definitions, readings, strict=True)
+            replace(
+                one,
+                round=rounds.get(one.agent.id),
+                order=orders.get(one.agent.id),
+                language=language,
+            )
+            for one in ticks
         ]
 
-    def _tick(self, agent: Agent, definition: AgentDefinition, readings: Readings) -> TickInput:
+    def _tick(
+        self, agent: Agent, definition: AgentDefinition, readings: Readings, learned: Learned
+    ) -> TickInput:
         """Return the input of one tick."""
         at, state = self._deps.clock.now(), read_state(agent.state)
         results = evaluate_rules(definition.rules, readings, state.since, at)
-        return TickInput(agent, definition, state, results, at)
+        return TickInput(agent, definition, state, results, at, learned=learned)
 
     async def _run_all(self, ticks: Sequence[TickInput], process_id: UUID) -> None:
         """Run ticks that are not quiet, some at a time; one that fails does not end the others."""
@@ -134,10 +171,13 @@ class AgentRunner(Poller):
 
     async def decided(self, tick: TickInput) -> TickOutcome | PredictionFailed:
         """Return the outcome of one tick, without recording it."""
-        return await run_tick(self._deps.client, tick)
+        reserve = tick_reserve(self._deps.database, tick.agent, tick.definition)
+        return await run_tick(self._deps.client, tick, reserve)
 
     async def run_one(self, tick: TickInput, process_id: UUID) -> None:
         """Run one tick and record it."""
+        if tick.definition.schedule is not None:
+            return await self._schedules.run(tick, tick.definition.schedule, process_id)
         outcome = await self.decided(tick)
         if isinstance(outcome, PredictionFailed):
             await self._recorder.record_failure(tick, outcome, process_id)
@@ -145,5 +185,6 @@ class AgentRunner(Poller):
             return
         await self._recorder.record(tick, outcome, process_id)
         self._deps.metrics.ticks.labels(outcome.assessment.action.value).inc()
+        count_work(self._deps.metrics, outcome.work)
         for planned in outcome.plan.actions:
             self._deps.metrics.actions.labels(planned.kind.value).inc()

@@ -1,12 +1,14 @@
 """One tick of an agent: predict where it is needed, and decide; nothing is written here.
 
-    rules -> (specialist) -> assessment -> plan
+    rules, answers of a round -> (steps) -> (specialist) -> assessment -> plan -> (texts)
 
-Cheap rules come first. The specialist is called if the definition asks for it and the budget of the
-tick, the day and the month allows it.
+Cheap rules come first. Steps and the specialist are called if the definition asks for it and the
+budget of the tick, the day and the month allows it; a language model only if something was raised,
+or a text is required.
 """
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.agents.assessment import (
@@ -16,36 +18,68 @@ from gateway.agents.assessment import (
     assess_rules,
 )
 from gateway.agents.definitions.values import AgentDefinition, PredictionStep, PredictWhen
-from gateway.agents.planning import Plan, plan_actions
+from gateway.agents.learning.choosing import NOTHING_LEARNED, Choice, Learned, choose
+from gateway.agents.orders.drafting import OrderInput
+from gateway.agents.planning import Plan, plan_actions, situation_of
+from gateway.agents.rounds.processing import RoundInput
 from gateway.agents.rules import RuleResult, RuleStatus
 from gateway.agents.running.prediction_call import AgentCall, Predicted, PredictionFailed, predict
 from gateway.agents.state import AgentState, Spending
+from gateway.agents.steps.values import BUDGET_EXHAUSTED, Purse
+from gateway.agents.steps.work import NO_WORK, TickWork, work_before, write_texts
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.tables.agents import Agent
 
-BUDGET_EXHAUSTED, UNREADABLE = "agent_budget_exhausted", "prediction_unreadable"
+Reserve = Callable[[int], Awaitable[int]]
+UNREADABLE = "prediction_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class TickInput:
-    """A claimed agent with what was observed for it."""
+    """A claimed agent with what was observed for it. chain: agents that wait for this tick."""
 
     agent: Agent
     definition: AgentDefinition
     state: AgentState
     results: tuple[RuleResult, ...]
     at: datetime
+    chain: tuple[str, ...] = ()
+    learned: Learned = NOTHING_LEARNED
+    round: RoundInput | None = None
+    order: OrderInput | None = None
+    language: str = "en"
 
     @property
     def is_quiet(self) -> bool:
         """Whether rules alone decide that nothing is to be done and nothing changed."""
+        if self.definition.board is not None and self.definition.board.is_quiet:
+            return True
         step = self.definition.prediction
         calls = step is not None and step.when is PredictWhen.ALWAYS
-        return (
-            not calls
-            and not self.state.told
-            and all(one.status in (RuleStatus.QUIET, RuleStatus.PENDING) for one in self.results)
+        if self.definition.schedule is not None:
+            return False
+        if calls or self.order is not None or self.definition.toolset.always_runs:
+            return False
+        if self.round is not None:
+            # Answers stay raised until the next round: they are decided about once.
+            told = situation_of(assess_rules((*self.results, *self.round.results)))
+            return not self.round.is_new and told == self.state.told
+        return not self.state.told and all(
+            one.status in (RuleStatus.QUIET, RuleStatus.PENDING) for one in self.results
         )
+
+    def chosen(self, assessment: Assessment) -> tuple[Assessment, Choice | None]:
+        """Return the decision by the learned policy, and what is logged of it."""
+        row = self.agent
+        seed = f"{row.id}:{row.version}:{row.due_at.isoformat()}"
+        return choose(self.definition, self.learned, self.results, assessment, seed)
+
+    @property
+    def may_call(self) -> bool:
+        """Whether the tick may call a model or a tool."""
+        step = self.definition.prediction
+        predicts = step is not None and _must_predict(step, self.results)
+        return predicts or bool(self.definition.toolset.steps or self.round or self.order)
 
     @property
     def since(self) -> dict[str, datetime]:
@@ -55,32 +89,70 @@ class TickInput:
 
 @dataclass(frozen=True, slots=True)
 class TickOutcome:
-    """The decision of a tick. error: the code of what failed, if anything did."""
+    """The decision of a tick. error: the code of what failed, if anything did.
+
+    work: what was done beside the prediction.
+    """
 
     assessment: Assessment
     plan: Plan
     predicted: Predicted | None = None
     error: str | None = None
+    choice: Choice | None = None
+    work: TickWork = NO_WORK
+
+    @property
+    def cost_nano(self) -> int:
+        """What the calls of the tick have cost."""
+        predicted = 0 if self.predicted is None else self.predicted.cost_nano
+        return predicted + self.work.cost_nano
 
 
-async def run_tick(client: PipelineClient, tick: TickInput) -> TickOutcome | PredictionFailed:
-    """Return the outcome of a tick, or the failure that stops the agent or repeats the tick."""
+async def run_tick(
+    client: PipelineClient, tick: TickInput, reserve: Reserve | None = None
+) -> TickOutcome | PredictionFailed:
+    """Return the outcome of a tick, or the failure that stops the agent or repeats the tick.
+
+    reserve: sets aside what the calls may cost in the budget of the agent's team.
+    """
+    left_nano = affordable_nano(tick.definition, _spending(tick))
+    if reserve is not None and left_nano > 0 and tick.may_call:
+        left_nano = await reserve(left_nano)
+    purse = Purse(client, AgentCall.of_tick(tick.agent), tick.agent.due_at, left_nano)
+    work = await work_before(purse, tick.definition, tick.results, tick.round, tick.order)
+    if isinstance(work, PredictionFailed):
+        return work
+    tick = replace(tick, results=(*tick.results, *work.results))
+    outcome = await _decided(purse.after(work.records), tick)
+    if isinstance(outcome, PredictionFailed):
+        return outcome
+    cost = 0 if outcome.predicted is None else outcome.predicted.cost_nano
+    left = replace(purse.after(work.records), left_nano=purse.after(work.records).left_nano - cost)
+    written = await write_texts(left, tick.definition, tick.results, tick.language)
+    if isinstance(written, PredictionFailed):
+        return written
+    return replace(outcome, work=replace(work, records=(*work.records, *written)))
+
+
+async def _decided(purse: Purse, tick: TickInput) -> TickOutcome | PredictionFailed:
+    """Return the decision of a tick, with a prediction where it is needed."""
     step = tick.definition.prediction
     if step is None or not _must_predict(step, tick.results):
         return _by_rules(tick)
-    most_nano = affordable_nano(tick.definition, _spending(tick))
-    if most_nano <= 0:
+    if purse.left_nano <= 0:
         return _by_rules(tick, BUDGET_EXHAUSTED)
-    call, due_at = AgentCall.of_tick(tick.agent), tick.agent.due_at
-    found = await predict(client, call, step, tick.definition.asset, due_at, most_nano)
+    found = await predict(
+        purse.client, purse.call, step, tick.definition.asset, purse.at, purse.left_nano
+    )
     if isinstance(found, PredictionFailed):
         return found if found.stops or found.waits else _by_rules(tick, found.code)
     try:
         assessment = assess_prediction(tick.definition, step, tick.results, found.prediction)
     except PredictionUnreadable:
         return _by_rules(tick, UNREADABLE, found)
+    assessment, choice = tick.chosen(assessment)
     plan = plan_actions(tick.definition, assessment, tick.state, tick.at)
-    return TickOutcome(assessment, plan, found)
+    return TickOutcome(assessment, plan, found, choice=choice)
 
 
 def affordable_nano(definition: AgentDefinition, spending: Spending) -> int:
@@ -110,6 +182,6 @@ def _by_rules(
     tick: TickInput, error: str | None = None, predicted: Predicted | None = None
 ) -> TickOutcome:
     """Return the outcome without a usable prediction."""
-    assessment = assess_rules(tick.results)
+    assessment, choice = tick.chosen(assess_rules(tick.results))
     plan = plan_actions(tick.definition, assessment, tick.state, tick.at)
-    return TickOutcome(assessment, plan, predicted, error)
+    return TickOutcome(assessment, plan, predicted, error, choice)

@@ -12,6 +12,7 @@ from sqlmodel import col, select
 
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.agents.actions.expiring import reject_proposals
+from gateway.agents.board.membership import keep_membership
 from gateway.agents.definitions.values import AgentDefinition
 from gateway.agents.errors import AgentLimitReached, AgentNotFound, AgentVersionConflict
 from gateway.agents.public_ids import AGENT
@@ -79,6 +80,7 @@ async def create_agent(
     )
     change.session.add(row)
     await change.session.flush()
+    await keep_membership(change.session, row, definition.board)
     await _add_version(change, row)
     await change.record("agent.created", row, {"name": row.name, "asset": asset.code})
     return row
@@ -102,6 +104,7 @@ async def change_definition(
     row.state, row.updated_at = write_state(AgentState()), change.clock.now()
     row.due_at = row.updated_at
     await change.session.flush()
+    await keep_membership(change.session, row, definition.board)
     await _add_version(change, row)
     await change.record("agent.changed", row, {"version": row.version})
     return row
@@ -187,7 +190,12 @@ async def restore_version(change: AgentChange, agent: str, version: int) -> Agen
 
 
 async def _require_room(change: AgentChange, most: int) -> None:
-    """Raise AgentLimitReached if the account has as many agents as it may."""
+    """Raise AgentLimitReached if the account has as many agents as it may.
+
+    The lock lasts until the transaction ends, so that agents created at once are counted.
+    """
+    lock = func.hashtextextended(f"agents:{change.account_id}", 0)
+    await change.session.execute(select(func.pg_advisory_xact_lock(lock)))
     query = (
         select(func.count())
         .select_from(Agent)

@@ -25,8 +25,15 @@ from gateway.api import (
     notifications,
 )
 from gateway.api.admin.bodies import BODIES as ADMIN_BODIES
+from gateway.api.agents import a2a
+from gateway.api.agents import board as agent_board
 from gateway.api.agents import bodies as agents
+from gateway.api.agents import learning as agent_learning
+from gateway.api.agents import limits as agent_limits
 from gateway.api.agents import replays as agent_replays
+from gateway.api.agents import rounds as agent_rounds
+from gateway.api.agents import runs as agent_runs
+from gateway.api.agents import schedules as agent_schedules
 from gateway.api.billing import (
     auto_top_up,
     fapiao,
@@ -50,8 +57,16 @@ from gateway.api.own_models import (
     retraining,
     shadows,
 )
-from gateway.api.plant import alignment, epcis_queries, identifiers, questions, readings
+from gateway.api.plant import (
+    alignment,
+    epcis_queries,
+    identifiers,
+    questions,
+    readings,
+    work_orders,
+)
 from gateway.api.plant import bodies as plant
+from gateway.api.plant import commands as plant_commands
 from gateway.api.projects import keys as project_keys
 from gateway.api.projects import members, projects, service_accounts
 from gateway.api.signups import routes as signups
@@ -99,7 +114,16 @@ _REQUEST_BODIES = {
     **epcis_queries.BODIES,
     **identifiers.BODIES,
     **agents.BODIES,
+    **agent_board.BODIES,
+    **agent_learning.BODIES,
+    **agent_limits.BODIES,
+    **plant_commands.BODIES,
+    **work_orders.BODIES,
+    **agent_rounds.BODIES,
     **agent_replays.BODIES,
+    **agent_runs.BODIES,
+    **agent_schedules.BODIES,
+    **a2a.BODIES,
     **ADMIN_BODIES,
 }
 

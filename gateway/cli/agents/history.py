@@ -13,12 +13,15 @@ from gateway.agents.store.agents import AgentChange, find_agent
 from gateway.agents.store.days import list_days
 from gateway.agents.store.ticks import list_ticks
 from gateway.agents.views import action_json, day_json, tick_json
-from gateway.cli.agents.commands import AgentId, Limit, agents_app
+from gateway.cli.agents.commands import AgentId, Limit
+from gateway.cli.agents.commands import agents_app as agents_app
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.tables.agents import AgentAction, AgentActionStatus
 from infra.clock import Clock
+
+__all__ = ["agents_app"]
 
 _ActionId = Annotated[str, typer.Argument(help="Action ID (act_…).")]
 _TICKS = ("finished_at", "decision", "basis", "raised", "cost", "error", "id")

@@ -5,11 +5,13 @@ import pytest
 from billing.accounts.profiles import update_profile
 from billing.events.types import EVENT_GROUPS
 from billing.notifications.agent_alerts import (
+    COMMAND_EVENT,
     DECIDED_EVENT,
     STOPPED_EVENT,
     AgentAlert,
     enqueue_agent_alert,
 )
+from billing.notifications.agent_reports import REPORTED_EVENT
 from billing.notifications.endpoints.endpoints import NewEndpoint, create_endpoint
 from infra import ids
 from tests.support.billing.making import sql
@@ -68,4 +70,5 @@ async def test_repeated_notice_of_a_tick_is_sent_once(story: Story) -> None:
 
 
 def test_events_are_a_group_that_endpoints_select() -> None:
-    assert EVENT_GROUPS["agents"] == (DECIDED_EVENT, STOPPED_EVENT)
+    expected = {DECIDED_EVENT, STOPPED_EVENT, REPORTED_EVENT, COMMAND_EVENT}
+    assert expected < set(EVENT_GROUPS["agents"])

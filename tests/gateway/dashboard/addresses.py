@@ -8,13 +8,14 @@ from tests.support.gateway.fapiaos import add_title, issue_fapiao
 from tests.support.gateway.payments import create_payment_order
 from tests.support.gateway.plants import import_plant
 from tests.support.gateway.projects import add_project
+from tests.support.gateway.round_rows import add_rounds
 from tests.support.gateway.subscribing import SMALL, offer
 from tests.support.gateway.trainings import (
     create_comparison,
     create_training,
     create_variant,
 )
-from tests.support.gateway.watched_pumps import add_proposal
+from tests.support.gateway.watched_pumps import add_board, add_proposal
 
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
@@ -22,7 +23,7 @@ SETTLEMENTS = "/dashboard/outcomes/settlements"
 # rows, `{run}` is a new evaluation, `{batch}` a new batch, `{fapiao}` an issued fapiao, `{order}` a
 # payment order, `{project}` a new project, `{job}` a new training, `{variant}` a model, `{plan}` a
 # plan, `{asset}`, `{point}`, `{plant_import}`, `{plant_comparison}` are of a plant, `{agent}` a new
-# agent.
+# agent, `{round_id}` and `{open_round}` inspection rounds.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -61,12 +62,20 @@ PAGES = (
     "/dashboard/plant/graph?question=Which+pumps+leak&asset={asset}",
     "/dashboard/agents",
     "/dashboard/agents/new",
+    "/dashboard/agents/commands",
     "/dashboard/agents/new?template=pump-monitor",
     "/dashboard/agents/new?template=pump-monitor&asset={asset}",
     "/dashboard/agents/new/definition?template=pump-monitor&asset={asset}",
     "/dashboard/agents/{agent}",
+    "/dashboard/agents/rounds",
+    "/dashboard/agents/rounds/{round_id}",
+    "/dashboard/agents/rounds/{open_round}",
     "/dashboard/agents/{agent}/edit",
     "/dashboard/agents/{agent}/definition",
+    "/dashboard/agents/board",
+    "/dashboard/agents/board/teams/new",
+    "/dashboard/agents/board/teams/{team}",
+    "/dashboard/agents/board/tasks/{task}",
     "/dashboard/evaluations",
     "/dashboard/evaluations/new",
     "/dashboard/evaluations/{run}",
@@ -158,6 +167,8 @@ async def addresses(firm: Firm) -> list[str]:
     known["comparison"] = await create_comparison(firm.gateway, known["variant"])
     known |= await import_plant(firm.gateway)
     known["agent"] = (await add_proposal(firm.gateway, known["asset"]))["agent"]
+    known |= await add_board(firm.gateway, known["agent"])
+    known |= await add_rounds(firm.gateway, known["asset"])
     # Last: a payment refreshes the credit, which the large invoices of test_every_page exhaust.
     await add_title(firm.gateway)
     known["fapiao"] = await issue_fapiao(firm.gateway)

@@ -15,7 +15,9 @@ from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 from tests.support.gateway.admin_keys import issue
+from tests.support.gateway.agent_learning import add_learned
 from tests.support.gateway.batching import completed_batch
+from tests.support.gateway.command_limits import add_limits
 from tests.support.gateway.evaluator import create_run
 from tests.support.gateway.fapiaos import add_proof, add_title, issue_fapiao
 from tests.support.gateway.notified import add_delivery, add_endpoint
@@ -23,12 +25,14 @@ from tests.support.gateway.payments import create_payment_order
 from tests.support.gateway.plants import import_plant
 from tests.support.gateway.predictions import add_prediction
 from tests.support.gateway.projects import add_project, add_service_account
+from tests.support.gateway.round_rows import add_rounds
 from tests.support.gateway.trainings import (
     create_comparison,
     create_training,
     create_variant,
 )
-from tests.support.gateway.watched_pumps import add_proposal
+from tests.support.gateway.watched_pumps import add_board, add_proposal
+from tests.support.plant.epcis import add_event_subscription
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +81,21 @@ async def known(firm: Firm) -> dict[str, str]:
         "record": await add_prediction(gateway),
         "delivery": await add_delivery(gateway, endpoint),
         **plant,
-        **await add_proposal(gateway, plant["asset"]),
+        **(proposal := await add_proposal(gateway, plant["asset"])),
+        **await add_board(gateway, proposal["agent"]),
+        **await add_learned(gateway, proposal),
+        **await add_event_subscription(gateway),
+        **await add_rounds(gateway, plant["asset"]),
         "discrepancy": ids.new_id().hex,
         "incident": ids.format_id("incident", ids.new_id()),
         "purchase": ids.format_id("pack", ids.new_id()),
         "guarantee": ids.format_id("guar", ids.new_id()),
         "admin_key": ids.format_id("admk", (await issue(gateway, account_id=account)).row.id),
+        "policy": ids.format_id("spol", ids.new_id()),
         "change": "enable",
         "number": "1",
         "switch": "suspend",
+        "limits": await add_limits(gateway),
         "plan": "growth",
         "version": "1",
     }
@@ -100,7 +110,11 @@ class TestTenantIsolation:
         newest = {"signup", "project", "service_account", "endpoint", "delivery"}
         newest |= {"discrepancy", "purchase", "guarantee", "admin_key"}
         newest |= {"asset", "point", "plant_import", "plant_comparison", "incident"}
-        newest |= {"entity", "relation", "record", "agent", "action"}
+        newest |= {"entity", "relation", "record", "agent", "action", "team", "task"}
+        newest |= {"tick", "policy", "limit"}
+        newest |= {"limits"}
+        newest |= {"event_query", "event_subscription"}
+        newest |= {"round_id", "photo"}
         assert found - NO_ROWS - OUTCOMES == {*rows, *further, *newest}
 
     async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:

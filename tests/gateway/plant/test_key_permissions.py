@@ -51,6 +51,8 @@ NEEDED: Mapping[tuple[str, str], KeyPermission] = {
     ("GET", f"{PLANT}/trace"): P.EPCIS,
     ("GET", f"{PLANT}/identifiers"): P.IDENTIFIERS,
     ("POST", f"{PLANT}/identifiers"): P.IDENTIFIERS,
+    ("POST", f"{PLANT}/commands"): P.COMMANDS,
+    ("POST", f"{PLANT}/work-orders"): P.PLANT_WRITE,
 }
 
 
@@ -88,7 +90,7 @@ class TestNeededPermission:
 _PARAMETERS = (
     *("asset", "point", "entity", "relation", "plant_import", "capture", "event"),
     *("shell", "submodel", "element", "name", "subscription", "resource", "model"),
-    "plant_comparison",
+    *("plant_comparison", "order"),
 )
 # Required parameters: without them a request is refused before its key is looked at.
 _QUERIES = {
@@ -96,6 +98,7 @@ _QUERIES = {
     f"{PLANT}/readings": {"points": "none"},
     f"{PLANT}/trace": {"item": "none"},
     f"{PLANT}/identifiers/record": {"id": "none"},
+    f"{PLANT}/models/none/inputs/preview": {"asset": "none"},
     f"{PLANT}/export": {"format": "csv"},
     f"{PLANT}/aas/api/v3.0/serialization": {"aasIds": "none"},
 }
@@ -187,6 +190,9 @@ async def test_ids_of_another_account_are_not_found_on_any_endpoint(
             assert (await stranger.get(f"{PLANT}/{path}")).json()["data"] == [], path
         mapped = await stranger.get(f"{PLANT}/models/{SPECIALIST}/inputs")
         assert mapped.json()["inputs"] == {}
+        preview = f"{PLANT}/models/{SPECIALIST}/inputs/preview"
+        asked = {"asset": names["asset"]}
+        assert (await stranger.get(preview, params=asked)).status_code == 404
         epc = quote(item("own"), safe="")
         events = (await stranger.get(f"{PLANT}/epcis/epcs/{epc}/events")).json()
         assert events["epcisBody"]["queryResults"]["resultsBody"]["eventList"] == []
@@ -211,6 +217,7 @@ async def _objects(gateway: Gateway) -> dict[str, str]:
     nodes = ({"kind": "asset", "id": asset["id"]}, {"kind": "material", "id": entity["id"]})
     relation = dict(zip(("subject", "target"), nodes, strict=True)) | {"predicate": "uses"}
     stated = await post("relations", relation)
+    order = await post("entities", {"kind": "work_order", "code": "OWN-W", "name": "Look"})
     sent = event("ObjectEvent", epcList=[item("own")], eventID=item("own-id"))
     await post("epcis/events", sent)
     await post("epcis/queries", {"name": "own-query", "query": {}})
@@ -229,6 +236,7 @@ async def _objects(gateway: Gateway) -> dict[str, str]:
         "point": point["id"],
         "entity": entity["id"],
         "relation": stated["id"],
+        "order": order["id"],
         "plant_import": previewed.json()["id"],
         "plant_comparison": compared.json()["id"],
         "capture": "capture_" + "0" * 32,

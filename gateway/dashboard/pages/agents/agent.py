@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from gateway.agents.actions.deciding import list_actions
 from gateway.agents.definitions.toml_text import document_fields, toml_text
 from gateway.agents.errors import AgentVersionConflict
 from gateway.agents.public_ids import TICK
-from gateway.agents.replay.replaying import AgentReplayer, Replay, ReplayRequest
+from gateway.agents.requests.store import find_run
+from gateway.agents.rounds.schedule import next_start
 from gateway.agents.store.agents import (
     find_agent,
     list_versions,
@@ -38,6 +40,9 @@ from gateway.dashboard.pages.agents.common import (
 )
 from gateway.dashboard.pages.agents.differences import FieldChange, differences
 from gateway.dashboard.pages.agents.form_page import load_watched
+from gateway.dashboard.pages.agents.learned_views import load_feedback, load_learning
+from gateway.dashboard.pages.agents.replay_view import ReplayView, seconds_of
+from gateway.dashboard.pages.agents.savings import load_saved
 from gateway.dashboard.pages.agents.views import (
     ActionView,
     DecisionView,
@@ -56,7 +61,7 @@ from infra import ids
 from infra.errors import AppError
 
 _DECISIONS, _ACTIONS, _VERSIONS = 10, 30, 20
-_DAYS, _REPLAYED = timedelta(days=31), timedelta(days=30)
+_DAYS = timedelta(days=31)
 
 
 class AgentPages(Controller):
@@ -71,9 +76,10 @@ class AgentPages(Controller):
         agents: NamedDependency[AgentPage],
         agent: FromPath[str],
         after: FromQuery[str | None] = None,
+        run: FromQuery[str | None] = None,
     ) -> Response[str]:
-        """Show an agent. after: the decision to go on after."""
-        return await render_agent(agents, agent, after=after)
+        """Show an agent. after: the decision to go on after. run: the run that was asked for."""
+        return await render_agent(agents, agent, after=after, run=run)
 
     @post("/activate", permission=Permission.CALL)
     async def activate(
@@ -88,26 +94,6 @@ class AgentPages(Controller):
     ) -> Response[Any]:
         """Pause an agent."""
         return await _set_status(agents, agent, AgentStatus.PAUSED)
-
-    @post("/replay", permission=Permission.CALL)
-    async def replay(
-        self,
-        agents: NamedDependency[AgentPage],
-        agent_replayer: NamedDependency[AgentReplayer],
-        agent: FromPath[str],
-    ) -> Response[str]:
-        """Show what the agent would have done in the last 30 days, by its rules."""
-        end = agents.clock.now()
-        async with agents.database.transaction() as session:
-            row = await find_agent(session, agents.page.account_id, agent)
-        asked = ReplayRequest(end - _REPLAYED, end)
-        try:
-            replayed = await agent_replayer.replay(
-                row, read_definition(row.definition), row.key_id, asked
-            )
-        except AppError as error:
-            return await render_agent(agents, agent, error)
-        return await render_agent(agents, agent, replay=replayed)
 
     @post("/delete", permission=Permission.CALL)
     async def delete(
@@ -150,14 +136,20 @@ async def render_agent(
     agent: str,
     error: AppError | None = None,
     after: str | None = None,
-    replay: Replay | None = None,
+    replay: ReplayView | None = None,
+    run: str | None = None,
+    values: Mapping[str, str] = MappingProxyType({}),
 ) -> Response[str]:
-    """Render an agent's page; with an error, the form that was sent could not be carried out."""
+    """Render an agent's page; with an error, the form that was sent could not be carried out.
+
+    values: of the form that was sent. run: the id of a run whose result is shown.
+    """
     page, account_id = agents.page, agents.page.account_id
-    form = EMPTY_FORM if error is None else with_errors(page, {}, error)
+    form = EMPTY_FORM if error is None else with_errors(page, values, error)
     async with agents.database.transaction() as session:
         row = await find_agent(session, account_id, agent)
-        values = await _load(agents, session, row, after)
+        asked = None if run is None else await find_run(session, account_id, row.id, run)
+        loaded = await _load(agents, session, row, after)
     return page.render(
         "agents/agent.html",
         status=UNPROCESSABLE if error is not None else 200,
@@ -167,7 +159,10 @@ async def render_agent(
         may=agents.may_change,
         may_decide=agents.may_decide,
         replay=replay,
-        **values,
+        seconds_of=seconds_of,
+        run=asked,
+        run_token=ids.new_id().hex,
+        **loaded,
     )
 
 
@@ -207,6 +202,10 @@ async def _load(
         "versions": _changes(versions),
         "people": await load_names(session, account_id),
         "nano": nano_of,
+        **await load_saved(session, agents.clock, row, versions),
+        "learning": await load_learning(session, row),
+        "feedback": await load_feedback(session, account_id, [one.tick for one in decisions]),
+        "next_round": None if definition.round is None else next_start(definition.round, zone, now),
     }
 
 

@@ -14,6 +14,7 @@ from models.units import unit_conversion
 
 COSTS = ("planned_stop", "unplanned_stop", "inspection")
 BUDGETS = ("per_tick", "per_day", "per_month")
+_REPORT = "recipients.daily_report"
 _TEXTS = ("name", "asset", "autonomy", "every", "cooldown")
 _SIDES = ("above", "below")
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,12})?", re.ASCII)
@@ -52,6 +53,7 @@ def form_values(document: Mapping[str, Any]) -> dict[str, str]:
     costs, budget = document.get("costs", {}), document.get("budget", {})
     values |= {f"costs.{name}": number_text(costs.get(name, "")) for name in COSTS}
     values |= {f"budget.{name}": str(budget.get(name, "")) for name in BUDGETS}
+    values[_REPORT] = document.get("recipients", {}).get("daily_report", "")
     for index, rule in enumerate(document.get("rules", ())):
         at = f"rules[{index}]"
         values |= {
@@ -105,14 +107,20 @@ def document_of_form(document: Mapping[str, Any], values: Mapping[str, str]) -> 
         **{name: values.get(name, "").strip() for name in _TEXTS if name in values},
         "actions": [kind.value for kind in ActionKind if values.get(f"action:{kind}")],
         "rules": [_rule(document["rules"][index], index, values) for index in used],
-        "costs": {
-            **document.get("costs", {}),
-            **{name: _number(values.get(f"costs.{name}", "")) for name in COSTS},
-        },
+        **({} if "schedule" in document else {"costs": _cost_fields(document, values)}),
+        "recipients": {"daily_report": values.get(_REPORT, "").strip()},
         "budget": {
             **document.get("budget", {}),
             **{name: values.get(f"budget.{name}", "").strip() for name in BUDGETS},
         },
+    }
+
+
+def _cost_fields(document: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the costs as the form changes them."""
+    return {
+        **document.get("costs", {}),
+        **{name: _number(values.get(f"costs.{name}", "")) for name in COSTS},
     }
 
 

@@ -84,11 +84,18 @@ async def render_form(
         points=watched.choices,
         prediction=document.get("prediction"),
         levels=list(Autonomy),
-        kinds=list(ActionKind),
+        kinds=[one for one in ActionKind if _is_offered(one, document)],
         keys=key_choices(await list_active_keys(page, agents.database, agents.clock)),
         currency=currency,
         **values,
     )
+
+
+def _is_offered(kind: ActionKind, document: Mapping[str, Any]) -> bool:
+    """Return whether the form offers a kind of action: commands only where the text lists them."""
+    if kind is ActionKind.SET_POINT:
+        return False
+    return kind is not ActionKind.WRITE or bool(document.get("commands"))
 
 
 def _point_text(point: WatchablePoint) -> str:

@@ -12,7 +12,9 @@ from billing.accounts.profiles import get_profile
 from billing.dates import parse_time_zone
 from gateway.dashboard.page_request import PageRequest
 from gateway.identity.roles import Permission
+from gateway.plant.alignment.machine_concepts import MACHINE, machine_concepts
 from gateway.plant.imports.importing import PlantImporter
+from gateway.plant.predictions.health import PlantHealth
 from gateway.plant.store.counts import PlantCounts
 from gateway.plant.store.editing import Editing
 from infra.clock import Clock
@@ -32,6 +34,7 @@ class PlantPage:
     clock: Clock
     importer: PlantImporter
     counts: PlantCounts
+    healths: PlantHealth
 
     @property
     def may_change(self) -> bool:
@@ -55,9 +58,10 @@ async def provide_plant(
     clock: NamedDependency[Clock],
     plant_importer: NamedDependency[PlantImporter],
     plant_counts: NamedDependency[PlantCounts],
+    plant_health: NamedDependency[PlantHealth],
 ) -> PlantPage:
     """Return the request of a page of the plant model."""
-    return PlantPage(page, database, clock, plant_importer, plant_counts)
+    return PlantPage(page, database, clock, plant_importer, plant_counts, plant_health)
 
 
 async def load_zone(session: AsyncSession, account_id: UUID) -> ZoneInfo:
@@ -73,5 +77,9 @@ def version_name(model: str) -> str:
 
 @cache
 def concepts_to_choose() -> tuple[Concept, ...]:
-    """Return the concepts of the built-in vocabulary for points, read once in a process."""
-    return read(ARTEFACT).concepts_in([Scheme.BRICK])
+    """Return the concepts of the built-in vocabularies for points, read once in a process."""
+    machine = (
+        Concept(MACHINE, one.id, one.names["en"], (one.names["zh"],))
+        for one in machine_concepts().values()
+    )
+    return (*machine, *read(ARTEFACT).concepts_in([Scheme.BRICK]))
