@@ -31,6 +31,8 @@ _RRF_K = 60
 _MAX_TERM_HITS = 2_000
 # Of the best chunk's weight: a chunk below it lacks the decisive terms, such as the fault code.
 _MIN_RELATIVE_WEIGHT = 0.5
+# Weights are compared to the ninth digit.
+_WEIGHT_UNITS = 1e9
 # Of the ranking by the plant graph, beside 1 for vectors and 1 for keywords.
 LINK_WEIGHT = 1.0
 _MAX_LINKED = 20
@@ -216,7 +218,7 @@ async def vector_search(
             col(VectorPiece.vector_store_file_id).in_(scope.files()),
             func.vector_dims(col(VectorPiece.embedding)) == len(vector),
         )
-        .order_by(distance)
+        .order_by(distance, col(VectorPiece.id))
         .limit(_MAX_CANDIDATES)
     )
     return [(chunk_id, rank) for rank, chunk_id in enumerate(await session.scalars(query), start=1)]
@@ -260,7 +262,9 @@ async def keyword_search(
         .having(func.count() < _MAX_TERM_HITS)
         .cte("term_weights")
     )
-    weight = func.sum(type_coerce(term_weights.c.weight, Float)).label("weight")
+    # Rounded: sums of the same weights in another order differ in the last digit, and are equal.
+    total = func.sum(type_coerce(term_weights.c.weight, Float))
+    weight = func.round(total * _WEIGHT_UNITS).label("weight")
     weighted = (
         select(matches.c.id, weight)
         .join(term_weights, term_weights.c.term == matches.c.term)
