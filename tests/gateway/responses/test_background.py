@@ -160,8 +160,11 @@ class TestExactlyOnce:
         self, gateway: Gateway, client: AsyncOpenAI, upstream: FakeUpstream
     ) -> None:
         upstream.says = "3 bar"
+        # Else the response may have ended, and its request been deleted, before it is read here.
+        await gateway.parts.background_runner.stop()
         queued = await client.responses.create(**BACKGROUND)
         before = (await saved(gateway))[0].request
+        await gateway.parts.background_runner.start()
         first = await ended(client, queued.id)
         # As if the process had been lost before it stored the response.
         async with gateway.parts.database.transaction() as session:
