@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 HOME = "/dashboard"
 _IDENTIFIER = re.compile(r"^([a-z]+_[0-9a-z]{16,}|[0-9a-f-]{32,}|\d[\d-]*)$")
 # Downloads, and links that sign out or change the language.
-_EXCLUDED = re.compile(r"(\.\w+|/csv|/pdf)$|^/dashboard/(sign-out|language)")
+_EXCLUDED = re.compile(r"(\.\w+|/csv|/pdf|/export|/file)$|^/dashboard/(sign-out|language)")
 
 
 def kind(address: str) -> str:
