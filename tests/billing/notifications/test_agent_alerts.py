@@ -69,6 +69,15 @@ async def test_repeated_notice_of_a_tick_is_sent_once(story: Story) -> None:
     assert len(await send(firm, alert(firm), alert(firm))) == 2
 
 
+async def test_notice_of_a_refused_command_names_point_and_reason(story: Story) -> None:
+    firm = await story.firm()
+    told = {"tag": "P-7.SP", "code": "value_outside"}
+    one = AgentAlert(firm.account.id, "agent_1", "Pump 7", "P-7", "c-1", "command_refused", told)
+    (_, letter), (_, body) = await send(firm, one)
+    assert all(part in letter for part in ("P-7.SP", "value_outside", "Pump 7"))
+    assert COMMAND_EVENT in body
+
+
 def test_events_are_a_group_that_endpoints_select() -> None:
     expected = {DECIDED_EVENT, STOPPED_EVENT, REPORTED_EVENT, COMMAND_EVENT}
     assert expected < set(EVENT_GROUPS["agents"])
