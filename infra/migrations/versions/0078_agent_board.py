@@ -136,6 +136,10 @@ def _create_agent_task() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_agent_task"),
         sa.UniqueConstraint("account_id", "key", name="uq_agent_task_account_id_key"),
     )
+    _index_agent_task()
+
+
+def _index_agent_task() -> None:
     op.create_index("ix_agent_task_account_id", "agent_task", ["account_id"], unique=False)
     op.create_index("ix_agent_task_asset_id", "agent_task", ["asset_id"], unique=False)
     op.create_index("ix_agent_task_case_id", "agent_task", ["case_id"], unique=False)

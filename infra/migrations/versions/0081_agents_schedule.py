@@ -88,6 +88,10 @@ def _create_agent_schedule_policy() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_agent_schedule_policy"),
     )
+    _index_agent_schedule_policy()
+
+
+def _index_agent_schedule_policy() -> None:
     op.create_index(
         "ix_agent_schedule_policy_account_id", "agent_schedule_policy", ["account_id"], unique=False
     )
