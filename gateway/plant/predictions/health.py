@@ -1,7 +1,8 @@
 """The health of assets, from the newest verdict of each model on each asset, with all its parts.
 
 A verdict counts for VERDICT_DAYS. `yes` of any model means attention, `uncertain` means watch, `no`
-means good; figures and classes alone say nothing about health. An asset is as its worst part.
+means good; figures and classes alone say nothing about health. An asset is only as healthy as its
+worst part.
 
 Kept in memory: a view reads only the verdicts since the view before, and the hierarchy if the plant
 model has changed.

@@ -41,7 +41,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class PolicyView:
-    """A policy with its savings per decision: on the history, drawn decisions, and in shadow."""
+    """A policy with its savings per decision: on the history, in exploration and in shadow."""
 
     id: str
     row: AgentPolicy
