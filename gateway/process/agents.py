@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from billing.outcomes.predictions.model_keys import ModelSigner
 from gateway.agents.a2a.streams import StreamSlots
-from gateway.agents.board.runner import BoardDependencies, BoardRunner
+from gateway.agents.board.runner import BoardRunner
+from gateway.agents.dependencies import AgentDependencies
 from gateway.agents.learning.cycle import Learner
 from gateway.agents.learning.policy_rows import PURPOSE
 from gateway.agents.learning.runner import LearningDependencies, LearningRunner
 from gateway.agents.replay.replaying import AgentReplayer
 from gateway.agents.requests.service import AgentRuns
-from gateway.agents.running.runner import AgentDependencies, AgentRunner
-from gateway.agents.scheduling.learner import LearnerDependencies, ScheduleLearner
+from gateway.agents.running.runner import AgentRunner
+from gateway.agents.scheduling.learner import ScheduleLearner
 from gateway.agents.skills.parts import SkillParts
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
@@ -47,37 +48,16 @@ def build_agents(
 ) -> AgentParts:
     """Build the parts, whose calls go through the pipeline."""
     database, client = shared.connections.handlers, PipelineClient(pipeline, clock)
-    runner = AgentRunner(
-        AgentDependencies(
-            clock=clock,
-            database=database,
-            heartbeat=shared.heartbeat,
-            client=client,
-            signer=ModelSigner(secret_key(settings)),
-            metrics=shared.metrics.agents,
-            timing=shared.timing,
-        )
+    dependencies = AgentDependencies(
+        clock=clock,
+        database=database,
+        heartbeat=shared.heartbeat,
+        client=client,
+        signer=ModelSigner(secret_key(settings)),
+        metrics=shared.metrics.agents,
+        timing=shared.timing,
     )
-    schedule_learner = ScheduleLearner(
-        LearnerDependencies(
-            clock=clock,
-            database=database,
-            heartbeat=shared.heartbeat,
-            metrics=shared.metrics.agents,
-            timing=shared.timing,
-        )
-    )
-    board = BoardRunner(
-        BoardDependencies(
-            clock=clock,
-            database=database,
-            heartbeat=shared.heartbeat,
-            client=client,
-            signer=ModelSigner(secret_key(settings)),
-            metrics=shared.metrics.agents,
-            timing=shared.timing,
-        )
-    )
+    runner = AgentRunner(dependencies)
     replayer = AgentReplayer(database, client)
     skills = SkillParts(
         database=database,
@@ -95,4 +75,12 @@ def build_agents(
     learning = LearningRunner(
         LearningDependencies(learner, shared.heartbeat, shared.metrics.agents, shared.timing)
     )
-    return AgentParts(runner, board, replayer, skills, StreamSlots(), learning, schedule_learner)
+    return AgentParts(
+        runner=runner,
+        board_runner=BoardRunner(dependencies),
+        replayer=replayer,
+        skills=skills,
+        streams=StreamSlots(),
+        learning=learning,
+        schedule_learner=ScheduleLearner(dependencies),
+    )

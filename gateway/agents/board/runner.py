@@ -12,38 +12,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from billing.outcomes.predictions.model_keys import ModelSigner
 from gateway.agents.board.awarding import Awarded, Awarder, renew
 from gateway.agents.board.clock import database_now
 from gateway.agents.board.holds import settle_old
 from gateway.agents.board.recording import TaskRecorder
 from gateway.agents.board.working import TaskWorker
-from gateway.inference.pipeline_client import PipelineClient
-from gateway.quota.process_heartbeat import ProcessHeartbeat
-from infra.clock import Clock
-from infra.database.database import Database
+from gateway.agents.dependencies import AgentDependencies
 from infra.poller import Poller
-from infra.telemetry.agent_metrics import AgentMetrics
-from infra.timing import DEFAULT_TIMING, Timing
 
 # Tasks that this process works on at a time.
 CONCURRENCY = 8
 _INTERNAL_ERROR = "internal_error"
 _SETTLE_EVERY = timedelta(minutes=1)
 _AFTER_ERROR = timedelta(seconds=15)
-
-
-@dataclass(frozen=True, slots=True)
-class BoardDependencies:
-    """The parts of a gateway process that the runner uses."""
-
-    clock: Clock
-    database: Database
-    heartbeat: ProcessHeartbeat
-    client: PipelineClient
-    signer: ModelSigner
-    metrics: AgentMetrics
-    timing: Timing = DEFAULT_TIMING
 
 
 @dataclass(slots=True)
@@ -57,7 +38,7 @@ class _Running:
 class BoardRunner(Poller):
     """Awards and does tasks of all accounts."""
 
-    def __init__(self, dependencies: BoardDependencies) -> None:
+    def __init__(self, dependencies: AgentDependencies) -> None:
         super().__init__("agent_board", self.run_due, dependencies.timing)
         self._deps = dependencies
         self._running = _Running()

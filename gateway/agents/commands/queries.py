@@ -1,6 +1,6 @@
 """Commands of an account: listed and found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,21 +40,3 @@ async def list_commands(
     if status is not None:
         query = query.where(col(AgentCommand.status) == status)
     return (await session.scalars(page_of(query, col(AgentCommand.id), limit, after))).all()
-
-
-async def commands_of_actions(
-    session: AsyncSession, account_id: UUID, action_ids: Sequence[UUID]
-) -> Mapping[UUID, Sequence[AgentCommand]]:
-    """Return the commands by their action, the oldest first."""
-    query = (
-        select(AgentCommand)
-        .where(
-            col(AgentCommand.account_id) == account_id,
-            col(AgentCommand.action_id).in_(action_ids),
-        )
-        .order_by(col(AgentCommand.id))
-    )
-    found: dict[UUID, list[AgentCommand]] = {}
-    for row in (await session.scalars(query)).all():
-        found.setdefault(row.action_id, []).append(row)
-    return found

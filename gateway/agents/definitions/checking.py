@@ -55,9 +55,8 @@ def check(document: AgentDocument) -> AgentDefinition:
     """Return the definition of a document. Raises AgentDefinitionInvalid."""
     _require(0 < len(document.name.strip()) <= MAX_NAME, "name", f"has 1 to {MAX_NAME} characters.")
     _require(bool(document.asset.strip()), "asset", "is missing.")
-    watches = bool(document.rules or document.prediction or document.schedule)
-    watches = watches or bool(document.round or document.orders)
-    watches = watches or not needs_rules(document.board)
+    sections = (document.prediction, document.schedule, document.round, document.orders)
+    watches = bool(document.rules) or any(sections) or not needs_rules(document.board)
     _require(watches, "rules", "or `prediction` is needed.")
     _check_decision(document)
     _require(len(document.rules) <= MAX_RULES, "rules", f"has at most {MAX_RULES} entries.")

@@ -27,7 +27,7 @@ from gateway.agents.learning.history import (
     shadow_actions,
     shadowed_by,
 )
-from gateway.agents.learning.lifecycle import PolicyOffice, lock_agent
+from gateway.agents.learning.lifecycle import PolicyEditor, lock_agent
 from gateway.agents.learning.limits import propose_limits
 from gateway.agents.learning.outcomes import resolve_outcomes
 from gateway.agents.learning.policy_rows import (
@@ -145,11 +145,11 @@ async def _watch(deps: Learner, turn: _Turn, active: AgentPolicy) -> str | None:
         "reasons": list(watch.reasons),
     }
     async with deps.database.transaction() as session:
-        office = await _office(deps, session, turn.agent)
-        current = with_status(await office.policies(), PolicyStatus.ACTIVE)
+        editor = await _editor(deps, session, turn.agent)
+        current = with_status(await editor.policies(), PolicyStatus.ACTIVE)
         if current is None or current.id != active.id:
             return None
-        await office.roll_back(figures)
+        await editor.roll_back(figures)
     return "rolled_back"
 
 
@@ -168,11 +168,11 @@ async def _end_shadow(deps: Learner, turn: _Turn, shadow: AgentPolicy) -> str | 
     if promotion.verdict is Verdict.KEEP_SHADOW:
         return None
     async with deps.database.transaction() as session:
-        office = await _office(deps, session, turn.agent)
-        row = with_status(await office.policies(), PolicyStatus.SHADOW)
+        editor = await _editor(deps, session, turn.agent)
+        row = with_status(await editor.policies(), PolicyStatus.SHADOW)
         if row is None or row.id != shadow.id:
             return None
-        await office.end_shadow(row, promotion, figures)
+        await editor.end_shadow(row, promotion, figures)
         return row.status
 
 
@@ -231,12 +231,12 @@ async def _train(deps: Learner, turn: _Turn) -> str | None:
         await _wait(deps, turn, str(error))
         return None
     async with deps.database.transaction() as session:
-        office = await _office(deps, session, turn.agent)
+        editor = await _editor(deps, session, turn.agent)
         row = await session.get_one(AgentLearning, turn.agent.id)
-        if office.agent.version != turn.agent.version or row.trained_known != trained:
+        if editor.agent.version != turn.agent.version or row.trained_known != trained:
             return None
         row.trained_known, row.known, row.waits_for = known, known, ""
-        return (await office.store(candidate)).status
+        return (await editor.store(candidate)).status
 
 
 async def _wait(deps: Learner, turn: _Turn, reason: str) -> None:
@@ -246,10 +246,10 @@ async def _wait(deps: Learner, turn: _Turn, reason: str) -> None:
         row.known, row.waits_for = turn.history.known_count, reason
 
 
-async def _office(deps: Learner, session: AsyncSession, agent: Agent) -> PolicyOffice:
+async def _editor(deps: Learner, session: AsyncSession, agent: Agent) -> PolicyEditor:
     """Return what changes the policies of an agent, which is locked."""
     locked = await lock_agent(session, agent)
-    return PolicyOffice(_change(deps, session, agent.account_id), deps.signing, locked or agent)
+    return PolicyEditor(_change(deps, session, agent.account_id), deps.signing, locked or agent)
 
 
 def _change(deps: Learner, session: AsyncSession, account_id: UUID) -> AgentChange:

@@ -42,7 +42,7 @@ from models.policies.promotion import Promotion, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyOffice:
+class PolicyEditor:
     """Changes policies of one agent in one transaction. by hand: the actor is the owner."""
 
     change: AgentChange

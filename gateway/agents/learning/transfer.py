@@ -17,7 +17,7 @@ from gateway.agents.definitions.values import AgentDefinition, Rule
 from gateway.agents.learning.errors import AgentTransferInvalid
 from gateway.agents.learning.features import PROBABILITY, RULE, excess
 from gateway.agents.learning.history import count_known, load_history
-from gateway.agents.learning.lifecycle import PolicyOffice
+from gateway.agents.learning.lifecycle import PolicyEditor
 from gateway.agents.learning.policy_rows import (
     binding_of,
     list_policies,
@@ -121,7 +121,7 @@ async def carry_policy(
     if plan.policy is None or not definition.learning.enabled:
         return None
     content = write_policy(plan.policy, binding_of(agent, definition))
-    row = await PolicyOffice(change, signing, agent).add(content, {"transferred": True})
+    row = await PolicyEditor(change, signing, agent).add(content, {"transferred": True})
     await record_step(change, agent, row, TRANSFERRED, {"sha256": row.sha256})
     return row
 

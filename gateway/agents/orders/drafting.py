@@ -15,7 +15,7 @@ from gateway.agents.orders.history import Named, OrderHistory, PlantOrder
 from gateway.agents.orders.similar import OrderFindings, find_similar
 from gateway.agents.running.prediction_call import PredictionFailed
 from gateway.agents.steps.texts import WritingTask, write_text
-from gateway.agents.steps.values import Purse, StepRecord
+from gateway.agents.steps.values import CallBudget, StepRecord
 from gateway.agents.wording import agent_text
 from gateway.plant.assets.limits import MAX_PROPERTY_VALUE
 
@@ -44,11 +44,11 @@ class OrderDraft:
 
 
 async def draft_order(
-    purse: Purse, toolset: Toolset, entry: OrderInput
+    budget: CallBudget, toolset: Toolset, entry: OrderInput
 ) -> OrderDraft | PredictionFailed:
     """Draft for one work order; the manuals are asked only if the definition allows it."""
     found = find_similar(entry.order, entry.history, entry.plan.similar)
-    written = await _steps(purse, toolset, entry, found)
+    written = await _steps(budget, toolset, entry, found)
     if isinstance(written, PredictionFailed):
         return written
     steps = {} if written is None else written.output
@@ -97,7 +97,7 @@ def draft_text(document: dict[str, Any], language: str) -> str:
 
 
 async def _steps(
-    purse: Purse, toolset: Toolset, entry: OrderInput, found: OrderFindings
+    budget: CallBudget, toolset: Toolset, entry: OrderInput, found: OrderFindings
 ) -> StepRecord | PredictionFailed | None:
     """Return the steps from the manuals, None if the definition has no tools for them."""
     writer = toolset.find(entry.plan.writer, ToolKind.LANGUAGE_MODEL)
@@ -112,8 +112,8 @@ async def _steps(
         question=entry.order.text,
         search=manuals,
     )
-    call = purse.named(f"order:{entry.order.id.hex}:{entry.order.sha256[:16]}")
-    return await write_text(replace(purse, at=entry.order.updated_at), writer, task, call)
+    call = budget.named(f"order:{entry.order.id.hex}:{entry.order.sha256[:16]}")
+    return await write_text(replace(budget, at=entry.order.updated_at), writer, task, call)
 
 
 def _facts(found: OrderFindings) -> list[str]:

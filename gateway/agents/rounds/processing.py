@@ -22,7 +22,7 @@ from gateway.agents.rounds.texts import facts
 from gateway.agents.rules import RuleResult
 from gateway.agents.running.prediction_call import PredictionFailed, post_call, read_failure
 from gateway.agents.steps.texts import WritingTask, write_text
-from gateway.agents.steps.values import BUDGET_EXHAUSTED, UNREADABLE, Purse, StepRecord
+from gateway.agents.steps.values import BUDGET_EXHAUSTED, UNREADABLE, CallBudget, StepRecord
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.tables.agents_rounds import AgentRound
 from infra import ids
@@ -68,16 +68,16 @@ class ProcessedRound:
 
 
 async def process_round(
-    purse: Purse, toolset: Toolset, entry: RoundInput
+    budget: CallBudget, toolset: Toolset, entry: RoundInput
 ) -> ProcessedRound | PredictionFailed:
     """Classify the photos of a round and write its summary, as far as its definition allows."""
     if entry.content is None or entry.row.submitted_at is None:
         return ProcessedRound(entry.row.id, results=entry.results)
-    purse = replace(purse, at=entry.row.submitted_at)
+    budget = replace(budget, at=entry.row.submitted_at)
     done = ProcessedRound(entry.row.id)
     images = toolset.find(entry.plan.images, ToolKind.SPECIALIST)
     if images is not None:
-        classified = await _classify_all(purse, images, entry)
+        classified = await _classify_all(budget, images, entry)
         if isinstance(classified, PredictionFailed):
             return classified
         done = classified
@@ -88,8 +88,8 @@ async def process_round(
     if writer is None or entry.row.report is None:
         return done
     task = WritingTask("summary", facts(entry.row.report, entry.content.language), _language(entry))
-    call = purse.named(f"round:{entry.row.id.hex}:summary")
-    written = await write_text(purse.after(done.records), writer, task, call)
+    call = budget.named(f"round:{entry.row.id.hex}:summary")
+    written = await write_text(budget.after(done.records), writer, task, call)
     if isinstance(written, PredictionFailed):
         return written
     summary = {
@@ -102,7 +102,7 @@ async def process_round(
 
 
 async def _classify_all(
-    purse: Purse, tool: Tool, entry: RoundInput
+    budget: CallBudget, tool: Tool, entry: RoundInput
 ) -> ProcessedRound | PredictionFailed:
     """Classify the photos, as many as calls and budget allow."""
     labels: list[PhotoLabel] = []
@@ -113,7 +113,7 @@ async def _classify_all(
             labels.append(PhotoLabel(photo.id, error=FILE_DELETED))
         elif number >= tool.max_calls:
             labels.append(PhotoLabel(photo.id, error=MAX_CALLS_REACHED))
-        elif (rest := purse.after(records)).left_nano <= 0:
+        elif (rest := budget.after(records)).left_nano <= 0:
             labels.append(PhotoLabel(photo.id, error=BUDGET_EXHAUSTED))
         else:
             found = await _classify(rest, tool, photo.id, content, entry.row.id)
@@ -125,12 +125,12 @@ async def _classify_all(
 
 
 async def _classify(
-    purse: Purse, tool: Tool, photo_id: UUID, content: bytes, round_id: UUID
+    budget: CallBudget, tool: Tool, photo_id: UUID, content: bytes, round_id: UUID
 ) -> tuple[PhotoLabel, StepRecord] | PredictionFailed:
     """Classify one photo as a metered call."""
     body = {"model": tool.model, "instances": [{"image": base64.b64encode(content).decode()}]}
-    call = purse.named(f"round:{round_id.hex}:{photo_id.hex}")
-    response = await post_call(purse.client, PREDICTIONS, call, purse.at, purse.left_nano, body)
+    call = budget.named(f"round:{round_id.hex}:{photo_id.hex}")
+    response = await post_call(budget.client, PREDICTIONS, call, budget.at, budget.left_nano, body)
     try:
         answer = msgspec.json.decode(response.body)
     except msgspec.DecodeError:

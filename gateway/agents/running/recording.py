@@ -168,9 +168,9 @@ async def _with_billed_cost(session: AsyncSession, row: Agent, outcome: TickOutc
 def _is_notable(outcome: TickOutcome) -> bool:
     """Return whether a tick is kept: it decided, failed, called a model, or ended a warning."""
     decides = outcome.assessment.action is not Action.WAIT or outcome.assessment.order_part
-    says = outcome.predicted is not None or outcome.choice is not None
-    says = says or outcome.work.is_notable
-    return decides or outcome.plan.tells or says or bool(outcome.error)
+    called = outcome.predicted is not None or outcome.work.is_notable
+    is_logged = outcome.choice is not None
+    return decides or outcome.plan.tells or called or is_logged or bool(outcome.error)
 
 
 def _tick_row(row: Agent, tick: TickInput, outcome: TickOutcome, now: datetime) -> AgentTick:

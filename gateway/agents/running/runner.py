@@ -10,15 +10,15 @@ after which a process counts as ended.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from billing.outcomes.predictions.model_keys import ModelSigner
 from gateway.agents.actions.expiring import expire_proposals
 from gateway.agents.board.tick_hold import tick_reserve
 from gateway.agents.commands.delivery import expire_commands
 from gateway.agents.definitions.values import AgentDefinition
+from gateway.agents.dependencies import AgentDependencies
 from gateway.agents.learning.choosing import NOTHING_LEARNED, Learned
 from gateway.agents.learning.policy_rows import load_learned
 from gateway.agents.orders.runs import orders_of
@@ -35,33 +35,14 @@ from gateway.agents.state import read_state
 from gateway.agents.steps.work import count_work, text_language
 from gateway.agents.store.agents import read_definition
 from gateway.agents.store.queue import claim_due
-from gateway.inference.pipeline_client import PipelineClient
-from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.tables.agents import Agent
-from infra.clock import Clock
-from infra.database.database import Database
 from infra.poller import Poller
-from infra.telemetry.agent_metrics import AgentMetrics
-from infra.timing import DEFAULT_TIMING, Timing
 
 # Calls of agents that run at a time in this process.
 CONCURRENCY = 8
 INTERNAL_ERROR = "internal_error"
 # How often this process looks for proposals whose time is over.
 _EXPIRE_EVERY = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class AgentDependencies:
-    """The parts of a gateway process that the runner uses."""
-
-    clock: Clock
-    database: Database
-    heartbeat: ProcessHeartbeat
-    client: PipelineClient
-    signer: ModelSigner
-    metrics: AgentMetrics
-    timing: Timing = DEFAULT_TIMING
 
 
 class AgentRunner(Poller):

@@ -25,7 +25,7 @@ from gateway.agents.rounds.processing import RoundInput
 from gateway.agents.rules import RuleResult, RuleStatus
 from gateway.agents.running.prediction_call import AgentCall, Predicted, PredictionFailed, predict
 from gateway.agents.state import AgentState, Spending
-from gateway.agents.steps.values import BUDGET_EXHAUSTED, Purse
+from gateway.agents.steps.values import BUDGET_EXHAUSTED, CallBudget
 from gateway.agents.steps.work import NO_WORK, TickWork, work_before, write_texts
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.tables.agents import Agent
@@ -118,31 +118,30 @@ async def run_tick(
     left_nano = affordable_nano(tick.definition, _spending(tick))
     if reserve is not None and left_nano > 0 and tick.may_call:
         left_nano = await reserve(left_nano)
-    purse = Purse(client, AgentCall.of_tick(tick.agent), tick.agent.due_at, left_nano)
-    work = await work_before(purse, tick.definition, tick.results, tick.round, tick.order)
+    budget = CallBudget(client, AgentCall.of_tick(tick.agent), tick.agent.due_at, left_nano)
+    work = await work_before(budget, tick.definition, tick.results, tick.round, tick.order)
     if isinstance(work, PredictionFailed):
         return work
-    tick = replace(tick, results=(*tick.results, *work.results))
-    outcome = await _decided(purse.after(work.records), tick)
+    tick, budget = replace(tick, results=(*tick.results, *work.results)), budget.after(work.records)
+    outcome = await _decided(budget, tick)
     if isinstance(outcome, PredictionFailed):
         return outcome
-    cost = 0 if outcome.predicted is None else outcome.predicted.cost_nano
-    left = replace(purse.after(work.records), left_nano=purse.after(work.records).left_nano - cost)
-    written = await write_texts(left, tick.definition, tick.results, tick.language)
+    budget = budget.less(outcome.cost_nano)
+    written = await write_texts(budget, tick.definition, tick.results, tick.language)
     if isinstance(written, PredictionFailed):
         return written
     return replace(outcome, work=replace(work, records=(*work.records, *written)))
 
 
-async def _decided(purse: Purse, tick: TickInput) -> TickOutcome | PredictionFailed:
+async def _decided(budget: CallBudget, tick: TickInput) -> TickOutcome | PredictionFailed:
     """Return the decision of a tick, with a prediction where it is needed."""
     step = tick.definition.prediction
     if step is None or not _must_predict(step, tick.results):
         return _by_rules(tick)
-    if purse.left_nano <= 0:
+    if budget.left_nano <= 0:
         return _by_rules(tick, BUDGET_EXHAUSTED)
     found = await predict(
-        purse.client, purse.call, step, tick.definition.asset, purse.at, purse.left_nano
+        budget.client, budget.call, step, tick.definition.asset, budget.at, budget.left_nano
     )
     if isinstance(found, PredictionFailed):
         return found if found.stops or found.waits else _by_rules(tick, found.code)

@@ -7,7 +7,6 @@ queued -> learning -> shadow     better on days that the fit has not seen
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -16,41 +15,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.agents.definitions.schedule import ScheduleStep
+from gateway.agents.dependencies import AgentDependencies
 from gateway.agents.scheduling.history import LoggedDays, build_log
 from gateway.agents.scheduling.learning import Learned, is_rejected, learn
 from gateway.agents.scheduling.loading import find_points, read_history
 from gateway.agents.scheduling.policy_store import QUEUE, binding, end_with_status
 from gateway.agents.scheduling.slots import local_day
 from gateway.agents.store.agents import read_definition
-from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.tables.agents import Agent
 from gateway.tables.agents_schedule import AgentSchedulePolicy, SchedulePolicyStatus
 from infra.claim_poller import ClaimPoller
-from infra.clock import Clock
-from infra.database.database import Database
-from infra.telemetry.agent_metrics import AgentMetrics
-from infra.timing import DEFAULT_TIMING, Timing
 from infra.work_queue import release_claim
 from models.policies.scheduling.log import LogInvalid
 
 INTERNAL_ERROR = "internal_error"
 
 
-@dataclass(frozen=True, slots=True)
-class LearnerDependencies:
-    """The parts of a gateway process that the runner uses."""
-
-    clock: Clock
-    database: Database
-    heartbeat: ProcessHeartbeat
-    metrics: AgentMetrics
-    timing: Timing = DEFAULT_TIMING
-
-
 class ScheduleLearner(ClaimPoller[AgentSchedulePolicy]):
     """Learns queued schedules, one at a time; the fit runs in a thread."""
 
-    def __init__(self, dependencies: LearnerDependencies) -> None:
+    def __init__(self, dependencies: AgentDependencies) -> None:
         deps = self._deps = dependencies
         super().__init__("agent schedules", deps.database, deps.heartbeat, deps.timing)
 

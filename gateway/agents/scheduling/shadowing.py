@@ -36,6 +36,7 @@ from models.policies.scheduling.policy_file import PolicyFileInvalid
 
 # A week has both working days and a weekend.
 MIN_SHADOW_DAYS = 7
+BY_OWNER = "taken back by its owner"
 _NANO = 1e9
 _SEED = 23
 

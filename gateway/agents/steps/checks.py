@@ -9,7 +9,7 @@ from gateway.agents.running.prediction_call import Predicted, PredictionFailed, 
 from gateway.agents.steps.values import (
     BUDGET_EXHAUSTED,
     UNREADABLE,
-    Purse,
+    CallBudget,
     StepRecord,
     StepsRun,
 )
@@ -18,7 +18,7 @@ _PERIOD_S = 86_400.0
 
 
 async def run_checks(
-    purse: Purse, toolset: Toolset, asset: str, results: Sequence[RuleResult]
+    budget: CallBudget, toolset: Toolset, asset: str, results: Sequence[RuleResult]
 ) -> StepsRun | PredictionFailed:
     """Run the steps in their order; one that is raised counts for the steps after it.
 
@@ -30,7 +30,7 @@ async def run_checks(
         is_due = step.when is StepWhen.ALWAYS or is_raised((*results, *run.results))
         if tool is None or not is_due:
             continue
-        found = await _run_one(purse.after(run.records), step, tool, asset, index)
+        found = await _run_one(budget.after(run.records), step, tool, asset, index)
         if isinstance(found, PredictionFailed):
             return found
         run = run.plus(found)
@@ -43,10 +43,10 @@ def is_raised(results: Sequence[RuleResult]) -> bool:
 
 
 async def _run_one(
-    purse: Purse, step: Step, tool: Tool, asset: str, index: int
+    budget: CallBudget, step: Step, tool: Tool, asset: str, index: int
 ) -> StepsRun | PredictionFailed:
     """Run one step. A call that failed for good leaves a step that could not be evaluated."""
-    if purse.left_nano <= 0:
+    if budget.left_nano <= 0:
         return _failed(step, tool, BUDGET_EXHAUSTED)
     asked = PredictionStep(
         model=tool.model,
@@ -57,8 +57,8 @@ async def _run_one(
         horizon=1,
         options=step.options,
     )
-    call = purse.named(f"{purse.call.purpose}:s{index}")
-    found = await predict(purse.client, call, asked, asset, purse.at, purse.left_nano)
+    call = budget.named(f"{budget.call.purpose}:s{index}")
+    found = await predict(budget.client, call, asked, asset, budget.at, budget.left_nano)
     if isinstance(found, PredictionFailed):
         return found if found.stops or found.waits else _failed(step, tool, found.code)
     return read_step(step, tool, found)

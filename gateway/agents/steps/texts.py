@@ -20,7 +20,7 @@ from gateway.agents.running.prediction_call import (
     post_call,
     read_failure,
 )
-from gateway.agents.steps.values import BUDGET_EXHAUSTED, UNREADABLE, Purse, StepRecord
+from gateway.agents.steps.values import BUDGET_EXHAUSTED, UNREADABLE, CallBudget, StepRecord
 from gateway.inference.endpoints.chat import CHAT
 from infra import ids
 from models.grounding.check import AnswerChecker
@@ -55,13 +55,13 @@ class WritingTask:
 
 
 async def write_text(
-    purse: Purse, tool: Tool, task: WritingTask, call: AgentCall
+    budget: CallBudget, tool: Tool, task: WritingTask, call: AgentCall
 ) -> StepRecord | PredictionFailed:
     """Ask a language model for a text. The record's output has `text`, `dropped` and `passages`."""
-    if purse.left_nano <= 0:
+    if budget.left_nano <= 0:
         return StepRecord(name=task.name, model=tool.model, output={}, error=BUDGET_EXHAUSTED)
     response = await post_call(
-        purse.client, CHAT, call, purse.at, purse.left_nano, chat_body(tool, task)
+        budget.client, CHAT, call, budget.at, budget.left_nano, chat_body(tool, task)
     )
     try:
         answer = msgspec.json.decode(response.body)

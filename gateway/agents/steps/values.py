@@ -25,7 +25,7 @@ class StepRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class CallBudget:
     """Who pays for the calls of a tick, and what they may still cost in all, in nano-units.
 
     at: the tick's time, which is part of the idempotency keys.
@@ -36,9 +36,13 @@ class Purse:
     at: datetime
     left_nano: int
 
-    def after(self, records: tuple[StepRecord, ...]) -> "Purse":
-        """Return the purse after some calls."""
-        return replace(self, left_nano=self.left_nano - sum(one.cost_nano for one in records))
+    def after(self, records: tuple[StepRecord, ...]) -> "CallBudget":
+        """Return the budget after some calls."""
+        return self.less(sum(one.cost_nano for one in records))
+
+    def less(self, cost_nano: int) -> "CallBudget":
+        """Return the budget after a call of this cost."""
+        return replace(self, left_nano=self.left_nano - cost_nano)
 
     def named(self, purpose: str) -> AgentCall:
         """Return the call for a purpose within the tick."""

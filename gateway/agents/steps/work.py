@@ -18,7 +18,7 @@ from gateway.agents.running.prediction_call import PredictionFailed
 from gateway.agents.steps.checks import is_raised, run_checks
 from gateway.agents.steps.recording import record_steps, with_billed_costs
 from gateway.agents.steps.texts import WritingTask, write_text
-from gateway.agents.steps.values import Purse, StepRecord
+from gateway.agents.steps.values import CallBudget, StepRecord
 from gateway.tables.agents import Agent, AgentTick
 from infra.clock import Clock
 from infra.telemetry.agent_metrics import AgentMetrics
@@ -48,7 +48,7 @@ NO_WORK = TickWork()
 
 
 async def work_before(
-    purse: Purse,
+    budget: CallBudget,
     definition: AgentDefinition,
     rules: Sequence[RuleResult],
     entry: RoundInput | None,
@@ -57,14 +57,14 @@ async def work_before(
     """Do what comes before the decision: the round, steps of specialists, and the draft."""
     work, toolset = NO_WORK, definition.toolset
     if entry is not None and entry.is_new:
-        done = await process_round(purse, toolset, entry)
+        done = await process_round(budget, toolset, entry)
         if isinstance(done, PredictionFailed):
             return done
         work = TickWork(done.results, done.records, round=done)
     elif entry is not None:
         work = TickWork(entry.results)
     checked = await run_checks(
-        purse.after(work.records), toolset, definition.asset, (*rules, *work.results)
+        budget.after(work.records), toolset, definition.asset, (*rules, *work.results)
     )
     if isinstance(checked, PredictionFailed):
         return checked
@@ -75,14 +75,14 @@ async def work_before(
     )
     if order is None:
         return work
-    draft = await draft_order(purse.after(work.records), toolset, order)
+    draft = await draft_order(budget.after(work.records), toolset, order)
     if isinstance(draft, PredictionFailed):
         return draft
     return replace(work, draft=draft, records=(*work.records, *draft.records))
 
 
 async def write_texts(
-    purse: Purse, definition: AgentDefinition, results: Sequence[RuleResult], language: str
+    budget: CallBudget, definition: AgentDefinition, results: Sequence[RuleResult], language: str
 ) -> tuple[StepRecord, ...] | PredictionFailed:
     """Write the texts of a tick: language models are called last, and only where they are due."""
     records: tuple[StepRecord, ...] = ()
@@ -94,8 +94,8 @@ async def write_texts(
         search = toolset.find(step.search, ToolKind.FILE_SEARCH) if step.search else None
         stated = tuple(fact(one) for one in results if one.status is not RuleStatus.PENDING)
         task = WritingTask(step.name, (definition.asset, *stated), language, search=search)
-        call = purse.named(f"{purse.call.purpose}:t{index}")
-        written = await write_text(purse.after(records), tool, task, call)
+        call = budget.named(f"{budget.call.purpose}:t{index}")
+        written = await write_text(budget.after(records), tool, task, call)
         if isinstance(written, PredictionFailed):
             return written
         records = (*records, written)

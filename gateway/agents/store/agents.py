@@ -152,6 +152,16 @@ async def find_agent(
     return row
 
 
+async def find_agent_id(session: AsyncSession, account_id: UUID, agent: str | None) -> UUID | None:
+    """Return the id of one of the account's agents, also a deleted one; None if none is named.
+
+    Raises AgentNotFound.
+    """
+    if agent is None:
+        return None
+    return (await find_agent(session, account_id, agent, with_deleted=True)).id
+
+
 async def list_agents(
     session: AsyncSession,
     account_id: UUID,

@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery
 
 from gateway.agents.actions.deciding import approve, find_action, list_actions, reject, undo
 from gateway.agents.public_ids import ACTION
-from gateway.agents.store.agents import AgentChange, find_agent
+from gateway.agents.store.agents import AgentChange, find_agent_id
 from gateway.agents.store.owners import AgentOwner
 from gateway.agents.views import action_json
 from gateway.api.agents.bodies import PATH
@@ -41,9 +41,7 @@ class AgentActionRoutes(Controller):
         """Return a page of actions, optionally of one agent or with one status."""
         cursor, account_id = parse_cursor(ACTION, after), principal.account_id
         async with database.transaction() as session:
-            agent_id = None
-            if agent is not None:
-                agent_id = (await find_agent(session, account_id, agent, with_deleted=True)).id
+            agent_id = await find_agent_id(session, account_id, agent)
             rows = await list_actions(session, account_id, limit + 1, cursor, agent_id, status)
         return page_json(rows, limit, action_json)
 

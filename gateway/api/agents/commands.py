@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery
 from gateway.agents.commands.queries import find_command, list_commands
 from gateway.agents.commands.views import command_json
 from gateway.agents.public_ids import COMMAND
-from gateway.agents.store.agents import find_agent
+from gateway.agents.store.agents import find_agent_id
 from gateway.api.agents.bodies import PATH
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
 from gateway.call.values import Principal
@@ -35,9 +35,7 @@ class AgentCommandRoutes(Controller):
         """Return a page of commands, optionally of one agent or with one status."""
         cursor, account_id = parse_cursor(COMMAND, after), principal.account_id
         async with database.transaction() as session:
-            agent_id = None
-            if agent is not None:
-                agent_id = (await find_agent(session, account_id, agent, with_deleted=True)).id
+            agent_id = await find_agent_id(session, account_id, agent)
             rows = await list_commands(session, account_id, limit + 1, cursor, agent_id, status)
         return page_json(rows, limit, command_json)
 

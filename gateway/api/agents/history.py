@@ -13,13 +13,13 @@ from gateway.agents.store.days import list_days
 from gateway.agents.store.ticks import list_ticks
 from gateway.agents.views import day_json, tick_json
 from gateway.api.agents.bodies import PATH
+from gateway.api.agents.days import parse_days
 from gateway.api.pagination import PageLimit, page_json, parse_cursor
-from gateway.call.errors import ParameterInvalid
 from gateway.call.values import Principal
 from infra.clock import Clock
 from infra.database.database import Database
 
-_USUAL_DAYS, _MAX_DAYS = timedelta(days=30), timedelta(days=366)
+_USUAL_DAYS = timedelta(days=30)
 
 
 class AgentHistoryRoutes(Controller):
@@ -54,10 +54,7 @@ class AgentHistoryRoutes(Controller):
         until: Annotated[date | None, QueryParameter(name="to")] = None,
     ) -> dict[str, Any]:
         """Return counts and cost of days in UTC, the first to the last; default: 30 days."""
-        last = until or clock.now().date()
-        first = since or last - _USUAL_DAYS
-        if not timedelta() <= last - first <= _MAX_DAYS:
-            raise ParameterInvalid("`from` must be before `to`, by 366 days at most.", param="from")
+        first, last = parse_days(since, until, clock.now().date(), _USUAL_DAYS)
         account_id = principal.account_id
         async with database.transaction() as session:
             row = await find_agent(session, account_id, agent)

@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.agents.learning.feedback import NewFeedback, give_feedback, list_feedback
-from gateway.agents.learning.lifecycle import PolicyOffice, lock_agent
+from gateway.agents.learning.lifecycle import PolicyEditor, lock_agent
 from gateway.agents.learning.limits import decide_limit, list_limits
 from gateway.agents.learning.policy_rows import PURPOSE, find_policy, list_policies
 from gateway.agents.learning.steps import list_steps
@@ -85,7 +85,7 @@ BODIES: Mapping[str, type[msgspec.Struct]] = {
     f"{PATH}/{{agent}}/policies": AgentPolicyFile,
     f"{PATH}/{{agent}}/transfer": AgentTransferRequest,
 }
-_OfficeEdit = Callable[[PolicyOffice], Awaitable[dict[str, Any]]]
+_PolicyEdit = Callable[[PolicyEditor], Awaitable[dict[str, Any]]]
 
 
 class AgentLearningRoutes(Controller):
@@ -187,12 +187,12 @@ class AgentLearningRoutes(Controller):
         """Import an exported policy of this agent; one of another plant is refused."""
         body = await request.body()
 
-        async def edit(office: PolicyOffice) -> dict[str, Any]:
+        async def edit(editor: PolicyEditor) -> dict[str, Any]:
             """Import the file."""
             file = decode_body_strict(_FILE, body)
-            return policy_json(await office.import_file(file.content.encode(), file.signature))
+            return policy_json(await editor.import_file(file.content.encode(), file.signature))
 
-        return await editing.apply(_office_edit(settings, agent, edit))
+        return await editing.apply(_policy_edit(settings, agent, edit))
 
     @post("/policies/{policy:str}/promote", status_code=200, summary="Promote a policy")
     async def promote(
@@ -204,11 +204,11 @@ class AgentLearningRoutes(Controller):
     ) -> dict[str, Any]:
         """Let a policy that passed its shadow period decide."""
 
-        async def edit(office: PolicyOffice) -> dict[str, Any]:
+        async def edit(editor: PolicyEditor) -> dict[str, Any]:
             """Promote the policy."""
-            return policy_json(await office.promote(policy))
+            return policy_json(await editor.promote(policy))
 
-        return await editing.apply(_office_edit(settings, agent, edit))
+        return await editing.apply(_policy_edit(settings, agent, edit))
 
     @post("/policies/rollback", status_code=200, summary="Roll back the policy in use")
     async def roll_back(
@@ -219,11 +219,11 @@ class AgentLearningRoutes(Controller):
     ) -> dict[str, Any]:
         """Let the policy before it decide again, or the expected cost."""
 
-        async def edit(office: PolicyOffice) -> dict[str, Any]:
+        async def edit(editor: PolicyEditor) -> dict[str, Any]:
             """Roll back."""
-            return policy_json(await office.roll_back({"reasons": ["by_hand"]}))
+            return policy_json(await editor.roll_back({"reasons": ["by_hand"]}))
 
-        return await editing.apply(_office_edit(settings, agent, edit))
+        return await editing.apply(_policy_edit(settings, agent, edit))
 
     @get("/limits", summary="List proposed limits of rules, newest first")
     async def proposed_limits(
@@ -295,13 +295,13 @@ def parse_agent_feedback(body: bytes) -> NewFeedback:
     )
 
 
-def _office_edit(settings: Settings, agent: str, edit: _OfficeEdit) -> Any:
+def _policy_edit(settings: Settings, agent: str, edit: _PolicyEdit) -> Any:
     """Return a change of an agent's policies."""
 
     async def change(owner: AgentOwner) -> dict[str, Any]:
         """Lock the agent and change its policies."""
         row = await _locked(owner.change.session, await owner.require_allowed(agent))
-        return await edit(PolicyOffice(owner.change, _signing(settings), row))
+        return await edit(PolicyEditor(owner.change, _signing(settings), row))
 
     return change
 

@@ -30,7 +30,7 @@ from gateway.agents.rounds.views import (
     round_json,
     round_with_route_json,
 )
-from gateway.agents.store.agents import find_agent
+from gateway.agents.store.agents import find_agent_id
 from gateway.agents.store.owners import AgentOwner
 from gateway.api.agents.bodies import PATH
 from gateway.api.agents.editing import AgentEditing, provide_agent_editing
@@ -98,9 +98,7 @@ class AgentRoundRoutes(Controller):
         """Return a page of rounds, optionally of one agent or with one status."""
         cursor, account_id = parse_cursor(ROUND, after), principal.account_id
         async with database.transaction() as session:
-            agent_id = None
-            if agent is not None:
-                agent_id = (await find_agent(session, account_id, agent, with_deleted=True)).id
+            agent_id = await find_agent_id(session, account_id, agent)
             rows = await list_rounds(session, account_id, limit + 1, cursor, agent_id, status)
         return page_json(rows, limit, round_json)
 

@@ -12,12 +12,12 @@ from gateway.agents.savings.savings import Interval, load_savings
 from gateway.agents.savings.views import report_json, savings_json
 from gateway.agents.store.agents import find_agent
 from gateway.api.agents.bodies import PATH
-from gateway.call.errors import ParameterInvalid
+from gateway.api.agents.days import parse_days
 from gateway.call.values import Principal
 from infra.clock import Clock
 from infra.database.database import Database
 
-USUAL_DAYS, MAX_DAYS = timedelta(days=90), timedelta(days=366)
+_USUAL_DAYS = timedelta(days=90)
 
 
 class AgentSavingsRoutes(Controller):
@@ -38,10 +38,7 @@ class AgentSavingsRoutes(Controller):
     ) -> dict[str, Any]:
         """Return expected and observed savings of days in UTC, the first to the last, by month or
         day; default: 90 days. Observed savings are bounds, and null while they are not known."""
-        last = until or clock.now().date()
-        first = since or last - USUAL_DAYS
-        if not timedelta() <= last - first <= MAX_DAYS:
-            raise ParameterInvalid("`from` must be before `to`, by 366 days at most.", param="from")
+        first, last = parse_days(since, until, clock.now().date(), _USUAL_DAYS)
         async with database.transaction() as session:
             row = await find_agent(session, principal.account_id, agent)
             found = await load_savings(session, clock, row, first, last, interval)

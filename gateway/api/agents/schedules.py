@@ -18,11 +18,12 @@ from gateway.agents.scheduling.owners import (
     start_learning,
 )
 from gateway.agents.scheduling.policy_store import find_policy, list_policies
-from gateway.agents.scheduling.shadowing import promote, roll_back
+from gateway.agents.scheduling.shadowing import BY_OWNER, promote, roll_back
 from gateway.agents.scheduling.views import policy_json, schedule_day_json, schedule_json
 from gateway.agents.store.agents import find_agent
 from gateway.agents.store.owners import AgentOwner
 from gateway.api.agents.bodies import PATH
+from gateway.api.agents.days import parse_days
 from gateway.api.agents.editing import AgentEditing, provide_agent_editing
 from gateway.api.pagination import page_json
 from gateway.call.errors import ParameterInvalid
@@ -31,8 +32,7 @@ from gateway.wire.body import decode_body_strict
 from infra.clock import Clock
 from infra.database.database import Database
 
-_USUAL_DAYS, _MAX_DAYS = timedelta(days=30), timedelta(days=366)
-BY_OWNER = "taken back by its owner"
+_USUAL_DAYS = timedelta(days=30)
 
 
 class ScheduleLearnRequest(msgspec.Struct, kw_only=True):
@@ -75,10 +75,7 @@ class AgentScheduleRoutes(Controller):
         until: Annotated[date | None, QueryParameter(name="to")] = None,
     ) -> dict[str, Any]:
         """Return costs next to two-level control, the first day to the last; default: 30 days."""
-        last = until or clock.now().date()
-        first = since or last - _USUAL_DAYS
-        if not timedelta() <= last - first <= _MAX_DAYS:
-            raise ParameterInvalid("`from` must be before `to`, by 366 days at most.", param="from")
+        first, last = parse_days(since, until, clock.now().date(), _USUAL_DAYS)
         async with database.transaction() as session:
             row = await find_agent(session, principal.account_id, agent)
             found = await list_schedule_days(session, row, first, last)

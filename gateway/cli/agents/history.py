@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
 from gateway.agents.actions.deciding import approve, list_actions, reject, undo
-from gateway.agents.store.agents import AgentChange, find_agent
+from gateway.agents.store.agents import AgentChange, find_agent, find_agent_id
 from gateway.agents.store.days import list_days
 from gateway.agents.store.ticks import list_ticks
 from gateway.agents.views import action_json, day_json, tick_json
@@ -77,9 +77,8 @@ async def agents_actions(
     limit: Limit = 50,
 ) -> Table:
     """List actions that agents took or proposed, newest first."""
-    account_id, agent_id = (await get_account(session, account)).id, None
-    if agent is not None:
-        agent_id = (await find_agent(session, account_id, agent, with_deleted=True)).id
+    account_id = (await get_account(session, account)).id
+    agent_id = await find_agent_id(session, account_id, agent)
     rows = await list_actions(session, account_id, limit, None, agent_id, status)
     return Table([action_json(one) for one in rows], _ACTIONS)
 

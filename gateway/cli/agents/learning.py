@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.accounts import get_account
 from gateway.agents.learning.errors import AgentPolicyInvalid
 from gateway.agents.learning.feedback import NewFeedback, give_feedback
-from gateway.agents.learning.lifecycle import PolicyOffice, lock_agent
+from gateway.agents.learning.lifecycle import PolicyEditor, lock_agent
 from gateway.agents.learning.limits import decide_limit, list_limits
 from gateway.agents.learning.policy_rows import PURPOSE, find_policy, list_policies
 from gateway.agents.learning.steps import list_steps
@@ -122,8 +122,8 @@ async def agents_policy_import(
         )
     except msgspec.DecodeError as error:
         raise AgentPolicyInvalid(f"The file is no exported policy: {error}.") from error
-    office = await _office(settings, session, clock, account, agent)
-    row = await office.import_file(read.content.encode(), read.signature)
+    editor = await _editor(settings, session, clock, account, agent)
+    row = await editor.import_file(read.content.encode(), read.signature)
     return Record("Policy imported.", policy_json(row))
 
 
@@ -138,8 +138,8 @@ async def agents_policy_promote(
     policy: _PolicyId,
 ) -> Record:
     """Let a policy that passed its shadow period decide."""
-    office = await _office(settings, session, clock, account, agent)
-    return Record("Policy promoted.", policy_json(await office.promote(policy)))
+    editor = await _editor(settings, session, clock, account, agent)
+    return Record("Policy promoted.", policy_json(await editor.promote(policy)))
 
 
 @agents_app.command("policy-rollback")
@@ -148,9 +148,9 @@ async def agents_policy_rollback(
     settings: Settings, session: AsyncSession, clock: Clock, account: AccountName, agent: AgentId
 ) -> Record:
     """Take back the policy in use: the one before it decides again, or the expected cost."""
-    office = await _office(settings, session, clock, account, agent)
+    editor = await _editor(settings, session, clock, account, agent)
     return Record(
-        "Policy rolled back.", policy_json(await office.roll_back({"reasons": ["by_hand"]}))
+        "Policy rolled back.", policy_json(await editor.roll_back({"reasons": ["by_hand"]}))
     )
 
 
@@ -214,14 +214,14 @@ async def agents_transfer(
     return Report(shown, [Record(title, {"asset": plan.asset.code}), *tables])
 
 
-async def _office(
+async def _editor(
     settings: Settings, session: AsyncSession, clock: Clock, account: str, agent: str
-) -> PolicyOffice:
+) -> PolicyEditor:
     """Return what changes the policies of an agent, which is locked."""
     account_id = (await get_account(session, account)).id
     row = await find_agent(session, account_id, agent)
     change = AgentChange(session, clock, CLI_ACTOR, account_id)
-    return PolicyOffice(change, _signing(settings), await lock_agent(session, row) or row)
+    return PolicyEditor(change, _signing(settings), await lock_agent(session, row) or row)
 
 
 def _signing(settings: Settings) -> SigningKey:

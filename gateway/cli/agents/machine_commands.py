@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.accounts import get_account
 from gateway.agents.commands.queries import find_command, list_commands
 from gateway.agents.commands.views import command_json
-from gateway.agents.store.agents import find_agent
+from gateway.agents.store.agents import find_agent_id
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
 from gateway.tables.agents_commands import CommandStatus
@@ -27,9 +27,8 @@ async def commands_list(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of rows.")] = 50,
 ) -> Table:
     """List commands of agents to machines, newest first."""
-    account_id, agent_id = (await get_account(session, account)).id, None
-    if agent is not None:
-        agent_id = (await find_agent(session, account_id, agent, with_deleted=True)).id
+    account_id = (await get_account(session, account)).id
+    agent_id = await find_agent_id(session, account_id, agent)
     rows = await list_commands(session, account_id, limit, None, agent_id, status)
     return Table([command_json(row) for row in rows], _COLUMNS)
 

@@ -15,7 +15,7 @@ from gateway.agents.rounds.store import cancel, find_round, list_rounds, start_r
 from gateway.agents.rounds.views import report_json, round_json, round_with_route_json
 from gateway.agents.steps.recording import list_agent_steps
 from gateway.agents.steps.views import step_json
-from gateway.agents.store.agents import AgentChange, find_agent
+from gateway.agents.store.agents import AgentChange, find_agent, find_agent_id
 from gateway.cli.agents import history
 from gateway.cli.agents.commands import AgentId, Limit, agents_app
 from gateway.cli.results import Record, Table
@@ -42,9 +42,8 @@ async def agents_rounds(
     limit: Limit = 50,
 ) -> Table:
     """List inspection rounds, newest first."""
-    account_id, agent_id = (await get_account(session, account)).id, None
-    if agent is not None:
-        agent_id = (await find_agent(session, account_id, agent, with_deleted=True)).id
+    account_id = (await get_account(session, account)).id
+    agent_id = await find_agent_id(session, account_id, agent)
     rows = await list_rounds(session, account_id, limit, None, agent_id, status)
     return Table([round_json(one) for one in rows], _ROUNDS)
 

@@ -25,7 +25,8 @@ from billing.outcomes.predictions.model_keys import ModelSigner
 from gateway.access.api_keys import create_key
 from gateway.agents.definitions.checking import check
 from gateway.agents.definitions.document import read_fields
-from gateway.agents.running.runner import AgentDependencies, AgentRunner
+from gateway.agents.dependencies import AgentDependencies
+from gateway.agents.running.runner import AgentRunner
 from gateway.agents.store.agents import write_definition
 from gateway.tables import Agent, PlantAsset, PlantPoint
 from gateway.tables.plant_readings import PlantReadingSeries

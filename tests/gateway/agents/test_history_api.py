@@ -8,7 +8,8 @@ import pytest
 
 from billing.outcomes.predictions.model_keys import ModelSigner
 from gateway.agents.actions.expiring import expire_proposals
-from gateway.agents.running.runner import AgentDependencies, AgentRunner
+from gateway.agents.dependencies import AgentDependencies
+from gateway.agents.running.runner import AgentRunner
 from gateway.agents.running.tick import TickInput
 from gateway.agents.store.agents import find_agent
 from gateway.agents.store.days import TickCounts, add_counts

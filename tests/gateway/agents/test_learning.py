@@ -7,10 +7,11 @@ from uuid import UUID
 import pytest
 
 from billing.outcomes.predictions.model_keys import ModelSigner
+from gateway.agents.dependencies import AgentDependencies
 from gateway.agents.learning.cycle import Learner, learn
 from gateway.agents.learning.policy_rows import PURPOSE
 from gateway.agents.learning.runner import LearningDependencies, LearningRunner
-from gateway.agents.running.runner import AgentDependencies, AgentRunner
+from gateway.agents.running.runner import AgentRunner
 from gateway.agents.store.agents import find_agent, read_definition
 from gateway.identity.audit_log import list_account_entries
 from gateway.inference.pipeline_client import PipelineClient

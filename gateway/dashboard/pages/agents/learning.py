@@ -15,7 +15,7 @@ from gateway.agents.learning.errors import (
     AgentTransferInvalid,
 )
 from gateway.agents.learning.feedback import NewFeedback, give_feedback
-from gateway.agents.learning.lifecycle import PolicyOffice, lock_agent
+from gateway.agents.learning.lifecycle import PolicyEditor, lock_agent
 from gateway.agents.learning.limits import decide_limit
 from gateway.agents.learning.policy_rows import PURPOSE
 from gateway.agents.learning.transfer import TransferPlan, carry_policy, plan_transfer
@@ -96,7 +96,7 @@ class AgentLearningPages(Controller):
             agents,
             agent,
             "learning",
-            lambda change, row: PolicyOffice(change, _signing(settings), row).promote(policy),
+            lambda change, row: PolicyEditor(change, _signing(settings), row).promote(policy),
         )
 
     @post("/policies/rollback", permission=Permission.CALL)
@@ -112,7 +112,7 @@ class AgentLearningPages(Controller):
             agents,
             agent,
             "learning",
-            lambda change, row: PolicyOffice(change, _signing(settings), row).roll_back(figures),
+            lambda change, row: PolicyEditor(change, _signing(settings), row).roll_back(figures),
         )
 
     @post("/limits/{limit:str}/accept", permission=Permission.CALL)

@@ -18,7 +18,7 @@ from gateway.agents.scheduling.owners import (
     start_learning,
 )
 from gateway.agents.scheduling.policy_store import list_policies
-from gateway.agents.scheduling.shadowing import MIN_SHADOW_DAYS, promote, roll_back
+from gateway.agents.scheduling.shadowing import BY_OWNER, MIN_SHADOW_DAYS, promote, roll_back
 from gateway.agents.store.agents import AgentChange, find_agent, read_definition
 from gateway.dashboard.forms import EMPTY_FORM, with_errors
 from gateway.dashboard.page_request import UNPROCESSABLE
@@ -35,7 +35,6 @@ from gateway.tables.agents_schedule import AgentScheduleDay
 from infra.errors import AppError
 
 _DAYS = timedelta(days=31)
-BY_OWNER = "taken back by its owner"
 _Change = Callable[[AgentChange], Awaitable[object]]
 
 

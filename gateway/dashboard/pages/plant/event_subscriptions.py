@@ -1,10 +1,13 @@
 """Forms of a query's page: subscribe a webhook to new events, pause, resume and end it."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.dashboard.forms import EMPTY_FORM, read_form_fields, with_errors
 from gateway.dashboard.page_request import PageRequest
@@ -22,6 +25,7 @@ from gateway.plant.epcis.subscriptions import (
     pause_subscription,
     resume_subscription,
 )
+from gateway.tables.epcis_queries import PlantEventQuery
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -29,6 +33,7 @@ from infra.outbound.webhook_post import SignedPoster
 from infra.secrets.sealer import Sealer
 
 _FIELDS = ("url", "timing", "empty")
+_NO_DETAILS: Mapping[str, str] = MappingProxyType({})
 
 
 class EventSubscriptionPages(Controller):
@@ -58,10 +63,8 @@ class EventSubscriptionPages(Controller):
                 place = (session, clock, Sealer(pepper), named)
                 row, secret = await create_subscription(*place, new)
                 subject = ids.format_id(SUBSCRIPTION_ID_PREFIX, row.id)
-                details = {"name": named.name, "webhook": row.url}
-                audit = (session, clock, page.actor, page.account_id)
-                action = "epcis.subscription_created"
-                await record_audit_event(*audit, action, subject, details)
+                action, webhook = "epcis.subscription_created", {"webhook": row.url}
+                await _record(page, session, clock, named, action, subject, webhook)
         except SubscriptionInvalid as error:
             form = with_errors(page, fields, error)
             return await render_query(page, database, event_query, form)
@@ -80,10 +83,9 @@ class EventSubscriptionPages(Controller):
         async with database.transaction() as session:
             named = await get_query(session, page.account_id, event_query)
             await pause_subscription(session, clock, named, event_subscription)
-            audit = (session, clock, page.actor, page.account_id)
-            details = {"name": named.name}
-            action = "epcis.subscription_paused"
-            await record_audit_event(*audit, action, event_subscription, details)
+            await _record(
+                page, session, clock, named, "epcis.subscription_paused", event_subscription
+            )
         return page.redirect(f"{QUERIES_PAGE}/{named.name}")
 
     @post("/{event_subscription:str}/resume", permission=Permission.CALL)
@@ -99,10 +101,9 @@ class EventSubscriptionPages(Controller):
         async with database.transaction() as session:
             named = await get_query(session, page.account_id, event_query)
             await resume_subscription(session, clock, named, event_subscription)
-            audit = (session, clock, page.actor, page.account_id)
-            details = {"name": named.name}
-            action = "epcis.subscription_resumed"
-            await record_audit_event(*audit, action, event_subscription, details)
+            await _record(
+                page, session, clock, named, "epcis.subscription_resumed", event_subscription
+            )
         return page.redirect(f"{QUERIES_PAGE}/{named.name}")
 
     @post("/{event_subscription:str}/delete", permission=Permission.CALL)
@@ -118,11 +119,19 @@ class EventSubscriptionPages(Controller):
         async with database.transaction() as session:
             named = await get_query(session, page.account_id, event_query)
             await delete_subscription(session, named, event_subscription)
-            audit = (session, clock, page.actor, page.account_id)
-            details = {"name": named.name}
-            action = "epcis.subscription_ended"
-            await record_audit_event(*audit, action, event_subscription, details)
+            await _record(
+                page, session, clock, named, "epcis.subscription_ended", event_subscription
+            )
         return page.redirect(f"{QUERIES_PAGE}/{named.name}")
+
+
+async def _record(
+    page: PageRequest, session: AsyncSession, clock: Clock, named: PlantEventQuery,
+    action: str, subject: str, details: Mapping[str, str] = _NO_DETAILS,
+) -> None:  # fmt: skip
+    """Record a change of a subscription in the audit log."""
+    audit = (session, clock, page.actor, page.account_id)
+    await record_audit_event(*audit, action, subject, {"name": named.name, **details})
 
 
 def _body_of(fields: dict[str, str]) -> dict[str, Any]:
