@@ -21,6 +21,7 @@ from tests.support import builders
 from tests.support.builders import Gateway, Limited, run_gateway
 from tests.support.connecting import POOLS, close_if_used
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.first_customer import FIRST_CUSTOMER
 from tests.support.paying.service import PayingService, run_paying_service
 from tests.support.profile import PROFILE
 from tests.support.serving import APPLICATIONS
@@ -98,11 +99,16 @@ def emptying(postgres: str) -> Iterator[builders.Emptying]:
 
 
 @pytest.fixture(scope="session")
-async def lasting(postgres: str) -> AsyncIterator[tuple[Database, Database]]:
+async def lasting(
+    postgres: str, emptying: builders.Emptying
+) -> AsyncIterator[tuple[Database, Database]]:
     """The databases behind `database` and `working`, open as long as gateways use them."""
     POOLS.lasting_url = postgres
     both = Database(postgres, pool_size=2), Database(postgres, pool_size=8)
+    emptying()
+    await FIRST_CUSTOMER.record(postgres, both[0], builders.CATALOG)
     yield both
+    FIRST_CUSTOMER.close()
     for one in both:
         await one.close()
     await POOLS.stop()

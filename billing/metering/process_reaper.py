@@ -134,6 +134,8 @@ async def _return_leases(session: AsyncSession, *conditions: object) -> None:
     leased = select(QuotaLease.quota_id).where(*conditions)  # type: ignore[arg-type]
     query = select(Quota).where(col(Quota.id).in_(leased)).order_by(col(Quota.id)).with_for_update()
     quotas = {quota.id: quota for quota in await session.scalars(query)}
+    if not quotas:
+        return
     leases = select(QuotaLease).where(*conditions)  # type: ignore[arg-type]
     for lease in await session.scalars(leases):
         quota = quotas[lease.quota_id]

@@ -84,22 +84,29 @@ async def find_call_quotas(
     set later applies to it.
     """
     month = month_start(at)
-    await _create_missing_quotas(session, account_id, key_id, month)
-    query = (
-        select(Quota)
-        .where(
-            col(Quota.account_id) == account_id,
-            col(Quota.kind) != QuotaKind.ALLOWANCE.value,
-            col(Quota.project_id).is_(None),
-            or_(col(Quota.key_id).is_(None), col(Quota.key_id) == key_id),
-            or_(col(Quota.period_start).is_(None), col(Quota.period_start) == month),
-            or_(col(Quota.amount).is_not(None), col(Quota.kind).in_(_MONEY_KINDS)),
-        )
-        .order_by(col(Quota.id))
+    found = await _select_call_quotas(session, account_id, key_id, month)
+    if sum(quota.kind.money for quota in found) < len(_MONEY_KINDS):
+        await _create_missing_quotas(session, account_id, key_id, month)
+        found = await _select_call_quotas(session, account_id, key_id, month)
+    return found
+
+
+async def _select_call_quotas(
+    session: AsyncSession, account_id: UUID, key_id: UUID, month: datetime
+) -> tuple[QuotaRef, ...]:
+    """Return the quotas that limit a key's call in a month and exist, by id."""
+    columns = select(Quota.id, Quota.kind, Quota.key_id, Quota.amount)
+    query = columns.where(
+        col(Quota.account_id) == account_id,
+        col(Quota.kind) != QuotaKind.ALLOWANCE.value,
+        col(Quota.project_id).is_(None),
+        or_(col(Quota.key_id).is_(None), col(Quota.key_id) == key_id),
+        or_(col(Quota.period_start).is_(None), col(Quota.period_start) == month),
+        or_(col(Quota.amount).is_not(None), col(Quota.kind).in_(_MONEY_KINDS)),
     )
     return tuple(
         QuotaRef(str(row.id), QuotaKind(row.kind), row.key_id is not None, row.amount)
-        for row in await session.scalars(query)
+        for row in await session.execute(query.order_by(col(Quota.id)))
     )
 
 
@@ -328,16 +335,13 @@ async def _create_missing_quotas(
     session: AsyncSession, account_id: UUID, key_id: UUID, month: datetime
 ) -> None:
     """Create the account's credit quota and the key's budget quota of a month if missing."""
-    key = (
-        await session.execute(
-            select(ApiKey.id, ApiKey.monthly_budget_nano).where(
-                col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id
-            )
-        )
-    ).one()
+    query = select(ApiKey.monthly_budget_nano).where(
+        col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id
+    )
+    budget = (await session.execute(query)).scalar_one()
     rows = [
         _quota_row(account_id, None, QuotaKind.CREDIT, None, None),
-        _quota_row(account_id, key_id, QuotaKind.BUDGET, month, key.monthly_budget_nano),
+        _quota_row(account_id, key_id, QuotaKind.BUDGET, month, budget),
     ]
     await session.execute(insert(Quota).values(rows).on_conflict_do_nothing())
 

@@ -36,10 +36,13 @@ async def publish_plan(
     `listed` sets whether the plan is offered to customers; None leaves it unchanged (new plans
     are listed).
     """
+    version_id = terms.version_id()
+    existing = await session.get(PlanVersion, version_id)
+    if existing is not None and listed is None:
+        return existing  # without the lock: no version is numbered
     await session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK_ID})
     if listed is not None:
         await _set_listed(session, terms, listed)
-    version_id = terms.version_id()
     existing = await session.get(PlanVersion, version_id)
     if existing is not None:
         return existing

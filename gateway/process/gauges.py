@@ -70,6 +70,7 @@ class Gauges:
 
     async def _run(self) -> None:
         """Update the gauges every `gauges_s` seconds, surviving errors."""
+        await asyncio.sleep(min(self._timing.first_look_s, self._timing.gauges_s))
         while True:
             try:
                 self.update_process_gauges()
