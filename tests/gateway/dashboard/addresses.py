@@ -149,6 +149,47 @@ PLATFORM = (
     "/dashboard/platform/admin-keys",
     "/dashboard/switch",
 )
+# Beginnings and ends of the addresses that stand for the kinds of pages: charts, tables, forms,
+# trees, diagrams, steps, and what only a phone shows.
+_KINDS = (
+    ("/dashboard", "/dashboard"),
+    ("/dashboard/usage", "?by=tag"),
+    ("/dashboard/usage/calls/", ""),
+    ("/dashboard/playground", ""),
+    ("/dashboard/models/predict", ""),
+    ("/dashboard/models/comparisons/", ""),
+    ("/dashboard/plant", "?q=TI"),
+    ("/dashboard/plant/assets/", "/readings"),
+    ("/dashboard/plant/mappings", ""),
+    ("/dashboard/plant/graph", ""),
+    ("/dashboard/agents/new?template", ""),
+    ("/dashboard/agents/rounds/", ""),
+    ("/dashboard/agents/board/tasks/", ""),
+    ("/dashboard/agents/", "/definition"),
+    ("/dashboard/evaluations/", ""),
+    ("/dashboard/identifiers/trace", ""),
+    ("/dashboard/plan/change/", ""),
+    ("/dashboard/invoices/", "/lines/1"),
+    ("/dashboard/wallet", ""),
+    ("/dashboard/keys/", ""),
+    ("/dashboard/team", ""),
+    ("/dashboard/audit", ""),
+    ("/dashboard/outcomes", ""),
+    ("/dashboard/platform/accounts/", ""),
+    ("/dashboard/platform/revenue", ""),
+    ("/dashboard/platform/reconciliation", ""),
+    ("/dashboard/platform/plans/new", ""),
+    ("/dashboard/platform/jobs", ""),
+)
+
+
+def of_each_kind(pages: list[str]) -> list[str]:
+    """The first page of each kind."""
+    found = [
+        next((page for page in pages if page.startswith(begin) and page.endswith(end)), None)
+        for begin, end in _KINDS
+    ]
+    return list(dict.fromkeys(page for page in found if page is not None))
 
 
 async def addresses(firm: Firm) -> list[str]:

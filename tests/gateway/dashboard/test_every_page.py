@@ -1,7 +1,8 @@
-"""Every page in headless Chromium, in both themes and widths; in Chinese nightly.
+"""Pages in headless Chromium, in both themes and widths: one of each kind by day, all nightly.
 
-Amounts are large and names are long. A test fails on an axe violation, a content security policy
-violation, a script error, a console message, or a page wider than a phone.
+By day, the HTML of every page is checked in Chinese. Amounts are large and names are long. A test
+fails on an axe violation, a content security policy violation, a script error, a console message,
+or a page wider than a phone.
 """
 
 from collections.abc import AsyncIterator
@@ -10,12 +11,13 @@ import pytest
 
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.addresses import PLATFORM, addresses
+from tests.gateway.dashboard.addresses import PLATFORM, addresses, of_each_kind
 from tests.gateway.dashboard.widths import on_a_phone, too_wide
 from tests.support.billing.making import sql
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker
+from tests.support.dashboard.markup import markup_faults
 from tests.support.nightly import at_length
 
 pytestmark = NEEDS_BROWSER
@@ -86,28 +88,31 @@ async def faults(
     return found
 
 
-async def without_chinese(who: Looker, pages: list[str]) -> list[str]:
-    """The pages that are not Chinese for a reader of Chinese."""
-    found = []
+async def html_faults(who: Looker, pages: list[str]) -> dict[str, list[str]]:
+    """What a reader of Chinese gets in another language or with faulty markup, by page."""
+    found = {}
     for address in pages:
         answer = await who.http.get(address, headers={"accept-language": "zh-CN"})
+        wrong = markup_faults(answer.text)
         if answer.status_code >= 500 or 'lang="zh-CN"' not in answer.text:
-            found.append(address)
+            wrong.append(f"status {answer.status_code}, or not Chinese")
+        if wrong:
+            found[address] = wrong
     return found
 
 
 async def test_account_pages_pass_axe_and_fit_a_phone(
     firm: Firm, browser: Windows, account_pages: list[str]
 ) -> None:
-    looks = at_length(LOOKS, DAILY)
-    assert await faults(browser, firm, firm.owner, account_pages, looks) == {}
+    looks, pages = at_length((LOOKS, account_pages), (DAILY, of_each_kind(account_pages)))
+    assert await faults(browser, firm, firm.owner, pages, looks) == {}
 
 
 async def test_platform_pages_pass_axe_and_fit_a_phone(
     firm: Firm, browser: Windows, platform_pages: list[str], operator: Looker
 ) -> None:
-    looks = at_length(LOOKS, DAILY)
-    assert await faults(browser, firm, operator, platform_pages, looks) == {}
+    looks, pages = at_length((LOOKS, platform_pages), (DAILY, of_each_kind(platform_pages)))
+    assert await faults(browser, firm, operator, pages, looks) == {}
 
 
 async def test_signed_out_pages_pass_axe_and_fit_a_phone(firm: Firm, browser: Windows) -> None:
@@ -115,8 +120,8 @@ async def test_signed_out_pages_pass_axe_and_fit_a_phone(firm: Firm, browser: Wi
     assert await faults(browser, firm, None, OUTSIDE, looks) == {}
 
 
-async def test_every_page_is_chinese_for_a_reader_of_chinese(
+async def test_html_of_every_page_is_chinese_and_without_faults(
     firm: Firm, account_pages: list[str], platform_pages: list[str], operator: Looker
 ) -> None:
-    assert await without_chinese(firm.owner, account_pages) == []
-    assert await without_chinese(operator, platform_pages) == []
+    assert await html_faults(firm.owner, account_pages) == {}
+    assert await html_faults(operator, platform_pages) == {}
