@@ -28,6 +28,7 @@ from tests.support.builders import CHAT
 from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import Fleet, run_fleet
+from tests.support.nightly import nightly
 from tests.support.stories.included import INPUT, OUTPUT, Subscriber, subscriber
 
 CALLS, WORDS, TOKENS = 120, 6, 20
@@ -93,6 +94,7 @@ async def call(http: aiohttp.ClientSession, url: str, **values: object) -> Answe
 
 
 class TestAllowanceWithoutCredit:
+    @nightly
     async def test_calls_are_free_until_the_last_included_unit(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:
@@ -152,6 +154,7 @@ class TestAllowanceWithoutCredit:
         assert sum(amount for amount, _ in counted.values()) == sum(includes.values())
         assert [taken for _, taken in counted.values()] == [taken for _, taken in used.values()]
 
+    @nightly
     async def test_stream_ends_with_finish_reason_length_at_the_last_included_token(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:
@@ -168,6 +171,7 @@ class TestAllowanceWithoutCredit:
 
 
 class TestAllowanceWithCredit:
+    @nightly
     async def test_usage_above_the_allowance_is_billed(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:
@@ -181,6 +185,7 @@ class TestAllowanceWithCredit:
         assert (await firm.used())[OWN_OUT] == (50, 50)
         await all_settled(database)
 
+    @nightly
     async def test_killed_gateways_neither_lose_nor_double_included_units(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:

@@ -29,6 +29,7 @@ from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import Fleet, Member, fleet_environment, run_fleet
 from tests.support.gateway.team import predicting
+from tests.support.nightly import nightly
 from tests.support.starting import Child, start_process
 
 _KILLS, _TEAMS, _MONITORS = in_full(30, 1), in_full(10, 1), in_full(44, 8)
@@ -75,6 +76,7 @@ def start_worker(configured: Settings) -> Child:
     return start_process("gateway.worker", fleet_environment(configured))
 
 
+@nightly
 async def test_each_case_of_killed_processes_ends_in_one_work_order(
     configured: Settings, database: Database
 ) -> None:

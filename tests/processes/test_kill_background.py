@@ -24,6 +24,7 @@ from tests.support.builders import CHAT
 from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import run_fleet
+from tests.support.nightly import nightly
 
 _KILLS = in_full(10, 1)
 _RESPONSES = 12  # before each kill
@@ -77,6 +78,7 @@ async def _require_undoubled(http: httpx.AsyncClient, database: Database) -> int
     return len(rows)
 
 
+@nightly
 async def test_background_responses_of_a_killed_gateway_are_answered_and_billed_once(
     configured: Settings, database: Database, upstream: FakeUpstream
 ) -> None:

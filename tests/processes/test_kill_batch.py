@@ -23,6 +23,7 @@ from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import Member, run_fleet
 from tests.support.gateway.batching import create_batch, ended, nano, parsed
+from tests.support.nightly import nightly
 
 _KILLS = in_full(20, 2)
 _LINES = in_full(400, 30)
@@ -55,6 +56,7 @@ async def _kill_when(database: Database, member: Member, completed: int) -> None
     member.kill()
 
 
+@nightly
 async def test_batch_survives_killed_gateways_with_each_line_once_in_order(
     configured: Settings, database: Database, upstream: FakeUpstream
 ) -> None:

@@ -18,6 +18,7 @@ from tests.support.billing.making import sql
 from tests.support.builders import CHAT
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import run_fleet
+from tests.support.nightly import nightly
 
 _QUESTIONS = 12
 _PATIENCE_S = 180
@@ -52,6 +53,7 @@ async def _until(database: Database, query: str) -> None:
             await asyncio.sleep(0.02)
 
 
+@nightly
 async def test_evaluation_of_a_killed_gateway_is_completed_and_billed_once(
     configured: Settings, database: Database, upstream: FakeUpstream
 ) -> None:

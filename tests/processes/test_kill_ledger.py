@@ -23,6 +23,7 @@ from tests.support.builders import CHAT
 from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import Fleet, run_fleet
+from tests.support.nightly import nightly
 
 _KILLS = in_full(30, 1)
 _WRITERS = 4
@@ -131,6 +132,7 @@ async def _kill_and_write(fleet: Fleet, writers: Writers) -> None:
         writers.is_over = True
 
 
+@nightly
 async def test_ledger_of_a_killed_gateway_loses_and_doubles_no_record(
     configured: Settings, database: Database
 ) -> None:

@@ -18,6 +18,7 @@ from tests.support.billing.making import sql
 from tests.support.builders import CHAT
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import run_fleet
+from tests.support.nightly import nightly
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ async def _until_intents_are_durable(database: Database, count: int = 1) -> None
             await asyncio.sleep(0.02)
 
 
+@nightly
 async def test_search_of_a_chat_whose_gateway_is_killed_is_not_billed(
     configured: Settings, database: Database, upstream: FakeUpstream
 ) -> None:
@@ -79,6 +81,7 @@ async def test_search_of_a_chat_whose_gateway_is_killed_is_not_billed(
         assert used.scalar_one() == 0
 
 
+@nightly
 async def test_answers_of_a_gateway_killed_during_the_second_one_are_not_billed(
     configured: Settings, database: Database, upstream: FakeUpstream
 ) -> None:

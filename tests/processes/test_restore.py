@@ -29,6 +29,7 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import run_fleet
 from tests.support.gateway.commands import invoke, leave_logs_alone
 from tests.support.maas_process import run
+from tests.support.nightly import nightly
 from tests.support.serving import build_parts
 from tests.support.stories.random_month import live
 from tests.support.stories.story import Story
@@ -156,6 +157,7 @@ class TestBackupAndRestore:
             f"{money}: the same after it was destroyed and brought back\n"
         )
 
+    @nightly
     async def test_backup_during_calls_contains_all_earlier_responses(
         self, settings: Settings, tmp_path: Path
     ) -> None:

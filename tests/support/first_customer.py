@@ -104,6 +104,7 @@ class FirstCustomer:
         url, secret = settings.database_url, settings.data_dir / _SECRET_FILE
         if url is None or url.get_secret_value() != self._url or settings.secret_key is not None:
             return False
+        write_secret(settings.data_dir)
         return settings.currency == _CURRENCY and secret.read_text("ascii") == _PEPPER
 
     def _insert(self) -> bool:
