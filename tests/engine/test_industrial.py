@@ -11,6 +11,7 @@ from models.industrial_llm.examples import ENGLISH
 from tests.support.adaptations import adapted, lines
 from tests.support.builders import CHAT, INDUSTRIAL, Gateway, customer
 from tests.support.engine.turns import Turns
+from tests.support.nightly import nightly
 
 SHORTHAND = TASKS["plain_text"].instructions[ENGLISH][0]
 EXTRACTION = TASKS["extraction"]
@@ -128,6 +129,7 @@ class TestToolCalls:
         assert not answer.choices[0].message.tool_calls
 
 
+@nightly
 class TestFineTunedVariant:
     async def test_variant_answers_as_trained_and_only_for_its_account(
         self, real: Gateway, openai: AsyncOpenAI, turns: Turns

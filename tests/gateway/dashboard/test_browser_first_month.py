@@ -33,6 +33,7 @@ from tests.support.fakes.payments.wechat_pay import FakeWeChatPay, run_fake_wech
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.desks import PASSWORD
 from tests.support.gateway.signing_up import write_texts
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 _TOKEN = {"CNY": {Meter.INPUT_TOKENS: 10**8, Meter.OUTPUT_TOKENS: 10**8}}
@@ -192,7 +193,9 @@ async def operator_issues(service: Service) -> str:
     return number
 
 
-@pytest.mark.parametrize(("locale", "number"), [("zh-CN", 41), ("en-US", 42)])
+@pytest.mark.parametrize(
+    ("locale", "number"), [("zh-CN", 41), pytest.param("en-US", 42, marks=nightly)]
+)
 async def test_stranger_pays_calls_and_gets_a_bill_by_project_and_a_fapiao(
     service: Service, browser: Windows, locale: str, number: int
 ) -> None:

@@ -8,6 +8,7 @@ from tests.gateway.dashboard.widths import too_wide
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.gateway.plants import import_all
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 
@@ -29,11 +30,21 @@ _FMEA = (
 @pytest.mark.parametrize(
     ("look", "question", "said"),
     [
-        (("en-US", "light", 1440), "Which pumps leaked after the bearing was changed?", "1 asset"),
-        (("zh-CN", "dark", 390), "更换轴承后哪些泵出现过密封泄漏？", "1 台设备"),
+        pytest.param(
+            ("en-US", "light", 1440),
+            "Which pumps leaked after the bearing was changed?",
+            "1 asset",
+            id="English",
+            marks=nightly,
+        ),
+        pytest.param(
+            ("zh-CN", "dark", 390),
+            "更换轴承后哪些泵出现过密封泄漏？",
+            "1 台设备",
+            id="Chinese phone",
+        ),
     ],
-    ids=["English", "Chinese phone"],
-)  # fmt: skip
+)
 async def test_question_is_asked_and_the_asset_is_drawn(
     office: Firm, browser: Windows, look: tuple[str, str, int], question: str, said: str
 ) -> None:

@@ -10,6 +10,7 @@ from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.plant_tags import TAG_PAGE, tag_outputs
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.models.tables import csv, machines
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 
@@ -17,10 +18,18 @@ pytestmark = NEEDS_BROWSER
 @pytest.mark.parametrize(
     ("look", "check", "start", "queued"),
     [
-        (("en-US", "light", 1440), "Check the file", "Start training", "The job is queued."),
-        (("zh-CN", "dark", 390), "检查文件", "开始训练", "任务已排队。"),
+        pytest.param(
+            ("en-US", "light", 1440),
+            "Check the file",
+            "Start training",
+            "The job is queued.",
+            id="English",
+            marks=nightly,
+        ),
+        pytest.param(
+            ("zh-CN", "dark", 390), "检查文件", "开始训练", "任务已排队。", id="Chinese phone"
+        ),
     ],
-    ids=["English", "Chinese phone"],
 )
 async def test_table_is_confirmed_and_its_training_starts(
     office: Firm,

@@ -34,6 +34,7 @@ from tests.support.gateway.faults import (
     memory_within,
     run_before,
 )
+from tests.support.nightly import nightly
 
 FLOOD = 256 << 20
 # Bytes of endless output that may be sent before the connection is closed: mostly kernel buffers.
@@ -275,6 +276,7 @@ class TestEndlessOutput:
         assert await fault_of(gateway) == (200, "model_failed")
         assert raw.sent < TAKEN
 
+    @nightly
     async def test_endless_trailer_ends_stream_with_error(
         self, gateway: Gateway, raw: RawServer
     ) -> None:
@@ -284,6 +286,7 @@ class TestEndlessOutput:
         assert errors(got.text)["code"] == "model_failed"
         assert await fault_of(gateway) == (200, "model_failed")
 
+    @nightly
     async def test_endless_model_metadata_returns_502(
         self, gateway: Gateway, raw: RawServer
     ) -> None:
@@ -293,6 +296,7 @@ class TestEndlessOutput:
         assert (got.status_code, got.json()["code"]) == (502, "model_failed")
         assert raw.sent < TAKEN
 
+    @nightly
     async def test_long_stream_is_forwarded_with_bounded_memory(
         self, gateway: Gateway, raw: RawServer
     ) -> None:

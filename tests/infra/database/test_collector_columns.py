@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 import infra
 from infra.database.connect import driver_url
 from infra.database.migrate import migrate
+from tests.support.nightly import nightly
 
 # Two invoices at Stripe with outbox rows, one collected manually, and a customer.
 _BEFORE = """
@@ -81,6 +82,7 @@ def schema(postgres: str) -> Iterator[Schema]:
     admin.dispose()
 
 
+@nightly
 def test_rows_of_the_previous_release_are_migrated_and_downgraded(schema: Schema) -> None:
     for _ in range(2):
         migrate(schema.url)
@@ -92,6 +94,7 @@ def test_rows_of_the_previous_release_are_migrated_and_downgraded(schema: Schema
     assert schema.run("select stripe_customer from billing_profile") == [("cus_1",)]
 
 
+@nightly
 def test_triggers_copy_writes_between_old_and_new_columns(schema: Schema) -> None:
     migrate(schema.url)
     schema.run("update invoice set stripe_invoice = 'in_2' where total = 2")
@@ -110,6 +113,7 @@ def test_triggers_copy_writes_between_old_and_new_columns(schema: Schema) -> Non
     assert schema.run("select distinct collector from inbox") == [("stripe",)]
 
 
+@nightly
 def test_ids_of_another_collector_are_not_copied_to_stripe_columns(schema: Schema) -> None:
     """The previous release would look up the ids in the Stripe columns at Stripe."""
     migrate(schema.url)

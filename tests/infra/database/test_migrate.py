@@ -29,6 +29,7 @@ from infra.database.migrate import (
     newest_revision,
 )
 from infra.settings import SettingsInvalid
+from tests.support.nightly import nightly
 
 
 @pytest.fixture
@@ -103,6 +104,7 @@ _BEFORE = """
 """
 
 
+@nightly
 class TestMeterColumnsMigration:
     """Migration 0008 adds meters of images and adaptation seconds to existing tables."""
 
@@ -155,6 +157,7 @@ class TestMeterColumnsMigration:
 
 _STEP = """
 from alembic import op
+from tests.support.nightly import nightly
 
 revision, down_revision = {name!r}, {before!r}
 branch_labels = depends_on = None

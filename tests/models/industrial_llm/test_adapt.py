@@ -14,6 +14,7 @@ from models.industrial_llm.effort import MAX_EPOCHS
 from models.industrial_llm.recipes import RANK
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
 from tests.support.heavy import NEEDS_PEFT
+from tests.support.nightly import nightly
 
 if TYPE_CHECKING:
     import safetensors.torch as tensors
@@ -51,6 +52,7 @@ def dialogues() -> bytes:
     ).encode()
 
 
+@nightly
 def test_fine_tuning_improves_loss_and_matches_on_held_out_dialogues(
     adapter: "adapt.LanguageModelFineTuner",
 ) -> None:
@@ -82,6 +84,7 @@ def test_fine_tuning_artefact_has_engine_config_and_weights(
     assert all(RANK in one.shape for one in weights.values())
 
 
+@nightly
 def test_mixing_of_half_averages_parent_and_fine_tuned_weights(
     adapter: "adapt.LanguageModelFineTuner", tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from models.industrial_llm.tasks import extraction, failure_mode, plain_text, se
 from models.industrial_llm.tasks.files import ExamplesInvalid, read_pairs
 from models.training_data import TrainingDataMissing, default_directory
 from tests.support.json_schemas import jsonschema
+from tests.support.nightly import nightly
 
 OWN = ("tool_choice", "unknown", "passages", "grounded")
 WITHOUT_SETS = {"failure_mode", "fault_system", *OWN}
@@ -165,6 +166,7 @@ class TestTasks:
 
 
 @needs_data
+@nightly
 class TestRealData:
     @pytest.mark.parametrize("task", sorted(set(TASKS) - ALIKE))
     def test_splits_share_no_near_duplicates(

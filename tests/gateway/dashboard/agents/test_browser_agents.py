@@ -6,6 +6,7 @@ from tests.gateway.dashboard.widths import too_wide
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.gateway.watched_pumps import import_pump, read, run_agents
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 
@@ -29,10 +30,17 @@ async def create(seen: Looked) -> None:
 @pytest.mark.parametrize(
     ("look", "said", "done"),
     [
-        (("en-US", "light", 1440), "P-101.V read 6.2 mm/s", "Executed"),
-        (("zh-CN", "dark", 390), "读数为 6.2 mm/s，上限 4.5 mm/s", "已执行"),
+        pytest.param(
+            ("en-US", "light", 1440),
+            "P-101.V read 6.2 mm/s",
+            "Executed",
+            id="English",
+            marks=nightly,
+        ),
+        pytest.param(
+            ("zh-CN", "dark", 390), "读数为 6.2 mm/s，上限 4.5 mm/s", "已执行", id="Chinese phone"
+        ),
     ],
-    ids=["English", "Chinese phone"],
 )
 async def test_pump_monitor_is_created_activated_and_its_work_order_approved(
     office: Firm, browser: Windows, look: tuple[str, str, int], said: str, done: str

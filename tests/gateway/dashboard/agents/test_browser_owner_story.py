@@ -11,6 +11,7 @@ from tests.support.builders import Gateway
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.gateway.watched_pumps import PUMP, VIBRATION_TAG, import_pump, run_agents
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 
@@ -107,7 +108,13 @@ async def create_agent(hand: Hand) -> None:
     await hand.seen.page.wait_for_url("**/agents/agent_*")
 
 
-@pytest.mark.parametrize("look", [ENGLISH, CHINESE], ids=["English", "Chinese phone"])
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(ENGLISH, id="English", marks=nightly),
+        pytest.param(CHINESE, id="Chinese phone"),
+    ],
+)
 async def test_owner_creates_replays_activates_and_reads_the_next_morning(
     office: Firm, browser: Windows, look: tuple[str, str, int]
 ) -> None:

@@ -11,6 +11,7 @@ from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.gateway.rounds import photo, route
 from tests.support.gateway.watched_pumps import VIBRATION_TAG, add_agent, import_pump, run_agents
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 _PICTURES = os.environ.get("ROUND_PICTURES")
@@ -24,10 +25,15 @@ async def picture(page: object, name: str) -> None:
 @pytest.mark.parametrize(
     ("look", "kept", "out"),
     [
-        (("zh-CN", "light", 390), "结果已保存在本机", "超限"),
-        (("en-US", "dark", 390), "answers are kept on this device", "Out of limits"),
+        pytest.param(("zh-CN", "light", 390), "结果已保存在本机", "超限", id="Chinese"),
+        pytest.param(
+            ("en-US", "dark", 390),
+            "answers are kept on this device",
+            "Out of limits",
+            id="English",
+            marks=nightly,
+        ),
     ],
-    ids=["Chinese", "English"],
 )
 async def test_round_is_answered_offline_on_a_phone_and_its_report_names_what_is_out_of_limits(
     office: Firm, browser: Windows, look: tuple[str, str, int], kept: str, out: str

@@ -6,6 +6,7 @@ from tests.gateway.dashboard.widths import too_wide
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.gateway.tank_api import read_now, scheduler, tank, tick
+from tests.support.nightly import nightly
 
 pytestmark = NEEDS_BROWSER
 
@@ -16,10 +17,14 @@ DAYS = 3
 @pytest.mark.parametrize(
     ("look", "said"),
     [
-        (("en-US", "light", 1440), "Two-level control within the safety limits decides."),
-        (("zh-CN", "dark", 390), "由双限位控制在安全限值内决定。"),
+        pytest.param(
+            ("en-US", "light", 1440),
+            "Two-level control within the safety limits decides.",
+            id="English",
+            marks=nightly,
+        ),
+        pytest.param(("zh-CN", "dark", 390), "由双限位控制在安全限值内决定。", id="Chinese phone"),
     ],
-    ids=["English", "Chinese phone"],
 )
 async def test_page_of_a_schedule_is_accessible_and_fits(
     office: Firm, browser: Windows, look: tuple[str, str, int], said: str
