@@ -1,0 +1,1 @@
+"""Benchmark of the usage writer alone: the cost of a call's rows, and the wait for their commit."""
