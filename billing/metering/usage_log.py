@@ -5,48 +5,51 @@ process's leases), responses stored for an Idempotency-Key and signed decision r
 idempotent, and nothing is written once the process has been marked as ended.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy.exc import DBAPIError
 
 from billing.metering.usage import USAGE_COLUMNS, UsageRecord, usage_column_values
+from infra.database.database import is_duplicate
 from infra.database.direct import DirectConnection
 
-# Only newly inserted rows are charged, because a commit whose result was lost is retried.
-# Leases are locked in the order of their ids, as everywhere, so that locks never form a cycle.
-# A charge without a hold goes to the lease of the process.
-_RECORD = """
+_ALIVE = """
     with alive as materialized (
         select id from gateway_process where id = %(process)s and ended_at is null for key share
-    ), opened as (
+    )"""
+# The parts of the statement by the values that they use: each costs time even without rows, so the
+# statement contains those that have some. Leases are locked in the order of their ids, as
+# everywhere, so that locks never form a cycle.
+_PARTS = {
+    "intents": """, opened as (
         insert into intent
         select i.* from json_populate_recordset(null::intent, %(intents)s::json) i, alive
         on conflict (request_id) do nothing
-    ), written as (
+    )""",
+    "rows": """, written as (
         insert into usage ({columns})
         select {columns} from json_populate_recordset(null::usage, %(rows)s::json) u, alive
-        on conflict (request_id) do nothing
-        returning request_id
-    ), charged as (
-        select coalesce(hold_id, %(process)s) as owner_id, quota_id, sum(amount)::bigint as amount
-        from json_to_recordset(%(charges)s::json)
-            as c(request_id uuid, quota_id uuid, amount bigint, hold_id uuid)
-        where request_id in (select request_id from written)
-        group by 1, 2
-    ), locked as materialized (
-        select l.process_id, l.quota_id, c.amount from quota_lease l
-        join charged c on c.quota_id = l.quota_id and c.owner_id = l.process_id
+    )""".replace("{columns}", ", ".join(USAGE_COLUMNS)),
+    "charges": """, locked as materialized (
+        select l.process_id, l.quota_id, c.amount from alive, quota_lease l
+        join json_to_recordset(%(charges)s::json)
+            as c(owner_id uuid, quota_id uuid, amount bigint)
+            on c.quota_id = l.quota_id and c.owner_id = l.process_id
         order by l.quota_id, l.process_id for update of l
     ), leases as (
         update quota_lease l set used = l.used + k.amount from locked k
         where l.process_id = k.process_id and l.quota_id = k.quota_id
-    ), closed as (
+    )""",
+    "closed": """, closed as (
         delete from intent using alive where request_id = any(%(closed)s::uuid[])
-    ), answers as materialized (
+    )""",
+    "answers": """, answers as materialized (
         select * from json_to_recordset(%(answers)s::json) as a(
             request_id uuid, status int, content_type text, body text)
     ), kept as (
@@ -56,18 +59,16 @@ _RECORD = """
     ), forgotten as (
         delete from kept_answer k using answers a, alive
         where k.request_id = a.request_id and a.status is null
-    )
-    {decided}
-    select count(*) from alive
-""".replace("{columns}", ", ".join(USAGE_COLUMNS))
-# Few batches have decision records, and those without execute the shorter statement.
-_DECIDED = """, decided as (
+    )""",
+    "decisions": """, decided as (
         insert into decision_record
         select r.* from json_populate_recordset(null::decision_record, %(decisions)s::json) r, alive
         on conflict (id) do nothing
-    )"""
-_RECORD_CALLS = _RECORD.replace("{decided}", "")
-_RECORD_CALLS_AND_DECISIONS = _RECORD.replace("{decided}", _DECIDED)
+    )""",
+}
+_NO_ROWS, _NO_IDS = "[]", "{}"
+_COUNT = " select count(*) from alive"
+_RECORDED = "select request_id from usage where request_id = any(%(ids)s::uuid[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,35 +155,69 @@ async def write_usage_batch(
 ) -> bool:
     """Write sent calls (`intents`) and ended ones (`settled`); False if the process was ended.
 
-    All are written in one transaction, nothing if the process has been marked as ended. Raises
-    DatabaseUnavailable, after which the batch may have been written, and SQLAlchemyError if the
-    database rejects a row.
+    All are written in one transaction, nothing if the process has been marked as ended. A call
+    whose usage row exists is neither written nor charged again: a commit whose result was lost is
+    retried. Raises DatabaseUnavailable, after which the batch may have been written, and
+    SQLAlchemyError if the database rejects a row.
     """
     values = {
-        "process": process_id,
         "intents": _encode_json([_intent_row(intent, process_id) for intent in intents]),
-        "rows": _encode_json([usage_column_values(call.record) for call in settled]),
-        "charges": _encode_json(
-            [
-                {
-                    "request_id": call.record.request_id,
-                    "quota_id": charge.quota_id,
-                    "amount": charge.amount,
-                    "hold_id": charge.hold_id,
-                }
-                for call in settled
-                for charge in call.charges
-            ]
-        ),
-        "closed": _uuid_array([call.record.request_id for call in settled if call.has_intent]),
         "answers": _encode_json([_response_row(call) for call in settled if call.response]),
+        "closed": _uuid_array([call.record.request_id for call in settled if call.has_intent]),
+        # Unchanged, because they are signed.
+        "decisions": _NO_ROWS,
     }
-    statement, decisions = _RECORD_CALLS, [one for call in settled for one in call.decisions]
+    decisions = [decision for call in settled for decision in call.decisions]
     if decisions:
-        statement = _RECORD_CALLS_AND_DECISIONS
         values["decisions"] = msgspec.json.encode(decisions).decode()
-    rows = await connection.statement(statement, values)
+    new = {call.record.request_id: call for call in reversed(settled)}  # the first of a call counts
+    while True:
+        values["rows"] = _encode_json([_usage_row(call) for call in new.values()])
+        values["charges"] = _encode_json(_sum_charges(new.values(), process_id))
+        try:
+            return await _execute(connection, process_id, values)
+        except DBAPIError as error:
+            recorded = await _find_recorded(connection, new) if is_duplicate(error) else []
+            if not recorded:
+                raise
+            new = {id_: call for id_, call in new.items() if id_ not in recorded}
+
+
+async def _execute(
+    connection: DirectConnection, process_id: UUID, values: Mapping[str, str]
+) -> bool:
+    """Execute the parts of the statement that have values; False if the process was ended."""
+    used = {name: value for name, value in values.items() if value not in (_NO_ROWS, _NO_IDS)}
+    statement = _ALIVE + "".join(_PARTS[name] for name in _PARTS if name in used) + _COUNT
+    rows = await connection.statement(statement, {"process": process_id, **used})
     return bool(rows[0][0])
+
+
+async def _find_recorded(connection: DirectConnection, ids: Collection[UUID]) -> list[UUID]:
+    """Return which of these calls have usage rows."""
+    rows = await connection.statement(_RECORDED, {"ids": _uuid_array(ids)})
+    return [row[0] for row in rows]
+
+
+def _usage_row(call: SettledCall) -> dict[str, Any]:
+    """Return the JSON row of an ended call, without the columns that are NULL."""
+    columns = usage_column_values(call.record)
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def _sum_charges(calls: Collection[SettledCall], process_id: UUID) -> list[dict[str, Any]]:
+    """Return the JSON rows of what calls consume of each lease.
+
+    A charge without a hold goes to the lease of the process.
+    """
+    sums: Counter[tuple[UUID, str]] = Counter()
+    for call in calls:
+        for charge in call.charges:
+            sums[charge.hold_id or process_id, charge.quota_id] += charge.amount
+    return [
+        {"owner_id": owner_id, "quota_id": quota_id, "amount": amount}
+        for (owner_id, quota_id), amount in sums.items()
+    ]
 
 
 def _intent_row(intent: IntentRecord, process_id: UUID) -> dict[str, Any]:
@@ -203,13 +238,13 @@ def _response_row(call: SettledCall) -> dict[str, Any]:
     }
 
 
-def _uuid_array(ids: Sequence[UUID]) -> str:
+def _uuid_array(ids: Iterable[UUID]) -> str:
     """Format ids as the text of a PostgreSQL array."""
     # A PostgreSQL array literal: the driver's own conversion of a list is slower than this.
     return "{" + ",".join(map(str, ids)) + "}"
 
 
-def _encode_json(rows: Sequence[dict[str, Any]]) -> str:
+def _encode_json(rows: Sequence[Any]) -> str:
     """Encode rows as JSON text without NUL, which is replaced by U+FFFD."""
     # PostgreSQL text cannot contain NUL, and a NUL in a customer's text must not fail the batch.
     return msgspec.json.encode(rows).decode().replace("\\u0000", "\\ufffd")

@@ -194,6 +194,11 @@ def is_transaction_conflict(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
 
 
+def is_duplicate(error: DBAPIError) -> bool:
+    """Return whether an error is a row whose unique key exists (23505)."""
+    return getattr(error.orig, "sqlstate", None) == "23505"
+
+
 def is_unstorable_value(error: DBAPIError) -> bool:
     """Return whether the server or the driver (for NUL) rejected a value as not storable."""
     state = getattr(error.orig, "sqlstate", None)
