@@ -25,6 +25,7 @@ from billing.reconciliation.outcomes import recompute_settlements
 from billing.reconciliation.payment_orders import CHECKS as PAYMENT_CHECKS
 from billing.reconciliation.predictions import verify_prediction_chains
 from billing.reconciliation.prepaid import CHECKS as PREPAID_CHECKS
+from billing.reconciliation.usage_rows import CHECKS as ROW_CHECKS
 from billing.reconciliation.usage_rows import ROW_COSTS, RowCostCheck, check_row_costs
 from infra import ids
 from infra.database.database import allow_long_statements
@@ -153,6 +154,7 @@ def _all_checks() -> Mapping[str, str]:
     """Return the queries of all checks, by name."""
     return {
         **_CHECKS,
+        **ROW_CHECKS,
         **INCLUDED_CHECKS,
         **BOOK_CHECKS,
         **PAYMENT_CHECKS,

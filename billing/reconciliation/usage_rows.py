@@ -19,6 +19,17 @@ from billing.rating.statement import unit_prices
 from billing.subscriptions.plans import load_terms
 
 ROW_COSTS = "A call's cost equals its quantities less covered units at its prices"
+# Check name -> query that returns (subject, recorded, expected). `usage` has no foreign keys.
+CHECKS: Mapping[str, str] = {
+    "Usage rows refer to existing accounts and keys": """
+        select coalesce(u.key_id, u.account_id)::text, count(*), 0 from usage u
+        left join account a on a.id = u.account_id
+        left join api_key k on k.id = u.key_id
+        where (u.account_id is not null and a.id is null)
+           or (u.key_id is not null and k.id is null)
+        group by 1
+    """,
+}
 _BATCH_SIZE = 2_000
 # The check stops at this many differences and repeats from the same row at the next run.
 MAX_WRONG = 1_000

@@ -182,8 +182,9 @@ class Usage(SQLModel, table=True):
     )
 
     request_id: UUID = Field(primary_key=True)
-    account_id: UUID | None = Field(default=None, foreign_key="account.id")
-    key_id: UUID | None = Field(default=None, foreign_key="api_key.id")
+    # No foreign keys, to save two look-ups per call; `maas reconcile` checks them instead.
+    account_id: UUID | None = None
+    key_id: UUID | None = None
     operation: str = Field(sa_column=Column(Text, nullable=False))
     model: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     streamed: bool
@@ -208,7 +209,7 @@ class Usage(SQLModel, table=True):
     started_at: datetime = Field(sa_column=moment())
     duration_us: int = Field(sa_column=Column(BigInteger, nullable=False))
     first_chunk_us: int | None = Field(default=None, sa_column=Column(BigInteger))
-    # No foreign key, to save a look-up per call; `maas reconcile` checks it instead.
+    # No foreign key either.
     plan_version_id: UUID | None = None
     tags: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     covered: dict[str, dict[str, int]] | None = Field(

@@ -7,6 +7,7 @@ from infra.translations import gettext_noop
 RECONCILIATION_CHECKS = (
     gettext_noop("Period totals equal the usage rows"),
     gettext_noop("Usage rows refer to stored terms"),
+    gettext_noop("Usage rows refer to existing accounts and keys"),
     gettext_noop("Ledger transactions sum to zero"),
     gettext_noop("Booked amounts equal the final invoice"),
     gettext_noop("Invoices are open while an amount is due"),

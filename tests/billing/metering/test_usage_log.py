@@ -175,10 +175,10 @@ class TestStoredResponse:
         )
         row = record(of, request_id=request_id)
         kept = StoredResponse(201, "text/plain", "精密".encode())
-        stranger = record(of, account_id=ids.new_id())
+        rejected = record(of, cost_nano=-1)
         with pytest.raises(DBAPIError):
             await write_usage_batch(
-                connection, mine, [], [SettledCall(row, response=kept), SettledCall(stranger)]
+                connection, mine, [], [SettledCall(row, response=kept), SettledCall(rejected)]
             )
         answers = "select status, content_type, body from kept_answer"
         assert await sql(database, answers) == [(None, None, None)]

@@ -22,6 +22,7 @@ from tests.support.billing.making import (
     wish,
 )
 
+REFERENCES = "Usage rows refer to existing accounts and keys"
 LENT = "Quota leases equal the processes' leases"
 CREDIT_SPENT = "Credit used equals the cost of the account's calls"
 MONTH_SPENT = "Key budget used equals the cost of the key's calls"
@@ -60,6 +61,12 @@ FAULTS = {
         " streamed, settlement, status, null, 1, null, null, null, 9, currency, started_at, 1, null"
         " from usage where cost_nano = 4",
         [(CREDIT_SPENT, 104, 113), (MONTH_SPENT, 104, 113)],
+    ),
+    "a call belongs to an unknown key": (
+        "insert into usage select gen_random_uuid(), account_id, gen_random_uuid(), operation,"
+        " model, streamed, settlement, status, null, 1, null, null, null, 0, currency, started_at,"
+        " 1, null from usage where cost_nano = 4",
+        [(REFERENCES, 1, 0)],
     ),
     "a limit is not what its entries say": (
         "update quota set amount = amount + 1 where kind = 'credit'",

@@ -83,7 +83,7 @@ class TestUsageWriter:
     async def test_row_rejected_by_database_does_not_affect_other_rows(
         self, gateway: Gateway
     ) -> None:
-        good, bad = record(gateway), record(gateway, account_id=ids.new_id())
+        good, bad = record(gateway), record(gateway, cost_nano=-1)
         answers = await asyncio.gather(
             gateway.parts.writer.write(good),
             gateway.parts.writer.write(bad),
