@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,9 @@ REQUEST_ID_PREFIX = "req"
 USAGE_COLUMNS = tuple(
     column.name for column in inspect(Usage).columns if column.name != "written_in"
 )
+
+_QUANTITIES = (*METERS, REASONING_TOKENS)
+_quantity_values = attrgetter(*_QUANTITIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,7 @@ def usage_column_values(record: UsageRecord) -> dict[str, Any]:
         "error_message": record.error_message,
         "error_param": record.error_param,
         "requested_model": record.requested_model,
-        **{name: getattr(record.quantities, name) for name in (*METERS, REASONING_TOKENS)},
+        **dict(zip(_QUANTITIES, _quantity_values(record.quantities), strict=True)),
         "cost_nano": record.cost_nano,
         "currency": record.currency,
         "started_at": record.started_at,

@@ -6,7 +6,7 @@ idempotent, and nothing is written once the process has been marked as ended.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -170,17 +170,17 @@ async def write_usage_batch(
     decisions = [decision for call in settled for decision in call.decisions]
     if decisions:
         values["decisions"] = msgspec.json.encode(decisions).decode()
-    new = {call.record.request_id: call for call in reversed(settled)}  # the first of a call counts
+    new = settled
     while True:
-        values["rows"] = _encode_json([_usage_row(call) for call in new.values()])
-        values["charges"] = _encode_json(_sum_charges(new.values(), process_id))
+        values["rows"] = _encode_json([_usage_row(call.record) for call in new])
+        values["charges"] = _encode_json(_sum_charges(new, process_id))
         try:
             return await _execute(connection, process_id, values)
         except DBAPIError as error:
-            recorded = await _find_recorded(connection, new) if is_duplicate(error) else []
-            if not recorded:
+            remaining = await _find_new(connection, new) if is_duplicate(error) else new
+            if len(remaining) == len(new):
                 raise
-            new = {id_: call for id_, call in new.items() if id_ not in recorded}
+            new = remaining
 
 
 async def _execute(
@@ -193,30 +193,36 @@ async def _execute(
     return bool(rows[0][0])
 
 
-async def _find_recorded(connection: DirectConnection, ids: Collection[UUID]) -> list[UUID]:
-    """Return which of these calls have usage rows."""
+async def _find_new(
+    connection: DirectConnection, settled: Sequence[SettledCall]
+) -> Sequence[SettledCall]:
+    """Return the calls that have no usage row, each once."""
+    ids = [call.record.request_id for call in settled]
     rows = await connection.statement(_RECORDED, {"ids": _uuid_array(ids)})
-    return [row[0] for row in rows]
+    calls = {call.record.request_id: call for call in reversed(settled)}
+    for row in rows:
+        del calls[row[0]]
+    return list(calls.values())
 
 
-def _usage_row(call: SettledCall) -> dict[str, Any]:
+def _usage_row(record: UsageRecord) -> dict[str, Any]:
     """Return the JSON row of an ended call, without the columns that are NULL."""
-    columns = usage_column_values(call.record)
+    columns = usage_column_values(record)
     return {name: value for name, value in columns.items() if value is not None}
 
 
-def _sum_charges(calls: Collection[SettledCall], process_id: UUID) -> list[dict[str, Any]]:
+def _sum_charges(calls: Sequence[SettledCall], process_id: UUID) -> list[dict[str, Any]]:
     """Return the JSON rows of what calls consume of each lease.
 
     A charge without a hold goes to the lease of the process.
     """
-    sums: Counter[tuple[UUID, str]] = Counter()
+    sums: Counter[tuple[str, UUID | None]] = Counter()
     for call in calls:
         for charge in call.charges:
-            sums[charge.hold_id or process_id, charge.quota_id] += charge.amount
+            sums[charge.quota_id, charge.hold_id] += charge.amount
     return [
-        {"owner_id": owner_id, "quota_id": quota_id, "amount": amount}
-        for (owner_id, quota_id), amount in sums.items()
+        {"owner_id": hold_id or process_id, "quota_id": quota_id, "amount": amount}
+        for (quota_id, hold_id), amount in sums.items()
     ]
 
 
@@ -238,7 +244,7 @@ def _response_row(call: SettledCall) -> dict[str, Any]:
     }
 
 
-def _uuid_array(ids: Iterable[UUID]) -> str:
+def _uuid_array(ids: Sequence[UUID]) -> str:
     """Format ids as the text of a PostgreSQL array."""
     # A PostgreSQL array literal: the driver's own conversion of a list is slower than this.
     return "{" + ",".join(map(str, ids)) + "}"

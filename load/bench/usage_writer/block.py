@@ -17,6 +17,7 @@ from pathlib import Path
 from uuid import UUID
 
 import psycopg
+import uvloop
 from pydantic import SecretStr
 
 from billing.metering.quotas import QuotaRef, find_call_quotas
@@ -153,7 +154,7 @@ def main() -> None:
         try:
             migrate(postgres.url)
             settings = Settings(database_url=SecretStr(postgres.url), data_dir=folder)
-            asyncio.run(_serve(settings))
+            uvloop.run(_serve(settings))
         finally:
             postgres.stop()
 
