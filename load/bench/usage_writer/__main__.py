@@ -85,7 +85,7 @@ def _read_line(child: subprocess.Popen[str]) -> str:
 
 def _render(name: str, order: BlockOrder, results: Sequence[BlockResult]) -> str:
     def median(field: str) -> float:
-        return statistics.median(getattr(result, field) for result in results)
+        return statistics.median(float(getattr(result, field)) for result in results)
 
     return (
         f"| {Path(name).name} | {order.producers} | {order.upstream_ms:g} "

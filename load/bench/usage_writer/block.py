@@ -216,6 +216,8 @@ async def _open_payer(database: Database, settings: Settings, name: str) -> _Pay
     async with database.transaction() as session:
         firm: Mapping[str, str] = await open_firm(session, settings, name)
         account, key = ids.parse_id("acct", firm["account"]), ids.parse_id("key", firm["key_id"])
+        assert account is not None
+        assert key is not None
         quotas = await find_call_quotas(session, account, key, SystemClock().now())
     return _Payer(account, key, quotas)
 
@@ -223,9 +225,17 @@ async def _open_payer(database: Database, settings: Settings, name: str) -> _Pay
 def _intent(record: UsageRecord) -> IntentRecord:
     assert record.account_id is not None
     assert record.key_id is not None
-    payer, cost = (record.account_id, record.key_id), 2 * record.cost_nano
-    call = (record.operation, record.model or "", False, cost, "CNY", record.started_at)
-    return IntentRecord(record.request_id, *payer, *call)
+    return IntentRecord(
+        request_id=record.request_id,
+        account_id=record.account_id,
+        key_id=record.key_id,
+        operation=record.operation,
+        model=record.model or "",
+        streamed=False,
+        held_nano=2 * record.cost_nano,
+        currency="CNY",
+        started_at=record.started_at,
+    )
 
 
 if __name__ == "__main__":
