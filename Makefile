@@ -130,8 +130,10 @@ types: $(TESTED)
 bench: $(TESTED)
 	$(BIN)/python -m load.bench
 
+# QUICK=1 for one short round beside the compiled gateways, ONLY=bare,maas for some gateways.
 bench-gateways: $(TESTED)
-	$(BIN)/python -m load.bench.gateways --memory-calls 200000
+	$(BIN)/python -m load.bench.gateways $(if $(QUICK),--quick,--memory-calls 1000000) \
+	  $(if $(ONLY),--only $(ONLY))
 
 bench-batches: $(TESTED)
 	$(BIN)/python -m load.bench.batches

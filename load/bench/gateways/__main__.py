@@ -1,6 +1,7 @@
 """`python -m load.bench.gateways`: the cost of a call in this gateway and in others.
 
-Measures plain calls, then streamed ones, then memory, each with newly started gateways.
+Measures plain calls, then streamed ones, then memory, each with newly started gateways. With
+`--quick`, one short round of the gateways that have targets.
 """
 
 import argparse
@@ -11,11 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
+from load.bench.gateways.compiled import ferrogw_gateway, smg_router
 from load.bench.gateways.installation import (
+    FERROGW,
     LITELLM,
     PORTKEY,
+    SMG,
+    install_ferrogw,
     install_litellm,
     install_portkey,
+    install_smg,
     nginx_version,
 )
 from load.bench.gateways.measurement import (
@@ -42,7 +48,8 @@ from load.bench.gateways.servers import (
     portkey_gateway,
 )
 
-_NAMES = ("bare", "maas", "litellm", "portkey", "nginx")
+_NAMES = ("bare", "maas", "ferrogw", "smg", "litellm", "portkey", "nginx")
+_QUICK_NAMES = ("bare", "maas", "ferrogw", "smg")
 # Below the kernel's range of ephemeral ports.
 _UPSTREAM, _FIRST = 19000, 19001
 _MEMORY_WARM_UP = 20_000
@@ -75,6 +82,8 @@ def _starters(options: argparse.Namespace, mode: str) -> Sequence[Starter]:
     every: dict[str, Callable[[], Starter]] = {
         "bare": lambda: bare_relay,
         "maas": lambda: _maas_starter(1),
+        "ferrogw": lambda: ferrogw_gateway(install_ferrogw(options.installs)),
+        "smg": lambda: smg_router(install_smg(options.installs)),
         "litellm": lambda: litellm_proxy(install_litellm(options.installs)),
         "portkey": lambda: portkey_gateway(install_portkey(options.installs)),
         "nginx": lambda: nginx_proxy,
@@ -123,8 +132,8 @@ def _run_upstream(mode: str, folder: Path) -> Iterator[None]:
 def _heading(plan: MeasurementPlan) -> str:
     return (
         f"{plan.rounds} rounds of {plan.seconds:g} s for each figure, after {plan.warm_up:g} s to "
-        f"warm up; medians of the rounds. LiteLLM {LITELLM}, Portkey {PORTKEY}, "
-        f"{nginx_version()}.\n"
+        f"warm up; medians of the rounds. LiteLLM {LITELLM}, Portkey {PORTKEY}, ferrogw {FERROGW}, "
+        f"smg {SMG}, {nginx_version()}.\n"
     )
 
 
@@ -132,7 +141,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m load.bench.gateways", description=__doc__)
     parser.add_argument("--only", type=_choices(_NAMES), default=_NAMES, help=",".join(_NAMES))
     parser.add_argument("--modes", type=_choices(("plain", "streamed")), default="plain,streamed")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--quick", action="store_true", help="by default one round of 3 s of the compiled gateways"
+    )
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before each")
     parser.add_argument("--connections", type=_parse_integers, default="16,256")
@@ -144,8 +156,10 @@ def _options() -> argparse.Namespace:
         "--installs",
         type=lambda text: Path(text).expanduser(),
         default="~/.cache/maas-bench",
-        help="where LiteLLM and Portkey are installed",
+        help="where the other gateways are installed",
     )
+    if parser.parse_known_args()[0].quick:
+        parser.set_defaults(only=_QUICK_NAMES, rounds=1, seconds=3.0, warm_up=1.0)
     return parser.parse_args()
 
 

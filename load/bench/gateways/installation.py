@@ -1,6 +1,7 @@
 """The other gateways' programs: found on this machine, or installed outside the repository.
 
-LiteLLM gets a virtual environment and Portkey a folder of their own; nginx comes from the system.
+LiteLLM, ferrogw and smg get a virtual environment each, Portkey a folder of its own; nginx comes
+from the system.
 """
 
 import json
@@ -12,6 +13,9 @@ from pathlib import Path
 # Pinned. 1.82.7 and 1.82.8 contained malware and must never be installed.
 LITELLM = "1.106.12"
 PORTKEY = "1.15.2"
+# Compiled gateways, which PyPI has as wheels: one in Go, one in Rust.
+FERROGW = "1.5.10"
+SMG = "1.13.0"
 
 _PORTKEY_PACKAGE = {
     "private": True,
@@ -24,14 +28,17 @@ _PORTKEY_PACKAGE = {
 
 def install_litellm(installs: Path) -> Path:
     """Install LiteLLM if needed and return its program."""
-    folder = installs / f"litellm-{LITELLM}"
-    if not (folder / "installed").exists():
-        _say(f"installing LiteLLM {LITELLM} into {folder}; this takes a minute")
-        _run(sys.executable, "-m", "venv", folder)
-        pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
-        _run(*pip, "install", "--quiet", f"litellm[proxy]=={LITELLM}")
-        (folder / "installed").touch()
-    return folder / "bin" / "litellm"
+    return _install_from_pypi(installs, "litellm", LITELLM, "[proxy]")
+
+
+def install_ferrogw(installs: Path) -> Path:
+    """Install ferrogw if needed and return its program."""
+    return _install_from_pypi(installs, "ferrogw", FERROGW)
+
+
+def install_smg(installs: Path) -> Path:
+    """Install smg if needed and return its program."""
+    return _install_from_pypi(installs, "smg", SMG)
 
 
 def install_portkey(installs: Path) -> tuple[str, Path]:
@@ -61,6 +68,18 @@ def nginx_version() -> str:
 def nginx_program() -> str:
     """Return the path of nginx, which Debian installs outside the users' PATH."""
     return _require("nginx", "nginx (Debian: apt-get install -y nginx-light)", "/usr/sbin/nginx")
+
+
+def _install_from_pypi(installs: Path, package: str, version: str, extras: str = "") -> Path:
+    """Install a package into a virtual environment of its own, and return its program."""
+    folder = installs / f"{package}-{version}"
+    if not (folder / "installed").exists():
+        _say(f"installing {package} {version} into {folder}; this takes a minute")
+        _run(sys.executable, "-m", "venv", folder)
+        pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
+        _run(*pip, "install", "--quiet", f"{package}{extras}=={version}")
+        (folder / "installed").touch()
+    return folder / "bin" / package
 
 
 def _require(program: str, what: str, otherwise: str = "") -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from load.bench.gateways.commits import CommitDurations
 from load.bench.gateways.load_client import LoadOrder, LoadSummary
 from load.bench.gateways.payloads import chat_request
 from load.bench.gateways.processes import cpu_s, python_module, rss_mib
@@ -44,7 +45,11 @@ class ResultKey:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measurement; CPU times are milliseconds per call."""
+    """One measurement; CPU times are milliseconds per call.
+
+    `commit_p99_ms` is the 99th percentile of the gateway's commits meanwhile, None without a
+    database.
+    """
 
     calls_s: float
     cpu_ms: float
@@ -54,14 +59,38 @@ class Measurement:
     p99_ms: float
     rss_mib: float
     failures: int
+    commit_p99_ms: float | None = None
+
+    @property
+    def all_ms(self) -> float:
+        """Return the CPU time of a call with that of PostgreSQL."""
+        return self.cpu_ms + (self.database_ms or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class _CpuTime:
-    """CPU seconds of a gateway and its database."""
+class _Used:
+    """What a load used: CPU seconds of a gateway and its database, and the commits' p99."""
 
     gateway_s: float
     database_s: float
+    commit_p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """CPU seconds of a gateway and its database, and the durations of its commits, so far."""
+
+    gateway_s: float
+    database_s: float
+    commits: CommitDurations | None
+
+    def until(self, later: "_Reading") -> _Used:
+        """Return what was used between this reading and a later one."""
+        commit_p99_ms = None
+        if self.commits is not None and later.commits is not None:
+            commit_p99_ms = self.commits.quantile_ms(later.commits, 0.99)
+        gateway_s, database_s = self.gateway_s, self.database_s
+        return _Used(later.gateway_s - gateway_s, later.database_s - database_s, commit_p99_ms)
 
 
 Results = dict[ResultKey, list[Measurement]]
@@ -126,11 +155,12 @@ def _measure(gateway: Gateway, order: LoadOrder) -> Measurement:
         p99_ms=summary.p99_ms,
         rss_mib=rss_mib(gateway.process),
         failures=summary.failures,
+        commit_p99_ms=used.commit_p99_ms,
     )
 
 
-def _run_load(gateway: Gateway, order: LoadOrder) -> tuple[LoadSummary, _CpuTime]:
-    """Run the load generator and return its summary and the CPU time that the gateway used."""
+def _run_load(gateway: Gateway, order: LoadOrder) -> tuple[LoadSummary, _Used]:
+    """Run the load generator and return its summary and what the gateway used."""
     command = python_module("load.bench.gateways.load_client")
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
@@ -138,15 +168,14 @@ def _run_load(gateway: Gateway, order: LoadOrder) -> tuple[LoadSummary, _CpuTime
         try:
             _exchange_line(client, json.dumps(asdict(order)))
             time.sleep(_SETTLE_S)
-            before = _cpu_time(gateway)
+            before = _read(gateway)
             summary = LoadSummary(**json.loads(_exchange_line(client, "go")))
             time.sleep(_SETTLE_S)
-            after = _cpu_time(gateway)
+            after = _read(gateway)
         except BaseException:
             client.kill()
             raise
-    difference = (after.gateway_s - before.gateway_s, after.database_s - before.database_s)
-    return summary, _CpuTime(*difference)
+    return summary, before.until(after)
 
 
 def _exchange_line(client: subprocess.Popen[str], line: str) -> str:
@@ -159,9 +188,11 @@ def _exchange_line(client: subprocess.Popen[str], line: str) -> str:
     return answer
 
 
-def _cpu_time(gateway: Gateway) -> _CpuTime:
-    database_s = 0.0 if gateway.database is None else cpu_s(gateway.database)
-    return _CpuTime(cpu_s(gateway.process), database_s)
+def _read(gateway: Gateway) -> _Reading:
+    if gateway.database is None:
+        return _Reading(cpu_s(gateway.process), 0.0, None)
+    commits = CommitDurations.read(gateway.port)
+    return _Reading(cpu_s(gateway.process), cpu_s(gateway.database), commits)
 
 
 def _order(
