@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(firstword $(subst -, ,$(PROFILE)))
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test test-costs test-all test-unit clients decisions check check-fast lint lint-deploy format types chaos simulations simulation-payments fuzz record audit pictures bench bench-agents bench-gateways bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-plant bench-plant-alignment bench-resolution bench-signups bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
+.PHONY: run test test-costs test-all test-unit clients decisions check check-fast lint lint-deploy format types chaos simulations simulation-payments fuzz record audit pictures bench bench-agents bench-gateways bench-hot bench-batches bench-billing bench-database bench-improving bench-own-columns bench-pages bench-plant bench-plant-alignment bench-resolution bench-signups bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
 # MODEL=<hub id or folder> serves one more language model, ONLY=1 no other (docs/operators-guide.md).
 run: $(SERVED)
@@ -134,6 +134,11 @@ bench: $(TESTED)
 bench-gateways: $(TESTED)
 	$(BIN)/python -m load.bench.gateways $(if $(QUICK),--quick,--memory-calls 1000000) \
 	  $(if $(ONLY),--only $(ONLY))
+
+# The path of one plain call without sockets, by stage. CALLGRIND=1 counts machine instructions: it
+# needs valgrind, its headers and a C compiler, and takes some minutes.
+bench-hot: $(TESTED)
+	$(BIN)/python -m load.bench.hot_path $(if $(CALLGRIND),--callgrind)
 
 bench-batches: $(TESTED)
 	$(BIN)/python -m load.bench.batches
