@@ -16,6 +16,7 @@ import msgspec
 from billing.rating.quantities import NO_USAGE, Quantities, sum_known
 from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed
 from gateway.wire.answer_fields import ResponseIdentity, encode_chunk_event
+from gateway.wire.chunk_shape import ChunkShape, learn_shape
 from gateway.wire.usage import measure_usage
 
 DONE = b"data: [DONE]\n\n"
@@ -31,6 +32,8 @@ _INDEX = re.compile(rb'"choices":\s*\[\s*\{\s*"index":\s*(\d{1,9})')
 _ERROR = re.compile(rb'\{\s*"error":')
 _COMPLETION_TOKENS = re.compile(rb'"completion_tokens":\s*(\d{1,12})')
 _TOTAL_INDEX = -1
+# Shapes that no later chunk had, after which none is learned any more.
+_MAX_USELESS_SHAPES = 4
 _NO_IDENTITY = ResponseIdentity()
 
 
@@ -74,6 +77,10 @@ class StreamTransformer:
         self._buffer = bytearray()
         self._usage_by_choice: dict[int, bytes] = {}
         self._last_chunk = b""
+        self._shape: ChunkShape | None = None
+        self._useless_shapes = 0
+        # With several choices, chunks of different shapes alternate; shown counts are decoded.
+        self._learns_shapes = choices == 1 and usage_option is not StreamUsageOption.EVERY
         self._ceiling = ceiling
         self._allow_unmetered = False
         self._withheld: bytes | None = None
@@ -107,6 +114,11 @@ class StreamTransformer:
         sends an invalid event.
         """
         buffer = self._buffer
+        if self._shape is not None and not buffer and data.endswith(b"\n\n"):
+            # One whole event, which is the usual case, needs no splitting.
+            alike = None if self.is_withholding else self._convert_alike(data[:-2], self._shape)
+            if alike is not None:
+                return alike
         if buffer:
             # Only the new bytes are searched: searching the buffer each time is quadratic.
             new = buffer[-2:] + data
@@ -114,7 +126,7 @@ class StreamTransformer:
                 return self._buffer_partial_event(data, b"")
             data = bytes(buffer + data)
             buffer.clear()
-        if b"\r" in data:
+        if data.find(b"\r") >= 0:  # `in` builds and drops an exception first
             data = data.replace(b"\r\n", b"\n")
         end = data.rfind(b"\n\n") + 2
         if end == 1:
@@ -188,8 +200,12 @@ class StreamTransformer:
         if self._usage_option is not StreamUsageOption.NONE:
             total = {**chunk, "choices": [], "usage": _usage_object(self.quantities())}
             self.usage_event = b"data: " + msgspec.json.encode(total)
-        self.done = True
+        self._mark_done()
         return chunk
+
+    def _mark_done(self) -> None:
+        """Mark the stream as done: chunks that follow are dropped."""
+        self.done, self._shape = True, None
 
     def _drop_withheld(self) -> None:
         """Drop the withheld chunk. If it is the first, count the prompt, which was processed."""
@@ -231,12 +247,15 @@ class StreamTransformer:
         client_events: list[bytes] = []
         events = block.split(b"\n\n")
         for number, raw_event in enumerate(events):
+            if self._shape is not None and (alike := self._convert_alike(raw_event, self._shape)):
+                client_events.append(alike)
+                continue
             event = raw_event.strip(b"\n")  # additional empty lines have no meaning
             if self.done or not event:
                 continue
             data = event[5:].lstrip() if event.startswith(b"data:") else None
             if data == b"[DONE]":
-                self.done = True
+                self._mark_done()
             elif data is not None and data[:1] == b"{" and data[-1:] == b"}":
                 if _ERROR.match(data):
                     raise StreamBroken(
@@ -258,22 +277,50 @@ class StreamTransformer:
                 raise StreamBroken(b"".join(client_events), "the stream contains invalid data")
         return b"".join(client_events)
 
+    def _convert_alike(self, event: bytes, shape: ChunkShape) -> bytes | None:
+        """Record the usage of a chunk of the learned shape and return the client's event.
+
+        Returns None for any other event, and for a chunk above the ceiling.
+        """
+        converted = shape.convert(event)
+        if converted is None:
+            return None
+        client_event, usage = converted
+        if self._ceiling is not None:
+            count = _COMPLETION_TOKENS.search(usage)
+            if count is None or int(count[1]) > self._ceiling:
+                return None
+        if usage:
+            self._usage_by_choice[0] = usage
+        self._last_chunk = event
+        self._useless_shapes = 0
+        return client_event
+
     def _transform_chunk(self, event: bytes, match: re.Match[bytes] | None) -> bytes:
         """Record a chunk's usage and return the client's event.
 
         Empty for the usage event, which is withheld until the call is settled.
         """
+        usage_span = None
         if match is not None and match[1] != b"null":
             self._usage_by_choice[self._choice_index(event)] = match[1]
+            usage_span = match.span(1)
         if _has_no_choices(event):
             # The caller adds the cost of the call to it once the call is settled.
             requested = self._usage_option is not StreamUsageOption.NONE
-            self.usage_event = (
-                encode_chunk_event(event[5:], True, self._identity) if requested else None
-            )
+            self.usage_event = self._encode_chunk(event, True) if requested else None
+            self._shape, self._learns_shapes = None, False  # the total counts now
             return b""
         self._last_chunk = event
         with_usage = self._usage_option is StreamUsageOption.EVERY
+        client_event = self._encode_chunk(event, with_usage)
+        if self._learns_shapes and self._useless_shapes < _MAX_USELESS_SHAPES:
+            self._shape = learn_shape(event, usage_span, self._encode_chunk)
+            self._useless_shapes += self._shape is not None
+        return client_event
+
+    def _encode_chunk(self, event: bytes, with_usage: bool = False) -> bytes:
+        """Return the client's event of a chunk. Raises ValueError."""
         return encode_chunk_event(event[5:], with_usage, self._identity) + b"\n\n"
 
     def _choice_index(self, event: bytes) -> int:

@@ -57,10 +57,10 @@ def keep_stop_sequence(convert: Callable[[bytes], bytes]) -> Callable[[bytes], b
 class StopSequenceTransformer(StreamTransformer):
     """Transforms a stream like its base, and keeps the stop sequence in the last chunk."""
 
-    def _transform_chunk(self, event: bytes, match: re.Match[bytes] | None) -> bytes:
+    def _encode_chunk(self, event: bytes, with_usage: bool = False) -> bytes:
         """Return the client's event, with the field if a sequence ended the text."""
-        client_event = super()._transform_chunk(event, match)
-        sequence = find_stop_sequence(event.removeprefix(_DATA)) if client_event else None
-        if sequence is None:
-            return client_event
-        return add_event_fields(client_event, {FIELD: sequence})
+        client_event = super()._encode_chunk(event, with_usage)
+        sequence = find_stop_sequence(event.removeprefix(_DATA))
+        return (
+            client_event if sequence is None else add_body_fields(client_event, {FIELD: sequence})
+        )

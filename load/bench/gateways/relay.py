@@ -20,7 +20,7 @@ def main() -> None:
     """Serve until the process is stopped."""
     port, upstream = map(int, sys.argv[1:])
     uvicorn.run(
-        _app(f"http://127.0.0.1:{upstream}/v1/chat/completions"),
+        create_app(f"http://127.0.0.1:{upstream}/v1/chat/completions"),
         host="127.0.0.1",
         port=port,
         loop="uvloop",
@@ -33,7 +33,8 @@ def main() -> None:
     )
 
 
-def _app(url: str) -> Litestar:
+def create_app(url: str) -> Litestar:
+    """Return the relay to the address of chat completions."""
     @asynccontextmanager
     async def pool(app: Litestar) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(
