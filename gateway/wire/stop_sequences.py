@@ -62,5 +62,5 @@ class StopSequenceTransformer(StreamTransformer):
         client_event = super()._encode_chunk(event, with_usage)
         sequence = find_stop_sequence(event.removeprefix(_DATA))
         return (
-            client_event if sequence is None else add_body_fields(client_event, {FIELD: sequence})
+            client_event if sequence is None else add_event_fields(client_event, {FIELD: sequence})
         )
