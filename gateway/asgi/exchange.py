@@ -16,6 +16,11 @@ from gateway.call.values import CallResult
 if TYPE_CHECKING:  # the CLI imports this module indirectly and must not load the web framework
     from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Send
 
+BodyWriter = Callable[[bytes], bool]
+"""Writes a part of a chunked body at once. Returns False, without writing, if `send` must do it."""
+
+# ASGI extension with the BodyWriter of a response, which server_protocol.py offers.
+BODY_WRITER = "maas.body_writer"
 
 # Most calls of small models end before this delay; watching them for a disconnect would cost a
 # task each.
@@ -63,9 +68,15 @@ class ClientExchange:
     """
 
     def __init__(
-        self, headers: Mapping[bytes, bytes], receive: "Receive", send: "Send", wheel: TimeoutWheel
+        self,
+        headers: Mapping[bytes, bytes],
+        receive: "Receive",
+        send: "Send",
+        wheel: TimeoutWheel,
+        write_body: BodyWriter | None = None,
     ) -> None:
         self._headers = headers
+        self._write_body = write_body
         self._wheel = wheel
         self._receive = receive
         self._send = send
@@ -141,7 +152,7 @@ class ClientExchange:
                 return None
         if self.response_copy is not None:
             self.response_copy.add(data)
-        if self.disconnected:
+        if self.disconnected or (self._write_body is not None and self._write_body(data)):
             return None
         sending = EagerAwaitable(self._send(_body_event(data, more=True)))
         return None if sending.is_done else sending

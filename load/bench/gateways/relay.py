@@ -35,6 +35,7 @@ def main() -> None:
 
 def create_app(url: str) -> Litestar:
     """Return the relay to the address of chat completions."""
+
     @asynccontextmanager
     async def pool(app: Litestar) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(
