@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Iterable, Iterator
 
 import aas_core3.types as aas
 import aas_core3.xmlization as xmlization
@@ -21,8 +22,8 @@ _SPEC_PART = "aasx/plant/plant.aas.xml"
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 
-def write_package(environment: aas.Environment) -> bytes:
-    """Return an AASX package with the environment as XML."""
+def write_package(lists: Iterable[tuple[str, Iterable[aas.Identifiable]]]) -> bytes:
+    """Return an AASX package with an environment as XML, of which these are names and elements."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
         for name, text in (
@@ -30,12 +31,32 @@ def write_package(environment: aas.Environment) -> bytes:
             ("_rels/.rels", _relationship(ORIGIN_TYPE, _ORIGIN_PART)),
             (_ORIGIN_PART, "Intentionally empty."),
             ("aasx/_rels/aasx-origin.rels", _relationship(SPEC_TYPE, _SPEC_PART)),
-            (_SPEC_PART, _DECLARATION + xmlization.to_str(environment)),
         ):
-            info = zipfile.ZipInfo(name, _TIMESTAMP)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            package.writestr(info, text.encode())
+            package.writestr(_part(name), text.encode())
+        with package.open(_part(_SPEC_PART), "w") as part:
+            for text in _environment(lists):
+                part.write(text.encode())
     return buffer.getvalue()
+
+
+def _part(name: str) -> zipfile.ZipInfo:
+    """Return the entry of a part."""
+    info = zipfile.ZipInfo(name, _TIMESTAMP)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+def _environment(lists: Iterable[tuple[str, Iterable[aas.Identifiable]]]) -> Iterator[str]:
+    """Yield the XML of an environment, element by element."""
+    namespace = f' xmlns="{xmlization.NAMESPACE}"'
+    yield f"{_DECLARATION}<environment{namespace}>"
+    for name, elements in lists:
+        yield f"<{name}>"
+        for element in elements:
+            # The namespace is stated at the root; all elements begin with it.
+            yield xmlization.to_str(element).replace(namespace, "", 1)
+        yield f"</{name}>"
+    yield "</environment>"
 
 
 def _relationship(kind: str, part: str) -> str:

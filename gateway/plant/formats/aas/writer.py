@@ -1,6 +1,12 @@
-"""Export as Asset Administration Shells, in JSON or in an AASX package."""
+"""Export as Asset Administration Shells, in JSON or in an AASX package.
 
+Shells and submodels are built and written one by one, as all of a large plant need gigabytes.
+"""
+
+import io
 import json
+from collections.abc import Iterator
+from itertools import chain
 
 import aas_core3.jsonization as jsonization
 import aas_core3.types as aas
@@ -10,10 +16,11 @@ from gateway.plant.formats.aas.graph_parts import build_graph_parts
 from gateway.plant.formats.aas.identifiers import Namespace
 from gateway.plant.formats.aas.package import AASX_MEDIA_TYPE, write_package
 from gateway.plant.formats.aas.shells import DEFAULT_READINGS_URL, PlantShells
-from gateway.plant.formats.results import ExportedFile, Note, NoteCode, NoteCollector
+from gateway.plant.formats.results import ExportedFile, NoteCode, NoteCollector
 
 JSON_MEDIA_TYPE = "application/json"
 _DEFAULT_NAMESPACE = Namespace()
+Elements = Iterator[aas.Identifiable]
 
 
 def write_aas_json(
@@ -22,9 +29,20 @@ def write_aas_json(
     readings_url: str = DEFAULT_READINGS_URL,
 ) -> ExportedFile:
     """Return the model as JSON of the metamodel 3.0; `readings_url` is where readings are read."""
-    environment, notes = _environment(model, namespace, readings_url)
-    content = json.dumps(jsonization.to_jsonable(environment), ensure_ascii=False).encode()
-    return ExportedFile(content, JSON_MEDIA_TYPE, notes)
+    notes = NoteCollector()
+    file = io.StringIO()
+    file.write("{")
+    separator = ""
+    for name, elements in _lists(model, namespace, readings_url, notes):
+        file.write(f'{separator}"{name}": ')
+        opening = "["
+        for element in elements:
+            file.write(opening)
+            file.write(json.dumps(jsonization.to_jsonable(element), ensure_ascii=False))
+            opening = separator = ", "
+        file.write("]")
+    file.write("}")
+    return ExportedFile(file.getvalue().encode(), JSON_MEDIA_TYPE, notes.notes())
 
 
 def write_aasx(
@@ -33,23 +51,35 @@ def write_aasx(
     readings_url: str = DEFAULT_READINGS_URL,
 ) -> ExportedFile:
     """Return the model as an AASX package; `readings_url` is where readings are read."""
-    environment, notes = _environment(model, namespace, readings_url)
-    return ExportedFile(write_package(environment), AASX_MEDIA_TYPE, notes)
-
-
-def _environment(
-    model: PlantModel, namespace: Namespace, readings_url: str
-) -> tuple[aas.Environment, tuple[Note, ...]]:
-    """Return all shells and submodels of the model, and what they leave out."""
     notes = NoteCollector()
+    content = write_package(_lists(model, namespace, readings_url, notes))
+    return ExportedFile(content, AASX_MEDIA_TYPE, notes.notes())
+
+
+def _lists(
+    model: PlantModel, namespace: Namespace, readings_url: str, notes: NoteCollector
+) -> Iterator[tuple[str, Elements]]:
+    """Yield the lists of an environment that are not empty: their names and elements.
+
+    Notes what they leave out.
+    """
     shells = PlantShells(model, namespace, readings_url)
-    assets = list(shells.assets.values())
+    assets = shells.assets.values()
     for asset in assets:
         if shells.has_incomplete_nameplate(asset):
             notes.add(NoteCode.NAMEPLATE_INCOMPLETE, asset.code)
-    submodels = [submodel for asset in assets for submodel in shells.submodels(asset)]
-    submodels += build_graph_parts(model, namespace)
-    environment = aas.Environment(
-        [shells.shell(asset) for asset in assets] or None, submodels or None
-    )
-    return environment, notes.notes()
+    if assets:
+        yield "assetAdministrationShells", (shells.shell(asset) for asset in assets)
+    submodels = _submodels(model, shells, namespace)
+    first = next(submodels, None)
+    if first is not None:
+        yield "submodels", chain((first,), submodels)
+
+
+def _submodels(
+    model: PlantModel, shells: PlantShells, namespace: Namespace
+) -> Iterator[aas.Submodel]:
+    """Yield the submodels of all assets, then those of the whole plant."""
+    for asset in shells.assets.values():
+        yield from shells.submodels(asset)
+    yield from build_graph_parts(model, namespace)

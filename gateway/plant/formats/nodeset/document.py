@@ -1,17 +1,16 @@
 """Parse a NodeSet2 file into nodes with absolute node ids."""
 
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import iterparse
+from types import MappingProxyType
+from xml.etree.ElementTree import Element
 
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.nodeset.terms import ALIASES, NODESET, PLANT
+from gateway.plant.formats.nodeset.values import NO_VALUE, UaValue, read_value
 from gateway.plant.formats.results import FormatInvalid
+from gateway.plant.formats.xml_events import xml_events
 from models.sentences import sentence
 
 _TAG = f"{{{NODESET}}}"
@@ -26,6 +25,7 @@ _KINDS = frozenset(
 )
 _INDEX = re.compile(r"ns=(\d{1,5});")
 _QUALIFIED = re.compile(r"(?:\d{1,5}:)?(.*)", re.DOTALL)
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ class UaReference:
 class UaNode:
     """A node. Ids of namespace 0 are as written, those of others begin with the namespace's URI.
 
-    `value` is the element below `Value`, `stated` and `relations` what our own exports
-    add.
+    `value` is what is below `Value`, `stated` and `relations` what our own exports add.
     """
 
     node_id: str
@@ -51,7 +50,7 @@ class UaNode:
     display_name: str
     data_type: str
     references: tuple[UaReference, ...]
-    value: Element | None = None
+    value: UaValue = NO_VALUE
     is_scalar: bool = True
     stated: Mapping[str, str] = field(default_factory=dict)
     relations: tuple[Mapping[str, str], ...] = ()
@@ -60,36 +59,20 @@ class UaNode:
 def read_nodes(content: bytes, limits: FormatLimits) -> list[UaNode]:
     """Return the nodes of a file in its order. Raises FormatInvalid, FormatTooLarge."""
     limits.check_bytes(content)
-    reader = _NodeReader()
-    try:
-        root = None
-        for element, depth in _elements(content, limits):
-            root = element if depth == 0 else root
-            if depth == 1:
-                reader.read(element)
-                element.clear()
-    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
-        if isinstance(error, FormatInvalid):
-            raise
-        raise FormatInvalid(
-            sentence("The file is not valid XML, or has a document type.")
-        ) from None
+    reader, depth = _NodeReader(), 0
+    root: Element | None = None
+    for event, element in xml_events(content, limits):
+        if event == "start":
+            depth += 1
+            root = element if root is None else root
+            continue
+        depth -= 1
+        if depth == 1 and root is not None:
+            reader.read(element)
+            root.clear()
     if root is None or root.tag != f"{_TAG}UANodeSet":
         raise FormatInvalid(sentence("The file is not an OPC UA NodeSet2 document."))
     return reader.nodes
-
-
-def _elements(content: bytes, limits: FormatLimits) -> Iterator[tuple[Element, int]]:
-    """Yield each element at its end, with its depth. Checks number and depth."""
-    depth = count = 0
-    for event, element in iterparse(io.BytesIO(content), events=("start", "end"), forbid_dtd=True):
-        if event == "start":
-            depth, count = depth + 1, count + 1
-            limits.check_depth(depth)
-            limits.check_elements(count)
-        else:
-            depth -= 1
-            yield element, depth
 
 
 class _NodeReader:
@@ -99,6 +82,7 @@ class _NodeReader:
         self.nodes: list[UaNode] = []
         self._namespaces = [""]
         self._aliases = dict(ALIASES)
+        self._same: dict[str, str] = {}
 
     def read(self, element: Element) -> None:
         """Read one element; unknown ones are ignored."""
@@ -118,13 +102,13 @@ class _NodeReader:
         name = match[1] if match else browse_name
         value = element.find(f"{_TAG}Value")
         return UaNode(
-            self._absolute(element.get("NodeId", "")),
+            self._shared(self._absolute(element.get("NodeId", ""))),
             kind,
             name,
             _text(element.find(f"{_TAG}DisplayName")) or name,
             self._resolve(element.get("DataType", "i=24")),
             tuple(self._references(element)),
-            value[0] if value is not None and len(value) else None,
+            NO_VALUE if value is None or not len(value) else read_value(value[0]),
             element.get("ValueRank", "-1") in ("-1", "-2", "-3"),
             _stated(element),
             tuple(dict(one.attrib) for one in element.iterfind(_RELATIONS)),
@@ -135,9 +119,13 @@ class _NodeReader:
         for reference in element.iterfind(f"{_TAG}References/{_TAG}Reference"):
             yield UaReference(
                 self._resolve(reference.get("ReferenceType", "")),
-                self._absolute(_text(reference)),
+                self._shared(self._absolute(_text(reference))),
                 reference.get("IsForward", "true") != "false",
             )
+
+    def _shared(self, node_id: str) -> str:
+        """Return a node id as the one text that all nodes of the file share."""
+        return self._same.setdefault(node_id, node_id)
 
     def _resolve(self, text: str) -> str:
         """Return the absolute node id of an alias or node id."""
@@ -162,8 +150,8 @@ def _text(element: Element | None) -> str:
     return "" if element is None else (element.text or "").strip()
 
 
-def _stated(element: Element) -> dict[str, str]:
+def _stated(element: Element) -> Mapping[str, str]:
     """Return the attributes of the extension that our own exports write."""
     for extension in element.iterfind(f"{_TAG}Extensions/{_TAG}Extension/{_PLANT_TAG}Node"):
         return dict(extension.attrib)
-    return {}
+    return _NOTHING

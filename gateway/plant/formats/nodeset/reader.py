@@ -32,7 +32,6 @@ from gateway.plant.formats.nodeset.terms import (
     PRODUCT_URI,
 )
 from gateway.plant.formats.nodeset.tree import InstanceTree, type_of
-from gateway.plant.formats.nodeset.values import range_of, text_of, unit_of
 from gateway.plant.formats.numbers import read_number
 from gateway.plant.formats.results import ImportedModel, NoteCode, NoteCollector
 
@@ -175,7 +174,7 @@ def _add_relations(found: _Found, node: UaNode, notes: NoteCollector) -> None:
 
 def _add_property(node: UaNode, place: _Place, notes: NoteCollector) -> None:
     """Add a property to the asset or entity above it."""
-    text, asset = text_of(node.value), place.asset
+    text, asset = node.value.text, place.asset
     owner = place.entity or asset
     if owner is None or not text:
         notes.add(NoteCode.ELEMENT_SKIPPED, node.name)
@@ -193,10 +192,10 @@ def _point(tree: InstanceTree, node: UaNode, path: str) -> Point:
     stated, unit, low, high = node.stated, "", None, None
     for kind, child in tree.children(node):
         if kind == HAS_PROPERTY and child.name == "EngineeringUnits":
-            unit = unit_of(child.value)
+            unit = child.value.unit
         elif kind == HAS_PROPERTY and child.name in ("EURange", "InstrumentRange"):
             if low is None or child.name == "EURange":
-                low, high = range_of(child.value)
+                low, high = child.value.low, child.value.high
     tag = stated.get("tag", path)
     name = node.display_name if node.display_name != node.name else ""
     scheme, concept = stated.get("conceptScheme", ""), stated.get("conceptId", "")

@@ -1,5 +1,6 @@
 """Values of variables: texts, engineering units and ranges."""
 
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from gateway.plant.formats.nodeset.terms import TYPES
@@ -9,16 +10,40 @@ from gateway.plant.formats.units import from_text, from_unece
 _TAG = f"{{{TYPES}}}"
 
 
-def text_of(value: Element | None) -> str:
-    """Return a scalar value as text, empty for none and for arrays and structures."""
-    if value is None:
-        return ""
+@dataclass(frozen=True, slots=True)
+class UaValue:
+    """What a plant model takes from a value.
+
+    `text` is that of a scalar, `unit` that of an EUInformation, `low` and `high` those of a Range.
+    """
+
+    text: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+NO_VALUE = UaValue()
+
+
+def read_value(value: Element) -> UaValue:
+    """Return a value, without anything of arrays and of other structures."""
+    if not len(value) or value.tag == f"{_TAG}LocalizedText":
+        text = _text_of(value)
+        return UaValue(text) if text else NO_VALUE
+    unit = _unit_of(value)
+    low, high = _range_of(value)
+    return NO_VALUE if not unit and low is high is None else UaValue("", unit, low, high)
+
+
+def _text_of(value: Element) -> str:
+    """Return a scalar value as text."""
     if value.tag == f"{_TAG}LocalizedText":
         return (value.findtext(f"{_TAG}Text") or "").strip()
-    return "" if len(value) else (value.text or "").strip()
+    return (value.text or "").strip()
 
 
-def unit_of(value: Element | None) -> str:
+def _unit_of(value: Element) -> str:
     """Return the unit of an EUInformation: by its UNECE code, or by its display name."""
     body = _find(value, "EUInformation")
     if body is None:
@@ -28,7 +53,7 @@ def unit_of(value: Element | None) -> str:
     return known or from_text(body.findtext(f"{_TAG}DisplayName/{_TAG}Text") or "")
 
 
-def range_of(value: Element | None) -> tuple[float | None, float | None]:
+def _range_of(value: Element) -> tuple[float | None, float | None]:
     """Return the bounds of a Range."""
     body = _find(value, "Range")
     if body is None:
@@ -49,8 +74,6 @@ def _common_code(number: int) -> str:
     return number.to_bytes(4, "big").lstrip(b"\0").decode("ascii", "replace")
 
 
-def _find(value: Element | None, name: str) -> Element | None:
+def _find(value: Element, name: str) -> Element | None:
     """Return the structure of a name in an ExtensionObject, or the value itself."""
-    if value is None:
-        return None
     return value if value.tag == f"{_TAG}{name}" else value.find(f".//{_TAG}{name}")
