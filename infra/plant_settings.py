@@ -16,7 +16,7 @@ class PlantSettings(BaseSettings):
         500_000, description="active points of an account, and as many relations"
     )
     plant_import_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
-        32 << 20, description="largest file of a plant import"
+        256 << 20, description="largest file of a plant import"
     )
     agents_per_account: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         10_000, description="agents of an account, besides deleted ones"

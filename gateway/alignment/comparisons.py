@@ -22,8 +22,9 @@ from gateway.plant.alignment.pairing import Comparison, PlantPointView, compare_
 from gateway.plant.alignment.probability import ProbabilityCurve, fit_curve
 from gateway.plant.assets.ids import COMPARISON
 from gateway.plant.assets.values import Concept, Point
+from gateway.plant.imports.exchange_formats import PlantFile
+from gateway.plant.imports.exchange_process import StoredFile
 from gateway.plant.imports.importing import PlantImporter, actor_text, printable
-from gateway.plant.imports.readers import PlantFile
 from gateway.plant.store.alignment_facts import list_outcomes
 from gateway.plant.store.comparisons import (
     list_mapped_points,
@@ -58,7 +59,9 @@ class PlantComparer:
     importer: PlantImporter
     asked: AligningModel | None = None
 
-    async def compare(self, account_id: UUID, actor: Actor, file: PlantFile) -> PlantComparison:
+    async def compare(
+        self, account_id: UUID, actor: Actor, file: PlantFile | StoredFile
+    ) -> PlantComparison:
         """Compare with the points of a file, and store the result.
 
         Raises PlantModelInvalid, ImportBusy, ParameterInvalid for too many points to ask about,

@@ -3,7 +3,6 @@
 from typing import Any
 
 from litestar import Controller, Request, Response, delete, get, post
-from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
@@ -13,14 +12,12 @@ from gateway.alignment.csv_text import csv_content
 from gateway.api.actors import key_actor
 from gateway.api.pagination import PageLimit, bidirectional_page_json, parse_cursor
 from gateway.api.plant.bodies import PATH
-from gateway.api.plant.imports import read_file_form
-from gateway.call.errors import ParameterInvalid
+from gateway.api.plant.uploads import read_file, read_file_form
 from gateway.call.values import Principal
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.plant.assets.ids import COMPARISON
 from gateway.plant.imports.importing import PlantImporter
-from gateway.plant.imports.readers import PlantFile
 from gateway.plant.store.comparisons import (
     comparison_json,
     delete_comparison,
@@ -60,15 +57,12 @@ class PlantComparisonRoutes(Controller):
         of the file without a known concept first, each billed like a row of `/v1/tags/align`.
         """
         form = await read_file_form(request, plant_importer.limits.file_bytes)
-        file, model = form.get("file"), form.get("model") or None
-        if not isinstance(file, UploadFile):
-            raise ParameterInvalid("The form field `file` is missing.", param="file")
+        file, model = read_file(form), form.get("model") or None
         calls = AlignmentCalls(PipelineClient(pipeline, clock), database)
         asked = None if model is None else AligningModel(calls, principal, str(model))
         comparer = PlantComparer(database, clock, plant_importer, asked)
-        content = PlantFile(file.filename or "", await file.read())
         actor = key_actor(principal, request)
-        return comparison_json(await comparer.compare(principal.account_id, actor, content))
+        return comparison_json(await comparer.compare(principal.account_id, actor, file))
 
     @get("/", summary="List comparisons with other plants, newest first")
     async def comparisons(

@@ -3,22 +3,21 @@
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
-from litestar.datastructures import FormMultiDict, UploadFile
+from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
-from litestar.exceptions import ClientException
 from litestar.params import FromPath, FromQuery
 
 from gateway.api.actors import key_actor
 from gateway.api.pagination import PageLimit, bidirectional_page_json, parse_cursor
 from gateway.api.plant.bodies import PATH
-from gateway.call.errors import BadRequest, ParameterInvalid
+from gateway.api.plant.uploads import read_file, read_file_form
+from gateway.call.errors import ParameterInvalid
 from gateway.call.values import Principal
 from gateway.plant.assets.ids import IMPORT
 from gateway.plant.assets.plan import ImportMode
 from gateway.plant.imports.exporting import MEDIA_TYPES, ExportFormat, export_file_name
 from gateway.plant.imports.importing import ImportOptions, PlantImporter
 from gateway.plant.imports.previews import find_import, import_json, list_imports
-from gateway.plant.imports.readers import PlantFile
 from infra.database.database import Database
 
 # Requests are limited here, and files by MAAS_PLANT_IMPORT_BYTES.
@@ -62,14 +61,9 @@ class PlantImportRoutes(Controller):
         or `omit`. Nothing changes before the confirmation.
         """
         form = await read_file_form(request, plant_importer.limits.file_bytes)
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise ParameterInvalid("The form field `file` is missing.", param="file")
+        file, options = read_file(form), parse_options(form)
         actor = key_actor(principal, request)
-        content = PlantFile(file.filename or "", await file.read())
-        row = await plant_importer.preview(
-            principal.account_id, actor, content, parse_options(form)
-        )
+        row = await plant_importer.preview(principal.account_id, actor, file, options)
         return import_json(row)
 
     @get("/{plant_import:str}", summary="Retrieve an import")
@@ -130,17 +124,3 @@ def parse_options(form: FormMultiDict) -> ImportOptions:
         message = "`unknown_units` must be `refuse` or `omit`."
         raise ParameterInvalid(message, param="unknown_units")
     return ImportOptions(ImportMode(mode), units == "omit")
-
-
-async def read_file_form(request: Request[Any, Any, Any], most: int) -> FormMultiDict:
-    """Return a multipart form. Raises BadRequest, ParameterInvalid for one that is too large."""
-    if request.content_type[0] != "multipart/form-data":
-        raise BadRequest("Send the file as multipart/form-data.")
-    if int(request.headers.get("content-length", "0") or 0) > most + (64 << 10):
-        raise ParameterInvalid(f"The file is too large: the maximum is {most} bytes.", param="file")
-    try:
-        return await request.form()
-    except (ClientException, ValueError) as error:
-        if getattr(error, "status_code", 400) == 413:
-            raise
-        raise BadRequest("The multipart form is not valid.") from None

@@ -21,10 +21,10 @@ from gateway.identity.audit_log import CLI_ACTOR
 from gateway.plant.assets.ids import ASSET, IMPORT, POINT, parse_plant_id
 from gateway.plant.assets.plan import ImportMode
 from gateway.plant.assets.values import AssetLevel, MappingStatus
+from gateway.plant.imports.exchange_formats import PlantFile
 from gateway.plant.imports.exporting import ExportFormat
 from gateway.plant.imports.importing import ImportOptions, PlantImporter
 from gateway.plant.imports.previews import import_json
-from gateway.plant.imports.readers import PlantFile
 from gateway.plant.store.queries import AssetFilter, PointFilter, list_assets, list_points
 from gateway.plant.store.views import asset_json, point_json
 from infra import ids

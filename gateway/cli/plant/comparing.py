@@ -17,8 +17,8 @@ from gateway.cli.api_client import open_api, require_success, send_file, send_re
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import command, run_with_database
 from gateway.identity.audit_log import CLI_ACTOR
+from gateway.plant.imports.exchange_formats import PlantFile
 from gateway.plant.imports.importing import PlantImporter
-from gateway.plant.imports.readers import PlantFile
 from gateway.plant.store.comparisons import comparison_json, unpack_pairs
 from infra.clock import Clock
 from infra.database.database import Database

@@ -19,8 +19,8 @@ from gateway.identity.audit_log import CLI_ACTOR
 from gateway.plant.assets.json_model import encode_model
 from gateway.plant.assets.limits import PlantLimits
 from gateway.plant.epcis.capture import parse_events, store_events
+from gateway.plant.imports.exchange_formats import PlantFile
 from gateway.plant.imports.importing import ImportOptions, PlantImporter
-from gateway.plant.imports.readers import PlantFile
 from gateway.plant.readings.acceptance import AcceptedReadings
 from gateway.plant.readings.formats.batch import PointKey
 from gateway.plant.readings.formats.times import from_datetime

@@ -19,4 +19,4 @@ class PlantLimits:
 
     assets: int = 50_000
     points: int = 500_000
-    file_bytes: int = 32 << 20
+    file_bytes: int = 256 << 20

@@ -29,6 +29,8 @@ from gateway.plant.assets.plan import Action, ImportMode, ImportPlan, plan_impor
 from gateway.plant.assets.validation import Checks, check_model
 from gateway.plant.assets.values import NodeKind, PlantModel, Source
 from gateway.plant.imports.change_views import plan_json
+from gateway.plant.imports.exchange_formats import ExchangeContent, PlantFile
+from gateway.plant.imports.exchange_process import StoredFile, read_in_process
 from gateway.plant.imports.exporting import ExportFormat, render_export
 from gateway.plant.imports.previews import (
     APPLIED,
@@ -40,7 +42,7 @@ from gateway.plant.imports.previews import (
     pack_model,
     unpack_model,
 )
-from gateway.plant.imports.readers import PlantFile, read_plant_file
+from gateway.plant.imports.readers import FileContent, exchange_content, read_plant_file
 from gateway.plant.store.applying import Writing, apply_plan
 from gateway.plant.store.loading import load_index, load_model
 from gateway.plant.store.revisions import advance_revision
@@ -55,6 +57,8 @@ from models.sentences import sentence
 _MAX_WAITING = 4
 # Writing 100,000 rows takes about half a minute.
 MAX_XLSX_ROWS = 50_000
+# Tag lists, tables and JSON are read in the gateway's process.
+MAX_TABLE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +105,14 @@ class PlantImporter:
         return cls(database, clock, limits, Links.from_settings(settings).base)
 
     async def preview(
-        self, account_id: UUID, actor: Actor, file: PlantFile, options: ImportOptions
+        self, account_id: UUID, actor: Actor, file: PlantFile | StoredFile, options: ImportOptions
     ) -> PlantImport:
         """Store the preview of a file and return it. Raises PlantModelInvalid, ImportBusy."""
-        if len(file.content) > self.limits.file_bytes:
-            raise PlantModelInvalid(_too_large(self.limits.file_bytes), "file")
         async with self._turn():
+            found = await self._open(file)
             async with self._database.transaction() as session:
                 index = await load_index(session, account_id)
-            read = await asyncio.to_thread(self._read, file, index, options)
+            read = await asyncio.to_thread(self._read, found, index, options)
             row = PlantImport(
                 id=ids.new_id(),
                 account_id=account_id,
@@ -128,15 +131,13 @@ class PlantImporter:
                 session.add(row)
         return row
 
-    async def read_model(self, file: PlantFile) -> PlantModel:
+    async def read_model(self, file: PlantFile | StoredFile) -> PlantModel:
         """Return the model of a file that is not imported; unknown units are left out.
 
         Raises PlantModelInvalid, ImportBusy.
         """
-        if len(file.content) > self.limits.file_bytes:
-            raise PlantModelInvalid(_too_large(self.limits.file_bytes), "file")
         async with self._turn():
-            return await asyncio.to_thread(self._read_alone, file)
+            return await asyncio.to_thread(self._read_alone, await self._open(file))
 
     async def confirm(self, account_id: UUID, actor: Actor, import_id: str) -> PlantImport:
         """Apply a preview and return it; an applied one is returned as it is.
@@ -181,10 +182,35 @@ class PlantImporter:
                 )
             return await asyncio.to_thread(render_export, model, export_format, self._base_url)
 
-    def _read(self, file: PlantFile, index: PlantIndex, options: ImportOptions) -> _Read:
+    async def _open(self, file: PlantFile | StoredFile) -> PlantFile | ExchangeContent:
+        """Return a file's content; that of a large exchange file is read in a child process.
+
+        Raises PlantModelInvalid for a file that is too large.
+        """
+        if isinstance(file, PlantFile):
+            _check_size(len(file.content), self.limits.file_bytes)
+            return file
+        _check_size(file.size, self.limits.file_bytes)
+        exchange = await read_in_process(file)
+        if exchange is not None:
+            return exchange
+        _check_size(file.size, min(MAX_TABLE_BYTES, self.limits.file_bytes))
+        return PlantFile(file.name, await asyncio.to_thread(_whole, file))
+
+    def _content(
+        self, file: PlantFile | ExchangeContent, index: PlantIndex, problems: Problems
+    ) -> FileContent:
+        """Return the content of a file. Adds its problems to `problems`."""
+        if isinstance(file, ExchangeContent):
+            return exchange_content(file, problems)
+        return read_plant_file(file, index, self.limits, problems)
+
+    def _read(
+        self, file: PlantFile | ExchangeContent, index: PlantIndex, options: ImportOptions
+    ) -> _Read:
         """Read, check and plan a file. Raises PlantModelInvalid with all problems."""
         problems = Problems()
-        content = read_plant_file(file, index, self.limits, problems)
+        content = self._content(file, index, problems)
         if content.only_adds and options.mode is ImportMode.REPLACE:
             problems.add(_only_adds())
         checks = Checks(
@@ -205,10 +231,10 @@ class PlantImporter:
         }
         return _Read(model, content.source, plan, summary, pack_model(model))
 
-    def _read_alone(self, file: PlantFile) -> PlantModel:
+    def _read_alone(self, file: PlantFile | ExchangeContent) -> PlantModel:
         """Read and check a file by itself. Raises PlantModelInvalid with all problems."""
         problems, nothing = Problems(), PlantIndex()
-        content = read_plant_file(file, nothing, self.limits, problems)
+        content = self._content(file, nothing, problems)
         checks = Checks(nothing, self.limits, content.lines, omit_unknown_units=True)
         model = check_model(content.model, checks, problems)
         if problems.count:
@@ -271,10 +297,18 @@ def _check_totals(
             problems.add(Problem("plant_limit_reached", message, fix, field=name))
 
 
-def _too_large(most: int) -> Problems:
-    """Return the problem of a file that is too large."""
-    message = sentence("The file has more than {most} bytes.", most=most)
-    return single_problem("file_too_large", message, sentence("Import it in parts."), "file")
+def _check_size(size: int, most: int) -> None:
+    """Raise PlantModelInvalid if a file is too large."""
+    if size > most:
+        message = sentence("The file has more than {most} bytes.", most=most)
+        fix = sentence("Import it in parts.")
+        raise PlantModelInvalid(single_problem("file_too_large", message, fix, "file"), "file")
+
+
+def _whole(file: StoredFile) -> bytes:
+    """Return the content of a file on disk."""
+    file.stream.seek(0)
+    return file.stream.read()
 
 
 def _only_adds() -> Problem:

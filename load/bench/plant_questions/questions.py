@@ -28,7 +28,7 @@ _FILE = Path(__file__).with_name("questions.jsonl")
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A question: its set (`first`, `second`, `third`), language, text, and answer's name."""
+    """A question: its set (`first` to `fourth`), language, text, and answer's name."""
 
     set: str
     language: str

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from litestar import Request
+from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +16,8 @@ from billing.dates import parse_time_zone
 from gateway.dashboard.page_request import PageRequest
 from gateway.identity.roles import Permission
 from gateway.plant.alignment.machine_concepts import MACHINE, machine_concepts
+from gateway.plant.imports.exchange_formats import PlantFile
+from gateway.plant.imports.exchange_process import StoredFile, opened_file
 from gateway.plant.imports.importing import PlantImporter
 from gateway.plant.predictions.health import PlantHealth
 from gateway.plant.store.counts import PlantCounts
@@ -62,6 +67,14 @@ async def provide_plant(
 ) -> PlantPage:
     """Return the request of a page of the plant model."""
     return PlantPage(page, database, clock, plant_importer, plant_counts, plant_health)
+
+
+async def read_plant_file(request: Request[Any, Any, Any]) -> PlantFile | StoredFile:
+    """Return the file of the form's field `upload`, an empty one if none was chosen."""
+    upload = (await request.form()).get("upload")
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        return PlantFile("", b"")
+    return opened_file(upload.filename, upload.file, on_disk=upload.rolled_to_disk)
 
 
 async def load_zone(session: AsyncSession, account_id: UUID) -> ZoneInfo:

@@ -14,18 +14,22 @@ from gateway.dashboard.forms import (
     EMPTY_FORM,
     FormState,
     read_form_fields,
-    read_upload,
     with_errors,
 )
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys, load_principal
-from gateway.dashboard.pages.plant.common import PLANT_URL, PlantPage, load_zone, provide_plant
+from gateway.dashboard.pages.plant.common import (
+    PLANT_URL,
+    PlantPage,
+    load_zone,
+    provide_plant,
+    read_plant_file,
+)
 from gateway.identity.roles import Permission
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.plant.assets.errors import PlantModelInvalid
 from gateway.plant.assets.ids import COMPARISON
-from gateway.plant.imports.readers import PlantFile
 from gateway.plant.store.comparisons import (
     delete_comparison,
     find_comparison,
@@ -69,8 +73,7 @@ class PlantComparisonPages(Controller):
         """Compare with the points of a file, and show the pairs; or the problems of the file."""
         fields = await read_form_fields(request)
         values = {name: fields.get(name, "") for name in ("model", "key")}
-        upload = await read_upload(request)
-        file = PlantFile("", b"") if upload is None else PlantFile(upload.filename, upload.content)
+        file = await read_plant_file(request)
         try:
             asked = None
             if values["model"]:

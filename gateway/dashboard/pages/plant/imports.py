@@ -10,12 +10,17 @@ from gateway.dashboard.forms import (
     EMPTY_FORM,
     FormState,
     read_form_fields,
-    read_upload,
     with_errors,
 )
 from gateway.dashboard.i18n import dashboard_texts
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
-from gateway.dashboard.pages.plant.common import PLANT_URL, PlantPage, load_zone, provide_plant
+from gateway.dashboard.pages.plant.common import (
+    PLANT_URL,
+    PlantPage,
+    load_zone,
+    provide_plant,
+    read_plant_file,
+)
 from gateway.dashboard.training_log import translate_message
 from gateway.identity.roles import Permission
 from gateway.plant.assets.errors import (
@@ -34,7 +39,6 @@ from gateway.plant.imports.previews import (
     import_notes,
     list_imports,
 )
-from gateway.plant.imports.readers import PlantFile
 from infra import ids
 from infra.errors import AppError
 from models.problems import Problems
@@ -64,8 +68,7 @@ class PlantImportPages(Controller):
         """Store the preview of a file and show it; or the problems of the file."""
         fields = await read_form_fields(request)
         values = {name: fields.get(name, "") for name in ("mode", "omit")}
-        upload = await read_upload(request)
-        file = PlantFile("", b"") if upload is None else PlantFile(upload.filename, upload.content)
+        file = await read_plant_file(request)
         is_replace = values["mode"] == ImportMode.REPLACE
         mode = ImportMode.REPLACE if is_replace else ImportMode.MERGE
         try:

@@ -25,10 +25,10 @@ from gateway.plant.assets.values import (
     Property,
     Relation,
 )
+from gateway.plant.imports.exchange_formats import PlantFile
 from gateway.plant.imports.exporting import ExportFormat, export_file_name
 from gateway.plant.imports.importing import ImportOptions, PlantImporter
 from gateway.plant.imports.previews import import_json
-from gateway.plant.imports.readers import PlantFile
 from gateway.plant.store.editing import Editing
 from gateway.plant.store.loading import load_model
 from gateway.plant.store.mappings import list_history

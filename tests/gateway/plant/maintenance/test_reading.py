@@ -8,7 +8,8 @@ from openpyxl import Workbook
 from gateway.plant.assets.index import PlantIndex
 from gateway.plant.assets.limits import PlantLimits
 from gateway.plant.assets.values import Asset, AssetLevel, Entity, EntityKind, PlantModel
-from gateway.plant.imports.readers import PlantFile, read_plant_file
+from gateway.plant.imports.exchange_formats import PlantFile
+from gateway.plant.imports.readers import read_plant_file
 from gateway.plant.maintenance.columns import TableKind
 from gateway.plant.maintenance.dates import read_date
 from gateway.plant.maintenance.reading import find_header, read_maintenance
