@@ -23,6 +23,7 @@ from load.bench.plant_questions.facts import (
     related,
 )
 from load.bench.plant_questions.plant import FMEA, GeneratedPlant
+from load.bench.plant_questions.technician import TECHNICIAN_FACTS
 
 _FILE = Path(__file__).with_name("questions.jsonl")
 
@@ -124,6 +125,7 @@ _YEAR_2025 = {"start": "2025", "end": "2026"}
 _YEAR_2026 = {"start": "2026", "end": "2027"}
 FACTS: Mapping[str, Fact] = MappingProxyType(
     {
+        **TECHNICIAN_FACTS,
         "seal_after_bearing": _after("P", "seal_leak", "bearing_change"),
         "overheated_after_lubrication": _after("F", "bearing_overheating", "lubrication"),
         "blocked_after_cleaning": _after("C", "filter_blockage", "filter_cleaning"),
