@@ -84,7 +84,10 @@ class PlantGraphTool:
     async def _offer(
         self, asked: HostedRequest, understood: Understanding, text: str, admit: Admit
     ) -> GraphReply | None:
-        """Answer a chat of `auto` if its question names something of the plant and has results."""
+        """Answer a chat of `auto` if its question names something of the plant and has results.
+
+        A value of the plant that is missing is said, as a language model could only invent it.
+        """
         if not understood.is_understood or not understood.names_own:
             return None
         account_id = asked.principal.account_id
@@ -92,7 +95,7 @@ class PlantGraphTool:
             answer = await self._questions.answer_understood(account_id, understood)
         except AppError:  # the selected model answers, as if nothing had been offered
             return None
-        if answer.status is not AnswerStatus.ANSWERED:
+        if answer.status is not AnswerStatus.ANSWERED and not understood.asks_value:
             return None
         return _reply(await admit(_parent(asked.request)), answer, text, _NO_TOKENS)
 

@@ -42,6 +42,8 @@ from gateway.plant.questions.words import TokenKind, load_words
 from models.languages import language_of
 
 _PLACES = frozenset(one.value for one in AssetLevel if one.rank < AssetLevel.EQUIPMENT.rank)
+# The noun, which may also ask for failure modes, and the verb.
+_FAILURES = ("failure", "fails")
 _EVENT_KINDS = (NodeKind.FAILURE_MODE, NodeKind.REMEDY)
 _SUBJECTS: Mapping[AnswerKind, tuple[NodeKind, ...]] = MappingProxyType(
     {
@@ -273,7 +275,7 @@ def _event(
         parts.taken.update(left)
         return EventTerm(nodes, question.words(left))
     if not words and any(
-        question.tokens[at].value == "failure" and question.tokens[at].kind is TokenKind.FRAME
+        question.tokens[at].value in _FAILURES and question.tokens[at].kind is TokenKind.FRAME
         for at in side
     ):
         return EventTerm((), "")

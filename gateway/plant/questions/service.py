@@ -19,16 +19,26 @@ from gateway.plant.questions.answering import (
     read_hierarchy,
     read_rows,
 )
-from gateway.plant.questions.newest_values import answer_newest, find_asked_points
+from gateway.plant.questions.asked_quantity import asked_quantity, unknown_code
+from gateway.plant.questions.newest_values import (
+    answer_missing,
+    answer_newest,
+    find_asked_points,
+    find_quantity,
+    has_tags_like,
+)
 from gateway.plant.questions.parsing import understand
 from gateway.plant.questions.sparql import build_plan, location_query
 from gateway.plant.questions.values import (
+    AnswerKind,
     AnswerStatus,
+    MissingPoint,
     PlantAnswer,
     PlantQuery,
     Understanding,
 )
 from gateway.plant.questions.vocabularies import Vocabularies
+from gateway.plant.questions.vocabulary import Vocabulary
 from gateway.plant.questions.wording import describe, not_understood, unknown_names
 from infra.clock import Clock
 from infra.database.database import Database
@@ -63,7 +73,28 @@ class PlantQuestions:
         if points:
             return Understanding(None, (), language_of(text), names_own=True, points=points)
         vocabulary = await self.vocabularies.of_account(account_id)
-        return understand(text, vocabulary, self._clock.now().date())
+        understood = understand(text, vocabulary, self._clock.now().date())
+        if _is_property(understood):
+            return understood
+        return await self._understand_value(account_id, text, vocabulary, understood)
+
+    async def _understand_value(
+        self, account_id: UUID, text: str, vocabulary: Vocabulary, understood: Understanding
+    ) -> Understanding:
+        """Return the points whose newest value a question asks for; else what was understood."""
+        asked, language = asked_quantity(text, vocabulary), understood.language
+        if asked is not None:
+            label = ", ".join(vocabulary.label(one) for one in asked.assets)
+            points, missing = await find_quantity(self._database, account_id, asked, label)
+            several = asked.text if len(points) > 1 else ""
+            return Understanding(None, (), language, True, points, text=several, missing=missing)
+        if understood.query is not None or vocabulary.is_empty:
+            return understood
+        code = unknown_code(text, vocabulary)
+        if not code:
+            return understood
+        is_own = await has_tags_like(self._database, account_id, code)
+        return Understanding(None, (code,), language, is_own, missing=MissingPoint("", code))
 
     async def answer(self, account_id: UUID, text: str) -> PlantAnswer:
         """Answer a question by the rules alone. Raises the errors of a SPARQL query."""
@@ -73,9 +104,11 @@ class PlantQuestions:
         self, account_id: UUID, understood: Understanding, by: str = BY_RULES
     ) -> PlantAnswer:
         """Answer what was understood. Raises the errors of a SPARQL query."""
-        if understood.points:
+        if understood.missing is not None:
+            answer = answer_missing(understood.missing, understood.language)
+        elif understood.points:
             place = (self._database, account_id, understood.points)
-            answer = await answer_newest(*place, understood.language, by)
+            answer = await answer_newest(*place, understood.language, by, understood.text)
         elif understood.query is None:
             answer = _unanswered(understood)
         else:
@@ -118,6 +151,12 @@ class PlantQuestions:
             return Hierarchy()
         text = location_query(list(asked)[:_MAX_LOCATED])
         return read_hierarchy((await self._graphs.query(account_id, text, _FORMATS)).content)
+
+
+def _is_property(understood: Understanding) -> bool:
+    """Return whether a question asks for a stated value, such as the rated power."""
+    query = understood.query
+    return query is not None and query.kind is AnswerKind.PROPERTY
 
 
 def _unanswered(understood: Understanding) -> PlantAnswer:

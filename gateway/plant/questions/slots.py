@@ -11,6 +11,7 @@ from gateway.plant.questions.words import TokenKind
 
 _RATINGS = ("rpn", "severity", "occurrence", "detection")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_OF_EVENTS = frozenset({"occurred", "after", "before", "count", "latest", "when", "fails"})
 _ORDERS = (
     ("most", Order.MOST),
     ("count", Order.COUNT),
@@ -34,7 +35,11 @@ def choose_kind(
     words = {question.tokens[at].value for at in question.left()}
     if (has_asset or has_class) and words and containing(vocabulary.properties, tuple(words)):
         return AnswerKind.PROPERTY
-    has_event = bool({NodeKind.FAILURE_MODE, NodeKind.REMEDY} & kinds) or bool(question.left())
+    has_event = (
+        bool({NodeKind.FAILURE_MODE, NodeKind.REMEDY} & kinds)
+        or bool(question.left())
+        or "fails" in frames
+    )
     if "when" in frames or (has_asset and not has_class and has_event):
         return AnswerKind.WORK_ORDERS if _is_of_events(frames, kinds) else AnswerKind.PROPERTY
     if NodeKind.WORK_ORDER in kinds:
@@ -51,7 +56,7 @@ def choose_kind(
 def _is_of_events(frames: frozenset[str], kinds: set[NodeKind]) -> bool:
     """Return whether a question about one asset is about events rather than a property."""
     has_event = bool({NodeKind.FAILURE_MODE, NodeKind.REMEDY} & kinds)
-    return has_event or bool({"occurred", "after", "before", "count", "latest", "when"} & frames)
+    return has_event or bool(_OF_EVENTS & frames)
 
 
 def _named_kind(frames: frozenset[str], kinds: set[NodeKind], has_asset: bool) -> AnswerKind | None:
@@ -87,8 +92,11 @@ def _named_kind(frames: frozenset[str], kinds: set[NodeKind], has_asset: bool) -
 
 
 def _asks_failures(frames: frozenset[str], kinds: set[NodeKind]) -> bool:
-    """Return whether failure modes are asked for: the word stands there and none is named."""
-    return "failure" in frames and NodeKind.FAILURE_MODE not in kinds
+    """Return whether failure modes are asked for: the word stands there and none is named.
+
+    What a work order found is in the answer about the work order.
+    """
+    return "failure" in frames and not {NodeKind.FAILURE_MODE, NodeKind.WORK_ORDER} & kinds
 
 
 def order_of(frames: frozenset[str]) -> Order:

@@ -119,10 +119,23 @@ class AskedPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingPoint:
+    """A quantity that no point of an asset measures, and the points of a similar one.
+
+    Without an asset, `text` is a tag that the plant does not have.
+    """
+
+    asset: str
+    text: str
+    similar: tuple[AskedPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Understanding:
     """A question as far as it was understood: its query, or the words that nothing matches.
 
-    `points` are those whose newest value is asked for, instead of a query.
+    `points` are those whose newest value is asked for, instead of a query; `text` is the quantity
+    if several points fit it, and `missing` is set if none does.
     """
 
     query: PlantQuery | None
@@ -131,11 +144,18 @@ class Understanding:
     # Whether the question names something of the account's own plant model.
     names_own: bool = False
     points: tuple[AskedPoint, ...] = ()
+    text: str = ""
+    missing: MissingPoint | None = None
 
     @property
     def is_understood(self) -> bool:
-        """Whether it can be answered."""
-        return self.query is not None or bool(self.points)
+        """Whether it can be answered, or what it asks for is known to be missing."""
+        return self.query is not None or self.asks_value
+
+    @property
+    def asks_value(self) -> bool:
+        """Whether it asks for the newest values of points, which the plant may lack."""
+        return bool(self.points) or self.missing is not None
 
 
 class AnswerStatus(StrEnum):

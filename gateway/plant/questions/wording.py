@@ -70,6 +70,19 @@ def no_reading_line(point: str, language: str) -> str:
     return _said(language, "no_reading", point=point)
 
 
+def several_line(quantity: str, count: int, language: str) -> str:
+    """Return the line above several points that fit a question."""
+    return _said(language, "several_points", quantity=quantity, count=count)
+
+
+def missing_line(asset: str, quantity: str, similar: Sequence[str], language: str) -> str:
+    """Return that an asset has no point for a quantity, and the points of a similar one."""
+    said = _said(language, "missing_point", asset=asset, quantity=quantity)
+    if not similar:
+        return said
+    return said + _said(language, "similar_points", points=_said(language, "comma").join(similar))
+
+
 def event_phrase(what: str, date: str, order: str, language: str) -> str:
     """Return an event: what was found or done, when, and in which work order."""
     parts = _said(language, "comma").join(part for part in (date, order) if part)

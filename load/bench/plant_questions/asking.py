@@ -1,5 +1,6 @@
 """Ask questions of a generated plant in this process, without a database or worker process."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -11,10 +12,27 @@ from gateway.plant.graph.execution import execute_query, load_graph
 from gateway.plant.graph.messages import ResultFormat
 from gateway.plant.graph.records import verdict_triples
 from gateway.plant.graph.triples import Statement, class_iri_of, model_triples, statement_triples
+from gateway.plant.graph.vocabulary import node_iri
 from gateway.plant.questions.answering import Hierarchy, compose, read_hierarchy, read_rows
+from gateway.plant.questions.asked_quantity import (
+    AskedQuantity,
+    NamedPoint,
+    asked_quantity,
+    fitting_points,
+)
+from gateway.plant.questions.newest_values import answer_missing
 from gateway.plant.questions.parsing import understand
 from gateway.plant.questions.sparql import build_plan, location_query
-from gateway.plant.questions.values import AnswerStatus, PlantAnswer, PlantQuery
+from gateway.plant.questions.values import (
+    AnswerKind,
+    AnswerStatus,
+    AskedPoint,
+    CitedTriple,
+    MissingPoint,
+    PlantAnswer,
+    PlantQuery,
+    Term,
+)
 from gateway.plant.questions.vocabulary import (
     NamedNode,
     Vocabulary,
@@ -34,10 +52,15 @@ class Asker:
 
     store: pyoxigraph.Store
     vocabulary: Vocabulary
+    points: Sequence[NamedPoint] = ()
 
     def ask(self, text: str) -> PlantAnswer:
         """Answer a question by the rules."""
         understood = understand(text, self.vocabulary, TODAY)
+        asked = asked_quantity(text, self.vocabulary)
+        is_property = understood.query and understood.query.kind is AnswerKind.PROPERTY
+        if asked is not None and not is_property:
+            return self._newest(asked, understood.language)
         if understood.query is None:
             said = (
                 unknown_names(understood.unknown, understood.language)
@@ -68,6 +91,25 @@ class Asker:
         )
         return compose(query, plan, rows, hierarchy, known)
 
+    def _newest(self, asked: AskedQuantity, language: str) -> PlantAnswer:
+        """Return the points whose newest values are asked for; there are no readings here."""
+        codes = {one.code for one in asked.assets}
+        points = [one for one in self.points if one.point.tag.rpartition(".")[0] in codes]
+        fit = fitting_points(asked, points)
+        if not fit.fitting:
+            return answer_missing(MissingPoint(", ".join(codes), asked.text, fit.similar), language)
+        tags = [one.tag for one in fit.fitting]
+        terms = [Term(node_iri(Node(NodeKind.POINT, tag)), is_iri=True) for tag in tags]
+        return PlantAnswer(
+            AnswerStatus.ANSWERED,
+            language,
+            ", ".join(tags),
+            results=tuple({"point": tag} for tag in tags),
+            triples=tuple(
+                CitedTriple(number, one, "a", one) for number, one in enumerate(terms, 1)
+            ),
+        )
+
     def _run(self, text: str) -> bytes:
         return execute_query(self.store, text, [ResultFormat.JSON], _MAX_BYTES).content
 
@@ -81,7 +123,15 @@ def open_plant(plant: GeneratedPlant) -> Asker:
     ]
     verdicts = chain.from_iterable(verdict_triples(one) for one in plant.verdicts)
     lines = [*model_triples(model), *statement_triples(statements), *verdicts]
-    return Asker(load_graph("".join(lines).encode()), build_vocabulary(_source(model)))
+    points = [
+        NamedPoint(
+            AskedPoint(relation_id(number), one.tag, one.name, one.unit, None),
+            (one.concept.scheme, one.concept.id) if one.concept else ("", ""),
+            0,
+        )
+        for number, one in enumerate(model.points)
+    ]
+    return Asker(load_graph("".join(lines).encode()), build_vocabulary(_source(model)), points)
 
 
 def _source(model: PlantModel) -> VocabularySource:

@@ -193,3 +193,42 @@ async def test_newest_value_of_a_point_is_answered_and_questions_are_audited(
         entries = await list_account_entries(session, plant.account.id)
     asked = [one for one in entries if one.action == "plant.question_asked"]
     assert {one.subject for one in asked} == {question, "P-1.VIB现在多少？"}
+
+
+async def test_value_of_a_quantity_is_answered_by_asset_also_in_auto_and_chats(
+    plant: Gateway, model: FakeUpstream, database: Database
+) -> None:
+    for tag, name in (("TI-1", "轴承温度"), ("TI-2", "Motor temperature"), ("PI-1", "Pressure")):
+        point = {"tag": tag, "name": name, "unit": "degC", "asset": "P-1"}
+        await plant.http.post("/v1/plant/points", json=point)
+    readings = [
+        {"tag": tag, "time": "2026-11-01T08:00:00Z", "value": value}
+        for tag, value in (("TI-1", 61.5), ("TI-2", 40))
+    ]
+    await plant.http.post("/v1/plant/readings", json={"readings": readings})
+    line = "轴承温度 (TI-1)：61.5 °C，2026-11-01 08:00:00 UTC"
+    for more in ({"model": CHAT, "tools": [TOOL]}, {"model": "auto"}):
+        body = (await plant.chat("P-1 轴承温度现在多少？", **more)).json()
+        assert body["choices"][0]["message"]["content"].startswith(line), body
+        assert body["x_maas_plant_graph"]["results"][0]["point"] == "TI-1"
+        assert body["x_maas_cost"] == "0.000000000"
+    several = await ask(plant, "What is the temperature of feed pump 1?")
+    assert several["answer"].startswith("2 points fit 'temperature':\n- 轴承温度 (TI-1): 61.5 °C")
+    missing = await ask(plant, "What is the suction pressure of P-1?")
+    assert (missing["status"], missing["answer"]) == (
+        "unknown_names",
+        "Feed pump 1 has no point for 'suction pressure'. Similar points: PI-1.",
+    )
+    for question, said in (
+        ("What is the value of TI-999 now?", "Not in your plant model: 'TI-999'."),
+        ("P-1的流量现在多少？", "Feed pump 1 没有“流量”测点。"),
+    ):
+        body = (await plant.chat(question, model="auto")).json()
+        assert body["choices"][0]["message"]["content"] == said
+    assert model.received == []
+    foreign = await plant.chat("What is the value of GPT-9 now?", model="auto")
+    assert "x_maas_plant_graph" not in foreign.json()
+    _, key = await customer(database, plant.parts.settings, "Other")
+    async with builders.client(plant.url, {"authorization": f"Bearer {key.secret}"}) as http:
+        asked = {"question": "P-1 轴承温度现在多少？"}
+        assert "61.5" not in (await http.post(_PATH, json=asked)).text

