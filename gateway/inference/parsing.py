@@ -1,6 +1,7 @@
 """Parse request bodies and resolve the model that answers: by name, by version or selected."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from gateway.inference.model_selection import (
     parse_fallback,
     parse_latency_budget,
 )
-from gateway.plant.questions.recognition import may_ask_plant
+from gateway.plant.questions.recognition import may_ask_plant, may_ask_value
 from gateway.registry.variants import PREFIX as VARIANT_PREFIX
 from gateway.registry.variants import parse_pinned_id
 from gateway.upstream.availability import Availability, find_catalog_model, model_not_served
@@ -100,11 +101,16 @@ class Parser:
             is_chat = endpoint.operation is Operation.CHAT or endpoint.wire_format is not None
             if not is_chat or decoded.name != AUTO:
                 return request
+            if request.retrieval is not None:  # answered from the files that are named
+                return request
             if selection.suggested_model_id is None:
-                return _offer_graph(request, call)
+                return _offer_graph(request, call, may_ask_plant)
             return offer_specialist(request, selection.suggested_model_id, call.headers)
         resolved = self.resolve_model(decoded.name, decoded.version, endpoint, principal)
         request = decoded.for_model(resolved)
+        is_assistant = resolved.model.assistant is not None
+        if is_assistant and endpoint.operation is Operation.CHAT:
+            request = _offer_graph(request, call, may_ask_value)
         if resolved.public_name not in principal.variants:
             return request
         return replace(request, tags=variant_tags(resolved))
@@ -259,9 +265,11 @@ def _version_not_found(name: str) -> ModelNotFound:
     )
 
 
-def _offer_graph(request: ParsedRequest, call: Call) -> ParsedRequest:
-    """Return a request for `auto` that may be answered from the plant graph, by its words."""
+def _offer_graph(
+    request: ParsedRequest, call: Call, may_ask: Callable[[str], bool]
+) -> ParsedRequest:
+    """Return a chat that may be answered from the plant graph, if its words may ask for that."""
     texts = user_texts(request) if "messages" in request.request_fields else ()
-    if not texts or not may_ask_plant(texts[-1]):
+    if not texts or not may_ask(texts[-1]):
         return request
     return offer_plant_graph(request, call.headers)

@@ -24,8 +24,15 @@ def may_ask_plant(text: str) -> bool:
     has_term = any(one.kind is TokenKind.TERM for one in tokens)
     frames = {one.value for one in tokens if one.kind is TokenKind.FRAME} - _COMMON
     asks = any(word in text.lower() for word in load_words().particles["asking"])
-    if has_term and (bool(frames) or asks):
-        return True
+    return (has_term and (bool(frames) or asks)) or may_ask_value(text)
+
+
+def may_ask_value(text: str) -> bool:
+    """Return whether a text may ask for the value of a point: by a quantity, or by a code."""
+    if len(text) > _MAX_LENGTH or not asks_value(text):
+        return False
     quantities = load_words().particles["quantities"]
-    has_quantity = any(one.kind is TokenKind.TERM and one.value in quantities for one in tokens)
-    return asks_value(text) and (has_quantity or _CODE.search(text) is not None)
+    has_quantity = any(
+        one.kind is TokenKind.TERM and one.value in quantities for one in tokens_of(text)
+    )
+    return has_quantity or _CODE.search(text) is not None

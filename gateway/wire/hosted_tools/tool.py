@@ -73,11 +73,12 @@ def extract_hosted_tools(values: dict[str, msgspec.Raw]) -> HostedTools | None:
 
 
 def offer_plant_graph(request: ParsedRequest, headers: Mapping[bytes, bytes]) -> ParsedRequest:
-    """Return a request for `auto` that may be answered from the plant graph.
+    """Return a request for `auto` or an assistant that may be answered from the plant graph.
 
-    Not where `offer_specialist` offers none either. Raises ParameterInvalid as it does.
+    Not where `offer_specialist` offers none either, except beside passages. Raises ParameterInvalid
+    as it does.
     """
-    if not _may_offer(request, headers):
+    if not _may_offer(replace(request, retrieval=None), headers):
         return request
     hosted = HostedTools(max_calls=1, is_requested=False, specialists=False, plant_graph=True)
     return replace(request, hosted_tools=hosted)
