@@ -55,10 +55,23 @@ class InputReader:
         Points of the asset are used; points of its parts help where it lacks some. Raises
         AssetInputsInvalid, ReadingsRangeTooLarge.
         """
-        selection = await self._select(asset, model, signature, request)
+        selection = await self.select(asset, model, signature, request)
+        return await self.fill(selection, signature, request)
+
+    async def fill(
+        self,
+        selection: Selection,
+        signature: Signature,
+        request: AssetRequest,
+        newest: Mapping[UUID, PointReadings] | None = None,
+    ) -> FilledInputs:
+        """Return the inputs with their values; `newest` are those of all points if known.
+
+        Raises ReadingsRangeTooLarge.
+        """
         fields = series_fields(signature, selection)
         at_us = from_datetime(request.at)
-        readings = dict(await self._read_values(selection, fields, request, at_us))
+        readings = dict(await self._read_values(selection, fields, request, at_us, newest))
         shapes: dict[str, SeriesShape] = {}
         if fields:
             point_ids = _point_ids(selection, fields)
@@ -67,7 +80,7 @@ class InputReader:
             shapes = {field.name: shape for field in fields}
         return fill_inputs(selection, readings, request, at_us, shapes)
 
-    async def _select(
+    async def select(
         self, asset: PlantAsset, model: str, signature: Signature, request: AssetRequest
     ) -> Selection:
         """Return a point or constant for each input. Raises AssetInputsInvalid."""
@@ -89,6 +102,7 @@ class InputReader:
         fields: Sequence[InputField],
         request: AssetRequest,
         at_us: int,
+        newest: Mapping[UUID, PointReadings] | None,
     ) -> Mapping[UUID, PointReadings]:
         """Return the readings for inputs of one value: the newest ones, or those before `at`."""
         series = {field.name for field in fields}
@@ -99,7 +113,8 @@ class InputReader:
         ]
         if not ids:
             return {}
-        newest = await read_newest_readings(self.session, self.account_id, ids)
+        if newest is None:
+            newest = await read_newest_readings(self.session, self.account_id, ids)
         older = [one for one in ids if one not in newest or newest[one].times[0] > at_us]
         if not older:
             return newest

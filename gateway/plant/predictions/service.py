@@ -6,6 +6,7 @@ texts of a chat -> the asset that they name -> inputs of a specialist, in its un
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
@@ -35,6 +36,12 @@ from gateway.plant.predictions.decision_body import (
     parse_asset_decision,
 )
 from gateway.plant.predictions.filling import require_complete
+from gateway.plant.predictions.known_selections import (
+    KnownSelection,
+    KnownSelections,
+    key_of,
+    read_state,
+)
 from gateway.plant.predictions.linking import AssetKey, AssetNames, link_assets, named_asset
 from gateway.plant.predictions.reading_inputs import InputReader
 from gateway.plant.predictions.values import AssetRequest, FilledInputs, MappedInput
@@ -78,6 +85,7 @@ class AssetPredictions:
         self._clock = clock
         self._stored = stored
         self._names = AssetNames()
+        self._known = KnownSelections()
 
     def applies(self, call: Call, body: bytes) -> bool:
         """Whether a request may name an asset instead of rows."""
@@ -208,15 +216,13 @@ class AssetPredictions:
         require_permission(principal, KeyPermission.PLANT_READ)
         resolved = self._resolve(model, principal)
         signature = await self.signature(principal, model)
-        async with self._database.transaction() as session:
-            asset = await find_asset(session, principal.account_id, asked.asset)
-            filled = await self._fill(session, asset, model, signature, asked)
+        asset, filled = await self._filled(principal.account_id, model, signature, asked)
         require_complete(filled)
         version = signature.version if resolved.version is None else str(resolved.version)
         report = AssetReport(
             account_id=principal.account_id,
-            asset_id=asset.id,
-            code=asset.code,
+            asset_id=asset.asset_id,
+            code=asset.asset_code,
             request_id=call.request_id,
             model=model,
             version=version,
@@ -226,6 +232,28 @@ class AssetPredictions:
             values={name: one.value for name, one in readings_of(filled, signature)[0].items()},
         )
         return report, filled, signature
+
+    async def _filled(
+        self, account_id: UUID, model: str, signature: Signature, asked: AssetRequest
+    ) -> tuple[KnownSelection, FilledInputs]:
+        """Return where the inputs of a call come from, as known or as read now, and their values.
+
+        Raises as `open`.
+        """
+        key = key_of(account_id, model, asked)
+        known = self._known.find(key, signature)
+        async with self._database.transaction() as session:
+            reader = InputReader(session, account_id, self._lexicon)
+            point_ids = [] if known is None else known.point_ids
+            state, newest = await read_state(session, account_id, model, point_ids)
+            if known is not None and known.state == state:
+                selection = known.for_request(asked)
+                return known, await reader.fill(selection, signature, asked, newest)
+            asset = _active(await find_asset(session, account_id, asked.asset))
+            selection = await reader.select(asset, model, signature, asked)
+            known = KnownSelection(state, asset.id, asset.code, signature, selection)
+            self._known.keep(key, known)
+            return known, await reader.fill(selection, signature, asked)
 
     async def _fill(
         self,
@@ -237,10 +265,15 @@ class AssetPredictions:
         mapped: Mapping[str, MappedInput] | None = None,
     ) -> FilledInputs:
         """Return the inputs of a model from the readings of an asset that is not retired."""
-        if asset.retired_at is not None:
-            raise PlantNodeNotFound("The asset is retired.", param="asset")
         reader = InputReader(session, asset.account_id, self._lexicon, mapped)
-        return await reader.read(asset, model, signature, asked)
+        return await reader.read(_active(asset), model, signature, asked)
+
+
+def _active(asset: PlantAsset) -> PlantAsset:
+    """Return an asset. Raises PlantNodeNotFound for a retired one."""
+    if asset.retired_at is not None:
+        raise PlantNodeNotFound("The asset is retired.", param="asset")
+    return asset
 
 
 def _warn(event: str, error: AppError) -> None:
