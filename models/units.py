@@ -52,6 +52,7 @@ degree_Rankine = 5 / 9 * kelvin; offset: 0 = degR
 inch = 0.0254 * meter = in
 foot = 12 * inch = ft
 liter = 1e-3 * meter ** 3 = L = l
+gallon = 3.785411784 * liter = gal
 tonne = 1e6 * gram = t
 pound = 453.59237 * gram = lb
 newton = 1e3 * gram * meter / second ** 2 = N

@@ -6,6 +6,7 @@ from typing import Any
 
 from models.arguments.choices import read_choice
 from models.arguments.matching import convert, is_in_range
+from models.arguments.numerals import with_plain_numbers
 from models.arguments.quantities import find_quantities, normalize
 from models.arguments.structured import Cell, Table
 from models.arguments.values import Problem, ProblemKind, Reading
@@ -58,7 +59,7 @@ def read_series(
 
 def _read_number(field: InputField, text: str, unit: str | None) -> Reading | Problem | None:
     """Return the number of a text with its unit, else with that of the header."""
-    quantities = find_quantities(normalize(text))
+    quantities = find_quantities(with_plain_numbers(normalize(text)))
     if len(quantities) != 1:
         return None
     quantity = quantities[0]

@@ -13,7 +13,8 @@ from models.signature import InputField
 _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "bearing": {
-            "ball": r"balls?|deep[ -]groove|angular[ -]contact|深沟球|角接触|球轴承|滚珠",
+            "ball": r"balls?|deep[ -]groove|angular[ -]contact|深沟球|角接触|球轴承|滚珠"
+            r"|球(?=\s*$)",
             "roller": r"rollers?|cylindrical|tapered|spherical|needle"
             r"|滚子|滚柱|圆锥|圆柱|调心|滚针",
         },
@@ -33,12 +34,14 @@ _LETTER_BEFORE = (
     r"\s*[\"'“]?\s*"
 )
 _LETTER_AFTER = (
-    r"\s*[\"'”]?\s*(?:级|等级|型|类|等|品质|零件|工件|件|-?\s?(?:grade|type|quality|class|variant|part"
+    r"\s*[\"'”]?\s*(?:级|等级|型|类|等|品质|零件|工件|料|材|件|-?\s?(?:grade|type|quality|class|variant|part"
     r"|workpiece|product|piece)\b)"
 )
 # A tag has letters and a sign or digit, and no blanks: `AHU3.RAT`, `T205_LVL_SP`.
 _TAG = re.compile(
-    r"(?<![A-Za-z0-9_./:-])(?=[A-Za-z0-9_./:-]*[A-Za-z])(?:[A-Za-z0-9]+(?:[._/:-][A-Za-z0-9]+)+)(?![A-Za-z0-9_])"
+    r"(?<![A-Za-z0-9_./:-])(?=[A-Za-z0-9_./:-]*[A-Za-z])"
+    r"(?:[A-Za-z0-9]+(?:[._/:-][A-Za-z0-9]+)+"
+    r"(?:_[一-鿿]{1,8}(?=[\s\"'”’,;。?]|$))?|[A-Za-z0-9]+_[一-鿿]{1,8}(?=[\s\"'”’,;。?]|$))(?![A-Za-z0-9_])"
 )
 _QUOTED = re.compile(r"[\"“'‘「`]([^\"”'’」`\n]{2,80})[\"”'’」`]")
 _UNIT = re.compile(UNIT_PATTERN, re.IGNORECASE)
@@ -101,7 +104,9 @@ def _find_value(text: str, field: InputField, value: str) -> "re.Match[str] | No
             return match
     if words is None:
         return None
-    return re.search(rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])", text, re.IGNORECASE)
+    # Chinese words need no blank beside a symbol: `球轴承C=30kN`.
+    begins, ends = r"(?:(?<![A-Za-z])|(?=[一-鿿]))", r"(?:(?![A-Za-z])|(?<=[一-鿿]))"
+    return re.search(f"{begins}(?:{words}){ends}", text, re.IGNORECASE)
 
 
 def _is_tag(text: str) -> bool:

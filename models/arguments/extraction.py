@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from models.arguments.cells import read_cell, read_column, read_series
 from models.arguments.choices import read_choice, read_tags, read_word
-from models.arguments.definitions import defined_value
+from models.arguments.definitions import defined_choice, defined_value
+from models.arguments.derivations import derive, find_parts
 from models.arguments.lexicon import Strength, find_cues
 from models.arguments.matching import is_in_range, match_quantities
+from models.arguments.numerals import with_plain_numbers
 from models.arguments.quantities import Quantity, find_quantities, find_runs, normalize
 from models.arguments.structured import Table, find_table
 from models.arguments.values import Extraction, Problem, Reading, Row
@@ -29,7 +31,10 @@ _LIMIT_WORDS = re.compile(
     re.IGNORECASE,
 )
 _RANGE_SIGN = re.compile(r"\s*(?:to|and|-|~|～|/|,|、|至|到|和|与)\s*", re.IGNORECASE)
+_PLUS_MINUS = re.compile(r"\s*(?:±|\+/?-?|正负)\s*")
 _NEAR = 24
+# More numbers in a row than anybody writes for columns without their names.
+_LONG_RUN = 8
 
 
 @dataclass(slots=True)
@@ -85,7 +90,7 @@ def _extract_one(text: str, fields: Sequence[InputField]) -> Extraction:
     """Return the rows of one message."""
     normal = normalize(text)
     table, prose = find_table(normal, fields)
-    prose = prose[:_MAX_PROSE]
+    prose = with_plain_numbers(prose[:_MAX_PROSE])
     draft = _Draft()
     rows = _table_rows(table, fields, draft)
     unclaimed = _read_prose(prose, fields, draft)
@@ -134,7 +139,10 @@ def _read_prose(
     taken |= _read_limits(text, fields, quantities, taken, draft)
     for one in fields:
         if one.datatype == BYTES and one.name not in draft.readings:
-            draft.add(read_choice(text, one) if one.values else _read_free(text, one))
+            draft.add(_read_text(text, one))
+    taken |= _unlabelled(text, fields, quantities)
+    derivation = find_parts(text, fields, quantities)
+    taken |= derivation.used
     free = [one for index, one in enumerate(quantities) if index not in taken]
     scalars = [
         one
@@ -146,6 +154,8 @@ def _read_prose(
         draft.add(reading)
     for problem in matched.problems:
         draft.add(problem)
+    for reading in derive(text, fields, quantities, derivation, draft.readings):
+        draft.add(reading)
     for one in scalars:
         if one.name not in draft.readings and one.name not in draft.problems:
             draft.add(defined_value(text, one))
@@ -156,9 +166,22 @@ def _read_prose(
     )
 
 
-def _read_free(text: str, column: InputField) -> Reading | None:
-    """Return the text of a column of free texts; tags are read by their form."""
+def _read_text(text: str, column: InputField) -> Reading | Problem | None:
+    """Return the text of a column of texts; tags are read by their form (`_tag_rows`)."""
+    if column.values:
+        return read_choice(text, column) or defined_choice(text, column)
     return None if column.name == _TAG else read_word(text, column)
+
+
+def _unlabelled(
+    text: str, fields: Sequence[InputField], quantities: Sequence[Quantity]
+) -> set[int]:
+    """Return the numbers of long series, which are no values of a specialist without series."""
+    if any(one.length is not None for one in fields):
+        return set()
+    index_of = {id(one): index for index, one in enumerate(quantities)}
+    runs = [run for run in find_runs(text, quantities) if len(run) >= _LONG_RUN]
+    return {index_of[id(one)] for run in runs for one in run}
 
 
 def _tag_rows(text: str, fields: Sequence[InputField], only: Row) -> tuple[Row, ...]:
@@ -207,7 +230,14 @@ def _read_limits(
         return set()
     for index in range(len(quantities) - 1):
         low, high = quantities[index], quantities[index + 1]
-        if index in taken or index + 1 in taken or low.value >= high.value:
+        if index in taken or index + 1 in taken:
+            continue
+        if _PLUS_MINUS.fullmatch(text, low.end, high.start):
+            width, shown = abs(high.value), text[low.start : high.end]
+            for column, value in ((lower, low.value - width), (upper, low.value + width)):
+                draft.add(Reading(column.name, float(f"{value:.9g}"), shown))
+            return {index, index + 1}
+        if low.value >= high.value:
             continue
         is_range = _RANGE_SIGN.fullmatch(text, low.end, high.start) is not None
         if not is_range or not _LIMIT_WORDS.search(text[max(0, low.start - 40) : low.start]):

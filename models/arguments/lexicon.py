@@ -13,6 +13,7 @@ from models.signature import InputField
 
 _FILE = Path(__file__).with_name("cues.tsv")
 _SYMBOL, _WEAK = "=", "~"
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 class Strength(IntEnum):
@@ -68,11 +69,17 @@ def find_cues(text: str, fields: tuple[InputField, ...]) -> tuple[Cue, ...]:
 
 def names_column(text: str, field: InputField) -> bool:
     """Return whether a whole text, as a table's header, names a column; a unit may follow it."""
-    plain = simplified(re.sub(r"[(\[（【].*$", "", unicodedata.normalize("NFKC", text)))
-    if not plain:
+    if _LETTER.search(text) is None:  # a cell with a number, of which there may be thousands
         return False
-    names = [field.name, *_WORDS.get(field.name, ())]
-    return plain in {simplified(name.lstrip(_SYMBOL)) for name in names if name[0] != _WEAK}
+    plain = simplified(re.sub(r"[(\[（【].*$", "", unicodedata.normalize("NFKC", text)))
+    return plain in _header_names(field.name)
+
+
+@lru_cache(maxsize=4096)
+def _header_names(column: str) -> frozenset[str]:
+    """Return the words that name a column as a whole header, simplified; weak ones too."""
+    names = (column, *_WORDS.get(column, ()))
+    return frozenset(simplified(name.lstrip(_SYMBOL + _WEAK)) for name in names) - {""}
 
 
 def simplified(name: str) -> str:
@@ -121,4 +128,4 @@ def _pattern(name: str, strength: Strength) -> str:
     after = r"(?![A-Za-z0-9_])" if name[-1].isascii() and name[-1].isalnum() else ""
     if strength is Strength.SYMBOL:
         after += r"(?=\s*(?:[=:≈]|是|为|取|大约|约)?\s*\d)"
-    return before + re.escape(name).replace(r"\ ", r"[\s_]+") + after
+    return before + re.escape(name).replace(r"\ ", r"[\s_-]*") + after

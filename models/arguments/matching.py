@@ -7,8 +7,9 @@ word it belongs to the only column of its kind, if it is the only quantity of th
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from models.arguments.directions import find_directed
 from models.arguments.lexicon import Cue, Strength, find_cues
-from models.arguments.notations import kind_of
+from models.arguments.notations import kind_of, per_piece
 from models.arguments.quantities import Quantity
 from models.arguments.values import Problem, ProblemKind, Reading
 from models.signature import InputField
@@ -28,6 +29,7 @@ _ORDERED = (
     ("actual_production_time", "planned_busy_time"),
     ("good_quantity", "produced_quantity"),
 )
+_SUREST = 9.0
 _OTHER_COUNT = "Hz"  # converts to rpm, but is mostly the frequency of a supply
 
 
@@ -75,9 +77,11 @@ def match_quantities(
     text: str, fields: Sequence[InputField], quantities: Sequence[Quantity]
 ) -> Matched:
     """Return the values of the columns that a normalized text states."""
+    directed = _directed(text, fields, quantities)
     cues = find_cues(text, tuple(fields))
     drafts = [
-        _draft(text, fields, quantities, cues, words_follow) for words_follow in (False, True)
+        _draft(text, fields, quantities, cues, words_follow, directed)
+        for words_follow in (False, True)
     ]
     draft = max(drafts, key=lambda one: one.fitness)
     readings, problems, used, near = draft.readings, draft.problems, draft.used, draft.near
@@ -96,6 +100,7 @@ def _draft(
     quantities: Sequence[Quantity],
     cues: Sequence[Cue],
     words_follow: bool,
+    directed: Sequence["_Candidate"],
 ) -> "_Draft":
     """Return the assignment by words, if words stand before their numbers or if they follow."""
     near = {field.name: _near(text, field.name, cues, quantities, words_follow) for field in fields}
@@ -105,7 +110,24 @@ def _draft(
         for index, cue_score in near[field.name].items()
         if (candidate := _candidate(field, index, quantities[index], cue_score)) is not None
     ]
-    return _Draft(*_assign(candidates, quantities), near)
+    return _Draft(*_assign([*candidates, *directed], quantities), near)
+
+
+def _directed(
+    text: str, fields: Sequence[InputField], quantities: Sequence[Quantity]
+) -> list[_Candidate]:
+    """Return the old and new values of a column and its `new_` one, as the surest candidates."""
+    by_name = {field.name: field for field in fields}
+    pairs = [(by_name.get(name.removeprefix(_NEW)), one) for name, one in by_name.items()]
+    found = []
+    for old, new in pairs:
+        if old is None or old is new:
+            continue
+        natural = dict(_natural(new, quantities, set()))
+        for field, indices in zip((old, new), find_directed(text, quantities), strict=True):
+            known = [index for index in indices if index in natural]
+            found += [_Candidate(_SUREST, field.name, one, natural[one], True) for one in known[:1]]
+    return found
 
 
 def convert(value: float, units: Iterable[tuple[str, str]], field: InputField) -> float | None:
@@ -205,11 +227,13 @@ def _candidate(
         converted = convert(quantity.value, quantity.units, field)
         is_counted = field.unit == "1" and any(kind == "pieces" for kind, _ in quantity.units)
         has_no_unit = field.unit is None or is_counted
-        if converted is None and has_no_unit and strength is not Strength.WEAK:
-            converted = quantity.value
+        if converted is None and strength is not Strength.WEAK:
+            timed = convert(quantity.value, per_piece(quantity.units), field)
+            converted = quantity.value if has_no_unit else timed
         if converted is None:
             return None
-        value, unit_score = converted, 2.0
+        is_other = any(unit == _OTHER_COUNT for _, unit in quantity.units)
+        value, unit_score = converted, 0.0 if is_other else 2.0
     word_score = {Strength.WEAK: -0.8, Strength.SYMBOL: 0.2, Strength.NAME: 0.0}[strength]
     in_range = is_in_range(value, field)
     score = nearness + unit_score + word_score - (0.0 if in_range else 1.5)

@@ -10,8 +10,14 @@ import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from models.arguments.composed_units import KINDS, composed_unit
+from models.arguments.composed_units import PATTERN as COMPOSED_PATTERN
+
 PIECES = "pcs"
-_PIECE_NAMES = "pcs|pieces|piece|parts|part|units|unit|items|item|件|个|只|台|片"
+_PIECE_NAMES = (
+    "pcs|pc|pieces|piece|pce|parts|part|units|unit|items|item|boxes|box|bottles|bottle|bags|bag|"
+    "件|个|只|台|片|包|箱|瓶|袋|盒|套|支|根|枚"
+)
 # Kind of quantity -> unit -> notations, separated by bars.
 _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -22,16 +28,19 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "K": "K|kelvin|kelvins|开尔文",
         },
         "speed": {
-            "rpm": "rpm|r/min|rev/min|r.p.m.|revolutions per minute|revolutions a minute|"
-            "turns per minute|1/min|min^-1|min-1|转/分钟|转/分|转每分钟|转每分|转",
-            "r/s": "r/s|rev/s|转/秒|转每秒",
+            "rpm": "rpm|r.p.m.|1/min|min^-1|min-1|转",
+            "r/s": "rps",
             "Hz": "Hz|hertz|赫兹|赫",
         },
-        "torque": {"N*m": "N·m|N⋅m|N*m|N.m|Nm|newton metres|newton meters|牛·米|牛顿米|牛米"},
+        "torque": {"N*m": "Nm"},
         "force": {
             "kN": "kN|千牛顿|千牛|kilonewtons|kilonewton",
             "N": "N|牛顿|牛|newtons|newton",
-            "kgf": "kgf|公斤力",
+            "MN": "MN|兆牛",
+            "daN": "daN",
+            "kgf": "kgf|公斤力|千克力",
+            "kkgf": "tf|吨力",
+            "lbf": "lbf|pounds-force|pound-force|磅力",
         },
         "power": {
             "kW": "kW|千瓦|kilowatts|kilowatt",
@@ -53,20 +62,17 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "d": "d|days|day|天",
         },
         "flow": {
-            "m3/h": "m³/h|m3/h|m^3/h|cubic metres per hour|cubic meters per hour|立方米/小时|"
-            "立方米/时|立方米每小时|立方/小时|立方每小时|方/小时|方/h|立方米|立方|方",
-            "L/s": "L/s|litres per second|liters per second|升/秒|升每秒",
-            "L/min": "L/min|lpm|litres per minute|liters per minute|升/分钟|升/分|升每分钟|升每分",
+            "m3/h": "立方米|立方|方",
+            "L/min": "lpm",
+            "gal/min": "gpm|USGPM",
+            "ft3/min": "cfm",
         },
         "length": {
             "m": "m|metres|meters|metre|meter|米",
             "mm": "mm|millimetres|millimeters|毫米",
             "cm": "cm|厘米",
-            "ft": "ft|feet|英尺",
-        },
-        "density": {
-            "kg/m3": "kg/m³|kg/m3|kg/m^3|千克/立方米|公斤/立方米|千克每立方米|公斤每立方米",
-            "g/cm3": "g/cm³|g/cm3|g/cm^3|g/cc|克/立方厘米|克每立方厘米",
+            "ft": "ft|feet|foot|英尺",
+            "in": "inches|inch|英寸",
         },
         "voltage": {"V": "V|volts|volt|伏特|伏", "kV": "kV|kilovolts|kilovolt|千伏"},
         "current": {"A": "A|amperes|ampere|amps|amp|安培|安", "mA": "mA|毫安", "kA": "kA|千安"},
@@ -105,7 +111,7 @@ def _units_by_notation(fold: bool) -> Mapping[str, tuple[tuple[str, str], ...]]:
 
 _EXACT, _FOLDED = _units_by_notation(fold=False), _units_by_notation(fold=True)
 _KINDS: Mapping[str, str] = MappingProxyType(
-    {unit: kind for kind, units in _TABLE.items() for unit in units}
+    {**KINDS, **{unit: kind for kind, units in _TABLE.items() for unit in units}}
 )
 # Units that the notations do not spell as models/units.py does.
 _SYMBOLS: Mapping[str, str] = MappingProxyType(
@@ -121,12 +127,18 @@ _NAMES = sorted(
     key=len,
     reverse=True,
 )
+
+
+def _end_of(name: str) -> str:
+    """Return what must follow a notation: no letter, nor a digit but in `2h10min`."""
+    if not (name[-1].isascii() and name[-1].isalpha()):
+        return ""
+    return r"(?![A-Za-z])" if name in ("h", "min") else r"(?![A-Za-z0-9])"
+
+
 UNIT_PATTERN = (
-    r"(?P<unit>(?:"
-    + "|".join(
-        re.escape(name) + (r"(?![A-Za-z0-9])" if name[-1].isascii() and name[-1].isalpha() else "")
-        for name in _NAMES
-    )
+    rf"(?P<unit>(?:(?:{COMPOSED_PATTERN})(?![A-Za-z0-9])|"
+    + "|".join(re.escape(name) + _end_of(name) for name in _NAMES)
     + rf"))(?P<each>{_PER_PIECE})?"
 )
 """A unit in any notation; matches in text after NFKC, without regard to case."""
@@ -135,9 +147,19 @@ UNIT_PATTERN = (
 def units_of(notation: str, is_per_piece: bool) -> tuple[tuple[str, str], ...]:
     """Return the kinds and units that a notation can mean, the usual one first; empty for none."""
     found = _EXACT.get(notation) or _FOLDED.get(notation.lower(), ())
+    composed = None if found else composed_unit(notation)
+    if composed is not None:
+        found = (composed,)
     if not is_per_piece:
         return found
     return tuple((f"{kind} per piece", f"{unit}/{PIECES}") for kind, unit in found)
+
+
+def per_piece(units: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return a duration as one for each piece: what `cycle time 30 s` means."""
+    return tuple(
+        (f"{kind} per piece", f"{unit}/{PIECES}") for kind, unit in units if kind == "time"
+    )
 
 
 def kind_of(unit: str | None) -> str | None:

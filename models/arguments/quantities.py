@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from models.arguments.notations import UNIT_PATTERN, units_of
@@ -28,6 +28,10 @@ _EACH_BEFORE = re.compile(
     r"(?:每件|每个|每只|每台|一件|per piece|per part|each)\s*$", re.IGNORECASE
 )
 _MANY = {"万": 1e4, "亿": 1e8}
+# A larger and a smaller unit of one duration, and what may stand between them.
+_TIME, _PARTS = "time", 60
+_PARTS_OF_TIME = (("h", "min"), ("min", "s"))
+_TIME_JOINT = re.compile(r"\s*(?:and|又|零)?\s*")
 # `-` and `~` make a range, which is no series.
 _BETWEEN = re.compile(r"[\s,，、;；|/]+")
 
@@ -49,19 +53,48 @@ class Quantity:
 
 
 def normalize(text: str) -> str:
-    """Return the text in compatibility form, cut at a bound; `㎥` becomes `m3`."""
+    """Return the text in compatibility form, cut at a bound; `㎥` becomes `m3`.
+
+    A full-width comma divides numbers, so that a blank follows it: `5，6` is no decimal comma.
+    """
     signs = str.maketrans({"−": "-", "–": "-", "×": "x", "，": ",", "：": ":", "；": ";"})
-    return unicodedata.normalize("NFKC", text[:MAX_TEXT]).translate(signs)
+    return unicodedata.normalize("NFKC", text[:MAX_TEXT].replace("，", ", ")).translate(signs)
 
 
 def find_quantities(text: str) -> tuple[Quantity, ...]:
     """Return the quantities of a normalized text in their order."""
-    found = []
+    found: list[Quantity] = []
     for match in _QUANTITY.finditer(text):
-        found.append(_to_quantity(text, match))
+        quantity = _to_quantity(text, match)
+        joined = _joined_time(text, found[-1], quantity) if found else None
+        if joined is not None:
+            found[-1] = joined
+        else:
+            found.append(quantity)
         if len(found) == _MAX_QUANTITIES:
             break
     return tuple(found)
+
+
+def _joined_time(text: str, first: Quantity, second: Quantity) -> Quantity | None:
+    """Return `3 h 20 min` as one quantity in the smaller unit, None for anything else."""
+    for larger, smaller in _PARTS_OF_TIME:
+        is_pair = (_TIME, larger) in first.units and (_TIME, smaller) in second.units
+        if (
+            is_pair
+            and second.value < _PARTS
+            and _TIME_JOINT.fullmatch(text, first.end, second.start)
+        ):
+            value = round(first.value * _PARTS + second.value, 6)
+            shown = text[first.start : second.end].strip()
+            return replace(
+                second,
+                value=value,
+                units=((_TIME, smaller),),
+                start=first.start,
+                text=shown,
+            )
+    return None
 
 
 def find_runs(text: str, quantities: Sequence[Quantity]) -> tuple[tuple[Quantity, ...], ...]:

@@ -18,6 +18,7 @@ from gateway.inference.asset_inputs import AssetInputs
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.hosted_tools.assets import AskedAsset, AssetReader, without_empty
 from gateway.inference.hosted_tools.helpers import AskedModel, HelperFinder, require_priced
+from gateway.inference.hosted_tools.recognition import recognise
 from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.upstream.availability import Availability
@@ -126,13 +127,9 @@ class SpecialistTools:
         tools = rank_tools(
             [one.tool for one in candidates.values()], prediction.confidences, newest, MAX_TOOLS
         )
-        recognised = frozenset(
-            tool.model
-            for tool in tools
-            if tool.task is not None and tool.task == prediction.specialist_task
-        )
         extractions = await _extract_all(texts, tools)
-        question = Question(texts, language_of(newest), tools, extractions, recognised)
+        question = Question(texts, language_of(newest), tools, extractions, frozenset())
+        question = recognise(question, prediction, self._selector.predict_task)
         asset = None
         if linked is not None:
             question, asset = await self._assets.add(principal, question, linked)

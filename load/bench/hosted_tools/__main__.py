@@ -1,14 +1,13 @@
 """`python -m load.bench.hosted_tools --key maas_…`: 130 requests to a running service.
 
-Prints how often specialist, inputs and final answer were right (scoring.py has the rule). With the
-AI4I data set, held-out rows are asked in words too, and compared with the specialist asked directly
-and with the language model alone (`--alone`).
+Prints how often specialist, inputs and final answer were right, with 95 % intervals (scoring.py has
+the rule). `--held-out` asks the 260 requests of held_out.py in their place. With the data sets,
+held-out rows of AI4I and engines of C-MAPSS are asked in words too, and compared with the
+specialist asked directly and with the language model alone (`--alone`).
 """
 
 import argparse
 import asyncio
-import csv
-import gzip
 import os
 import random
 import sys
@@ -19,13 +18,17 @@ from typing import Any
 
 import aiohttp
 
-from load.bench.hosted_tools.requests import BenchRequest, Expected, milling_request, read_requests
-from load.bench.hosted_tools.scoring import Score, score
+from load.bench.hosted_tools.data_rows import engine_rows, milling_rows
+from load.bench.hosted_tools.held_out import Half, read_held_out
+from load.bench.hosted_tools.requests import BenchRequest, Expected, read_requests
+from load.bench.hosted_tools.scoring import Score, agrees, score, wilson
 
-_AI4I = Path("ai4i2020") / "ai4i2020.csv.gz"
-# Every hundredth row of the file.
-_ROW_STEP = 100
 _CONCURRENCY = 2
+_ALL = "all"
+_HINTS = {
+    "failure": "Answer yes or no. 请回答 yes 或 no。",
+    "remaining_life": "Answer with one number. 请只回答一个数字。",
+}
 _SEED = 31
 
 
@@ -77,20 +80,33 @@ async def run(options: argparse.Namespace) -> str:
     timeout = aiohttp.ClientTimeout(total=600)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         service = Service(session, options.url, options.model)
-        requests = read_requests()
+        requests = _requests(options.held_out)
+        rows = {
+            "AI4I in words": milling_rows(options.data, options.rows),
+            "C-MAPSS in words": engine_rows(options.data, options.engines),
+        }
         groups = {
             "one specialist": [one for one in requests if not one.is_mixed],
             "mixed": [one for one in requests if one.is_mixed],
-            "AI4I in words": _milling_requests(options.data, options.rows),
+            **rows,
         }
         lines = []
         for name, group in groups.items():
             if group:
                 chosen = _sample(group, options.sample)
                 lines.append(await _report(service, name, chosen, options.show))
-        if options.alone and groups["AI4I in words"]:
-            lines.append(await _report_alone(service, groups["AI4I in words"]))
+        if options.alone:
+            for name, group in rows.items():
+                if group:
+                    lines.append(await _report_alone(service, name, group))
     return "\n".join(lines)
+
+
+def _requests(held_out: str | None) -> list[BenchRequest]:
+    """Return the requests of requests.tsv, or the held-out ones: `r`, `u` or `all`."""
+    if held_out is None:
+        return read_requests()
+    return read_held_out(None if held_out == _ALL else Half(held_out))
 
 
 def _sample(requests: Sequence[BenchRequest], size: int | None) -> Sequence[BenchRequest]:
@@ -119,34 +135,28 @@ async def _report(service: Service, name: str, requests: Sequence[BenchRequest],
     scores = await asyncio.gather(*(one(request) for request in requests))
     count, seconds = len(scores), time.monotonic() - started
     shares = (
-        f"{what} {sum(getattr(one, what) for one in scores) / count:.1%}"
+        _share(what, sum(getattr(one, what) for one in scores), count)
         for what in ("specialist", "inputs", "final")
     )
     return f"{name}: {count} requests, right: {', '.join(shares)}; {seconds / count:.1f} s each"
 
 
-async def _report_alone(service: Service, requests: Sequence[BenchRequest]) -> str:
-    """Ask the language model alone whether the machine fails; count answers as the specialist's."""
+def _share(what: str, right: int, count: int) -> str:
+    """Return a share with its 95 % interval."""
+    low, high = wilson(right, count)
+    return f"{what} {right / count:.1%} ({low:.1%} to {high:.1%})"
+
+
+async def _report_alone(service: Service, name: str, requests: Sequence[BenchRequest]) -> str:
+    """Ask the language model alone; count the answers that are the specialist's."""
     right = 0
     for request in requests:
         direct = await service.predict(request)
-        question = f"{request.text} Answer yes or no. 请回答 yes 或 no。"
-        answer = await service.ask(question, with_tool=False)
-        text = str(answer["choices"][0]["message"]["content"]).lower()
-        says_yes = "yes" in text or ("会" in text and "不会" not in text)
-        right += says_yes == bool(direct.get("failure"))
-    return f"language model alone: agrees with the specialist in {right / len(requests):.1%}"
-
-
-def _milling_requests(folder: Path, count: int) -> list[BenchRequest]:
-    """Return rows of AI4I in words, alternately English and Chinese; none without the data."""
-    file = folder / _AI4I
-    if not file.exists():
-        sys.stderr.write(f"{_AI4I} is not there: its rows are left out\n")
-        return []
-    with gzip.open(file, "rt", encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))[_ROW_STEP - 1 :: _ROW_STEP]
-    return [milling_request(row, number % 2 == 1) for number, row in enumerate(rows[:count])]
+        hint = _HINTS["failure" if "failure" in direct else "remaining_life"]
+        answer = await service.ask(f"{request.text} {hint}", with_tool=False)
+        right += agrees(str(answer["choices"][0]["message"]["content"]), direct)
+    share = _share("agrees with the specialist in", right, len(requests))
+    return f"{name}, language model alone: {share}"
 
 
 def _data_folder() -> Path:
@@ -164,6 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=_data_folder(), help="data sets")
     parser.add_argument("--sample", type=int, help="at most so many requests of each group")
     parser.add_argument("--rows", type=int, default=100, help="rows of AI4I, 0 for none")
+    parser.add_argument("--engines", type=int, default=40, help="engines of C-MAPSS, 0 for none")
+    parser.add_argument("--held-out", choices=["r", "u", _ALL], help="the held-out requests")
     parser.add_argument("--alone", action="store_true", help="ask the language model alone too")
     parser.add_argument("--show", action="store_true", help="print what was wrong")
     sys.stdout.write(asyncio.run(run(parser.parse_args(arguments))) + "\n")

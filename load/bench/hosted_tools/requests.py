@@ -1,7 +1,8 @@
 """The requests of the benchmark: texts with marked values, and what must come of them."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -21,13 +22,17 @@ class Expected(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BenchRequest:
-    """A request: the specialist's task, empty if none, its text, and the inputs that it states."""
+    """A request: the specialist's task, empty if none, its text, and the inputs that it states.
+
+    others: inputs by task, for a request that asks several specialists.
+    """
 
     task: str
     expected: Expected
     text: str
     inputs: dict[str, Value]
     is_mixed: bool = False
+    others: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
 
 def read_requests() -> list[BenchRequest]:

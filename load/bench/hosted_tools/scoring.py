@@ -1,6 +1,6 @@
 """Score answers: right specialist, right inputs, right final answer.
 
-A specialist is right if the answer has decisions of the expected task and of no other, or none
+A specialist is right if the answer has decisions of the expected tasks and of no other, or none
 where none is expected. Inputs are right if they are the marked ones and no others, to one part in
 10,000. A final answer is right if specialist and inputs are, if the decision's main figure and
 probability are those of the specialist asked directly, and if the text has one of them, rounded.
@@ -16,6 +16,7 @@ from typing import Any
 from load.bench.hosted_tools.requests import BenchRequest, Expected, Value
 
 _TOLERANCE = 1e-4
+_Z = 1.96
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 
 
@@ -41,13 +42,20 @@ def score(request: BenchRequest, answer: Mapping[str, Any], direct: Mapping[str,
     if request.expected is Expected.QUESTION:
         is_asked = answer.get("x_maas_answer") == "asked" and not decisions
         return Score(is_asked, is_asked, is_asked and bool(answer.get("x_maas_missing")))
-    specialist = bool(decisions) and all(one["task"] == request.task for one in decisions)
-    if not specialist:
+    expected = {request.task: request.inputs, **request.others}
+    if {one["task"] for one in decisions} != expected.keys():
         return Score(False, False, False)
-    decision = decisions[0]
-    inputs = _are_equal(request.inputs, decision.get("inputs", {}))
-    final = inputs and _is_right(request, decision, direct, text)
-    return Score(specialist, inputs, final)
+    inputs = all(_are_equal(expected[one["task"]], one.get("inputs", {})) for one in decisions)
+    first = next(one for one in decisions if one["task"] == request.task)
+    return Score(True, inputs, inputs and _is_right(request, first, direct, text))
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share (Wilson's score interval)."""
+    share, z2 = right / count, _Z**2
+    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
+    width = _Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
+    return max(0.0, centre - width), min(1.0, centre + width)
 
 
 def _are_equal(expected: Mapping[str, Value], got: Mapping[str, Any]) -> bool:
@@ -59,6 +67,8 @@ def _are_equal(expected: Mapping[str, Value], got: Mapping[str, Any]) -> bool:
 
 def _is_same(expected: Value, got: Any) -> bool:
     """Return whether two values are equal but for rounding."""
+    if isinstance(expected, tuple) and isinstance(got, str):  # a long one; the figures show it
+        return got == f"{len(expected)} values"
     if isinstance(expected, tuple):
         is_list = isinstance(got, list) and len(got) == len(expected)
         return is_list and all(map(_is_same, expected, got))
@@ -96,3 +106,19 @@ def _has_one(figures: Sequence[float], text: str) -> bool:
         for figure in figures
         for one in stated
     )
+
+
+def agrees(text: str, direct: Mapping[str, Any]) -> bool:
+    """Return whether an answer of a language model alone says what the specialist says.
+
+    For a failure: yes or no. For a remaining life: the first number lies in the specialist's
+    interval.
+    """
+    if "failure" in direct:
+        lowered = text.lower()
+        says_yes = "yes" in lowered or ("会" in lowered and "不会" not in lowered)
+        return says_yes == bool(direct["failure"])
+    numbers = _NUMBER.findall(text)
+    if not numbers or "lower" not in direct:
+        return False
+    return bool(direct["lower"] <= float(numbers[0].replace(",", "")) <= direct["upper"])

@@ -1,0 +1,35 @@
+"""Old and new value of one quantity: `from 1450 to 1200 rpm`, `flow at 1700 rpm if … at 1450 rpm`.
+
+Only words right beside a number count; other numbers are left to the words that name columns.
+"""
+
+import re
+from collections.abc import Sequence
+
+from models.arguments.quantities import Quantity
+
+_TO = re.compile(
+    r"(?:(?<!compared )(?<!relative )\b(?:up |down |over )?to(?: about| only| just| around)?"
+    r"|[变改降调提升减开转](?:速|频|低|高|整|慢|快)?[为成到至]|→|->|=>)\s*$",
+    re.IGNORECASE,
+)
+_FROM = re.compile(
+    r"(?:\bfrom|\btoday|\bcurrently|\bat present|从|由|现在|目前|原来|现)"
+    r"\s*(?:is|at|为|是|在|:)?\s*$",
+    re.IGNORECASE,
+)
+_AT = re.compile(r"\bat\s*$", re.IGNORECASE)
+_IF = re.compile(r"\s*(?:,\s*)?(?:if|when|given)\b", re.IGNORECASE)
+_REACH = 24
+
+
+def find_directed(text: str, quantities: Sequence[Quantity]) -> tuple[list[int], list[int]]:
+    """Return the indices of the quantities that are old values, and of those that are new ones."""
+    old, new = [], []
+    for index, one in enumerate(quantities):
+        before = text[max(0, one.start - _REACH) : one.start]
+        if _TO.search(before) or (_AT.search(before) and _IF.match(text, one.end)):
+            new.append(index)
+        elif _FROM.search(before):
+            old.append(index)
+    return old, new

@@ -1,0 +1,136 @@
+"""Rewrite numbers that are not in plain digits: number words, decimal commas, grouped thousands.
+
+`two hundred and ten` and `二百一十` become `210`, `22,8 kN` becomes `22.8 kN`, `61 500 kWh` becomes
+`61500 kWh`, `3k pcs` becomes `3000 pcs`.
+"""
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from types import MappingProxyType
+
+from models.arguments.notations import UNIT_PATTERN
+
+_DIGITS: Mapping[str, int] = MappingProxyType(
+    dict(zip("零〇一二三四五六七八九两", (0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2), strict=True))
+)
+_TENS: Mapping[str, int] = MappingProxyType({"十": 10, "百": 100, "千": 1000})
+_SECTIONS: Mapping[str, int] = MappingProxyType({"万": 10_000, "亿": 100_000_000})
+_D = "[一二三四五六七八九两]"
+# In a section the powers fall, so that the second 千 of `一千千克` belongs to the unit.
+_SECTION = (
+    rf"(?:{_D}千(?:零?{_D}百)?(?:零?{_D}?十{_D}?|零?{_D}(?!十))?"
+    rf"|{_D}百(?:零?{_D}?十{_D}?|零?{_D}(?!十))?|{_D}?十{_D}?|{_D})"
+)
+_HAN = re.compile(
+    rf"(?<![第零〇一二三四五六七八九十百千万亿两\d.])"
+    rf"(?P<whole>(?:{_SECTION}亿)?零?{_SECTION}万(?:零?{_SECTION})?|{_SECTION}亿(?:零?{_SECTION})?"
+    rf"|{_SECTION}|零(?=点))"
+    r"(?:点(?P<decimals>[零〇一二三四五六七八九]+)(?![十百千万亿]))?"
+    r"(?!分之|分(?!钟)(?=[感满不好重]))",
+)
+_UNIT = rf"\s*-?(?:{UNIT_PATTERN.replace('?P<unit>', '?:').replace('?P<each>', '?:')})"
+_UNIT_FOLLOWS = re.compile(_UNIT, re.IGNORECASE)
+
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen"
+)
+_ROUND = "twenty thirty forty fifty sixty seventy eighty ninety"
+_WORDS: Mapping[str, int] = MappingProxyType(
+    {word: value for value, word in enumerate(_SMALL.split())}
+    | {word: 10 * value for value, word in enumerate(_ROUND.split(), start=2)}
+)
+_POWERS: Mapping[str, int] = MappingProxyType(
+    {"hundred": 100, "thousand": 1000, "million": 1_000_000}
+)
+_WORD = "|".join(sorted((*_WORDS, *_POWERS), key=len, reverse=True))
+_ENGLISH = re.compile(
+    rf"(?<![A-Za-z\d-])(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
+    rf"(?:(?:\s+and\s+|[\s-]+)(?:{_WORD}))*"
+    rf"(?:\s+point(?P<decimals>(?:\s+(?:{'|'.join(_SMALL.split()[:10])}))+))?(?![A-Za-z-])",
+    re.IGNORECASE,
+)
+_AFTER_OF = re.compile(r"(?:\bof|[=:])\s*$", re.IGNORECASE)
+
+_GROUPS = re.compile(rf"(?<![\d.,])(?<!\d )\d{{1,3}}(?: \d{{3}})+(?=(?:,\d{{1,2}})?{_UNIT})", re.I)
+# `0,355` has a decimal comma, since no group of thousands begins with 0; `1,300` has none.
+_COMMA = re.compile(r"(?<![\d.,])(?:\d+,\d{1,2}|0,\d{3,6})(?![\d.,]*\d)")
+_MANY = re.compile(
+    r"(?<![\w.])(?P<number>\d+(?:\.\d+)?)\s*(?P<many>(?-i:k)|thousand|million)"
+    r"(?=\s*(?:pcs?|pieces?|parts?|units?|items?|boxes)\b|\s+of\b)",
+    re.IGNORECASE,
+)
+_TIMES: Mapping[str, int] = MappingProxyType({"k": 1000, **_POWERS})
+
+
+_HOURS_JOINED = re.compile(r"(?<=\d)(?:hr?|小时)(?=\d{1,2}\s*(?:min|分))", re.IGNORECASE)
+
+
+def with_plain_numbers(text: str) -> str:
+    """Return a normalized text with its numbers in digits and decimal points."""
+    text = _HOURS_JOINED.sub(lambda match: f"{match[0]} ", text)
+    text = _HAN.sub(_from_han, text)
+    text = _ENGLISH.sub(_from_english, text)
+    text = _GROUPS.sub(lambda match: match[0].replace(" ", ""), text)
+    text = _COMMA.sub(lambda match: match[0].replace(",", "."), text)
+    return _MANY.sub(_from_many, text)
+
+
+def _from_han(match: "re.Match[str]") -> str:
+    """Return a Chinese number in digits; a single one only as decimal or before a unit."""
+    whole, decimals = match["whole"], match["decimals"] or ""
+    is_word = len(whole) == 1 and not decimals
+    if is_word and (whole == "一" or not _UNIT_FOLLOWS.match(match.string, match.end())):
+        return match[0]
+    fraction = "".join(str(_DIGITS[one]) for one in decimals)
+    return f"{_han_value(whole)}.{fraction}" if fraction else str(_han_value(whole))
+
+
+def _han_value(text: str) -> int:
+    """Return the value of a Chinese number without decimals; `三百五` is 350."""
+    total = section = digit = 0
+    last_power = 1
+    for one in text:
+        if one in _DIGITS:
+            digit = _DIGITS[one]
+            last_power = 10 if one in "零〇" else last_power
+        elif one in _TENS:
+            section += (digit or 1) * _TENS[one]
+            digit, last_power = 0, _TENS[one]
+        else:
+            total += (section + digit) * _SECTIONS[one]
+            section, digit, last_power = 0, 0, _SECTIONS[one]
+    return total + section + digit * max(1, last_power // 10)
+
+
+def _from_english(match: "re.Match[str]") -> str:
+    """Return English number words in digits; those below ten only beside a unit or after `of`."""
+    words = re.findall(r"[a-z]+", match[0].lower().partition(" point")[0])
+    value = _english_value([one for one in words if one != "and"])
+    decimals = "".join(str(_WORDS[one]) for one in (match["decimals"] or "").lower().split())
+    has_unit = _UNIT_FOLLOWS.match(match.string, match.end()) is not None
+    is_stated = has_unit or _AFTER_OF.search(match.string, 0, match.start()) is not None
+    if not decimals and ((not is_stated and value < 10) or value == 1):
+        return match[0]
+    return f"{value}.{decimals}" if decimals else str(value)
+
+
+def _english_value(words: list[str]) -> int:
+    """Return the value of number words in their order."""
+    total = part = 0
+    for word in words:
+        if word == "hundred":
+            part = (part or 1) * 100
+        elif word in _POWERS:
+            total += (part or 1) * _POWERS[word]
+            part = 0
+        else:
+            part += _WORDS[word]
+    return total + part
+
+
+def _from_many(match: "re.Match[str]") -> str:
+    """Return a number with its multiple in digits."""
+    value = Fraction(match["number"]) * _TIMES[match["many"].lower()]
+    return f"{float(value):.12g}"
