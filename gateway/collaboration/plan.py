@@ -15,7 +15,8 @@ class Question:
 
     `texts` are the person's messages, the newest last. `recognised` are the models for the task
     that the classifier recognises with confidence. `from_asset` are the models that have all inputs
-    because readings of an asset were added.
+    because readings of an asset were added. With `is_text_work` the text is to be
+    translated: no tool is called unless the language model chooses one.
     """
 
     texts: tuple[str, ...]
@@ -24,6 +25,7 @@ class Question:
     extractions: Mapping[str, Extraction]
     recognised: frozenset[str]
     from_asset: frozenset[str] = frozenset()
+    is_text_work: bool = False
 
     def missing(
         self, tool: SpecialistTool, extraction: Extraction | None = None
@@ -46,6 +48,8 @@ def direct_tools(question: Question, max_calls: int) -> tuple[SpecialistTool, ..
     recognised. That a text names an asset does not yet ask for a specialist, unless there is one
     only. Several models of one task are all asked, so that their disagreement shows.
     """
+    if question.is_text_work:
+        return ()
     filled = [tool for tool in question.tools if tool.required and not question.missing(tool)]
     recognised = [tool for tool in filled if tool.model in question.recognised]
     if question.recognised:
@@ -64,7 +68,7 @@ def tool_to_ask_for(question: Question) -> SpecialistTool | None:
     That is so if there is no value in the text of which only the model could tell the column, and
     no other tool that an asset has all inputs of.
     """
-    if question.from_asset:
+    if question.from_asset or question.is_text_work:
         return None
     recognised = [tool for tool in question.tools if tool.model in question.recognised]
     candidates = recognised or list(question.tools)

@@ -32,7 +32,7 @@ def defined_value(text: str, field: InputField) -> Reading | None:
 # and 23 with four digits self-aligning ball; N and its forms, 30 to 33 and 213, 22x to 24x rollers.
 _BALLS = r"6[0-4]\d{2}|16\d{3}|61[89]\d{2}|7[0-4]\d{2}|[12][23]\d{2}"
 _ROLLERS = r"N[JUF]?P?\d{3,4}|3[0-3]\d{3}|213\d{2}|2[234][0-3]\d{2}|HK\d{4}|NA\d{4}"
-_BESIDE = r"(?:bearings?|brgs?|轴承)\s*(?:no\.?|type|型号|是|为|:)?\s*"
+_BESIDE = r"(?:bearings?|brgs?|轴承)\s*(?:no\.?|type|型号)?\s*(?:是|为|:)?\s*"
 _DESIGNATIONS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         value: re.compile(

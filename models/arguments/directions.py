@@ -15,12 +15,13 @@ _TO = re.compile(
 )
 _FROM = re.compile(
     r"(?:\bfrom|\btoday|\bcurrently|\bat present|从|由|现在|目前|原来|现)"
-    r"\s*(?:is|at|为|是|在|:)?\s*$",
+    r"\s*(?:is|runs?|running|turns|运行|为|是|在|:)?\s*(?:at)?\s*$",
     re.IGNORECASE,
 )
+_ASKED_AT = re.compile(r"\b(?:what|how)\b[^.;:?\d]{0,60}\bat\s*$", re.IGNORECASE)
 _AT = re.compile(r"\bat\s*$", re.IGNORECASE)
 _IF = re.compile(r"\s*(?:,\s*)?(?:if|when|given)\b", re.IGNORECASE)
-_REACH = 24
+_REACH = 72
 
 
 def find_directed(text: str, quantities: Sequence[Quantity]) -> tuple[list[int], list[int]]:
@@ -28,7 +29,8 @@ def find_directed(text: str, quantities: Sequence[Quantity]) -> tuple[list[int],
     old, new = [], []
     for index, one in enumerate(quantities):
         before = text[max(0, one.start - _REACH) : one.start]
-        if _TO.search(before) or (_AT.search(before) and _IF.match(text, one.end)):
+        is_asked = _AT.search(before) and _IF.match(text, one.end)
+        if _TO.search(before) or is_asked or _ASKED_AT.search(before):
             new.append(index)
         elif _FROM.search(before):
             old.append(index)

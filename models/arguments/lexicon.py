@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from models.signature import InputField
 
 _FILE = Path(__file__).with_name("cues.tsv")
 _SYMBOL, _WEAK = "=", "~"
+_MODIFIERS = frozenset({"计划", "实际", "标准", "理论", "良品", "合格"})
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -55,6 +56,7 @@ def find_cues(text: str, fields: tuple[InputField, ...]) -> tuple[Cue, ...]:
     A word within a longer one of another column is left out, as `speed` in `new speed`.
     """
     found = [cue for field in fields for cue in _cues_of(text, field)]
+    found = [_extended(text, cue, found) for cue in found]
     found.sort(key=lambda cue: (cue.start, cue.start - cue.end, -cue.strength))
     kept: list[Cue] = []
     longest = (-1, -1)
@@ -65,6 +67,14 @@ def find_cues(text: str, fields: tuple[InputField, ...]) -> tuple[Cue, ...]:
         if cue.end > longest[1]:
             longest = span
     return tuple(kept)
+
+
+def _extended(text: str, cue: Cue, found: Sequence[Cue]) -> Cue:
+    """Return a modifier with the word that it modifies: `计划运行` is the planned time."""
+    if text[cue.start : cue.end] not in _MODIFIERS:
+        return cue
+    followers = (one.end for one in found if one.start == cue.end and one.column != cue.column)
+    return replace(cue, end=max((cue.end, *followers)))
 
 
 def names_column(text: str, field: InputField) -> bool:

@@ -54,11 +54,13 @@ _ENGLISH = re.compile(
 _AFTER_OF = re.compile(r"(?:\bof|[=:])\s*$", re.IGNORECASE)
 
 _GROUPS = re.compile(rf"(?<![\d.,])(?<!\d )\d{{1,3}}(?: \d{{3}})+(?=(?:,\d{{1,2}})?{_UNIT})", re.I)
+_BARE_DECIMAL = re.compile(r"(?<![\w.)\]])\.(?=\d)")
+_EUROPEAN = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d.,])")
 # `0,355` has a decimal comma, since no group of thousands begins with 0; `1,300` has none.
 _COMMA = re.compile(r"(?<![\d.,])(?:\d+,\d{1,2}|0,\d{3,6})(?![\d.,]*\d)")
 _MANY = re.compile(
-    r"(?<![\w.])(?P<number>\d+(?:\.\d+)?)\s*(?P<many>(?-i:k)|thousand|million)"
-    r"(?=\s*(?:pcs?|pieces?|parts?|units?|items?|boxes)\b|\s+of\b)",
+    r"(?<![\w.])(?P<number>\d+(?:\.\d+)?)\s*(?P<many>(?-i:k)(?=\s*(?:pcs?|pieces?|parts?|units?|items?"
+    r"|boxes)\b)|thousand\b|million\b)",
     re.IGNORECASE,
 )
 _TIMES: Mapping[str, int] = MappingProxyType({"k": 1000, **_POWERS})
@@ -72,6 +74,8 @@ def with_plain_numbers(text: str) -> str:
     text = _HOURS_JOINED.sub(lambda match: f"{match[0]} ", text)
     text = _HAN.sub(_from_han, text)
     text = _ENGLISH.sub(_from_english, text)
+    text = _BARE_DECIMAL.sub("0.", text)
+    text = _EUROPEAN.sub(lambda match: match[0].replace(".", "").replace(",", "."), text)
     text = _GROUPS.sub(lambda match: match[0].replace(" ", ""), text)
     text = _COMMA.sub(lambda match: match[0].replace(",", "."), text)
     return _MANY.sub(_from_many, text)

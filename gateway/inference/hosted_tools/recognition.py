@@ -19,6 +19,12 @@ Predict = Callable[[str], TaskPrediction]
 # A second choice of the classifier below this confidence is noise.
 _MIN_OTHER = 0.05
 _MAX_SENTENCES = 8
+# Readings in a text to be translated are no question about them.
+_TRANSLATE = re.compile(
+    r"\W*(?:(?:please|could you|can you|kindly|请|帮我|帮忙|麻烦)\s*)*"
+    r"(?:translate|翻译|把.{1,400}翻译)",
+    re.IGNORECASE | re.DOTALL,
+)
 # Longer texts are documents, in which sentences about other tasks are no questions.
 _MAX_TEXT = 2_000
 _MIN_SENTENCE = 6
@@ -31,6 +37,8 @@ _ENDS = re.compile(
 
 def recognise(question: Question, prediction: TaskPrediction, predict: Predict) -> Question:
     """Return the question with the recognised models, and what sentences state for each."""
+    if _TRANSLATE.match(question.texts[-1] if question.texts else ""):
+        return replace(question, is_text_work=True)
     task = prediction.specialist_task
     named = frozenset(tool.model for tool in question.tools if task and tool.task == task)
     first = replace(question, recognised=named)

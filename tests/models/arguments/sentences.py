@@ -51,7 +51,7 @@ SENTENCES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
         "machine_failure",
         "Spindle speed is 2.6 thousand, no idea of the rest",
-        {},
+        {"rotational_speed": 2600},
     ),
     (
         "machine_failure",

@@ -1,0 +1,112 @@
+"""Which specialists are recognised: by text, inputs and sentences; and the held-out requests."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gateway.collaboration.plan import Question, direct_tools, tool_to_ask_for
+from gateway.collaboration.tools import MAX_TOOLS, SpecialistTool, rank_tools
+from gateway.inference.hosted_tools.recognition import recognise, split_sentences
+from load.bench.hosted_tools.held_out import Half, read_held_out
+from load.bench.hosted_tools.requests import BenchRequest, Expected
+from models.arguments import extract
+from models.languages import language_of
+from models.routing.classifier import RouteClassifier
+from models.signature import Signature
+from tests.models.arguments.columns import FIELDS
+from tests.support.builders import CATALOG
+
+CLASSIFIER = RouteClassifier.load()
+TOOLS = [
+    SpecialistTool(
+        one.id, one.description, Signature(FIELDS[one.route.task], (), "1"), "1", one.route.task
+    )
+    for one in CATALOG.models.values()
+    if one.route is not None and one.route.task in FIELDS
+]
+PUMP = "80 m3/h, 30 m, 998 kg/m3, 9 kW shaft power"
+MOTOR = "400 V, 17 A, power factor 0.85, 61 Nm, 1450 rpm"
+
+
+def question(text: str) -> Question:
+    prediction = CLASSIFIER.predict(text)
+    tools = rank_tools(TOOLS, prediction.confidences, text, MAX_TOOLS)
+    extractions = {tool.model: extract((text,), tool.fields) for tool in tools}
+    plain = Question((text,), language_of(text), tools, extractions, frozenset())
+    return recognise(plain, prediction, CLASSIFIER.predict)
+
+
+def called(text: str) -> dict[str, dict[str, Any]]:
+    asked = question(text)
+    return {
+        str(tool.task): {
+            name: one.value for name, one in asked.extractions[tool.model].first.items()
+        }
+        for tool in direct_tools(asked, 4)
+    }
+
+
+def test_sentences_for_two_tasks_call_both_specialists_with_their_own_numbers() -> None:
+    found = called(f"Pump: {PUMP}, efficiency? And its motor: {MOTOR}, efficiency?")
+    assert found.keys() == {"pump_efficiency", "motor_efficiency"}
+    two = called(
+        "①球轴承C=30kN、P=3kN、1450rpm的L10h；②电机380V、20A、功率因数0.85、60Nm、980rpm的效率。"
+    )
+    assert two["bearing_life"]["rotational_speed"] == 1450
+    assert two["motor_efficiency"]["rotational_speed"] == 980
+
+
+def test_second_task_without_its_inputs_does_not_hinder_the_first() -> None:
+    assert called(f"Pump efficiency: {PUMP}? And what about the bearing's life?").keys() == {
+        "pump_efficiency"
+    }
+
+
+def test_other_task_with_all_inputs_is_meant_if_the_likeliest_lacks_some() -> None:
+    text = "VFD drops the pump from 48 rev/s to 40 rev/s; 35 m3/h, 48 m, 6.2 kW shaft. Power then?"
+    assert called(text).keys() == {"pump_affinity"}
+
+
+@pytest.mark.parametrize(
+    "text", [f"Please translate: {PUMP}", f"请翻译：流量80m³/h，扬程30m，{PUMP}"]
+)
+def test_readings_to_be_translated_call_nothing(text: str) -> None:
+    assert direct_tools(question(text), 4) == ()
+    assert tool_to_ask_for(question(text)) is None
+
+
+def test_long_texts_have_a_bounded_number_of_sentences() -> None:
+    assert len(split_sentences("How much is it? " * 40)) == 8
+
+
+@pytest.mark.parametrize("half", list(Half))
+def test_held_out_requests_give_the_expected_calls(half: Half) -> None:
+    requests = read_held_out(half)
+    assert len(requests) == 130
+    right = [one for one in requests if is_right(one)]
+    assert len(right) >= FLOOR[half]
+
+
+FLOOR = {Half.REPAIR: 128, Half.UNTOUCHED: 0}
+
+
+def is_right(request: BenchRequest) -> bool:
+    found = called(request.text)
+    if request.expected in (Expected.NOTHING, Expected.QUESTION):
+        return not found
+    expected: Mapping[str, Mapping[str, Any]] = {request.task: request.inputs, **request.others}
+    return found.keys() == expected.keys() and all(
+        found[task].keys() == inputs.keys()
+        and all(is_same(value, found[task][name]) for name, value in inputs.items())
+        for task, inputs in expected.items()
+    )
+
+
+def is_same(expected: Any, got: Any) -> bool:
+    if isinstance(expected, tuple):
+        return len(expected) == len(got) and all(map(is_same, expected, got))
+    if isinstance(expected, str):
+        return bool(expected == got)
+    return math.isclose(expected, got, rel_tol=1e-4)

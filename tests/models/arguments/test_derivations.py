@@ -1,0 +1,87 @@
+"""Inputs that follow from others: downtime, scrap, rates, designations, old and new speeds."""
+
+from typing import Any
+
+import pytest
+
+from models.arguments import Source, extract
+from tests.models.arguments.columns import FIELDS
+
+OEE = "planned 480 min, cycle 0.5 min/pcs, "
+
+
+def values(task: str, text: str) -> dict[str, Any]:
+    return {name: one.value for name, one in extract([text], FIELDS[task]).first.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "expected"),
+    [
+        (OEE + "downtime 45 min, 800 made, 780 good", "actual_production_time", 435),
+        ("计划480分钟，停机45分钟，产量800，良品780", "actual_production_time", 435),
+        (OEE + "45 min stops, 800 made", "actual_production_time", 435),
+        (OEE + "ran 420 min, 800 produced, 12 scrap", "good_quantity", 788),
+        ("计划480分钟，产量800件，不良36", "good_quantity", 764),
+        ("planned 480 min, ran 420 min, ideal rate 200 pcs per hour", "planned_run_time", 0.3),
+        ("计划480分钟，理论产能 100 件/小时", "planned_run_time", 0.6),
+    ],
+)
+def test_value_follows_from_the_definition(text: str, column: str, expected: float) -> None:
+    reading = extract([text], FIELDS["oee"]).first[column]
+    assert reading.value == pytest.approx(expected)
+    assert reading.source is Source.DEFINITION
+
+
+def test_stated_value_wins_over_a_derived_one() -> None:
+    found = values("oee", OEE + "ran 400 min, downtime 45 min, 800 made, 780 good, 12 scrap")
+    assert (found["actual_production_time"], found["good_quantity"]) == (400, 780)
+
+
+def test_cycle_time_without_pieces_is_the_time_of_one_piece() -> None:
+    assert values("oee", "节拍24秒")["planned_run_time"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("水泵轴承6206，C 19.5kN", "ball"),
+        ("6310 ball bearing", "ball"),
+        ("bearing NU210", "roller"),
+        ("22216 bearing", "roller"),
+        ("轴承型号:7206", "ball"),
+        ("bearing at 6200 N", None),
+        ("轴承转速6200rpm", None),
+    ],
+)
+def test_designation_defines_the_rolling_elements(text: str, expected: str | None) -> None:
+    assert values("bearing_life", text).get("bearing") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from 1450 rpm to 1700 rpm",
+        "flow at 1700 rpm if it does 30 m3/h at 1450 rpm",
+        "speed up the pump to 1700 rpm (today 1450 rpm)",
+        "转速1450转提高到1700转",
+        "what would it give at 1700 r/min? It currently runs at 1450 r/min",
+    ],
+)
+def test_old_and_new_speed_are_told_apart(text: str) -> None:
+    found = values("pump_affinity", text)
+    assert (found["rotational_speed"], found["new_rotational_speed"]) == (1450, 1700)
+
+
+def test_supply_frequency_is_no_speed_beside_a_number_named_speed() -> None:
+    assert values("pump_affinity", "泵在50Hz时转速1460")["rotational_speed"] == 1460
+
+
+@pytest.mark.parametrize("text", ["规格25±0.6", "tolerance 25 +/- 0.6"])
+def test_tolerance_gives_both_limits(text: str) -> None:
+    found = values("process_capability", text)
+    assert (found["lower_limit"], found["upper_limit"]) == (24.4, 25.6)
+
+
+def test_modifier_governs_the_word_after_it() -> None:
+    found = values("oee", "计划运行16小时，实际运行14小时20分")
+    assert (found["planned_busy_time"], found["actual_production_time"]) == (960, 860)
