@@ -87,12 +87,12 @@ def _print_ratio(ratio: float, groups: Sequence[Group], results: Results) -> Non
 
 def _replay(split: Split, hold: int) -> Mapping[float, list[Replayed]]:
     """Return both results on each block of the replayed histories, by ratio of costs."""
-    candidates = fit_candidates(split.learned)
+    candidates = fit_candidates(split.learned, hold)
     found: dict[float, list[Replayed]] = {}
     for ratio in COST_RATIOS:
         terms = WarningTerms(ratio, 1.0, hold)
         usual = fit_single_sensor(split.learned, terms)
-        learned = choose_policy(candidates, split.learned, terms)
+        learned = choose_policy(candidates, terms)
         found[ratio] = [
             Replayed(before, after, learned.name)
             for one in split.replayed

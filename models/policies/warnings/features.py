@@ -18,22 +18,36 @@ _SMALLEST_SPREAD = 1e-3
 
 def tick_features(history: MachineHistory) -> Floats:
     """Return the features, [ticks, features]; departures are in deviations of the normal ticks."""
-    normal = history.readings[: history.normal]
-    scale = np.maximum(normal.std(axis=0), 1e-9 * np.abs(normal).max(axis=0) + 1e-12)
-    departures = np.clip((history.readings - normal.mean(axis=0)) / scale, -_CLIP, _CLIP)
+    departures = departures_of(history)
     columns = [history.readings]
     columns += [chart_score(history, memory)[:, np.newaxis] for memory in _CHARTS]
     for memory in MEMORIES:
-        mean = _average(departures, memory)
+        mean = average(departures, memory)
         columns += [mean, np.linalg.norm(mean, axis=1, keepdims=True)]
         if memory > 1:
-            spread = _average((departures - mean) ** 2, memory)
+            spread = average((departures - mean) ** 2, memory)
             columns.append(np.log(spread + _SMALLEST_SPREAD))
     return np.concatenate(columns, axis=1)
 
 
-def _average(values: Floats, memory: int) -> Floats:
+def departures_of(history: MachineHistory) -> Floats:
+    """Return the readings in deviations of the normal ticks from their mean, within ±20."""
+    normal = history.readings[: history.normal]
+    scale = np.maximum(normal.std(axis=0), 1e-9 * np.abs(normal).max(axis=0) + 1e-12)
+    return np.clip((history.readings - normal.mean(axis=0)) / scale, -_CLIP, _CLIP)
+
+
+def average(values: Floats, memory: int) -> Floats:
     """Return the exponential average with a memory in ticks, starting at the first value."""
     weight = 1.0 / memory
     start = values[:1] * (1.0 - weight)
     return np.asarray(lfilter([weight], [1.0, weight - 1.0], values, axis=0, zi=start)[0])
+
+
+def sensors_of_features(sensors: int) -> list[int]:
+    """Return for each feature the position of its sensor, -1 for one of all sensors."""
+    each = list(range(sensors))
+    found = each + [-1] * len(_CHARTS)
+    for memory in MEMORIES:
+        found += [*each, -1] + (each if memory > 1 else [])
+    return found

@@ -30,6 +30,10 @@ class WarningTerms:
         if not (0 < self.miss < np.inf and 0 < self.false_alarm < np.inf and self.hold >= 1):
             raise HistoryInvalid("Costs must be above 0, and a warning must hold for a tick.")
 
+    def costs(self, counts: NDArray[np.int64]) -> Floats:
+        """Return what missed events and false alarms cost, [parts]; counts: [parts, 2]."""
+        return np.asarray(counts @ np.array([self.miss, self.false_alarm]))
+
 
 @dataclass(frozen=True, slots=True)
 class MachineHistory:
