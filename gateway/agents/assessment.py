@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from gateway.agents.definitions.values import AgentDefinition, OutcomeKind, PredictionStep
+from gateway.agents.definitions.warning import WarningStep
 from gateway.agents.rules import RuleResult, RuleStatus
+from gateway.agents.warnings.finding import WarningFinding
 from models.policies.maintenance.outlook import Outlook, outlook_of_event, outlook_of_life
 from models.policies.maintenance.policy import Action, MaintenanceDecision, decide_maintenance
 
@@ -32,7 +34,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     costs: the expected cost of each action, in the account's currency. stop_in_s: seconds until the
     planned stop, None if none is planned. raised: names of the rules that were raised; unusable:
     of those that could not be evaluated. chosen_by: number of the learned policy that chose another
-    action than the expected costs, 0 for a drawn one, None if they chose.
+    action than the expected costs, 0 for a drawn one, None if they chose. warning: what a learned
+    warning rule says, None without one.
     """
 
     action: Action
@@ -44,6 +47,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     raised: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
     chosen_by: int | None = None
+    warning: WarningFinding | None = None
 
 
 def assess_rules(results: Sequence[RuleResult]) -> Assessment:
@@ -69,7 +73,29 @@ def assess_prediction(
     prediction: Mapping[str, Any],
 ) -> Assessment:
     """Return the decision by expected cost. Raises PredictionUnreadable."""
-    decided = decide_maintenance(read_outlook(step, prediction), definition.costs)
+    return _by_outlook(definition, step, results, read_outlook(step, prediction))
+
+
+def assess_without_specialist(
+    definition: AgentDefinition, results: Sequence[RuleResult], warning: WarningFinding | None
+) -> Assessment:
+    """Return the decision by the probability of a learned warning rule, else by rules alone."""
+    step = definition.warning
+    if step is None or warning is None or warning.probability is None:
+        return msgspec.structs.replace(assess_rules(results), warning=warning)
+    outlook = outlook_of_event(warning.probability, step.horizon)
+    found = _by_outlook(definition, step, results, outlook)
+    return msgspec.structs.replace(found, warning=warning)
+
+
+def _by_outlook(
+    definition: AgentDefinition,
+    step: PredictionStep | WarningStep,
+    results: Sequence[RuleResult],
+    outlook: Outlook,
+) -> Assessment:
+    """Return the decision with the lowest expected cost."""
+    decided = decide_maintenance(outlook, definition.costs)
     by_rules = assess_rules(results)
     return Assessment(
         action=decided.action,
@@ -105,7 +131,7 @@ def _number(prediction: Mapping[str, Any], name: str, default: float | None = No
     return float(value)
 
 
-def _stop_in_s(decided: MaintenanceDecision, step: PredictionStep) -> float | None:
+def _stop_in_s(decided: MaintenanceDecision, step: PredictionStep | WarningStep) -> float | None:
     """Return the seconds until the planned stop."""
     return None if decided.stop_in is None else decided.stop_in * step.period_s
 

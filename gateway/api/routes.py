@@ -19,6 +19,7 @@ from gateway.api.agents.runs import AgentRunRoutes
 from gateway.api.agents.savings import AgentSavingsRoutes
 from gateway.api.agents.schedules import AgentScheduleRoutes
 from gateway.api.agents.steps import AgentStepRoutes
+from gateway.api.agents.warnings import LearnedWarningRoutes
 from gateway.api.alerts import AlertRoutes
 from gateway.api.batches import BatchRoutes
 from gateway.api.billing.auto_top_up import AutoTopUpRoutes
@@ -148,6 +149,7 @@ API_ROUTES: Sequence[ControllerRouterHandler] = (
     PlantCommandRoutes,
     WorkOrderRoutes,
     AgentScheduleRoutes,
+    LearnedWarningRoutes,
     AgentRoundRoutes,
     AgentRoundStartRoutes,
     AgentStepRoutes,

@@ -202,6 +202,15 @@ EQUIVALENTS: Mapping[str, str] = MappingProxyType(
             f"POST {_AGENTS}/{{agent}}/schedule/policies/{{policy}}/promote"
         ),
         "agents schedule-rollback": f"POST {_AGENTS}/{{agent}}/schedule/rollback",
+        "agents warnings create": f"POST {_AGENTS}/warnings",
+        "agents warnings list": f"GET {_AGENTS}/warnings",
+        "agents warnings show": f"GET {_AGENTS}/warnings/{{rule}}",
+        "agents warnings train": f"POST {_AGENTS}/warnings/{{rule}}/train",
+        "agents warnings activate": (
+            f"POST {_AGENTS}/warnings/{{rule}}/versions/{{version}}/activate"
+        ),
+        "agents warnings rollback": f"POST {_AGENTS}/warnings/{{rule}}/rollback",
+        "agents warnings delete": f"DELETE {_AGENTS}/warnings/{{rule}}",
         "agents rounds": f"GET {_AGENTS}/rounds",
         "agents start-round": f"POST {_AGENTS}/{{agent}}/rounds",
         "agents cancel-round": f"POST {_AGENTS}/rounds/{{round_id}}/cancel",

@@ -14,6 +14,7 @@ from gateway.agents.requests.service import AgentRuns
 from gateway.agents.running.runner import AgentRunner
 from gateway.agents.scheduling.learner import ScheduleLearner
 from gateway.agents.skills.parts import SkillParts
+from gateway.agents.warnings.trainer import WarningTrainer
 from gateway.inference.pipeline import Pipeline
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.process.lifespan import Startable
@@ -36,11 +37,15 @@ class AgentParts:
     streams: StreamSlots
     learning: LearningRunner
     schedule_learner: ScheduleLearner
+    warning_trainer: WarningTrainer
 
     @property
     def runners(self) -> tuple[Startable, ...]:
         """The tasks that run in the background of a gateway process."""
-        return (self.runner, self.board_runner, self.learning, self.schedule_learner)
+        return (
+            *(self.runner, self.board_runner, self.learning),
+            *(self.schedule_learner, self.warning_trainer),
+        )
 
 
 def build_agents(
@@ -83,4 +88,5 @@ def build_agents(
         streams=StreamSlots(),
         learning=learning,
         schedule_learner=ScheduleLearner(dependencies),
+        warning_trainer=WarningTrainer(dependencies),
     )

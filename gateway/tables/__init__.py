@@ -52,6 +52,11 @@ from gateway.tables.agents_schedule import (
     AgentSchedulePolicy,
     SchedulePolicyStatus,
 )
+from gateway.tables.agents_warnings import (
+    LearnedWarning,
+    LearnedWarningVersion,
+    WarningVersionStatus,
+)
 from gateway.tables.batches import (
     OPEN_BATCH_STATUSES,
     Batch,
@@ -199,6 +204,8 @@ __all__ = [
     "Incident",
     "IncidentUpdate",
     "KeptInput",
+    "LearnedWarning",
+    "LearnedWarningVersion",
     "LineOutcome",
     "LinkedIdentity",
     "LoginSession",
@@ -264,4 +271,5 @@ __all__ = [
     "VectorStore",
     "VectorStoreFile",
     "VersionStatus",
+    "WarningVersionStatus",
 ]

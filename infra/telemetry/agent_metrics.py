@@ -22,6 +22,7 @@ class AgentMetrics:
     steps: Counter
     rounds: Counter
     reports: Counter
+    warning_rules: Counter
 
 
 # Field, name, description and labels.
@@ -101,6 +102,13 @@ _COUNTERS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         "maas_agent_rounds",
         "Inspection rounds: processed by a tick, with labels of photos and summary.",
         ("event",),
+    ),
+    (
+        "warning_rules",
+        "maas_agent_warning_rules",
+        "Trained versions of learned warning rules by what became of them: ready, rejected or "
+        "failed.",
+        ("outcome",),
     ),
     (
         "reports",

@@ -32,6 +32,7 @@ from gateway.agents.definitions.values import (
     PredictionStep,
     Rule,
 )
+from gateway.agents.definitions.warning import check_warning
 from gateway.agents.errors import AgentDefinitionInvalid
 from gateway.plant.assets.units import canonical_unit
 from models.policies.maintenance.costs import (
@@ -55,7 +56,8 @@ def check(document: AgentDocument) -> AgentDefinition:
     """Return the definition of a document. Raises AgentDefinitionInvalid."""
     _require(0 < len(document.name.strip()) <= MAX_NAME, "name", f"has 1 to {MAX_NAME} characters.")
     _require(bool(document.asset.strip()), "asset", "is missing.")
-    sections = (document.prediction, document.schedule, document.round, document.orders)
+    sections = (document.prediction, document.schedule, document.round, document.orders,
+                document.warning)  # fmt: skip
     watches = bool(document.rules) or any(sections) or not needs_rules(document.board)
     _require(watches, "rules", "or `prediction` is needed.")
     _check_decision(document)
@@ -95,6 +97,7 @@ def check(document: AgentDocument) -> AgentDefinition:
         toolset=toolset,
         round=check_round(document.round, toolset, document.asset.strip()),
         orders=check_orders(document.orders, toolset),
+        warning=check_warning(document.warning),
     )
     stored = msgspec.to_builtins(definition)
     _require(is_storable(stored), "definition", "has a value that cannot be stored as JSON.")
@@ -104,9 +107,9 @@ def check(document: AgentDocument) -> AgentDefinition:
 def _check_decision(document: AgentDocument) -> None:
     """Raise AgentDefinitionInvalid unless the agent decides either about stops or about pumps."""
     schedules = document.schedule is not None
-    decides_stops = document.prediction is not None or document.costs is not None
+    decides_stops = any((document.prediction, document.costs, document.warning))
     _require(not schedules or not decides_stops, "schedule",
-             "goes without `prediction` and `costs`.")  # fmt: skip
+             "goes without `prediction`, `warning` and `costs`.")  # fmt: skip
     only = {ActionKind.SET_POINT} if schedules else set(ActionKind) - {ActionKind.SET_POINT}
     reason = "may name `set_point` only with `schedule`, and then nothing else."
     _require(set(document.actions) <= only, "actions", reason)

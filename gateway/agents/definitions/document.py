@@ -23,6 +23,7 @@ from gateway.agents.definitions.values import (
     OutcomeKind,
     PredictWhen,
 )
+from gateway.agents.definitions.warning import WarningDocument
 from gateway.agents.errors import AgentDefinitionInvalid
 
 MAX_CHARACTERS = 64_000
@@ -103,6 +104,7 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tools: tuple[Tool, ...] = ()
     steps: tuple[Step, ...] = ()
     round: RoundDocument | None = None
+    warning: WarningDocument | None = None
     orders: OrderPlan | None = None
 
 

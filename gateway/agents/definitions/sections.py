@@ -7,11 +7,12 @@ import msgspec
 from gateway.agents.definitions.rounds import round_fields
 from gateway.agents.definitions.tools import Step, Tool
 from gateway.agents.definitions.values import AgentDefinition
+from gateway.agents.definitions.warning import warning_fields
 
 
 def section_fields(definition: AgentDefinition) -> dict[str, Any]:
-    """Return the fields of tools, steps, the round and work orders, without empty ones."""
-    found: dict[str, Any] = {}
+    """Return the fields of warning, tools, steps, round and work orders, without empty ones."""
+    found: dict[str, Any] = warning_fields(definition.warning)
     toolset = definition.toolset
     if toolset.tools:
         found["tools"] = [_stated(one, Tool(name="", kind=one.kind)) for one in toolset.tools]

@@ -12,6 +12,7 @@ from gateway.agents.definitions.recipients import Recipients
 from gateway.agents.definitions.rounds import RoundPlan
 from gateway.agents.definitions.schedule import ScheduleStep
 from gateway.agents.definitions.tools import Toolset
+from gateway.agents.definitions.warning import WarningStep
 from models.policies.maintenance.costs import MaintenanceCosts
 
 
@@ -133,3 +134,9 @@ class AgentDefinition(msgspec.Struct, frozen=True, kw_only=True):
     toolset: Toolset = Toolset()
     round: RoundPlan | None = None
     orders: OrderPlan | None = None
+    warning: WarningStep | None = None
+
+    @property
+    def outlook_step(self) -> PredictionStep | WarningStep | None:
+        """What states the probability of an event: the specialist, else the learned warning."""
+        return self.prediction or self.warning

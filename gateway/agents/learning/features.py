@@ -22,7 +22,7 @@ _USABLE = frozenset({RuleStatus.QUIET, RuleStatus.PENDING, RuleStatus.RAISED})
 def feature_names(definition: AgentDefinition) -> tuple[str, ...]:
     """Return the names of the features of an agent, in order."""
     rules = tuple(f"{RULE}{rule.name}" for rule in definition.rules)
-    return rules if definition.prediction is None else (PROBABILITY, *rules)
+    return rules if definition.outlook_step is None else (PROBABILITY, *rules)
 
 
 def features_of(
@@ -32,7 +32,7 @@ def features_of(
 
     That is a tick whose specialist gave no answer, or in which no rule could be evaluated.
     """
-    if definition.prediction is not None and assessment.basis is not Basis.PREDICTION:
+    if definition.outlook_step is not None and assessment.basis is not Basis.PREDICTION:
         return None
     if assessment.basis is Basis.NOTHING or not any(one.status in _USABLE for one in results):
         if assessment.basis is not Basis.PREDICTION:
@@ -40,6 +40,8 @@ def features_of(
     found = {f"{RULE}{one.name}": 0.0 for one in results}
     sides = {rule.name: rule.comparison for rule in definition.rules}
     for one in results:
+        if one.name not in sides:
+            continue
         if one.status in _USABLE and one.value is not None and one.limit is not None:
             found[f"{RULE}{one.name}"] = excess(one.value, one.limit, sides[one.name])
     if assessment.failure_probability is not None:
@@ -61,5 +63,5 @@ def allowed_actions(assessment: Assessment) -> tuple[Action, ...]:
 
 def horizon_of(definition: AgentDefinition) -> float:
     """Return how many seconds after a decision a failure counts for it."""
-    step = definition.prediction
+    step = definition.outlook_step
     return DEFAULT_HORIZON_S if step is None else step.period_s * step.horizon

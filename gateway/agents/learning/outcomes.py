@@ -50,7 +50,7 @@ async def resolve_outcomes(
     session: AsyncSession, agent: Agent, definition: AgentDefinition, now: datetime
 ) -> int:
     """Set the outcomes of decisions that the ledger's events decide. Returns their number."""
-    step = definition.prediction
+    step = definition.outlook_step
     if step is None or not step.event:
         return 0
     query = (

@@ -81,7 +81,7 @@ async def plan_transfer(change: AgentChange, agent: Agent, asset: str, name: str
     fitted, unfit = await _fit_rules(session, agent, definition, target)
     moved = msgspec.structs.replace(
         definition, name=name or f"{definition.name} · {target.code}"[:120], asset=target.code,
-        rules=tuple(fitted),
+        rules=tuple(fitted), warning=None,
     )  # fmt: skip
     if not moved.rules and moved.prediction is None:
         raise AgentTransferInvalid(
@@ -254,6 +254,11 @@ async def _calibration(
     session: AsyncSession, agent: Agent, definition: AgentDefinition
 ) -> list[TransferItem]:
     """Return the calibration of the specialist on the old asset, which the other must learn."""
+    if definition.warning is not None:
+        # A learned warning is of one asset: the other one needs a training of its own.
+        name, figures = definition.warning.rule, {"outcomes": 0}
+        return [TransferItem(kind="calibration", name=name, reason="no_outcomes_yet",
+                             figures=figures)]  # fmt: skip
     if definition.prediction is None:
         return []
     history = await load_history(session, agent, definition, await count_known(session, agent))

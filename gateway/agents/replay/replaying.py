@@ -23,6 +23,8 @@ from gateway.agents.running.prediction_call import (
     Predicted,
     predict,
 )
+from gateway.agents.warnings.finding import WarningFinding
+from gateway.agents.warnings.replaying import read_series, with_warning
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.tables.agents import Agent
 from infra.database.database import Database
@@ -36,19 +38,35 @@ _DEFAULT_AHEAD = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """The period, the failures that are known in it, and what predictions may cost in all."""
+    """The period, the failures that are known in it, and what predictions may cost in all.
+
+    warning: a learned warning rule to replay the agent with, empty for that of its definition;
+    warning_version: the version, None for the one in use.
+    """
 
     start: datetime
     end: datetime
     failures: tuple[datetime, ...] = ()
     most_nano: int = 0
+    warning: str = ""
+    warning_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ByLimits:
+    """The replay of an agent by its fixed limits alone, to compare a learned warning rule with."""
+
+    warning: WarningFinding
+    simulation: Simulation
+    outcomes: ReplayOutcomes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
     """The result. predicted: predictions that were made, their cost, and calls that failed.
 
-    outcomes: None without known failures.
+    outcomes: None without known failures. by_limits: the same agent without its learned warning
+    rule, None without one.
     """
 
     simulation: Simulation
@@ -56,6 +74,7 @@ class Replay:
     predicted: int
     failed: int
     cost_nano: int
+    by_limits: ByLimits | None = None
 
 
 class AgentReplayer:
@@ -70,17 +89,25 @@ class AgentReplayer:
     ) -> Replay:
         """Return what an agent would have done.
 
-        Raises AgentReplayInvalid, ReadingsRangeTooLarge.
+        Raises AgentReplayInvalid, ReadingsRangeTooLarge, LearnedWarningNotFound.
         """
         _check(definition, request)
         async with self._database.transaction() as session:
+            definition = await with_warning(session, agent.account_id, definition, request.warning)
             histories = await read_history(
                 session, agent.account_id, agent.asset_id, definition.rules, request.start,
                 request.end,
             )  # fmt: skip
-        simulation = await asyncio.to_thread(
-            simulate, definition, histories, request.start, request.end
-        )
+            warnings = await read_series(
+                session, agent, definition, request.start, request.end, request.warning_version
+            )
+        period = (request.start, request.end)
+        simulation = await asyncio.to_thread(simulate, definition, histories, *period, warnings)
+        by_limits = None
+        if warnings is not None:
+            alone = await asyncio.to_thread(simulate, definition, histories, *period)
+            outcomes = _outcomes(definition, request, alone.episodes)
+            by_limits = ByLimits(warnings.base, alone, outcomes)
         calls = _Predictions(self._client, agent, definition, key_id, request.most_nano)
         episodes = tuple([await calls.assess(one) for one in simulation.episodes])
         simulation = replace(simulation, episodes=episodes)
@@ -90,6 +117,7 @@ class AgentReplayer:
             calls.made,
             calls.failed,
             calls.spent_nano,
+            by_limits,
         )
 
 
@@ -150,7 +178,7 @@ def _outcomes(
     inside = [one for one in request.failures if request.start <= one <= request.end]
     if not inside:
         return None
-    step = definition.prediction
+    step = definition.outlook_step
     ahead = _DEFAULT_AHEAD if step is None else timedelta(seconds=step.period_s * step.horizon)
     return compare_with_failures(
         episodes, inside, definition.costs, ahead, request.end - request.start

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from gateway.agents.assessment import Assessment, assess_rules
+from gateway.agents.assessment import Assessment, assess_without_specialist
 from gateway.agents.definitions.values import AgentDefinition, PredictWhen
 from gateway.agents.planning import plan_actions
 from gateway.agents.replay.history import PointHistory
 from gateway.agents.rules import RuleResult, RuleStatus, evaluate_rules
 from gateway.agents.state import AgentState
+from gateway.agents.warnings.replaying import WarningSeries
 from models.policies.maintenance.policy import Action
 
 
@@ -50,23 +51,29 @@ def simulate(
     histories: Mapping[str, PointHistory],
     start: datetime,
     end: datetime,
+    warnings: WarningSeries | None = None,
 ) -> Simulation:
-    """Return what the agent would have done from `start` to `end`."""
+    """Return what the agent would have done from `start` to `end`.
+
+    warnings: what its learned warning rule says, None to replay it without.
+    """
     state, ticks, predictions, notices, actions = AgentState(), 0, 0, 0, 0
     episodes: list[Episode] = []
-    usable = dict.fromkeys((rule.name for rule in definition.rules), 0)
+    usable: dict[str, int] = dict.fromkeys((rule.name for rule in definition.rules), 0)
     is_open = False
     for at in _times(start, end, definition.every_s):
         readings = {name: one.newest_at(at) for name, one in histories.items()}
         results = evaluate_rules(definition.rules, readings, state.since, at)
-        assessment = assess_rules(results)
+        warning = None if warnings is None else warnings.at(at)
+        results = results if warning is None else (*results, warning.result)
+        assessment = assess_without_specialist(definition, results, warning)
         plan = plan_actions(definition, assessment, state, at)
         state = msgspec.structs.replace(plan.state, since=_since(results))
         ticks += 1
         predictions += int(_predicts(definition, results))
         notices, actions = notices + int(plan.tells), actions + len(plan.actions)
         for one in results:
-            usable[one.name] += int(one.status in _USABLE)
+            usable[one.name] = usable.get(one.name, 0) + int(one.status in _USABLE)
         if assessment.action is Action.WAIT:
             is_open = False
         elif is_open:

@@ -6,7 +6,7 @@ import msgspec
 
 from billing.money import nano_text
 from gateway.agents.replay.outcomes import ReplayOutcomes
-from gateway.agents.replay.replaying import Replay, ReplayRequest
+from gateway.agents.replay.replaying import ByLimits, Replay, ReplayRequest
 from gateway.agents.replay.simulation import Episode
 
 MAX_EPISODES = 500
@@ -32,6 +32,25 @@ def replay_json(replayed: Replay, request: ReplayRequest) -> dict[str, Any]:
         "episode_count": len(simulation.episodes),
         "episodes": [episode_json(one) for one in simulation.episodes[:MAX_EPISODES]],
         "outcomes": None if replayed.outcomes is None else outcomes_json(replayed.outcomes),
+        **({} if replayed.by_limits is None else by_limits_json(replayed.by_limits)),
+    }
+
+
+def by_limits_json(found: ByLimits) -> dict[str, Any]:
+    """Return the learned warning rule that was replayed, and the agent without it."""
+    outcomes = found.outcomes
+    return {
+        "warning": {
+            "rule": found.warning.rule,
+            "version": found.warning.version,
+            "problem": found.warning.problem,
+        },
+        "without_warning": {
+            "notices": found.simulation.notices,
+            "actions": found.simulation.actions,
+            "episode_count": len(found.simulation.episodes),
+            "outcomes": None if outcomes is None else outcomes_json(outcomes),
+        },
     }
 
 

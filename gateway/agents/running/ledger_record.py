@@ -21,6 +21,7 @@ from billing.outcomes.predictions.content import (
 from billing.outcomes.predictions.ledger import append_predictions
 from billing.outcomes.predictions.model_keys import ModelSigner
 from gateway.agents.definitions.values import PredictionStep
+from gateway.agents.definitions.warning import WarningStep
 from gateway.agents.public_ids import AGENT
 from gateway.agents.running.tick import TickInput, TickOutcome
 from gateway.plant.assets.ids import ASSET
@@ -29,16 +30,19 @@ from infra import ids
 from infra.clock import Clock
 from models.policies.maintenance.policy import Action
 
+LEARNED_WARNING = "learned-warning"
+"""The model under which probabilities of learned warning rules are recorded and signed."""
+
 
 async def record_prediction(
     session: AsyncSession, clock: Clock, signer: ModelSigner, tick: TickInput, outcome: TickOutcome
 ) -> None:
     """Append the prediction of a tick to the account's chain, once; nothing without one."""
-    step, predicted = tick.definition.prediction, outcome.predicted
+    stated = _stated(tick, outcome)
     probability = outcome.assessment.failure_probability
-    if step is None or not step.event or predicted is None or probability is None:
+    if stated is None or probability is None:
         return
-    calls = () if predicted.request_id is None else (predicted.request_id,)
+    step, basis = stated
     account_id, code = tick.agent.account_id, await _code(session, tick)
     warns = outcome.assessment.action is not Action.WAIT
     now = clock.now()
@@ -49,7 +53,7 @@ async def record_prediction(
         probability_ppm=round(probability * PPM),
         horizon_from=now,
         horizon_to=now + _horizon(step),
-        basis=Basis(step.model, PredictionSource.AGENT, request_ids=calls),
+        basis=basis,
         idempotency_key=_key(tick.agent.id, tick),
         asset=ids.format_id(ASSET, tick.agent.asset_id),
         agent=AgentVersion(ids.format_id(AGENT, tick.agent.id), str(tick.agent.version)),
@@ -57,7 +61,22 @@ async def record_prediction(
     await append_predictions(session, clock, signer, account_id, [prediction])
 
 
-def _horizon(step: PredictionStep) -> timedelta:
+def _stated(
+    tick: TickInput, outcome: TickOutcome
+) -> tuple[PredictionStep | WarningStep, Basis] | None:
+    """Return what stated the probability with its basis; None without an event to record."""
+    step, predicted = tick.definition.prediction, outcome.predicted
+    if step is not None and step.event and predicted is not None:
+        calls = () if predicted.request_id is None else (predicted.request_id,)
+        return step, Basis(step.model, PredictionSource.AGENT, request_ids=calls)
+    learned, found = tick.definition.warning, outcome.assessment.warning
+    if learned is None or not learned.event or found is None or predicted is not None:
+        return None
+    version = f"{found.rule}/{found.version}"
+    return learned, Basis(LEARNED_WARNING, PredictionSource.AGENT, version=version)
+
+
+def _horizon(step: PredictionStep | WarningStep) -> timedelta:
     """Return how far a prediction looks ahead."""
     return timedelta(seconds=step.period_s * step.horizon)
 

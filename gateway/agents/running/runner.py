@@ -35,6 +35,7 @@ from gateway.agents.state import read_state
 from gateway.agents.steps.work import count_work, text_language
 from gateway.agents.store.agents import read_definition
 from gateway.agents.store.queue import claim_due
+from gateway.agents.warnings.signals import WarningSignals
 from gateway.tables.agents import Agent
 from infra.poller import Poller
 
@@ -61,6 +62,7 @@ class AgentRunner(Poller):
         self._schedules = ScheduleTicks(
             dependencies.database, dependencies.clock, dependencies.metrics
         )
+        self._warnings = WarningSignals(dependencies.database)
         self._expired_at: datetime | None = None
 
     async def run_due(self) -> bool:
@@ -105,6 +107,7 @@ class AgentRunner(Poller):
             rounds = await rounds_of(session, defined, self._deps.clock.now())
             orders = await orders_of(session, defined)
             language = await text_language(session, agents[0].account_id, definitions)
+        warnings = await self._warnings.find(defined, self._deps.clock.now())
         ticks = [
             self._tick(agent, definition, found, learned.get(agent.id, NOTHING_LEARNED))
             for (agent, definition), found in zip(defined, readings, strict=True)
@@ -115,7 +118,7 @@ class AgentRunner(Poller):
                 round=rounds.get(one.agent.id),
                 order=orders.get(one.agent.id),
                 language=language,
-            )
+            ).with_warning(warnings.get(one.agent.id))
             for one in ticks
         ]
 

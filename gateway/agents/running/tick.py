@@ -11,11 +11,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
+
 from gateway.agents.assessment import (
     Assessment,
     PredictionUnreadable,
     assess_prediction,
     assess_rules,
+    assess_without_specialist,
 )
 from gateway.agents.definitions.values import AgentDefinition, PredictionStep, PredictWhen
 from gateway.agents.learning.choosing import NOTHING_LEARNED, Choice, Learned, choose
@@ -27,8 +30,10 @@ from gateway.agents.running.prediction_call import AgentCall, Predicted, Predict
 from gateway.agents.state import AgentState, Spending
 from gateway.agents.steps.values import BUDGET_EXHAUSTED, CallBudget
 from gateway.agents.steps.work import NO_WORK, TickWork, work_before, write_texts
+from gateway.agents.warnings.finding import WarningFinding
 from gateway.inference.pipeline_client import PipelineClient
 from gateway.tables.agents import Agent
+from models.policies.maintenance.policy import Action
 
 Reserve = Callable[[int], Awaitable[int]]
 UNREADABLE = "prediction_unreadable"
@@ -48,6 +53,13 @@ class TickInput:
     round: RoundInput | None = None
     order: OrderInput | None = None
     language: str = "en"
+    warning: WarningFinding | None = None
+
+    def with_warning(self, found: WarningFinding | None) -> "TickInput":
+        """Return the tick with what a learned warning rule says, as a result among the others."""
+        if found is None:
+            return self
+        return replace(self, warning=found, results=(*self.results, found.result))
 
     @property
     def is_quiet(self) -> bool:
@@ -60,6 +72,8 @@ class TickInput:
             return False
         if calls or self.order is not None or self.definition.toolset.always_runs:
             return False
+        if self.definition.warning is not None and not self._is_warning_quiet:
+            return False
         if self.round is not None:
             # Answers stay raised until the next round: they are decided about once.
             told = situation_of(assess_rules((*self.results, *self.round.results)))
@@ -67,6 +81,16 @@ class TickInput:
         return not self.state.told and all(
             one.status in (RuleStatus.QUIET, RuleStatus.PENDING) for one in self.results
         )
+
+    @property
+    def _is_warning_quiet(self) -> bool:
+        """Whether the learned warning asks for nothing, and its probability is not recorded."""
+        step, found = self.definition.warning, self.warning
+        is_recorded = step is not None and bool(step.event)
+        if found is None or not found.is_usable:
+            return not self.state.told
+        decided = assess_without_specialist(self.definition, self.results, found)
+        return not is_recorded and decided.action is Action.WAIT and not decided.order_part
 
     def chosen(self, assessment: Assessment) -> tuple[Assessment, Choice | None]:
         """Return the decision by the learned policy, and what is logged of it."""
@@ -149,7 +173,7 @@ async def _decided(budget: CallBudget, tick: TickInput) -> TickOutcome | Predict
         assessment = assess_prediction(tick.definition, step, tick.results, found.prediction)
     except PredictionUnreadable:
         return _by_rules(tick, UNREADABLE, found)
-    assessment, choice = tick.chosen(assessment)
+    assessment, choice = tick.chosen(msgspec.structs.replace(assessment, warning=tick.warning))
     plan = plan_actions(tick.definition, assessment, tick.state, tick.at)
     return TickOutcome(assessment, plan, found, choice=choice)
 
@@ -180,7 +204,8 @@ def _spending(tick: TickInput) -> Spending:
 def _by_rules(
     tick: TickInput, error: str | None = None, predicted: Predicted | None = None
 ) -> TickOutcome:
-    """Return the outcome without a usable prediction."""
-    assessment, choice = tick.chosen(assess_rules(tick.results))
+    """Return the outcome without a usable prediction of a specialist."""
+    by_rules = assess_without_specialist(tick.definition, tick.results, tick.warning)
+    assessment, choice = tick.chosen(by_rules)
     plan = plan_actions(tick.definition, assessment, tick.state, tick.at)
     return TickOutcome(assessment, plan, predicted, error, choice)

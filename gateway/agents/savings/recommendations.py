@@ -61,7 +61,7 @@ async def list_recommendations(
 
 def horizon_of(definition: AgentDefinition) -> timedelta:
     """Return how far ahead a recommendation looks."""
-    step = definition.prediction
+    step = definition.outlook_step
     if step is None:
         return USUAL_HORIZON
     return max(MIN_HORIZON, timedelta(seconds=step.period_s * step.horizon))

@@ -49,7 +49,7 @@ async def load_savings(
     """Return the savings of an agent from a day to another, both included, in UTC."""
     starts_at, ends_at, now = _midnight(first), _midnight(last + _DAY), clock.now()
     asset = await session.get_one(PlantAsset, row.asset_id)
-    step = read_definition(row.definition).prediction
+    step = read_definition(row.definition).outlook_step
     event = "" if step is None else step.event
     recommendations = await list_recommendations(session, row, starts_at, ends_at)
     since = min([starts_at, *(one.at for one in recommendations)])

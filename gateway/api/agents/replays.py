@@ -26,13 +26,16 @@ class AgentReplayRequest(msgspec.Struct, kw_only=True):
     """The period, by default the last 30 days, and the failures that are known in it.
 
     `max_cost` is what predictions for the first ticks of episodes may cost in all; by default none
-    is made, and rules alone decide.
+    is made, and rules alone decide. `warning` is a learned warning rule to replay the agent with,
+    by default that of its definition; `warning_version` a version of it, by default the one in use.
     """
 
     start: _Instant | None = msgspec.field(name="from", default=None)
     end: _Instant | None = msgspec.field(name="to", default=None)
     failures: list[_Instant] = []
     max_cost: str = "0"
+    warning: str = ""
+    warning_version: int | None = None
 
 
 _DECODER = msgspec.json.Decoder(AgentReplayRequest)
@@ -74,4 +77,5 @@ def parse_replay(body: bytes, clock: Clock) -> ReplayRequest:
         raise ParameterInvalid("`max_cost` must be an amount.", param="max_cost") from error
     if most_nano < 0:
         raise ParameterInvalid("`max_cost` must be 0 or more.", param="max_cost")
-    return ReplayRequest(start, end, tuple(read.failures), most_nano)
+    failures = tuple(read.failures)
+    return ReplayRequest(start, end, failures, most_nano, read.warning, read.warning_version)

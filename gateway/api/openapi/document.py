@@ -34,6 +34,7 @@ from gateway.api.agents import replays as agent_replays
 from gateway.api.agents import rounds as agent_rounds
 from gateway.api.agents import runs as agent_runs
 from gateway.api.agents import schedules as agent_schedules
+from gateway.api.agents import warnings as agent_warnings
 from gateway.api.billing import (
     auto_top_up,
     fapiao,
@@ -123,6 +124,7 @@ _REQUEST_BODIES = {
     **agent_replays.BODIES,
     **agent_runs.BODIES,
     **agent_schedules.BODIES,
+    **agent_warnings.BODIES,
     **a2a.BODIES,
     **ADMIN_BODIES,
 }

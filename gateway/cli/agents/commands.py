@@ -26,6 +26,7 @@ from gateway.agents.store.owners import AgentOwner, Checked
 from gateway.agents.views import agent_json, template_json, version_json
 from gateway.cli.agents.limits import limits_app
 from gateway.cli.agents.machine_commands import commands_app
+from gateway.cli.agents.warnings import warnings_app
 from gateway.cli.paying_key import find_paying_key
 from gateway.cli.results import Record, Report, Table
 from gateway.cli.runner import AccountName, command, read_text_file
@@ -38,6 +39,7 @@ from models.catalog import load_configured_catalog
 
 agents_app = typer.Typer(no_args_is_help=True)
 agents_app.add_typer(limits_app, name="limits", help="Signed limits for commands to machines.")
+agents_app.add_typer(warnings_app, name="warnings", help="Learned warning rules.")
 agents_app.add_typer(commands_app, name="commands", help="Commands of agents to machines.")
 AgentId = Annotated[str, typer.Argument(help="Agent ID (agent_…).")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of rows to list.")]

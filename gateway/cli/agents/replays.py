@@ -47,6 +47,12 @@ async def agents_replay(
             help="What predictions may cost, billed to the key in MAAS_API_KEY. Default: none."
         ),
     ] = None,
+    warning: Annotated[
+        str, typer.Option(help="Learned warning rule. Default: that of the definition.")
+    ] = "",
+    warning_version: Annotated[
+        int | None, typer.Option(help="Version of the rule. Default: the one in use.")
+    ] = None,
     url: Annotated[str, typer.Option(help="Address of the gateway, with --max-cost.")] = _LOCAL,
 ) -> Report:
     """Replay an agent on stored readings. Nothing is sent or done.
@@ -60,7 +66,7 @@ async def agents_replay(
     end = clock.now() if to is None else _instant(to, "to", zone)
     start = end - USUAL_PERIOD if from_ is None else _instant(from_, "from", zone)
     known = [_instant(one, "failures", zone) for one in _split(failures)]
-    request = ReplayRequest(start, end, tuple(known))
+    request = ReplayRequest(start, end, tuple(known), 0, warning, warning_version)
     if max_cost is not None:
         return _report(_replay_by_api(url, agent, request, max_cost))
     return _report(await _replay_by_rules(database, row, request))
@@ -86,6 +92,8 @@ def _replay_by_api(
             "to": request.end,
             "failures": request.failures,
             "max_cost": max_cost,
+            "warning": request.warning,
+            "warning_version": request.warning_version,
         }
     )
     with open_api(url) as http:
@@ -121,7 +129,9 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
 def _outcomes(found: Mapping[str, Any]) -> list[Record]:
     """Return the comparison with known failures, if any were given."""
     outcomes = found["outcomes"]
-    return [] if outcomes is None else [Record("With the known failures:", outcomes)]
+    alone = (found.get("without_warning") or {}).get("outcomes")
+    records = [] if outcomes is None else [Record("With the known failures:", outcomes)]
+    return records + ([] if alone is None else [Record("By fixed limits alone:", alone)])
 
 
 def _table(found: Mapping[str, Any]) -> Table:

@@ -1,10 +1,17 @@
 """A score without labels: the distance from normal operation, by the anomaly detector's chart."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from models.anomaly.fitting import fit_unchecked
+from infra.lazy_import import LazyModule
 from models.anomaly.settings import Settings
 from models.policies.warnings.history import Floats, MachineHistory
+
+if TYPE_CHECKING:
+    from models.anomaly import fitting
+else:
+    fitting = LazyModule("models.anomaly.fitting")
 
 
 def chart_score(history: MachineHistory, memory: float) -> Floats:
@@ -17,6 +24,6 @@ def chart_score(history: MachineHistory, memory: float) -> Floats:
     if not moving.size:
         return np.zeros(history.ticks)
     names = [str(sensor) for sensor in moving]
-    detector = fit_unchecked([normal[:, moving]], names, Settings(memory=memory))
+    detector = fitting.fit_unchecked([normal[:, moving]], names, Settings(memory=memory))
     scores, _ = detector.run(history.readings[np.newaxis, :, moving])
     return np.asarray(scores.score[0])

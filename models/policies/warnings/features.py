@@ -3,11 +3,18 @@
 Only past ticks are used, so that a feature is the same in a replay and in operation.
 """
 
-import numpy as np
-from scipy.signal import lfilter
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from infra.lazy_import import LazyModule
 from models.policies.warnings.chart import chart_score
 from models.policies.warnings.history import Floats, MachineHistory
+
+if TYPE_CHECKING:
+    from scipy import signal
+else:
+    signal = LazyModule("scipy.signal")
 
 # In ticks.
 MEMORIES = (1, 5, 20, 60)
@@ -41,7 +48,7 @@ def average(values: Floats, memory: int) -> Floats:
     """Return the exponential average with a memory in ticks, starting at the first value."""
     weight = 1.0 / memory
     start = values[:1] * (1.0 - weight)
-    return np.asarray(lfilter([weight], [1.0, weight - 1.0], values, axis=0, zi=start)[0])
+    return np.asarray(signal.lfilter([weight], [1.0, weight - 1.0], values, axis=0, zi=start)[0])
 
 
 def sensors_of_features(sensors: int) -> list[int]:

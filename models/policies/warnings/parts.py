@@ -11,7 +11,8 @@ from models.policies.warnings.history import Floats, MachineHistory
 
 Positions = NDArray[np.intp]
 
-FOLDS = 5
+# Parts are left out one by one up to this many events, in groups with more.
+_MOST_ONE_BY_ONE, _FOLDS = 14, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,9 @@ class Part:
 
 def parts_of(histories: Sequence[MachineHistory]) -> tuple[Part, ...]:
     """Return whole histories, or of a single one the stretch around each event."""
+    events = sum(len(history.events) for history in histories)
     if len(histories) > 1:
-        groups = np.array_split(np.arange(len(histories)), min(FOLDS, len(histories)))
+        groups = _groups(len(histories), events)
         return tuple(
             Part(histories[index], int(index), np.arange(histories[index].ticks), fold)
             for fold, group in enumerate(groups)
@@ -44,7 +46,7 @@ def parts_of(histories: Sequence[MachineHistory]) -> tuple[Part, ...]:
     (history,) = histories
     ends = [(one[1] + other[0]) // 2 + 1 for one, other in pairwise(history.events)]
     stretches = list(pairwise([history.normal, *ends, history.ticks]))
-    groups = np.array_split(np.arange(len(stretches)), min(FOLDS, len(stretches)))
+    groups = _groups(len(stretches), events)
     return tuple(
         _stretch(history, *stretches[index], fold)
         for fold, group in enumerate(groups)
@@ -72,6 +74,12 @@ def kept_histories(
     if kept.sum() <= history.normal:
         return []
     return [_cut(history, np.flatnonzero(kept))]
+
+
+def _groups(count: int, events: int) -> list[Positions]:
+    """Return the positions of parts that are left out together."""
+    folds = count if events <= _MOST_ONE_BY_ONE else min(_FOLDS, count)
+    return np.array_split(np.arange(count), folds)
 
 
 def _stretch(history: MachineHistory, first: int, last: int, fold: int) -> Part:

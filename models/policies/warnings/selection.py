@@ -43,9 +43,17 @@ class Selected:
 
 
 def select(found: Candidates, terms: WarningTerms) -> Selected:
-    """Return the candidate with the lowest cost on left-out folds; of equal ones the first."""
+    """Return the candidate with the lowest cost on left-out folds, or the fixed limit.
+
+    The fixed limit is kept unless the whole procedure, choice included, costs less than it on folds
+    that were left out of the choice as well.
+    """
     everything = np.ones(len(found.parts), dtype=bool)
     candidate = _cheapest(found, terms, everything)
+    fixed = found.find(FIXED)
+    learned = terms.costs(measure_selection(found, terms)).sum()
+    if learned >= terms.costs(_left_out(fixed, found, terms, everything)).sum():
+        candidate = fixed
     return Selected(candidate, found.choose(candidate, terms, everything))
 
 

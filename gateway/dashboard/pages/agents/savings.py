@@ -33,7 +33,7 @@ async def load_saved(
     report = await load_report(session, clock, row)
     saved = await load_savings(session, clock, row, today - _SHOWN, today)
     known = {one.version: one.definition for one in versions}
-    step = read_definition(row.definition).prediction
+    step = read_definition(row.definition).outlook_step
     return {
         "report": report,
         "situations": [_situation(one, known) for one in report.situations],

@@ -13,6 +13,7 @@ from gateway.agents.definitions.values import AgentDefinition
 from gateway.agents.public_ids import ACTION
 from gateway.agents.rules import RuleResult, RuleStatus
 from gateway.agents.state import Spending
+from gateway.agents.warnings.finding import without_learned
 from gateway.tables.agents import Agent, AgentAction, AgentActionStatus, AgentDay, AgentTick
 from infra import ids
 
@@ -81,12 +82,12 @@ def decision_view(tick: AgentTick, definition: AgentDefinition) -> DecisionView:
     assessment = msgspec.convert(tick.assessment, Assessment)
     results = [msgspec.convert(one, RuleResult) for one in tick.rules]
     costs = sorted(assessment.costs.items(), key=lambda one: one[1])
-    step = definition.prediction
+    step = definition.outlook_step
     request = tick.request_id
     return DecisionView(
         tick=tick,
         assessment=assessment,
-        rules=[one for one in results if one.status is not RuleStatus.QUIET],
+        rules=[one for one in without_learned(results) if one.status is not RuleStatus.QUIET],
         costs=[(action, nano_of(cost)) for action, cost in costs],
         sides={rule.name: rule.comparison.value for rule in definition.rules},
         horizon_s=None if step is None else step.period_s * step.horizon,
