@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.agent_form_labels import AGENT_FORM_ERRORS, AGENT_FORM_LABELS
 from infra.translations import gettext_noop, pgettext_noop
 
 AGENT_COMMAND_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
+        **AGENT_FORM_LABELS,
         "command_status": {
             "queued": gettext_noop("Waiting for the connector"),
             "sent": gettext_noop("At the connector"),
@@ -66,9 +68,7 @@ AGENT_COMMAND_ERRORS: Mapping[str, str] = MappingProxyType(
             "The limits in force do not allow these values now, or another agent controls the "
             "point. Nothing was written."
         ),
-        "agent_definition_invalid.commands": gettext_noop(
-            "Values for machines are written in the definition as text, under [[commands]]."
-        ),
+        **AGENT_FORM_ERRORS,
         "command_limits_untrusted": _UNTRUSTED,
         "command_limits_untrusted.limits": _UNTRUSTED,
         "command_limits_untrusted.key": gettext_noop("Paste a public key in PEM or as a JWK."),

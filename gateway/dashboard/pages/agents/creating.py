@@ -31,6 +31,7 @@ from gateway.dashboard.pages.agents.definition_errors import (
 )
 from gateway.dashboard.pages.agents.form import document_of_form, field_of_error, form_values
 from gateway.dashboard.pages.agents.form_page import render_form
+from gateway.dashboard.pages.agents.form_sections.rows import ROW_CHANGE, change_rows
 from gateway.identity.roles import Permission
 from gateway.plant.store.queries import AssetFilter, find_asset, list_assets
 from gateway.tables.agents import Agent
@@ -65,21 +66,21 @@ class NewAgentPages(Controller):
             return await _render_assets(agents, templates[template], q.strip())
         row = await _find_asset(agents, asset)
         document = _document(agents, templates[template], row)
-        if "schedule" in document:
-            # A schedule is a part of the definition that the form does not show.
-            return agents.page.redirect(_url(template, row.code, "/definition"))
         values = {**form_values(document), "template": template}
         return await _render(agents, templates[template], row, FormState(values))
 
-    @post("/", permission=Permission.CALL)
+    @post("/", permission=Permission.CALL, request_max_body_size=TEXT_FORM_BYTES)
     async def create(
         self, agents: NamedDependency[AgentPage], request: Request[Any, Any, Any]
     ) -> Response[Any]:
-        """Create the agent of the form, paused."""
+        """Create the agent of the form, paused; adding a row to the form creates nothing."""
         fields = await read_form_fields(request)
         template = _template(fields)
         row = await _find_asset(agents, fields.get("asset", ""))
         document = _document(agents, template, row)
+        if ROW_CHANGE in fields:
+            form = FormState(change_rows(fields, fields[ROW_CHANGE]))
+            return await _render(agents, template, row, form)
         try:
             made = await _create(
                 agents, read_fields(document_of_form(document, fields)), fields.get("key", "")

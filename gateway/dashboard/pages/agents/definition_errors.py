@@ -9,6 +9,7 @@ from gateway.agents.errors import AgentDefinitionInvalid
 from gateway.dashboard.error_messages import ERROR_MESSAGES
 from gateway.dashboard.forms import FormState, with_errors
 from gateway.dashboard.page_request import PageRequest
+from gateway.dashboard.pages.agents.form_sections.sections import is_slot
 from infra.errors import AppError
 from infra.translations import gettext_noop
 
@@ -45,7 +46,7 @@ def form_with_error(
     if not isinstance(error, AgentDefinitionInvalid):
         return with_errors(page, values, error)
     message = definition_message(page, error, field)
-    if field in values or field.startswith("rules["):
+    if field in values or field.startswith("rules[") or is_slot(field):
         return FormState(values, errors={field: message})
     return FormState(values, message)
 

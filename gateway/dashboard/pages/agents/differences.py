@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.agents.definitions.toml_text import document_fields
 from gateway.agents.store.agents import read_definition
-from gateway.dashboard.pages.agents.form import number_text
+from gateway.dashboard.pages.agents.form_sections.numbers import number_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ from gateway.dashboard.pages.agents.form import (
     values_after_conflict,
 )
 from gateway.dashboard.pages.agents.form_page import render_form
+from gateway.dashboard.pages.agents.form_sections.rows import ROW_CHANGE, change_rows
 from gateway.identity.roles import Permission
 from gateway.tables.agents import Agent
 from gateway.tables.plant import PlantAsset
@@ -61,23 +62,24 @@ class AgentEditPages(Controller):
 
     @get("/edit", name="dashboard:agent-edit", permission=Permission.CALL)
     async def show(self, agents: NamedDependency[AgentPage], agent: FromPath[str]) -> Response[Any]:
-        """Show the form of an agent; that of a schedule is its text."""
+        """Show the form of an agent."""
         row = await _load(agents, agent)
-        if read_definition(row.definition).schedule is not None:
-            return agents.page.redirect(f"{agent_url(row.id)}/definition")
         values = form_values(_document(row)) | {"version": str(row.version), "key": ""}
         return await _render(agents, row, FormState(values), [])
 
-    @post("/edit", permission=Permission.CALL)
+    @post("/edit", permission=Permission.CALL, request_max_body_size=TEXT_FORM_BYTES)
     async def change(
         self,
         agents: NamedDependency[AgentPage],
         request: Request[Any, Any, Any],
         agent: FromPath[str],
     ) -> Response[Any]:
-        """Make what the form says the next version."""
+        """Make what the form says the next version; adding a row to the form changes nothing."""
         fields, row = await read_form_fields(request), await _load(agents, agent)
         document = _document(row)
+        if ROW_CHANGE in fields:
+            form = FormState(change_rows(fields, fields[ROW_CHANGE]))
+            return await _render(agents, row, form, [])
         try:
             _require_version(row, fields)
             await _save(agents, row, read_fields(document_of_form(document, fields)), fields)

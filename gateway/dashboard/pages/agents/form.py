@@ -10,6 +10,13 @@ from typing import Any
 
 from gateway.agents.definitions.values import ActionKind
 from gateway.agents.store.points import WatchablePoint
+from gateway.dashboard.pages.agents.form_sections.numbers import number_text, read_number
+from gateway.dashboard.pages.agents.form_sections.sections import (
+    is_of_section,
+    section_field,
+    section_values,
+    with_sections,
+)
 from models.units import unit_conversion
 
 COSTS = ("planned_stop", "unplanned_stop", "inspection")
@@ -17,7 +24,6 @@ BUDGETS = ("per_tick", "per_day", "per_month")
 _REPORT = "recipients.daily_report"
 _TEXTS = ("name", "asset", "autonomy", "every", "cooldown")
 _SIDES = ("above", "below")
-_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,12})?", re.ASCII)
 _RULE = re.compile(r"rules\[(\d+)\](\..+)?")
 
 
@@ -64,7 +70,7 @@ def form_values(document: Mapping[str, Any]) -> dict[str, str]:
             f"{at}.unit": rule.get("unit", ""),
             f"{at}.held_for": rule.get("held_for", ""),
         }
-    return values
+    return values | section_values(document)
 
 
 def form_rules(
@@ -103,7 +109,7 @@ def document_of_form(document: Mapping[str, Any], values: Mapping[str, str]) -> 
     """Return the fields of the document as the form changes them."""
     used = _used(document, values)
     return {
-        **document,
+        **with_sections(document, values),
         **{name: values.get(name, "").strip() for name in _TEXTS if name in values},
         "actions": [kind.value for kind in ActionKind if values.get(f"action:{kind}")],
         "rules": [_rule(document["rules"][index], index, values) for index in used],
@@ -120,16 +126,21 @@ def _cost_fields(document: Mapping[str, Any], values: Mapping[str, str]) -> dict
     """Return the costs as the form changes them."""
     return {
         **document.get("costs", {}),
-        **{name: _number(values.get(f"costs.{name}", "")) for name in COSTS},
+        **{name: read_number(values.get(f"costs.{name}", "")) for name in COSTS},
     }
 
 
 def values_after_conflict(document: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
     """Return the values of a form for a newer document than the form was made of.
 
-    What was entered for a rule is kept only if the rule still has the same place and name.
+    What was entered for a rule is kept only if the rule still has the same place and name. Sections
+    with rows are kept as they were entered.
     """
-    stored = form_values(document)
+    stored = {
+        name: text
+        for name, text in form_values(document).items()
+        if not is_of_section(name, values)
+    }
     moved = {
         f"rules[{index}]."
         for index, rule in enumerate(document.get("rules", ()))
@@ -147,16 +158,10 @@ def field_of_error(
     """Return the field of the form that an error of the document is about, empty if none is."""
     match = _RULE.fullmatch(param or "")
     if match is None:
-        return param or ""
+        return section_field(values, param or "")
     used = _used(document, values)
     index = used[int(match[1])] if int(match[1]) < len(used) else int(match[1])
     return f"rules[{index}]{match[2] or '.point'}"
-
-
-def number_text(value: object) -> str:
-    """Return a number as people write it: `12000`, `0.05`."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:.15g}" if is_number else str(value)
 
 
 def _used(document: Mapping[str, Any], values: Mapping[str, str]) -> list[int]:
@@ -174,7 +179,7 @@ def _rule(rule: Mapping[str, Any], index: int, values: Mapping[str, str]) -> dic
     return {
         **kept,
         **watched,
-        side: _number(values.get(f"{at}.{side}", "")),
+        side: read_number(values.get(f"{at}.{side}", "")),
         "unit": values.get(f"{at}.unit", "").strip(),
         "held_for": values.get(f"{at}.held_for", "").strip(),
     }
@@ -183,12 +188,6 @@ def _rule(rule: Mapping[str, Any], index: int, values: Mapping[str, str]) -> dic
 def _side(rule: Mapping[str, Any]) -> str:
     """Return the side of a rule's limit."""
     return next((side for side in _SIDES if rule.get(side) is not None), "above")
-
-
-def _number(text: str) -> float | str:
-    """Return a number; anything else as it is, which the document refuses."""
-    stripped = text.strip()
-    return float(stripped) if _NUMBER.fullmatch(stripped) else stripped
 
 
 def _suggestion(rule: Mapping[str, Any], points: Sequence[WatchablePoint]) -> str:

@@ -20,6 +20,8 @@ from gateway.dashboard.page_request import UNPROCESSABLE
 from gateway.dashboard.pages.access.active_keys import key_choices, list_active_keys
 from gateway.dashboard.pages.agents.common import AgentPage, load_account
 from gateway.dashboard.pages.agents.form import form_rules, with_points
+from gateway.dashboard.pages.agents.form_sections.choices import load_choices
+from gateway.dashboard.pages.agents.form_sections.sections import form_sections
 from gateway.plant.assets.units import unit_label
 from gateway.tables.plant import PlantAsset
 
@@ -74,6 +76,7 @@ async def render_form(
         chosen = definition_of(with_points(document, rules))
         watched = await load_watched(session, agents, asset.id, chosen)
         _, currency = await load_account(session, page.account_id)
+        section_choices = await load_choices(session, page.account_id, document, watched.points)
     return page.render(
         "agents/form.html",
         status=UNPROCESSABLE if form.error or form.errors else 200,
@@ -82,6 +85,8 @@ async def render_form(
         rules=rules,
         results=watched.results,
         points=watched.choices,
+        sections=form_sections(document, form.values),
+        offered=section_choices,
         prediction=document.get("prediction"),
         levels=list(Autonomy),
         kinds=[one for one in ActionKind if _is_offered(one, document)],
@@ -92,10 +97,8 @@ async def render_form(
 
 
 def _is_offered(kind: ActionKind, document: Mapping[str, Any]) -> bool:
-    """Return whether the form offers a kind of action: commands only where the text lists them."""
-    if kind is ActionKind.SET_POINT:
-        return False
-    return kind is not ActionKind.WRITE or bool(document.get("commands"))
+    """Return whether the form offers a kind of action: set points go with a schedule only."""
+    return (kind is ActionKind.SET_POINT) == ("schedule" in document)
 
 
 def _point_text(point: WatchablePoint) -> str:

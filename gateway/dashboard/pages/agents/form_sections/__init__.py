@@ -1,0 +1,1 @@
+"""Sections of an agent's form: team, commands, inspection route and pump schedule."""
