@@ -2,6 +2,7 @@
 
 from gateway.components import Components
 from gateway.process.lifespan import Lifespan, Startable, create_lifespan
+from infra.poller import Poller
 
 
 def lifespan_of(components: Components) -> Lifespan:
@@ -34,4 +35,8 @@ def lifespan_of(components: Components) -> Lifespan:
         components.catalog_reloader,
         components.plant.deliveries,
     )
+    failures = components.metrics.loop_failures
+    for part in started:
+        if isinstance(part, Poller):
+            part.count_failures(lambda loop: failures.labels(loop).inc())
     return create_lifespan(close_callbacks, started)

@@ -107,6 +107,7 @@ class Metrics:
     input_counts_dropped: Counter
     database_absences: Counter
     catalog_reloads: Counter
+    loop_failures: Counter
     upstream_rejections: Counter
 
     def count_unavailability(self, pool: str) -> Callable[[UnavailableReason], None]:
@@ -383,6 +384,9 @@ def _configuration_metrics(registry: CollectorRegistry) -> dict[str, Any]:
         reloads.labels(result)  # from 0 on: an alert on the first one needs a value before it
     return {
         "catalog_reloads": reloads,
+        "loop_failures": counter(
+            "maas_background_loop_failures", "Unexpected errors of background loops.", ("loop",)
+        ),
         "upstream_rejections": counter(
             "maas_upstream_credentials_rejected",
             "Attempts that an upstream refused because of its credentials or unpaid balance.",

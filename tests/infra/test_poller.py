@@ -91,3 +91,38 @@ async def test_stopping_the_poller_cancels_the_running_step() -> None:
 
 async def test_poller_that_was_never_started_can_be_stopped() -> None:
     await Poller("work", Work(0).step).stop()
+
+
+async def test_unexpected_error_is_logged_and_counted_and_the_loop_goes_on() -> None:
+    work = Work(2, ZeroDivisionError("unforeseen"))
+    poller, failed = Poller("agents", work.step, Timing().divided(1_000)), list[str]()
+    poller.count_failures(failed.append)
+    with capture_logs() as logs:
+        await poller.start()
+        await until(lambda: work.pieces == 0)
+        await poller.stop()
+    assert failed == ["agents"]
+    (log,) = logs
+    assert (log["event"], log["work"], type(log["exc_info"])) == (
+        "a background loop failed",
+        "agents",
+        ZeroDivisionError,
+    )
+
+
+async def test_loop_that_fails_waits_longer_each_time_also_if_it_is_woken() -> None:
+    work = Work(0)
+
+    async def step() -> bool:
+        work.fault = RuntimeError("again")
+        return await work.step()
+
+    poller = Poller("work", step, Timing(work_poll_s=3_600))
+    with capture_logs():
+        await poller.start()
+        await until(lambda: work.taken == 1)
+        for _ in range(5):
+            poller.wake()
+            await asyncio.sleep(0)
+        await poller.stop()
+    assert work.taken == 1

@@ -18,7 +18,7 @@ from gateway.agents.board.holds import settle_old
 from gateway.agents.board.recording import TaskRecorder
 from gateway.agents.board.working import TaskWorker
 from gateway.agents.dependencies import AgentDependencies
-from infra.poller import Poller
+from infra.poller import CountFailure, Poller
 
 # Tasks that this process works on at a time.
 CONCURRENCY = 8
@@ -43,6 +43,11 @@ class BoardRunner(Poller):
         self._deps = dependencies
         self._running = _Running()
         self._leases = Poller("agent_leases", self.renew_leases, dependencies.timing)
+
+    def count_failures(self, count: CountFailure) -> None:
+        """Count unexpected errors of this loop and of the renewal of leases."""
+        super().count_failures(count)
+        self._leases.count_failures(count)
 
     async def start(self) -> None:
         """Start awarding, and renewing leases."""
