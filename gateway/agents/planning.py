@@ -1,11 +1,17 @@
-"""What an agent does with a decision: by its autonomy, and not again within its cooldown; pure."""
+"""What an agent does with a decision: by its autonomy, and not again within its cooldown; pure.
 
+The cooldown is for the same action again. A value for a machine that changed is another action: it
+is written at once, within the rate of the owner's limits, or proposed once the last proposal is too
+old to be approved.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from gateway.agents.assessment import Assessment, Basis
-from gateway.agents.commands.planning import PlannedWrite, planned_writes
+from gateway.agents.commands.planning import PlannedWrite, changed_writes, planned_writes
 from gateway.agents.definitions.values import ActionKind, AgentDefinition, Autonomy
 from gateway.agents.state import AgentState
 from models.policies.maintenance.policy import Action
@@ -37,7 +43,7 @@ def plan_actions(
     """Return what to do. Recipients are told once of a situation, and again when it changed."""
     situation = situation_of(assessment)
     is_news = situation != state.told
-    writes = planned_writes(definition.commands, assessment)
+    writes = _due_writes(definition, assessment, state, at)
     actions = tuple(
         PlannedAction(
             kind=kind,
@@ -46,15 +52,24 @@ def plan_actions(
             writes=writes if kind is ActionKind.WRITE else (),
         )
         for kind in (*_wanted(assessment), *([ActionKind.WRITE] if writes else []))
-        if _may(definition, kind) and not _is_cooling(definition, state, kind, at)
+        if _may(definition, kind)
+        and (kind is ActionKind.WRITE or not _is_cooling(definition, state, kind, at))
     )
     acted = {**state.acted, **{one.kind.value: at for one in actions}}
     observes = definition.autonomy is Autonomy.OBSERVE
     return Plan(
         tells=is_news and not observes,
         actions=actions,
-        state=msgspec.structs.replace(state, acted=acted, told=situation),
+        state=msgspec.structs.replace(
+            state, acted=acted, told=situation, written=_written_after(state, actions)
+        ),
     )
+
+
+def is_changed_value(planned: PlannedAction, before: AgentState) -> bool:
+    """Return whether an action only replaces values that the agent wrote before it."""
+    tags = {one.tag for one in planned.writes}
+    return bool(tags) and tags <= before.written.keys()
 
 
 def situation_of(assessment: Assessment) -> str:
@@ -63,6 +78,24 @@ def situation_of(assessment: Assessment) -> str:
         return ""
     parts = (assessment.action.value, *sorted(assessment.raised), *sorted(assessment.unusable))
     return " ".join((*parts, "part") if assessment.order_part else parts)
+
+
+def _due_writes(
+    definition: AgentDefinition, assessment: Assessment, state: AgentState, at: datetime
+) -> tuple[PlannedWrite, ...]:
+    """Return the values to write: all after the cooldown, within it those that changed."""
+    writes = planned_writes(definition.commands, assessment)
+    if not _is_cooling(definition, state, ActionKind.WRITE, at):
+        return writes
+    last = state.acted[ActionKind.WRITE.value]
+    changed = changed_writes(definition.commands, writes, state.written)
+    acts = definition.autonomy is Autonomy.ACT
+    return tuple(one for one in changed if acts or at - last >= timedelta(seconds=one.valid_s))
+
+
+def _written_after(state: AgentState, actions: Sequence[PlannedAction]) -> dict[str, float]:
+    """Return the values that were written or proposed last, by tag."""
+    return {**state.written, **{w.tag: w.value for one in actions for w in one.writes}}
 
 
 def _wanted(assessment: Assessment) -> tuple[ActionKind, ...]:

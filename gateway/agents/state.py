@@ -28,12 +28,14 @@ class Spending(msgspec.Struct, frozen=True):
 class AgentState(msgspec.Struct, frozen=True):
     """since: by rule, since when it is beyond its limit. acted: by kind of action, the last time.
 
-    told: the situation that recipients were told last, so that they are told once.
+    told: the situation that recipients were told last, so that they are told once. written: by tag,
+    the value that the agent wrote or proposed last.
     """
 
     since: dict[str, datetime] = {}
     acted: dict[str, datetime] = {}
     told: str = ""
+    written: dict[str, float] = {}
 
 
 def read_state(document: object) -> AgentState:

@@ -1,18 +1,17 @@
 """Issue the commands of an action: limits, one writer per point, then queued for the connector."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
 from gateway.agents.commands.leases import acquire_lease
 from gateway.agents.commands.limits import limits_in_force, read_document
 from gateway.agents.commands.planning import PlannedWrite
+from gateway.agents.commands.rate import written_times
 from gateway.agents.commands.sensors import require_moving
 from gateway.agents.errors import AgentCommandRefused
 from gateway.agents.public_ids import AGENT, COMMAND
@@ -26,7 +25,6 @@ from infra.clock import Clock
 CHANGED = "agent_changed"
 # A connector that does not fetch a command in this time gets it no more.
 DELIVER_WITHIN = timedelta(minutes=2)
-_RATE_WINDOW = timedelta(hours=1)
 _TEXTS: Mapping[Refusal, str] = MappingProxyType(
     {
         Refusal.LIMITS_MISSING: "No limits in force list the point {tag!r}.",
@@ -91,7 +89,7 @@ async def _issue(
         not_after=now + DELIVER_WITHIN,
         renewed_at=now,
     )
-    written = await _written(session, agent.account_id, tag, now)
+    written = await written_times(session, agent.account_id, tag, now)
     refusal = check_before_write(read_document(limits), command_of(row), written, now)
     if refusal is not None:
         raise _refused(refusal, row)
@@ -125,20 +123,6 @@ def _limits_of(
             return row, point
     message = _TEXTS[Refusal.LIMITS_MISSING].format(tag=tag)
     raise AgentCommandRefused(message, param=Refusal.LIMITS_MISSING.value)
-
-
-async def _written(
-    session: AsyncSession, account_id: UUID, tag: str, now: datetime
-) -> Sequence[datetime]:
-    """Return when commands of a point were issued, except those that wrote nothing."""
-    unwritten = (CommandStatus.REFUSED, CommandStatus.EXPIRED, CommandStatus.CANCELLED)
-    query = select(col(AgentCommand.created_at)).where(
-        col(AgentCommand.account_id) == account_id,
-        col(AgentCommand.tag) == tag,
-        col(AgentCommand.created_at) > now - _RATE_WINDOW,
-        col(AgentCommand.status).not_in(unwritten),
-    )
-    return (await session.scalars(query)).all()
 
 
 def _refused(refusal: Refusal, row: AgentCommand) -> AgentCommandRefused:

@@ -1,11 +1,14 @@
 """Which values an agent writes after a decision; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from gateway.agents.assessment import Assessment, Basis
 from gateway.agents.definitions.command_steps import CommandStep
+
+# A value between two others counts as changed from this share of their distance on.
+MIN_CHANGE = 0.01
 
 
 class PlannedWrite(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,26 @@ def planned_writes(
         )
         for step, value in values
         if value is not None
+    )
+
+
+def changed_writes(
+    steps: Sequence[CommandStep], writes: Sequence[PlannedWrite], written: Mapping[str, float]
+) -> tuple[PlannedWrite, ...]:
+    """Return the writes whose value differs from the one last written to their point.
+
+    A value that the failure probability chooses must differ by `MIN_CHANGE` of its range.
+    """
+    spans = {
+        step.tag: abs(step.value_at_one - step.value)
+        for step in steps
+        if step.value_at_one is not None
+    }
+    return tuple(
+        one
+        for one in writes
+        if one.tag not in written
+        or abs(one.value - written[one.tag]) > MIN_CHANGE * spans.get(one.tag, 0.0)
     )
 
 

@@ -23,6 +23,7 @@ from gateway.agents.board.after_tick import after_tick
 from gateway.agents.commands.renewing import renew_commands
 from gateway.agents.learning.decision_log import log_decision
 from gateway.agents.public_ids import AGENT
+from gateway.agents.running.changed_values import within_rate
 from gateway.agents.running.ledger_record import record_prediction
 from gateway.agents.running.prediction_call import PredictionFailed
 from gateway.agents.running.tick import TickInput, TickOutcome
@@ -92,6 +93,7 @@ class TickRecorder:
                 return
             outcome = await _with_billed_cost(session, row, outcome)
             outcome = replace(outcome, work=await with_billed_work(session, row, outcome.work))
+            outcome = await within_rate(session, tick, outcome, now)
             _spend(row, outcome, now)
             if row.version != tick.agent.version or row.status != AgentStatus.ACTIVE:
                 row.process_id = None

@@ -12,7 +12,7 @@ from gateway.agents.assessment import (
     assess_prediction,
     assess_rules,
 )
-from gateway.agents.definitions.values import ActionKind
+from gateway.agents.definitions.values import ActionKind, AgentDefinition
 from gateway.agents.planning import plan_actions
 from gateway.agents.rules import NewestReading, RuleResult, RuleStatus, evaluate_rules
 from gateway.agents.running.tick import affordable_nano
@@ -159,6 +159,34 @@ def test_action_is_not_repeated_within_the_cooldown() -> None:
     state = plan_actions(agent, INSPECT, AgentState(), NOW).state
     assert plan_actions(agent, INSPECT, state, NOW + timedelta(hours=23)).actions == ()
     assert len(plan_actions(agent, INSPECT, state, NOW + timedelta(hours=24)).actions) == 1
+
+
+def test_changed_value_for_a_machine_does_not_wait_for_the_cooldown() -> None:
+    command = {"tag": "V1.SP", "between": [50, 20], "when": "inspect", "valid_for": "15m"}
+    fields = {"actions": ["write"], "commands": [command], "prediction": PREDICTION}
+    agent = definition(autonomy="act", **fields)
+    careful = definition(autonomy="approve", **fields)
+
+    def values(
+        agent: AgentDefinition, probability: float, state: AgentState, **later: float
+    ) -> Any:
+        decision = Assessment(
+            action=Action.INSPECT, basis=Basis.PREDICTION, failure_probability=probability
+        )
+        plan = plan_actions(agent, decision, state, NOW + timedelta(**later))
+        return [write.value for one in plan.actions for write in one.writes], plan.state
+
+    first, state = values(agent, 0.4, AgentState())
+    assert first == [38]
+    assert values(agent, 0.4, state, hours=23)[0] == []
+    assert values(agent, 0.405, state, hours=23)[0] == []  # less than 1 % of 50 to 20
+    assert values(agent, 0.4, state, hours=24)[0] == [38]
+    changed, state = values(agent, 0.5, state, minutes=1)
+    assert (changed, state.written) == ([35], {"V1.SP": 35})
+    _, state = values(careful, 0.4, AgentState())
+    # A person has one proposal at a time: the next one comes when the first is too old.
+    assert values(careful, 0.5, state, minutes=14)[0] == []
+    assert values(careful, 0.5, state, minutes=15)[0] == [35]
 
 
 def test_clock_that_was_set_back_does_not_silence_an_agent() -> None:

@@ -1,6 +1,7 @@
 """From the decision of an agent to a value at a machine: limits, one writer, renewal, undo."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,6 +89,32 @@ async def test_second_agent_on_a_valve_is_refused_until_the_first_is_undone(
     assert (await post(works.gateway, approve))["status"] == "executed"
     await works.exchange()
     assert works.valve.value == 3.0
+
+
+async def test_changed_value_is_written_within_the_cooldown_as_soon_as_the_limits_allow(
+    works: CommandedWorks,
+) -> None:
+    await works.add_limits(point(min_interval_s=300.0))
+    steps = [STEP, {**STEP, "value": 5.0, "when": "stop"}]
+    agent = await works.agent(cooldown="1d", commands=steps)
+    await works.tick()
+    await works.exchange()
+    await works.tick()  # the same value waits for the cooldown
+    assert works.valve.writes == [3.0]
+    database, row = works.gateway.parts.database, await agent_row(works.gateway, agent)
+    # As if another value had been written before: 3 is a change, but it comes too soon.
+    state = {**row.state, "written": {TAG: 5.0}}
+    change = "update agent set state = cast(:state as jsonb) where id = :id"
+    await sql(database, change, state=json.dumps(state), id=row.id)
+    await works.tick()
+    assert len(await works.listed("actions")) == 1
+    assert (await agent_row(works.gateway, agent)).state["written"] == {TAG: 5.0}
+    earlier = "update agent_command set created_at = created_at - interval '301 s'"
+    await sql(database, earlier)
+    await works.tick()
+    newest = (await works.listed("actions"))[0]
+    assert (newest["status"], len(await works.listed("actions"))) == ("executed", 2)
+    assert (await agent_row(works.gateway, agent)).state["written"] == {TAG: 3.0}
 
 
 async def test_of_two_agents_approved_at_once_one_commands_the_valve(
