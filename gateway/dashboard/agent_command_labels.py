@@ -44,6 +44,9 @@ AGENT_COMMAND_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "command_expired": gettext_noop("The command arrived too late."),
             "clock_differs": gettext_noop("The clocks of gateway and connector differ too much."),
             "device_unreachable": gettext_noop("The device did not answer."),
+            "device_access_denied": gettext_noop(
+                "The device refused the user, certificate or security settings of the connector."
+            ),
             "agent_changed": gettext_noop("The agent was changed in the meantime."),
             "sensor_frozen": gettext_noop(
                 "A sensor has shown the same value for a long time: it may be frozen."

@@ -118,3 +118,4 @@ class Refusal(StrEnum):
     COMMAND_EXPIRED = "command_expired"
     CLOCK_DIFFERS = "clock_differs"
     UNREACHABLE = "device_unreachable"
+    ACCESS_DENIED = "device_access_denied"

@@ -13,6 +13,7 @@ from gateway.plant.connector.config import ConnectorConfig
 from gateway.plant.connector.errors import ConnectorConfigInvalid
 from gateway.plant.connector.mqtt.broker import check_broker
 from gateway.plant.connector.mqtt.config import BrokerConfig
+from gateway.plant.connector.opcua_connection import OpcUaConnection
 from gateway.plant.connector.opcua_source import check_server
 from gateway.plant.connector.runner import api_key, gateway_client
 from gateway.plant.connector.sparkplug.topics import subscriptions
@@ -36,7 +37,10 @@ async def check_connector(
     """Check the gateway and all sources. Raises ConnectorConfigInvalid."""
     key = api_key(config, environment)
     checks = [_check("gateway", config.url, _check_gateway(config.url, key))]
-    checks += [_check("opcua", one.url, check_server(one)) for one in config.opcua]
+    checks += [
+        _check("opcua", one.url, check_server(OpcUaConnection.of(one, environment)))
+        for one in config.opcua
+    ]
     if config.commands is not None:
         keys = ", ".join(config.commands.owner_keys)
         checks.append(_check("commands", keys, _check_keys(config.commands)))

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -27,13 +27,27 @@ class PointConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OpcUaConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """An OPC UA server with its subscribed variables."""
+    """An OPC UA server with its subscribed variables, and how to sign in to it.
+
+    The password is read from an environment variable or from a file. With `security`, messages are
+    signed, or signed and encrypted, by `policy`; certificates are files in PEM or DER.
+    """
 
     url: str
     points: list[PointConfig]
     interval_ms: Annotated[float, msgspec.Meta(gt=0, le=3_600_000)] = 1_000.0
     filter: FilterConfig = FilterConfig()
     commands: list[NodeCommand] = []
+    username: str | None = None
+    password_variable: str | None = None
+    password_file: str | None = None
+    security: Literal["none", "sign", "sign_and_encrypt"] = "none"
+    policy: Literal["basic256sha256", "aes128_sha256_rsaoaep", "aes256_sha256_rsapss"] = (
+        "basic256sha256"
+    )
+    certificate_file: str | None = None
+    private_key_file: str | None = None
+    server_certificate_file: str | None = None
 
 
 class ConnectorConfig(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,6 +1,6 @@
 """Subscribe to variables of an OPC UA server and pass their changes on, with status and time.
 
-Only this module imports asyncua, which is optional (extra `connector`).
+asyncua is optional (extra `connector`).
 """
 
 import asyncio
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.plant.connector.config import OpcUaConfig
+from gateway.plant.connector.opcua_connection import OpcUaConnection, is_denied
 from gateway.plant.connector.retrying import Connections
 from gateway.plant.readings.filtering.filter import Sample
 from gateway.plant.readings.formats.times import from_datetime
@@ -50,18 +50,21 @@ def to_sample(value: Any, status: int, source_time: datetime | None, now: dateti
 
 
 async def read_server(
-    config: OpcUaConfig, add: AddSample, clock: Clock, connections: Connections
+    connection: OpcUaConnection, add: AddSample, clock: Clock, connections: Connections
 ) -> None:
     """Subscribe to a server until cancelled; connects again after errors."""
     errors = (OSError, TimeoutError, asyncua.ua.UaError)
-    await connections.keep(lambda: _subscribe(config, add, clock, connections.connected), errors)
+    await connections.keep(
+        lambda: _subscribe(connection, add, clock, connections.connected), errors
+    )
 
 
 async def _subscribe(
-    config: OpcUaConfig, add: AddSample, clock: Clock, on_connected: Callable[[], None]
+    connection: OpcUaConnection, add: AddSample, clock: Clock, on_connected: Callable[[], None]
 ) -> None:
     """Connect, subscribe to all points and wait until the connection ends."""
-    async with asyncua.Client(config.url) as client:
+    config = connection.config
+    async with connection.opened() as client:
         nodes = {client.get_node(point.node): point.tag for point in config.points}
         tags = {node.nodeid: tag for node, tag in nodes.items()}
         changes = _Changes(tags, add, clock)
@@ -73,13 +76,16 @@ async def _subscribe(
             await client.check_connection()
 
 
-async def check_server(config: OpcUaConfig) -> str:
+async def check_server(connection: OpcUaConnection) -> str:
     """Connect once and read all variables; return what is wrong, empty if nothing is."""
+    config = connection.config
     try:
-        async with asyncua.Client(config.url) as client:
+        async with connection.opened() as client:
             named = [one.node for one in config.points] + [one.node for one in config.commands]
             wrong = [node for node in named if not await _exists(client, node)]
     except (OSError, TimeoutError, ValueError, asyncua.ua.UaError) as error:
+        if is_denied(error):
+            return f"The server refuses the user, certificate or security settings: {error}."
         return f"No connection: {error or type(error).__name__}."
     return f"These variables do not exist: {', '.join(wrong)}." if wrong else ""
 

@@ -18,6 +18,7 @@ from gateway.plant.connector.filters import create_filter
 from gateway.plant.connector.forwarding import Forwarder
 from gateway.plant.connector.mqtt.broker import BrokerReader
 from gateway.plant.connector.mqtt.handler import PlainHandler
+from gateway.plant.connector.opcua_connection import OpcUaConnection
 from gateway.plant.connector.opcua_source import read_server
 from gateway.plant.connector.problems import Problems
 from gateway.plant.connector.retrying import Connections
@@ -111,7 +112,9 @@ def _sources(
         if not server.points:
             continue
         connections = Connections(server.url, clock, metrics)
-        yield read_server(server, collector.add, clock, connections)
+        yield read_server(
+            OpcUaConnection.of(server, environment), collector.add, clock, connections
+        )
     for reader in readers:
         yield reader.run(Connections(reader.source, clock, metrics))
 

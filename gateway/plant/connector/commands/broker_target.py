@@ -9,7 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gateway.plant.connector.commands.latest_value import LatestValue
-from gateway.plant.connector.commands.targets import Channel, IsConfirmed, TargetUnreachable
+from gateway.plant.connector.commands.targets import (
+    Channel,
+    IsConfirmed,
+    TargetAccessDenied,
+    TargetUnreachable,
+)
 from gateway.plant.connector.messages import Incoming, MessageHandler, Outgoing
 from gateway.plant.readings.formats.times import from_datetime
 from infra.clock import Clock
@@ -18,6 +23,8 @@ from infra.lazy_import import LazyModule
 aiomqtt: Any = LazyModule("aiomqtt")
 
 _CONNECT_S = 10.0
+# Bad user name or password, and not authorized.
+_DENIED = (4, 5, 134, 135)
 CreateHandler = Callable[[LatestValue], MessageHandler]
 CreateMessage = Callable[[float, int], Outgoing]
 
@@ -69,7 +76,8 @@ class BrokerTarget:
                     receiving.cancel()
                     await asyncio.gather(receiving, return_exceptions=True)
         except (OSError, TimeoutError, ValueError, aiomqtt.MqttError) as error:
-            raise TargetUnreachable(f"{type(error).__name__}: {error}") from error
+            failure = TargetAccessDenied if _is_denied(error) else TargetUnreachable
+            raise failure(f"{type(error).__name__}: {error}") from error
 
     async def _receive(self, client: Any, handler: MessageHandler) -> None:
         """Pass messages to the handler until cancelled."""
@@ -110,6 +118,12 @@ class BrokerChannel:
     async def confirm(self, is_confirmed: IsConfirmed, within_s: float) -> float | None:
         """Return the value that arrives as wanted; the last one if none does in time."""
         return await self._latest.wait(is_confirmed, within_s)
+
+
+def _is_denied(error: BaseException) -> bool:
+    """Return whether the broker refused the user or the client (MQTT 3.1.1 and 5)."""
+    code = getattr(error, "rc", None)
+    return getattr(code, "value", code) in _DENIED
 
 
 async def _publish(client: Any, messages: Sequence[Outgoing]) -> None:

@@ -15,6 +15,7 @@ from gateway.plant.connector.messages import MessageHandler, Outgoing
 from gateway.plant.connector.mqtt.broker import connection_options
 from gateway.plant.connector.mqtt.config import MqttConfig, SparkplugConfig
 from gateway.plant.connector.mqtt.handler import PlainHandler
+from gateway.plant.connector.opcua_connection import OpcUaConnection
 from gateway.plant.connector.problems import Problems
 from gateway.plant.connector.sparkplug.commanding import MetricCommands
 from gateway.plant.connector.sparkplug.handler import SparkplugHandler
@@ -37,7 +38,7 @@ class TargetBuilder:
     def build(self, config: ConnectorConfig) -> dict[str, WriteTarget]:
         """Return the targets by tag. Raises ConnectorConfigInvalid."""
         found: dict[str, WriteTarget] = {
-            command.tag: OpcUaTarget(server.url, command)
+            command.tag: OpcUaTarget(OpcUaConnection.of(server, self._environment), command)
             for server in config.opcua
             for command in server.commands
         }

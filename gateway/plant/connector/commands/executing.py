@@ -23,7 +23,12 @@ from gateway.plant.commands.values import (
 )
 from gateway.plant.connector.commands.dead_man import DeadManTimers
 from gateway.plant.connector.commands.journal import Armed, Entry, Journal
-from gateway.plant.connector.commands.targets import Channel, TargetUnreachable, WriteTarget
+from gateway.plant.connector.commands.targets import (
+    Channel,
+    TargetAccessDenied,
+    TargetUnreachable,
+    WriteTarget,
+)
 from infra.clock import Clock
 from infra.telemetry.plant_metrics import ConnectorMetrics
 
@@ -162,10 +167,12 @@ class Executor:
     def _failed(self, command: Command, error: TargetUnreachable) -> Report:
         """Record that a device did not answer: refused if nothing was written, else unknown."""
         self._log.warning("a command failed", command=command.id, error=str(error))
+        is_denied = isinstance(error, TargetAccessDenied)
+        code = Refusal.ACCESS_DENIED if is_denied else Refusal.UNREACHABLE
         entry = self._journal.find(command.id)
         if entry is None:
-            return self._refuse(command, Refusal.UNREACHABLE)
-        status, code = ReportStatus.NOT_CONFIRMED, Refusal.UNREACHABLE
+            return self._refuse(command, code)
+        status = ReportStatus.NOT_CONFIRMED
         return self._ended(command, self._report(command, status, code, entry.before))
 
     def _refuse(self, command: Command, refusal: Refusal, before: float | None = None) -> Report:

@@ -6,7 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gateway.plant.connector.commands.config import NodeCommand
-from gateway.plant.connector.commands.targets import Channel, IsConfirmed, TargetUnreachable
+from gateway.plant.connector.commands.targets import (
+    Channel,
+    IsConfirmed,
+    TargetAccessDenied,
+    TargetUnreachable,
+)
+from gateway.plant.connector.opcua_connection import OpcUaConnection, is_denied
 from infra.lazy_import import LazyModule
 
 # Its types are incomplete.
@@ -19,8 +25,8 @@ _READ_EVERY_S = 0.1
 class OpcUaTarget:
     """A variable of a server."""
 
-    def __init__(self, url: str, config: NodeCommand) -> None:
-        self._url = url
+    def __init__(self, connection: OpcUaConnection, config: NodeCommand) -> None:
+        self._connection = connection
         self._config = config
 
     @property
@@ -30,16 +36,19 @@ class OpcUaTarget:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Channel]:
-        """Connect to the server. Raises TargetUnreachable."""
-        client = asyncua.Client(self._url)
+        """Connect to the server. Raises TargetUnreachable, TargetAccessDenied."""
+        client = None
         try:
             async with asyncio.timeout(_CONNECT_S):
+                client = await self._connection.client()
                 await client.connect()
             yield OpcUaChannel(client.get_node(self._config.node))
         except (OSError, TimeoutError, ValueError, asyncua.ua.UaError) as error:
-            raise TargetUnreachable(f"{type(error).__name__}: {error}") from error
+            failure = TargetAccessDenied if is_denied(error) else TargetUnreachable
+            raise failure(f"{type(error).__name__}: {error}") from error
         finally:
-            await _disconnect(client)
+            if client is not None:
+                await _disconnect(client)
 
 
 class OpcUaChannel:

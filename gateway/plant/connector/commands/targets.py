@@ -11,6 +11,10 @@ class TargetUnreachable(Exception):
     """The device or its broker does not answer, or refuses the value."""
 
 
+class TargetAccessDenied(TargetUnreachable):
+    """The device or its broker refuses the user, the certificate or the security settings."""
+
+
 class Channel(Protocol):
     """A connection to a point for one command."""
 

@@ -6,7 +6,6 @@ Only this module imports aiomqtt, which is optional (extra `connector`).
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from gateway.plant.connector.addresses import shown_address
 from gateway.plant.connector.errors import ConnectorConfigInvalid
 from gateway.plant.connector.messages import Incoming, MessageHandler, Outgoing
 from gateway.plant.connector.mqtt.config import BrokerConfig
+from gateway.plant.connector.passwords import read_password
 from gateway.plant.connector.problems import Problems
 from gateway.plant.connector.retrying import Connections
 from gateway.plant.readings.formats.times import from_datetime
@@ -113,24 +113,12 @@ def connection_options(config: BrokerConfig, environment: Mapping[str, str]) -> 
         "port": port or _PORTS[address.scheme],
         "identifier": config.client_id,
         "username": config.username,
-        "password": _password(config, environment),
+        "password": read_password(
+            config.password_file, config.password_variable, environment, "the broker"
+        ),
         "keepalive": config.keepalive_s,
         "tls_context": _tls_context(config) if address.scheme == "mqtts" else None,
     }
-
-
-def _password(config: BrokerConfig, environment: Mapping[str, str]) -> str | None:
-    """Return the broker's password, or None. Raises ConnectorConfigInvalid."""
-    if config.password_file is not None:
-        try:
-            return Path(config.password_file).read_text("utf-8").strip()
-        except (OSError, ValueError) as error:
-            raise ConnectorConfigInvalid(f"The password cannot be read: {error}.") from None
-    if config.password_variable is None:
-        return None
-    if not environment.get(config.password_variable):
-        raise ConnectorConfigInvalid(f"Set {config.password_variable} to the broker's password.")
-    return environment[config.password_variable]
 
 
 def _tls_context(config: BrokerConfig) -> ssl.SSLContext:

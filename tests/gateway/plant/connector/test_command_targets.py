@@ -82,7 +82,7 @@ async def test_variable_is_written_and_read_back(network: None, tmp_path: Path) 
         report = await carry_out(tmp_path, 4.5, "cmd_3", **source("i"))
         assert (report.status, report.code) == ("not_confirmed", "device_unreachable")
         report = await carry_out(tmp_path, 4.0, "cmd_4", **source("ro"))
-        assert (report.status, report.code) == ("not_confirmed", "device_unreachable")
+        assert (report.status, report.code) == ("not_confirmed", "device_access_denied")
         assert await locked.read_value() == 3.0
     report = await carry_out(tmp_path, 4.0, "cmd_5", **source("sp"))
     assert (report.status, report.code) == ("refused", "device_unreachable")

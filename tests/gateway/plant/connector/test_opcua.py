@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.plant.connector.config import OpcUaConfig, PointConfig
+from gateway.plant.connector.opcua_connection import OpcUaConnection
 from gateway.plant.connector.opcua_source import check_server, read_server, to_sample
 from gateway.plant.connector.retrying import Connections
 from gateway.plant.readings.filtering.filter import Sample
@@ -49,7 +50,9 @@ async def test_changes_with_status_and_source_time_are_read(network: None) -> No
 
     async with server, asyncio.timeout(30):
         connections = Connections(url, SystemClock(), new_metrics())
-        reading = asyncio.create_task(read_server(config, add, SystemClock(), connections))
+        reading = asyncio.create_task(
+            read_server(OpcUaConnection.of(config, {}), add, SystemClock(), connections)
+        )
         tag, first = await read.get()
         assert (tag, first.value, first.status) == ("P1.temp", 20.5, 0)
         at = datetime(2026, 11, 30, 8, 0, 0, 500_000, tzinfo=UTC)
@@ -60,8 +63,8 @@ async def test_changes_with_status_and_source_time_are_read(network: None) -> No
         assert second == Sample(
             int(at.timestamp() * 1_000_000), 21.5, asyncua.ua.StatusCodes.UncertainLastUsableValue
         )
-        assert await check_server(config) == ""
+        assert await check_server(OpcUaConnection.of(config, {})) == ""
         missing = OpcUaConfig(url, [point, PointConfig("ns=9;s=x", "x"), PointConfig("?", "y")])
-        assert "ns=9;s=x" in await check_server(missing)
+        assert "ns=9;s=x" in await check_server(OpcUaConnection.of(missing, {}))
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
