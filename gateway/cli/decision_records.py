@@ -1,7 +1,7 @@
 """`maas decision-records`: list, show and verify signed decision records."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.accounts import get_account
 from billing.outcomes.evidence.decision_records import PURPOSE, is_authentic
 from billing.outcomes.evidence.signatures import parse_public_key
+from gateway.agents.public_ids import ROUND
+from gateway.agents.rounds.signing import is_authentic_report
 from gateway.cli.results import Record, Table
 from gateway.cli.runner import AccountName, command
 from gateway.collaboration.decisions import RECORD_PREFIX
@@ -34,6 +36,22 @@ class RecordFileInvalid(AppError):
     code = "decision_record_invalid"
 
 
+class _ReportFile(msgspec.Struct):
+    """The report of an inspection round as `GET /v1/agents/rounds/{id}/report` returns it."""
+
+    id: str
+    report: dict[str, Any]
+    signature: str
+    public_key: str | None = None
+
+    def is_authentic(self, key: bytes) -> bool:
+        """Return whether the signature is by this key over this report."""
+        round_id = ids.parse_id(ROUND, self.id)
+        if round_id is None or self.report.get("round") != self.id:
+            return False
+        return is_authentic_report(round_id, self.report, self.signature, key)
+
+
 class _RecordFile(msgspec.Struct):
     """A record as `GET /v1/decision_records/{id}` returns it."""
 
@@ -41,6 +59,11 @@ class _RecordFile(msgspec.Struct):
     document: str
     signature: str
     public_key: str | None = None
+
+    def is_authentic(self, key: bytes) -> bool:
+        """Return whether the signature is by this key over this record."""
+        record_id = ids.parse_id(RECORD_PREFIX, self.id)
+        return record_id is not None and is_authentic(record_id, self.document, self.signature, key)
 
 
 @decision_records_app.command("list")
@@ -76,22 +99,37 @@ async def records_show(
 @decision_records_app.command("verify")
 @command
 def records_verify(
-    file: Annotated[Path, typer.Argument(help="File with a record, as the API returns it.")],
+    file: Annotated[
+        Path, typer.Argument(help="File with a record, or with the report of an inspection round.")
+    ],
     public_key: Annotated[
         str | None,
         typer.Option(help="Public key in PEM or base64. Default: the one in the file."),
     ] = None,
 ) -> Record:
-    """Verify a record's signature. Needs no database; exit code 1 if it is not authentic."""
-    try:
-        record = msgspec.json.decode(file.read_bytes(), type=_RecordFile)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise RecordFileInvalid(f"{file.name} holds no decision record.") from error
-    record_id = ids.parse_id(RECORD_PREFIX, record.id)
+    """Verify the signature of a decision record, or of the report of an inspection round.
+
+    Needs no database; exit code 1 if it is not authentic.
+    """
+    record = _read_file(file)
     text = public_key or record.public_key
-    if record_id is None or text is None:
-        raise RecordFileInvalid(f"{file.name} lacks an id or a public key.")
-    key = parse_public_key(text)
-    authentic = is_authentic(record_id, record.document, record.signature, key)
-    title = "The record is authentic." if authentic else "The record is NOT authentic."
+    if text is None:
+        raise RecordFileInvalid(f"{file.name} lacks a public key.")
+    authentic = record.is_authentic(parse_public_key(text))
+    what = "report" if isinstance(record, _ReportFile) else "record"
+    title = f"The {what} is authentic." if authentic else f"The {what} is NOT authentic."
     return Record(title, {"id": record.id, "authentic": authentic}, 0 if authentic else 1)
+
+
+def _read_file(file: Path) -> _RecordFile | _ReportFile:
+    """Return the signed document of a file, as the API returns it. Raises RecordFileInvalid."""
+    try:
+        fields = msgspec.json.decode(file.read_bytes())
+        kind = _ReportFile if isinstance(fields, dict) and "report" in fields else _RecordFile
+        record = msgspec.convert(fields, kind)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise RecordFileInvalid(f"{file.name} holds no decision record or report.") from error
+    prefix = ROUND if isinstance(record, _ReportFile) else RECORD_PREFIX
+    if ids.parse_id(prefix, record.id) is None:
+        raise RecordFileInvalid(f"{file.name} lacks an id.")
+    return record

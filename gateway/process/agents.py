@@ -11,6 +11,7 @@ from gateway.agents.learning.policy_rows import PURPOSE
 from gateway.agents.learning.runner import LearningDependencies, LearningRunner
 from gateway.agents.replay.replaying import AgentReplayer
 from gateway.agents.requests.service import AgentRuns
+from gateway.agents.rounds.signing import PURPOSE as ROUNDS
 from gateway.agents.running.runner import AgentRunner
 from gateway.agents.scheduling.learner import ScheduleLearner
 from gateway.agents.skills.parts import SkillParts
@@ -59,6 +60,7 @@ def build_agents(
         heartbeat=shared.heartbeat,
         client=client,
         signer=ModelSigner(secret_key(settings)),
+        round_signing=SigningKey(secret_key(settings), ROUNDS),
         metrics=shared.metrics.agents,
         timing=shared.timing,
     )

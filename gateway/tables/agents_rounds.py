@@ -69,7 +69,8 @@ class AgentRound(SQLModel, table=True):
     `scheduled_at` is None for a round that was started by hand. `due_at` is when a submission is
     late. `results` are the raised and quiet questions. `processed_at` is when a tick classified
     photos, wrote the summary and decided; the report is complete then. `report_sha256` is of its
-    JSON with sorted keys. `readings_at` is when numbers became readings.
+    JSON with sorted keys, and `report_signature` of that hash (gateway/agents/rounds/signing.py);
+    None for reports of versions that signed none. `readings_at` is when numbers became readings.
     """
 
     __tablename__ = "agent_round"
@@ -101,6 +102,7 @@ class AgentRound(SQLModel, table=True):
     summary: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     report: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     report_sha256: str | None = Field(default=None, sa_column=Column(Text))
+    report_signature: str | None = Field(default=None, sa_column=Column(Text))
     readings_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     processed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     tick_id: UUID | None = Field(

@@ -24,10 +24,14 @@ _COLUMNS = ("question", "answer", "limits", "former", "by")
 
 @dataclass(frozen=True, slots=True)
 class ReportSheet:
-    """A report to print: its document and hash, names of people, files of photos by id."""
+    """A report to print: document, hash, signature, names of people, files of photos by id.
+
+    signature: empty if the report has none.
+    """
 
     report: Mapping[str, Any]
     sha256: str
+    signature: str
     people: Mapping[str, str]
     files: Mapping[str, bytes]
     language: str
@@ -93,6 +97,7 @@ def _facts(sheet: ReportSheet) -> list[list[str]]:
         [sheet.text("version"), f"{report['agent']} · {report['agent_version']}"],
         [sheet.text("answered"), answered],
         [sheet.text("out_of_limits"), str(counts["out_of_limits"])],
+        *([[sheet.text("signature"), sheet.signature]] if sheet.signature else []),
     ]
 
 

@@ -35,6 +35,7 @@ async def load_sheet(
     return ReportSheet(
         report=row.report,
         sha256=row.report_sha256,
+        signature=row.report_signature or "",
         people={
             **{ids.format_id(PERSON_ID_PREFIX, one): name for one, name in people.items()},
             **{ids.format_id(KEY_PREFIX, key.id): key.name for key in keys},

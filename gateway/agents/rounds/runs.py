@@ -20,6 +20,7 @@ from gateway.agents.rounds.store import read_plan, set_report, start_scheduled
 from gateway.agents.rules import RuleResult
 from gateway.tables.agents import Agent, AgentTick
 from gateway.tables.agents_rounds import AgentRound, AgentRoundPhoto, RoundStatus
+from infra.secrets.signing_key import SigningKey
 
 _NO_ROUNDS: Mapping[UUID, RoundInput] = {}
 
@@ -45,7 +46,11 @@ async def rounds_of(
 
 
 async def record_round(
-    session: AsyncSession, account_id: UUID, tick: AgentTick, done: ProcessedRound
+    session: AsyncSession,
+    account_id: UUID,
+    tick: AgentTick,
+    done: ProcessedRound,
+    signing: SigningKey,
 ) -> None:
     """Complete a round with the labels of its photos, its summary and its report."""
     query = select(AgentRound).where(
@@ -62,7 +67,7 @@ async def record_round(
         photo.error = label.error
     await session.flush()
     row.tick_id, row.processed_at, row.summary = tick.id, tick.finished_at, done.summary
-    set_report(row, await load_content(session, row))
+    set_report(row, await load_content(session, row), signing)
     await session.flush()
 
 

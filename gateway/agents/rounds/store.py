@@ -34,11 +34,13 @@ from gateway.agents.rounds.loading import (
     load_content,
 )
 from gateway.agents.rounds.report import build_report, report_hash
+from gateway.agents.rounds.signing import round_message
 from gateway.agents.store.agents import AgentChange, read_definition
 from gateway.tables.agents import Agent
 from gateway.tables.agents_rounds import AgentRound, AgentRoundAnswer, RoundStatus
 from infra import ids
 from infra.database.paging import page_of
+from infra.secrets.signing_key import SigningKey
 
 # A round that was missed can still be sent, late: nothing that a person wrote down is lost.
 _OPEN = (RoundStatus.OPEN, RoundStatus.MISSED)
@@ -165,8 +167,10 @@ async def add_answers(change: AgentChange, round_id: str, sent: Sequence[NewAnsw
     return row
 
 
-async def submit(change: AgentChange, round_id: str) -> AgentRound:
+async def submit(change: AgentChange, round_id: str, signing: SigningKey) -> AgentRound:
     """Submit a round with its answers and photos; a repeated submission changes nothing.
+
+    signing: the key that signs its report.
 
     Raises RoundNotFound, RoundClosed, RoundIncomplete.
     """
@@ -179,18 +183,19 @@ async def submit(change: AgentChange, round_id: str) -> AgentRound:
     row.status, row.submitted_at = RoundStatus.SUBMITTED, change.clock.now()
     row.submitted_by = change.actor.public_id
     content = await load_content(change.session, row)
-    set_report(row, content)
+    set_report(row, content, signing)
     await change.session.flush()
     await _record(change, row, "agent.round_submitted")
     return row
 
 
-def set_report(row: AgentRound, content: RoundContent) -> None:
-    """Set the results and the report of a round, with the hash of the report."""
+def set_report(row: AgentRound, content: RoundContent, signing: SigningKey) -> None:
+    """Set the results and the report of a round, with the hash and signature of the report."""
     results = findings(read_plan(row), content.answers, content.classified, content.language)
     row.results = msgspec.to_builtins(results)
     row.report = build_report(row, read_plan(row), content)
     row.report_sha256 = report_hash(row.report)
+    row.report_signature = signing.sign(round_message(row.id, row.report_sha256))
 
 
 async def cancel(change: AgentChange, round_id: str) -> AgentRound:

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+from billing.outcomes.evidence.signatures import public_pem
 from gateway.agents.definitions.rounds import RoundPlan, round_fields
 from gateway.agents.public_ids import AGENT, PHOTO, ROUND, TICK
 from gateway.agents.rounds.store import read_plan
 from gateway.registry.files import PREFIX as FILE
 from gateway.tables.agents_rounds import AgentRound, AgentRoundPhoto
 from infra import ids
+from infra.secrets.signing_key import SigningKey
 
 
 def round_json(row: AgentRound) -> dict[str, Any]:
@@ -42,12 +44,15 @@ def round_with_route_json(row: AgentRound) -> dict[str, Any]:
     return {**round_json(row), "route": round_fields(plan)}
 
 
-def report_json(row: AgentRound) -> dict[str, Any]:
-    """Return the report of a submitted round with its hash."""
+def report_json(row: AgentRound, signing: SigningKey) -> dict[str, Any]:
+    """Return the report of a submitted round with its hash, signature and public key."""
     return {
+        "id": ids.format_id(ROUND, row.id),
         "object": "agent.round.report",
         "complete": row.processed_at is not None,
         "sha256": row.report_sha256,
+        "signature": row.report_signature,
+        "public_key": public_pem(signing.public_key),
         "report": row.report,
     }
 

@@ -35,6 +35,7 @@ from gateway.tables.agents import Agent, AgentStatus, AgentTick
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.secrets.signing_key import SigningKey
 from models.policies.maintenance.policy import Action
 
 Finish = Callable[[AsyncSession, Agent, TickOutcome, bool], Awaitable[None]]
@@ -60,10 +61,13 @@ _RELEASE = text("""
 class TickRecorder:
     """Writes the outcomes of ticks of one process."""
 
-    def __init__(self, database: Database, clock: Clock, signer: ModelSigner) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, signer: ModelSigner, round_signing: SigningKey
+    ) -> None:
         self._database = database
         self._clock = clock
         self._signer = signer
+        self._round_signing = round_signing
 
     async def record_quiet(self, ticks: Sequence[TickInput], process_id: UUID) -> None:
         """Record ticks in which rules decided that nothing is to be done."""
@@ -144,7 +148,10 @@ class TickRecorder:
         session.add(written)
         await session.flush()
         await log_decision(session, row, written, tick.definition, outcome.choice)
-        await record_work(session, self._clock, row, written, tick.definition, outcome.work)
+        await record_work(
+            *(session, self._clock, row, written, tick.definition, outcome.work),
+            self._round_signing,
+        )
         for planned in outcome.plan.actions:
             await create_action(session, self._clock, row, written, tick.definition, planned)
         await renew_commands(session, row, tick.definition, outcome.assessment, now)

@@ -53,7 +53,8 @@ class AgentRunner(Poller):
         super().__init__("agents", self.run_due, dependencies.timing)
         self._deps = dependencies
         self._recorder = TickRecorder(
-            dependencies.database, dependencies.clock, dependencies.signer
+            *(dependencies.database, dependencies.clock, dependencies.signer),
+            dependencies.round_signing,
         )
         self._requested = RequestedRuns(
             *(dependencies.database, dependencies.clock, dependencies.metrics, self._recorder),

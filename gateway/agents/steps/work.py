@@ -21,6 +21,7 @@ from gateway.agents.steps.texts import WritingTask, write_text
 from gateway.agents.steps.values import CallBudget, StepRecord
 from gateway.tables.agents import Agent, AgentTick
 from infra.clock import Clock
+from infra.secrets.signing_key import SigningKey
 from infra.telemetry.agent_metrics import AgentMetrics
 
 
@@ -130,11 +131,12 @@ async def record_work(
     tick: AgentTick,
     definition: AgentDefinition,
     work: TickWork,
+    round_signing: SigningKey,
 ) -> None:
-    """Record the work of a tick in its transaction."""
+    """Record the work of a tick in its transaction. round_signing: the key that signs reports."""
     await record_steps(session, tick, work.records)
     if work.round is not None:
-        await record_round(session, agent.account_id, tick, work.round)
+        await record_round(session, agent.account_id, tick, work.round, round_signing)
     if work.draft is not None:
         await record_draft(session, clock, agent, tick, definition, work.draft)
 

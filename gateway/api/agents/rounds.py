@@ -16,6 +16,7 @@ from gateway.agents.rounds.pdf import render_report
 from gateway.agents.rounds.photo_store import add_photo, read_photo_file
 from gateway.agents.rounds.photos import MAX_BYTES, read_photo
 from gateway.agents.rounds.printing import load_sheet
+from gateway.agents.rounds.signing import PURPOSE
 from gateway.agents.rounds.store import (
     add_answers,
     cancel,
@@ -42,6 +43,7 @@ from gateway.tables.agents_rounds import AgentRound, RoundStatus
 from gateway.wire.body import decode_body_strict
 from infra import ids
 from infra.database.database import Database
+from infra.secrets.signing_key import SigningKey
 
 _BODY_BYTES = 4 << 20
 _JPEG = "image/jpeg"
@@ -187,6 +189,7 @@ class AgentRoundRoutes(Controller):
         self,
         editing: NamedDependency[AgentEditing],
         round_readings: NamedDependency[RoundReadings],
+        pepper: NamedDependency[bytes],
         round_id: FromPath[str],
     ) -> dict[str, Any]:
         """Submit a round, also late; numbers with a point become readings, billed to this key."""
@@ -195,7 +198,7 @@ class AgentRoundRoutes(Controller):
         async def edit(owner: AgentOwner) -> dict[str, Any]:
             """Submit the round."""
             await _require_allowed(owner, round_id)
-            submitted.append(await submit(owner.change, round_id))
+            submitted.append(await submit(owner.change, round_id, _signing(pepper)))
             return round_json(submitted[0])
 
         shown = await editing.apply(edit)
@@ -220,14 +223,15 @@ class AgentRoundRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
+        pepper: NamedDependency[bytes],
         round_id: FromPath[str],
     ) -> dict[str, Any]:
-        """Return answers, limits, photos, former values and summary, with the report's hash."""
+        """Return answers, limits, photos, former values and summary, with hash and signature."""
         async with database.transaction() as session:
             row = await find_round(session, principal.account_id, round_id)
         if row.report is None:
             raise RoundNotFound("The round was not submitted, so it has no report.", param="round")
-        return report_json(row)
+        return report_json(row, _signing(pepper))
 
     @get(
         "/{round_id:str}/pdf",
@@ -255,3 +259,8 @@ async def _require_allowed(owner: AgentOwner, round_id: str) -> None:
     """Raise AgentKeyNotAllowed if the key may not change the agent of a round."""
     row = await find_round(owner.change.session, owner.change.account_id, round_id)
     await owner.require_allowed(ids.format_id(AGENT, row.agent_id))
+
+
+def _signing(pepper: bytes) -> SigningKey:
+    """Return the key that signs reports."""
+    return SigningKey(pepper, PURPOSE)

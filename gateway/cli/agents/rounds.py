@@ -11,6 +11,7 @@ from billing.accounts.accounts import get_account
 from gateway.agents.rounds.errors import RoundNotFound
 from gateway.agents.rounds.pdf import render_report
 from gateway.agents.rounds.printing import load_sheet
+from gateway.agents.rounds.signing import PURPOSE
 from gateway.agents.rounds.store import cancel, find_round, list_rounds, start_round
 from gateway.agents.rounds.views import report_json, round_json, round_with_route_json
 from gateway.agents.steps.recording import list_agent_steps
@@ -23,6 +24,9 @@ from gateway.cli.runner import AccountName, command
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.tables.agents_rounds import RoundStatus
 from infra.clock import Clock
+from infra.secrets.secret_key import secret_key
+from infra.secrets.signing_key import SigningKey
+from infra.settings import Settings
 
 # The commands of history are registered by its import.
 __all__ = ("agents_app", "history")
@@ -75,6 +79,7 @@ async def agents_cancel_round(
 @command
 async def agents_report(
     session: AsyncSession,
+    settings: Settings,
     account: AccountName,
     round_id: _RoundId,
     pdf: Annotated[
@@ -91,7 +96,7 @@ async def agents_report(
         sheet = await load_sheet(session, row, locale)
         content = await asyncio.to_thread(render_report, sheet)
         await asyncio.to_thread(pdf.write_bytes, content)
-    return Record("Report:", report_json(row))
+    return Record("Report:", report_json(row, SigningKey(secret_key(settings), PURPOSE)))
 
 
 @agents_app.command("steps")

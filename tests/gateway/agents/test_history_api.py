@@ -9,6 +9,7 @@ import pytest
 from billing.outcomes.predictions.model_keys import ModelSigner
 from gateway.agents.actions.expiring import expire_proposals
 from gateway.agents.dependencies import AgentDependencies
+from gateway.agents.rounds.signing import PURPOSE
 from gateway.agents.running.runner import AgentRunner
 from gateway.agents.running.tick import TickInput
 from gateway.agents.store.agents import find_agent
@@ -17,6 +18,7 @@ from gateway.inference.pipeline_client import PipelineClient
 from infra import ids
 from infra.clock import Clock
 from infra.secrets.secret_key import secret_key
+from infra.secrets.signing_key import SigningKey
 from tests.support.builders import Gateway
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.agent_api import (
@@ -46,7 +48,8 @@ def runner_of(gateway: Gateway, clock: Clock, kind: type[AgentRunner] = AgentRun
     parts = gateway.parts
     client = PipelineClient(parts.pipeline, clock)
     signer = ModelSigner(secret_key(parts.settings))
-    place = (clock, parts.database, parts.heartbeat, client, signer, parts.metrics.agents)
+    key = SigningKey(secret_key(parts.settings), PURPOSE)
+    place = (clock, parts.database, parts.heartbeat, client, signer, key, parts.metrics.agents)
     return kind(AgentDependencies(*place))
 
 

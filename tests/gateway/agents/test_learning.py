@@ -170,7 +170,16 @@ def _runner(gateway: Gateway) -> AgentRunner:
     parts = gateway.parts
     pipeline = PipelineClient(parts.pipeline, parts.clock)
     signer = ModelSigner(secret_key(parts.settings))
-    place = (parts.clock, parts.database, parts.heartbeat, pipeline, signer, parts.metrics.agents)
+    key = SigningKey(secret_key(parts.settings), PURPOSE)
+    place = (
+        parts.clock,
+        parts.database,
+        parts.heartbeat,
+        pipeline,
+        signer,
+        key,
+        parts.metrics.agents,
+    )
     return AgentRunner(AgentDependencies(*place))
 
 

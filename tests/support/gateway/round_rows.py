@@ -4,10 +4,12 @@ from gateway.agents.public_ids import PHOTO, ROUND
 from gateway.agents.rounds.answers import NewAnswer
 from gateway.agents.rounds.photo_store import add_photo
 from gateway.agents.rounds.photos import read_photo
+from gateway.agents.rounds.signing import PURPOSE
 from gateway.agents.rounds.store import add_answers, start_round, submit
 from gateway.agents.store.agents import AgentChange, find_agent
 from gateway.identity.audit_log import CLI_ACTOR
 from infra import ids
+from infra.secrets.signing_key import SigningKey
 from tests.support.builders import Gateway
 from tests.support.gateway.rounds import LEAK, photo
 from tests.support.gateway.watched_pumps import add_agent
@@ -25,7 +27,7 @@ async def add_rounds(gateway: Gateway, asset: str) -> dict[str, str]:
         given = NewAnswer(key="a", stop=0, question="leak", answered_at=clock.now(), value=True)
         await add_answers(change, begun, [given])
         added = await add_photo(change, begun, (0, "leak"), "p", read_photo(photo()))
-        await submit(change, begun)
+        await submit(change, begun, SigningKey(b"test", PURPOSE))
         opened = await start_round(change, row)
     return {
         "round_id": begun,

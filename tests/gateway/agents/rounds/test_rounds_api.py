@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from billing.outcomes.evidence.signatures import parse_public_key
+from gateway.agents.public_ids import ROUND
 from gateway.agents.rounds.photos import MAX_BYTES
 from gateway.agents.rounds.runs import rounds_of
+from gateway.agents.rounds.signing import is_authentic_report
 from gateway.agents.rounds.store import list_rounds
 from gateway.agents.store.agents import find_agent, read_definition
+from infra import ids
 from infra.clock import SystemClock
 from tests.support.builders import CHAT, SPECIALIST, Gateway, client, customer
 from tests.support.fakes.scripted_model import ScriptedModel
@@ -125,11 +129,17 @@ async def test_round_becomes_readings_a_proposal_a_verified_summary_and_a_pdf(
     assert rows["chat"]["tags"] == {"agent": agent}
     assert len(model.received) == 1
     assert "two drops" not in str(model.received[0])
+    key = parse_public_key(report["public_key"])
+    signed = (ids.parse_id(ROUND, report["id"]), report["report"], report["signature"], key)
+    assert is_authentic_report(*signed)
+    assert not is_authentic_report(signed[0], {**signed[1], "late": True}, *signed[2:])
+    assert not is_authentic_report(ids.new_id(), *signed[1:])
     for language, title in (("en", "Inspection round"), ("zh", "巡检报告")):
         pdf = await scripted.http.get(f"{path}/pdf?locale={language}")
         text = PdfReader(BytesIO(pdf.content)).pages[0].extract_text()
         assert title in text
         assert "Feed pump 给水泵" in text
+        assert report["signature"][:24] in text
 
 
 async def test_photos_are_classified_by_the_allowed_specialist_as_many_as_calls_are_allowed(

@@ -8,6 +8,7 @@ from litestar.params import FromPath
 
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.agents.rounds.reading_port import ReadingStore
+from gateway.agents.rounds.signing import PURPOSE
 from gateway.agents.rounds.store import submit
 from gateway.agents.rounds.views import round_json
 from gateway.dashboard.pages.access.active_keys import load_principal
@@ -18,6 +19,9 @@ from gateway.tables.agents import Agent
 from gateway.tables.agents_rounds import AgentRound
 from infra import ids
 from infra.errors import AppError
+from infra.secrets.secret_key import secret_key
+from infra.secrets.signing_key import SigningKey
+from infra.settings import Settings
 
 
 class RoundSubmissionPages(Controller):
@@ -31,12 +35,14 @@ class RoundSubmissionPages(Controller):
         self,
         agents: NamedDependency[AgentPage],
         round_readings: NamedDependency[ReadingStore],
+        settings: NamedDependency[Settings],
         round_id: FromPath[str],
     ) -> Response[Any]:
         """Submit a round; a repeated submission changes nothing."""
+        signing = SigningKey(secret_key(settings), PURPOSE)
         try:
             async with agents.database.transaction() as session:
-                row = await submit(agents.change(session), round_id)
+                row = await submit(agents.change(session), round_id, signing)
         except AppError as error:
             return error_response(agents, error)
         readings = await _store_readings(agents, round_readings, row)
