@@ -177,6 +177,10 @@ class Settings(SignupSettings, PlantSettings, ReadingsSettings, NodeSettings):
         None, description="calls of one model that a host sends at once; unset: the catalog's value"
     )
     queue_timeout_s: Seconds = Field(60.0, description="time that a call waits for a busy model")
+    fair_free_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.125, description="share of a busy model's slots kept for accounts below their share"
+    )
+    fair_prompt_tokens_s: int | None = Field(None, ge=1, description="prompts above a share")
     credit_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
         2.0, description="time that a call waits for credit reserved by running calls"
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from billing.tables import Settlement
 from gateway.asgi.exchange import ClientDisconnected, ClientExchange
 from gateway.call.errors import Unavailable, UpstreamCredentialsRejected
-from gateway.call.values import AdmittedCall, Call, CallResult, UpstreamRequest
+from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, UpstreamRequest
 from gateway.inference.call_metrics import AttemptOutcome, CallMetrics
 from gateway.inference.relay import ANSWER_CORRECTED, CLIENT_CLOSED, CUT_AT_LIMIT, Relay
 from gateway.upstream.circuit_breaker import InFlightCall
@@ -17,6 +17,8 @@ from gateway.upstream.variant_loader import MAX_LOADS, VARIANT_UNLOADABLE, Varia
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.telemetry.tracing import NOOP_TRACE, Trace
+
+_BYTES_PER_TOKEN = 4
 
 
 class Dispatcher:
@@ -59,12 +61,13 @@ class Dispatcher:
 
         Raises UpstreamBusy, UpstreamTimeout, ClientDisconnected.
         """
-        tier, account = admitted.request.service_tier, admitted.principal.account_id
-        scheduler = self._schedulers.for_model(admitted.request.model.engine_id)
-        if scheduler.is_full(tier):
+        request, account = admitted.request, admitted.principal.account_id
+        tier, prompt_tokens = request.service_tier, _estimated_prompt_tokens(request)
+        scheduler = self._schedulers.for_model(request.model.engine_id)
+        if scheduler.is_full(tier, account):
             async with client.deadline(self._queue_timeout_s):
-                return await scheduler.acquire(tier, account)
-        return await scheduler.acquire(tier, account)
+                return await scheduler.acquire(tier, account, prompt_tokens)
+        return await scheduler.acquire(tier, account, prompt_tokens)
 
     async def send(
         self,
@@ -136,6 +139,12 @@ class Dispatcher:
             self._call_metrics.record_upstream_attempt(
                 call.operation.value, model, started_at, ended_at, outcome
             )
+
+
+def _estimated_prompt_tokens(request: ParsedRequest) -> int:
+    """Return roughly how much a language model has to read; 0 for other models."""
+    is_generated = request.output_bounds.max_tokens_per_choice > 0
+    return len(request.body) // _BYTES_PER_TOKEN if is_generated else 0
 
 
 def _report_health(in_flight: InFlightCall, result: CallResult) -> None:

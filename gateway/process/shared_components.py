@@ -13,7 +13,7 @@ from gateway.responses.following import ResponseFollower
 from gateway.responses.store import ResponseStore
 from gateway.upstream.availability import Availability, parse_model_servers
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.concurrency import Schedulers, slots_per_model
+from gateway.upstream.concurrency import Schedulers, fair_share_limits, slots_per_model
 from gateway.upstream.load_balancer import Router
 from gateway.upstream.model_metadata import ModelMetadata
 from gateway.upstream.signatures import Signatures
@@ -89,7 +89,9 @@ def build_shared(
         variant_loader=variant_loader,
         model_metadata=metadata,
         signatures=Signatures(metadata, clock),
-        schedulers=Schedulers(slots_per_model(catalog, settings), _MAX_WAITING_CALLS),
+        schedulers=Schedulers(
+            slots_per_model(catalog, settings), _MAX_WAITING_CALLS, fair_share_limits(settings)
+        ),
         secrets=secrets,
         monitor=monitor,
         upstream_updates=upstream_updates,

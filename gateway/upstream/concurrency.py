@@ -1,13 +1,17 @@
 """Concurrency limits per model, with service tiers and a bounded wait queue, for one process."""
 
+import asyncio
 import sys
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType, TracebackType
 
 from gateway.call.errors import UpstreamBusy
 from gateway.call.values import ServiceTier
-from gateway.upstream.fair_queue import Account, FairQueue, Waiter
+from gateway.upstream.fair_queue import FairQueue, Waiter
+from gateway.upstream.fair_share import NO_LIMITS, Account, FairShare, FairShareLimits
 from infra.settings import Settings
 from models.catalog import Catalog, Model, Task
 
@@ -22,6 +26,8 @@ _MIN_SHARE_ONE_IN: Mapping[ServiceTier, int] = MappingProxyType(
 # Tiers of calls that nobody waits for: together they keep a reserve of slots free.
 BACKGROUND_TIERS = frozenset({ServiceTier.FLEX, ServiceTier.BATCH})
 _FLEX_RESERVE_ONE_IN = 8
+# How often a free slot is offered again to calls that wait for their account's next prompt.
+_PROMPT_CHECK_S = 0.02
 
 
 class Scheduler:
@@ -33,12 +39,25 @@ class Scheduler:
     the reserve stays free, and when their share is due under full load, only if the other tiers
     keep as many slots as the reserve.
 
+    An account above its share of the slots has limits while others are active (fair_share.py); they
+    do not apply to the tier priority.
+
     Invariant: while a slot is free, no priority or default call waits; while more slots than the
-    reserve are free, no call waits.
+    reserve are free, no call waits; calls of accounts above their share excepted.
     """
 
-    def __init__(self, slots: int | None, waiting_limit: int) -> None:
+    def __init__(
+        self,
+        slots: int | None,
+        waiting_limit: int,
+        limits: FairShareLimits = NO_LIMITS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._set_slots(slots)
+        self._limits = limits
+        self._fair_share = FairShare(limits)
+        self._monotonic = monotonic
+        self._prompt_check: asyncio.TimerHandle | None = None
         self._queue_limits = dict.fromkeys(ServiceTier, waiting_limit) | {
             ServiceTier.FLEX: waiting_limit // 2,
             ServiceTier.BATCH: waiting_limit // 4,
@@ -50,17 +69,19 @@ class Scheduler:
         # At least the calls in the queues: 0 means that all are empty.
         self._most_waiting = 0
 
-    def slot(self, tier: ServiceTier, account: Account = None) -> "Slot":
+    def slot(self, tier: ServiceTier, account: Account = None, prompt_tokens: int = 0) -> "Slot":
         """Return a context manager that waits for a slot and holds it.
 
         Raises UpstreamBusy at once if the queue is full and no account has more waiting calls than
         this one, or later if the call is evicted for an account with fewer waiting calls.
         """
-        return Slot(self, tier, account)
+        return Slot(self, tier, account, prompt_tokens)
 
-    async def acquire(self, tier: ServiceTier, account: Account = None) -> "Slot":
+    async def acquire(
+        self, tier: ServiceTier, account: Account = None, prompt_tokens: int = 0
+    ) -> "Slot":
         """Wait for a slot and take it. The caller must call `release` once. Raises UpstreamBusy."""
-        slot = Slot(self, tier, account)
+        slot = Slot(self, tier, account, prompt_tokens)
         await slot.__aenter__()
         return slot
 
@@ -69,9 +90,10 @@ class Scheduler:
         self._set_slots(slots)
         self._grant_free_slots()
 
-    def is_full(self, tier: ServiceTier) -> bool:
-        """Whether a call of this tier would have to wait now."""
-        return self._free_slots() <= (self._flex_reserve if tier in BACKGROUND_TIERS else 0)
+    def is_full(self, tier: ServiceTier, account: Account = None) -> bool:
+        """Whether a call of this tier and account would have to wait now."""
+        reserve = self._flex_reserve if tier in BACKGROUND_TIERS else 0
+        return self._free_slots() <= reserve or not self._may_start(tier, account)
 
     @property
     def running(self) -> Mapping[ServiceTier, int]:
@@ -83,14 +105,15 @@ class Scheduler:
         """The number of waiting calls, by tier."""
         return {tier: len(queue) for tier, queue in self._queues.items()}
 
-    def _try_acquire(self, tier: ServiceTier, account: Account) -> bool:
-        """Take a free slot if this tier may have one. Returns whether it did."""
-        if self.is_full(tier):
+    def _try_acquire(self, tier: ServiceTier, account: Account, prompt_tokens: int = 0) -> bool:
+        """Take a free slot if this tier and account may have one. Returns whether it did."""
+        self._fair_share.record_arrival(account, self._monotonic())
+        if self.is_full(tier, account):
             return False
-        self._record_start(tier, account)
+        self._record_start(tier, account, prompt_tokens)
         return True
 
-    async def _wait_for_slot(self, tier: ServiceTier, account: Account) -> None:
+    async def _wait_for_slot(self, tier: ServiceTier, account: Account, prompt_tokens: int) -> None:
         """Wait for a slot and take it. Raises UpstreamBusy."""
         queue = self._queues[tier]
         if sum(map(len, self._queues.values())) >= self._queue_limits[tier]:
@@ -102,8 +125,9 @@ class Scheduler:
         if not queue:
             # A tier is passed over only while its calls wait.
             self._passed_over[tier] = 0
-        waiter = queue.add(account)
+        waiter = queue.add(account, prompt_tokens)
         self._most_waiting += 1
+        self._check_prompts_later()
         try:
             await waiter
         except BaseException:
@@ -137,16 +161,42 @@ class Scheduler:
         if not self._most_waiting:
             return
         while self._free_slots() > 0 and (next_tier := self._next_tier()) is not None:
-            next_account, waiter = self._queues[next_tier].pop(self._running_by_account)
-            self._record_start(next_tier, next_account)
+            may_start = partial(self._may_start, next_tier)
+            next_account, prompt_tokens, waiter = self._queues[next_tier].pop(
+                self._running_by_account, may_start
+            )
+            self._record_start(next_tier, next_account, prompt_tokens)
             waiter.set_result(None)
+
+    def _may_start(self, tier: ServiceTier, account: Account) -> bool:
+        """Whether the account's share allows it to take a free slot now."""
+        if tier is ServiceTier.PRIORITY:
+            return True
+        running, now = self._running_by_account[account], self._monotonic()
+        free = self._free_slots()
+        return self._fair_share.may_start(account, running, self._slots, free, now)
+
+    def _check_prompts_later(self) -> None:
+        """Start the timer that grants slots to calls whose account may send its next prompt."""
+        if self._limits.prompt_tokens_s is not None and self._prompt_check is None:
+            loop = asyncio.get_running_loop()
+            self._prompt_check = loop.call_later(_PROMPT_CHECK_S, self._check_prompts)
+
+    def _check_prompts(self) -> None:
+        """Grant the free slots again, and continue while calls wait."""
+        self._prompt_check = None
+        self._grant_free_slots()
+        if self._most_waiting:
+            self._check_prompts_later()
 
     def _free_slots(self) -> int:
         """Return the number of slots that no call holds."""
         return self._slots - sum(self._running.values())
 
-    def _record_start(self, tier: ServiceTier, account: Account) -> None:
+    def _record_start(self, tier: ServiceTier, account: Account, prompt_tokens: int) -> None:
         """Count a call that takes a slot: as running, and as passing over all lower tiers."""
+        if prompt_tokens:
+            self._fair_share.record_start(account, prompt_tokens, self._monotonic())
         self._running[tier] += 1
         self._running_by_account[account] += 1
         if not self._most_waiting:
@@ -161,7 +211,11 @@ class Scheduler:
         An overdue tier comes first, the lowest first because its share is the smallest; then the
         highest tier that waits.
         """
-        waiting = [tier for tier in ServiceTier if self._queues[tier].has_waiting()]
+        waiting = [
+            tier
+            for tier in ServiceTier
+            if self._queues[tier].has_waiting(partial(self._may_start, tier))
+        ]
         for tier in reversed(waiting):
             if self._is_overdue(tier):
                 return tier
@@ -182,16 +236,20 @@ class Scheduler:
 class Slot:
     """The slot of one call: an async context manager, used once."""
 
-    __slots__ = ("_account", "_scheduler", "_tier")
+    __slots__ = ("_account", "_prompt_tokens", "_scheduler", "_tier")
 
-    def __init__(self, scheduler: Scheduler, tier: ServiceTier, account: Account) -> None:
+    def __init__(
+        self, scheduler: Scheduler, tier: ServiceTier, account: Account, prompt_tokens: int
+    ) -> None:
         self._scheduler = scheduler
         self._tier = tier
         self._account = account
+        self._prompt_tokens = prompt_tokens
 
     async def __aenter__(self) -> None:
-        if not self._scheduler._try_acquire(self._tier, self._account):
-            await self._scheduler._wait_for_slot(self._tier, self._account)
+        call = self._tier, self._account, self._prompt_tokens
+        if not self._scheduler._try_acquire(*call):
+            await self._scheduler._wait_for_slot(*call)
 
     async def __aexit__(
         self,
@@ -222,9 +280,15 @@ class Schedulers:
     A model without a number of slots has no limit.
     """
 
-    def __init__(self, slots: Mapping[str, int | None], waiting_limit: int) -> None:
+    def __init__(
+        self,
+        slots: Mapping[str, int | None],
+        waiting_limit: int,
+        limits: FairShareLimits = NO_LIMITS,
+    ) -> None:
+        self._limits = limits
         self._by_model = {
-            model_id: Scheduler(count, waiting_limit) for model_id, count in slots.items()
+            model_id: Scheduler(count, waiting_limit, limits) for model_id, count in slots.items()
         }
         self._waiting_limit = waiting_limit
         self._unlimited = Scheduler(None, waiting_limit)
@@ -237,7 +301,7 @@ class Schedulers:
         for model_id, count in slots.items():
             scheduler = self._by_model.get(model_id)
             if scheduler is None:
-                self._by_model[model_id] = Scheduler(count, self._waiting_limit)
+                self._by_model[model_id] = Scheduler(count, self._waiting_limit, self._limits)
             else:
                 scheduler.resize(count)
         for model_id in self._by_model.keys() - slots.keys():
@@ -251,6 +315,14 @@ class Schedulers:
     def by_model(self) -> Mapping[str, Scheduler]:
         """Return the schedulers of models with a limit entry, for metrics."""
         return MappingProxyType(self._by_model)
+
+
+def fair_share_limits(settings: Settings) -> FairShareLimits:
+    """Return this process's limits of an account above its share of a model."""
+    rate = settings.fair_prompt_tokens_s
+    return FairShareLimits(
+        settings.fair_free_share, None if rate is None else rate / settings.workers
+    )
 
 
 def slots_per_model(catalog: Catalog, settings: Settings) -> dict[str, int | None]:

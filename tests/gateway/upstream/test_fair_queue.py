@@ -13,9 +13,15 @@ from gateway.call.errors import UpstreamBusy
 from gateway.call.values import ServiceTier
 from gateway.upstream.concurrency import Scheduler, Slot
 from gateway.upstream.fair_queue import FairQueue
+from gateway.upstream.fair_share import Account
 
 D = ServiceTier.DEFAULT
 NOISY, QUIET, OTHER = uuid4(), uuid4(), uuid4()
+
+
+def anyone(_account: Account) -> bool:
+    """No account is above its share."""
+    return True
 
 
 async def entered(scheduler: Scheduler, *accounts: UUID) -> list[asyncio.Task[Slot]]:
@@ -42,30 +48,30 @@ class TestFairQueue:
     async def test_account_with_fewest_running_calls_is_next(self) -> None:
         turns = FairQueue()
         first = [turns.add(NOISY), turns.add(NOISY), turns.add(QUIET)]
-        assert turns.pop({NOISY: 2, QUIET: 1}) == (QUIET, first[2])
-        assert turns.pop({NOISY: 2}) == (NOISY, first[0])
+        assert turns.pop({NOISY: 2, QUIET: 1}, anyone) == (QUIET, 0, first[2])
+        assert turns.pop({NOISY: 2}, anyone) == (NOISY, 0, first[0])
         assert len(turns) == 1
 
     async def test_longest_waiting_account_is_next_at_equal_load(self) -> None:
         turns = FairQueue()
         first = [turns.add(account) for account in (OTHER, NOISY, QUIET)]
-        assert [turns.pop({})[1] for _ in first] == first
+        assert [turns.pop({}, anyone)[2] for _ in first] == first
 
     async def test_accounts_alternate_if_none_has_running_calls(self) -> None:
         """With one slot, the account that just left it has no running call either."""
         turns = FairQueue()
         for account in (NOISY, NOISY, NOISY, QUIET, QUIET):
             turns.add(account)
-        order = [turns.pop({})[0] for _ in range(5)]
+        order = [turns.pop({}, anyone)[0] for _ in range(5)]
         assert order == [NOISY, QUIET, NOISY, QUIET, NOISY]
 
     async def test_cancelled_call_is_skipped(self) -> None:
         turns = FairQueue()
         gone, stays = turns.add(QUIET), turns.add(NOISY)
         gone.cancel()
-        assert turns.has_waiting()
-        assert turns.pop({NOISY: 5})[1] is stays
-        assert not turns.has_waiting()
+        assert turns.has_waiting(anyone)
+        assert turns.pop({NOISY: 5}, anyone)[2] is stays
+        assert not turns.has_waiting(anyone)
         turns.remove(QUIET, gone)  # as the cancelled task does when it runs
         assert len(turns) == 0
 
