@@ -149,6 +149,8 @@ def _query(choice: _Choice, candidates: Candidates, vocabulary: Vocabulary) -> P
     if choice.ask == _NONE:
         return None
     ask, order = AnswerKind(choice.ask), Order(choice.order)
+    if ask not in _ASKS:
+        raise ValueError(choice.ask)
     nodes = () if choice.event == _NONE else candidates.events[choice.event]
     asset = () if choice.asset == _NONE else (candidates.assets[choice.asset],)
     if choice.asset_type not in (_NONE, *candidates.types):
@@ -167,10 +169,13 @@ def _query(choice: _Choice, candidates: Candidates, vocabulary: Vocabulary) -> P
 
 
 def _related(query: PlantQuery, choice: _Choice, candidates: Candidates) -> PlantQuery | None:
-    """Return the query with the other event; None without anything to ask about."""
+    """Return the query with the other event; None without it, or without anything to ask about."""
+    has_relation, has_other = choice.relation != _NONE, choice.other_event != _NONE
+    if has_relation != has_other or (has_relation and query.event is None):
+        return None  # without the other event, the answer would be one to another question
     if query.kind not in (AnswerKind.ASSETS, AnswerKind.WORK_ORDERS):
         return query if query.kind is AnswerKind.RISKS or query.asset or query.asset_class else None
-    if choice.relation != _NONE and choice.other_event != _NONE and query.event is not None:
+    if has_relation:
         other = EventTerm(candidates.events[choice.other_event], choice.other_event)
         return replace(query, relation=TimeRelation(choice.relation), reference=other)
     return query if query.event or query.asset or query.asset_class else None
