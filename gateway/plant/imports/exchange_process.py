@@ -107,9 +107,8 @@ def _reply(found: ExchangeContent | None) -> ExchangeReply:
         return ExchangeReply()
     notes = [(str(one), one.as_json()) for one in found.notes]
     problem = found.problem
-    if problem is not None and not isinstance(problem, Sentence):
-        problem = sentence("{text}", text=problem)
-    shown = None if problem is None else (str(problem), problem.as_json())
+    parts = problem.as_json() if isinstance(problem, Sentence) else {}
+    shown = None if problem is None else (str(problem), parts)
     return ExchangeReply(found.source, found.model, notes, shown)
 
 
@@ -118,7 +117,10 @@ def _content(reply: ExchangeReply) -> ExchangeContent | None:
     if reply.source is None:
         return None
     notes = tuple(restored(*one) for one in reply.notes)
-    problem = None if reply.problem is None else restored(*reply.problem)
+    problem: str | None = None
+    if reply.problem is not None:
+        text, parts = reply.problem
+        problem = restored(text, parts) if parts else text
     return ExchangeContent(reply.source, reply.model, notes, problem)
 
 

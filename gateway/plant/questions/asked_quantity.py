@@ -16,8 +16,6 @@ from gateway.plant.questions.vocabulary import Vocabulary, code_key
 from gateway.plant.questions.words import TokenKind, load_words, name_tokens, plain_text
 
 _FRAMES = frozenset({"latest", "count", "point"})
-# Of the frame `count`, the word that asks for a value as well as for a number of events.
-_HOW_MUCH = "多少"
 _CURRENT = "current"
 # Letters and digits with marks between, or letters directly before digits.
 _CODE = re.compile(
@@ -168,7 +166,7 @@ def _frames_fit(question: Question) -> bool:
 def _is_how_much(question: Question, at: int) -> bool:
     """Return whether a word asks how much: 多少 with nothing after it that could be counted."""
     after = range(at + 1, len(question.tokens))
-    return question.text_of(at) == _HOW_MUCH and all(
+    return question.text_of(at) in _particle("how_much") and all(
         not question.tokens[one].is_content or _says_nothing(question, one) for one in after
     )
 

@@ -8,7 +8,7 @@ from gateway.plant.questions.words import TokenKind, load_words, tokens_of
 # A longer text is no short question.
 _MAX_LENGTH = 300
 # What a tag or the code of a machine looks like: letters, then a digit.
-_CODE = re.compile(r"[A-Za-z][A-Za-z_./-]{0,20}\d|\d号")
+_CODE = re.compile(r"[A-Za-z][A-Za-z_./-]{0,20}\d")
 # Words that say nothing about a plant by themselves.
 _COMMON = frozenset({"occurred", "possible", "above", "below", "without"})
 
