@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.arguments.choices import read_choice
-from models.arguments.matching import convert, is_in_range
+from models.arguments.conversion import convert, is_in_range
 from models.arguments.numerals import with_plain_numbers
 from models.arguments.quantities import find_quantities, normalize
 from models.arguments.structured import Cell, Table

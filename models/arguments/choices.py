@@ -9,28 +9,37 @@ from models.arguments.notations import UNIT_PATTERN
 from models.arguments.values import Problem, ProblemKind, Reading
 from models.signature import InputField
 
+
+def _level(english: str, chinese: str) -> str:
+    """Return the words for a level of quality: `low grade`, `Grade: low`, `等级为低`, `低品质`."""
+    return (
+        rf"(?:{english})[ -]*(?:quality|grade|type|class|end)"
+        rf"|(?:quality|grade|type|class|product)\s*(?:is|[:=])?\s*(?:{english})"
+        rf"|(?:等级|品质|质量|级别|类型)\s*(?:为|是|[:=])?\s*{chinese}(?![A-Za-z心间部速温压])"
+        rf"|{chinese}(?:等级?|品质|质量|级|端)"
+    )
+
+
 # By column and value: other words for the value.
 _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "bearing": {
             "ball": r"balls?|deep[ -]groove|angular[ -]contact|深沟球|角接触|球轴承|滚珠"
-            r"|球(?=\s*$)",
+            r"|球(?=\s*(?:[),;、]|$))",
             "roller": r"rollers?|cylindrical|tapered|spherical|needle"
             r"|滚子|滚柱|圆锥|圆柱|调心|滚针",
         },
         "type": {
-            "L": r"low[ -](?:quality|grade)|(?:quality|grade|type|product) low"
-            r"|低等级|低等|低品质|低质量",
-            "M": r"medium[ -](?:quality|grade)|(?:quality|grade|type|product) medium"
-            r"|中等级|中等|中品质|中等质量",
-            "H": r"high[ -](?:quality|grade)|(?:quality|grade|type|product) high"
-            r"|高等级|高等|高品质|高质量",
+            "L": _level("low", "低"),
+            "M": _level("medium|middle|mid", "中"),
+            "H": _level("high", "高"),
         },
     }
 )
 # Beside a value of one letter: `grade L`, `L级`, `an M part`.
 _LETTER_BEFORE = (
-    r"(?:grade|type|quality|class|variant|product|等级|级别|品质|型号|类型|型|为|是|[=:])"
+    r"(?:(?:grade|type|quality|class|variant|product)(?: is)?|等级|级别|品质|型号|类型|型|为|是"
+    r"|[=:])"
     r"\s*[\"'“]?\s*"
 )
 _LETTER_AFTER = (
@@ -94,7 +103,7 @@ def _find_value(text: str, field: InputField, value: str) -> "re.Match[str] | No
         for pattern in (
             rf"{_LETTER_BEFORE}{letter}(?![A-Za-z0-9])",
             rf"(?<![A-Za-z0-9.°]){letter}{_LETTER_AFTER}",
-            rf"(?:^|[,;、。:|])\s*{letter}(?=\s*(?:[,;、。?.|]|$))",
+            rf"(?:^|[,;、。:|(])\s*{letter}(?=\s*(?:[,;、。?.|)]|$))",
         ):
             if match := re.search(pattern, text, re.IGNORECASE):
                 return match

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from models.arguments.matching import convert, is_in_range
+from models.arguments.conversion import convert, is_in_range
 from models.arguments.quantities import Quantity
 from models.arguments.values import Reading, Source
 from models.signature import InputField

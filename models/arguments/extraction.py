@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 
 from models.arguments.cells import read_cell, read_column, read_series
 from models.arguments.choices import read_choice, read_tags, read_word
+from models.arguments.conversion import is_in_range
 from models.arguments.definitions import defined_choice, defined_value
 from models.arguments.derivations import derive, find_parts
 from models.arguments.lexicon import Strength, find_cues
-from models.arguments.matching import is_in_range, match_quantities
+from models.arguments.matching import Matched, match_quantities
 from models.arguments.numerals import with_plain_numbers
 from models.arguments.quantities import Quantity, find_quantities, find_runs, normalize
+from models.arguments.spelling import with_right_spelling
 from models.arguments.structured import Table, find_table
 from models.arguments.values import Extraction, Problem, Reading, Row
 from models.signature import BYTES, InputField
@@ -91,6 +93,8 @@ def _extract_one(text: str, fields: Sequence[InputField]) -> Extraction:
     normal = normalize(text)
     table, prose = find_table(normal, fields)
     prose = with_plain_numbers(prose[:_MAX_PROSE])
+    if not any(one.name == _TAG for one in fields):
+        prose = with_right_spelling(prose)
     draft = _Draft()
     rows = _table_rows(table, fields, draft)
     unclaimed = _read_prose(prose, fields, draft)
@@ -156,6 +160,7 @@ def _read_prose(
         draft.add(problem)
     for reading in derive(text, fields, quantities, derivation, draft.readings):
         draft.add(reading)
+    matched = _match_rest(text, scalars, free, matched, draft)
     for one in scalars:
         if one.name not in draft.readings and one.name not in draft.problems:
             draft.add(defined_value(text, one))
@@ -164,6 +169,29 @@ def _read_prose(
         for index, one in enumerate(free)
         if index not in matched.used
     )
+
+
+def _match_rest(
+    text: str,
+    scalars: Sequence[InputField],
+    free: Sequence[Quantity],
+    matched: Matched,
+    draft: _Draft,
+) -> Matched:
+    """Match again what is left, if a derived column has left one column of its kind."""
+    is_derived = any(
+        one.name in draft.readings and one.name not in matched.readings for one in scalars
+    )
+    left = [one for one in scalars if one.name not in draft.readings]
+    if not is_derived or not left:
+        return matched
+    rest = [one for index, one in enumerate(free) if index not in matched.used]
+    again = match_quantities(text, left, rest)
+    for reading in again.readings.values():
+        draft.add(reading)
+    index_of = {id(one): index for index, one in enumerate(free)}
+    used = {index_of[id(rest[index])] for index in again.used}
+    return replace(matched, used=matched.used | used)
 
 
 def _read_text(text: str, column: InputField) -> Reading | Problem | None:
@@ -237,7 +265,7 @@ def _read_limits(
             for column, value in ((lower, low.value - width), (upper, low.value + width)):
                 draft.add(Reading(column.name, float(f"{value:.9g}"), shown))
             return {index, index + 1}
-        if low.value >= high.value:
+        if low.value >= high.value or (low.units and high.units and low.units != high.units):
             continue
         is_range = _RANGE_SIGN.fullmatch(text, low.end, high.start) is not None
         if not is_range or not _LIMIT_WORDS.search(text[max(0, low.start - 40) : low.start]):

@@ -14,6 +14,8 @@ from models.signature import InputField
 _FILE = Path(__file__).with_name("cues.tsv")
 _SYMBOL, _WEAK = "=", "~"
 _MODIFIERS = frozenset({"计划", "实际", "标准", "理论", "良品", "合格"})
+# Whatever modifies it: `计划单件时间` is the time of a piece.
+_OWN_NOUN = "planned_run_time"
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -50,6 +52,12 @@ def _read_words() -> Mapping[str, tuple[str, ...]]:
 _WORDS = _read_words()
 
 
+def all_words() -> tuple[str, ...]:
+    """Return the words of all columns, without their marks."""
+    marks = _SYMBOL + _WEAK
+    return tuple(word.lstrip(marks) for words in _WORDS.values() for word in words)
+
+
 def find_cues(text: str, fields: tuple[InputField, ...]) -> tuple[Cue, ...]:
     """Return the words of a normalized text that name these columns, in their order.
 
@@ -73,7 +81,11 @@ def _extended(text: str, cue: Cue, found: Sequence[Cue]) -> Cue:
     """Return a modifier with the word that it modifies: `计划运行` is the planned time."""
     if text[cue.start : cue.end] not in _MODIFIERS:
         return cue
-    followers = (one.end for one in found if one.start == cue.end and one.column != cue.column)
+    followers = (
+        one.end
+        for one in found
+        if one.start == cue.end and one.column not in (cue.column, _OWN_NOUN)
+    )
     return replace(cue, end=max((cue.end, *followers)))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from models.arguments.matching import convert, is_in_range
+from models.arguments.conversion import convert, is_in_range
 from models.arguments.quantities import find_quantities, normalize
 from models.arguments.values import Extraction, Reading, Row, Source
 from models.signature import BYTES, InputField

@@ -22,8 +22,9 @@ _PIECE_NAMES = (
 _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "temperature": {
-            "degC": "°C|degC|deg C|degrees celsius|degree celsius|celsius|摄氏度|度C|度|C",
-            "degF": "°F|degF|deg F|degrees fahrenheit|fahrenheit|华氏度|F",
+            "degC": "°C|degC|deg C|degrees C|degree C|degrees celsius|degree celsius|celsius|"
+            "摄氏度|度C|度|C",
+            "degF": "°F|degF|deg F|degrees F|degree F|degrees fahrenheit|fahrenheit|华氏度|F",
             "degR": "°R|degR|rankine",
             "K": "K|kelvin|kelvins|开尔文",
         },
@@ -52,6 +53,7 @@ _TABLE: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "energy": {
             "kWh": "kWh|kW·h|千瓦时|度电|度|kilowatt hours|kilowatt-hours",
             "MWh": "MWh|MW·h|兆瓦时|megawatt hours|megawatt-hours",
+            "GWh": "GWh|吉瓦时",
             "GJ": "GJ|吉焦",
             "MJ": "MJ|兆焦",
         },
@@ -129,8 +131,23 @@ _NAMES = sorted(
 )
 
 
+# Characters that make the name of a unit the beginning of another word: `0.88 转矩` is no speed.
+_LONGER_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "转": "矩速子动向角轴换",
+        "分": "组析布别成",
+        "方": "法向案式面",
+        "支": "持架",
+        "根": "据",
+        "包": "装含",
+    }
+)
+
+
 def _end_of(name: str) -> str:
     """Return what must follow a notation: no letter, nor a digit but in `2h10min`."""
+    if name in _LONGER_WORDS:
+        return f"(?![{_LONGER_WORDS[name]}])"
     if not (name[-1].isascii() and name[-1].isalpha()):
         return ""
     return r"(?![A-Za-z])" if name in ("h", "min") else r"(?![A-Za-z0-9])"

@@ -25,12 +25,17 @@ _QUANTITY = re.compile(
 )
 _PERCENT_OF = re.compile(r"百分之\s*$")
 _EACH_BEFORE = re.compile(
-    r"(?:每件|每个|每只|每台|一件|per piece|per part|each)\s*$", re.IGNORECASE
+    r"(?:每件|每个|每只|每台|一件|单件|per piece|per part|each)(?:产品)?"
+    r"(?:耗电|用电|电耗|能耗|耗能|耗时|用时)?(?:量|为|是|约|要|需)?\s*$",
+    re.IGNORECASE,
 )
 _MANY = {"万": 1e4, "亿": 1e8}
 # A larger and a smaller unit of one duration, and what may stand between them.
 _TIME, _PARTS = "time", 60
 _PARTS_OF_TIME = (("h", "min"), ("min", "s"))
+_LEADS_TO = re.compile(
+    r"\s*(?:(?:down |up )?to|→|->|=>|[变改降调提升减增]\S{0,2}[为成到至])\s*", re.IGNORECASE
+)
 _TIME_JOINT = re.compile(r"\s*(?:and|又|零)?\s*")
 # `-` and `~` make a range, which is no series.
 _BETWEEN = re.compile(r"[\s,，、;；|/]+")
@@ -66,6 +71,8 @@ def find_quantities(text: str) -> tuple[Quantity, ...]:
     found: list[Quantity] = []
     for match in _QUANTITY.finditer(text):
         quantity = _to_quantity(text, match)
+        if found:
+            found[-1] = _with_unit_of(text, found[-1], quantity)
         joined = _joined_time(text, found[-1], quantity) if found else None
         if joined is not None:
             found[-1] = joined
@@ -74,6 +81,13 @@ def find_quantities(text: str) -> tuple[Quantity, ...]:
         if len(found) == _MAX_QUANTITIES:
             break
     return tuple(found)
+
+
+def _with_unit_of(text: str, first: Quantity, second: Quantity) -> Quantity:
+    """Return a number without a unit with the unit of the one it leads to: `1450 to 1200 rpm`."""
+    if first.units or not second.units or not _LEADS_TO.fullmatch(text, first.end, second.start):
+        return first
+    return replace(first, units=second.units)
 
 
 def _joined_time(text: str, first: Quantity, second: Quantity) -> Quantity | None:

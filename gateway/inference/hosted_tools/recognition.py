@@ -74,8 +74,8 @@ def _by_sentences(
     for sentence in sentences:
         task = predict(sentence).specialist_task
         for tool in question.tools:
-            if task is None or tool.task != task or task in tasks:
-                continue
+            if task is None or tool.task != task or task in tasks or len(tool.required) < 2:
+                continue  # any name may be a tag
             if not any(extract((sentence,), tool.fields).rows):
                 continue
             found = extract((*question.texts, sentence), tool.fields)

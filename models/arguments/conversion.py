@@ -1,0 +1,34 @@
+"""Convert a stated value to the unit of its column."""
+
+from collections.abc import Iterable
+
+from models.arguments.notations import kind_of
+from models.signature import InputField
+from models.units import UnitMismatch, UnitUnknown, unit_conversion
+
+_DIGITS = 9  # of a converted value: conversions add digits that nobody wrote
+
+
+def convert(value: float, units: Iterable[tuple[str, str]], field: InputField) -> float | None:
+    """Return a value in the column's unit, None if no unit is one of the column's quantity."""
+    kind = kind_of(field.unit)
+    for one_kind, unit in units:
+        if unit == field.unit:
+            return value
+        is_share = one_kind == "share" and field.unit == "1"
+        is_same_kind = kind == one_kind if kind is not None else field.unit not in (None, "1")
+        if not (is_same_kind or is_share) or field.unit is None:
+            continue
+        try:
+            conversion = unit_conversion(unit, field.unit)
+        except (UnitUnknown, UnitMismatch):
+            continue
+        return float(f"{value * conversion.scale + conversion.offset:.{_DIGITS}g}")
+    return None
+
+
+def is_in_range(value: float, field: InputField) -> bool:
+    """Return whether a value is within the limits of its column."""
+    return (field.minimum is None or value >= field.minimum) and (
+        field.maximum is None or value <= field.maximum
+    )
