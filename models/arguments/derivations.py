@@ -36,7 +36,8 @@ _AFTER_SCRAP = re.compile(
     re.IGNORECASE,
 )
 _AFTER_DOWNTIME = re.compile(
-    r"\s*(?:of\s+)?(?:(?:un)?planned\s+)?(?:downtime|stops?\b|stoppages?|breakdowns?|停机|停线|故障)",
+    r"\s*(?:(?:of|to|for|due to)\s+)?(?:(?:un)?planned\s+)?"
+    r"(?:downtime|stops?\b|stoppages?|breakdowns?|停机|停线|故障)",
     re.IGNORECASE,
 )
 _DIFFERENCES = (

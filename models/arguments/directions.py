@@ -24,6 +24,19 @@ _IF = re.compile(r"\s*(?:,\s*)?(?:if|when|given)\b", re.IGNORECASE)
 _REACH = 72
 
 
+_LEADS_TO = re.compile(r"\s*(?:to|→|->|=>)\s*", re.IGNORECASE)
+
+
+def find_bare_pair(text: str, quantities: Sequence[Quantity]) -> tuple[int, int] | None:
+    """Return the first two numbers without units of which one leads to the other: `2950→2700`."""
+    for index in range(len(quantities) - 1):
+        first, second = quantities[index], quantities[index + 1]
+        is_joined = _LEADS_TO.fullmatch(text, first.end, second.start) is not None
+        if is_joined and not first.units and not second.units:
+            return index, index + 1
+    return None
+
+
 def find_directed(text: str, quantities: Sequence[Quantity]) -> tuple[list[int], list[int]]:
     """Return the indices of the quantities that are old values, and of those that are new ones."""
     old, new = [], []

@@ -11,7 +11,7 @@ from models.arguments.cells import read_cell, read_column, read_series
 from models.arguments.choices import read_choice, read_tags, read_word
 from models.arguments.conversion import is_in_range
 from models.arguments.definitions import defined_choice, defined_value
-from models.arguments.derivations import derive, find_parts
+from models.arguments.derivations import Derivation, derive, find_parts
 from models.arguments.lexicon import Strength, find_cues
 from models.arguments.matching import Matched, match_quantities
 from models.arguments.numerals import with_plain_numbers
@@ -33,6 +33,10 @@ _LIMIT_WORDS = re.compile(
     re.IGNORECASE,
 )
 _RANGE_SIGN = re.compile(r"\s*(?:to|and|-|~|～|/|,|、|至|到|和|与)\s*", re.IGNORECASE)
+_TAKEN_BACK = re.compile(
+    r"[\s.,…-]*(?:no,|sorry\b|i mean\b|correction\b|rather,|不对|更正|应为|应该是|写错)",
+    re.IGNORECASE,
+)
 _PLUS_MINUS = re.compile(r"\s*(?:±|\+/?-?|正负)\s*")
 _NEAR = 24
 # More numbers in a row than anybody writes for columns without their names.
@@ -144,7 +148,7 @@ def _read_prose(
     for one in fields:
         if one.datatype == BYTES and one.name not in draft.readings:
             draft.add(_read_text(text, one))
-    taken |= _unlabelled(text, fields, quantities)
+    taken |= _unlabelled(text, fields, quantities) | _corrected(text, quantities)
     derivation = find_parts(text, fields, quantities)
     taken |= derivation.used
     free = [one for index, one in enumerate(quantities) if index not in taken]
@@ -160,7 +164,10 @@ def _read_prose(
         draft.add(problem)
     for reading in derive(text, fields, quantities, derivation, draft.readings):
         draft.add(reading)
-    matched = _match_rest(text, scalars, free, matched, draft)
+    if derivation.used:
+        matched = _match_rest(text, scalars, free, matched, derivation, draft)
+        for reading in derive(text, fields, quantities, derivation, draft.readings):
+            draft.add(reading)
     for one in scalars:
         if one.name not in draft.readings and one.name not in draft.problems:
             draft.add(defined_value(text, one))
@@ -176,14 +183,16 @@ def _match_rest(
     scalars: Sequence[InputField],
     free: Sequence[Quantity],
     matched: Matched,
+    derivation: Derivation,
     draft: _Draft,
 ) -> Matched:
-    """Match again what is left, if a derived column has left one column of its kind."""
-    is_derived = any(
-        one.name in draft.readings and one.name not in matched.readings for one in scalars
-    )
-    left = [one for one in scalars if one.name not in draft.readings]
-    if not is_derived or not left:
+    """Match again what is left: a column that is derived is no rival of the others."""
+    left = [
+        one
+        for one in scalars
+        if one.name not in draft.readings and one.name not in derivation.parts
+    ]
+    if not left:
         return matched
     rest = [one for index, one in enumerate(free) if index not in matched.used]
     again = match_quantities(text, left, rest)
@@ -199,6 +208,11 @@ def _read_text(text: str, column: InputField) -> Reading | Problem | None:
     if column.values:
         return read_choice(text, column) or defined_choice(text, column)
     return None if column.name == _TAG else read_word(text, column)
+
+
+def _corrected(text: str, quantities: Sequence[Quantity]) -> set[int]:
+    """Return the numbers that the person takes back: `0.62 tf... no, 6.1 kN`."""
+    return {index for index, one in enumerate(quantities[:-1]) if _TAKEN_BACK.match(text, one.end)}
 
 
 def _unlabelled(

@@ -61,17 +61,20 @@ def all_words() -> tuple[str, ...]:
 def find_cues(text: str, fields: tuple[InputField, ...]) -> tuple[Cue, ...]:
     """Return the words of a normalized text that name these columns, in their order.
 
-    A word within a longer one of another column is left out, as `speed` in `new speed`.
+    A word within a longer one of another column is left out, as `speed` in `new speed`, and one
+    that begins within a sure one, as `开动时间` in `计划开动时间`.
     """
     found = [cue for field in fields for cue in _cues_of(text, field)]
     found = [_extended(text, cue, found) for cue in found]
     found.sort(key=lambda cue: (cue.start, cue.start - cue.end, -cue.strength))
     kept: list[Cue] = []
-    longest = (-1, -1)
+    longest, is_sure = (-1, -1), False
     for cue in found:
         span = (cue.start, cue.end)
-        if span == longest or cue.end > longest[1]:
+        is_cut = cue.start < longest[1] and span != longest and is_sure
+        if span == longest or (cue.end > longest[1] and not is_cut):
             kept.append(cue)
+            is_sure = cue.strength is not Strength.WEAK
         if cue.end > longest[1]:
             longest = span
     return tuple(kept)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.arguments.conversion import convert, is_in_range
-from models.arguments.directions import find_directed
+from models.arguments.directions import find_bare_pair, find_directed
 from models.arguments.leftovers import (
     NEW,
     ORDERED,
@@ -122,6 +122,13 @@ def _directed(
         if old is None or old is new:
             continue
         known_of = dict(natural(new, quantities, set()))
+        bare = find_bare_pair(text, quantities)
+        if bare is not None and not known_of:
+            for field, index in zip((old, new), bare, strict=True):
+                value = quantities[index].value
+                found.append(
+                    _Candidate(_SUREST, field.name, index, value, is_in_range(value, field))
+                )
         for field, indices in zip((old, new), find_directed(text, quantities), strict=True):
             known = [index for index in indices if index in known_of]
             found += [

@@ -26,7 +26,7 @@ _HAN = re.compile(
     rf"(?<![第零〇一二三四五六七八九十百千万亿两\d.])"
     rf"(?P<whole>(?:{_SECTION}亿)?零?{_SECTION}万(?:零?{_SECTION})?|{_SECTION}亿(?:零?{_SECTION})?"
     rf"|{_SECTION}|零(?=点))"
-    r"(?:点(?P<decimals>[零〇一二三四五六七八九]+)(?![十百千万亿]))?"
+    r"(?:点(?P<decimals>[零〇一二三四五六七八九]+)(?![十百万亿]|千(?![瓦牛克伏安帕米])))?"
     r"(?!分之|分(?!钟)(?=[感满不好重]))",
 )
 _UNIT = rf"\s*-?(?:{UNIT_PATTERN.replace('?P<unit>', '?:').replace('?P<each>', '?:')})"
@@ -66,6 +66,10 @@ _MANY = re.compile(
 _TIMES: Mapping[str, int] = MappingProxyType({"k": 1000, **_POWERS})
 
 
+# `每分钟1480转` is `1480转/分钟`.
+_EACH_TIME = re.compile(
+    r"每(秒钟?|分钟?|小时)\s*(\d+(?:\.\d+)?)\s*(立方米|立方|升|方|转(?![矩速])|件|个|只|台|片|包|箱|瓶)"
+)
 _HOURS_JOINED = re.compile(r"(?<=\d)(?:hr?|小时)(?=\d{1,2}\s*(?:min|分))", re.IGNORECASE)
 
 
@@ -73,6 +77,7 @@ def with_plain_numbers(text: str) -> str:
     """Return a normalized text with its numbers in digits and decimal points."""
     text = _HOURS_JOINED.sub(lambda match: f"{match[0]} ", text)
     text = _HAN.sub(_from_han, text)
+    text = _EACH_TIME.sub(r"\2\3/\1", text)
     text = _ENGLISH.sub(_from_english, text)
     text = _BARE_DECIMAL.sub("0.", text)
     text = _EUROPEAN.sub(lambda match: match[0].replace(".", "").replace(",", "."), text)

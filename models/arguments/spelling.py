@@ -1,7 +1,7 @@
 """Correct misspelled words that name columns: `curent`, `producton`, `enrgy`.
 
-A word is corrected if exactly one word of the lexicon is one letter away: missing, added, changed or
-exchanged with its neighbour. Words of fewer than five letters are left alone.
+A word is corrected if exactly one word of the lexicon is one letter away: missing, added, changed,
+or exchanged with its neighbour. Words of fewer than five letters are left alone.
 """
 
 import re
