@@ -20,6 +20,7 @@ from gateway.dashboard.prediction_labels import PREDICTION_ERRORS
 from gateway.dashboard.prepaid_labels import PREPAID_MESSAGES
 from gateway.dashboard.project_labels import PROJECT_ERRORS
 from gateway.dashboard.schedule_labels import SCHEDULE_ERRORS
+from gateway.dashboard.warning_labels import WARNING_ERRORS
 from infra.translations import gettext_noop
 
 # Reasons for a failed test delivery, with the texts of infra/outbound/webhook_post.py.
@@ -51,6 +52,7 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
         **AGENT_LEARNING_ERRORS,
         **AGENT_COMMAND_ERRORS,
         **SCHEDULE_ERRORS,
+        **WARNING_ERRORS,
         "credentials_wrong": gettext_noop("Incorrect e-mail address or password."),
         "login_provider_not_found": gettext_noop("This way of signing in is not available."),
         "login_provider_unavailable": gettext_noop(

@@ -37,6 +37,7 @@ from gateway.dashboard.pages.agents.rounds.submission import RoundSubmissionPage
 from gateway.dashboard.pages.agents.running import AgentRunPages
 from gateway.dashboard.pages.agents.schedule import AgentSchedulePages
 from gateway.dashboard.pages.agents.teams import AgentTeamPages
+from gateway.dashboard.pages.agents.warnings.pages import LearnedWarningPages
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.auto_top_up import AutoTopUpPages
 from gateway.dashboard.pages.batches import BatchPages
@@ -174,6 +175,7 @@ HANDLERS = (
     PlantGraphPages,
     AgentListPages,
     AgentBoardPages,
+    LearnedWarningPages,
     AgentTeamPages,
     AgentCommandPages,
     NewAgentPages,

@@ -1,12 +1,14 @@
-"""Texts of pump schedules for the dashboard: words, error messages and audited actions."""
+"""Texts of pump schedules and learned warnings: words, error messages and audited actions."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.dashboard.warning_labels import WARNING_ACTIONS, WARNING_LABELS
 from infra.translations import gettext_noop, pgettext_noop
 
 SCHEDULE_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
+        **WARNING_LABELS,
         # Why nothing is switched, by the code of a decision.
         "schedule_reason": {
             "level_no_point": gettext_noop("The asset has no point with the tag of the level."),
@@ -66,6 +68,7 @@ SCHEDULE_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 SCHEDULE_ACTIONS: Mapping[str, str] = MappingProxyType(
     {
+        **WARNING_ACTIONS,
         "agent.schedule_learned": gettext_noop("Started learning a pump schedule"),
         "agent.schedule_promoted": gettext_noop("Let a learned pump schedule decide"),
         "agent.schedule_rolled_back": gettext_noop("Took a learned pump schedule back"),

@@ -1,6 +1,6 @@
 """Builds the runner, the replays and the skills of agents of a gateway process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from billing.outcomes.predictions.model_keys import ModelSigner
 from gateway.agents.a2a.streams import StreamSlots
@@ -90,5 +90,6 @@ def build_agents(
         streams=StreamSlots(),
         learning=learning,
         schedule_learner=ScheduleLearner(dependencies),
-        warning_trainer=WarningTrainer(dependencies),
+        # Its readings take longer than a request may.
+        warning_trainer=WarningTrainer(replace(dependencies, database=shared.connections.imports)),
     )

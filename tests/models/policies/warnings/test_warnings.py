@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from models.policies.warnings.candidates import FIXED
 from models.policies.warnings.chart import chart_score
 from models.policies.warnings.features import tick_features
 from models.policies.warnings.history import (
@@ -92,10 +93,8 @@ def test_learned_warnings_cost_less_than_a_limit_on_one_sensor() -> None:
     assert sum(learned.replay(one, TERMS).cost(TERMS) for one in new) < 0.5 * cost
 
 
-def test_few_events_are_learned_by_a_chart() -> None:
-    learned = learn_warnings([machine(3)], TERMS)
-    assert learned.name.startswith("chart")
-    assert learned.replay(machine(9), TERMS).missed == 0
+def test_two_events_keep_the_fixed_limit() -> None:
+    assert learn_warnings([machine(3)], TERMS).name == FIXED
 
 
 def test_policy_decides_the_same_in_replay_and_tick_by_tick() -> None:
