@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.retrieval.extractors import Document
+from gateway.retrieval.table_headers import find_table_headers, header_at
 from gateway.retrieval.token_length import TokenCounter
 
 # A sentence includes its closing punctuation and the white space that follows.
@@ -33,13 +34,16 @@ def split_document(
 ) -> Iterator[str]:
     """Yield chunks of at most `size` tokens; each repeats up to `overlap` tokens of the one before.
 
-    A chunk within a section begins with the section's heading.
+    A chunk within a section begins with the section's heading, and one within a table with the
+    table's header, unless that takes a quarter of the chunk.
     """
     text = document.text
     starts = [start for start, _ in document.headings]
     max_tokens = size - max(
         (count_tokens(heading) + 1 for _, heading in document.headings), default=0
     )
+    tables = [one for one in find_table_headers(text) if 4 * count_tokens(one.text) < max_tokens]
+    max_tokens -= max((count_tokens(one.text) + 1 for one in tables), default=0)
     sentences = list(_sentences(text, max_tokens, count_tokens))
     for start, end in _chunk_spans(sentences, max_tokens, overlap):
         chunk = text[start:end].strip()
@@ -48,6 +52,8 @@ def split_document(
         section = bisect_right(starts, start) - 1
         heading = document.headings[section][1] if section >= 0 else ""
         has_heading = not heading or heading in chunk.partition("\n")[0]
+        table = header_at(tables, start)
+        chunk = f"{table}\n{chunk}" if table else chunk
         yield chunk if has_heading else f"{heading}\n{chunk}"
 
 

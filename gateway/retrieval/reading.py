@@ -3,8 +3,11 @@
     search more passages -> read their lines -> quote one, or state that none answers
 
 A small model finds the line worse than the trained reader (models/line_reader), and states figures
-of other items (docs/decisions/0066). Only first questions in plain text are read; tasks such as a
-summary go to the model, and so does everything while many questions wait for the reader.
+of other items (docs/decisions/0066, 0106). Only first questions in plain text are read; tasks such
+as a summary go to the model, and so does everything while many questions wait for the reader.
+
+An assistant searches the handbook too. If no line of the documents answers, the handbook's best
+passage is quoted, but not for a figure, a code, a person or a date: these are of the plant.
 """
 
 import asyncio
@@ -18,10 +21,10 @@ from gateway.call.grounding import Quotation
 from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
 from gateway.inference.token_count import PromptTokenCounter
 from gateway.retrieval.quoting import MAX_QUESTION_LENGTH, build_quotation, count_prompt
-from gateway.wire.file_search.citations import RetrievedPassage
+from gateway.wire.file_search.citations import PassageSource, RetrievedPassage
 from gateway.wire.file_search.grounding import answer_format, is_first_question
-from models.catalog.upstreams import DOCUMENTS
-from models.grounding.answer import GroundedAnswer, Grounding, not_found_text
+from models.catalog.upstreams import DOCUMENTS, HANDBOOK
+from models.grounding.answer import GroundedAnswer, Grounding, not_found_text, quote
 from models.line_reader.lines import Line, split_lines
 from models.line_reader.questions import is_task
 from models.line_reader.reader import LineReader, LineReaderMissing, load_reader
@@ -36,10 +39,14 @@ _MAX_WAITING = 4
 
 @dataclass(frozen=True, slots=True)
 class FoundLine:
-    """The line that answers and the index of its passage; without a line, none answers."""
+    """What is quoted and the index of its passage; without a quotation, no line answers.
+
+    `asks_for_fact` is whether the question asks for what only the plant's documents can tell.
+    """
 
     passage: int = 0
-    line: Line | None = None
+    quoted: str = ""
+    asks_for_fact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,9 @@ class DocumentReader:
         """Return the search with as many passages as are read."""
         if not _may_read(request, retrieval):
             return retrieval
-        return replace(retrieval, max_results=max(retrieval.max_results, READ_PASSAGES))
+        limit = max(retrieval.max_results, READ_PASSAGES)
+        # Passages of documents and of the handbook are listed in turn.
+        return replace(retrieval, max_results=limit * (2 if retrieval.searches_handbook else 1))
 
     async def quote(
         self,
@@ -86,11 +95,20 @@ class DocumentReader:
         asked = await count_prompt(self._counter, call, request)
         if asked is None or self._waiting >= _MAX_WAITING:
             return None
-        read = await self._read(str(principal.account_id), retrieval.query, sources)
+        documents = [one for one in sources if one.source is not PassageSource.HANDBOOK]
+        handbook = [one for one in sources if one.source is PassageSource.HANDBOOK]
+        read = await self._read(str(principal.account_id), retrieval.query, documents)
         if read is None:
             return None
-        answer, listed = _answer(retrieval.query, read, sources, retrieval.max_results)
-        quotation = await build_quotation(self._counter, request, asked, answer, DOCUMENTS)
+        if read.quoted or not retrieval.searches_handbook or read.asks_for_fact or not handbook:
+            answer, listed = _answer(retrieval.query, read, documents, retrieval.max_results)
+            quotation = await build_quotation(self._counter, request, asked, answer, DOCUMENTS)
+        elif request.model.assistant is None or not request.model.assistant.quotes:
+            return None
+        else:
+            listed = tuple(handbook[: retrieval.max_results])
+            answer = quote(retrieval.query, [one.text for one in listed])
+            quotation = await build_quotation(self._counter, request, asked, answer, HANDBOOK)
         return None if quotation is None else ReadAnswer(quotation, listed)
 
     async def _read(
@@ -132,7 +150,6 @@ def _may_read(request: ParsedRequest, retrieval: RetrievalRequest) -> bool:
         and request.variant_id is None
         and request.hosted_tools is None
         and bool(retrieval.store_ids)
-        and not retrieval.searches_handbook
         and len(retrieval.query) <= MAX_QUESTION_LENGTH
         and not is_task(retrieval.query)
         and answers.is_text
@@ -147,10 +164,10 @@ def _read(
 ) -> FoundLine:
     """Return the line that answers, with the index of its passage."""
     found = list(_lines(sources).values())[:MAX_LINES]
-    reading = reader.read(account, question, [line for _, line in found])
-    if reading is None or not reading.is_answer:
-        return FoundLine()
-    return FoundLine(*found[reading.line])
+    judged = reader.read(account, question, [line for _, line in found])
+    if judged is None or not judged.is_answer:
+        return FoundLine(asks_for_fact=reader.asks_for_fact(question))
+    return FoundLine(found[judged.line][0], judged.quoted)
 
 
 def _lines(sources: Sequence[RetrievedPassage]) -> dict[str, tuple[int, Line]]:
@@ -168,9 +185,9 @@ def _answer(
 ) -> tuple[GroundedAnswer, tuple[RetrievedPassage, ...]]:
     """Return the answer and at most `limit` passages, the quoted one among them."""
     listed = tuple(sources[:limit])
-    if read.line is None:
+    if not read.quoted:
         return GroundedAnswer(not_found_text(question), Grounding.NOT_FOUND), listed
     if read.passage >= limit:
         listed = (*sources[: limit - 1], sources[read.passage])
     number = min(read.passage + 1, limit)
-    return GroundedAnswer(f"{read.line.quoted} [{number}]", Grounding.QUOTED, 0), listed
+    return GroundedAnswer(f"{read.quoted} [{number}]", Grounding.QUOTED, 0), listed

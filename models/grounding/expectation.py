@@ -85,7 +85,7 @@ def lacks_asked_figure(question: str, sentence: str) -> bool:
         return False
     figures = find_figures(sentence)
     units = {figure.unit for figure in figures}
-    asked = _asked_units(question)
+    asked = asked_units(question)
     if asked and units and None not in units:
         return asked.isdisjoint(unit for unit in units if unit is not None)
     return not figures and not _AMOUNT.search(sentence) and not find_number_words(sentence)
@@ -99,11 +99,26 @@ def states_what_is_asked(question: str, sentence: str) -> bool:
     if len(find_terms(question) & find_terms(sentence)) < _MIN_SHARED_TERMS:
         return False
     if _ASKS_FOR_FIGURE.search(question):
-        asked = _asked_units(question)
+        asked = asked_units(question)
         figures = find_figures(sentence)
         return any(not asked or figure.unit in asked for figure in figures)
     new_codes = frozenset(find_codes(sentence)).difference(find_codes(question))
     return _ASKS_FOR_CODE.search(question) is not None and bool(new_codes)
+
+
+def asks_for_figure(question: str) -> bool:
+    """Whether the question asks for an amount."""
+    return _ASKS_FOR_FIGURE.search(question) is not None
+
+
+def asks_for_code(question: str) -> bool:
+    """Whether the question asks for a code, a type or a part number."""
+    return _ASKS_FOR_CODE.search(question) is not None
+
+
+def states_amount(text: str) -> bool:
+    """Whether a text states an amount or an interval, also without digits."""
+    return _AMOUNT.search(text) is not None or bool(find_number_words(text))
 
 
 def asks_for_several(question: str) -> bool:
@@ -111,7 +126,7 @@ def asks_for_several(question: str) -> bool:
     return _ASKS_FOR_SEVERAL.search(question) is not None
 
 
-def _asked_units(question: str) -> frozenset[str]:
+def asked_units(question: str) -> frozenset[str]:
     """Return the units of the quantities that the question names; none if it names no quantity."""
     asked = (units for words, units in _UNITS_OF.items() if words.search(question))
     return frozenset[str]().union(*asked)

@@ -34,7 +34,7 @@ _MORE_NUMBERS = re.compile(r"(?:\s*(?:/|、|,|，|and|or|和|与|或)\s*\d+(?!\d
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class Item:
     """A name in its form for comparison: the family, and what distinguishes the item in it."""
 
     family: str
@@ -43,7 +43,7 @@ class _Item:
 
 def lacks_asked_item(question: str, passages: Sequence[str]) -> bool:
     """Whether the question names an item that no passage has, while one has a sibling of it."""
-    asked = _items(question)
+    asked = find_items(question)
     if not asked:
         return False
     known = frozenset(item for passage in passages for item in _items_with_lists(passage))
@@ -55,49 +55,49 @@ def lacks_asked_item(question: str, passages: Sequence[str]) -> bool:
     )
 
 
-def _is_written(item: _Item, text: str) -> bool:
+def _is_written(item: Item, text: str) -> bool:
     """Whether a compact text has the item's code, also as the beginning of a longer one."""
     parts = iter(item.member.split(","))
     code = re.sub("#", lambda _: next(parts, ""), item.family)
     return "|" not in item.family and code in text
 
 
-def _items(text: str) -> frozenset[_Item]:
+def find_items(text: str) -> frozenset[Item]:
     """Return the items that a text names."""
     return frozenset((*_coded(find_codes(text)), *_numbered(text), *_lettered(text)))
 
 
-def _items_with_lists(text: str) -> Iterable[_Item]:
+def _items_with_lists(text: str) -> Iterable[Item]:
     """Return the items that a passage names, with those of its lists and ranges."""
-    yield from _items(text)
+    yield from find_items(text)
     yield from _listed(text)
     yield from _between(text)
 
 
-def _coded(codes: Iterable[str]) -> Iterable[_Item]:
+def _coded(codes: Iterable[str]) -> Iterable[Item]:
     """Return the items of codes, such as family `vk#` with `790` for `VK7-90`."""
     for code in map(compact, codes):
-        yield _Item(_NUMBERS.sub("#", code), ",".join(_NUMBERS.findall(code)))
+        yield Item(_NUMBERS.sub("#", code), ",".join(_NUMBERS.findall(code)))
 
 
-def _numbered(text: str) -> Iterable[_Item]:
+def _numbered(text: str) -> Iterable[Item]:
     """Return the items with a number or a stem, such as `3 号机`, `line 2` and `丙区`."""
     for match in _NUMBERED.finditer(normalize(text)):
         word = match["word"] or match["english"]
         number = match["number"] or match["of"]
-        yield _Item(f"|{word}", _CHINESE_DIGITS.get(number, number))
+        yield Item(f"|{word}", _CHINESE_DIGITS.get(number, number))
     for match in _STEMMED.finditer(text):
-        yield _Item(f"|{match['word']}", match["stem"])
+        yield Item(f"|{match['word']}", match["stem"])
 
 
-def _lettered(text: str) -> Iterable[_Item]:
+def _lettered(text: str) -> Iterable[Item]:
     """Return the items with a single capital letter, such as `夹紧 C`."""
     for match in _LETTERED.finditer(text):
         word = match["word"] or match["english"].lower()
-        yield _Item(f"|{word}", match["letter"] or match["of"])
+        yield Item(f"|{word}", match["letter"] or match["of"])
 
 
-def _listed(text: str) -> Iterable[_Item]:
+def _listed(text: str) -> Iterable[Item]:
     """Return the codes of lists that write the common part once, such as `VK7-22/55 or 90`."""
     normal = normalize(text)
     for code in find_codes(text):
@@ -109,7 +109,7 @@ def _listed(text: str) -> Iterable[_Item]:
         yield from _coded([first, *(_LAST_NUMBER.sub(number, first) for number in numbers)])
 
 
-def _between(text: str) -> Iterable[_Item]:
+def _between(text: str) -> Iterable[Item]:
     """Return the codes of ranges, such as `E-20 to E-29`, of at most a thousand codes."""
     normal, end = normalize(text), 0
     previous: str | None = None

@@ -25,21 +25,25 @@ _MAX_LEAD = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """The scores of lines, and by how much the best one's exceeds that of no line answering."""
-
-    scores: Floats
-    best: int
-    margin: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Nearness:
+class Nearness:
     """How near lines are: to each token of the question [tokens, lines], and as a whole [lines]."""
 
     tokens: Floats
     shares: Floats
     texts: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The scores of lines, and by how much the best one's exceeds that of no line answering.
+
+    `nearness` is what the scores come from.
+    """
+
+    nearness: Nearness
+    scores: Floats
+    best: int
+    margin: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,10 @@ def compare(
     facts = _facts(nearness, features, scores, best)
     vector = asked.vector.astype(np.float32)
     none = _network(heads, "none", facts[None])[0, 0] + heads["asked.weight"][0] @ vector
-    return Comparison(scores, best, -float(none + heads["asked.bias"][0]))
+    return Comparison(nearness, scores, best, -float(none + heads["asked.bias"][0]))
 
 
-def _measure(asked: EncodedText, lines: Sequence[EncodedText]) -> _Nearness:
+def _measure(asked: EncodedText, lines: Sequence[EncodedText]) -> Nearness:
     """Return how near lines are to a question."""
     tokens = asked.tokens[_PREFIX_TOKENS:-1].astype(np.float32)
     weights = asked.weights[_PREFIX_TOKENS:-1].astype(np.float32)
@@ -75,10 +79,10 @@ def _measure(asked: EncodedText, lines: Sequence[EncodedText]) -> _Nearness:
     ]
     shares = weights / max(float(weights.sum()), 1e-6)
     vectors = np.stack([one.vector for one in lines]).astype(np.float32)
-    return _Nearness(np.stack(nearest, axis=1), shares, vectors @ asked.vector.astype(np.float32))
+    return Nearness(np.stack(nearest, axis=1), shares, vectors @ asked.vector.astype(np.float32))
 
 
-def _facts(nearness: _Nearness, features: Floats, scores: Floats, best: int) -> Floats:
+def _facts(nearness: Nearness, features: Floats, scores: Floats, best: int) -> Floats:
     """Return what tells whether the best line answers: its features, and how the tokens match."""
     line, document = nearness.tokens[:, best], nearness.tokens.max(axis=1)
     shares = nearness.shares

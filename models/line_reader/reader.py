@@ -1,10 +1,9 @@
 """Pick the line of passages that answers a question, or say that none does.
 
-encode question and lines apart -> compare them -> is the margin of the best line large enough?
+encode question and lines apart -> compare them -> judge the best by their words -> quote or not
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from struct import error as StructError
 from zipfile import BadZipFile
@@ -12,6 +11,8 @@ from zipfile import BadZipFile
 from models.line_reader.comparing import EncodedLine, compare
 from models.line_reader.encoder_file import find_file, read_encoder
 from models.line_reader.encoding import load_text_encoder
+from models.line_reader.judging.judge import Judge, Judgement, load_judge
+from models.line_reader.judging.question_facts import asks_for_fact
 from models.line_reader.line_cache import LineCache
 from models.line_reader.lines import Line
 from models.line_reader.weights import WEIGHTS_FILE, TrainedWeights, WeightsMismatch, load_weights
@@ -34,39 +35,35 @@ class LineReaderMissing(RuntimeError):
     """The packaged encoder is not installed, belongs to other weights, or a file is damaged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The likeliest line, and by how much its score exceeds that of no line answering."""
-
-    line: int
-    margin: float
-    is_answer: bool
-
-
 class LineReader:
     """Reads lines. Not thread-safe."""
 
-    def __init__(self, cache: LineCache, trained: TrainedWeights) -> None:
+    def __init__(self, cache: LineCache, trained: TrainedWeights, judge: Judge) -> None:
         self._cache = cache
         self._trained = trained
+        self._judge = judge
 
-    def read(self, account: str, question: str, lines: Sequence[Line]) -> Reading | None:
+    def read(self, account: str, question: str, lines: Sequence[Line]) -> Judgement | None:
         """Return the likeliest of an account's lines. None without a line or a question."""
         if not lines or not question.strip():
             return None
         asked = self._cache.encode_question(question)
         encoded = self._cache.encode_lines(account, [line.shown for line in lines])
         pairs = [EncodedLine(*pair) for pair in zip(lines, encoded, strict=True)]
-        found = compare(self._trained.heads, question, asked, pairs)
-        return Reading(found.best, found.margin, found.margin > self._trained.threshold)
+        compared = compare(self._trained.heads, question, asked, pairs)
+        return self._judge.judge(question, lines, compared)
+
+    def asks_for_fact(self, question: str) -> bool:
+        """Whether a question asks for a figure, a code, a person, a date or a place."""
+        return asks_for_fact(self._judge.concepts, question)
 
 
 def load_reader(source: Path = WEIGHTS_FILE) -> LineReader:
     """Load the reader, 200 MB in three seconds. Raises LineReaderMissing."""
     try:
         file = read_encoder(find_file())
-        trained = load_weights(file, source)
+        trained, judge = load_weights(file, source), load_judge()
     except _UNREADABLE as error:
         raise LineReaderMissing(str(error) or type(error).__name__) from error
     cache = LineCache(load_text_encoder(file, trained.layers, trained.heads))
-    return LineReader(cache, trained)
+    return LineReader(cache, trained, judge)

@@ -1,6 +1,8 @@
 """The evaluation sets: technicians' questions, and questions about invented documents.
 
-Their authors had not seen the handbook, and nobody trains on them.
+Their authors had not seen the handbook. The language model and the encoder of the line reader are
+not trained on them. The judge of the line reader (models/line_reader/judging) learns from
+`documents.jsonl` and `documents_tuning.jsonl`; nobody tunes on `documents_test.jsonl`.
 """
 
 from pathlib import Path
@@ -63,5 +65,15 @@ def technician_questions() -> tuple[TechnicianQuestion, ...]:
 
 
 def document_questions() -> tuple[DocumentQuestion, ...]:
-    """Return the questions about the documents in `documents/`."""
+    """Return the 180 questions about the first twelve documents in `documents/`."""
     return read_questions(DocumentQuestion, FOLDER / "documents.jsonl")
+
+
+def tuning_questions() -> tuple[DocumentQuestion, ...]:
+    """Return the 68 questions about four documents that the line reader is tuned on."""
+    return read_questions(DocumentQuestion, FOLDER / "documents_tuning.jsonl")
+
+
+def final_questions() -> tuple[DocumentQuestion, ...]:
+    """Return the 75 questions about four documents that nobody tunes on."""
+    return read_questions(DocumentQuestion, FOLDER / "documents_test.jsonl")

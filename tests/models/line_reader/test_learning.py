@@ -4,16 +4,15 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from infra.lazy_import import LazyModule
+from models.line_reader.comparing import EncodedLine, compare
 from models.line_reader.encoder_file import EncoderFile
 from models.line_reader.encoding import load_text_encoder
 from models.line_reader.layers import read_layer
 from models.line_reader.line_cache import LineCache
 from models.line_reader.lines import split_lines
-from models.line_reader.reader import LineReader
 from models.line_reader.training.documents import Asked, TrainingDocument
 from models.line_reader.weights import TrainedWeights
 from tests.models.line_reader.made_up_encoder import LAYERS
@@ -111,10 +110,14 @@ def test_reader_scores_as_the_network_that_was_trained(
     layers = network.trained_layers([read_layer(encoder_file, LAYERS - 1)])
     trained = TrainedWeights(LAYERS - 1, layers, network.heads(), 0.0)
     encoder = load_text_encoder(encoder_file, layers, trained.heads)
-    reader = LineReader(LineCache(encoder), trained)
+    cache = LineCache(encoder)
     expected = held_out.measure(network, tasks).margins
-    found = [reader.read("a", one.question, document.lines) for one in document.asked]
-    margins = np.array([one.margin for one in found if one is not None])
+    lines = cache.encode_lines("a", [line.shown for line in document.lines])
+    pairs = [EncodedLine(*pair) for pair in zip(document.lines, lines, strict=True)]
+    margins = [
+        compare(trained.heads, text, cache.encode_question(text), pairs).margin
+        for text in (one.question for one in document.asked)
+    ]
     assert margins == pytest.approx(expected, abs=0.1)
 
 

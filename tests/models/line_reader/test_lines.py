@@ -47,3 +47,34 @@ def test_heading_of_a_cut_passage_is_no_line(first: str) -> None:
 def test_blank_row_ends_a_table() -> None:
     *_, after = split_lines(f"{TABLE}\n\n| a | b |\n|---|---|\n| 1 | 2 |")
     assert after.quoted == "a: 1; b: 2"
+
+
+def test_rows_of_a_workbook_have_the_names_of_their_columns() -> None:
+    rows = "Plan: No. | Task | Interval\nC-1 | Grease bearing | monthly\nC-2 | Change oil | yearly"
+    assert [line.quoted for line in split_lines(rows)] == [
+        "No.: C-1; Task: Grease bearing; Interval: monthly",
+        "No.: C-2; Task: Change oil; Interval: yearly",
+    ]
+    assert split_lines(rows)[0].shown.startswith("Plan | ")
+
+
+def test_rows_in_columns_of_blanks_have_the_names_of_their_columns() -> None:
+    rows = (
+        "SIZES\n      GB-40   GB-63  GB-90\nMass  9.6 kg  24 kg  71 kg\nOil   0.3 l   0.9 l  2.4 l"
+    )
+    first, _ = split_lines(rows)
+    assert first.shown == "SIZES | Mass; GB-40: 9.6 kg; GB-63: 24 kg; GB-90: 71 kg"
+    assert first.cells[2] == ("GB-63", "24 kg")
+
+
+def test_lines_that_a_file_has_cut_are_joined() -> None:
+    text = (
+        "The drive restarts by itself after a loss of the supply voltage\nif parameter 330 is set."
+    )
+    (line,) = split_lines(text)
+    assert line.text.endswith("voltage if parameter 330 is set.")
+
+
+def test_first_entry_of_a_list_of_codes_is_no_header() -> None:
+    rows = "W-21   Fan slow   Change the fan\nW-24   Battery weak   Change it"
+    assert [line.quoted for line in split_lines(rows)][0] == "W-21; Fan slow; Change the fan"

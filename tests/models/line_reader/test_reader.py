@@ -10,6 +10,7 @@ import pytest
 from models.line_reader import reader as reading
 from models.line_reader.encoder_file import EncoderFile, Floats
 from models.line_reader.encoding import load_text_encoder
+from models.line_reader.judging.judge import load_judge
 from models.line_reader.layers import Layer, read_layer
 from models.line_reader.line_cache import LineCache
 from models.line_reader.lines import Line, split_lines
@@ -34,8 +35,14 @@ def trained(encoder_file: EncoderFile, heads: Mapping[str, Floats]) -> TrainedWe
     return TrainedWeights(LAYERS - 1, (last,), heads, threshold=0.0)
 
 
-def reader_of(file: EncoderFile, trained: TrainedWeights) -> LineReader:
-    return LineReader(LineCache(load_text_encoder(file, trained.layers, trained.heads)), trained)
+def reader_of(
+    file: EncoderFile, trained: TrainedWeights, threshold: float | None = None
+) -> LineReader:
+    cache = LineCache(load_text_encoder(file, trained.layers, trained.heads))
+    judge = load_judge()
+    if threshold is not None:
+        judge = replace(judge, weights=replace(judge.weights, threshold=threshold))
+    return LineReader(cache, trained, judge)
 
 
 def test_stored_weights_are_loaded_within_the_precision_of_four_bits(
@@ -63,10 +70,10 @@ def test_line_is_an_answer_only_above_the_threshold(
 ) -> None:
     first = reader_of(encoder_file, trained).read("a", "oil of pump 2", LINES)
     assert first is not None
-    above = replace(trained, threshold=first.margin + 0.1)
-    below = replace(trained, threshold=first.margin - 0.1)
+    thresholds = (first.probability + 1e-6, first.probability - 1e-6)
     answers = [
-        reader_of(encoder_file, one).read("a", "oil of pump 2", LINES) for one in (above, below)
+        reader_of(encoder_file, trained, one).read("a", "oil of pump 2", LINES)
+        for one in thresholds
     ]
     assert [one is not None and one.is_answer for one in answers] == [False, True]
 
@@ -83,7 +90,7 @@ def test_nothing_to_read_is_no_reading(
 def test_single_line_is_read(encoder_file: EncoderFile, trained: TrainedWeights) -> None:
     reading = reader_of(encoder_file, trained).read("a", "oil?", LINES[:1])
     assert reading is not None
-    assert (reading.line, np.isfinite(reading.margin)) == (0, True)
+    assert (reading.line, 0 < reading.probability < 1) == (0, True)
 
 
 def test_reader_is_missing_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
