@@ -214,6 +214,8 @@ def _question_features(
         "reason" in asked.kinds,
         len(asked.facts.words) / 5,
         any(code not in written for code in asked.facts.codes),
+        len((asked.facts.concepts & THINGS) - weights.known_concepts),
+        len((asked.facts.concepts & PROPERTIES) - weights.known_concepts),
     )
     return np.array(values, np.float32)
 

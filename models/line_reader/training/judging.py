@@ -1,9 +1,11 @@
 """Questions as the judge learns from them, and its two linear models.
 
 Every answered question is also asked with its answering lines removed: then no line answers, and
-the others are what a document on the same subject has.
+the others are what a document on the same subject has. A question that names an item is also asked
+about one that the document lacks.
 """
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +23,7 @@ from models.line_reader.judging.features import Candidates, build_candidates
 from models.line_reader.judging.judge import JudgeWeights, answer_features
 from models.line_reader.judging.quoting import join_neighbours, quote_columns, quote_lines
 from models.line_reader.lines import Line, split_lines
+from models.line_reader.training.documents import Asked, TrainingDocument, ask_for_absent_items
 
 Numbers = NDArray[np.float64]
 
@@ -62,11 +65,15 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
-    """A question and the lines that answer it, with its question of an evaluation set, if any."""
+    """A question and the lines that answer it, with its question of an evaluation set, if any.
+
+    `weight` is 1 for questions that somebody has written.
+    """
 
     text: str
     lines: frozenset[int]
     question: DocumentQuestion | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,14 @@ def as_documents(questions: Iterable[DocumentQuestion]) -> Iterator[PlainDocumen
         yield PlainDocument(name, lines, tuple(found))
 
 
+def with_absent_items(document: PlainDocument, rng: random.Random) -> PlainDocument:
+    """Return a document, its questions also asked about items of the family that it lacks."""
+    asked = tuple(Asked(one.text, one.lines) for one in document.asked)
+    lacking = ask_for_absent_items(TrainingDocument(document.name, document.lines, asked), rng)
+    more = (AskedQuestion(one.question, one.lines, weight=REMOVED_WEIGHT) for one in lacking)
+    return replace(document, asked=(*document.asked, *more))
+
+
 def _answering(question: DocumentQuestion, lines: Sequence[Line]) -> frozenset[int]:
     quoted = (quote_columns(question.question, line) for line in lines)
     return frozenset(
@@ -127,7 +142,9 @@ def build_cases(concepts: Concepts, heads: Heads, document: EncodedDocument) -> 
             asked.question is not None and asked.question.answerable
         )
         case = _build_case(concepts, heads, document, asked, everything)
-        yield replace(case, is_answerable=is_answerable, question=asked.question)
+        yield replace(
+            case, weight=asked.weight, is_answerable=is_answerable, question=asked.question
+        )
         rest = [index for index in everything if index not in asked.lines]
         if asked.lines and len(rest) > _FEWEST_LINES:
             case = _build_case(concepts, heads, document, asked, rest)

@@ -77,4 +77,5 @@ def test_lines_that_a_file_has_cut_are_joined() -> None:
 
 def test_first_entry_of_a_list_of_codes_is_no_header() -> None:
     rows = "W-21   Fan slow   Change the fan\nW-24   Battery weak   Change it"
-    assert [line.quoted for line in split_lines(rows)][0] == "W-21; Fan slow; Change the fan"
+    first, _ = split_lines(rows)
+    assert first.quoted == "W-21; Fan slow; Change the fan"
