@@ -45,7 +45,7 @@ def main() -> None:
             _run(children, order)  # warm-up: leases, prepared statements
             rounds = [_run(children, order) for _ in range(options.rounds)]
             for name in children:
-                sys.stdout.write(_render(name, order, [one[name] for one in rounds]) + "\n")
+                sys.stdout.write(render(name, order, [one[name] for one in rounds]) + "\n")
             sys.stdout.flush()
 
 
@@ -84,7 +84,9 @@ def _read_line(child: subprocess.Popen[str]) -> str:
     return line
 
 
-def _render(name: str, order: BlockOrder, results: Sequence[BlockResult]) -> str:
+def render(name: str, order: BlockOrder, results: Sequence[BlockResult]) -> str:
+    """Return a line of the table: the blocks of one checkout."""
+
     def median(field: str) -> float:
         return statistics.median(float(getattr(result, field)) for result in results)
 

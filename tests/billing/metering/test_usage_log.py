@@ -90,6 +90,17 @@ class TestLeaseCharges:
         assert await used(database, of, mine) == [123, 123]
         assert await differences(database) == ()
 
+    async def test_call_that_is_twice_in_a_batch_is_charged_once(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        mine = await lent(database, of)
+        first = settled(of, 100)
+        second = settled(of, 7, request_id=first.record.request_id)
+        assert await write_usage_batch(connection, mine, [], [first, second, settled(of, 20)])
+        assert await used(database, of, mine) == [120, 120]
+        assert await differences(database) == ()
+
     async def test_concurrent_repeated_batch_is_charged_once(
         self, database: Database, database_url: str
     ) -> None:
@@ -113,6 +124,7 @@ class TestLeaseCharges:
         await write_usage_batch(connection, mine, [], [first])
         late = replace(first.record, settlement=Settlement.PLATFORM_FAULT, cost_nano=0)
         await write_usage_batch(connection, mine, [], [SettledCall(late)])
+        assert await used(database, of, mine) == [100, 100]
         assert await sql(database, "select settlement, cost_nano from usage") == [("complete", 100)]
 
     async def test_batch_over_leased_units_is_rejected_as_a_whole(
