@@ -16,11 +16,12 @@ from gateway.api.exception_handlers import (
     handle_http_exception,
     handle_unexpected_error,
 )
-from gateway.api.inference import inference_routes
+from gateway.api.inference import CallAdapter, direct_applications, inference_routes
 from gateway.api.mcp import mcp_route
 from gateway.api.openapi.document import assets_router, document_route, openapi_config
 from gateway.api.plant.ingestion import ReadingIngestion
 from gateway.api.routes import API_ROUTES
+from gateway.asgi.application import DirectApplication
 from gateway.asgi.log_context import bind_request
 from gateway.components import Components, dependencies
 from gateway.dashboard.router import dashboard_routers
@@ -344,9 +345,11 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
 
     `lifespans` are context managers that start and stop the components.
     """
-    return Litestar(
+    adapter = CallAdapter(components)
+    return DirectApplication(
+        direct_applications(adapter),
         route_handlers=[
-            *inference_routes(components),
+            *inference_routes(adapter),
             *API_ROUTES,
             *admin_routers(components),
             mcp_route(components),

@@ -106,7 +106,7 @@ async def lasting(
     POOLS.lasting_url = postgres
     both = Database(postgres, pool_size=2), Database(postgres, pool_size=8)
     emptying()
-    await FIRST_CUSTOMER.record(postgres, both[0], builders.CATALOG)
+    await FIRST_CUSTOMER.record(postgres, both[0])
     yield both
     FIRST_CUSTOMER.close()
     for one in both:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -20,6 +19,7 @@ from billing.money import nano_text
 from billing.rating.quantities import METERS, REASONING_TOKENS, Quantities
 from billing.tables import Settlement, Usage
 from infra import ids
+from infra.frozen import frozen_dataclass
 
 REQUEST_ID_PREFIX = "req"
 # The columns that a writer sets; the database sets `written_in`, the id of the writing transaction.
@@ -31,7 +31,7 @@ _QUANTITIES = (*METERS, REASONING_TOKENS)
 _quantity_values = attrgetter(*_QUANTITIES)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class UsageRecord:
     """An ended call with its quantities and cost, priced by one version of plan terms.
 

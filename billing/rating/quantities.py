@@ -6,11 +6,13 @@ invoice line.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from operator import attrgetter
 
+from infra.frozen import frozen_dataclass
 
-@dataclass(frozen=True, slots=True)
+
+@frozen_dataclass(frozen=True, slots=True)
 class Quantities:
     """The metered units of a call. None means unknown, which is different from zero.
 
@@ -104,6 +106,8 @@ def call_cost(
     The only function that computes the cost of a usage row, so the cost can be verified from the
     row's quantities, covered units and terms.
     """
+    if covered is NO_UNITS:
+        return rate(quantities, prices)
     return rate(quantities, prices) - sum(
         units * prices.get(meter, 0) for meter, units in covered.items()
     )

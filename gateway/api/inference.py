@@ -3,10 +3,11 @@
 Litestar neither parses nor validates these requests.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, cast
 
+import structlog
 from litestar import Request, asgi, route
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
@@ -16,7 +17,7 @@ from gateway.access.credentials import find_api_key
 from gateway.asgi.exchange import BODY_WRITER, ClientExchange
 from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.error_format import ErrorFormat
-from gateway.call.errors import MethodNotAllowed
+from gateway.call.errors import InternalError, MethodNotAllowed
 from gateway.call.failure import failed_result
 from gateway.call.values import Call, Operation
 from gateway.inference.endpoints.endpoint import Endpoint
@@ -45,9 +46,8 @@ class InferenceComponents(Protocol):
         ...
 
 
-def inference_routes(components: InferenceComponents) -> Sequence[BaseRouteHandler]:
+def inference_routes(adapter: "CallAdapter") -> Sequence[BaseRouteHandler]:
     """Return one handler for each path of the metered endpoints, and one for unsupported paths."""
-    adapter = _CallAdapter(components)
     return [
         *(route for endpoint in ENDPOINTS.values() for route in _routes(endpoint, adapter)),
         _path_parameter_handler(
@@ -56,7 +56,16 @@ def inference_routes(components: InferenceComponents) -> Sequence[BaseRouteHandl
     ]
 
 
-class _CallAdapter:
+def direct_applications(adapter: "CallAdapter") -> Mapping[str, ASGIApp]:
+    """Return the applications of the metered endpoints whose paths have no parameters, by path."""
+    return {
+        endpoint.path: cast(ASGIApp, partial(adapter.serve, endpoint))
+        for endpoint in ENDPOINTS.values()
+        if not endpoint.is_job and "{" not in endpoint.path
+    }
+
+
+class CallAdapter:
     """Adapter from ASGI requests to calls of the inference pipeline."""
 
     def __init__(self, components: InferenceComponents) -> None:
@@ -79,7 +88,7 @@ class _CallAdapter:
             completion = failed_result(call, error)
             await client.finish(completion, completion.tail)
         else:
-            await self._components.pipeline.serve(call, client)
+            await self._serve_call(call, client)
 
     async def reject(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer a request to an unsupported path with an error and a usage row."""
@@ -87,7 +96,19 @@ class _CallAdapter:
         error_format = errors_under(scope["path"])
         call = self._call(scope, headers, Operation.UNSUPPORTED, error_format)
         client = ClientExchange(headers, receive, send, self._deadlines)
-        await self._components.pipeline.serve(call, client)
+        await self._serve_call(call, client)
+
+    async def _serve_call(self, call: Call, client: ClientExchange) -> None:
+        """Serve a call; an unexpected error is logged and answered without its details."""
+        try:
+            await self._components.pipeline.serve(call, client)
+        except Exception as error:
+            if client.has_started:
+                raise
+            structlog.get_logger().error("a request failed", path=call.path, exc_info=error)
+            result = failed_result(call, InternalError("Something went wrong on our side."))
+            client.before_first_byte = None
+            await client.finish(result, result.tail)
 
     def _call(
         self,
@@ -121,7 +142,7 @@ def _client_address(scope: HTTPScope) -> str:
     return "" if client is None else client[0]
 
 
-def _routes(endpoint: Endpoint, adapter: _CallAdapter) -> Iterator[BaseRouteHandler]:
+def _routes(endpoint: Endpoint, adapter: CallAdapter) -> Iterator[BaseRouteHandler]:
     """Yield the handlers of an endpoint's paths; none for jobs, which have routes of their own."""
     if endpoint.is_job:
         return

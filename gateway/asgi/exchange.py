@@ -59,7 +59,7 @@ class ClientExchange:
 
     `disconnected`: the client has closed the connection or timed out.
     `extra_headers`: headers of every response.
-    `before_first_byte`: awaited before the response status is sent.
+    `before_first_byte`: awaited before the response status is sent; then `has_started` is true.
     `detached`: the call continues when the client disconnects, because its response will be stored.
     `response_copy`: receives a copy of the body, if set.
     `translate`: converts the events of a stream into another format, if set.
@@ -81,7 +81,7 @@ class ClientExchange:
         self._receive = receive
         self._send = send
         self.disconnected = False
-        self.is_writing = False
+        self.is_writing = self.has_started = False
         self.detached = False
         self.write_timeout_s = 60.0
         self.extra_headers: dict[str, str] = {}
@@ -123,7 +123,7 @@ class ClientExchange:
         if self.before_first_byte is not None:
             await self.before_first_byte()
         pairs = [
-            (name.encode("latin-1"), value.encode("latin-1"))
+            (name.encode(), value.encode("latin-1"))
             for name, value in (*self.extra_headers.items(), *headers.items())
         ]
         event: HTTPResponseStartEvent = {
@@ -131,7 +131,7 @@ class ClientExchange:
             "status": status,
             "headers": pairs,
         }
-        self.is_writing = True
+        self.is_writing = self.has_started = True
         await self._send(event)
         self.is_writing = False
 

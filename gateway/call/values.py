@@ -4,7 +4,7 @@ Call -> Principal -> ParsedRequest -> AdmittedCall -> UpstreamRequest -> CallRes
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from gateway.call.hosted_tools import HostedTools
 from gateway.call.reservation import Reservation
 from gateway.call.stream_reader import StreamReaderFactory
 from infra.errors import AppError
+from infra.frozen import frozen_dataclass
 from models.catalog import Model, Prices
 from models.catalog.upstreams import OWN_SERVERS
 from models.guards.guard import Guard
@@ -49,7 +50,7 @@ class Operation(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class SignedInCaller:
     """A caller who uses an API key of the account without its secret: a signed-in person, or a job.
 
@@ -73,7 +74,7 @@ class HeldMoney(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class Call:
     """A received API request, before authentication and parsing.
 
@@ -100,7 +101,7 @@ class Call:
     service_tier: "ServiceTier | None" = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class ResolvedModel:
     """The model that answers a call: a catalog model, a promoted version or an account's variant.
 
@@ -116,7 +117,7 @@ class ResolvedModel:
     version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class ModelPrices:
     """The prices of a model for an account under one plan version.
 
@@ -130,7 +131,7 @@ class ModelPrices:
     service_tier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class ShadowPlan:
     """A candidate version that answers a share of the calls of a version, unseen, until `ends_at`.
 
@@ -145,7 +146,7 @@ class ShadowPlan:
     ends_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class AccountVariant:
     """An account's fine-tuned model: version ids by version number, and the default version.
 
@@ -158,7 +159,7 @@ class AccountVariant:
     shadow: ShadowPlan | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class Principal:
     """The authenticated caller: an account and its API key, with prices, quotas and permissions.
 
@@ -185,10 +186,7 @@ class Principal:
 
 
 class ServiceTier(StrEnum):
-    """OpenAI's `service_tier`: the order in which queued calls get an upstream slot.
-
-    `batch` is the tier of calls in batches.
-    """
+    """OpenAI's `service_tier`: the order of queued calls. `batch` is that of calls in batches."""
 
     PRIORITY = "priority"
     DEFAULT = "default"
@@ -196,7 +194,7 @@ class ServiceTier(StrEnum):
     BATCH = "batch"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class OutputBounds:
     """Upper bounds of what a call can consume besides its prompt.
 
@@ -216,10 +214,10 @@ class OutputBounds:
     def non_token_units(self) -> Quantities:
         """Return the units that are not tokens: rows, images, seconds and readings."""
         units = self.rows, self.images, self.adaptation_seconds, self.readings
-        return Quantities(None, None, None, *units)
+        return Quantities(None, None, None, *units) if any(units) else NO_USAGE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class ModelSelection:
     """The model that the gateway selected for a call, with the reason and its fallbacks.
 
@@ -234,7 +232,7 @@ class ModelSelection:
     suggested_model_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class RetrievalRequest:
     """A `file_search` of a chat: vector stores, query, result limits and ranking weights.
 
@@ -253,7 +251,7 @@ class RetrievalRequest:
     uses_plant_graph: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class ParsedRequest:
     """A parsed request: the body to send upstream and how to read the response.
 
@@ -309,7 +307,7 @@ class OutputReservation(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class AdmittedCall:
     """An admitted call: its payer, its prices and its quota reservation.
 
@@ -326,7 +324,7 @@ class AdmittedCall:
     reduced_max_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class UpstreamTarget:
     """The upstream that answers a call, and what the operator pays for the model there.
 
@@ -344,7 +342,7 @@ class UpstreamTarget:
 _OWN_SERVERS_TARGET = UpstreamTarget()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """An admitted call addressed to one model server.
 
@@ -373,7 +371,7 @@ class UpstreamRequest:
         return None if self.upstream.model_name is None else self.request.model.id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class CallResult:
     """The outcome of a call and the bytes withheld until its usage row is durable.
 

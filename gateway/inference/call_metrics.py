@@ -1,13 +1,15 @@
 """Response headers and metrics of a call: cost, balance, rate limits and Prometheus counters.
 
 Quota values in headers are up to a quarter of a second old, plus this process's own calls since.
-Counters are flushed as rarely: incrementing a counter that all processes share costs a microsecond.
+Counters and histograms are flushed as rarely: incrementing a value that all processes share costs a
+microsecond.
 """
 
 import asyncio
+from bisect import bisect_left
+from collections import Counter as TallyCounter
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from prometheus_client import Counter, Histogram
 
@@ -18,6 +20,7 @@ from billing.tables import QuotaKind, Settlement
 from gateway.call.values import CallResult, Principal
 from gateway.quota.leaser import QuotaLeaser
 from infra import ids
+from infra.frozen import frozen_dataclass
 from infra.telemetry.metrics import PROVIDER, Metrics
 from infra.telemetry.tracing import Value
 from infra.timing import DEFAULT_TIMING, Timing
@@ -27,7 +30,7 @@ _MAX_ERROR_TYPES = 64
 _OTHER_ERROR_TYPE = "_OTHER"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class AttemptOutcome:
     """How one request to a model server ended.
 
@@ -50,6 +53,7 @@ class CallMetrics:
         self._counters: dict[tuple[Counter | str, ...], Counter] = {}
         self._histograms: dict[tuple[Histogram | str, ...], Histogram] = {}
         self._pending_counts: defaultdict[Counter, float] = defaultdict(float)
+        self._pending_values: defaultdict[Histogram, list[float]] = defaultdict(list)
         self._error_types: set[str] = set()
         self._running_calls = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -65,8 +69,11 @@ class CallMetrics:
         self.flush()
 
     def flush(self) -> None:
-        """Add the pending counts to the Prometheus counters and gauge."""
+        """Add the pending counts and values to the Prometheus counters, histograms and gauge."""
         self._timer = None
+        pending_values, self._pending_values = self._pending_values, defaultdict(list)
+        for histogram, values in pending_values.items():
+            observe_all(histogram, values)
         pending_counts, self._pending_counts = self._pending_counts, defaultdict(float)
         for counter, number in pending_counts.items():
             counter.inc(number)
@@ -223,11 +230,19 @@ class CallMetrics:
             self._timer = asyncio.get_running_loop().call_later(self._flush_delay_s, self.flush)
 
     def _observe(self, histogram: Histogram, value: float, *labels: str) -> None:
-        """Observe a value in a labelled histogram."""
+        """Observe a value in a labelled histogram at the next flush."""
         child = self._histograms.get((histogram, *labels))
         if child is None:
             child = self._histograms[histogram, *labels] = histogram.labels(*labels)
-        child.observe(value)
+        self._pending_values[child].append(value)
+
+
+def observe_all(histogram: Histogram, values: list[float]) -> None:
+    """Observe values like `Histogram.observe`, with one increment per bucket for all of them."""
+    histogram._sum.inc(sum(values))
+    buckets = TallyCounter(bisect_left(histogram._upper_bounds, value) for value in values)
+    for bucket, count in buckets.items():
+        histogram._buckets[bucket].inc(count)
 
 
 def span_name_and_attributes(

@@ -274,6 +274,8 @@ class _LoadedTokenizer:
 
 def _has_only_known_fields(fields: RequestFields) -> bool:
     """Return whether the effect of every field on the prompt is known."""
+    if fields.keys() <= _KNOWN_FIELDS:
+        return True
     return all(name in _KNOWN_FIELDS or bytes(raw) == b"null" for name, raw in fields.items())
 
 
@@ -291,7 +293,9 @@ def _normalised_size(body: bytes) -> int:
 
     NFC can triple the bytes of a character, but never exceeds those of its JSON escape.
     """
-    text = "" if body.isascii() else body.decode(errors="replace")
+    if body.isascii():
+        return len(body)
+    text = body.decode(errors="replace")
     return max(len(body), len(unicodedata.normalize("NFC", text).encode()))
 
 

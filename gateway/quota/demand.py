@@ -6,7 +6,7 @@ measured in tokens is admitted in full or not at all.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import METERS, NO_USAGE, Quantities, rate
@@ -18,13 +18,14 @@ from gateway.quota.allowance import (
     apply_allowances,
     covered_units_by_meter,
 )
+from infra.frozen import frozen_dataclass
 
 # Cached: enum attribute access costs as much as the arithmetic here.
 _CREDIT, _BUDGET = QuotaKind.CREDIT, QuotaKind.BUDGET
 _REQUESTS, _TOKENS, _STREAMS = QuotaKind.REQUESTS, QuotaKind.TOKENS, QuotaKind.STREAMS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class Demand:
     """The worst-case consumption of a call.
 

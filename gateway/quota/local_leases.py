@@ -6,7 +6,7 @@ returned must not be given to a call.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from billing.metering.leases import LeaseChange, QuotaSnapshot
@@ -206,7 +206,14 @@ class LocalLeases:
         if entry is None or entry.snapshot is None:
             return None
         snapshot = entry.snapshot
-        return replace(snapshot, consumed=entry.spent(), used=entry.lease.used)
+        return QuotaSnapshot(
+            snapshot.amount,
+            entry.spent(),
+            snapshot.borrowed,
+            snapshot.leased_elsewhere,
+            snapshot.recalls,
+            entry.lease.used,
+        )
 
     def rate_limit_remaining(self, quota_id: str, now: float) -> tuple[int, float] | None:
         """Return a rate limit's remaining units and the seconds to its reset; None if unknown."""

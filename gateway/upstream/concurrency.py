@@ -63,6 +63,7 @@ class Scheduler:
             ServiceTier.BATCH: waiting_limit // 4,
         }
         self._running = dict.fromkeys(ServiceTier, 0)
+        self._running_count = 0
         self._passed_over = dict.fromkeys(ServiceTier, 0)
         self._running_by_account: Counter[Account] = Counter()
         self._queues: dict[ServiceTier, FairQueue] = {tier: FairQueue() for tier in ServiceTier}
@@ -81,9 +82,9 @@ class Scheduler:
         self, tier: ServiceTier, account: Account = None, prompt_tokens: int = 0
     ) -> "Slot":
         """Wait for a slot and take it. The caller must call `release` once. Raises UpstreamBusy."""
-        slot = Slot(self, tier, account, prompt_tokens)
-        await slot.__aenter__()
-        return slot
+        if not self._try_acquire(tier, account, prompt_tokens):
+            await self._wait_for_slot(tier, account, prompt_tokens)
+        return Slot(self, tier, account, prompt_tokens)
 
     def resize(self, slots: int | None) -> None:
         """Change the number of slots. Running calls keep theirs; new ones go to waiting calls."""
@@ -145,8 +146,11 @@ class Scheduler:
         It is granted at once, so that no new call can take it in between.
         """
         self._running[tier] -= 1
-        self._running_by_account[account] -= 1
-        if not self._running_by_account[account]:
+        self._running_count -= 1
+        running = self._running_by_account[account] - 1
+        if running:
+            self._running_by_account[account] = running
+        else:
             del self._running_by_account[account]
         self._grant_free_slots()
 
@@ -191,13 +195,14 @@ class Scheduler:
 
     def _free_slots(self) -> int:
         """Return the number of slots that no call holds."""
-        return self._slots - sum(self._running.values())
+        return self._slots - self._running_count
 
     def _record_start(self, tier: ServiceTier, account: Account, prompt_tokens: int) -> None:
         """Count a call that takes a slot: as running, and as passing over all lower tiers."""
         if prompt_tokens:
             self._fair_share.record_start(account, prompt_tokens, self._monotonic())
         self._running[tier] += 1
+        self._running_count += 1
         self._running_by_account[account] += 1
         if not self._most_waiting:
             return

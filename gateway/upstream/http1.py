@@ -34,10 +34,10 @@ class ConnectionBroken(Exception):
     """The connection was lost, or its data was invalid, before the response was complete."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Origin:
     """Scheme, host and port of a server, with the path prefix of all its requests and the value of
-    the Host header (`authority`)."""
+    the Host header (`authority`). Compared by identity: its hash is computed for each call."""
 
     host: str
     port: int

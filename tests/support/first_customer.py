@@ -13,14 +13,11 @@ from sqlalchemy import make_url
 
 from billing.accounts.account_creation import AccountLimits, open_account
 from billing.metering.quotas import find_call_quotas
-from billing.subscriptions.plans import publish_plan
 from billing.tables import Account, ApiKey
 from gateway.access.api_keys import IssuedKey, create_key
-from gateway.access.price_book import catalog_price_terms
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.settings import Settings
-from models.catalog import Catalog
 
 NAME = "Acme 精密"
 PLENTY = AccountLimits(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
@@ -75,14 +72,13 @@ class FirstCustomer:
         self._recorded: Recorded | None = None
         self._connection: psycopg.Connection | None = None
 
-    async def record(self, url: str, database: Database, catalog: Catalog) -> None:
-        """Create the customer in the empty database with what the first call adds, prices and
-        quotas, and keep all rows that are there then."""
+    async def record(self, url: str, database: Database) -> None:
+        """Create the customer in the empty database with the quotas that the first call adds, and
+        keep all rows that are there then."""
         clock = SystemClock()
         async with database.transaction() as session:
             account = await open_account(session, clock, NAME, _CURRENCY, PLENTY)
             key = await create_key(session, clock, _PEPPER.encode(), account.id, "test")
-            await publish_plan(session, clock, catalog_price_terms(catalog, _CURRENCY))
             await find_call_quotas(session, account.id, key.row.id, clock.now())
         with closing(_connect(url)) as connection:
             self._recorded = Recorded(account, key, _inserts(connection))

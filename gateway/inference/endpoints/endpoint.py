@@ -18,6 +18,7 @@ from gateway.inference.token_count import PromptFormat
 from gateway.wire.documentation import Documentation
 from gateway.wire.format import CallIdentity, WireFormat
 from gateway.wire.parameters import Parameter
+from infra.frozen import frozen_dataclass
 from models.catalog import Task
 
 
@@ -29,7 +30,7 @@ class UsageGroup(Enum):
     DECISIONS = "decisions"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass(frozen=True, slots=True)
 class DecodedRequest:
     """A decoded request whose model is not resolved yet.
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.inference.call_metrics import AttemptOutcome, CallMetrics
+from gateway.inference.call_metrics import AttemptOutcome, CallMetrics, observe_all
 from infra.telemetry.metrics import declare_metrics
 from models.catalog import Task
 from tests.support import builders
@@ -169,3 +170,13 @@ class TestMetricsToken:
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+
+
+def test_values_observed_together_count_as_those_observed_one_by_one() -> None:
+    values, registries = [0.0, 0.5, 0.5, 1.0, 3.0, 1e9], []
+    for observe in (observe_all, lambda histogram, values: [*map(histogram.observe, values)]):
+        registry = CollectorRegistry()
+        observe(Histogram("x", "x", buckets=(0.5, 1, 2), registry=registry), values)
+        samples = [sample for metric in registry.collect() for sample in metric.samples]
+        registries.append([one for one in samples if not one.name.endswith("_created")])
+    assert registries[0] == registries[1]
