@@ -14,7 +14,13 @@ from gateway.call.errors import BodyIncomplete, BodyTooLarge, EncodingUnsupporte
 from gateway.call.values import CallResult
 
 if TYPE_CHECKING:  # the CLI imports this module indirectly and must not load the web framework
-    from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Send
+    from litestar.types import (
+        HTTPResponseBodyEvent,
+        HTTPResponseStartEvent,
+        HTTPScope,
+        Receive,
+        Send,
+    )
 
 BodyWriter = Callable[[bytes], bool]
 """Writes a part of a chunked body at once. Returns False, without writing, if `send` must do it."""
@@ -280,6 +286,12 @@ class ClientDeadline(Timeout):
         if self._client.abandoned:
             return ClientDisconnected()
         return UpstreamTimeout("The model did not respond in time. The call is not billed.")
+
+
+def body_writer(scope: "HTTPScope") -> BodyWriter | None:
+    """Return the response's BodyWriter, None if the server offers none."""
+    extensions: Mapping[str, Any] = scope.get("extensions") or {}
+    return extensions.get(BODY_WRITER)
 
 
 def _body_event(data: bytes, more: bool) -> "HTTPResponseBodyEvent":

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from functools import partial
 from http import HTTPStatus
 from ipaddress import IPv6Address
-from typing import ClassVar
+from typing import Any, ClassVar
 from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -130,7 +130,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.__class__ = ResponseCycle  # uvicorn has no setting for the class
         # Weak: the cycle has the scope, and a circle of the two would wait for garbage collection.
-        self.scope["extensions"] = {BODY_WRITER: partial(write_chunk, ref(self.cycle))}
+        writer: dict[Any, Any] = {BODY_WRITER: partial(write_chunk, ref(self.cycle))}
+        self.scope["extensions"] = writer
         self._enter_state(_ReadState.BODY)
 
     def on_body(self, body: bytes) -> None:

@@ -5,14 +5,14 @@ Admission, keys and usage rows cost the same for any number of chunks and are le
 
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from litestar import Litestar, asgi
-from litestar.types import Receive, Scope, Send
+from litestar.types import HTTPScope, Receive, Scope, Send
 from uvicorn.config import HTTPProtocolType
 
-from gateway.asgi.exchange import BODY_WRITER, ClientExchange
+from gateway.asgi.exchange import ClientExchange, body_writer
 from gateway.asgi.server_protocol import BoundedHttpProtocol
 from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.values import ParsedRequest, UpstreamRequest
@@ -45,8 +45,8 @@ def maas_server(upstream: str) -> uvicorn.Server:
 
     @asgi(_PATH, copy_scope=False)
     async def chat(scope: Scope, receive: Receive, send: Send) -> None:
-        write_body = (scope.get("extensions") or {}).get(BODY_WRITER)
-        client = ClientExchange(dict(scope["headers"]), receive, send, wheel, write_body)
+        headers, write_body = dict(scope["headers"]), body_writer(cast(HTTPScope, scope))
+        client = ClientExchange(headers, receive, send, wheel, write_body)
         body = await client.read_body(1 << 20, 10.0)
         request = ParsedRequest(
             *(model, _PATH, body, _HEADERS, measure_response), stream=True, stream_reader=reader

@@ -24,10 +24,21 @@ class Wire:
             write=self._write, close=lambda: None, pause_reading=lambda: None
         )
         self.flow = FlowControl(transport)
+        scope: Any = {"method": method}
+        nothing: Any = None  # the cycle neither logs nor receives
         self.cycle = RequestResponseCycle(
-            *({"method": method}, transport, self.flow, None, None, False, [], None, False, True),
+            scope,
+            transport,
+            self.flow,
+            logger=nothing,
+            access_logger=nothing,
+            access_log=False,
+            default_headers=[],
+            message_event=nothing,
+            expect_100_continue=False,
+            keep_alive=True,
             on_response=lambda: None,
-        )  # type: ignore[arg-type]  # neither logs nor receives
+        )
 
     def _write(self, data: bytes) -> None:
         self.written += data
