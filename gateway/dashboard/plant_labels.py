@@ -119,6 +119,8 @@ PLANT_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "plant_import": {
             "previewed": gettext_noop("Not confirmed"),
             "applied": gettext_noop("Imported"),
+            "reading": gettext_noop("Being read"),
+            "failed": gettext_noop("Failed"),
         },
     }
 )

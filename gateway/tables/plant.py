@@ -224,13 +224,15 @@ class PlantRevision(SQLModel, table=True):
 class PlantImport(SQLModel, table=True):
     """An import of a plant model: the preview of a file, and whether it was applied.
 
+    A file that is read after its request has the status `reading`, then `previewed` or `failed`.
+
     `content` is the compressed model, empty once it is applied. `revision` is that of the plant
     model with which the preview was made. `summary` has counts, the first changes and notes.
     """
 
     __tablename__ = "plant_import"
     __table_args__ = (
-        _one_of("status", ("previewed", "applied")),
+        _one_of("status", ("previewed", "applied", "reading", "failed")),
         _one_of("mode", ("merge", "replace")),
         _one_of("source", SOURCES),
     )

@@ -1,5 +1,6 @@
 """`/v1/plant/imports` and `/v1/plant/export`: import files with a preview, and export."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
@@ -18,6 +19,7 @@ from gateway.plant.assets.plan import ImportMode
 from gateway.plant.imports.exporting import MEDIA_TYPES, ExportFormat, export_file_name
 from gateway.plant.imports.importing import ImportOptions, PlantImporter
 from gateway.plant.imports.previews import find_import, import_json, list_imports
+from infra.clock import Clock
 from infra.database.database import Database
 
 # Requests are limited here, and files by MAAS_PLANT_IMPORT_BYTES.
@@ -34,6 +36,7 @@ class PlantImportRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
         limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
@@ -41,7 +44,8 @@ class PlantImportRoutes(Controller):
         cursor = parse_cursor(IMPORT, after)
         async with database.transaction() as session:
             rows = await list_imports(session, principal.account_id, limit + 1, cursor)
-        return bidirectional_page_json(rows, limit, import_json, backwards=False)
+        shown = partial(import_json, now=clock.now())
+        return bidirectional_page_json(rows, limit, shown, backwards=False)
 
     @post(
         "/",
@@ -58,24 +62,30 @@ class PlantImportRoutes(Controller):
         """Check the file of a multipart form and return what it would change.
 
         Fields: `file`; `mode`, `merge` (default) or `replace`; `unknown_units`, `refuse` (default)
-        or `omit`. Nothing changes before the confirmation.
+        or `omit`; `background`, `true` to get the import at once with the status `reading`, which
+        becomes `previewed`, or `failed` with `problems`. Nothing changes before the confirmation.
         """
         form = await read_file_form(request, plant_importer.limits.file_bytes)
         file, options = read_file(form), parse_options(form)
         actor = key_actor(principal, request)
-        row = await plant_importer.preview(principal.account_id, actor, file, options)
-        return import_json(row)
+        act = plant_importer.begin if is_background(form) else plant_importer.preview
+        return import_json(await act(principal.account_id, actor, file, options))
 
     @get("/{plant_import:str}", summary="Retrieve an import")
     async def one(
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
         plant_import: FromPath[str],
     ) -> dict[str, Any]:
-        """Return an import with its counts and first changes."""
+        """Return an import with its status, counts and first changes, or the problems of its file.
+
+        A file that is read in the background has the status `reading` first.
+        """
         async with database.transaction() as session:
-            return import_json(await find_import(session, principal.account_id, plant_import))
+            row = await find_import(session, principal.account_id, plant_import)
+        return import_json(row, clock.now())
 
     @post("/{plant_import:str}/confirm", status_code=200, summary="Apply a previewed import")
     async def confirm(
@@ -113,6 +123,14 @@ def file_response(content: bytes, export_format: ExportFormat) -> Response[bytes
     name = export_file_name(export_format)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=MEDIA_TYPES[export_format], headers=headers)
+
+
+def is_background(form: FormMultiDict) -> bool:
+    """Return whether the file is to be read after the request. Raises ParameterInvalid."""
+    value = form.get("background") or "false"
+    if value not in ("true", "false"):
+        raise ParameterInvalid("`background` must be `true` or `false`.", param="background")
+    return bool(value == "true")
 
 
 def parse_options(form: FormMultiDict) -> ImportOptions:

@@ -72,6 +72,14 @@ class ImportExpired(AppError):
     code = "plant_import_expired"
 
 
+class ImportNotReady(AppError):
+    """The file of the import is being read, or could not be read. Nothing was changed."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "plant_import_not_ready"
+
+
 class ExportTooLarge(AppError):
     """The plant model has more rows than an Excel export may have."""
 

@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import msgspec
@@ -38,6 +38,10 @@ class StoredFile:
     name: str
     stream: IO[bytes]
     size: int
+
+    def kept_open(self) -> "StoredFile":
+        """Return the file with an open file of its own, to be read after the upload is closed."""
+        return replace(self, stream=os.fdopen(os.dup(self.stream.fileno()), "rb"))
 
 
 def opened_file(name: str, stream: IO[bytes], *, on_disk: bool) -> PlantFile | StoredFile:

@@ -19,6 +19,7 @@ from gateway.plant.assets.errors import (
     ExportTooLarge,
     ImportBusy,
     ImportExpired,
+    ImportNotReady,
     PlantChanged,
     PlantModelInvalid,
 )
@@ -34,9 +35,11 @@ from gateway.plant.imports.exchange_process import StoredFile, read_in_process
 from gateway.plant.imports.exporting import ExportFormat, render_export
 from gateway.plant.imports.previews import (
     APPLIED,
+    FAILED,
     LIFETIME,
     NOTE_SENTENCES,
     PREVIEWED,
+    READING,
     delete_old_previews,
     find_import,
     pack_model,
@@ -50,6 +53,7 @@ from gateway.tables.plant import PlantImport
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database, allow_long_statements
+from infra.errors import AppError
 from infra.settings import Settings
 from models.problems import Problem, Problems, single_problem
 from models.sentences import sentence
@@ -95,6 +99,7 @@ class PlantImporter:
         self._base_url = base_url
         self._lock = asyncio.Lock()
         self._waiting = 0
+        self.tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
     def from_settings(cls, settings: Settings, database: Database, clock: Clock) -> "PlantImporter":
@@ -108,28 +113,80 @@ class PlantImporter:
         self, account_id: UUID, actor: Actor, file: PlantFile | StoredFile, options: ImportOptions
     ) -> PlantImport:
         """Store the preview of a file and return it. Raises PlantModelInvalid, ImportBusy."""
+        row = self._row(account_id, actor, file, options)
         async with self._turn():
-            found = await self._open(file)
-            async with self._database.transaction() as session:
-                index = await load_index(session, account_id)
-            read = await asyncio.to_thread(self._read, found, index, options)
-            row = PlantImport(
-                id=ids.new_id(),
-                account_id=account_id,
-                status=PREVIEWED,
-                mode=options.mode.value,
-                source=read.source.value,
-                file_name=printable(file.name),
-                revision=index.revision,
-                content=read.content,
-                summary=read.summary,
-                actor=actor_text(actor),
-                created_at=self._clock.now(),
-            )
+            await self._read_into(row, file, options)
+            row.created_at = self._clock.now()
             async with self._database.transaction() as session:
                 await delete_old_previews(session, account_id, row.created_at)
                 session.add(row)
         return row
+
+    async def begin(
+        self, account_id: UUID, actor: Actor, file: PlantFile | StoredFile, options: ImportOptions
+    ) -> PlantImport:
+        """Store an import whose file is read after this returns, and return it.
+
+        Its status becomes `previewed`, or `failed` with the problems. Raises ImportBusy.
+        """
+        if self._waiting >= _MAX_WAITING:
+            raise ImportBusy
+        row = self._row(account_id, actor, file, options)
+        shown = PlantImport(**row.model_dump())
+        async with self._database.transaction() as session:
+            await delete_old_previews(session, account_id, row.created_at)
+            session.add(PlantImport(**row.model_dump()))
+        kept = file if isinstance(file, PlantFile) else file.kept_open()
+        task = asyncio.create_task(self._finish(row, kept, options))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return shown
+
+    async def _finish(
+        self, row: PlantImport, file: PlantFile | StoredFile, options: ImportOptions
+    ) -> None:
+        """Read the file of an import that was begun, and store its preview or its problems."""
+        try:
+            async with self._turn():
+                await self._read_into(row, file, options)
+        except AppError as error:
+            row.status, row.content = FAILED, b""
+            row.summary = {"error": {"code": error.code, "message": error.message}}
+            row.summary |= dict(error.details or {})
+        finally:
+            if isinstance(file, StoredFile):
+                file.stream.close()
+        async with self._database.transaction() as session:
+            await session.merge(row)
+
+    def _row(
+        self, account_id: UUID, actor: Actor, file: PlantFile | StoredFile, options: ImportOptions
+    ) -> PlantImport:
+        """Return an import whose file is not read yet."""
+        return PlantImport(
+            id=ids.new_id(),
+            account_id=account_id,
+            status=READING,
+            mode=options.mode.value,
+            source=Source.MANUAL.value,
+            file_name=printable(file.name),
+            revision=0,
+            content=b"",
+            summary={},
+            actor=actor_text(actor),
+            created_at=self._clock.now(),
+        )
+
+    async def _read_into(
+        self, row: PlantImport, file: PlantFile | StoredFile, options: ImportOptions
+    ) -> None:
+        """Read a file and make its import a preview. Raises PlantModelInvalid."""
+        found = await self._open(file)
+        async with self._database.transaction() as session:
+            index = await load_index(session, row.account_id)
+        read = await asyncio.to_thread(self._read, found, index, options)
+        row.status, row.source, row.revision = PREVIEWED, read.source.value, index.revision
+        row.content, row.summary = read.content, read.summary
 
     async def read_model(self, file: PlantFile | StoredFile) -> PlantModel:
         """Return the model of a file that is not imported; unknown units are left out.
@@ -149,6 +206,8 @@ class PlantImporter:
             row = await find_import(session, account_id, import_id, is_locked=True)
             if row.status == APPLIED:
                 return row
+            if row.status != PREVIEWED:
+                raise ImportNotReady("The file of the import is being read, or could not be read.")
             now = self._clock.now()
             if row.created_at + LIFETIME < now:
                 raise ImportExpired("The preview is older than a day. Import the file again.")

@@ -24,7 +24,9 @@ from models.problems import Problems
 from models.sentences import restored
 
 LIFETIME = timedelta(days=1)
-PREVIEWED, APPLIED = "previewed", "applied"
+PREVIEWED, APPLIED, READING, FAILED = "previewed", "applied", "reading", "failed"
+# A file is read within fifteen minutes; after this its gateway process has ended.
+_ABANDONED_AFTER = timedelta(minutes=30)
 # The key of a summary with the sentences of its notes, in another language on pages.
 NOTE_SENTENCES = "note_sentences"
 # Open previews of an account; the oldest are deleted.
@@ -56,6 +58,13 @@ async def delete_old_previews(session: AsyncSession, account_id: UUID, now: date
         delete(PlantImport).where(
             *is_open,
             col(PlantImport.id).not_in(kept) | (col(PlantImport.created_at) < now - LIFETIME),
+        )
+    )
+    await session.execute(
+        delete(PlantImport).where(
+            col(PlantImport.account_id) == account_id,
+            col(PlantImport.status).in_((READING, FAILED)),
+            col(PlantImport.created_at) < now - LIFETIME,
         )
     )
 
@@ -91,15 +100,24 @@ def import_notes(row: PlantImport) -> list[str]:
     return [restored(text, part) for text, part in zip(texts, parts, strict=True)]
 
 
-def import_json(row: PlantImport) -> dict[str, Any]:
-    """Return an import as JSON: counts, first changes and notes of its preview."""
+def status_of(row: PlantImport, now: datetime) -> str:
+    """Return the status of an import: `failed` if the process that read its file has ended."""
+    is_abandoned = row.status == READING and row.created_at + _ABANDONED_AFTER < now
+    return FAILED if is_abandoned else row.status
+
+
+def import_json(row: PlantImport, now: datetime | None = None) -> dict[str, Any]:
+    """Return an import as JSON: counts, first changes and notes of its preview, or problems.
+
+    `now` is needed for imports whose file may be read still.
+    """
     summary: Mapping[str, Any] = {
         name: value for name, value in row.summary.items() if name != NOTE_SENTENCES
     }
     return {
         "id": ids.format_id(IMPORT, row.id),
         "object": "plant.import",
-        "status": row.status,
+        "status": row.status if now is None else status_of(row, now),
         "mode": row.mode,
         "source": row.source,
         "file_name": row.file_name,

@@ -26,8 +26,8 @@ from models.signature import Signature
 _MAX_KEPT = 2_000
 _SELECT_STATE = text("""
     select (select revision from plant_revision where account_id = :account_id) as revision,
-           (select count(*) || ' ' || max(changed_at) from plant_model_input
-            where account_id = :account_id and model = :model) as mapped,
+           (select md5(string_agg(concat_ws(E'\\n', input, concept_id, tag), E'\\n' order by input))
+            from plant_model_input where account_id = :account_id and model = :model) as mapped,
            point_id, last_us, last_value, last_status
     from (select 1) as always
     left join plant_reading_series

@@ -33,12 +33,14 @@ class AskedQuantity:
     """A quantity of one asset, or of several that the question may mean.
 
     `words` are the words that a point must have, `quantity` those of them that name quantities,
-    and `text` all of them as the question has them.
+    `others` those that are no words of plants in general, and `text` all of them as the question
+    has them.
     """
 
     assets: tuple[Node, ...]
     words: frozenset[str]
     quantity: frozenset[str]
+    others: frozenset[str]
     text: str
 
 
@@ -80,10 +82,12 @@ def asked_quantity(text: str, vocabulary: Vocabulary) -> AskedQuantity | None:
     if not assets or not quantity:
         return None
     words = frozenset(question.tokens[at].value for at in left)
-    shown = question.words(left)
-    return AskedQuantity(
-        assets, words, quantity, shown if shown.isascii() else shown.replace(" ", "")
+    others = frozenset(
+        question.tokens[at].value for at in left if question.tokens[at].kind is TokenKind.OTHER
     )
+    shown = question.words(left)
+    shown = shown if shown.isascii() else shown.replace(" ", "")
+    return AskedQuantity(assets, words, quantity, others, shown)
 
 
 def unknown_code(text: str, vocabulary: Vocabulary) -> str:

@@ -86,6 +86,8 @@ class PlantQuestions:
         if asked is not None:
             label = ", ".join(vocabulary.label(one) for one in asked.assets)
             points, missing = await find_quantity(self._database, account_id, asked, label)
+            if missing is not None and asked.others:  # it may ask for more than a value
+                return understood
             several = asked.text if len(points) > 1 else ""
             return Understanding(None, (), language, True, points, text=several, missing=missing)
         if understood.query is not None or vocabulary.is_empty:

@@ -145,7 +145,7 @@ async def _render_preview(
         "plant/preview.html",
         status=200 if error is None else UNPROCESSABLE,
         row=row,
-        shown=import_json(row),
+        shown=import_json(row, plant.clock.now()),
         notes=[translate_message(note, dashboard_texts(plant.page.language)) for note in notes],
         zone=zone,
         form=form,

@@ -11,7 +11,8 @@ from gateway.plant.formats.compression import unpacked
 from gateway.plant.formats.limits import FormatLimits
 from gateway.plant.formats.nodeset.writer import write_nodeset
 from gateway.plant.formats.results import FormatInvalid, FormatTooLarge
-from gateway.plant.imports.readers import FileContent, PlantFile, read_plant_file
+from gateway.plant.imports.exchange_formats import PlantFile
+from gateway.plant.imports.readers import FileContent, read_plant_file
 from models.problems import Problems
 from models.training_data import default_directory
 from tests.support.plants import connected_station, contents

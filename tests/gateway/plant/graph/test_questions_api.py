@@ -222,6 +222,8 @@ async def test_value_of_a_quantity_is_answered_by_asset_also_in_auto_and_chats(
         "unknown_names",
         "Feed pump 1 has no point for 'suction pressure'. Similar points: PI-1.",
     )
+    limit = await ask(plant, "What is the temperature limit of P-1?")
+    assert limit["unknown_words"] == ["temperature", "limit"]
     for question, said in (
         ("What is the value of TI-999 now?", "Not in your plant model: 'TI-999'."),
         ("P-1的流量现在多少？", "Feed pump 1 没有“流量”测点。"),

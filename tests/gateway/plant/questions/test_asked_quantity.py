@@ -84,6 +84,15 @@ class TestAskedQuantity:
         assert asked_quantity(text, vocabulary) is None
 
 
+def test_words_that_no_plant_shares_are_told_apart(vocabulary: Vocabulary) -> None:
+    asked = asked_quantity("What is the temperature limit of P-101?", vocabulary)
+    assert asked is not None
+    assert asked.others == {"limit"}
+    plain = asked_quantity("What is the suction pressure of P-101?", vocabulary)
+    assert plain is not None
+    assert plain.others == frozenset()
+
+
 class TestUnknownCode:
     @pytest.mark.parametrize(
         ("text", "code"),
