@@ -92,3 +92,13 @@ def contents(model: PlantModel) -> tuple[object, ...]:
         sorted(model.relations, key=str),
         sorted(model.entities, key=str),
     )
+
+
+def large_plant(points: int) -> PlantModel:
+    """One pump with many points; with 3,000, its NodeSet has more than two megabytes."""
+    made = tuple(
+        Point(f"T-{n}", "x", "P-1", "degC", low=float("-inf") if n == 0 else 0.0, high=9.0)
+        for n in range(points)
+    )
+    asset = Asset("P-1", "Pump", AssetLevel.EQUIPMENT, None, {}, {"Maker": Property("KSB")})
+    return PlantModel((asset,), made)

@@ -10,12 +10,13 @@ from gateway.plant.formats.nodeset.writer import write_nodeset
 from gateway.plant.imports.previews import FAILED, READING, import_json, status_of
 from gateway.tables.plant import PlantImport
 from infra import ids
-from tests.gateway.plant.imports.test_large_files import POINTS, plant
 from tests.support.billing.making import CLOCK
 from tests.support.builders import Gateway
 from tests.support.gateway.errors import error_of
+from tests.support.plants import large_plant
 
 P = "/v1/plant/imports"
+POINTS = 3_000
 
 
 async def begin(gateway: Gateway, content: bytes, name: str = "tags.csv") -> dict[str, Any]:
@@ -37,7 +38,7 @@ async def ended(gateway: Gateway, begun: dict[str, Any]) -> dict[str, Any]:
 async def test_large_file_is_previewed_after_the_request_and_then_confirmed(
     gateway: Gateway,
 ) -> None:
-    begun = await begin(gateway, write_nodeset(plant()).content, "plant.xml")
+    begun = await begin(gateway, write_nodeset(large_plant(POINTS)).content, "plant.xml")
     shown = await ended(gateway, begun)
     assert (shown["status"], shown["source"]) == ("previewed", "nodeset")
     assert shown["counts"]["points"]["create"] == POINTS

@@ -9,7 +9,7 @@ import pytest
 from gateway.api.plant.uploads import BoundedReceive
 from gateway.call.errors import BodyTooLarge
 from gateway.plant.assets.limits import PlantLimits
-from gateway.plant.assets.values import Asset, AssetLevel, PlantModel, Point, Property, Source
+from gateway.plant.assets.values import Asset, AssetLevel, PlantModel, Property, Source
 from gateway.plant.formats.aas.writer import write_aasx
 from gateway.plant.formats.nodeset.writer import write_nodeset
 from gateway.plant.imports import exchange_process
@@ -18,19 +18,10 @@ from gateway.plant.imports.exchange_process import StoredFile, opened_file, read
 from infra.sentences import Sentence
 from tests.support.builders import Gateway
 from tests.support.gateway.errors import error_of
+from tests.support.plants import large_plant
 
 P = "/v1/plant/imports"
 POINTS = 3_000
-
-
-def plant() -> PlantModel:
-    """Return a plant whose NodeSet is a large file."""
-    points = tuple(
-        Point(f"T-{n}", "x", "P-1", "degC", low=float("-inf") if n == 0 else 0.0, high=9.0)
-        for n in range(POINTS)
-    )
-    asset = Asset("P-1", "Pump", AssetLevel.EQUIPMENT, None, {}, {"Maker": Property("KSB")})
-    return PlantModel((asset,), points)
 
 
 async def read(content: bytes) -> ExchangeContent | None:
@@ -44,7 +35,7 @@ async def read(content: bytes) -> ExchangeContent | None:
 @pytest.mark.usefixtures("processes")
 class TestReadingInAProcess:
     async def test_nodeset_in_gzip_is_read_as_in_the_gateway(self) -> None:
-        content = await read(gzip.compress(write_nodeset(plant()).content))
+        content = await read(gzip.compress(write_nodeset(large_plant(POINTS)).content))
         assert content is not None
         assert (content.source, content.problem) == (Source.NODESET, None)
         assert len(content.model.points) == POINTS
@@ -72,7 +63,7 @@ class TestReadingInAProcess:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(exchange_process, "_TOTAL_S", 0.0)
-        content = await read(write_nodeset(plant()).content)
+        content = await read(write_nodeset(large_plant(POINTS)).content)
         assert content is not None
         assert "more time or memory" in str(content.problem)
 
@@ -99,7 +90,7 @@ class TestUploads:
 
 class TestOverHttp:
     async def test_large_nodeset_is_previewed_and_confirmed(self, gateway: Gateway) -> None:
-        content = write_nodeset(plant()).content
+        content = write_nodeset(large_plant(POINTS)).content
         assert len(content) > 2 << 20
         shown = await gateway.http.post(P, files={"file": ("plant.xml", content)})
         assert shown.status_code == 200, shown.text
