@@ -19,6 +19,7 @@ from gateway.wire.parts import require_inline
 from gateway.wire.reasoning import parse_effort, reasoning_fields
 from gateway.wire.requests import ChatRequest
 from gateway.wire.sse import StreamTransformer
+from gateway.wire.tool_arguments import conform_calls
 from models.reasoning import ReasoningEffort
 
 
@@ -78,7 +79,18 @@ def build_chat_request(
         resolved.model, requested_effort(request), requested_max_tokens(request)
     )
     bounds = output_bounds(resolved.model, requested_max_tokens(request), request.n or 1)
-    return build_generation_request(request, resolved, path, values, bounds, retrieval, transformer)
+    built = build_generation_request(
+        request, resolved, path, values, bounds, retrieval, transformer
+    )
+    return _with_conformed_calls(built, request) if request.tools else built
+
+
+def _with_conformed_calls(built: ParsedRequest, request: ChatRequest) -> ParsedRequest:
+    """Return the request of a chat with functions, whose whole answer has calls in their types."""
+    convert, tools = built.convert_response, request.tools or []
+    if convert is None or built.stream:
+        return built
+    return replace(built, convert_response=lambda body: conform_calls(convert(body), tools))
 
 
 def _with_hosted_tools(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from infra.lazy_import import LazyModule
 from models.grounding.answer import is_not_found
 from models.industrial_llm.data import TASKS
+from models.industrial_llm.equal_calls import is_equal_call
 from models.industrial_llm.examples import Example
 from models.industrial_llm.splitting import normalize_text
 from models.industrial_llm.tasks.unknown import is_unknown_answer
@@ -129,7 +130,11 @@ def score_severity(answered: Sequence[AnsweredExample]) -> Figures:
 
 
 def score_tool_choice(answered: Sequence[AnsweredExample]) -> Figures:
-    """Return the accuracy of the tool, and of the tool with all its arguments."""
+    """Return the accuracy of the tool, and of the tool with all its arguments.
+
+    `with_arguments` counts equal JSON only. `with_equal_arguments` also counts another form of the
+    same value: `1450`, `"1450"` and `{"value": 1450, "unit": "rpm"}` for a tool that takes rpm.
+    """
     pairs = [
         (_parse_json_object(item.answer), json.loads(item.example.answer)) for item in answered
     ]
@@ -142,6 +147,10 @@ def score_tool_choice(answered: Sequence[AnsweredExample]) -> Figures:
         "valid_json": _valid_json_rate(answered),
         "accuracy": _mean(is_tool_correct),
         "with_arguments": _mean(is_call_correct),
+        "with_equal_arguments": _mean(
+            is_correct and is_equal_call(answer, expected)
+            for is_correct, (answer, expected) in zip(is_tool_correct, pairs, strict=True)
+        ),
     }
 
 

@@ -1,7 +1,7 @@
 """`python -m load.bench.hosted_tools --key maas_…`: 130 requests to a running service.
 
 Prints how often specialist, inputs and final answer were right, with 95 % intervals (scoring.py has
-the rule). `--held-out` asks the 260 requests of held_out.py in their place. With the data sets,
+the rule). `--held-out` asks the requests of held_out.py in their place. With the data sets,
 held-out rows of AI4I and engines of C-MAPSS are asked in words too, and compared with the
 specialist asked directly and with the language model alone (`--alone`).
 """
@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 
 from load.bench.hosted_tools.data_rows import engine_rows, milling_rows
-from load.bench.hosted_tools.held_out import Half, read_held_out
+from load.bench.hosted_tools.held_out import Part, read_held_out
 from load.bench.hosted_tools.requests import BenchRequest, Expected, read_requests
 from load.bench.hosted_tools.scoring import Score, agrees, score, wilson
 
@@ -103,10 +103,10 @@ async def run(options: argparse.Namespace) -> str:
 
 
 def _requests(held_out: str | None) -> list[BenchRequest]:
-    """Return the requests of requests.tsv, or the held-out ones: `r`, `u` or `all`."""
+    """Return the requests of requests.tsv, or the held-out ones: a part, or `all`."""
     if held_out is None:
         return read_requests()
-    return read_held_out(None if held_out == _ALL else Half(held_out))
+    return read_held_out(None if held_out == _ALL else Part(held_out))
 
 
 def _sample(requests: Sequence[BenchRequest], size: int | None) -> Sequence[BenchRequest]:
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sample", type=int, help="at most so many requests of each group")
     parser.add_argument("--rows", type=int, default=100, help="rows of AI4I, 0 for none")
     parser.add_argument("--engines", type=int, default=40, help="engines of C-MAPSS, 0 for none")
-    parser.add_argument("--held-out", choices=["r", "u", _ALL], help="the held-out requests")
+    parser.add_argument("--held-out", choices=[*Part, _ALL], help="the held-out requests")
     parser.add_argument("--alone", action="store_true", help="ask the language model alone too")
     parser.add_argument("--show", action="store_true", help="print what was wrong")
     sys.stdout.write(asyncio.run(run(parser.parse_args(arguments))) + "\n")

@@ -1,5 +1,7 @@
 """Scores of answers, by task."""
 
+from typing import Any
+
 import pytest
 
 from models.industrial_llm.data import TASKS
@@ -12,6 +14,7 @@ from models.industrial_llm.scoring import (
     word_edit_distance,
 )
 from models.industrial_llm.tasks.extraction import dump_json
+from models.industrial_llm.tasks.tools import list_tools
 
 
 def scored(task: str, *pairs: tuple[str, str], text: str = "") -> Figures:
@@ -148,12 +151,33 @@ class TestToolChoiceScore:
             dump_json({"tool": "made-up", "arguments": {}}),
         ]
         figures = scored("tool_choice", *((wanted, answer) for answer in answers))
-        assert figures == {"valid_json": 0.75, "accuracy": 0.5, "with_arguments": 0.25}
+        assert figures == {
+            "valid_json": 0.75,
+            "accuracy": 0.5,
+            "with_arguments": 0.25,
+            "with_equal_arguments": 0.25,
+        }
 
     def test_no_tool_is_a_valid_choice_but_empty_answer_is_wrong(self) -> None:
         nothing = dump_json({"tool": None, "arguments": {}})
         figures = scored("tool_choice", (nothing, nothing), (nothing, ""))
         assert figures["accuracy"] == 0.5
+
+    def test_arguments_are_equal_in_any_form_of_the_same_value(self) -> None:
+        tool = next(one for one in list_tools() if one.route == "bearing_life")
+        wanted = {"rotational_speed": 1450, "equivalent_load": {"value": 3, "unit": "kN"}}
+        forms: list[Any] = [
+            {"rotational_speed": {"value": 1450, "unit": "rpm"}, "equivalent_load": 3000},
+            {"rotational_speed": "1450", "equivalent_load": {"value": 3000.0, "unit": "N"}},
+            {"rotational_speed": 1450, "equivalent_load": 3},
+            {"rotational_speed": 1450},
+            {"rotational_speed": 1450, "equivalent_load": {"value": "x", "unit": "y"}},
+            {"rotational_speed": 1450, "equivalent_load": {"value": None, "unit": ""}},
+        ]
+        calls = [dump_json({"tool": tool.id, "arguments": one}) for one in (wanted, *forms)]
+        figures = scored("tool_choice", *((calls[0], call) for call in calls[1:]))
+        assert figures["with_arguments"] == 0
+        assert figures["with_equal_arguments"] == pytest.approx(2 / 6)
 
 
 class TestUnknownScore:
