@@ -33,7 +33,7 @@ def conform_calls(body: bytes, tools: Sequence[Mapping[str, Any]]) -> bytes:
     for choice in answer.get("choices") or ():
         for call in (choice.get("message") or {}).get("tool_calls") or ():
             function = call.get("function") or {}
-            schema = schemas.get(function.get("name"))
+            schema = schemas.get(str(function.get("name")))
             before = function.get("arguments")
             if schema is None or not isinstance(before, str):
                 continue

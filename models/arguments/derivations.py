@@ -7,6 +7,7 @@ its text shows both numbers.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from models.arguments.conversion import convert, is_in_range
 from models.arguments.quantities import Quantity
@@ -93,7 +94,7 @@ def find_parts(
         whole = by_name.get(one.whole)
         if one.column not in by_name or whole is None:
             continue
-        index = _first(quantities, lambda it, one=one, whole=whole: _is_part(text, it, one, whole))
+        index = _first(quantities, partial(_is_part, text, one, whole))
         if index is not None:
             parts[one.column] = index
     rate = None
@@ -147,7 +148,7 @@ def _rate_match(text: str, quantity: Quantity) -> "re.Match[str] | None":
     return _RATE_TIME.match(text, quantity.number_end) if is_count else None
 
 
-def _is_part(text: str, quantity: Quantity, one: _Difference, whole: InputField) -> bool:
+def _is_part(text: str, one: _Difference, whole: InputField, quantity: Quantity) -> bool:
     """Return whether a quantity of the whole's kind has the words of a part beside it."""
     if _value(quantity, whole) is None:
         return False

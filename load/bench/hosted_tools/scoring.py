@@ -68,7 +68,7 @@ def _are_equal(expected: Mapping[str, Value], got: Mapping[str, Any]) -> bool:
 def _is_same(expected: Value, got: Any) -> bool:
     """Return whether two values are equal but for rounding."""
     if isinstance(expected, tuple) and isinstance(got, str):  # a long one; the figures show it
-        return got == f"{len(expected)} values"
+        return bool(got == f"{len(expected)} values")
     if isinstance(expected, tuple):
         is_list = isinstance(got, list) and len(got) == len(expected)
         return is_list and all(map(_is_same, expected, got))
