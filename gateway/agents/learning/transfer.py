@@ -256,9 +256,9 @@ async def _calibration(
     """Return the calibration of the specialist on the old asset, which the other must learn."""
     if definition.warning is not None:
         # A learned warning is of one asset: the other one needs a training of its own.
-        name, figures = definition.warning.rule, {"outcomes": 0}
-        return [TransferItem(kind="calibration", name=name, reason="no_outcomes_yet",
-                             figures=figures)]  # fmt: skip
+        rule = definition.warning.rule
+        return [TransferItem(kind="calibration", name=rule, reason="no_outcomes_yet",
+                             figures={"outcomes": 0})]  # fmt: skip
     if definition.prediction is None:
         return []
     history = await load_history(session, agent, definition, await count_known(session, agent))

@@ -16,8 +16,9 @@ from pathlib import Path
 from load.bench.agents.histories import DATA, Group, Split, read_groups
 from load.bench.agents.pooling import Block, pooled_saving
 from models.observed.resampling import ScoreInterval
+from models.policies.warnings.candidates import fit_candidates
 from models.policies.warnings.history import WarningTerms
-from models.policies.warnings.learned import choose_policy, fit_candidates
+from models.policies.warnings.learned import choose_policy
 from models.policies.warnings.replay import WarningResult, replay_blocks
 from models.policies.warnings.single_sensor import fit_single_sensor
 

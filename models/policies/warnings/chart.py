@@ -1,6 +1,6 @@
 """A score without labels: the distance from normal operation, by the anomaly detector's chart."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -8,10 +8,8 @@ from infra.lazy_import import LazyModule
 from models.anomaly.settings import Settings
 from models.policies.warnings.history import Floats, MachineHistory
 
-if TYPE_CHECKING:
-    from models.anomaly import fitting
-else:
-    fitting = LazyModule("models.anomaly.fitting")
+# Loaded on first use: it imports SciPy.
+fitting: Any = LazyModule("models.anomaly.fitting")
 
 
 def chart_score(history: MachineHistory, memory: float) -> Floats:

@@ -3,7 +3,7 @@
 Only past ticks are used, so that a feature is the same in a replay and in operation.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +11,7 @@ from infra.lazy_import import LazyModule
 from models.policies.warnings.chart import chart_score
 from models.policies.warnings.history import Floats, MachineHistory
 
-if TYPE_CHECKING:
-    from scipy import signal
-else:
-    signal = LazyModule("scipy.signal")
+signal: Any = LazyModule("scipy.signal")
 
 # In ticks.
 MEMORIES = (1, 5, 20, 60)
@@ -41,7 +38,7 @@ def departures_of(history: MachineHistory) -> Floats:
     """Return the readings in deviations of the normal ticks from their mean, within ±20."""
     normal = history.readings[: history.normal]
     scale = np.maximum(normal.std(axis=0), 1e-9 * np.abs(normal).max(axis=0) + 1e-12)
-    return np.clip((history.readings - normal.mean(axis=0)) / scale, -_CLIP, _CLIP)
+    return np.asarray(np.clip((history.readings - normal.mean(axis=0)) / scale, -_CLIP, _CLIP))
 
 
 def average(values: Floats, memory: int) -> Floats:

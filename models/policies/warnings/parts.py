@@ -48,7 +48,7 @@ def parts_of(histories: Sequence[MachineHistory]) -> tuple[Part, ...]:
     stretches = list(pairwise([history.normal, *ends, history.ticks]))
     groups = _groups(len(stretches), events)
     return tuple(
-        _stretch(history, *stretches[index], fold)
+        _stretch(history, stretches[index], fold)
         for fold, group in enumerate(groups)
         for index in group
     )
@@ -82,9 +82,9 @@ def _groups(count: int, events: int) -> list[Positions]:
     return np.array_split(np.arange(count), folds)
 
 
-def _stretch(history: MachineHistory, first: int, last: int, fold: int) -> Part:
-    """Return the ticks from `first` to before `last` as a part."""
-    rows = np.concatenate([np.arange(history.normal), np.arange(first, last)])
+def _stretch(history: MachineHistory, ticks: tuple[int, int], fold: int) -> Part:
+    """Return the ticks from the first to before the second one as a part."""
+    rows = np.concatenate([np.arange(history.normal), np.arange(*ticks)])
     return Part(_cut(history, rows), 0, rows, fold)
 
 

@@ -118,7 +118,7 @@ class WarningRule:
         """Return how much each sensor speaks for the event, 0 or more, [sensors]."""
         score = self.policy.score
         if isinstance(score, SensorScore):
-            return np.eye(len(self.sensors))[score.sensor]
+            return np.asarray(np.eye(len(self.sensors))[score.sensor])
         if not isinstance(score, TreeScore):
             return np.asarray(departures**2)
         given = np.zeros(len(self.sensors))

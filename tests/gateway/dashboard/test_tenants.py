@@ -31,6 +31,7 @@ from tests.support.gateway.trainings import (
     create_training,
     create_variant,
 )
+from tests.support.gateway.warning_machines import add_rule
 from tests.support.gateway.watched_pumps import add_board, add_proposal
 from tests.support.plant.epcis import add_event_subscription
 
@@ -86,6 +87,7 @@ async def known(firm: Firm) -> dict[str, str]:
         **await add_learned(gateway, proposal),
         **await add_event_subscription(gateway),
         **await add_rounds(gateway, plant["asset"]),
+        "rule": await add_rule(gateway, plant["asset"]),
         "discrepancy": ids.new_id().hex,
         "incident": ids.format_id("incident", ids.new_id()),
         "purchase": ids.format_id("pack", ids.new_id()),
@@ -112,7 +114,7 @@ class TestTenantIsolation:
         newest |= {"asset", "point", "plant_import", "plant_comparison", "incident"}
         newest |= {"entity", "relation", "record", "agent", "action", "team", "task"}
         newest |= {"tick", "policy", "limit"}
-        newest |= {"limits"}
+        newest |= {"limits", "rule"}
         newest |= {"event_query", "event_subscription"}
         newest |= {"round_id", "photo"}
         assert found - NO_ROWS - OUTCOMES == {*rows, *further, *newest}

@@ -80,3 +80,9 @@ async def train_all(gateway: Gateway) -> None:
     """Run queued trainings until none is left."""
     while await gateway.parts.agents.warning_trainer._handle_next():
         pass
+
+
+async def add_rule(gateway: Gateway, asset: str) -> str:
+    """Create a rule of an asset and return its id."""
+    body = rule_body(asset, name=f"rule {ids.new_id().hex}")
+    return str((await post(gateway, RULES, body))["id"])

@@ -1,7 +1,8 @@
 """The forms of learned warning rules: a new rule, and the events of a training."""
 
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from billing.dates import parse_instant
 from gateway.agents.warnings.errors import LearnedWarningInvalid
@@ -26,7 +27,7 @@ def rule_document(fields: Mapping[str, str]) -> WarningRuleDocument:
     )
 
 
-def training_document(fields: Mapping[str, str], zone: tzinfo) -> TrainingDocument:
+def training_document(fields: Mapping[str, str], zone: ZoneInfo) -> TrainingDocument:
     """Return the training of a form. Raises LearnedWarningInvalid.
 
     zone: of times without an offset.
@@ -52,7 +53,7 @@ def _amount(fields: Mapping[str, str], name: str) -> float:
         raise LearnedWarningInvalid(f"`{name}` must be an amount above 0.", param=name) from error
 
 
-def _instant(text: str, name: str, zone: tzinfo) -> datetime:
+def _instant(text: str, name: str, zone: ZoneInfo) -> datetime:
     """Return a time in UTC. Raises LearnedWarningInvalid."""
     try:
         return parse_instant(datetime.fromisoformat(text), zone)
