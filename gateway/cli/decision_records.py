@@ -125,8 +125,11 @@ def _read_file(file: Path) -> _RecordFile | _ReportFile:
     """Return the signed document of a file, as the API returns it. Raises RecordFileInvalid."""
     try:
         fields = msgspec.json.decode(file.read_bytes())
-        kind = _ReportFile if isinstance(fields, dict) and "report" in fields else _RecordFile
-        record = msgspec.convert(fields, kind)
+        record: _RecordFile | _ReportFile
+        if isinstance(fields, dict) and "report" in fields:
+            record = msgspec.convert(fields, _ReportFile)
+        else:
+            record = msgspec.convert(fields, _RecordFile)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RecordFileInvalid(f"{file.name} holds no decision record or report.") from error
     prefix = ROUND if isinstance(record, _ReportFile) else RECORD_PREFIX

@@ -51,7 +51,7 @@ class CallRecorder:
         self, database: Database, connection: DirectConnection, price_book: PriceBook
     ) -> None:
         self._database = database
-        self._connection = connection
+        self.connection = connection
         self._price_book = price_book
         self._charged_units: Counter[str] = Counter()
         self._key_cache: dict[UUID, KeyRecord] = {}
@@ -69,7 +69,7 @@ class CallRecorder:
             await self._lease_units(session, settled)
         for start in range(0, len(settled), _WRITE_BATCH):
             batch = settled[start : start + _WRITE_BATCH]
-            if not await write_usage_batch(self._connection, self.process_id, [], batch):
+            if not await write_usage_batch(self.connection, self.process_id, [], batch):
                 raise DemoCallRejected("The demo's gateway process was declared dead. Try again.")
 
     def clear_key_cache(self) -> None:

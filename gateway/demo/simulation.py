@@ -23,6 +23,7 @@ from gateway.demo.actions import (
     pay_due_invoices,
     set_key_budgets,
 )
+from gateway.demo.agents.filling import fill_agents
 from gateway.demo.call_recorder import CallRecorder
 from gateway.demo.calls import calls_between, plan_calls_of_day
 from gateway.demo.context import DemoAccount, DemoDependencies
@@ -101,6 +102,7 @@ class _Simulation:
         for account in self.accounts:
             if account.firm.has_plant:
                 await fill_plant(deps, self._recorder, account)
+                await fill_agents(deps, self._recorder, account)
         for account in self.accounts:
             await set_key_budgets(deps, account)
             await set_monthly_budgets(deps, account)

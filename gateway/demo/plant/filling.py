@@ -18,6 +18,7 @@ from gateway.demo.plant.verdict import store_worn_verdict
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.plant.assets.json_model import encode_model
 from gateway.plant.assets.limits import PlantLimits
+from gateway.plant.assets.values import PlantModel
 from gateway.plant.epcis.capture import parse_events, store_events
 from gateway.plant.imports.exchange_formats import PlantFile
 from gateway.plant.imports.importing import ImportOptions, PlantImporter
@@ -54,7 +55,7 @@ async def fill_plant(deps: DemoDependencies, recorder: CallRecorder, account: De
 
     Readings are few if the demo has few calls.
     """
-    await _import_model(deps, account)
+    await import_model(deps, account, plant_model(deps.dates.now))
     span = _FULL if deps.percent >= _FULL_PERCENT else _SHORT
     count = await _store_readings(deps, account, span)
     calls = [_planned(deps, account, Operation.READINGS, READINGS, Quantities(readings=count))]
@@ -71,10 +72,10 @@ async def fill_plant(deps: DemoDependencies, recorder: CallRecorder, account: De
     await _capture_events(deps, account.account_id, inspected_by)
 
 
-async def _import_model(deps: DemoDependencies, account: DemoAccount) -> None:
-    """Import the plant model as a file, previewed and confirmed."""
+async def import_model(deps: DemoDependencies, account: DemoAccount, model: PlantModel) -> None:
+    """Import a plant model as a file, previewed and confirmed."""
     importer = PlantImporter(deps.database, deps.clock, _LIMITS)
-    file = PlantFile("plant.json", encode_model(plant_model(deps.dates.now)))
+    file = PlantFile("plant.json", encode_model(model))
     row = await importer.preview(account.account_id, CLI_ACTOR, file, ImportOptions())
     import_id = ids.format_id("imp", row.id)
     await importer.confirm(account.account_id, CLI_ACTOR, import_id)

@@ -1,5 +1,6 @@
 """Demo data: all records reconcile, and each firm has the data that its pages show."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,12 @@ from billing.reports.spending import SpendingDimension, list_spending, list_tags
 from billing.subscriptions.subscriptions import find_subscription
 from billing.tables import CreditNote, InvoiceStatus, QuotaKind, Settlement
 from gateway.access.api_keys import list_keys
+from gateway.agents.actions.deciding import list_actions
+from gateway.agents.learning.feedback import list_feedback
+from gateway.agents.rounds.store import list_rounds
+from gateway.agents.savings.report import load_report
+from gateway.agents.savings.savings import load_savings
+from gateway.agents.store.agents import list_agents
 from gateway.demo.plant.history import BAR, BEARING, SHAFTS, SPINDLE
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.invitations import InvitationService
@@ -295,7 +302,7 @@ class TestPlant:
             point = (await find_points(session, account_id, [PointKey("CNC-03.VIB")])).popitem()[1]
             read = (await read_series(session, account_id, [point.id], within, 2_000))[point.id]
             usage = await list_usage(session, account_id=account_id, limit=10_000)
-        assert (len(model.assets), len(model.points)) == (19, 64)
+        assert (len(model.assets), len(model.points)) == (20, 69)
         kinds = {entity.kind.value for entity in model.entities}
         assert {"failure_mode", "cause", "effect", "remedy", "work_order", "document"} <= kinds
         # The spindle of this machine wears out.
@@ -327,3 +334,36 @@ class TestPlant:
         assert {BAR, BEARING, SHAFTS[0], SPINDLE} <= items
         assert SHAFTS[1] not in items
         assert [bool(one.request_id) for one in trace.inspections] == [True]
+
+
+class TestAgents:
+    async def test_pump_monitor_has_a_month_with_decisions_cost_and_savings(
+        self, filled: Filled
+    ) -> None:
+        account_id = (await filled.account(MACHINING)).id
+        now = CLOCK.now()
+        async with filled.database.transaction() as session:
+            agents = {one.name: one for one in await list_agents(session, account_id, 10, None)}
+            monitor = agents["冷却液泵监测"]
+            actions = await list_actions(session, account_id, 10, None, monitor.id)
+            days = (now - timedelta(days=32)).date(), now.date()
+            savings = await load_savings(session, CLOCK, monitor, *days)
+            report = await load_report(session, CLOCK, monitor)
+            feedback = await list_feedback(session, account_id, monitor.id, 10)
+            rounds = await list_rounds(session, account_id, 10, None)
+            usage = await list_usage(session, account_id=account_id, limit=10_000)
+        assert [one.status for one in actions] == ["proposed", "executed", "rejected"]
+        assert [one.verdict for one in feedback] == ["confirmed", "denied"]
+        total = savings.total
+        assert total.activity.ticks == 63
+        assert {one.status.value for one in total.results} >= {"confirmed", "unconfirmed"}
+        assert total.observed is not None
+        assert total.observed.upper_nano > 0
+        assert report.period.activity.actions == 1
+        # A call of the agent, which the units of the plan may cover.
+        (call,) = [row for row in usage if "agent" in (row.tags or {})]
+        assert (call.rows, call.cost_nano) == (1, total.activity.cost_nano)
+        assert [one.status for one in rounds] == ["open", "submitted"]
+        assert rounds[1].report_signature
+        assert {one.status for one in agents.values()} == {"active", "paused"}
+        assert len(agents) == 5
