@@ -180,8 +180,13 @@ def fit_judge(cases: Sequence[Case], threshold: float) -> JudgeWeights:
     means, deviations = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
     means[-1], deviations[-1] = 0.0, 1.0
     answer = _fit_answer((inputs - means) / deviations, np.array(right, np.float64), weights)
-    kept = (rank, answer, means, deviations)
-    return JudgeWeights(*(one.astype(np.float32) for one in kept), threshold)
+    return JudgeWeights(
+        rank=rank,
+        answer=answer.astype(np.float32),
+        means=means.astype(np.float32),
+        deviations=deviations.astype(np.float32),
+        threshold=threshold,
+    )
 
 
 def fit_rank(cases: Sequence[Case]) -> Floats:

@@ -14,7 +14,7 @@ from gateway.registry.guards import remove_policy
 from gateway.retrieval import ingestion, reading
 from gateway.retrieval.reading import READ_PASSAGES, DocumentReader
 from models.catalog import Catalog
-from models.catalog.entries import FileSearch
+from models.catalog.entries import Assistant, FileSearch
 from models.catalog.upstreams import DOCUMENTS
 from models.line_reader.reader import LineReaderMissing
 from models.passages import NOT_FOUND_TEXTS
@@ -26,6 +26,7 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.checking import set_guard
 from tests.support.gateway.lasting import Lasting, run_lasting
 
+ASSISTANT = next(one.id for one in CATALOG.models.values() if one.assistant is not None)
 QUESTION = "How often is the spindle bearing greased?"
 ANSWER = "The spindle bearing 6205-2RS is greased every 2000 hours with lithium grease."
 ABSENT = "How much does the drive F7 weigh?"
@@ -37,7 +38,12 @@ def reading_catalog() -> Catalog:
     """The catalog of tests with a model whose documents are read."""
     file_search = FileSearch(max_passages=3, max_statements=1, reads_lines=True)
     reading = replace(CATALOG.models[INDUSTRIAL], file_search=file_search)
-    return Catalog({**CATALOG.models, INDUSTRIAL: reading})
+    assistant = replace(
+        CATALOG.models[ASSISTANT],
+        assistant=Assistant(max_passages=3, quotes=True),
+        file_search=FileSearch(reads_lines=True),
+    )
+    return Catalog({**CATALOG.models, INDUSTRIAL: reading, ASSISTANT: assistant})
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +96,25 @@ async def test_question_that_no_line_answers_is_reported_without_the_model(
     answer = await asked(firm, ABSENT, tool(await firm.store(MANUAL)))
     assert answer.choices[0].message.content == NOT_FOUND_TEXTS["en"]
     assert answer.file_search["grounding"] == "not_found"
+    assert not chats(upstream)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "grounding"),
+    [
+        (QUESTION, ANSWER, "quoted"),
+        (ABSENT, NOT_FOUND_TEXTS["en"], "not_found"),
+        ("The pump is cavitating. What do I check first?", "Cavitation", "quoted"),
+    ],
+    ids=["line", "fact of the plant", "handbook"],
+)
+async def test_assistant_reads_documents_and_then_the_handbook(
+    firm: Firm, upstream: FakeUpstream, question: str, text: str, grounding: str
+) -> None:
+    store = tool(await firm.store(MANUAL))
+    answer = await ask(firm, question, store, model=ASSISTANT)
+    assert answer.choices[0].message.content.startswith(text)
+    assert answer.file_search["grounding"] == grounding
     assert not chats(upstream)
 
 
