@@ -1,11 +1,13 @@
 """What questions and lines hold, what is quoted of a row, and how the judge decides."""
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.handbook.evaluation.questions import tuning_questions
 from models.line_reader.comparing import EncodedLine, compare
 from models.line_reader.encoder_file import EncoderFile, Floats
 from models.line_reader.encoding import load_text_encoder
@@ -22,6 +24,16 @@ from models.line_reader.judging.quoting import join_neighbours, quote_columns
 from models.line_reader.judging.text_facts import describe_text
 from models.line_reader.judging.words import content_words
 from models.line_reader.lines import split_lines
+from models.line_reader.training.judging import (
+    AskedQuestion,
+    EncodedDocument,
+    EncodedQuestion,
+    PlainDocument,
+    as_documents,
+    build_cases,
+    fit_judge,
+    with_absent_items,
+)
 
 CONCEPTS = load_concepts()
 TABLE = "| Item | VK7-22 | VK7-55 |\n|---|---|---|\n| Trip | 86 °C | 94 °C |"
@@ -124,3 +136,34 @@ def test_stored_judge_is_loaded(tmp_path: Path) -> None:
     ones = np.ones(3, np.float32)
     save_judge(JudgeWeights(ones, ones, ones, ones, 0.25), tmp_path / "judge.npz")
     assert load_judge(tmp_path / "judge.npz").weights.threshold == 0.25
+
+
+def test_judge_learns_from_questions_and_from_those_made_unanswerable(
+    encoder_file: EncoderFile, heads: Mapping[str, Floats]
+) -> None:
+    lines = tuple(split_lines("\n".join(f"The pump P-{n} weighs {n} kg." for n in range(2, 10))))
+    asked = tuple(AskedQuestion(f"weight of P-{n}", frozenset({n - 2})) for n in range(2, 10))
+    document = with_absent_items(PlainDocument("pumps", lines, asked), random.Random(0))
+    assert len(document.asked) > len(asked)
+    encoder = load_text_encoder(encoder_file, (), heads)
+    texts = encoder.encode([line.shown for line in lines], 64)
+    pairs = tuple(EncodedLine(*pair) for pair in zip(lines, texts, strict=True))
+    vectors = encoder.encode([one.text for one in document.asked], 36)
+    questions = tuple(
+        EncodedQuestion(one.text, one.lines, one.question, one.weight, encoded=vector)
+        for one, vector in zip(document.asked, vectors, strict=True)
+    )
+    cases = list(build_cases(CONCEPTS, heads, EncodedDocument("pumps", pairs, questions)))
+    made = [case for case in cases if case.weight < 1]
+    assert len(made) > len(asked)
+    assert not any(case.is_answerable or case.answers.any() for case in made)
+    weights = fit_judge(cases, 0.5)
+    assert all(case.is_right(weights.rank) for case in cases if case.is_answerable)
+
+
+def test_documents_of_an_evaluation_have_the_lines_that_answer_as_they_are_quoted() -> None:
+    (question,) = (one for one in tuning_questions() if one.id == "n001")
+    (document,) = as_documents([question])
+    (asked,) = document.asked
+    quoted = [quote_columns(question.question, document.lines[one]) for one in asked.lines]
+    assert quoted == ["项目: 额定扬程; LS65-250: 52 m"]
