@@ -27,7 +27,7 @@ class DirectApplication(Litestar):
         send: "Send | LifeSpanSend",
     ) -> None:
         """Serve a request directly by its path, or by Litestar."""
-        serve = self._direct.get(scope["path"]) if scope["type"] == "http" else None
+        serve = self._direct.get(scope["path"]) if scope["type"] != "lifespan" else None
         if serve is None:
             await super().__call__(scope, receive, send)
         else:

@@ -5,7 +5,7 @@ The previous version neither writes nor expects these statuses; they are removed
 from alembic import op
 
 revision = "0090"
-down_revision = "0085"
+down_revision = "0089"
 branch_labels = None
 depends_on = None
 

@@ -42,10 +42,12 @@ class MemoryTransport(asyncio.Transport):
 class MemoryLoop(uvloop.Loop):
     """An event loop whose connections to the model server are in memory."""
 
-    async def create_connection(self, factory: Any, host: Any = None, *rest: Any, **kw: Any) -> Any:
+    async def create_connection(
+        self, protocol_factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
         if host != UPSTREAM_HOST:
-            return await super().create_connection(factory, host, *rest, **kw)
-        protocol = factory()
+            return await super().create_connection(protocol_factory, host, port, **options)
+        protocol = protocol_factory()
         transport = MemoryTransport(lambda data: self._answer(protocol, data))
         protocol.connection_made(transport)
         return transport, protocol
