@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import col
 
 from gateway.plant.assets.units import unit_label
 from gateway.plant.assets.values import Node, NodeKind
@@ -112,7 +113,7 @@ async def _named_points(
     session: AsyncSession, account_id: UUID, codes: Sequence[str]
 ) -> list[NamedPoint]:
     """Return the active points of assets by code, and of their parts."""
-    assets = select(PlantAsset.id).where(
+    assets = select(col(PlantAsset.id)).where(
         col(PlantAsset.account_id) == account_id,
         col(PlantAsset.retired_at).is_(None),
         col(PlantAsset.code).in_(codes),
@@ -136,7 +137,7 @@ async def has_tags_like(database: Database, account_id: UUID, code: str) -> bool
         return False
     async with database.transaction() as session:
         for table, name in ((PlantPoint, col(PlantPoint.tag)), (PlantAsset, col(PlantAsset.code))):
-            query = select(table.id).where(
+            query = select(col(table.id)).where(
                 col(table.account_id) == account_id,
                 col(table.retired_at).is_(None),
                 name.startswith(prefix, autoescape=True),
