@@ -5,7 +5,6 @@ other task has all, the other one is meant. If sentences ask for different tasks
 meant whose inputs are all stated; numbers of its own sentence come first.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,31 +12,19 @@ from gateway.collaboration.plan import Question
 from gateway.collaboration.tools import SpecialistTool
 from models.arguments import Extraction, extract
 from models.routing.classifier import TaskPrediction
+from models.routing.sentences import is_translation_request, split_sentences
 
 Predict = Callable[[str], TaskPrediction]
 
 # A second choice of the classifier below this confidence is noise.
 _MIN_OTHER = 0.05
-_MAX_SENTENCES = 8
-# Readings in a text to be translated are no question about them.
-_TRANSLATE = re.compile(
-    r"\W*(?:(?:please|could you|can you|kindly|请|帮我|帮忙|麻烦)\s*)*"
-    r"(?:translate|翻译|把.{1,400}翻译)",
-    re.IGNORECASE | re.DOTALL,
-)
 # Longer texts are documents, in which sentences about other tasks are no questions.
 _MAX_TEXT = 2_000
-_MIN_SENTENCE = 6
-_ENDS = re.compile(
-    r"[。？！；;\n]+|[?!](?=\s|$)|\.\s+(?=[A-Z])|[①-⑨]|(?:(?<=\s)|^)\(?\d\)\s"
-    r"|,?\s+(?:-\s+)?and\s+(?=(?:also|what|how|the|its|is|then|cpk|oee|l10)\b)|另外|此外|以及|还有|同时",
-    re.IGNORECASE,
-)
 
 
 def recognise(question: Question, prediction: TaskPrediction, predict: Predict) -> Question:
     """Return the question with the recognised models, and what sentences state for each."""
-    if _TRANSLATE.match(question.texts[-1] if question.texts else ""):
+    if question.texts and is_translation_request(question.texts[-1]):
         return replace(question, is_text_work=True)
     task = prediction.specialist_task
     named = frozenset(tool.model for tool in question.tools if task and tool.task == task)
@@ -55,12 +42,6 @@ def recognise(question: Question, prediction: TaskPrediction, predict: Predict) 
         if other is not None:
             return replace(first, recognised=other)
     return first
-
-
-def split_sentences(text: str) -> tuple[str, ...]:
-    """Return the sentences and items of a text that are long enough to ask for something."""
-    parts = (part.strip() for part in _ENDS.split(text))
-    return tuple(part for part in parts if len(part) >= _MIN_SENTENCE)[:_MAX_SENTENCES]
 
 
 def _by_sentences(

@@ -82,7 +82,7 @@ def _is_right(
 ) -> bool:
     """Return whether a decision is the specialist's and stands in the text."""
     if request.expected is Expected.UNCERTAIN:
-        return decision["verdict"] == "uncertain"
+        return bool(decision["verdict"] == "uncertain")
     probability = decision.get("probability")
     figures = [probability * 100] if probability is not None else []
     for figure in decision["figures"][:1]:

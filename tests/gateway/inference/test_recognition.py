@@ -8,15 +8,16 @@ import pytest
 
 from gateway.collaboration.plan import Question, direct_tools, tool_to_ask_for
 from gateway.collaboration.tools import MAX_TOOLS, SpecialistTool, rank_tools
-from gateway.inference.hosted_tools.recognition import recognise, split_sentences
+from gateway.inference.hosted_tools.recognition import recognise
 from load.bench.hosted_tools.held_out import Part, read_held_out
 from load.bench.hosted_tools.requests import BenchRequest, Expected
 from models.arguments import extract
 from models.languages import language_of
 from models.routing.classifier import RouteClassifier
+from models.routing.sentences import split_sentences
 from models.signature import Signature
-from tests.models.arguments.columns import FIELDS
 from tests.support.builders import CATALOG
+from tests.support.models.columns import FIELDS
 
 CLASSIFIER = RouteClassifier.load()
 TOOLS = [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from models.arguments import Source, extract
-from tests.models.arguments.columns import FIELDS
+from tests.support.models.columns import FIELDS
 
 OEE = "planned 480 min, cycle 0.5 min/pcs, "
 

@@ -6,8 +6,8 @@ import pytest
 
 from models.arguments import Extraction, ProblemKind, Source, extract, merge_arguments
 from models.arguments.extraction import required_columns
-from tests.models.arguments.columns import FIELDS
 from tests.models.arguments.sentences import SENTENCES
+from tests.support.models.columns import FIELDS
 
 
 def values(extraction: Extraction, row: int = 0) -> dict[str, Any]:
