@@ -23,6 +23,7 @@ from tests.support.gateway.agent_api import (
 from tests.support.gateway.agents import PREDICTION, document
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.projects import add_project
+from tests.support.gateway.warning_machines import add_rule
 from tests.support.plant.routes import routes_below
 
 TOML = """
@@ -270,6 +271,7 @@ class TestKeys:
         names |= {"{limits:str}": "lim_1", "{command:str}": "cmd_1"}
         names["{run:str}"] = ids.format_id("arun", ids.new_id())
         names |= {"{round_id:str}": ids.format_id("round", ids.new_id()), "{photo:str}": "photo_1"}
+        names["{rule:str}"] = await add_rule(gateway, made["asset"])
         found = {}
         async with client(gateway, key.secret) as http:
             for method, template in routes_below(PATH):
@@ -277,7 +279,7 @@ class TestKeys:
                 for name, value in names.items():
                     path = path.replace(name, value)
                 assert "{" not in path, template
-                is_of_team = "/teams" in path or "/tasks" in path
+                is_of_team = any(one in path for one in ("/teams", "/tasks", "/warnings"))
                 query = "?stop=0&question=a&key=b" if path.endswith("/photos") else ""
                 body = {} if is_of_team else change
                 answer = await http.request(method, path + query, json=body)
@@ -295,5 +297,6 @@ class TestKeys:
             "/connectors",
             "/commands",
             "/rounds",
+            "/warnings",
         )
         assert found == {("GET", f"{PATH}{one}"): [] for one in lists}
