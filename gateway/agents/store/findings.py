@@ -13,9 +13,12 @@ from billing.tables import ApiKey
 from gateway.access.key_permissions import KeyPermission
 from gateway.agents.definitions.rounds import RoundPlan
 from gateway.agents.definitions.values import AgentDefinition, Rule
+from gateway.agents.definitions.warning import WarningStep
 from gateway.agents.rules import NewestReading, RuleStatus, evaluate_rules
 from gateway.agents.running.observing import observe
 from gateway.agents.scheduling.point_warnings import find_point_warnings
+from gateway.agents.warnings.finding import FOREIGN, NO_RULE
+from gateway.agents.warnings.signals import load_rules, problem_of
 from gateway.registry.variants import list_live_variants, parse_pinned_id
 from gateway.tables.agents import Agent
 from gateway.tables.plant import PlantAsset, PlantPoint
@@ -54,6 +57,7 @@ async def find_warnings(
         if tool.model and tool.model != AUTO:
             at = f"tools[{index}].model"
             found.append(await _of_model(session, catalog, row, tool.model, at))
+    found.append(await _of_learned_warning(session, row, definition.warning))
     found += await _of_route(session, row, definition.round)
     return [one for one in found if one is not None]
 
@@ -80,6 +84,22 @@ def _of_rule(
         message = f"{name} fits the point {reading.tag!r}, which has no usable reading yet."
         return AgentWarning("rule_without_readings", f"rules[{index}]", message)
     return None
+
+
+async def _of_learned_warning(
+    session: AsyncSession, row: Agent, step: WarningStep | None
+) -> AgentWarning | None:
+    """Return the warning of a learned warning rule that says nothing to the agent."""
+    if step is None:
+        return None
+    used = (await load_rules(session, row.account_id, [step])).get(step.rule)
+    problem = NO_RULE if used is None else problem_of(step, used)
+    if used is not None and used.row.asset_id != row.asset_id:
+        problem = FOREIGN
+    if not problem:
+        return None
+    message = f"The learned warning rule {step.rule!r} says nothing yet: {problem}."
+    return AgentWarning("learned_warning_unusable", "warning.rule", message)
 
 
 async def _of_route(

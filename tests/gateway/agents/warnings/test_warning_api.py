@@ -35,7 +35,9 @@ async def agent_of(gateway: Gateway, code: str, **warning: Any) -> str:
         "costs": {"planned_stop": 1500, "unplanned_stop": 12000, "inspection": 120},
         "warning": section,
     }
-    return str((await post(gateway, PATH, {"definition": definition}))["id"])
+    made = await post(gateway, PATH, {"definition": definition})
+    assert [one["code"] for one in made["warnings"]] == ["learned_warning_unusable"]
+    return str(made["id"])
 
 
 async def newest_tick(gateway: Gateway, agent: str) -> dict[str, Any]:
