@@ -16,6 +16,7 @@ from gateway.agents.skills.values import SKILLS
 
 LIST, RUN = "list_agents", "run_agent"
 APPROVE, REJECT = "approve_agent_action", "reject_agent_action"
+REPLAY = "replay_agent"
 _WORDS: Mapping[str, str] = {
     **{name: name for name in SKILLS},
     "list": LIST,

@@ -1,5 +1,6 @@
 """Messages and tasks of one caller: send, continue, get, list and cancel."""
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import ColumnElement
-from sqlmodel import col
+from sqlmodel import col, select
 
-from gateway.agents.a2a.commands import APPROVE, REJECT, RUN, Command, read_command
+from gateway.agents.a2a.commands import APPROVE, REJECT, REPLAY, RUN, Command, read_command
 from gateway.agents.a2a.errors import (
     invalid_params,
     push_not_supported,
@@ -42,6 +43,8 @@ from infra import ids
 from infra.errors import AppError
 
 WAIT_S = 30.0
+# How often a replay looks whether its task was canceled.
+CANCEL_POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class A2aTasks:
         }
 
     async def cancel(self, params: TaskParams) -> A2aTask:
-        """Cancel a task that has not begun or waits for approval. Raises A2aError.
+        """Cancel a task that has not begun or waits for approval, or a replay. Raises A2aError.
 
         Proposals stay open: they can still be decided otherwise.
         """
@@ -130,7 +133,7 @@ class A2aTasks:
                 except AgentRunNotCancelable as error:
                     raise task_not_cancelable(A2aTaskState.WORKING) from error
                 await refresh(session, row, now)
-            elif row.state == A2aTaskState.INPUT_REQUIRED:
+            elif row.state == A2aTaskState.INPUT_REQUIRED or _is_replaying(row):
                 row.state, row.updated_at = A2aTaskState.CANCELED, now
             else:
                 raise task_not_cancelable(row.state)
@@ -171,15 +174,44 @@ class A2aTasks:
         if not is_new:
             return await self._earlier(row) or row
         try:
-            answer = await call_skill(self.parts, caller, command.skill, command.arguments)
+            answer = await self._called(caller, row, command)
         except AppError:
             await self._forget(row)
             raise
         async with self.parts.database.transaction() as session:
-            stored = await session.get_one(A2aTask, row.id)
-            stored.result = _stored(answer)
-            stored.state, stored.updated_at = A2aTaskState.COMPLETED, self.parts.clock.now()
+            stored = await session.get_one(A2aTask, row.id, with_for_update=True)
+            if stored.state == A2aTaskState.WORKING and answer is not None:
+                stored.result = _stored(answer)
+                stored.state, stored.updated_at = A2aTaskState.COMPLETED, self.parts.clock.now()
         return stored
+
+    async def _called(
+        self, caller: SkillCaller, row: A2aTask, command: Command
+    ) -> Mapping[str, Any] | None:
+        """Return what a skill answers, None for a replay whose task was canceled meanwhile.
+
+        The cancellation may come to another process, so the task is read from the database.
+        """
+        calling = asyncio.create_task(
+            call_skill(self.parts, caller, command.skill, command.arguments)
+        )
+        try:
+            while _is_replaying(row) and not calling.done():
+                done, _ = await asyncio.wait({calling}, timeout=CANCEL_POLL_S)
+                if not done and await self._is_canceled(row):
+                    return None
+            return await calling
+        finally:
+            calling.cancel()
+            await asyncio.gather(calling, return_exceptions=True)
+
+    async def _is_canceled(self, row: A2aTask) -> bool:
+        """Return whether somebody canceled a task."""
+        query = select(A2aTask.state).where(
+            col(A2aTask.account_id) == row.account_id, col(A2aTask.id) == row.id
+        )
+        async with self.parts.database.transaction() as session:
+            return (await session.scalars(query)).one() == A2aTaskState.CANCELED
 
     async def _continue(self, params: SendParams) -> A2aTask:
         """Decide about the proposals that a task waits for. Raises A2aError, AgentActionClosed."""
@@ -242,6 +274,11 @@ class A2aTasks:
             created_at=now,
             updated_at=now,
         )
+
+
+def _is_replaying(row: A2aTask) -> bool:
+    """Return whether a task is a replay that goes on: it changes nothing and may be canceled."""
+    return row.skill == REPLAY and row.state == A2aTaskState.WORKING
 
 
 def _filters(params: ListParams) -> list[ColumnElement[bool]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from gateway.agents.replay.replaying import AgentReplayer
 from gateway.agents.requests.chains import CHAIN_HEADER
 from gateway.tables import A2aTask
 from infra import ids
@@ -207,6 +208,39 @@ class TestTasks:
         found = (await rpc(gateway, "GetTask", {"id": task}))["result"]
         assert found["status"]["state"] == "TASK_STATE_FAILED"
         assert found["metadata"]["error"] == "interrupted"
+
+    async def test_replay_is_canceled_while_its_message_waits(
+        self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        agent, ended = await agent_of(gateway), asyncio.Event()
+
+        async def endless(*_: Any) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        monkeypatch.setattr(AgentReplayer, "replay", endless)
+        path, context = f"/a2a/agents/{agent}", named()
+        text = params("replay", named())
+        text["message"]["contextId"] = context
+        waiting = asyncio.create_task(rpc(gateway, "SendMessage", text, path))
+        found: list[dict[str, Any]] = []
+
+        async def is_listed() -> bool:
+            listed = await rpc(gateway, "ListTasks", {"contextId": context}, path)
+            found[:] = listed["result"]["tasks"]
+            return bool(found)
+
+        await until_true(is_listed)
+        assert found[0]["status"]["state"] == "TASK_STATE_WORKING"
+        done = (await rpc(gateway, "CancelTask", {"id": found[0]["id"]}, path))["result"]
+        assert done["status"]["state"] == "TASK_STATE_CANCELED"
+        answer = (await waiting)["result"]["task"]
+        assert (answer["id"], answer["status"]["state"]) == (done["id"], "TASK_STATE_CANCELED")
+        assert ended.is_set()
+        again = await rpc(gateway, "CancelTask", {"id": done["id"]}, path)
+        assert again["error"]["code"] == -32002
 
     async def test_run_that_no_process_has_begun_is_canceled(self, gateway: Gateway) -> None:
         agent = await agent_of(gateway)

@@ -196,6 +196,19 @@ async def test_silent_sensor_writes_nothing_and_renews_nothing(works: CommandedW
     assert [one["kind"] for one in await works.listed("actions")] == ["work_order"]
 
 
+async def test_false_value_that_its_device_marks_as_bad_writes_nothing(
+    works: CommandedWorks,
+) -> None:
+    await works.add_limits()
+    now = works.gateway.parts.clock.now().isoformat()
+    false = {"tag": "P-101.V", "time": now, "value": 400.0, "quality": "bad"}
+    await post(works.gateway, "/v1/plant/readings", {"readings": [false]})
+    await works.agent(cooldown="1d")
+    await works.tick()
+    await works.exchange()
+    assert (await works.listed("actions"), works.valve.writes) == ([], [])
+
+
 async def test_frozen_sensor_writes_nothing_until_it_moves(works: CommandedWorks) -> None:
     await works.add_limits()
     await read(works.gateway, 9.0)
