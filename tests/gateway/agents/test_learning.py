@@ -171,16 +171,8 @@ def _runner(gateway: Gateway) -> AgentRunner:
     pipeline = PipelineClient(parts.pipeline, parts.clock)
     signer = ModelSigner(secret_key(parts.settings))
     key = SigningKey(secret_key(parts.settings), PURPOSE)
-    place = (
-        parts.clock,
-        parts.database,
-        parts.heartbeat,
-        pipeline,
-        signer,
-        key,
-        parts.metrics.agents,
-    )
-    return AgentRunner(AgentDependencies(*place))
+    own = (parts.clock, parts.database, parts.heartbeat)
+    return AgentRunner(AgentDependencies(*own, pipeline, signer, key, parts.metrics.agents))
 
 
 class TestFeedback:
