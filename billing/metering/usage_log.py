@@ -160,16 +160,14 @@ async def write_usage_batch(
     retried. Raises DatabaseUnavailable, after which the batch may have been written, and
     SQLAlchemyError if the database rejects a row.
     """
+    decisions = [decision for call in settled for decision in call.decisions]
     values = {
         "intents": _encode_json([_intent_row(intent, process_id) for intent in intents]),
         "answers": _encode_json([_response_row(call) for call in settled if call.response]),
         "closed": _uuid_array([call.record.request_id for call in settled if call.has_intent]),
         # Unchanged, because they are signed.
-        "decisions": _NO_ROWS,
+        "decisions": msgspec.json.encode(decisions).decode(),
     }
-    decisions = [decision for call in settled for decision in call.decisions]
-    if decisions:
-        values["decisions"] = msgspec.json.encode(decisions).decode()
     new = settled
     while True:
         values["rows"] = _encode_json([_usage_row(call.record) for call in new])
