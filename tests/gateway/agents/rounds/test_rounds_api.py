@@ -130,10 +130,11 @@ async def test_round_becomes_readings_a_proposal_a_verified_summary_and_a_pdf(
     assert len(model.received) == 1
     assert "two drops" not in str(model.received[0])
     key = parse_public_key(report["public_key"])
-    signed = (ids.parse_id(ROUND, report["id"]), report["report"], report["signature"], key)
-    assert is_authentic_report(*signed)
-    assert not is_authentic_report(signed[0], {**signed[1], "late": True}, *signed[2:])
-    assert not is_authentic_report(ids.new_id(), *signed[1:])
+    signed, name = (report["signature"], key), ids.parse_id(ROUND, report["id"])
+    assert name is not None
+    assert is_authentic_report(name, report["report"], *signed)
+    assert not is_authentic_report(name, {**report["report"], "late": True}, *signed)
+    assert not is_authentic_report(ids.new_id(), report["report"], *signed)
     for language, title in (("en", "Inspection round"), ("zh", "巡检报告")):
         pdf = await scripted.http.get(f"{path}/pdf?locale={language}")
         text = PdfReader(BytesIO(pdf.content)).pages[0].extract_text()
