@@ -94,7 +94,8 @@ class Scheduler:
     def is_full(self, tier: ServiceTier, account: Account = None) -> bool:
         """Whether a call of this tier and account would have to wait now."""
         reserve = self._flex_reserve if tier in BACKGROUND_TIERS else 0
-        return self._free_slots() <= reserve or not self._may_start(tier, account)
+        free = self._slots - self._running_count
+        return free <= reserve or not self._may_start(tier, account)
 
     @property
     def running(self) -> Mapping[ServiceTier, int]:
@@ -177,7 +178,7 @@ class Scheduler:
         if tier is ServiceTier.PRIORITY:
             return True
         running, now = self._running_by_account[account], self._monotonic()
-        free = self._free_slots()
+        free = self._slots - self._running_count
         return self._fair_share.may_start(account, running, self._slots, free, now)
 
     def _check_prompts_later(self) -> None:
