@@ -64,10 +64,11 @@ class Dispatcher:
         request, account = admitted.request, admitted.principal.account_id
         tier, prompt_tokens = request.service_tier, _estimated_prompt_tokens(request)
         scheduler = self._schedulers.for_model(request.model.engine_id)
-        if scheduler.is_full(tier, account):
-            async with client.deadline(self._queue_timeout_s):
-                return await scheduler.acquire(tier, account, prompt_tokens)
-        return await scheduler.acquire(tier, account, prompt_tokens)
+        slot = scheduler.try_acquire(tier, account, prompt_tokens)
+        if slot is not None:
+            return slot
+        async with client.deadline(self._queue_timeout_s):
+            return await scheduler.acquire(tier, account, prompt_tokens)
 
     async def send(
         self,

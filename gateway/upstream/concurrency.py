@@ -78,6 +78,14 @@ class Scheduler:
         """
         return Slot(self, tier, account, prompt_tokens)
 
+    def try_acquire(
+        self, tier: ServiceTier, account: Account, prompt_tokens: int = 0
+    ) -> "Slot | None":
+        """Take a free slot without waiting, or return None. The caller must call `release` once."""
+        if self._try_acquire(tier, account, prompt_tokens):
+            return Slot(self, tier, account, prompt_tokens)
+        return None
+
     async def acquire(
         self, tier: ServiceTier, account: Account = None, prompt_tokens: int = 0
     ) -> "Slot":

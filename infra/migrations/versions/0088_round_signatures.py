@@ -5,8 +5,8 @@ The previous version ignores the column: reports that it writes have no signatur
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0089"
-down_revision = "0088"
+revision = "0088"
+down_revision = "0087"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ The previous version neither writes nor expects these statuses; they are removed
 
 from alembic import op
 
-revision = "0090"
-down_revision = "0089"
+revision = "0089"
+down_revision = "0088"
 branch_labels = None
 depends_on = None
 
