@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.timing import Timing
 from tests.support import builders
 from tests.support.builders import CATALOG, CHAT, Gateway
 from tests.support.fakes.upstream import FakeUpstream
@@ -42,6 +44,12 @@ async def say(url: str, data_dir: Path, **environment: str) -> tuple[int, dict[s
 @pytest.fixture(autouse=True)
 def _logs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     leave_logs_alone(monkeypatch)
+
+
+@pytest.fixture
+def timing() -> Timing:
+    """Gauges are there as early as in a gateway in operation."""
+    return replace(builders.TIMING, first_look_s=0.01)
 
 
 class TestTopWithGateway:

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating.quantities import METERS, NO_USAGE, Quantities, rate, units_by_meter
+from billing.rating.quantities import (
+    METERS,
+    NO_USAGE,
+    Quantities,
+    call_cost,
+    rate,
+    units_by_meter,
+)
 from tests.support.billing.random_terms import quantities
 
 PRICES = {
@@ -125,3 +132,13 @@ class TestQuantities:
         thinking = Quantities(output_tokens=9, reasoning_tokens=7).with_output_tokens(kept)
         assert (thinking.output_tokens, thinking.reasoning_tokens) == (kept, reasoning)
         assert Quantities(output_tokens=9).with_output_tokens(kept).reasoning_tokens is None
+
+
+class TestCoveredUnits:
+    def test_covered_units_are_free_at_the_price_of_their_meter(self) -> None:
+        used = Quantities(input_tokens=1000, output_tokens=10)
+        assert call_cost(used, PRICES, {"input_tokens": 600, "output_tokens": 10}) == 200_000
+
+    def test_call_without_covered_units_costs_its_rated_quantities(self) -> None:
+        used = Quantities(input_tokens=1000, output_tokens=10)
+        assert call_cost(used, PRICES) == call_cost(used, PRICES, {}) == rate(used, PRICES)
