@@ -6,8 +6,8 @@ A small model finds the line worse than the trained reader (models/line_reader),
 of other items (docs/decisions/0066, 0106). Only first questions in plain text are read; tasks such
 as a summary go to the model, and so does everything while many questions wait for the reader.
 
-An assistant searches the handbook too. If no line of the documents answers, the handbook's best
-passage is quoted, but not for a figure, a code, a person or a date: these are of the plant.
+An assistant searches the handbook too. If no line of the documents answers but one of the handbook
+does, its passage is quoted, but not for a figure, code, person or date: these are of the plant.
 """
 
 import asyncio
@@ -33,6 +33,8 @@ from models.line_reader.reader import LineReader, LineReaderMissing, load_reader
 READ_PASSAGES = 8
 # A line takes 30 ms to be read for the first time. Eight passages of usual size have half as many.
 MAX_LINES = 160
+# Passages of the handbook whose lines are read, after no line of the documents has answered.
+_HANDBOOK_PASSAGES = 3
 # Questions that wait for the reader, which answers one at a time: as long as a model would take.
 _MAX_WAITING = 4
 
@@ -96,11 +98,13 @@ class DocumentReader:
         if asked is None or self._waiting >= _MAX_WAITING:
             return None
         documents = [one for one in sources if one.source is not PassageSource.HANDBOOK]
-        handbook = [one for one in sources if one.source is PassageSource.HANDBOOK]
-        read = await self._read(str(principal.account_id), retrieval.query, documents)
+        handbook = tuple(one for one in sources if one.source is PassageSource.HANDBOOK)
+        account = str(principal.account_id)
+        read = await self._read(account, retrieval.query, documents)
         if read is None:
             return None
-        if read.quoted or not retrieval.searches_handbook or read.asks_for_fact or not handbook:
+        handbook = () if read.quoted else await self._answering(account, request, read, handbook)
+        if not handbook:
             answer, listed = _answer(retrieval.query, read, documents, retrieval.max_results)
             quotation = await build_quotation(self._counter, request, asked, answer, DOCUMENTS)
         elif request.model.assistant is None or not request.model.assistant.quotes:
@@ -126,6 +130,23 @@ class DocumentReader:
             )
         finally:
             self._waiting -= 1
+
+    async def _answering(
+        self,
+        account: str,
+        request: ParsedRequest,
+        read: FoundLine,
+        handbook: tuple[RetrievedPassage, ...],
+    ) -> tuple[RetrievedPassage, ...]:
+        """Return the handbook's passages, one with an answering line first; none without such."""
+        retrieval = request.retrieval
+        if retrieval is None or not retrieval.searches_handbook or read.asks_for_fact:
+            return ()
+        found = await self._read(account, retrieval.query, handbook[:_HANDBOOK_PASSAGES])
+        if found is None or not found.quoted:
+            return ()
+        best = handbook[found.passage]
+        return (best, *(one for one in handbook if one is not best))
 
     async def _load(self) -> LineReader | None:
         """Return the reader, None where it is not installed."""
