@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
-import psycopg
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from billing.accounts.account_creation import AccountLimits, open_account
@@ -36,6 +35,7 @@ from tests.support.fakes import names
 from tests.support.first_customer import BASE_TABLES, FIRST_CUSTOMER, NAME, write_secret
 from tests.support.first_customer import PLENTY as PLENTY
 from tests.support.profile import PROFILE
+from tests.support.replica_function import ReplicaFunction
 from tests.support.serving import build_parts as build_parts
 from tests.support.serving import serve as serve
 
@@ -70,9 +70,7 @@ def credit(nano: int) -> AccountLimits:
 # Creates a function that deletes from every table, with a statement of its own for each, which
 # PostgreSQL plans once: half the processor time of statements that are put together in a loop. To
 # truncate all tables takes three times as long, as these tests write few rows, and there are
-# thousands of tests. What is append-only refuses this, but for a replica: the connection is one
-# from its start, because PostgreSQL forgets all plans of a session that becomes one or ceases to
-# be. The function lives as long as its connection, and no schema that tests look at has it.
+# thousands of tests. No schema that tests look at has the function.
 _PREPARE = f"""
 do $$ begin
   execute (
@@ -90,31 +88,16 @@ end $$
 
 
 class Emptying:
-    """Forgets every account and all that belongs to one, again and again, over one connection: of a
-    new one PostgreSQL looks up each table first, which takes seven times as long."""
+    """Forgets every account and all that belongs to one, again and again."""
 
     def __init__(self, database_url: str) -> None:
-        self._url = make_url(database_url).set(drivername="postgresql")
-        self._connection: psycopg.Connection | None = None
+        self._empty = ReplicaFunction(database_url, "empty_tables", _PREPARE)
         # Set while tests share what is in the database.
         self._kept = False
 
     def __call__(self) -> None:
         assert not self._kept, "this test would empty the database that its module shares"
-        try:
-            self._opened().execute("select pg_temp.empty_tables()")
-        except psycopg.OperationalError:  # a test closed all connections of the server
-            self.close()
-            self._opened().execute("select pg_temp.empty_tables()")
-
-    def _opened(self) -> psycopg.Connection:
-        """The connection that has the function."""
-        if self._connection is None:
-            url = self._url.render_as_string(hide_password=False)
-            self._connection = psycopg.connect(url, autocommit=True)
-            self._connection.execute("set session_replication_role = replica")
-            self._connection.execute(_PREPARE)
-        return self._connection
+        self._empty()
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
@@ -127,9 +110,7 @@ class Emptying:
             self._kept = False
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        self._empty.close()
 
 
 def empty(database_url: str) -> None:

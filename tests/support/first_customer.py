@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
 
 from billing.accounts.account_creation import AccountLimits, open_account
 from billing.metering.quotas import find_call_quotas
@@ -18,6 +17,7 @@ from gateway.access.api_keys import IssuedKey, create_key
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.settings import Settings
+from tests.support.replica_function import ReplicaFunction, connect_as_replica
 
 NAME = "Acme 精密"
 PLENTY = AccountLimits(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
@@ -52,11 +52,10 @@ def write_secret(data_dir: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The customer, and the statements that insert its rows."""
+    """The customer as the product created it."""
 
     account: Account
     key: IssuedKey
-    inserts: sql.Composable
 
     def copied(self) -> tuple[Account, IssuedKey]:
         """Objects that a test may change."""
@@ -70,7 +69,7 @@ class FirstCustomer:
     def __init__(self) -> None:
         self._url = ""
         self._recorded: Recorded | None = None
-        self._connection: psycopg.Connection | None = None
+        self._insert: ReplicaFunction | None = None
 
     async def record(self, url: str, database: Database) -> None:
         """Create the customer in the empty database with the quotas that the first call adds, and
@@ -80,21 +79,21 @@ class FirstCustomer:
             account = await open_account(session, clock, NAME, _CURRENCY, PLENTY)
             key = await create_key(session, clock, _PEPPER.encode(), account.id, "test")
             await find_call_quotas(session, account.id, key.row.id, clock.now())
-        with closing(_connect(url)) as connection:
-            self._recorded = Recorded(account, key, _inserts(connection))
-        self._url = url
+        with closing(connect_as_replica(url)) as connection:
+            create = sql.SQL(_FUNCTION).format(_inserts(connection))
+        self._insert = ReplicaFunction(url, "restore_customer", create)
+        self._recorded, self._url = Recorded(account, key), url
 
     def restore(self, settings: Settings) -> tuple[Account, IssuedKey] | None:
         """Insert the customer. None if the settings have another database, currency or secret key,
         or the database has an account."""
-        if self._recorded is None or not self._has_recorded(settings) or not self._insert():
+        if self._recorded is None or self._insert is None or not self._has_recorded(settings):
             return None
-        return self._recorded.copied()
+        return self._recorded.copied() if self._insert() else None
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        if self._insert is not None:
+            self._insert.close()
 
     def _has_recorded(self, settings: Settings) -> bool:
         url, secret = settings.database_url, settings.data_dir / _SECRET_FILE
@@ -102,32 +101,6 @@ class FirstCustomer:
             return False
         write_secret(settings.data_dir)
         return settings.currency == _CURRENCY and secret.read_text("ascii") == _PEPPER
-
-    def _insert(self) -> bool:
-        try:
-            return self._inserted()
-        except psycopg.OperationalError:  # a test closed all connections of the server
-            self.close()
-            return self._inserted()
-
-    def _inserted(self) -> bool:
-        row = self._opened().execute("select pg_temp.restore_customer()").fetchone()
-        return row is not None and row[0]
-
-    def _opened(self) -> psycopg.Connection:
-        """The connection that has the function."""
-        if self._connection is None:
-            assert self._recorded is not None
-            self._connection = _connect(self._url)
-            self._connection.execute(sql.SQL(_FUNCTION).format(self._recorded.inserts))
-        return self._connection
-
-
-def _connect(url: str) -> psycopg.Connection:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = psycopg.connect(plain, autocommit=True)
-    connection.execute("set session_replication_role = replica")
-    return connection
 
 
 def _inserts(connection: psycopg.Connection) -> sql.Composable:
