@@ -1,6 +1,5 @@
 """Steps of policies: store a candidate, import, judge its shadow period, promote, roll back."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +10,7 @@ from sqlmodel import col, select
 
 from gateway.agents.definitions.learning import PromotionMode
 from gateway.agents.definitions.values import AgentDefinition
+from gateway.agents.learned_files import file_hash
 from gateway.agents.learning.errors import AgentPolicyNotReady
 from gateway.agents.learning.policy_rows import (
     IN_SHADOW,
@@ -73,7 +73,7 @@ class PolicyEditor:
         policies = await self.policies()
         if with_status(policies, *IN_SHADOW) is not None:
             raise AgentPolicyNotReady("Another policy is in its shadow period.")
-        digest = hashlib.sha256(content).hexdigest()
+        digest = file_hash(content)
         earlier = next((one for one in policies if one.sha256 == digest), None)
         evidence = {} if earlier is None else dict(earlier.evidence)
         row = await self.add(content, {**evidence, "imported": True})
@@ -93,7 +93,7 @@ class PolicyEditor:
             number=policies[0].number + 1 if policies else 1,
             status=PolicyStatus.REJECTED if is_rejected else PolicyStatus.SHADOW,
             content=content,
-            sha256=hashlib.sha256(content).hexdigest(),
+            sha256=file_hash(content),
             signature=self.signing.sign(content),
             evidence=dict(evidence),
             created_at=now,

@@ -1,6 +1,5 @@
 """Policies of agents as rows: write, verify, and load those that may decide."""
 
-import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -9,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.agents.definitions.values import AgentDefinition
+from gateway.agents.learned_files import file_hash
 from gateway.agents.learning.choosing import NOTHING_LEARNED, Learned, UsablePolicy
 from gateway.agents.learning.errors import (
     AgentPolicyForeign,
@@ -66,7 +66,7 @@ def read_signed(
 
 def usable_policy(row: AgentPolicy, binding: PolicyBinding) -> UsablePolicy | None:
     """Return a stored policy; None if it was damaged, or learned for another asset or costs."""
-    if hashlib.sha256(row.content).hexdigest() != row.sha256:
+    if file_hash(row.content) != row.sha256:
         return None
     try:
         return UsablePolicy(row.id, row.number, read_policy(row.content, binding))

@@ -16,10 +16,11 @@ from sqlmodel import col, select
 
 from gateway.agents.definitions.schedule import ScheduleStep
 from gateway.agents.dependencies import AgentDependencies
+from gateway.agents.learned_files import asset_binding
 from gateway.agents.scheduling.history import LoggedDays, build_log
 from gateway.agents.scheduling.learning import Learned, is_rejected, learn
 from gateway.agents.scheduling.loading import find_points, read_history
-from gateway.agents.scheduling.policy_store import QUEUE, binding, end_with_status
+from gateway.agents.scheduling.policy_store import QUEUE, end_with_status
 from gateway.agents.scheduling.slots import local_day
 from gateway.agents.store.agents import read_definition
 from gateway.tables.agents import Agent
@@ -58,7 +59,8 @@ class ScheduleLearner(ClaimPoller[AgentSchedulePolicy]):
             points = await find_points(session, row.account_id, row.asset_id, step)
             history = await read_history(session, row.account_id, step, points, _days(step, row))
         logged = await asyncio.to_thread(build_log, step, history)
-        learned = await asyncio.to_thread(learn, step, logged, binding(agent))
+        bound_to = asset_binding(agent.account_id, agent.asset_id)
+        learned = await asyncio.to_thread(learn, step, logged, bound_to)
         await self._record(row, agent, learned, logged)
 
     async def _record(

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.agents.definitions.schedule import ScheduleStep
+from gateway.agents.learned_files import file_hash
 from gateway.agents.scheduling.basis import FittedPumps, hysteresis_of, levels_of
 from gateway.agents.scheduling.history import LoggedDays, contiguous
-from gateway.agents.scheduling.policy_store import hash_of
 from models.observed.resampling import ScoreInterval
 from models.policies.promotion import Evidence, Promotion, Verdict, decide_promotion
 from models.policies.scheduling.comparison import Comparison
@@ -73,7 +73,7 @@ def learn(step: ScheduleStep, logged: LoggedDays, bound_to: str) -> Learned:
     pumps = found.installation.pumps
     return Learned(
         content=content,
-        sha256=hash_of(content),
+        sha256=file_hash(content),
         pumps=FittedPumps(pumps.flows, pumps.powers),
         report=_report(step, found, coverage, verdict),
         verdict=verdict,

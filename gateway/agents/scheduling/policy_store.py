@@ -1,6 +1,5 @@
 """Learned schedules as rows: queue, claim, use, promote, take back."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,14 +9,13 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.accounts import ACCOUNT_ID_PREFIX
 from billing.metering.process_reaper import ENDED_PROCESSES
 from gateway.agents.definitions.schedule import ScheduleStep
+from gateway.agents.learned_files import asset_binding, file_hash
 from gateway.agents.scheduling.basis import FittedPumps, installation_of
 from gateway.agents.scheduling.deciding import PolicyInUse
 from gateway.agents.scheduling.errors import ScheduleLearning, SchedulePolicyNotFound
 from gateway.agents.store.agents import AgentChange
-from gateway.plant.assets.ids import ASSET
 from gateway.tables.agents import Agent
 from gateway.tables.agents_schedule import AgentSchedulePolicy, SchedulePolicyStatus
 from infra import ids
@@ -138,17 +136,6 @@ async def end_with_status(
         await session.flush()
 
 
-def binding(agent: Agent) -> str:
-    """Return what the file of a schedule is bound to: the account and the asset."""
-    account = ids.format_id(ACCOUNT_ID_PREFIX, agent.account_id)
-    return f"{account}/{ids.format_id(ASSET, agent.asset_id)}"
-
-
-def hash_of(content: bytes) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def open_policy(step: ScheduleStep, agent: Agent, row: AgentSchedulePolicy) -> PolicyInUse:
     """Return a learned schedule for use.
 
@@ -156,8 +143,9 @@ def open_policy(step: ScheduleStep, agent: Agent, row: AgentSchedulePolicy) -> P
     asset, tank, tariff or pumps.
     """
     content = row.file or b""
-    if not content or hash_of(content) != row.sha256:
+    if not content or file_hash(content) != row.sha256:
         raise PolicyFileInvalid("The file is not the one that was learned: its hash differs.")
     installation = installation_of(step, msgspec.convert(row.pumps, FittedPumps))
-    schedule = read_policy(content, installation, binding(agent))
+    bound_to = asset_binding(agent.account_id, agent.asset_id)
+    schedule = read_policy(content, installation, bound_to)
     return PolicyInUse(ids.format_id(POLICY, row.id), installation, schedule)

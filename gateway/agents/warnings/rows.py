@@ -1,6 +1,5 @@
 """Learned warning rules and their versions as rows: create, find, list, queue a training."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +10,6 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.accounts import ACCOUNT_ID_PREFIX
 from billing.metering.process_reaper import ENDED_PROCESSES
 from billing.outcomes.predictions.events import list_happened
 from gateway.agents.store.agents import AgentChange
@@ -31,7 +29,6 @@ from gateway.agents.warnings.settings import (
     check_training,
 )
 from gateway.identity.audit_log import record_audit_event
-from gateway.plant.assets.ids import ASSET
 from gateway.plant.store.queries import find_asset
 from gateway.tables.agents_warnings import (
     LearnedWarning,
@@ -66,17 +63,6 @@ def settings_of(row: LearnedWarning) -> WarningSettings:
 def public_id(row: LearnedWarning) -> str:
     """Return the id of a rule as it is shown."""
     return ids.format_id(RULE, row.id)
-
-
-def binding(row: LearnedWarning) -> str:
-    """Return what the file of a version is bound to: the account and the asset."""
-    account = ids.format_id(ACCOUNT_ID_PREFIX, row.account_id)
-    return f"{account}/{ids.format_id(ASSET, row.asset_id)}"
-
-
-def hash_of(content: bytes) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(content).hexdigest()
 
 
 async def record(
@@ -219,8 +205,8 @@ async def queue_training(
     events = sorted({*period.events, *await _ledger_events(session, row, document.event, period)})
     if len(events) < FEWEST_EVENTS:
         raise LearnedWarningInvalid(
-            f"{len(events)} events lie in the period; at least {FEWEST_EVENTS} are needed, because "
-            "each is left out once.",
+            f"{len(events)} events lie in the period; at least {FEWEST_EVENTS} are needed: the "
+            "rule is tested on events that it was not trained on.",
             param="events",
         )
     row.versions += 1

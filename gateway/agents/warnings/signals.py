@@ -13,6 +13,7 @@ from sqlmodel import col, select
 
 from gateway.agents.definitions.values import AgentDefinition
 from gateway.agents.definitions.warning import WarningStep
+from gateway.agents.learned_files import asset_binding, file_hash
 from gateway.agents.warnings.finding import (
     DAMAGED,
     FOREIGN,
@@ -26,7 +27,7 @@ from gateway.agents.warnings.finding import (
 )
 from gateway.agents.warnings.history import MAX_GAP, Grid
 from gateway.agents.warnings.loading import find_point_rows, read_grid
-from gateway.agents.warnings.rows import RULE, binding, hash_of, public_id, settings_of
+from gateway.agents.warnings.rows import RULE, public_id, settings_of
 from gateway.agents.warnings.settings import WarningSettings
 from gateway.tables.agents import Agent
 from gateway.tables.agents_warnings import (
@@ -66,9 +67,9 @@ class RuleCache:
 
     def open(self, used: RuleInUse) -> WarningRule:
         """Return the rule of a version. Raises HistoryInvalid for a changed or foreign file."""
-        version, bound_to = used.version, binding(used.row)
+        version, bound_to = used.version, asset_binding(used.row.account_id, used.row.asset_id)
         content = b"" if version is None else version.file or b""
-        if version is None or not content or hash_of(content) != version.sha256:
+        if version is None or not content or file_hash(content) != version.sha256:
             raise HistoryInvalid("The file is not the one that was trained: its hash differs.")
         key = (version.sha256, bound_to)
         if key not in self._rules:

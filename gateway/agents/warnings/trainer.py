@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from gateway.agents.dependencies import AgentDependencies
+from gateway.agents.learned_files import asset_binding
 from gateway.agents.warnings.loading import find_point_rows, read_grid
-from gateway.agents.warnings.rows import QUEUE, binding, settings_of
+from gateway.agents.warnings.rows import QUEUE, settings_of
 from gateway.agents.warnings.training import TrainedVersion, train_version
 from gateway.tables.agents_warnings import (
     LearnedWarning,
@@ -58,7 +59,8 @@ class WarningTrainer(ClaimPoller[LearnedWarningVersion]):
                 session, rule.account_id, points, settings, row.start_at, row.end_at
             )
         events = [datetime.fromisoformat(one) for one in row.events]
-        trained = await asyncio.to_thread(train_version, settings, grid, events, binding(rule))
+        bound_to = asset_binding(rule.account_id, rule.asset_id)
+        trained = await asyncio.to_thread(train_version, settings, grid, events, bound_to)
         await self._record(row, trained)
 
     async def _record(self, row: LearnedWarningVersion, trained: TrainedVersion) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gateway.agents.learned_files import file_hash
 from gateway.agents.warnings.history import Grid, TrainingHistory, build_history
-from gateway.agents.warnings.rows import hash_of
 from gateway.agents.warnings.settings import FEWEST_EVENTS, MIN_EVENTS, WarningSettings
 from models.policies.warnings.history import HistoryInvalid
 from models.policies.warnings.rule_file import write_rule
@@ -47,7 +47,8 @@ def train_version(
     content = write_rule(trained.rule, bound_to)
     reasons = _reasons(trained.evaluation)
     report = _report(settings, found, trained, len(events))
-    return TrainedVersion(content, hash_of(content), {**report, "reasons": list(reasons)}, reasons)
+    report["reasons"] = list(reasons)
+    return TrainedVersion(content, file_hash(content), report, reasons)
 
 
 def _reasons(evaluation: Evaluation) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ _TABLES = (
 def upgrade() -> None:
     _create_learned_warning()
     _create_learned_warning_version()
+    _create_indexes_of_versions()
 
 
 def _create_learned_warning() -> None:
@@ -95,6 +96,9 @@ def _create_learned_warning_version() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_learned_warning_version"),
     )
+
+
+def _create_indexes_of_versions() -> None:
     op.create_index(
         "ix_learned_warning_version_account_id",
         "learned_warning_version",
