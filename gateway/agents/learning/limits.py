@@ -32,7 +32,7 @@ from gateway.agents.store.agents import (
 )
 from gateway.plant.readings.errors import ReadingsRangeTooLarge
 from gateway.tables.agents import Agent, AgentTick
-from gateway.tables.agents_learning import AgentFeedback, AgentLimit, LimitStatus
+from gateway.tables.agents_learning import AgentFeedback, AgentLearning, AgentLimit, LimitStatus
 from infra import ids
 from models.units import unit_conversion
 
@@ -83,6 +83,8 @@ def new_limit(rule: Rule, raised: Sequence[RaisedReading]) -> NewLimit | None:
 async def propose_limits(change: AgentChange, agent: Agent) -> int:
     """Propose limits for the rules of an agent. Returns how many are new."""
     definition = read_definition(agent.definition)
+    # A process that was taken for ended may still take the same turn.
+    await change.session.get(AgentLearning, agent.id, with_for_update=True)
     await _outdate(change.session, agent)
     decided = await _decided_rules(change.session, agent)
     proposed = 0

@@ -194,6 +194,13 @@ class TestPageBreaks:
         assert len(shown) > 2
         assert sum(page.count("重复计费") for page in shown) == 120
 
+    def test_long_words_are_extracted_without_their_line_breaks(self) -> None:
+        """A glyph that is copied with a mark beside it is no longer found by a search."""
+        document = replace(INVOICE, buyer=Party("5" * 40 + "m" * 40, "", ""))
+        (page,) = pages(render_invoice_pdf(document))
+        assert "\u200b" not in page
+        assert "5" * 40 + "m" * 40 in page.replace("\n", "")
+
     @pytest.mark.usefixtures("processes")
     @pytest.mark.parametrize("long", ["W" * 500, "很长的名字" * 60, "a@b.example/" * 40])
     def test_long_words_stay_within_page_margins(self, long: str, tmp_path: Path) -> None:

@@ -73,7 +73,18 @@ class Teacher:
 
 async def teacher(gateway: Gateway, clock: ShiftedClock, **learning: Any) -> Teacher:
     made = await create(gateway, costs=COSTS, learning={**LEARNING, **learning})
-    return Teacher(gateway, clock, made["id"])
+    taught = Teacher(gateway, clock, made["id"])
+    # Claimed, so that the gateway's own runner takes no turn beside those of the test.
+    claimed = AgentLearning(
+        agent_id=taught.agent_id,
+        account_id=gateway.account.id,
+        process_id=gateway.parts.heartbeat.process_id,
+        **dict.fromkeys(("trained_known", "known", "attempts"), 0),
+        waits_for="",
+    )
+    async with gateway.parts.database.transaction() as session:
+        session.add(claimed)
+    return taught
 
 
 async def tick_of(gateway: Gateway, agent: str) -> str:
