@@ -22,7 +22,7 @@ from infra.secrets.signing_key import SigningKey
 from tests.support.builders import Gateway, customer
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.agent_api import PATH, asset, client, create, post, propose, rule
-from tests.support.gateway.agent_learning import add_decisions
+from tests.support.gateway.agent_learning import add_decisions, claim_learning
 from tests.support.gateway.errors import error_of
 
 LEARNING = {"enabled": True, "shadow": "30d", "promotion": "automatic"}
@@ -74,16 +74,8 @@ class Teacher:
 async def teacher(gateway: Gateway, clock: ShiftedClock, **learning: Any) -> Teacher:
     made = await create(gateway, costs=COSTS, learning={**LEARNING, **learning})
     taught = Teacher(gateway, clock, made["id"])
-    # Claimed, so that the gateway's own runner takes no turn beside those of the test.
-    claimed = AgentLearning(
-        agent_id=taught.agent_id,
-        account_id=gateway.account.id,
-        process_id=gateway.parts.heartbeat.process_id,
-        **dict.fromkeys(("trained_known", "known", "attempts"), 0),
-        waits_for="",
-    )
     async with gateway.parts.database.transaction() as session:
-        session.add(claimed)
+        claim_learning(session, gateway.account.id, taught.agent_id)
     return taught
 
 

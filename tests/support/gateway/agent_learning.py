@@ -156,6 +156,21 @@ async def add_learned(gateway: Gateway, made: dict[str, str]) -> dict[str, str]:
     }
 
 
+def claim_learning(session: AsyncSession, account_id: UUID, agent_id: UUID) -> None:
+    """Add an agent's learning as another process's, so that a gateway's own runner leaves it."""
+    session.add(
+        AgentLearning(
+            agent_id=agent_id,
+            account_id=account_id,
+            trained_known=0,
+            known=0,
+            waits_for="",
+            attempts=0,
+            process_id=ids.new_id(),
+        )
+    )
+
+
 async def add_limit(session: AsyncSession, agent: Agent, at: datetime, rule: str = "") -> str:
     """Add a proposed limit of a rule, by default the first one; returns its id."""
     limit = AgentLimit(
