@@ -3,6 +3,7 @@
 from gateway.components import Components
 from gateway.process.lifespan import Lifespan, Startable, create_lifespan
 from infra.poller import Poller
+from infra.work_watch import WorkWatch
 
 
 def lifespan_of(components: Components) -> Lifespan:
@@ -11,7 +12,32 @@ def lifespan_of(components: Components) -> Lifespan:
     close_callbacks += [components.checkout.close, components.plant.graphs.close]
     if components.collector is not None:
         close_callbacks.append(components.collector.close)
-    started: tuple[Startable, ...] = (
+    watch = work_watch_of(components)
+    failures = components.metrics.loop_failures
+    for one in (*pollers_of(components), watch):
+        one.count_failures(lambda loop: failures.labels(loop).inc())
+    return create_lifespan(close_callbacks, (*_started(components), watch))
+
+
+def pollers_of(components: Components) -> tuple[Poller, ...]:
+    """Return the loops that look for queued work."""
+    return tuple(part for part in _started(components) if isinstance(part, Poller))
+
+
+def work_watch_of(components: Components) -> WorkWatch:
+    """Return what looks for the work of all queues at once."""
+    return WorkWatch(
+        components.connections.reading,
+        components.clock,
+        components.heartbeat,
+        pollers_of(components),
+        components.settings.timing,
+    )
+
+
+def _started(components: Components) -> tuple[Startable, ...]:
+    """Return the components that run in the background, in the order of their start."""
+    return (
         components.tracer,
         components.upstream,
         components.availability,
@@ -35,8 +61,3 @@ def lifespan_of(components: Components) -> Lifespan:
         components.catalog_reloader,
         components.plant.deliveries,
     )
-    failures = components.metrics.loop_failures
-    for part in started:
-        if isinstance(part, Poller):
-            part.count_failures(lambda loop: failures.labels(loop).inc())
-    return create_lifespan(close_callbacks, started)

@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -9,8 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from infra.database.database import Database
+from infra.database.due_work import DueRows, Moment
 from infra.poller import Poller
 from infra.timing import DEFAULT_TIMING, Timing
+from infra.work_queue import OwnedQueue
 
 Row = TypeVar("Row")
 
@@ -36,11 +39,21 @@ class ClaimPoller(Poller, Generic[Row]):
     """
 
     def __init__(
-        self, name: str, database: Database, owner: Owner, timing: Timing = DEFAULT_TIMING
+        self,
+        name: str,
+        queue: OwnedQueue[Row],
+        database: Database,
+        owner: Owner,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
         super().__init__(name, self._handle_next, timing)
+        self._queue = queue
         self._database = database
         self._owner = owner
+
+    def due_rows(self, moment: Moment) -> Sequence[DueRows]:
+        """Return the query of the queue's claimable rows."""
+        return (self._queue.claimable_rows(moment.now, moment.process_id),)
 
     @abstractmethod
     async def _claim(self, session: AsyncSession, process_id: UUID) -> Row | None:

@@ -1,18 +1,21 @@
 """Polling loop for work queued in database rows, run in the background of a gateway process.
 
-Handles one piece after another while there is work, then sleeps until the next poll or `wake`.
+Handles one piece after another while there is work, then sleeps until the next poll or `wake`. A
+loop with `due_rows` is woken by the process's one look at all queues (infra/work_watch.py), so its
+own interval can be long.
 No error ends the loop: those of the database are logged and polled again at the usual interval,
 all others are logged with their traceback, counted, and polled again with exponential back-off.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.database.database import DatabaseUnavailable, ValueUnstorable
+from infra.database.due_work import DueRows, Moment
 from infra.timing import DEFAULT_TIMING, Timing
 
 # The longest wait after unexpected errors, in seconds; shorter only than a longer interval.
@@ -57,6 +60,10 @@ class Poller:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+
+    def due_rows(self, moment: Moment) -> Sequence[DueRows]:
+        """Return queries of due work; too much costs a look in vain, too little a late start."""
+        return ()
 
     def wake(self) -> None:
         """Poll now, because there is new work."""

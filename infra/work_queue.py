@@ -19,6 +19,8 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 
+from infra.database.due_work import ProcessValue, TimeValue
+
 Row = TypeVar("Row")
 Column = Mapped[Any]
 Condition = ColumnElement[bool]
@@ -158,7 +160,7 @@ class OwnedQueue(WorkQueue[Row]):
     lost_owners: Select[UUID]
     retry_at: Column | None = None
 
-    def claimable_condition(self, now: datetime, owner: UUID) -> Condition:
+    def claimable_condition(self, now: TimeValue, owner: ProcessValue) -> Condition:
         """Return the SQL condition of rows that `owner` may claim.
 
         An owner holds no row when it claims one, so a row with its own id is one that it failed to
@@ -168,6 +170,10 @@ class OwnedQueue(WorkQueue[Row]):
         if self.retry_at is None:
             return and_(self.pending, is_free)
         return and_(self.pending, or_(self.retry_at.is_(None), self.retry_at <= now), is_free)
+
+    def claimable_rows(self, now: TimeValue, owner: ProcessValue) -> Select[Any]:
+        """Return the query of the ids of rows that `owner` may claim."""
+        return select(self.id).where(self.claimable_condition(now, owner))
 
     async def claim(
         self,

@@ -108,7 +108,7 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
     """
 
     def __init__(self, deps: FineTuningDependencies) -> None:
-        super().__init__("adaptations", deps.database, deps.heartbeat, deps.timing)
+        super().__init__("adaptations", jobs.QUEUE, deps.database, deps.heartbeat, deps.timing)
         self._deps = deps
         self._next_expiry_check = float("-inf")
         for model in deps.catalog.models.values():
@@ -137,7 +137,7 @@ class FineTuningRunner(ClaimPoller[Adaptation]):
                 self._note_lost(job)
             case Unavailable():
                 await self._end(job, partial(self._requeue, job, reason_of(error)))
-                await asyncio.sleep(self._timing.poll_s(self._name))
+                await asyncio.sleep(self._timing.training_retry_s)
             case AppError():
                 await self._end(job, partial(self._fail, job, error))
             case _:

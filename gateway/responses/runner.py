@@ -8,7 +8,7 @@ answer, which is not billed again. Events of a streamed response are recorded me
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +36,7 @@ from gateway.wire.responses.answer import own_fields
 from gateway.wire.responses.output import ResponseStatus, failure_fields
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
+from infra.database.due_work import DueRows, Moment
 from infra.errors import error_object
 from infra.poller import Poller
 from infra.timing import DEFAULT_TIMING, Timing
@@ -68,6 +69,12 @@ class BackgroundRunner(Poller):
         self._deps = dependencies
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._next_cleanup = float("-inf")
+
+    def due_rows(self, moment: Moment) -> Sequence[DueRows]:
+        """Return the query of responses to be made, of others than this process's."""
+        queue = rows.QUEUE
+        is_others = queue.owner.is_distinct_from(moment.process_id)
+        return (queue.claimable_rows(moment.now, moment.process_id).where(is_others),)
 
     @property
     def store(self) -> ResponseStore:

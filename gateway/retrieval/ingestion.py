@@ -31,6 +31,7 @@ from gateway.tables import VectorStoreFile
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
+from infra.database.due_work import DueRows, Moment
 from infra.errors import AppError
 from infra.poller import Poller
 from infra.timing import DEFAULT_TIMING, Timing
@@ -63,6 +64,10 @@ class IngestionRunner(Poller):
         super().__init__("knowledge", self._handle_one, dependencies.timing)
         self._deps = dependencies
         self._next_expiry_check = float("-inf")
+
+    def due_rows(self, moment: Moment) -> Sequence[DueRows]:
+        """Return the query of files to be ingested."""
+        return (ingestion_jobs.QUEUE.claimable_rows(moment.now, moment.process_id),)
 
     async def _handle_one(self) -> bool:
         """Delete expired files when due, then work on one file. Returns whether there was one."""

@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import ColumnElement, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from gateway.agents.board.announcing import add_event
 from gateway.agents.board.bidders import load_bidders, load_paths, needs_of
@@ -25,6 +26,7 @@ from gateway.tables.agents import Agent, AgentStatus
 from gateway.tables.agents_board import OPEN_STATUSES, AgentTask, AgentTeam, TaskKind, TaskStatus
 from infra import ids
 from infra.clock import Clock
+from infra.database.due_work import TimeValue
 
 # A task that nobody can do is offered again after this time.
 _NO_BIDDER = timedelta(seconds=5)
@@ -79,16 +81,7 @@ class Awarder:
     async def _due(self, now: datetime, limit: int) -> Sequence[AgentTask]:
         """Lock and return tasks that are to be awarded, taken over or stopped."""
         query = (
-            select(AgentTask)
-            .outerjoin(Agent, col(Agent.id) == col(AgentTask.holder_id))
-            .where(
-                col(AgentTask.status).in_(OPEN_STATUSES),
-                or_(
-                    col(AgentTask.deadline_at) <= now,
-                    _is_offered(now),
-                    _is_lost(now, self.lease_s),
-                ),
-            )
+            due_tasks(now, self.lease_s)
             .order_by(col(AgentTask.id))
             .limit(limit)
             .with_for_update(of=AgentTask, skip_locked=True)
@@ -168,13 +161,29 @@ async def renew(
     )
 
 
-def _is_offered(now: datetime) -> ColumnElement[bool]:
+def due_tasks(now: TimeValue, lease_s: float) -> SelectOfScalar[AgentTask]:
+    """Return the query of tasks that are to be awarded, taken over or stopped."""
+    return (
+        select(AgentTask)
+        .outerjoin(Agent, col(Agent.id) == col(AgentTask.holder_id))
+        .where(
+            col(AgentTask.status).in_(OPEN_STATUSES),
+            or_(
+                col(AgentTask.deadline_at) <= now,
+                _is_offered(now),
+                _is_lost(now, lease_s),
+            ),
+        )
+    )
+
+
+def _is_offered(now: TimeValue) -> ColumnElement[bool]:
     """Return the condition of a task that bids are due for."""
     is_time = or_(col(AgentTask.retry_at).is_(None), col(AgentTask.retry_at) <= now)
     return (col(AgentTask.status) == TaskStatus.ANNOUNCED) & is_time
 
 
-def _is_lost(now: datetime, lease_s: float) -> ColumnElement[bool]:
+def _is_lost(now: TimeValue, lease_s: float) -> ColumnElement[bool]:
     """Return the condition of a task whose holder may have lost its lease (leases.py)."""
     latest = now + timedelta(seconds=2 * lease_s)
     return (col(AgentTask.status) == TaskStatus.HELD) & or_(

@@ -8,16 +8,18 @@ next bidder within `task_lease_s` and one poll.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from gateway.agents.board.awarding import Awarded, Awarder, renew
-from gateway.agents.board.clock import database_now
+from gateway.agents.board.awarding import Awarded, Awarder, due_tasks, renew
+from gateway.agents.board.clock import CLOCK, database_now
 from gateway.agents.board.holds import settle_old
 from gateway.agents.board.recording import TaskRecorder
 from gateway.agents.board.working import TaskWorker
 from gateway.agents.dependencies import AgentDependencies
+from infra.database.due_work import DueRows, Moment
 from infra.poller import CountFailure, Poller
 
 # Tasks that this process works on at a time.
@@ -43,6 +45,10 @@ class BoardRunner(Poller):
         self._deps = dependencies
         self._running = _Running()
         self._leases = Poller("agent_leases", self.renew_leases, dependencies.timing)
+
+    def due_rows(self, moment: Moment) -> Sequence[DueRows]:
+        """Return the query of tasks to be awarded, taken over or stopped."""
+        return (due_tasks(CLOCK, self._deps.timing.task_lease_s),)
 
     def count_failures(self, count: CountFailure) -> None:
         """Count unexpected errors of this loop and of the renewal of leases."""

@@ -52,7 +52,11 @@ class LearningRunner(ClaimPoller[AgentLearning]):
         self._deps = dependencies
         self._learner = dependencies.learner
         super().__init__(
-            "agent_learning", self._learner.database, dependencies.heartbeat, dependencies.timing
+            "agent_learning",
+            QUEUE,
+            self._learner.database,
+            dependencies.heartbeat,
+            dependencies.timing,
         )
 
     async def _claim(self, session: AsyncSession, process_id: UUID) -> AgentLearning | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, text
+from sqlalchemy import ColumnElement, and_, delete, func, or_, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 from sqlmodel import col, select
@@ -25,6 +25,7 @@ from gateway.call.errors import IdempotencyKeyReused
 from gateway.tables.agents import Agent, AgentStatus
 from gateway.tables.agents_a2a import AgentRun, AgentRunStatus
 from infra import ids
+from infra.database.due_work import ProcessValue, TimeValue
 from infra.database.paging import page_of
 
 KEPT = timedelta(days=90)
@@ -126,14 +127,8 @@ async def claim_run(
     The account is chosen at random, so that one with many runs does not delay others. A process
     works on one run at a time, so one with its own id is one that it failed to finish.
     """
-    is_due = (
-        col(Agent.id) == col(AgentRun.agent_id),
-        _IS_OPEN,
-        or_(col(AgentRun.retry_at).is_(None), col(AgentRun.retry_at) <= now),
-        _is_free(col(AgentRun.process_id), process_id),
-        _is_free(col(Agent.process_id), process_id),
-    )
-    accounts = select(col(AgentRun.account_id)).where(*is_due).distinct().subquery()
+    is_due = due_runs(now, process_id)
+    accounts = select(col(AgentRun.account_id)).where(is_due).distinct().subquery()
     chosen = (
         await session.scalars(select(accounts.c.account_id).order_by(func.random()).limit(1))
     ).one_or_none()
@@ -141,7 +136,7 @@ async def claim_run(
         return None
     query = (
         select(AgentRun, Agent)
-        .where(*is_due, col(AgentRun.account_id) == chosen)
+        .where(is_due, col(AgentRun.account_id) == chosen)
         .order_by(col(AgentRun.id))
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -155,7 +150,18 @@ async def claim_run(
     return run, agent
 
 
-def _is_free(owner: Mapped[UUID | None], process_id: UUID) -> ColumnElement[bool]:
+def due_runs(now: TimeValue, process_id: ProcessValue) -> ColumnElement[bool]:
+    """Return the condition of runs, joined with their agents, that this process may claim."""
+    return and_(
+        col(Agent.id) == col(AgentRun.agent_id),
+        _IS_OPEN,
+        or_(col(AgentRun.retry_at).is_(None), col(AgentRun.retry_at) <= now),
+        _is_free(col(AgentRun.process_id), process_id),
+        _is_free(col(Agent.process_id), process_id),
+    )
+
+
+def _is_free(owner: Mapped[UUID | None], process_id: ProcessValue) -> ColumnElement[bool]:
     """Return the condition that nobody else works on a row."""
     return or_(owner.is_(None), owner == process_id, owner.in_(ENDED_PROCESSES))
 

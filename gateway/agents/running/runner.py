@@ -14,6 +14,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlmodel import col, select
+
 from gateway.agents.actions.expiring import expire_proposals
 from gateway.agents.board.tick_hold import tick_reserve
 from gateway.agents.commands.delivery import expire_commands
@@ -23,6 +25,7 @@ from gateway.agents.learning.choosing import NOTHING_LEARNED, Learned
 from gateway.agents.learning.policy_rows import load_learned
 from gateway.agents.orders.runs import orders_of
 from gateway.agents.requests.running import RequestedRuns
+from gateway.agents.requests.store import due_runs
 from gateway.agents.rounds.runs import rounds_of
 from gateway.agents.rules import evaluate_rules
 from gateway.agents.running.observing import Readings, observe
@@ -34,9 +37,11 @@ from gateway.agents.scheduling.ticking import ScheduleTicks
 from gateway.agents.state import read_state
 from gateway.agents.steps.work import count_work, text_language
 from gateway.agents.store.agents import read_definition
-from gateway.agents.store.queue import claim_due
+from gateway.agents.store.queue import claim_due, due_agents
 from gateway.agents.warnings.signals import WarningSignals
 from gateway.tables.agents import Agent
+from gateway.tables.agents_a2a import AgentRun
+from infra.database.due_work import DueRows, Moment
 from infra.poller import Poller
 
 # Calls of agents that run at a time in this process.
@@ -65,6 +70,12 @@ class AgentRunner(Poller):
         )
         self._warnings = WarningSignals(dependencies.database)
         self._expired_at: datetime | None = None
+
+    def due_rows(self, moment: Moment) -> Sequence[DueRows]:
+        """Return the queries of agents whose tick is due, and of requested runs."""
+        is_due = due_agents(moment.now, moment.process_id)
+        is_requested = due_runs(moment.now, moment.process_id)
+        return select(col(Agent.id)).where(is_due), select(col(AgentRun.id)).where(is_requested)
 
     async def run_due(self) -> bool:
         """Run the due agents of one account. Returns whether there were any."""

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, update
+from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.process_reaper import ENDED_PROCESSES
 from gateway.tables.agents import Agent, AgentStatus
+from infra.database.due_work import ProcessValue, TimeValue
 from infra.work_queue import OwnedQueue, RetryPolicy
 
 MAX_CLAIMED = 200
@@ -32,9 +33,14 @@ _QUEUE = OwnedQueue(
 )
 
 
+def due_agents(now: TimeValue, process_id: ProcessValue) -> ColumnElement[bool]:
+    """Return the condition of agents whose tick is due and that this process may claim."""
+    return _QUEUE.claimable_condition(now, process_id) & (col(Agent.due_at) <= now)
+
+
 async def claim_due(session: AsyncSession, now: datetime, process_id: UUID) -> Sequence[Agent]:
     """Claim due agents of one account, which is chosen at random; none if none is due."""
-    is_due = _QUEUE.claimable_condition(now, process_id) & (col(Agent.due_at) <= now)
+    is_due = due_agents(now, process_id)
     accounts = select(col(Agent.account_id)).where(is_due).distinct().subquery()
     chosen = (
         await session.scalars(select(accounts.c.account_id).order_by(func.random()).limit(1))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -25,6 +25,7 @@ from gateway.tables import PlantEvent, PlantEventQuery, PlantEventSubscription
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.database.due_work import DueRows, Moment, TimeValue
 from infra.outbound.webhook_post import PostFailed, SignedPoster
 from infra.poller import Poller
 from infra.secrets.sealer import SealBroken, Sealer
@@ -46,6 +47,20 @@ class _Work:
     events: Sequence[PlantEvent]
 
 
+class _DeliveryPoller(Poller):
+    """The background loop of a process that delivers events."""
+
+    def due_rows(self, moment: Moment) -> Sequence[DueRows]:
+        """Return the query of subscriptions to be delivered."""
+        return (select(col(PlantEventSubscription.id)).where(_is_due(moment.now)),)
+
+
+def _is_due(now: TimeValue) -> ColumnElement[bool]:
+    """Return the condition of subscriptions to be delivered."""
+    is_time = col(PlantEventSubscription.due_at) <= now
+    return is_time & col(PlantEventSubscription.paused_at).is_(None)
+
+
 class EventDelivery:
     """Delivers one due subscription at a time."""
 
@@ -59,7 +74,7 @@ class EventDelivery:
 
     def poller(self, timing: Timing) -> Poller:
         """Return the background loop of a process."""
-        return Poller("event_subscriptions", self.deliver_next, timing)
+        return _DeliveryPoller("event_subscriptions", self.deliver_next, timing)
 
     async def deliver_next(self) -> bool:
         """Deliver the subscription that is due first. Returns whether there was one."""
@@ -84,10 +99,7 @@ class EventDelivery:
             query = (
                 select(PlantEventSubscription, PlantEventQuery)
                 .join(PlantEventQuery, col(PlantEventQuery.id) == col(PlantEventSubscription.query))
-                .where(
-                    col(PlantEventSubscription.due_at) <= now,
-                    col(PlantEventSubscription.paused_at).is_(None),
-                )
+                .where(_is_due(now))
                 .order_by(col(PlantEventSubscription.due_at))
                 .limit(1)
                 .with_for_update(of=PlantEventSubscription, skip_locked=True)

@@ -1,0 +1,48 @@
+"""One look for the work of all queues of a process, in place of one by each background loop.
+
+A loop that looks for itself takes 1 to 2 ms of CPU, and loops of the same interval look at the same
+moment, which delays the calls of that moment. Loops without due work are left asleep here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from infra.claim_poller import Owner
+from infra.clock import Clock
+from infra.database.direct import DirectConnection
+from infra.database.due_work import MOMENT, LookStatement
+from infra.poller import Poller
+from infra.timing import DEFAULT_TIMING, Timing
+
+NAME = "work_watch"
+
+
+class WorkWatch(Poller):
+    """Wakes those of the pollers whose queue has due work."""
+
+    def __init__(
+        self,
+        connection: DirectConnection,
+        clock: Clock,
+        owner: Owner,
+        pollers: Sequence[Poller],
+        timing: Timing = DEFAULT_TIMING,
+    ) -> None:
+        interval = replace(timing, work_poll_s=timing.work_look_s, queue_poll_s={})
+        super().__init__(NAME, self.look, interval)
+        self._connection, self._clock, self._owner = connection, clock, owner
+        watched = [(poller, rows) for poller in pollers for rows in poller.due_rows(MOMENT)]
+        self._pollers = tuple(poller for poller, _ in watched)
+        self._statement = LookStatement([rows for _, rows in watched])
+
+    async def look(self) -> bool:
+        """Wake the pollers with due work. Returns False: there is nothing more to look for."""
+        if not self._owner.is_alive:
+            return False
+        statement, now = self._statement, self._clock.now()
+        values = statement.values(now, self._owner.process_id)
+        (found,) = await self._connection.statement(statement.text, values)
+        for poller, is_due in zip(self._pollers, found, strict=True):
+            if is_due:
+                poller.wake()
+        return False
