@@ -52,8 +52,8 @@ class Dispatcher:
         tier = admitted.request.service_tier
         return (
             tier not in BACKGROUND_TIERS
-            and self._schedulers.for_model(admitted.request.model.engine_id).is_full(tier)
             and self._router.can_route(admitted, only_upstreams=True)
+            and self._schedulers.for_model(admitted.request.model.engine_id).is_full(tier)
         )
 
     async def acquire_slot(self, admitted: AdmittedCall, client: ClientExchange) -> Slot:
@@ -61,7 +61,7 @@ class Dispatcher:
 
         Raises UpstreamBusy, UpstreamTimeout, ClientDisconnected.
         """
-        request, account = admitted.request, admitted.principal.account_id
+        request, account = admitted.request, admitted.principal.account_id.int
         tier, prompt_tokens = request.service_tier, _estimated_prompt_tokens(request)
         scheduler = self._schedulers.for_model(request.model.engine_id)
         slot = scheduler.try_acquire(tier, account, prompt_tokens)

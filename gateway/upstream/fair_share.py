@@ -6,10 +6,12 @@ account within its share, or alone on the model, has neither limit.
 """
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
-from uuid import UUID
 
-Account = UUID | None  # None: calls of no account
+# What tells accounts apart; None: calls of no account. The gateway's calls have the number of the
+# account's UUID, whose own hash is computed by Python code.
+Account = Hashable
 # An account is active for so long after the arrival of a call.
 _ACTIVE_S = 30.0
 

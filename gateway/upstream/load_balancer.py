@@ -60,6 +60,7 @@ class Router:
             for model in {spec.model for spec in servers}
         }
         self._upstream_servers: dict[str, Server] = {}
+        self._upstreams_by_model: dict[str, tuple[Server, ...]] = {}
         self._listed_models: dict[str, frozenset[str] | None] = {}
         self._route_count = 0
 
@@ -77,7 +78,11 @@ class Router:
             if server is None or server.url != url or server.upstream != upstream:
                 server = Server(url, self._timing, upstream)
             servers[upstream.name] = server
-        self._upstream_servers = servers
+        self._upstream_servers, self._upstreams_by_model = servers, {}
+        for server in servers.values():
+            for model_id in () if server.upstream is None else server.upstream.upstream.models:
+                others = self._upstreams_by_model.get(model_id, ())
+                self._upstreams_by_model[model_id] = (*others, server)
 
     def set_listed_models(self, url: str, model_ids: frozenset[str] | None) -> None:
         """Store which models an own server lists, None if it lists none.
@@ -172,11 +177,7 @@ class Router:
 
     def _upstreams_of(self, model_id: str) -> tuple[Server, ...]:
         """Return the servers of the catalog's upstreams that serve a model."""
-        return tuple(
-            server
-            for server in self._upstream_servers.values()
-            if server.upstream is not None and model_id in server.upstream.upstream.models
-        )
+        return self._upstreams_by_model.get(model_id, ())
 
     def _all_servers_of(self, model_id: str) -> tuple[Server, ...]:
         """Return own servers and upstreams; own ones that do not list the model are left out.
